@@ -1,0 +1,70 @@
+# All that these commands make lies in .venv and js/node_modules; the files named .venv/.<step> are their stamps.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo run test lint bench clean
+
+PYTHON ?=
+PORT ?= 8000
+DATA ?= var
+ARGS ?=
+JSON ?=
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+BUNDLE := server/deputize/web/static/shim.js
+NODE_MODULES := js/node_modules/.package-lock.json
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.package $(BUNDLE) .venv/.chromium ## all that the other commands need: Python packages, Node, Chromium
+
+demo: setup ## play the story of one call in a real browser, narrated, and end
+	deputize demo
+
+run: .venv/.package $(BUNDLE) ## serve the demo's bank on localhost: PORT=8000 DATA=var
+	deputize demo --serve --port $(PORT) --data $(DATA)
+
+test: setup ## all tests, Python, JavaScript and browser: ARGS='-k word' goes to pytest
+	@status=0; \
+	pytest $(ARGS) tests || $(NONE_FITS) status=1; \
+	npm --prefix js --silent test || status=1; \
+	pytest $(ARGS) e2e || $(NONE_FITS) status=1; \
+	exit $$status
+
+# With ARGS, either run of pytest may rightly find no test that fits, which is its exit code 5.
+NONE_FITS = $(if $(ARGS),[ $$? = 5 ] ||)
+
+lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
+	ruff check .
+	ruff format --check .
+	mypy server/deputize tests $(wildcard e2e bench) hatch_build.py
+	cd js && npm run --silent check
+
+bench: setup ## measure speed against this machine's floor: JSON=file writes the figures there
+	python bench/run.py $(if $(JSON),--json $(JSON))
+
+clean: ## remove all that these commands made, but for DATA
+	rm -rf .venv js/node_modules js/types $(BUNDLE:.js=).* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/.made:
+	.ci/venv $(PYTHON)
+	@touch $@
+
+$(NODE_MODULES): js/package-lock.json | .venv/.made
+	cd js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js) js/build.mjs js/package.json $(NODE_MODULES)
+	node js/build.mjs
+
+.venv/.package: pyproject.toml hatch_build.py | .venv/.made $(BUNDLE)
+	python -m pip --quiet --disable-pip-version-check install --editable '.[dev]'
+	@touch $@
+
+.venv/.chromium: | .venv/.package
+	python -m deputize.testing.chromium
+	@touch $@
