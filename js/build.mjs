@@ -24,7 +24,9 @@ const shared = {
 };
 
 const out = here('../server/deputize/web/static/shim');
-await Promise.all([
-  build({ ...shared, outfile: `${out}.js`, format: 'iife', globalName: 'deputize' }),
-  build({ ...shared, outfile: `${out}.mjs`, format: 'esm' }),
-]);
+try {
+  await build({ ...shared, outfile: `${out}.js`, format: 'iife', globalName: 'deputize' });
+  await build({ ...shared, outfile: `${out}.mjs`, format: 'esm' });
+} catch {
+  process.exitCode = 1; // esbuild has already said what is wrong, and where
+}
