@@ -1,0 +1,93 @@
+"""Calls: one invocation of one tool with one set of arguments, and the table of what may become of it (CALL-4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .canonical import Json
+from .credential import AuthenticatorClass
+from .errors import Code
+from .ids import CallId, ChallengeId, ClientId, GrantId, Jkt, UserId
+from .scope import ScopeSet
+
+CALL_TOKEN_LIFETIME = 30  # seconds
+REDELIVERY_WINDOW = 120  # seconds in which an undelivered execution is `already_executed` (CALL-6)
+
+
+class State(StrEnum):
+    """Where a call is."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REDEEMED = "redeemed"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DENIED = "denied"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+_STOPPED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.DECLINED})
+OUTCOMES = frozenset({State.SUCCEEDED, State.FAILED, State.UNKNOWN})
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.PENDING: _STOPPED | {State.APPROVED},
+    State.APPROVED: _STOPPED | {State.REDEEMED},
+    State.REDEEMED: OUTCOMES,
+    **{state: frozenset() for state in _STOPPED | OUTCOMES},
+}
+
+LIFETIME: Mapping[State, int] = {State.PENDING: 600, State.APPROVED: 300, State.REDEEMED: 600}
+"""Seconds that a call stays in a state before the state in OVERDUE takes its place."""
+
+OVERDUE: Mapping[State, State] = {
+    State.PENDING: State.EXPIRED,
+    State.APPROVED: State.EXPIRED,
+    State.REDEEMED: State.UNKNOWN,
+}
+
+STOPPED_CODE: Mapping[State, Code] = {
+    State.DECLINED: Code.DECLINED,
+    State.CANCELLED: Code.CANCELLED,
+    State.EXPIRED: Code.EXPIRED,
+    State.REDEEMED: Code.CALL_REDEEMED,
+    **dict.fromkeys(OUTCOMES, Code.CALL_REDEEMED),
+}
+"""What a late request for a call in this state hears; any other state is `call_state`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call. `client_id` and `grant_id` are None for the user's own (CALL-7). `salt` hides the arguments (LOG-2).
+
+    `match_key` is None for a safe call, which never meets an earlier one (CALL-6).
+    `deadline` is the second at which OVERDUE applies; for a state that ends, the second it was reached.
+    """
+
+    call_id: CallId
+    state: State
+    user_id: UserId
+    client_id: ClientId | None
+    grant_id: GrantId | None
+    page_jkt: Jkt | None
+    tool: str
+    scopes: ScopeSet
+    arguments: Json
+    args_s256: str
+    definition_s256: str
+    match_key: bytes | None
+    salt: bytes
+    description: str | None
+    authenticator_class: AuthenticatorClass
+    executes: str
+    created_at: int
+    deadline: int
+    entry: int
+    challenge_id: ChallengeId | None = None
+    delivered: bool = False
+
+    def overdue(self, now: int) -> State | None:
+        """Return the state that this call has fallen into by `now`, or None if it stays where it is (TOKEN-5)."""
+        return OVERDUE.get(self.state) if now >= self.deadline else None

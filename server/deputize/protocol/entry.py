@@ -1,0 +1,88 @@
+"""Entries of the record: what was decided, in canonical bytes (PROTOCOL §9)."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from .call import Call
+from .canonical import Json, b64u
+from .errors import Code
+
+
+class Kind(StrEnum):
+    """What an entry tells of. A call's moves are `call.<state>`."""
+
+    CALL_REFUSED = "call.refused"
+    APPROVAL_REFUSED = "approval.refused"
+    REDEMPTION_REFUSED = "redemption.refused"
+    AGENT_REGISTERED = "agent.registered"
+    AGENT_REVOKED = "agent.revoked"
+    GRANT_REQUESTED = "grant.requested"
+    GRANT_ACTIVE = "grant.active"
+    GRANT_DECLINED = "grant.declined"
+    GRANT_REVOKED = "grant.revoked"
+    GRANT_REFUSED = "grant.refused"
+    USER_SIGNED_UP = "user.signed_up"
+    USER_SIGNED_IN = "user.signed_in"
+    CREDENTIAL_ADDED = "credential.added"
+    CREDENTIAL_REMOVED = "credential.removed"
+    CREDENTIAL_REFUSED = "credential.refused"
+    RECOVERY_ISSUED = "recovery.issued"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry before it has an index: its kind and what it tells (JSON values; None is left out)."""
+
+    kind: str
+    facts: Mapping[str, object]
+
+    def leaf(self, index: int, now: int) -> bytes:
+        """Return the bytes that the Merkle leaf hashes: one JSON object with sorted members (LOG-1)."""
+        told = {name: value for name, value in self.facts.items() if value is not None}
+        return orjson.dumps(
+            {"v": 1, "i": index, "t": now, "kind": self.kind, **told}, option=orjson.OPT_SORT_KEYS
+        )
+
+
+def commitment(salt: bytes, canonical: bytes) -> str:
+    """Commit to canonical bytes without telling them (LOG-2)."""
+    return b64u(hashlib.sha256(salt + canonical).digest())
+
+
+def call_entry(call: Call, canonical: bytes, code: Code | None = None, **facts: object) -> Entry:
+    """Tell of a call's arrival in its state, with everything that was known when it was decided."""
+    return Entry(
+        f"call.{call.state}",
+        {
+            "call_id": call.call_id,
+            "sub": call.user_id,
+            "client_id": call.client_id,
+            "grant_id": call.grant_id,
+            "tool": call.tool,
+            "scope": str(call.scopes),
+            "args_commitment": commitment(call.salt, canonical),
+            "definition_s256": call.definition_s256,
+            "description_commitment": commitment(call.salt, call.description.encode())
+            if call.description
+            else None,
+            "challenge_id": call.challenge_id,
+            "code": code,
+            **facts,
+        },
+    )
+
+
+def move_entry(call: Call, code: Code | None = None, **facts: object) -> Entry:
+    """Tell of a later move of a call whose arrival is in the record already."""
+    return Entry(f"call.{call.state}", {"call_id": call.call_id, "code": code, **facts})
+
+
+def evidence_s256(evidence: Json | None) -> str | None:
+    """Hash an assertion as it arrived, so that the record can point to it without holding it (LOG-2)."""
+    if evidence is None:
+        return None
+    return b64u(hashlib.sha256(orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS)).digest())

@@ -1,0 +1,92 @@
+"""Grants: what a user lets an agent do, and until when. Consent is the act that creates one (PROTOCOL §4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .agent import Agent
+from .canonical import Json
+from .errors import Code, Refusal
+from .ids import ClientId, GrantId, UserId
+from .scope import Scope, ScopeSet
+
+CONSENT_ACTION = "deputize.consent"
+CONSENT_LIFETIME = 600  # seconds that a request for consent waits (GRANT-4)
+
+
+class GrantState(StrEnum):
+    """Where a grant is. Only an active one grants, and only until it expires."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    DECLINED = "declined"
+    REVOKED = "revoked"
+
+
+TRANSITIONS: Mapping[GrantState, frozenset[GrantState]] = {
+    GrantState.PENDING: frozenset({GrantState.ACTIVE, GrantState.DECLINED, GrantState.REVOKED}),
+    GrantState.ACTIVE: frozenset({GrantState.REVOKED}),
+    GrantState.DECLINED: frozenset(),
+    GrantState.REVOKED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """User × agent × scopes × expiry. `shown` is what the user saw and signed; times are seconds since the epoch.
+
+    While pending, `expires_at` is the end of the request for consent; once active, the end of the grant.
+    """
+
+    grant_id: GrantId
+    user_id: UserId
+    client_id: ClientId
+    scopes: ScopeSet
+    state: GrantState
+    shown: Mapping[str, Json]
+    created_at: int
+    expires_at: int
+    refresh_generation: int = 0
+    refreshed_at: int = 0
+
+    @property
+    def consented_at(self) -> int:
+        """Return when the user consented; meaningful for a grant that is or was active."""
+        return self.expires_at - lifetime(self.shown)
+
+    def dead(self, now: int) -> Refusal | None:
+        """Say why this grant grants nothing at `now`, or None if it lives (GRANT-5, TOKEN-5)."""
+        if self.state is GrantState.REVOKED:
+            return Refusal(
+                Code.GRANT_REVOKED,
+                "The user took this deputation back. Ask the user before asking for a new one.",
+            )
+        if self.state is not GrantState.ACTIVE:
+            return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent yet.")
+        if now >= self.expires_at:
+            return Refusal(Code.GRANT_EXPIRED, "This deputation has run out. The user can renew it.")
+        return None
+
+
+def shown_grant(
+    grant_id: GrantId, agent: Agent, scopes: list[Scope], expires_in: int, site: str, user: str
+) -> dict[str, Json]:
+    """Build what the consent dialog shows, which is what the consent assertion signs (GRANT-1, GRANT-2)."""
+    return {
+        "agent": {"client_id": agent.client_id, "assurance": agent.assurance.value},
+        "expires_in": expires_in,
+        "grant_id": grant_id,
+        "scopes": [
+            {"scope": scope.name, "title": scope.title} for scope in sorted(scopes, key=lambda s: s.name)
+        ],
+        "site": site,
+        "user": user,
+    }
+
+
+def lifetime(shown: Mapping[str, Json]) -> int:
+    """Read from what was shown how long, in seconds, the grant is to live."""
+    seconds = shown["expires_in"]
+    if not isinstance(seconds, int):
+        raise TypeError("expires_in is a whole number of seconds")
+    return seconds

@@ -1,0 +1,108 @@
+"""The policy: everything that the site owner decides, as values. `settings.py` reads it from a file."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from .agent import Ceiling
+from .canonical import Json
+from .credential import AuthenticatorClass
+from .scope import Scope, ScopeSet
+from .tool import ApprovalPolicy, Describe, Executes, Schema, Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The site: its name for users, its origin, the issuer URL of its authority, and the rp id of its passkeys."""
+
+    name: str
+    origin: str
+    issuer: str
+    rp_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where call tokens are good: their audience, the origins that may receive them, and the keys of HTTP guards (JWK)."""
+
+    audience: str
+    origins: tuple[str, ...]
+    keys: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All of it. `wait` is how long, in seconds, the shim lets an agent wait for a human (SHIM-7).
+
+    Nothing in it changes but `tools`: `tool()` adds to them until the app is built from this policy.
+    """
+
+    site: Site
+    api: Api
+    scopes: Mapping[str, Scope]
+    tools: dict[str, Tool]
+    ceiling: Ceiling
+    grant_lifetime: int = 3600
+    grant_max_lifetime: int = 30 * 86400
+    session_lifetime: int = 12 * 3600
+    wait: int = 20
+
+    def origins(self) -> frozenset[str]:
+        """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""
+        authority = "/".join(self.site.issuer.split("/")[:3])
+        return frozenset({self.site.origin, authority})
+
+    def tool(
+        self,
+        *,
+        scopes: Iterable[str] = (),
+        name: str | None = None,
+        public: bool = False,
+        approval: Json = "never",
+        authenticator_class: str = AuthenticatorClass.PLATFORM,
+        executes: str = Executes.API,
+        direct: bool = False,
+        input_schema: Mapping[str, Json] | None = None,
+    ) -> Callable[[Describe], Describe]:
+        """Declare a tool from Python: a decorator for the function that describes a call of it.
+
+            @policy.tool(scopes=["payments:write"], approval="always")
+            def transfer_money(args):
+                return f"Send {args['amount']} EUR to {args['name']}"
+
+        The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy file.
+        Do it before the app is built: a tool that is declared later may be refused as unknown. ValueError for a tool that
+        the file could not have declared either, and for one that is declared already.
+        """
+
+        def declare(describe: Describe) -> Describe:
+            tool = Tool(
+                name or describe.__name__,
+                ScopeSet.of(scopes),
+                public,
+                approval_policy(approval),
+                AuthenticatorClass(authenticator_class),
+                Executes(executes),
+                direct,
+                describe,
+                None if input_schema is None else Schema(input_schema),
+            )
+            undeclared = [scope for scope in tool.scopes if scope not in self.scopes]
+            if undeclared:
+                raise ValueError(f"{tool.name}: the policy declares no scope {', '.join(undeclared)}")
+            if tool.name in self.tools:
+                raise ValueError(f"{tool.name}: this tool is declared already")
+            self.tools[tool.name] = tool
+            return describe
+
+        return declare
+
+
+def approval_policy(value: object) -> ApprovalPolicy:
+    """Read `"never"`, `"always"` or `{"when": schema}`; ValueError otherwise (CALL-5)."""
+    match value:
+        case "never" | "always":
+            return ApprovalPolicy(always=value == "always")
+        case {"when": dict(schema), **more} if not more:
+            return ApprovalPolicy(when=Schema(schema))
+        case _:
+            raise ValueError('write "never", "always" or { when = { a JSON Schema for the arguments } }')

@@ -1,0 +1,200 @@
+"""What our tokens say (PROTOCOL §3). Signing and checking of signatures is in `crypto/jwt.py`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .agent import Agent, Assurance
+from .call import CALL_TOKEN_LIFETIME, Call
+from .errors import Code, Refused
+from .grant import Grant
+from .ids import CallId, ClientId, GrantId, Jkt, UserId, is_id
+from .scope import ScopeSet
+
+DELEGATION_TYP = "at+jwt"
+CALL_TYP = "txntoken+jwt"
+DELEGATION_LIFETIME = 300  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """The claims of a delegation token (TOKEN-2). It names a grant; it is never authority by itself."""
+
+    user_id: UserId
+    client_id: ClientId
+    grant_id: GrantId
+    scopes: ScopeSet
+    assurance: Assurance
+    jkt: Jkt
+    jti: str
+    issued_at: int
+    expires_at: int
+    auth_time: int
+
+    @classmethod
+    def of(cls, grant: Grant, agent: Agent, jti: str, auth_time: int, now: int) -> "Delegation":
+        """Make the claims for a live grant; they never outlive it."""
+        return cls(
+            user_id=grant.user_id,
+            client_id=agent.client_id,
+            grant_id=grant.grant_id,
+            scopes=grant.scopes,
+            assurance=agent.assurance,
+            jkt=agent.jkt,
+            jti=jti,
+            issued_at=now,
+            expires_at=min(now + DELEGATION_LIFETIME, grant.expires_at),
+            auth_time=auth_time,
+        )
+
+    def claims(self, issuer: str) -> dict[str, object]:
+        """Return the JWT claims set."""
+        return {
+            "iss": issuer,
+            "aud": issuer,
+            "sub": self.user_id,
+            "client_id": self.client_id,
+            "iat": self.issued_at,
+            "exp": self.expires_at,
+            "jti": self.jti,
+            "scope": str(self.scopes),
+            "cnf": {"jkt": self.jkt},
+            "act": {"sub": self.client_id, "assurance": self.assurance.value},
+            "grant_id": self.grant_id,
+            "auth_time": self.auth_time,
+            "amr": ["hwk", "user"],
+        }
+
+    @classmethod
+    def parse(cls, claims: Mapping[str, object], issuer: str, now: int) -> "Delegation":
+        """Read claims whose signature was checked; Refused(invalid_token) for anything that is not exactly ours."""
+        match claims:
+            case {
+                "iss": str(iss),
+                "aud": str(aud),
+                "sub": str(sub),
+                "client_id": str(client_id),
+                "iat": int(iat),
+                "exp": int(exp),
+                "jti": str(jti),
+                "scope": str(scope),
+                "cnf": {"jkt": str(jkt)},
+                "act": {"sub": str(actor), "assurance": str(assurance)},
+                "grant_id": str(grant_id),
+                "auth_time": int(auth_time),
+            } if iss == aud == issuer and actor == client_id and is_id("grt", grant_id):
+                pass
+            case _:
+                raise Refused(Code.INVALID_TOKEN, "This is not a delegation token of this authority.")
+        token = cls(
+            UserId(sub),
+            ClientId(client_id),
+            GrantId(grant_id),
+            ScopeSet.parse(scope),
+            Assurance(assurance),
+            Jkt(jkt),
+            jti,
+            iat,
+            exp,
+            auth_time,
+        )
+        token.check_expiry(now)
+        return token
+
+    def check_expiry(self, now: int) -> None:
+        """Refuse an expired token (TOKEN-5); asked at every use, also of a cached one."""
+        if now >= self.expires_at:
+            raise Refused(
+                Code.INVALID_TOKEN, "The delegation token has expired. Renew it with the refresh token."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class CallToken:
+    """The claims of a call token (TOKEN-3): this call may run, with these arguments, now."""
+
+    call_id: CallId
+    user_id: UserId
+    client_id: ClientId | None
+    grant_id: GrantId | None
+    tool: str
+    args_s256: str
+    scopes: ScopeSet
+    approval: Mapping[str, str] | None
+    entry: int
+    issued_at: int
+    expires_at: int
+
+    @classmethod
+    def of(cls, call: Call, now: int) -> "CallToken":
+        """Make the claims for an approved call."""
+        return cls(
+            call_id=call.call_id,
+            user_id=call.user_id,
+            client_id=call.client_id,
+            grant_id=call.grant_id,
+            tool=call.tool,
+            args_s256=call.args_s256,
+            scopes=call.scopes,
+            approval={"challenge_id": call.challenge_id, "method": "webauthn"} if call.challenge_id else None,
+            entry=call.entry,
+            issued_at=now,
+            expires_at=now + CALL_TOKEN_LIFETIME,
+        )
+
+    def claims(self, issuer: str, audience: str) -> dict[str, object]:
+        """Return the JWT claims set (OAuth Transaction Tokens)."""
+        return {
+            "iss": issuer,
+            "aud": audience,
+            "sub": self.user_id,
+            "iat": self.issued_at,
+            "exp": self.expires_at,
+            "txn": self.call_id,
+            "scope": str(self.scopes),
+            "tctx": {
+                "tool": self.tool,
+                "args_s256": self.args_s256,
+                "approval": self.approval,
+                "entry": self.entry,
+            },
+            "rctx": {"client_id": self.client_id, "grant_id": self.grant_id},
+        }
+
+    @classmethod
+    def parse(cls, claims: Mapping[str, object], issuer: str, audience: str, now: int) -> "CallToken":
+        """Read claims whose signature was checked; Refused(invalid_call_token) for anything else."""
+        match claims:
+            case {
+                "iss": str(iss),
+                "aud": str(aud),
+                "sub": str(sub),
+                "iat": int(iat),
+                "exp": int(exp),
+                "txn": str(txn),
+                "scope": str(scope),
+                "tctx": {
+                    "tool": str(tool),
+                    "args_s256": str(args_s256),
+                    "approval": approval,
+                    "entry": int(entry),
+                },
+                "rctx": {"client_id": str() | None as client_id, "grant_id": str() | None as grant_id},
+            } if iss == issuer and aud == audience and is_id("cal", txn):
+                pass
+            case _:
+                raise Refused(Code.INVALID_CALL_TOKEN, "This is not a call token for this API.")
+        if now >= exp:  # TOKEN-5
+            raise Refused(Code.INVALID_CALL_TOKEN, "The call token has expired. Call the tool again.")
+        return cls(
+            CallId(txn),
+            UserId(sub),
+            ClientId(client_id) if client_id is not None else None,
+            GrantId(grant_id) if grant_id is not None else None,
+            tool,
+            args_s256,
+            ScopeSet.parse(scope),
+            approval if isinstance(approval, dict) else None,
+            entry,
+            iat,
+            exp,
+        )

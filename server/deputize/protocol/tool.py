@@ -1,0 +1,129 @@
+"""Tools as the site owner declares them to the authority, and the words that a user reads about a call."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import jsonschema_rs
+
+from .canonical import Json
+from .credential import AuthenticatorClass
+from .scope import Scope, ScopeSet
+
+RESERVED_PREFIX = "deputize."
+MAX_DESCRIPTION = 500
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
+_HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+
+Describe = Callable[[Mapping[str, Json]], str]
+
+
+class Executes(StrEnum):
+    """Where the effect of a tool happens, and so who redeems its calls (GUARD-3)."""
+
+    API = "api"
+    PAGE = "page"
+
+
+class Schema:
+    """A compiled JSON Schema (draft 2020-12). Nothing is fetched for a `$ref`; a bad schema is a ValueError."""
+
+    __slots__ = ("_validator", "source")
+
+    def __init__(self, source: Mapping[str, Json]) -> None:
+        """Compile it once."""
+        self.source = dict(source)
+        try:
+            self._validator = jsonschema_rs.Draft202012Validator(self.source, retriever=_refuse_to_fetch)
+        except (ValueError, TypeError) as error:
+            raise ValueError(str(error).splitlines()[0]) from error
+
+    def accepts(self, value: Json) -> bool:
+        """Tell whether the value is valid."""
+        return self._validator.is_valid(value)
+
+    def fault(self, value: Json) -> str | None:
+        """Return the first fault as `/pointer: message`, or None. Only the message, never the schema, is told."""
+        for error in self._validator.iter_errors(value):
+            pointer = "".join(f"/{step}" for step in error.instance_path) or "/"
+            return f"{pointer}: {error.message}"[:300]
+        return None
+
+
+def _refuse_to_fetch(uri: str) -> Json:
+    raise ValueError(f"schemas are not fetched: {uri}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """When a human must approve a call: never, always, or when the arguments satisfy a schema (CALL-5)."""
+
+    always: bool = False
+    when: Schema | None = None
+
+    def required(self, arguments: Json) -> bool:
+        """Decide for these arguments."""
+        return self.always or (self.when is not None and self.when.accepts(arguments))
+
+    @property
+    def name(self) -> str:
+        """Return the wire form: `never`, `always` or `when`."""
+        return "always" if self.always else "when" if self.when is not None else "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool. `describe` turns arguments into the sentence that the user approves."""
+
+    name: str
+    scopes: ScopeSet = field(default_factory=ScopeSet)
+    public: bool = False
+    approval: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+    authenticator_class: AuthenticatorClass = AuthenticatorClass.PLATFORM
+    executes: Executes = Executes.API
+    direct: bool = False
+    describe: Describe | None = None
+    input_schema: Schema | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse, with ValueError, what cannot be enforced."""
+        if not is_tool_name(self.name):
+            raise ValueError(
+                f"a tool name matches [A-Za-z0-9_.-]{{1,128}} and does not begin with deputize.: {self.name!r}"
+            )
+        approved = self.approval.name != "never" or self.direct
+        if self.public and (len(self.scopes) or approved):
+            raise ValueError("a public tool has no scopes, no approval and is not direct")
+        if not self.public and not len(self.scopes):
+            raise ValueError("a tool that is not public needs at least one scope")
+        if approved and self.describe is None:
+            raise ValueError("a tool that asks for approval needs a `describe`")
+
+    def description(self, arguments: Mapping[str, Json]) -> str:
+        """Return the words that the user sees (APPR-2); ValueError if they cannot be made or are too long."""
+        if self.describe is None:
+            return self.name
+        try:
+            text = plain(self.describe(arguments))
+        except Exception as error:  # the site's own template or function, given an agent's arguments
+            raise ValueError("these arguments cannot be described") from error
+        if not text.strip() or len(text) > MAX_DESCRIPTION:
+            raise ValueError(f"the description is empty or longer than {MAX_DESCRIPTION} characters")
+        return text
+
+
+def is_tool_name(name: str) -> bool:
+    """Tell whether a page may use this name for a gated tool (HASH-2)."""
+    return _NAME.match(name) is not None and not name.startswith(RESERVED_PREFIX)
+
+
+def plain(text: str) -> str:
+    """Make every character that could hide or reorder others visible as U+FFFD (APPR-2)."""
+    return "".join("\ufffd" if unicodedata.category(c) in _HIDDEN else c for c in text)
+
+
+def is_safe(tool: Tool, scopes: Mapping[str, Scope], approval: bool) -> bool:
+    """Tell whether doing a call twice does no harm: no approval was needed and no scope writes (CALL-6)."""
+    return not approval and not any(scopes[name].writes for name in tool.scopes)

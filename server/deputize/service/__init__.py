@@ -1,0 +1,1 @@
+"""Floor 1: the use cases. Load, decide, record, commit."""

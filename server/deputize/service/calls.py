@@ -1,0 +1,381 @@
+"""The way of one call (PROTOCOL §5 to §7). Each function is one transaction; refusals in it are values."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from ..protocol.authorization import Authorized, Decision, decide, decide_direct, known_tool
+from ..protocol.call import (
+    LIFETIME,
+    OUTCOMES,
+    REDELIVERY_WINDOW,
+    STOPPED_CODE,
+    Call,
+    State,
+)
+from ..protocol.canonical import Json
+from ..protocol.challenge import Purpose
+from ..protocol.credential import AuthenticatorClass
+from ..protocol.entry import Entry, Kind, call_entry, move_entry
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.ids import CallId, UserId, make_id
+from ..protocol.policy import Policy
+from ..protocol.scope import ScopeSet
+from ..protocol.token import CallToken, Delegation
+from ..protocol.tool import Executes
+from . import approvals
+from .approvals import Action, Minted, Random, Verdict, Verified
+from .ports import CeremonyVerifier, Proof, Reader, Tx
+
+_USED_PROOF = Refusal(Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request.")
+_NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """What arrived at `POST /calls`, parsed. `canonical` is the JCS form of the arguments, `args_s256` its hash."""
+
+    tool: str
+    arguments: dict[str, Json]
+    canonical: bytes
+    args_s256: str
+    definition_s256: str
+    delivered: tuple[CallId, ...]
+    proof: Proof
+    session_user: UserId | None
+    delegation: Delegation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A call that was refused at the door; the record has it under this id."""
+
+    call_id: CallId
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A request of a page about a call of its own: who is signed in, and the proof by the page's key (CALL-2)."""
+
+    call_id: CallId
+    user_id: UserId
+    proof: Proof
+
+
+def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: int) -> Call | Denied | Refusal:
+    """Decide a call and record the decision (CALL-1, CALL-3). A bare Refusal is for what is not worth a record."""
+    if not tx.use_proof(request.proof):  # PROOF-2
+        return _USED_PROOF
+    delegation = request.delegation
+    user_id = delegation.user_id if delegation else request.session_user
+    if user_id is None:
+        return Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
+    if request.delivered:
+        tx.mark_delivered(request.delivered, user_id, request.proof.jkt)
+    decision = _decide(tx, request, policy, now)
+    call = _draft(request, user_id, decision, policy, random, now)
+    if isinstance(decision, Refusal):
+        tx.append(call_entry(call, request.canonical, decision.code), now)
+        return Denied(call.call_id, decision)
+    if call.match_key is not None and (met := _meet(tx, call, now)) is not None:
+        return met
+    call = replace(call, entry=tx.append(call_entry(call, request.canonical), now))
+    tx.add_call(call)
+    return call
+
+
+def _decide(tx: Tx, request: CallRequest, policy: Policy, now: int) -> Decision:
+    delegation = request.delegation
+    if delegation and request.session_user != delegation.user_id:  # CALL-1, CALL-2
+        if request.session_user is None:
+            return Refusal(
+                Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again."
+            )
+        return Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
+    tool = known_tool(policy, request.tool)
+    if isinstance(tool, Refusal):
+        return tool
+    if delegation is None:
+        user_id = request.session_user
+        return decide_direct(
+            policy, tool, request.arguments, lambda: tx.credentials(user_id) if user_id else []
+        )
+    return decide(
+        policy,
+        tool,
+        tx.agent(delegation.client_id),
+        tx.grant(delegation.grant_id),
+        request.arguments,
+        lambda: tx.credentials(delegation.user_id),
+        now,
+    )
+
+
+def _draft(
+    request: CallRequest, user_id: UserId, decision: Decision, policy: Policy, random: Random, now: int
+) -> Call:
+    yes = decision if isinstance(decision, Authorized) else None
+    state = State.DENIED if yes is None else State.PENDING if yes.description is not None else State.APPROVED
+    tool = policy.tools.get(request.tool)
+    delegation = request.delegation
+    return Call(
+        call_id=CallId(make_id("cal", random(16))),
+        state=state,
+        user_id=user_id,
+        client_id=delegation.client_id if delegation else None,
+        grant_id=delegation.grant_id if delegation else None,
+        page_jkt=request.proof.jkt,
+        tool=request.tool,
+        scopes=tool.scopes if tool else ScopeSet(),
+        arguments=request.arguments,
+        args_s256=request.args_s256,
+        definition_s256=request.definition_s256,
+        match_key=_match_key(request, user_id) if yes and not yes.safe else None,
+        salt=random(32),
+        description=yes.description if yes else None,
+        authenticator_class=yes.tool.authenticator_class if yes else AuthenticatorClass.PLATFORM,
+        executes=(yes.tool.executes if yes else Executes.API).value,
+        created_at=now,
+        deadline=now + LIFETIME.get(state, 0),
+        entry=-1,
+    )
+
+
+def _match_key(request: CallRequest, user_id: UserId) -> bytes:
+    """Name what makes two calls equal (CALL-6): user, grant, page key, tool, arguments, definition."""
+    grant_id = request.delegation.grant_id if request.delegation else ""
+    parts = (user_id, grant_id, request.proof.jkt, request.tool, request.args_s256, request.definition_s256)
+    return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _meet(tx: Tx, call: Call, now: int) -> Call | Denied | None:
+    """Find the earlier equal call and say what this one means for it; None makes it a new call (CALL-6)."""
+    assert call.match_key is not None
+    earlier = tx.latest_call(call.match_key)
+    if earlier is None:
+        return None
+    earlier = _settle(tx, earlier, now)
+    if earlier.state is State.REDEEMED:
+        return _refuse_meeting(tx, earlier, Code.OUTCOME_UNKNOWN, now)
+    if earlier.state in OUTCOMES and not earlier.delivered and now < earlier.deadline + REDELIVERY_WINDOW:
+        return _refuse_meeting(tx, earlier, Code.ALREADY_EXECUTED, now)
+    same = (earlier.description, earlier.authenticator_class) == (call.description, call.authenticator_class)
+    if earlier.state is State.PENDING and same:
+        return earlier
+    if earlier.state is State.APPROVED and same:
+        entry = tx.append(move_entry(earlier, resumed=True), now)
+        tx.renew_call_entry(earlier.call_id, entry)
+        return replace(earlier, entry=entry)
+    if earlier.state in LIFETIME:  # the owner changed what is asked: the old question is void
+        _move(tx, earlier, State.CANCELLED, now)
+    return None
+
+
+_MEETING = {
+    Code.OUTCOME_UNKNOWN: "An equal call is running and has not told its outcome. Check before trying again.",
+    Code.ALREADY_EXECUTED: "An equal call was executed a moment ago. Do not repeat it; check its effect instead.",
+}
+
+
+def _refuse_meeting(tx: Tx, earlier: Call, code: Code, now: int) -> Denied:
+    refusal = Refusal(code, _MEETING[code], {"outcome": earlier.state.value})
+    tx.append(Entry(Kind.CALL_REFUSED, {"call_id": earlier.call_id, "code": code}), now)
+    return Denied(earlier.call_id, refusal)
+
+
+def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now: int) -> Minted | Refusal:
+    """Mint the challenge for a pending call, at the user's click (APPR-1)."""
+    call = _own(tx, request, now)
+    if isinstance(call, Refusal):
+        return call
+    if call.state is not State.PENDING:
+        return _stopped(call)
+    if refusal := _grant_dead(tx, call, now):
+        _move(tx, call, State.DENIED, now, refusal.code)
+        return refusal
+    return approvals.mint(tx, action_of(call), policy.site.issuer, random, now)
+
+
+def check_approval(
+    reader: Reader, request: PageRequest, evidence: Json, verifier: CeremonyVerifier, policy: Policy, now: int
+) -> Verdict | Refusal:
+    """Verify evidence for a call on a snapshot (APPR-3). No state changes here."""
+    call = reader.call(request.call_id)
+    if call is None or not _owns(call, request):
+        return _NO_CALL
+    return approvals.check(reader, action_of(call), evidence, verifier, policy.site.issuer, now)
+
+
+def approve(tx: Tx, request: PageRequest, verdict: Verdict, now: int) -> Call | Refusal:
+    """Act on a verdict: consume, move, record; or record the failure (APPR-3 to APPR-5)."""
+    call = _own(tx, request, now)
+    if isinstance(call, Refusal):
+        return call
+    if call.state is not State.PENDING and isinstance(verdict, Verified):
+        return _stopped(call)
+    if refusal := _grant_dead(tx, call, now):  # APPR-5
+        if call.state is State.PENDING:
+            _move(tx, call, State.DENIED, now, refusal.code)
+        return refusal
+    if refusal := approvals.conclude(tx, verdict, now):
+        tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
+        return refusal
+    assert isinstance(verdict, Verified)
+    approved = replace(call, challenge_id=verdict.challenge_id)
+    return _move(
+        tx,
+        approved,
+        State.APPROVED,
+        now,
+        challenge_id=verdict.challenge_id,
+        credential_id=verdict.assertion.credential_id,
+        method="webauthn",
+        evidence_s256=verdict.evidence_s256,
+    )
+
+
+def deny(tx: Tx, request: PageRequest, state: State, now: int) -> Call | Refusal:
+    """End a call that has not run because the user declined it or its dialog went away (APPR-6)."""
+    call = _own(tx, request, now)
+    if isinstance(call, Refusal):
+        return call
+    return _move(tx, call, state, now) if call.state in (State.PENDING, State.APPROVED) else _stopped(call)
+
+
+def redeem(
+    tx: Tx, token: CallToken, args_s256: str, by: Executes, now: int, page: PageRequest | None
+) -> Call | Refusal:
+    """Let an approved call run, once (GUARD-3, GUARD-4). `args_s256` is the digest of what is about to run."""
+    call = _settled(tx, page.call_id if page else token.call_id, now)
+    if call is None or token.call_id != call.call_id:
+        return _NO_CALL
+    if page is not None and not tx.use_proof(page.proof):
+        return _USED_PROOF
+    if page is not None and not _owns(call, page):
+        return _NO_CALL
+    refusal = _redeemable(tx, call, args_s256, by, now)
+    if refusal is None:
+        return _move(tx, call, State.REDEEMED, now, by=by.value)
+    if call.state is State.APPROVED and refusal.code in _DEADLY:
+        _move(tx, call, State.DENIED, now, refusal.code)
+    else:
+        tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
+    return refusal
+
+
+_DEADLY = frozenset({Code.GRANT_REVOKED, Code.GRANT_EXPIRED, Code.CONSENT_REQUIRED, Code.UNKNOWN_AGENT})
+
+
+def _redeemable(tx: Tx, call: Call, args_s256: str, by: Executes, now: int) -> Refusal | None:
+    if call.executes != by.value:
+        return Refusal(
+            Code.REDEEMER_NOT_ALLOWED, f"Calls of this tool are redeemed by the {call.executes} only."
+        )
+    if call.state is not State.APPROVED:
+        return _stopped(call)
+    if call.args_s256 != args_s256:
+        return Refusal(Code.ARGUMENT_HASH_MISMATCH, "What is about to run is not what was approved.")
+    return _grant_dead(tx, call, now)
+
+
+def report(
+    tx: Tx, call_id: CallId, outcome: State, by: Executes, now: int, page: PageRequest | None
+) -> Call | Refusal:
+    """Note what became of a redeemed call (GUARD-5)."""
+    call = _settled(tx, call_id, now)
+    if call is None:
+        return _NO_CALL
+    if page is not None and not tx.use_proof(page.proof):
+        return _USED_PROOF
+    if page is not None and not _owns(call, page):
+        return _NO_CALL
+    if call.executes != by.value:
+        return Refusal(
+            Code.REDEEMER_NOT_ALLOWED, f"Outcomes of this tool are reported by the {call.executes} only."
+        )
+    if call.state is not State.REDEEMED:
+        return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
+    return _move(tx, call, outcome, now, reported_by=by.value)
+
+
+def deliver(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
+    """Note that the result of a call reached the agent (CALL-10)."""
+    call = _own(tx, request, now)
+    if not isinstance(call, Refusal):
+        tx.mark_delivered([call.call_id], call.user_id, request.proof.jkt)
+    return call
+
+
+def look(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
+    """Show a call to its page (CALL-9)."""
+    return _own(tx, request, now)
+
+
+def expire(tx: Tx, now: int, limit: int = 200) -> int:
+    """Move what is overdue, each with its entry (CALL-4); return how many."""
+    overdue = tx.overdue_calls(now, limit)
+    for call in overdue:
+        _settle(tx, call, now)
+    return len(overdue)
+
+
+def action_of(call: Call) -> Action:
+    """Return what a user confirms by approving this call."""
+    return Action(
+        Purpose.CALL,
+        call.call_id,
+        call.tool,
+        call.arguments,
+        call.authenticator_class,
+        call.user_id,
+        call.page_jkt,
+    )
+
+
+def _owns(call: Call, request: PageRequest) -> bool:
+    return call.user_id == request.user_id and call.page_jkt == request.proof.jkt
+
+
+def _own(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
+    if not tx.use_proof(request.proof):
+        return _USED_PROOF
+    call = _settled(tx, request.call_id, now)
+    return call if call is not None and _owns(call, request) else _NO_CALL
+
+
+def _settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
+    call = tx.call(call_id)
+    return _settle(tx, call, now) if call is not None else None
+
+
+def _settle(tx: Tx, call: Call, now: int) -> Call:
+    """Move a call into the state that time has put it in."""
+    state = call.overdue(now)
+    return _move(tx, call, state, now) if state is not None else call
+
+
+def _stopped(call: Call) -> Refusal:
+    code = STOPPED_CODE.get(call.state, Code.CALL_STATE)
+    return Refusal(code, f"This call is {call.state}.", {"state": call.state.value})
+
+
+def _grant_dead(tx: Tx, call: Call, now: int) -> Refusal | None:
+    """Read the live grant and agent again; the user's own call has neither (CALL-7)."""
+    if call.grant_id is None:
+        return None
+    grant = tx.grant(call.grant_id)
+    agent = tx.agent(call.client_id) if call.client_id else None
+    if agent is None or agent.revoked_at is not None:
+        return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
+    if grant is None:
+        return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent.")
+    return grant.dead(now)
+
+
+def _move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
+    """Move a call and record it. Losing the race rolls the whole transaction back: nothing of it happened."""
+    moved = replace(call, state=state, deadline=now + LIFETIME.get(state, 0))
+    entry = tx.append(move_entry(moved, code, **facts), now)
+    if not tx.move_call(call, state, now, entry, call.challenge_id):
+        raise Refused(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
+    return replace(moved, entry=entry)

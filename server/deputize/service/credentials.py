@@ -1,0 +1,320 @@
+"""Users, their sessions and their credentials (PROTOCOL §2). Each function is one transaction."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from ..protocol.canonical import Json
+from ..protocol.challenge import NONCE_BYTES, Challenge, Purpose
+from ..protocol.credential import (
+    ENROLL_ACTION,
+    ENROLLMENT_LIFETIME,
+    RECENT_SIGN_IN,
+    RECOVERY_LIFETIME,
+    AuthenticatorClass,
+    Credential,
+    User,
+)
+from ..protocol.entry import Entry, Kind
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
+from . import approvals
+from .approvals import Action, Minted, Random, Verdict, Verified
+from .ports import Assertion, CeremonyVerifier, Reader, Registration, Session, Tx
+
+MAX_NAME = 64
+_GONE = Refusal(
+    Code.NO_PENDING_ENROLLMENT, "This enrollment ran out or was finished already. Start it again."
+)
+_TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled already.")
+
+
+class Basis(StrEnum):
+    """Why a credential may be enrolled (CRED-2, CRED-3, CRED-5)."""
+
+    FIRST = "first"
+    ANOTHER = "another"
+    RECOVERY = "recovery"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Who is signed in, as a request shows it. `recent` says whether that was within RECENT_SIGN_IN seconds."""
+
+    user_id: UserId
+    auth_time: int
+
+    def recent(self, now: int) -> bool:
+        """Tell whether the sign-in is fresh enough to enroll a first credential (CRED-2)."""
+        return now - self.auth_time < RECENT_SIGN_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A credential that was registered. Not yet active: `minted` is what an existing one must confirm (CRED-3)."""
+
+    credential: Credential
+    user: User
+    minted: Minted | None
+
+
+def new_user(name: str, random: Random, now: int, external_id: str | None = None) -> User:
+    """Make the value of a user; ValueError for a name that is empty, over 64 characters, or not printable."""
+    name = name.strip()
+    if not name or len(name) > MAX_NAME or not name.isprintable():
+        raise ValueError(f"a name has 1 to {MAX_NAME} printable characters")
+    return User(UserId(make_id("usr", random(16))), name, random(32), now, external_id)
+
+
+def begin_sign_up(tx: Tx, name: str, random: Random, now: int) -> tuple[Challenge, User] | Refusal:
+    """Start the enrollment of a new user's first credential. The user exists only when it is finished."""
+    try:
+        user = new_user(name, random, now)
+    except ValueError as error:
+        return Refusal(Code.INVALID_REQUEST, f"{error}.".capitalize())
+    challenge = _challenge(
+        Purpose.SIGN_UP, f"{user.user_id} {user.handle.hex()} {user.name}", None, random, now
+    )
+    tx.add_challenge(challenge)
+    return challenge, user
+
+
+def finish_sign_up(tx: Tx, challenge: Challenge, registration: Registration, now: int) -> User | Refusal:
+    """Create the user with the first credential."""
+    if not tx.consume_challenge(challenge.challenge_id, now):
+        return _GONE
+    user_id, handle, name = challenge.subject.split(" ", 2)
+    user = User(UserId(user_id), name, bytes.fromhex(handle), now)
+    tx.add_user(user)
+    credential = _credential(user.user_id, registration, "", now, active=True)
+    if not tx.add_credential(credential):  # CRED-4; raised so that no user without a credential stays behind
+        raise Refused.of(_TAKEN)
+    tx.append(
+        Entry(Kind.USER_SIGNED_UP, {"sub": user.user_id, "credential_id": credential.credential_id}), now
+    )
+    return user
+
+
+def begin_sign_in(tx: Tx, random: Random, now: int) -> Challenge:
+    """Start a sign-in with whatever discoverable credential the user picks."""
+    challenge = _challenge(Purpose.SIGN_IN, "", None, random, now)
+    tx.add_challenge(challenge)
+    return challenge
+
+
+def open_challenge(
+    reader: Reader, challenge_id: str, purpose: Purpose, owner: UserId | None, now: int
+) -> Challenge:
+    """Find a challenge that is still open for this purpose and owner; Refused otherwise."""
+    challenge = reader.challenge(ChallengeId(challenge_id))
+    if challenge is None or challenge.purpose is not purpose or challenge.owner != owner:
+        raise Refused(Code.CHALLENGE_UNKNOWN, "There is no such challenge. Start again to get one.")
+    if closed := challenge.closed(now):
+        raise Refused.of(closed)
+    return challenge
+
+
+def check_sign_in(
+    reader: Reader, challenge: Challenge, response: dict[str, Json], verifier: CeremonyVerifier
+) -> tuple[User, Assertion]:
+    """Verify a sign-in assertion on a snapshot; Refused(unknown_credential, signature_verification_failed)."""
+    credential_id = response.get("id")
+    credential = reader.credential(CredentialId(credential_id)) if isinstance(credential_id, str) else None
+    user = reader.user(credential.user_id) if credential is not None and credential.active else None
+    if credential is None or user is None:
+        raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not known here. Was it made on another site?")
+    return user, verifier.assertion(response, challenge.wire, credential, user.handle)
+
+
+def finish_sign_in(
+    tx: Tx, challenge: Challenge, user: User, assertion: Assertion, now: int
+) -> Refusal | None:
+    """Consume the challenge and store the counter; the caller opens the session in the same transaction."""
+    if not tx.consume_challenge(challenge.challenge_id, now):
+        return Refusal(Code.CHALLENGE_CONSUMED, "This sign-in ran out or was used already. Start again.")
+    if not tx.advance_counter(assertion.credential_id, assertion.sign_count):
+        return Refusal(
+            Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
+        )
+    tx.append(
+        Entry(Kind.USER_SIGNED_IN, {"sub": user.user_id, "credential_id": assertion.credential_id}), now
+    )
+    return None
+
+
+def open_session(
+    tx: Tx, user_id: UserId, digest: bytes, previous: bytes | None, lifetime: int, now: int
+) -> Session:
+    """Open a session and end the one that the browser had before (SESSION-1)."""
+    if previous is not None:
+        tx.end_session(previous)
+    session = Session(digest, user_id, now, now + lifetime)
+    tx.add_session(session)
+    return session
+
+
+def begin_enrollment(
+    tx: Tx, who: SignIn | None, recovery: bytes | None, random: Random, now: int
+) -> tuple[Challenge, User] | Refusal:
+    """Start the enrollment of a credential for a user who has the right to it (CRED-2, CRED-3, CRED-5)."""
+    if recovery is not None:
+        user_id = tx.recovery(recovery, now)
+        if user_id is None:
+            return Refusal(
+                Code.ENROLLMENT_NOT_ALLOWED, "This recovery link was used or has run out. Ask for a new one."
+            )
+        subject = f"{Basis.RECOVERY} {recovery.hex()}"
+    elif who is not None:
+        user_id = who.user_id
+        subject = Basis.ANOTHER if tx.credentials(user_id) else Basis.FIRST
+        if subject == Basis.FIRST and not who.recent(now):
+            return Refusal(
+                Code.ENROLLMENT_NOT_ALLOWED, "Sign in again first: a first passkey needs a recent sign-in."
+            )
+    else:
+        return Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
+    user = tx.user(user_id)
+    if user is None:
+        return Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
+    challenge = _challenge(Purpose.ENROLL, subject, None if recovery else user_id, random, now)
+    tx.add_challenge(challenge)
+    return challenge, user
+
+
+def finish_enrollment(
+    tx: Tx,
+    challenge: Challenge,
+    registration: Registration,
+    label: str,
+    server_id: str,
+    random: Random,
+    now: int,
+) -> Enrolled | Refusal:
+    """Store the new credential: usable at once where it is the first, else after an existing one confirmed it."""
+    if not tx.consume_challenge(challenge.challenge_id, now):
+        return _GONE
+    basis, _, secret = challenge.subject.partition(" ")
+    user_id = tx.consume_recovery(bytes.fromhex(secret), now) if basis == Basis.RECOVERY else challenge.owner
+    user = tx.user(user_id) if user_id is not None else None
+    if user is None:
+        return _GONE
+    existing = tx.credentials(user.user_id)
+    active = basis == Basis.RECOVERY or (basis == Basis.FIRST and not existing)
+    credential = _credential(user.user_id, registration, label, now, active=active)
+    if not tx.add_credential(credential):  # CRED-4
+        facts = {"sub": user.user_id, "code": _TAKEN.code}
+        tx.append(Entry(Kind.CREDENTIAL_REFUSED, facts), now)
+        return _TAKEN
+    if active:
+        tx.append(_added(credential, basis), now)
+        return Enrolled(credential, user, None)
+    minted = approvals.mint(tx, enrollment_action(credential), server_id, random, now)
+    return minted if isinstance(minted, Refusal) else Enrolled(credential, user, minted)
+
+
+def enrollment_action(credential: Credential) -> Action:
+    """Return what an existing credential confirms about a new one (CRED-3)."""
+    arguments: Json = {"credential_id": credential.credential_id, "user": credential.user_id}
+    return Action(
+        Purpose.ADD_CREDENTIAL,
+        credential.credential_id,
+        ENROLL_ACTION,
+        arguments,
+        AuthenticatorClass.PLATFORM,
+        credential.user_id,
+        None,
+    )
+
+
+def check_addition(
+    reader: Reader,
+    user_id: UserId,
+    credential_id: str,
+    evidence: Json,
+    verifier: CeremonyVerifier,
+    server_id: str,
+    now: int,
+) -> tuple[Credential, Verdict]:
+    """Verify on a snapshot that an existing credential confirms a pending one; Refused if none is pending."""
+    credential = reader.credential(CredentialId(credential_id))
+    if credential is None or credential.active or credential.user_id != user_id:
+        raise Refused.of(_GONE)
+    return credential, approvals.check(
+        reader, enrollment_action(credential), evidence, verifier, server_id, now
+    )
+
+
+def approve_addition(tx: Tx, credential: Credential, verdict: Verdict, now: int) -> Credential | Refusal:
+    """Make a pending credential usable, or record why not."""
+    refusal = approvals.conclude(tx, verdict, now)
+    if refusal is None and not tx.activate_credential(credential.credential_id, credential.user_id):
+        refusal = _GONE
+    if refusal is not None:
+        facts = {"sub": credential.user_id, "credential_id": credential.credential_id}
+        tx.append(approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, refusal, **facts), now)
+        return refusal
+    assert isinstance(verdict, Verified)
+    tx.append(_added(credential, Basis.ANOTHER, verdict), now)
+    return replace(credential, active=True)
+
+
+def remove_credential(tx: Tx, user_id: UserId, credential_id: str, now: int) -> Refusal | None:
+    """Take a credential away; the last one stays, or nobody could ever approve again."""
+    remaining = [c for c in tx.credentials(user_id) if c.credential_id != credential_id]
+    if not remaining:
+        return Refusal(Code.CALL_STATE, "This is your only passkey. Add another one before you remove it.")
+    if not tx.remove_credential(CredentialId(credential_id), user_id):
+        return Refusal(Code.UNKNOWN_CREDENTIAL, "This passkey is not one of yours on this site.")
+    tx.append(Entry(Kind.CREDENTIAL_REMOVED, {"sub": user_id, "credential_id": credential_id}), now)
+    return None
+
+
+def issue_recovery(tx: Tx, user_id: UserId, digest: bytes, now: int) -> Refusal | None:
+    """Store a one-time recovery secret's hash for a user, at the owner's command line (CRED-5)."""
+    if tx.user(user_id) is None:
+        return Refusal(Code.NOT_FOUND, "There is no such user.")
+    tx.add_recovery(digest, user_id, now + RECOVERY_LIFETIME)
+    tx.append(Entry(Kind.RECOVERY_ISSUED, {"sub": user_id}), now)
+    return None
+
+
+def site_user(tx: Tx, external_id: str, name: str, random: Random, now: int) -> User:
+    """Find or create the user behind the site's own login."""
+    user = tx.user_by_external_id(external_id)
+    if user is None:
+        user = new_user(name[:MAX_NAME], random, now, external_id)
+        tx.add_user(user)
+    return user
+
+
+def _challenge(purpose: Purpose, subject: str, owner: UserId | None, random: Random, now: int) -> Challenge:
+    """Make a challenge that signs no action: its wire form is the nonce."""
+    return Challenge(
+        ChallengeId(make_id("chl", random(16))),
+        purpose,
+        random(NONCE_BYTES),
+        b"",
+        "",
+        subject,
+        owner,
+        None,
+        now + ENROLLMENT_LIFETIME,
+    )
+
+
+def _credential(user_id: UserId, made: Registration, label: str, now: int, active: bool) -> Credential:
+    label = label.strip()[:MAX_NAME] or ("This device" if "internal" in made.transports else "Security key")
+    return Credential(
+        made.credential_id, user_id, made.public_key, made.sign_count, made.transports, label, now, active
+    )
+
+
+def _added(credential: Credential, basis: str, verdict: Verified | None = None) -> Entry:
+    return Entry(
+        Kind.CREDENTIAL_ADDED,
+        {
+            "sub": credential.user_id,
+            "credential_id": credential.credential_id,
+            "basis": str(basis),
+            "evidence_s256": verdict.evidence_s256 if verdict else None,
+        },
+    )

@@ -1,0 +1,272 @@
+"""Agents, consent, grants and their renewal (PROTOCOL §4). Each function is one transaction."""
+
+from dataclasses import dataclass, replace
+
+from ..protocol.agent import Agent, Assurance
+from ..protocol.canonical import Json
+from ..protocol.challenge import Purpose
+from ..protocol.credential import AuthenticatorClass
+from ..protocol.entry import Entry, Kind
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState, lifetime, shown_grant
+from ..protocol.ids import ClientId, GrantId, UserId, make_id
+from ..protocol.policy import Policy
+from ..protocol.scope import ScopeSet
+from . import approvals
+from .approvals import Action, Minted, Random, Verdict
+from .ports import CeremonyVerifier, Proof, Reader, Tx
+
+REFRESH_GRACE = 60  # seconds (TOKEN-4)
+_USED_PROOF = Refusal(Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request.")
+_NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
+_BAD_REFRESH = Refusal(
+    Code.INVALID_GRANT, "This refresh token is not good any more. The user has to consent again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A request of a page about a grant: who is signed in, and the proof by the page's key."""
+
+    user_id: UserId
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Renewable:
+    """A live grant, its agent, and the refresh generation that the next refresh token is to name."""
+
+    grant: Grant
+    agent: Agent
+    generation: int
+
+
+def register_agent(tx: Tx, request: PageRequest, random: Random, now: int) -> Agent | Refusal:
+    """Register the page's key as this user's opaque agent, or find it again (AGENT-1)."""
+    if not tx.use_proof(request.proof):
+        return _USED_PROOF
+    agent = tx.agent_by_key(request.proof.jkt)
+    if agent is not None:
+        return agent if _lives(agent, request.user_id) else _NO_AGENT
+    agent = Agent(
+        ClientId(make_id("agt", random(16))), Assurance.OPAQUE, request.proof.jkt, request.user_id, now
+    )
+    if not tx.add_agent(agent):
+        return _NO_AGENT
+    facts = {
+        "client_id": agent.client_id,
+        "sub": agent.user_id,
+        "jkt": agent.jkt,
+        "assurance": agent.assurance.value,
+    }
+    tx.append(Entry(Kind.AGENT_REGISTERED, facts), now)
+    return agent
+
+
+_NO_AGENT = Refusal(Code.UNKNOWN_AGENT, "This key is not registered for you, or was revoked. Make a new key.")
+
+
+def request_grant(
+    tx: Tx,
+    request: PageRequest,
+    scopes: ScopeSet,
+    expires_in: int | None,
+    policy: Policy,
+    random: Random,
+    now: int,
+) -> Grant | Refusal:
+    """Ask for consent; what is to be shown includes what the agent holds already (GRANT-1)."""
+    if not tx.use_proof(request.proof):
+        return _USED_PROOF
+    agent = tx.agent_by_key(request.proof.jkt)
+    if agent is None or not _lives(agent, request.user_id):
+        return _NO_AGENT
+    ceiling = policy.ceiling.of(agent.assurance)
+    refusal = _askable(scopes, ceiling, policy)
+    user = tx.user(request.user_id)
+    if refusal is None and user is None:
+        refusal = Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
+    if refusal is not None or user is None:
+        facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
+        tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None}), now)
+        return refusal or _NO_GRANT
+    held = tx.active_grant(request.user_id, agent.client_id)
+    if held is not None and held.dead(now) is None:
+        scopes = scopes | (held.scopes & ceiling)
+    grant_id = GrantId(make_id("grt", random(16)))
+    seconds = min(expires_in or policy.grant_lifetime, policy.grant_max_lifetime)
+    declared = [policy.scopes[name] for name in scopes]
+    shown = shown_grant(grant_id, agent, declared, seconds, policy.site.name, user.name)
+    grant = Grant(
+        grant_id,
+        request.user_id,
+        agent.client_id,
+        scopes,
+        GrantState.PENDING,
+        shown,
+        now,
+        now + CONSENT_LIFETIME,
+    )
+    tx.add_grant(grant)
+    tx.append(_entry(Kind.GRANT_REQUESTED, grant), now)
+    return grant
+
+
+def _askable(scopes: ScopeSet, ceiling: ScopeSet, policy: Policy) -> Refusal | None:
+    if not scopes or any(name not in policy.scopes for name in scopes):
+        return Refusal(
+            Code.INVALID_SCOPE, "Ask for at least one scope, and only for scopes that the site declares."
+        )
+    if not scopes <= ceiling:  # AGENT-2
+        facts = {"scope": str(scopes - ceiling)}
+        return Refusal(Code.AGENT_NOT_ALLOWED, "The site does not let this kind of agent have that.", facts)
+    return None
+
+
+def consent_challenge(
+    tx: Tx, request: PageRequest, grant_id: str, policy: Policy, random: Random, now: int
+) -> Minted | Refusal:
+    """Mint the challenge over the grant as it is shown, at the user's click (GRANT-2)."""
+    if not tx.use_proof(request.proof):
+        return _USED_PROOF
+    grant = _pending(tx, request, grant_id, now)
+    if isinstance(grant, Refusal):
+        return grant
+    return approvals.mint(tx, _action(grant, request), policy.site.issuer, random, now)
+
+
+def check_consent(
+    reader: Reader,
+    request: PageRequest,
+    grant_id: str,
+    evidence: Json,
+    verifier: CeremonyVerifier,
+    policy: Policy,
+    now: int,
+) -> Verdict | Refusal:
+    """Verify a consent assertion on a snapshot."""
+    grant = _pending(reader, request, grant_id, now)
+    if isinstance(grant, Refusal):
+        return grant
+    return approvals.check(reader, _action(grant, request), evidence, verifier, policy.site.issuer, now)
+
+
+def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: int) -> Renewable | Refusal:
+    """Turn the request into a grant that supersedes the agent's older one, or record why not (GRANT-2, GRANT-3)."""
+    if not tx.use_proof(request.proof):
+        return _USED_PROOF
+    grant = _pending(tx, request, grant_id, now)
+    if isinstance(grant, Refusal):
+        return grant
+    agent = tx.agent(grant.client_id)
+    if agent is None or not _lives(agent, request.user_id):
+        return _NO_AGENT
+    if refusal := approvals.conclude(tx, verdict, now):
+        facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
+        tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
+        return refusal
+    older = tx.active_grant(grant.user_id, grant.client_id)
+    if older is not None:
+        _revoke(tx, older, now, superseded_by=grant.grant_id)
+    active = replace(grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown))
+    if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, now, active.expires_at):
+        raise Refused.of(_NO_GRANT)
+    entry = _entry(
+        Kind.GRANT_ACTIVE, active, challenge_id=verdict.challenge_id, evidence_s256=verdict.evidence_s256
+    )
+    tx.append(entry, now)
+    return Renewable(active, agent, active.refresh_generation)
+
+
+def decline(tx: Tx, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
+    """Note that the user does not want this (GRANT-4)."""
+    if not tx.use_proof(request.proof):
+        return _USED_PROOF
+    grant = _pending(tx, request, grant_id, now)
+    if isinstance(grant, Refusal):
+        return grant
+    tx.move_grant(grant.grant_id, GrantState.DECLINED, now)
+    tx.append(_entry(Kind.GRANT_DECLINED, grant), now)
+    return replace(grant, state=GrantState.DECLINED)
+
+
+def revoke(tx: Tx, grant_id: str, now: int, user_id: UserId | None = None) -> Refusal | None:
+    """Take a grant back: its user's doing, or with `user_id` None the owner's (GRANT-5). Twice is no error."""
+    grant = tx.grant(GrantId(grant_id))
+    if grant is None or (user_id is not None and grant.user_id != user_id):
+        return _NO_GRANT
+    _revoke(tx, grant, now, by="user" if user_id is not None else "owner")
+    return None
+
+
+def revoke_agent(tx: Tx, client_id: str, now: int) -> Refusal | None:
+    """Revoke an agent and with it everything that it was granted."""
+    agent = tx.agent(ClientId(client_id))
+    if agent is None:
+        return Refusal(Code.UNKNOWN_AGENT, "There is no such agent.")
+    if tx.revoke_agent(agent.client_id, now):
+        tx.append(Entry(Kind.AGENT_REVOKED, {"client_id": agent.client_id, "sub": agent.user_id}), now)
+    if grant := tx.active_grant(agent.user_id, agent.client_id):
+        _revoke(tx, grant, now, by="owner")
+    return None
+
+
+def renew(tx: Tx, proof: Proof, grant_id: str, generation: int, now: int) -> Renewable | Refusal:
+    """Rotate a refresh token whose seal was checked; an older one than the previous revokes the grant (TOKEN-4)."""
+    if not tx.use_proof(proof):
+        return _USED_PROOF
+    grant = tx.grant(GrantId(grant_id))
+    agent = tx.agent(grant.client_id) if grant is not None else None
+    if grant is None or agent is None or agent.jkt != proof.jkt or agent.revoked_at is not None:
+        return _BAD_REFRESH
+    if grant.dead(now) is not None:
+        return _BAD_REFRESH
+    rotated = tx.rotate_refresh(grant.grant_id, generation, now, REFRESH_GRACE)
+    if rotated is None:
+        _revoke(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
+        return _BAD_REFRESH
+    return Renewable(grant, agent, rotated)
+
+
+def _action(grant: Grant, request: PageRequest) -> Action:
+    return Action(
+        Purpose.CONSENT,
+        grant.grant_id,
+        CONSENT_ACTION,
+        dict(grant.shown),
+        AuthenticatorClass.PLATFORM,
+        grant.user_id,
+        request.proof.jkt,
+    )
+
+
+def _pending(reader: Reader, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
+    """Find a request for consent of this user and page key that is still open."""
+    grant = reader.grant(GrantId(grant_id))
+    agent = reader.agent(grant.client_id) if grant is not None else None
+    if grant is None or agent is None or grant.user_id != request.user_id or agent.jkt != request.proof.jkt:
+        return _NO_GRANT
+    if grant.state is not GrantState.PENDING:
+        return Refusal(Code.CALL_STATE, f"This request for consent is {grant.state} already.")
+    if now >= grant.expires_at:  # GRANT-4
+        return Refusal(Code.EXPIRED, "This request for consent has run out. Let the agent ask again.")
+    return grant
+
+
+def _lives(agent: Agent, user_id: UserId) -> bool:
+    return agent.user_id == user_id and agent.revoked_at is None
+
+
+def _revoke(tx: Tx, grant: Grant, now: int, **facts: object) -> None:
+    if tx.move_grant(grant.grant_id, GrantState.REVOKED, now):
+        tx.append(_entry(Kind.GRANT_REVOKED, grant, **facts), now)
+
+
+def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
+    told = {
+        "grant_id": grant.grant_id,
+        "sub": grant.user_id,
+        "client_id": grant.client_id,
+        "scope": str(grant.scopes),
+    }
+    return Entry(kind, {**told, "expires_at": grant.expires_at, **facts})

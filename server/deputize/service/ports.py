@@ -1,0 +1,243 @@
+"""What the use cases need of the floors below: a transaction over the stored rows, and verified facts from `crypto/`.
+
+A use case that writes is one synchronous function of `(tx, command, now, …) → outcome`, handed to `Store.transact`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ..protocol.agent import Agent
+from ..protocol.call import Call, State
+from ..protocol.canonical import Json
+from ..protocol.challenge import Challenge
+from ..protocol.credential import Credential, User
+from ..protocol.entry import Entry
+from ..protocol.grant import Grant, GrantState
+from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
+from ..protocol.merkle import Frontier
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A sign-in of a user in a browser. `digest` is the SHA-256 of the id in the cookie (SESSION-1)."""
+
+    digest: bytes
+    user_id: UserId
+    auth_time: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A verified proof of possession: whose key, and until when its `jti` must be remembered (PROOF-2)."""
+
+    jkt: Jkt
+    jti: str
+    keep_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A verified WebAuthn assertion (signature, origin, rp id, UV, challenge all checked)."""
+
+    credential_id: CredentialId
+    sign_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A verified WebAuthn registration."""
+
+    credential_id: CredentialId
+    public_key: bytes
+    sign_count: int
+    transports: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry as it lies in the record."""
+
+    index: int
+    leaf: bytes
+    leaf_hash: bytes
+
+
+class CeremonyVerifier(Protocol):
+    """Checks WebAuthn ceremonies for one rp id and a fixed set of origins (CRED-1)."""
+
+    def assertion(
+        self, response: Mapping[str, Json], challenge: bytes, credential: Credential, handle: bytes
+    ) -> Assertion:
+        """Verify an assertion but for its counter; Refused(signature_verification_failed) otherwise."""
+
+    def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
+        """Verify a registration; Refused(verification_failed) otherwise."""
+
+
+class Reader(Protocol):
+    """Reads of one consistent snapshot."""
+
+    def user(self, user_id: UserId) -> User | None:
+        """Find a user."""
+
+    def user_by_handle(self, handle: bytes) -> User | None:
+        """Find a user by WebAuthn user handle."""
+
+    def user_by_external_id(self, external_id: str) -> User | None:
+        """Find a user by the id in the site's own login."""
+
+    def session(self, digest: bytes) -> Session | None:
+        """Find a session that has not been ended; it may have expired."""
+
+    def credential(self, credential_id: CredentialId) -> Credential | None:
+        """Find a credential, active or not."""
+
+    def credentials(self, user_id: UserId) -> list[Credential]:
+        """List the active credentials of a user, oldest first."""
+
+    def recovery(self, digest: bytes, now: int) -> UserId | None:
+        """Look at a recovery secret without using it; None if unknown, used or expired (CRED-5)."""
+
+    def agent(self, client_id: ClientId) -> Agent | None:
+        """Find an agent, revoked or not."""
+
+    def agent_by_key(self, jkt: Jkt) -> Agent | None:
+        """Find the agent that a key was registered for."""
+
+    def agents(self, user_id: UserId | None = None) -> list[Agent]:
+        """List agents, of one user or of all, oldest first."""
+
+    def grant(self, grant_id: GrantId) -> Grant | None:
+        """Find a grant in any state."""
+
+    def active_grant(self, user_id: UserId, client_id: ClientId) -> Grant | None:
+        """Find the one active grant of this user for this agent; it may have expired."""
+
+    def grants(self, user_id: UserId | None = None) -> list[Grant]:
+        """List grants that are or were active, of one user or of all, newest first."""
+
+    def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
+        """Find a challenge in any state."""
+
+    def call(self, call_id: CallId) -> Call | None:
+        """Find a call in any state."""
+
+    def latest_call(self, match_key: bytes) -> Call | None:
+        """Find the newest call with this key (CALL-6)."""
+
+    def head(self) -> Frontier:
+        """Return the frontier of the record."""
+
+    def entries(self, start: int, limit: int) -> list[StoredEntry]:
+        """Return entries in order from an index on."""
+
+    def checkpoints(self) -> list[str]:
+        """Return the signed checkpoints that were kept, oldest first."""
+
+
+class Tx(Reader, Protocol):
+    """One transaction. Each method that can lose a race is one statement and tells whether it won."""
+
+    def add_user(self, user: User) -> None:
+        """Store a new user."""
+
+    def add_session(self, session: Session) -> None:
+        """Store a new session."""
+
+    def end_session(self, digest: bytes) -> bool:
+        """End a session; False if there is none."""
+
+    def add_credential(self, credential: Credential) -> bool:
+        """Store a credential; False if its id is taken, by whomever (CRED-4). A taken id that is not active is replaced
+        when the same user enrolls it again."""
+
+    def activate_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
+        """Make a pending credential of this user usable; False if there is none."""
+
+    def advance_counter(self, credential_id: CredentialId, presented: int) -> bool:
+        """Store a presented counter if the rule of APPR-7 allows it, in one statement; False if not."""
+
+    def remove_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
+        """Remove a credential of this user; False if there is none."""
+
+    def add_recovery(self, digest: bytes, user_id: UserId, expires_at: int) -> None:
+        """Store the hash of a recovery secret (CRED-5)."""
+
+    def consume_recovery(self, digest: bytes, now: int) -> UserId | None:
+        """Use a recovery secret once; None if unknown, used or expired."""
+
+    def add_agent(self, agent: Agent) -> bool:
+        """Store an agent; False if its id or key is taken."""
+
+    def revoke_agent(self, client_id: ClientId, now: int) -> bool:
+        """Revoke an agent; False if there is none or it was revoked."""
+
+    def add_grant(self, grant: Grant) -> None:
+        """Store a grant."""
+
+    def move_grant(
+        self, grant_id: GrantId, state: GrantState, now: int, expires_at: int | None = None
+    ) -> bool:
+        """Move a grant from any state from which TRANSITIONS allow it; False if it was elsewhere. To ACTIVE only before
+        the request has expired, and with the new `expires_at`."""
+
+    def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
+        """Move an active grant's refresh generation on from `generation`, or from the one after it when that was made less
+        than `grace` seconds ago, and return the new one; None if it is elsewhere (TOKEN-4)."""
+
+    def add_challenge(self, challenge: Challenge) -> None:
+        """Store a challenge."""
+
+    def consume_challenge(self, challenge_id: ChallengeId, now: int) -> bool:
+        """Consume a challenge that is open, in one statement; False if it was not."""
+
+    def fail_challenge(self, challenge_id: ChallengeId) -> None:
+        """Count one failed attempt (APPR-4)."""
+
+    def use_proof(self, proof: Proof) -> bool:
+        """Remember a proof; False if it was used before (PROOF-2)."""
+
+    def add_call(self, call: Call) -> None:
+        """Store a call."""
+
+    def move_call(
+        self, call: Call, state: State, now: int, entry: int, challenge_id: ChallengeId | None = None
+    ) -> bool:
+        """Move a call on from the state it was read in, in one statement, with the new state's deadline; False if it has
+        moved meanwhile. Raises ValueError for a move that TRANSITIONS does not have."""
+
+    def renew_call_entry(self, call_id: CallId, entry: int) -> None:
+        """Point a resumed call to the entry that tells of it."""
+
+    def mark_delivered(self, call_ids: Iterable[CallId], user_id: UserId, page_jkt: Jkt) -> None:
+        """Note that results reached the agent, for calls of this user and page key only (CALL-10)."""
+
+    def overdue_calls(self, now: int, limit: int) -> list[Call]:
+        """List calls whose deadline has passed in a state that OVERDUE ends."""
+
+    def append(self, entry: Entry, now: int) -> int:
+        """Append to the record and return the index (LOG-1)."""
+
+    def add_checkpoint(self, size: int, note: str) -> None:
+        """Keep a signed checkpoint."""
+
+    def sweep(self, now: int) -> int:
+        """Delete expired challenges, proofs, recovery secrets, sessions and requests for consent; return how many."""
+
+
+class Store(Protocol):
+    """Where rows live. Acknowledged means durable."""
+
+    def read(self, fn: Callable[[Reader], T]) -> T:
+        """Run a function over one snapshot, at once, in the calling thread."""
+
+    async def transact(self, fn: Callable[[Tx], T]) -> T:
+        """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it did and
+        is raised here; if the commit itself fails, Refused(record_unavailable)."""
+
+    def close(self) -> None:
+        """Finish what was handed in, then close."""
