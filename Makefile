@@ -55,7 +55,7 @@ clean: ## remove all that these commands made, but for DATA
 	@touch $@
 
 $(NODE_MODULES): js/package-lock.json | .venv/.made
-	cd js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd js && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 $(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js) js/build.mjs js/package.json $(NODE_MODULES)

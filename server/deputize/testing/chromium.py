@@ -27,30 +27,31 @@ def find() -> str | None:
 
 
 def install() -> str:
-    """Path of a usable Chromium, installed if need be; says on stdout what it does.
+    """Path of a usable Chromium that Playwright can drive, installed if need be; says on stdout what it does.
 
     Raises:
         NoChromiumError: nothing worked.
     """
-    tried = []
-    download = [sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"]
-    for way, commands in (("Playwright's download", [download]), ("the system's package", _apt())):
+    playwright = [sys.executable, "-m", "playwright"]
+    if not _output([*playwright, "--version"]):
+        _run(_apt("libatomic1"))  # what Playwright's own Node needs and a bare Debian lacks
+        if not _output([*playwright, "--version"]):
+            raise NoChromiumError(
+                f"Playwright does not start; `{' '.join(playwright)} --version` says why. If it lacks a"
+                " library, install that by the means of your system (libatomic1 on Debian) and try again."
+            )
+    for commands in ([[*playwright, "install", "--no-shell", "chromium"]], _apt("chromium")):
         if path := find():
             return path
-        if not commands:
-            tried.append(f"{way}: not to be had here")
-        for command in commands:
-            print(f"No Chromium {OLDEST} or newer yet; running `{' '.join(command)}`", flush=True)
-            if code := subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-                tried.append(f"{way}: `{' '.join(command)}` exited {code}")
-                break
+        print(f"There is no Chromium {OLDEST} or newer yet.")
+        _run(commands)
     if path := find():
         return path
-    tried += [f"{path}: version {_major(path) or 'unknown, it does not start'}" for path in _candidates()]
+    found = [f"{path}: version {_major(path) or 'unknown, it does not start'}" for path in _candidates()]
     raise NoChromiumError(
-        f"No Chromium {OLDEST} or newer was found or could be installed ({'; '.join(tried)}). Install"
-        " Chromium or Chrome by the means of your system, so that `chromium` or `google-chrome` is on PATH,"
-        " and try again."
+        f"No Chromium {OLDEST} or newer could be had, neither from Playwright nor by apt-get as root or with"
+        f" sudo (found: {', '.join(found) or 'none'}). Install Chromium or Chrome by the means of your system, so"
+        " that `chromium` or `google-chrome` is on PATH, and try again."
     )
 
 
@@ -80,8 +81,8 @@ def _output(command: list[str]) -> str:
     return done.stdout
 
 
-def _apt() -> list[list[str]]:
-    """The commands that install Debian's package; none where apt or the right to use it is lacking."""
+def _apt(package: str) -> list[list[str]]:
+    """The commands that install a Debian package; none where apt or the right to use it is lacking."""
     if shutil.which("apt-get") is None:
         return []
     if os.geteuid() == 0:
@@ -90,8 +91,16 @@ def _apt() -> list[list[str]]:
         root = ["sudo", "-n"]  # never asks for a password: there may be nobody to answer
     else:
         return []
-    env = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    return [[*root, *env, "update"], [*root, *env, "install", "--yes", "--no-install-recommends", "chromium"]]
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    return [[*apt, "update"], [*apt, "install", "--yes", "--no-install-recommends", package]]
+
+
+def _run(commands: list[list[str]]) -> None:
+    """Run the commands in sight of the user, up to the first that fails."""
+    for command in commands:
+        print(f"Running `{' '.join(command)}`", flush=True)
+        if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
+            return
 
 
 def main() -> int:
