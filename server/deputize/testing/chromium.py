@@ -43,15 +43,14 @@ def install() -> str:
     for commands in ([[*playwright, "install", "--no-shell", "chromium"]], _apt("chromium")):
         if path := find():
             return path
-        print(f"There is no Chromium {OLDEST} or newer yet.")
         _run(commands)
     if path := find():
         return path
     found = [f"{path}: version {_major(path) or 'unknown, it does not start'}" for path in _candidates()]
     raise NoChromiumError(
         f"No Chromium {OLDEST} or newer could be had, neither from Playwright nor by apt-get as root or with"
-        f" sudo (found: {', '.join(found) or 'none'}). Install Chromium or Chrome by the means of your system, so"
-        " that `chromium` or `google-chrome` is on PATH, and try again."
+        f" sudo (found: {', '.join(found) or 'none'}). Install Chromium or Chrome by the means of your system,"
+        " so that `chromium` or `google-chrome` is on PATH, and try again."
     )
 
 
