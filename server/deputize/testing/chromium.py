@@ -49,8 +49,8 @@ def install() -> str:
     found = [f"{path}: version {_major(path) or 'unknown, it does not start'}" for path in _candidates()]
     raise NoChromiumError(
         f"No Chromium {OLDEST} or newer could be had, neither from Playwright nor by apt-get as root or with"
-        f" sudo (found: {', '.join(found) or 'none'}). Install Chromium or Chrome by the means of your system,"
-        " so that `chromium` or `google-chrome` is on PATH, and try again."
+        f" sudo (found: {', '.join(found) or 'none'}). Install Chromium or Chrome by the means of your"
+        " system, so that `chromium` or `google-chrome` is on PATH, and try again."
     )
 
 
