@@ -1,0 +1,158 @@
+"""Proofs of possession: DPoP (RFC 9449, PROOF-1), and in the same format Deputize-Page and Deputize-Guard."""
+
+import hashlib
+import re
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from jwt.algorithms import ECAlgorithm
+
+from ..protocol.canonical import Json, b64u, unb64u
+from ..protocol.errors import Code, Refused
+from ..protocol.ids import Jkt
+from ..service.ports import Proof
+from . import jwt
+from .keys import thumbprint
+
+TYP = "dpop+jwt"
+WINDOW = 30
+"""Seconds that `iat` may lie in the past or in the future (PROOF-1)."""
+
+_MARGIN = (
+    60  # seconds between the check of a proof and the commit of its `jti`; far more than any commit takes
+)
+_JTI = re.compile(r"[\x20-\x7e]{1,128}")
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>[0-9]*))?(?P<path>/[\x21-\x7e]*)?"
+)
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+_DEFAULT_PORT = {"http": "80", "https": "443"}
+
+# What WebCrypto and JOSE libraries add to such a key; anything else is refused, a private part above all.
+_OPTIONAL: dict[str, Json] = {"alg": "ES256", "use": "sig", "key_ops": ["verify"], "ext": True}
+
+
+def verify(
+    header_values: list[str],
+    method: str,
+    url: str,
+    now: int,
+    *,
+    code: Code = Code.INVALID_DPOP_PROOF,
+    access_token: str | None = None,
+    jkt: str | None = None,
+) -> Proof:
+    """Check a proof for this very request as RFC 9449 §4.3 numbers it; Refused(code) if a check fails.
+
+    1. There is one header field.
+    2. It holds one well-formed JWT (TOKEN-1).
+    3. All required claims are there: `jti` (1 to 128 printable ASCII characters), `htm`, `htu`, `iat`.
+    4. `typ` is `dpop+jwt`.
+    5. `alg` is ES256.
+    6. The signature is by the key in `jwk`.
+    7. `jwk` is a public P-256 key and has no private part.
+    8. `htm` is the method.
+    9. `htu` is the URL, both without query and fragment, and normalized (RFC 3986 §6.2.2 and §6.2.3, but for dot
+       segments).
+    10. A nonce is not used by this server (PROTOCOL §11).
+    11. `iat` is at most 30 s away from `now`.
+    12. With `access_token`, `ath` is its hash; without, there is no `ath`. With `jkt`, the key is that one.
+
+    That it is used once is for the transaction to see that it authorizes (PROOF-2): `keep_until` of the answer
+    is the first second at which no copy of it can be in use any more.
+    """
+    if len(header_values) != 1:  # 1
+        raise Refused(code, "Exactly one proof of possession is needed.")
+    unverified = jwt.parse(header_values[0], code=code)  # 2, 5
+    header, claims = unverified.header, unverified.claims
+    jti, htm, htu, iat = (claims.get(name) for name in ("jti", "htm", "htu", "iat"))
+    if not (
+        isinstance(jti, str) and isinstance(htm, str) and isinstance(htu, str) and isinstance(iat, int)
+    ):  # 3
+        raise Refused(code, "The proof lacks jti, htm, htu or iat.")
+    if _JTI.fullmatch(jti) is None:  # 3
+        raise Refused(code, "The jti of the proof is not 1 to 128 printable characters.")
+    if header.get("typ") != TYP:  # 4
+        raise Refused(code, "The proof is not of type dpop+jwt.")
+    key, thumb = _key(header.get("jwk"), code)  # 7, before 6, which needs the key
+    if htm != method:  # 8
+        raise Refused(code, "The proof was made for another method.")
+    if htu != url and (_normalized(url) is None or _normalized(htu) != _normalized(url)):  # 9
+        raise Refused(code, "The proof was made for another URL.")
+    if not -WINDOW <= now - iat <= WINDOW:  # 11
+        raise Refused(code, "The proof is too old, or the clock of its maker is wrong.", now=now)
+    if claims.get("ath") != (None if access_token is None else _ath(access_token)):  # 12
+        raise Refused(code, "The proof was made for another token.")
+    if jkt is not None and thumb != jkt:  # 12
+        raise Refused(code, "The proof was made with another key.")
+    if not jwt.verify_es256(
+        key, unverified.signing_input, unverified.signature
+    ):  # 6, last because it takes longest
+        raise Refused(code, "The signature of the proof is wrong.")
+    return Proof(thumb, jti, iat + WINDOW + 1 + _MARGIN)
+
+
+def make(
+    key: EllipticCurvePrivateKey, method: str, url: str, now: int, jti: str, access_token: str | None = None
+) -> str:
+    """Return a proof for one request, the value of its header. `jti` must be new to this key."""
+    claims: dict[str, object] = {"jti": jti, "htm": method, "htu": re.split(r"[?#]", url)[0], "iat": now}
+    if access_token is not None:
+        claims["ath"] = _ath(access_token)
+    header = jwt.encode_header(TYP, jwk=ECAlgorithm.to_jwk(key.public_key(), as_dict=True))
+    return jwt.sign_with_header(header, claims, key)
+
+
+def _ath(access_token: str) -> str:
+    return b64u(hashlib.sha256(access_token.encode()).digest())
+
+
+def _key(jwk: Json, code: Code) -> tuple[EllipticCurvePublicKey, Jkt]:
+    """Return the key and its thumbprint; Refused(code) unless it is a public key, P-256, and nothing else."""
+    match jwk:
+        case {"kty": "EC", "crv": "P-256", "x": str(x), "y": str(y), **others} if all(
+            name in _OPTIONAL and value == _OPTIONAL[name] for name, value in others.items()
+        ):
+            pass
+        case _:
+            raise Refused(code, "The jwk of the proof is not a public P-256 key.")
+    try:
+        return _load(x, y)
+    except ValueError as error:
+        raise Refused(code, "The jwk of the proof is not a point of P-256.") from error
+
+
+@lru_cache(maxsize=4096)
+def _load(x: str, y: str) -> tuple[EllipticCurvePublicKey, Jkt]:
+    if len(unb64u(x)) != 32 or len(unb64u(y)) != 32:
+        raise ValueError("a coordinate of P-256 has 32 bytes")
+    jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+    key = ECAlgorithm.from_jwk(jwk)
+    if not isinstance(key, EllipticCurvePublicKey):
+        raise ValueError("not a public key")
+    return key, Jkt(thumbprint(jwk))
+
+
+@lru_cache(maxsize=1024)
+def _normalized(url: str) -> str | None:
+    """Return the one form of equal URLs, without query and fragment; None if this is not an absolute URL."""
+    parts = _URL.fullmatch(re.split(r"[?#]", url)[0])
+    if parts is None:
+        return None
+    scheme, port = parts["scheme"].lower(), parts["port"] or ""
+    authority = _unescape(parts["host"]).lower() + (
+        "" if port in ("", _DEFAULT_PORT.get(scheme)) else f":{port}"
+    )
+    return f"{scheme}://{authority}{_unescape(parts['path'] or '/')}"
+
+
+def _unescape(text: str) -> str:
+    """Decode escapes of characters that need none, and write the others in capitals (RFC 3986 §6.2.2)."""
+
+    def one(escape: re.Match[str]) -> str:
+        character = chr(int(escape[1], 16))
+        return character if _UNRESERVED.fullmatch(character) else escape[0].upper()
+
+    return _ESCAPE.sub(one, text)

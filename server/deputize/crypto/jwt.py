@@ -1,0 +1,127 @@
+"""JSON Web Tokens in the compact form (RFC 7515 §7.1, RFC 7519), signed with ES256 only (TOKEN-1).
+
+Parsing is our own and strict, since libraries accept more than one spelling and more than one type of token.
+Only the signature is PyJWT's. It can still be spelled in two ways ((r, s) and (r, n-s) are both good), so nothing
+may be keyed on the text of a token: replay and revocation go by `jti`, `txn` and `grant_id`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+)
+from jwt.algorithms import ECAlgorithm
+
+from ..protocol import canonical
+from ..protocol.canonical import Json, JsonError, b64u, unb64u
+from ..protocol.errors import Code, Refused
+
+MAX_TOKEN = 8192
+"""How many characters a token may have (TOKEN-1)."""
+
+_COMPACT = re.compile(
+    r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})"
+)  # 86: ES256 signs with 64 bytes
+_NUMERIC_DATES = ("iat", "exp", "nbf", "auth_time")
+_ES256 = ECAlgorithm(ECAlgorithm.SHA256, SECP256R1)
+
+KeyOf = Callable[[str], EllipticCurvePublicKey | None]
+
+
+class Unverified(NamedTuple):
+    """A token of the right form. Nothing in it is true until its signature is checked."""
+
+    header: Mapping[str, Json]
+    claims: dict[str, Json]
+    signing_input: bytes
+    signature: bytes
+
+
+def parse(token: str, *, code: Code = Code.INVALID_TOKEN) -> Unverified:
+    """Take a token apart (TOKEN-1); Refused(code) unless it is well-formed in every detail.
+
+    Three segments of canonical base64url, at most 8 KiB, strict JSON objects, a header with `alg: ES256` and
+    without `crit`, and whole numbers in `iat`, `exp`, `nbf` and `auth_time`, where they are there.
+    """
+    segments = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
+    if segments is None:
+        raise Refused(code, "This is not a signed token in its compact form.")
+    try:
+        header = _header(segments[1])
+        claims = _object(segments[2])
+        signature = unb64u(segments[3])
+    except ValueError as error:  # JsonError is one
+        raise Refused(code, "The token is malformed.") from error
+    if header.get("alg") != "ES256" or "crit" in header:
+        raise Refused(code, "The token is not signed with ES256, or has extensions.")
+    if any(type(claims.get(name, 0)) is not int for name in _NUMERIC_DATES):
+        raise Refused(code, "A date in the token is not a whole number.")
+    return Unverified(header, claims, token[: segments.end(2)].encode(), signature)
+
+
+def sign(claims: Mapping[str, object], typ: str, kid: str, key: EllipticCurvePrivateKey) -> str:
+    """Return a token with these claims, its header `typ`, `alg` and `kid` only."""
+    return sign_with_header(_encoded_header(typ, kid), claims, key)
+
+
+def sign_with_header(header: str, claims: Mapping[str, object], key: EllipticCurvePrivateKey) -> str:
+    """Return a token under a header that is encoded already (`encode_header`)."""
+    signing_input = f"{header}.{b64u(orjson.dumps(claims))}"
+    return f"{signing_input}.{b64u(_ES256.sign(signing_input.encode(), key))}"
+
+
+def encode_header(typ: str, **members: object) -> str:
+    """Return the first segment of a token: `typ`, `alg: ES256` and what is named."""
+    return b64u(orjson.dumps({"typ": typ, "alg": "ES256", **members}))
+
+
+def verify(token: str, typ: str, key_of: KeyOf, *, code: Code = Code.INVALID_TOKEN) -> dict[str, Json]:
+    """Return the claims of a token that a known key signed as this very type (TOKEN-1); else Refused(code).
+
+    Who may use it, where and until when is for the reader of the claims to decide (`protocol/token.py`).
+    """
+    unverified = parse(token, code=code)
+    kid = key_id(unverified, typ, code=code)
+    return check(unverified, key_of(kid), code=code)
+
+
+def key_id(unverified: Unverified, typ: str, *, code: Code = Code.INVALID_TOKEN) -> str:
+    """Return the `kid` of a token of this type; Refused(code) if it is of another type or names no key."""
+    kid = unverified.header.get("kid")
+    if unverified.header.get("typ") != typ or not isinstance(kid, str):
+        raise Refused(code, "The token is of another type.")
+    return kid
+
+
+def check(
+    unverified: Unverified, key: EllipticCurvePublicKey | None, *, code: Code = Code.INVALID_TOKEN
+) -> dict[str, Json]:
+    """Return the claims if this key signed them; Refused(code) if not, or if no key is known (None)."""
+    if key is None:
+        raise Refused(code, "The token was signed with a key that is not known here.")
+    if not verify_es256(key, unverified.signing_input, unverified.signature):
+        raise Refused(code, "The signature of the token is wrong.")
+    return unverified.claims
+
+
+def verify_es256(key: EllipticCurvePublicKey, signing_input: bytes, signature: bytes) -> bool:
+    """Tell whether this is the P-256 key's signature, 64 bytes r ‖ s (RFC 7518 §3.4); never raises."""
+    return _ES256.verify(signing_input, key, signature)
+
+
+def _object(segment: str) -> dict[str, Json]:
+    value = canonical.parse(unb64u(segment))
+    if not isinstance(value, dict):
+        raise JsonError("not_json")
+    return value
+
+
+# The same few headers come again and again: one for each signing key, and for each maker of proofs.
+_header = lru_cache(maxsize=4096)(_object)
+_encoded_header = lru_cache(maxsize=64)(lambda typ, kid: encode_header(typ, kid=kid))

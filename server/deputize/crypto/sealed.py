@@ -1,0 +1,67 @@
+"""Text that we hand out and only ever read back ourselves: cookies, tokens against forgery, refresh tokens.
+
+It is signed, not encrypted: whoever holds it can read it, and nobody else can make it.
+"""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import orjson
+from itsdangerous import Signer
+
+from ..protocol.canonical import Json, b64u, unb64u
+
+MAX_SEALED = 4096
+"""How many characters a sealed text may have; browsers drop longer cookies."""
+
+
+Purpose = Literal["session", "csrf", "refresh"]
+"""What a sealed text is for. One made for one purpose is nothing to the others."""
+
+
+class Sealer:
+    """Seals and opens values with one secret: HMAC-SHA-256 with a key derived for each purpose."""
+
+    def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
+        """Take the secret (at least 32 bytes, else ValueError) and a clock in seconds since the epoch."""
+        if len(secret) < 32:
+            raise ValueError("the secret needs at least 32 bytes")
+        self._clock = clock
+        self._signers = {
+            purpose: Signer(
+                secret, salt=f"deputize.{purpose}", key_derivation="hmac", digest_method=hashlib.sha256
+            )
+            for purpose in get_args(Purpose)
+        }
+
+    def seal(self, purpose: Purpose, value: Json) -> str:
+        """Return the value, signed, with the second of its making; ValueError if that is too long."""
+        text = self._sign(purpose, b64u(orjson.dumps([int(self._clock()), value])))
+        if len(text) > MAX_SEALED:
+            raise ValueError(f"a sealed text has at most {MAX_SEALED} characters")
+        return text
+
+    def open(self, purpose: Purpose, text: str, max_age: int | None = None) -> Json | None:
+        """Return the value sealed for this purpose less than `max_age` seconds ago, or None if there is none.
+
+        Only the text that `seal` made opens: no other spelling of it does.
+        """
+        payload = text.partition(".")[0]
+        if (
+            len(text) > MAX_SEALED
+            or not text.isascii()
+            or not hmac.compare_digest(self._sign(purpose, payload), text)
+        ):
+            return None
+        made_at: int
+        value: Json
+        made_at, value = orjson.loads(unb64u(payload))
+        if max_age is not None and not 0 <= int(self._clock()) - made_at < max_age:  # TOKEN-5
+            return None
+        return value
+
+    def _sign(self, purpose: Purpose, payload: str) -> str:
+        return self._signers[purpose].sign(payload).decode()

@@ -1,0 +1,243 @@
+"""WebAuthn ceremonies (W3C Web Authentication Level 3, §7) over py_webauthn, with its gaps closed (CRED-1).
+
+The library reads what the authenticator made: its data, the attestation, COSE keys, signatures. What the
+browser wrote we read ourselves, strictly: the library has no opinion on embedding, takes several spellings of one
+challenge, and knows neither the owner nor the wanted credential.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from webauthn import verify_registration_response
+from webauthn.helpers import (
+    decode_credential_public_key,
+    decoded_public_key_to_cryptography,
+    parse_authenticator_data,
+    parse_backup_flags,
+    verify_signature,
+)
+from webauthn.helpers.cose import COSEAlgorithmIdentifier
+
+from ..protocol.canonical import Json, b64u, parse, unb64u
+from ..protocol.credential import Credential, known_transports
+from ..protocol.errors import Code, Refused
+from ..protocol.ids import CredentialId
+from ..service.ports import Assertion, Registration
+
+ALGORITHMS = (
+    COSEAlgorithmIdentifier.ECDSA_SHA_256,
+    COSEAlgorithmIdentifier.EDDSA,
+    COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
+)
+"""What keys may sign with, best first: ES256, EdDSA (Ed25519), RS256."""
+
+_MAX_CREDENTIAL_ID = 1023  # bytes, WebAuthn L3 §7.1
+_RSA_BITS = range(2048, 4096 + 1)  # smaller is weak, larger only keeps us busy
+_PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Ceremonies:
+    """Checks the ceremonies of one relying party (`service.ports.CeremonyVerifier`).
+
+    `origins` are those whose pages may hold them.
+    """
+
+    rp_id: str
+    origins: frozenset[str]
+
+    def assertion(
+        self, response: Mapping[str, Json], challenge: bytes, credential: Credential, handle: bytes
+    ) -> Assertion:
+        """Verify what `get()` answered (WebAuthn L3 §7.2); else Refused(signature_verification_failed).
+
+        1. It has the right form, and is by this very credential.
+        2. A user handle, if there is one, is the owner's.
+        3. What the browser signed for: `webauthn.get`, this challenge, one of our origins, no embedding.
+        4. What the authenticator signed for: our rp id, a present and verified user, flags that can be.
+        5. The signature.
+
+        The counter is returned and not compared: SEP-2672 §4.8 does that in a later step.
+        """
+        try:
+            inner = _inner(response, credential.credential_id)  # 1
+            user_handle = inner.get("userHandle")
+            if user_handle is not None and user_handle != b64u(handle):  # 2
+                raise ValueError("user handle")
+            client_data = self._client_data(inner, "webauthn.get", challenge)  # 3
+            authenticator_data = _binary(inner, "authenticatorData")
+            parsed = parse_authenticator_data(authenticator_data)
+            if parsed.rp_id_hash != hashlib.sha256(self.rp_id.encode()).digest():  # 4
+                raise ValueError("rp id")
+            if not (parsed.flags.up and parsed.flags.uv):  # 4
+                raise ValueError("user verification")
+            parse_backup_flags(parsed.flags)  # 4
+            key, algorithm = _public_key(credential.public_key)
+            verify_signature(  # 5
+                public_key=key,
+                signature_alg=algorithm,
+                signature=_binary(inner, "signature"),
+                data=authenticator_data + hashlib.sha256(client_data).digest(),
+            )
+        except Exception as error:  # py_webauthn lets through whatever its own parsers raise
+            raise Refused(
+                Code.SIGNATURE_VERIFICATION_FAILED, "The passkey's answer could not be verified. Try again."
+            ) from error
+        return Assertion(credential.credential_id, parsed.sign_count)
+
+    def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
+        """Verify what `create()` answered (WebAuthn L3 §7.1); else Refused(verification_failed).
+
+        No attestation is asked for. A statement that comes all the same must be right, and means nothing.
+        """
+        try:
+            inner = _inner(response, None)
+            self._client_data(inner, "webauthn.create", challenge)
+            verified = verify_registration_response(
+                credential={
+                    "id": response["id"],
+                    "rawId": response["rawId"],
+                    "type": "public-key",
+                    "response": {
+                        "clientDataJSON": inner["clientDataJSON"],
+                        "attestationObject": b64u(_binary(inner, "attestationObject")),
+                    },
+                },
+                expected_challenge=challenge,
+                expected_rp_id=self.rp_id,
+                expected_origin=sorted(self.origins),
+                require_user_verification=True,  # CRED-1
+                supported_pub_key_algs=list(ALGORITHMS),
+            )
+            credential_id = b64u(verified.credential_id)
+            if credential_id != response["id"] or len(verified.credential_id) > _MAX_CREDENTIAL_ID:
+                raise ValueError("credential id")
+            _public_key(verified.credential_public_key)
+        except Exception as error:  # as above
+            raise Refused(
+                Code.VERIFICATION_FAILED, "The new passkey could not be verified. Try again."
+            ) from error
+        return Registration(
+            CredentialId(credential_id),
+            verified.credential_public_key,
+            verified.sign_count,
+            known_transports(inner.get("transports")),
+        )
+
+    def _client_data(self, inner: Mapping[str, Json], ceremony: str, challenge: bytes) -> bytes:
+        """Check what the browser says of itself, and return its bytes; ValueError otherwise."""
+        raw = _binary(inner, "clientDataJSON")
+        data = parse(raw)
+        if (
+            not isinstance(data, dict)
+            or data.get("type") != ceremony
+            or data.get("challenge") != b64u(challenge)
+        ):
+            raise ValueError("type or challenge")
+        if data.get("origin") not in self.origins:
+            raise ValueError("origin")
+        if data.get("crossOrigin", False) is not False or "topOrigin" in data:  # CRED-1
+            raise ValueError("embedded")
+        return raw
+
+
+def creation_options(
+    challenge: bytes,
+    rp_id: str,
+    rp_name: str,
+    handle: bytes,
+    name: str,
+    lifetime: int,
+    *,
+    exclude: Iterable[Credential] = (),
+    resident_key: Literal["required", "preferred"] = "preferred",
+) -> dict[str, Json]:
+    """Return PublicKeyCredentialCreationOptionsJSON for the user of this name; `lifetime` is in seconds.
+
+    Sign-up needs `resident_key="required"`: only a discoverable credential signs in without a user name.
+    """
+    return {
+        "rp": {"id": rp_id, "name": rp_name},
+        "user": {"id": b64u(handle), "name": name, "displayName": name},
+        "challenge": b64u(challenge),
+        "pubKeyCredParams": [{"type": "public-key", "alg": int(algorithm)} for algorithm in ALGORITHMS],
+        "timeout": lifetime * 1000,
+        "excludeCredentials": [_descriptor(credential) for credential in exclude],
+        "authenticatorSelection": {
+            "residentKey": resident_key,
+            "requireResidentKey": resident_key == "required",
+            "userVerification": "required",
+        },
+        "attestation": "none",
+    }
+
+
+def request_options(
+    challenge: bytes, rp_id: str, allow: Iterable[Credential], lifetime: int
+) -> dict[str, Json]:
+    """Return PublicKeyCredentialRequestOptionsJSON; `lifetime` is in seconds.
+
+    With no credential to allow, any discoverable one will do, which is what sign-in wants and nothing else.
+    """
+    return {
+        "challenge": b64u(challenge),
+        "timeout": lifetime * 1000,
+        "rpId": rp_id,
+        "allowCredentials": [_descriptor(credential) for credential in allow],
+        "userVerification": "required",
+    }
+
+
+def _inner(response: Mapping[str, Json], credential_id: str | None) -> Mapping[str, Json]:
+    """Return the inner part of a browser's answer; ValueError unless it is of this credential, or any."""
+    match response:
+        case {"type": "public-key", "id": str(id_), "rawId": str(raw_id), "response": dict(inner)}:
+            pass
+        case _:
+            raise ValueError("form")
+    if id_ != raw_id or not unb64u(id_) or (credential_id is not None and id_ != credential_id):
+        raise ValueError("credential id")
+    return inner
+
+
+def _binary(members: Mapping[str, Json], name: str) -> bytes:
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise ValueError(name)
+    return unb64u(value)
+
+
+@lru_cache(maxsize=4096)
+def _public_key(cose: bytes) -> tuple[_PublicKey, COSEAlgorithmIdentifier]:
+    """Read a COSE key (RFC 9052 §7); ValueError unless it is of the kind that its algorithm needs.
+
+    Kept, since reading it takes as long as all else but the signature.
+    """
+    decoded = decode_credential_public_key(cose)
+    key = decoded_public_key_to_cryptography(decoded)
+    match key, decoded.alg:
+        case EllipticCurvePublicKey(curve=SECP256R1()), COSEAlgorithmIdentifier.ECDSA_SHA_256:
+            pass
+        case Ed25519PublicKey(), COSEAlgorithmIdentifier.EDDSA:
+            pass
+        case RSAPublicKey(key_size=bits), COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256 if (
+            bits in _RSA_BITS
+        ):
+            pass
+        case _:
+            raise ValueError("public key")
+    return key, COSEAlgorithmIdentifier(decoded.alg)
+
+
+def _descriptor(credential: Credential) -> dict[str, Json]:
+    return {
+        "type": "public-key",
+        "id": credential.credential_id,
+        "transports": [*sorted(credential.transports)],
+    }

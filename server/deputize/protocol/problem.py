@@ -1,0 +1,35 @@
+"""How a refusal looks in an HTTP answer (PROTOCOL §8): the same at the authority and at a guard."""
+
+from http import HTTPStatus
+
+from .errors import STATUS, Code, Refusal
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem(refusal: Refusal) -> dict[str, object]:
+    """Return the body: RFC 9457, with `code` and the refusal's facts as extension members (ERR-1).
+
+    A fact never takes the place of a member that the RFC or ERR-1 names.
+    """
+    status = STATUS[refusal.code]
+    return {
+        **refusal.facts,
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,  # RFC 9457 §4.2.1
+        "status": status,
+        "detail": refusal.detail,
+        "code": refusal.code.value,
+    }
+
+
+def www_authenticate(refusal: Refusal) -> str | None:
+    """Return the value of `WWW-Authenticate`, or None where there is none (ERR-2; RFC 9449 §7.1).
+
+    For `insufficient_scope` the fact `scope` (names separated by spaces) says what the agent has to ask for.
+    """
+    if STATUS[refusal.code] == HTTPStatus.UNAUTHORIZED:
+        return f'DPoP error="{refusal.code}", algs="ES256"'
+    if refusal.code is Code.INSUFFICIENT_SCOPE:
+        return f'DPoP error="{refusal.code}", scope="{refusal.facts.get("scope", "")}", algs="ES256"'
+    return None
