@@ -54,14 +54,14 @@ def verify(
     6. The signature is by the key in `jwk`.
     7. `jwk` is a public P-256 key and has no private part.
     8. `htm` is the method.
-    9. `htu` is the URL, both without query and fragment, and normalized (RFC 3986 §6.2.2 and §6.2.3, but for dot
-       segments).
+    9. `htu` is the URL, both without query and fragment and normalized (RFC 3986 §6.2.2, §6.2.3; dot segments
+       are left alone).
     10. A nonce is not used by this server (PROTOCOL §11).
     11. `iat` is at most 30 s away from `now`.
     12. With `access_token`, `ath` is its hash; without, there is no `ath`. With `jkt`, the key is that one.
 
-    That it is used once is for the transaction to see that it authorizes (PROOF-2): `keep_until` of the answer
-    is the first second at which no copy of it can be in use any more.
+    That it is used once is for the transaction that it authorizes (PROOF-2): `keep_until` of the answer is
+    the first second at which no copy of it can be in use any more.
     """
     if len(header_values) != 1:  # 1
         raise Refused(code, "Exactly one proof of possession is needed.")

@@ -1,8 +1,8 @@
 """JSON Web Tokens in the compact form (RFC 7515 §7.1, RFC 7519), signed with ES256 only (TOKEN-1).
 
 Parsing is our own and strict, since libraries accept more than one spelling and more than one type of token.
-Only the signature is PyJWT's. It can still be spelled in two ways ((r, s) and (r, n-s) are both good), so nothing
-may be keyed on the text of a token: replay and revocation go by `jti`, `txn` and `grant_id`.
+Only the signature is PyJWT's. It can still be spelled in two ways ((r, s) and (r, n-s) are both good), so no
+replay table may go by the text of a token: replay and revocation go by `jti`, `txn` and `grant_id`.
 """
 
 import re

@@ -44,7 +44,7 @@ class Sealer:
             raise ValueError(f"a sealed text has at most {MAX_SEALED} characters")
         return text
 
-    def open(self, purpose: Purpose, text: str, max_age: int | None = None) -> Json | None:
+    def open(self, purpose: Purpose, text: str, max_age: int | None = None) -> Json:
         """Return the value sealed for this purpose less than `max_age` seconds ago, or None if there is none.
 
         Only the text that `seal` made opens: no other spelling of it does.

@@ -1,8 +1,8 @@
 """WebAuthn ceremonies (W3C Web Authentication Level 3, §7) over py_webauthn, with its gaps closed (CRED-1).
 
 The library reads what the authenticator made: its data, the attestation, COSE keys, signatures. What the
-browser wrote we read ourselves, strictly: the library has no opinion on embedding, takes several spellings of one
-challenge, and knows neither the owner nor the wanted credential.
+browser wrote we read ourselves, strictly: the library has no opinion on embedding, takes several spellings of
+one challenge, and knows neither the owner nor the wanted credential.
 """
 
 import hashlib
