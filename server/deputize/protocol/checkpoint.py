@@ -37,8 +37,8 @@ class Checkpoint:
     def parse(cls, body: str) -> "Checkpoint":
         """Read a body, in exactly the spelling of `body()`; raises ValueError.
 
-        Extension lines, which the specification allows and advises against, are refused: to drop them silently
-        would be to drop something that was signed.
+        Extension lines, which the specification allows and advises against, are refused: to drop them would
+        be to drop something that was signed.
         """
         match = _BODY.fullmatch(body)
         if match is None:

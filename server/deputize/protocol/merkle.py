@@ -27,7 +27,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """All that is needed of a tree to append to it: its size, and its perfect subtrees' hashes, largest first.
+    """What is needed of a tree to append to it: its size, and its perfect subtrees' hashes, largest first.
 
     There is one subtree for each 1 bit of the size. Anything else raises ValueError.
     """
@@ -64,6 +64,8 @@ class Frontier:
     @classmethod
     def from_bytes(cls, data: bytes) -> "Frontier":
         """Read what `to_bytes` wrote; raises ValueError."""
+        if len(data) < _SIZE_BYTES:
+            raise ValueError("a frontier's size is 8 bytes")
         subtrees = (data[at : at + HASH_BYTES] for at in range(_SIZE_BYTES, len(data), HASH_BYTES))
         return cls(int.from_bytes(data[:_SIZE_BYTES], "big"), tuple(subtrees))
 
@@ -102,7 +104,8 @@ def consistency_proof(first: int, leaves: Sequence[bytes]) -> list[bytes]:
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Tell whether `leaf` (a leaf hash) is at `index` in the tree of `size` leaves with this root.
 
-    Follows RFC 9162 §2.1.3.2. Malformed input of any kind is False, never an exception.
+    Size and root must come from one checkpoint: a path alone does not tell a tree of 3 from one of 4. Follows
+    RFC 9162 §2.1.3.2. Malformed input of any kind is False, never an exception.
     """
     if not (_are_sizes(index, size) and _are_hashes((leaf, root)) and _are_hashes(proof)):
         return False
