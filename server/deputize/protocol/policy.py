@@ -69,9 +69,9 @@ class Policy:
             def transfer_money(args):
                 return f"Send {args['amount']} EUR to {args['name']}"
 
-        The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy file.
-        Do it before the app is built: a tool that is declared later may be refused as unknown. ValueError for a tool that
-        the file could not have declared either, and for one that is declared already.
+        The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy
+        file. Do it before the app is built: a tool that is declared later may be refused as unknown. ValueError for
+        a tool that the file could not have declared either, and for one that is declared already.
         """
 
         def declare(describe: Describe) -> Describe:

@@ -1,0 +1,34 @@
+"""Who calls, what the user allowed, and whether a human approved this very call: for WebMCP tools of a web page.
+
+    policy = deputize.load("deputize.toml")
+    authority = deputize.Deputize(policy, data="var", current_user=…)
+
+The public names are loaded when they are first used, so that a guard or a rule alone brings no web server with it.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deputize.app import Deputize, SiteUser
+    from deputize.protocol.policy import Policy
+    from deputize.settings import PolicyError, load
+
+__all__ = ["Deputize", "Policy", "PolicyError", "SiteUser", "__version__", "load"]
+
+_HOMES = {
+    "Deputize": "deputize.app",
+    "Policy": "deputize.protocol.policy",
+    "PolicyError": "deputize.settings",
+    "SiteUser": "deputize.app",
+    "load": "deputize.settings",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return version("deputize")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deputize' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,73 @@
+"""The policy file: `deputize.toml` → `Policy`, or every fault in it at once."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from deputize.protocol.policy import Policy
+from deputize.settings import toml
+from deputize.settings.tables import PolicyFile, table_at
+from deputize.settings.toml import Fault, Lines, PolicyError, dotted
+from deputize.settings.values import DeeperError, did_you_mean
+
+__all__ = ["Fault", "PolicyError", "load", "loads"]
+
+_KINDS = {
+    "bool_type": "write true or false",
+    "list_type": "write a list: [ … ]",
+    "string_too_short": "write some text",
+    "string_type": "write a text, in quotes",
+}
+
+
+def load(path: str | Path) -> Policy:
+    """Read a policy file; PolicyError with all its faults, OSError if it cannot be read."""
+    return loads(Path(path).read_bytes())
+
+
+def loads(data: bytes) -> Policy:
+    """Read the content of a policy file; PolicyError with all its faults."""
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise PolicyError([Fault(line, "file", "not UTF-8; save the file in that encoding")]) from error
+    raw = toml.parse(text)
+    scopes = raw.get("scopes")
+    declared = frozenset(scopes) if isinstance(scopes, dict) else frozenset()
+    try:
+        return PolicyFile.model_validate(raw, context=declared).policy()
+    except ValidationError as error:
+        lines = Lines(text)
+        # A default that needs a value with a fault is no fault of its own.
+        found = [details for details in error.errors() if details["type"] != "default_factory_not_called"]
+        raise PolicyError(_fault(details, lines) for details in found) from error
+
+
+def _fault(details: ErrorDetails, lines: Lines) -> Fault:
+    """Say in our words, and in the file's, what pydantic found."""
+    path: toml.Path = details["loc"]
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "extra_forbidden":
+            keys = [field.alias or name for name, field in table_at(path[:-1]).model_fields.items()]
+            message = "no such key" + (did_you_mean(str(path[-1]), keys) or f"; there is {', '.join(keys)}")
+        case "missing":
+            (example,) = table_at(path[:-1]).model_fields[str(path[-1])].examples or [""]
+            message = f"missing; write {example}"
+        case "model_type" | "dict_type":
+            message = f"write a table: [{dotted(path)}]"
+        case "enum":
+            message = f"write {context['expected']}".replace("'", '"')
+        case "too_long":
+            message = f"write at most {context['max_length']}"
+        case "value_error":
+            message = str(context["error"])
+            if path[-1] == "[key]":  # pydantic's way to say that the fault is in the name of a table
+                path = path[:-1]
+            if isinstance(context["error"], DeeperError):
+                path += context["error"].path
+        case kind:
+            message = _KINDS.get(kind, details["msg"])
+    return Fault(lines[path], dotted(path), message)

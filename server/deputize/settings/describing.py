@@ -1,0 +1,90 @@
+"""Describe templates: the sentence that a user approves, made from the arguments of a call (APPR-2).
+
+A template says what will run and never something like it: what is no text is written as canonical JSON, an
+amount that would have to be rounded is refused, and so is a name that the arguments do not have.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from deputize.protocol.canonical import Json, canonicalize
+from deputize.protocol.tool import Describe
+
+_LINE_BREAK = re.compile(r"\s*[\r\n]\s*")
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+# Digits after the point, where ISO 4217 does not say two.
+_DIGITS = {
+    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+
+
+def compile_template(text: str) -> tuple[frozenset[str], Describe]:
+    """Compile a Jinja2 template; return the names that it takes from the arguments, and its function.
+
+    A line break in the template is a space in the sentence. ValueError says why one does not compile.
+    """
+    text = _LINE_BREAK.sub(" ", text.strip())
+    try:
+        tree = _ENVIRONMENT.parse(text)
+        template = _ENVIRONMENT.from_string(text)
+    except TemplateError as error:
+        raise ValueError(f"the template does not compile: {error.message}") from error
+    except Exception as error:  # of Python's own compiler, which jinja2 hands its output to
+        raise ValueError("the template is too large or too deep") from error
+    if any(True for _ in meta.find_referenced_templates(tree)):
+        raise ValueError("the template names another one; write all of it here")
+
+    def describe(arguments: Mapping[str, Json]) -> str:
+        return template.render(arguments)
+
+    return frozenset(meta.find_undeclared_variables(tree)), describe
+
+
+def money(value: object, currency: str) -> str:
+    """Write an amount in a currency, `1,250.00 EUR`: with the currency's digits, and never rounded.
+
+    ValueError for what is no amount, and for more digits than the currency has.
+    """
+    digits = _DIGITS.get(currency, 2)
+    try:
+        amount = _decimal(value)
+        shown = amount.quantize(Decimal(1).scaleb(-digits))
+    except InvalidOperation as error:
+        raise ValueError("not an amount of money") from error
+    if shown != amount:
+        raise ValueError(f"more than {digits} digits after the point")
+    return f"{shown:,f} {currency}"
+
+
+def iban(value: object) -> str:
+    """Write an account number in groups of four; ValueError if it is no text."""
+    if not isinstance(value, str):
+        raise ValueError("not an account number")
+    bare = value.replace(" ", "")
+    return " ".join(bare[start : start + 4] for start in range(0, len(bare), 4))
+
+
+def _decimal(value: object) -> Decimal:
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(repr(value))  # the digits that JSON shows, not those of the nearest binary fraction
+    raise ValueError("not an amount of money")
+
+
+def _written(value: Json) -> str:
+    return value if isinstance(value, str) else canonicalize(value).decode()
+
+
+_ENVIRONMENT = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined,
+    finalize=_written,
+    autoescape=False,  # it makes plain text, which is shown as text
+)
+_ENVIRONMENT.globals.clear()  # or `range` and the like would hide the absence of an argument of that name
+_ENVIRONMENT.filters |= {"money": money, "iban": iban}

@@ -1,0 +1,161 @@
+"""What is wrong with a policy file, and in which line: all of it at once."""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import tree_sitter_toml
+from tree_sitter import Language, Node, Parser
+
+Path = tuple[str | int, ...]
+"""Keys and indexes from the root of the file to a value."""
+
+_TOML = Language(tree_sitter_toml.language())
+_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)\Z")
+_NOT_BARE = re.compile(r"[^A-Za-z0-9_-]|\A\Z")
+_MAX_SYNTAX_FAULTS = 20
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One fault: the line (from 1), where in it (a key or a column), what is wrong, what to write instead."""
+
+    line: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.where}: {self.message}"
+
+
+class PolicyError(ValueError):
+    """The policy cannot be used. `faults` are all that could be found, by line."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = sorted(faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def parse(text: str) -> dict[str, object]:
+    """Parse TOML; PolicyError with the faults of its syntax.
+
+    The parser stops at the first one. To find the next, its line is taken out and the rest is parsed again,
+    until what is wrong can only be the line that is missing.
+    """
+    faults: dict[int, Fault] = {}
+    lines = text.split("\n")
+    while len(faults) < _MAX_SYNTAX_FAULTS:
+        try:
+            value = tomllib.loads("\n".join(lines))
+        except (ValueError, RecursionError) as error:
+            line, fault = _syntax_fault(error, len(lines))
+            if line in faults or (faults and fault.where == "end of file"):
+                break
+            faults[line] = fault
+            # A broken header must not hand its keys to the table above.
+            lines[line - 1] = f"[fault-{line}]" if lines[line - 1].lstrip().startswith("[") else ""
+        else:
+            if faults:
+                break
+            return value
+    raise PolicyError(faults.values())
+
+
+def _syntax_fault(error: Exception, last: int) -> tuple[int, Fault]:
+    position = _POSITION.search(str(error))
+    if position is None:
+        return 1, Fault(1, "file", "not TOML: nested too deeply, or a number that is too long")
+    message = str(error)[: position.start()]
+    if message.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate")):
+        message = "this is in the file already; write all of it in one place"
+    elif message == "Invalid value":
+        message = "not a value; text stands in quotes"
+    elif message.startswith("Expected ']' at the end of a table"):
+        message = "not the name of a table; what has a colon or a space in it stands in quotes"
+    else:
+        message = "not TOML: " + message[0].lower() + message[1:]
+    line, column = position.groups()
+    return int(line or last), Fault(
+        int(line or last), f"column {column}" if column else "end of file", message
+    )
+
+
+def dotted(path: Path) -> str:
+    """Write a path as one would in TOML, indexes from 1: `tools.transfer_money.scopes[2]`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step + 1}]"
+        else:
+            text += "." * bool(text) + (f'"{step}"' if _NOT_BARE.search(step) else step)
+    return text
+
+
+class Lines:
+    """The lines in which the values of a TOML file begin."""
+
+    def __init__(self, text: str) -> None:
+        """Read a file that `parse` accepts."""
+        self._lines: dict[Path, int] = {}
+        arrays: Counter[Path] = Counter()
+        root = Parser(_TOML).parse(text.encode()).root_node
+        for node in root.named_children:
+            if node.type == "pair":
+                self._add((), node)
+            elif node.type in ("table", "table_array_element"):
+                path = self._resolve(
+                    arrays, _keys(node.named_children[0]), node.type == "table_array_element"
+                )
+                self._note(path, node)
+                for child in node.named_children[1:]:
+                    self._add(path, child)
+
+    def __getitem__(self, path: Path) -> int:
+        """Return the line of a value, or of the nearest thing that contains it."""
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 1)
+
+    def _note(self, path: Path, node: Node) -> None:
+        for end in range(1, len(path) + 1):
+            self._lines.setdefault(path[:end], node.start_point.row + 1)
+
+    @staticmethod
+    def _resolve(arrays: Counter[Path], keys: list[str], is_element: bool) -> Path:
+        """Turn a header into a path: within an array of tables, a name means its last element."""
+        path: Path = ()
+        for position, key in enumerate(keys):
+            path += (key,)
+            if is_element and position == len(keys) - 1:
+                arrays[path] += 1
+            if path in arrays:
+                path += (arrays[path] - 1,)
+        return path
+
+    def _add(self, parent: Path, node: Node) -> None:
+        if node.type == "pair":
+            key, value = node.named_children[:2]
+            path = (*parent, *_keys(key))
+            self._note(path, node)
+            self._add(path, value)
+        elif node.type == "inline_table":
+            for child in node.named_children:
+                self._add(parent, child)
+        elif node.type == "array":
+            for index, child in enumerate(child for child in node.named_children if child.type != "comment"):
+                self._note((*parent, index), child)
+                self._add((*parent, index), child)
+
+
+def _keys(node: Node) -> list[str]:
+    """Return the keys of a bare, quoted or dotted key, as the parser reads them."""
+    return list(_walk(tomllib.loads(f"{(node.text or b'').decode()} = 0")))
+
+
+def _walk(value: object) -> Iterator[str]:
+    while isinstance(value, dict):
+        (key,) = value
+        yield key
+        value = value[key]

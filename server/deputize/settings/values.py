@@ -1,0 +1,169 @@
+"""Values in a policy file: each function takes what the file says and returns what it means.
+
+What it cannot read is a ValueError that says what is wrong and what to write instead. The rules for scopes,
+tools, schemas and approval policies are those of `protocol/`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+import jsonschema_rs
+from jwt.algorithms import ECAlgorithm
+from jwt.exceptions import InvalidKeyError
+
+from deputize.protocol.canonical import JsonError, check, unb64u
+from deputize.protocol.policy import approval_policy
+from deputize.protocol.tool import ApprovalPolicy, Schema, plain
+from deputize.settings.toml import Path
+
+_ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class DeeperError(ValueError):
+    """A fault within a value: `path` leads from the value to it."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return `; did you mean "…"?` if one of the words is near, else nothing."""
+    near = get_close_matches(word, list(words), n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def words(text: str) -> str:
+    """Read words that users see."""
+    if not text.strip() or plain(text) != text:
+        raise ValueError("users read this: write some words, in one line and without invisible characters")
+    return text
+
+
+def origin(text: str) -> str:
+    """Read an origin as browsers write it (RFC 6454 §6.2)."""
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        near = _ORIGIN.match(text.lower())
+        example = near[0] if near else "https://site.example"
+        raise ValueError(
+            f'write scheme, host and perhaps a port, in lower case and nothing else: "{example}"'
+        )
+    scheme, host, port = match.groups()
+    suffix = host.rpartition(".")[2]
+    if suffix.isdigit():
+        raise ValueError('passkeys need a host with a name; on this machine write "localhost"')
+    if scheme == "http" and suffix != "localhost":
+        raise ValueError('write "https://": browsers give passkeys to "http://" on localhost only')
+    if port is not None and not 0 < int(port) < 65536:
+        raise ValueError("write a port from 1 to 65535")
+    if (scheme, port) in (("http", "80"), ("https", "443")):
+        raise ValueError(f'write "{scheme}://{host}": browsers leave out :{port}')
+    return text
+
+
+def issuer(text: str) -> str:
+    """Read an issuer: an origin and a path (RFC 8414 §2)."""
+    match = _ORIGIN.match(text)
+    if match is None or not _PATH.fullmatch(text[match.end() :]):
+        raise ValueError(
+            "write an origin and perhaps a path, without a slash at the end, a query or a fragment: "
+            '"https://site.example/deputize"'
+        )
+    origin(match[0])
+    return text
+
+
+def host(url: str) -> str:
+    """Return the host of an origin or issuer."""
+    return urlsplit(url).hostname or ""
+
+
+def rp_id(text: str, hosts: list[str]) -> str:
+    """Read an rp id: each of these hosts, or a domain above it (WebAuthn L3 §5.1.3 step 8)."""
+    for each in hosts:
+        if each != text and not ("." in text and each.endswith("." + text)):
+            common = _common_domain(hosts)
+            advice = f'write "{common}"' if common else "origin and issuer need a domain that both are in"
+            raise ValueError(f'a passkey for "{text}" does not work on {each}; {advice}')
+    return text
+
+
+def _common_domain(hosts: list[str]) -> str | None:
+    """Return the longest domain of two labels or more that all hosts are in, or the one host."""
+    first = hosts[0].split(".")
+    for start in range(len(first)):
+        domain = ".".join(first[start:])
+        if all(each == domain or ("." in domain and each.endswith("." + domain)) for each in hosts):
+            return domain
+    return None
+
+
+def schema(value: object) -> Schema:
+    """Read the JSON Schema of a tool's arguments."""
+    if not isinstance(value, dict):
+        raise ValueError('write a table that is a JSON Schema: { type = "object", properties = { … } }')
+    if value.get("type", "object") != "object":
+        raise DeeperError('write "object": the arguments of a call are one', ("type",))
+    with _schema_faults():
+        check(value)
+        return Schema(value)
+
+
+def approval(value: object) -> ApprovalPolicy:
+    """Read when a human has to approve a call."""
+    with _schema_faults("when"):
+        check(value)
+        return approval_policy(value)
+
+
+@contextmanager
+def _schema_faults(*path: str) -> Iterator[None]:
+    """Say of a bad JSON Schema where in it the fault is."""
+    try:
+        yield
+    except JsonError as error:
+        message = f"dates, nan, inf and numbers beyond 2^53 cannot be in a JSON Schema ({error.reason})"
+        raise ValueError(message) from error
+    except ValueError as error:
+        if not isinstance(error.__cause__, jsonschema_rs.ValidationError):
+            raise
+        said, _, of_a_list = str(error).partition(" is not valid under any of ")
+        message = f"{said} is not allowed here" if of_a_list else said
+        raise DeeperError(f"not a JSON Schema: {message}", (*path, *error.__cause__.instance_path)) from error
+
+
+def seconds(low: int, high: int, value: object) -> int:
+    """Read a time from `low` to `high`, in seconds or as `"1h"`."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is not None:
+        value = int(match[1]) * _UNITS[match[2]]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError('write seconds as a number, or a time like "90s", "15m", "12h", "30d"')
+    if not low <= value <= high:
+        raise ValueError(f"{value} seconds are out of range; write {low} to {high}")
+    return value
+
+
+def jwk(value: object) -> dict[str, str]:
+    """Read a public P-256 key (RFC 7518 §6.2.1), and keep of it what makes it one."""
+    if not isinstance(value, dict):
+        raise ValueError('write a JWK: { kty = "EC", crv = "P-256", x = "…", y = "…" }')
+    if "d" in value:
+        raise ValueError("this key is private, and now it is known: make another, and write its public half")
+    try:
+        key: dict[str, str] = {name: value[name] for name in ("kty", "crv", "x", "y")}
+        if (key["kty"], key["crv"]) != ("EC", "P-256") or any(len(unb64u(key[name])) != 32 for name in "xy"):
+            raise ValueError("another kind of key")
+        ECAlgorithm.from_jwk(key)
+    except (KeyError, TypeError, ValueError, InvalidKeyError) as error:
+        raise ValueError(
+            'not a public P-256 key; write a JWK with kty = "EC", crv = "P-256", x and y'
+        ) from error
+    return key

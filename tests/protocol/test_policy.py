@@ -1,0 +1,73 @@
+"""Tools that are declared from Python."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from deputize.protocol.agent import Ceiling
+from deputize.protocol.canonical import Json
+from deputize.protocol.policy import Api, Policy, Site, approval_policy
+from deputize.protocol.scope import Scope, ScopeSet
+from deputize.protocol.tool import Tool
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy(
+        Site("Harbor", "https://harbor.example", "https://auth.harbor.example/deputize", "harbor.example"),
+        Api("https://harbor.example", ("https://harbor.example",)),
+        {"pay": Scope("pay", "Send money", writes=True)},
+        {"search": Tool("search", public=True)},
+        Ceiling(ScopeSet()),
+    )
+
+
+def test_the_origins_are_the_sites_and_the_authoritys(policy: Policy) -> None:
+    assert policy.origins() == {"https://harbor.example", "https://auth.harbor.example"}
+
+
+def test_a_describe_function_declares_its_tool(policy: Policy) -> None:
+    @policy.tool(scopes=["pay"], approval={"when": {"minProperties": 1}}, input_schema={"type": "object"})
+    def transfer_money(arguments: Mapping[str, Json]) -> str:
+        return f"Send {arguments['amount']} EUR"
+
+    assert transfer_money({"amount": 5}) == "Send 5 EUR"  # still the function that it was
+    tool = policy.tools["transfer_money"]
+    assert (tool.name, tool.scopes, tool.approval.name) == ("transfer_money", ScopeSet.of(["pay"]), "when")
+    assert tool.description({"amount": 5}) == "Send 5 EUR"
+    assert tool.input_schema is not None
+
+
+def test_a_tool_may_be_named_otherwise(policy: Policy) -> None:
+    policy.tool(name="pay.now", scopes=["pay"])(str)
+    assert "pay.now" in policy.tools
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scopes": ["pya"]}, "the policy declares no scope pya"),
+        ({"scopes": ["pay"], "name": "search"}, "declared already"),
+        ({"scopes": ["pay"], "name": "deputize.x"}, "does not begin with deputize"),
+        ({}, "needs at least one scope"),
+        ({"scopes": ["pay"], "approval": "sometimes"}, 'write "never"'),
+        ({"scopes": ["pay"], "executes": "cloud"}, "cloud"),
+        ({"scopes": ["pay"], "authenticator_class": "usb"}, "usb"),
+        ({"scopes": ["pay"], "input_schema": {"type": "objct"}}, "objct"),
+    ],
+)
+def test_what_the_file_could_not_declare_python_cannot(
+    policy: Policy, options: dict[str, Json], message: str
+) -> None:
+    declared = dict(policy.tools)
+    with pytest.raises(ValueError, match=message):
+        policy.tool(**options)(str)  # type: ignore[arg-type]  # any options, right or wrong
+    assert policy.tools == declared
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, "Always", {}, {"when": {}, "else": {}}, {"when": True}, {"if": {}}]
+)
+def test_call_5_anything_else_is_no_approval_policy(value: object) -> None:
+    with pytest.raises(ValueError, match="write"):
+        approval_policy(value)

@@ -1,0 +1,326 @@
+"""A policy file is a policy, or every fault in it with its line."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deputize.protocol.policy import Policy
+from deputize.settings import Fault, PolicyError, load, loads
+
+SITE = '[site]\nname = "Harbor"\norigin = "http://localhost:8000"\n'
+READ = '[scopes."account:read"]\ntitle = "See your accounts"\nwrites = false\n'
+BASE = SITE + READ  # six lines
+TOOL = BASE + '[tools.t]\nscopes = ["account:read"]\n'  # eight
+SCHEMA = "[tools.t.input_schema.properties]\namount = {}\n"
+KEY = """kty = "EC"
+crv = "P-256"
+x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
+y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+"""  # RFC 7515 A.3
+
+
+def faults(text: str) -> list[Fault]:
+    with pytest.raises(PolicyError) as raised:
+        loads(text.encode())
+    return raised.value.faults
+
+
+ONE_FAULT = [
+    # the file
+    ("", 1, "site", "missing; write [site]"),
+    (SITE + "[tool.x]\n", 4, "tool", 'no such key; did you mean "tools"?'),
+    (SITE + "[quux]\n", 4, "quux", "no such key; there is site, api, scopes, tools, agents, lifetimes"),
+    (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
+    ("site = 1\n", 1, "site", "write a table: [site]"),
+    # TOML
+    (BASE + "x = y\n", 7, "column 5", "not a value; text stands in quotes"),
+    (BASE + "[scopes.a:b]\n", 7, "column 10", "what has a colon or a space in it stands in quotes"),
+    (BASE + 'writes = "x', 7, "end of file", "not TOML: "),
+    (BASE + "writes = true\n", 7, "column 14", "in the file already"),
+    (BASE + "[site]\n", 7, "column 6", "in the file already"),
+    (BASE + "a = " + "[" * 20_000, 1, "file", "nested too deeply"),
+    (BASE + "a = " + "9" * 5_000, 1, "file", "a number that is too long"),
+    # the site
+    ('[site]\norigin = "https://a.example"\n', 1, "site.name", 'missing; write name = "Harbor"'),
+    ('[site]\nname = "x"\n', 1, "site.origin", 'missing; write origin = "https://harbor.example"'),
+    (SITE.replace('"Harbor"', "5"), 2, "site.name", "write a text, in quotes"),
+    (SITE.replace("Harbor", " "), 2, "site.name", "write some words"),
+    (SITE.replace("Harbor", r"a\u202eb"), 2, "site.name", "without invisible characters"),
+    (SITE.replace("8000", "8000/"), 3, "site.origin", 'and nothing else: "http://localhost:8000"'),
+    (
+        SITE.replace("localhost", "LocalHost"),
+        3,
+        "site.origin",
+        'in lower case and nothing else: "http://localhost:8000"',
+    ),
+    (SITE.replace("http:", "ftp:"), 3, "site.origin", '"https://site.example"'),
+    (SITE.replace("localhost", "harbor.example"), 3, "site.origin", 'write "https://"'),
+    (SITE.replace("localhost", "127.0.0.1"), 3, "site.origin", 'on this machine write "localhost"'),
+    (SITE.replace("8000", "80"), 3, "site.origin", 'write "http://localhost": browsers leave out :80'),
+    (SITE.replace("8000", "65536"), 3, "site.origin", "a port from 1 to 65535"),
+    (SITE + 'issuer = "http://localhost:8000/deputize/"\n', 4, "site.issuer", "without a slash at the end"),
+    (SITE + 'issuer = "http://localhost:8000/deputize?x"\n', 4, "site.issuer", "a query"),
+    (SITE + 'issuer = "deputize"\n', 4, "site.issuer", "write an origin and perhaps a path"),
+    (SITE + 'issuer = "http://auth.example"\n', 4, "site.issuer", 'write "https://"'),
+    (SITE + 'rp_id = "example.com"\n', 4, "site.rp_id", 'does not work on localhost; write "localhost"'),
+    (
+        SITE.replace("http://localhost:8000", "https://a.b.example") + 'rp_id = "example"\n',
+        4,
+        "site.rp_id",
+        '"a.b.example"',
+    ),
+    (
+        SITE.replace("http://localhost:8000", "https://www.b.example")
+        + 'issuer = "https://auth.b.example"\n',
+        1,
+        "site.rp_id",
+        'a passkey for "www.b.example" does not work on auth.b.example; write "b.example"',
+    ),
+    (
+        SITE.replace("http://localhost:8000", "https://b.example") + 'issuer = "https://c.example"\n',
+        1,
+        "site.rp_id",
+        "origin and issuer need a domain that both are in",
+    ),
+    # the API
+    (SITE + '[api]\naudience = ""\n', 5, "api.audience", "write some text"),
+    (SITE + '[api]\norigins = ["http://localhost:1", "x"]\n', 5, "api.origins[2]", "write scheme, host"),
+    (
+        SITE + "[[api.keys]]\n" + KEY + "[[api.keys]]\n" + KEY.replace("P-256", "P-384"),
+        9,
+        "api.keys[2]",
+        "public P-256 key",
+    ),
+    (SITE + "[[api.keys]]\n" + KEY.replace("VEU", "VEV"), 4, "api.keys[1]", "not a public P-256 key"),
+    (SITE + "[[api.keys]]\n" + KEY + 'd = "x"\n', 4, "api.keys[1]", "this key is private"),
+    (SITE + "api.keys = 5\n", 4, "site.api", "no such key"),
+    (SITE + "[api]\nkeys = [5]\n", 5, "api.keys[1]", "write a JWK"),
+    # scopes
+    (SITE + '[scopes."a b"]\ntitle = "x"\n', 4, 'scopes."a b"', "not a scope: 'a b'"),
+    (SITE + "[scopes.a]\n", 4, "scopes.a.title", 'missing; write title = "See your accounts"'),
+    (SITE + "[scopes]\na = 'x'\n", 5, "scopes.a", "write a table: [scopes.a]"),
+    (SITE + "[scopes.a]\ntitle = 'x'\nwrite = false\n", 6, "scopes.a.write", 'did you mean "writes"?'),
+    (SITE + "[scopes.a]\ntitle = 'x'\nwrites = 'no'\n", 6, "scopes.a.writes", "write true or false"),
+    # tools
+    (BASE + "[tools.t]\n", 7, "tools.t", "needs at least one scope"),
+    (
+        BASE + '[tools."deputize.t"]\npublic = true\n',
+        7,
+        'tools."deputize.t"',
+        "does not begin with deputize.",
+    ),
+    (BASE + '[tools."a b"]\npublic = true\n', 7, 'tools."a b"', "a tool name matches"),
+    (
+        BASE + '[tools.t]\npublic = true\nscopes = ["account:read"]\n',
+        7,
+        "tools.t",
+        "a public tool has no scopes",
+    ),
+    (BASE + '[tools.t]\nscopes = ["account:reed"]\n', 8, "tools.t.scopes[1]", 'did you mean "account:read"?'),
+    (
+        BASE + '[tools.t]\nscopes = [\n"account:read",\n"x"\n]\n',
+        10,
+        "tools.t.scopes[2]",
+        '[scopes] declares no "x"',
+    ),
+    (BASE + '[tools.t]\nscopes = "account:read"\n', 8, "tools.t.scopes", "write a list"),
+    (TOOL + 'approval = "allways"\n', 9, "tools.t.approval", 'write "never", "always" or { when ='),
+    (TOOL + "approval = { when = {}, unless = {} }\n", 9, "tools.t.approval", 'write "never"'),
+    (TOOL + "approval = true\n", 9, "tools.t.approval", 'write "never"'),
+    (
+        TOOL + 'approval = { when = { minimum = "1" } }\n',
+        9,
+        "tools.t.approval.when.minimum",
+        'not of type "number"',
+    ),
+    (TOOL + 'approval = "always"\n', 7, "tools.t", "needs a `describe`"),
+    (TOOL + "direct = true\n", 7, "tools.t", "needs a `describe`"),
+    (TOOL + 'direct = "yes"\n', 9, "tools.t.direct", "write true or false"),
+    (TOOL + 'executes = "app"\n', 9, "tools.t.executes", 'write "api" or "page"'),
+    (
+        TOOL + 'authenticator_class = "usb"\n',
+        9,
+        "tools.t.authenticator_class",
+        'write "platform" or "cross-platform"',
+    ),
+    (TOOL + "aproval = 1\n", 9, "tools.t.aproval", 'did you mean "approval"?'),
+    # their schemas
+    (TOOL + 'input_schema = "{}"\n', 9, "tools.t.input_schema", "write a table that is a JSON Schema"),
+    (TOOL + '[tools.t.input_schema]\ntype = "array"\n', 10, "tools.t.input_schema.type", 'write "object"'),
+    (
+        TOOL
+        + "[tools.t.input_schema]\nproperties.a = { type = 'string' }\nproperties.b = { type = 'strng' }\n",
+        11,
+        "tools.t.input_schema.properties.b.type",
+        '"strng" is not allowed here',
+    ),
+    (
+        TOOL + "[tools.t.input_schema]\n'$ref' = 'http://localhost/x'\n",
+        9,
+        "tools.t.input_schema",
+        "not fetched",
+    ),
+    (TOOL + "[tools.t.input_schema]\ndefault = 2026-01-01\n", 9, "tools.t.input_schema", "dates"),
+    (TOOL + "[tools.t.input_schema]\nmaximum = inf\n", 9, "tools.t.input_schema", "inf"),
+    # their descriptions
+    (TOOL + SCHEMA + "[tools.t]\n", 11, "column 9", "in the file already"),
+    (TOOL + "describe = 5\n", 9, "tools.t.describe", "write a template, in quotes"),
+    (TOOL + "describe = '{{ amount'\n" + SCHEMA, 9, "tools.t.describe", "the template does not compile"),
+    (TOOL + "describe = '{{ amount | cash }}'\n" + SCHEMA, 9, "tools.t.describe", "No filter named 'cash'"),
+    (
+        TOOL + "describe = '{{ amout }}'\n" + SCHEMA,
+        9,
+        "tools.t.describe",
+        'input_schema: "amout"; did you mean "amount"?',
+    ),
+    (TOOL + "describe = '{{ a }} {{ b }}'\n", 9, "tools.t.describe", 'input_schema: "a", "b"'),
+    (TOOL + "describe = '{{ range(9) }}'\n", 9, "tools.t.describe", '"range"'),
+    (TOOL + "describe = '{% include \"x\" %}'\n", 9, "tools.t.describe", "names another one"),
+    (TOOL + f"describe = '{{{{ {'(' * 500} }}}}'\n", 9, "tools.t.describe", "the template"),
+    # agents
+    (
+        BASE + '[agents.opaque]\nscopes = ["account:reed"]\n',
+        8,
+        "agents.opaque.scopes[1]",
+        'did you mean "account:read"?',
+    ),
+    (BASE + "[agents.opaque]\nscope = []\n", 8, "agents.opaque.scope", 'did you mean "scopes"?'),
+    (BASE + "[agents.registered]\n", 7, "agents.registered", "no such key; there is opaque"),
+    (
+        SITE + "".join(f"[scopes.s{n}]\ntitle = 'x'\nwrites = false\n" for n in range(33)),
+        1,
+        "agents",
+        "33 scopes do not write, and an agent may have 32",
+    ),
+    # lifetimes
+    (BASE + '[lifetimes]\ngrant = "1y"\n', 8, "lifetimes.grant", '"90s", "15m", "12h", "30d"'),
+    (BASE + "[lifetimes]\ngrant = 1.5\n", 8, "lifetimes.grant", "write seconds"),
+    (BASE + "[lifetimes]\ngrant = true\n", 8, "lifetimes.grant", "write seconds"),
+    (BASE + "[lifetimes]\ngrant = 59\n", 8, "lifetimes.grant", "59 seconds are out of range; write 60 to"),
+    (BASE + '[lifetimes]\ngrant_max = "400d"\n', 8, "lifetimes.grant_max", "out of range"),
+    (BASE + "[lifetimes]\nwait = 26\n", 8, "lifetimes.wait", "write 0 to 25"),
+    (
+        BASE + "[lifetimes]\ngrant_max = 60\n",
+        7,
+        "lifetimes",
+        "grant is 3600 seconds, more than grant_max with 60",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "where", "part"), ONE_FAULT)
+def test_one_fault(text: str, line: int, where: str, part: str) -> None:
+    (fault,) = faults(text)
+    assert (fault.line, fault.where) == (line, where)
+    assert part in fault.message
+
+
+def test_all_faults_at_once_in_the_order_of_the_file() -> None:
+    text = """[site]
+nam = "Harbor"
+origin = "http://localhost:8000/"
+[scopes."account:read"]
+title = ""
+[tools.transfer]
+scopes = ["account:red"]
+approval = "sometimes"
+describe = "{{"
+executes = "cloud"
+[tools."deputize.x"]
+public = true
+[agents.opaque]
+scopes = ["payments"]
+[lifetimes]
+wait = 26
+"""
+    assert [(fault.line, fault.where) for fault in faults(text)] == [
+        (1, "site.name"),
+        (2, "site.nam"),
+        (3, "site.origin"),
+        (5, 'scopes."account:read".title'),
+        (7, "tools.transfer.scopes[1]"),
+        (8, "tools.transfer.approval"),
+        (9, "tools.transfer.describe"),
+        (10, "tools.transfer.executes"),
+        (11, 'tools."deputize.x"'),
+        (14, "agents.opaque.scopes[1]"),
+        (16, "lifetimes.wait"),
+    ]
+
+
+def test_all_faults_of_syntax_at_once() -> None:
+    text = (
+        "[site]\nname = Harbor\norigin 'x'\n[scopes.a:b]\ntitle = 'x'\n[scopes.c\ntitle = 'x'\nwrites = no\n"
+    )
+    assert [fault.line for fault in faults(text)] == [2, 3, 4, 6, 8]
+
+
+def test_lines_count_through_comments_and_what_windows_writes() -> None:
+    text = "\ufeff" + ("# ö\n" + BASE + "\n\n[lifetimes] # x\nwait = 26 # y\n").replace("\n", "\r\n")
+    (fault,) = faults(text)
+    assert (fault.line, fault.where) == (11, "lifetimes.wait")
+
+
+def test_not_utf_8() -> None:
+    with pytest.raises(PolicyError) as raised:
+        loads(b"[site]\nname = '\xe9'\n")
+    assert raised.value.faults == [Fault(2, "file", "not UTF-8; save the file in that encoding")]
+
+
+def test_the_error_reads_as_its_faults() -> None:
+    with pytest.raises(PolicyError, match=r"\A4: tool: no such key; did you mean \"tools\"\?\Z"):
+        loads((SITE + "[tool]\n").encode())
+
+
+def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "deputize.toml")
+
+
+KEYS = re.findall(
+    r"\S+",
+    """
+    site name origin issuer rp_id api audience origins keys scopes title writes tools public approval when
+    describe executes direct input_schema properties type agents opaque lifetimes grant grant_max session wait a
+    "account:read" "" "[key]" '*'
+    """,
+)
+VALUES = re.findall(
+    r"\S+",
+    """
+    1 -1 true "1h" "always" "x" "http://localhost" nan 2026-01-01 [] {} '' ["account:read"] {when={}} "{{a}}"
+    [[1],{}] {a=[1]} x \"\"\" [ }
+    """,
+)
+DOTTED = st.lists(st.sampled_from(KEYS), min_size=1, max_size=4).map(".".join)
+LINES = st.one_of(
+    DOTTED.map(lambda key: f"[{key}]"),
+    DOTTED.map(lambda key: f"[[{key}]]"),
+    st.tuples(DOTTED, st.sampled_from(VALUES)).map(" = ".join),
+    st.text(max_size=20),
+)
+
+
+def outcome(data: bytes) -> Policy | list[Fault]:
+    try:
+        return loads(data)
+    except PolicyError as error:
+        return error.faults
+
+
+@settings(max_examples=500)
+@given(st.lists(LINES, max_size=12).map("\n".join), st.booleans())
+def test_any_text_is_a_policy_or_faults(text: str, based: bool) -> None:
+    data = ((TOOL if based else "") + text).encode()
+    result = outcome(data)
+    if not isinstance(result, Policy):
+        assert result
+        assert all(1 <= fault.line <= data.count(b"\n") + 1 and fault.message for fault in result)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_faults(data: bytes) -> None:
+    assert not isinstance(outcome(data), Policy)

@@ -1,0 +1,164 @@
+"""What a policy file means."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from deputize.protocol.agent import Ceiling
+from deputize.protocol.canonical import Json
+from deputize.protocol.credential import AuthenticatorClass
+from deputize.protocol.policy import Api, Policy, Site
+from deputize.protocol.scope import Scope, ScopeSet
+from deputize.protocol.tool import Executes, Tool
+from deputize.settings import load, loads
+
+SITE = '[site]\nname = "Harbor"\norigin = "https://www.harbor.example"\n'
+KEY = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}
+
+
+def test_a_site_and_nothing_else() -> None:
+    origin = "https://www.harbor.example"
+    assert loads(SITE.encode()) == Policy(
+        Site("Harbor", origin, origin + "/deputize", "www.harbor.example"),
+        Api(origin, (origin,)),
+        {},
+        {},
+        Ceiling(ScopeSet()),
+        grant_lifetime=3600,
+        grant_max_lifetime=30 * 86400,
+        session_lifetime=12 * 3600,
+        wait=20,
+    )
+
+
+def test_everything_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "deputize.toml"
+    path.write_text(
+        SITE
+        + """
+issuer = "https://auth.harbor.example:8443"
+rp_id = "harbor.example"
+[api]
+audience = "urn:harbor"
+origins = ["https://api.harbor.example"]
+[[api.keys]]
+kid = "one"
+kty = "EC"
+crv = "P-256"
+x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
+y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+[scopes."account:read"]
+title = "See your accounts"
+writes = false
+[scopes.pay]
+title = "Send money"
+[tools.help]
+public = true
+[tools.transfer]
+scopes = ["pay", "account:read"]
+approval.when.properties.amount.minimum = 100
+authenticator_class = "cross-platform"
+executes = "page"
+direct = true
+describe = "Send {{ amount }}"
+input_schema = { properties = { amount = { type = "number" } } }
+[agents.opaque]
+scopes = ["pay"]
+[lifetimes]
+grant = "15m"
+grant_max = "2d"
+session = 600
+wait = 0
+"""
+    )
+    policy = load(str(path))
+    assert policy.site == Site(
+        "Harbor", "https://www.harbor.example", "https://auth.harbor.example:8443", "harbor.example"
+    )
+    assert policy.api == Api("urn:harbor", ("https://api.harbor.example",), (KEY,))
+    assert policy.scopes == {
+        "account:read": Scope("account:read", "See your accounts", writes=False),
+        "pay": Scope("pay", "Send money", writes=True),
+    }
+    assert policy.tools["help"] == Tool("help", public=True)
+    transfer = policy.tools["transfer"]
+    assert transfer.scopes == ScopeSet.of(["account:read", "pay"])
+    assert [transfer.approval.required({"amount": amount}) for amount in (99, 100)] == [False, True]
+    assert transfer.authenticator_class is AuthenticatorClass.CROSS_PLATFORM
+    assert transfer.executes is Executes.PAGE
+    assert transfer.direct
+    assert transfer.description({"amount": 5}) == "Send 5"
+    assert transfer.input_schema is not None
+    assert transfer.input_schema.fault({"amount": "5"}) is not None
+    assert policy.ceiling == Ceiling(ScopeSet.of(["pay"]))
+    assert (policy.grant_lifetime, policy.grant_max_lifetime) == (900, 2 * 86400)
+    assert (policy.session_lifetime, policy.wait) == (600, 0)
+
+
+def test_agent_2_opaque_agents_may_by_default_have_what_does_not_write() -> None:
+    scopes = "[scopes.a]\ntitle = 'x'\nwrites = false\n[scopes.b]\ntitle = 'x'\n"
+    scopes += "[scopes.c]\ntitle = 'x'\nwrites = true\n"
+    assert loads((SITE + scopes).encode()).ceiling == Ceiling(ScopeSet.of(["a"]))
+    nothing = "[agents.opaque]\nscopes = []\n"
+    assert loads((SITE + scopes + nothing).encode()).ceiling == Ceiling(ScopeSet())
+
+
+@pytest.mark.parametrize("host", ["localhost", "harbor.localhost", "localhost:8000"])
+def test_localhost_needs_no_https(host: str) -> None:
+    assert loads(f"[site]\nname = 'x'\norigin = 'http://{host}'\n".encode()).site.rp_id == host.split(":")[0]
+
+
+def test_the_template_of_init_is_a_policy() -> None:
+    policy = load(str(files("deputize.settings") / "template.toml"))
+    arguments: dict[str, Json] = {"amount": 1250, "iban": "DE89370400440532013000", "name": "Ada Lovelace"}
+    transfer = policy.tools["transfer_money"]
+    assert transfer.input_schema is not None
+    assert transfer.input_schema.fault(arguments) is None
+    assert (
+        transfer.description(arguments) == "Send 1,250.00 EUR to Ada Lovelace (DE89 3704 0044 0532 0130 00)"
+    )
+
+
+def test_what_the_template_only_mentions_is_right_too() -> None:
+    text = (files("deputize.settings") / "template.toml").read_text()
+    mentioned = {
+        '# issuer = "http': 'issuer = "http',
+        "# rp_id": "rp_id",
+        "# [api]": "[api]",
+        "# audience": "audience",
+        "# origins": "origins",
+        "# [[api.keys]]": "[[api.keys]]",
+        "# kty": "kty",
+        "# crv": "crv",
+        '# x = "…"': f'x = "{KEY["x"]}"',
+        '# y = "…"': f'y = "{KEY["y"]}"',
+        "# [agents.opaque]": "[agents.opaque]",
+        "# scopes": "scopes",
+        "# [lifetimes]": "[lifetimes]",
+        "# grant =": "grant =",
+        "# grant_max": "grant_max",
+        "# session": "session",
+        "# wait": "wait",
+    }
+    for comment, line in mentioned.items():
+        assert text.count(comment) == 1
+        text = text.replace(comment, line)
+    text = text.replace('approval = "always"', "", 1).replace("# approval = {", "approval = {")
+    policy, plain = loads(text.encode()), load(str(files("deputize.settings") / "template.toml"))
+    assert (policy.site, policy.api.audience, policy.api.keys) == (plain.site, plain.api.audience, (KEY,))
+    assert (policy.grant_lifetime, policy.grant_max_lifetime) == (
+        plain.grant_lifetime,
+        plain.grant_max_lifetime,
+    )
+    assert (policy.session_lifetime, policy.wait) == (plain.session_lifetime, plain.wait)
+    assert policy.ceiling == Ceiling(ScopeSet.of(policy.scopes))
+    assert [policy.tools["transfer_money"].approval.required({"amount": n}) for n in (100, 101)] == [
+        False,
+        True,
+    ]
