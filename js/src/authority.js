@@ -1,0 +1,178 @@
+/** The wire (PROTOCOL §3–§8): typed requests to the authority, with the proofs that each needs. */
+
+import { bare, numberOf, scopesOf, textOf } from './json.js';
+import * as natives from './natives.js';
+import { prove } from './proof.js';
+
+/** @import { Answer, Bare, Config, PageKey, Problem, Rule } from './types.js' */
+/** @typedef {{key?: PageKey, token?: string | null, form?: boolean, keepalive?: boolean}} Manner */
+
+const { getHeader, responseHeaders, responseStatus, responseText } = natives;
+const TIMEOUT = 20_000;
+const PATIENCE = 20_000;
+
+/**
+ * A reason of the shim's own, in the shape of the authority's.
+ *
+ * @param {string} code
+ * @param {Partial<Problem>} [facts]
+ * @returns {Problem}
+ */
+export const problem = (code, facts) => ({ code, detail: '', callId: null, scopes: [], ...facts });
+
+/** A client of one authority. It answers with what was said or with a problem, and never throws. */
+export class Authority {
+  #issuer;
+  #skew = 0;
+  /** @type {Config | null} */
+  #config = null;
+  /** @type {Promise<Config | Problem> | null} */
+  #asking = null;
+
+  /** @param {string} issuer */
+  constructor(issuer) {
+    this.#issuer = issuer;
+  }
+
+  /**
+   * The configuration (SHIM-3), asked for once and then again only if `fresh`.
+   *
+   * @param {boolean} [fresh]
+   * @returns {Promise<Config | Problem>}
+   */
+  async config(fresh = false) {
+    if (this.#config && !fresh) return this.#config;
+    this.#asking ??= this.#configure();
+    const config = await this.#asking;
+    this.#asking = null;
+    return config;
+  }
+
+  /** @returns {Promise<Config | Problem>} */
+  async #configure() {
+    const answer = await this.#exchange('GET', '/tools', null, {});
+    if (!answer.ok) return answer.problem;
+    const config = configOf(answer.body, this.#issuer);
+    if (config.issuer !== this.#issuer) {
+      natives.console.error(`deputize: the shim was loaded from ${this.#issuer}, but the authority is ${config.issuer}.`);
+      return problem('authority_unavailable');
+    }
+    return (this.#config = config);
+  }
+
+  /**
+   * Sends one POST.
+   *
+   * @param {string} path below the issuer
+   * @param {string | null} body JSON text, or a form
+   * @param {Manner} manner the key proves the request: as `DPoP` with a token or for `/token`, else as `Deputize-Page`
+   * @returns {Promise<Answer>}
+   */
+  async post(path, body, manner) {
+    const answer = await this.#exchange('POST', path, body ?? '{}', manner);
+    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !answer.date) return answer;
+    // This machine's clock may be wrong (PROOF-1 allows 30 s): once more, with the authority's time.
+    this.#skew = Math.round((answer.date - natives.now()) / 1000);
+    return this.#exchange('POST', path, body ?? '{}', manner);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {string | null} body
+   * @param {Manner} manner
+   * @returns {Promise<Answer & {date?: number}>}
+   */
+  async #exchange(method, path, body, { key, token, form = false, keepalive = false }) {
+    const url = this.#issuer + path;
+    /** @type {Record<string, string>} */
+    const headers = Object.create(null);
+    headers.Accept = 'application/json';
+    if (body !== null) headers['Content-Type'] = form ? 'application/x-www-form-urlencoded' : 'application/json';
+    if (token) headers.Authorization = `DPoP ${token}`;
+    try {
+      if (key) {
+        const iat = Math.floor(natives.now() / 1000) + this.#skew;
+        headers[token || form ? 'DPoP' : 'Deputize-Page'] = await prove(key, { method, url, token, iat });
+      }
+      const response = await natives.fetch(
+        url,
+        /** @type {RequestInit} */ ({
+          __proto__: null, // no member but these, whatever Object.prototype has come to hold
+          method,
+          headers,
+          body,
+          keepalive,
+          credentials: 'include',
+          cache: 'no-store',
+          redirect: 'error',
+          signal: natives.timeout(TIMEOUT),
+        }),
+      );
+      const status = responseStatus(response);
+      const text = await responseText(response);
+      if (status < 300) return { ok: true, body: bare(text === '' ? {} : natives.parse(text)) };
+      const date = Date.parse(getHeader(responseHeaders(response), 'Date') ?? '') || undefined;
+      return { ok: false, problem: problemOf(text, status), date };
+    } catch (error) {
+      natives.console.debug('deputize: no answer from the authority.', error);
+      return { ok: false, problem: problem('authority_unavailable') }; // GUARD-6
+    }
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {number} status
+ * @returns {Problem}
+ */
+function problemOf(text, status) {
+  /** @type {Bare} */
+  let body = bare({});
+  try {
+    body = bare(natives.parse(text));
+  } catch {
+    // A proxy's page of HTML, say.
+  }
+  const code = textOf(body.code) || textOf(body.error); // ERR-1: /token answers as RFC 6749 §5.2
+  return {
+    code: code || (status >= 500 ? 'authority_unavailable' : 'invalid_request'),
+    detail: textOf(body.detail) || textOf(body.error_description),
+    callId: textOf(body.call_id) || null,
+    scopes: scopesOf(body.scope ?? body.scopes ?? body.missing),
+  };
+}
+
+/**
+ * @param {Bare} body
+ * @param {string} issuer
+ * @returns {Config}
+ */
+function configOf(body, issuer) {
+  const user = /** @type {Bare | null} */ (body.user ?? null);
+  const scopes = /** @type {Bare} */ (body.scopes ?? {});
+  /** @type {Map<string, Rule>} */
+  const tools = new Map();
+  for (const [name, entry] of Object.entries(body.tools ?? {})) {
+    const rule = /** @type {Bare} */ (entry);
+    const needed = scopesOf(rule.scopes);
+    /** @param {string} scope */
+    const writes = (scope) => /** @type {Bare | undefined} */ (scopes[scope])?.writes !== false;
+    tools.set(name, {
+      scopes: needed,
+      public: rule.public === true,
+      page: rule.executes === 'page',
+      safe: rule.approval === 'never' && !needed.some(writes),
+    });
+  }
+  const origins = /** @type {unknown[]} */ (natives.isArray(body.api_origins) ? body.api_origins : []);
+  return {
+    issuer: textOf(body.issuer),
+    site: textOf(/** @type {Bare} */ (body.site ?? {}).name),
+    user: user && { id: textOf(user.id), name: textOf(user.name) },
+    patience: numberOf(body.wait_s) === null ? PATIENCE : Number(body.wait_s) * 1000,
+    apiOrigins: new Set(origins.map(textOf)),
+    signInUri: new natives.URL(textOf(body.sign_in_uri), `${issuer}/`).href,
+    tools,
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * The dialog that a human sees (SHIM-8): a modal `<dialog>` in a closed shadow root, drawn without anything that a strict
+ * CSP with Trusted Types forbids. It knows nothing of calls; it says what the human did.
+ */
+
+import * as natives from './natives.js';
+import { css } from './style.js';
+
+/** @import { Choice, Dialog, View } from './types.js' */
+
+const { appendChild, document, isConnected, listen, setAttribute, setText } = natives;
+
+const SVG = 'http://www.w3.org/2000/svg';
+const SHIELD = ['M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6z', 'M12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4z', 'M12 12.5v3.5'];
+const CHECK = ['M5 12.5l4.5 4.5L19 7.5'];
+
+/** A click that was meant for what lay here before the dialog opened is not meant for the dialog. */
+const ARMING = 500;
+
+/**
+ * Makes the function that opens dialogs.
+ *
+ * @param {boolean} openRoot an open shadow root instead of a closed one, for tests
+ * @returns {(view: View) => Dialog}
+ */
+export const dialogs = (openRoot) => (view) => show(view, openRoot ? 'open' : 'closed');
+
+/**
+ * @param {View} view
+ * @param {ShadowRootMode} mode
+ * @returns {Dialog}
+ */
+function show(view, mode) {
+  const host = element('div', { 'data-deputize': view.kind });
+  const root = natives.attachShadow(host, { mode });
+  const sheet = new natives.CSSStyleSheet();
+  natives.replaceSync(sheet, css);
+  natives.adoptStyleSheets(root, [sheet]);
+
+  const status = element('p', { class: 'note', role: 'status' });
+  const alert = element('p', { class: 'note', role: 'alert' });
+  const description = element('p', { class: 'description', id: 'description', dir: 'auto' }, view.description);
+  const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
+  const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
+  const heading = element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title);
+  const dialog = element(
+    'dialog',
+    { lang: 'en', 'aria-labelledby': 'site title', 'aria-describedby': 'asker description until', 'data-state': 'opening' },
+    element(
+      'div',
+      { class: 'sheet' },
+      element(
+        'header',
+        {},
+        icon(SHIELD),
+        element('div', {}, element('p', { class: 'site', id: 'site', dir: 'auto' }, view.site), element('p', { class: 'host' }, view.host)),
+      ),
+      heading,
+      element('p', { class: 'asker', id: 'asker' }, view.asker),
+      view.kind === 'approval' && description,
+      view.scopes.length > 0 && element('p', { class: 'lead', id: 'may' }, 'It may:'),
+      view.scopes.length > 0 && element('ul', { 'aria-labelledby': 'may' }, ...view.scopes.map(scopeItem)),
+      view.until && element('p', { class: 'until', id: 'until' }, view.until),
+      view.values.length > 0 && valuesOf(view.values),
+      status,
+      alert,
+      element('footer', {}, decline, approve),
+    ),
+  );
+
+  /** @type {(choice: Choice) => void} */
+  let decide;
+  /** @type {Promise<Choice> | null} */
+  let choice = null;
+  let over = false;
+  /** @param {Choice} made */
+  const choose = (made) => {
+    if (!over) decide?.(made);
+  };
+  /** @param {Event} event */
+  const meant = (event) => event.isTrusted && natives.getAttribute(dialog, 'data-state') !== 'opening';
+
+  listen(approve, 'click', (event) => {
+    if (meant(event) && natives.getAttribute(dialog, 'data-state') === 'ready') choose('approve');
+  });
+  listen(decline, 'click', (event) => {
+    if (meant(event)) choose('decline');
+  });
+  listen(dialog, 'cancel', (event) => {
+    if (!event.isTrusted || event.target !== dialog) return;
+    natives.preventDefault(event);
+    choose('decline');
+  });
+  listen(dialog, 'close', () => choose('decline'));
+  const observer = new natives.MutationObserver(() => {
+    if (!isConnected(host)) choose('removed');
+  });
+
+  /**
+   * @param {'ready' | 'busy'} state
+   * @param {string} progress
+   * @param {string} complaint
+   */
+  const become = (state, progress, complaint) => {
+    setAttribute(dialog, 'data-state', state);
+    setAttribute(approve, 'aria-disabled', String(state === 'busy'));
+    setAttribute(decline, 'aria-disabled', 'false');
+    setText(status, progress);
+    setText(alert, complaint);
+  };
+
+  appendChild(root, dialog);
+  const page = natives.documentElement(document);
+  natives.observe(observer, page, { childList: true });
+  natives.observe(observer, document, { childList: true });
+  appendChild(page, host);
+  natives.showModal(dialog);
+  natives.setTimeout(() => {
+    if (natives.getAttribute(dialog, 'data-state') === 'opening') become('ready', '', '');
+  }, ARMING);
+
+  return {
+    choice: () =>
+      (choice ??= new natives.Promise((resolve) => {
+        decide = (made) => {
+          choice = null;
+          resolve(made);
+        };
+      })),
+    busy: (text) => become('busy', text, ''),
+    again: (text) => become('ready', '', text),
+    describe: (text) => setText(description, text),
+    close: () => {
+      over = true;
+      natives.disconnect(observer);
+      natives.closeDialog(dialog);
+      natives.remove(host);
+    },
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, string>} attributes
+ * @param {...(Node | string | false)} children
+ */
+function element(name, attributes, ...children) {
+  const made = natives.createElement(document, name);
+  for (const [attribute, value] of Object.entries(attributes)) setAttribute(made, attribute, value);
+  for (const child of children) {
+    if (typeof child === 'string') setText(made, child);
+    else if (child) appendChild(made, child);
+  }
+  return made;
+}
+
+/** @param {readonly string[]} paths */
+function icon(paths) {
+  const svg = natives.createElementNS(document, SVG, 'svg');
+  setAttribute(svg, 'viewBox', '0 0 24 24');
+  setAttribute(svg, 'aria-hidden', 'true');
+  for (const d of paths) {
+    const path = natives.createElementNS(document, SVG, 'path');
+    setAttribute(path, 'd', d);
+    appendChild(svg, path);
+  }
+  return svg;
+}
+
+/** @param {string} title */
+const scopeItem = (title) => element('li', {}, icon(CHECK), element('span', { dir: 'auto' }, title));
+
+/** @param {View['values']} values */
+function valuesOf(values) {
+  const rows = values.map(({ name, value }) => element('div', {}, element('dt', {}, name), element('dd', { dir: 'auto' }, value)));
+  return element('details', {}, element('summary', {}, 'Exactly these values'), element('dl', {}, ...rows));
+}

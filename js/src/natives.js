@@ -1,0 +1,149 @@
+/**
+ * The platform as it was when the shim loaded.
+ *
+ * Page script that runs later can replace any of these. What it must not get that way: the closed shadow root of a
+ * dialog (through `attachShadow`, or through any DOM method that is handed a node inside), a say in what is shown,
+ * signed, hashed and sent, and the tokens. So everything on those paths is taken from here, options are objects without
+ * a prototype, and promises are only awaited, never chained. What it can always do is register a tool past the shim;
+ * the boundary is the authority and the API's guard.
+ *
+ * Where the platform lacks something (Node, old browsers) the value is undefined, or throws when it is used.
+ */
+
+const { getOwnPropertyDescriptor } = Object;
+
+/**
+ * `method` as a function of its receiver and arguments, out of reach of a patched `call` or `apply`.
+ *
+ * @type {(method: Function) => any} any: the type stands at each use, TypeScript has none for a DOM method's receiver
+ */
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+
+/**
+ * @param {string} owner the name of an interface
+ * @param {string} name
+ * @param {'value' | 'get' | 'set'} part
+ */
+function native(owner, name, part) {
+  let prototype = Reflect.get(globalThis, owner)?.prototype;
+  while (prototype && !getOwnPropertyDescriptor(prototype, name)) prototype = Object.getPrototypeOf(prototype);
+  const method = prototype && getOwnPropertyDescriptor(prototype, name)?.[part];
+  if (method) return uncurry(method);
+  return () => {
+    throw new TypeError(`This browser has no ${owner}.${name}`);
+  };
+}
+
+/**
+ * @template T
+ * @param {() => T} read
+ * @returns {T | undefined} undefined where the browser refuses, as it does with storage when cookies are blocked
+ */
+function allowed(read) {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+export const { Promise, AbortController, Request, URL, TextEncoder, MutationObserver, CSSStyleSheet } = globalThis;
+export const { document, navigator, location, console } = globalThis;
+export const sessionStorage = allowed(() => globalThis.sessionStorage);
+export const indexedDB = allowed(() => globalThis.indexedDB);
+export const { apply, ownKeys } = Reflect;
+export const { freeze, hasOwn, defineProperty, getPrototypeOf, setPrototypeOf } = Object;
+export const { parse, stringify } = JSON;
+export const { now } = Date;
+export const { isArray } = Array;
+
+export const structuredClone = globalThis.structuredClone.bind(globalThis);
+export const fetch = globalThis.fetch.bind(globalThis);
+export const setTimeout = globalThis.setTimeout.bind(globalThis);
+export const clearTimeout = globalThis.clearTimeout.bind(globalThis);
+export const timeout = AbortSignal.timeout.bind(AbortSignal);
+export const randomUUID = globalThis.crypto?.randomUUID?.bind(globalThis.crypto);
+
+const subtle = globalThis.crypto?.subtle;
+export const digest = subtle?.digest.bind(subtle);
+export const sign = subtle?.sign.bind(subtle);
+export const generateKey = subtle?.generateKey.bind(subtle);
+export const exportKey = subtle?.exportKey.bind(subtle);
+
+/** @type {((name: string, work: () => Promise<unknown>) => Promise<unknown>) | undefined} */
+export const lock = navigator?.locks?.request.bind(navigator.locks);
+
+/** @type {((options: CredentialRequestOptions) => Promise<Credential | null>) | undefined} */
+export const getCredential = navigator?.credentials?.get.bind(navigator.credentials);
+const { PublicKeyCredential } = globalThis;
+/** @type {((json: PublicKeyCredentialRequestOptionsJSON) => PublicKeyCredentialRequestOptions) | undefined} */
+export const requestOptions = PublicKeyCredential?.parseRequestOptionsFromJSON?.bind(PublicKeyCredential);
+/** @type {(credential: Credential) => unknown} */
+export const credentialJson = native('PublicKeyCredential', 'toJSON', 'value');
+
+/** @type {(controller: AbortController, reason?: unknown) => void} */
+export const abort = native('AbortController', 'abort', 'value');
+/** @type {(controller: AbortController) => AbortSignal} */
+export const signalOf = native('AbortController', 'signal', 'get');
+/** @type {(signal: AbortSignal) => boolean} */
+export const isAborted = native('AbortSignal', 'aborted', 'get');
+/** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
+export const listen = native('EventTarget', 'addEventListener', 'value');
+/** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
+export const unlisten = native('EventTarget', 'removeEventListener', 'value');
+/** @type {(event: Event) => void} */
+export const preventDefault = native('Event', 'preventDefault', 'value');
+
+/** @type {(request: Request) => string} */
+export const requestUrl = native('Request', 'url', 'get');
+/** @type {(request: Request) => Headers} */
+export const requestHeaders = native('Request', 'headers', 'get');
+/** @type {(headers: Headers, name: string, value: string) => void} */
+export const setHeader = native('Headers', 'set', 'value');
+/** @type {(headers: Headers, name: string) => string | null} */
+export const getHeader = native('Headers', 'get', 'value');
+/** @type {(response: Response) => number} */
+export const responseStatus = native('Response', 'status', 'get');
+/** @type {(response: Response) => Headers} */
+export const responseHeaders = native('Response', 'headers', 'get');
+/** @type {(response: Response) => Promise<string>} */
+export const responseText = native('Response', 'text', 'value');
+
+/** @type {(document: Document, name: string) => HTMLElement} */
+export const createElement = native('Document', 'createElement', 'value');
+/** @type {(document: Document, namespace: string, name: string) => Element} */
+export const createElementNS = native('Document', 'createElementNS', 'value');
+/** @type {(document: Document) => HTMLElement} */
+export const documentElement = native('Document', 'documentElement', 'get');
+/** @type {(document: Document) => Element | null} */
+export const currentScript = native('Document', 'currentScript', 'get');
+/** @type {(host: Element, init: ShadowRootInit) => ShadowRoot} */
+export const attachShadow = native('Element', 'attachShadow', 'value');
+/** @type {(root: ShadowRoot, sheets: CSSStyleSheet[]) => void} */
+export const adoptStyleSheets = native('ShadowRoot', 'adoptedStyleSheets', 'set');
+/** @type {(sheet: CSSStyleSheet, css: string) => void} */
+export const replaceSync = native('CSSStyleSheet', 'replaceSync', 'value');
+/** @type {(parent: Node, child: Node) => void} */
+export const appendChild = native('Node', 'appendChild', 'value');
+/** @type {(node: Node, text: string) => void} */
+export const setText = native('Node', 'textContent', 'set');
+/** @type {(element: Element, name: string, value: string) => void} */
+export const setAttribute = native('Element', 'setAttribute', 'value');
+/** @type {(element: Element, name: string) => string | null} */
+export const getAttribute = native('Element', 'getAttribute', 'value');
+/** @type {(element: Element, name: string, force: boolean) => void} */
+export const toggleAttribute = native('Element', 'toggleAttribute', 'value');
+/** @type {(element: Element) => void} */
+export const remove = native('Element', 'remove', 'value');
+/** @type {(node: Node) => boolean} */
+export const isConnected = native('Node', 'isConnected', 'get');
+/** @type {(element: HTMLElement) => void} */
+export const focus = native('HTMLElement', 'focus', 'value');
+/** @type {(dialog: HTMLElement) => void} */
+export const showModal = native('HTMLDialogElement', 'showModal', 'value');
+/** @type {(dialog: HTMLElement) => void} */
+export const closeDialog = native('HTMLDialogElement', 'close', 'value');
+/** @type {(observer: MutationObserver, target: Node, options: MutationObserverInit) => void} */
+export const observe = native('MutationObserver', 'observe', 'value');
+/** @type {(observer: MutationObserver) => void} */
+export const disconnect = native('MutationObserver', 'disconnect', 'value');

@@ -1,0 +1,215 @@
+/**
+ * Puts the gate into every tool that is registered from now on, by replacing one method of the platform's own object
+ * (SHIM-1), and reports the tools that got past it (SHIM-9).
+ */
+
+import { argsS256 } from './canonical.js';
+import * as natives from './natives.js';
+
+/** @import { Gate } from './gate.js' */
+/** @import { Execute } from './types.js' */
+
+/**
+ * @typedef {EventTarget & {getTools?: () => Promise<Array<{name: string, window?: unknown}>>}} ModelContext
+ * @typedef {import('./gate.js').Tool} Tool
+ */
+
+const { apply, console, defineProperty, getPrototypeOf, hasOwn, isAborted, listen, parse, setTimeout, stringify } = natives;
+
+const REPORT_DELAY = 100;
+const REGISTER = 'registerTool';
+/** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
+const MEMBERS = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'execute'];
+
+/** One patched ModelContext. */
+export class Patch {
+  #context;
+  #gate;
+  /** @type {Map<string, Tool>} */
+  #guarded = new Map();
+  /** @type {Set<string>} */
+  #reported = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {ModelContext} context
+   * @param {Gate} gate
+   */
+  constructor(context, gate) {
+    this.#context = context;
+    this.#gate = gate;
+    this.#replace(ownerOf(context));
+    if (typeof context.addEventListener === 'function') {
+      listen(context, 'toolchange', () => this.#report());
+    }
+    this.#report();
+  }
+
+  /**
+   * The tools of this page that run without the gate.
+   *
+   * @returns {Promise<string[]>} their names
+   */
+  async unguarded() {
+    const tools = (await this.#context.getTools?.()) ?? [];
+    const here = tools.filter((tool) => tool.window === undefined || tool.window === globalThis.window);
+    return here.map((tool) => tool.name).filter((name) => !this.#guarded.has(name));
+  }
+
+  /** Warns, once each, of the unguarded tools that there are when the page has come to rest. */
+  #report() {
+    this.#timer ??= setTimeout(async () => {
+      this.#timer = undefined;
+      try {
+        for (const name of await this.unguarded()) {
+          if (this.#reported.has(name)) continue;
+          this.#reported.add(name);
+          console.warn(`deputize: the tool "${name}" was registered past the shim: it runs for every agent, unasked.`);
+        }
+      } catch (error) {
+        console.warn('deputize: this page does not tell its tools.', error);
+      }
+    }, REPORT_DELAY);
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Tool | undefined}
+   */
+  tool(name) {
+    return this.#guarded.get(name);
+  }
+
+  /** @param {object} owner of `registerTool` */
+  #replace(owner) {
+    const descriptor = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(owner, REGISTER));
+    const original = /** @type {Function} */ (descriptor.value);
+    const register = this.#register.bind(this);
+    // Method shorthand: like the native one it has no `prototype` and cannot be constructed.
+    const { registerTool } = {
+      /** @param {unknown[]} args */
+      registerTool(...args) {
+        return register(original, this, args);
+      },
+    };
+    defineProperty(registerTool, 'length', { ...own(Object.getOwnPropertyDescriptor(original, 'length')) });
+    defineProperty(owner, REGISTER, own({ ...descriptor, value: registerTool }));
+  }
+
+  /**
+   * @param {Function} original
+   * @param {unknown} self
+   * @param {unknown[]} args
+   */
+  async #register(original, self, args) {
+    const given = args[0];
+    // What is no tool at all is for the platform to refuse, in its own words.
+    if (!isObject(given)) return apply(original, self, args);
+    const copy = copyOf(given);
+    args[0] = copy;
+    const { execute } = copy;
+    if (typeof execute !== 'function') return apply(original, self, args);
+    const tool = { name: String(copy.name), definition: definitionOf(copy) };
+    const gate = this.#gate;
+    copy.execute = async (/** @type {unknown} */ input, /** @type {{signal?: AbortSignal} | undefined} */ native) =>
+      gate.call(tool, /** @type {Execute} */ (execute), input, native?.signal);
+    // Before the platform answers: `toolchange` fires earlier than that.
+    const before = this.#guarded.get(tool.name);
+    this.#guarded.set(tool.name, tool);
+    try {
+      const answer = await apply(original, self, args);
+      this.#forgetOnAbort(tool, args[1]);
+      return answer;
+    } catch (error) {
+      if (before) this.#guarded.set(tool.name, before);
+      else this.#guarded.delete(tool.name);
+      throw error;
+    }
+  }
+
+  /**
+   * An unregistered name can be taken by a tool that comes past the shim.
+   *
+   * @param {Tool} tool
+   * @param {unknown} options
+   */
+  #forgetOnAbort(tool, options) {
+    const signal = /** @type {{signal?: unknown} | null | undefined} */ (options)?.signal;
+    if (!(signal instanceof AbortSignal)) return;
+    const forget = () => {
+      if (this.#guarded.get(tool.name) === tool) this.#guarded.delete(tool.name);
+    };
+    if (isAborted(signal)) forget();
+    else listen(signal, 'abort', forget);
+  }
+}
+
+/**
+ * Gives the page `navigator.modelContext`, which browsers no longer have, as the same object (DESIGN §7).
+ *
+ * @param {() => unknown} context
+ */
+export function alias(context) {
+  const { navigator } = natives;
+  if (!navigator || 'modelContext' in navigator) return;
+  const { get } = Object.getOwnPropertyDescriptor({ get modelContext() { return context(); } }, 'modelContext') ?? {};
+  defineProperty(getPrototypeOf(navigator), 'modelContext', own({ configurable: true, enumerable: true, get }));
+}
+
+/**
+ * The object in the chain that has `registerTool` of its own: the interface's prototype, or a polyfill's plain object.
+ *
+ * @param {object} context
+ * @returns {object}
+ */
+function ownerOf(context) {
+  let owner = context;
+  while (!hasOwn(owner, REGISTER)) owner = getPrototypeOf(owner);
+  return owner;
+}
+
+/**
+ * Reads each member of the dictionary once, as the platform would.
+ *
+ * @param {object} given
+ * @returns {Record<string, unknown>}
+ */
+function copyOf(given) {
+  const copy = Object.create(null);
+  for (const name in given) copy[name] = Reflect.get(given, name);
+  for (const name of MEMBERS) {
+    if (name in copy) continue;
+    const value = Reflect.get(given, name);
+    if (value !== undefined) copy[name] = value;
+  }
+  // Made a string here, so that the gate and the platform cannot hear two names.
+  if (isObject(copy.name)) copy.name = `${copy.name}`;
+  return copy;
+}
+
+/**
+ * @param {Record<string, unknown>} tool
+ * @returns {() => Promise<string>} its `definition_s256` (HASH-3), of what it says now
+ */
+function definitionOf({ name, description, inputSchema }) {
+  const schema = stringify(inputSchema) ?? 'null';
+  const text = `{"description":${stringify(String(description))},"inputSchema":${schema},"name":${stringify(name)}}`;
+  /** @type {Promise<string> | undefined} */
+  let hash;
+  return () => (hash ??= argsS256(parse(text)));
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is object}
+ */
+const isObject = (value) => typeof value === 'function' || (typeof value === 'object' && value !== null);
+
+/**
+ * A property descriptor without a prototype, so that a polluted Object.prototype adds nothing to it.
+ *
+ * @param {PropertyDescriptor | undefined} descriptor
+ * @returns {PropertyDescriptor}
+ */
+const own = (descriptor) => Object.assign(Object.create(null), descriptor);

@@ -1,0 +1,93 @@
+/** The look of the dialogs: one sheet, adopted by their shadow root, so that a strict CSP has nothing to forbid. */
+
+export const css = `
+:host {
+  all: initial !important;
+  display: block !important;
+  --surface: #ffffff; --ink: #171a21; --soft: #565d6d; --line: #e2e5eb; --tint: #f3f5f9;
+  --accent: #1d55c4; --accent-strong: #17469f; --on-accent: #ffffff; --alarm: #a3261b; --alarm-tint: #fdf0ee;
+  --shade: rgb(16 20 30 / 48%);
+  color-scheme: light;
+}
+@media (prefers-color-scheme: dark) {
+  :host {
+    --surface: #1b1e25; --ink: #f0f2f7; --soft: #aab1c0; --line: #353a46; --tint: #252933;
+    --accent: #8db4ff; --accent-strong: #adc8ff; --on-accent: #10203f; --alarm: #ffb4a9; --alarm-tint: #3a2422;
+    --shade: rgb(0 0 0 / 60%);
+    color-scheme: dark;
+  }
+}
+* { box-sizing: border-box; }
+dialog {
+  width: min(27rem, calc(100vw - 2rem)); max-height: calc(100dvh - 2rem); margin: auto; padding: 0; overflow: auto;
+  overscroll-behavior: contain; border: 1px solid var(--line); border-radius: 20px;
+  background: var(--surface); color: var(--ink); box-shadow: 0 24px 64px rgb(10 15 30 / 28%);
+  font: 400 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+  text-align: start; -webkit-text-size-adjust: 100%; animation: rise 160ms ease-out;
+}
+dialog::backdrop { background: var(--shade); animation: fade 160ms ease-out; }
+@keyframes rise { from { opacity: 0; transform: translateY(12px); } }
+@keyframes fade { from { opacity: 0; } }
+.sheet { padding: 24px 24px 0; }
+header { display: flex; align-items: center; gap: 12px; margin-bottom: 20px; }
+header svg { width: 40px; height: 40px; padding: 9px; border-radius: 12px; background: var(--tint); color: var(--accent); }
+.site { margin: 0; font-weight: 600; line-height: 1.3; overflow-wrap: anywhere; }
+.host { margin: 0; color: var(--soft); font-size: 13px; line-height: 1.4; overflow-wrap: anywhere; }
+svg { flex: none; fill: none; stroke: currentcolor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
+h2 { margin: 0 0 6px; font-size: 21px; font-weight: 650; line-height: 1.28; letter-spacing: -0.01em; text-wrap: balance; }
+h2:focus-visible { outline: none; }
+p { margin: 0 0 16px; }
+.asker, .until { color: var(--soft); font-size: 14px; }
+.lead { margin-bottom: 8px; font-weight: 600; font-size: 14px; }
+.description {
+  margin: 14px 0 14px; padding: 16px 18px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint);
+  font-size: 19px; font-weight: 600; line-height: 1.42; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate;
+}
+ul { margin: 0 0 16px; padding: 4px 16px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint); list-style: none; }
+li { display: flex; gap: 12px; padding: 11px 0; font-weight: 550; overflow-wrap: anywhere; }
+li + li { border-top: 1px solid var(--line); }
+li svg { width: 20px; height: 20px; margin-top: 2px; color: var(--accent); }
+details { margin: 0 0 16px; font-size: 14px; }
+summary { width: fit-content; padding: 4px 0; border-radius: 6px; color: var(--soft); cursor: pointer; }
+summary:hover { color: var(--ink); }
+dl { margin: 6px 0 0; padding: 2px 14px; border: 1px solid var(--line); border-radius: 12px; }
+dl div { display: grid; grid-template-columns: minmax(4.5rem, 30%) 1fr; gap: 12px; padding: 8px 0; }
+dl div + div { border-top: 1px solid var(--line); }
+dt { color: var(--soft); overflow-wrap: anywhere; }
+dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; font-variant-numeric: tabular-nums; font-family: ui-monospace, "SF Mono", Consolas, "DejaVu Sans Mono", monospace; font-size: 13px; line-height: 1.6; }
+.note { display: flex; align-items: center; gap: 10px; margin: 0; font-size: 14px; }
+.note:empty { display: none; }
+.note:not(:empty) { margin-bottom: 16px; }
+[role="status"] { color: var(--soft); }
+[role="status"]:not(:empty)::before {
+  content: ""; flex: none; width: 14px; height: 14px; border: 2px solid var(--line); border-top-color: var(--accent);
+  border-radius: 50%; animation: turn 900ms linear infinite;
+}
+[role="alert"]:not(:empty) { padding: 10px 14px; border: 1px solid currentcolor; border-radius: 12px; background: var(--alarm-tint); color: var(--alarm); }
+@keyframes turn { to { transform: rotate(1turn); } }
+footer { position: sticky; bottom: 0; display: flex; gap: 10px; padding: 8px 0 24px; background: var(--surface); }
+button {
+  flex: 1 1 0; min-height: 48px; padding: 10px 16px; border: 1px solid var(--line); border-radius: 12px; background: transparent;
+  color: var(--ink); font: inherit; font-size: 15px; font-weight: 600; line-height: 1.25; cursor: pointer; touch-action: manipulation;
+}
+button:hover { background: var(--tint); }
+.approve { flex-grow: 1.6; border-color: transparent; background: var(--accent); color: var(--on-accent); }
+.approve:hover { background: var(--accent-strong); }
+[data-state="busy"] .approve { opacity: 0.6; cursor: default; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+@media (max-width: 480px) {
+  dialog {
+    width: 100%; max-width: 100%; max-height: calc(100dvh - 1.5rem); margin: auto 0 0; border-width: 1px 0 0; border-radius: 22px 22px 0 0;
+  }
+  .sheet { padding: 22px 20px 0; }
+  footer { flex-direction: column-reverse; padding-bottom: max(20px, env(safe-area-inset-bottom)); }
+  button { flex: none; width: 100%; }
+}
+@media (prefers-reduced-motion: reduce) {
+  dialog, dialog::backdrop, [role="status"]:not(:empty)::before { animation: none; }
+}
+@media (forced-colors: active) {
+  .approve, .approve:hover { border-color: ButtonText; background: Highlight; color: HighlightText; forced-color-adjust: none; }
+  :focus-visible { outline-color: Highlight; }
+}
+`;

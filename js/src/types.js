@@ -1,0 +1,91 @@
+/**
+ * The shapes that the shim's modules hand to each other. Types only: nothing here runs.
+ *
+ * @typedef {Readonly<Record<string, unknown>>} Bare a JSON object of the authority's, without a prototype
+ *
+ * @typedef {object} Problem why not (PROTOCOL §8), from the authority or from the shim itself
+ * @property {string} code
+ * @property {string} detail one sentence, may be empty
+ * @property {string | null} callId
+ * @property {readonly string[]} scopes the scopes that are missing, where that is the reason
+ *
+ * @typedef {{ok: true, body: Bare} | {ok: false, problem: Problem}} Answer
+ *
+ * @typedef {object} Rule what the policy says of one tool (SHIM-3)
+ * @property {readonly string[]} scopes
+ * @property {boolean} public
+ * @property {boolean} page whether the effect happens in the page, so that the shim redeems
+ * @property {boolean} safe whether a call can never need an approval and writes nothing (CALL-6)
+ *
+ * @typedef {{id: string, name: string}} User
+ *
+ * @typedef {object} Config the shim's configuration (SHIM-3)
+ * @property {string} issuer
+ * @property {string} site
+ * @property {User | null} user
+ * @property {number} patience milliseconds that an agent waits while a human is asked
+ * @property {ReadonlySet<string>} apiOrigins
+ * @property {string} signInUri
+ * @property {ReadonlyMap<string, Rule>} tools
+ *
+ * @typedef {object} Tokens one token response (GRANT-3), as it is kept
+ * @property {string} access
+ * @property {string | null} refresh
+ * @property {number} expiresAt milliseconds since the epoch
+ * @property {string} clientId
+ * @property {string} assurance
+ * @property {string} grantId
+ * @property {readonly string[]} scopes
+ * @property {number | null} grantExpiresAt milliseconds since the epoch
+ *
+ * @typedef {{privateKey: CryptoKey, jwk: {crv: string, kty: string, x: string, y: string}}} PageKey
+ *
+ * @typedef {object} Agent
+ * @property {string} clientId
+ * @property {string} assurance
+ *
+ * @typedef {object} Client what a tool learns of its caller, the second argument of `execute` (SHIM-4)
+ * @property {AbortSignal} signal aborted when nobody waits for the result any more
+ * @property {Agent | null} agent null when the user calls directly, and for public tools
+ * @property {readonly string[]} scopes what the user lets the agent do
+ * @property {string | null} correlationId the call's id, the same in the record
+ * @property {(input: RequestInfo | URL, init?: RequestInit) => Promise<Response>} fetch
+ * @property {<T>(callback: () => T | Promise<T>) => Promise<T>} requestUserInteraction
+ *
+ * @typedef {Readonly<Record<string, unknown>>} Arguments a frozen JSON object
+ * @typedef {(input: Arguments, client: Client) => unknown} Execute the page's own callback
+ *
+ * @typedef {{kind: 'result', value: unknown}
+ *   | {kind: 'thrown', error: unknown}
+ *   | {kind: 'refused', problem: Problem}
+ *   | {kind: 'stale', problem: Problem}
+ *   | {kind: 'left'}} Outcome how a flow ended; `stale`: the configuration is out of date; `left`: nobody waited any more
+ *
+ * @typedef {{kind: 'approved', body: Bare}
+ *   | {kind: 'declined' | 'cancelled' | 'expired'}
+ *   | {kind: 'refused', problem: Problem}} Verdict what came of asking the human
+ *
+ * @typedef {object} View what a dialog says
+ * @property {'consent' | 'approval'} kind
+ * @property {string} site
+ * @property {string} host
+ * @property {string} title
+ * @property {string} asker who asks, and what that means
+ * @property {string} description the authority's own words for what is asked; empty where the scopes say it
+ * @property {readonly string[]} scopes titles
+ * @property {string} until
+ * @property {ReadonlyArray<{name: string, value: string}>} values
+ * @property {string} approve
+ * @property {string} decline
+ *
+ * @typedef {object} Dialog
+ * @property {() => Promise<Choice>} choice the next thing that the human does; the same promise until it happened
+ * @property {(text: string) => void} busy
+ * @property {(text: string) => void} again
+ * @property {(text: string) => void} describe
+ * @property {() => void} close
+ *
+ * @typedef {'approve' | 'decline' | 'removed'} Choice
+ */
+
+export {};

@@ -1,0 +1,91 @@
+/** What the two dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
+
+import { location, stringify } from './natives.js';
+import { numberOf, textOf } from './json.js';
+
+/** @import { Arguments, Bare, View } from './types.js' */
+
+/** Control, format (bidirectional, zero-width), private and unassigned characters, line separators: APPR-2. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0\u034F\u17B4\u17B5\uFE00-\uFE0F]/gu;
+
+/**
+ * Shows what would not be seen.
+ *
+ * @param {string} text
+ */
+export const visible = (text) => text.replace(UNSEEN, '\uFFFD');
+
+/**
+ * The consent dialog (GRANT-1): it says what is signed, and nothing else.
+ *
+ * @param {Bare} shown
+ * @param {number} now milliseconds since the epoch
+ * @returns {View}
+ */
+export function consentView(shown, now) {
+  const site = textOf(shown.site);
+  const scopes = /** @type {Bare[]} */ (shown.scopes ?? []);
+  const seconds = numberOf(shown.expires_in) ?? 0;
+  return {
+    kind: 'consent',
+    site,
+    host: location.host,
+    title: `Let the agent in this browser act for you?`,
+    asker: `“The agent in this browser” means any agent, and any script of this site, in this browser profile.`,
+    description: '',
+    scopes: scopes.map((scope) => visible(textOf(scope.title) || textOf(scope.scope))),
+    until: `For ${duration(seconds)}, until ${moment(now + seconds * 1000, now)}. You can take it back at any time on your account page.`,
+    values: [],
+    approve: 'Allow with passkey',
+    decline: 'Not now',
+  };
+}
+
+/**
+ * The approval dialog.
+ *
+ * @param {{site: string, description: string, args: Arguments, direct: boolean}} call
+ * @returns {View}
+ */
+export function approvalView({ site, description, args, direct }) {
+  return {
+    kind: 'approval',
+    site,
+    host: location.host,
+    title: direct ? 'Confirm that it is you' : 'Approve this for the agent?',
+    asker: direct ? 'You are about to do this:' : 'The agent in this browser wants to do this for you:',
+    description,
+    scopes: [],
+    until: '',
+    values: Object.keys(args).map((name) => ({ name: visible(name), value: shown(args[name]) })),
+    approve: 'Approve with passkey',
+    decline: 'Decline',
+  };
+}
+
+/** @param {unknown} value */
+function shown(value) {
+  return visible(typeof value === 'string' ? value : stringify(value)) || '(empty)';
+}
+
+const UNITS = /** @type {const} */ ([['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]]);
+
+/**
+ * @param {number} seconds
+ * @returns {string} as in "1 hour" or "90 minutes": the largest unit that divides it
+ */
+export function duration(seconds) {
+  const [unit, size] = UNITS.find(([, length]) => seconds >= length && seconds % length === 0) ?? UNITS[3];
+  const count = seconds / size;
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+/**
+ * @param {number} time
+ * @param {number} now
+ */
+function moment(time, now) {
+  const sameDay = new Date(time).toDateString() === new Date(now).toDateString();
+  return new Intl.DateTimeFormat('en', { timeStyle: 'short', ...(sameDay ? {} : { dateStyle: 'long' }) }).format(time);
+}
+
