@@ -81,7 +81,7 @@ def move_entry(call: Call, code: Code | None = None, **facts: object) -> Entry:
     return Entry(f"call.{call.state}", {"call_id": call.call_id, "code": code, **facts})
 
 
-def evidence_s256(evidence: Json | None) -> str | None:
+def evidence_s256(evidence: Json) -> str | None:
     """Hash an assertion as it arrived, so that the record can point to it without holding it (LOG-2)."""
     if evidence is None:
         return None

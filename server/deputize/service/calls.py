@@ -198,11 +198,11 @@ def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now:
 
 def check_approval(
     reader: Reader, request: PageRequest, evidence: Json, verifier: CeremonyVerifier, policy: Policy, now: int
-) -> Verdict | Refusal:
-    """Verify evidence for a call on a snapshot (APPR-3). No state changes here."""
+) -> Verdict:
+    """Verify evidence for a call on a snapshot (APPR-3); Refused(call_unknown). No state changes here."""
     call = reader.call(request.call_id)
     if call is None or not _owns(call, request):
-        return _NO_CALL
+        raise Refused.of(_NO_CALL)
     return approvals.check(reader, action_of(call), evidence, verifier, policy.site.issuer, now)
 
 

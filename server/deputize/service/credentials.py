@@ -1,5 +1,6 @@
 """Users, their sessions and their credentials (PROTOCOL §2). Each function is one transaction."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -102,11 +103,11 @@ def begin_sign_in(tx: Tx, random: Random, now: int) -> Challenge:
 
 
 def open_challenge(
-    reader: Reader, challenge_id: str, purpose: Purpose, owner: UserId | None, now: int
+    reader: Reader, challenge_id: str, purpose: Purpose, owners: Collection[UserId | None], now: int
 ) -> Challenge:
-    """Find a challenge that is still open for this purpose and owner; Refused otherwise."""
+    """Find a challenge that is still open, for this purpose and one of these owners; Refused otherwise."""
     challenge = reader.challenge(ChallengeId(challenge_id))
-    if challenge is None or challenge.purpose is not purpose or challenge.owner != owner:
+    if challenge is None or challenge.purpose is not purpose or challenge.owner not in owners:
         raise Refused(Code.CHALLENGE_UNKNOWN, "There is no such challenge. Start again to get one.")
     if closed := challenge.closed(now):
         raise Refused.of(closed)

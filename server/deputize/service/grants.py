@@ -143,11 +143,11 @@ def check_consent(
     verifier: CeremonyVerifier,
     policy: Policy,
     now: int,
-) -> Verdict | Refusal:
-    """Verify a consent assertion on a snapshot."""
+) -> Verdict:
+    """Verify a consent assertion on a snapshot; Refused if that request for consent is not open."""
     grant = _pending(reader, request, grant_id, now)
     if isinstance(grant, Refusal):
-        return grant
+        raise Refused.of(grant)
     return approvals.check(reader, _action(grant, request), evidence, verifier, policy.site.issuer, now)
 
 
@@ -211,7 +211,9 @@ def revoke_agent(tx: Tx, client_id: str, now: int) -> Refusal | None:
     return None
 
 
-def renew(tx: Tx, proof: Proof, grant_id: str, generation: int, now: int) -> Renewable | Refusal:
+def renew(
+    tx: Tx, proof: Proof, grant_id: str, generation: int, client_id: str | None, now: int
+) -> Renewable | Refusal:
     """Rotate a refresh token whose seal was checked; an older one than the previous revokes the grant (TOKEN-4)."""
     if not tx.use_proof(proof):
         return _USED_PROOF
@@ -219,7 +221,7 @@ def renew(tx: Tx, proof: Proof, grant_id: str, generation: int, now: int) -> Ren
     agent = tx.agent(grant.client_id) if grant is not None else None
     if grant is None or agent is None or agent.jkt != proof.jkt or agent.revoked_at is not None:
         return _BAD_REFRESH
-    if grant.dead(now) is not None:
+    if grant.dead(now) is not None or client_id not in (None, agent.client_id):
         return _BAD_REFRESH
     rotated = tx.rotate_refresh(grant.grant_id, generation, now, REFRESH_GRACE)
     if rotated is None:

@@ -1,0 +1,140 @@
+"""What the shim does, in Python over HTTP: for tests of the authority without a browser, and for benchmarks."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx2
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+
+from ..crypto import dpop
+from ..protocol.canonical import Json, args_s256, b64u
+from .authenticator import SoftAuthenticator
+
+Answer = dict[str, Json]
+
+
+@dataclass
+class Page:
+    """One browser profile on the site: a cookie jar, a page key, an authenticator.
+
+    Every method returns the raw response, so that a test sees what a page would see.
+    """
+
+    http: httpx2.AsyncClient
+    issuer: str
+    origin: str
+    authenticator: SoftAuthenticator
+    clock: Callable[[], float] = time.time
+    key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
+    csrf: str = ""
+    tokens: Answer = field(default_factory=dict)
+
+    def proof(self, method: str, path: str, access_token: str | None = None) -> str:
+        """Make a fresh proof for a request to the authority (PROOF-1, PROOF-3)."""
+        return dpop.make(
+            self.key,
+            method,
+            self.issuer + path,
+            int(self.clock()),
+            b64u(secrets.token_bytes(16)),
+            access_token=access_token,
+        )
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: Json = None,
+        headers: dict[str, str] | None = None,
+        page: bool = True,
+    ) -> httpx2.Response:
+        """Send one request as the page, with its proof unless `page` is false; `headers` may replace any."""
+        sent = {"origin": self.origin, "sec-fetch-site": "same-origin"}
+        if page:
+            sent["deputize-page"] = self.proof(method, path)
+        if self.csrf:
+            sent["deputize-csrf"] = self.csrf
+        sent.update(headers or {})
+        return await self.http.request(
+            method, self.issuer + path, json={} if body is None else body, headers=sent
+        )
+
+    async def sign_up(self, name: str = "Grace Hopper") -> httpx2.Response:
+        """Create a user with a passkey and sign in."""
+        begun = (await self.send("POST", "/account/sign-up", {"name": name}, page=False)).json()
+        response = self.authenticator.create(begun["creationOptions"])
+        path = f"/account/sign-up/{begun['challengeId']}"
+        answer = await self.send("POST", path, {"response": response}, page=False)
+        await self.configure()
+        return answer
+
+    async def sign_in(self) -> httpx2.Response:
+        """Sign in with the passkey."""
+        begun = (await self.send("POST", "/account/sign-in", page=False)).json()
+        response = self.authenticator.get(begun["requestOptions"])
+        path = f"/account/sign-in/{begun['challengeId']}"
+        answer = await self.send("POST", path, {"response": response}, page=False)
+        await self.configure()
+        return answer
+
+    async def configure(self) -> Answer:
+        """Read `GET /tools`, and the CSRF token from it."""
+        configuration: Answer = (await self.http.get(self.issuer + "/tools")).json()
+        self.csrf = str(configuration["csrf"] or "")
+        return configuration
+
+    async def deputize(self, scope: str, **more: Json) -> httpx2.Response:
+        """Register the agent, ask for consent, and give it; the tokens are kept."""
+        await self.send("POST", "/agents")
+        asked = (await self.send("POST", "/grants", {"scope": scope, **more})).json()
+        return await self.consent(asked["grant_id"])
+
+    async def consent(self, grant_id: str) -> httpx2.Response:
+        """Give a consent that was asked for."""
+        answer = await self.confirm(f"/grants/{grant_id}")
+        if answer.status_code == 200:
+            self.tokens = answer.json()
+        return answer
+
+    async def confirm(self, path: str) -> httpx2.Response:
+        """Mint the challenge of a call or a grant and approve it with the passkey."""
+        minted = await self.send("POST", f"{path}/challenge")
+        if minted.status_code != 200:
+            return minted
+        return await self.send("POST", f"{path}/approval", self.evidence(minted.json()))
+
+    def evidence(self, envelope: Answer) -> Answer:
+        """Sign a challenge as the user would."""
+        options = envelope["requestOptions"]
+        assert isinstance(options, dict)
+        response = self.authenticator.get(options)
+        return {"method": "webauthn", "challengeId": envelope["challengeId"], "response": response}
+
+    async def call(self, tool: str, arguments: Answer | None = None, **more: Json) -> httpx2.Response:
+        """Call a tool under the delegation, as the shim does."""
+        token = str(self.tokens.get("access_token", ""))
+        body: Answer = {
+            "tool": tool,
+            "arguments": arguments or {},
+            "definition_s256": args_s256({"name": tool}),
+        }
+        headers = {"authorization": f"DPoP {token}", "dpop": self.proof("POST", "/calls", token)}
+        return await self.send("POST", "/calls", {**body, **more}, headers, page=False)
+
+    async def refresh(self, refresh_token: str | None = None) -> httpx2.Response:
+        """Renew the delegation; the new tokens are kept."""
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token or str(self.tokens["refresh_token"]),
+        }
+        headers = {"dpop": self.proof("POST", "/token"), "origin": self.origin}
+        answer = await self.http.post(self.issuer + "/token", data=form, headers=headers)
+        if answer.status_code == 200:
+            self.tokens = answer.json()
+        return answer

@@ -1,0 +1,1 @@
+"""Floor 2: HTTP in, HTTP out. Nothing is decided here; `service/` decides."""

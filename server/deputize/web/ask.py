@@ -1,0 +1,155 @@
+"""One request, as an endpoint sees it: body, proofs, session; each read once, strictly, or refused."""
+
+from collections.abc import Mapping
+from inspect import isawaitable
+
+from starlette._utils import get_route_path
+from starlette.requests import Request
+
+from ..crypto import dpop
+from ..protocol.canonical import Json, JsonError, parse
+from ..protocol.errors import Code, Refused
+from ..protocol.token import Delegation
+from ..service import credentials
+from ..service.credentials import SignIn
+from ..service.ports import Proof
+from . import session
+from .authority import Authority
+
+MAX_BODY = 64 * 1024  # bytes (JSON-3)
+Shape = Mapping[str, type]
+
+
+class Ask:
+    """A request and the authority that it asks. `now` is the same second for everything in it."""
+
+    __slots__ = ("authority", "now", "request", "session_digest")
+
+    def __init__(self, request: Request, authority: Authority) -> None:
+        """Read nothing yet."""
+        self.request = request
+        self.authority = authority
+        self.now = authority.now()
+        self.session_digest = session.read_cookie(authority.sealer, request.cookies.get(session.COOKIE))
+
+    async def bytes(self) -> bytes:
+        """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3)."""
+        body = bytearray()
+        async for chunk in self.request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+        return bytes(body)
+
+    async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
+        """Return a JSON object with exactly these members and types (JSON-1 to JSON-3)."""
+        if (
+            self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            != "application/json"
+        ):
+            raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+        try:
+            body = parse(await self.bytes())
+        except JsonError as error:
+            raise Refused(Code.INVALID_REQUEST, f"The body is not strict JSON: {error.reason}.") from error
+        if not isinstance(body, dict):
+            raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
+        shape = {**(optional or {}), **required}
+        for name, value in body.items():
+            if name not in shape:
+                raise Refused(Code.INVALID_REQUEST, f"Unknown member: {name[:64]!r}.")
+            if not isinstance(value, shape[name]) or (shape[name] is int and isinstance(value, bool)):
+                raise Refused(Code.INVALID_REQUEST, f"Member {name!r} has the wrong type.")
+        for name in required:
+            if name not in body:
+                raise Refused(Code.INVALID_REQUEST, f"Member {name!r} is missing.")
+        return body
+
+    def check_origin(self) -> None:
+        """Refuse what another site made a browser send (SESSION-2)."""
+        headers = self.request.headers
+        origin = headers.get("origin")
+        if origin is not None and origin not in self.authority.policy.origins():
+            raise Refused(Code.CROSS_SITE_REQUEST, "Requests from this origin are not accepted.")
+        if headers.get("sec-fetch-site") not in (None, "same-origin", "same-site"):
+            raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
+
+    async def signed_in(self) -> SignIn | None:
+        """Tell who is signed in: by our own session, or by the site's login where it was given."""
+        if self.authority.current_user is not None:
+            return await self._site_user(self.authority)
+        if self.session_digest is None:
+            return None
+        found = self.authority.store.read(lambda tx: tx.session(self.session_digest or b""))
+        if found is None or self.now >= found.expires_at:
+            return None
+        return SignIn(found.user_id, found.auth_time)
+
+    async def _site_user(self, authority: Authority) -> SignIn | None:
+        assert authority.current_user is not None
+        answer = authority.current_user(self.request)
+        known = await answer if isawaitable(answer) else answer
+        if known is None:
+            return None
+        user = authority.store.read(lambda tx: tx.user_by_external_id(known.id))
+        if user is None:
+            user = await authority.store.transact(
+                lambda tx: credentials.site_user(tx, known.id, known.name, authority.random, self.now)
+            )
+        return SignIn(user.user_id, known.authenticated_at)
+
+    async def must_be_signed_in(self) -> SignIn:
+        """Return who is signed in; Refused(login_required)."""
+        who = await self.signed_in()
+        if who is None:
+            raise Refused(
+                Code.LOGIN_REQUIRED,
+                "Nobody is signed in. Ask the user to sign in, then call again.",
+                sign_in_uri=f"{self.authority.policy.site.issuer}/account",
+            )
+        return who
+
+    async def must_be_here(self) -> SignIn:
+        """Return who is signed in, for a change that rests on the session alone: origin and CSRF token (SESSION-2)."""
+        self.check_origin()
+        who = await self.must_be_signed_in()
+        if not session.check_csrf(
+            self.authority.sealer, self.request.headers.get(session.CSRF_HEADER), who.user_id
+        ):
+            raise Refused(Code.CROSS_SITE_REQUEST, "The page is out of date. Reload it and try again.")
+        return who
+
+    async def page(self) -> tuple[SignIn, Proof]:
+        """Return who is signed in and the page's proof (PROOF-3), which also stands in for the CSRF token."""
+        self.check_origin()
+        proof = self.proof("deputize-page")
+        return await self.must_be_signed_in(), proof
+
+    def has(self, header: str) -> bool:
+        """Tell whether the request has this header."""
+        return header in self.request.headers
+
+    def proof(self, header: str, access_token: str | None = None, jkt: str | None = None) -> Proof:
+        """Verify a proof of possession for this very request (PROOF-1); the path is ours, the host the issuer's."""
+        request = self.request
+        url = self.authority.policy.site.issuer + get_route_path(request.scope)
+        values = request.headers.getlist(header)
+        return dpop.verify(values, request.method, url, self.now, access_token=access_token, jkt=jkt)
+
+    def delegation(self) -> tuple[Delegation, Proof] | None:
+        """Return the delegation that the request carries and its proof, or None if it carries none (PROOF-1, TOKEN-2)."""
+        values = self.request.headers.getlist("authorization")
+        if not values:
+            return None
+        scheme, _, token = values[0].partition(" ")
+        if len(values) > 1 or scheme.lower() != "dpop":
+            raise Refused(Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`.")
+        delegation = self.authority.delegation(token, self.now)
+        return delegation, self.proof("dpop", access_token=token, jkt=delegation.jkt)
+
+    async def use_once(self, proof: Proof) -> None:
+        """Spend a proof that authorizes no transaction of its own (PROOF-2)."""
+        if not await self.authority.store.transact(lambda tx: tx.use_proof(proof)):
+            raise Refused(
+                Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request."
+            )

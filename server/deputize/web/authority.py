@@ -1,0 +1,135 @@
+"""What every endpoint works with: the policy, the store, the keys, the clock, and the tokens made of them."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from ..crypto import jwt, note
+from ..crypto.keys import KeyRing
+from ..crypto.sealed import Sealer
+from ..crypto.webauthn import Ceremonies
+from ..protocol.call import Call
+from ..protocol.canonical import b64u
+from ..protocol.checkpoint import Checkpoint
+from ..protocol.errors import Code, Refused
+from ..protocol.policy import Policy
+from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
+from ..service.grants import Renewable
+from ..service.ports import Store, Tx
+
+REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
+_CACHE_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SiteUser:
+    """A user as the site's own login knows him: a stable id, a name to show, and when he last signed in (seconds)."""
+
+    id: str
+    name: str
+    authenticated_at: int
+
+
+CurrentUser = Callable[[Request], "SiteUser | None | Awaitable[SiteUser | None]"]
+
+
+@dataclass
+class Authority:
+    """The parts of one authority. `clock` returns seconds since the epoch; `random(n)` n random bytes;
+    `guard_keys` are the thumbprints of the keys that redeem over HTTP (PROOF-4)."""
+
+    policy: Policy
+    store: Store
+    keys: KeyRing
+    sealer: Sealer
+    ceremonies: Ceremonies
+    clock: Callable[[], float]
+    random: Callable[[int], bytes]
+    guard_keys: frozenset[str] = frozenset()
+    current_user: CurrentUser | None = None
+    _verified: OrderedDict[str, Delegation] = field(default_factory=OrderedDict)
+
+    def now(self) -> int:
+        """Return the whole second that it is."""
+        return int(self.clock())
+
+    def delegation(self, token: str, now: int) -> Delegation:
+        """Verify a delegation token (TOKEN-1, TOKEN-2); Refused(invalid_token).
+
+        What was verified once is remembered by the token's exact spelling; its expiry is asked each time, and the grant
+        that it names is read again by every decision.
+        """
+        known = self._verified.get(token)
+        if known is not None:
+            known.check_expiry(now)
+            return known
+        claims = jwt.verify(token, DELEGATION_TYP, self.keys.public_key)
+        delegation = Delegation.parse(claims, self.policy.site.issuer, now)
+        self._verified[token] = delegation
+        if len(self._verified) > _CACHE_SIZE:
+            self._verified.popitem(last=False)
+        return delegation
+
+    def token_response(self, renewable: Renewable, now: int) -> dict[str, object]:
+        """Issue a delegation token and its refresh token (GRANT-3; RFC 6749 §5.1)."""
+        grant, agent = renewable.grant, renewable.agent
+        delegation = Delegation.of(grant, agent, b64u(self.random(16)), grant.consented_at, now)
+        kid, key = self.keys.signing_key()
+        refresh_until = min(now + REFRESH_LIFETIME, grant.expires_at)
+        return {
+            "access_token": jwt.sign(delegation.claims(self.policy.site.issuer), DELEGATION_TYP, kid, key),
+            "token_type": "DPoP",
+            "expires_in": delegation.expires_at - now,
+            "refresh_token": self.sealer.seal(
+                "refresh", [grant.grant_id, renewable.generation, refresh_until]
+            ),
+            "scope": str(grant.scopes),
+            "grant_id": grant.grant_id,
+            "client_id": agent.client_id,
+            "sub": grant.user_id,
+        }
+
+    def refresh_token(self, text: str, now: int) -> tuple[str, int]:
+        """Read a refresh token back: grant and generation; Refused(invalid_grant) if it is not ours or has expired."""
+        match self.sealer.open("refresh", text):
+            case [str(grant_id), int(generation), int(until)] if now < until:  # TOKEN-5
+                return grant_id, generation
+        raise Refused(
+            Code.INVALID_GRANT, "This refresh token is not good any more. The user has to consent again."
+        )
+
+    def call_token(self, call: Call, now: int) -> str:
+        """Issue the call token of an approved call (TOKEN-3)."""
+        kid, key = self.keys.signing_key()
+        claims = CallToken.of(call, now).claims(self.policy.site.issuer, self.policy.api.audience)
+        return jwt.sign(claims, CALL_TYP, kid, key)
+
+    def read_call_token(self, text: str, now: int) -> CallToken:
+        """Verify a call token that comes back for redemption; Refused(invalid_call_token)."""
+        claims = jwt.verify(text, CALL_TYP, self.keys.public_key, code=Code.INVALID_CALL_TOKEN)
+        return CallToken.parse(claims, self.policy.site.issuer, self.policy.api.audience, now)
+
+    async def checkpoint(self) -> str:
+        """Sign the record's head, keep the note, and return it (LOG-3)."""
+
+        def keep(tx: Tx) -> str:
+            head = tx.head()
+            body = Checkpoint(self.log_origin, head.size, head.root()).body()
+            text = note.sign(body, self.log_origin, self.keys.record_key())
+            tx.add_checkpoint(head.size, text)
+            return text
+
+        return await self.store.transact(keep)
+
+    @property
+    def log_origin(self) -> str:
+        """Return the name of the record: the issuer without its scheme (LOG-3)."""
+        return self.policy.site.issuer.partition("://")[2]
+
+
+def digest(secret: bytes) -> bytes:
+    """Hash what is kept only as a hash: session ids, recovery secrets."""
+    return hashlib.sha256(secret).digest()

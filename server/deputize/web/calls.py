@@ -1,0 +1,198 @@
+"""`/calls`: the way of one call (PROTOCOL §5 to §7)."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import cast
+
+from starlette.responses import Response
+
+from ..protocol.call import CALL_TOKEN_LIFETIME, Call, State
+from ..protocol.canonical import Json, args_s256, canonicalize, unb64u
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.ids import CallId, is_id
+from ..protocol.tool import Executes, is_tool_name
+from ..service import calls
+from ..service.calls import CallRequest, Denied, PageRequest
+from ..service.ports import Tx
+from . import wire
+from .ask import Ask
+from .operations import Log
+from .problems import answer, or_refuse, refusal_response
+
+MAX_DELIVERED = 100
+_ENDINGS = {"declined": State.DECLINED, "cancelled": State.CANCELLED}
+_OUTCOMES = {state.value: state for state in (State.SUCCEEDED, State.FAILED, State.UNKNOWN)}
+
+
+class Calls:
+    """The endpoints under `/calls`."""
+
+    def __init__(self, log: Log) -> None:
+        """Note each decision in this log."""
+        self._log = log
+
+    async def create(self, ask: Ask) -> Response:
+        """Decide a call (CALL-1): 200 with a call token, 202 with a description, or a problem."""
+        authority = ask.authority
+        ask.check_origin()
+        body = await ask.json({"tool": str, "arguments": dict, "definition_s256": str}, {"delivered": list})
+        delegated = ask.delegation()
+        who = await ask.signed_in()
+        delegation, proof = delegated or (None, ask.proof("deputize-page"))
+        arguments = cast(dict[str, Json], body["arguments"])
+        request = CallRequest(
+            tool=_tool_name(body["tool"]),
+            arguments=arguments,
+            canonical=canonicalize(arguments),
+            args_s256=args_s256(arguments),
+            definition_s256=_digest(body["definition_s256"]),
+            delivered=_call_ids(body.get("delivered", [])),
+            proof=proof,
+            session_user=who.user_id if who else None,
+            delegation=delegation,
+        )
+        started = perf_counter()
+        decided = await authority.store.transact(
+            lambda tx: calls.create(tx, request, authority.policy, authority.random, ask.now)
+        )
+        if isinstance(decided, Denied):
+            self._log.denied(decided.call_id, decided.refusal)
+            return refusal_response(decided.refusal, call_id=decided.call_id, state="denied")
+        call = or_refuse(decided)
+        self._log.decided(call, started)
+        return self._answer(ask, call)
+
+    async def challenge(self, ask: Ask) -> Response:
+        """Mint the challenge, at the user's click (APPR-1)."""
+        request = await self._page(ask)
+        authority = ask.authority
+        decided = await authority.store.transact(
+            lambda tx: calls.challenge(tx, request, authority.policy, authority.random, ask.now)
+        )
+        minted = or_refuse(decided)
+        call = authority.store.read(lambda tx: tx.call(request.call_id))
+        description = call.description if call is not None and call.description else ""
+        return answer(wire.envelope(minted, description, authority.policy.site.rp_id, ask.now))
+
+    async def approve(self, ask: Ask) -> Response:
+        """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
+        request = await self._page(ask)
+        evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+        authority = ask.authority
+        started = perf_counter()
+        verdict = authority.store.read(
+            lambda tx: calls.check_approval(
+                tx, request, evidence, authority.ceremonies, authority.policy, ask.now
+            )
+        )
+        call = or_refuse(
+            await authority.store.transact(lambda tx: calls.approve(tx, request, verdict, ask.now))
+        )
+        self._log.decided(call, started)
+        return self._answer(ask, call)
+
+    async def deny(self, ask: Ask) -> Response:
+        """End a call that the user declined, or whose dialog went away (APPR-6)."""
+        request = await self._page(ask)
+        reason = (await ask.json({"reason": str}))["reason"]
+        state = _ENDINGS.get(str(reason))
+        if state is None:
+            raise Refused(Code.INVALID_REQUEST, "`reason` is `declined` or `cancelled`.")
+        return await self._transact_and_show(ask, lambda tx: calls.deny(tx, request, state, ask.now))
+
+    async def show(self, ask: Ask) -> Response:
+        """Show a call to its page (CALL-9)."""
+        request = await self._page(ask)
+        return await self._transact_and_show(ask, lambda tx: calls.look(tx, request, ask.now))
+
+    async def events(self, ask: Ask) -> Response:
+        """Note that a result reached the agent (CALL-10)."""
+        request = await self._page(ask)
+        if (await ask.json({"type": str}))["type"] != "delivered":
+            raise Refused(Code.INVALID_REQUEST, "The only event is `delivered`.")
+        return await self._transact_and_show(ask, lambda tx: calls.deliver(tx, request, ask.now))
+
+    async def redeem(self, ask: Ask) -> Response:
+        """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
+        by, page = await self._redeemer(ask)
+        token = ask.authority.read_call_token(
+            str((await ask.json({"call_token": str}))["call_token"]), ask.now
+        )
+        if token.call_id != ask.request.path_params["call_id"]:
+            raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
+        return await self._transact_and_show(
+            ask, lambda tx: calls.redeem(tx, token, token.args_s256, by, ask.now, page)
+        )
+
+    async def report(self, ask: Ask) -> Response:
+        """Note the outcome of a redeemed call (GUARD-5)."""
+        by, page = await self._redeemer(ask)
+        outcome = _OUTCOMES.get(str((await ask.json({"outcome": str}))["outcome"]))
+        if outcome is None:
+            raise Refused(Code.INVALID_REQUEST, "`outcome` is `succeeded`, `failed` or `unknown`.")
+        call_id = _call_id(ask)
+        return await self._transact_and_show(
+            ask, lambda tx: calls.report(tx, call_id, outcome, by, ask.now, page)
+        )
+
+    async def _page(self, ask: Ask) -> PageRequest:
+        who, proof = await ask.page()
+        return PageRequest(_call_id(ask), who.user_id, proof)
+
+    async def _redeemer(self, ask: Ask) -> tuple[Executes, PageRequest | None]:
+        """Tell who redeems: a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
+        if not ask.has("deputize-guard"):
+            return Executes.PAGE, await self._page(ask)
+        proof = ask.proof("deputize-guard")
+        if proof.jkt not in ask.authority.guard_keys:
+            raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
+        await ask.use_once(proof)
+        return Executes.API, None
+
+    async def _transact_and_show(self, ask: Ask, fn: Callable[[Tx], Call | Refusal]) -> Response:
+        return answer(self._shown(ask, or_refuse(await ask.authority.store.transact(fn))))
+
+    def _answer(self, ask: Ask, call: Call) -> Response:
+        """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
+        shown = self._shown(ask, call)
+        if call.state is State.PENDING:
+            return answer(shown, 202)
+        token = ask.authority.call_token(call, ask.now)
+        return answer({**shown, "call_token": token, "expires_in": CALL_TOKEN_LIFETIME})
+
+    def _shown(self, ask: Ask, call: Call) -> dict[str, object]:
+        client_id = call.client_id
+        return wire.call(
+            call, ask.authority.store.read(lambda tx: tx.agent(client_id)) if client_id else None
+        )
+
+
+def _call_id(ask: Ask) -> CallId:
+    return CallId(ask.request.path_params["call_id"])
+
+
+def _tool_name(value: object) -> str:
+    name = str(value)
+    if not is_tool_name(name):
+        raise Refused(Code.INVALID_REQUEST, "A tool name matches [A-Za-z0-9_.-]{1,128}.")  # HASH-2
+    return name
+
+
+def _digest(value: object) -> str:
+    text = str(value)
+    try:
+        if len(unb64u(text)) == 32:
+            return text
+    except ValueError:
+        pass
+    raise Refused(Code.INVALID_REQUEST, "`definition_s256` is a base64url SHA-256.")
+
+
+def _call_ids(value: object) -> tuple[CallId, ...]:
+    if (
+        not isinstance(value, list)
+        or len(value) > MAX_DELIVERED
+        or not all(is_id("cal", item) for item in value)
+    ):
+        raise Refused(Code.INVALID_REQUEST, f"`delivered` is a list of at most {MAX_DELIVERED} call ids.")
+    return tuple(CallId(str(item)) for item in value)

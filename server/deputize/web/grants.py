@@ -1,0 +1,109 @@
+"""`/agents` and `/grants`: who may act for the user, and what (PROTOCOL §4)."""
+
+from starlette.responses import Response
+
+from ..protocol.errors import Code, Refused
+from ..protocol.ids import GrantId
+from ..protocol.scope import ScopeSet
+from ..service import grants
+from ..service.grants import PageRequest
+from . import wire
+from .ask import Ask
+from .problems import answer, or_refuse
+
+
+async def register_agent(ask: Ask) -> Response:
+    """Register the page's key as this user's opaque agent (AGENT-1)."""
+    request = await _page(ask)
+    await ask.json({})
+    authority = ask.authority
+    agent = or_refuse(
+        await authority.store.transact(
+            lambda tx: grants.register_agent(tx, request, authority.random, ask.now)
+        )
+    )
+    return answer({"client_id": agent.client_id, "assurance": agent.assurance.value, "jkt": agent.jkt})
+
+
+async def request_grant(ask: Ask) -> Response:
+    """Ask for consent (GRANT-1)."""
+    request = await _page(ask)
+    body = await ask.json({"scope": str}, {"expires_in": int})
+    try:
+        scopes = ScopeSet.parse(str(body["scope"]))
+    except ValueError as error:
+        raise Refused(Code.INVALID_SCOPE, "`scope` is a list of scope names separated by spaces.") from error
+    expires_in = body.get("expires_in")
+    if expires_in is not None and (not isinstance(expires_in, int) or expires_in < 1):
+        raise Refused(Code.INVALID_REQUEST, "`expires_in` is a positive number of seconds.")
+    authority = ask.authority
+    grant = or_refuse(
+        await authority.store.transact(
+            lambda tx: grants.request_grant(
+                tx, request, scopes, expires_in, authority.policy, authority.random, ask.now
+            )
+        )
+    )
+    return answer(wire.grant_request(grant), 201)
+
+
+async def challenge(ask: Ask) -> Response:
+    """Mint the challenge over the grant as it is shown (GRANT-2)."""
+    request = await _page(ask)
+    authority = ask.authority
+    grant_id = _grant_id(ask)
+    minted = or_refuse(
+        await authority.store.transact(
+            lambda tx: grants.consent_challenge(
+                tx, request, grant_id, authority.policy, authority.random, ask.now
+            )
+        )
+    )
+    grant = authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
+    assert grant is not None
+    return answer(wire.envelope(minted, wire.consent_text(grant), authority.policy.site.rp_id, ask.now))
+
+
+async def consent(ask: Ask) -> Response:
+    """Take the consent assertion and answer the token response (GRANT-2, GRANT-3)."""
+    request = await _page(ask)
+    evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+    authority = ask.authority
+    grant_id = _grant_id(ask)
+    verdict = authority.store.read(
+        lambda tx: grants.check_consent(
+            tx, request, grant_id, evidence, authority.ceremonies, authority.policy, ask.now
+        )
+    )
+    renewable = or_refuse(
+        await authority.store.transact(lambda tx: grants.consent(tx, request, grant_id, verdict, ask.now))
+    )
+    return answer(authority.token_response(renewable, ask.now))
+
+
+async def decline(ask: Ask) -> Response:
+    """Note that the user does not want this (GRANT-4)."""
+    request = await _page(ask)
+    grant_id = _grant_id(ask)
+    grant = or_refuse(
+        await ask.authority.store.transact(lambda tx: grants.decline(tx, request, grant_id, ask.now))
+    )
+    return answer({"grant_id": grant.grant_id, "state": grant.state.value})
+
+
+async def revoke(ask: Ask) -> Response:
+    """Take a grant back; no passkey is asked for (GRANT-5)."""
+    who = await ask.must_be_here()
+    grant_id = _grant_id(ask)
+    refusal = await ask.authority.store.transact(lambda tx: grants.revoke(tx, grant_id, ask.now, who.user_id))
+    or_refuse(refusal)
+    return Response(status_code=204)
+
+
+async def _page(ask: Ask) -> PageRequest:
+    who, proof = await ask.page()
+    return PageRequest(who.user_id, proof)
+
+
+def _grant_id(ask: Ask) -> str:
+    return str(ask.request.path_params["grant_id"])

@@ -1,0 +1,71 @@
+"""What holds for every answer: headers, and the one host name that passkeys work on (SESSION-3)."""
+
+from starlette.datastructures import URL, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": PAGE_POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-site",
+    "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+_HSTS = "max-age=63072000; includeSubDomains"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "[::1]"})
+
+
+class Hardening:
+    """ASGI middleware around everything that the authority answers."""
+
+    def __init__(self, app: ASGIApp, https: bool) -> None:
+        """Add HSTS where the issuer is https."""
+        self._app = app
+        self._headers = {**_HEADERS, **({"strict-transport-security": _HSTS} if https else {})}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if (url := localhost_url(scope)) is not None:
+            await RedirectResponse(url, 307)(scope, receive, send)
+            return
+
+        async def send_hardened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_hardened)
+
+
+def localhost_url(scope: Scope) -> URL | None:
+    """Return the same address on `localhost` for a request to a loopback number, else None (SESSION-3)."""
+    url = HTTPConnection(scope).url
+    return url.replace(hostname="localhost") if url.hostname in _LOOPBACK else None
+
+
+class LocalhostRedirect:
+    """ASGI middleware for a site that mounts the authority: SESSION-3 for its own pages as well."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the site."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        url = localhost_url(scope) if scope["type"] == "http" else None
+        app = self._app if url is None else RedirectResponse(url, 307)
+        await app(scope, receive, send)

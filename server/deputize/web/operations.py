@@ -1,0 +1,94 @@
+"""For whoever runs it: log lines, counters, health."""
+
+import sys
+from time import perf_counter
+
+import orjson
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ..protocol.call import Call
+from ..protocol.errors import Code, Refusal
+from .ask import Ask
+
+
+class Log:
+    """JSON lines on standard error, and counters. Nothing secret goes in: ids and codes only (ERR-3)."""
+
+    def __init__(self, stream: object = None) -> None:
+        """Write to `stream` (binary), standard error if none is given."""
+        file = stream or sys.stderr.buffer
+        self._lines = structlog.wrap_logger(
+            structlog.BytesLogger(file),  # type: ignore[arg-type]  # any binary file does
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(
+                    serializer=lambda event, **_: orjson.dumps(event, default=str)
+                ),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(20),
+            cache_logger_on_first_use=True,
+        )
+        self.registry = CollectorRegistry()
+        self._calls = Counter(
+            "deputize_calls",
+            "Decisions over calls, by state and reason",
+            ["state", "code"],
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "deputize_refusals", "Refused requests, by reason", ["code"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "deputize_decision_seconds",
+            "From the parsed request to the committed decision",
+            registry=self.registry,
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2),
+        )
+
+    def decided(self, call: Call, started: float) -> None:
+        """Note a decision over a call."""
+        self._calls.labels(call.state.value, "").inc()
+        self._seconds.observe(perf_counter() - started)
+        self._lines.info(
+            "call", correlation_id=call.call_id, state=call.state, tool=call.tool, client_id=call.client_id
+        )
+
+    def denied(self, call_id: str, refusal: Refusal) -> None:
+        """Note a refused call."""
+        self._calls.labels("denied", refusal.code.value).inc()
+        self._lines.info("call", correlation_id=call_id, state="denied", code=refusal.code)
+
+    def refused(self, request: Request, refusal: Refusal) -> None:
+        """Note a refused request."""
+        self._refusals.labels(refusal.code.value).inc()
+        call_id = request.path_params.get("call_id")
+        self._lines.info("refused", correlation_id=call_id, method=request.method, code=refusal.code)
+
+    def failed(self, request: Request, error: Exception) -> None:
+        """Note what nobody foresaw, with its stack, which stays here."""
+        self._refusals.labels(Code.SERVER_ERROR.value).inc()
+        self._lines.error("failed", method=request.method, path=request.url.path, exc_info=error)
+
+    def note(self, event: str, **facts: object) -> None:
+        """Note anything else."""
+        self._lines.info(event, **facts)
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer `GET /metrics`: counts and times only."""
+        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def healthz(request: Request) -> Response:
+    """Answer that the process runs."""
+    return PlainTextResponse("ok\n")
+
+
+async def readyz(ask: Ask) -> Response:
+    """Answer that a decision could be recorded now; 503 if not."""
+    await ask.authority.store.transact(lambda tx: tx.head().size)
+    return PlainTextResponse("ready\n")

@@ -1,0 +1,130 @@
+// @ts-check
+/** The account page: sign-up, sign-in, passkeys, taking deputations back. Each button is one function. */
+
+/** @param {string} name */
+const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
+const issuer = meta('deputize-issuer') ?? '';
+const status = /** @type {HTMLElement} */ (document.getElementById('status'));
+
+/**
+ * Send one request; a refusal becomes an Error with the authority's own sentence.
+ * @param {string} path
+ * @param {object} [body]
+ * @param {string} [method]
+ * @returns {Promise<any>} the JSON that was answered, whose shape PROTOCOL §2 tells
+ */
+async function send(path, body = {}, method = 'POST') {
+  const csrf = meta('deputize-csrf');
+  const response = await fetch(issuer + path, {
+    method,
+    credentials: 'include',
+    headers: { 'content-type': 'application/json', ...(csrf ? { 'deputize-csrf': csrf } : {}) },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  const answer = text ? JSON.parse(text) : {};
+  if (!response.ok) throw new Error(answer.detail ?? 'That did not work. Try again.');
+  return answer;
+}
+
+/** @param {PublicKeyCredentialCreationOptionsJSON} options */
+async function create(options) {
+  const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
+  return /** @type {PublicKeyCredential} */ (await navigator.credentials.create({ publicKey })).toJSON();
+}
+
+/** @param {PublicKeyCredentialRequestOptionsJSON} options */
+async function get(options) {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  return /** @type {PublicKeyCredential} */ (await navigator.credentials.get({ publicKey })).toJSON();
+}
+
+/** @param {string} name */
+async function signUp(name) {
+  const { challengeId, creationOptions } = await send('/account/sign-up', { name });
+  await send(`/account/sign-up/${challengeId}`, { response: await create(creationOptions) });
+  leave();
+}
+
+async function signIn() {
+  const { challengeId, requestOptions } = await send('/account/sign-in');
+  await send(`/account/sign-in/${challengeId}`, { response: await get(requestOptions) });
+  leave();
+}
+
+/** @param {string} [recovery] */
+async function addPasskey(recovery) {
+  const begun = await send('/credentials', recovery ? { recovery } : {});
+  const added = await send(`/credentials/${begun.challengeId}`, { response: await create(begun.creationOptions) });
+  if (added.state === 'pending') {
+    say('Now confirm with a passkey that you have already.');
+    const evidence = { method: 'webauthn', challengeId: added.challengeId, response: await get(added.requestOptions) };
+    await send(`/credentials/${added.credential_id}/approval`, evidence);
+  }
+  if (recovery) history.replaceState(null, '', location.pathname);
+  location.reload();
+}
+
+/** Go back to where the user came from, if that was a page of this origin. */
+function leave() {
+  const wanted = new URLSearchParams(location.search).get('return_to');
+  const target = wanted ? new URL(wanted, location.origin) : null;
+  if (target && target.origin === location.origin) location.assign(target);
+  else location.reload();
+}
+
+/** @param {string} text @param {boolean} [bad] */
+function say(text, bad = false) {
+  status.textContent = text;
+  status.classList.toggle('bad', bad);
+}
+
+/**
+ * Run what a button does, one at a time, and say how it went.
+ * @param {HTMLButtonElement | null} button
+ * @param {() => Promise<unknown>} action
+ */
+async function run(button, action) {
+  if (button) button.disabled = true;
+  say('');
+  try {
+    await action();
+  } catch (error) {
+    const cancelled = error instanceof DOMException && error.name === 'NotAllowedError';
+    say(cancelled ? 'The passkey prompt was closed or ran out. Nothing was changed.' : String(/** @type {Error} */ (error).message), true);
+  } finally {
+    if (button) button.disabled = false;
+  }
+}
+
+/** @param {string} selector @param {(button: HTMLButtonElement) => Promise<unknown>} action */
+function onClick(selector, action) {
+  for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll(selector))) {
+    button.addEventListener('click', () => run(button, () => action(button)));
+  }
+}
+
+const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
+const recoverySection = document.getElementById('recovery');
+if (recovery && recoverySection) recoverySection.hidden = false;
+
+onClick('#sign-in', signIn);
+onClick('#add', () => addPasskey());
+onClick('#recover', () => addPasskey(recovery ?? ''));
+onClick('#sign-out', async () => {
+  await send('/account/sign-out');
+  location.reload();
+});
+onClick('[data-revoke]', async (button) => {
+  await send(`/grants/${button.dataset.revoke}`, {}, 'DELETE');
+  location.reload();
+});
+onClick('[data-remove]', async (button) => {
+  await send(`/credentials/${button.dataset.remove}`, {}, 'DELETE');
+  location.reload();
+});
+document.getElementById('sign-up')?.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  run(form.querySelector('button'), () => signUp(String(new FormData(form).get('name'))));
+});

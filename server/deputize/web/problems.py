@@ -1,0 +1,82 @@
+"""The one switch from a refusal to an HTTP answer (PROTOCOL §8)."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..protocol.errors import STATUS, Code, Refusal, Refused
+from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
+from .ask import Ask
+from .authority import Authority
+from .operations import Log
+
+T = TypeVar("T")
+Handler = Callable[[Ask], Awaitable[Response]]
+
+_ROUTING = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
+_ROUTING_DETAIL = {404: "There is nothing at this address.", 405: "This address does not take this method."}
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """Answer JSON."""
+    return Response(orjson.dumps(value), status, media_type="application/json")
+
+
+def or_refuse(outcome: T | Refusal) -> T:
+    """Turn the refusal that a transaction returned into an error, now that it is committed."""
+    if isinstance(outcome, Refusal):
+        raise Refused.of(outcome)
+    return outcome
+
+
+def refusal_response(refusal: Refusal, **facts: object) -> Response:
+    """Answer a refusal as RFC 9457 (ERR-1, ERR-2); `facts` are added to its own."""
+    body = orjson.dumps({**facts, **problem(refusal)})
+    response = Response(body, STATUS[refusal.code], media_type=MEDIA_TYPE)
+    if (challenge := www_authenticate(refusal)) is not None:
+        response.headers["www-authenticate"] = challenge
+    return response
+
+
+def oauth_response(refusal: Refusal) -> Response:
+    """Answer a refusal of `/token` as RFC 6749 §5.2 (ERR-1)."""
+    status = STATUS[refusal.code] if STATUS[refusal.code] >= 500 else 400
+    return answer({"error": refusal.code.value, "error_description": refusal.detail}, status)
+
+
+class Endpoint:
+    """Makes Starlette endpoints of our handlers: refusals become answers, anything unforeseen a bare 500 (ERR-3)."""
+
+    def __init__(self, authority: Authority, log: Log) -> None:
+        """Serve this authority."""
+        self._authority = authority
+        self._log = log
+
+    def __call__(
+        self, handler: Handler, refuse: Callable[[Refusal], Response] = refusal_response
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap one handler."""
+        authority, log = self._authority, self._log
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await handler(Ask(request, authority))
+            except Refused as refused:
+                log.refused(request, refused.refusal)
+                return refuse(refused.refusal)
+            except Exception as error:  # ERR-3: told to the owner, not to the caller
+                log.failed(request, error)
+                return refuse(Refusal(Code.SERVER_ERROR, "Something went wrong here. It has been noted."))
+
+        return endpoint
+
+
+async def not_routed(request: Request, error: Exception) -> Response:
+    """Answer what no route takes."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code = _ROUTING.get(status, Code.INVALID_REQUEST)
+    return refusal_response(Refusal(code, _ROUTING_DETAIL.get(status, "This request cannot be answered.")))

@@ -1,0 +1,68 @@
+"""Every address of the authority on one screen."""
+
+from starlette.routing import BaseRoute, Route
+
+from . import accounts, grants, oauth, operations, pages, record, shim
+from .authority import Authority
+from .calls import Calls
+from .operations import Log
+from .problems import Endpoint, oauth_response
+
+
+def routes(authority: Authority, log: Log) -> list[BaseRoute]:
+    """Return the routes under the mount path; the busiest come first, since they are tried in order."""
+    endpoint = Endpoint(authority, log)
+    calls = Calls(log)
+    return [
+        Route("/calls", endpoint(calls.create), methods=["POST"]),
+        Route("/calls/{call_id}/redemption", endpoint(calls.redeem), methods=["POST"]),
+        Route("/calls/{call_id}/outcome", endpoint(calls.report), methods=["POST"]),
+        Route("/calls/{call_id}/challenge", endpoint(calls.challenge), methods=["POST"]),
+        Route("/calls/{call_id}/approval", endpoint(calls.approve), methods=["POST"]),
+        Route("/calls/{call_id}/denial", endpoint(calls.deny), methods=["POST"]),
+        Route("/calls/{call_id}/events", endpoint(calls.events), methods=["POST"]),
+        Route("/calls/{call_id}", endpoint(calls.show), methods=["GET"]),
+        Route("/tools", endpoint(shim.configuration), methods=["GET"]),
+        Route("/token", endpoint(oauth.token, oauth_response), methods=["POST"]),
+        Route("/agents", endpoint(grants.register_agent), methods=["POST"]),
+        Route("/grants", endpoint(grants.request_grant), methods=["POST"]),
+        Route("/grants/{grant_id}/challenge", endpoint(grants.challenge), methods=["POST"]),
+        Route("/grants/{grant_id}/approval", endpoint(grants.consent), methods=["POST"]),
+        Route("/grants/{grant_id}/denial", endpoint(grants.decline), methods=["POST"]),
+        Route("/grants/{grant_id}", endpoint(grants.revoke), methods=["DELETE"]),
+        Route("/account/sign-up", endpoint(accounts.begin_sign_up), methods=["POST"]),
+        Route("/account/sign-up/{challenge_id}", endpoint(accounts.finish_sign_up), methods=["POST"]),
+        Route("/account/sign-in", endpoint(accounts.begin_sign_in), methods=["POST"]),
+        Route("/account/sign-in/{challenge_id}", endpoint(accounts.finish_sign_in), methods=["POST"]),
+        Route("/account/sign-out", endpoint(accounts.sign_out), methods=["POST"]),
+        Route("/credentials", endpoint(accounts.begin_enrollment), methods=["POST"]),
+        Route("/credentials/{challenge_id}", endpoint(accounts.finish_enrollment), methods=["POST"]),
+        Route("/credentials/{credential_id}", endpoint(accounts.remove), methods=["DELETE"]),
+        Route(
+            "/credentials/{credential_id}/approval", endpoint(accounts.approve_enrollment), methods=["POST"]
+        ),
+        Route("/account", endpoint(pages.account), methods=["GET"]),
+        Route("/static/{name}", endpoint(pages.static), methods=["GET"]),
+        Route("/shim.js", endpoint(shim.classic), methods=["GET"]),
+        Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
+        Route("/log/checkpoint", endpoint(record.checkpoint), methods=["GET"]),
+        Route("/jwks.json", endpoint(oauth.jwks), methods=["GET"]),
+        Route("/healthz", operations.healthz, methods=["GET"]),
+        Route("/readyz", endpoint(operations.readyz), methods=["GET"]),
+        Route("/metrics", log.metrics, methods=["GET"]),
+    ]
+
+
+def well_known_routes(authority: Authority, log: Log) -> list[BaseRoute]:
+    """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion)."""
+    endpoint = Endpoint(authority, log)
+    path = "/" + "/".join(authority.policy.site.issuer.split("/")[3:])
+    suffix = path.rstrip("/")
+    return [
+        Route(f"/.well-known/oauth-authorization-server{suffix}", endpoint(oauth.metadata), methods=["GET"]),
+        Route(
+            f"/.well-known/oauth-protected-resource{suffix}",
+            endpoint(oauth.resource_metadata),
+            methods=["GET"],
+        ),
+    ]

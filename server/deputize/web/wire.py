@@ -1,0 +1,96 @@
+"""How our values look on the wire."""
+
+from datetime import UTC, datetime
+
+from ..crypto.webauthn import request_options
+from ..protocol.agent import Agent
+from ..protocol.call import Call, State
+from ..protocol.canonical import Json
+from ..protocol.grant import Grant
+from ..protocol.policy import Policy
+from ..protocol.tool import Tool
+from ..service.approvals import Minted
+
+
+def iso(seconds: int) -> str:
+    """Write a time as SEP-2672 does."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def envelope(minted: Minted, description: str, rp_id: str, now: int) -> dict[str, object]:
+    """Write a challenge as SEP-2672 §4.4.3 (APPR-1)."""
+    challenge = minted.challenge
+    return {
+        "challengeId": challenge.challenge_id,
+        "displayText": description,
+        "expiresAt": iso(challenge.expires_at),
+        "requestOptions": request_options(challenge.wire, rp_id, minted.allowed, challenge.expires_at - now),
+    }
+
+
+def call(call: Call, agent: Agent | None) -> dict[str, object]:
+    """Write a call as its page sees it (CALL-3, CALL-9)."""
+    told: dict[str, object] = {
+        "call_id": call.call_id,
+        "state": call.state.value,
+        "tool": call.tool,
+        "scopes": list(call.scopes),
+        "executes": call.executes,
+        "agent": {"client_id": agent.client_id, "assurance": agent.assurance.value} if agent else None,
+    }
+    if call.description is not None:
+        told["description"] = call.description
+    if call.state is State.PENDING:
+        told["expires_at"] = call.deadline
+    return told
+
+
+def consent_text(grant: Grant) -> str:
+    """Say in one sentence what a grant lets an agent do; the dialog shows the parts too."""
+    shown = grant.shown
+    scopes = shown["scopes"]
+    assert isinstance(scopes, list)
+    titles = "; ".join(str(scope["title"]) for scope in scopes if isinstance(scope, dict))
+    return f"Let the agent in this browser act for you at {shown['site']}: {titles}"
+
+
+def grant_request(grant: Grant) -> dict[str, object]:
+    """Write a request for consent (GRANT-1)."""
+    return {
+        "grant_id": grant.grant_id,
+        "state": grant.state.value,
+        "expires_at": grant.expires_at,
+        "shown": dict(grant.shown),
+        "description": consent_text(grant),
+    }
+
+
+def tool(declared: Tool) -> dict[str, Json]:
+    """Write what the shim and an HTTP guard need to know of a tool (SHIM-3)."""
+    told: dict[str, Json] = {
+        "scopes": list(declared.scopes),
+        "public": declared.public,
+        "approval": declared.approval.name,
+        "authenticator_class": declared.authenticator_class.value,
+        "executes": declared.executes.value,
+        "direct": declared.direct,
+    }
+    if declared.input_schema is not None:
+        told["input_schema"] = declared.input_schema.source
+    return told
+
+
+def policy(policy: Policy) -> dict[str, Json]:
+    """Write what everybody may know of the policy (SHIM-3)."""
+    return {
+        "issuer": policy.site.issuer,
+        "site": {"name": policy.site.name},
+        "wait_s": policy.wait,
+        "api_origins": list(policy.api.origins),
+        "api_audience": policy.api.audience,
+        "sign_in_uri": f"{policy.site.issuer}/account",
+        "scopes": {
+            name: {"title": scope.title, "writes": scope.writes} for name, scope in policy.scopes.items()
+        },
+        "tools": {name: tool(declared) for name, declared in policy.tools.items()},
+    }

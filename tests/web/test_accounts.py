@@ -1,0 +1,308 @@
+"""Users, sessions, credentials over HTTP (PROTOCOL §2)."""
+
+import secrets
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from deputize import settings
+from deputize.app import Deputize, SiteUser
+from deputize.protocol.canonical import b64u
+from deputize.protocol.ids import UserId
+from deputize.service import credentials
+from deputize.testing.authenticator import SoftAuthenticator
+from deputize.testing.page import Page
+from deputize.web.authority import digest
+from tests.web.conftest import ISSUER, ORIGIN, Bank, Clock, _mounted
+
+pytestmark = pytest.mark.anyio
+
+
+async def add_passkey(page: Page, authenticator: SoftAuthenticator) -> httpx2.Response:
+    """Enroll a further passkey and stop before an existing one confirms it."""
+    begun = await page.send("POST", "/credentials", page=False)
+    assert begun.status_code == 200, begun.text
+    response = authenticator.create(begun.json()["creationOptions"])
+    path = f"/credentials/{begun.json()['challengeId']}"
+    return await page.send("POST", path, {"response": response, "label": "Key"}, page=False)
+
+
+class TestSignUp:
+    async def test_makes_a_user_with_a_first_credential_and_a_session(self, bank: Bank) -> None:  # CRED-2
+        page = bank.page()
+        answer = await page.sign_up("Grace")
+        assert answer.status_code == 200
+        cookie = answer.headers["set-cookie"]
+        for part in ("__Host-deputize=", "Path=/", "Secure", "HttpOnly", "SameSite=lax"):  # SESSION-1
+            assert part in cookie
+        assert (await page.configure())["user"]["name"] == "Grace"
+        assert bank.last()["kind"] == "user.signed_up"
+
+    @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\nb", "a\u202eb"])
+    async def test_refuses_names_that_could_not_be_shown(self, bank: Bank, name: str) -> None:
+        answer = await bank.page().send("POST", "/account/sign-up", {"name": name}, page=False)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+    async def test_needs_user_verification(self, bank: Bank) -> None:  # CRED-1
+        answer = await bank.page(flags=0x01).sign_up()
+        assert answer.json()["code"] == "verification_failed"
+
+    async def test_a_challenge_is_used_once(self, bank: Bank) -> None:
+        page = bank.page()
+        begun = (await page.send("POST", "/account/sign-up", {"name": "A"}, page=False)).json()
+        path = f"/account/sign-up/{begun['challengeId']}"
+        for expected in (200, 409):
+            response = page.authenticator.create(begun["creationOptions"])
+            answer = await page.send("POST", path, {"response": response}, page=False)
+            assert answer.status_code == expected
+        assert answer.json()["code"] == "challenge_consumed"
+
+    async def test_a_credential_id_is_enrolled_once_whoever_asks(self, bank: Bank) -> None:  # CRED-4
+        page, other = bank.page(), bank.page()
+        await page.sign_up()
+        taken = next(iter(page.authenticator.keys.values())).credential_id
+        begun = (await other.send("POST", "/account/sign-up", {"name": "B"}, page=False)).json()
+        response = _with_id(other.authenticator, begun["creationOptions"], taken)
+        path = f"/account/sign-up/{begun['challengeId']}"
+        answer = await other.send("POST", path, {"response": response}, page=False)
+        assert answer.json()["code"] == "credential_already_enrolled"
+
+
+class TestSignIn:
+    async def test_with_a_passkey_and_a_new_session_each_time(self, bank: Bank) -> None:  # SESSION-1
+        page = bank.page()
+        await page.sign_up()
+        first = page.http.cookies["__Host-deputize"]
+        assert (await page.sign_in()).status_code == 200
+        assert page.http.cookies["__Host-deputize"] != first
+        stolen = bank.page()
+        stolen.http.cookies.set("__Host-deputize", first)
+        assert (await stolen.configure())["user"] is None  # signing in ended the session before
+
+    async def test_with_an_unknown_passkey_is_refused(self, bank: Bank) -> None:
+        page = bank.page()
+        await page.sign_up()
+        begun = (await page.send("POST", "/account/sign-in", page=False)).json()
+        stranger = SoftAuthenticator(ORIGIN)
+        stranger.create({"user": {"id": b64u(b"x" * 32)}, "rp": {"id": "bank.example"}, "challenge": "AA"})
+        answer = await page.send(
+            "POST",
+            f"/account/sign-in/{begun['challengeId']}",
+            {"response": stranger.get(begun["requestOptions"])},
+            page=False,
+        )
+        assert answer.json()["code"] == "unknown_credential"
+
+    async def test_with_a_counter_that_went_back_is_refused(self, bank: Bank) -> None:  # APPR-7
+        page = bank.page()
+        await page.sign_up()
+        await page.sign_in()
+        next(iter(page.authenticator.keys.values())).count = 0
+        assert (await page.sign_in()).json()["code"] == "signature_counter_regression"
+
+    async def test_a_sign_up_challenge_signs_nobody_in(self, bank: Bank) -> None:
+        page = bank.page()
+        await page.sign_up()
+        begun = (await page.send("POST", "/account/sign-up", {"name": "A"}, page=False)).json()
+        options = {"rpId": "bank.example", "challenge": begun["creationOptions"]["challenge"]}
+        answer = await page.send(
+            "POST",
+            f"/account/sign-in/{begun['challengeId']}",
+            {"response": page.authenticator.get(options)},
+            page=False,
+        )
+        assert answer.json()["code"] == "challenge_unknown"
+
+
+class TestSession:
+    async def test_signing_out_ends_it_at_once(self, bank: Bank, grace: Page) -> None:  # SESSION-1
+        cookie = grace.http.cookies["__Host-deputize"]
+        assert (await grace.send("POST", "/account/sign-out", page=False)).status_code == 204
+        grace.http.cookies.set("__Host-deputize", cookie, domain="bank.example", path="/")
+        assert (await grace.configure())["user"] is None
+        assert (await grace.call("get_balance")).json()["code"] == "login_required"
+
+    async def test_expires(self, bank: Bank, grace: Page) -> None:
+        bank.clock.forward(bank.deputize.policy.session_lifetime - 1)
+        assert (await grace.configure())["user"] is not None
+        bank.clock.forward(1)  # TOKEN-5
+        assert (await grace.configure())["user"] is None
+
+    async def test_a_forged_cookie_is_nobody(self, bank: Bank) -> None:
+        page = bank.page()
+        page.http.cookies.set("__Host-deputize", "WzEsImFhYWEiXQ.c2lnbmF0dXJl")
+        assert (await page.configure())["user"] is None
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"origin": "https://evil.example"},
+            {"origin": "null"},
+            {"origin": "https://bank.example.evil.example"},
+            {"sec-fetch-site": "cross-site"},
+            {"deputize-csrf": "forged"},
+            {"deputize-csrf": ""},
+        ],
+    )
+    async def test_another_site_changes_nothing(
+        self, bank: Bank, grace: Page, headers: dict[str, str]
+    ) -> None:
+        # SESSION-2
+        grant = grace.tokens["grant_id"]
+        answer = await grace.send("DELETE", f"/grants/{grant}", headers=headers, page=False)
+        assert (answer.status_code, answer.json()["code"]) == (403, "cross_site_request")
+        assert (await grace.call("get_balance")).status_code == 200
+
+    async def test_the_csrf_token_is_the_users_own(self, bank: Bank, grace: Page) -> None:
+        other = bank.page()
+        await other.sign_up("Mallory")
+        headers = {"deputize-csrf": other.csrf}
+        answer = await grace.send(
+            "DELETE", f"/grants/{grace.tokens['grant_id']}", headers=headers, page=False
+        )
+        assert answer.json()["code"] == "cross_site_request"
+
+
+class TestFurtherCredentials:
+    async def test_need_an_existing_one_and_are_useless_until_then(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CRED-3
+        new = SoftAuthenticator(ORIGIN, transports=("usb",))
+        added = (await add_passkey(grace, new)).json()
+        assert added["state"] == "pending"
+        owned, grace.authenticator = grace.authenticator, new
+        assert (await grace.sign_in()).json()["code"] == "unknown_credential"
+        grace.authenticator = owned
+        path = f"/credentials/{added['credential_id']}/approval"
+        answer = await grace.send("POST", path, grace.evidence(added), page=False)
+        assert answer.json() == {"credential_id": added["credential_id"], "state": "active"}
+        grace.authenticator = new
+        assert (await grace.sign_in()).status_code == 200
+
+    async def test_cannot_confirm_themselves(self, bank: Bank, grace: Page) -> None:  # CRED-3
+        new = SoftAuthenticator(ORIGIN)
+        added = (await add_passkey(grace, new)).json()
+        evidence = {
+            "method": "webauthn",
+            "challengeId": added["challengeId"],
+            "response": new.get(added["requestOptions"], credential_id=added["credential_id"]),
+        }
+        answer = await grace.send(
+            "POST", f"/credentials/{added['credential_id']}/approval", evidence, page=False
+        )
+        assert answer.json()["code"] == "unknown_credential"
+        assert bank.last()["kind"] == "credential.refused"
+        user = UserId(str((await grace.configure())["user"]["id"]))
+        assert len(bank.deputize.store.read(lambda tx: tx.credentials(user))) == 1
+
+    async def test_an_approval_of_a_call_does_not_enroll(self, bank: Bank, grace: Page) -> None:
+        added = (await add_passkey(grace, SoftAuthenticator(ORIGIN))).json()
+        call = (await grace.call("transfer_money", {"amount": 1, "name": "Ada"})).json()
+        minted = (await grace.send("POST", f"/calls/{call['call_id']}/challenge")).json()
+        path = f"/credentials/{added['credential_id']}/approval"
+        answer = await grace.send("POST", path, grace.evidence(minted), page=False)
+        assert answer.json()["code"] == "challenge_unknown"
+
+    async def test_are_removed_but_not_the_last(self, bank: Bank, grace: Page) -> None:
+        only = next(iter(grace.authenticator.keys))
+        answer = await grace.send("DELETE", f"/credentials/{only}", page=False)
+        assert answer.json()["code"] == "call_state"
+        added = (await add_passkey(grace, SoftAuthenticator(ORIGIN))).json()
+        await grace.send(
+            "POST", f"/credentials/{added['credential_id']}/approval", grace.evidence(added), page=False
+        )
+        assert (await grace.send("DELETE", f"/credentials/{only}", page=False)).status_code == 204
+        assert (await grace.sign_in()).json()["code"] == "unknown_credential"
+
+
+class TestRecovery:
+    async def issue(self, bank: Bank, user: str) -> str:
+        secret = secrets.token_bytes(32)
+        now = int(bank.clock())
+        refusal = await bank.deputize.store.transact(
+            lambda tx: credentials.issue_recovery(tx, UserId(user), digest(secret), now)
+        )
+        assert refusal is None
+        return b64u(secret)
+
+    async def recover(self, bank: Bank, secret: str) -> httpx2.Response:
+        page = bank.page()
+        begun = await page.send("POST", "/credentials", {"recovery": secret}, page=False)
+        if begun.status_code != 200:
+            return begun
+        response = page.authenticator.create(begun.json()["creationOptions"])
+        path = f"/credentials/{begun.json()['challengeId']}"
+        answer = await page.send("POST", path, {"response": response}, page=False)
+        assert answer.status_code != 200 or (await page.sign_in()).status_code == 200
+        return answer
+
+    async def test_enrolls_one_credential_once(self, bank: Bank, grace: Page) -> None:  # CRED-5
+        secret = await self.issue(bank, str(grace.tokens["sub"]))
+        assert bank.last()["kind"] == "recovery.issued"
+        assert (await self.recover(bank, secret)).json()["state"] == "active"
+        assert (await self.recover(bank, secret)).json()["code"] == "enrollment_not_allowed"
+
+    async def test_runs_out(self, bank: Bank, grace: Page) -> None:
+        secret = await self.issue(bank, str(grace.tokens["sub"]))
+        bank.clock.forward(900)
+        assert (await self.recover(bank, secret)).json()["code"] == "enrollment_not_allowed"
+
+    @pytest.mark.parametrize("secret", ["", "x", "AAAA", "!" * 43])
+    async def test_guesses_do_nothing(self, bank: Bank, secret: str) -> None:
+        assert (await self.recover(bank, secret)).json()["code"] == "enrollment_not_allowed"
+
+
+class TestTheSitesOwnLogin:
+    @pytest.fixture
+    async def site(self, tmp_path: Path, policy: settings.Policy) -> object:
+        clock = Clock()
+        signed_in_at = int(clock())
+
+        def current_user(request: object) -> SiteUser | None:
+            name = request.headers.get("x-login")  # type: ignore[attr-defined]  # a Starlette request
+            return SiteUser(name, name.title(), signed_in_at) if name else None
+
+        deputize = Deputize(policy, tmp_path / "var", current_user=current_user, clock=clock)
+        client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(_mounted(deputize)), base_url=ORIGIN, headers={"x-login": "ada"}
+        )
+        page = Page(client, ISSUER, ORIGIN, SoftAuthenticator(ORIGIN), clock)
+        await page.configure()
+        yield page, clock
+        await client.aclose()
+        await deputize.aclose()
+
+    async def test_enrolls_a_first_passkey_after_a_recent_sign_in(
+        self, site: tuple[Page, Clock]
+    ) -> None:  # CRED-2
+        page, _ = site
+        assert (await add_passkey(page, page.authenticator)).json()["state"] == "active"
+        assert (await page.deputize("account:read")).status_code == 200
+        assert (await page.call("get_balance")).status_code == 200
+
+    async def test_refuses_a_first_passkey_after_an_old_sign_in(
+        self, site: tuple[Page, Clock]
+    ) -> None:  # CRED-2
+        page, clock = site
+        clock.forward(300)
+        await page.configure()
+        answer = await page.send("POST", "/credentials", page=False)
+        assert answer.json()["code"] == "enrollment_not_allowed"
+
+    async def test_has_no_sign_up_of_ours(self, site: tuple[Page, Clock]) -> None:
+        page, _ = site
+        for path in ("/account/sign-up", "/account/sign-in"):
+            answer = await page.send("POST", path, {"name": "A"} if path.endswith("up") else {}, page=False)
+            assert answer.status_code == 404
+
+
+def _with_id(
+    authenticator: SoftAuthenticator, options: dict[str, object], credential_id: bytes
+) -> dict[str, object]:
+    """Answer creation options with a credential id of one's own choosing."""
+    import os
+    from unittest.mock import patch
+
+    with patch.object(os, "urandom", lambda n: credential_id):
+        return authenticator.create(options)  # type: ignore[arg-type, return-value]

@@ -1,0 +1,380 @@
+"""The way of one call over HTTP (PROTOCOL §5)."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+
+from deputize.crypto import jwt
+from deputize.protocol.canonical import Json, args_s256
+from deputize.protocol.errors import Code, Refused
+from deputize.testing.page import Page
+from tests.web.conftest import ISSUER, ORIGIN, Bank
+
+pytestmark = pytest.mark.anyio
+
+TRANSFER: dict[str, Json] = {"amount": 250, "name": "Ada"}
+
+
+def verdict(answer: httpx2.Response) -> tuple[int, str]:
+    """Say how an answer came out."""
+    body = answer.json()
+    return answer.status_code, body.get("code") or body["state"]
+
+
+class TestDecision:
+    async def test_allows_with_a_call_token_and_an_entry(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CALL-3, TOKEN-3
+        answer = await grace.call("get_balance")
+        assert verdict(answer) == (200, "approved")
+        body = answer.json()
+        token = jwt.parse(body["call_token"])
+        assert token.header["typ"] == "txntoken+jwt"
+        assert token.claims["aud"] == ORIGIN
+        assert token.claims["txn"] == body["call_id"]
+        assert token.claims["exp"] - token.claims["iat"] == body["expires_in"] == 30  # type: ignore[operator]
+        assert token.claims["rctx"] == {
+            "client_id": grace.tokens["client_id"],
+            "grant_id": grace.tokens["grant_id"],
+        }
+        entry = bank.last()
+        assert token.claims["tctx"] == {
+            "tool": "get_balance",
+            "args_s256": args_s256({}),
+            "approval": None,
+            "entry": entry["i"],
+        }
+        assert (entry["kind"], entry["call_id"]) == ("call.approved", body["call_id"])
+
+    async def test_waits_for_a_human_where_the_policy_says_so(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CALL-5
+        answer = await grace.call("transfer_money", TRANSFER)
+        assert verdict(answer) == (202, "pending")
+        assert answer.json()["description"] == "Send 250.00 EUR to Ada"
+        assert "call_token" not in answer.json()
+
+    @pytest.mark.parametrize(("amount", "state"), [(100, "approved"), (100.01, "pending")])
+    async def test_approval_can_depend_on_the_arguments(
+        self, bank: Bank, grace: Page, amount: float, state: str
+    ) -> None:  # CALL-5
+        assert (await grace.call("pay_bill", {"amount": amount})).json()["state"] == state
+
+    async def test_the_order_of_refusals(self, bank: Bank) -> None:  # CALL-1
+        page = bank.page()
+        assert verdict(await page.send("POST", "/calls", _body("get_balance"))) == (401, "login_required")
+        await page.sign_up()
+        await page.deputize("account:read")
+        assert verdict(await page.call("steal")) == (403, "unknown_tool")
+        assert verdict(await page.call("search_help")) == (400, "tool_is_public")  # CALL-8
+        assert verdict(await page.call("open_vault")) == (403, "agent_not_allowed")  # AGENT-2
+        answer = await page.call("transfer_money", {"amount": "no"})  # scopes come before arguments
+        assert verdict(answer) == (403, "insufficient_scope")
+        assert answer.json()["scope"] == "payments:write"
+        assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]  # ERR-2
+        await page.deputize("payments:write account:admin")
+        assert verdict(await page.call("transfer_money", {"amount": "no"})) == (400, "invalid_arguments")
+        assert verdict(await page.call("close_account")) == (403, "no_eligible_credential")  # CALL-5
+        await bank.revoke(str(page.tokens["grant_id"]))
+        assert verdict(await page.call("get_balance")) == (403, "grant_revoked")
+
+    async def test_every_refusal_of_a_known_caller_is_an_entry(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CALL-3
+        answer = await grace.call("close_account")
+        entry = bank.last()
+        assert entry["kind"] == "call.denied"
+        assert (entry["call_id"], entry["code"]) == (answer.json()["call_id"], "insufficient_scope")
+        assert entry["sub"] == grace.tokens["sub"]
+
+    async def test_the_record_does_not_tell_the_arguments(self, bank: Bank, grace: Page) -> None:  # LOG-2
+        await grace.call("transfer_money", {"amount": 77, "name": "Secret Payee"})
+        leaf = bank.deputize.store.read(lambda tx: tx.entries(tx.head().size - 1, 1))[0].leaf
+        assert b"Secret Payee" not in leaf
+        assert b"args_commitment" in leaf
+
+    async def test_another_user_is_signed_in(self, bank: Bank, grace: Page) -> None:  # CALL-1
+        mallory = bank.page()
+        await mallory.sign_up("Mallory")
+        mallory.key, mallory.tokens = grace.key, grace.tokens
+        assert verdict(await mallory.call("get_balance")) == (403, "wrong_user")
+        assert bank.last()["code"] == "wrong_user"
+
+    async def test_no_record_no_yes(
+        self, bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch
+    ) -> None:  # CALL-3
+        async def fail(_fn: object) -> None:
+            raise Refused(Code.RECORD_UNAVAILABLE, "The record cannot be written.")
+
+        monkeypatch.setattr(bank.deputize.store, "transact", fail)
+        answer = await grace.call("get_balance")
+        assert verdict(answer) == (503, "record_unavailable")
+        assert "call_token" not in answer.json()
+
+    @pytest.mark.parametrize("description", ["x" * 600, "\u202e"])
+    async def test_what_cannot_be_shown_cannot_be_approved(
+        self, bank: Bank, grace: Page, description: str
+    ) -> None:  # APPR-2
+        answer = await grace.call("transfer_money", {"amount": 1, "name": description})
+        if len(description) > 500:
+            assert verdict(answer) == (400, "invalid_arguments")
+        else:
+            assert answer.json()["description"] == "Send 1.00 EUR to \ufffd"
+
+
+class TestRequest:
+    @pytest.mark.parametrize(
+        ("raw", "code"),
+        [
+            (
+                b'{"tool":"get_balance","arguments":{},"definition_s256":"x","tool":"steal"}',
+                "invalid_request",
+            ),
+            (
+                b'{"tool":"get_balance","arguments":{"a":NaN},"definition_s256":"x"}',
+                "invalid_request",
+            ),  # JSON-1
+            (b'{"tool":"get_balance","arguments":{"a":9007199254740992}}', "invalid_request"),  # JSON-2
+            (b'{"tool":"get_balance","arguments":{"a":"\\ud800"}}', "invalid_request"),
+            (b"[]", "invalid_request"),
+            (b"", "invalid_request"),
+            (b'{"tool":"get_balance","arguments":[],"definition_s256":"x"}', "invalid_request"),
+            (b'{"tool":"get_balance","arguments":{},"definition_s256":"x"}', "invalid_request"),
+            (b'{"tool":"get_balance","arguments":{}}', "invalid_request"),
+            (b" " * 65537, "payload_too_large"),  # JSON-3
+        ],
+    )
+    async def test_bodies_are_strict(self, bank: Bank, grace: Page, raw: bytes, code: str) -> None:
+        answer = await grace.http.post(
+            f"{ISSUER}/calls", content=raw, headers={"content-type": "application/json", **_authorized(grace)}
+        )
+        assert answer.json()["code"] == code
+
+    async def test_unknown_members_are_refused(self, bank: Bank, grace: Page) -> None:  # JSON-3
+        assert verdict(await grace.call("get_balance", approved=True)) == (400, "invalid_request")
+
+    @pytest.mark.parametrize("name", ["", "deputize.consent", "a b", "a\x00b", "x" * 129])
+    async def test_tool_names_that_blur_the_hash_are_refused(
+        self, bank: Bank, grace: Page, name: str
+    ) -> None:
+        assert verdict(await grace.call(name)) == (400, "invalid_request")  # HASH-2
+
+    async def test_needs_json(self, bank: Bank, grace: Page) -> None:
+        answer = await grace.http.post(
+            f"{ISSUER}/calls", content=b"{}", headers={"content-type": "text/plain"}
+        )
+        assert verdict(answer) == (415, "unsupported_media_type")
+
+    async def test_a_token_without_its_key_is_nothing(self, bank: Bank, grace: Page) -> None:  # PROOF-1
+        thief = bank.page(same_browser_as=grace)
+        thief.tokens = grace.tokens
+        assert verdict(await thief.call("get_balance")) == (401, "invalid_dpop_proof")
+
+    async def test_a_proof_is_used_once(self, bank: Bank, grace: Page) -> None:  # PROOF-2
+        headers = _authorized(grace)
+        answers = [
+            await grace.send("POST", "/calls", _body("get_balance"), headers, page=False) for _ in range(2)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 401]
+        assert answers[1].json()["code"] == "invalid_dpop_proof"
+
+    @pytest.mark.parametrize("offset", [-31, 31])
+    async def test_a_proof_out_of_time_tells_the_time(
+        self, bank: Bank, grace: Page, offset: int
+    ) -> None:  # SHIM-3
+        headers = _authorized(grace)
+        bank.clock.forward(offset)
+        answer = await grace.send("POST", "/calls", _body("get_balance"), headers, page=False)
+        assert (answer.json()["code"], answer.json()["now"]) == ("invalid_dpop_proof", int(bank.clock()))
+
+    @pytest.mark.parametrize("header", ["Bearer x", "DPoP", "DPoP a.b.c", "DPoP x y"])
+    async def test_tokens_that_are_not_ours(self, bank: Bank, grace: Page, header: str) -> None:  # TOKEN-1
+        headers = {**_authorized(grace), "authorization": header}
+        answer = await grace.send("POST", "/calls", _body("get_balance"), headers, page=False)
+        assert verdict(answer) == (401, "invalid_token")
+        assert answer.headers["www-authenticate"].startswith("DPoP ")  # ERR-2
+
+    async def test_a_call_token_is_no_delegation(self, bank: Bank, grace: Page) -> None:  # TOKEN-3
+        call = (await grace.call("get_balance")).json()
+        grace.tokens["access_token"] = call["call_token"]
+        assert verdict(await grace.call("get_balance")) == (401, "invalid_token")
+
+
+class TestMeeting:
+    async def test_a_pending_call_is_resumed(self, bank: Bank, grace: Page) -> None:  # CALL-6
+        first = (await grace.call("transfer_money", TRANSFER)).json()
+        again = (await grace.call("transfer_money", TRANSFER)).json()
+        assert (again["call_id"], again["state"]) == (first["call_id"], "pending")
+        other = (await grace.call("transfer_money", {**TRANSFER, "amount": 251})).json()
+        assert other["call_id"] != first["call_id"]
+
+    async def test_another_definition_is_another_call(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CALL-6, HASH-3
+        first = (await grace.call("transfer_money", TRANSFER)).json()
+        other = (await grace.call("transfer_money", TRANSFER, definition_s256=args_s256("other"))).json()
+        assert other["call_id"] != first["call_id"]
+
+    async def test_an_approved_call_is_resumed_with_a_fresh_token(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CALL-6
+        first = (await grace.call("transfer_money", TRANSFER)).json()
+        await grace.confirm(f"/calls/{first['call_id']}")
+        bank.clock.forward(100)
+        again = await grace.call("transfer_money", TRANSFER)
+        assert verdict(again) == (200, "approved")
+        assert again.json()["call_id"] == first["call_id"]
+        assert jwt.parse(again.json()["call_token"]).claims["tctx"]["approval"]["method"] == "webauthn"  # type: ignore[index, call-overload]
+        assert bank.last()["resumed"] is True
+
+    async def test_resuming_decides_again(self, bank: Bank, grace: Page) -> None:  # CALL-6
+        first = (await grace.call("transfer_money", TRANSFER)).json()
+        await grace.confirm(f"/calls/{first['call_id']}")
+        await bank.revoke(str(grace.tokens["grant_id"]))
+        assert verdict(await grace.call("transfer_money", TRANSFER)) == (403, "grant_revoked")
+
+    async def test_a_running_one_is_not_repeated(self, bank: Bank, grace: Page) -> None:  # CALL-6
+        await _redeemed(grace)
+        assert verdict(await grace.call("note")) == (409, "outcome_unknown")
+
+    async def test_an_executed_one_is_not_repeated_at_once(self, bank: Bank, grace: Page) -> None:  # CALL-6
+        call_id = await _redeemed(grace)
+        await grace.send("POST", f"/calls/{call_id}/outcome", {"outcome": "succeeded"})
+        bank.clock.forward(119)
+        assert verdict(await grace.call("note")) == (409, "already_executed")
+        bank.clock.forward(1)
+        assert verdict(await grace.call("note")) == (200, "approved")
+
+    @pytest.mark.parametrize("way", ["events", "delivered"])
+    async def test_a_delivered_one_may_be_repeated(
+        self, bank: Bank, grace: Page, way: str
+    ) -> None:  # CALL-10
+        call_id = await _redeemed(grace)
+        await grace.send("POST", f"/calls/{call_id}/outcome", {"outcome": "succeeded"})
+        if way == "events":
+            await grace.send("POST", f"/calls/{call_id}/events", {"type": "delivered"})
+        more: dict[str, Any] = {"delivered": [call_id]} if way == "delivered" else {}
+        answer = await grace.call("note", **more)
+        assert verdict(answer) == (200, "approved")
+        assert answer.json()["call_id"] != call_id
+
+    async def test_nobody_else_marks_it_delivered(self, bank: Bank, grace: Page) -> None:  # CALL-10
+        call_id = await _redeemed(grace)
+        await grace.send("POST", f"/calls/{call_id}/outcome", {"outcome": "succeeded"})
+        mallory = bank.page()
+        await mallory.sign_up("Mallory")
+        await mallory.deputize("payments:write")
+        await mallory.call("note", delivered=[call_id])
+        assert verdict(await grace.call("note")) == (409, "already_executed")
+
+    async def test_safe_calls_are_always_new(self, bank: Bank, grace: Page) -> None:  # CALL-6
+        answers = await asyncio.gather(*(grace.call("get_balance") for _ in range(8)))
+        assert len({answer.json()["call_id"] for answer in answers}) == 8
+
+
+class TestExpiry:
+    async def test_a_pending_call_waits_600_seconds(self, bank: Bank, grace: Page) -> None:  # CALL-4
+        call = (await grace.call("transfer_money", TRANSFER)).json()
+        bank.clock.forward(599)
+        assert (await _look(grace, call["call_id"])).json()["state"] == "pending"  # CALL-9
+        bank.clock.forward(1)  # TOKEN-5
+        assert (await _look(grace, call["call_id"])).json()["state"] == "expired"
+        assert (bank.last()["kind"], bank.last()["call_id"]) == ("call.expired", call["call_id"])
+        answer = await grace.confirm(f"/calls/{call['call_id']}")
+        assert verdict(answer) == (409, "expired")
+
+    async def test_an_approved_call_waits_300_seconds(self, bank: Bank, grace: Page) -> None:  # CALL-4
+        call = (await grace.call("note")).json()
+        bank.clock.forward(300)
+        assert (await _look(grace, call["call_id"])).json()["state"] == "expired"
+        again = await _again(grace, "note")
+        assert again["call_id"] != call["call_id"]
+
+    async def test_a_redeemed_call_without_outcome_becomes_unknown(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CALL-4
+        call_id = await _redeemed(grace)
+        bank.clock.forward(600)
+        assert (await _look(grace, call_id)).json()["state"] == "unknown"
+
+
+class TestOwnership:
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/challenge", None),
+            ("/approval", {"method": "webauthn", "challengeId": "x", "response": {}}),
+            ("/denial", {"reason": "declined"}),
+            ("/events", {"type": "delivered"}),
+            ("/outcome", {"outcome": "succeeded"}),
+        ],
+    )
+    async def test_somebody_elses_call_is_unknown(
+        self, bank: Bank, grace: Page, path: str, body: dict[str, Any] | None
+    ) -> None:  # CALL-2
+        call = (await grace.call("transfer_money", TRANSFER)).json()
+        mallory = bank.page()
+        await mallory.sign_up("Mallory")
+        tab = bank.page(same_browser_as=grace)
+        for page in (mallory, tab):
+            answer = await page.send("POST", f"/calls/{call['call_id']}{path}", body)
+            assert verdict(answer) == (404, "call_unknown")
+
+    async def test_a_call_id_alone_opens_nothing(self, bank: Bank, grace: Page) -> None:
+        call = (await grace.call("transfer_money", TRANSFER)).json()
+        answer = await grace.http.get(f"{ISSUER}/calls/{call['call_id']}")
+        assert verdict(answer) == (401, "invalid_dpop_proof")
+
+
+class TestDirect:
+    """The user's own call, for the site's human forms (CALL-7)."""
+
+    async def test_is_always_approved_and_names_no_agent(self, bank: Bank) -> None:
+        page = bank.page()
+        await page.sign_up()
+        answer = await page.send("POST", "/calls", _body("transfer_money", TRANSFER))
+        assert verdict(answer) == (202, "pending")
+        assert answer.json()["agent"] is None
+        done = await page.confirm(f"/calls/{answer.json()['call_id']}")
+        assert verdict(done) == (200, "approved")
+        claims = jwt.parse(done.json()["call_token"]).claims
+        assert claims["rctx"] == {"client_id": None, "grant_id": None}
+
+    async def test_only_where_the_policy_says_so(self, bank: Bank) -> None:
+        page = bank.page()
+        await page.sign_up()
+        for tool in ("get_balance", "pay_bill", "note"):
+            assert verdict(await page.send("POST", "/calls", _body(tool))) == (403, "consent_required")
+
+
+def _body(tool: str, arguments: dict[str, Json] | None = None) -> dict[str, Json]:
+    return {"tool": tool, "arguments": arguments or {}, "definition_s256": args_s256({"name": tool})}
+
+
+def _authorized(page: Page) -> dict[str, str]:
+    token = str(page.tokens["access_token"])
+    return {"authorization": f"DPoP {token}", "dpop": page.proof("POST", "/calls", token)}
+
+
+async def _redeemed(page: Page) -> str:
+    """Call and redeem a tool that runs in the page, without reporting its outcome."""
+    call = (await page.call("note")).json()
+    answer = await page.send(
+        "POST", f"/calls/{call['call_id']}/redemption", {"call_token": call["call_token"]}
+    )
+    assert answer.json()["state"] == "redeemed", orjson.dumps(answer.json())
+    return str(call["call_id"])
+
+
+async def _look(page: Page, call_id: str) -> httpx2.Response:
+    path = f"/calls/{call_id}"
+    return await page.http.get(ISSUER + path, headers={"deputize-page": page.proof("GET", path)})
+
+
+async def _again(page: Page, tool: str) -> dict[str, Any]:
+    await page.refresh()
+    body: dict[str, Any] = (await page.call(tool)).json()
+    return body
