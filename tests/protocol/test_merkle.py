@@ -159,7 +159,15 @@ class TestFrontier:
 
     @pytest.mark.parametrize(
         ("size", "subtrees"),
-        [(-1, ()), (0, (LEAVES[0],)), (1, ()), (2, tuple(LEAVES[:2])), (1, (b"short",)), (1, (b"a" * 33,))],
+        [
+            (-1, ()),
+            (-1, (LEAVES[0],)),
+            (0, (LEAVES[0],)),
+            (1, ()),
+            (2, tuple(LEAVES[:2])),
+            (1, (b"short",)),
+            (1, (b"a" * 33,)),
+        ],
     )
     def test_refuses_what_is_no_frontier(self, size: int, subtrees: tuple[bytes, ...]) -> None:
         with pytest.raises(ValueError, match=r"subtree"):
@@ -242,7 +250,16 @@ class TestInclusion:
         verify: Callable[..., bool] = verify_inclusion
         for index, size in ((-1, 5), (5, 5), (2, -5), (2, 0), (0, 0), (2, 2), (2.0, 5), (2, 5.0), (2, 2**70)):
             assert not verify(LEAVES[2], index, size, proof, root)
-        assert not verify_inclusion(EMPTY_ROOT, 0, 0, [], EMPTY_ROOT)
+        assert not verify(EMPTY_ROOT, 0, 0, [], EMPTY_ROOT)
+        assert not verify(LEAVES[0], -1, 1, [], LEAVES[0])
+
+    def test_a_path_that_is_too_long_is_false_even_if_its_hashes_meet(self) -> None:
+        above = node_hash(LEAVES[1], LEAVES[0])
+        assert not verify_inclusion(LEAVES[0], 0, 1, [LEAVES[1]], above)
+
+    def test_what_is_no_hash_is_false_even_if_it_is_the_root(self) -> None:
+        assert verify_inclusion(LEAVES[0], 0, 1, [], LEAVES[0])
+        assert not verify_inclusion(LEAVES[0][1:], 0, 1, [], LEAVES[0][1:])
 
 
 class TestConsistency:
@@ -302,6 +319,7 @@ class TestConsistency:
             consistency_proof(-1, LEAVES[:3])
         assert not verify_consistency(4, 3, naive_root(0, 4), naive_root(0, 3), [])
         assert not verify_consistency(4, 3, naive_root(0, 3), naive_root(0, 3), [])
+        assert not verify_consistency(4, 3, EMPTY_ROOT, naive_root(0, 3), [])
         assert not verify_consistency(-1, 3, EMPTY_ROOT, naive_root(0, 3), [])
 
     @pytest.mark.parametrize("junk", JUNK)
