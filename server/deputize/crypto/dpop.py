@@ -7,7 +7,7 @@ from functools import lru_cache
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from jwt.algorithms import ECAlgorithm
 
-from ..protocol.canonical import Json, b64u, unb64u
+from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
 from ..service.ports import Proof
@@ -126,13 +126,7 @@ def _key(jwk: Json, code: Code) -> tuple[EllipticCurvePublicKey, Jkt]:
 
 @lru_cache(maxsize=4096)
 def _load(x: str, y: str) -> tuple[EllipticCurvePublicKey, Jkt]:
-    if len(unb64u(x)) != 32 or len(unb64u(y)) != 32:
-        raise ValueError("a coordinate of P-256 has 32 bytes")
-    jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
-    key = ECAlgorithm.from_jwk(jwk)
-    if not isinstance(key, EllipticCurvePublicKey):
-        raise ValueError("not a public key")
-    return key, Jkt(thumbprint(jwk))
+    return jwt.public_key(x, y), thumbprint({"kty": "EC", "crv": "P-256", "x": x, "y": y})
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ replay table may go by the text of a token: replay and revocation go by `jti`, `
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -108,6 +108,13 @@ def check(
     if not verify_es256(key, unverified.signing_input, unverified.signature):
         raise Refused(code, "The signature of the token is wrong.")
     return unverified.claims
+
+
+def public_key(x: str, y: str) -> EllipticCurvePublicKey:
+    """Return the P-256 key of these coordinates (RFC 7518 §6.2.1); ValueError if they are no point of it."""
+    if len(unb64u(x)) != 32 or len(unb64u(y)) != 32:
+        raise ValueError("a coordinate of P-256 has 32 bytes")
+    return cast(EllipticCurvePublicKey, ECAlgorithm.from_jwk({"kty": "EC", "crv": "P-256", "x": x, "y": y}))
 
 
 def verify_es256(key: EllipticCurvePublicKey, signing_input: bytes, signature: bytes) -> bool:

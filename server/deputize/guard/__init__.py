@@ -1,0 +1,7 @@
+"""For the site's API: nothing runs but what was allowed, with exactly those arguments, once (PROTOCOL §7)."""
+
+from .guard import Guard, GuardedCall, Redeemer
+from .middleware import GuardMiddleware
+from .remote import HttpRedeemer
+
+__all__ = ["Guard", "GuardMiddleware", "GuardedCall", "HttpRedeemer", "Redeemer"]

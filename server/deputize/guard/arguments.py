@@ -1,0 +1,107 @@
+"""What counts as the arguments of a request: its JSON body, or for GET its query (GUARD-2)."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from ..protocol.canonical import Json, JsonError, parse
+from ..protocol.errors import Code, Refused
+from ..protocol.tool import Schema
+
+MAX_BODY = 64 * 1024
+"""How many bytes a body may have (JSON-3)."""
+
+_NAMED = "Name the arguments of this endpoint with `args=`."
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3)."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+    return bytes(body)
+
+
+def arguments_of(request: Request, body: bytes, schema: Schema | None) -> dict[str, Json]:
+    """Return the arguments that a request carries (GUARD-2).
+
+    Whatever else it carries was neither hashed nor approved, so it is refused where a handler could take it
+    for an argument: a query beside a body, a body beside a query. A path parameter is the developer's
+    mistake: RuntimeError.
+    """
+    if request.path_params:
+        raise RuntimeError(f"path parameters are not covered by the approval. {_NAMED}")
+    query: bytes = request.scope["query_string"]
+    if request.method in ("GET", "HEAD"):
+        if body:
+            raise Refused(Code.INVALID_REQUEST, "A GET request to this API has no body.")
+        return from_query(query, schema)
+    if query:
+        raise Refused(Code.INVALID_REQUEST, "The arguments are the body; this endpoint has no query.")
+    return from_body(request.headers.get("content-type", ""), body)
+
+
+def from_body(content_type: str, body: bytes) -> dict[str, Json]:
+    """Read a body as strict JSON (JSON-1); Refused if it is, or could be read as, anything else."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json.")
+    try:
+        value = parse(body)
+    except JsonError as error:
+        raise Refused(Code.INVALID_REQUEST, f"The body is not strict JSON: {error.reason}.") from error
+    if not isinstance(value, dict):
+        raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
+    return value
+
+
+def from_query(query: bytes, schema: Schema | None) -> dict[str, Json]:
+    """Read a query by the types in the tool's input schema; Refused if it cannot be.
+
+    `integer`, `number` and `boolean` are JSON literals, a `string` stands for itself, an `array` of these
+    repeats its name. A parameter that the schema does not name, or that comes twice without being an array,
+    is refused.
+    """
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict")
+    except ValueError as error:
+        if query:
+            raise Refused(Code.INVALID_REQUEST, "The query cannot be read.") from error
+        pairs = []
+    properties = schema.source.get("properties") if schema is not None else None
+    given: dict[str, list[str]] = {}
+    for name, text in pairs:
+        given.setdefault(name, []).append(text)
+    return {name: _value(name, properties, texts) for name, texts in given.items()}
+
+
+def _value(name: str, properties: Json, texts: list[str]) -> Json:
+    """Read one parameter, given in these texts."""
+    declared = properties.get(name) if isinstance(properties, dict) else None
+    if not isinstance(declared, dict):
+        raise Refused(Code.INVALID_ARGUMENTS, f"The tool has no argument {name[:64]!r}.")
+    if declared.get("type") == "array":
+        return [_scalar(name, declared.get("items"), text) for text in texts]
+    if len(texts) > 1:
+        raise Refused(Code.INVALID_ARGUMENTS, f"Argument {name!r} is given twice.")
+    return _scalar(name, declared, texts[0])
+
+
+def _scalar(name: str, declared: Json, text: str) -> Json:
+    kind = declared.get("type") if isinstance(declared, Mapping) else None
+    if kind == "string":
+        return text
+    try:
+        value = parse(text.encode()) if text == text.strip() else None
+    except JsonError:
+        value = None
+    match kind, value:
+        case ("boolean", bool()) | ("integer", int()) | ("number", int() | float()) if isinstance(
+            value, bool
+        ) == (kind == "boolean"):
+            return value
+        case "boolean" | "integer" | "number", _:
+            raise Refused(Code.INVALID_ARGUMENTS, f"Argument {name!r} is no {kind}.")
+    raise Refused(Code.INVALID_ARGUMENTS, f"Argument {name!r} cannot be read from a query. {_NAMED}")

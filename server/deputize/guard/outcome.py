@@ -1,0 +1,81 @@
+"""What became of a call that ran: told to the authority once, however the answer ends (GUARD-5)."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..protocol.call import State
+from ..protocol.ids import CallId
+
+_LOG = logging.getLogger("deputize.guard")
+_END_OF_ANSWER = frozenset({"http.response.body", "http.response.pathsend"})
+
+Tell = Callable[[CallId, State], Awaitable[None]]
+
+
+class Outcome:
+    """What becomes of one redeemed call. It is reported once, and no answer fails for that (GUARD-5)."""
+
+    def __init__(self, tell: Tell, call_id: CallId) -> None:
+        """Nothing has become of it yet."""
+        self._tell = tell
+        self._call_id = call_id
+        self._reported = False
+
+    async def report(self, status: int | None) -> None:
+        """Report once what this status of the answer means; None if there is no whole answer."""
+        if self._reported:
+            return
+        self._reported = True
+        outcome = outcome_of(status)
+        try:
+            await self._tell(self._call_id, outcome)
+        except Exception:  # whatever it is: the handler has run, and its answer must go out
+            _LOG.warning("call %s %s, which could not be reported", self._call_id, outcome, exc_info=True)
+
+    async def watch(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run an app and report when its answer is whole, but before the last of it is sent.
+
+        So whoever has the answer and asks the authority next finds the outcome there. If the task is
+        cancelled, nothing is reported, and the authority takes the outcome for unknown (CALL-4).
+        """
+        status: int | None = None
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] in _END_OF_ANSWER and not message.get("more_body", False):
+                await self.report(status)
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        except Exception:
+            await self.report(None)
+            raise
+        await self.report(None)
+
+
+class Reported(Response):
+    """An endpoint's answer, with its headers and cookies; its outcome is reported as it goes out."""
+
+    def __init__(self, response: Response, outcome: Outcome) -> None:
+        self._response = response
+        self._outcome = outcome
+        self.status_code = response.status_code
+        self.raw_headers = response.raw_headers
+        self.background = None  # the answer runs its own
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        await self._outcome.watch(self._response, scope, receive, send)
+
+
+def outcome_of(status: int | None) -> State:
+    """Tell what an answer of this status says of the effect (GUARD-5)."""
+    if status is None or status >= 500:
+        return State.UNKNOWN
+    return State.SUCCEEDED if status < 400 else State.FAILED

@@ -1,0 +1,156 @@
+"""The guard's way to an authority in another process: over HTTP, with a key that its policy registers."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import httpx2
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+
+from ..crypto import dpop, jwt
+from ..protocol.call import State
+from ..protocol.canonical import Json, parse
+from ..protocol.errors import Code, Refused
+from ..protocol.ids import CallId
+from ..protocol.token import CallToken
+
+TIMEOUT = 5.0
+"""Seconds that the authority has for a whole answer."""
+
+_MAX_ANSWER = 64 * 1024  # bytes
+_MAX_KEYS = 32
+_KEYS_FRESH = 300  # seconds for which keys are used without asking again
+_KEYS_PAUSE = 5  # seconds between two fetches, whoever asks for whatever key
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# What the authority says of the call is passed on. What it says of this guard's own request is not for the caller.
+_OF_THE_CALL = frozenset(Code) - {
+    Code.INVALID_REQUEST,
+    Code.PAYLOAD_TOO_LARGE,
+    Code.UNSUPPORTED_MEDIA_TYPE,
+    Code.NOT_FOUND,
+    Code.METHOD_NOT_ALLOWED,
+    Code.CROSS_SITE_REQUEST,
+    Code.LOGIN_REQUIRED,
+    Code.INVALID_DPOP_PROOF,
+    Code.SERVER_ERROR,
+}
+
+
+class HttpRedeemer:
+    """Redeems and reports at the authority, and finds its public keys: `redeemer` and `key_of` of a `Guard`.
+
+    Whatever is not the answer that PROTOCOL §7 describes is Refused(authority_unavailable): nothing runs
+    (GUARD-6).
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        key: EllipticCurvePrivateKey,
+        client: httpx2.AsyncClient | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Use this P-256 key, whose public half is in the policy; ValueError unless the issuer has TLS."""
+        url = urlsplit(issuer)
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+            raise ValueError("the authority is reached by https, or by http on this machine")
+        self._issuer = issuer.rstrip("/")
+        self._key = key
+        self._client = client or httpx2.AsyncClient(timeout=TIMEOUT)
+        self._clock = clock
+        self._keys: Mapping[str, EllipticCurvePublicKey] = {}
+        self._fetched_at = self._tried_at = float("-inf")
+        self._fetching = asyncio.Lock()
+
+    async def redeem(self, token: CallToken, text: str, args_s256: str) -> None:
+        """Redeem a call token, once (GUARD-3); Refused with what the authority says of the call."""
+        answer = await self._post(token.call_id, "redemption", {"call_token": text})
+        if answer.get("call_id") != token.call_id or answer.get("state") != State.REDEEMED:
+            raise _unavailable("answered a redemption with something else")
+
+    async def report(self, call_id: CallId, outcome: State) -> None:
+        """Report the outcome of a redeemed call (GUARD-5)."""
+        await self._post(call_id, "outcome", {"outcome": outcome.value})
+
+    async def key_of(self, kid: str) -> EllipticCurvePublicKey | None:
+        """Return the authority's key, or None if it has no such key.
+
+        Keys are asked for again after 300 s, or earlier for an unknown one, but never twice within 5 s.
+        """
+        async with self._fetching:
+            now = self._clock()
+            if (kid not in self._keys or not 0 <= now - self._fetched_at < _KEYS_FRESH) and not (
+                0 <= now - self._tried_at < _KEYS_PAUSE
+            ):
+                self._tried_at = now
+                self._keys = _keys(await self._ask("GET", f"{self._issuer}/jwks.json"))
+                self._fetched_at = now
+            if not 0 <= now - self._fetched_at < _KEYS_FRESH:
+                raise _unavailable("could not be asked for its keys")
+            return self._keys.get(kid)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _post(self, call_id: CallId, what: str, body: dict[str, str]) -> dict[str, Json]:
+        url = f"{self._issuer}/calls/{call_id}/{what}"
+        proof = dpop.make(self._key, "POST", url, int(self._clock()), secrets.token_urlsafe(16))  # PROOF-4
+        headers = {"Content-Type": "application/json", "Deputize-Guard": proof}
+        return await self._ask("POST", url, headers, orjson.dumps(body))
+
+    async def _ask(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> dict[str, Json]:
+        """Return the object in a 200 answer. Redirects are not followed; size and time are limited."""
+        answer = bytearray()
+        try:
+            async with (
+                asyncio.timeout(TIMEOUT),
+                self._client.stream(
+                    method, url, headers=headers, content=body, follow_redirects=False
+                ) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    answer += chunk
+                    if len(answer) > _MAX_ANSWER:
+                        raise _unavailable("sent too much")
+            value = parse(bytes(answer))
+        except (httpx2.HTTPError, TimeoutError, ValueError) as error:  # a JsonError is a ValueError
+            raise _unavailable("cannot be reached") from error
+        if not isinstance(value, dict):
+            raise _unavailable("did not answer with an object")
+        if response.status_code == 200:
+            return value
+        raise _refused(value)
+
+
+def _refused(problem: Mapping[str, Json]) -> Refused:
+    """Return what a problem says of the call; one with our own request is `authority_unavailable`."""
+    code, detail = problem.get("code"), problem.get("detail")
+    if isinstance(code, str) and code in _OF_THE_CALL and isinstance(detail, str):
+        return Refused(Code(code), detail)
+    return _unavailable(f"refused this guard ({str(code)[:64]})")
+
+
+def _unavailable(what: str) -> Refused:
+    return Refused(Code.AUTHORITY_UNAVAILABLE, f"Nothing was done: the authority {what}. Try again later.")
+
+
+def _keys(jwks: Mapping[str, Json]) -> dict[str, EllipticCurvePublicKey]:
+    """Read a JWK set (RFC 7517 §5). Keys of other kinds are passed over; Refused if this is none."""
+    listed = jwks.get("keys")
+    if not isinstance(listed, list) or len(listed) > _MAX_KEYS:
+        raise _unavailable("has no list of keys")
+    keys = {}
+    for jwk in listed:
+        match jwk:
+            case {"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": str(kid), "x": str(x), "y": str(y)}:
+                with suppress(ValueError):
+                    keys[kid] = jwt.public_key(x, y)
+    return keys
