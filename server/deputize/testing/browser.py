@@ -1,0 +1,27 @@
+"""A Chromium in which WebMCP is switched on."""
+
+from collections.abc import Sequence
+
+from playwright.sync_api import Browser, Playwright
+
+from . import chromium
+
+ARGUMENTS = ("--enable-features=WebMCP",)
+"""What Chromium has to be started with. Playwright's `page.webmcp` looks for exactly this argument."""
+
+
+def launch(playwright: Playwright, headless: bool = True, arguments: Sequence[str] = ()) -> Browser:
+    """Start the Chromium that `chromium.find` finds.
+
+    Raises:
+        chromium.NoChromiumError: there is none that is new enough.
+    """
+    path = chromium.find()
+    if path is None:
+        raise chromium.NoChromiumError(
+            f"There is no Chromium {chromium.OLDEST} or newer here."
+            " `python -m deputize.testing.chromium` installs one."
+        )
+    return playwright.chromium.launch(
+        executable_path=path, headless=headless, args=[*ARGUMENTS, *arguments], chromium_sandbox=False
+    )

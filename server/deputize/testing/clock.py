@@ -1,0 +1,25 @@
+"""A clock that the test holds: it stands still until the test moves it."""
+
+import time
+
+
+class HeldClock:
+    """Seconds since the epoch, to be handed to `Deputize(clock=…)`.
+
+    The page keeps its own time; the shim learns the authority's from its answers, so nothing has to be moved
+    there.
+    """
+
+    def __init__(self, start: float | None = None) -> None:
+        """Hold at `start`, or else at the whole second that it is."""
+        self._now = float(int(time.time()) if start is None else start)
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self._now
+
+    def move(self, seconds: float) -> None:
+        """Move forward; ValueError for going back, which no server's clock does."""
+        if seconds < 0:
+            raise ValueError("the clock moves forward only")
+        self._now += seconds

@@ -1,0 +1,226 @@
+"""The human before the screen: sees the dialog as a screen reader does, and answers it by key or mouse.
+
+The dialog lies in a closed shadow root, which page script and Playwright's locators cannot enter. The
+accessibility tree shows it all the same, as it does to people.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from playwright.sync_api import CDPSession, Page
+
+from .waiting import PATIENCE, TooLong, until
+
+By = Literal["keyboard", "mouse"]
+
+_MOST_STOPS = 20  # presses of Tab in which a dialog of ours is gone round
+
+
+class NotApproved(AssertionError):
+    """The dialog did not take the approval. The message is its complaint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Something in the dialog that can be pressed or focused."""
+
+    role: str
+    name: str
+    enabled: bool
+    focused: bool
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """A dialog as it was when it was looked at. `text` has one line for each piece of text, in order."""
+
+    name: str
+    description: str
+    modal: bool
+    lines: tuple[str, ...]
+    headings: tuple[str, ...]
+    controls: tuple[Control, ...]
+    complaint: str
+    progress: str
+    node: int
+
+    @property
+    def text(self) -> str:
+        """Return all that it says."""
+        return "\n".join(self.lines)
+
+    @property
+    def buttons(self) -> tuple[Control, ...]:
+        """Return its buttons."""
+        return tuple(control for control in self.controls if control.role == "button")
+
+    @property
+    def focused(self) -> Control | None:
+        """Return what has the focus, if that is in the dialog."""
+        return next((control for control in self.controls if control.focused), None)
+
+    @property
+    def approve(self) -> Control:
+        """Return the button that leads to the passkey."""
+        return next(button for button in self.buttons if "passkey" in button.name.lower())
+
+    @property
+    def decline(self) -> Control:
+        """Return the button that does not."""
+        return next(button for button in self.buttons if "passkey" not in button.name.lower())
+
+
+class Human:
+    """Whoever sits before one page."""
+
+    def __init__(self, page: Page) -> None:
+        """Sit before this page."""
+        self._page = page
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Accessibility.enable")
+
+    def sees(self) -> Dialog | None:
+        """Return the dialog that asks for a passkey now, None if there is none."""
+        return next(_dialogs(self._session), None)
+
+    def dialog(self, timeout: float = PATIENCE) -> Dialog:
+        """Wait for the dialog to appear and to take an answer; TooLong if it does not."""
+
+        def ready() -> Dialog | None:
+            found = self.sees()
+            return found if found and found.approve.enabled else None
+
+        return until(
+            self._page, ready, "a dialog that takes an answer", timeout, lambda: f"Seen: {self.sees()}"
+        )
+
+    def approve(self, by: By = "keyboard", timeout: float = PATIENCE) -> Dialog:
+        """Approve as the user would: wait for the dialog, press its button. Return what was approved.
+
+        Raises:
+            NotApproved: the dialog complains instead of closing.
+            TooLong: there is no dialog, or it does not come to an end.
+        """
+        dialog = self.dialog(timeout)
+        self.press(dialog.approve, by)
+
+        def ended() -> str | None:
+            now = self.sees()
+            if now is None or now.node != dialog.node:
+                return ""
+            return now.complaint or None
+
+        if complaint := until(
+            self._page, ended, "an end of the dialog", timeout, lambda: f"Seen: {self.sees()}"
+        ):
+            raise NotApproved(complaint)
+        return dialog
+
+    def decline(self, by: By | Literal["escape"] = "keyboard", timeout: float = PATIENCE) -> Dialog:
+        """Decline, by the button or by Escape; return what was declined."""
+        dialog = self.dialog(timeout)
+        if by == "escape":
+            self._page.keyboard.press("Escape")
+        else:
+            self.press(dialog.decline, by)
+        self.wait_until_gone(dialog, timeout)
+        return dialog
+
+    def wait_until_gone(self, dialog: Dialog, timeout: float = PATIENCE) -> None:
+        """Wait until this dialog has closed; another one may have taken its place."""
+
+        def gone() -> bool:
+            now = self.sees()
+            return now is None or now.node != dialog.node
+
+        until(self._page, gone, "an end of the dialog", timeout, lambda: f"Seen: {self.sees()}")
+
+    def press(self, control: Control, by: By = "keyboard") -> None:
+        """Press something in the dialog: by Tab and Enter, or by a click where it is on the screen."""
+        if by == "mouse":
+            self._page.mouse.click(*self._place(control))
+            return
+        self.tab_to(control)
+        self._page.keyboard.press("Enter")
+
+    def tab_to(self, control: Control) -> int:
+        """Press Tab until the control has the focus; return how often. TooLong if Tab never leads there."""
+        for presses in range(_MOST_STOPS):
+            now = self.sees()
+            if now and now.focused and now.focused.node == control.node:
+                return presses
+            self._page.keyboard.press("Tab")
+        raise TooLong(f"Tab does not lead to {control.name!r}. Seen: {self.sees()}")
+
+    def _place(self, control: Control) -> tuple[float, float]:
+        """Return the middle of a control on the screen, scrolled to if need be."""
+        node = {"backendNodeId": control.node}
+        self._session.send("DOM.scrollIntoViewIfNeeded", node)
+        x = self._session.send("DOM.getBoxModel", node)["model"]["content"]
+        return sum(x[0::2]) / 4, sum(x[1::2]) / 4
+
+
+def _dialogs(session: CDPSession) -> Iterator[Dialog]:
+    """Find the dialogs in the accessibility tree that have a button for a passkey."""
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    by_id = {node["nodeId"]: node for node in nodes}
+    for node in nodes:
+        if not node["ignored"] and _role(node) == "dialog":
+            inside = list(_below(node, by_id))
+            if any(_role(n) == "button" and "passkey" in _name(n).lower() for n in inside):
+                yield _dialog(node, inside, by_id)
+
+
+def _dialog(node: dict[str, Any], inside: list[dict[str, Any]], by_id: dict[str, Any]) -> Dialog:
+    return Dialog(
+        name=_name(node),
+        description=node.get("description", {}).get("value", ""),
+        modal=_property(node, "modal") is True,
+        lines=tuple(_name(n) for n in inside if _role(n) == "StaticText"),
+        headings=tuple(_name(n) for n in inside if _role(n) == "heading"),
+        controls=tuple(_control(n) for n in inside if _property(n, "focusable")),
+        complaint=_said(inside, "alert", by_id),
+        progress=_said(inside, "status", by_id),
+        node=node["backendDOMNodeId"],
+    )
+
+
+def _control(node: dict[str, Any]) -> Control:
+    return Control(
+        role=_role(node),
+        name=_name(node),
+        enabled=not _property(node, "disabled"),
+        focused=_property(node, "focused") is True,
+        node=node["backendDOMNodeId"],
+    )
+
+
+def _said(inside: list[dict[str, Any]], role: str, by_id: dict[str, Any]) -> str:
+    """Return the text in the live region of this role."""
+    regions = [node for node in inside if _role(node) == role]
+    texts = [_name(n) for region in regions for n in _below(region, by_id) if _role(n) == "StaticText"]
+    return " ".join(texts)
+
+
+def _below(node: dict[str, Any], by_id: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Go through what is perceivable below a node, in order."""
+    for child_id in node.get("childIds", []):
+        child = by_id.get(child_id)
+        if child is not None:
+            if not child["ignored"]:
+                yield child
+            yield from _below(child, by_id)
+
+
+def _role(node: dict[str, Any]) -> str:
+    return str(node.get("role", {}).get("value", ""))
+
+
+def _name(node: dict[str, Any]) -> str:
+    return str(node.get("name", {}).get("value", ""))
+
+
+def _property(node: dict[str, Any], name: str) -> object:
+    return next((p["value"].get("value") for p in node.get("properties", []) if p["name"] == name), None)
