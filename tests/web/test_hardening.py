@@ -1,0 +1,162 @@
+"""What holds for every answer: headers, redirects, errors, metadata, operations (PROTOCOL §2, §8)."""
+
+import logging
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from deputize import settings
+from deputize.app import Deputize, build
+from deputize.testing.page import Page
+from deputize.web.hardening import LocalhostRedirect
+from deputize.web.operations import Log
+from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
+
+pytestmark = pytest.mark.anyio
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("path", ["/account", "/tools", "/nothing", "/healthz", "/jwks.json"])
+    async def test_are_on_every_answer(self, bank: Bank, path: str) -> None:
+        answer = await bank.client().get(ISSUER + path)
+        headers = answer.headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "require-trusted-types-for 'script'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["strict-transport-security"].startswith("max-age=")
+
+    async def test_the_account_page_has_nothing_inline(self, bank: Bank, grace: Page) -> None:
+        for client in (bank.client(), grace.http):
+            page = (await client.get(f"{ISSUER}/account")).text
+            assert "<style" not in page
+            assert " style=" not in page
+            assert "onclick" not in page
+
+    async def test_names_are_escaped(self, bank: Bank) -> None:
+        page = bank.page()
+        await page.sign_up("<img src=x>")
+        assert "<img" not in (await page.http.get(f"{ISSUER}/account")).text
+
+
+class TestLocalhost:
+    @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+    async def test_loopback_numbers_are_redirected(self, host: str) -> None:  # SESSION-3
+        site = LocalhostRedirect(Starlette(routes=[Route("/a", lambda r: PlainTextResponse("a"))]))
+        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(site))
+        answer = await client.get(f"http://{host}:8000/a?b=c")
+        assert (answer.status_code, answer.headers["location"]) == (307, "http://localhost:8000/a?b=c")
+        assert (await client.get("http://localhost:8000/a")).text == "a"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("method", "path", "status", "code"),
+        [("GET", "/nothing", 404, "not_found"), ("PUT", "/calls", 405, "method_not_allowed")],
+    )
+    async def test_are_problems(
+        self, bank: Bank, method: str, path: str, status: int, code: str
+    ) -> None:  # ERR-1
+        answer = await bank.client().request(method, ISSUER + path)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert {"type", "title", "status", "detail", "code"} <= set(answer.json())
+
+    async def test_the_unforeseen_tells_nothing(
+        self, bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:  # ERR-3
+        async def fail(_fn: object) -> None:
+            raise RuntimeError("the secret is 42")
+
+        monkeypatch.setattr(bank.deputize.store, "transact", fail)
+        answer = await grace.call("get_balance")
+        assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
+        assert "42" not in answer.text
+
+    async def test_no_secret_reaches_the_log(self, tmp_path: Path, policy: settings.Policy) -> None:  # ERR-3
+        file = tmp_path / "log"
+        with file.open("wb") as stream:
+            deputize = Deputize(policy, tmp_path / "var", log=Log(stream))
+            bank = Bank(deputize, httpx2.AsyncClient(), deputize.authority.clock)  # type: ignore[arg-type]
+            page = bank.page()
+            await page.sign_up()
+            await page.deputize("account:read payments:write")
+            call = (await page.call("get_balance")).json()
+            await page.refresh()
+            bad = {"authorization": f"DPoP {page.tokens['access_token']}x", "dpop": "x"}
+            await page.send("POST", "/calls", {"tool": "a", "arguments": {}, "definition_s256": "x"}, bad)
+            await page.http.aclose()
+            await deputize.aclose()
+        text = file.read_text()
+        assert call["call_id"] in text
+        secrets = [
+            call["call_token"],
+            *(str(page.tokens[n]) for n in ("access_token", "refresh_token")),
+            page.csrf,
+        ]
+        for secret in secrets:
+            assert secret not in text
+        logging.shutdown()
+
+
+class TestOperations:
+    async def test_health_and_metrics(self, bank: Bank, grace: Page) -> None:
+        await grace.call("get_balance")
+        await grace.call("steal")
+        assert (await grace.http.get(f"{ISSUER}/healthz")).text == "ok\n"
+        assert (await grace.http.get(f"{ISSUER}/readyz")).text == "ready\n"
+        metrics = (await grace.http.get(f"{ISSUER}/metrics")).text
+        assert 'deputize_calls_total{code="",state="approved"} 1.0' in metrics
+        assert 'deputize_calls_total{code="unknown_tool",state="denied"} 1.0' in metrics
+
+    async def test_a_checkpoint_is_signed_and_kept(self, bank: Bank, grace: Page) -> None:  # LOG-3
+        note = (await grace.http.get(f"{ISSUER}/log/checkpoint")).text
+        origin, size, *_ = note.splitlines()
+        assert origin == "bank.example/deputize"
+        assert int(size) == len(bank.entries())
+        assert bank.deputize.store.read(lambda tx: tx.checkpoints()) == [note]
+
+    async def test_metadata_is_at_the_root(self, bank: Bank) -> None:
+        client = bank.client()
+        server = (await client.get(f"{ORIGIN}/.well-known/oauth-authorization-server/deputize")).json()
+        assert server["issuer"] == ISSUER
+        assert server["token_endpoint"] == f"{ISSUER}/token"
+        resource = (await client.get(f"{ORIGIN}/.well-known/oauth-protected-resource/deputize")).json()
+        assert resource["dpop_bound_access_tokens_required"] is True
+        keys = (await client.get(server["jwks_uri"])).json()["keys"]
+        assert keys[0]["kty"] == "EC"
+        assert "d" not in keys[0]
+
+
+class TestStandAlone:
+    async def test_the_sites_pages_are_another_origin(self, tmp_path: Path) -> None:
+        path = tmp_path / "deputize.toml"
+        site = 'origin = "https://bank.example"'
+        path.write_text(
+            POLICY.replace(
+                site, f'{site}\nissuer = "https://auth.bank.example/deputize"\nrp_id = "bank.example"'
+            )
+        )
+        client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(build(settings.load(path), tmp_path / "var")),
+            base_url="https://auth.bank.example",
+        )
+        allowed = await client.get("/deputize/tools", headers={"origin": ORIGIN})
+        assert allowed.headers["access-control-allow-origin"] == ORIGIN
+        assert allowed.headers["access-control-allow-credentials"] == "true"
+        other = await client.get("/deputize/tools", headers={"origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+        preflight = await client.options(
+            "/deputize/calls",
+            headers={
+                "origin": ORIGIN,
+                "access-control-request-method": "POST",
+                "access-control-request-headers": "authorization,dpop,content-type",
+            },
+        )
+        assert preflight.status_code == 200
+        await client.aclose()
