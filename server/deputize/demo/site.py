@@ -1,0 +1,147 @@
+"""Harbor, a small bank: a site of its own, with its own books, that lets agents in through deputize.
+
+Read it as an example: `harbor.toml` says what agents may do, `api.py` guards every effect, `static/harbor.js`
+offers the tools, and here deputize is mounted.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+import deputize
+from deputize import Deputize
+
+from . import api
+from .bank import Bank
+
+_PORT = 8000  # what harbor.toml says
+_HERE = Path(str(files(__package__)))
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Harbor:
+    """The running parts of the site. `database` is the bank's own file, not deputize's."""
+
+    app: ASGIApp
+    deputize: Deputize
+    bank: Bank
+    database: Path
+    url: str
+
+
+def build(data: Path, port: int, clock: Callable[[], float] = time.time) -> Harbor:
+    """Build the site for localhost at this port, with everything that it keeps in the folder `data`.
+
+    ValueError if the policy in that folder was made for another port.
+    """
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    url = f"http://localhost:{port}"
+    policy = deputize.load(_policy_file(data, url))
+    if policy.site.origin != url:
+        raise ValueError(
+            f"{data / 'deputize.toml'} is for {policy.site.origin}: serve that port, or change the file"
+        )
+    authority = Deputize(policy, data, clock=clock)
+    database = data / "harbor.db"
+    bank = Bank(database, clock)
+    pages = _Pages(bank, authority)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with authority.lifespan(app):
+            yield
+        bank.close()
+
+    app = Starlette(
+        routes=[
+            *authority.well_known_routes(),
+            Mount("/deputize", authority),
+            *api.routes(bank, authority),
+            Mount("/static", StaticFiles(directory=_HERE / "static")),
+            Route("/", pages.home, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+    return Harbor(app, authority, bank, database, url)
+
+
+def serve(port: int, data: Path) -> None:
+    """Serve Harbor for a person until it is interrupted; ValueError as `build`."""
+    harbor = build(data, port)
+    print(f"Harbor is open at {harbor.url}, and keeps everything under {data}.")
+    print("For a browser whose agents can use its page:")
+    print(f"    chromium --enable-features=WebMCP {harbor.url}")
+    uvicorn.run(harbor.app, host="localhost", port=port, access_log=False, log_level="warning")
+
+
+class _Pages:
+    """The pages for people. There is one."""
+
+    def __init__(self, bank: Bank, authority: Deputize) -> None:
+        self._bank = bank
+        self._authority = authority
+        templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        templates.filters |= {"euros": _euros, "iban": _iban, "day": _day, "iso": _iso}
+        self._home = templates.get_template("home.html")
+
+    async def home(self, request: Request) -> Response:
+        """Show the account of who is signed in, which deputize knows: Harbor has no login of its own."""
+        user = await self._authority.user(request)
+        account = self._bank.account(user.user_id) if user else None
+        transactions = self._bank.transactions(user.user_id) if user else []
+        page = self._home.render(user=user, account=account, transactions=transactions)
+        return HTMLResponse(page, headers=_HEADERS)
+
+
+def _policy_file(data: Path, url: str) -> Path:
+    """Return the policy file in the folder; on the first start it is made there, for the owner to edit."""
+    path = data / "deputize.toml"
+    if not path.exists():
+        text = (_HERE / "harbor.toml").read_text(encoding="utf-8")
+        path.write_text(text.replace(f"http://localhost:{_PORT}", url), encoding="utf-8")
+    return path
+
+
+def _euros(cents: int) -> str:
+    sign = "−" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100:,}.{abs(cents) % 100:02} EUR"
+
+
+def _iban(text: str) -> str:
+    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
+def _day(seconds: int) -> str:
+    day = datetime.fromtimestamp(seconds, UTC)
+    return f"{day.day} {day:%b %Y}"
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
