@@ -1,0 +1,96 @@
+"""The decision: deny by default, in one order (CALL-1)."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.protocol.agent import Agent, Assurance, Ceiling
+from deputize.protocol.authorization import Authorized, decide, known_tool
+from deputize.protocol.errors import Code, Refusal
+from deputize.protocol.grant import Grant, GrantState
+from deputize.protocol.ids import ClientId, GrantId, Jkt, UserId
+from deputize.protocol.policy import Api, Policy, Site
+from deputize.protocol.scope import Scope, ScopeSet
+from deputize.protocol.tool import Schema, Tool
+
+NOW = 1_000
+NAMES = ["a", "b", "c"]
+USER = UserId("usr_x")
+AGENT = Agent(ClientId("agt_x"), Assurance.OPAQUE, Jkt("k"), USER, 0)
+GRANT = Grant(GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1)
+
+subsets = st.frozensets(st.sampled_from(NAMES)).map(ScopeSet)
+some = st.frozensets(st.sampled_from(NAMES), min_size=1).map(ScopeSet)
+
+
+def policy(tool: Tool, ceiling: ScopeSet) -> Policy:
+    site = Site("S", "https://s.example", "https://s.example/deputize", "s.example")
+    scopes = {name: Scope(name, name, True) for name in NAMES}
+    return Policy(site, Api("https://s.example", ()), scopes, {tool.name: tool}, Ceiling(ceiling))
+
+
+@given(some, subsets, subsets)
+def test_a_call_may_do_the_least_of_tool_grant_and_ceiling(
+    asked: ScopeSet, granted: ScopeSet, ceiling: ScopeSet
+) -> None:
+    tool = Tool("t", asked)
+    decision = decide(policy(tool, ceiling), tool, AGENT, replace(GRANT, scopes=granted), {}, list, NOW)
+    if asked <= ceiling and asked <= granted:
+        assert isinstance(decision, Authorized)
+    else:
+        assert isinstance(decision, Refusal)
+        assert decision.code is (Code.INSUFFICIENT_SCOPE if asked <= ceiling else Code.AGENT_NOT_ALLOWED)
+
+
+@given(st.sampled_from(GrantState), st.integers(NOW - 2, NOW + 2))
+def test_only_an_active_grant_that_has_not_expired_grants(
+    state: GrantState, expires_at: int
+) -> None:  # TOKEN-5
+    tool = Tool("t", ScopeSet.of(["a"]))
+    grant = replace(GRANT, state=state, expires_at=expires_at)
+    decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, grant, {}, list, NOW)
+    assert isinstance(decision, Authorized) == (state is GrantState.ACTIVE and NOW < expires_at)
+
+
+def test_agents_and_grants_that_do_not_belong_together() -> None:
+    tool = Tool("t", ScopeSet.of(["a"]))
+    rules = policy(tool, ScopeSet.of(NAMES))
+    cases = [
+        (None, GRANT, Code.UNKNOWN_AGENT),
+        (replace(AGENT, revoked_at=1), GRANT, Code.UNKNOWN_AGENT),
+        (AGENT, None, Code.CONSENT_REQUIRED),
+        (AGENT, replace(GRANT, client_id=ClientId("agt_y")), Code.CONSENT_REQUIRED),
+        (AGENT, replace(GRANT, user_id=UserId("usr_y")), Code.CONSENT_REQUIRED),
+    ]
+    for agent, grant, code in cases:
+        decision = decide(rules, tool, agent, grant, {}, list, NOW)
+        assert isinstance(decision, Refusal)
+        assert decision.code is code
+
+
+def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
+    tool = Tool("t", ScopeSet.of(["a"]))
+    for assurance in (Assurance.REGISTERED, Assurance.ORIGIN):
+        agent = replace(AGENT, assurance=assurance)
+        decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, agent, GRANT, {}, list, NOW)
+        assert isinstance(decision, Refusal)
+        assert decision.code is Code.AGENT_NOT_ALLOWED
+
+
+def test_arguments_come_last() -> None:
+    tool = Tool("t", ScopeSet.of(["a"]), input_schema=Schema({"required": ["x"]}))
+    rules = policy(tool, ScopeSet.of(NAMES))
+    decision = decide(rules, tool, AGENT, GRANT, {}, list, NOW)
+    assert isinstance(decision, Refusal)
+    assert decision.code is Code.INVALID_ARGUMENTS
+    assert isinstance(decide(rules, tool, AGENT, GRANT, {"x": 1}, list, NOW), Authorized)
+
+
+def test_tools_that_nobody_declared() -> None:  # SHIM-1, CALL-8
+    public = Tool("help", public=True)
+    rules = policy(public, ScopeSet())
+    for name, code in (("t", Code.UNKNOWN_TOOL), ("help", Code.TOOL_IS_PUBLIC)):
+        answer = known_tool(rules, name)
+        assert isinstance(answer, Refusal)
+        assert answer.code is code

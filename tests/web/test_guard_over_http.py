@@ -1,0 +1,133 @@
+"""A site's API in another process than its authority: the guard redeems over HTTP (GUARD-3, GUARD-5, GUARD-6, PROOF-4)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import orjson
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deputize import settings
+from deputize.app import Deputize
+from deputize.guard import Guard, HttpRedeemer
+from deputize.protocol.canonical import b64u
+from deputize.testing.page import Page
+from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank, Clock, _mounted
+
+pytestmark = pytest.mark.anyio
+
+TRANSFER = {"amount": 250, "name": "Ada"}
+
+
+@pytest.fixture
+def api_key() -> EllipticCurvePrivateKey:
+    return generate_private_key(SECP256R1())
+
+
+@pytest.fixture
+async def bank(tmp_path: Path, api_key: EllipticCurvePrivateKey) -> AsyncIterator[Bank]:
+    numbers = api_key.public_key().public_numbers()
+    x, y = (b64u(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+    path = tmp_path / "deputize.toml"
+    path.write_text(f'{POLICY}\n[[api.keys]]\nkty = "EC"\ncrv = "P-256"\nx = "{x}"\ny = "{y}"\n')
+    clock = Clock()
+    deputize = Deputize(settings.load(path), tmp_path / "var", clock=clock)
+    bank = Bank(deputize, httpx2.AsyncClient(), clock)
+    yield bank
+    for page in bank.pages:
+        await page.http.aclose()
+    await bank.http.aclose()
+    await deputize.aclose()
+
+
+class Api:
+    """The site's API, guarded; counts what it did."""
+
+    def __init__(
+        self, bank: Bank, key: EllipticCurvePrivateKey, transport: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
+        self.done: list[object] = []
+        client = httpx2.AsyncClient(transport=transport or httpx2.ASGITransport(_mounted(bank.deputize)))
+        redeemer = HttpRedeemer(ISSUER, key, client=client, clock=bank.clock)
+        self.guard = Guard(ISSUER, ORIGIN, redeemer.key_of, redeemer, clock=bank.clock)
+        app = Starlette(
+            routes=[
+                Route("/api/transfers", self.guard.tool("transfer_money")(self.transfer), methods=["POST"])
+            ]
+        )
+        self.http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app), base_url="https://api.bank.example"
+        )
+
+    async def transfer(self, request: Request) -> Response:
+        self.done.append(request.state.deputize.arguments)
+        return JSONResponse({"sent": True})
+
+    async def post(self, call_token: str, arguments: object) -> httpx2.Response:
+        """Send the request that the page's tool would send."""
+        headers = {"txn-token": call_token, "content-type": "application/json"}
+        return await self.http.post("/api/transfers", content=orjson.dumps(arguments), headers=headers)
+
+
+async def approved(page: Page) -> str:
+    """Let the user approve a transfer; return its call token."""
+    call = (await page.call("transfer_money", dict(TRANSFER))).json()
+    answer = await page.confirm(f"/calls/{call['call_id']}")
+    return str(answer.json()["call_token"])
+
+
+async def test_runs_what_was_approved_once_and_reports(
+    bank: Bank, grace: Page, api_key: EllipticCurvePrivateKey
+) -> None:
+    api = Api(bank, api_key)
+    token = await approved(grace)
+    answers = await asyncio.gather(*(api.post(token, TRANSFER) for _ in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[409] * 9]
+    assert api.done == [TRANSFER]
+    assert [(e["kind"], e.get("reported_by")) for e in bank.entries()][-1] == ("call.succeeded", "api")
+
+
+async def test_other_arguments_do_not_run(bank: Bank, grace: Page, api_key: EllipticCurvePrivateKey) -> None:
+    api = Api(bank, api_key)
+    answer = await api.post(await approved(grace), {**TRANSFER, "amount": 2500})
+    assert answer.json()["code"] == "argument_hash_mismatch"
+    assert api.done == []
+
+
+async def test_a_key_that_is_not_registered_redeems_nothing(bank: Bank, grace: Page) -> None:
+    api = Api(bank, generate_private_key(SECP256R1()))
+    answer = await api.post(await approved(grace), TRANSFER)
+    assert answer.json()["code"] == "redeemer_not_allowed"
+    assert api.done == []
+
+
+async def test_a_revoked_grant_stops_it_at_the_last_step(
+    bank: Bank, grace: Page, api_key: EllipticCurvePrivateKey
+) -> None:  # GUARD-4
+    api = Api(bank, api_key)
+    token = await approved(grace)
+    await bank.revoke(str(grace.tokens["grant_id"]))
+    assert (await api.post(token, TRANSFER)).json()["code"] == "grant_revoked"
+    assert api.done == []
+
+
+async def test_nothing_runs_without_the_authority(
+    bank: Bank, grace: Page, api_key: EllipticCurvePrivateKey
+) -> None:  # GUARD-6
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("nobody is there")
+
+    api = Api(bank, api_key, httpx2.MockTransport(refuse))
+    answer = await api.post(await approved(grace), TRANSFER)
+    assert (answer.status_code, answer.json()["code"]) == (503, "authority_unavailable")
+    assert api.done == []
