@@ -1,9 +1,9 @@
-"""Who calls, what the user allowed, and whether a human approved this very call: for WebMCP tools of a web page.
+"""Who calls, what the user allowed, and whether a human approved this very call: for WebMCP tools of a page.
 
     policy = deputize.load("deputize.toml")
     authority = deputize.Deputize(policy, data="var", current_user=…)
 
-The public names are loaded when they are first used, so that a guard or a rule alone brings no web server with it.
+The public names are loaded when they are first used: a guard or a rule alone brings no web server with it.
 """
 
 from importlib import import_module

@@ -1,0 +1,57 @@
+"""The command `deputize`."""
+
+import sqlite3
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import deputize
+from deputize.cli import data, policy, run
+from deputize.cli.out import fail
+from deputize.protocol.errors import Refused
+from deputize.store.migrations import NewerDatabase
+
+
+class _Commands(TyperGroup):
+    """Ends a command with one line where its surroundings fail it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # whoever reads the output has seen enough, and click ends quietly
+        except (OSError, sqlite3.Error, Refused, NewerDatabase) as error:
+            fail(str(error))
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"deputize {deputize.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Who calls, what the user allowed, and whether a human approved this very call."""
+
+
+app.command()(policy.init)
+app.command()(policy.check)
+app.command()(run.serve)
+app.command()(run.demo)
+for name in ("users", "agents", "grants", "keys", "log"):
+    app.add_typer(getattr(data, name), name=name)

@@ -1,0 +1,172 @@
+"""Commands of the owner over an authority's data: users, agents, grants, keys and the record.
+
+They work beside a running server: each change is one transaction in the same store, and recorded like any.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from deputize.cli.out import UNUSABLE, fail, show, when
+from deputize.cli.policy import PolicyPath, read_policy
+from deputize.protocol.canonical import b64u
+from deputize.protocol.credential import RECOVERY_LIFETIME
+from deputize.protocol.errors import Refusal
+from deputize.protocol.grant import Grant, GrantState
+from deputize.protocol.ids import UserId
+from deputize.service import credentials
+from deputize.service import grants as granting
+from deputize.service.ports import Reader, Tx
+from deputize.store.sqlite import SqliteStore
+
+T = TypeVar("T")
+
+Data = Annotated[
+    Path, typer.Option("--data", envvar="DEPUTIZE_DATA", help="Folder of the authority's database and keys.")
+]
+_VAR = Path("var")
+
+users = typer.Typer(no_args_is_help=True, help="The users, and a way back in for one who lost every passkey.")
+agents = typer.Typer(no_args_is_help=True, help="The agents that users met, and their end.")
+grants = typer.Typer(no_args_is_help=True, help="What users let agents do, and its end.")
+keys = typer.Typer(no_args_is_help=True, help="The keys that sign tokens.")
+log = typer.Typer(no_args_is_help=True, help="The record of every decision.")
+
+
+@users.command("list")
+def list_users(data: Data = _VAR) -> None:
+    """List the users, oldest first."""
+    rows = _read(data, lambda tx: [(user, len(tx.credentials(user.user_id))) for user in tx.users()])
+    show(
+        ["user", "name", "since", "passkeys", "id at the site"],
+        (
+            [user.user_id, user.name, when(user.created_at), str(passkeys), user.external_id or ""]
+            for user, passkeys in rows
+        ),
+    )
+
+
+@users.command()
+def recover(
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The user, usr_…, as `deputize users list` says.")
+    ],
+    data: Data = _VAR,
+    policy: PolicyPath = Path("deputize.toml"),
+) -> None:
+    """Print a link with which a user enrolls one new passkey. It works once, for 15 minutes, and is recorded.
+
+    Whoever has the link becomes that user: be sure whom you give it to.
+    """
+    issuer = read_policy(policy).site.issuer
+    secret = secrets.token_bytes(32)
+    digest = hashlib.sha256(secret).digest()
+    _change(data, lambda tx, now: credentials.issue_recovery(tx, UserId(user), digest, now))  # CRED-5
+    typer.echo(f"{issuer}/account#recovery={b64u(secret)}")
+    typer.echo(
+        f"Good once, within {RECOVERY_LIFETIME // 60} minutes, for {user}. This was recorded.", err=True
+    )
+
+
+@agents.command("list")
+def list_agents(data: Data = _VAR) -> None:
+    """List the agents, oldest first."""
+    rows = _read(data, lambda tx: [(agent, tx.user(agent.user_id)) for agent in tx.agents()])
+    show(
+        ["agent", "kind", "user", "name", "since", "state"],
+        (
+            [
+                agent.client_id,
+                agent.assurance,
+                agent.user_id,
+                user.name if user else "",
+                when(agent.created_at),
+                "active" if agent.revoked_at is None else f"revoked {when(agent.revoked_at)}",
+            ]
+            for agent, user in rows
+        ),
+    )
+
+
+@agents.command("revoke")
+def revoke_agent(
+    agent: Annotated[
+        str, typer.Argument(metavar="AGENT", help="The agent, agt_…, as `deputize agents list` says.")
+    ],
+    data: Data = _VAR,
+) -> None:
+    """Revoke an agent, and all that it was granted. It bites at the agent's next step, and is recorded."""
+    _change(data, lambda tx, now: granting.revoke_agent(tx, agent, now))
+    typer.echo(f"{agent} and its grants are revoked.")
+
+
+@grants.command("list")
+def list_grants(data: Data = _VAR) -> None:
+    """List what users granted, newest first."""
+    now = int(time.time())
+    rows = _read(data, lambda tx: [(grant, tx.user(grant.user_id)) for grant in tx.grants()])
+    show(
+        ["grant", "agent", "user", "name", "since", "state", "scopes"],
+        (
+            [
+                grant.grant_id,
+                grant.client_id,
+                grant.user_id,
+                user.name if user else "",
+                when(grant.created_at),
+                _state(grant, now),
+                str(grant.scopes),
+            ]
+            for grant, user in rows
+        ),
+    )
+
+
+@grants.command("revoke")
+def revoke_grant(
+    grant: Annotated[
+        str, typer.Argument(metavar="GRANT", help="The grant, grt_…, as `deputize grants list` says.")
+    ],
+    data: Data = _VAR,
+) -> None:
+    """Revoke a grant. It bites at the agent's next step, and is recorded."""
+    _change(data, lambda tx, now: granting.revoke(tx, grant, now))  # GRANT-5
+    typer.echo(f"{grant} is revoked.")
+
+
+def _state(grant: Grant, now: int) -> str:
+    if grant.state is not GrantState.ACTIVE:
+        return grant.state
+    return f"active until {when(grant.expires_at)}" if now < grant.expires_at else "expired"  # TOKEN-5
+
+
+@contextmanager
+def _opened(data: Path) -> Iterator[SqliteStore]:
+    path = data / "deputize.db"
+    if not path.is_file():
+        fail(f"no authority has its data in {data}: there is no {path.name} (say --data)", UNUSABLE)
+    store = SqliteStore(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _read(data: Path, fn: Callable[[Reader], T]) -> T:
+    with _opened(data) as store:
+        return store.read(fn)
+
+
+def _change(data: Path, fn: Callable[[Tx, int], Refusal | None]) -> None:
+    now = int(time.time())
+    with _opened(data) as store:
+        refusal = asyncio.run(store.transact(lambda tx: fn(tx, now)))
+    if refusal is not None:
+        fail(refusal.detail)

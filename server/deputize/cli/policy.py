@@ -1,0 +1,96 @@
+"""Commands over the policy file."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deputize.cli.out import FAULT, UNUSABLE, fail, show
+from deputize.protocol.agent import Assurance
+from deputize.protocol.credential import AuthenticatorClass
+from deputize.protocol.policy import Policy
+from deputize.protocol.tool import Tool
+from deputize.settings import PolicyError, load
+
+PolicyPath = Annotated[Path, typer.Option("--policy", envvar="DEPUTIZE_POLICY", help="The policy file.")]
+_DEFAULT = Path("deputize.toml")
+
+
+def read_policy(path: Path) -> Policy:
+    """Load a policy for a command that needs one, or end the command."""
+    try:
+        return load(path)
+    except FileNotFoundError:
+        fail(f"there is no {path}; `deputize init {path}` writes one", UNUSABLE)
+    except PolicyError as error:
+        count = len(error.faults)
+        fail(f"{path} has {count} fault{'s' * (count > 1)}; `deputize check {path}` names them")
+
+
+def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = _DEFAULT) -> None:
+    """Write a policy file to begin with, with every key explained. An existing file is left alone."""
+    template = (files("deputize.settings") / "template.toml").read_bytes()
+    try:
+        with path.open("xb") as file:
+            file.write(template)
+    except FileExistsError:
+        fail(f"{path} is there already, and was left as it is", UNUSABLE)
+    typer.echo(f"{path} is written. Make it yours, then: deputize check {path}")
+
+
+def check(
+    path: Annotated[Path, typer.Argument(help="The policy file.", envvar="DEPUTIZE_POLICY")] = _DEFAULT,
+) -> None:
+    """Name every fault of a policy file; if there is none, say who may do what.
+
+    A fault is a line `path:line: key: what is wrong`, and the exit code is then 1.
+    """
+    try:
+        policy = load(path)
+    except FileNotFoundError:
+        fail(f"there is no {path}; `deputize init {path}` writes one", UNUSABLE)
+    except PolicyError as error:
+        for fault in error.faults:
+            typer.echo(f"{path}:{fault}")
+        raise typer.Exit(FAULT) from None
+    _summarize(policy)
+
+
+def _summarize(policy: Policy) -> None:
+    site = policy.site
+    typer.echo(f"{site.name}: {site.origin}")
+    typer.echo(f"deputize answers at {site.issuer}, with passkeys for {site.rp_id}.\n")
+    show(
+        ["tool", "who may call", "user approves", "passkey", "in", "scopes"],
+        ([tool.name, *_rules(tool, policy), str(tool.scopes)] for tool in policy.tools.values()),
+    )
+    typer.echo(
+        "\nAn agent is one in a user's browser, once that user has consented. Any other tool is refused.\n"
+    )
+    opaque = policy.ceiling.of(Assurance.OPAQUE)
+    show(
+        ["scope", "for agents", "writes", "what users read"],
+        (
+            [
+                scope.name,
+                "yes" if scope.name in opaque else "no",
+                "yes" if scope.writes else "no",
+                scope.title,
+            ]
+            for scope in policy.scopes.values()
+        ),
+    )
+
+
+def _rules(tool: Tool, policy: Policy) -> tuple[str, str, str, str]:
+    if tool.public:
+        return "anybody", "", "", "page"
+    callers = ["agent"] if tool.scopes <= policy.ceiling.of(Assurance.OPAQUE) else []
+    asked = {"never": "never", "always": "each call", "when": "some calls"}[tool.approval.name]
+    if tool.direct:  # CALL-7
+        callers.append("user")
+        asked = {"never": "own calls", "when": "own, some others"}.get(tool.approval.name, asked)
+    roaming = tool.authenticator_class is AuthenticatorClass.CROSS_PLATFORM
+    passkey = "" if asked == "never" else "phone or key" if roaming else "any"
+    return ", ".join(callers) or "nobody", asked, passkey, tool.executes.value

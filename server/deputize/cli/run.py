@@ -1,0 +1,75 @@
+"""Commands that run something: the authority alone, and the demo."""
+
+import gc
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deputize.cli.data import Data
+from deputize.cli.out import FAULT, UNUSABLE, fail
+from deputize.cli.policy import PolicyPath, read_policy
+
+_VAR = Path("var")
+
+
+def serve(
+    policy: PolicyPath = Path("deputize.toml"),
+    data: Data = _VAR,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free one.")
+    ] = 8000,
+) -> None:
+    """Serve the authority alone, for a site that does not mount it, until interrupted.
+
+    TLS is the business of what stands in front. Nothing that a proxy adds to a request is believed: the
+    policy's issuer is the URL under which the authority is reached.
+    """
+    settings = read_policy(policy)
+    import uvicorn  # the other commands start without a web server
+
+    from deputize.app import build
+
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        fail(f"cannot listen on {host} port {port}: {error.strerror}", UNUSABLE)
+    config = uvicorn.Config(
+        build(settings, data),
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_config=None,  # the authority writes log lines of its own
+    )
+    # What is there at the start stays: the collector need not look at it again (DESIGN §9).
+    gc.collect()
+    gc.freeze()
+    typer.echo(f"{settings.site.issuer} answers on {host} port {listener.getsockname()[1]}.", err=True)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def demo(
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the story's bank to a person instead of playing the story.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="With --serve: the port to listen on.")] = 8000,
+    data: Annotated[Path, typer.Option(help="With --serve: folder of its databases, keys, policy.")] = _VAR,
+    shots: Annotated[Path | None, typer.Option(help="Folder for pictures of the dialogs.")] = None,
+    headed: Annotated[bool, typer.Option("--headed", help="Show the browser.")] = False,
+) -> None:
+    """Play the story of one call in a real browser, narrated; exit code 0 only if all comes out as told."""
+    if serve:
+        from deputize.demo import site
+
+        site.serve(port, data)
+        return
+    try:
+        from deputize.demo import story
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("deputize"):
+            raise
+        fail(f"the story needs {error.name}, which comes with: pip install 'deputize[testing]'", UNUSABLE)
+    raise typer.Exit(0 if story.run(shots=shots, headed=headed) else FAULT)

@@ -1,0 +1,155 @@
+"""The owner's commands over an authority's data, beside a running server or without one."""
+
+import asyncio
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from typer.testing import CliRunner
+
+from deputize.cli import app
+from deputize.protocol.agent import Agent, Assurance
+from deputize.protocol.canonical import unb64u
+from deputize.protocol.credential import User
+from deputize.protocol.grant import Grant, GrantState
+from deputize.protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
+from deputize.protocol.scope import ScopeSet
+from deputize.service.ports import Tx
+from deputize.store.sqlite import SqliteStore
+
+T = TypeVar("T")
+
+USER = UserId(make_id("usr", bytes(16)))
+AGENT = ClientId(make_id("agt", bytes(16)))
+GRANT = GrantId(make_id("grt", bytes(16)))
+BORN = 1_700_000_000
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]:
+    """Open a store with one user, one agent and one grant, as a running server would have it."""
+    monkeypatch.chdir(tmp_path)
+    Path("var").mkdir()
+    store = SqliteStore(Path("var/deputize.db"))
+    transact(store, lambda tx: populate(tx, int(time.time()) + 3600))
+    yield store
+    store.close()
+
+
+def transact(store: SqliteStore, fn: Callable[[Tx], T]) -> T:
+    return asyncio.run(store.transact(fn))
+
+
+def populate(tx: Tx, expires_at: int) -> None:
+    tx.add_user(User(USER, "Ada\x1b[31m Lovelace [bold]", b"handle", BORN))
+    tx.add_agent(Agent(AGENT, Assurance.OPAQUE, Jkt("k"), USER, BORN))
+    scopes = ScopeSet.of(["account:read"])
+    tx.add_grant(Grant(GRANT, USER, AGENT, scopes, GrantState.PENDING, {}, BORN, expires_at))
+    tx.move_grant(GRANT, GrantState.ACTIVE, BORN, expires_at)
+
+
+def kinds(store: SqliteStore) -> list[str]:
+    return [json.loads(entry.leaf)["kind"] for entry in store.read(lambda tx: tx.entries(0, 100))]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("users", [USER, "2023-11-14 22:13:20Z", "0"]),
+        ("agents", [AGENT, "opaque", USER, "2023-11-14 22:13:20Z", "active"]),
+        ("grants", [GRANT, AGENT, USER, "2023-11-14 22:13:20Z", "active until", "account:read"]),
+    ],
+)
+def test_lists_have_one_line_for_each(store: SqliteStore, command: str, words: list[str]) -> None:
+    result = run(app, [command, "list"])
+    assert result.exit_code == 0
+    header, row = result.stdout.splitlines()
+    assert header.startswith(command.removesuffix("s"))
+    assert [word for word in words if word not in row] == []
+    assert "Ada\ufffd[31m Lovelace [bold]" in row  # whoever signed up with it
+
+
+def test_token_5_a_grant_that_has_run_out_is_not_active(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "deputize.db")
+    transact(store, lambda tx: populate(tx, int(time.time())))
+    store.close()
+    row = run(app, ["grants", "list", "--data", str(tmp_path)]).stdout.splitlines()[1]
+    assert "expired" in row
+    assert "active" not in row
+
+
+def test_revoking_a_grant_is_recorded(store: SqliteStore) -> None:
+    result = run(app, ["grants", "revoke", GRANT])
+    assert (result.exit_code, result.stdout) == (0, f"{GRANT} is revoked.\n")
+    grant = store.read(lambda tx: tx.grant(GRANT))
+    assert grant is not None
+    assert grant.state is GrantState.REVOKED
+    assert kinds(store) == ["grant.revoked"]
+    assert "revoked" in run(app, ["grants", "list"]).stdout
+
+
+def test_revoking_an_agent_revokes_its_grant(store: SqliteStore) -> None:
+    result = run(app, ["agents", "revoke", AGENT])
+    assert (result.exit_code, result.stdout) == (0, f"{AGENT} and its grants are revoked.\n")
+    assert kinds(store) == ["agent.revoked", "grant.revoked"]
+    assert "revoked 20" in run(app, ["agents", "list"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["grants", "revoke", "grt_x"], "There is no such grant"),
+        (["agents", "revoke", "agt_x"], "There is no such agent"),
+        (["users", "recover", "usr_x"], "There is no such user"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(store: SqliteStore, command: list[str], message: str) -> None:
+    run(app, ["init"])
+    result = run(app, command)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert result.stderr.startswith(f"deputize: {message}")
+    assert kinds(store) == []
+
+
+def test_cred_5_recovery_is_a_link_of_900_s_that_works_once_and_is_recorded(store: SqliteStore) -> None:
+    run(app, ["init"])
+    now = int(time.time())
+    result = run(app, ["users", "recover", USER])
+    assert result.exit_code == 0
+    page, _, secret = result.stdout.strip().partition("#recovery=")
+    assert page == "http://localhost:8000/deputize/account"
+    digest = hashlib.sha256(unb64u(secret)).digest()
+    assert kinds(store) == ["recovery.issued"]
+    assert store.read(lambda tx: tx.recovery(digest, now + 899)) == USER
+    assert store.read(lambda tx: tx.recovery(digest, now + 960)) is None
+    assert secret not in str(store.read(lambda tx: tx.entries(0, 100)))
+    assert transact(store, lambda tx: tx.consume_recovery(digest, now)) == USER
+    assert transact(store, lambda tx: tx.consume_recovery(digest, now)) is None
+
+
+def test_the_command_is_a_module_too(store: SqliteStore) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "deputize", "grants", "revoke", "grt_x"], capture_output=True, text=True
+    )
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith("deputize: There is no such grant")
+
+
+def test_data_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    result = run(app, ["users", "list", "--data", str(tmp_path / "x")])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "no authority has its data in" in result.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_broken_database_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "deputize.db").write_bytes(b"no database, but long enough to look like one" * 100)
+    result = run(app, ["users", "list", "--data", str(tmp_path)])
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "deputize: file is not a database\n")

@@ -1,0 +1,118 @@
+"""`deputize init` and `deputize check`."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deputize.cli import app
+
+run = CliRunner().invoke
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_what_init_writes_passes_check() -> None:
+    assert run(app, ["init"]).exit_code == 0
+    result = run(app, ["check"])
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["search_help", "anybody", "page"] in rows
+    assert ["get_balance", "agent", "never", "api", "account:read"] in rows
+    assert ["transfer_money", "nobody", "each", "call", "any", "api", "payments:write"] in rows
+    assert "Any other tool is refused." in result.stdout
+    assert [
+        "account:read",
+        "yes",
+        "no",
+        "See",
+        "your",
+        "accounts",
+        "and",
+        "what",
+        "moved",
+        "on",
+        "them",
+    ] in rows
+
+
+def test_init_leaves_a_file_alone() -> None:
+    Path("mine.toml").write_text("mine")
+    result = run(app, ["init", "mine.toml"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "deputize: mine.toml is there already, and was left as it is\n"
+    assert Path("mine.toml").read_text() == "mine"
+
+
+def test_check_names_all_faults_with_file_and_line() -> None:
+    Path("deputize.toml").write_text(
+        "[site]\nnam = 'x'\norigin = 'http://localhost'\n[lifetimes]\nwait = 26\n"
+    )
+    result = run(app, ["check"])
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        'deputize.toml:1: site.name: missing; write name = "Harbor"',
+        'deputize.toml:2: site.nam: no such key; did you mean "name"?',
+        "deputize.toml:5: lifetimes.wait: 26 seconds are out of range; write 0 to 25",
+    ]
+
+
+@pytest.mark.parametrize("command", [["check", "x.toml"], ["serve", "--policy", "x.toml"]])
+def test_a_policy_that_is_not_there(command: list[str]) -> None:
+    result = run(app, command)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "deputize: there is no x.toml; `deputize init x.toml` writes one\n"
+
+
+def test_a_policy_that_cannot_be_read() -> None:
+    result = run(app, ["check", "."])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert "Is a directory" in result.stderr
+
+
+def test_serve_does_not_start_on_faults() -> None:
+    Path("deputize.toml").write_text("[site]\n")
+    result = run(app, ["serve"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert (
+        result.stderr == "deputize: deputize.toml has 2 faults; `deputize check deputize.toml` names them\n"
+    )
+    assert not Path("var").exists()
+
+
+READ = 'scopes = ["read"]\ndescribe = "x"\n'
+RULES = {
+    "public = true": "anybody page",
+    READ: "agent never api read",
+    'scopes = ["read", "write"]\nexecutes = "page"': "nobody never page read write",
+    READ
+    + 'approval = "always"\nauthenticator_class = "cross-platform"': "agent each call phone or key api read",
+    READ + "approval = { when = {} }": "agent some calls any api read",
+    READ + "direct = true": "agent, user own calls any api read",
+    READ + "direct = true\napproval = { when = {} }": "agent, user own, some others any api read",
+    READ + 'direct = true\napproval = "always"': "agent, user each call any api read",
+}
+
+
+@pytest.mark.parametrize(("rules", "row"), RULES.items())
+def test_check_says_who_may_do_what(rules: str, row: str) -> None:
+    Path("deputize.toml").write_text(
+        "[site]\nname = 'x'\norigin = 'http://localhost'\n[scopes.read]\ntitle = 'r'\nwrites = false\n"
+        f"[scopes.write]\ntitle = 'w'\n[tools.t]\n{rules}\n"
+    )
+    result = run(app, ["check"])
+    assert result.exit_code == 0, result.stdout
+    assert ["t", *row.split()] in [line.split() for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "command", ["", "init", "check", "serve", "demo", "users", "agents", "grants", "keys", "log"]
+)
+def test_every_command_explains_itself(command: str) -> None:
+    result = run(app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
