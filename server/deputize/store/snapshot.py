@@ -1,0 +1,124 @@
+"""Reads of the rows, in SQL that SQLite and PostgreSQL both speak, with `:named` parameters."""
+
+# ruff: noqa: D102  # what each method promises is written in service/ports.py
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from ..protocol.agent import Agent
+from ..protocol.call import Call
+from ..protocol.challenge import Challenge
+from ..protocol.credential import Credential, User
+from ..protocol.grant import Grant
+from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
+from ..protocol.merkle import Frontier
+from ..service.ports import Reader, Session, StoredEntry
+from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, SESSIONS, USERS, Table
+
+T = TypeVar("T")
+
+
+class Cursor(Protocol):
+    """What a statement leaves behind (PEP 249)."""
+
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows the statement changed."""
+
+    def fetchone(self) -> Any:
+        """Return the next row, a tuple, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all remaining rows."""
+
+
+Execute = Callable[[str, Mapping[str, object]], Cursor]
+
+
+class Snapshot(Reader):
+    """A `Reader` over one connection. Whoever opens the connection sees to the snapshot."""
+
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
+
+    def user(self, user_id: UserId) -> User | None:
+        return self._one(USERS, "user_id = :user_id", user_id=user_id)
+
+    def users(self) -> list[User]:
+        return self._all(USERS, "TRUE ORDER BY seq")
+
+    def user_by_handle(self, handle: bytes) -> User | None:
+        return self._one(USERS, "handle = :handle", handle=handle)
+
+    def user_by_external_id(self, external_id: str) -> User | None:
+        return self._one(USERS, "external_id = :external_id", external_id=external_id)
+
+    def session(self, digest: bytes) -> Session | None:
+        return self._one(SESSIONS, "digest = :digest", digest=digest)
+
+    def credential(self, credential_id: CredentialId) -> Credential | None:
+        return self._one(CREDENTIALS, "credential_id = :credential_id", credential_id=credential_id)
+
+    def credentials(self, user_id: UserId) -> list[Credential]:
+        return self._all(CREDENTIALS, "user_id = :user_id AND active = 1 ORDER BY seq", user_id=user_id)
+
+    def recovery(self, digest: bytes, now: int) -> UserId | None:
+        row = self._execute(
+            "SELECT user_id FROM recoveries WHERE digest = :digest AND used_at IS NULL AND expires_at > :now",
+            {"digest": digest, "now": now},
+        ).fetchone()
+        return None if row is None else UserId(row[0])
+
+    def agent(self, client_id: ClientId) -> Agent | None:
+        return self._one(AGENTS, "client_id = :client_id", client_id=client_id)
+
+    def agent_by_key(self, jkt: Jkt) -> Agent | None:
+        return self._one(AGENTS, "jkt = :jkt", jkt=jkt)
+
+    def agents(self, user_id: UserId | None = None) -> list[Agent]:
+        return self._all(AGENTS, _of(user_id) + " ORDER BY seq", user_id=user_id)
+
+    def grant(self, grant_id: GrantId) -> Grant | None:
+        return self._one(GRANTS, "grant_id = :grant_id", grant_id=grant_id)
+
+    def active_grant(self, user_id: UserId, client_id: ClientId) -> Grant | None:
+        where = "user_id = :user_id AND client_id = :client_id AND state = 'active'"
+        return self._one(GRANTS, where, user_id=user_id, client_id=client_id)
+
+    def grants(self, user_id: UserId | None = None) -> list[Grant]:
+        return self._all(GRANTS, _of(user_id) + " AND was_active = 1 ORDER BY seq DESC", user_id=user_id)
+
+    def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
+        return self._one(CHALLENGES, "challenge_id = :challenge_id", challenge_id=challenge_id)
+
+    def call(self, call_id: CallId) -> Call | None:
+        return self._one(CALLS, "call_id = :call_id", call_id=call_id)
+
+    def latest_call(self, match_key: bytes) -> Call | None:
+        return self._one(CALLS, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)
+
+    def head(self) -> Frontier:
+        row = self._execute("SELECT frontier FROM log_head", {}).fetchone()
+        return Frontier() if row is None else Frontier.from_bytes(row[0])
+
+    def entries(self, start: int, limit: int) -> list[StoredEntry]:
+        rows = self._execute(
+            "SELECT idx, leaf, leaf_hash FROM entries WHERE idx >= :start ORDER BY idx LIMIT :limit",
+            {"start": start, "limit": limit},
+        )
+        return [StoredEntry(*row) for row in rows.fetchall()]
+
+    def checkpoints(self) -> list[str]:
+        return [note for (note,) in self._execute("SELECT note FROM checkpoints ORDER BY seq", {}).fetchall()]
+
+    def _one(self, table: Table[T], where: str, **parameters: object) -> T | None:
+        row = self._execute(f"{table.select} WHERE {where}", parameters).fetchone()
+        return None if row is None else table.value(row)
+
+    def _all(self, table: Table[T], where: str, **parameters: object) -> list[T]:
+        rows = self._execute(f"{table.select} WHERE {where}", parameters)
+        return [table.value(row) for row in rows.fetchall()]
+
+
+def _of(user_id: UserId | None) -> str:
+    return "TRUE" if user_id is None else "user_id = :user_id"

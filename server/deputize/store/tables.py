@@ -1,0 +1,84 @@
+"""How values lie in rows: a column for each field of a dataclass, under the field's name."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from enum import StrEnum
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from ..protocol.agent import Agent, Assurance
+from ..protocol.call import Call, State
+from ..protocol.canonical import canonicalize
+from ..protocol.challenge import Challenge, Purpose
+from ..protocol.credential import AuthenticatorClass, Credential, User
+from ..protocol.grant import Grant, GrantState
+from ..protocol.scope import ScopeSet
+from ..service.ports import Session
+
+T = TypeVar("T")
+Column = tuple[Callable[[Any], object], Callable[[Any], object]]
+"""How a field becomes what the database holds, and back. Fields without one are held as they are."""
+
+
+class Table(Generic[T]):
+    """A table that holds values of one dataclass, and perhaps columns of its own beside them."""
+
+    def __init__(self, name: str, value: type[T], **columns: Column) -> None:
+        names = tuple(field.name for field in fields(value))  # type: ignore[arg-type]  # T is a dataclass
+        self.name = name
+        self.select = " ".join(("SELECT", ", ".join(names), "FROM", name))
+        self._value = value
+        self._names = names
+        self._fields: Callable[[T], tuple[object, ...]] = attrgetter(*names)
+        self._encode = [(field, write) for field, (write, _) in columns.items()]
+        self._decode = [(names.index(field), read) for field, (_, read) in columns.items()]
+
+    def insert(self, *own: str) -> str:
+        """Return the statement that stores a row; `own` are columns that are no fields."""
+        names = (*self._names, *own)
+        marks = ", ".join(f":{name}" for name in names)
+        return " ".join(("INSERT INTO", self.name, "(", ", ".join(names), ") VALUES (", marks, ")"))
+
+    def row(self, value: T) -> dict[str, Any]:
+        """Return the named parameters that hold `value`."""
+        row = dict(zip(self._names, self._fields(value), strict=True))
+        for field, write in self._encode:
+            row[field] = write(row[field])
+        return row
+
+    def value(self, row: tuple[Any, ...]) -> T:
+        """Return the value that a row of `select` holds."""
+        columns = list(row)
+        for index, read in self._decode:
+            columns[index] = read(columns[index])
+        return self._value(*columns)
+
+
+def _one_of(enum: type[StrEnum]) -> Column:
+    return attrgetter("value"), enum
+
+
+_FLAG: Column = (int, bool)
+_SCOPES: Column = (str, lru_cache(4096)(ScopeSet.parse))
+_NAMES: Column = (lambda names: " ".join(sorted(names)), lambda text: frozenset(text.split()))
+_JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
+_CANONICAL: Column = (canonicalize, orjson.loads)
+
+USERS = Table("users", User)
+SESSIONS = Table("sessions", Session)
+CREDENTIALS = Table("credentials", Credential, transports=_NAMES, active=_FLAG)
+AGENTS = Table("agents", Agent, assurance=_one_of(Assurance))
+GRANTS = Table("grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON)
+CHALLENGES = Table("challenges", Challenge, purpose=_one_of(Purpose))
+CALLS = Table(
+    "calls",
+    Call,
+    state=_one_of(State),
+    scopes=_SCOPES,
+    arguments=_CANONICAL,
+    authenticator_class=_one_of(AuthenticatorClass),
+    delivered=_FLAG,
+)

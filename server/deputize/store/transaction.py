@@ -1,0 +1,250 @@
+"""Writes of the rows. What can lose a race is one statement; the rows it changed tell who won (DESIGN §6)."""
+
+# ruff: noqa: D102, S608  # what methods promise is written in service/ports.py; SQL is made of constants
+
+import hashlib
+from collections.abc import Iterable
+
+from ..protocol.agent import Agent
+from ..protocol.call import LIFETIME, OVERDUE, Call, State
+from ..protocol.call import TRANSITIONS as CALL_TRANSITIONS
+from ..protocol.challenge import MAX_ATTEMPTS, Challenge
+from ..protocol.credential import Credential, User
+from ..protocol.entry import Entry
+from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
+from ..protocol.grant import Grant, GrantState
+from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
+from ..protocol.merkle import Frontier, leaf_hash
+from ..service.ports import Proof, Session, Tx
+from .snapshot import Execute, Snapshot
+from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, SESSIONS, USERS
+
+SWEEP_LIMIT = 1000
+"""Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
+
+
+def _listed(states: Iterable[str]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+_ADD_USER = USERS.insert()
+_ADD_SESSION = SESSIONS.insert()
+_ADD_CREDENTIAL = (
+    CREDENTIALS.insert()
+    + """
+    ON CONFLICT (credential_id) DO UPDATE SET public_key = excluded.public_key,
+        sign_count = excluded.sign_count, transports = excluded.transports, label = excluded.label,
+        created_at = excluded.created_at, active = excluded.active
+    WHERE credentials.user_id = excluded.user_id AND credentials.active = 0"""
+)
+_ACTIVATE_CREDENTIAL = """
+    UPDATE credentials SET active = 1
+    WHERE credential_id = :credential_id AND user_id = :user_id AND active = 0"""
+_ADVANCE_COUNTER = """
+    UPDATE credentials SET sign_count = :presented
+    WHERE credential_id = :credential_id AND (sign_count = 0 OR sign_count < :presented)"""
+_REMOVE_CREDENTIAL = "DELETE FROM credentials WHERE credential_id = :credential_id AND user_id = :user_id"
+_ADD_RECOVERY = "INSERT INTO recoveries (digest, user_id, expires_at) VALUES (:digest, :user_id, :expires_at)"
+_CONSUME_RECOVERY = """
+    UPDATE recoveries SET used_at = :now
+    WHERE digest = :digest AND used_at IS NULL AND expires_at > :now RETURNING user_id"""
+_ADD_AGENT = AGENTS.insert() + " ON CONFLICT DO NOTHING"
+_REVOKE_AGENT = "UPDATE agents SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL"
+_ADD_GRANT = GRANTS.insert("was_active")
+_ACTIVATE_GRANT = """
+    UPDATE grants SET state = 'active', was_active = 1, expires_at = :expires_at
+    WHERE grant_id = :grant_id AND state = 'pending' AND expires_at > :now"""
+_END_GRANT = {
+    state: f"UPDATE grants SET state = '{state}' WHERE grant_id = :grant_id AND state IN ({_listed(sources)})"
+    for state in (GrantState.DECLINED, GrantState.REVOKED)
+    for sources in [[source for source, targets in GRANT_TRANSITIONS.items() if state in targets]]
+}
+_ROTATE_REFRESH = """
+    UPDATE grants SET refresh_generation = refresh_generation + 1, refreshed_at = :now
+    WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
+        OR (refresh_generation = :generation + 1 AND refreshed_at > :now - :grace))
+    RETURNING refresh_generation"""
+_ADD_CHALLENGE = CHALLENGES.insert()
+_CONSUME_CHALLENGE = f"""
+    UPDATE challenges SET consumed_at = :now
+    WHERE challenge_id = :challenge_id AND consumed_at IS NULL AND expires_at > :now
+        AND attempts < {MAX_ATTEMPTS}"""
+_FAIL_CHALLENGE = "UPDATE challenges SET attempts = attempts + 1 WHERE challenge_id = :challenge_id"
+_USE_PROOF = """
+    INSERT INTO proofs (digest, keep_until) VALUES (:digest, :keep_until) ON CONFLICT DO NOTHING"""
+_ADD_CALL = CALLS.insert()
+_MOVE_CALL = """
+    UPDATE calls SET state = :state, deadline = :deadline, entry = :entry,
+        challenge_id = COALESCE(:challenge_id, challenge_id)
+    WHERE call_id = :call_id AND state = :source AND (deadline > :now OR :state = :overdue)"""
+_RENEW_CALL_ENTRY = "UPDATE calls SET entry = :entry WHERE call_id = :call_id"
+_MARK_DELIVERED = """
+    UPDATE calls SET delivered = 1
+    WHERE call_id = :call_id AND user_id = :user_id AND page_jkt = :page_jkt"""
+# The first condition is, word for word, the one of the partial index, or the index is not used.
+_OVERDUE = f"state IN ({_listed(OVERDUE)}) AND deadline <= :now ORDER BY deadline LIMIT :limit"
+_ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
+_SET_HEAD = """
+    INSERT INTO log_head (one, frontier) VALUES (1, :frontier)
+    ON CONFLICT (one) DO UPDATE SET frontier = excluded.frontier"""
+_ADD_CHECKPOINT = "INSERT INTO checkpoints (size, note) VALUES (:size, :note) ON CONFLICT DO NOTHING"
+_OLDEST_PROOFS = f"(SELECT seq, keep_until FROM proofs ORDER BY seq LIMIT {SWEEP_LIMIT}) AS oldest"
+_SWEEPS = [
+    f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {some} WHERE {dead} LIMIT {SWEEP_LIMIT})"
+    for table, key, some, dead in (
+        # The times of proofs have no index: they are stored almost in that order.
+        ("proofs", "seq", _OLDEST_PROOFS, "keep_until <= :now"),
+        ("challenges", "challenge_id", "challenges", "expires_at <= :now"),
+        ("recoveries", "digest", "recoveries", "expires_at <= :now"),
+        ("sessions", "digest", "sessions", "expires_at <= :now"),
+        ("grants", "grant_id", "grants", "state = 'pending' AND expires_at <= :now"),
+    )
+]
+
+
+class Transaction(Snapshot, Tx):
+    """A `Tx` over one connection, used for one transaction after another.
+
+    Whoever commits calls `begin` first and `flush` last; around a savepoint, `mark` and perhaps `rewind`.
+    """
+
+    def __init__(self, execute: Execute) -> None:
+        super().__init__(execute)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the head: another process may have appended since."""
+        self._head: Frontier | None = None
+        self._stored_head: Frontier | None = None
+
+    def mark(self) -> Frontier | None:
+        """Return what `rewind` needs to follow the database back to where it is now."""
+        return self._head
+
+    def rewind(self, mark: Frontier | None) -> None:
+        """Follow a rollback to a savepoint."""
+        self._head = mark
+
+    def flush(self) -> None:
+        """Write the head, once for all that was appended."""
+        if self._head is not None and self._head is not self._stored_head:
+            self._execute(_SET_HEAD, {"frontier": self._head.to_bytes()})
+
+    def head(self) -> Frontier:
+        if self._head is None:
+            self._head = self._stored_head = super().head()
+        return self._head
+
+    def append(self, entry: Entry, now: int) -> int:
+        head = self.head()
+        leaf = entry.leaf(head.size, now)
+        digest = leaf_hash(leaf)
+        self._execute(_ADD_ENTRY, {"idx": head.size, "leaf": leaf, "leaf_hash": digest})
+        self._head = head.append(digest)
+        return head.size
+
+    def add_checkpoint(self, size: int, note: str) -> None:
+        self._execute(_ADD_CHECKPOINT, {"size": size, "note": note})
+
+    def add_user(self, user: User) -> None:
+        self._execute(_ADD_USER, USERS.row(user))
+
+    def add_session(self, session: Session) -> None:
+        self._execute(_ADD_SESSION, SESSIONS.row(session))
+
+    def end_session(self, digest: bytes) -> bool:
+        return self._changed("DELETE FROM sessions WHERE digest = :digest", digest=digest)
+
+    def add_credential(self, credential: Credential) -> bool:
+        return self._changed(_ADD_CREDENTIAL, **CREDENTIALS.row(credential))
+
+    def activate_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
+        return self._changed(_ACTIVATE_CREDENTIAL, credential_id=credential_id, user_id=user_id)
+
+    def advance_counter(self, credential_id: CredentialId, presented: int) -> bool:
+        return self._changed(_ADVANCE_COUNTER, credential_id=credential_id, presented=presented)
+
+    def remove_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
+        return self._changed(_REMOVE_CREDENTIAL, credential_id=credential_id, user_id=user_id)
+
+    def add_recovery(self, digest: bytes, user_id: UserId, expires_at: int) -> None:
+        self._execute(_ADD_RECOVERY, {"digest": digest, "user_id": user_id, "expires_at": expires_at})
+
+    def consume_recovery(self, digest: bytes, now: int) -> UserId | None:
+        row = self._execute(_CONSUME_RECOVERY, {"digest": digest, "now": now}).fetchone()
+        return None if row is None else UserId(row[0])
+
+    def add_agent(self, agent: Agent) -> bool:
+        return self._changed(_ADD_AGENT, **AGENTS.row(agent))
+
+    def revoke_agent(self, client_id: ClientId, now: int) -> bool:
+        return self._changed(_REVOKE_AGENT, client_id=client_id, now=now)
+
+    def add_grant(self, grant: Grant) -> None:
+        was_active = grant.state in {GrantState.ACTIVE, GrantState.REVOKED}
+        self._execute(_ADD_GRANT, {**GRANTS.row(grant), "was_active": int(was_active)})
+
+    def move_grant(
+        self, grant_id: GrantId, state: GrantState, now: int, expires_at: int | None = None
+    ) -> bool:
+        if state is GrantState.ACTIVE:
+            return self._changed(_ACTIVATE_GRANT, grant_id=grant_id, now=now, expires_at=expires_at)
+        if state not in _END_GRANT:
+            raise ValueError(f"no grant becomes {state}")
+        return self._changed(_END_GRANT[state], grant_id=grant_id)
+
+    def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
+        parameters = {"grant_id": grant_id, "generation": generation, "now": now, "grace": grace}
+        row = self._execute(_ROTATE_REFRESH, parameters).fetchone()
+        return None if row is None else int(row[0])
+
+    def add_challenge(self, challenge: Challenge) -> None:
+        self._execute(_ADD_CHALLENGE, CHALLENGES.row(challenge))
+
+    def consume_challenge(self, challenge_id: ChallengeId, now: int) -> bool:
+        return self._changed(_CONSUME_CHALLENGE, challenge_id=challenge_id, now=now)
+
+    def fail_challenge(self, challenge_id: ChallengeId) -> None:
+        self._execute(_FAIL_CHALLENGE, {"challenge_id": challenge_id})
+
+    def use_proof(self, proof: Proof) -> bool:
+        # 16 bytes in place of two texts: this index is what costs most, and every request looks into it.
+        digest = hashlib.sha256(f"{proof.jkt} {proof.jti}".encode()).digest()[:16]
+        return self._changed(_USE_PROOF, digest=digest, keep_until=proof.keep_until)
+
+    def add_call(self, call: Call) -> None:
+        self._execute(_ADD_CALL, CALLS.row(call))
+
+    def move_call(
+        self, call: Call, state: State, now: int, entry: int, challenge_id: ChallengeId | None = None
+    ) -> bool:
+        if state not in CALL_TRANSITIONS[call.state]:  # CALL-4
+            raise ValueError(f"no call moves from {call.state} to {state}")
+        return self._changed(
+            _MOVE_CALL,
+            call_id=call.call_id,
+            source=call.state.value,
+            state=state.value,
+            overdue=OVERDUE[call.state].value,
+            deadline=now + LIFETIME.get(state, 0),
+            now=now,
+            entry=entry,
+            challenge_id=challenge_id,
+        )
+
+    def renew_call_entry(self, call_id: CallId, entry: int) -> None:
+        self._execute(_RENEW_CALL_ENTRY, {"call_id": call_id, "entry": entry})
+
+    def mark_delivered(self, call_ids: Iterable[CallId], user_id: UserId, page_jkt: Jkt) -> None:
+        for call_id in call_ids:
+            parameters = {"call_id": call_id, "user_id": user_id, "page_jkt": page_jkt}
+            self._execute(_MARK_DELIVERED, parameters)
+
+    def overdue_calls(self, now: int, limit: int) -> list[Call]:
+        return self._all(CALLS, _OVERDUE, now=now, limit=limit)
+
+    def sweep(self, now: int) -> int:
+        return sum(self._execute(statement, {"now": now}).rowcount for statement in _SWEEPS)
+
+    def _changed(self, statement: str, **parameters: object) -> bool:
+        return self._execute(statement, parameters).rowcount == 1
