@@ -28,6 +28,7 @@ class Code(StrEnum):
     INVALID_GRANT = "invalid_grant"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     INVALID_SCOPE = "invalid_scope"
+    INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
     UNKNOWN_AGENT = "unknown_agent"
     AGENT_NOT_ALLOWED = "agent_not_allowed"
     CONSENT_REQUIRED = "consent_required"
@@ -36,6 +37,8 @@ class Code(StrEnum):
     GRANT_EXPIRED = "grant_expired"
     GRANT_REVOKED = "grant_revoked"
     INSUFFICIENT_SCOPE = "insufficient_scope"
+    CONSTRAINT_VIOLATED = "constraint_violated"
+    CONSTRAINT_EXHAUSTED = "constraint_exhausted"
     # calls
     UNKNOWN_TOOL = "unknown_tool"
     TOOL_IS_PUBLIC = "tool_is_public"
@@ -84,6 +87,7 @@ STATUS: Mapping[Code, int] = {
     Code.INVALID_ARGUMENTS: 400,
     Code.INVALID_GRANT: 400,
     Code.INVALID_SCOPE: 400,
+    Code.INVALID_AUTHORIZATION_DETAILS: 400,
     Code.UNSUPPORTED_GRANT_TYPE: 400,
     Code.TOOL_IS_PUBLIC: 400,
     Code.MISSING_EVIDENCE: 400,

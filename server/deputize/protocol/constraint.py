@@ -1,0 +1,297 @@
+"""Constraints on a grant: `authorization_details` of type `webmcp_tool` (RFC 9396; PROTOCOL §12).
+
+A constraint only ever takes away. Those of a grant hold all at once, so narrowing is adding: whatever a narrowed grant
+allows, the wider one allowed before. That is what `narrow` builds and `covers` checks.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal
+
+from .canonical import Json, canonicalize
+from .errors import Code, Refusal, Refused
+from .tool import Schema, is_tool_name
+
+TYPE = "webmcp_tool"
+MAX_DETAILS = 16
+UNITS = 1_000_000  # sums are kept in millionths, rounded up: integers do not drift
+_MEMBERS = frozenset({"type", "tool", "schema", "max_calls", "sum", "not_before", "not_after", "hours"})
+_POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)+\Z")  # RFC 6901, not the whole document
+_CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
+_MAX_COUNT = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a call takes from one counter of a grant: `amount` of at most `limit` in all."""
+
+    counter: str
+    amount: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One limit on one tool. Every part that is absent limits nothing.
+
+    `hours` is a span of the day in UTC, `("09:00", "17:00")`, the end exclusive, across midnight where it ends earlier.
+    `sums` maps a JSON pointer into the arguments to the most that its values may add up to, in millionths.
+    """
+
+    tool: str
+    schema: Schema | None = None
+    max_calls: int | None = None
+    sums: Mapping[str, int] = field(default_factory=dict)
+    not_before: int | None = None
+    not_after: int | None = None
+    hours: tuple[str, str] | None = None
+
+    @classmethod
+    def parse(cls, detail: Json) -> "Constraint":
+        """Read one authorization detail; Refused(invalid_authorization_details) for anything not understood."""
+        if (
+            not isinstance(detail, dict) or detail.get("type") != TYPE or not detail.keys() <= _MEMBERS
+        ):  # CONS-1
+            raise _bad(f"each detail has type {TYPE} and members {', '.join(sorted(_MEMBERS))}")
+        tool = detail.get("tool")
+        if not isinstance(tool, str) or not is_tool_name(tool):
+            raise _bad("`tool` names a tool")
+        return cls(
+            tool,
+            _schema(detail["schema"]) if "schema" in detail else None,
+            _number(detail, "max_calls"),
+            _sums(detail["sum"]) if "sum" in detail else {},
+            _number(detail, "not_before"),
+            _number(detail, "not_after"),
+            _hours(detail["hours"]) if "hours" in detail else None,
+        )
+
+    def detail(self) -> dict[str, Json]:
+        """Write it as an authorization detail."""
+        told: dict[str, Json] = {"type": TYPE, "tool": self.tool}
+        if self.schema is not None:
+            told["schema"] = self.schema.source
+        for name in ("max_calls", "not_before", "not_after"):
+            if (value := getattr(self, name)) is not None:
+                told[name] = value
+        if self.sums:
+            told["sum"] = {pointer: _plain(limit) for pointer, limit in self.sums.items()}
+        if self.hours is not None:
+            told["hours"] = list(self.hours)
+        return told
+
+    def refuses(self, arguments: Json, now: int) -> str | None:
+        """Say why this call is outside the constraint, counters aside, or None if it is inside."""
+        if self.not_before is not None and now < self.not_before:
+            return "its time has not come yet"
+        if self.not_after is not None and now >= self.not_after:  # TOKEN-5
+            return "its time is over"
+        if self.hours is not None and not _within(self.hours, now):
+            return f"it is allowed from {self.hours[0]} to {self.hours[1]} UTC only"
+        if self.schema is not None and (fault := self.schema.fault(arguments)) is not None:
+            return f"the arguments go beyond what was allowed: {fault}"
+        return None
+
+    def uses(self, arguments: Json) -> list[Use]:
+        """Return what this call takes from the counters; Refused for a summed value that is no amount (CONS-3)."""
+        taken = [] if self.max_calls is None else [Use(f"{self.tool} calls", 1, self.max_calls)]
+        for pointer, limit in self.sums.items():
+            taken.append(Use(f"{self.tool} {pointer}", _amount(arguments, pointer), limit))
+        return taken
+
+    def covers(self, other: "Constraint") -> bool:
+        """Tell whether everything that `other` allows of this tool, this one allows too (CONS-2).
+
+        Schemas are compared by equality: whether one schema accepts less than another cannot be decided in general.
+        """
+        return (
+            self.tool == other.tool
+            and (self.schema is None or _same(self.schema, other.schema))
+            and _at_most(other.max_calls, self.max_calls)
+            and all(_at_most(other.sums.get(pointer), limit) for pointer, limit in self.sums.items())
+            and _at_most(other.not_after, self.not_after)
+            and _at_least(other.not_before, self.not_before)
+            and (self.hours is None or self.hours == other.hours)
+        )
+
+    def text(self) -> str:
+        """Say it in words for the person who consents, one clause after the other."""
+        told = []
+        if self.max_calls is not None:
+            told.append(f"at most {self.max_calls} {'time' if self.max_calls == 1 else 'times'}")
+        told += [f"{_last(pointer)} at most {_plain(limit)} in all" for pointer, limit in self.sums.items()]
+        if self.not_before is not None:
+            told.append(f"from {_day(self.not_before)}")
+        if self.not_after is not None:
+            told.append(f"until {_day(self.not_after)}")
+        if self.hours is not None:
+            told.append(f"between {self.hours[0]} and {self.hours[1]} UTC")
+        if self.schema is not None:
+            told.append(f"only with arguments that fit {canonicalize(self.schema.source).decode()}")
+        return f"{self.tool}: {', '.join(told) or 'without further limits'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """All constraints of one grant; each of them holds (CONS-2)."""
+
+    parts: tuple[Constraint, ...] = ()
+
+    @classmethod
+    def parse(cls, details: Json) -> "Constraints":
+        """Read `authorization_details`; Refused(invalid_authorization_details)."""
+        if not isinstance(details, list) or len(details) > MAX_DETAILS:
+            raise _bad(f"it is a list of at most {MAX_DETAILS} details")
+        return cls(tuple(Constraint.parse(detail) for detail in details))
+
+    def details(self) -> list[Json]:
+        """Write them as `authorization_details`."""
+        return [part.detail() for part in self.parts]
+
+    def narrow(self, asked: "Constraints") -> "Constraints":
+        """Add what is asked for; what is there already is not repeated. The result never allows more (CONS-2)."""
+        known = [part.detail() for part in self.parts]
+        merged = self.parts + tuple(part for part in asked.parts if part.detail() not in known)
+        if len(merged) > MAX_DETAILS:
+            raise _bad(f"together these are more than {MAX_DETAILS} details")
+        return Constraints(merged)
+
+    def widened_by(self, asked: "Constraints") -> str | None:
+        """Name the tool of an asked constraint that is looser than one that holds, or None (CONS-2)."""
+        known = [part.detail() for part in self.parts]
+        for part in asked.parts:
+            if part.detail() not in known and any(_looser(part, held) for held in self.parts):
+                return part.tool
+        return None
+
+    def covers(self, other: "Constraints") -> bool:
+        """Tell whether `other` allows nothing that this does not: each limit here is met by one there (CONS-2)."""
+        return all(any(held.covers(part) for part in other.parts) for held in self.parts)
+
+    def refuses(self, tool: str, arguments: Json, now: int) -> Refusal | None:
+        """Say why a call of this tool is outside, counters aside."""
+        for part in self._of(tool):
+            if (why := part.refuses(arguments, now)) is not None:
+                return Refusal(Code.CONSTRAINT_VIOLATED, f"The user has limited this: {why}.", {"tool": tool})
+        return None
+
+    def uses(self, tool: str, arguments: Json) -> list[Use]:
+        """Return what a call of this tool takes from the counters, the tightest limit for each (CONS-3)."""
+        tightest: dict[str, Use] = {}
+        for part in self._of(tool):
+            for use in part.uses(arguments):
+                known = tightest.get(use.counter)
+                if known is None or use.limit < known.limit:
+                    tightest[use.counter] = use
+        return list(tightest.values())
+
+    def texts(self) -> list[str]:
+        """Say them in words, one line each."""
+        return [part.text() for part in self.parts]
+
+    def _of(self, tool: str) -> Iterable[Constraint]:
+        return (part for part in self.parts if part.tool == tool)
+
+
+def _bad(why: str) -> Refused:
+    return Refused(Code.INVALID_AUTHORIZATION_DETAILS, f"authorization_details: {why}.")
+
+
+def _schema(source: Json) -> Schema:
+    if not isinstance(source, dict):
+        raise _bad("`schema` is a JSON Schema object")
+    try:
+        return Schema(source)
+    except ValueError as error:
+        raise _bad("`schema` is not a JSON Schema") from error
+
+
+def _number(detail: Mapping[str, Json], name: str) -> int | None:
+    if name not in detail:
+        return None
+    value = detail[name]
+    if isinstance(value, bool) or not isinstance(value, int) or value < (name == "max_calls"):
+        raise _bad(f"`{name}` is a positive whole number")
+    return value
+
+
+def _sums(value: Json) -> dict[str, int]:
+    if not isinstance(value, dict) or not value:
+        raise _bad("`sum` maps JSON pointers to amounts")
+    sums = {}
+    for pointer, limit in value.items():
+        if not _POINTER.match(pointer) or isinstance(limit, bool) or not isinstance(limit, int | float):
+            raise _bad("`sum` maps JSON pointers to amounts")
+        if not 0 < limit <= _MAX_COUNT:
+            raise _bad(f"an amount in `sum` is above 0 and at most {_MAX_COUNT}")
+        sums[pointer] = int(Decimal(str(limit)) * UNITS)  # a limit is rounded down, what is taken from it up
+    return sums
+
+
+def _hours(value: Json) -> tuple[str, str]:
+    match value:
+        case [str(start), str(end)] if _CLOCK.match(start) and _CLOCK.match(end) and start != end:
+            return start, end
+    raise _bad('`hours` is a span of the day in UTC, ["09:00", "17:00"]')
+
+
+def _within(hours: tuple[str, str], now: int) -> bool:
+    start, end = hours
+    clock = datetime.fromtimestamp(now, UTC).strftime("%H:%M")
+    return start <= clock < end if start < end else clock >= start or clock < end
+
+
+def _amount(arguments: Json, pointer: str) -> int:
+    """Find the number that a pointer names, in millionths, rounded up; a negative one would give back (CONS-3)."""
+    value = arguments
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        else:
+            value = None
+            break
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_COUNT:
+        raise Refused(
+            Code.CONSTRAINT_VIOLATED, f"The user has limited the sum of {pointer}: give an amount there."
+        )
+    return int((Decimal(str(value)) * UNITS).to_integral_value(ROUND_CEILING))
+
+
+def _same(a: Schema, b: Schema | None) -> bool:
+    return b is not None and canonicalize(a.source) == canonicalize(b.source)
+
+
+def _at_most(value: int | None, limit: int | None) -> bool:
+    return limit is None or (value is not None and value <= limit)
+
+
+def _at_least(value: int | None, limit: int | None) -> bool:
+    return limit is None or (value is not None and value >= limit)
+
+
+def _looser(asked: Constraint, held: Constraint) -> bool:
+    """Tell whether a part that both have is wider in `asked`: that is asking for more, not for less."""
+    pairs = [(asked.max_calls, held.max_calls), (asked.not_after, held.not_after)]
+    pairs += [(asked.sums.get(pointer), limit) for pointer, limit in held.sums.items()]
+    later = (
+        asked.not_before is not None and held.not_before is not None and asked.not_before < held.not_before
+    )
+    return asked.tool == held.tool and (
+        later or any(a is not None and h is not None and a > h for a, h in pairs)
+    )
+
+
+def _plain(units: int) -> int | float:
+    whole, rest = divmod(units, UNITS)
+    return float(Decimal(units) / UNITS) if rest else whole
+
+
+def _last(pointer: str) -> str:
+    return pointer.rpartition("/")[2]
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y %H:%M UTC")

@@ -1,0 +1,212 @@
+"""Constraints: whatever is granted after narrowing was granted before (CONS-1 to CONS-3)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.protocol.constraint import Constraint, Constraints
+from deputize.protocol.errors import Code, Refused
+
+TOOLS = ["pay", "read"]
+SCHEMAS: list[dict[str, Any]] = [
+    {"properties": {"amount": {"maximum": 50}}},
+    {"required": ["name"]},
+    {"properties": {"name": {"enum": ["Ada", "Bob"]}}},
+]
+
+details = st.fixed_dictionaries(
+    {"type": st.just("webmcp_tool"), "tool": st.sampled_from(TOOLS)},
+    optional={
+        "schema": st.sampled_from(SCHEMAS),
+        "max_calls": st.integers(1, 5),
+        "sum": st.fixed_dictionaries({"/amount": st.one_of(st.integers(1, 200), st.floats(0.5, 200))}),
+        "not_before": st.integers(0, 100_000),
+        "not_after": st.integers(0, 100_000),
+        "hours": st.sampled_from([["09:00", "17:00"], ["22:00", "06:00"]]),
+    },
+)
+constraints = st.lists(details, max_size=4).map(Constraints.parse)
+calls = st.tuples(
+    st.sampled_from(TOOLS),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "amount": st.one_of(st.integers(-5, 250), st.floats(0, 250)),
+            "name": st.sampled_from(["Ada", "Eve"]),
+        },
+    ),
+    st.integers(0, 100_000),
+)
+
+
+def allowed(held: Constraints, walk: list[tuple[str, dict[str, Any], int]]) -> list[bool]:
+    """Play calls in order against the limits and counters of one grant."""
+    used: dict[str, int] = {}
+    results = []
+    for tool, arguments, now in walk:
+        try:
+            uses = held.uses(tool, arguments)
+        except Refused:
+            results.append(False)
+            continue
+        yes = held.refuses(tool, arguments, now) is None and all(
+            used.get(use.counter, 0) + use.amount <= use.limit for use in uses
+        )
+        if yes:
+            for use in uses:
+                used[use.counter] = used.get(use.counter, 0) + use.amount
+        results.append(yes)
+    return results
+
+
+@given(constraints, constraints, calls)
+def test_narrowing_never_allows_more(held: Constraints, asked: Constraints, call: Any) -> None:  # CONS-2
+    narrowed = held.narrow(asked)
+    assert held.covers(narrowed)
+    assert asked.covers(narrowed)
+    if allowed(narrowed, [call]) == [True]:
+        assert allowed(held, [call]) == [True]
+        assert allowed(asked, [call]) == [True]
+
+
+@given(constraints, constraints, st.lists(calls, max_size=8))
+def test_a_narrowed_grant_spends_no_more_than_the_wide_one_has(
+    held: Constraints, asked: Constraints, walk: Any
+) -> None:  # CONS-3
+    done = [call for call, yes in zip(walk, allowed(held.narrow(asked), walk), strict=True) if yes]
+    assert all(allowed(held, done))
+
+
+@given(details, details, calls)
+def test_what_is_covered_is_allowed_by_the_cover(wide: Any, tight: Any, call: Any) -> None:  # CONS-2
+    a, b = Constraint.parse(wide), Constraint.parse(tight)
+    assert a.covers(a)
+    if a.covers(b) and call[0] == b.tool and allowed(Constraints((b,)), [call]) == [True]:
+        assert allowed(Constraints((a,)), [call]) == [True]
+
+
+@given(constraints)
+def test_the_wire_form_reads_back(held: Constraints) -> None:
+    assert Constraints.parse(held.details()).details() == held.details()
+    assert held.narrow(held).details() == held.details()
+    assert held.widened_by(held) is None
+    assert len(held.texts()) == len(held.parts)
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        None,
+        "webmcp_tool",
+        {},
+        {"type": "payment", "tool": "pay"},
+        {"type": "webmcp_tool"},
+        {"type": "webmcp_tool", "tool": "deputize.consent"},
+        {"type": "webmcp_tool", "tool": "a b"},
+        {"type": "webmcp_tool", "tool": "pay", "unknown": 1},
+        {"type": "webmcp_tool", "tool": "pay", "max_calls": 0},
+        {"type": "webmcp_tool", "tool": "pay", "max_calls": True},
+        {"type": "webmcp_tool", "tool": "pay", "max_calls": 1.5},
+        {"type": "webmcp_tool", "tool": "pay", "max_calls": None},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"amount": 5}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": 0}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": -5}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": True}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/a~2": 5}},
+        {"type": "webmcp_tool", "tool": "pay", "hours": ["9:00", "17:00"]},
+        {"type": "webmcp_tool", "tool": "pay", "hours": ["09:00", "24:00"]},
+        {"type": "webmcp_tool", "tool": "pay", "hours": ["09:00", "09:00"]},
+        {"type": "webmcp_tool", "tool": "pay", "schema": True},
+        {"type": "webmcp_tool", "tool": "pay", "schema": {"type": 5}},
+        {"type": "webmcp_tool", "tool": "pay", "schema": {"$ref": "https://evil.example"}},
+    ],
+)
+def test_what_is_not_understood_is_refused(detail: Any) -> None:  # CONS-1
+    with pytest.raises(Refused) as refused:
+        Constraints.parse([detail])
+    assert refused.value.refusal.code is Code.INVALID_AUTHORIZATION_DETAILS
+
+
+def test_the_number_of_details_is_bounded() -> None:  # CONS-1
+    detail = {"type": "webmcp_tool", "tool": "pay"}
+    one = Constraints.parse([{**detail, "max_calls": n} for n in range(1, 17)])
+    with pytest.raises(Refused):
+        Constraints.parse([detail] * 17)
+    with pytest.raises(Refused):
+        one.narrow(Constraints.parse([{**detail, "max_calls": 17}]))
+
+
+@pytest.mark.parametrize(
+    ("amount", "yes"),
+    [
+        (500, True),
+        (500.0, True),
+        (500.0000001, False),
+        (501, False),
+        (-1, False),
+        (True, False),
+        ("1", False),
+        (None, False),
+    ],
+)
+def test_sums_take_amounts_only(amount: Any, yes: bool) -> None:  # CONS-3
+    held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": 500}}])
+    assert allowed(held, [("pay", {"amount": amount}, 0)]) == [yes]
+    assert allowed(held, [("pay", {}, 0)]) == [False]
+
+
+def test_tenths_add_up() -> None:  # CONS-3
+    held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": 1}}])
+    assert allowed(held, [("pay", {"amount": 0.1}, 0)] * 11) == [True] * 10 + [False]
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "yes"),
+    [
+        (["09:00", "17:00"], "08:59", False),
+        (["09:00", "17:00"], "09:00", True),
+        (["09:00", "17:00"], "16:59", True),
+        (["09:00", "17:00"], "17:00", False),
+        (["22:00", "06:00"], "23:30", True),
+        (["22:00", "06:00"], "05:59", True),
+        (["22:00", "06:00"], "06:00", False),
+    ],
+)
+def test_hours_of_the_day(hours: list[str], at: str, yes: bool) -> None:
+    held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "hours": hours}])
+    hour, minute = map(int, at.split(":"))
+    assert allowed(held, [("pay", {}, hour * 3600 + minute * 60)]) == [yes]
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "wider"),
+    [
+        ({"max_calls": 3}, {"max_calls": 4}, "pay"),
+        ({"max_calls": 3}, {"max_calls": 3}, None),
+        ({"max_calls": 3}, {"sum": {"/amount": 9}}, None),
+        ({"sum": {"/amount": 5}}, {"sum": {"/amount": 6}}, "pay"),
+        ({"not_after": 5}, {"not_after": 6}, "pay"),
+        ({"not_before": 5}, {"not_before": 4}, "pay"),
+    ],
+)
+def test_asking_for_more_is_noticed(held: Any, asked: Any, wider: str | None) -> None:  # CONS-2
+    base = {"type": "webmcp_tool", "tool": "pay"}
+    assert Constraints.parse([{**base, **held}]).widened_by(Constraints.parse([{**base, **asked}])) == wider
+
+
+def test_words_for_the_person_who_consents() -> None:
+    held = Constraints.parse(
+        [
+            {
+                "type": "webmcp_tool",
+                "tool": "pay",
+                "max_calls": 1,
+                "sum": {"/amount": 500},
+                "hours": ["09:00", "17:00"],
+            }
+        ]
+    )
+    assert held.texts() == ["pay: at most 1 time, amount at most 500 in all, between 09:00 and 17:00 UTC"]
