@@ -1,0 +1,230 @@
+"""The authority's own keys, in one private file: for its tokens, for the record, and for what it seals."""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import ECAlgorithm
+from jwt.exceptions import InvalidKeyError
+
+from ..protocol.canonical import Json, b64u, unb64u
+from ..protocol.ids import Jkt
+
+KEPT = 24 * 3600
+"""Seconds that a signing key stays in the JWKS after another has taken its place; no token lives as long."""
+
+LOOK_EVERY = 1.0
+"""Seconds between looks at the file."""
+
+_BYTES = 32  # of an Ed25519 key, and of the secret
+_REQUIRED = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+
+
+def thumbprint(jwk: Mapping[str, Json]) -> Jkt:
+    """Return the SHA-256 thumbprint of a key (RFC 7638), base64url; ValueError for what is no public key."""
+    kind = jwk.get("kty")
+    required = _REQUIRED.get(kind) if isinstance(kind, str) else None
+    if required is None or not all(isinstance(jwk.get(name), str) for name in required):
+        raise ValueError("not a JWK of an EC, OKP or RSA key")
+    members = {name: jwk[name] for name in required}
+    return Jkt(b64u(hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()))
+
+
+class KeyFileError(Exception):
+    """The file is not one that `KeyRing` wrote. The message names the file, and nothing that is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A P-256 key for tokens. `replaced_at` is when another took its place, None while none has; seconds."""
+
+    kid: str
+    private_key: EllipticCurvePrivateKey = field(repr=False, compare=False)
+    created_at: int
+    replaced_at: int | None = None
+
+    @classmethod
+    def generate(cls, now: int) -> "SigningKey":
+        """Make a new one."""
+        private_key = generate_private_key(SECP256R1())
+        return cls(thumbprint(_jwk(private_key.public_key())), private_key, now)
+
+
+_Signing: TypeAlias = tuple[SigningKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What the file holds; the current signing key comes first."""
+
+    signing: _Signing
+    record: bytes
+    secret: bytes
+
+    def write(self) -> bytes:
+        signing = [
+            {**_jwk(key.private_key), "created_at": key.created_at, "replaced_at": key.replaced_at}
+            for key in self.signing
+        ]
+        content = {"signing": signing, "record": b64u(self.record), "secret": b64u(self.secret)}
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+
+    @classmethod
+    def read(cls, data: bytes) -> "_Content":
+        """Read what `write` wrote; raises ValueError and its like."""
+        content = orjson.loads(data)
+        signing = []
+        for jwk in content["signing"]:
+            private_key = ECAlgorithm.from_jwk(jwk)
+            if not isinstance(private_key, EllipticCurvePrivateKey):
+                raise ValueError("a signing key without its private part")
+            signing.append(SigningKey(thumbprint(jwk), private_key, jwk["created_at"], jwk["replaced_at"]))
+        record, secret = unb64u(content["record"]), unb64u(content["secret"])
+        if not signing or {len(record), len(secret)} != {_BYTES}:
+            raise ValueError("a key is missing")
+        return cls(tuple(signing), record, secret)
+
+
+class KeyRing:
+    """The keys in one file. What other processes change there is seen within a second."""
+
+    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Read the file; KeyFileError or OSError."""
+        self._path = path
+        self._monotonic = monotonic
+        self._look_at = monotonic() + LOOK_EVERY
+        self._load()
+
+    @classmethod
+    def open(cls, path: Path) -> "KeyRing":
+        """Read the file at `path`, which is made with new keys if it is missing, for its owner only."""
+        with _alone_in(path.parent) as folder:
+            if path.exists():
+                path.chmod(0o600)
+            else:
+                signing = (SigningKey.generate(int(time.time())),)
+                content = _Content(signing, secrets.token_bytes(_BYTES), secrets.token_bytes(_BYTES))
+                _replace(path, content.write(), folder)
+        return cls(path)
+
+    @property
+    def secret(self) -> bytes:
+        """Return the 32 bytes that seal what only we read back."""
+        return self._content.secret
+
+    def record_key(self) -> Ed25519PrivateKey:
+        """Return the key that signs the record's checkpoints."""
+        return Ed25519PrivateKey.from_private_bytes(self._content.record)
+
+    def signing_key(self) -> tuple[str, EllipticCurvePrivateKey]:
+        """Return the current key for tokens and its id, its RFC 7638 thumbprint."""
+        self._look()
+        key = self._content.signing[0]
+        return key.kid, key.private_key
+
+    def public_key(self, kid: str) -> EllipticCurvePublicKey | None:
+        """Find a key that a token may be signed with; None for any that was never ours or is retired."""
+        self._look()
+        return self._public.get(kid)
+
+    def jwks(self) -> dict[str, Json]:
+        """Return the public keys as a JWK Set (RFC 7517 §5), the current one first."""
+        self._look()
+        keys: list[Json] = [
+            {**_jwk(key), "alg": "ES256", "kid": kid, "use": "sig"} for kid, key in self._public.items()
+        ]
+        return {"keys": keys}
+
+    def rotate(self, now: int) -> str:
+        """Make a new signing key the current one, and return its id."""
+        new = SigningKey.generate(now)
+        self._change(lambda keys: (new, replace(keys[0], replaced_at=now), *keys[1:]))
+        return new.kid
+
+    def retire(self, now: int) -> tuple[str, ...]:
+        """Drop the keys that nothing still valid is signed with, and return their ids."""
+        before = self._change(
+            lambda keys: tuple(key for key in keys if key.replaced_at is None or now < key.replaced_at + KEPT)
+        )
+        return tuple(key.kid for key in before if key not in self._content.signing)
+
+    def list(self) -> tuple[SigningKey, ...]:
+        """Return the signing keys, the current one first."""
+        self._look()
+        return self._content.signing
+
+    def _change(self, change: Callable[[_Signing], _Signing]) -> _Signing:
+        """Change the signing keys in the file, as they are there now, and return what they were."""
+        with _alone_in(self._path.parent) as folder:
+            self._load()
+            before = self._content
+            after = replace(before, signing=change(before.signing))
+            if after != before:
+                _replace(self._path, after.write(), folder)
+                self._load()
+        return before.signing
+
+    def _look(self) -> None:
+        """Read the file again if it was replaced. If it is gone, the keys are still good."""
+        if self._monotonic() >= self._look_at:
+            with suppress(FileNotFoundError):
+                if _version(self._path) != self._version:
+                    self._load()
+            self._look_at = self._monotonic() + LOOK_EVERY
+
+    def _load(self) -> None:
+        # Looked at before it is read: a file that comes in between is seen next time.
+        self._version = _version(self._path)
+        try:
+            self._content = content = _Content.read(self._path.read_bytes())
+        except (ValueError, TypeError, LookupError, InvalidKeyError):
+            raise KeyFileError(f"{self._path} does not hold the keys of an authority") from None
+        self._public = {key.kid: key.private_key.public_key() for key in content.signing}
+
+
+def _jwk(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Json]:
+    return {name: str(value) for name, value in ECAlgorithm.to_jwk(key, as_dict=True).items()}
+
+
+def _version(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_mtime_ns
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[int]:
+    """Keep other processes from changing keys here meanwhile; yields a descriptor of the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, data: bytes, folder: int) -> None:
+    """Replace a file in one step: after a crash it is either the old one or the new one, whole."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    new.touch(0o600, exist_ok=False)
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    os.fsync(folder)
