@@ -78,7 +78,8 @@ class Bank:
             return account
 
     def transactions(self, user_id: str, limit: int = 20) -> list[Transaction]:
-        """Return what moved on an account, newest first."""
+        """Return what moved on an account, newest first; on first sight it is opened."""
+        self.account(user_id)
         rows = self._sql.execute(
             "SELECT id, at, amount, name, iban FROM transactions WHERE user_id = ? ORDER BY id DESC LIMIT ?",
             [user_id, limit],

@@ -4,6 +4,7 @@ Read it as an example: `harbor.toml` says what agents may do, `api.py` guards ev
 offers the tools, and here deputize is mounted.
 """
 
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from starlette.types import ASGIApp
 
 import deputize
 from deputize import Deputize
+from deputize.web.operations import Log
 
 from . import api
 from .bank import Bank
@@ -50,19 +52,17 @@ class Harbor:
     url: str
 
 
-def build(data: Path, port: int, clock: Callable[[], float] = time.time) -> Harbor:
+def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Log | None = None) -> Harbor:
     """Build the site for localhost at this port, with everything that it keeps in the folder `data`.
 
     ValueError if the policy in that folder was made for another port.
     """
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     url = f"http://localhost:{port}"
-    policy = deputize.load(_policy_file(data, url))
+    path = policy_file(data, port)
+    policy = deputize.load(path)
     if policy.site.origin != url:
-        raise ValueError(
-            f"{data / 'deputize.toml'} is for {policy.site.origin}: serve that port, or change the file"
-        )
-    authority = Deputize(policy, data, clock=clock)
+        raise ValueError(f"{path} is for {policy.site.origin}: serve that port, or change the file")
+    authority = Deputize(policy, data, clock=clock, log=log)
     database = data / "harbor.db"
     bank = Bank(database, clock)
     pages = _Pages(bank, authority)
@@ -86,9 +86,22 @@ def build(data: Path, port: int, clock: Callable[[], float] = time.time) -> Harb
     return Harbor(app, authority, bank, database, url)
 
 
+def policy_file(data: Path, port: int) -> Path:
+    """Return the policy file in the folder; on the first start it is made there, for the owner to edit."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = data / "deputize.toml"
+    if not path.exists():
+        text = (_HERE / "harbor.toml").read_text(encoding="utf-8")
+        path.write_text(text.replace(f"localhost:{_PORT}", f"localhost:{port}"), encoding="utf-8")
+    return path
+
+
 def serve(port: int, data: Path) -> None:
-    """Serve Harbor for a person until it is interrupted; ValueError as `build`."""
-    harbor = build(data, port)
+    """Serve Harbor for a person until it is interrupted."""
+    try:
+        harbor = build(data, port)
+    except ValueError as error:
+        sys.exit(str(error))
     print(f"Harbor is open at {harbor.url}, and keeps everything under {data}.")
     print("For a browser whose agents can use its page:")
     print(f"    chromium --enable-features=WebMCP {harbor.url}")
@@ -118,15 +131,6 @@ class _Pages:
         transactions = self._bank.transactions(user.user_id) if user else []
         page = self._home.render(user=user, account=account, transactions=transactions)
         return HTMLResponse(page, headers=_HEADERS)
-
-
-def _policy_file(data: Path, url: str) -> Path:
-    """Return the policy file in the folder; on the first start it is made there, for the owner to edit."""
-    path = data / "deputize.toml"
-    if not path.exists():
-        text = (_HERE / "harbor.toml").read_text(encoding="utf-8")
-        path.write_text(text.replace(f"http://localhost:{_PORT}", url), encoding="utf-8")
-    return path
 
 
 def _euros(cents: int) -> str:

@@ -34,13 +34,14 @@
    * @param {Client} client
    * @param {string} path
    * @param {object} [body] makes it a POST
-   * @returns {Promise<any>} what the API answered; an Error with its words if it refused
+   * @returns {Promise<any>} what the API answered; an Error with its words if it refused, and its code if the guard did
    */
   async function ask(client, path, body) {
     const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
     const response = await client.fetch(path, body ? { ...post, signal: client.signal } : { signal: client.signal });
     const answer = await response.json();
-    if (!response.ok) throw new Error(answer.detail ?? 'Harbor could not do this.');
+    const { detail = 'Harbor could not do this.', code } = answer;
+    if (!response.ok) throw Object.assign(new Error(detail), { code });
     return answer;
   }
 
@@ -66,7 +67,8 @@
       const { agent, scopes, correlationId } = client;
       return { content: [{ type: 'text', text }], structuredContent: data, _meta: { agent, scopes, correlationId } };
     } catch (error) {
-      return { isError: true, content: [{ type: 'text', text: /** @type {Error} */ (error).message }] };
+      const { message, code } = /** @type {Error & {code?: string}} */ (error);
+      return { isError: true, content: [{ type: 'text', text: message }], structuredContent: { code } };
     }
   };
 

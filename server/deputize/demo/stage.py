@@ -1,0 +1,149 @@
+"""The stage of the story: Harbor, a real Chromium, and who acts: agents, a customer, page script."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+from starlette.types import ASGIApp
+
+from deputize.testing import browser
+from deputize.testing.agent import CdpAgent, PlaywrightAgent
+from deputize.testing.human import Human
+from deputize.testing.passkeys import Authenticator, Passkeys
+from deputize.testing.server import Site
+from deputize.web.operations import Log
+
+from . import site
+from .site import Harbor
+
+CUSTOMER = "Grace Hopper"
+WAIT = 3
+"""Seconds that an agent may wait for a human in this story; the default, 20, is long for a story."""
+
+_LOOK: dict[str, Any] = {
+    "viewport": {"width": 1280, "height": 800},
+    "device_scale_factor": 2,
+    "locale": "en-GB",
+}
+_ATTACKS = (files(__package__) / "attacks.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """All who take part. `agent` is Playwright's client, `other_agent` the bare DevTools protocol."""
+
+    harbor: Harbor
+    data: Path
+    page: Page
+    agent: PlaywrightAgent
+    other_agent: CdpAgent
+    customer: Human
+    passkeys: Passkeys
+    shots: Path
+
+    def balance(self) -> int | None:
+        """Return what the customer has, in cents, as the bank's own file says; None without an account."""
+        rows = self.books("SELECT balance FROM accounts")
+        return int(rows[0][0]) if rows else None
+
+    def books(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the bank's own file, not the bank."""
+        books = sqlite3.connect(f"{self.harbor.database.as_uri()}?mode=ro", uri=True)
+        try:
+            return books.execute(query).fetchall()
+        finally:
+            books.close()
+
+    def record(self) -> list[dict[str, Any]]:
+        """Return all entries of the record."""
+        stored = self.harbor.deputize.store.read(lambda tx: tx.entries(0, 100_000))
+        return [json.loads(entry.leaf) for entry in stored]
+
+    def moves(self, call_id: str | None) -> list[str]:
+        """Return the states that a call went through, as the record has them."""
+        entries = [entry for entry in self.record() if call_id and entry.get("call_id") == call_id]
+        return [entry["kind"].removeprefix("call.") for entry in entries]
+
+    def home(self) -> None:
+        """Go to the bank's page."""
+        self.page.goto(self.harbor.url)
+
+    def sign_up(self) -> Authenticator:
+        """Open an account with a passkey of this device, as a person would, and end on the bank's page."""
+        device = self.passkeys.add("internal")
+        self.page.get_by_role("link", name="Sign in or open an account").click()
+        self.page.wait_for_load_state()
+        self.page.get_by_label("Your name").fill(CUSTOMER)
+        self.page.keyboard.press("Enter")
+        self.page.get_by_text("Current account").wait_for()
+        return device
+
+    def add_security_key(self, device: Authenticator) -> None:
+        """Enroll a security key on the account page; the passkey of this device confirms it."""
+        self.passkeys.add("usb")
+        device.present(False)  # the customer touches the key, not the device
+        with self.page.expect_response("**/credentials/*"):
+            self.page.goto(f"{self.harbor.url}/deputize/account")
+            self.page.get_by_role("button", name="Add a passkey").click()
+        device.present(True)
+        self.page.get_by_role("button", name="Remove").nth(1).wait_for()
+        self.shoot("account")
+        self.home()
+
+    def revoke_in_another_tab(self) -> None:
+        """Take back what the agent was given, on the account page."""
+        tab = self.page.context.new_page()
+        tab.goto(f"{self.harbor.url}/deputize/account")
+        tab.get_by_role("button", name="Take this back").click()
+        tab.get_by_text("No agent may act for you now.").wait_for()
+        tab.close()
+
+    def attack(self, name: str, argument: object = None) -> Any:
+        """Run one of the attacks in the page, as its own script could."""
+        return self.page.evaluate(f"(argument) => ({_ATTACKS})['{name}'](argument)", argument)
+
+    def shoot(self, name: str) -> None:
+        """Take a picture of the page."""
+        self.page.screenshot(path=self.shots / f"{name}.png")
+
+
+@contextmanager
+def set_up(shots: Path, headed: bool) -> Iterator[Stage]:
+    """Start everything, with a fresh folder for the site's data, and end it all afterwards.
+
+    Raises:
+        chromium.NoChromiumError: there is none.
+    """
+    with ExitStack() as stack:
+        data = Path(stack.enter_context(TemporaryDirectory(prefix="harbor-")))
+        log = Log(stack.enter_context((data / "deputize.log").open("wb")))
+        harbors: list[Harbor] = []
+
+        def build(port: int) -> ASGIApp:
+            with site.policy_file(data, port).open("a", encoding="utf-8") as policy:
+                policy.write(f"\n[lifetimes]\nwait = {WAIT}\n")
+            harbors.append(site.build(data, port, log=log))
+            return harbors[0].app
+
+        stack.enter_context(Site(build))
+        chromium = browser.launch(stack.enter_context(sync_playwright()), headless=not headed)
+        stack.callback(chromium.close)
+        page = chromium.new_context(color_scheme="light", **_LOOK).new_page()
+        page.goto(harbors[0].url)
+        yield Stage(
+            harbors[0],
+            data,
+            page,
+            PlaywrightAgent(page),
+            CdpAgent(page),
+            Human(page),
+            Passkeys(page),
+            shots,
+        )

@@ -1,0 +1,301 @@
+"""The story of one call, in a real browser: an agent is refused, deputized, allowed, stopped for a passkey.
+
+Each scene is a function of the stage and the teller. Each step says beforehand what is to come of it, and how
+much is to leave the account; in the end all of it is in the record.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Request
+
+from deputize.testing import chromium
+from deputize.testing.agent import StoppedWaiting
+from deputize.testing.passkeys import Authenticator
+
+from .stage import CUSTOMER, WAIT, Stage, set_up
+from .telling import StoryBroken, Teller
+
+ADA = {"iban": "DE89370400440532013000", "name": "Ada Lovelace"}
+RAN = "approved → redeemed → succeeded"
+RAN_WITH_PASSKEY = f"pending → {RAN}"
+
+SHIM = "the shim in the page"
+AUTHORITY = "the authority"
+GUARD = "the guard of the API"
+PERSON = "the customer"
+
+
+def run(shots: Path | None = None, headed: bool = False) -> int:
+    """Play the story and narrate it; pictures go into `shots`, or into a new folder that is named.
+
+    Returns 0 if every step came out as told, else 1.
+    """
+    began = time.monotonic()
+    shots = shots or Path(tempfile.mkdtemp(prefix="deputize-demo-"))
+    shots.mkdir(parents=True, exist_ok=True)
+    try:
+        with set_up(shots.resolve(), headed) as stage:
+            teller = Teller(stage.balance, stage.moves)
+            _play(stage, teller)
+    except chromium.NoChromiumError as error:
+        print(error, file=sys.stderr)
+        return 1
+    teller.say(f"\n{teller.steps} steps in {time.monotonic() - began:.0f} s. Pictures: {shots.resolve()}")
+    if teller.failures:
+        teller.say("\n".join(["Not as told:", *teller.failures]), "bold red")
+        return 1
+    teller.say("Every step came out as told.", "bold green")
+    return 0
+
+
+def _play(stage: Stage, teller: Teller) -> None:
+    teller.say(f"Harbor is a bank at {stage.harbor.url}. Its page offers tools to agents; deputize decides.")
+    try:
+        nobody(stage, teller)
+        device = consent(stage, teller)
+        evidence = transfer(stage, teller)
+        people(stage, teller)
+        page_script(stage, teller, evidence)
+        taking_back(stage, teller)
+        closing(stage, teller, device)
+        record(stage, teller)
+    except StoryBroken:
+        stage.shoot("broken")
+        teller.failures.append("The story ended there.")
+
+
+def nobody(stage: Stage, teller: Teller) -> None:
+    """Nobody is signed in: an agent learns what to do, and nothing else."""
+    teller.scene("Nobody is signed in")
+    with teller.step("An agent calls get_balance", "refused", "login_required", by=SHIM) as step:
+        step.came_of(stage.agent.call("get_balance"))
+    with teller.step("It calls search_help, which is public", "allowed", by=SHIM) as step:
+        step.came_of(stage.agent.call("search_help", {"query": "close my account"}))
+
+
+def consent(stage: Stage, teller: Teller) -> Authenticator:
+    """A customer signs up and deputizes the agent in her browser."""
+    teller.scene(f"{CUSTOMER} opens an account, and lets the agent in her browser see it")
+    with teller.step("She signs up with a passkey, and gets 1,000.00 EUR", "done", by=PERSON) as step:
+        device = stage.sign_up()
+        step.came("done")
+    with teller.step(
+        f"The agent calls get_balance, and waits {WAIT} s", "refused", "consent_pending", by=SHIM
+    ) as step:
+        step.came_of(stage.agent.call("get_balance"))
+    with teller.step("She reads what it may, and signs it by passkey", "done", by=PERSON) as step:
+        dialog = stage.customer.dialog()
+        stage.shoot("consent")
+        stage.customer.approve()
+        step.came("done" if "See your balance and your transactions" in dialog.text else dialog.text)
+    with teller.step("The agent calls get_balance again", "allowed", RAN, by=AUTHORITY) as step:
+        result = stage.agent.call("get_balance")
+        step.came_of(result)
+    with teller.step(
+        "Harbor's own code saw who called, with which rights", "done", "opaque, account:read"
+    ) as step:
+        meta: dict[str, Any] = result.value["_meta"]
+        step.came("done", f"{meta['agent']['assurance']}, {' '.join(meta['scopes'])}")
+    with teller.step(
+        "Another agent calls list_transactions, by DevTools", "allowed", RAN, by=AUTHORITY
+    ) as step:
+        step.came_of(stage.other_agent.call("list_transactions", {"limit": 5}))
+    with teller.step(
+        "It calls a tool that the policy has never heard of", "refused", "unknown_tool", by=AUTHORITY
+    ) as step:
+        step.came_of(stage.other_agent.call("export_contacts"))
+    return device
+
+
+def transfer(stage: Stage, teller: Teller) -> dict[str, Any]:
+    """Money is sent, once for each approval; returns a request that carried one, for thieves."""
+    teller.scene("Sending money needs a passkey each time")
+    order = {"amount": 250, **ADA}
+    with teller.step(
+        "The agent calls transfer_money: 250.00 EUR", "refused", "insufficient_scope", by=AUTHORITY
+    ) as step:
+        step.came_of(stage.agent.call("transfer_money", order))
+    with teller.step("She allows it to prepare transfers, by passkey", "done", by=PERSON) as step:
+        stage.customer.approve()
+        step.came("done")
+    with teller.step(
+        "The agent calls again; she reads and approves", "allowed", RAN_WITH_PASSKEY, PERSON, 250_00
+    ) as step:
+        call = stage.agent.start("transfer_money", order)
+        dialog = stage.customer.dialog()
+        stage.shoot("approval")
+        with stage.page.expect_request("**/approval") as sent:
+            stage.customer.approve()
+        step.came_of(call.result())
+    with teller.step("What she read was made by the authority", "done", by=AUTHORITY) as step:
+        told = "Send 250.00 EUR to Ada Lovelace (DE89 3704 0044 0532 0130 00)"
+        step.came("done" if told in dialog.lines else dialog.text)
+    order = {"amount": 25.5, **ADA}
+    with teller.step("An impatient agent gives up on 25.50 EUR after 1 s", "left", "nothing has run") as step:
+        try:
+            stage.agent.call("transfer_money", order, patience=1)
+        except StoppedWaiting:
+            step.came("left", "nothing has run")
+    with teller.step(
+        "It comes back: same dialog, one execution", "allowed", RAN_WITH_PASSKEY, PERSON, 25_50
+    ) as step:
+        before = stage.customer.dialog()
+        call = stage.agent.start("transfer_money", order)
+        same = stage.customer.approve().node == before.node
+        step.came_of(call.result())
+        if not same:
+            step.came("allowed", "in another dialog")
+    return _seen(sent.value)
+
+
+def people(stage: Stage, teller: Teller) -> None:
+    """What is for a person to decide, nobody else decides."""
+    teller.scene("Only a person decides")
+    page = stage.page
+    with teller.step(
+        "She uses Harbor's own form: same approval, 10.00 EUR", "done", "approved", PERSON, 10_00
+    ) as step:
+        page.get_by_label("To", exact=True).fill("Charles Babbage")
+        page.get_by_label("IBAN").fill("GB29 NWBK 6016 1331 9268 19")
+        page.get_by_label("Amount").fill("10")
+        page.keyboard.press("Enter")
+        stage.customer.approve()
+        page.get_by_text("10.00 EUR went to Charles Babbage.").wait_for()
+        step.came("done", "approved")
+    stage.shoot("harbor")
+    order = {"amount": 99, **ADA}
+    call = stage.agent.start("transfer_money", order)
+    with teller.step(
+        "An agent asks for 99.00 EUR and clicks everything", "done", "the dialog still asks"
+    ) as step:
+        stage.customer.dialog()
+        stage.attack("clickEverything")
+        step.came("done", "the dialog still asks" if stage.customer.sees() else "the dialog is gone")
+    with teller.step("She declines", "refused", "declined", by=PERSON) as step:
+        stage.customer.decline(by="escape")
+        step.came_of(call.result())
+
+
+def page_script(stage: Stage, teller: Teller, seen: dict[str, Any]) -> None:
+    """Script in the page has the cookie and the shim's key, and gets nothing for it."""
+    teller.scene("What a bad script in the page can do")
+    order = {"amount": 500, **ADA}
+    with teller.step(
+        "It calls the API itself, with her cookie", "refused", "missing_call_token", by=GUARD
+    ) as step:
+        step.came("refused", stage.attack("callTheApi", order)["code"])
+    with teller.step(
+        "It registers a tool past the shim, by a clean frame", "seen", "as unguarded: send_quietly"
+    ) as step:
+        step.came("seen", f"as unguarded: {', '.join(stage.attack('registerPastTheShim'))}")
+    with teller.step(
+        "An agent calls that tool, and it runs", "refused", "missing_call_token", by=GUARD
+    ) as step:
+        step.came("refused", stage.agent.call("send_quietly", order).value["code"])
+    with teller.step(
+        "It changes 20 into 2,000 after she approved 20", "refused", "argument_hash_mismatch", by=GUARD
+    ) as step:
+        stage.attack("changeAmounts", 100)
+        call = stage.agent.start("transfer_money", {"amount": 20, **ADA})
+        stage.customer.approve()
+        step.came_of(call.result())
+    stage.home()
+    with teller.step(
+        "It sends the approval of 250.00 EUR once more", "refused", "invalid_dpop_proof", by=AUTHORITY
+    ) as step:
+        step.came("refused", stage.attack("sendAgain", seen)["code"])
+    with teller.step(
+        "Once more, with a fresh proof by the shim's key", "refused", "challenge_consumed", by=AUTHORITY
+    ) as step:
+        step.came("refused", stage.attack("sendWithFreshProof", seen)["code"])
+    with teller.step(
+        "And for another call, which waits for her", "refused", "challenge_unknown", by=AUTHORITY
+    ) as step:
+        with stage.page.expect_response("**/calls") as asked:
+            call = stage.agent.start("transfer_money", order)
+        stage.customer.dialog()
+        url = f"{stage.harbor.url}/deputize/calls/{asked.value.json()['call_id']}/approval"
+        step.came("refused", stage.attack("sendWithFreshProof", {**seen, "url": url})["code"])
+        stage.customer.decline()
+        call.result()
+
+
+def taking_back(stage: Stage, teller: Teller) -> None:
+    """What was given is taken back without a passkey, and at once."""
+    teller.scene("She takes it back")
+    with teller.step(
+        "She revokes in another tab, and approves here", "refused", "grant_revoked", by=AUTHORITY
+    ) as step:
+        call = stage.agent.start("transfer_money", {"amount": 30, **ADA})
+        stage.customer.dialog()
+        stage.revoke_in_another_tab()
+        stage.page.bring_to_front()
+        stage.customer.approve()
+        step.came_of(call.result())
+    with teller.step(
+        "The agent's next call hears the same", "refused", "grant_revoked", by=AUTHORITY
+    ) as step:
+        step.came_of(stage.agent.call("get_balance"))
+    with teller.step(
+        "It insists, she is asked, and says: not now", "refused", "consent_declined", by=PERSON
+    ) as step:
+        call = stage.agent.start("get_balance")
+        stage.customer.decline()
+        step.came_of(call.result())
+
+
+def closing(stage: Stage, teller: Teller, device: Authenticator) -> None:
+    """What matters most needs another kind of passkey than the one that is always at hand."""
+    teller.scene("Closing the account needs a security key or a phone")
+    with teller.step(
+        "The agent calls close_account; she lets it ask", "refused", "no_eligible_credential", by=AUTHORITY
+    ) as step:
+        call = stage.agent.start("close_account")
+        stage.customer.approve()
+        step.came_of(call.result())
+    with teller.step("She adds a security key, and confirms it by passkey", "done", by=PERSON) as step:
+        stage.add_security_key(device)
+        step.came("done")
+    rest = stage.balance() or 0
+    with teller.step(
+        "The agent calls again; she approves with the key", "allowed", RAN_WITH_PASSKEY, PERSON, rest
+    ) as step:
+        call = stage.agent.start("close_account")
+        stage.customer.dialog()
+        stage.shoot("security-key")
+        stage.customer.approve()
+        step.came_of(call.result())
+
+
+def record(stage: Stage, teller: Teller) -> None:
+    """All of it is in the record, and the record holds."""
+    teller.scene("What is left of it")
+    with teller.step(
+        "The books: three transfers, three approvals", "done", "250.00, 25.50, 10.00 once each"
+    ) as step:
+        sent = stage.books(
+            "SELECT -amount FROM transactions WHERE amount < 0 AND iban IS NOT NULL ORDER BY id"
+        )
+        step.came("done", f"{', '.join(f'{amount / 100:.2f}' for (amount,) in sent)} once each")
+    with teller.step("deputize log verify recomputes the record", "done", "intact", by=AUTHORITY) as step:
+        command = [sys.executable, "-m", "deputize", "log", "verify", "--data", str(stage.data)]
+        verified = subprocess.run(command, capture_output=True, text=True, check=False)
+        step.came("done", "intact" if verified.returncode == 0 else verified.stderr)
+    entries = stage.record()
+    teller.say(f"\nThe last of {len(entries)} entries:")
+    teller.entries(entries[-6:])
+    teller.say(verified.stdout.strip())
+    teller.say("")
+    teller.deciders()
+
+
+def _seen(request: Request) -> dict[str, Any]:
+    """Return what page script can learn of a request of the shim's, by whatever means."""
+    names = ("content-type", "deputize-page")
+    headers = {name: value for name, value in request.headers.items() if name in names}
+    return {"url": request.url, "headers": headers, "body": request.post_data}

@@ -1,0 +1,139 @@
+"""Tells the story on a terminal: one line a step, with what was decided, and if it came out as told."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from deputize.testing.agent import ToolResult
+
+_LEAST_WIDTH = 120  # where nobody says how wide it is
+_COLORS = {"refused": "yellow", "broken": "red"}
+
+
+class StoryBroken(Exception):
+    """A step did not come to an end, so the next ones make no sense."""
+
+
+class Step:
+    """One step while it is played. `came` says what has become of it."""
+
+    def __init__(self, moves: Callable[[str | None], list[str]]) -> None:
+        """Made by `Teller.step`."""
+        self._moves = moves
+        self.decision = ""
+        self.reason = ""
+
+    def came(self, decision: str, reason: str = "") -> None:
+        """Say what was decided, in one word, and why."""
+        self.decision, self.reason = decision, reason
+
+    def came_of(self, result: ToolResult) -> None:
+        """Say what came of a tool call: the reason code of a refusal, or what the record tells of its way."""
+        meta = result.value.get("_meta", {}) if isinstance(result.value, dict) else {}
+        if result.refused:
+            self.came("refused", str(result.code))
+        else:
+            self.came("allowed", " → ".join(self._moves(meta.get("correlationId"))))
+
+
+class Teller:
+    """Tells, and keeps what it told. `balance` and `moves` ask the bank's books and the record."""
+
+    def __init__(self, balance: Callable[[], int | None], moves: Callable[[str | None], list[str]]) -> None:
+        """Begin the story."""
+        self.console = Console(highlight=False)
+        if not self.console.is_terminal:
+            self.console.width = max(self.console.width, _LEAST_WIDTH)
+        self.failures: list[str] = []
+        self.steps = 0
+        self._balance = balance
+        self._moves = moves
+        self._deciders: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+
+    def scene(self, title: str) -> None:
+        """Begin a scene."""
+        self.console.print()
+        self.console.rule(Text(title, style="bold"), align="left", style="dim")
+
+    @contextmanager
+    def step(
+        self, asked: str, decision: str, reason: str = "", by: str = "", sends: int = 0
+    ) -> Iterator[Step]:
+        """Play one step, and print its line: what is asked, what is to be decided, and why; `by` decides.
+
+        `sends` is what leaves the account, in cents: by so much, and no more, the balance must have changed.
+
+        Raises:
+            StoryBroken: the step did not come to an end.
+        """
+        self.steps += 1
+        before = self._balance()
+        step = Step(self._moves)
+        with self.console.status(Text(asked, style="dim")):
+            try:
+                yield step
+            except Exception as error:  # whatever it is: it is told, and ends the story
+                step.came("broken", f"{type(error).__name__}: {error}")
+        after = self._balance()
+        complaints = []
+        if (step.decision, step.reason) != (decision, reason):
+            complaints.append(f"told: {decision} {reason}".rstrip())
+        if before is not None and after != before - sends:
+            complaints.append(f"told: {_euros(before - sends)} in the account")
+        self._print(asked, step, after, complaints)
+        if by:
+            self._deciders[by][step.decision, step.reason] += 1
+        if step.decision == "broken":
+            raise StoryBroken(asked)
+
+    def _print(self, asked: str, step: Step, balance: int | None, complaints: Sequence[str]) -> None:
+        self.failures += [f"{self.steps}. {asked}: {'; '.join(complaints)}"] if complaints else []
+        mark = Text("✗", "bold red") if complaints else Text("✓", "green")
+        reason = Text(step.reason)
+        if complaints:
+            reason.append(f" ({'; '.join(complaints)})", "bold red")
+        line = Table.grid(padding=(0, 1), expand=True)
+        line.add_column(width=1)
+        line.add_column(width=2, justify="right", style="dim")
+        line.add_column(ratio=50)
+        line.add_column(width=7, style=_COLORS.get(step.decision, "green"))
+        line.add_column(ratio=43)
+        line.add_column(width=12, justify="right")
+        line.add_row(mark, str(self.steps), asked, step.decision, reason, _euros(balance))
+        self.console.print(line)
+
+    def deciders(self) -> None:
+        """Print the closing table: who decided what."""
+        table = Table("who decided", "steps", "yes", "no, and why")
+        for decider, decisions in self._deciders.items():
+            refused = {reason: count for (word, reason), count in decisions.items() if word == "refused"}
+            why = [f"{reason} ×{count}" if count > 1 else reason for reason, count in refused.items()]
+            allowed = decisions.total() - sum(refused.values())
+            table.add_row(decider, str(decisions.total()), str(allowed or ""), ", ".join(why))
+        self.console.print(table)
+
+    def entries(self, entries: Iterable[dict[str, Any]]) -> None:
+        """Print entries of the record: index, kind, and what it tells of."""
+        table = Table("entry", "kind", "of", "reason")
+        for entry in entries:
+            of = (
+                entry.get("call_id")
+                or entry.get("grant_id")
+                or entry.get("credential_id")
+                or entry.get("sub")
+            )
+            table.add_row(str(entry["i"]), entry["kind"], Text(str(of or "")), entry.get("code", ""))
+        self.console.print(table)
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print a line as it is."""
+        self.console.print(Text(text, style))
+
+
+def _euros(cents: int | None) -> str:
+    return "no account" if cents is None else f"{cents // 100:,}.{cents % 100:02} EUR"
