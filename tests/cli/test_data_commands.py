@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deputize.cli import app
+from deputize.crypto.keys import KEPT, KeyRing
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import unb64u
 from deputize.protocol.credential import User
@@ -51,7 +52,7 @@ def populate(tx: Tx, expires_at: int) -> None:
     tx.add_user(User(USER, "Ada\x1b[31m Lovelace [bold]", b"handle", BORN))
     tx.add_agent(Agent(AGENT, Assurance.OPAQUE, Jkt("k"), USER, BORN))
     scopes = ScopeSet.of(["account:read"])
-    tx.add_grant(Grant(GRANT, USER, AGENT, scopes, GrantState.PENDING, {}, BORN, expires_at))
+    tx.add_grant(Grant(GRANT, USER, AGENT, scopes, GrantState.PENDING, {}, BORN, expires_at, Jkt("k")))
     tx.move_grant(GRANT, GrantState.ACTIVE, BORN, expires_at)
 
 
@@ -100,6 +101,41 @@ def test_revoking_an_agent_revokes_its_grant(store: SqliteStore) -> None:
     assert (result.exit_code, result.stdout) == (0, f"{AGENT} and its grants are revoked.\n")
     assert kinds(store) == ["agent.revoked", "grant.revoked"]
     assert "revoked 20" in run(app, ["agents", "list"]).stdout
+
+
+def test_rotating_makes_another_key_sign_and_keeps_the_one_before(tmp_path: Path) -> None:
+    ring = KeyRing.open(tmp_path / "keys.json")
+    (first,) = ring.list()
+    rotated = run(app, ["keys", "rotate", "--data", str(tmp_path)])
+    second = KeyRing(tmp_path / "keys.json").signing_key()[0]
+    assert (rotated.exit_code, rotated.stdout) == (0, f"{second} signs from now on.\n")
+    rows = run(app, ["keys", "list", "--data", str(tmp_path)]).stdout.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == [second, first.kid]
+    assert ["in use" in row for row in rows] == [True, False]
+    assert "replaced 20" in rows[1]
+
+
+def test_rotating_drops_a_key_that_nothing_needs(tmp_path: Path) -> None:
+    ring = KeyRing.open(tmp_path / "keys.json")
+    (first,) = ring.list()
+    ring.rotate(int(time.time()) - KEPT)
+    assert f"{first.kid} is dropped" in run(app, ["keys", "rotate", "--data", str(tmp_path)]).stdout
+    assert first.kid not in run(app, ["keys", "list", "--data", str(tmp_path)]).stdout
+
+
+@pytest.mark.parametrize("command", ["list", "rotate"])
+def test_keys_that_are_not_there_are_not_made(tmp_path: Path, command: str) -> None:
+    result = run(app, ["keys", command, "--data", str(tmp_path)])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "there is no keys.json" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_broken_keys_are_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{}")
+    result = run(app, ["keys", "list", "--data", str(tmp_path)])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "does not hold the keys of an authority" in result.stderr
 
 
 @pytest.mark.parametrize(

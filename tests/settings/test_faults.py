@@ -176,8 +176,8 @@ ONE_FAULT = [
         "tools.t.describe",
         'input_schema: "amout"; did you mean "amount"?',
     ),
-    (TOOL + "describe = '{{ a }} {{ b }}'\n", 9, "tools.t.describe", 'input_schema: "a", "b"'),
-    (TOOL + "describe = '{{ range(9) }}'\n", 9, "tools.t.describe", '"range"'),
+    (TOOL + "describe = '{{ a }} {{ b }}'\n" + SCHEMA, 9, "tools.t.describe", 'input_schema: "a", "b"'),
+    (TOOL + "describe = '{{ range(9) }}'\ninput_schema = {}\n", 9, "tools.t.describe", '"range"'),
     (TOOL + "describe = '{% include \"x\" %}'\n", 9, "tools.t.describe", "names another one"),
     (TOOL + f"describe = '{{{{ {'(' * 500} }}}}'\n", 9, "tools.t.describe", "the template"),
     # agents
@@ -284,8 +284,8 @@ KEYS = re.findall(
     r"\S+",
     """
     site name origin issuer rp_id api audience origins keys scopes title writes tools public approval when
-    describe executes direct input_schema properties type agents opaque lifetimes grant grant_max session wait a
-    "account:read" "" "[key]" '*'
+    describe executes direct input_schema properties type agents opaque lifetimes grant grant_max session
+    wait a "account:read" "" "[key]" '*'
     """,
 )
 VALUES = re.findall(

@@ -109,6 +109,11 @@ def test_agent_2_opaque_agents_may_by_default_have_what_does_not_write() -> None
     assert loads((SITE + scopes + nothing).encode()).ceiling == Ceiling(ScopeSet())
 
 
+def test_without_an_input_schema_a_description_may_name_any_argument() -> None:
+    tool = "[scopes.a]\ntitle = 'x'\n[tools.t]\nscopes = ['a']\ndescribe = 'Send {{ amount }}'\n"
+    assert loads((SITE + tool).encode()).tools["t"].description({"amount": 5}) == "Send 5"
+
+
 @pytest.mark.parametrize("host", ["localhost", "harbor.localhost", "localhost:8000"])
 def test_localhost_needs_no_https(host: str) -> None:
     assert loads(f"[site]\nname = 'x'\norigin = 'http://{host}'\n".encode()).site.rp_id == host.split(":")[0]

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 import deputize
 from deputize.cli import data, policy, run
 from deputize.cli.out import fail
+from deputize.crypto.keys import KeyFileError
 from deputize.protocol.errors import Refused
 from deputize.store.migrations import NewerDatabase
 
@@ -21,7 +22,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # whoever reads the output has seen enough, and click ends quietly
-        except (OSError, sqlite3.Error, Refused, NewerDatabase) as error:
+        except (OSError, sqlite3.Error, KeyFileError, NewerDatabase, Refused) as error:
             fail(str(error))
 
 

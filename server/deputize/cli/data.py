@@ -16,6 +16,7 @@ import typer
 
 from deputize.cli.out import UNUSABLE, fail, show, when
 from deputize.cli.policy import PolicyPath, read_policy
+from deputize.crypto.keys import KeyRing
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import RECOVERY_LIFETIME
 from deputize.protocol.errors import Refusal
@@ -78,15 +79,17 @@ def recover(
 @agents.command("list")
 def list_agents(data: Data = _VAR) -> None:
     """List the agents, oldest first."""
-    rows = _read(data, lambda tx: [(agent, tx.user(agent.user_id)) for agent in tx.agents()])
+    rows = _read(
+        data, lambda tx: [(agent, tx.user(agent.user_id) if agent.user_id else None) for agent in tx.agents()]
+    )
     show(
         ["agent", "kind", "user", "name", "since", "state"],
         (
             [
                 agent.client_id,
                 agent.assurance,
-                agent.user_id,
-                user.name if user else "",
+                agent.user_id or "",
+                agent.name or (user.name if user else ""),
                 when(agent.created_at),
                 "active" if agent.revoked_at is None else f"revoked {when(agent.revoked_at)}",
             ]
@@ -141,6 +144,34 @@ def revoke_grant(
     typer.echo(f"{grant} is revoked.")
 
 
+@keys.command("list")
+def list_keys(data: Data = _VAR) -> None:
+    """List the keys that tokens may be signed with, the one in use first."""
+    show(
+        ["key", "since", "state"],
+        (
+            [
+                key.kid,
+                when(key.created_at),
+                "in use" if key.replaced_at is None else f"replaced {when(key.replaced_at)}",
+            ]
+            for key in _keys(data).list()
+        ),
+    )
+
+
+@keys.command()
+def rotate(data: Data = _VAR) -> None:
+    """Make a new key for tokens. A running server signs with it from the next second on.
+
+    The key before stays published for a day, so that the tokens that it signed are good until they expire.
+    """
+    ring, now = _keys(data), int(time.time())
+    typer.echo(f"{ring.rotate(now)} signs from now on.")
+    for kid in ring.retire(now):
+        typer.echo(f"{kid} is dropped: nothing that it signed is still good.")
+
+
 def _state(grant: Grant, now: int) -> str:
     if grant.state is not GrantState.ACTIVE:
         return grant.state
@@ -149,14 +180,22 @@ def _state(grant: Grant, now: int) -> str:
 
 @contextmanager
 def _opened(data: Path) -> Iterator[SqliteStore]:
-    path = data / "deputize.db"
-    if not path.is_file():
-        fail(f"no authority has its data in {data}: there is no {path.name} (say --data)", UNUSABLE)
-    store = SqliteStore(path)
+    store = SqliteStore(_existing(data / "deputize.db"))
     try:
         yield store
     finally:
         store.close()
+
+
+def _keys(data: Path) -> KeyRing:
+    return KeyRing(_existing(data / "keys.json"))
+
+
+def _existing(path: Path) -> Path:
+    """Return the path of a file that must be there: these commands never make one."""
+    if not path.is_file():
+        fail(f"no authority has its data in {path.parent}: there is no {path.name} (say --data)", UNUSABLE)
+    return path
 
 
 def _read(data: Path, fn: Callable[[Reader], T]) -> T:

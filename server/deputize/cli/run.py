@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deputize.cli.data import Data
-from deputize.cli.out import FAULT, UNUSABLE, fail
+from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.policy import PolicyPath, read_policy
 
 _VAR = Path("var")
@@ -72,4 +72,4 @@ def demo(
         if error.name is None or error.name.startswith("deputize"):
             raise
         fail(f"the story needs {error.name}, which comes with: pip install 'deputize[testing]'", UNUSABLE)
-    raise typer.Exit(0 if story.run(shots=shots, headed=headed) else FAULT)
+    raise typer.Exit(story.run(shots, headed))

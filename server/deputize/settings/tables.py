@@ -40,9 +40,9 @@ def _describe(value: object, info: ValidationInfo) -> Describe:
     if not isinstance(value, str):
         raise ValueError("write a template, in quotes")
     names, describe = compile_template(value)
-    if "input_schema" in info.data:  # else that has a fault of its own
-        schema: Schema | None = info.data["input_schema"]
-        properties = cast("dict[str, Json]", schema.source.get("properties", {}) if schema else {})
+    schema: Schema | None = info.data.get("input_schema")  # none, too, if it has a fault of its own
+    if schema is not None:
+        properties = cast("dict[str, Json]", schema.source.get("properties", {}))
         unknown = [
             f'"{name}"{values.did_you_mean(name, properties)}' for name in sorted(names - set(properties))
         ]
