@@ -63,9 +63,9 @@ def kinds(store: SqliteStore) -> list[str]:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("users", [USER, "2023-11-14 22:13:20Z", "0"]),
-        ("agents", [AGENT, "opaque", USER, "2023-11-14 22:13:20Z", "active"]),
-        ("grants", [GRANT, AGENT, USER, "2023-11-14 22:13:20Z", "active until", "account:read"]),
+        ("users", [USER, "2023-11-14T22:13:20Z", "0"]),
+        ("agents", [AGENT, "opaque", USER, "2023-11-14T22:13:20Z", "active"]),
+        ("grants", [GRANT, AGENT, USER, "2023-11-14T22:13:20Z", "active until", "account:read"]),
     ],
 )
 def test_lists_have_one_line_for_each(store: SqliteStore, command: str, words: list[str]) -> None:

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len, set_cell_size
 
 from deputize.protocol.tool import plain
 
@@ -24,23 +22,21 @@ def fail(message: str, code: int = FAULT) -> NoReturn:
 
 
 def show(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table: as wide as the terminal, or, into a file or pipe, one line per row and no frame.
+    """Print a table, one line for each row however wide: ids are there to be copied, lines to be searched.
 
     What users chose themselves (names) cannot send control characters to the terminal.
     """
-    console = Console(markup=False, highlight=False, emoji=False)
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, collapse_padding=True)
-    for index, column in enumerate(columns):
-        table.add_column(
-            column, overflow="fold", no_wrap=index == 0
-        )  # what one copies is in the first column
-    for row in rows:
-        table.add_row(*map(plain, row))
-    if not console.is_terminal:
-        console.width = 10_000
-    console.print(table)
+    header, *lines = table = [list(columns), *(list(map(plain, row)) for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    typer.secho(_line(header, widths), bold=True)
+    for line in lines:
+        typer.echo(_line(line, widths))
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    return "  ".join(set_cell_size(*cell) for cell in zip(cells, widths, strict=True)).rstrip()
 
 
 def when(seconds: int) -> str:
     """Write a time, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

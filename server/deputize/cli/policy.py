@@ -62,7 +62,7 @@ def _summarize(policy: Policy) -> None:
     typer.echo(f"{site.name}: {site.origin}")
     typer.echo(f"deputize answers at {site.issuer}, with passkeys for {site.rp_id}.\n")
     show(
-        ["tool", "who may call", "user approves", "passkey", "in", "scopes"],
+        ["tool", "who may call", "approval", "passkey", "in", "scopes"],
         ([tool.name, *_rules(tool, policy), str(tool.scopes)] for tool in policy.tools.values()),
     )
     typer.echo(
