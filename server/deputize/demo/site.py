@@ -24,6 +24,7 @@ from starlette.types import ASGIApp
 
 import deputize
 from deputize import Deputize
+from deputize.web.hardening import LocalhostRedirect
 from deputize.web.operations import Log
 
 from . import api
@@ -83,7 +84,7 @@ def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Lo
         ],
         lifespan=lifespan,
     )
-    return Harbor(app, authority, bank, database, url)
+    return Harbor(LocalhostRedirect(app), authority, bank, database, url)
 
 
 def policy_file(data: Path, port: int) -> Path:
@@ -104,7 +105,7 @@ def serve(port: int, data: Path) -> None:
         sys.exit(str(error))
     print(f"Harbor is open at {harbor.url}, and keeps everything under {data}.")
     print("For a browser whose agents can use its page:")
-    print(f"    chromium --enable-features=WebMCP {harbor.url}")
+    print(f"    chromium --enable-features=WebMCP {harbor.url}", flush=True)
     uvicorn.run(harbor.app, host="localhost", port=port, access_log=False, log_level="warning")
 
 

@@ -226,6 +226,25 @@
   const form = /** @type {HTMLFormElement | null} */ (at('transfer'));
   let busy = false;
 
+  /** @param {string | undefined} text */
+  const bare = (text = '') => text.replace(/\s/g, '').toUpperCase();
+
+  /**
+   * Tells whether the check digits are right (ISO 7064, MOD 97-10).
+   *
+   * @param {string} iban
+   */
+  function isIban(iban) {
+    const digits = [...iban.slice(4), ...iban.slice(0, 4)].map((letter) => parseInt(letter, 36)).join('');
+    return /^[0-9]+$/.test(digits) && BigInt(digits) % 97n === 1n;
+  }
+
+  // A slip of the finger is told before the passkey is asked for.
+  at('iban')?.addEventListener('input', ({ target }) => {
+    const input = /** @type {HTMLInputElement} */ (target);
+    input.setCustomValidity(isIban(bare(input.value)) ? '' : 'This is not a valid IBAN. Please check it.');
+  });
+
   form?.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (busy) return;
@@ -233,7 +252,7 @@
     const { name, iban, amount } = /** @type {Record<string, string>} */ (Object.fromEntries(new FormData(form)));
     const order = {
       amount: Number(amount?.replace(',', '.')),
-      iban: iban?.replace(/\s/g, '').toUpperCase(),
+      iban: bare(iban),
       name: name?.trim(),
     };
     try {
