@@ -149,7 +149,7 @@ BAD_KEYS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("jwk", BAD_KEYS, ids=str)
+@pytest.mark.parametrize("jwk", BAD_KEYS)
 def test_check_7_any_other_key(jwk: Any) -> None:
     assert refused(proof(jwk=jwk)) is Code.INVALID_DPOP_PROOF
 

@@ -18,16 +18,13 @@ from ..protocol.errors import Code, Refused
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
 
-TIMEOUT = 5.0
-"""Seconds that the authority has for a whole answer."""
-
 _MAX_ANSWER = 64 * 1024  # bytes
 _MAX_KEYS = 32
 _KEYS_FRESH = 300  # seconds for which keys are used without asking again
 _KEYS_PAUSE = 5  # seconds between two fetches, whoever asks for whatever key
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-# What the authority says of the call is passed on. What it says of this guard's own request is not for the caller.
+# What the authority says of the call is passed on; what it says of this guard's own request is not.
 _OF_THE_CALL = frozenset(Code) - {
     Code.INVALID_REQUEST,
     Code.PAYLOAD_TOO_LARGE,
@@ -53,15 +50,20 @@ class HttpRedeemer:
         issuer: str,
         key: EllipticCurvePrivateKey,
         client: httpx2.AsyncClient | None = None,
+        timeout: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Use this P-256 key, whose public half is in the policy; ValueError unless the issuer has TLS."""
+        """Use this P-256 key, whose public half is in the policy; ValueError unless the issuer has TLS.
+
+        `timeout` is what the authority has for a whole answer, in seconds.
+        """
         url = urlsplit(issuer)
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
             raise ValueError("the authority is reached by https, or by http on this machine")
         self._issuer = issuer.rstrip("/")
         self._key = key
-        self._client = client or httpx2.AsyncClient(timeout=TIMEOUT)
+        self._client = client or httpx2.AsyncClient()
+        self._timeout = timeout
         self._clock = clock
         self._keys: Mapping[str, EllipticCurvePublicKey] = {}
         self._fetched_at = self._tried_at = float("-inf")
@@ -111,7 +113,7 @@ class HttpRedeemer:
         answer = bytearray()
         try:
             async with (
-                asyncio.timeout(TIMEOUT),
+                asyncio.timeout(self._timeout),
                 self._client.stream(
                     method, url, headers=headers, content=body, follow_redirects=False
                 ) as response,

@@ -1,0 +1,361 @@
+"""The guard's way to the authority over HTTP, whatever the authority does (GUARD-3, GUARD-6, PROOF-4)."""
+
+import json
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, generate_private_key
+from jwt.algorithms import ECAlgorithm
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+
+from deputize.crypto import dpop
+from deputize.crypto.keys import thumbprint
+from deputize.guard import Guard, HttpRedeemer
+from deputize.protocol.call import State
+from deputize.protocol.errors import STATUS, Code, Refused
+from deputize.protocol.token import CallToken
+
+from .conftest import AUDIENCE, KEY, KID, TRANSFER, Authority, decorated, served, site_of, text_of
+from .conftest import Handlers as SiteHandlers
+
+pytestmark = pytest.mark.anyio
+
+GUARD_KEY = generate_private_key(SECP256R1())
+NOW = 1_800_000_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = float(NOW)
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def jwk(kid: str) -> dict[str, object]:
+    public = ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)
+    return {**public, "kid": kid, "use": "sig", "alg": "ES256"}
+
+
+@dataclass
+class Remote:
+    """An authority over HTTP: it answers as PROTOCOL §7 says, or with `instead`, and notes what was asked."""
+
+    authority: Authority = field(default_factory=Authority)
+    url: str = ""
+    instead: Response | None = None
+    keys: list[dict[str, object]] = field(default_factory=lambda: [jwk(KID)])
+    asked: list[str] = field(default_factory=list)
+    proofs: list[str] = field(default_factory=list)
+
+    async def redeem(self, request: Request) -> Response:
+        text = (await self._body(request))["call_token"]
+        call_id = self._call_id(request)
+        if self.instead is None:
+            self.authority.states[call_id] = State.REDEEMED
+            assert text.count(".") == 2
+        return self.instead or self._json(
+            200, {"call_id": call_id, "state": "redeemed", "tool": "transfer_money"}
+        )
+
+    async def report(self, request: Request) -> Response:
+        outcome = State((await self._body(request))["outcome"])
+        call_id = self._call_id(request)
+        self.authority.states[call_id] = outcome
+        return self.instead or self._json(200, {"call_id": call_id, "state": outcome.value})
+
+    async def jwks(self, request: Request) -> Response:
+        self.asked.append(request.url.path)
+        return self.instead or self._json(200, {"keys": self.keys})
+
+    def _call_id(self, request: Request) -> Any:
+        return request.path_params["call_id"]
+
+    async def _body(self, request: Request) -> dict[str, Any]:
+        """Read a body as the real authority does: after the proof of the guard's key (PROOF-4)."""
+        self.asked.append(request.url.path)
+        proof = dpop.verify(
+            request.headers.getlist("deputize-guard"), "POST", self.url + request.url.path, NOW
+        )
+        assert proof.jkt == thumbprint(ECAlgorithm.to_jwk(GUARD_KEY.public_key(), as_dict=True))
+        assert proof.jti not in self.proofs
+        self.proofs.append(proof.jti)
+        assert request.headers["content-type"] == "application/json"
+        body: dict[str, Any] = await request.json()
+        return body
+
+    def _json(self, status: int, value: object) -> Response:
+        return Response(json.dumps(value), status, media_type="application/json")
+
+    def refuse(self, code: str, status: int = 409, **more: object) -> None:
+        self.instead = self._json(status, {"code": code, "detail": "So it is.", **more})
+
+
+@pytest.fixture
+def remote() -> Iterator[Remote]:
+    remote = Remote()
+    routes = [
+        Route("/deputize/calls/{call_id}/redemption", remote.redeem, methods=["POST"]),
+        Route("/deputize/calls/{call_id}/outcome", remote.report, methods=["POST"]),
+        Route("/deputize/jwks.json", remote.jwks),
+    ]
+    with served(Starlette(routes=routes)) as url:
+        remote.url = url
+        yield remote
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def redeemer(remote: Remote, clock: Clock) -> AsyncIterator[HttpRedeemer]:
+    redeemer = HttpRedeemer(f"{remote.url}/deputize", GUARD_KEY, clock=clock)
+    yield redeemer
+    await redeemer.aclose()
+
+
+@pytest.fixture
+def token() -> CallToken:
+    return Authority().call("transfer_money", TRANSFER)
+
+
+async def refusal(redeemer: HttpRedeemer, token: CallToken) -> Refused:
+    with pytest.raises(Refused) as caught:
+        await redeemer.redeem(token, text_of(token), token.args_s256)
+    return caught.value
+
+
+async def test_redemption_and_report(remote: Remote, redeemer: HttpRedeemer, token: CallToken) -> None:
+    """GUARD-3, GUARD-5, PROOF-4: with a fresh proof for each request."""
+    await redeemer.redeem(token, text_of(token), token.args_s256)
+    assert remote.authority.states[token.call_id] is State.REDEEMED
+    await redeemer.report(token.call_id, State.FAILED)
+    assert remote.authority.states[token.call_id] is State.FAILED
+    calls = f"/deputize/calls/{token.call_id}"
+    assert remote.asked == [f"{calls}/redemption", f"{calls}/outcome"]
+    assert len(set(remote.proofs)) == 2
+
+
+PASSED_ON = [
+    Code.CALL_REDEEMED,
+    Code.CALL_UNKNOWN,
+    Code.CALL_STATE,
+    Code.EXPIRED,
+    Code.CANCELLED,
+    Code.INVALID_CALL_TOKEN,
+    Code.GRANT_REVOKED,
+    Code.GRANT_EXPIRED,
+    Code.REDEEMER_NOT_ALLOWED,
+    Code.RECORD_UNAVAILABLE,
+]
+KEPT = [
+    "invalid_dpop_proof",
+    "invalid_request",
+    "server_error",
+    "not_found",
+    "login_required",
+    "no_such_code",
+]
+
+
+@pytest.mark.parametrize("code", PASSED_ON)
+async def test_what_is_said_of_the_call_is_passed_on(
+    remote: Remote, redeemer: HttpRedeemer, token: CallToken, code: Code
+) -> None:
+    remote.refuse(code, STATUS[code])
+    refused = await refusal(redeemer, token)
+    assert (refused.refusal.code, refused.refusal.detail) == (code, "So it is.")
+
+
+@pytest.mark.parametrize("code", KEPT)
+async def test_what_is_said_of_the_guard_is_not(
+    remote: Remote, redeemer: HttpRedeemer, token: CallToken, code: str
+) -> None:
+    """GUARD-6"""
+    remote.refuse(code)
+    refused = await refusal(redeemer, token)
+    assert refused.refusal.code is Code.AUTHORITY_UNAVAILABLE
+    assert "So it is." not in refused.refusal.detail
+
+
+def answers(token: CallToken) -> dict[str, Response]:
+    good = json.dumps({"call_id": token.call_id, "state": "redeemed"})
+    return {
+        "nothing": Response(b""),
+        "no content": Response(status_code=204),
+        "a portal's page": Response("<html>Sign in to the network</html>", media_type="text/html"),
+        "no object": Response(f"[{good}]"),
+        "another call": Response(good.replace(token.call_id, token.call_id[:-1])),
+        "another state": Response(good.replace("redeemed", "approved")),
+        "no state": Response(json.dumps({"call_id": token.call_id})),
+        "a member twice": Response(good.replace("{", '{"state":"denied",')),
+        "another status": Response(good, 201),
+        "an error with a good body": Response(good, 500),
+        "a code that is none": Response('{"code": {}, "detail": ""}', 409),
+        "a detail that is none": Response('{"code": "call_redeemed", "detail": {}}', 409),
+        "too much": Response(good + " " * 70_000),
+        "a redirect": RedirectResponse("/deputize/jwks.json"),
+        "compressed in name only": Response(good, headers={"Content-Encoding": "gzip"}),
+    }
+
+
+@pytest.mark.parametrize("what", answers(Authority().call("t", {})))
+async def test_anything_else_is_no_redemption(
+    remote: Remote, redeemer: HttpRedeemer, token: CallToken, what: str
+) -> None:
+    """GUARD-6"""
+    remote.instead = answers(token)[what]
+    assert (await refusal(redeemer, token)).refusal.code is Code.AUTHORITY_UNAVAILABLE
+    assert len(remote.asked) == 1
+
+
+async def test_an_answer_that_says_no_length_is_counted(
+    remote: Remote, redeemer: HttpRedeemer, token: CallToken
+) -> None:
+    async def long() -> AsyncIterator[bytes]:
+        for _ in range(70):
+            yield b" " * 1000
+        yield json.dumps({"call_id": token.call_id, "state": "redeemed"}).encode()
+
+    remote.instead = StreamingResponse(long())
+    assert (await refusal(redeemer, token)).refusal.code is Code.AUTHORITY_UNAVAILABLE
+
+
+async def test_nobody_there(token: CallToken) -> None:
+    """GUARD-6"""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    redeemer = HttpRedeemer(f"http://127.0.0.1:{port}/deputize", GUARD_KEY)
+    assert (await refusal(redeemer, token)).refusal.code is Code.AUTHORITY_UNAVAILABLE
+    with pytest.raises(Refused):
+        await redeemer.key_of(KID)
+    await redeemer.aclose()
+
+
+async def test_nobody_answers(token: CallToken) -> None:
+    """GUARD-6: a socket that accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/deputize"
+        redeemer = HttpRedeemer(url, GUARD_KEY, timeout=0.05)
+        assert (await refusal(redeemer, token)).refusal.code is Code.AUTHORITY_UNAVAILABLE
+        await redeemer.aclose()
+
+
+@pytest.mark.parametrize("issuer", ["http://bank.example/deputize", "bank.example", "ftp://localhost", ""])
+async def test_the_authority_is_reached_by_https(issuer: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        HttpRedeemer(issuer, GUARD_KEY)
+
+
+async def test_keys_are_fetched_once(remote: Remote, redeemer: HttpRedeemer, clock: Clock) -> None:
+    for _ in range(3):
+        key = await redeemer.key_of(KID)
+        assert key is not None
+        assert key.public_numbers() == KEY.public_key().public_numbers()
+        clock.time += 99
+    assert remote.asked == ["/deputize/jwks.json"]
+    clock.time += 10
+    await redeemer.key_of(KID)
+    assert len(remote.asked) == 2
+
+
+async def test_an_unknown_key_is_looked_for_once_in_five_seconds(
+    remote: Remote, redeemer: HttpRedeemer, clock: Clock
+) -> None:
+    assert await redeemer.key_of("key-2") is None
+    remote.keys.append(jwk("key-2"))
+    for _ in range(4):
+        assert await redeemer.key_of("key-2") is None
+        assert await redeemer.key_of("key-3") is None
+        clock.time += 1
+    assert len(remote.asked) == 1
+    clock.time += 1
+    assert await redeemer.key_of("key-2") is not None
+    assert len(remote.asked) == 2
+
+
+async def test_a_key_that_was_taken_away_is_forgotten(
+    remote: Remote, redeemer: HttpRedeemer, clock: Clock
+) -> None:
+    assert await redeemer.key_of(KID) is not None
+    remote.keys.clear()
+    clock.time += 299
+    assert await redeemer.key_of(KID) is not None
+    clock.time += 1
+    assert await redeemer.key_of(KID) is None
+
+
+async def test_keys_that_cannot_be_fetched(remote: Remote, redeemer: HttpRedeemer, clock: Clock) -> None:
+    """GUARD-6: known ones are good while they are fresh, and the authority is left alone for five seconds."""
+    assert await redeemer.key_of(KID) is not None
+    remote.instead = Response("down", 503)
+    clock.time += 299
+    assert await redeemer.key_of(KID) is not None
+    clock.time += 1
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            await redeemer.key_of(KID)
+        assert caught.value.refusal.code is Code.AUTHORITY_UNAVAILABLE
+    assert len(remote.asked) == 2
+    remote.instead = None
+    clock.time += 5
+    assert await redeemer.key_of(KID) is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kty": "RSA"},
+        {"crv": "P-384"},
+        {"alg": "ES384"},
+        {"x": "AA"},
+        {"y": ECAlgorithm.to_jwk(GUARD_KEY.public_key(), as_dict=True)["y"]},
+        {"kid": 1},
+        ECAlgorithm.to_jwk(generate_private_key(SECP384R1()).public_key(), as_dict=True),
+    ],
+)
+async def test_keys_of_other_kinds_are_passed_over(
+    remote: Remote, redeemer: HttpRedeemer, other: dict[str, object]
+) -> None:
+    remote.keys[:] = [jwk("other") | other, jwk(KID)]
+    assert await redeemer.key_of(KID) is not None
+    assert await redeemer.key_of("other") is None
+
+
+@pytest.mark.parametrize("jwks", ["{}", '{"keys": {}}', "[]", json.dumps({"keys": [jwk(KID)] * 33})])
+async def test_a_key_set_that_is_none(remote: Remote, redeemer: HttpRedeemer, jwks: str) -> None:
+    remote.instead = Response(jwks)
+    with pytest.raises(Refused) as caught:
+        await redeemer.key_of(KID)
+    assert caught.value.refusal.code is Code.AUTHORITY_UNAVAILABLE
+
+
+async def test_a_guarded_api_over_http(remote: Remote) -> None:
+    """GUARD-1, GUARD-5: client, API and authority, each behind its own socket."""
+    redeemer = HttpRedeemer(f"{remote.url}/deputize", GUARD_KEY, clock=lambda: NOW)
+    guard = Guard(f"{remote.url}/deputize", AUDIENCE, redeemer.key_of, redeemer)
+    handlers = SiteHandlers(remote.authority)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await redeemer.aclose()
+
+    token = remote.authority.call("transfer_money", TRANSFER)
+    text = text_of(token, issuer=guard.issuer)
+    app = Starlette(routes=[Mount("/", decorated(handlers, guard))], lifespan=lifespan)
+    with site_of(app, handlers) as site:
+        assert site.send(text).status_code == 200
+        assert remote.authority.states[token.call_id] is State.SUCCEEDED
+        remote.refuse("call_redeemed")
+        assert site.refused(Code.CALL_REDEEMED, text).status_code == 409
+    assert len(handlers.ran) == 1
