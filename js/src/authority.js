@@ -7,7 +7,7 @@ import { prove } from './proof.js';
 /** @import { Answer, Bare, Config, PageKey, Problem, Rule } from './types.js' */
 /** @typedef {{key?: PageKey, token?: string | null, form?: boolean, keepalive?: boolean}} Manner */
 
-const { getHeader, responseHeaders, responseStatus, responseText } = natives;
+const { responseStatus, responseText } = natives;
 const TIMEOUT = 20_000;
 const PATIENCE = 20_000;
 
@@ -57,6 +57,7 @@ export class Authority {
       natives.console.error(`deputize: the shim was loaded from ${this.#issuer}, but the authority is ${config.issuer}.`);
       return problem('authority_unavailable');
     }
+    this.#setClock(answer.body.now);
     return (this.#config = config);
   }
 
@@ -70,10 +71,20 @@ export class Authority {
    */
   async post(path, body, manner) {
     const answer = await this.#exchange('POST', path, body ?? '{}', manner);
-    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !answer.date) return answer;
-    // This machine's clock may be wrong (PROOF-1 allows 30 s): once more, with the authority's time.
-    this.#skew = Math.round((answer.date - natives.now()) / 1000);
-    return this.#exchange('POST', path, body ?? '{}', manner);
+    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !this.#setClock(answer.now)) return answer;
+    return this.#exchange('POST', path, body ?? '{}', manner); // with the authority's time, once (SHIM-3)
+  }
+
+  /**
+   * Proofs are made by the authority's clock: many a machine's is wrong by more than the 30 s of PROOF-1.
+   *
+   * @param {unknown} now seconds since the epoch
+   * @returns {boolean} whether it was told
+   */
+  #setClock(now) {
+    const seconds = numberOf(now);
+    if (seconds !== null) this.#skew = seconds - Math.floor(natives.now() / 1000);
+    return seconds !== null;
   }
 
   /**
@@ -81,7 +92,7 @@ export class Authority {
    * @param {string} path
    * @param {string | null} body
    * @param {Manner} manner
-   * @returns {Promise<Answer & {date?: number}>}
+   * @returns {Promise<Answer & {now?: unknown}>}
    */
   async #exchange(method, path, body, { key, token, form = false, keepalive = false }) {
     const url = this.#issuer + path;
@@ -110,10 +121,8 @@ export class Authority {
         }),
       );
       const status = responseStatus(response);
-      const text = await responseText(response);
-      if (status < 300) return { ok: true, body: bare(text === '' ? {} : natives.parse(text)) };
-      const date = Date.parse(getHeader(responseHeaders(response), 'Date') ?? '') || undefined;
-      return { ok: false, problem: problemOf(text, status), date };
+      const said = bodyOf(await responseText(response));
+      return status < 300 ? { ok: true, body: said } : { ok: false, problem: problemOf(said, status), now: said.now };
     } catch (error) {
       natives.console.debug('deputize: no answer from the authority.', error);
       return { ok: false, problem: problem('authority_unavailable') }; // GUARD-6
@@ -123,23 +132,28 @@ export class Authority {
 
 /**
  * @param {string} text
+ * @returns {Bare} empty for what is not JSON, such as a proxy's page
+ */
+function bodyOf(text) {
+  try {
+    return bare(natives.parse(text));
+  } catch {
+    return bare({});
+  }
+}
+
+/**
+ * @param {Bare} body
  * @param {number} status
  * @returns {Problem}
  */
-function problemOf(text, status) {
-  /** @type {Bare} */
-  let body = bare({});
-  try {
-    body = bare(natives.parse(text));
-  } catch {
-    // A proxy's page of HTML, say.
-  }
+function problemOf(body, status) {
   const code = textOf(body.code) || textOf(body.error); // ERR-1: /token answers as RFC 6749 §5.2
   return {
     code: code || (status >= 500 ? 'authority_unavailable' : 'invalid_request'),
     detail: textOf(body.detail) || textOf(body.error_description),
     callId: textOf(body.call_id) || null,
-    scopes: scopesOf(body.scope ?? body.scopes ?? body.missing),
+    scopes: scopesOf(body.scope),
   };
 }
 

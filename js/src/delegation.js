@@ -105,8 +105,12 @@ export class Delegations {
    * @returns {Promise<Obtained>}
    */
   async #ask({ issuer }, user, scopes, onAsk) {
-    const { key } = await this.#keyring.of(user);
-    const registered = await this.#authority.post('/agents', null, { key });
+    let { key } = await this.#keyring.of(user);
+    let registered = await this.#authority.post('/agents', null, { key });
+    if (!registered.ok && registered.problem.code === 'unknown_agent') {
+      ({ key } = await this.#keyring.replace(user, key)); // a new agent, with nothing but what the user consents to now
+      registered = await this.#authority.post('/agents', null, { key });
+    }
     if (!registered.ok) return { problem: registered.problem };
     const agent = { clientId: textOf(registered.body.client_id), assurance: textOf(registered.body.assurance) };
     const request = await this.#authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key });

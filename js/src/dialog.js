@@ -42,26 +42,16 @@ function show(view, mode) {
   const description = element('p', { class: 'description', id: 'description', dir: 'auto' }, view.description);
   const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
   const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
-  const heading = element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title);
   const dialog = element(
     'dialog',
     { lang: 'en', 'aria-labelledby': 'site title', 'aria-describedby': 'asker description until', 'data-state': 'opening' },
     element(
       'div',
       { class: 'sheet' },
-      element(
-        'header',
-        {},
-        icon(SHIELD),
-        element('div', {}, element('p', { class: 'site', id: 'site', dir: 'auto' }, view.site), element('p', { class: 'host' }, view.host)),
-      ),
-      heading,
+      headerOf(view),
+      element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title),
       element('p', { class: 'asker', id: 'asker' }, view.asker),
-      view.kind === 'approval' && description,
-      view.scopes.length > 0 && element('p', { class: 'lead', id: 'may' }, 'It may:'),
-      view.scopes.length > 0 && element('ul', { 'aria-labelledby': 'may' }, ...view.scopes.map(scopeItem)),
-      view.until && element('p', { class: 'until', id: 'until' }, view.until),
-      view.values.length > 0 && valuesOf(view.values),
+      ...(view.kind === 'consent' ? termsOf(view) : [description, valuesOf(view.values)]),
       status,
       alert,
       element('footer', {}, decline, approve),
@@ -142,14 +132,14 @@ function show(view, mode) {
 /**
  * @param {string} name
  * @param {Record<string, string>} attributes
- * @param {...(Node | string | false)} children
+ * @param {...(Node | string)} content a text, or elements
  */
-function element(name, attributes, ...children) {
+function element(name, attributes, ...content) {
   const made = natives.createElement(document, name);
   for (const [attribute, value] of Object.entries(attributes)) setAttribute(made, attribute, value);
-  for (const child of children) {
-    if (typeof child === 'string') setText(made, child);
-    else if (child) appendChild(made, child);
+  for (const part of content) {
+    if (typeof part === 'string') setText(made, part);
+    else appendChild(made, part);
   }
   return made;
 }
@@ -167,11 +157,39 @@ function icon(paths) {
   return svg;
 }
 
+/** @param {View} view */
+const headerOf = ({ site, host, user }) =>
+  element(
+    'header',
+    {},
+    icon(SHIELD),
+    element(
+      'div',
+      {},
+      element('p', { class: 'site', id: 'site', dir: 'auto' }, site),
+      element('p', { class: 'host' }, `${host} · signed in as ${user}`),
+    ),
+  );
+
+/** @param {View} view */
+const termsOf = ({ scopes, until }) => [
+  element('p', { class: 'lead', id: 'may' }, 'It may:'),
+  element('ul', { 'aria-labelledby': 'may' }, ...scopes.map(scopeItem)),
+  element('p', { class: 'until', id: 'until' }, until),
+];
+
 /** @param {string} title */
 const scopeItem = (title) => element('li', {}, icon(CHECK), element('span', { dir: 'auto' }, title));
 
 /** @param {View['values']} values */
-function valuesOf(values) {
-  const rows = values.map(({ name, value }) => element('div', {}, element('dt', {}, name), element('dd', { dir: 'auto' }, value)));
-  return element('details', {}, element('summary', {}, 'Exactly these values'), element('dl', {}, ...rows));
-}
+const valuesOf = (values) =>
+  element(
+    'details',
+    {},
+    element('summary', {}, 'Exactly these values'),
+    element(
+      'dl',
+      {},
+      ...values.map(({ name, value }) => element('div', {}, element('dt', {}, name), element('dd', { dir: 'auto' }, value))),
+    ),
+  );

@@ -22,7 +22,9 @@ const ROUNDS = 4;
 /** The configuration has changed since it was fetched: look again, once. */
 const STALE = new Set(['login_required', 'wrong_user', 'unknown_tool', 'tool_is_public']);
 /** The grant is over in a way that a new consent mends at once. */
-const CONSENT_AGAIN = new Set(['consent_required', 'grant_expired', 'grant_unknown', 'unknown_agent']);
+const CONSENT_AGAIN = new Set(['consent_required', 'grant_expired', 'grant_unknown']);
+/** The user took it back: the agent hears so, and only its next call asks again. */
+const TAKEN_BACK = new Set(['grant_revoked', 'unknown_agent']);
 
 /**
  * @typedef {object} Tool as it was registered
@@ -117,6 +119,7 @@ export class Gate {
    * @returns {Promise<{outcome: Outcome, facts?: Record<string, unknown>} | null>} null: the tool is public, and open to all
    */
   async #attempt(tool, execute, input, signal, direct) {
+    const args = copyOf(input); // SHIM-2: before anybody else runs
     for (let again = false; ; again = true) {
       const config = await this.#authority.config(again);
       if ('code' in config) return { outcome: { kind: 'refused', problem: config } };
@@ -126,7 +129,8 @@ export class Gate {
       if (!again && (!rule || !config.user)) continue;
       const facts = { sign_in_uri: config.signInUri };
       if (!config.user) return { outcome: refused(rule ? 'login_required' : 'unknown_tool'), facts: rule && facts };
-      const outcome = await this.#share(tool, execute, input, signal, { direct, rule, config, user: config.user });
+      if (!args) return { outcome: refused('invalid_arguments') };
+      const outcome = await this.#share(tool, execute, args, signal, { direct, rule, config, user: config.user });
       if (outcome.kind !== 'stale') return { outcome };
       if (again) return { outcome, facts: outcome.problem.code === 'login_required' ? facts : {} };
     }
@@ -137,22 +141,20 @@ export class Gate {
    *
    * @param {Tool} tool
    * @param {Execute} execute
-   * @param {unknown} input
+   * @param {{text: string, value: Arguments}} args
    * @param {AbortSignal | undefined} signal
    * @param {{direct: boolean, rule: Rule | undefined, config: Config, user: User}} circumstances
    * @returns {Promise<Outcome>}
    */
-  async #share(tool, execute, input, signal, { direct, rule, config, user }) {
-    let args;
+  async #share(tool, execute, args, signal, { direct, rule, config, user }) {
     let definition;
-    let hash;
     try {
-      args = snapshot(input);
-      hash = await argsS256(args.value);
       definition = await tool.definition();
-    } catch {
-      return refused(args ? 'unknown_tool' : 'invalid_arguments');
+    } catch (error) {
+      natives.console.error(`deputize: the definition of the tool "${tool.name}" is not JSON, so it is refused.`, error);
+      return refused('invalid_request');
     }
+    const hash = await argsS256(args.value);
     const id = natives.stringify([tool.name, hash, definition, user.id, direct]);
     let flow = this.#flows.get(id);
     if (!flow) {
@@ -196,7 +198,6 @@ export class Gate {
    */
   async #decide(flow, call) {
     const { config, user, rule, direct } = call;
-    const { key } = await this.#keyring.of(user.id);
     let obtained = direct ? { tokens: null } : await this.#delegations.current(user.id);
     let pending = problem('consent_pending');
     let askedFor = '';
@@ -211,11 +212,12 @@ export class Gate {
         if (!flow.wanted) return { outcome: { kind: 'left' } };
         tokens = consented.tokens;
       }
+      const { key } = await this.#keyring.of(user.id);
       const told = this.#delivered.list(user.id);
       const answer = await this.#authority.post('/calls', bodyOf(call, told), { key, token: tokens?.access });
       if (answer.ok || answer.problem.callId) this.#delivered.remove(user.id, told);
       if (answer.ok) return this.#approved(flow, call, answer.body, tokens);
-      const { code, callId } = answer.problem;
+      const { code } = answer.problem;
       if (!tokens) return { outcome: ruled(answer.problem) };
       if (code === 'invalid_token') {
         obtained = await this.#delegations.current(user.id, tokens);
@@ -227,8 +229,8 @@ export class Gate {
       } else if (CONSENT_AGAIN.has(code) && round < ROUNDS - 1) {
         obtained = await this.#delegations.forget(user.id, tokens);
       } else {
-        if (code === 'grant_revoked') await this.#delegations.forget(user.id, tokens);
-        return { outcome: ruled({ ...answer.problem, callId }) };
+        if (TAKEN_BACK.has(code)) await this.#delegations.forget(user.id, tokens);
+        return { outcome: ruled(answer.problem) };
       }
     }
     return { outcome: refused('consent_required') };
@@ -273,7 +275,7 @@ export class Gate {
     const { key } = await this.#keyring.of(user.id);
     const path = `/calls/${callId}`;
     return this.#prompts.ask({
-      view: approvalView({ site: config.site, description, args, direct }),
+      view: approvalView({ site: config.site, user: user.name, description, args, direct }),
       action: { tool: tool.name, args, issuer: config.issuer },
       displayText: description,
       lifetime: CALL_LIFETIME,
@@ -316,6 +318,18 @@ export class Gate {
       await this.#authority.post(`/calls/${callId}/outcome`, told, { key, keepalive: true }); // GUARD-5
     }
     return outcome;
+  }
+}
+
+/**
+ * @param {unknown} input
+ * @returns {ReturnType<typeof snapshot> | null} null if it is not JSON (JSON-1, JSON-2)
+ */
+function copyOf(input) {
+  try {
+    return snapshot(input);
+  } catch {
+    return null;
   }
 }
 

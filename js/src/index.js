@@ -50,9 +50,10 @@ export function install(options = {}) {
   if (!issuer) throw new TypeError('deputize: install({ issuer }) needs the URL of the authority');
   if (installed && installed.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.issuer}`);
   installed ??= assemble(issuer, options);
-  alias(modelContext);
   const context = modelContext();
-  if (context) installed.patch ??= new Patch(context, installed.gate);
+  if (!context) return;
+  alias(modelContext);
+  installed.patch ??= new Patch(context, installed.gate);
 }
 
 /**

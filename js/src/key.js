@@ -45,6 +45,19 @@ export class Keyring {
   }
 
   /**
+   * Makes another key: the authority does not take this one any more, say because the user shut its agent out.
+   *
+   * @param {string} user
+   * @param {PageKey} dead
+   * @returns {Promise<Holding>}
+   */
+  async replace(user, dead) {
+    const fresh = { key: await makeKey(), tokens: null };
+    const change = (/** @type {Holding | undefined} */ stored) => (stored && stored.key.jwk.x !== dead.jwk.x ? stored : fresh);
+    return /** @type {Holding} */ (await this.#update(user, change));
+  }
+
+  /**
    * @param {string} user
    * @param {Change | null} change null only reads
    * @returns {Promise<Holding | undefined>}

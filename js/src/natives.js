@@ -100,12 +100,8 @@ export const requestUrl = native('Request', 'url', 'get');
 export const requestHeaders = native('Request', 'headers', 'get');
 /** @type {(headers: Headers, name: string, value: string) => void} */
 export const setHeader = native('Headers', 'set', 'value');
-/** @type {(headers: Headers, name: string) => string | null} */
-export const getHeader = native('Headers', 'get', 'value');
 /** @type {(response: Response) => number} */
 export const responseStatus = native('Response', 'status', 'get');
-/** @type {(response: Response) => Headers} */
-export const responseHeaders = native('Response', 'headers', 'get');
 /** @type {(response: Response) => Promise<string>} */
 export const responseText = native('Response', 'text', 'value');
 

@@ -183,8 +183,8 @@ function copyOf(given) {
     const value = Reflect.get(given, name);
     if (value !== undefined) copy[name] = value;
   }
-  // Made a string here, so that the gate and the platform cannot hear two names.
-  if (isObject(copy.name)) copy.name = `${copy.name}`;
+  // Made strings here, so that the gate and the platform cannot hear two names.
+  for (const name of ['name', 'description']) if (isObject(copy[name])) copy[name] = `${copy[name]}`;
   return copy;
 }
 
@@ -193,11 +193,17 @@ function copyOf(given) {
  * @returns {() => Promise<string>} its `definition_s256` (HASH-3), of what it says now
  */
 function definitionOf({ name, description, inputSchema }) {
-  const schema = stringify(inputSchema) ?? 'null';
+  /** @type {string | undefined} */
+  let schema;
+  try {
+    schema = stringify(inputSchema) ?? 'null';
+  } catch {
+    // The platform refuses it too.
+  }
   const text = `{"description":${stringify(String(description))},"inputSchema":${schema},"name":${stringify(name)}}`;
   /** @type {Promise<string> | undefined} */
   let hash;
-  return () => (hash ??= argsS256(parse(text)));
+  return async () => (hash ??= argsS256(parse(text)));
 }
 
 /**

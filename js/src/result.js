@@ -61,11 +61,10 @@ export function refusal(problem, facts = {}) {
   const { again, text } = TABLE[problem.code] ?? OTHER;
   const detail = problem.code === 'invalid_arguments' ? tidy(problem.detail) : '';
   const content = [{ type: 'text', text: detail ? `${text} ${detail}` : text }];
-  const structuredContent = { code: problem.code, correlation_id: problem.callId, retryable: again };
-  if (problem.scopes.length > 0) Object.assign(structuredContent, { scopes: problem.scopes });
-  const result = { isError: true, content, structuredContent: { ...structuredContent, ...facts } };
-  if (stringify(result).length < LIMIT) return result;
-  return { isError: true, content: [{ type: 'text', text }], structuredContent };
+  const brief = { code: problem.code, correlation_id: problem.callId, retryable: again };
+  const missing = problem.scopes.length > 0 ? { scopes: problem.scopes } : {};
+  const result = { isError: true, content, structuredContent: { ...brief, ...missing, ...facts } };
+  return stringify(result).length < LIMIT ? result : { isError: true, content, structuredContent: brief };
 }
 
 /**

@@ -69,6 +69,7 @@
  * @property {'consent' | 'approval'} kind
  * @property {string} site
  * @property {string} host
+ * @property {string} user who is signed in
  * @property {string} title
  * @property {string} asker who asks, and what that means
  * @property {string} description the authority's own words for what is asked; empty where the scopes say it

@@ -30,8 +30,9 @@ export function consentView(shown, now) {
     kind: 'consent',
     site,
     host: location.host,
-    title: `Let the agent in this browser act for you?`,
-    asker: `“The agent in this browser” means any agent, and any script of this site, in this browser profile.`,
+    user: textOf(shown.user),
+    title: 'Let the agent in this browser act for you?',
+    asker: '“The agent in this browser” is any agent, and any script of this site, that runs in this browser profile.',
     description: '',
     scopes: scopes.map((scope) => visible(textOf(scope.title) || textOf(scope.scope))),
     until: `For ${duration(seconds)}, until ${moment(now + seconds * 1000, now)}. You can take it back at any time on your account page.`,
@@ -44,16 +45,17 @@ export function consentView(shown, now) {
 /**
  * The approval dialog.
  *
- * @param {{site: string, description: string, args: Arguments, direct: boolean}} call
+ * @param {{site: string, user: string, description: string, args: Arguments, direct: boolean}} call
  * @returns {View}
  */
-export function approvalView({ site, description, args, direct }) {
+export function approvalView({ site, user, description, args, direct }) {
   return {
     kind: 'approval',
     site,
     host: location.host,
-    title: direct ? 'Confirm that it is you' : 'Approve this for the agent?',
-    asker: direct ? 'You are about to do this:' : 'The agent in this browser wants to do this for you:',
+    user,
+    title: direct ? 'Do you want to do this?' : 'May the agent do this for you?',
+    asker: direct ? 'You asked for this on the page.' : 'Asked for by the agent in this browser.',
     description,
     scopes: [],
     until: '',

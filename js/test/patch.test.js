@@ -1,0 +1,228 @@
+/** The replacement of `registerTool`, over a minimal ModelContext and over a real polyfill (SHIM-1, SHIM-9). */
+import assert from 'node:assert/strict';
+import { afterEach, before, beforeEach, describe, test } from 'node:test';
+
+import { argsS256 } from '../src/canonical.js';
+import { Patch } from '../src/patch.js';
+
+/** @import { ModelContext } from '../src/patch.js' */
+/** @typedef {any} Tool any: what a page passes, right or wrong */
+
+/** As the native one: a method of the prototype that knows its own objects and reads a dictionary (DESIGN §7). */
+class MinimalContext extends EventTarget {
+  /** @type {Map<string, Tool>} */
+  #tools = new Map();
+
+  /** @param {Tool} tool @param {{signal?: AbortSignal}} [options] */
+  async registerTool(tool, options) {
+    if (arguments.length === 0) throw new TypeError('1 argument required, but only 0 present.');
+    const { name, description, execute, inputSchema, title } = tool;
+    if (typeof execute !== 'function') throw new TypeError('execute is required');
+    if (name === undefined || this.#tools.has(`${name}`)) throw new DOMException('bad name', 'InvalidStateError');
+    this.#tools.set(`${name}`, { name: `${name}`, description: `${description}`, title, inputSchema: JSON.stringify(inputSchema), execute });
+    options?.signal?.addEventListener('abort', () => this.#tools.delete(`${name}`));
+    this.dispatchEvent(new Event('toolchange'));
+  }
+
+  async getTools() {
+    return [...this.#tools.values()];
+  }
+
+  /** @param {string} name @param {unknown} input @param {...unknown} rest */
+  async run(name, input, ...rest) {
+    return Reflect.apply(this.#tools.get(name).execute, undefined, [JSON.parse(JSON.stringify(input)), ...rest]);
+  }
+}
+
+/** @type {Array<{tool: {name: string, definition: () => Promise<string>}, input: unknown, signal: AbortSignal | undefined}>} */
+let calls = [];
+const gate = /** @type {import('../src/gate.js').Gate} */ (
+  /** @type {unknown} */ ({
+    /** @param {any} tool @param {Function} execute @param {unknown} input @param {AbortSignal | undefined} signal */
+    async call(tool, execute, input, signal) {
+      calls.push({ tool, input, signal });
+      return execute(input, 'client');
+    },
+  })
+);
+const original = Object.getOwnPropertyDescriptor(MinimalContext.prototype, 'registerTool') ?? {};
+/** @type {MinimalContext} */
+let context;
+/** @type {Patch} */
+let patch;
+
+beforeEach(() => {
+  calls = [];
+  context = new MinimalContext();
+  patch = new Patch(/** @type {ModelContext} */ (context), gate);
+});
+afterEach(() => void Object.defineProperty(MinimalContext.prototype, 'registerTool', original));
+
+const plain = () => ({ name: 'a', description: 'A tool', inputSchema: { type: 'object' }, execute: (/** @type {unknown[]} */ ...all) => all });
+
+describe('SHIM-1: the gate is inside execute', () => {
+  test('every call of a tool goes through it, with the input and the signal', async () => {
+    await context.registerTool(plain());
+    const { signal } = new AbortController();
+    assert.deepEqual(await context.run('a', { x: 1 }, { signal }), [{ x: 1 }, 'client']);
+    assert.deepEqual(calls.map(({ tool, input }) => [tool.name, input]), [['a', { x: 1 }]]);
+    assert.equal(calls[0]?.signal, signal);
+  });
+
+  test('a platform that passes no second argument will do', async () => {
+    await context.registerTool(plain());
+    assert.deepEqual(await context.run('a', {}), [{}, 'client']);
+    assert.equal(calls[0]?.signal, undefined);
+  });
+
+  test('the tool given stays as it is, and what it does later changes nothing', async () => {
+    const tool = plain();
+    const { execute } = tool;
+    await context.registerTool(tool);
+    assert.equal(tool.execute, execute);
+    tool.execute = () => ['other'];
+    assert.deepEqual(await context.run('a', {}), [{}, 'client']);
+  });
+
+  test('members are read once, wherever they lie', async () => {
+    let reads = 0;
+    class Mine {
+      #secret = 'a';
+      get name() {
+        reads += 1;
+        return this.#secret;
+      }
+      description = 'A tool';
+      title = 'Mine';
+      execute() {
+        return 'mine';
+      }
+    }
+    await context.registerTool(new Mine());
+    assert.equal(reads, 1);
+    assert.equal(await context.run('a', {}), 'mine');
+    assert.equal((await context.getTools())[0].title, 'Mine');
+  });
+
+  test('a callable object is a tool too, and a name that is an object is heard once', async () => {
+    let asked = 0;
+    const name = { toString: () => (asked++ === 0 ? 'search_help' : 'transfer_money') };
+    await context.registerTool({ ...plain(), name });
+    await context.run('search_help', {});
+    assert.equal(calls[0]?.tool.name, 'search_help');
+    const callable = () => {};
+    for (const [member, value] of Object.entries({ ...plain(), name: 'callable' })) Object.defineProperty(callable, member, { value });
+    await context.registerTool(callable);
+    await context.run('callable', {});
+    assert.equal(calls[1]?.tool.name, 'callable');
+  });
+});
+
+describe('the replacement looks like the native method', () => {
+  test('length, name, descriptor, identity, no prototype, not to be constructed', () => {
+    const { registerTool } = MinimalContext.prototype;
+    assert.equal(registerTool.length, /** @type {Function} */ (original.value).length);
+    assert.equal(registerTool.name, 'registerTool');
+    assert.equal(context.registerTool, registerTool);
+    assert.equal('prototype' in registerTool, false);
+    assert.throws(() => Reflect.construct(registerTool, []), TypeError);
+    const { value: _, ...flags } = Object.getOwnPropertyDescriptor(MinimalContext.prototype, 'registerTool') ?? {};
+    const { value: __, ...before } = original;
+    assert.deepEqual(flags, before);
+    assert.equal(Object.hasOwn(context, 'registerTool'), false, 'the object itself is untouched');
+  });
+
+  test('it refuses foreign objects and bad arguments in the words of the platform', async () => {
+    await assert.rejects(Reflect.apply(context.registerTool, {}, [plain()]), TypeError);
+    await assert.rejects(Reflect.apply(context.registerTool, context, []), /1 argument required/);
+    await assert.rejects(context.registerTool({ ...plain(), execute: 'no' }), /execute is required/);
+    await assert.rejects(context.registerTool({ ...plain(), name: undefined }), { name: 'InvalidStateError' });
+    await assert.rejects(context.registerTool(/** @type {any} any: wrong */ (null)), TypeError);
+    const broken = new Error('my getter');
+    await assert.rejects(context.registerTool(Object.defineProperty(plain(), 'name', { get() { throw broken; } })), (error) => error === broken);
+    assert.deepEqual(await context.getTools(), []);
+  });
+
+  test('options are passed on', async () => {
+    const controller = new AbortController();
+    await context.registerTool(plain(), { signal: controller.signal });
+    controller.abort();
+    assert.deepEqual(await context.getTools(), []);
+  });
+});
+
+describe('HASH-3: the definition', () => {
+  test('is what the page registered, at that moment', async () => {
+    const tool = plain();
+    await context.registerTool(tool);
+    Object.assign(tool.inputSchema, { type: 'changed' });
+    assert.equal(await patch.tool('a')?.definition(), await argsS256({ description: 'A tool', inputSchema: { type: 'object' }, name: 'a' }));
+    await context.registerTool({ ...plain(), name: 'b', inputSchema: undefined });
+    assert.equal(await patch.tool('b')?.definition(), await argsS256({ description: 'A tool', inputSchema: null, name: 'b' }));
+  });
+});
+
+describe('SHIM-9: unguarded tools are reported', () => {
+  test('those before the shim, those past it, and those that took a freed name', async (t) => {
+    const warned = new Promise((resolve) => t.mock.method(console, 'warn', resolve));
+    Object.defineProperty(MinimalContext.prototype, 'registerTool', original);
+    const page = new MinimalContext();
+    await page.registerTool({ ...plain(), name: 'early' });
+    const patch = new Patch(/** @type {ModelContext} */ (page), gate);
+    const controller = new AbortController();
+    await page.registerTool(plain(), { signal: controller.signal });
+    assert.deepEqual(await patch.unguarded(), ['early']);
+    await Reflect.apply(/** @type {Function} */ (original.value), page, [{ ...plain(), name: 'past' }]);
+    assert.deepEqual(await patch.unguarded(), ['early', 'past']);
+    controller.abort();
+    await Reflect.apply(/** @type {Function} */ (original.value), page, [plain()]);
+    assert.deepEqual(await patch.unguarded(), ['early', 'past', 'a']);
+    assert.match(String(await warned), /"early" was registered past the shim/);
+  });
+
+  test('a refused registration does not pass for a guarded one, and a duplicate does not unguard the first', async () => {
+    await context.registerTool(plain());
+    await assert.rejects(context.registerTool(plain()), { name: 'InvalidStateError' });
+    assert.deepEqual(await patch.unguarded(), []);
+    assert.ok(patch.tool('a'));
+    await assert.rejects(context.registerTool({ ...plain(), name: 'b', execute: null }));
+    assert.equal(patch.tool('b'), undefined);
+  });
+});
+
+describe('over @mcp-b/webmcp-polyfill', () => {
+  /** @type {any} any: the polyfill's context, whose types are the page's business */
+  let polyfilled;
+
+  before(async () => {
+    // What it needs of a page.
+    class Document extends EventTarget {
+      defaultView = globalThis;
+      querySelectorAll() {
+        return [];
+      }
+    }
+    const stub = class extends EventTarget {};
+    const document = new Document();
+    Object.assign(globalThis, {
+      window: globalThis, document, Document, Element: stub, HTMLFormElement: stub, ShadowRoot: stub, SubmitEvent: stub,
+      MutationObserver: class { observe() {} disconnect() {} }, parent: globalThis, isSecureContext: true, location: new URL('https://bank.example/'),
+    });
+    Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true, writable: true });
+    const { initializeWebMCPPolyfill } = await import('@mcp-b/webmcp-polyfill');
+    initializeWebMCPPolyfill();
+    polyfilled = Reflect.get(document, 'modelContext');
+    assert.ok(polyfilled);
+  });
+
+  test('tools are gated, execute gets the client, and its own errors stay', async () => {
+    const patch = new Patch(polyfilled, gate);
+    await polyfilled.registerTool(plain());
+    await assert.rejects(polyfilled.registerTool(plain()), { name: 'InvalidStateError' });
+    await assert.rejects(polyfilled.registerTool({ ...plain(), name: '' }), { name: 'InvalidStateError' });
+    const [tool] = await polyfilled.getTools();
+    assert.equal(await polyfilled.executeTool(tool, '{"x":1}'), '[{"x":1},"client"]');
+    assert.deepEqual(calls.map(({ tool, input }) => [tool.name, input]), [['a', { x: 1 }]]);
+    assert.deepEqual(await patch.unguarded(), []);
+  });
+});

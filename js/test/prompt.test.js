@@ -1,0 +1,163 @@
+/** Asking the human (SHIM-8, APPR-1). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Human } from './harness.js';
+
+const { problem } = await import('../src/authority.js');
+const { actionHash, b64u } = await import('../src/canonical.js');
+const { bare } = await import('../src/json.js');
+const { Prompts } = await import('../src/prompt.js');
+const { approvalView } = await import('../src/view.js');
+
+/** @import { Answer } from '../src/types.js' */
+
+const issuer = 'https://bank.example/deputize';
+const args = { amount: 250 };
+/** @param {unknown} over */
+const challengeOver = async (over) => {
+  const hash = await actionHash('transfer_money', over, issuer);
+  return b64u(Buffer.concat([Buffer.alloc(32, 7), hash]));
+};
+/** @param {object} facts */
+const ok = (facts) => /** @type {Answer} */ ({ ok: true, body: bare(JSON.parse(JSON.stringify(facts))) });
+/** @param {string} code */
+const no = (code) => /** @type {Answer} */ ({ ok: false, problem: problem(code) });
+
+/** @param {Partial<import('../src/prompt.js').Request> & {over?: unknown, displayText?: string}} [wish] */
+function ask(wish = {}) {
+  const human = new Human();
+  const prompts = new Prompts(human.open, (options, signal) => human.assert(options, signal));
+  /** @type {string[]} */
+  const evidence = [];
+  let challenges = 0;
+  const request = () => ({
+    view: approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250', args, direct: false }),
+    action: { tool: 'transfer_money', args, issuer },
+    displayText: 'Send 250',
+    lifetime: 60_000,
+    challenge: async () => {
+      challenges += 1;
+      const challenge = await challengeOver(wish.over ?? args);
+      return ok({ challengeId: `chl_${challenges}`, displayText: 'Send 250', requestOptions: { challenge } });
+    },
+    approve: async (/** @type {string} */ text) => {
+      evidence.push(text);
+      return ok({ state: 'approved' });
+    },
+    ...wish,
+  });
+  return { human, evidence, prompts, request, verdict: prompts.ask(request()), challenges: () => challenges };
+}
+
+test('SHIM-8: nothing is signed before the click; then the evidence is SEP-2672 §4.5', async () => {
+  const { human, evidence, verdict, challenges } = ask();
+  await human.until(() => human.dialogs.length === 1);
+  assert.equal(challenges(), 0, 'APPR-1: the challenge is minted at the click');
+  await human.answer(0, 'approve');
+  assert.equal((await verdict).kind, 'approved');
+  assert.deepEqual(JSON.parse(evidence[0] ?? ''), { method: 'webauthn', challengeId: 'chl_1', response: { signed: await challengeOver(args) } });
+  assert.ok(human.dialogs[0]?.closed);
+});
+
+for (const [choice, kind] of /** @type {const} */ ([['decline', 'declined'], ['removed', 'cancelled']])) {
+  test(`SHIM-8: ${choice} is ${kind}, also while the passkey is waited for`, async () => {
+    const early = ask();
+    await early.human.answer(0, choice);
+    assert.equal((await early.verdict).kind, kind);
+    const late = ask();
+    /** @type {AbortSignal | undefined} */
+    let given;
+    late.human.assert = (_, signal) => {
+      given = signal;
+      return new Promise(() => {});
+    };
+    await late.human.answer(0, 'approve');
+    await late.human.until(() => given);
+    await late.human.answer(0, choice);
+    assert.equal((await late.verdict).kind, kind);
+    assert.ok(given?.aborted, 'the passkey prompt closes too');
+    assert.equal(late.evidence.length, 0);
+  });
+}
+
+test('SHIM-8: a failed passkey leaves the dialog, with words, and the next click takes a new challenge', async () => {
+  const { human, verdict, challenges } = ask();
+  const { assert: sign } = human;
+  human.assert = async () => {
+    throw new DOMException('the user said no', 'NotAllowedError');
+  };
+  await human.answer(0, 'approve');
+  await human.until(() => human.dialogs[0]?.texts.some((text) => /not used/.test(text)));
+  assert.equal(human.dialogs[0]?.closed, false);
+  human.assert = sign;
+  await human.answer(0, 'approve');
+  assert.equal((await verdict).kind, 'approved');
+  assert.equal(challenges(), 2);
+  assert.ok(!human.dialogs[0]?.texts.some((text) => /said no|NotAllowed/.test(text)), 'plain words only');
+});
+
+for (const code of ['challenge_expired', 'challenge_consumed', 'unknown_credential', 'signature_verification_failed', 'authority_unavailable']) {
+  test(`APPR-3: after ${code} it can be tried again`, async () => {
+    /** @type {string[]} */
+    const failing = [code];
+    const { human, verdict } = ask({ approve: async () => (failing.shift() ? no(code) : ok({})) });
+    await human.answer(0, 'approve');
+    await human.until(() => human.dialogs[0]?.texts.some((text) => /again|another/.test(text)));
+    await human.answer(0, 'approve');
+    assert.equal((await verdict).kind, 'approved');
+  });
+}
+
+for (const code of ['call_state', 'expired', 'grant_revoked', 'no_eligible_credential', 'login_required', 'call_unknown', 'something_new']) {
+  test(`CALL-4: ${code} ends it`, async () => {
+    const { human, verdict } = ask({ challenge: async () => no(code) });
+    await human.answer(0, 'approve');
+    assert.deepEqual(await verdict, { kind: 'refused', problem: problem(code) });
+    assert.equal(human.signed, 0);
+    assert.ok(human.dialogs[0]?.closed);
+  });
+}
+
+test('HASH-2: a challenge over anything else than what is shown is not signed', async () => {
+  const { human, evidence, verdict } = ask({ over: { amount: 9999 } });
+  await human.answer(0, 'approve');
+  assert.equal((await verdict).kind, 'refused');
+  assert.deepEqual([human.signed, evidence.length], [0, 0]);
+  const garbled = ask({ challenge: async () => ok({ displayText: 'Send 250', requestOptions: { challenge: '!!' } }) });
+  await garbled.human.answer(0, 'approve');
+  assert.equal((await garbled.verdict).kind, 'refused');
+});
+
+test('APPR-2: other words than those shown are shown first, and signed only after another click', async () => {
+  const challenge = await challengeOver(args);
+  const { human, verdict } = ask({ challenge: async () => ok({ challengeId: 'chl_1', displayText: 'Send 250 to Eve', requestOptions: { challenge } }) });
+  await human.answer(0, 'approve');
+  await human.until(() => human.dialogs[0]?.texts.includes('now: Send 250 to Eve'));
+  await human.until(() => human.dialogs[0]?.texts.some((text) => /read it again/.test(text)));
+  assert.equal(human.signed, 0);
+  await human.answer(0, 'approve');
+  assert.equal((await verdict).kind, 'approved');
+});
+
+test('SHIM-8: one dialog at a time; the next opens when the one before is answered', async () => {
+  const { human, prompts, request, verdict } = ask();
+  const second = prompts.ask(request());
+  const third = prompts.ask(request());
+  await human.until(() => human.dialogs.length === 1);
+  await human.answer(0, 'decline');
+  assert.equal((await verdict).kind, 'declined');
+  await human.answer(1, 'approve');
+  assert.equal(human.dialogs.length, 2);
+  assert.equal((await second).kind, 'approved');
+  await human.answer(2, 'removed');
+  assert.equal((await third).kind, 'cancelled');
+});
+
+test('CALL-4: what nobody answers expires, and so does what waited too long in the queue', async () => {
+  const { human, prompts, request, verdict } = ask({ lifetime: 20 });
+  const second = prompts.ask(request());
+  assert.equal((await verdict).kind, 'expired');
+  assert.equal((await second).kind, 'expired');
+  assert.equal(human.signed, 0);
+});

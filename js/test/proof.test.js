@@ -1,0 +1,45 @@
+/** Proofs by the page's key, checked with Node's own crypto (PROOF-1, PROOF-3). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { checkProof } from './harness.js';
+
+const { Keyring } = await import('../src/key.js');
+const { prove } = await import('../src/proof.js');
+
+const url = 'https://bank.example/deputize/calls';
+const now = Math.floor(Date.now() / 1000);
+const { key } = await new Keyring('https://bank.example/deputize').of('usr_ada');
+
+test('PROOF-1, PROOF-3: a proof by the page is for this request, without ath', async () => {
+  const { header, claims } = checkProof(await prove(key, { method: 'POST', url, iat: now }), { method: 'POST', url });
+  assert.deepEqual(header, { typ: 'dpop+jwt', alg: 'ES256', jwk: key.jwk });
+  assert.deepEqual(Object.keys(claims).sort(), ['htm', 'htu', 'iat', 'jti']);
+  assert.equal(claims.iat, now);
+});
+
+test('PROOF-1: with a token it carries its hash', async () => {
+  const proof = await prove(key, { method: 'POST', url, token: 'a.b.c', iat: now });
+  checkProof(proof, { method: 'POST', url, token: 'a.b.c' });
+  assert.throws(() => checkProof(proof, { method: 'POST', url, token: 'a.b.d' }), /ath/);
+});
+
+test('PROOF-1: htu has neither query nor fragment', async () => {
+  const proof = await prove(key, { method: 'GET', url: `${url}?a=b#c`, iat: now });
+  checkProof(proof, { method: 'GET', url });
+});
+
+test('PROOF-2: no two proofs have the same jti', async () => {
+  const made = await Promise.all(Array.from({ length: 50 }, () => prove(key, { method: 'POST', url, iat: now })));
+  assert.equal(new Set(made.map((proof) => checkProof(proof, { method: 'POST', url }).claims.jti)).size, 50);
+});
+
+test('AGENT-1: the key cannot be exported, and is the same again', async () => {
+  const keyring = new Keyring('https://bank.example/deputize');
+  const { key } = await keyring.of('usr_ada');
+  await assert.rejects(crypto.subtle.exportKey('jwk', key.privateKey));
+  assert.equal(key.privateKey.extractable, false);
+  const all = await Promise.all([keyring.of('usr_bob'), keyring.of('usr_bob'), keyring.of('usr_bob')]);
+  assert.equal(new Set(all.map((holding) => holding.key.jwk.x)).size, 1, 'a race makes one key');
+  assert.notEqual(all[0]?.key.jwk.x, key.jwk.x, 'each user has another');
+});
