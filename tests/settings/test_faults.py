@@ -165,6 +165,18 @@ ONE_FAULT = [
     ),
     (TOOL + "[tools.t.input_schema]\ndefault = 2026-01-01\n", 9, "tools.t.input_schema", "dates"),
     (TOOL + "[tools.t.input_schema]\nmaximum = inf\n", 9, "tools.t.input_schema", "inf"),
+    (
+        TOOL + "[tools.t.input_schema]\nproperties.a = { maxlength = 5 }\n",
+        10,
+        "tools.t.input_schema.properties.a.maxlength",
+        'no such keyword; did you mean "maxLength"?',
+    ),
+    (
+        TOOL + "approval.when.anyOf = [{}, { not = { requird = ['a'] } }]\n",
+        9,
+        "tools.t.approval.when.anyOf[2].not.requird",
+        'did you mean "required"?',
+    ),
     # their descriptions
     (TOOL + SCHEMA + "[tools.t]\n", 11, "column 9", "in the file already"),
     (TOOL + "describe = 5\n", 9, "tools.t.describe", "write a template, in quotes"),

@@ -114,6 +114,16 @@ def test_without_an_input_schema_a_description_may_name_any_argument() -> None:
     assert loads((SITE + tool).encode()).tools["t"].description({"amount": 5}) == "Send 5"
 
 
+def test_what_is_like_no_keyword_is_an_annotation_and_what_is_data_is_no_schema() -> None:
+    tool = """[scopes.a]
+title = "x"
+[tools.t]
+scopes = ["a"]
+input_schema = { x-order = 1, units = "EUR", default = { requird = 1 }, properties = { propertis = {} } }
+"""
+    assert loads((SITE + tool).encode()).tools["t"].input_schema is not None
+
+
 @pytest.mark.parametrize("host", ["localhost", "harbor.localhost", "localhost:8000"])
 def test_localhost_needs_no_https(host: str) -> None:
     assert loads(f"[site]\nname = 'x'\norigin = 'http://{host}'\n".encode()).site.rp_id == host.split(":")[0]

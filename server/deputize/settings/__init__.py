@@ -7,9 +7,10 @@ from pydantic_core import ErrorDetails
 
 from deputize.protocol.policy import Policy
 from deputize.settings import toml
+from deputize.settings.schemas import DeeperError
 from deputize.settings.tables import PolicyFile, table_at
 from deputize.settings.toml import Fault, Lines, PolicyError, dotted
-from deputize.settings.values import DeeperError, did_you_mean
+from deputize.settings.values import did_you_mean
 
 __all__ = ["Fault", "PolicyError", "load", "loads"]
 

@@ -21,7 +21,7 @@ from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.scope import MAX_SCOPES, Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, Tool
-from deputize.settings import values
+from deputize.settings import schemas, values
 from deputize.settings.describing import compile_template
 from deputize.settings.toml import Path
 
@@ -98,11 +98,11 @@ class ToolTable(_Table):
 
     scopes: list[_Declared] = []
     public: bool = False
-    approval: Annotated[ApprovalPolicy, PlainValidator(values.approval)] = ApprovalPolicy()
+    approval: Annotated[ApprovalPolicy, PlainValidator(schemas.approval)] = ApprovalPolicy()
     authenticator_class: Annotated[AuthenticatorClass, Field(strict=False)] = AuthenticatorClass.PLATFORM
     executes: Annotated[Executes, Field(strict=False)] = Executes.API
     direct: bool = False
-    input_schema: Annotated[Schema | None, PlainValidator(values.schema)] = None
+    input_schema: Annotated[Schema | None, PlainValidator(schemas.schema)] = None
     describe: Annotated[Describe | None, PlainValidator(_describe)] = None
 
     @model_validator(mode="after")

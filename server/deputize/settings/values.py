@@ -1,36 +1,23 @@
 """Values in a policy file: each function takes what the file says and returns what it means.
 
-What it cannot read is a ValueError that says what is wrong and what to write instead. The rules for scopes,
-tools, schemas and approval policies are those of `protocol/`.
+What it cannot read is a ValueError that says what is wrong and what to write instead.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
-import jsonschema_rs
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
-from deputize.protocol.canonical import JsonError, check, unb64u
-from deputize.protocol.policy import approval_policy
-from deputize.protocol.tool import ApprovalPolicy, Schema, plain
-from deputize.settings.toml import Path
+from deputize.protocol.canonical import unb64u
+from deputize.protocol.tool import plain
 
 _ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class DeeperError(ValueError):
-    """A fault within a value: `path` leads from the value to it."""
-
-    def __init__(self, message: str, path: Path) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
@@ -103,40 +90,6 @@ def _common_domain(hosts: list[str]) -> str | None:
         if all(each == domain or ("." in domain and each.endswith("." + domain)) for each in hosts):
             return domain
     return None
-
-
-def schema(value: object) -> Schema:
-    """Read the JSON Schema of a tool's arguments."""
-    if not isinstance(value, dict):
-        raise ValueError('write a table that is a JSON Schema: { type = "object", properties = { … } }')
-    if value.get("type", "object") != "object":
-        raise DeeperError('write "object": the arguments of a call are one', ("type",))
-    with _schema_faults():
-        check(value)
-        return Schema(value)
-
-
-def approval(value: object) -> ApprovalPolicy:
-    """Read when a human has to approve a call."""
-    with _schema_faults("when"):
-        check(value)
-        return approval_policy(value)
-
-
-@contextmanager
-def _schema_faults(*path: str) -> Iterator[None]:
-    """Say of a bad JSON Schema where in it the fault is."""
-    try:
-        yield
-    except JsonError as error:
-        message = f"dates, nan, inf and numbers beyond 2^53 cannot be in a JSON Schema ({error.reason})"
-        raise ValueError(message) from error
-    except ValueError as error:
-        if not isinstance(error.__cause__, jsonschema_rs.ValidationError):
-            raise
-        said, _, of_a_list = str(error).partition(" is not valid under any of ")
-        message = f"{said} is not allowed here" if of_a_list else said
-        raise DeeperError(f"not a JSON Schema: {message}", (*path, *error.__cause__.instance_path)) from error
 
 
 def seconds(low: int, high: int, value: object) -> int:

@@ -1,0 +1,94 @@
+"""JSON Schemas in a policy file: of a tool's arguments, and of those that a human has to approve."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+import jsonschema_rs
+
+from deputize.protocol.canonical import JsonError, check
+from deputize.protocol.policy import approval_policy
+from deputize.protocol.tool import ApprovalPolicy, Schema
+from deputize.settings.toml import Path
+
+# The keywords of JSON Schema 2020-12: with schemas under names, with a list of them, with one, and with none.
+_NAMED = frozenset(("$defs", "dependentSchemas", "patternProperties", "properties"))
+_LISTED = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
+_SINGLE = frozenset(("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not"))
+_SINGLE |= {"propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"}
+_OTHER = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        $anchor $comment $dynamicAnchor $dynamicRef $id $ref $schema $vocabulary const contentEncoding
+        contentMediaType default dependentRequired deprecated description enum examples exclusiveMaximum
+        exclusiveMinimum format maxContains maxItems maxLength maxProperties maximum minContains minItems
+        minLength minProperties minimum multipleOf pattern readOnly required title type uniqueItems writeOnly
+        """,
+    )
+)
+
+
+class DeeperError(ValueError):
+    """A fault within a value: `path` leads from the value to it."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def schema(value: object) -> Schema:
+    """Read the JSON Schema of a tool's arguments."""
+    if not isinstance(value, dict):
+        raise ValueError('write a table that is a JSON Schema: { type = "object", properties = { … } }')
+    if value.get("type", "object") != "object":
+        raise DeeperError('write "object": the arguments of a call are one', ("type",))
+    with _schema_faults():
+        check(value)
+        _check_spelling(value)
+        return Schema(value)
+
+
+def approval(value: object) -> ApprovalPolicy:
+    """Read when a human has to approve a call."""
+    with _schema_faults("when"):
+        check(value)
+        policy = approval_policy(value)
+        if policy.when is not None:
+            _check_spelling(policy.when.source, "when")
+        return policy
+
+
+def _check_spelling(schema: object, *path: str | int) -> None:
+    """Refuse what is nearly a keyword: JSON Schema ignores what it does not know, and with it a limit."""
+    if not isinstance(schema, dict):
+        return
+    for key, value in schema.items():
+        if key in _NAMED and isinstance(value, dict):
+            for name, each in value.items():
+                _check_spelling(each, *path, key, name)
+        elif key in _LISTED and isinstance(value, list):
+            for index, each in enumerate(value):
+                _check_spelling(each, *path, key, index)
+        elif key in _SINGLE:
+            _check_spelling(value, *path, key)
+        elif key not in _OTHER:
+            for near in get_close_matches(key, _NAMED | _LISTED | _SINGLE | _OTHER, n=1, cutoff=0.85):
+                raise DeeperError(f'JSON Schema has no such keyword; did you mean "{near}"?', (*path, key))
+
+
+@contextmanager
+def _schema_faults(*path: str) -> Iterator[None]:
+    """Say of a bad JSON Schema where in it the fault is."""
+    try:
+        yield
+    except JsonError as error:
+        message = f"dates, nan, inf and numbers beyond 2^53 cannot be in a JSON Schema ({error.reason})"
+        raise ValueError(message) from error
+    except ValueError as error:
+        if not isinstance(error.__cause__, jsonschema_rs.ValidationError):
+            raise
+        said, _, of_a_list = str(error).partition(" is not valid under any of ")
+        message = f"{said} is not allowed here" if of_a_list else said
+        raise DeeperError(f"not a JSON Schema: {message}", (*path, *error.__cause__.instance_path)) from error
