@@ -1,0 +1,49 @@
+"""How a refusal looks in an HTTP answer (ERR-1, ERR-2)."""
+
+from http import HTTPStatus
+
+import pytest
+
+from deputize.protocol.errors import STATUS, Code, Refusal
+from deputize.protocol.problem import problem, www_authenticate
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_has_a_status_of_an_error(code: Code) -> None:
+    """ERR-1"""
+    assert HTTPStatus(STATUS[code]).is_client_error or HTTPStatus(STATUS[code]).is_server_error
+
+
+def test_a_problem_has_the_members_of_the_rfc_and_the_facts() -> None:
+    """ERR-1, RFC 9457 §3"""
+    assert problem(Refusal(Code.CALL_UNKNOWN, "There is no such call.", {"call_id": "cal_1"})) == {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "There is no such call.",
+        "code": "call_unknown",
+        "call_id": "cal_1",
+    }
+
+
+@pytest.mark.parametrize("member", ["type", "title", "status", "detail", "code"])
+def test_a_fact_never_takes_the_place_of_a_member(member: str) -> None:
+    refusal = Refusal(Code.DECLINED, "The user declined.", {member: "another"})
+    assert problem(refusal) == problem(Refusal(Code.DECLINED, "The user declined."))
+
+
+@pytest.mark.parametrize("code", Code)
+def test_401_says_how_to_authenticate(code: Code) -> None:
+    """ERR-2"""
+    header = www_authenticate(Refusal(code, ""))
+    if STATUS[code] == 401:
+        assert header == f'DPoP error="{code.value}", algs="ES256"'
+    else:
+        assert (header is not None) == (code is Code.INSUFFICIENT_SCOPE)
+
+
+def test_insufficient_scope_says_which() -> None:
+    """ERR-2, RFC 6750 §3"""
+    refusal = Refusal(Code.INSUFFICIENT_SCOPE, "", {"scope": "account:read payments:write"})
+    expected = 'DPoP error="insufficient_scope", scope="account:read payments:write", algs="ES256"'
+    assert www_authenticate(refusal) == expected
