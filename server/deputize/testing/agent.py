@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from playwright.sync_api import Error, Page
+from playwright.sync_api import CDPSession, Error, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from .waiting import TooLong, until
@@ -126,6 +126,8 @@ class PlaywrightAgent:
     def __init__(self, page: Page) -> None:
         """Act on this page's main frame."""
         self._page = page
+        # Never detached: when a page loses any session, Chromium drops its virtual authenticators.
+        self._session = page.context.new_cdp_session(page)
 
     def tools(self) -> list[str]:
         """List the names of the page's tools."""
@@ -146,7 +148,7 @@ class PlaywrightAgent:
             except Error as error:
                 call.settle(ToolFailed(str(error)))
 
-        _beside(self._page, wait)
+        _beside(self._session, wait)
         return call
 
     def call(
@@ -224,13 +226,12 @@ class CdpAgent:
             call.settle(ToolFailed(reason or event["status"]))
 
 
-def _beside(page: Page, work: Callable[[], None]) -> None:
+def _beside(session: CDPSession, work: Callable[[], None]) -> None:
     """Run `work` beside the test: it begins at once, and when it waits for Playwright, the test goes on.
 
     Playwright runs each handler of an event in a greenlet of its own, in which its calls may wait. So this
-    makes an event happen, on a DevTools session of its own, which no page notices.
+    makes an event happen that no page notices.
     """
-    session = page.context.new_cdp_session(page)
     session.once("Target.targetCreated", lambda _: work())
     session.send("Target.setDiscoverTargets", {"discover": True})
-    session.detach()
+    session.send("Target.setDiscoverTargets", {"discover": False})

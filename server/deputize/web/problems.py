@@ -43,9 +43,9 @@ def refusal_response(refusal: Refusal, **facts: object) -> Response:
 
 
 def oauth_response(refusal: Refusal) -> Response:
-    """Answer a refusal of `/token` as RFC 6749 §5.2 (ERR-1)."""
+    """Answer a refusal of `/token` as RFC 6749 §5.2 (ERR-1), and its facts: `now`, above all (SHIM-3)."""
     status = STATUS[refusal.code] if STATUS[refusal.code] >= 500 else 400
-    return answer({"error": refusal.code.value, "error_description": refusal.detail}, status)
+    return answer({**refusal.facts, "error": refusal.code.value, "error_description": refusal.detail}, status)
 
 
 class Endpoint:

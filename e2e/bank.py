@@ -1,0 +1,115 @@
+"""Harbor as the tests see it: the running site, its books and the record, read from outside."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Page, Route
+
+from deputize.demo.site import Harbor
+from deputize.testing.agent import Agent
+from deputize.testing.human import Human
+from deputize.testing.passkeys import Authenticator, Passkeys
+from deputize.testing.server import Site
+
+OPENING = 1_000_00
+ADA = "DE89370400440532013000"
+TRANSFER: dict[str, object] = {"amount": 250, "iban": ADA, "name": "Ada Lovelace"}
+DESCRIPTION = "Send 250.00 EUR to Ada Lovelace (DE89 3704 0044 0532 0130 00)"
+
+
+@dataclass(frozen=True)
+class Bank:
+    """One Harbor, running for one test."""
+
+    site: Site
+    harbor: Harbor
+
+    @property
+    def url(self) -> str:
+        return self.site.url
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.site.url}/deputize"
+
+    def books(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the bank's own database file, not the bank."""
+        with sqlite3.connect(f"{self.harbor.database.as_uri()}?mode=ro", uri=True) as database:
+            rows = database.execute(query).fetchall()
+        database.close()
+        return rows
+
+    def balance(self) -> int:
+        """Return what the only customer has, in cents."""
+        ((balance,),) = self.books("SELECT balance FROM accounts")
+        return int(balance)
+
+    def sent(self) -> list[tuple[int, str]]:
+        """Return what went out, in cents and to whom."""
+        return self.books("SELECT -amount, name FROM transactions WHERE amount < 0 ORDER BY id")
+
+    def nothing_happened(self) -> bool:
+        """Tell whether the books are as on the day the accounts were opened."""
+        accounts = self.books("SELECT balance, closed_at FROM accounts")
+        return all(account == (OPENING, None) for account in accounts) and not self.sent()
+
+    def record(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the entries of the record, all or of these kinds."""
+        stored = self.harbor.deputize.store.read(lambda tx: tx.entries(0, 10_000))
+        entries = [json.loads(entry.leaf) for entry in stored]
+        return [entry for entry in entries if not kinds or entry["kind"] in kinds]
+
+    def kinds(self, call_id: str | None) -> list[str]:
+        """Return what the record tells of one call, in order."""
+        return [entry["kind"] for entry in self.record() if call_id and entry.get("call_id") == call_id]
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A customer who is signed in, and looks at the bank's page."""
+
+    bank: Bank
+    tab: Page
+    device: Authenticator
+    human: Human
+    agent: Agent
+
+    def deputizes_for(self, tool: str, **arguments: object) -> None:
+        """Let the agent use a tool: it calls, and the customer consents and declines the call itself."""
+        call = self.agent.start(tool, arguments)
+        consent = self.human.approve()
+        assert "act for you" in consent.text
+        if tool == "get_balance":
+            assert not call.result().refused
+        else:
+            self.human.decline()
+            assert call.result().code == "declined"
+
+
+def sign_up(bank: Bank, tab: Page, passkeys: Passkeys, name: str = "Grace Hopper") -> Authenticator:
+    """Open an account with a passkey of this device, as a person would, and end on the bank's page."""
+    device = passkeys.add("internal")
+    tab.goto(f"{bank.issuer}/account?return_to=/")
+    tab.get_by_label("Your name").fill(name)
+    tab.get_by_role("button", name="Create an account with a passkey").click()
+    tab.get_by_text("Current account").wait_for()
+    tab.wait_for_load_state()  # the page has registered its tools
+    return device
+
+
+def add_security_key(bank: Bank, tab: Page, passkeys: Passkeys, device: Authenticator) -> Authenticator:
+    """Add a security key on the account page, confirmed by the device's passkey."""
+    tab.goto(f"{bank.issuer}/account")
+    key = passkeys.add("usb")
+    device.present(False)  # the new passkey is to be on the key
+
+    def turn_to_the_device(route: Route) -> None:
+        device.present(True)
+        route.continue_()
+
+    tab.route("**/credentials/*", turn_to_the_device, times=1)
+    tab.get_by_role("button", name="Add a passkey").click()
+    tab.get_by_role("button", name="Remove Security key").wait_for()
+    return key
