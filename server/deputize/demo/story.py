@@ -158,7 +158,7 @@ def people(stage: Stage, teller: Teller) -> None:
     teller.scene("Only a person decides")
     page = stage.page
     with teller.step(
-        "She uses Harbor's own form: same approval, 10.00 EUR", "done", "approved", PERSON, 10_00
+        "She uses Harbor's form herself: same approval", "done", "approved", PERSON, 10_00
     ) as step:
         page.get_by_label("To", exact=True).fill("Charles Babbage")
         page.get_by_label("IBAN").fill("GB29 NWBK 6016 1331 9268 19")
