@@ -3,27 +3,26 @@
  * CSP with Trusted Types forbids. It knows nothing of calls; it says what the human did.
  */
 
+import { element, icon, list, shadow } from './dom.js';
 import * as natives from './natives.js';
-import { css } from './style.js';
 
 /** @import { Choice, Dialog, View } from './types.js' */
 
 const { appendChild, document, isConnected, listen, setAttribute, setText } = natives;
 
-const SVG = 'http://www.w3.org/2000/svg';
-const SHIELD = ['M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6z', 'M12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4z', 'M12 12.5v3.5'];
-const CHECK = ['M5 12.5l4.5 4.5L19 7.5'];
+const SHIELD = 'M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6zM12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM12 12.5v3.5';
+const CHECK = 'M5 12.5l4.5 4.5L19 7.5';
 
-/** A click that was meant for what lay here before the dialog opened is not meant for the dialog. */
+/** Milliseconds. A click that was meant for what lay here before the dialog opened is not meant for the dialog. */
 const ARMING = 500;
 
 /**
  * Makes the function that opens dialogs.
  *
- * @param {boolean} openRoot an open shadow root instead of a closed one, for tests
+ * @param {ShadowRootMode} mode open only for tests
  * @returns {(view: View) => Dialog}
  */
-export const dialogs = (openRoot) => (view) => show(view, openRoot ? 'open' : 'closed');
+export const dialogs = (mode) => (view) => show(view, mode);
 
 /**
  * @param {View} view
@@ -31,31 +30,26 @@ export const dialogs = (openRoot) => (view) => show(view, openRoot ? 'open' : 'c
  * @returns {Dialog}
  */
 function show(view, mode) {
-  const host = element('div', { 'data-deputize': view.kind });
-  const root = natives.attachShadow(host, { mode });
-  const sheet = new natives.CSSStyleSheet();
-  natives.replaceSync(sheet, css);
-  natives.adoptStyleSheets(root, [sheet]);
-
+  const { host, root } = shadow('data-deputize', mode);
+  const description = element('p', { class: 'description', id: 'description', dir: 'auto' }, view.description);
   const status = element('p', { class: 'note', role: 'status' });
   const alert = element('p', { class: 'note', role: 'alert' });
-  const description = element('p', { class: 'description', id: 'description', dir: 'auto' }, view.description);
   const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
   const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
   const dialog = element(
     'dialog',
     { lang: 'en', 'aria-labelledby': 'site title', 'aria-describedby': 'asker description until', 'data-state': 'opening' },
-    element(
-      'div',
-      { class: 'sheet' },
-      headerOf(view),
-      element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title),
-      element('p', { class: 'asker', id: 'asker' }, view.asker),
-      ...(view.kind === 'consent' ? termsOf(view) : [description, valuesOf(view.values)]),
-      status,
-      alert,
-      element('footer', {}, decline, approve),
-    ),
+    [
+      element('div', { class: 'sheet' }, [
+        headerOf(view),
+        element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title),
+        element('p', { class: 'asker', id: 'asker' }, view.asker),
+        view.kind === 'consent' ? termsOf(view) : actionOf(view, description),
+        status,
+        alert,
+        element('footer', {}, [decline, approve]),
+      ]),
+    ],
   );
 
   /** @type {(choice: Choice) => void} */
@@ -77,7 +71,7 @@ function show(view, mode) {
     if (meant(event)) choose('decline');
   });
   listen(dialog, 'cancel', (event) => {
-    if (!event.isTrusted || event.target !== dialog) return;
+    if (!event.isTrusted) return;
     natives.preventDefault(event);
     choose('decline');
   });
@@ -129,67 +123,40 @@ function show(view, mode) {
   };
 }
 
-/**
- * @param {string} name
- * @param {Record<string, string>} attributes
- * @param {...(Node | string)} content a text, or elements
- */
-function element(name, attributes, ...content) {
-  const made = natives.createElement(document, name);
-  for (const [attribute, value] of Object.entries(attributes)) setAttribute(made, attribute, value);
-  for (const part of content) {
-    if (typeof part === 'string') setText(made, part);
-    else appendChild(made, part);
-  }
-  return made;
-}
-
-/** @param {readonly string[]} paths */
-function icon(paths) {
-  const svg = natives.createElementNS(document, SVG, 'svg');
-  setAttribute(svg, 'viewBox', '0 0 24 24');
-  setAttribute(svg, 'aria-hidden', 'true');
-  for (const d of paths) {
-    const path = natives.createElementNS(document, SVG, 'path');
-    setAttribute(path, 'd', d);
-    appendChild(svg, path);
-  }
-  return svg;
-}
-
 /** @param {View} view */
 const headerOf = ({ site, host, user }) =>
-  element(
-    'header',
-    {},
+  element('header', {}, [
     icon(SHIELD),
-    element(
-      'div',
-      {},
+    element('div', {}, [
       element('p', { class: 'site', id: 'site', dir: 'auto' }, site),
       element('p', { class: 'host' }, `${host} · signed in as ${user}`),
-    ),
-  );
+    ]),
+  ]);
 
 /** @param {View} view */
-const termsOf = ({ scopes, until }) => [
-  element('p', { class: 'lead', id: 'may' }, 'It may:'),
-  element('ul', { 'aria-labelledby': 'may' }, ...scopes.map(scopeItem)),
-  element('p', { class: 'until', id: 'until' }, until),
-];
-
-/** @param {string} title */
-const scopeItem = (title) => element('li', {}, icon(CHECK), element('span', { dir: 'auto' }, title));
-
-/** @param {View['values']} values */
-const valuesOf = (values) =>
-  element(
-    'details',
-    {},
-    element('summary', {}, 'Exactly these values'),
-    element(
-      'dl',
-      {},
-      ...values.map(({ name, value }) => element('div', {}, element('dt', {}, name), element('dd', { dir: 'auto' }, value))),
+const termsOf = ({ scopes, until }) =>
+  element('div', {}, [
+    element('p', { class: 'lead', id: 'may' }, 'It may:'),
+    list('ul', { 'aria-labelledby': 'may' }, scopes.length, (i) =>
+      element('li', {}, [icon(CHECK), element('span', { dir: 'auto' }, scopes[i])]),
     ),
-  );
+    element('p', { class: 'until', id: 'until' }, until),
+  ]);
+
+/**
+ * @param {View} view
+ * @param {HTMLElement} description
+ */
+const actionOf = ({ values }, description) =>
+  element('div', {}, [
+    description,
+    element('details', {}, [
+      element('summary', {}, 'Exactly these values'),
+      list('dl', {}, values.length, (i) =>
+        element('div', {}, [
+          element('dt', {}, values[i]?.name),
+          element('dd', { dir: 'auto' }, values[i]?.value),
+        ]),
+      ),
+    ]),
+  ]);

@@ -18,6 +18,8 @@ import { approvalView } from './view.js';
 
 const CALL_LIFETIME = 600_000; // CALL-4
 const ROUNDS = 4;
+const UNHEARD =
+  'Approved. The agent is not waiting any more, so nothing was done yet. It is done if the agent asks again within 5 minutes.';
 
 /** The configuration has changed since it was fetched: look again, once. */
 const STALE = new Set(['login_required', 'wrong_user', 'unknown_tool', 'tool_is_public']);
@@ -121,7 +123,8 @@ export class Gate {
   async #attempt(tool, execute, input, signal, direct) {
     const args = copyOf(input); // SHIM-2: before anybody else runs
     for (let again = false; ; again = true) {
-      const config = await this.#authority.config(again);
+      // A human who calls may have signed in as somebody else just now; agents hear of it when they call.
+      const config = await this.#authority.config(again || direct);
       if ('code' in config) return { outcome: { kind: 'refused', problem: config } };
       const rule = config.tools.get(tool.name);
       if (rule?.public) return null; // CALL-8
@@ -252,6 +255,7 @@ export class Gate {
     flow.answered();
     switch (verdict.kind) {
       case 'approved':
+        if (!flow.wanted) this.#prompts.tell(UNHEARD);
         return { callId, body: verdict.body, tokens };
       case 'refused':
         return { outcome: ruled({ ...verdict.problem, callId }) };

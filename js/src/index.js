@@ -15,6 +15,7 @@ import { dialogs } from './dialog.js';
 import { Gate } from './gate.js';
 import { Keyring } from './key.js';
 import * as natives from './natives.js';
+import { notices } from './notice.js';
 import { alias, Patch } from './patch.js';
 import { Prompts } from './prompt.js';
 
@@ -111,7 +112,8 @@ function shim() {
 function assemble(issuer, { wait, openRoot }) {
   const authority = new Authority(issuer);
   const keyring = new Keyring(issuer);
-  const prompts = new Prompts(dialogs(openRoot ?? testMode()));
+  const mode = (openRoot ?? testMode()) ? 'open' : 'closed';
+  const prompts = new Prompts(dialogs(mode), notices(mode));
   const delegations = new Delegations(authority, keyring, prompts);
   const patience = wait === undefined ? null : wait * 1000;
   const gate = new Gate({ authority, keyring, delegations, prompts, delivered: new Delivered(issuer), patience });

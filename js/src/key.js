@@ -68,7 +68,7 @@ export class Keyring {
       return await this.#change(id, change);
     } catch (error) {
       console.warn('deputize: this browser keeps nothing for this site, so the agent must be deputized on each page.', error);
-      this.#change = inMemory();
+      if (this.#change === inDatabase) this.#change = inMemory();
       return await this.#change(id, change);
     }
   }

@@ -2,7 +2,7 @@
  * The platform as it was when the shim loaded.
  *
  * Page script that runs later can replace any of these. What it must not get that way: the closed shadow root of a
- * dialog (through `attachShadow`, or through any DOM method that is handed a node inside), a say in what is shown,
+ * dialog (through `attachShadow`, or through any method that is handed a node inside, see `dom.js`), a say in what is shown,
  * signed, hashed and sent, and the tokens. So everything on those paths is taken from here, options are objects without
  * a prototype, and promises are only awaited, never chained. What it can always do is register a tool past the shim;
  * the boundary is the authority and the API's guard.

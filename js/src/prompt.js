@@ -42,6 +42,19 @@ const RETRY = new Map([
   ['server_error', `Something went wrong on the site. ${AGAIN}`],
 ]);
 
+/**
+ * What a human hears who answers a question that is over.
+ *
+ * @type {Record<string, string>}
+ */
+const OVER = {
+  __proto__: /** @type {any} any: the only way to write an object without prototype */ (null),
+  expired: 'This request was open for too long, so nothing was done.',
+  no_eligible_credential: 'You have no passkey here that can confirm this. You can add one on your account page.',
+  grant_revoked: 'You have taken back what the agent may do, so nothing was done.',
+  login_required: 'You are signed out, so nothing was done.',
+};
+
 /** The queue of dialogs. */
 export class Prompts {
   /** @type {Promise<unknown>} */
@@ -51,10 +64,12 @@ export class Prompts {
 
   /**
    * @param {(view: View) => Dialog} open
+   * @param {(text: string) => void} tell shows what became of an answer
    * @param {Assert} assert
    */
-  constructor(open, assert = assertByPasskey) {
+  constructor(open, tell, assert = assertByPasskey) {
     this.#open = open;
+    this.tell = tell;
     this.#assert = assert;
   }
 
@@ -99,6 +114,7 @@ export class Prompts {
           natives.abort(controller);
           return { kind: ended(step) };
         }
+        if (step.kind === 'refused') this.tell(OVER[step.problem.code] ?? 'This request is not valid any more. Nothing was done.');
         if (step.kind !== 'again') return step;
         dialog.again(step.text);
       }

@@ -51,7 +51,7 @@ details { margin: 0 0 16px; font-size: 14px; }
 summary { width: fit-content; padding: 4px 0; border-radius: 6px; color: var(--soft); cursor: pointer; }
 summary:hover { color: var(--ink); }
 dl { margin: 6px 0 0; padding: 2px 14px; border: 1px solid var(--line); border-radius: 12px; }
-dl div { display: grid; grid-template-columns: minmax(4.5rem, 30%) 1fr; gap: 12px; padding: 8px 0; }
+dl div { display: grid; grid-template-columns: minmax(4.5rem, 30%) 1fr; align-items: baseline; gap: 12px; padding: 8px 0; }
 dl div + div { border-top: 1px solid var(--line); }
 dt { color: var(--soft); overflow-wrap: anywhere; }
 dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; font-variant-numeric: tabular-nums; font-family: ui-monospace, "SF Mono", Consolas, "DejaVu Sans Mono", monospace; font-size: 13px; line-height: 1.6; }
@@ -70,10 +70,17 @@ button {
   flex: 1 1 0; min-height: 48px; padding: 10px 16px; border: 1px solid var(--line); border-radius: 12px; background: transparent;
   color: var(--ink); font: inherit; font-size: 15px; font-weight: 600; line-height: 1.25; cursor: pointer; touch-action: manipulation;
 }
-button:hover { background: var(--tint); }
 .approve { flex-grow: 1.6; border-color: transparent; background: var(--accent); color: var(--on-accent); }
-.approve:hover { background: var(--accent-strong); }
+@media (hover: hover) {
+  button:hover { background: var(--tint); }
+  .approve:hover { background: var(--accent-strong); }
+}
 [data-state="busy"] .approve { opacity: 0.6; cursor: default; }
+.notice {
+  position: fixed; inset: auto 16px 16px auto; z-index: 2147483647; max-width: min(24rem, calc(100vw - 32px)); margin: 0; padding: 14px 18px;
+  border: 1px solid var(--line); border-radius: 14px; background: var(--surface); color: var(--ink); box-shadow: 0 12px 40px rgb(10 15 30 / 25%);
+  font: 400 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; animation: rise 160ms ease-out;
+}
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 @media (max-width: 480px) {
   dialog {
@@ -84,7 +91,7 @@ button:hover { background: var(--tint); }
   button { flex: none; width: 100%; }
 }
 @media (prefers-reduced-motion: reduce) {
-  dialog, dialog::backdrop, [role="status"]:not(:empty)::before { animation: none; }
+  dialog, dialog::backdrop, .notice, [role="status"]:not(:empty)::before { animation: none; }
 }
 @media (forced-colors: active) {
   .approve, .approve:hover { border-color: ButtonText; background: Highlight; color: HighlightText; forced-color-adjust: none; }

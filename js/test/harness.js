@@ -374,6 +374,12 @@ export class Human {
   dialogs = [];
   #waiting = () => {};
   signed = 0;
+  /** @type {string[]} what was told after a dialog */
+  told = [];
+  tell = (/** @type {string} */ text) => {
+    this.told.push(text);
+    this.#waiting();
+  };
   /** @type {(options: any, signal: AbortSignal) => Promise<unknown>} any: WebAuthn's options */
   assert = async (options) => {
     this.signed += 1;
@@ -443,7 +449,7 @@ export class Human {
 export function page(server, { patience = null, keyring = new Keyring(server.issuer) } = {}) {
   const human = new Human();
   const authority = new Authority(server.issuer);
-  const prompts = new Prompts(human.open, (options, signal) => human.assert(options, signal));
+  const prompts = new Prompts(human.open, human.tell, (options, signal) => human.assert(options, signal));
   const delegations = new Delegations(authority, keyring, prompts);
   const gate = new Gate({ authority, keyring, delegations, prompts, delivered: new Delivered(server.issuer), patience });
   return { human, authority, keyring, prompts, delegations, gate };

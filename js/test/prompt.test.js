@@ -27,7 +27,7 @@ const no = (code) => /** @type {Answer} */ ({ ok: false, problem: problem(code) 
 /** @param {Partial<import('../src/prompt.js').Request> & {over?: unknown, displayText?: string}} [wish] */
 function ask(wish = {}) {
   const human = new Human();
-  const prompts = new Prompts(human.open, (options, signal) => human.assert(options, signal));
+  const prompts = new Prompts(human.open, human.tell, (options, signal) => human.assert(options, signal));
   /** @type {string[]} */
   const evidence = [];
   let challenges = 0;
@@ -116,6 +116,8 @@ for (const code of ['call_state', 'expired', 'grant_revoked', 'no_eligible_crede
     assert.deepEqual(await verdict, { kind: 'refused', problem: problem(code) });
     assert.equal(human.signed, 0);
     assert.ok(human.dialogs[0]?.closed);
+    assert.equal(human.told.length, 1, 'the human hears why it is gone');
+    assert.match(human.told[0] ?? '', /[Nn]othing was done|passkey/);
   });
 }
 
