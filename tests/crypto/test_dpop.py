@@ -45,7 +45,7 @@ def without(name: str) -> dict[str, object]:
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
 def test_published_proofs(case: dict[str, Any]) -> None:
     def verify() -> Proof:
-        optional = {name: case.get(name) for name in ("access_token", "jkt")}
+        optional: dict[str, Any] = {name: case.get(name) for name in ("access_token", "jkt")}
         return dpop.verify([case["proof"]], case["method"], case["url"], case["now"], **optional)
 
     if case["valid"]:
@@ -142,6 +142,8 @@ BAD_KEYS: list[Any] = [
     JWK | {"x": b64u(bytes(31))},
     JWK | {"x": "A" + JWK["x"]},
     JWK | {"x": 1},
+    JWK | {"y": b64u(bytes(31))},
+    JWK | {"y": "A" + JWK["y"]},
     {name: value for name, value in JWK.items() if name != "y"},
     ECAlgorithm.to_jwk(generate_private_key(SECP384R1()).public_key(), as_dict=True),
     {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
@@ -210,6 +212,11 @@ def test_check_9_escapes_are_equal_in_small_and_capital_letters() -> None:
     assert verified.jti == "abc"
 
 
+def test_check_9_what_is_no_url_equals_nothing() -> None:
+    with pytest.raises(Refused):
+        dpop.verify([proof(CLAIMS | {"htu": "/one"})], "POST", "/other", NOW)
+
+
 @pytest.mark.parametrize("away", [-30, -1, 0, 1, 30])
 def test_check_11_at_most_30_seconds_away(away: int) -> None:
     assert check(proof(CLAIMS | {"iat": NOW + away})).jti == "abc"
@@ -218,6 +225,13 @@ def test_check_11_at_most_30_seconds_away(away: int) -> None:
 @pytest.mark.parametrize("iat", [NOW - 31, NOW + 31, 0, -1, str(NOW), float(NOW) + 0.5, True])
 def test_check_11_any_other_time(iat: object) -> None:
     assert refused(proof(CLAIMS | {"iat": iat})) is Code.INVALID_DPOP_PROOF
+
+
+def test_check_11_tells_the_time() -> None:
+    """SHIM-3: a maker whose clock is wrong learns by how much."""
+    with pytest.raises(Refused) as caught:
+        check(proof(CLAIMS | {"iat": NOW - 31}))
+    assert caught.value.refusal.facts == {"now": NOW}
 
 
 def test_check_12_the_token() -> None:
