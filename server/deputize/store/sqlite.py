@@ -52,9 +52,9 @@ class SqliteStore:
 
     def close(self) -> None:
         """Finish what was handed in, then close."""
-        self._writer.close()
-        for connection in self._readers:
+        for connection in self._readers:  # first: the last to close, if it may write, tidies up
             connection.close()
+        self._writer.close()
 
     def _open(self) -> sqlite3.Connection:
         """Open the connection that writes, on a database of the last version."""

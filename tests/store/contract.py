@@ -1,0 +1,732 @@
+"""What every store keeps to, whatever database is behind it: inherit, and say which store."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from operator import methodcaller
+from threading import Thread
+from typing import Any, TypeVar
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.store import values as v
+from tests.store.values import NOW
+
+from deputize.protocol.call import LIFETIME, OVERDUE, TRANSITIONS, Call, State
+from deputize.protocol.challenge import MAX_ATTEMPTS, Purpose
+from deputize.protocol.errors import Code, Refused
+from deputize.protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
+from deputize.protocol.grant import GrantState
+from deputize.protocol.merkle import Frontier, leaf_hash
+from deputize.protocol.merkle import root as root_of
+from deputize.protocol.scope import ScopeSet
+from deputize.service.ports import Reader, Store, Tx
+
+T = TypeVar("T")
+
+
+class Oops(Exception):
+    pass
+
+
+def do(store: Store, fn: Callable[[Tx], T]) -> T:
+    return asyncio.run(store.transact(fn))
+
+
+def do_all(store: Store, fns: list[Callable[[Tx], Any]]) -> list[Any]:
+    """Hand in all at once; return what each returned or raised."""
+
+    async def gather() -> list[Any]:
+        return await asyncio.gather(*(store.transact(fn) for fn in fns), return_exceptions=True)
+
+    return asyncio.run(gather())
+
+
+def raising(error: BaseException, fn: Callable[[Tx], object]) -> Callable[[Tx], object]:
+    def run(tx: Tx) -> object:
+        fn(tx)
+        raise error
+
+    return run
+
+
+def prepare(tx: Tx) -> None:
+    """Store the rows that others refer to."""
+    for name in ("ada", "bob"):
+        tx.add_user(v.user(name))
+    tx.add_agent(v.agent())
+    tx.add_agent(v.agent("other"))
+
+
+def do_elsewhere(store: Store, fn: Callable[[Tx], object]) -> None:
+    """Run a transaction while this thread is inside a read."""
+    thread = Thread(target=do, args=(store, fn))
+    thread.start()
+    thread.join()
+
+
+class StoreContract:
+    @pytest.fixture
+    def empty(self) -> Iterator[Store]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, empty: Store) -> Store:
+        do(empty, prepare)
+        return empty
+
+    # Transactions
+
+    def test_a_transaction_returns_what_its_function_returns(self, empty: Store) -> None:
+        assert do(empty, lambda tx: "this") == "this"
+
+    def test_what_was_acknowledged_is_read_at_once(self, empty: Store) -> None:
+        async def run() -> None:
+            for name in ("eve", "mallory", "oscar"):
+                await empty.transact(methodcaller("add_user", v.user(name)))
+                assert empty.read(methodcaller("user", v.user_id(name))) == v.user(name)
+
+        asyncio.run(run())
+
+    def test_a_transaction_sees_what_it_wrote(self, store: Store) -> None:
+        def fn(tx: Tx) -> bool:
+            tx.add_session(v.session())
+            tx.append(v.entry(), NOW)
+            return tx.session(v.digest("session")) == v.session() and tx.head().size == 1
+
+        assert do(store, fn)
+
+    def test_what_a_function_raises_undoes_what_it_did_and_is_raised(self, store: Store) -> None:
+        def fn(tx: Tx) -> None:
+            tx.add_session(v.session())
+            tx.append(v.entry(), NOW)
+            raise Oops
+
+        with pytest.raises(Oops):
+            do(store, fn)
+        assert store.read(lambda tx: tx.session(v.digest("session"))) is None
+        assert store.read(lambda tx: tx.head()) == Frontier()
+
+    def test_a_refusal_that_is_raised_keeps_its_code(self, store: Store) -> None:
+        with pytest.raises(Refused) as refused:
+            do(store, raising(Refused(Code.CALL_STATE, "no"), lambda tx: tx.append(v.entry(), NOW)))
+        assert refused.value.refusal.code is Code.CALL_STATE
+
+    @pytest.mark.parametrize("error", [StopIteration(), KeyboardInterrupt(), SystemExit(3)], ids=repr)
+    def test_no_exception_at_all_stops_the_store(self, store: Store, error: BaseException) -> None:
+        async def run() -> object:
+            try:
+                return await store.transact(raising(error, lambda tx: tx.add_session(v.session())))
+            except BaseException as raised:
+                return raised
+
+        raised = asyncio.run(run())
+        assert raised is error or isinstance(raised, RuntimeError)
+        assert store.read(lambda tx: tx.session(v.digest("session"))) is None
+        assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 0
+
+    def test_functions_handed_in_together_do_not_touch_each_other(self, store: Store) -> None:
+        def fn(number: int) -> Callable[[Tx], object]:
+            def write(tx: Tx) -> int:
+                tx.add_session(v.session(number))
+                return tx.append(v.entry(number), NOW)
+
+            return raising(Oops(), write) if number % 3 == 1 else write
+
+        results = do_all(store, [fn(number) for number in range(100)])
+        kept = [number for number in range(100) if number % 3 != 1]
+        assert all(isinstance(results[number], Oops) for number in range(100) if number % 3 == 1)
+        assert sorted(results[number] for number in kept) == list(range(len(kept)))
+        for number in range(100):
+            found = store.read(methodcaller("session", v.digest(number)))
+            assert (found is not None) == (number in kept)
+        self.check_record(store, len(kept))
+
+    def test_whoever_stops_waiting_stops_nobody_else(self, store: Store) -> None:
+        async def run() -> list[Any]:
+            tasks = [
+                asyncio.create_task(store.transact(methodcaller("add_session", v.session(n))))
+                for n in range(4)
+            ]
+            await asyncio.sleep(0)  # each has handed in its function
+            tasks[1].cancel()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+        results = asyncio.run(run())
+        assert [isinstance(result, asyncio.CancelledError) for result in results] == [
+            False,
+            True,
+            False,
+            False,
+        ]
+        assert store.read(lambda tx: tx.session(v.digest(3))) is not None
+
+    def test_close_finishes_what_was_handed_in_and_takes_no_more(self, store: Store) -> None:
+        async def run() -> list[Any]:
+            tasks = [
+                asyncio.create_task(store.transact(methodcaller("append", v.entry(n), NOW)))
+                for n in range(50)
+            ]
+            await asyncio.sleep(0)
+            store.close()
+            return await asyncio.gather(*tasks)
+
+        assert asyncio.run(run()) == list(range(50))
+        with pytest.raises(Refused) as refused:
+            do(store, lambda tx: None)
+        assert refused.value.refusal.code is Code.RECORD_UNAVAILABLE
+        store.close()
+
+    def test_a_read_is_of_one_moment(self, store: Store) -> None:
+        def look(tx: Reader) -> tuple[object, object]:
+            before = tx.session(v.digest("session"))
+            do_elsewhere(store, lambda tx: tx.add_session(v.session()))
+            return before, tx.session(v.digest("session"))
+
+        assert store.read(look) == (None, None)
+        assert store.read(lambda tx: tx.session(v.digest("session"))) == v.session()
+
+    def test_a_read_that_fails_leaves_the_store_readable(self, store: Store) -> None:
+        with pytest.raises(Oops):
+            store.read(lambda tx: (_ for _ in ()).throw(Oops()))
+        assert store.read(lambda tx: tx.head()) == Frontier()
+
+    # Users and sessions
+
+    def test_a_user_is_found_by_each_of_its_names(self, store: Store) -> None:
+        eve = v.user("Eve ✂", external_id="e-7")
+        do(store, lambda tx: tx.add_user(eve))
+        assert store.read(lambda tx: tx.user(eve.user_id)) == eve
+        assert store.read(lambda tx: tx.user_by_handle(eve.handle)) == eve
+        assert store.read(lambda tx: tx.user_by_external_id("e-7")) == eve
+        assert store.read(lambda tx: tx.user(v.user_id("nobody"))) is None
+        assert store.read(lambda tx: tx.user_by_handle(b"nobody")) is None
+        assert store.read(lambda tx: tx.user_by_external_id("nobody")) is None
+
+    def test_no_two_users_share_a_name_of_theirs(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_user(v.user("eve", external_id="e-7")))
+        for twin in (
+            v.user("eve", handle=b"other"),
+            v.user("oscar", handle=v.digest("eve")),
+            v.user("oscar", external_id="e-7"),
+        ):
+            with pytest.raises(Exception, match=r"(?i)unique"):
+                do(store, methodcaller("add_user", twin))
+
+    def test_a_session_is_found_until_it_is_ended(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_session(v.session()))
+        assert store.read(lambda tx: tx.session(v.digest("session"))) == v.session()
+        assert do(store, lambda tx: tx.end_session(v.digest("session")))
+        assert not do(store, lambda tx: tx.end_session(v.digest("session")))
+        assert store.read(lambda tx: tx.session(v.digest("session"))) is None
+
+    # Credentials
+
+    def test_active_credentials_are_listed_oldest_first(self, store: Store) -> None:
+        first = v.credential(1, created_at=NOW + 5, transports=frozenset())
+        second, pending, bobs = (
+            v.credential(2),
+            v.credential(3, active=False),
+            v.credential(4, user_id=v.user_id("bob")),
+        )
+        for one in (first, pending, second, bobs):
+            assert do(store, methodcaller("add_credential", one))
+            assert store.read(methodcaller("credential", one.credential_id)) == one
+        assert store.read(lambda tx: tx.credentials(v.user_id())) == [first, second]
+        assert store.read(lambda tx: tx.credential(v.credential(9).credential_id)) is None
+
+    @pytest.mark.parametrize("owner", ["ada", "bob"])
+    def test_cred_4_an_enrolled_id_is_taken_whoever_owns_it(self, store: Store, owner: str) -> None:
+        do(store, lambda tx: tx.add_credential(v.credential()))
+        assert not do(
+            store, lambda tx: tx.add_credential(v.credential(user_id=v.user_id(owner), label="new"))
+        )
+        assert store.read(lambda tx: tx.credential(v.credential().credential_id)) == v.credential()
+
+    def test_cred_4_a_pending_id_is_replaced_by_its_own_user_only(self, store: Store) -> None:
+        pending = v.credential(active=False)
+        do(store, lambda tx: tx.add_credential(pending))
+        assert not do(store, lambda tx: tx.add_credential(replace(pending, user_id=v.user_id("bob"))))
+        assert store.read(lambda tx: tx.credential(pending.credential_id)) == pending
+        again = v.credential(active=False, public_key=b"new", sign_count=4, label="new", created_at=NOW + 1)
+        assert do(store, lambda tx: tx.add_credential(again))
+        assert store.read(lambda tx: tx.credential(pending.credential_id)) == again
+
+    def test_cred_3_a_pending_credential_is_activated_once_by_its_user(self, store: Store) -> None:
+        one = v.credential(active=False)
+        do(store, lambda tx: tx.add_credential(one))
+        assert not do(store, lambda tx: tx.activate_credential(one.credential_id, v.user_id("bob")))
+        assert do(store, lambda tx: tx.activate_credential(one.credential_id, v.user_id()))
+        assert not do(store, lambda tx: tx.activate_credential(one.credential_id, v.user_id()))
+        assert store.read(lambda tx: tx.credentials(v.user_id())) == [replace(one, active=True)]
+
+    @pytest.mark.parametrize(
+        ("stored", "presented", "moves"),
+        [(0, 0, True), (0, 7, True), (5, 6, True), (5, 5, False), (5, 4, False), (5, 0, False)],
+    )
+    def test_appr_7_the_counter_moves_up_unless_zero_is_stored(
+        self, store: Store, stored: int, presented: int, moves: bool
+    ) -> None:
+        one = v.credential(sign_count=stored)
+        do(store, lambda tx: tx.add_credential(one))
+        assert do(store, lambda tx: tx.advance_counter(one.credential_id, presented)) is moves
+        found = store.read(lambda tx: tx.credential(one.credential_id))
+        assert found is not None
+        assert found.sign_count == (presented if moves else stored)
+
+    def test_the_counter_of_no_credential_does_not_move(self, store: Store) -> None:
+        assert not do(store, lambda tx: tx.advance_counter(v.credential().credential_id, 1))
+
+    def test_a_credential_is_removed_by_its_user(self, store: Store) -> None:
+        one = v.credential()
+        do(store, lambda tx: tx.add_credential(one))
+        assert not do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id("bob")))
+        assert do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id()))
+        assert not do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id()))
+        assert store.read(lambda tx: tx.credential(one.credential_id)) is None
+
+    def test_cred_5_a_recovery_secret_works_once(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_recovery(b"secret", v.user_id(), NOW + 900))
+        assert store.read(lambda tx: tx.recovery(b"secret", NOW)) == v.user_id()
+        assert store.read(lambda tx: tx.recovery(b"other", NOW)) is None
+        assert do(store, lambda tx: tx.consume_recovery(b"other", NOW)) is None
+        assert do(store, lambda tx: tx.consume_recovery(b"secret", NOW + 899)) == v.user_id()
+        assert do(store, lambda tx: tx.consume_recovery(b"secret", NOW + 899)) is None
+        assert store.read(lambda tx: tx.recovery(b"secret", NOW)) is None
+
+    def test_token_5_a_recovery_secret_ends_at_its_second(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_recovery(b"secret", v.user_id(), NOW + 900))
+        assert store.read(lambda tx: tx.recovery(b"secret", NOW + 900)) is None
+        assert do(store, lambda tx: tx.consume_recovery(b"secret", NOW + 900)) is None
+
+    # Agents
+
+    def test_an_agent_is_found_by_id_and_by_key(self, store: Store) -> None:
+        one = v.agent()
+        assert store.read(lambda tx: tx.agent(one.client_id)) == one
+        assert store.read(lambda tx: tx.agent_by_key(v.jkt("agent"))) == one
+        assert store.read(lambda tx: tx.agent(v.client_id("nobody"))) is None
+        assert store.read(lambda tx: tx.agent_by_key(v.jkt("nobody"))) is None
+
+    def test_agents_are_listed_oldest_first(self, store: Store) -> None:
+        bobs = v.agent("bobs", user_id=v.user_id("bob"), created_at=NOW - 9)
+        assert do(store, lambda tx: tx.add_agent(bobs))
+        assert store.read(lambda tx: tx.agents()) == [v.agent(), v.agent("other"), bobs]
+        assert store.read(lambda tx: tx.agents(v.user_id("bob"))) == [bobs]
+
+    def test_agent_1_neither_id_nor_key_is_given_twice(self, store: Store) -> None:
+        assert not do(store, lambda tx: tx.add_agent(v.agent(jkt=v.jkt("new"), user_id=v.user_id("bob"))))
+        assert not do(
+            store, lambda tx: tx.add_agent(v.agent("new", jkt=v.jkt("agent"), user_id=v.user_id("bob")))
+        )
+        assert store.read(lambda tx: tx.agent_by_key(v.jkt("agent"))) == v.agent()
+
+    def test_an_agent_is_revoked_once(self, store: Store) -> None:
+        assert do(store, lambda tx: tx.revoke_agent(v.client_id(), NOW + 1))
+        assert not do(store, lambda tx: tx.revoke_agent(v.client_id(), NOW + 2))
+        assert not do(store, lambda tx: tx.revoke_agent(v.client_id("nobody"), NOW))
+        assert store.read(lambda tx: tx.agent(v.client_id())) == v.agent(revoked_at=NOW + 1)
+
+    # Grants
+
+    def test_a_grant_is_kept_as_it_is(self, store: Store) -> None:
+        one = v.grant(scopes=ScopeSet(), refresh_generation=3, refreshed_at=NOW)
+        do(store, lambda tx: tx.add_grant(one))
+        assert store.read(lambda tx: tx.grant(one.grant_id)) == one
+        assert store.read(lambda tx: tx.grant(v.grant_id("none"))) is None
+
+    @pytest.mark.parametrize("source", GrantState)
+    def test_a_grant_moves_as_its_table_says_and_not_otherwise(
+        self, store: Store, source: GrantState
+    ) -> None:
+        for target in GRANT_TRANSITIONS[GrantState.PENDING]:
+            do(store, methodcaller("add_grant", v.grant(target.value, state=source)))
+
+            def move(tx: Tx, target: GrantState = target) -> bool:
+                return tx.move_grant(v.grant_id(target.value), target, NOW, NOW + 3600)
+
+            moves = target in GRANT_TRANSITIONS[source]
+            assert do(store, move) is moves
+            found = store.read(methodcaller("grant", v.grant_id(target.value)))
+            assert found is not None
+            assert found.state is (target if moves else source)
+            assert found.expires_at == (NOW + 3600 if moves and target is GrantState.ACTIVE else NOW + 600)
+            assert not do(store, move)
+            do(
+                store,
+                methodcaller("move_grant", v.grant_id(target.value), GrantState.REVOKED, NOW),
+            )
+
+    def test_no_grant_becomes_pending_again(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_grant(v.grant()))
+        with pytest.raises(ValueError, match="pending"):
+            do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.PENDING, NOW, NOW + 3600))
+
+    def test_grant_4_consent_comes_before_the_request_expires(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_grant(v.grant()))
+        late = NOW + 600
+        assert not do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.ACTIVE, late, late + 3600))
+        assert do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.ACTIVE, late - 1, late + 3600))
+
+    def test_a_grant_that_is_not_there_does_not_move(self, store: Store) -> None:
+        assert not do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.REVOKED, NOW))
+
+    def test_grant_3_an_agent_has_one_active_grant_of_a_user(self, store: Store) -> None:
+        for name in (1, 2):
+            do(store, methodcaller("add_grant", v.grant(name)))
+        activate = {
+            name: methodcaller("move_grant", v.grant_id(name), GrantState.ACTIVE, NOW, NOW + 3600)
+            for name in (1, 2)
+        }
+        assert do(store, activate[1])
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            do(store, activate[2])
+        assert do(store, lambda tx: tx.move_grant(v.grant_id(1), GrantState.REVOKED, NOW))
+        assert self.active(store) is None
+        assert do(store, activate[2])
+        assert self.active(store) == v.grant_id(2)
+
+    def test_active_grants_of_others_are_not_mixed_up(self, store: Store) -> None:
+        do(
+            store,
+            lambda tx: tx.add_grant(v.grant(1, state=GrantState.ACTIVE, client_id=v.client_id("other"))),
+        )
+        do(store, lambda tx: tx.add_grant(v.grant(2, state=GrantState.ACTIVE, user_id=v.user_id("bob"))))
+        do(store, lambda tx: tx.add_grant(v.grant(3)))
+        assert self.active(store) is None
+
+    def test_grants_that_are_or_were_active_are_listed_newest_first(self, store: Store) -> None:
+        for name in ("first", "declined", "withdrawn", "pending", "second"):
+            do(store, methodcaller("add_grant", v.grant(name)))
+        for name, state in (
+            ("first", GrantState.ACTIVE),
+            ("declined", GrantState.DECLINED),
+            ("withdrawn", GrantState.REVOKED),
+            ("first", GrantState.REVOKED),
+            ("second", GrantState.ACTIVE),
+        ):
+            assert do(store, methodcaller("move_grant", v.grant_id(name), state, NOW, NOW + 60))
+        do(store, lambda tx: tx.add_grant(v.grant("bobs", user_id=v.user_id("bob"), state=GrantState.ACTIVE)))
+        listed = store.read(lambda tx: tx.grants(v.user_id()))
+        assert [one.grant_id for one in listed] == [v.grant_id("second"), v.grant_id("first")]
+        assert [one.grant_id for one in store.read(lambda tx: tx.grants())] == [
+            v.grant_id(name) for name in ("bobs", "second", "first")
+        ]
+
+    @pytest.mark.parametrize(
+        ("presented", "at", "becomes"),
+        [
+            (5, NOW, 6),
+            (4, NOW + 59, 6),  # the previous one, for an answer that was lost
+            (4, NOW + 60, None),
+            (3, NOW + 1, None),
+            (6, NOW + 1, None),
+        ],
+    )
+    def test_token_4_the_previous_generation_is_honored_for_a_minute(
+        self, store: Store, presented: int, at: int, becomes: int | None
+    ) -> None:
+        one = v.grant(state=GrantState.ACTIVE, refresh_generation=5, refreshed_at=NOW)
+        do(store, lambda tx: tx.add_grant(one))
+        assert do(store, lambda tx: tx.rotate_refresh(one.grant_id, presented, at, 60)) == becomes
+        found = store.read(lambda tx: tx.grant(one.grant_id))
+        expected = replace(one, refresh_generation=6, refreshed_at=at) if becomes else one
+        assert found == expected
+
+    def test_token_4_the_previous_generation_is_honored_once(self, store: Store) -> None:
+        one = v.grant(state=GrantState.ACTIVE)
+        do(store, lambda tx: tx.add_grant(one))
+        results = [do(store, lambda tx: tx.rotate_refresh(one.grant_id, 0, NOW, 60)) for _ in range(3)]
+        assert results == [1, 2, None]
+
+    @pytest.mark.parametrize("state", [state for state in GrantState if state is not GrantState.ACTIVE])
+    def test_only_an_active_grant_is_renewed(self, store: Store, state: GrantState) -> None:
+        do(store, lambda tx: tx.add_grant(v.grant(state=state)))
+        assert do(store, lambda tx: tx.rotate_refresh(v.grant_id(), 0, NOW, 60)) is None
+
+    # Challenges and proofs
+
+    def test_a_challenge_is_kept_as_it_is(self, store: Store) -> None:
+        signed_out = v.challenge("in", purpose=Purpose.SIGN_IN, owner=None, page_jkt=None, subject="")
+        for one in (v.challenge(), signed_out):
+            do(store, methodcaller("add_challenge", one))
+            assert store.read(methodcaller("challenge", one.challenge_id)) == one
+        assert store.read(lambda tx: tx.challenge(v.challenge_id("none"))) is None
+
+    def test_a_challenge_is_consumed_once(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_challenge(v.challenge()))
+        assert do(store, lambda tx: tx.consume_challenge(v.challenge_id(), NOW + 59))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id(), NOW + 59))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id("none"), NOW))
+        found = store.read(lambda tx: tx.challenge(v.challenge_id()))
+        assert found == v.challenge(consumed_at=NOW + 59)
+
+    def test_token_5_a_challenge_is_over_at_its_second(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_challenge(v.challenge()))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id(), NOW + 60))
+
+    def test_appr_4_five_failures_close_a_challenge(self, store: Store) -> None:
+        for name, failures in (("open", MAX_ATTEMPTS - 1), ("closed", MAX_ATTEMPTS)):
+            do(store, methodcaller("add_challenge", v.challenge(name)))
+            for _ in range(failures):
+                do(store, methodcaller("fail_challenge", v.challenge_id(name)))
+        assert do(store, lambda tx: tx.consume_challenge(v.challenge_id("open"), NOW))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id("closed"), NOW))
+        closed = store.read(lambda tx: tx.challenge(v.challenge_id("closed")))
+        assert closed == v.challenge("closed", attempts=MAX_ATTEMPTS)
+
+    def test_proof_2_a_proof_is_used_once_per_key(self, store: Store) -> None:
+        assert do(store, lambda tx: tx.use_proof(v.proof("a", "key")))
+        assert not do(store, lambda tx: tx.use_proof(v.proof("a", "key")))
+        assert not do(store, lambda tx: tx.use_proof(v.proof("a", "key", NOW + 1000)))
+        assert do(store, lambda tx: tx.use_proof(v.proof("a", "other")))
+        assert do(store, lambda tx: tx.use_proof(v.proof("b", "key")))
+
+    # Calls
+
+    def test_a_call_is_kept_as_it_is(self, store: Store) -> None:
+        own = v.call(
+            "own",
+            client_id=None,
+            grant_id=None,
+            page_jkt=None,
+            match_key=None,
+            description=None,
+            scopes=ScopeSet(),
+        )
+        for one in (
+            v.call(),
+            own,
+            v.call("done", State.SUCCEEDED, delivered=True, challenge_id=v.challenge_id()),
+        ):
+            do(store, methodcaller("add_call", one))
+            assert store.read(methodcaller("call", one.call_id)) == one
+        assert store.read(lambda tx: tx.call(v.call_id("none"))) is None
+
+    @pytest.mark.parametrize(
+        "arguments", [{}, {"": {"\u2028": [True, 1e21, -0.5, "\U0001f600"]}}, {"n": 2**53 - 1}]
+    )
+    def test_arguments_come_back_equal(self, store: Store, arguments: dict[str, Any]) -> None:
+        do(store, lambda tx: tx.add_call(v.call(arguments=arguments)))
+        found = store.read(lambda tx: tx.call(v.call_id()))
+        assert found is not None
+        assert found.arguments == arguments
+
+    def test_call_6_the_newest_call_with_a_key_is_found(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_call(v.call(1, created_at=NOW + 9)))
+        do(
+            store, lambda tx: tx.add_call(v.call(2, State.EXPIRED))
+        )  # stored later, by a clock that was set back
+        do(store, lambda tx: tx.add_call(v.call(3, match_key=b"other")))
+        do(store, lambda tx: tx.add_call(v.call(4, match_key=None)))
+        assert store.read(lambda tx: tx.latest_call(v.digest("match"))) == v.call(2, State.EXPIRED)
+        assert store.read(lambda tx: tx.latest_call(b"none")) is None
+
+    @pytest.mark.parametrize("source", State)
+    def test_call_4_a_call_moves_as_its_table_says_and_not_otherwise(
+        self, store: Store, source: State
+    ) -> None:
+        for target in State:
+            one = v.call(target.value, source)
+            do(store, methodcaller("add_call", one))
+
+            def move(tx: Tx, one: Call = one, target: State = target) -> bool:
+                return tx.move_call(one, target, NOW + 1, 7)
+
+            if target in TRANSITIONS[source]:
+                assert do(store, move)
+                deadline = NOW + 1 + LIFETIME.get(target, 0)
+                expected = replace(one, state=target, deadline=deadline, entry=7)
+                assert not do(store, move)  # it is not any more where it was read
+            else:
+                expected = one
+                with pytest.raises(ValueError, match=source):
+                    do(store, move)
+            assert store.read(methodcaller("call", one.call_id)) == expected
+
+    @pytest.mark.parametrize("source", OVERDUE)
+    def test_call_4_past_its_deadline_a_call_moves_nowhere_but_where_time_puts_it(
+        self, store: Store, source: State
+    ) -> None:
+        one = v.call(state=source)
+        do(store, lambda tx: tx.add_call(one))
+        for target in TRANSITIONS[source] - {OVERDUE[source]}:
+            assert not do(store, methodcaller("move_call", one, target, one.deadline, 7))
+        assert do(store, lambda tx: tx.move_call(one, OVERDUE[source], one.deadline, 7))
+
+    def test_an_approval_names_its_challenge_and_later_moves_keep_it(self, store: Store) -> None:
+        one = v.call(state=State.PENDING)
+        do(store, lambda tx: tx.add_call(one))
+        assert do(store, lambda tx: tx.move_call(one, State.APPROVED, NOW, 1, v.challenge_id()))
+        approved = do(store, lambda tx: tx.call(one.call_id))
+        assert approved is not None
+        assert approved.challenge_id == v.challenge_id()
+        assert do(store, lambda tx: tx.move_call(approved, State.REDEEMED, NOW, 2))
+        redeemed = do(store, lambda tx: tx.call(one.call_id))
+        assert redeemed is not None
+        assert redeemed.challenge_id == v.challenge_id()
+
+    def test_a_resumed_call_points_to_its_new_entry(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_call(v.call()))
+        do(store, lambda tx: tx.renew_call_entry(v.call_id(), 9))
+        assert store.read(lambda tx: tx.call(v.call_id())) == v.call(entry=9)
+
+    def test_call_10_delivery_is_noted_for_calls_of_this_user_and_key_only(self, store: Store) -> None:
+        calls = [
+            v.call(1),
+            v.call(2, user_id=v.user_id("bob")),
+            v.call(3, page_jkt=v.jkt("other")),
+            v.call(4),
+        ]
+        for one in calls:
+            do(store, methodcaller("add_call", one))
+        ids = [v.call_id(name) for name in (1, 2, 3, "none")]
+        do(store, lambda tx: tx.mark_delivered(ids, v.user_id(), v.jkt()))
+        found = [store.read(methodcaller("call", one.call_id)) for one in calls]
+        assert [one is not None and one.delivered for one in found] == [True, False, False, False]
+
+    def test_overdue_calls_are_those_past_their_deadline_in_a_moving_state(self, store: Store) -> None:
+        for state in State:
+            do(store, methodcaller("add_call", v.call(state.value, state, deadline=NOW)))
+            do(store, methodcaller("add_call", v.call((state, 1), state, deadline=NOW + 1)))
+        overdue = self.overdue(store, 9)
+        assert {one.state for one in overdue} == set(OVERDUE)
+        assert {one.deadline for one in overdue} == {NOW}
+        assert len(self.overdue(store, 2)) == 2
+
+    # The fixture is shared by all walks: each leaves the store as it was.
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        start=st.sampled_from(list(LIFETIME)),
+        steps=st.lists(
+            st.tuples(st.sampled_from([0, 1, 299, 300, 599, 600]), st.sampled_from(State), st.integers(0, 3)),
+            max_size=8,
+        ),
+    )
+    def test_call_4_on_any_walk_a_call_goes_only_where_the_table_leads(
+        self, store: Store, start: State, steps: list[tuple[int, State, int]]
+    ) -> None:
+        """Push one call about, from fresh and stale copies, early and late, and compare with the table."""
+
+        def walk(tx: Tx) -> None:
+            now, model = NOW, v.call(state=start)
+            copies = [model]  # newest first
+            tx.add_call(model)
+            for number, (seconds, target, age) in enumerate(steps, 1):
+                now += seconds
+                copy = copies[min(age, len(copies) - 1)]
+                in_time = now < model.deadline or OVERDUE.get(copy.state) is target
+                if target not in TRANSITIONS[copy.state]:
+                    with pytest.raises(ValueError, match="moves"):
+                        tx.move_call(copy, target, now, number)
+                elif copy.state is model.state and in_time:
+                    assert tx.move_call(copy, target, now, number)
+                    deadline = now + LIFETIME.get(target, 0)
+                    model = replace(model, state=target, entry=number, deadline=deadline)
+                    copies.insert(0, model)
+                else:
+                    assert not tx.move_call(copy, target, now, number)
+                assert tx.call(model.call_id) == model
+            raise Oops
+
+        with pytest.raises(Oops):
+            do(store, walk)
+
+    # The record
+
+    def test_log_1_entries_are_appended_in_order_and_read_back(self, store: Store) -> None:
+        indices = [do(store, methodcaller("append", v.entry(n), NOW + n)) for n in range(5)]
+        assert indices == [0, 1, 2, 3, 4]
+        entries = store.read(lambda tx: tx.entries(0, 99))
+        assert [one.leaf for one in entries] == [v.entry(n).leaf(n, NOW + n) for n in range(5)]
+        assert orjson.loads(entries[3].leaf)["i"] == 3
+        assert [one.index for one in store.read(lambda tx: tx.entries(2, 2))] == [2, 3]
+        assert store.read(lambda tx: tx.entries(5, 9)) == []
+        self.check_record(store, 5)
+
+    def test_the_record_begins_empty(self, empty: Store) -> None:
+        assert empty.read(lambda tx: tx.head()) == Frontier()
+        assert empty.read(lambda tx: tx.entries(0, 9)) == []
+        assert empty.read(lambda tx: tx.checkpoints()) == []
+
+    def test_one_transaction_may_append_many(self, store: Store) -> None:
+        assert do(store, lambda tx: [tx.append(v.entry(n), NOW) for n in range(70)]) == list(range(70))
+        self.check_record(store, 70)
+
+    def test_what_was_rolled_back_leaves_no_gap_and_no_trace_in_the_head(self, store: Store) -> None:
+        def append(tx: Tx) -> int:
+            return tx.append(v.entry(), NOW)
+
+        failing = raising(Oops(), lambda tx: [append(tx) for _ in range(3)])
+        results = do_all(store, [failing, append, failing, append, append, failing])
+        assert [result for result in results if isinstance(result, int)] == [0, 1, 2]
+        self.check_record(store, 3)
+
+    def test_checkpoints_are_kept_in_order_and_the_same_one_once(self, store: Store) -> None:
+        for size, note in ((3, "three"), (1, "one"), (3, "three"), (3, "three by another key")):
+            do(store, methodcaller("add_checkpoint", size, note))
+        assert store.read(lambda tx: tx.checkpoints()) == ["three", "one", "three by another key"]
+
+    # Sweeping
+
+    def test_a_sweep_deletes_what_has_run_out_and_nothing_else(self, store: Store) -> None:
+        def fill(tx: Tx) -> None:
+            for ends in (NOW, NOW + 1):
+                tx.use_proof(v.proof(ends, keep_until=ends))
+                tx.add_challenge(v.challenge(ends, expires_at=ends))
+                tx.add_recovery(v.digest(ends), v.user_id(), ends)
+                tx.add_session(v.session(ends, expires_at=ends))
+                tx.add_grant(v.grant(ends, expires_at=ends))
+            for state in GrantState:
+                if state is not GrantState.PENDING:
+                    tx.add_grant(v.grant(state.value, state=state, expires_at=NOW))
+            tx.add_call(v.call(deadline=NOW))
+
+        do(store, fill)
+        assert do(store, lambda tx: tx.sweep(NOW)) == 5
+        assert do(store, lambda tx: tx.sweep(NOW)) == 0
+
+        def left(tx: Tx) -> list[bool]:
+            return [
+                found
+                for ends in (NOW, NOW + 1)
+                for found in (
+                    tx.challenge(v.challenge_id(ends)) is not None,
+                    tx.recovery(v.digest(ends), 0) is not None,
+                    tx.session(v.digest(ends)) is not None,
+                    tx.grant(v.grant_id(ends)) is not None,
+                    not tx.use_proof(v.proof(ends)),
+                )
+            ]
+
+        assert do(store, left) == [False] * 5 + [True] * 5
+        assert store.read(lambda tx: tx.call(v.call_id())) is not None
+        for state in GrantState:
+            if state is not GrantState.PENDING:
+                assert store.read(methodcaller("grant", v.grant_id(state.value))) is not None
+
+    def test_sweeps_repeated_delete_any_number(self, store: Store) -> None:
+        do(store, lambda tx: [tx.use_proof(v.proof(n, keep_until=NOW + n % 7)) for n in range(2500)])
+        swept = 0
+        while found := do(store, lambda tx: tx.sweep(NOW + 6)):
+            swept += found
+        assert swept == 2500
+
+    # What tests here ask often
+
+    def active(self, store: Store) -> object:
+        found = store.read(lambda tx: tx.active_grant(v.user_id(), v.client_id()))
+        return found and found.grant_id
+
+    def overdue(self, store: Store, limit: int) -> list[Call]:
+        return do(store, lambda tx: tx.overdue_calls(NOW, limit))
+
+    def check_record(self, store: Store, size: int) -> None:
+        """Check that the head is the tree over exactly the entries that are there."""
+        head, entries = store.read(lambda tx: (tx.head(), tx.entries(0, size + 1)))
+        assert head.size == len(entries) == size
+        assert [one.index for one in entries] == list(range(size))
+        assert head.root() == root_of([one.leaf_hash for one in entries])
+        assert all(one.leaf_hash == leaf_hash(one.leaf) for one in entries)

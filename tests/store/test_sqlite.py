@@ -1,0 +1,424 @@
+"""The SQLite store: the contract, and what is its own: file, versions, batches, commits that fail."""
+
+import asyncio
+import gc
+import resource
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from operator import methodcaller
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from tests.store import values as v
+from tests.store.contract import Oops, StoreContract, do, do_all, prepare, raising
+from tests.store.processes import PROCESSES, open_and_append
+from tests.store.values import NOW
+
+from deputize.protocol.errors import Code, Refused
+from deputize.service.ports import Store, Tx
+from deputize.store import migrations, sqlite, writer
+from deputize.store.migrations import NewerDatabase, known_versions
+from deputize.store.sqlite import SqliteStore
+from deputize.store.transaction import Transaction
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deputize.db"
+
+
+@pytest.fixture
+def empty(path: Path) -> Iterator[Store]:
+    store = SqliteStore(path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(empty: Store) -> Store:
+    do(empty, prepare)
+    return empty
+
+
+class TestSqlite(StoreContract):
+    @pytest.fixture
+    def empty(self, path: Path) -> Iterator[Store]:
+        store = SqliteStore(path)
+        yield store
+        store.close()
+
+
+def refusal(error: object) -> Code | None:
+    return error.refusal.code if isinstance(error, Refused) else None
+
+
+def pragma(tx: Tx, text: str) -> int:
+    """Ask the connection that writes."""
+    assert isinstance(tx, Transaction)
+    return int(tx._execute(f"PRAGMA {text}", {}).fetchone()[0])
+
+
+def sql(path: Path, *statements: str) -> Any:
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            return [connection.execute(statement).fetchall() for statement in statements]
+    finally:
+        connection.close()
+
+
+# The file
+
+
+def test_the_file_and_its_companions_are_private(store: Store, path: Path) -> None:
+    files = sorted(path.parent.iterdir())
+    assert [file.name for file in files] == ["deputize.db", "deputize.db-shm", "deputize.db-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_a_file_that_others_could_read_is_made_private(path: Path) -> None:
+    SqliteStore(path).close()
+    path.chmod(0o644)
+    SqliteStore(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_every_commit_is_synced(store: Store) -> None:
+    def settings(tx: Tx) -> list[int]:
+        return [pragma(tx, name) for name in ("synchronous", "foreign_keys", "busy_timeout")]
+
+    assert do(store, settings) == [2, 1, sqlite.BUSY_TIMEOUT]
+
+
+def test_rows_outlive_the_process(store: Store, path: Path) -> None:
+    do(store, lambda tx: tx.append(v.entry(), NOW))
+    store.close()
+    again = SqliteStore(path)
+    assert again.read(lambda tx: (tx.user(v.user_id()), tx.head().size)) == (v.user(), 1)
+    assert do(again, lambda tx: tx.append(v.entry(), NOW)) == 1
+    again.close()
+
+
+def test_a_closed_store_leaves_one_file_and_no_connection(store: Store, path: Path) -> None:
+    store.read(lambda tx: tx.head())
+    store.close()
+    assert list(path.parent.iterdir()) == [path]
+    gc.collect()  # an open connection would warn, and warnings are errors here
+
+
+def test_a_missing_folder_and_a_foreign_file_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        SqliteStore(tmp_path / "missing" / "deputize.db")
+    other = tmp_path / "notes.txt"
+    other.write_text("dear diary " * 99)
+    with pytest.raises(sqlite3.DatabaseError):
+        SqliteStore(other)
+    assert other.read_text() == "dear diary " * 99
+
+
+def test_two_stores_see_each_other(store: Store, path: Path) -> None:
+    other = SqliteStore(path)
+    for n in range(6):
+        assert do((store, other)[n % 2], methodcaller("append", v.entry(n), NOW)) == n
+    assert store.read(lambda tx: tx.head()) == other.read(lambda tx: tx.head())
+    other.close()
+    TestSqlite().check_record(store, 6)
+
+
+# Versions
+
+
+def test_the_newest_script_is_the_head_that_alembic_sees(path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    script = ScriptDirectory.from_config(config)
+    assert script.get_heads() == [known_versions()[-1]]
+    assert sorted(one.revision for one in script.walk_revisions()) == known_versions()
+    SqliteStore(path).close()
+    assert sql(path, "SELECT version_num FROM alembic_version") == [[(known_versions()[-1],)]]
+
+
+def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
+    SqliteStore(path).close()
+    sql(path, "UPDATE alembic_version SET version_num = '9999'")
+    before = path.read_bytes()
+    with pytest.raises(NewerDatabase, match="9999") as refused:
+        SqliteStore(path)
+    assert refused.value.version == "9999"
+    assert path.read_bytes() == before
+
+
+def test_an_upgrade_that_fails_leaves_nothing_behind(path: Path) -> None:
+    sql(path, "CREATE TABLE calls (mine TEXT)", "INSERT INTO calls VALUES ('x')")
+    with pytest.raises(Exception, match="calls already exists"):
+        SqliteStore(path)
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    assert sql(path, tables, "SELECT mine FROM calls") == [[("calls",)], [("x",)]]
+
+
+def test_opening_a_current_database_needs_no_alembic(path: Path) -> None:
+    SqliteStore(path).close()
+    script = f"""
+import sys
+from pathlib import Path
+from deputize.store.sqlite import SqliteStore
+SqliteStore(Path({str(path)!r})).close()
+sys.exit("alembic" in sys.modules or "sqlalchemy" in sys.modules)
+"""
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", script], check=False, env={"PYTHONPATH": ":".join(sys.path)}
+        ).returncode
+        == 0
+    )
+
+
+def test_processes_may_all_be_the_first_to_open(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(6, PROCESSES) as processes:
+        for attempt in range(5):
+            path = tmp_path / f"{attempt}.db"
+            assert sorted(processes.map(open_and_append, [path] * 6)) == list(range(6))
+
+
+# Batches: what is handed in while a commit goes on is committed together.
+
+
+@contextmanager
+def held(store: Store, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Keep the writer busy, so that all that is handed in meanwhile becomes one batch."""
+    begun, release = Event(), Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        assert release.wait(30)
+
+    task = loop.create_task(store.transact(wait))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    assert begun.wait(30)
+    yield
+    release.set()
+    loop.run_until_complete(task)
+
+
+def batch(store: Store, fns: list[Any]) -> list[Any]:
+    """Run functions in one batch and return what each returned or raised."""
+    loop = asyncio.new_event_loop()
+    try:
+        with held(store, loop):
+            tasks = [loop.create_task(store.transact(fn)) for fn in fns]
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+        return loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    finally:
+        loop.close()
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note the size of each batch."""
+    sizes: list[int] = []
+    commit = writer.Writer._commit
+
+    def noting(self: writer.Writer, fns: list[writer.Fn]) -> Any:
+        sizes.append(len(fns))
+        return commit(self, fns)
+
+    monkeypatch.setattr(writer.Writer, "_commit", noting)
+    return sizes
+
+
+def test_many_functions_share_one_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = counting(monkeypatch)
+    results = batch(store, [methodcaller("append", v.entry(n), NOW) for n in range(40)])
+    assert results == list(range(40))
+    assert sizes == [1, 40]
+    TestSqlite().check_record(store, 40)
+
+
+def test_a_batch_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = counting(monkeypatch)
+    results = batch(store, [lambda tx: tx.append(v.entry(), NOW)] * (writer.BATCH + 5))
+    assert results == list(range(writer.BATCH + 5))
+    assert sizes == [1, writer.BATCH, 5]
+
+
+def test_in_one_batch_a_failure_undoes_itself_only(store: Store) -> None:
+    def write(tx: Tx) -> object:
+        return tx.use_proof(v.proof("the same")), tx.append(v.entry(), NOW)
+
+    def used(tx: Tx) -> tuple[bool, int]:
+        return tx.use_proof(v.proof("the same")), tx.head().size
+
+    fails = raising(Oops(), write)
+    results = batch(store, [fails, used, fails, used, fails])
+    assert [type(result) for result in results] == [Oops, tuple, Oops, tuple, Oops]
+    assert results[1::2] == [(True, 0), (False, 0)]
+    assert store.read(lambda tx: tx.head().size) == 0
+
+
+def test_in_one_batch_each_sees_what_came_before_it(store: Store) -> None:
+    do(store, lambda tx: tx.add_challenge(v.challenge()))
+    consume = [lambda tx: tx.consume_challenge(v.challenge_id(), NOW)] * 8
+    assert batch(store, consume) == [True] + [False] * 7
+
+
+def test_loops_of_several_threads_are_each_answered(store: Store) -> None:
+    def append(n: int) -> list[Any]:
+        return do_all(store, [lambda tx: tx.append(v.entry(n), NOW)] * 10)
+
+    async def run() -> list[list[Any]]:
+        return await asyncio.gather(*(asyncio.to_thread(append, n) for n in range(4)))
+
+    assert sorted(index for indices in asyncio.run(run()) for index in indices) == list(range(40))
+
+
+def test_a_loop_that_was_closed_meanwhile_hinders_nobody(store: Store) -> None:
+    begun, release = Event(), Event()
+
+    def wait(tx: Tx) -> None:
+        begun.set()
+        assert release.wait(30)
+
+    async def leave() -> None:
+        task = asyncio.ensure_future(store.transact(wait))
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+
+    asyncio.run(leave())
+    release.set()
+    assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 0
+
+
+# Commits that fail
+
+
+def test_call_3_when_the_commit_fails_nobody_hears_yes(store: Store, path: Path) -> None:
+    """A full disk, as the kernel tells it: no file may grow."""
+    wal = path.with_name(path.name + "-wal")
+    do(store, lambda tx: tx.append(v.entry(), NOW))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size, hard))
+    try:
+        results = batch(store, [methodcaller("append", v.entry(n), NOW) for n in range(9)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [refusal(result) for result in results] == [Code.RECORD_UNAVAILABLE] * 9
+    assert all(isinstance(result.__cause__, sqlite3.Error) for result in results)
+    TestSqlite().check_record(store, 1)
+    assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 1
+    TestSqlite().check_record(store, 2)
+
+
+def test_call_3_when_a_statement_finds_the_disk_full_its_function_is_refused(store: Store) -> None:
+    def fill(tx: Tx) -> None:
+        pragma(tx, f"max_page_count = {pragma(tx, 'page_count')}")
+        for n in range(5000):
+            tx.use_proof(v.proof(n))
+
+    results = batch(store, [lambda tx: tx.append(v.entry(), NOW), fill, lambda tx: tx.append(v.entry(), NOW)])
+    assert refusal(results[1]) is Code.RECORD_UNAVAILABLE
+    kept = [result for result in results if isinstance(result, int)]
+    assert kept == list(
+        range(len(kept))
+    )  # SQLite may have rolled back the whole batch: then nobody heard yes
+    assert {refusal(result) for result in results if not isinstance(result, int)} == {Code.RECORD_UNAVAILABLE}
+    do(store, lambda tx: pragma(tx, "max_page_count = 1000000"))
+    TestSqlite().check_record(store, len(kept))
+
+
+def test_call_3_when_sqlite_rolls_everything_back_the_whole_batch_is_refused(store: Store) -> None:
+    def lose(tx: Tx) -> None:
+        assert isinstance(tx, Transaction)
+        tx._execute("ROLLBACK", {})  # as SQLite does by itself on some errors
+        raise sqlite3.OperationalError("disk I/O error")
+
+    append = lambda tx: tx.append(v.entry(), NOW)  # noqa: E731  # one statement, used four times
+    assert [refusal(result) for result in batch(store, [append, lose, append])] == [
+        Code.RECORD_UNAVAILABLE
+    ] * 3
+    TestSqlite().check_record(store, 0)
+    assert do(store, append) == 0
+
+
+def test_call_3_when_another_process_holds_the_database_too_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 50)
+    store = SqliteStore(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Refused) as refused:
+        do(store, lambda tx: tx.append(v.entry(), NOW))
+    assert refused.value.refusal.code is Code.RECORD_UNAVAILABLE
+    other.execute("ROLLBACK")
+    other.close()
+    assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 0
+    store.close()
+
+
+def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        do(store, lambda tx: tx.add_session(v.session(user_id="usr_nobody")))
+    do(store, lambda tx: tx.add_call(v.call()))
+    with pytest.raises(sqlite3.IntegrityError):
+        do(store, lambda tx: tx.add_call(v.call()))
+
+
+# Speed
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda tx: tx.latest_call(b"key"), "calls_match_key (match_key=?)"),
+        (lambda tx: tx.overdue_calls(NOW, 9), "calls_deadline (deadline<?)"),
+        (lambda tx: tx.call(v.call_id()), "(call_id=?)"),
+        (lambda tx: tx.active_grant(v.user_id(), v.client_id()), "grants_active (user_id=? AND client_id=?)"),
+        (lambda tx: tx.credentials(v.user_id()), "credentials_user_id (user_id=?)"),
+        (lambda tx: tx.agents(v.user_id()), "agents_user_id (user_id=?)"),
+        (lambda tx: tx.grants(v.user_id()), "grants_user_id (user_id=?)"),
+    ],
+)
+def test_what_is_asked_often_has_an_index(store: Store, ask: Any, index: str) -> None:
+    def explain(tx: Tx) -> str:
+        plans: list[str] = []
+        assert isinstance(tx, Transaction)
+        execute = tx._execute
+
+        def explaining(statement: str, parameters: Any) -> Any:
+            plan = execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+            plans.extend(row[3] for row in plan)
+            return execute(statement, parameters)
+
+        ask(Transaction(explaining))
+        return "; ".join(plans)
+
+    plan = do(store, explain)
+    assert index in plan
+    assert "SCAN" not in plan
+
+
+def test_no_sweep_scans_a_whole_table(store: Store) -> None:
+    def explain(tx: Tx) -> list[str]:
+        plans: list[str] = []
+        assert isinstance(tx, Transaction)
+        execute = tx._execute
+
+        def explaining(statement: str, parameters: Any) -> Any:
+            plans.extend(row[3] for row in execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall())
+            return execute(statement, parameters)
+
+        Transaction(explaining).sweep(NOW)
+        return plans
+
+    scans = [step for step in do(store, explain) if step.startswith("SCAN")]
+    assert scans == ["SCAN proofs", "SCAN oldest", "SCAN recoveries"]  # a thousand; the same; a handful
