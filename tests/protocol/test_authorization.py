@@ -18,7 +18,7 @@ NOW = 1_000
 NAMES = ["a", "b", "c"]
 USER = UserId("usr_x")
 AGENT = Agent(ClientId("agt_x"), Assurance.OPAQUE, Jkt("k"), USER, 0)
-GRANT = Grant(GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1)
+GRANT = Grant(GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1, Jkt("k"))
 
 subsets = st.frozensets(st.sampled_from(NAMES)).map(ScopeSet)
 some = st.frozensets(st.sampled_from(NAMES), min_size=1).map(ScopeSet)
@@ -35,7 +35,7 @@ def test_a_call_may_do_the_least_of_tool_grant_and_ceiling(
     asked: ScopeSet, granted: ScopeSet, ceiling: ScopeSet
 ) -> None:
     tool = Tool("t", asked)
-    decision = decide(policy(tool, ceiling), tool, AGENT, replace(GRANT, scopes=granted), {}, list, NOW)
+    decision = decide(policy(tool, ceiling), tool, AGENT, [replace(GRANT, scopes=granted)], {}, list, NOW)
     if asked <= ceiling and asked <= granted:
         assert isinstance(decision, Authorized)
     else:
@@ -49,7 +49,7 @@ def test_only_an_active_grant_that_has_not_expired_grants(
 ) -> None:  # TOKEN-5
     tool = Tool("t", ScopeSet.of(["a"]))
     grant = replace(GRANT, state=state, expires_at=expires_at)
-    decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, grant, {}, list, NOW)
+    decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, [grant], {}, list, NOW)
     assert isinstance(decision, Authorized) == (state is GrantState.ACTIVE and NOW < expires_at)
 
 
@@ -64,7 +64,7 @@ def test_agents_and_grants_that_do_not_belong_together() -> None:
         (AGENT, replace(GRANT, user_id=UserId("usr_y")), Code.CONSENT_REQUIRED),
     ]
     for agent, grant, code in cases:
-        decision = decide(rules, tool, agent, grant, {}, list, NOW)
+        decision = decide(rules, tool, agent, [grant] if grant else [], {}, list, NOW)
         assert isinstance(decision, Refusal)
         assert decision.code is code
 
@@ -73,7 +73,7 @@ def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
     tool = Tool("t", ScopeSet.of(["a"]))
     for assurance in (Assurance.REGISTERED, Assurance.ORIGIN):
         agent = replace(AGENT, assurance=assurance)
-        decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, agent, GRANT, {}, list, NOW)
+        decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, agent, [GRANT], {}, list, NOW)
         assert isinstance(decision, Refusal)
         assert decision.code is Code.AGENT_NOT_ALLOWED
 
@@ -81,10 +81,10 @@ def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
 def test_arguments_come_last() -> None:
     tool = Tool("t", ScopeSet.of(["a"]), input_schema=Schema({"required": ["x"]}))
     rules = policy(tool, ScopeSet.of(NAMES))
-    decision = decide(rules, tool, AGENT, GRANT, {}, list, NOW)
+    decision = decide(rules, tool, AGENT, [GRANT], {}, list, NOW)
     assert isinstance(decision, Refusal)
     assert decision.code is Code.INVALID_ARGUMENTS
-    assert isinstance(decide(rules, tool, AGENT, GRANT, {"x": 1}, list, NOW), Authorized)
+    assert isinstance(decide(rules, tool, AGENT, [GRANT], {"x": 1}, list, NOW), Authorized)
 
 
 def test_tools_that_nobody_declared() -> None:  # SHIM-1, CALL-8

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -43,6 +44,7 @@ def verify(
     code: Code = Code.INVALID_DPOP_PROOF,
     access_token: str | None = None,
     jkt: str | None = None,
+    bound: Mapping[str, str] | None = None,
 ) -> Proof:
     """Check a proof for this very request as RFC 9449 §4.3 numbers it; Refused(code) if a check fails.
 
@@ -58,7 +60,7 @@ def verify(
        are left alone).
     10. A nonce is not used by this server (PROTOCOL §11).
     11. `iat` is at most 30 s away from `now`.
-    12. With `access_token`, `ath` is its hash; without, there is no `ath`. With `jkt`, the key is that one.
+    12. With `bound`, each of these claims has this value (EVID-2), and with `access_token`, `ath` is its hash; without, there is no `ath`. With `jkt`, the key is that one.
 
     That it is used once is for the transaction that it authorizes (PROOF-2): `keep_until` of the answer is
     the first second at which no copy of it can be in use any more.
@@ -83,6 +85,8 @@ def verify(
         raise Refused(code, "The proof was made for another URL.")
     if not -WINDOW <= now - iat <= WINDOW:  # 11
         raise Refused(code, "The proof is too old, or the clock of its maker is wrong.", now=now)
+    if any(claims.get(name) != value for name, value in (bound or {}).items()):  # 12
+        raise Refused(code, "The proof was made for another tool or other arguments.")
     if claims.get("ath") != (None if access_token is None else _ath(access_token)):  # 12
         raise Refused(code, "The proof was made for another token.")
     if jkt is not None and thumb != jkt:  # 12

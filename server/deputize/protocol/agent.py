@@ -1,10 +1,12 @@
 """Agents: who calls, and how well we know it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .ids import ClientId, Jkt, UserId
 from .scope import ScopeSet
+from .url import origin_of
 
 
 class Assurance(StrEnum):
@@ -17,22 +19,38 @@ class Assurance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent, bound to a key. An opaque one belongs to one user (AGENT-1)."""
+    """An agent. An opaque one is bound to one key and belongs to one user (AGENT-1); an attested one to neither: its
+    grants name the key of each delegation. `name` is what users read; an opaque agent has none.
+    """
 
     client_id: ClientId
     assurance: Assurance
-    jkt: Jkt
-    user_id: UserId
+    jkt: Jkt | None
+    user_id: UserId | None
     created_at: int
+    name: str = ""
     revoked_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """What the policy lets each class of agent have at most, whatever a user grants (AGENT-2)."""
+    """What the policy lets each agent have at most, whatever a user grants (AGENT-2).
+
+    `origin` is for agents whose `client_id` is at one of `origins`, `registered` for each named one.
+    """
 
     opaque: ScopeSet
+    origin: ScopeSet = field(default_factory=ScopeSet)
+    origins: frozenset[str] = frozenset()
+    registered: Mapping[ClientId, ScopeSet] = field(default_factory=dict)
 
-    def of(self, assurance: Assurance) -> ScopeSet:
-        """Return the most that an agent of this assurance may have; a class without a rule gets nothing."""
-        return self.opaque if assurance is Assurance.OPAQUE else ScopeSet()
+    def of(self, agent: Agent) -> ScopeSet:
+        """Return the most that this agent may have: nothing, if the policy has no rule for it (any more)."""
+        match agent.assurance:
+            case Assurance.OPAQUE:
+                return self.opaque
+            case Assurance.ORIGIN if origin_of(agent.client_id) in self.origins:
+                return self.origin
+            case Assurance.REGISTERED:
+                return self.registered.get(agent.client_id, ScopeSet())
+        return ScopeSet()

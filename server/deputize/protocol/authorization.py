@@ -1,24 +1,27 @@
 """The decision over one call: pure, in the documented order, deny by default (CALL-1)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from .agent import Agent
+from .agent import Agent, Assurance
 from .canonical import Json
 from .credential import Credential
 from .errors import Code, Refusal
-from .grant import Grant
+from .grant import Grant, dead_link
 from .policy import Policy
 from .tool import Tool, is_safe
 
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """A yes. With `description`, only after a human has approved exactly that (CALL-5); `safe` as CALL-6 means it."""
+    """A yes. With `description`, only after a human has approved exactly that (CALL-5); `safe` as CALL-6 means it;
+    `constrained` if counters have to be asked (CONS-3).
+    """
 
     tool: Tool
     description: str | None
     safe: bool
+    constrained: bool = False
 
 
 Decision = Authorized | Refusal
@@ -40,23 +43,26 @@ def decide(
     policy: Policy,
     tool: Tool,
     agent: Agent | None,
-    grant: Grant | None,
+    lineage: Sequence[Grant],
     arguments: dict[str, Json],
     credentials: Callable[[], list[Credential]],
     now: int,
 ) -> Decision:
-    """Decide an agent's call: agent, grant, ceiling, scopes, then what is asked. The first failure answers (CALL-1).
+    """Decide an agent's call: agent, grant, ceiling, scopes, constraints, then what is asked; the first failure answers
+    (CALL-1). Counters of constraints are asked where they are kept, after this.
 
+    `lineage` is the grant, followed by those that it was handed on from (CHAIN-3); empty if there is no such grant.
     `credentials` is asked only when an approval is needed: most calls need none.
     """
     if agent is None or agent.revoked_at is not None:
         return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
-    if grant is None or grant.client_id != agent.client_id or grant.user_id != agent.user_id:
+    if not lineage or lineage[0].client_id != agent.client_id or agent.user_id not in (None, lineage[0].user_id):
         return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent yet.")
-    if dead := grant.dead(now):
+    if dead := dead_link(lineage, now):
         return dead
-    ceiling = policy.ceiling.of(agent.assurance)
-    if not tool.scopes <= ceiling:  # AGENT-2
+    grant = lineage[0]
+    ceiling = policy.ceiling.of(agent)
+    if not tool.scopes <= ceiling or (agent.assurance is Assurance.OPAQUE and not tool.opaque):  # AGENT-2, AGENT-3
         return Refusal(
             Code.AGENT_NOT_ALLOWED,
             "The site does not let this kind of agent use this tool, whatever the user allows.",
@@ -68,7 +74,13 @@ def decide(
             "The user has not allowed this. Ask the user to allow it, then call again.",
             {"scope": str(tool.scopes - grant.scopes)},
         )
-    return decide_arguments(policy, tool, arguments, credentials, tool.approval.required(arguments))
+    for link in lineage:  # a child has its parent's constraints, but asking both costs nothing and trusts nobody
+        if outside := link.constraints.refuses(tool.name, arguments, now):
+            return outside
+    decision = decide_arguments(policy, tool, arguments, credentials, tool.approval.required(arguments))
+    if isinstance(decision, Authorized) and any(link.constraints.parts for link in lineage):
+        return replace(decision, constrained=True)
+    return decision
 
 
 def decide_direct(

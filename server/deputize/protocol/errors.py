@@ -25,6 +25,8 @@ class Code(StrEnum):
     INVALID_DPOP_PROOF = "invalid_dpop_proof"
     WRONG_USER = "wrong_user"
     # agents and grants
+    INVALID_CLIENT = "invalid_client"
+    INVALID_CLIENT_METADATA = "invalid_client_metadata"
     INVALID_GRANT = "invalid_grant"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
     INVALID_SCOPE = "invalid_scope"
@@ -85,6 +87,7 @@ STATUS: Mapping[Code, int] = {
     # the request cannot be read, or asks for what there is not
     Code.INVALID_REQUEST: 400,
     Code.INVALID_ARGUMENTS: 400,
+    Code.INVALID_CLIENT_METADATA: 400,
     Code.INVALID_GRANT: 400,
     Code.INVALID_SCOPE: 400,
     Code.INVALID_AUTHORIZATION_DETAILS: 400,
@@ -97,6 +100,7 @@ STATUS: Mapping[Code, int] = {
     Code.PAYLOAD_TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
     # who asks must say so first
+    Code.INVALID_CLIENT: 401,
     Code.LOGIN_REQUIRED: 401,
     Code.INVALID_TOKEN: 401,
     Code.INVALID_DPOP_PROOF: 401,

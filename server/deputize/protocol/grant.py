@@ -1,13 +1,14 @@
 """Grants: what a user lets an agent do, and until when. Consent is the act that creates one (PROTOCOL §4)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from .agent import Agent
 from .canonical import Json
+from .constraint import Constraints
 from .errors import Code, Refusal
-from .ids import ClientId, GrantId, UserId
+from .ids import ClientId, GrantId, Jkt, UserId
 from .scope import Scope, ScopeSet
 
 CONSENT_ACTION = "deputize.consent"
@@ -33,9 +34,10 @@ TRANSITIONS: Mapping[GrantState, frozenset[GrantState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """User × agent × scopes × expiry. `shown` is what the user saw and signed; times are seconds since the epoch.
+    """User × agent × scopes × constraints × expiry, for one key (`jkt`) of the agent; times are seconds since the epoch.
 
-    While pending, `expires_at` is the end of the request for consent; once active, the end of the grant.
+    `shown` is what the user saw and signed. A grant that an agent handed on has a `parent_id` in its place (CHAIN-1).
+    `auth_time` is when the user consented. While pending, `expires_at` is the end of the request for consent; once active, the end of the grant.
     """
 
     grant_id: GrantId
@@ -46,13 +48,12 @@ class Grant:
     shown: Mapping[str, Json]
     created_at: int
     expires_at: int
+    jkt: Jkt
+    constraints: Constraints = Constraints()
+    parent_id: GrantId | None = None
     refresh_generation: int = 0
     refreshed_at: int = 0
-
-    @property
-    def consented_at(self) -> int:
-        """Return when the user consented; meaningful for a grant that is or was active."""
-        return self.expires_at - lifetime(self.shown)
+    auth_time: int = 0
 
     def dead(self, now: int) -> Refusal | None:
         """Say why this grant grants nothing at `now`, or None if it lives (GRANT-5, TOKEN-5)."""
@@ -69,11 +70,22 @@ class Grant:
 
 
 def shown_grant(
-    grant_id: GrantId, agent: Agent, scopes: list[Scope], expires_in: int, site: str, user: str
+    grant_id: GrantId,
+    agent: Agent,
+    scopes: list[Scope],
+    constraints: Constraints,
+    expires_in: int,
+    site: str,
+    user: str,
 ) -> dict[str, Json]:
-    """Build what the consent dialog shows, which is what the consent assertion signs (GRANT-1, GRANT-2)."""
+    """Build what is shown for consent, which is what the consent assertion signs (GRANT-1, GRANT-2)."""
     return {
-        "agent": {"client_id": agent.client_id, "assurance": agent.assurance.value},
+        "agent": {
+            "client_id": agent.client_id,
+            "assurance": agent.assurance.value,
+            **({"name": agent.name} if agent.name else {}),
+        },
+        **({"constraints": list(constraints.texts())} if constraints.parts else {}),
         "expires_in": expires_in,
         "grant_id": grant_id,
         "scopes": [
@@ -82,6 +94,11 @@ def shown_grant(
         "site": site,
         "user": user,
     }
+
+
+def dead_link(lineage: Sequence[Grant], now: int) -> Refusal | None:
+    """Say why a grant and those that it was handed on from grant nothing, or None if all of them live (CHAIN-3)."""
+    return next((refusal for link in lineage if (refusal := link.dead(now)) is not None), None)
 
 
 def lifetime(shown: Mapping[str, Json]) -> int:

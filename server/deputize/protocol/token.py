@@ -1,10 +1,11 @@
 """What our tokens say (PROTOCOL §3). Signing and checking of signatures is in `crypto/jwt.py`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .agent import Agent, Assurance
 from .call import CALL_TOKEN_LIFETIME, Call
+from .constraint import Constraints
 from .errors import Code, Refused
 from .grant import Grant
 from .ids import CallId, ClientId, GrantId, Jkt, UserId, is_id
@@ -31,7 +32,7 @@ class Delegation:
     auth_time: int
 
     @classmethod
-    def of(cls, grant: Grant, agent: Agent, jti: str, auth_time: int, now: int) -> "Delegation":
+    def of(cls, grant: Grant, agent: Agent, jti: str, now: int) -> "Delegation":
         """Make the claims for a live grant; they never outlive it."""
         return cls(
             user_id=grant.user_id,
@@ -39,16 +40,17 @@ class Delegation:
             grant_id=grant.grant_id,
             scopes=grant.scopes,
             assurance=agent.assurance,
-            jkt=agent.jkt,
+            jkt=grant.jkt,
             jti=jti,
             issued_at=now,
             expires_at=min(now + DELEGATION_LIFETIME, grant.expires_at),
-            auth_time=auth_time,
+            auth_time=grant.auth_time,
         )
 
-    def claims(self, issuer: str) -> dict[str, object]:
-        """Return the JWT claims set."""
+    def claims(self, issuer: str, constraints: Constraints, parents: Sequence[Agent]) -> dict[str, object]:
+        """Return the JWT claims set. `parents` are the agents that handed it on, nearest first (RFC 8693 §4.1)."""
         return {
+            **({"authorization_details": constraints.details()} if constraints.parts else {}),
             "iss": issuer,
             "aud": issuer,
             "sub": self.user_id,
@@ -58,7 +60,7 @@ class Delegation:
             "jti": self.jti,
             "scope": str(self.scopes),
             "cnf": {"jkt": self.jkt},
-            "act": {"sub": self.client_id, "assurance": self.assurance.value},
+            "act": nested_act([(self.client_id, self.assurance), *((p.client_id, p.assurance) for p in parents)]),
             "grant_id": self.grant_id,
             "auth_time": self.auth_time,
             "amr": ["hwk", "user"],
@@ -106,6 +108,13 @@ class Delegation:
             raise Refused(
                 Code.INVALID_TOKEN, "The delegation token has expired. Renew it with the refresh token."
             )
+
+
+def nested_act(actors: Sequence[tuple[ClientId, Assurance]]) -> dict[str, object]:
+    """Nest actors, the caller outermost; what is inside is history, never authority (RFC 8693 §4.1)."""
+    (client_id, assurance), *earlier = actors
+    act: dict[str, object] = {"sub": client_id, "assurance": assurance.value}
+    return {**act, "act": nested_act(earlier)} if earlier else act
 
 
 @dataclass(frozen=True, slots=True)

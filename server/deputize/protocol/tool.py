@@ -75,7 +75,9 @@ class ApprovalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool. `describe` turns arguments into the sentence that the user approves."""
+    """One tool. `describe` turns arguments into the sentence that the user approves; a tool that is not `opaque` is closed
+    to opaque agents, so that leaving evidence out gains nothing (AGENT-3).
+    """
 
     name: str
     scopes: ScopeSet = field(default_factory=ScopeSet)
@@ -86,6 +88,7 @@ class Tool:
     direct: bool = False
     describe: Describe | None = None
     input_schema: Schema | None = None
+    opaque: bool = True
 
     def __post_init__(self) -> None:
         """Refuse, with ValueError, what cannot be enforced."""

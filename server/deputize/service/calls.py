@@ -17,6 +17,7 @@ from ..protocol.challenge import Purpose
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, Kind, call_entry, move_entry
 from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.grant import dead_link
 from ..protocol.ids import CallId, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
@@ -32,7 +33,11 @@ _NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """What arrived at `POST /calls`, parsed. `canonical` is the JCS form of the arguments, `args_s256` its hash."""
+    """What arrived at `POST /calls`, parsed. `canonical` is the JCS form of the arguments, `args_s256` its hash.
+
+    `page` is the proof of the page's key, `evidence` that of an attested agent's own key (EVID-2); an opaque agent's key is
+    the page's, so one proof is both (CALL-2).
+    """
 
     tool: str
     arguments: dict[str, Json]
@@ -40,7 +45,8 @@ class CallRequest:
     args_s256: str
     definition_s256: str
     delivered: tuple[CallId, ...]
-    proof: Proof
+    page: Proof
+    evidence: Proof | None
     session_user: UserId | None
     delegation: Delegation | None
 
@@ -64,21 +70,25 @@ class PageRequest:
 
 def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: int) -> Call | Denied | Refusal:
     """Decide a call and record the decision (CALL-1, CALL-3). A bare Refusal is for what is not worth a record."""
-    if not tx.use_proof(request.proof):  # PROOF-2
+    proofs = [request.page] if request.evidence is None else [request.page, request.evidence]
+    if not all([tx.use_proof(proof) for proof in proofs]):  # PROOF-2; a list, so that each is spent
         return _USED_PROOF
     delegation = request.delegation
     user_id = delegation.user_id if delegation else request.session_user
     if user_id is None:
         return Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
     if request.delivered:
-        tx.mark_delivered(request.delivered, user_id, request.proof.jkt)
+        tx.mark_delivered(request.delivered, user_id, request.page.jkt)
     decision = _decide(tx, request, policy, now)
     call = _draft(request, user_id, decision, policy, random, now)
+    if isinstance(decision, Authorized):
+        if call.match_key is not None and (met := _meet(tx, call, now)) is not None:
+            return met
+        if decision.constrained and (refusal := _spend(tx, call, take=call.state is State.APPROVED)):
+            call, decision = replace(call, state=State.DENIED), refusal
     if isinstance(decision, Refusal):
         tx.append(call_entry(call, request.canonical, decision.code), now)
         return Denied(call.call_id, decision)
-    if call.match_key is not None and (met := _meet(tx, call, now)) is not None:
-        return met
     call = replace(call, entry=tx.append(call_entry(call, request.canonical), now))
     tx.add_call(call)
     return call
@@ -100,16 +110,18 @@ def _decide(tx: Tx, request: CallRequest, policy: Policy, now: int) -> Decision:
         return decide_direct(
             policy, tool, request.arguments, lambda: tx.credentials(user_id) if user_id else []
         )
+    lineage = tx.lineage(delegation.grant_id)
+    if lineage and lineage[0].jkt != delegation.jkt:
+        return Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
     return decide(
         policy,
         tool,
         tx.agent(delegation.client_id),
-        tx.grant(delegation.grant_id),
+        lineage,
         request.arguments,
         lambda: tx.credentials(delegation.user_id),
         now,
     )
-
 
 def _draft(
     request: CallRequest, user_id: UserId, decision: Decision, policy: Policy, random: Random, now: int
@@ -124,7 +136,7 @@ def _draft(
         user_id=user_id,
         client_id=delegation.client_id if delegation else None,
         grant_id=delegation.grant_id if delegation else None,
-        page_jkt=request.proof.jkt,
+        page_jkt=request.page.jkt,
         tool=request.tool,
         scopes=tool.scopes if tool else ScopeSet(),
         arguments=request.arguments,
@@ -144,7 +156,7 @@ def _draft(
 def _match_key(request: CallRequest, user_id: UserId) -> bytes:
     """Name what makes two calls equal (CALL-6): user, grant, page key, tool, arguments, definition."""
     grant_id = request.delegation.grant_id if request.delegation else ""
-    parts = (user_id, grant_id, request.proof.jkt, request.tool, request.args_s256, request.definition_s256)
+    parts = (user_id, grant_id, request.page.jkt, request.tool, request.args_s256, request.definition_s256)
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -191,8 +203,7 @@ def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now:
     if call.state is not State.PENDING:
         return _stopped(call)
     if refusal := _grant_dead(tx, call, now):
-        _move(tx, call, State.DENIED, now, refusal.code)
-        return refusal
+        return _deny(tx, call, refusal, now)
     return approvals.mint(tx, action_of(call), policy.site.issuer, random, now)
 
 
@@ -214,13 +225,13 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, now: int) -> Call | 
     if call.state is not State.PENDING and isinstance(verdict, Verified):
         return _stopped(call)
     if refusal := _grant_dead(tx, call, now):  # APPR-5
-        if call.state is State.PENDING:
-            _move(tx, call, State.DENIED, now, refusal.code)
-        return refusal
+        return _deny(tx, call, refusal, now) if call.state is State.PENDING else refusal
     if refusal := approvals.conclude(tx, verdict, now):
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
         return refusal
     assert isinstance(verdict, Verified)
+    if refusal := _spend(tx, call):
+        return _deny(tx, call, refusal, now)
     approved = replace(call, challenge_id=verdict.challenge_id)
     return _move(
         tx,
@@ -360,16 +371,43 @@ def _stopped(call: Call) -> Refusal:
 
 
 def _grant_dead(tx: Tx, call: Call, now: int) -> Refusal | None:
-    """Read the live grant and agent again; the user's own call has neither (CALL-7)."""
+    """Read the live grants and agent again; the user's own call has neither (CALL-7)."""
     if call.grant_id is None:
         return None
-    grant = tx.grant(call.grant_id)
+    lineage = tx.lineage(call.grant_id)
     agent = tx.agent(call.client_id) if call.client_id else None
     if agent is None or agent.revoked_at is not None:
         return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
-    if grant is None:
+    if not lineage:
         return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent.")
-    return grant.dead(now)
+    return dead_link(lineage, now)
+
+
+_EXHAUSTED = Refusal(
+    Code.CONSTRAINT_EXHAUSTED, "What the user allowed of this is used up. Ask the user to allow more."
+)
+
+
+def _spend(tx: Tx, call: Call, take: bool = True) -> Refusal | None:
+    """Take from the counters of the grant, and of those that it was handed on from, what this call uses, in the
+    transaction that approves it; or only look whether enough is left (CONS-3).
+    """
+    lineage = tx.lineage(call.grant_id) if call.grant_id is not None else []
+    try:
+        uses = [(link, use) for link in lineage for use in link.constraints.uses(call.tool, call.arguments)]
+    except Refused as refused:
+        return refused.refusal
+    used = {link.grant_id: tx.used(link.grant_id) for link, _ in uses}
+    if any(used[link.grant_id].get(use.counter, 0) + use.amount > use.limit for link, use in uses):
+        return _EXHAUSTED
+    if take and not all(tx.take(link.grant_id, use) for link, use in uses):
+        raise Refused.of(_EXHAUSTED)  # a race that only a database with many writers can lose: all is rolled back
+    return None
+
+
+def _deny(tx: Tx, call: Call, refusal: Refusal, now: int) -> Refusal:
+    _move(tx, call, State.DENIED, now, refusal.code)
+    return refusal
 
 
 def _move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:

@@ -5,10 +5,19 @@ from dataclasses import dataclass, replace
 from ..protocol.agent import Agent, Assurance
 from ..protocol.canonical import Json
 from ..protocol.challenge import Purpose
+from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused
-from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState, lifetime, shown_grant
+from ..protocol.grant import (
+    CONSENT_ACTION,
+    CONSENT_LIFETIME,
+    Grant,
+    GrantState,
+    dead_link,
+    lifetime,
+    shown_grant,
+)
 from ..protocol.ids import ClientId, GrantId, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
@@ -34,11 +43,14 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Renewable:
-    """A live grant, its agent, and the refresh generation that the next refresh token is to name."""
+    """A live grant, its agent, the refresh generation that the next refresh token is to name, and the agents that the
+    grant was handed on from, nearest first.
+    """
 
     grant: Grant
     agent: Agent
     generation: int
+    parents: tuple[Agent, ...] = ()
 
 
 def register_agent(tx: Tx, request: PageRequest, random: Random, now: int) -> Agent | Refusal:
@@ -81,7 +93,7 @@ def request_grant(
     agent = tx.agent_by_key(request.proof.jkt)
     if agent is None or not _lives(agent, request.user_id):
         return _NO_AGENT
-    ceiling = policy.ceiling.of(agent.assurance)
+    ceiling = policy.ceiling.of(agent)
     refusal = _askable(scopes, ceiling, policy)
     user = tx.user(request.user_id)
     if refusal is None and user is None:
@@ -90,13 +102,13 @@ def request_grant(
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
         tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None}), now)
         return refusal or _NO_GRANT
-    held = tx.active_grant(request.user_id, agent.client_id)
+    held = tx.active_grant(request.user_id, agent.client_id, request.proof.jkt)
     if held is not None and held.dead(now) is None:
         scopes = scopes | (held.scopes & ceiling)
     grant_id = GrantId(make_id("grt", random(16)))
     seconds = min(expires_in or policy.grant_lifetime, policy.grant_max_lifetime)
     declared = [policy.scopes[name] for name in scopes]
-    shown = shown_grant(grant_id, agent, declared, seconds, policy.site.name, user.name)
+    shown = shown_grant(grant_id, agent, declared, Constraints(), seconds, policy.site.name, user.name)
     grant = Grant(
         grant_id,
         request.user_id,
@@ -106,6 +118,7 @@ def request_grant(
         shown,
         now,
         now + CONSENT_LIFETIME,
+        request.proof.jkt,
     )
     tx.add_grant(grant)
     tx.append(_entry(Kind.GRANT_REQUESTED, grant), now)
@@ -165,10 +178,12 @@ def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: 
         facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
         tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
         return refusal
-    older = tx.active_grant(grant.user_id, grant.client_id)
+    older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
     if older is not None:
         _revoke(tx, older, now, superseded_by=grant.grant_id)
-    active = replace(grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown))
+    active = replace(
+        grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown), auth_time=now
+    )
     if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, now, active.expires_at):
         raise Refused.of(_NO_GRANT)
     entry = _entry(
@@ -206,7 +221,7 @@ def revoke_agent(tx: Tx, client_id: str, now: int) -> Refusal | None:
         return Refusal(Code.UNKNOWN_AGENT, "There is no such agent.")
     if tx.revoke_agent(agent.client_id, now):
         tx.append(Entry(Kind.AGENT_REVOKED, {"client_id": agent.client_id, "sub": agent.user_id}), now)
-    if grant := tx.active_grant(agent.user_id, agent.client_id):
+    for grant in tx.active_grants(agent.client_id):
         _revoke(tx, grant, now, by="owner")
     return None
 
@@ -219,15 +234,21 @@ def renew(
         return _USED_PROOF
     grant = tx.grant(GrantId(grant_id))
     agent = tx.agent(grant.client_id) if grant is not None else None
-    if grant is None or agent is None or agent.jkt != proof.jkt or agent.revoked_at is not None:
+    if grant is None or agent is None or grant.jkt != proof.jkt or agent.revoked_at is not None:
         return _BAD_REFRESH
-    if grant.dead(now) is not None or client_id not in (None, agent.client_id):
+    if dead_link(tx.lineage(grant.grant_id), now) is not None or client_id not in (None, agent.client_id):
         return _BAD_REFRESH
     rotated = tx.rotate_refresh(grant.grant_id, generation, now, REFRESH_GRACE)
     if rotated is None:
         _revoke(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
-    return Renewable(grant, agent, rotated)
+    return Renewable(grant, agent, rotated, parents_of(tx, grant))
+
+
+def parents_of(reader: Reader, grant: Grant) -> tuple[Agent, ...]:
+    """List the agents that a grant was handed on from, nearest first (CHAIN-1)."""
+    links = reader.lineage(grant.grant_id)[1:]
+    return tuple(agent for link in links if (agent := reader.agent(link.client_id)) is not None)
 
 
 def _action(grant: Grant, request: PageRequest) -> Action:

@@ -11,6 +11,7 @@ from ..protocol.agent import Agent
 from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
+from ..protocol.constraint import Use
 from ..protocol.credential import Credential, User
 from ..protocol.entry import Entry
 from ..protocol.grant import Grant, GrantState
@@ -84,6 +85,9 @@ class Reader(Protocol):
     def user(self, user_id: UserId) -> User | None:
         """Find a user."""
 
+    def users(self) -> list[User]:
+        """List all users, oldest first."""
+
     def user_by_handle(self, handle: bytes) -> User | None:
         """Find a user by WebAuthn user handle."""
 
@@ -114,8 +118,17 @@ class Reader(Protocol):
     def grant(self, grant_id: GrantId) -> Grant | None:
         """Find a grant in any state."""
 
-    def active_grant(self, user_id: UserId, client_id: ClientId) -> Grant | None:
-        """Find the one active grant of this user for this agent; it may have expired."""
+    def lineage(self, grant_id: GrantId) -> list[Grant]:
+        """Find a grant, and after it those that it was handed on from, nearest first; empty if there is none."""
+
+    def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
+        """Find the one active grant of this user for this agent and key that was not handed on; it may have expired."""
+
+    def active_grants(self, client_id: ClientId) -> list[Grant]:
+        """List the active grants of an agent, of all users."""
+
+    def used(self, grant_id: GrantId) -> dict[str, int]:
+        """Return what was taken from each counter of a grant (CONS-3)."""
 
     def grants(self, user_id: UserId | None = None) -> list[Grant]:
         """List grants that are or were active, of one user or of all, newest first."""
@@ -184,6 +197,9 @@ class Tx(Reader, Protocol):
     ) -> bool:
         """Move a grant from any state from which TRANSITIONS allow it; False if it was elsewhere. To ACTIVE only before
         the request has expired, and with the new `expires_at`."""
+
+    def take(self, grant_id: GrantId, use: Use) -> bool:
+        """Take from a counter of a grant, in one statement; False if not so much is left (CONS-3)."""
 
     def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
         """Move an active grant's refresh generation on from `generation`, or from the one after it when that was made less

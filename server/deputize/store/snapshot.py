@@ -81,9 +81,24 @@ class Snapshot(Reader):
     def grant(self, grant_id: GrantId) -> Grant | None:
         return self._one(GRANTS, "grant_id = :grant_id", grant_id=grant_id)
 
-    def active_grant(self, user_id: UserId, client_id: ClientId) -> Grant | None:
-        where = "user_id = :user_id AND client_id = :client_id AND state = 'active'"
-        return self._one(GRANTS, where, user_id=user_id, client_id=client_id)
+    def lineage(self, grant_id: GrantId) -> list[Grant]:
+        links: list[Grant] = []
+        next_id: GrantId | None = grant_id
+        while next_id is not None and (link := self.grant(next_id)) is not None:
+            links.append(link)
+            next_id = link.parent_id
+        return links
+
+    def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
+        where = "user_id = :user_id AND client_id = :client_id AND jkt = :jkt AND state = 'active' AND parent_id IS NULL"
+        return self._one(GRANTS, where, user_id=user_id, client_id=client_id, jkt=jkt)
+
+    def active_grants(self, client_id: ClientId) -> list[Grant]:
+        return self._all(GRANTS, "client_id = :client_id AND state = 'active' ORDER BY seq", client_id=client_id)
+
+    def used(self, grant_id: GrantId) -> dict[str, int]:
+        rows = self._execute("SELECT counter, used FROM counters WHERE grant_id = :grant_id", {"grant_id": grant_id})
+        return dict(rows.fetchall())
 
     def grants(self, user_id: UserId | None = None) -> list[Grant]:
         return self._all(GRANTS, _of(user_id) + " AND was_active = 1 ORDER BY seq DESC", user_id=user_id)

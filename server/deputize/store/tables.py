@@ -13,6 +13,7 @@ from ..protocol.agent import Agent, Assurance
 from ..protocol.call import Call, State
 from ..protocol.canonical import canonicalize
 from ..protocol.challenge import Challenge, Purpose
+from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, Credential, User
 from ..protocol.grant import Grant, GrantState
 from ..protocol.scope import ScopeSet
@@ -67,11 +68,16 @@ _NAMES: Column = (lambda names: " ".join(sorted(names)), lambda text: frozenset(
 _JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
 _CANONICAL: Column = (canonicalize, orjson.loads)
 
+_CONSTRAINTS: Column = (
+    lambda constraints: orjson.dumps(constraints.details()).decode(),
+    lru_cache(4096)(lambda text: Constraints.parse(orjson.loads(text))),
+)
+
 USERS = Table("users", User)
 SESSIONS = Table("sessions", Session)
 CREDENTIALS = Table("credentials", Credential, transports=_NAMES, active=_FLAG)
 AGENTS = Table("agents", Agent, assurance=_one_of(Assurance))
-GRANTS = Table("grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON)
+GRANTS = Table("grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON, constraints=_CONSTRAINTS)
 CHALLENGES = Table("challenges", Challenge, purpose=_one_of(Purpose))
 CALLS = Table(
     "calls",

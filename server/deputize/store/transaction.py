@@ -9,6 +9,7 @@ from ..protocol.agent import Agent
 from ..protocol.call import LIFETIME, OVERDUE, Call, State
 from ..protocol.call import TRANSITIONS as CALL_TRANSITIONS
 from ..protocol.challenge import MAX_ATTEMPTS, Challenge
+from ..protocol.constraint import Use
 from ..protocol.credential import Credential, User
 from ..protocol.entry import Entry
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
@@ -52,7 +53,7 @@ _ADD_AGENT = AGENTS.insert() + " ON CONFLICT DO NOTHING"
 _REVOKE_AGENT = "UPDATE agents SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL"
 _ADD_GRANT = GRANTS.insert("was_active")
 _ACTIVATE_GRANT = """
-    UPDATE grants SET state = 'active', was_active = 1, expires_at = :expires_at
+    UPDATE grants SET state = 'active', was_active = 1, expires_at = :expires_at, auth_time = :now
     WHERE grant_id = :grant_id AND state = 'pending' AND expires_at > :now"""
 _END_GRANT = {
     state: f"UPDATE grants SET state = '{state}' WHERE grant_id = :grant_id AND state IN ({_listed(sources)})"
@@ -64,6 +65,10 @@ _ROTATE_REFRESH = """
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
         OR (refresh_generation = :generation + 1 AND refreshed_at > :now - :grace))
     RETURNING refresh_generation"""
+_TAKE = """
+    INSERT INTO counters (grant_id, counter, used) SELECT :grant_id, :counter, :amount WHERE :amount <= :limit
+    ON CONFLICT (grant_id, counter) DO UPDATE SET used = used + excluded.used
+    WHERE used + excluded.used <= :limit"""
 _ADD_CHALLENGE = CHALLENGES.insert()
 _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
@@ -192,6 +197,10 @@ class Transaction(Snapshot, Tx):
         if state not in _END_GRANT:
             raise ValueError(f"no grant becomes {state}")
         return self._changed(_END_GRANT[state], grant_id=grant_id)
+
+    def take(self, grant_id: GrantId, use: Use) -> bool:
+        taken = {"counter": use.counter, "amount": use.amount, "limit": use.limit}
+        return self._changed(_TAKE, grant_id=grant_id, **taken)
 
     def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
         parameters = {"grant_id": grant_id, "generation": generation, "now": now, "grace": grace}

@@ -7,6 +7,7 @@ from starlette._utils import get_route_path
 from starlette.requests import Request
 
 from ..crypto import dpop
+from ..protocol.agent import Assurance
 from ..protocol.canonical import Json, JsonError, parse
 from ..protocol.errors import Code, Refused
 from ..protocol.token import Delegation
@@ -129,23 +130,36 @@ class Ask:
         """Tell whether the request has this header."""
         return header in self.request.headers
 
-    def proof(self, header: str, access_token: str | None = None, jkt: str | None = None) -> Proof:
+    def proof(
+        self,
+        header: str,
+        access_token: str | None = None,
+        jkt: str | None = None,
+        bound: Mapping[str, str] | None = None,
+    ) -> Proof:
         """Verify a proof of possession for this very request (PROOF-1); the path is ours, the host the issuer's."""
         request = self.request
         url = self.authority.policy.site.issuer + get_route_path(request.scope)
         values = request.headers.getlist(header)
-        return dpop.verify(values, request.method, url, self.now, access_token=access_token, jkt=jkt)
+        return dpop.verify(values, request.method, url, self.now, access_token=access_token, jkt=jkt, bound=bound)
 
-    def delegation(self) -> tuple[Delegation, Proof] | None:
-        """Return the delegation that the request carries and its proof, or None if it carries none (PROOF-1, TOKEN-2)."""
+    def caller(self, bound: Mapping[str, str]) -> tuple[Delegation | None, Proof, Proof | None]:
+        """Return the delegation that the request carries, if any, the page's proof, and an attested agent's own proof.
+
+        An opaque agent's proof is the page's as well (CALL-2). An attested agent's is bound to this very call: its claims
+        are those of `bound` (EVID-2).
+        """
         values = self.request.headers.getlist("authorization")
         if not values:
-            return None
+            return None, self.proof("deputize-page"), None
         scheme, _, token = values[0].partition(" ")
         if len(values) > 1 or scheme.lower() != "dpop":
             raise Refused(Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`.")
         delegation = self.authority.delegation(token, self.now)
-        return delegation, self.proof("dpop", access_token=token, jkt=delegation.jkt)
+        if delegation.assurance is Assurance.OPAQUE:
+            return delegation, self.proof("dpop", access_token=token, jkt=delegation.jkt), None
+        own = self.proof("dpop", access_token=token, jkt=delegation.jkt, bound=bound)
+        return delegation, self.proof("deputize-page"), own
 
     async def use_once(self, proof: Proof) -> None:
         """Spend a proof that authorizes no transaction of its own (PROOF-2)."""

@@ -76,11 +76,16 @@ class Authority:
     def token_response(self, renewable: Renewable, now: int) -> dict[str, object]:
         """Issue a delegation token and its refresh token (GRANT-3; RFC 6749 §5.1)."""
         grant, agent = renewable.grant, renewable.agent
-        delegation = Delegation.of(grant, agent, b64u(self.random(16)), grant.consented_at, now)
+        delegation = Delegation.of(grant, agent, b64u(self.random(16)), now)
         kid, key = self.keys.signing_key()
         refresh_until = min(now + REFRESH_LIFETIME, grant.expires_at)
         return {
-            "access_token": jwt.sign(delegation.claims(self.policy.site.issuer), DELEGATION_TYP, kid, key),
+            "access_token": jwt.sign(
+                delegation.claims(self.policy.site.issuer, grant.constraints, renewable.parents),
+                DELEGATION_TYP,
+                kid,
+                key,
+            ),
             "token_type": "DPoP",
             "expires_in": delegation.expires_at - now,
             "refresh_token": self.sealer.seal(

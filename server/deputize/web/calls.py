@@ -36,18 +36,20 @@ class Calls:
         authority = ask.authority
         ask.check_origin()
         body = await ask.json({"tool": str, "arguments": dict, "definition_s256": str}, {"delivered": list})
-        delegated = ask.delegation()
         who = await ask.signed_in()
-        delegation, proof = delegated or (None, ask.proof("deputize-page"))
+        tool = _tool_name(body["tool"])
         arguments = cast(dict[str, Json], body["arguments"])
+        digest = args_s256(arguments)
+        delegation, page, evidence = ask.caller({"tool": tool, "args_s256": digest})
         request = CallRequest(
-            tool=_tool_name(body["tool"]),
+            tool=tool,
             arguments=arguments,
             canonical=canonicalize(arguments),
-            args_s256=args_s256(arguments),
+            args_s256=digest,
             definition_s256=_digest(body["definition_s256"]),
             delivered=_call_ids(body.get("delivered", [])),
-            proof=proof,
+            page=page,
+            evidence=evidence,
             session_user=who.user_id if who else None,
             delegation=delegation,
         )

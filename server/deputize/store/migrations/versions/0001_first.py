@@ -55,9 +55,10 @@ _STATEMENTS = (
         seq INTEGER PRIMARY KEY,
         client_id TEXT NOT NULL UNIQUE,
         assurance TEXT NOT NULL,
-        jkt TEXT NOT NULL UNIQUE,
-        user_id TEXT NOT NULL REFERENCES users (user_id),
+        jkt TEXT UNIQUE,
+        user_id TEXT REFERENCES users (user_id),
         created_at INTEGER NOT NULL,
+        name TEXT NOT NULL,
         revoked_at INTEGER
     ) STRICT
     """,
@@ -73,14 +74,30 @@ _STATEMENTS = (
         shown TEXT NOT NULL,
         created_at INTEGER NOT NULL,
         expires_at INTEGER NOT NULL,
+        jkt TEXT NOT NULL,
+        constraints TEXT NOT NULL,
+        parent_id TEXT REFERENCES grants (grant_id),
         refresh_generation INTEGER NOT NULL,
         refreshed_at INTEGER NOT NULL,
+        auth_time INTEGER NOT NULL,
         was_active INTEGER NOT NULL
     ) STRICT
     """,
     "CREATE INDEX grants_user_id ON grants (user_id)",
-    "CREATE UNIQUE INDEX grants_active ON grants (user_id, client_id) WHERE state = 'active'",
+    """
+    CREATE UNIQUE INDEX grants_active ON grants (user_id, client_id, jkt)
+    WHERE state = 'active' AND parent_id IS NULL
+    """,
+    "CREATE INDEX grants_client_id ON grants (client_id) WHERE state = 'active'",
     "CREATE INDEX grants_pending ON grants (expires_at) WHERE state = 'pending'",
+    """
+    CREATE TABLE counters (
+        grant_id TEXT NOT NULL REFERENCES grants (grant_id),
+        counter TEXT NOT NULL,
+        used INTEGER NOT NULL,
+        PRIMARY KEY (grant_id, counter)
+    ) STRICT
+    """,
     """
     CREATE TABLE challenges (
         challenge_id TEXT NOT NULL PRIMARY KEY,
