@@ -77,12 +77,17 @@ def test_a_text_is_good_until_max_age() -> None:
 
 
 def test_long_values_are_refused_and_long_texts_not_read() -> None:
-    sealer = Sealer(SECRET)
+    sealer = Sealer(SECRET, Clock())
+    room = (MAX_SEALED - 44) * 3 // 4 - len('[1000,""]')  # 44: a dot and a signature
+    fits = sealer.seal("session", "x" * room)
+    assert len(fits) == MAX_SEALED
+    assert sealer.open("session", fits) == "x" * room
     with pytest.raises(ValueError, match="4096"):
-        sealer.seal("session", "x" * 3100)
-    fits = sealer.seal("session", "x" * 3000)
-    assert len(fits) <= MAX_SEALED
-    assert sealer.open("session", fits) == "x" * 3000
+        sealer.seal("session", "x" * (room + 1))
+    payload = b64u(b'[1000,"' + b"x" * (room + 1) + b'"]')
+    derived = hmac.digest(SECRET, b"deputize.session", hashlib.sha256)
+    signature = b64u(hmac.digest(derived, payload.encode(), hashlib.sha256))
+    assert sealer.open("session", f"{payload}.{signature}") is None
 
 
 def test_the_signature_is_hmac_sha256_with_a_derived_key() -> None:

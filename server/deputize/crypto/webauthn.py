@@ -201,7 +201,7 @@ def _inner(response: Mapping[str, Json], credential_id: str | None) -> Mapping[s
             pass
         case _:
             raise ValueError("form")
-    if id_ != raw_id or not unb64u(id_) or (credential_id is not None and id_ != credential_id):
+    if id_ != raw_id or (credential_id is not None and id_ != credential_id):
         raise ValueError("credential id")
     return inner
 
