@@ -1,9 +1,12 @@
 """The stage of the story: Harbor, a real Chromium, and who acts: agents, a customer, page script."""
 
 import json
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -70,6 +73,37 @@ class Stage:
         """Return the states that a call went through, as the record has them."""
         entries = [entry for entry in self.record() if call_id and entry.get("call_id") == call_id]
         return [entry["kind"].removeprefix("call.") for entry in entries]
+
+    def keep_checkpoint(self) -> None:
+        """Keep the record's signed checkpoint of now, as an auditor would who trusts nobody."""
+        checkpoint = self.page.request.get(f"{self.harbor.url}/deputize/log/checkpoint").text()
+        self._kept.write_text(checkpoint, encoding="utf-8")
+
+    def verify_record(self, data: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Let `deputize log verify` recompute a record, and compare it with the checkpoint that was kept."""
+        command = [sys.executable, "-m", "deputize", "log", "verify", "--data", str(data or self.data)]
+        command += ["--policy", str(self.data / "deputize.toml"), "--checkpoint", str(self._kept)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def forge_record(self) -> tuple[int, Path]:
+        """In a copy, turn what she declined into what she approved; return the entry's index and the copy."""
+        forged = self.data / "forged"
+        forged.mkdir()
+        shutil.copy(self.data / "keys.json", forged)
+        index = next(entry["i"] for entry in self.record() if entry["kind"] == "call.declined")
+        with (
+            closing(sqlite3.connect(self.data / "deputize.db")) as database,
+            closing(sqlite3.connect(forged / "deputize.db", isolation_level=None)) as copy,
+        ):
+            database.backup(copy)
+            (leaf,) = copy.execute("SELECT leaf FROM entries WHERE idx = ?", [index]).fetchone()
+            leaf = leaf.replace(b"call.declined", b"call.approved")
+            copy.execute("UPDATE entries SET leaf = ? WHERE idx = ?", [leaf, index])
+        return index, forged
+
+    @property
+    def _kept(self) -> Path:
+        return self.data / "kept-checkpoint"
 
     def home(self) -> None:
         """Go to the bank's page."""

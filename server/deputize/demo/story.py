@@ -4,7 +4,6 @@ Each scene is a function of the stage and the teller. Each step says beforehand 
 much is to leave the account; in the end all of it is in the record.
 """
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -109,6 +108,9 @@ def consent(stage: Stage, teller: Teller) -> Authenticator:
         "It calls a tool that the policy has never heard of", "refused", "unknown_tool", by=AUTHORITY
     ) as step:
         step.came_of(stage.other_agent.call("export_contacts"))
+    with teller.step("An auditor keeps a signed checkpoint of the record", "done") as step:
+        stage.keep_checkpoint()
+        step.came("done")
     return device
 
 
@@ -282,10 +284,17 @@ def record(stage: Stage, teller: Teller) -> None:
             "SELECT -amount FROM transactions WHERE amount < 0 AND iban IS NOT NULL ORDER BY id"
         )
         step.came("done", f"{', '.join(f'{amount / 100:.2f}' for (amount,) in sent)} once each")
-    with teller.step("deputize log verify recomputes the record", "done", "intact", by=AUTHORITY) as step:
-        command = [sys.executable, "-m", "deputize", "log", "verify", "--data", str(stage.data)]
-        verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    with teller.step("deputize log verify checks the record against it", "done", "intact") as step:
+        verified = stage.verify_record()
         step.came("done", "intact" if verified.returncode == 0 else verified.stderr)
+    index, forged = stage.forge_record()
+    with teller.step(
+        "Somebody makes an approval of a refusal in it", "refused", f"entry {index} was changed"
+    ) as step:
+        found = stage.verify_record(forged)
+        step.came(
+            "refused" if found.returncode else "done", found.stderr.partition(": ")[2].partition(":")[0]
+        )
     entries = stage.record()
     teller.say(f"\nThe last of {len(entries)} entries:")
     teller.entries(entries[-6:])
