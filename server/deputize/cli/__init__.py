@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 import deputize
-from deputize.cli import data, policy, run
+from deputize.cli import data, policy, record, run
 from deputize.cli.out import fail
 from deputize.crypto.keys import KeyFileError
 from deputize.protocol.errors import Refused
@@ -54,5 +54,8 @@ app.command()(policy.init)
 app.command()(policy.check)
 app.command()(run.serve)
 app.command()(run.demo)
-for name in ("users", "agents", "grants", "keys", "log"):
-    app.add_typer(getattr(data, name), name=name)
+app.add_typer(data.users, name="users")
+app.add_typer(data.agents, name="agents")
+app.add_typer(data.grants, name="grants")
+app.add_typer(data.keys, name="keys")
+app.add_typer(record.log, name="log")

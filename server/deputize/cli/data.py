@@ -1,4 +1,4 @@
-"""Commands of the owner over an authority's data: users, agents, grants, keys and the record.
+"""Commands of the owner over an authority's data: users, agents, grants and keys.
 
 They work beside a running server: each change is one transaction in the same store, and recorded like any.
 """
@@ -38,13 +38,12 @@ users = typer.Typer(no_args_is_help=True, help="The users, and a way back in for
 agents = typer.Typer(no_args_is_help=True, help="The agents that users met, and their end.")
 grants = typer.Typer(no_args_is_help=True, help="What users let agents do, and its end.")
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign tokens.")
-log = typer.Typer(no_args_is_help=True, help="The record of every decision.")
 
 
 @users.command("list")
 def list_users(data: Data = _VAR) -> None:
     """List the users, oldest first."""
-    rows = _read(data, lambda tx: [(user, len(tx.credentials(user.user_id))) for user in tx.users()])
+    rows = read(data, lambda tx: [(user, len(tx.credentials(user.user_id))) for user in tx.users()])
     show(
         ["user", "name", "since", "passkeys", "id at the site"],
         (
@@ -79,7 +78,7 @@ def recover(
 @agents.command("list")
 def list_agents(data: Data = _VAR) -> None:
     """List the agents, oldest first."""
-    rows = _read(
+    rows = read(
         data, lambda tx: [(agent, tx.user(agent.user_id) if agent.user_id else None) for agent in tx.agents()]
     )
     show(
@@ -114,7 +113,7 @@ def revoke_agent(
 def list_grants(data: Data = _VAR) -> None:
     """List what users granted, newest first."""
     now = int(time.time())
-    rows = _read(data, lambda tx: [(grant, tx.user(grant.user_id)) for grant in tx.grants()])
+    rows = read(data, lambda tx: [(grant, tx.user(grant.user_id)) for grant in tx.grants()])
     show(
         ["grant", "agent", "user", "name", "since", "state", "scopes"],
         (
@@ -155,7 +154,7 @@ def list_keys(data: Data = _VAR) -> None:
                 when(key.created_at),
                 "in use" if key.replaced_at is None else f"replaced {when(key.replaced_at)}",
             ]
-            for key in _keys(data).list()
+            for key in keys_of(data).list()
         ),
     )
 
@@ -166,7 +165,7 @@ def rotate(data: Data = _VAR) -> None:
 
     The key before stays published for a day, so that the tokens that it signed are good until they expire.
     """
-    ring, now = _keys(data), int(time.time())
+    ring, now = keys_of(data), int(time.time())
     typer.echo(f"{ring.rotate(now)} signs from now on.")
     for kid in ring.retire(now):
         typer.echo(f"{kid} is dropped: nothing that it signed is still good.")
@@ -187,7 +186,8 @@ def _opened(data: Path) -> Iterator[SqliteStore]:
         store.close()
 
 
-def _keys(data: Path) -> KeyRing:
+def keys_of(data: Path) -> KeyRing:
+    """Read the keys, or end the command if there are none."""
     return KeyRing(_existing(data / "keys.json"))
 
 
@@ -198,7 +198,8 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _read(data: Path, fn: Callable[[Reader], T]) -> T:
+def read(data: Path, fn: Callable[[Reader], T]) -> T:
+    """Run a function over one snapshot of the store, or end the command if there is none."""
     with _opened(data) as store:
         return store.read(fn)
 
