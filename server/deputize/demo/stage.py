@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Request, sync_playwright
 from starlette.types import ASGIApp
 
 from deputize.testing import browser
@@ -146,6 +146,12 @@ class Stage:
     def shoot(self, name: str) -> None:
         """Take a picture of the page."""
         self.page.screenshot(path=self.shots / f"{name}.png")
+
+
+def overheard(request: Request) -> dict[str, Any]:
+    """Return what page script can learn of a request of the shim's, by whatever means."""
+    headers = {name: request.headers[name] for name in ("content-type", "deputize-page")}
+    return {"url": request.url, "headers": headers, "body": request.post_data}
 
 
 @contextmanager

@@ -10,13 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Request
-
 from deputize.testing import chromium
 from deputize.testing.agent import StoppedWaiting
 from deputize.testing.passkeys import Authenticator
 
-from .stage import CUSTOMER, WAIT, Stage, set_up
+from .stage import CUSTOMER, WAIT, Stage, overheard, set_up
 from .telling import StoryBroken, Teller
 
 ADA = {"iban": "DE89370400440532013000", "name": "Ada Lovelace"}
@@ -152,7 +150,7 @@ def transfer(stage: Stage, teller: Teller) -> dict[str, Any]:
         step.came_of(call.result())
         if not same:
             step.came("allowed", "in another dialog")
-    return _seen(sent.value)
+    return overheard(sent.value)
 
 
 def people(stage: Stage, teller: Teller) -> None:
@@ -301,10 +299,3 @@ def record(stage: Stage, teller: Teller) -> None:
     teller.say(verified.stdout.strip())
     teller.say("")
     teller.deciders()
-
-
-def _seen(request: Request) -> dict[str, Any]:
-    """Return what page script can learn of a request of the shim's, by whatever means."""
-    names = ("content-type", "deputize-page")
-    headers = {name: value for name, value in request.headers.items() if name in names}
-    return {"url": request.url, "headers": headers, "body": request.post_data}
