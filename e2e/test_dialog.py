@@ -1,0 +1,194 @@
+"""The dialog for people: keyboard, screen reader, phone, dark colors, all under a strict CSP (SHIM-8)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.bank import DESCRIPTION, TRANSFER, Bank, Customer, sign_up
+from playwright.sync_api import Page
+
+from deputize.testing.agent import PlaywrightAgent
+from deputize.testing.human import Control, Dialog, Human
+from deputize.testing.passkeys import Passkeys
+
+PHONE = {"viewport": {"width": 390, "height": 700}, "has_touch": True, "is_mobile": True}
+DARK = {"color_scheme": "dark"}
+VIOLATIONS = """
+  window.violations = [];
+  addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));
+"""
+
+
+@pytest.fixture
+def deputized(customer: Customer) -> Customer:
+    """A customer whose agent may prepare transfers, with the focus in the form."""
+    customer.deputizes_for("transfer_money", **TRANSFER)
+    customer.tab.get_by_label("IBAN").focus()
+    return customer
+
+
+def active(tab: Page) -> str:
+    """Return what the page takes for focused: it sees the dialog's host at most."""
+    told: str = tab.evaluate("document.activeElement.id || document.activeElement.localName")
+    return told
+
+
+def test_the_approval_is_told_to_a_screen_reader(deputized: Customer) -> None:
+    deputized.agent.start("transfer_money", TRANSFER)
+    dialog = deputized.human.dialog()
+    assert dialog.modal
+    assert "Harbor" in dialog.name
+    assert dialog.headings[0] in dialog.name
+    assert DESCRIPTION in dialog.description
+    assert [button.name for button in dialog.buttons] == ["Decline", "Approve with passkey"]
+    assert dialog.focused is not None
+    assert dialog.focused.role == "heading"  # read first; and a stray Enter presses nothing
+    deputized.tab.keyboard.press("Enter")
+    assert deputized.human.dialog().progress == ""
+    deputized.human.decline()
+
+
+def test_the_consent_is_told_to_a_screen_reader(customer: Customer) -> None:
+    customer.agent.start("get_balance")
+    dialog = customer.human.dialog()
+    assert dialog.modal
+    assert "Harbor" in dialog.name
+    assert "any agent" in dialog.description
+    assert [button.name for button in dialog.buttons] == ["Not now", "Allow with passkey"]
+    assert "See your balance and your transactions" in dialog.text
+    customer.human.decline()
+
+
+@pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
+def test_the_keyboard_stays_in_the_dialog_and_then_returns(deputized: Customer, key: str) -> None:
+    tab, human = deputized.tab, deputized.human
+    call = deputized.agent.start("transfer_money", TRANSFER)
+    controls = {control.name for control in human.dialog().controls}
+    visited = set()
+    for _ in range(12):
+        tab.keyboard.press(key)
+        now = human.sees()
+        assert now is not None
+        assert active(tab) in ("div", "body")  # nothing of the page behind
+        if now.focused:
+            visited.add(now.focused.name)
+    assert {"Decline", "Approve with passkey", "Exactly these values"} <= visited <= controls
+    human.approve("keyboard")
+    assert not call.result().refused
+    assert active(deputized.tab) == "iban"
+
+
+def test_the_exact_values_can_be_opened_by_keyboard(deputized: Customer) -> None:
+    human = deputized.human
+    deputized.agent.start("transfer_money", TRANSFER)
+    more = next(c for c in human.dialog().controls if c.name == "Exactly these values")
+    assert "DE89370400440532013000" not in human.dialog().lines
+    human.press(more)
+    for value in ("250", "DE89370400440532013000", "Ada Lovelace"):
+        assert value in human.dialog().lines
+    human.decline("escape")
+    assert active(deputized.tab) == "iban"
+
+
+def test_a_complaint_is_announced_and_the_dialog_can_be_used_again(deputized: Customer) -> None:
+    human = deputized.human
+    call = deputized.agent.start("transfer_money", TRANSFER)
+    deputized.device.verifies_user(False)
+    with pytest.raises(AssertionError, match="Please try again"):
+        human.approve()
+    assert human.dialog().complaint
+    deputized.device.verifies_user(True)
+    human.approve()
+    assert not call.result().refused
+
+
+def test_the_page_behind_cannot_be_used_and_a_click_on_it_is_no_answer(deputized: Customer) -> None:
+    tab = deputized.tab
+    place = tab.get_by_role("link", name="Passkeys and agents").bounding_box()
+    assert place is not None
+    deputized.agent.start("transfer_money", TRANSFER)
+    dialog = deputized.human.dialog()
+    tab.mouse.click(place["x"] + 5, place["y"] + 5)
+    now = deputized.human.sees()
+    assert now is not None
+    assert now.node == dialog.node
+    assert tab.url == f"{deputized.bank.url}/"
+    deputized.human.decline()
+
+
+def test_two_questions_are_asked_one_after_the_other(deputized: Customer) -> None:
+    first = deputized.agent.start("transfer_money", TRANSFER)
+    asked = deputized.human.dialog()
+    second = deputized.agent.start("transfer_money", {**TRANSFER, "amount": 7})
+    assert DESCRIPTION in deputized.human.decline().lines
+    deputized.human.wait_until_gone(asked)
+    assert any("Send 7.00 EUR" in line for line in deputized.human.approve().lines)
+    assert first.result().code == "declined"
+    assert not second.result().refused
+    assert deputized.bank.sent() == [(7_00, "Ada Lovelace")]
+
+
+def box(tab: Page, node: int) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a node in the viewport."""
+    session = tab.context.new_cdp_session(tab)
+    border = session.send("DOM.getBoxModel", {"backendNodeId": node})["model"]["border"]
+    return min(border[0::2]), min(border[1::2]), max(border[0::2]), max(border[1::2])
+
+
+def background(tab: Page, dialog: Dialog) -> int:
+    """Return how bright the dialog is, from 0 to 255."""
+    session = tab.context.new_cdp_session(tab)
+    found = session.send("DOM.resolveNode", {"backendNodeId": dialog.node})["object"]["objectId"]
+    told = session.send(
+        "Runtime.callFunctionOn",
+        {
+            "objectId": found,
+            "returnByValue": True,
+            "functionDeclaration": "function () { return getComputedStyle(this).backgroundColor; }",
+        },
+    )["result"]["value"]
+    red, green, blue = (int(part) for part in told.removeprefix("rgb(").removesuffix(")").split(","))
+    return (red + green + blue) // 3
+
+
+@pytest.mark.parametrize("name", ["desk", "desk-dark", "phone", "phone-dark"])
+def test_it_fits_the_screen_in_both_colors(
+    bank: Bank, new_tab: Callable[..., Page], pictures: Path, name: str
+) -> None:
+    """Both dialogs, with no breach of the bank's CSP, and pictures of them."""
+    options: dict[str, Any] = {**(PHONE if "phone" in name else {}), **(DARK if "dark" in name else {})}
+    tab = new_tab(**options)
+    tab.add_init_script(VIOLATIONS)
+    human, agent, passkeys = Human(tab), PlaywrightAgent(tab), Passkeys(tab)
+    sign_up(bank, tab, passkeys)
+    call = agent.start("transfer_money", {**TRANSFER, "name": "W" * 70})
+    for kind in ("consent", "approval"):
+        dialog = human.dialog()
+        look_at(tab, dialog, dark="dark" in name)
+        tab.screenshot(path=pictures / f"{kind}-{name}.png")
+        if kind == "consent":
+            human.approve("mouse")
+        else:
+            human.decline("mouse")
+    assert call.result().code == "declined"
+    assert tab.evaluate("violations") == []
+
+
+def look_at(tab: Page, dialog: Dialog, dark: bool) -> None:
+    """Check that all of it can be seen, that thumbs hit the buttons, and that it is as dark as wanted."""
+    assert tab.viewport_size is not None
+    width, height = tab.viewport_size["width"], tab.viewport_size["height"]
+    left, top, right, bottom = box(tab, dialog.node)
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+    for button in dialog.buttons:
+        reach(tab, button, (left, top, right, bottom))
+    assert (background(tab, dialog) < 80) is dark
+
+
+def reach(tab: Page, button: Control, within: tuple[float, float, float, float]) -> None:
+    left, top, right, bottom = box(tab, button.node)
+    assert within[0] <= left < right <= within[2]
+    assert within[1] <= top < bottom <= within[3]
+    assert bottom - top >= 44
