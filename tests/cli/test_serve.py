@@ -1,0 +1,66 @@
+"""`deputize serve` is the authority alone, over real sockets."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "deputize", "init"], cwd=tmp_path, check=True, capture_output=True)
+    return tmp_path
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Serve on a free port; what is yielded is the process and the URL of the authority."""
+    command = [sys.executable, "-m", "deputize", "serve", "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        try:
+            assert said.startswith("http://localhost:8000/deputize answers on 127.0.0.1 port "), said
+            port = said.split()[-1].rstrip(".")
+            yield process, f"http://localhost:{port}/deputize"
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def test_it_answers_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str], folder: Path) -> None:
+    process, url = server
+    tools = httpx2.get(f"{url}/tools")
+    assert tools.status_code == 200
+    assert set(tools.json()["tools"]) == {"search_help", "get_balance", "transfer_money"}
+    assert "server" not in tools.headers
+    assert (folder / "var" / "deputize.db").exists()
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_what_a_proxy_says_is_not_believed(server: tuple[subprocess.Popen[str], str]) -> None:
+    _, url = server
+    forwarded = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-For": "1.2.3.4",
+    }
+    assert "evil" not in httpx2.get(f"{url}/tools", headers=forwarded).text
+
+
+def test_a_port_that_is_taken_is_said_in_one_line_before_anything_is_made(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "deputize", "serve", "--port", port]
+        told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)
+    assert told.stderr.startswith(f"deputize: cannot listen on 127.0.0.1 port {port}: Address already in use")
+    assert not (folder / "var").exists()
