@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from deputize.cli.out import FAULT, UNUSABLE, fail, show
-from deputize.protocol.agent import Assurance
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.policy import Policy
 from deputize.protocol.tool import Tool
@@ -44,7 +43,7 @@ def check(
 ) -> None:
     """Name every fault of a policy file; if there is none, say who may do what.
 
-    A fault is a line `path:line: key: what is wrong`, and the exit code is then 1.
+    Each fault is one line, `path:line: key: what is wrong`. The exit code is 1 if there is any.
     """
     try:
         policy = load(path)
@@ -68,7 +67,7 @@ def _summarize(policy: Policy) -> None:
     typer.echo(
         "\nAn agent is one in a user's browser, once that user has consented. Any other tool is refused.\n"
     )
-    opaque = policy.ceiling.of(Assurance.OPAQUE)
+    opaque = policy.ceiling.opaque
     show(
         ["scope", "for agents", "writes", "what users read"],
         (
@@ -86,7 +85,7 @@ def _summarize(policy: Policy) -> None:
 def _rules(tool: Tool, policy: Policy) -> tuple[str, str, str, str]:
     if tool.public:
         return "anybody", "", "", "page"
-    callers = ["agent"] if tool.scopes <= policy.ceiling.of(Assurance.OPAQUE) else []
+    callers = ["agent"] if tool.scopes <= policy.ceiling.opaque else []
     asked = {"never": "never", "always": "each call", "when": "some calls"}[tool.approval.name]
     if tool.direct:  # CALL-7
         callers.append("user")
