@@ -74,7 +74,7 @@ def tree(size: int) -> Frontier:
 def test_a_whole_record() -> None:
     code, told = verdict()
     assert code == 0
-    assert told.startswith("10 entries and 2 checkpoints agree; root ")
+    assert told.startswith("The record is whole. Entries: 10. Checkpoints: 2. Root: ")
     assert (
         run(app, ["log", "verify"]).stderr
         == "None of the checkpoints was kept elsewhere: see --checkpoint.\n"
@@ -86,14 +86,14 @@ def test_a_checkpoint_that_was_kept_elsewhere() -> None:
     Path("more.txt").write_text(signed(tree(10)))
     result = run(app, ["log", "verify", "--checkpoint", "kept.txt", "--checkpoint", "more.txt"])
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith("10 entries and 4 checkpoints agree")
+    assert result.stdout.startswith("The record is whole. Entries: 10. Checkpoints: 4.")
 
 
 def test_an_empty_record() -> None:
     Path("empty").mkdir()
     KeyRing.open(Path("empty/keys.json"))
     SqliteStore(Path("empty/deputize.db")).close()
-    assert verdict("--data", "empty")[1].startswith("0 entries and 0 checkpoints agree")
+    assert verdict("--data", "empty")[1].startswith("The record is whole. Entries: 0. Checkpoints: 0.")
 
 
 CHANGED = {"leaf": leaf(5, "cal_x"), "hash": leaf_hash(leaf(5, "cal_x"))}

@@ -59,9 +59,8 @@ def verify(
         tree, compared = read(data, compare)
     except RecordError as error:
         fail(str(error))
-    typer.echo(
-        f"{tree.size} entries and {compared} checkpoints agree; root {b64encode(tree.root()).decode()}"
-    )
+    root = b64encode(tree.root()).decode()
+    typer.echo(f"The record is whole. Entries: {tree.size}. Checkpoints: {compared}. Root: {root}")
     if not given:
         typer.echo("None of the checkpoints was kept elsewhere: see --checkpoint.", err=True)
 
