@@ -1,11 +1,13 @@
 """The policy: everything that the site owner decides, as values. `settings.py` reads it from a file."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .agent import Ceiling
 from .canonical import Json
+from .client import ClientDocument
 from .credential import AuthenticatorClass
+from .ids import ClientId
 from .scope import Scope, ScopeSet
 from .tool import ApprovalPolicy, Describe, Executes, Schema, Tool
 
@@ -33,6 +35,8 @@ class Api:
 class Policy:
     """All of it. `wait` is how long, in seconds, the shim lets an agent wait for a human (SHIM-7).
 
+    `registered` are the agents whose keys the owner knows; with `development`, agents may live on this machine.
+
     Nothing in it changes but `tools`: `tool()` adds to them until the app is built from this policy.
     """
 
@@ -45,6 +49,8 @@ class Policy:
     grant_max_lifetime: int = 30 * 86400
     session_lifetime: int = 12 * 3600
     wait: int = 20
+    registered: Mapping[ClientId, ClientDocument] = field(default_factory=dict)
+    development: bool = False
 
     def origins(self) -> frozenset[str]:
         """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""

@@ -1,0 +1,202 @@
+"""Client ID Metadata Documents: what an agent may say of itself, with the least change that is refused."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.protocol import redirect
+from deputize.protocol.client import ClientDocument, parse_client, redirect_allowed
+from deputize.protocol.errors import STATUS, Code, Refused
+from deputize.protocol.ids import ClientId
+from deputize.protocol.url import Url
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "clients.json").read_text())
+DOCUMENT: dict[str, Any] = VECTORS["document"]
+URL = DOCUMENT["client_id"]
+CLIENT = Url.parse(URL)
+
+
+def changed(change: dict[str, Any]) -> bytes:
+    members = {name: value for name, value in (DOCUMENT | change).items() if value is not None}
+    if members.get("jwks_uri") == "null":
+        members["jwks_uri"] = None
+    return json.dumps(members).encode()
+
+
+def read(change: dict[str, Any]) -> ClientDocument:
+    return parse_client(URL, changed(change))
+
+
+def refused(document: bytes, url: str = URL, development: bool = False) -> tuple[Code, str]:
+    with pytest.raises(Refused) as caught:
+        parse_client(url, document, development)
+    return caught.value.refusal.code, caught.value.refusal.detail
+
+
+@pytest.mark.parametrize("case", VECTORS["documents"], ids=lambda case: case["name"])
+def test_documents(case: dict[str, Any]) -> None:
+    if (reason := case.get("refused")) is not None:
+        code, detail = refused(changed(case["change"]))
+        assert code is Code.INVALID_CLIENT_METADATA
+        assert reason in detail
+        return
+    document = read(case["change"])
+    for name, value in case.get("read", {}).items():
+        found: Any = getattr(document, {"scope": "scopes"}.get(name, name))
+        if name in ("keys", "redirect_uris"):
+            assert len(found) == (value if name == "keys" else len(value))
+        else:
+            assert (found if found is None or isinstance(found, bool) else str(found)) == value
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"x"',
+        b"{",
+        b"{}",
+        b"\xef\xbb\xbf" + changed({}),
+        changed({}).decode().encode("utf-16"),
+        changed({})[:-1] + b', "client_id": "x"}',
+        changed({})[:-1] + b', "client_name": "\xff"}',
+        changed({})[:-1] + b', "x": "\\ud800"}',
+        changed({})[:-1] + b', "x": NaN}',
+        changed({})[:-1] + b', "x": ' + b"[" * 64 + b"]" * 64 + b"}",
+        b"[" * 60_000,
+    ],
+    ids=lambda document: repr(document[-30:]),
+)
+def test_documents_that_are_no_strict_json_object(document: bytes) -> None:  # JSON-1
+    assert refused(document)[0] is Code.INVALID_CLIENT_METADATA
+
+
+@pytest.mark.parametrize(
+    ("url", "development"),
+    [
+        ("https://agent.example", False),
+        ("https://agent.example/agent.json?x", False),
+        ("https://agent.example/agent.json?", False),
+        ("http://localhost:9000/agent.json", False),
+        ("http://localhost:9000/agent.json?x", True),
+        ("agt_x", False),
+        ("", False),
+    ],
+)
+def test_what_cannot_name_a_client(url: str, development: bool) -> None:
+    assert refused(changed({"client_id": url}), url, development)[0] is Code.INVALID_CLIENT
+
+
+def test_for_development_a_client_may_be_on_this_machine() -> None:
+    url = "http://localhost:9000/agent.json"
+    keys = {"jwks": None, "jwks_uri": "http://localhost:9000/keys"}
+    document = parse_client(url, changed({"client_id": url, **keys}), development=True)
+    assert (document.client_id, document.jwks_uri, document.uri) == (url, keys["jwks_uri"], None)
+
+
+def test_a_refusal_tells_nothing_of_the_document() -> None:
+    for change in (
+        {"scope": 'x\\"y'},
+        {"redirect_uris": ["<script>"]},
+        {"token_endpoint_auth_method": "<b>"},
+    ):
+        assert not set(refused(changed(change))[1]) & set('<>"\\')
+
+
+def test_codes_of_rfc_6749_and_rfc_7591() -> None:
+    assert (STATUS[Code.INVALID_CLIENT], STATUS[Code.INVALID_CLIENT_METADATA]) == (401, 400)
+
+
+@pytest.mark.parametrize("case", VECTORS["redirect_uris"], ids=lambda case: repr(case["text"])[:60])
+def test_where_codes_may_be_sent_at_all(case: dict[str, Any]) -> None:
+    if case["valid"]:
+        assert redirect.redirect_uri(case["text"], CLIENT) == case["text"]
+        assert redirect_allowed(read({"redirect_uris": [case["text"]]}), case["text"])
+    else:
+        with pytest.raises(ValueError, match=r"redirect URI|a URL here"):
+            redirect.redirect_uri(case["text"], CLIENT)
+
+
+@pytest.mark.parametrize("case", VECTORS["allowed"]["cases"], ids=lambda case: repr(case["text"]))
+def test_where_the_codes_of_a_client_may_be_sent(case: dict[str, Any]) -> None:
+    document = read({"redirect_uris": VECTORS["allowed"]["registered"]})
+    assert redirect_allowed(document, case["text"]) is case["valid"]
+
+
+@given(st.sampled_from(VECTORS["allowed"]["registered"]), st.text(max_size=3), st.integers(0, 40))
+def test_codes_go_nowhere_else(registered: str, inserted: str, where: int) -> None:
+    uri = registered[:where] + inserted + registered[where:]
+    document = read({"redirect_uris": [registered]})
+    local = registered.startswith("http://")
+    assert (
+        not redirect_allowed(document, uri)
+        or uri == registered
+        or (local and _same_but_port(uri, registered))
+    )
+
+
+def _same_but_port(one: str, other: str) -> bool:
+    def split(uri: str) -> tuple[str, str]:
+        authority, slash, rest = uri.removeprefix("http://").partition("/")
+        host, colon, port = authority.rpartition(":") if not authority.endswith("]") else (authority, "", "")
+        assert not colon or port.isdigit()
+        return (host if colon else authority), slash + rest
+
+    return split(one) == split(other)
+
+
+SAME: list[dict[str, Any]] = [
+    {},
+    {"logo_uri": "https://agent.example/logo.png"},
+    {"redirect_uris": DOCUMENT["redirect_uris"][::-1]},
+    {"grant_types": DOCUMENT["grant_types"][::-1]},
+    {"client_name": " Example Agent "},
+    {"jwks": {"keys": [{**DOCUMENT["jwks"]["keys"][0], "use": "sig"}]}},
+]
+OTHER: list[dict[str, Any]] = [
+    {"client_name": "Example agent"},
+    {"client_uri": "https://agent.example/"},
+    {"client_uri": None},
+    {"redirect_uris": ["https://agent.example/callback"]},
+    {"redirect_uris": ["https://agent.example/callback", "http://127.0.0.1:1/callback"]},
+    {"grant_types": ["authorization_code"]},
+    {"token_endpoint_auth_method": "none"},
+    {"jwks": {"keys": [{**DOCUMENT["jwks"]["keys"][0], "kid": "2"}]}},
+    {"jwks": {"keys": [{**DOCUMENT["jwks"]["keys"][0], "x": DOCUMENT["jwks"]["keys"][0]["y"]}]}},
+    {"jwks": None, "jwks_uri": "https://agent.example/keys"},
+    {"scope": "account:read payments:write"},
+    {"scope": None},
+    {"dpop_bound_access_tokens": False},
+]
+
+
+def test_the_hash_is_of_what_matters() -> None:
+    before = read({}).document_s256
+    assert [read(change).document_s256 == before for change in SAME] == [True] * len(SAME)
+    hashes = {read(change).document_s256 for change in OTHER}
+    assert len(hashes | {before}) == len(OTHER) + 1
+
+
+def test_the_hash_is_of_every_field() -> None:
+    document, other = read({}), read({"token_endpoint_auth_method": "none", "jwks": None})
+    others = replace(
+        other,
+        client_id=ClientId("https://agent.example/other.json"),
+        name="x",
+        uri=None,
+        redirect_uris=(),
+        jwks_uri="https://agent.example/keys",
+        grant_types=frozenset(),
+        scopes=None,
+        dpop_bound_access_tokens=False,
+    )
+    for field in fields(ClientDocument):
+        change: dict[str, Any] = {field.name: getattr(others, field.name)}
+        assert replace(document, **change).document_s256 != document.document_s256, field.name
