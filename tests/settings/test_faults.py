@@ -28,6 +28,10 @@ def faults(text: str) -> list[Fault]:
     return raised.value.faults
 
 
+AGENT_PATH = 'agents.registered."https://agent.example/agent.json"'
+AGENT = f'{BASE}[{AGENT_PATH}]\nname = "Example"\n[[{AGENT_PATH}.keys]]\n{KEY}'
+
+
 ONE_FAULT = [
     # the file
     ("", 1, "site", "missing; write [site]"),
@@ -200,7 +204,73 @@ ONE_FAULT = [
         'did you mean "account:read"?',
     ),
     (BASE + "[agents.opaque]\nscope = []\n", 8, "agents.opaque.scope", 'did you mean "scopes"?'),
-    (BASE + "[agents.registered]\n", 7, "agents.registered", "no such key; there is opaque"),
+    (
+        BASE + "[agents.attested]\n",
+        7,
+        "agents.attested",
+        "no such key; there is opaque, origin, registered, development",
+    ),
+    (BASE + "[agents]\ndevelopment = 1\n", 8, "agents.development", "write true or false"),
+    (
+        BASE.replace("http://localhost:8000", "https://a.example") + "[agents]\ndevelopment = true\n",
+        8,
+        "agents.development",
+        "for sites on localhost, and https://a.example is not",
+    ),
+    *(
+        (BASE + f"[agents.origin]\nallow = ['{origin}']\n", 8, "agents.origin.allow[1]", "write an origin")
+        for origin in (
+            "agent.example",
+            "https://agent.example/",
+            "https://agent.example/x",
+            "https://agent.example?",
+            "https://Agent.example",
+            "https://agent.example:443",
+            "https://agent.example:8443",
+            "https://agent",
+            "https://*.agent.example",
+            "https://127.0.0.1",
+            "http://agent.example",
+            "http://localhost:9000",
+        )
+    ),
+    (
+        BASE + "[agents.origin]\nscopes = ['x']\n",
+        8,
+        "agents.origin.scopes[1]",
+        '[scopes] declares no "x"',
+    ),
+    (
+        AGENT.replace("/agent.json", "/agent.json?x"),
+        7,
+        'agents.registered."https://agent.example/agent.json?x"',
+        "it has a query",
+    ),
+    (
+        AGENT.replace("https:", "http:"),
+        7,
+        'agents.registered."http://agent.example/agent.json"',
+        "begins with https://",
+    ),
+    (
+        AGENT.replace('name = "Example"', "title = 1\nname = 'x'"),
+        8,
+        f"{AGENT_PATH}.title",
+        "no such key; there is scopes, name",
+    ),
+    (AGENT.replace("Example", r"a\u202eb"), 8, f"{AGENT_PATH}.name", "without invisible characters"),
+    (AGENT.replace("Example", "x" * 65), 8, f"{AGENT_PATH}.name", "longer than 64 characters"),
+    (AGENT.split("[[")[0], 7, f"{AGENT_PATH}.keys", "missing; write [[agents.registered."),
+    (AGENT.split("[[")[0] + "keys = []\n", 9, f"{AGENT_PATH}.keys", "1 to 10 keys"),
+    (AGENT + 'd = "x"\n', 9, f"{AGENT_PATH}.keys[1]", "this key is private"),
+    (AGENT.replace("VEU", "VEV"), 9, f"{AGENT_PATH}.keys[1]", "not a public P-256 key"),
+    (AGENT + AGENT[AGENT.index("[[") :], 9, f"{AGENT_PATH}.keys", "a kid of its own"),
+    (
+        AGENT.replace("[[", "redirect_uris = ['https://a.example/', 'http://a.example/']\n[[", 1),
+        9,
+        f"{AGENT_PATH}.redirect_uris[2]",
+        "http is on 127.0.0.1",
+    ),
     (
         SITE + "".join(f"[scopes.s{n}]\ntitle = 'x'\nwrites = false\n" for n in range(33)),
         1,

@@ -1,5 +1,6 @@
 """What a policy file means."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import pytest
 
 from deputize.protocol.agent import Ceiling
 from deputize.protocol.canonical import Json
+from deputize.protocol.client import AuthMethod
 from deputize.protocol.credential import AuthenticatorClass
+from deputize.protocol.ids import ClientId
+from deputize.protocol.jwk import Key
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Executes, Tool
@@ -124,6 +128,58 @@ input_schema = { x-order = 1, units = "EUR", default = { requird = 1 }, properti
     assert loads((SITE + tool).encode()).tools["t"].input_schema is not None
 
 
+AGENT = "https://agent.example/agent.json"
+AGENTS = f"""
+[scopes.a]
+title = 'x'
+writes = false
+[scopes.b]
+title = 'x'
+[agents.registered."{AGENT}"]
+name = "Example Agent"
+redirect_uris = ["https://agent.example/callback", "http://127.0.0.1/callback", "example.agent:/callback"]
+[[agents.registered."{AGENT}".keys]]
+kid = "one"
+kty = "EC"
+crv = "P-256"
+x = "{KEY["x"]}"
+y = "{KEY["y"]}"
+"""
+
+
+def test_agents_whose_keys_the_owner_registers() -> None:
+    policy = loads((SITE + AGENTS).encode())
+    document = policy.registered[ClientId(AGENT)]
+    assert (document.client_id, document.name) == (AGENT, "Example Agent")
+    assert document.keys == (Key(KEY["x"], KEY["y"], "one"),)
+    assert document.auth_method is AuthMethod.PRIVATE_KEY_JWT
+    assert len(document.redirect_uris) == 3
+    assert policy.ceiling.registered == {AGENT: ScopeSet.of(["a"])}
+    assert not policy.development
+
+
+def test_agent_2_agents_of_an_origin_may_have_what_the_policy_says_or_what_does_not_write() -> None:
+    ceiling = loads((SITE + AGENTS).encode()).ceiling
+    assert (ceiling.origin, ceiling.origins) == (ScopeSet(), frozenset())
+    allow = '[agents.origin]\nallow = ["https://agent.example", "https://b.example"]\n'
+    ceiling = loads((SITE + AGENTS + allow).encode()).ceiling
+    assert (ceiling.origin, len(ceiling.origins)) == (ScopeSet.of(["a"]), 2)
+    assert loads((SITE + AGENTS + allow + "scopes = ['b']\n").encode()).ceiling.origin == ScopeSet.of(["b"])
+
+
+def test_for_development_agents_may_be_on_this_machine() -> None:
+    site = "[site]\nname = 'x'\norigin = 'http://localhost:8000'\n[agents]\ndevelopment = true\n"
+    allow = (
+        "[agents.origin]\nallow = ['http://localhost:9000', 'http://127.0.0.1:9000', 'http://[::1]:9000']\n"
+    )
+    agents = AGENTS.replace("https://agent.example", "http://localhost:9000")
+    agents = agents.replace(', "example.agent:/callback"', "")
+    policy = loads((site + allow + agents).encode())
+    assert policy.development
+    assert len(policy.ceiling.origins) == 3
+    assert list(policy.registered) == ["http://localhost:9000/agent.json"]
+
+
 @pytest.mark.parametrize("host", ["localhost", "harbor.localhost", "localhost:8000"])
 def test_localhost_needs_no_https(host: str) -> None:
     assert loads(f"[site]\nname = 'x'\norigin = 'http://{host}'\n".encode()).site.rp_id == host.split(":")[0]
@@ -142,29 +198,9 @@ def test_the_template_of_init_is_a_policy() -> None:
 
 def test_what_the_template_only_mentions_is_right_too() -> None:
     text = (files("deputize.settings") / "template.toml").read_text()
-    mentioned = {
-        '# issuer = "http': 'issuer = "http',
-        "# rp_id": "rp_id",
-        "# [api]": "[api]",
-        "# audience": "audience",
-        "# origins": "origins",
-        "# [[api.keys]]": "[[api.keys]]",
-        "# kty": "kty",
-        "# crv": "crv",
-        '# x = "…"': f'x = "{KEY["x"]}"',
-        '# y = "…"': f'y = "{KEY["y"]}"',
-        "# [agents.opaque]": "[agents.opaque]",
-        "# scopes": "scopes",
-        "# [lifetimes]": "[lifetimes]",
-        "# grant =": "grant =",
-        "# grant_max": "grant_max",
-        "# session": "session",
-        "# wait": "wait",
-    }
-    for comment, line in mentioned.items():
-        assert text.count(comment) == 1
-        text = text.replace(comment, line)
-    text = text.replace('approval = "always"', "", 1).replace("# approval = {", "approval = {")
+    text = text.replace('approval = "always"', "", 1)
+    text = re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    text = text.replace('x = "…"', f'x = "{KEY["x"]}"').replace('y = "…"', f'y = "{KEY["y"]}"')
     policy, plain = loads(text.encode()), load(str(files("deputize.settings") / "template.toml"))
     assert (policy.site, policy.api.audience, policy.api.keys) == (plain.site, plain.api.audience, (KEY,))
     assert (policy.grant_lifetime, policy.grant_max_lifetime) == (
@@ -172,7 +208,10 @@ def test_what_the_template_only_mentions_is_right_too() -> None:
         plain.grant_max_lifetime,
     )
     assert (policy.session_lifetime, policy.wait) == (plain.session_lifetime, plain.wait)
-    assert policy.ceiling == Ceiling(ScopeSet.of(policy.scopes))
+    most, agent = ScopeSet.of(policy.scopes), ClientId("https://agent.example/agent.json")
+    assert policy.ceiling == Ceiling(most, most, frozenset({"https://agent.example"}), {agent: most})
+    assert policy.registered[agent].redirect_uris == ("https://agent.example/callback",)
+    assert policy.development
     assert [policy.tools["transfer_money"].approval.required({"amount": n}) for n in (100, 101)] == [
         False,
         True,

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 from deputize.protocol.policy import Policy
 from deputize.settings import toml
 from deputize.settings.schemas import DeeperError
+from deputize.settings.table import Context
 from deputize.settings.tables import PolicyFile, table_at
 from deputize.settings.toml import Fault, Lines, PolicyError, dotted
 from deputize.settings.values import did_you_mean
@@ -35,10 +36,15 @@ def loads(data: bytes) -> Policy:
         line = data.count(b"\n", 0, error.start) + 1
         raise PolicyError([Fault(line, "file", "not UTF-8; save the file in that encoding")]) from error
     raw = toml.parse(text)
+    match raw:
+        case {"agents": {"development": True}}:
+            development = True
+        case _:
+            development = False
     scopes = raw.get("scopes")
     declared = frozenset(scopes) if isinstance(scopes, dict) else frozenset()
     try:
-        return PolicyFile.model_validate(raw, context=declared).policy()
+        return PolicyFile.model_validate(raw, context=Context(declared, development)).policy()
     except ValidationError as error:
         lines = Lines(text)
         # A default that needs a value with a fault is no fault of its own.

@@ -1,5 +1,6 @@
 """The tables of a policy file: which keys there are, of which kind, and what has to go together."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
 from typing import Annotated, Any, Self, cast
@@ -7,7 +8,6 @@ from typing import Annotated, Any, Self, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     ValidationInfo,
@@ -15,25 +15,19 @@ from pydantic import (
     model_validator,
 )
 
-from deputize.protocol.agent import Ceiling
 from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.policy import Api, Policy, Site
-from deputize.protocol.scope import MAX_SCOPES, Scope, ScopeSet
+from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, Tool
 from deputize.settings import schemas, values
+from deputize.settings.agents import AgentsTable, OpaqueTable, OriginTable, RegisteredTable
 from deputize.settings.describing import compile_template
+from deputize.settings.table import Declared, Table, Words
 from deputize.settings.toml import Path
 
 _DAY = 86400
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Policy)}
-
-
-def _declared(scope: str, info: ValidationInfo) -> str:
-    declared = cast("frozenset[str]", info.context)
-    if scope not in declared:
-        raise ValueError(f'[scopes] declares no "{scope}"{values.did_you_mean(scope, declared)}')
-    return scope
 
 
 def _describe(value: object, info: ValidationInfo) -> Describe:
@@ -51,19 +45,13 @@ def _describe(value: object, info: ValidationInfo) -> Describe:
     return describe
 
 
-_Words = Annotated[str, AfterValidator(values.words)]
 _Origin = Annotated[str, AfterValidator(values.origin)]
-_Declared = Annotated[str, AfterValidator(_declared)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
-
-
-class SiteTable(_Table):
+class SiteTable(Table):
     """`[site]`."""
 
-    name: _Words = Field(examples=['name = "Harbor"'])
+    name: Words = Field(examples=['name = "Harbor"'])
     origin: _Origin = Field(examples=['origin = "https://harbor.example"'])
     issuer: Annotated[str, AfterValidator(values.issuer)] = Field(
         default_factory=lambda data: data["origin"] + "/deputize", validate_default=True
@@ -78,25 +66,25 @@ class SiteTable(_Table):
         )
 
 
-class ApiTable(_Table):
+class ApiTable(Table):
     """`[api]`."""
 
     audience: Annotated[str, Field(min_length=1)] | None = None
     origins: list[_Origin] | None = None
-    keys: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = []
+    keys: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
 
 
-class ScopeTable(_Table):
+class ScopeTable(Table):
     """`[scopes."…"]`."""
 
-    title: _Words = Field(examples=['title = "See your accounts"'])
+    title: Words = Field(examples=['title = "See your accounts"'])
     writes: bool = True
 
 
-class ToolTable(_Table):
+class ToolTable(Table):
     """`[tools.…]`."""
 
-    scopes: list[_Declared] = []
+    scopes: list[Declared] = Field([])
     public: bool = False
     approval: Annotated[ApprovalPolicy, PlainValidator(schemas.approval)] = ApprovalPolicy()
     authenticator_class: Annotated[AuthenticatorClass, Field(strict=False)] = AuthenticatorClass.PLATFORM
@@ -116,19 +104,7 @@ class ToolTable(_Table):
         return Tool(name, **{**given, "scopes": ScopeSet.of(self.scopes)})
 
 
-class OpaqueTable(_Table):
-    """`[agents.opaque]`."""
-
-    scopes: Annotated[list[_Declared], Field(max_length=MAX_SCOPES)] | None = None
-
-
-class AgentsTable(_Table):
-    """`[agents]`."""
-
-    opaque: OpaqueTable = OpaqueTable()
-
-
-class LifetimesTable(_Table):
+class LifetimesTable(Table):
     """`[lifetimes]`."""
 
     grant_max_lifetime: Annotated[int, PlainValidator(partial(values.seconds, 60, 366 * _DAY))] = Field(
@@ -159,29 +135,24 @@ def _tool_name(name: str) -> str:
     return Tool(name, public=True).name
 
 
-class PolicyFile(_Table):
+class PolicyFile(Table):
     """The whole file."""
 
     site: SiteTable = Field(examples=["[site]"])
     api: ApiTable = ApiTable()
-    scopes: dict[Annotated[str, AfterValidator(_scope_name)], ScopeTable] = {}
-    tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = {}
+    scopes: dict[Annotated[str, AfterValidator(_scope_name)], ScopeTable] = Field({})
+    tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     agents: AgentsTable = Field(AgentsTable(), validate_default=True)
     lifetimes: LifetimesTable = LifetimesTable()
 
     @field_validator("agents")
     @classmethod
-    def _with_ceiling(cls, agents: AgentsTable, info: ValidationInfo) -> AgentsTable:
-        """Say what an opaque agent may have where the file does not: all that does not write (AGENT-2)."""
-        if agents.opaque.scopes is not None or "scopes" not in info.data:
-            return agents
-        harmless = [name for name, scope in info.data["scopes"].items() if not scope.writes]
-        if len(harmless) > MAX_SCOPES:
-            raise ValueError(
-                f"{len(harmless)} scopes do not write, and an agent may have {MAX_SCOPES}: "
-                "name those that an opaque one may have, in agents.opaque.scopes"
-            )
-        return AgentsTable(opaque=OpaqueTable.model_construct(scopes=harmless))
+    def _fits_the_rest(cls, agents: AgentsTable, info: ValidationInfo) -> AgentsTable:
+        if "site" in info.data:
+            agents.check_site(info.data["site"].origin, info.data["site"].issuer)
+        if "scopes" in info.data:
+            agents.ceiling(harmless(info.data["scopes"]))
+        return agents
 
     def policy(self) -> Policy:
         """Make the policy."""
@@ -191,12 +162,19 @@ class PolicyFile(_Table):
             Api(self.api.audience or origin, tuple(self.api.origins or [origin]), tuple(self.api.keys)),
             {name: Scope(name, table.title, table.writes) for name, table in self.scopes.items()},
             {name: table.tool(name) for name, table in self.tools.items()},
-            Ceiling(ScopeSet.of(self.agents.opaque.scopes or [])),
+            self.agents.ceiling(harmless(self.scopes)),
+            registered=self.agents.documents(),
+            development=self.agents.development,
             **self.lifetimes.model_dump(),
         )
 
 
-_TABLES: dict[Path, type[_Table]] = {
+def harmless(scopes: Mapping[str, ScopeTable]) -> list[str]:
+    """Name the scopes that do not write."""
+    return [name for name, scope in scopes.items() if not scope.writes]
+
+
+_TABLES: dict[Path, type[Table]] = {
     (): PolicyFile,
     ("site",): SiteTable,
     ("api",): ApiTable,
@@ -204,10 +182,12 @@ _TABLES: dict[Path, type[_Table]] = {
     ("tools",): ToolTable,
     ("agents",): AgentsTable,
     ("agents", "opaque"): OpaqueTable,
+    ("agents", "origin"): OriginTable,
+    ("agents", "registered"): RegisteredTable,
     ("lifetimes",): LifetimesTable,
 }
 
 
 def table_at(path: Path) -> type[BaseModel]:
-    """Return what describes the table at a path; any name may follow `scopes` and `tools`."""
-    return _TABLES[path[:1] if path[:1] in (("scopes",), ("tools",)) else path]
+    """Return what describes the table at a path; any name may follow `scopes`, `tools` and `registered`."""
+    return _TABLES[path[:1] if path[:1] in (("scopes",), ("tools",)) else path[:2]]
