@@ -1,0 +1,82 @@
+"""Clients that prove who they are with `private_key_jwt` (RFC 7523 §3, draft-ietf-oauth-rfc7523bis-11 §4)."""
+
+import re
+from collections.abc import Sequence
+
+from ..protocol.errors import Code, Refused
+from ..protocol.jwk import Key
+from ..service.ports import Proof
+from . import jwt
+from .keys import thumbprint
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+TYP = "client-authentication+jwt"
+LIFETIME = 60
+"""Seconds that an assertion may live."""
+
+LEEWAY = 30
+"""Seconds by which the client's clock may differ (TOKEN-5)."""
+
+_MARGIN = 60  # seconds between the check and the commit of its `jti`; far more than any commit takes
+_JTI = re.compile(r"[\x20-\x7e]{1,128}")
+_TYPES = (TYP, f"application/{TYP}", "JWT", None)
+
+
+def verify(
+    assertion: str, assertion_type: str, keys: Sequence[Key], client_id: str, issuer: str, now: int
+) -> Proof:
+    """Check that this client made the assertion, for this authority and just now; Refused(invalid_client).
+
+    1. `assertion_type` is that of a JWT, and the assertion is a well-formed one, signed with ES256 (TOKEN-1).
+    2. `typ` is `client-authentication+jwt`. Absent or `JWT`, as most libraries write, says nothing else;
+       whatever does is another kind of token.
+    3. `iss` and `sub` are the client.
+    4. `aud` is the issuer, as one string: not the token endpoint, not a list (rfc7523bis §4).
+    5. `exp` is there, has not passed, and is at most 60 s ahead. Where there is an `iat`, it is not in the
+       future, and `exp` is at most 60 s after it. Where there is an `nbf`, it has passed. Our clocks may
+       differ by 30 s (TOKEN-5).
+    6. `jti` is 1 to 128 printable ASCII characters.
+    7. `kid` names one of the keys; without it, there is one key only.
+    8. The signature is by that key.
+
+    That it is used once is for the transaction that it authorizes, as with a DPoP proof (PROOF-2).
+    """
+    if assertion_type != ASSERTION_TYPE:  # 1
+        raise _refused("client_assertion_type is not that of a JWT")
+    unverified = jwt.parse(assertion, code=Code.INVALID_CLIENT)  # 1
+    header, claims = unverified.header, unverified.claims
+    if header.get("typ") not in _TYPES:  # 2
+        raise _refused("the JWT is of another type")
+    if not client_id == claims.get("iss") == claims.get("sub"):  # 3
+        raise _refused("iss and sub have to be the client_id")
+    if claims.get("aud") != issuer:  # 4
+        raise _refused("aud has to be the issuer of this authority, one string")
+    exp, iat, nbf, jti = (claims.get(name) for name in ("exp", "iat", "nbf", "jti"))
+    if not isinstance(exp, int) or not now - LEEWAY < exp <= now + LIFETIME + LEEWAY:  # 5
+        raise _refused(f"exp has to be there, and at most {LIFETIME} seconds ahead", now=now)
+    if isinstance(iat, int) and (iat > now + LEEWAY or exp - iat > LIFETIME):  # 5
+        raise _refused(f"iat is in the future, or more than {LIFETIME} seconds before exp", now=now)
+    if isinstance(nbf, int) and nbf > now + LEEWAY:  # 5
+        raise _refused("nbf is in the future", now=now)
+    if not isinstance(jti, str) or _JTI.fullmatch(jti) is None:  # 6
+        raise _refused("jti has to be 1 to 128 printable characters")
+    key = _selected(keys, header.get("kid"))  # 7
+    try:
+        public_key = jwt.public_key(key.x, key.y)
+    except ValueError as error:
+        raise _refused("the client's key is not a point of P-256") from error
+    if not jwt.verify_es256(public_key, unverified.signing_input, unverified.signature):  # 8
+        raise _refused("the signature is wrong")
+    jkt = thumbprint({"kty": "EC", "crv": "P-256", "x": key.x, "y": key.y})
+    return Proof(jkt, jti, exp + LEEWAY + _MARGIN)
+
+
+def _selected(keys: Sequence[Key], kid: object) -> Key:
+    found = [key for key in keys if kid is None or key.kid == kid]
+    if len(found) != 1:
+        raise _refused("kid has to name one of the client's keys")
+    return found[0]
+
+
+def _refused(reason: str, **facts: object) -> Refused:
+    return Refused(Code.INVALID_CLIENT, f"The client assertion is not good: {reason}.", **facts)
