@@ -26,6 +26,8 @@ const TABLE = {
   grant_revoked: { again: false, text: 'The user has taken back your permission to act on this site. Do not call this tool again unless the user asks you to; the site will then ask the user for permission.' },
   insufficient_scope: { again: true, text: `The user has not allowed you enough for this tool; what is missing is in scopes. The user has been asked for it in a dialog on this page. Tell the user to look at the page, wait until they have answered, ${ASK_AGAIN}.` },
   agent_not_allowed: { again: false, text: 'This site does not let agents like you use this tool, whatever the user allows. Tell the user to do it on the site themselves.' },
+  constraint_violated: { again: false, text: 'The user has set limits to what you may do here, and this call goes beyond them. Do not repeat it; stay within the limits, or ask the user.' },
+  constraint_exhausted: { again: false, text: 'What the user allowed you here is used up. Do not repeat this call; ask the user.' },
   unknown_agent: { again: false, text: 'This site does not know you, or has shut you out. Tell the user to look at their agents on the account page of this site.' },
   // this call
   unknown_tool: { again: false, text: 'This site does not let agents use this tool. Do not call it again; do without it, or ask the user to do it themselves.' },
