@@ -30,6 +30,8 @@ from .store.sqlite import SqliteStore
 from .web import routes
 from .web.ask import Ask
 from .web.authority import Authority, CurrentUser, SiteUser
+from .web.clients import Clients
+from .web.fetching import Fetcher
 from .web.hardening import Hardening, LocalhostRedirect
 from .web.operations import Log
 from .web.problems import not_routed, or_refuse
@@ -71,6 +73,7 @@ class Deputize:
             Ceremonies(site.rp_id, policy.origins()),
             clock,
             secrets.token_bytes,
+            Clients(policy, Fetcher(policy.development, clock)),
             frozenset(thumbprint(key) for key in policy.api.keys),
             current_user,
         )

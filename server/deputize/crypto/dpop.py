@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -45,6 +45,7 @@ def verify(
     access_token: str | None = None,
     jkt: str | None = None,
     bound: Mapping[str, str] | None = None,
+    nonce: Callable[[object], bool] | None = None,
 ) -> Proof:
     """Check a proof for this very request as RFC 9449 §4.3 numbers it; Refused(code) if a check fails.
 
@@ -58,7 +59,7 @@ def verify(
     8. `htm` is the method.
     9. `htu` is the URL, both without query and fragment and normalized (RFC 3986 §6.2.2, §6.2.3; dot segments
        are left alone).
-    10. A nonce is not used by this server (PROTOCOL §11).
+    10. With `nonce`, the claim is one that it takes, else Refused(use_dpop_nonce) (OAUTH-2).
     11. `iat` is at most 30 s away from `now`.
     12. With `bound`, each of these claims has this value (EVID-2), and with `access_token`, `ath` is its hash; without, there is no `ath`. With `jkt`, the key is that one.
 
@@ -83,6 +84,8 @@ def verify(
         raise Refused(code, "The proof was made for another method.")
     if htu != url and (_normalized(url) is None or _normalized(htu) != _normalized(url)):  # 9
         raise Refused(code, "The proof was made for another URL.")
+    if nonce is not None and not nonce(claims.get("nonce")):  # 10
+        raise Refused(Code.USE_DPOP_NONCE, "Make the proof again, with the nonce of this answer.")
     if not -WINDOW <= now - iat <= WINDOW:  # 11
         raise Refused(code, "The proof is too old, or the clock of its maker is wrong.", now=now)
     if any(claims.get(name) != value for name, value in (bound or {}).items()):  # 12
@@ -99,10 +102,22 @@ def verify(
 
 
 def make(
-    key: EllipticCurvePrivateKey, method: str, url: str, now: int, jti: str, access_token: str | None = None
+    key: EllipticCurvePrivateKey,
+    method: str,
+    url: str,
+    now: int,
+    jti: str,
+    access_token: str | None = None,
+    **more: str,
 ) -> str:
-    """Return a proof for one request, the value of its header. `jti` must be new to this key."""
-    claims: dict[str, object] = {"jti": jti, "htm": method, "htu": re.split(r"[?#]", url)[0], "iat": now}
+    """Return a proof for one request, the value of its header. `jti` must be new to this key; `more` are further claims."""
+    claims: dict[str, object] = {
+        "jti": jti,
+        "htm": method,
+        "htu": re.split(r"[?#]", url)[0],
+        "iat": now,
+        **more,
+    }
     if access_token is not None:
         claims["ath"] = _ath(access_token)
     header = jwt.encode_header(TYP, jwk=ECAlgorithm.to_jwk(key.public_key(), as_dict=True))

@@ -18,7 +18,7 @@ MAX_SEALED = 4096
 """How many characters a sealed text may have; browsers drop longer cookies."""
 
 
-Purpose = Literal["session", "csrf", "refresh"]
+Purpose = Literal["session", "csrf", "refresh", "nonce"]
 """What a sealed text is for. One made for one purpose is nothing to the others."""
 
 

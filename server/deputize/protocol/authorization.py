@@ -56,13 +56,19 @@ def decide(
     """
     if agent is None or agent.revoked_at is not None:
         return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
-    if not lineage or lineage[0].client_id != agent.client_id or agent.user_id not in (None, lineage[0].user_id):
+    if (
+        not lineage
+        or lineage[0].client_id != agent.client_id
+        or agent.user_id not in (None, lineage[0].user_id)
+    ):
         return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent yet.")
     if dead := dead_link(lineage, now):
         return dead
     grant = lineage[0]
     ceiling = policy.ceiling.of(agent)
-    if not tool.scopes <= ceiling or (agent.assurance is Assurance.OPAQUE and not tool.opaque):  # AGENT-2, AGENT-3
+    if not tool.scopes <= ceiling or (
+        agent.assurance is Assurance.OPAQUE and not tool.opaque
+    ):  # AGENT-2, AGENT-3
         return Refusal(
             Code.AGENT_NOT_ALLOWED,
             "The site does not let this kind of agent use this tool, whatever the user allows.",
@@ -74,7 +80,9 @@ def decide(
             "The user has not allowed this. Ask the user to allow it, then call again.",
             {"scope": str(tool.scopes - grant.scopes)},
         )
-    for link in lineage:  # a child has its parent's constraints, but asking both costs nothing and trusts nobody
+    for (
+        link
+    ) in lineage:  # a child has its parent's constraints, but asking both costs nothing and trusts nobody
         if outside := link.constraints.refuses(tool.name, arguments, now):
             return outside
     decision = decide_arguments(policy, tool, arguments, credentials, tool.approval.required(arguments))

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     AGENT_REVOKED = "agent.revoked"
     GRANT_REQUESTED = "grant.requested"
     GRANT_ACTIVE = "grant.active"
+    GRANT_HANDED_ON = "grant.handed_on"
     GRANT_DECLINED = "grant.declined"
     GRANT_REVOKED = "grant.revoked"
     GRANT_REFUSED = "grant.refused"

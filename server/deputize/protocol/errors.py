@@ -29,6 +29,13 @@ class Code(StrEnum):
     INVALID_CLIENT_METADATA = "invalid_client_metadata"
     INVALID_GRANT = "invalid_grant"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
+    UNAUTHORIZED_CLIENT = "unauthorized_client"
+    ACCESS_DENIED = "access_denied"
+    AUTHORIZATION_PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    EXPIRED_TOKEN = "expired_token"
+    USE_DPOP_NONCE = "use_dpop_nonce"
     INVALID_SCOPE = "invalid_scope"
     INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
     UNKNOWN_AGENT = "unknown_agent"
@@ -152,3 +159,7 @@ class Refused(Exception):
     def of(cls, refusal: Refusal) -> "Refused":
         """Wrap a refusal that a transaction returned as a value."""
         return cls(refusal.code, refusal.detail, **refusal.facts)
+
+
+USED_PROOF = Refusal(Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request.")
+"""What a request hears that comes twice (PROOF-2)."""

@@ -60,7 +60,9 @@ class Delegation:
             "jti": self.jti,
             "scope": str(self.scopes),
             "cnf": {"jkt": self.jkt},
-            "act": nested_act([(self.client_id, self.assurance), *((p.client_id, p.assurance) for p in parents)]),
+            "act": nested_act(
+                [(self.client_id, self.assurance), *((p.client_id, p.assurance) for p in parents)]
+            ),
             "grant_id": self.grant_id,
             "auth_time": self.auth_time,
             "amr": ["hwk", "user"],

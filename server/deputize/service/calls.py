@@ -16,7 +16,7 @@ from ..protocol.canonical import Json
 from ..protocol.challenge import Purpose
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, Kind, call_entry, move_entry
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import dead_link
 from ..protocol.ids import CallId, UserId, make_id
 from ..protocol.policy import Policy
@@ -27,7 +27,6 @@ from . import approvals
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
-_USED_PROOF = Refusal(Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request.")
 _NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 
 
@@ -72,7 +71,7 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
     """Decide a call and record the decision (CALL-1, CALL-3). A bare Refusal is for what is not worth a record."""
     proofs = [request.page] if request.evidence is None else [request.page, request.evidence]
     if not all([tx.use_proof(proof) for proof in proofs]):  # PROOF-2; a list, so that each is spent
-        return _USED_PROOF
+        return USED_PROOF
     delegation = request.delegation
     user_id = delegation.user_id if delegation else request.session_user
     if user_id is None:
@@ -122,6 +121,7 @@ def _decide(tx: Tx, request: CallRequest, policy: Policy, now: int) -> Decision:
         lambda: tx.credentials(delegation.user_id),
         now,
     )
+
 
 def _draft(
     request: CallRequest, user_id: UserId, decision: Decision, policy: Policy, random: Random, now: int
@@ -261,7 +261,7 @@ def redeem(
     if call is None or token.call_id != call.call_id:
         return _NO_CALL
     if page is not None and not tx.use_proof(page.proof):
-        return _USED_PROOF
+        return USED_PROOF
     if page is not None and not _owns(call, page):
         return _NO_CALL
     refusal = _redeemable(tx, call, args_s256, by, now)
@@ -297,7 +297,7 @@ def report(
     if call is None:
         return _NO_CALL
     if page is not None and not tx.use_proof(page.proof):
-        return _USED_PROOF
+        return USED_PROOF
     if page is not None and not _owns(call, page):
         return _NO_CALL
     if call.executes != by.value:
@@ -349,7 +349,7 @@ def _owns(call: Call, request: PageRequest) -> bool:
 
 def _own(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
     if not tx.use_proof(request.proof):
-        return _USED_PROOF
+        return USED_PROOF
     call = _settled(tx, request.call_id, now)
     return call if call is not None and _owns(call, request) else _NO_CALL
 
@@ -401,7 +401,9 @@ def _spend(tx: Tx, call: Call, take: bool = True) -> Refusal | None:
     if any(used[link.grant_id].get(use.counter, 0) + use.amount > use.limit for link, use in uses):
         return _EXHAUSTED
     if take and not all(tx.take(link.grant_id, use) for link, use in uses):
-        raise Refused.of(_EXHAUSTED)  # a race that only a database with many writers can lose: all is rolled back
+        raise Refused.of(
+            _EXHAUSTED
+        )  # a race that only a database with many writers can lose: all is rolled back
     return None
 
 

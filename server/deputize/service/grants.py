@@ -8,7 +8,7 @@ from ..protocol.challenge import Purpose
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, Kind
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import (
     CONSENT_ACTION,
     CONSENT_LIFETIME,
@@ -18,7 +18,7 @@ from ..protocol.grant import (
     lifetime,
     shown_grant,
 )
-from ..protocol.ids import ClientId, GrantId, UserId, make_id
+from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from . import approvals
@@ -26,7 +26,6 @@ from .approvals import Action, Minted, Random, Verdict
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 REFRESH_GRACE = 60  # seconds (TOKEN-4)
-_USED_PROOF = Refusal(Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request.")
 _NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
 _BAD_REFRESH = Refusal(
     Code.INVALID_GRANT, "This refresh token is not good any more. The user has to consent again."
@@ -35,10 +34,22 @@ _BAD_REFRESH = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A request of a page about a grant: who is signed in, and the proof by the page's key."""
+    """A request of a page about a grant: who is signed in, and the proof by the page's key.
+
+    The authority's own page has no key: it is there for attested agents, whose grants name their own (OAUTH-4).
+    """
 
     user_id: UserId
-    proof: Proof
+    proof: Proof | None
+
+    @property
+    def jkt(self) -> Jkt | None:
+        """Return the page's key, if the page has one."""
+        return self.proof.jkt if self.proof else None
+
+    def spend(self, tx: Tx) -> bool:
+        """Use the proof up (PROOF-2); False if it was used before."""
+        return self.proof is None or tx.use_proof(self.proof)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +66,14 @@ class Renewable:
 
 def register_agent(tx: Tx, request: PageRequest, random: Random, now: int) -> Agent | Refusal:
     """Register the page's key as this user's opaque agent, or find it again (AGENT-1)."""
-    if not tx.use_proof(request.proof):
-        return _USED_PROOF
-    agent = tx.agent_by_key(request.proof.jkt)
+    if not request.spend(tx):
+        return USED_PROOF
+    if request.jkt is None:
+        return _NO_AGENT
+    agent = tx.agent_by_key(request.jkt)
     if agent is not None:
         return agent if _lives(agent, request.user_id) else _NO_AGENT
-    agent = Agent(
-        ClientId(make_id("agt", random(16))), Assurance.OPAQUE, request.proof.jkt, request.user_id, now
-    )
+    agent = Agent(ClientId(make_id("agt", random(16))), Assurance.OPAQUE, request.jkt, request.user_id, now)
     if not tx.add_agent(agent):
         return _NO_AGENT
     facts = {
@@ -88,13 +99,13 @@ def request_grant(
     now: int,
 ) -> Grant | Refusal:
     """Ask for consent; what is to be shown includes what the agent holds already (GRANT-1)."""
-    if not tx.use_proof(request.proof):
-        return _USED_PROOF
-    agent = tx.agent_by_key(request.proof.jkt)
-    if agent is None or not _lives(agent, request.user_id):
+    if not request.spend(tx):
+        return USED_PROOF
+    agent = tx.agent_by_key(request.jkt) if request.jkt else None
+    if agent is None or agent.jkt is None or not _lives(agent, request.user_id):
         return _NO_AGENT
     ceiling = policy.ceiling.of(agent)
-    refusal = _askable(scopes, ceiling, policy)
+    refusal = askable(scopes, ceiling, policy)
     user = tx.user(request.user_id)
     if refusal is None and user is None:
         refusal = Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
@@ -102,7 +113,7 @@ def request_grant(
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
         tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None}), now)
         return refusal or _NO_GRANT
-    held = tx.active_grant(request.user_id, agent.client_id, request.proof.jkt)
+    held = tx.active_grant(request.user_id, agent.client_id, agent.jkt)
     if held is not None and held.dead(now) is None:
         scopes = scopes | (held.scopes & ceiling)
     grant_id = GrantId(make_id("grt", random(16)))
@@ -118,14 +129,15 @@ def request_grant(
         shown,
         now,
         now + CONSENT_LIFETIME,
-        request.proof.jkt,
+        agent.jkt,
     )
     tx.add_grant(grant)
-    tx.append(_entry(Kind.GRANT_REQUESTED, grant), now)
+    tx.append(requested_entry(grant), now)
     return grant
 
 
-def _askable(scopes: ScopeSet, ceiling: ScopeSet, policy: Policy) -> Refusal | None:
+def askable(scopes: ScopeSet, ceiling: ScopeSet, policy: Policy) -> Refusal | None:
+    """Say why nobody may ask for these scopes, or None if one may (GRANT-1)."""
     if not scopes or any(name not in policy.scopes for name in scopes):
         return Refusal(
             Code.INVALID_SCOPE, "Ask for at least one scope, and only for scopes that the site declares."
@@ -140,8 +152,8 @@ def consent_challenge(
     tx: Tx, request: PageRequest, grant_id: str, policy: Policy, random: Random, now: int
 ) -> Minted | Refusal:
     """Mint the challenge over the grant as it is shown, at the user's click (GRANT-2)."""
-    if not tx.use_proof(request.proof):
-        return _USED_PROOF
+    if not request.spend(tx):
+        return USED_PROOF
     grant = _pending(tx, request, grant_id, now)
     if isinstance(grant, Refusal):
         return grant
@@ -166,8 +178,8 @@ def check_consent(
 
 def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: int) -> Renewable | Refusal:
     """Turn the request into a grant that supersedes the agent's older one, or record why not (GRANT-2, GRANT-3)."""
-    if not tx.use_proof(request.proof):
-        return _USED_PROOF
+    if not request.spend(tx):
+        return USED_PROOF
     grant = _pending(tx, request, grant_id, now)
     if isinstance(grant, Refusal):
         return grant
@@ -180,10 +192,8 @@ def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: 
         return refusal
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
     if older is not None:
-        _revoke(tx, older, now, superseded_by=grant.grant_id)
-    active = replace(
-        grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown), auth_time=now
-    )
+        revoke_grant(tx, older, now, superseded_by=grant.grant_id)
+    active = replace(grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown), auth_time=now)
     if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, now, active.expires_at):
         raise Refused.of(_NO_GRANT)
     entry = _entry(
@@ -195,8 +205,8 @@ def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: 
 
 def decline(tx: Tx, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
     """Note that the user does not want this (GRANT-4)."""
-    if not tx.use_proof(request.proof):
-        return _USED_PROOF
+    if not request.spend(tx):
+        return USED_PROOF
     grant = _pending(tx, request, grant_id, now)
     if isinstance(grant, Refusal):
         return grant
@@ -210,7 +220,7 @@ def revoke(tx: Tx, grant_id: str, now: int, user_id: UserId | None = None) -> Re
     grant = tx.grant(GrantId(grant_id))
     if grant is None or (user_id is not None and grant.user_id != user_id):
         return _NO_GRANT
-    _revoke(tx, grant, now, by="user" if user_id is not None else "owner")
+    revoke_grant(tx, grant, now, by="user" if user_id is not None else "owner")
     return None
 
 
@@ -222,25 +232,25 @@ def revoke_agent(tx: Tx, client_id: str, now: int) -> Refusal | None:
     if tx.revoke_agent(agent.client_id, now):
         tx.append(Entry(Kind.AGENT_REVOKED, {"client_id": agent.client_id, "sub": agent.user_id}), now)
     for grant in tx.active_grants(agent.client_id):
-        _revoke(tx, grant, now, by="owner")
+        revoke_grant(tx, grant, now, by="owner")
     return None
 
 
 def renew(
-    tx: Tx, proof: Proof, grant_id: str, generation: int, client_id: str | None, now: int
+    tx: Tx, jkt: Jkt, grant_id: str, generation: int, client_id: str | None, now: int
 ) -> Renewable | Refusal:
-    """Rotate a refresh token whose seal was checked; an older one than the previous revokes the grant (TOKEN-4)."""
-    if not tx.use_proof(proof):
-        return _USED_PROOF
+    """Rotate a refresh token whose seal was checked, for the key of a proof that is spent; an older one than the previous
+    revokes the grant (TOKEN-4).
+    """
     grant = tx.grant(GrantId(grant_id))
     agent = tx.agent(grant.client_id) if grant is not None else None
-    if grant is None or agent is None or grant.jkt != proof.jkt or agent.revoked_at is not None:
+    if grant is None or agent is None or grant.jkt != jkt or agent.revoked_at is not None:
         return _BAD_REFRESH
     if dead_link(tx.lineage(grant.grant_id), now) is not None or client_id not in (None, agent.client_id):
         return _BAD_REFRESH
     rotated = tx.rotate_refresh(grant.grant_id, generation, now, REFRESH_GRACE)
     if rotated is None:
-        _revoke(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
+        revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
     return Renewable(grant, agent, rotated, parents_of(tx, grant))
 
@@ -259,7 +269,7 @@ def _action(grant: Grant, request: PageRequest) -> Action:
         dict(grant.shown),
         AuthenticatorClass.PLATFORM,
         grant.user_id,
-        request.proof.jkt,
+        request.jkt,
     )
 
 
@@ -267,7 +277,7 @@ def _pending(reader: Reader, request: PageRequest, grant_id: str, now: int) -> G
     """Find a request for consent of this user and page key that is still open."""
     grant = reader.grant(GrantId(grant_id))
     agent = reader.agent(grant.client_id) if grant is not None else None
-    if grant is None or agent is None or grant.user_id != request.user_id or agent.jkt != request.proof.jkt:
+    if grant is None or agent is None or grant.user_id != request.user_id or agent.jkt != request.jkt:
         return _NO_GRANT
     if grant.state is not GrantState.PENDING:
         return Refusal(Code.CALL_STATE, f"This request for consent is {grant.state} already.")
@@ -277,12 +287,18 @@ def _pending(reader: Reader, request: PageRequest, grant_id: str, now: int) -> G
 
 
 def _lives(agent: Agent, user_id: UserId) -> bool:
-    return agent.user_id == user_id and agent.revoked_at is None
+    return agent.user_id in (None, user_id) and agent.revoked_at is None
 
 
-def _revoke(tx: Tx, grant: Grant, now: int, **facts: object) -> None:
+def revoke_grant(tx: Tx, grant: Grant, now: int, **facts: object) -> None:
+    """Revoke a grant and say so in the record; one that has ended already stays as it is."""
     if tx.move_grant(grant.grant_id, GrantState.REVOKED, now):
         tx.append(_entry(Kind.GRANT_REVOKED, grant, **facts), now)
+
+
+def requested_entry(grant: Grant) -> Entry:
+    """Tell of a request for consent."""
+    return _entry(Kind.GRANT_REQUESTED, grant)
 
 
 def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:

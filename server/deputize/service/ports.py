@@ -17,6 +17,7 @@ from ..protocol.entry import Entry
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.request import AuthorizationRequest, Status
 
 T = TypeVar("T")
 
@@ -133,6 +134,15 @@ class Reader(Protocol):
     def grants(self, user_id: UserId | None = None) -> list[Grant]:
         """List grants that are or were active, of one user or of all, newest first."""
 
+    def request(self, request_id: str) -> AuthorizationRequest | None:
+        """Find an authorization request in any state."""
+
+    def request_by_secret(self, digest: bytes) -> AuthorizationRequest | None:
+        """Find an authorization request by the hash of its code or device code, used or not."""
+
+    def request_by_user_code(self, user_code: str, now: int) -> AuthorizationRequest | None:
+        """Find an open authorization request by the code that its user types."""
+
     def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
         """Find a challenge in any state."""
 
@@ -186,6 +196,9 @@ class Tx(Reader, Protocol):
     def add_agent(self, agent: Agent) -> bool:
         """Store an agent; False if its id or key is taken."""
 
+    def put_agent(self, agent: Agent) -> None:
+        """Store an attested agent, or its new name and assurance; whether it is revoked does not change."""
+
     def revoke_agent(self, client_id: ClientId, now: int) -> bool:
         """Revoke an agent; False if there is none or it was revoked."""
 
@@ -197,6 +210,21 @@ class Tx(Reader, Protocol):
     ) -> bool:
         """Move a grant from any state from which TRANSITIONS allow it; False if it was elsewhere. To ACTIVE only before
         the request has expired, and with the new `expires_at`."""
+
+    def add_request(self, request: AuthorizationRequest) -> None:
+        """Store an authorization request."""
+
+    def open_request(self, request_id: str, user_id: UserId, grant_id: GrantId, expires_at: int) -> bool:
+        """Bind a request that nobody has answered to the user who looks at it and the grant that is shown."""
+
+    def settle_request(
+        self, request_id: str, status: Status, secret_digest: bytes | None, expires_at: int
+    ) -> bool:
+        """Move a request on as MOVES has it, in one statement, with a new secret if one is given; False if it was not where
+        that move begins."""
+
+    def note_poll(self, request_id: str, now: int, interval: int) -> None:
+        """Note when a device asked, and how long it has to wait now."""
 
     def take(self, grant_id: GrantId, use: Use) -> bool:
         """Take from a counter of a grant, in one statement; False if not so much is left (CONS-3)."""

@@ -12,8 +12,9 @@ from ..protocol.credential import Credential, User
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.request import AuthorizationRequest
 from ..service.ports import Reader, Session, StoredEntry
-from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, SESSIONS, USERS, Table
+from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS, Table
 
 T = TypeVar("T")
 
@@ -94,14 +95,28 @@ class Snapshot(Reader):
         return self._one(GRANTS, where, user_id=user_id, client_id=client_id, jkt=jkt)
 
     def active_grants(self, client_id: ClientId) -> list[Grant]:
-        return self._all(GRANTS, "client_id = :client_id AND state = 'active' ORDER BY seq", client_id=client_id)
+        return self._all(
+            GRANTS, "client_id = :client_id AND state = 'active' ORDER BY seq", client_id=client_id
+        )
 
     def used(self, grant_id: GrantId) -> dict[str, int]:
-        rows = self._execute("SELECT counter, used FROM counters WHERE grant_id = :grant_id", {"grant_id": grant_id})
+        rows = self._execute(
+            "SELECT counter, used FROM counters WHERE grant_id = :grant_id", {"grant_id": grant_id}
+        )
         return dict(rows.fetchall())
 
     def grants(self, user_id: UserId | None = None) -> list[Grant]:
         return self._all(GRANTS, _of(user_id) + " AND was_active = 1 ORDER BY seq DESC", user_id=user_id)
+
+    def request(self, request_id: str) -> AuthorizationRequest | None:
+        return self._one(REQUESTS, "request_id = :request_id", request_id=request_id)
+
+    def request_by_secret(self, digest: bytes) -> AuthorizationRequest | None:
+        return self._one(REQUESTS, "secret_digest = :digest", digest=digest)
+
+    def request_by_user_code(self, user_code: str, now: int) -> AuthorizationRequest | None:
+        where = "user_code = :user_code AND status = 'requested' AND expires_at > :now"
+        return self._one(REQUESTS, where, user_code=user_code, now=now)
 
     def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
         return self._one(CHALLENGES, "challenge_id = :challenge_id", challenge_id=challenge_id)

@@ -16,6 +16,7 @@ from ..protocol.challenge import Challenge, Purpose
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, Credential, User
 from ..protocol.grant import Grant, GrantState
+from ..protocol.request import AuthorizationRequest, Status
 from ..protocol.scope import ScopeSet
 from ..service.ports import Session
 
@@ -77,7 +78,17 @@ USERS = Table("users", User)
 SESSIONS = Table("sessions", Session)
 CREDENTIALS = Table("credentials", Credential, transports=_NAMES, active=_FLAG)
 AGENTS = Table("agents", Agent, assurance=_one_of(Assurance))
-GRANTS = Table("grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON, constraints=_CONSTRAINTS)
+GRANTS = Table(
+    "grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON, constraints=_CONSTRAINTS
+)
+REQUESTS = Table(
+    "requests",
+    AuthorizationRequest,
+    assurance=_one_of(Assurance),
+    scopes=_SCOPES,
+    constraints=_CONSTRAINTS,
+    status=_one_of(Status),
+)
 CHALLENGES = Table("challenges", Challenge, purpose=_one_of(Purpose))
 CALLS = Table(
     "calls",

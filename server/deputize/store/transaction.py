@@ -16,9 +16,11 @@ from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier, leaf_hash
+from ..protocol.request import MOVES as REQUEST_MOVES
+from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Proof, Session, Tx
 from .snapshot import Execute, Snapshot
-from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, SESSIONS, USERS
+from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
@@ -65,10 +67,27 @@ _ROTATE_REFRESH = """
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
         OR (refresh_generation = :generation + 1 AND refreshed_at > :now - :grace))
     RETURNING refresh_generation"""
+_PUT_AGENT = (
+    AGENTS.insert()
+    + " ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, assurance = excluded.assurance"
+)
+_ADD_REQUEST = REQUESTS.insert()
+_OPEN_REQUEST = """
+    UPDATE requests SET user_id = :user_id, grant_id = :grant_id, expires_at = :expires_at
+    WHERE request_id = :request_id AND status = 'requested'"""
+_SETTLE_REQUEST = {
+    status: f"""
+    UPDATE requests SET status = '{status}', secret_digest = COALESCE(:digest, secret_digest), expires_at = :expires_at
+    WHERE request_id = :request_id AND status IN ({_listed(sources)})"""
+    for status in Status
+    for sources in [[source for source, targets in REQUEST_MOVES.items() if status in targets]]
+    if sources
+}
+_NOTE_POLL = "UPDATE requests SET polled_at = :now, interval = :interval WHERE request_id = :request_id"
 _TAKE = """
     INSERT INTO counters (grant_id, counter, used) SELECT :grant_id, :counter, :amount WHERE :amount <= :limit
-    ON CONFLICT (grant_id, counter) DO UPDATE SET used = used + excluded.used
-    WHERE used + excluded.used <= :limit"""
+    ON CONFLICT (grant_id, counter) DO UPDATE SET used = counters.used + excluded.used
+    WHERE counters.used + excluded.used <= :limit"""
 _ADD_CHALLENGE = CHALLENGES.insert()
 _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
@@ -102,6 +121,7 @@ _SWEEPS = [
         ("challenges", "challenge_id", "challenges", "expires_at <= :now"),
         ("recoveries", "digest", "recoveries", "expires_at <= :now"),
         ("sessions", "digest", "sessions", "expires_at <= :now"),
+        ("requests", "request_id", "requests", "expires_at <= :now - 600"),
         ("grants", "grant_id", "grants", "state = 'pending' AND expires_at <= :now"),
     )
 ]
@@ -182,6 +202,9 @@ class Transaction(Snapshot, Tx):
     def add_agent(self, agent: Agent) -> bool:
         return self._changed(_ADD_AGENT, **AGENTS.row(agent))
 
+    def put_agent(self, agent: Agent) -> None:
+        self._execute(_PUT_AGENT, AGENTS.row(agent))
+
     def revoke_agent(self, client_id: ClientId, now: int) -> bool:
         return self._changed(_REVOKE_AGENT, client_id=client_id, now=now)
 
@@ -197,6 +220,23 @@ class Transaction(Snapshot, Tx):
         if state not in _END_GRANT:
             raise ValueError(f"no grant becomes {state}")
         return self._changed(_END_GRANT[state], grant_id=grant_id)
+
+    def add_request(self, request: AuthorizationRequest) -> None:
+        self._execute(_ADD_REQUEST, REQUESTS.row(request))
+
+    def open_request(self, request_id: str, user_id: UserId, grant_id: GrantId, expires_at: int) -> bool:
+        bound = {"user_id": user_id, "grant_id": grant_id, "expires_at": expires_at}
+        return self._changed(_OPEN_REQUEST, request_id=request_id, **bound)
+
+    def settle_request(
+        self, request_id: str, status: Status, secret_digest: bytes | None, expires_at: int
+    ) -> bool:
+        return self._changed(
+            _SETTLE_REQUEST[status], request_id=request_id, digest=secret_digest, expires_at=expires_at
+        )
+
+    def note_poll(self, request_id: str, now: int, interval: int) -> None:
+        self._execute(_NOTE_POLL, {"request_id": request_id, "now": now, "interval": interval})
 
     def take(self, grant_id: GrantId, use: Use) -> bool:
         taken = {"counter": use.counter, "amount": use.amount, "limit": use.limit}

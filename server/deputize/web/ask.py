@@ -1,6 +1,6 @@
 """One request, as an endpoint sees it: body, proofs, session; each read once, strictly, or refused."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import isawaitable
 
 from starlette._utils import get_route_path
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from ..crypto import dpop
 from ..protocol.agent import Assurance
 from ..protocol.canonical import Json, JsonError, parse
-from ..protocol.errors import Code, Refused
+from ..protocol.errors import USED_PROOF, Code, Refused
 from ..protocol.token import Delegation
 from ..service import credentials
 from ..service.credentials import SignIn
@@ -136,12 +136,22 @@ class Ask:
         access_token: str | None = None,
         jkt: str | None = None,
         bound: Mapping[str, str] | None = None,
+        nonce: Callable[[object], bool] | None = None,
     ) -> Proof:
         """Verify a proof of possession for this very request (PROOF-1); the path is ours, the host the issuer's."""
         request = self.request
         url = self.authority.policy.site.issuer + get_route_path(request.scope)
         values = request.headers.getlist(header)
-        return dpop.verify(values, request.method, url, self.now, access_token=access_token, jkt=jkt, bound=bound)
+        return dpop.verify(
+            values,
+            request.method,
+            url,
+            self.now,
+            access_token=access_token,
+            jkt=jkt,
+            bound=bound,
+            nonce=nonce,
+        )
 
     def caller(self, bound: Mapping[str, str]) -> tuple[Delegation | None, Proof, Proof | None]:
         """Return the delegation that the request carries, if any, the page's proof, and an attested agent's own proof.
@@ -164,6 +174,4 @@ class Ask:
     async def use_once(self, proof: Proof) -> None:
         """Spend a proof that authorizes no transaction of its own (PROOF-2)."""
         if not await self.authority.store.transact(lambda tx: tx.use_proof(proof)):
-            raise Refused(
-                Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request."
-            )
+            raise Refused.of(USED_PROOF)

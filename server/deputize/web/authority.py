@@ -19,6 +19,7 @@ from ..protocol.policy import Policy
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service.grants import Renewable
 from ..service.ports import Store, Tx
+from .clients import Clients
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
 _CACHE_SIZE = 4096
@@ -48,6 +49,7 @@ class Authority:
     ceremonies: Ceremonies
     clock: Callable[[], float]
     random: Callable[[int], bytes]
+    clients: Clients
     guard_keys: frozenset[str] = frozenset()
     current_user: CurrentUser | None = None
     _verified: OrderedDict[str, Delegation] = field(default_factory=OrderedDict)

@@ -1,30 +1,152 @@
-"""`/token`, the keys, and the metadata that OAuth clients look for."""
+"""OAuth for attested agents, and renewal for all (PROTOCOL §11, §13): standard parameters, standard errors."""
 
-from urllib.parse import parse_qsl
+from collections.abc import Callable
 
 from starlette.responses import Response
 
-from ..protocol.errors import Code, Refused
-from ..service import grants
+from ..crypto import jwt
+from ..protocol import handoff
+from ..protocol.canonical import JsonError, b64u, parse
+from ..protocol.client import DEVICE_CODE, TOKEN_EXCHANGE, redirect_allowed
+from ..protocol.constraint import Constraints
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.grant import dead_link
+from ..protocol.handoff import Handoff
+from ..protocol.ids import ClientId, GrantId, Jkt
+from ..protocol.request import (
+    DEVICE_LIFETIME,
+    POLL_INTERVAL,
+    PUSHED_LIFETIME,
+    REQUEST_URI,
+    AuthorizationRequest,
+    is_code_challenge,
+    make_user_code,
+)
+from ..protocol.scope import ScopeSet
+from ..service import authorizations, grants, handoffs
+from ..service.grants import Renewable
+from ..service.ports import Proof, Tx
 from .ask import Ask
+from .authority import digest
+from .parties import Form, Party, api, client_alone, party, read_form
 from .problems import answer, or_refuse
+
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
+_FRESH = 5  # seconds that an agent's document may be old when a grant is collected (OAUTH-6)
+
+
+async def push(ask: Ask) -> Response:
+    """`/par`: take an authorization request (OAUTH-3; RFC 9126)."""
+    form = await read_form(ask)
+    asking = await party(ask, form)
+    if form.get("response_type") != "code":
+        raise Refused(Code.UNSUPPORTED_RESPONSE_TYPE, "The response type is code.")
+    _may(asking, "authorization_code")
+    redirect_uri = _needed(form, "redirect_uri")
+    if not redirect_allowed(asking.document, redirect_uri):
+        raise Refused(Code.INVALID_REQUEST, "This redirect_uri is not one of the agent's document.")
+    challenge = _needed(form, "code_challenge")
+    if form.get("code_challenge_method") != "S256" or not is_code_challenge(challenge):
+        raise Refused(Code.INVALID_REQUEST, "PKCE with code_challenge_method=S256 is needed.")
+    if form.get("dpop_jkt", asking.caller.proof.jkt) != asking.caller.proof.jkt:
+        raise Refused(Code.INVALID_DPOP_PROOF, "dpop_jkt is not the key of the proof.")
+    secret = b64u(ask.authority.random(32))
+    request = _request(ask, form, asking, secret, PUSHED_LIFETIME, redirect_uri, challenge)
+    await _transact(ask, lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy))
+    return answer({"request_uri": REQUEST_URI + request.request_id, "expires_in": PUSHED_LIFETIME}, 201)
+
+
+async def device_authorization(ask: Ask) -> Response:
+    """`/device_authorization`: for an agent that has no redirect (OAUTH-7; RFC 8628)."""
+    form = await read_form(ask)
+    asking = await party(ask, form)
+    _may(asking, DEVICE_CODE)
+    secret = b64u(ask.authority.random(32))
+    request = _request(ask, form, asking, b64u(ask.authority.random(32)), DEVICE_LIFETIME, None, None, secret)
+    await _transact(ask, lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy))
+    page = f"{ask.authority.policy.site.issuer}/device"
+    return answer(
+        {
+            "device_code": secret,
+            "user_code": request.user_code,
+            "verification_uri": page,
+            "verification_uri_complete": f"{page}?user_code={request.user_code}",
+            "expires_in": DEVICE_LIFETIME,
+            "interval": POLL_INTERVAL,
+        }
+    )
 
 
 async def token(ask: Ask) -> Response:
-    """Renew a delegation (GRANT-6; RFC 6749 §6)."""
-    form = await _form(ask)
-    if form.get("grant_type") != "refresh_token":
-        raise Refused(Code.UNSUPPORTED_GRANT_TYPE, "The grant type is refresh_token.")
-    proof = ask.proof("dpop")
-    authority = ask.authority
-    grant_id, generation = authority.refresh_token(form.get("refresh_token", ""), ask.now)
-    client_id = form.get("client_id")
-    renewable = or_refuse(
-        await authority.store.transact(
-            lambda tx: grants.renew(tx, proof, grant_id, generation, client_id, ask.now)
-        )
+    """`/token`: code, device code, token exchange, refresh."""
+    form = await read_form(ask)
+    match form.get("grant_type"):
+        case "refresh_token":
+            return await _refresh(ask, form)
+        case "authorization_code":
+            asking = await party(ask, form, ask.now - _FRESH)
+            code, redirect_uri, verifier = (
+                _needed(form, n) for n in ("code", "redirect_uri", "code_verifier")
+            )
+            return await _issue(
+                ask,
+                lambda tx: authorizations.redeem_code(
+                    tx, asking.caller, digest(code.encode()), redirect_uri, verifier, ask.now
+                ),
+            )
+        case grant_type if grant_type == DEVICE_CODE:
+            asking = await party(ask, form, ask.now - _FRESH)
+            device_code = _needed(form, "device_code")
+            return await _issue(
+                ask, lambda tx: authorizations.poll(tx, asking.caller, digest(device_code.encode()), ask.now)
+            )
+        case grant_type if grant_type == TOKEN_EXCHANGE:
+            return await _exchange(ask, form)
+    raise Refused(
+        Code.UNSUPPORTED_GRANT_TYPE, "This grant type is not offered; the metadata lists those that are."
     )
-    return answer(authority.token_response(renewable, ask.now))
+
+
+async def introspect(ask: Ask) -> Response:
+    """`/introspect`: what a token is worth now, to those whom it concerns (OAUTH-8; RFC 7662)."""
+    form = await read_form(ask)
+    text = _needed(form, "token")
+    own = api(ask, form)
+    agent, proof = (None, own) if own is not None else await client_alone(ask, form)
+    await ask.use_once(proof)
+    authority = ask.authority
+    try:
+        if agent is None:
+            call_token = authority.read_call_token(text, ask.now)
+            call = authority.store.read(lambda tx: tx.call(call_token.call_id))
+            active = call is not None and call.state == "approved" and call.overdue(ask.now) is None
+            claims = call_token.claims(authority.policy.site.issuer, authority.policy.api.audience)
+            return answer({"active": True, "token_type": "N_A", **claims} if active else {"active": False})
+        delegation = authority.delegation(text, ask.now)
+        lineage = authority.store.read(lambda tx: tx.lineage(delegation.grant_id))
+        if delegation.client_id == agent.client_id and lineage and dead_link(lineage, ask.now) is None:
+            claims = dict(jwt.parse(text).claims)
+            return answer({"active": True, "token_type": "DPoP", **claims})
+    except Refused:
+        pass  # whatever is wrong with it: not active (RFC 7662 §2.2)
+    return answer({"active": False})
+
+
+async def revoke(ask: Ask) -> Response:
+    """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
+    form = await read_form(ask)
+    text = _needed(form, "token")
+    agent, proof = await client_alone(ask, form)
+    grant_id = _grant_of(ask, text)
+
+    def give_back(tx: Tx) -> None:
+        grant = tx.grant(grant_id) if grant_id and tx.use_proof(proof) else None
+        if grant is not None and grant.client_id == agent.client_id:
+            grants.revoke_grant(tx, grant, ask.now, by="agent")
+
+    await ask.authority.store.transact(give_back)
+    return Response(status_code=200)
 
 
 async def jwks(ask: Ask) -> Response:
@@ -38,12 +160,26 @@ async def metadata(ask: Ask) -> Response:
     return answer(
         {
             "issuer": issuer,
+            "authorization_endpoint": f"{issuer}/authorize",
             "token_endpoint": f"{issuer}/token",
+            "pushed_authorization_request_endpoint": f"{issuer}/par",
+            "require_pushed_authorization_requests": True,
+            "device_authorization_endpoint": f"{issuer}/device_authorization",
+            "introspection_endpoint": f"{issuer}/introspect",
+            "revocation_endpoint": f"{issuer}/revoke",
             "jwks_uri": f"{issuer}/jwks.json",
             "scopes_supported": sorted(ask.authority.policy.scopes),
-            "response_types_supported": [],
-            "grant_types_supported": ["refresh_token"],
-            "token_endpoint_auth_methods_supported": ["none"],
+            "authorization_details_types_supported": ["webmcp_tool"],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+            "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "authorization_response_iss_parameter_supported": True,
+            "client_id_metadata_document_supported": True,
             "dpop_signing_alg_values_supported": ["ES256"],
             "deputize_calls_endpoint": f"{issuer}/calls",
         }
@@ -64,20 +200,149 @@ async def resource_metadata(ask: Ask) -> Response:
     )
 
 
-async def _form(ask: Ask) -> dict[str, str]:
-    """Read a form, each parameter once (RFC 6749 §3.2)."""
-    if (
-        ask.request.headers.get("content-type", "").partition(";")[0].strip()
-        != "application/x-www-form-urlencoded"
-    ):
-        raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
-    try:
-        pairs = parse_qsl(
-            (await ask.bytes()).decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict"
+async def _refresh(ask: Ask, form: Form) -> Response:
+    """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent is known by its key alone; an attested one says who it is."""
+    authority = ask.authority
+    grant_id, generation = authority.refresh_token(form.get("refresh_token", ""), ask.now)
+    grant = authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
+    if grant is not None and grant.client_id.startswith("agt_"):
+        proof = ask.proof("dpop")
+        client_id = form.get("client_id")
+        return await _issue(
+            ask,
+            lambda tx: (
+                grants.renew(tx, proof.jkt, grant_id, generation, client_id, ask.now)
+                if tx.use_proof(proof)
+                else USED_PROOF
+            ),
         )
+    asking = await party(ask, form)
+    caller = asking.caller
+    return await _issue(
+        ask,
+        lambda tx: (
+            authorizations.spend(tx, caller)
+            or grants.renew(tx, caller.proof.jkt, grant_id, generation, caller.agent.client_id, ask.now)
+        ),
+    )
+
+
+async def _exchange(ask: Ask, form: Form) -> Response:
+    """Hand on, or take over what was handed on (CHAIN-1, CHAIN-2; RFC 8693)."""
+    asking = await party(ask, form)
+    authority, caller = ask.authority, asking.caller
+    subject = _needed(form, "subject_token")
+    scopes = _scopes(form) if "scope" in form else None
+    asked = _constraints(form)
+    if form.get("subject_token_type") == ACCESS_TOKEN:
+        delegation = authority.delegation(subject, ask.now)
+        child, jkt = ClientId(_needed(form, "requested_actor")), Jkt(_needed(form, "dpop_jkt"))
+        handed = or_refuse(
+            await authority.store.transact(
+                lambda tx: handoffs.hand_on(tx, caller, delegation, child, jkt, scopes, asked, ask.now)
+            )
+        )
+        kid, key = authority.keys.signing_key()
+        claims = handed.claims(authority.policy.site.issuer, b64u(authority.random(16)), ask.now)
+        return answer(
+            {
+                "access_token": jwt.sign(claims, handoff.TYP, kid, key),
+                "issued_token_type": JWT_TYPE,
+                "token_type": "N_A",
+                "expires_in": handoff.LIFETIME,
+                "scope": str(handed.scopes),
+            }
+        )
+    if form.get("subject_token_type") != JWT_TYPE:
+        raise Refused(
+            Code.INVALID_REQUEST, "subject_token_type is that of an access token or, for a handoff, of a jwt."
+        )
+    received = jwt.verify(subject, handoff.TYP, authority.keys.public_key, code=Code.INVALID_GRANT)
+    taken = Handoff.parse(received, authority.policy.site.issuer, ask.now)
+    once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", ask.now + 2 * handoff.LIFETIME)
+    return await _issue(
+        ask,
+        lambda tx: handoffs.take_over(tx, caller, taken, once, scopes, asked, authority.random, ask.now),
+        issued_token_type=ACCESS_TOKEN,
+    )
+
+
+async def _issue(ask: Ask, collect: Callable[[Tx], Renewable | Refusal], **more: str) -> Response:
+    renewable = or_refuse(await ask.authority.store.transact(collect))
+    return answer({**ask.authority.token_response(renewable, ask.now), **more})
+
+
+async def _transact(ask: Ask, fn: Callable[[Tx], Refusal | None]) -> None:
+    or_refuse(await ask.authority.store.transact(fn))
+
+
+def _request(
+    ask: Ask,
+    form: Form,
+    asking: Party,
+    request_id: str,
+    lifetime: int,
+    redirect_uri: str | None,
+    code_challenge: str | None,
+    device_code: str | None = None,
+) -> AuthorizationRequest:
+    scopes = _scopes(form)
+    if asking.document.scopes is not None and not scopes <= asking.document.scopes:
+        raise Refused(Code.INVALID_SCOPE, "The agent's document does not have all of these scopes.")
+    return AuthorizationRequest(
+        request_id=request_id,
+        client_id=asking.caller.agent.client_id,
+        assurance=asking.caller.agent.assurance,
+        name=asking.document.name,
+        document_s256=asking.document.document_s256,
+        jkt=asking.caller.proof.jkt,
+        scopes=scopes,
+        constraints=_constraints(form),
+        redirect_uri=redirect_uri,
+        state=form.get("state"),
+        code_challenge=code_challenge,
+        user_code=make_user_code(ask.authority.random(16)) if device_code else None,
+        secret_digest=digest(device_code.encode()) if device_code else None,
+        expires_at=ask.now + lifetime,
+    )
+
+
+def _may(asking: Party, grant_type: str) -> None:
+    if grant_type not in asking.document.grant_types:
+        raise Refused(Code.UNAUTHORIZED_CLIENT, "The agent's document does not name this grant type.")
+
+
+def _needed(form: Form, name: str) -> str:
+    if not form.get(name):
+        raise Refused(Code.INVALID_REQUEST, f"The parameter {name} is missing.")
+    return form[name]
+
+
+def _scopes(form: Form) -> ScopeSet:
+    try:
+        return ScopeSet.parse(form.get("scope", ""))
     except ValueError as error:
-        raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
-    return form
+        raise Refused(Code.INVALID_SCOPE, "scope is a list of names separated by single spaces.") from error
+
+
+def _constraints(form: Form) -> Constraints:
+    text = form.get("authorization_details")
+    if text is None:
+        return Constraints()
+    try:
+        return Constraints.parse(parse(text.encode()))
+    except JsonError as error:
+        detail = f"authorization_details is not strict JSON: {error.reason}."
+        raise Refused(Code.INVALID_AUTHORIZATION_DETAILS, detail) from error
+
+
+def _grant_of(ask: Ask, text: str) -> GrantId | None:
+    """Find the grant that a refresh or delegation token names, or None."""
+    try:
+        return GrantId(ask.authority.refresh_token(text, ask.now)[0])
+    except Refused:
+        pass
+    try:
+        return ask.authority.delegation(text, ask.now).grant_id
+    except Refused:
+        return None

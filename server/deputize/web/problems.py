@@ -44,8 +44,13 @@ def refusal_response(refusal: Refusal, **facts: object) -> Response:
 
 def oauth_response(refusal: Refusal) -> Response:
     """Answer a refusal of `/token` as RFC 6749 §5.2 (ERR-1), and its facts: `now`, above all (SHIM-3)."""
+    facts = dict(refusal.facts)
+    nonce = facts.pop("nonce", None)
     status = STATUS[refusal.code] if STATUS[refusal.code] >= 500 else 400
-    return answer({**refusal.facts, "error": refusal.code.value, "error_description": refusal.detail}, status)
+    response = answer({**facts, "error": refusal.code.value, "error_description": refusal.detail}, status)
+    if nonce is not None:  # OAUTH-2; RFC 9449 §8
+        response.headers["dpop-nonce"] = str(nonce)
+    return response
 
 
 class Endpoint:

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Route
 
-from . import accounts, grants, oauth, operations, pages, record, shim
+from . import accounts, authorize, grants, oauth, operations, pages, record, shim
 from .authority import Authority
 from .calls import Calls
 from .operations import Log
@@ -24,6 +24,17 @@ def routes(authority: Authority, log: Log) -> list[BaseRoute]:
         Route("/calls/{call_id}", endpoint(calls.show), methods=["GET"]),
         Route("/tools", endpoint(shim.configuration), methods=["GET"]),
         Route("/token", endpoint(oauth.token, oauth_response), methods=["POST"]),
+        Route("/par", endpoint(oauth.push, oauth_response), methods=["POST"]),
+        Route(
+            "/device_authorization", endpoint(oauth.device_authorization, oauth_response), methods=["POST"]
+        ),
+        Route("/introspect", endpoint(oauth.introspect, oauth_response), methods=["POST"]),
+        Route("/revoke", endpoint(oauth.revoke, oauth_response), methods=["POST"]),
+        Route("/authorize", endpoint(authorize.page), methods=["GET"]),
+        Route("/authorize/{request_id}/challenge", endpoint(authorize.challenge), methods=["POST"]),
+        Route("/authorize/{request_id}/approval", endpoint(authorize.approve), methods=["POST"]),
+        Route("/authorize/{request_id}/denial", endpoint(authorize.deny), methods=["POST"]),
+        Route("/device", endpoint(authorize.device), methods=["GET"]),
         Route("/agents", endpoint(grants.register_agent), methods=["POST"]),
         Route("/grants", endpoint(grants.request_grant), methods=["POST"]),
         Route("/grants/{grant_id}/challenge", endpoint(grants.challenge), methods=["POST"]),

@@ -9,6 +9,8 @@ from starlette.responses import HTMLResponse, Response
 from ...protocol.agent import Agent
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant
+from ...protocol.request import AuthorizationRequest
+from ...protocol.url import origin_of
 from .. import session
 from ..ask import Ask
 
@@ -27,6 +29,8 @@ _TEMPLATES.filters["when"] = lambda seconds: datetime.fromtimestamp(seconds, UTC
 _TEMPLATES.filters["iso"] = lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(
     "%Y-%m-%dT%H:%M:%SZ"
 )
+_TEMPLATES.filters["origin"] = lambda uri: "/".join(uri.split("/")[:3])
+_TEMPLATES.filters["duration"] = lambda seconds: _duration(seconds)
 
 
 async def account(ask: Ask) -> Response:
@@ -54,6 +58,39 @@ async def account(ask: Ask) -> Response:
     )
 
 
+def consent(ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str) -> Response:
+    """Show who asks for what, as it will be signed (OAUTH-4)."""
+    policy = ask.authority.policy
+    return _page(
+        "consent.html",
+        site=policy.site,
+        issuer=policy.site.issuer,
+        csrf=csrf,
+        request=request,
+        origin=origin_of(request.client_id) if "://" in request.client_id else request.client_id,
+        shown=grant.shown,
+    )
+
+
+def enter_code(ask: Ask, fault: str) -> Response:
+    """Ask for the code that another device shows (OAUTH-7)."""
+    site = ask.authority.policy.site
+    return _page("device.html", site=site, issuer=site.issuer, fault=fault)
+
+
+def message(ask: Ask, title: str, text: str, status: int) -> Response:
+    """Say one thing."""
+    site = ask.authority.policy.site
+    return _page("message.html", status, site=site, issuer=site.issuer, title=title, text=text)
+
+
+def _duration(seconds: int) -> str:
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds % size == 0 and seconds >= size:
+            return f"{seconds // size} {name}{'' if seconds == size else 's'}"
+    return ""
+
+
 def _deputy(grant: Grant, agent: Agent | None) -> dict[str, object]:
     return {"grant": grant, "agent": agent}
 
@@ -67,5 +104,5 @@ async def static(ask: Ask) -> Response:
     return Response(content, media_type=_STATIC[name], headers={"cache-control": "no-cache"})
 
 
-def _page(name: str, **values: object) -> Response:
-    return HTMLResponse(_TEMPLATES.get_template(name).render(**values))
+def _page(name: str, status: int = 200, **values: object) -> Response:
+    return HTMLResponse(_TEMPLATES.get_template(name).render(**values), status)

@@ -90,6 +90,32 @@ _STATEMENTS = (
     """,
     "CREATE INDEX grants_client_id ON grants (client_id) WHERE state = 'active'",
     "CREATE INDEX grants_pending ON grants (expires_at) WHERE state = 'pending'",
+    "CREATE INDEX grants_parent_id ON grants (parent_id) WHERE parent_id IS NOT NULL",
+    """
+    CREATE TABLE requests (
+        request_id TEXT NOT NULL PRIMARY KEY,
+        client_id TEXT NOT NULL,
+        assurance TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document_s256 TEXT NOT NULL,
+        jkt TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        constraints TEXT NOT NULL,
+        redirect_uri TEXT,
+        state TEXT,
+        code_challenge TEXT,
+        user_code TEXT,
+        secret_digest BLOB UNIQUE,
+        expires_at INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        user_id TEXT,
+        grant_id TEXT,
+        polled_at INTEGER NOT NULL,
+        interval INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX requests_expires_at ON requests (expires_at)",
+    "CREATE UNIQUE INDEX requests_user_code ON requests (user_code) WHERE status = 'requested'",
     """
     CREATE TABLE counters (
         grant_id TEXT NOT NULL REFERENCES grants (grant_id),

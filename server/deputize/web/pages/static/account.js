@@ -104,10 +104,31 @@ function onClick(selector, action) {
   }
 }
 
+/**
+ * Answer the consent page, and go where the answer sends the browser.
+ * @param {'allow' | 'deny'} answer
+ */
+async function decide(answer) {
+  const path = `/authorize/${/** @type {HTMLElement} */ (document.getElementById('allow')).dataset.request}`;
+  /** @type {{redirect_to: string | null}} */
+  let told;
+  if (answer === 'deny') {
+    told = await send(`${path}/denial`);
+  } else {
+    const { challengeId, requestOptions } = await send(`${path}/challenge`);
+    told = await send(`${path}/approval`, { method: 'webauthn', challengeId, response: await get(requestOptions) });
+  }
+  if (told.redirect_to) return location.assign(told.redirect_to);
+  document.querySelector('.buttons')?.remove();
+  say(answer === 'allow' ? 'Done. The agent may go on; you can close this page.' : 'The agent was told no. You can close this page.');
+}
+
 const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
 const recoverySection = document.getElementById('recovery');
 if (recovery && recoverySection) recoverySection.hidden = false;
 
+onClick('#allow', () => decide('allow'));
+onClick('#deny', () => decide('deny'));
 onClick('#sign-in', signIn);
 onClick('#add', () => addPasskey());
 onClick('#recover', () => addPasskey(recovery ?? ''));
@@ -123,6 +144,8 @@ onClick('[data-remove]', async (button) => {
   await send(`/credentials/${button.dataset.remove}`, {}, 'DELETE');
   location.reload();
 });
+const signUpButton = /** @type {HTMLButtonElement | null} */ (document.querySelector('#sign-up button'));
+if (signUpButton) signUpButton.disabled = false; // before this script runs, the form would go nowhere
 document.getElementById('sign-up')?.addEventListener('submit', (event) => {
   event.preventDefault();
   const form = /** @type {HTMLFormElement} */ (event.target);

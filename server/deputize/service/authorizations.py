@@ -1,0 +1,192 @@
+"""How an attested agent gets a grant: push, ask the user, collect (PROTOCOL §11). Each function is one transaction."""
+
+from dataclasses import dataclass, replace
+
+from ..protocol.agent import Agent
+from ..protocol.errors import USED_PROOF, Code, Refusal
+from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState, shown_grant
+from ..protocol.ids import GrantId, UserId, make_id
+from ..protocol.policy import Policy
+from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
+from . import grants
+from .approvals import Random, Verdict
+from .grants import PageRequest, Renewable
+from .ports import Proof, Tx
+
+_GONE = Refusal(
+    Code.INVALID_REQUEST, "This request has run out or was answered already. Let the agent ask again."
+)
+_BAD_CODE = Refusal(
+    Code.INVALID_GRANT, "This code is not good: it ran out, was used, or is another client's."
+)
+_USED_ASSERTION = Refusal(
+    Code.INVALID_CLIENT, "This client assertion was used before. Make a new one each time."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An attested agent that proved itself at an endpoint: who, with which document, and the proofs to spend."""
+
+    agent: Agent
+    document_s256: str
+    assertion: Proof
+    proof: Proof
+
+
+def spend(tx: Tx, caller: Caller) -> Refusal | None:
+    """Use up the caller's client assertion and DPoP proof (PROOF-2, OAUTH-1), and see that the agent is not revoked."""
+    if not tx.use_proof(caller.assertion):
+        return _USED_ASSERTION
+    if not tx.use_proof(caller.proof):
+        return USED_PROOF
+    known = tx.agent(caller.agent.client_id)
+    if known is not None and known.revoked_at is not None:
+        return Refusal(Code.INVALID_CLIENT, "The owner of this site has revoked this agent.")
+    return None
+
+
+def push(tx: Tx, caller: Caller, request: AuthorizationRequest, policy: Policy) -> Refusal | None:
+    """Store what an agent asks for, for the code or the device flow (OAUTH-3, OAUTH-7)."""
+    if refusal := spend(tx, caller):
+        return refusal
+    if refusal := grants.askable(request.scopes, policy.ceiling.of(caller.agent), policy):
+        return Refusal(Code.INVALID_SCOPE, refusal.detail)
+    tx.add_request(request)
+    return None
+
+
+def show(
+    tx: Tx, request: AuthorizationRequest, user_id: UserId, policy: Policy, random: Random, now: int
+) -> Grant | Refusal:
+    """Turn a request into the grant that the page shows to this user; looking twice shows the same one (OAUTH-4)."""
+    user = tx.user(user_id)
+    if request.status is not Status.REQUESTED or now >= request.expires_at or user is None:
+        return _GONE
+    if request.grant_id is not None and request.user_id == user_id:
+        known = tx.grant(request.grant_id)
+        if known is not None and known.state is GrantState.PENDING and now < known.expires_at:
+            return known
+    agent = Agent(request.client_id, request.assurance, None, None, now, request.name)
+    tx.put_agent(agent)
+    grant_id = GrantId(make_id("grt", random(16)))
+    shown = shown_grant(
+        grant_id,
+        agent,
+        [policy.scopes[name] for name in request.scopes if name in policy.scopes],
+        request.constraints,
+        policy.grant_lifetime,
+        policy.site.name,
+        user.name,
+    )
+    grant = Grant(
+        grant_id,
+        user_id,
+        request.client_id,
+        request.scopes,
+        GrantState.PENDING,
+        shown,
+        now,
+        now + CONSENT_LIFETIME,
+        request.jkt,
+        request.constraints,
+    )
+    tx.add_grant(grant)
+    tx.append(grants.requested_entry(grant), now)
+    if not tx.open_request(request.request_id, user_id, grant_id, now + OPEN_LIFETIME):
+        return _GONE
+    return grant
+
+
+def agree(
+    tx: Tx, request_id: str, page: PageRequest, verdict: Verdict, code_digest: bytes | None, now: int
+) -> AuthorizationRequest | Refusal:
+    """Act on the user's consent: activate the grant, and let the agent collect it with a code (OAUTH-4, OAUTH-5)."""
+    request = _open(tx, request_id, page.user_id, now)
+    if isinstance(request, Refusal):
+        return request
+    assert request.grant_id is not None
+    renewable = grants.consent(tx, page, request.grant_id, verdict, now)
+    if isinstance(renewable, Refusal):
+        return renewable
+    until = now + CODE_LIFETIME if code_digest is not None else request.expires_at
+    if not tx.settle_request(request_id, Status.GRANTED, code_digest, until):
+        return _GONE
+    return replace(request, status=Status.GRANTED)
+
+
+def refuse(tx: Tx, request_id: str, page: PageRequest, now: int) -> AuthorizationRequest | Refusal:
+    """Note that the user does not want this (OAUTH-4)."""
+    request = _open(tx, request_id, page.user_id, now)
+    if isinstance(request, Refusal):
+        return request
+    assert request.grant_id is not None
+    grants.decline(tx, page, request.grant_id, now)
+    tx.settle_request(request_id, Status.DENIED, None, request.expires_at)
+    return replace(request, status=Status.DENIED)
+
+
+def redeem_code(
+    tx: Tx, caller: Caller, digest: bytes, redirect_uri: str, code_verifier: str, now: int
+) -> Renewable | Refusal:
+    """Exchange a code, once: the client, its document, its key, the redirect URI and PKCE must be those of `/par`.
+
+    A second use revokes what the first one got (OAUTH-5); a document that changed means asking again (OAUTH-6).
+    """
+    if refusal := spend(tx, caller):
+        return refusal
+    request = tx.request_by_secret(digest)
+    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.proof.jkt:
+        return _BAD_CODE
+    if request.redirect_uri != redirect_uri or not verifies(code_verifier, request.code_challenge or ""):
+        return _BAD_CODE
+    return _collect(tx, request, caller, now)
+
+
+def poll(tx: Tx, caller: Caller, digest: bytes, now: int) -> Renewable | Refusal:
+    """Answer a device that waits (OAUTH-7; RFC 8628 §3.5)."""
+    if refusal := spend(tx, caller):
+        return refusal
+    request = tx.request_by_secret(digest)
+    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.proof.jkt:
+        return _BAD_CODE
+    if request.code_challenge is not None:
+        return _BAD_CODE
+    if now >= request.expires_at:
+        return Refusal(Code.EXPIRED_TOKEN, "The user did not answer in time. Start again.")
+    if request.status is Status.DENIED:
+        return Refusal(Code.ACCESS_DENIED, "The user does not want this.")
+    if request.status is Status.REQUESTED:
+        hasty = now - request.polled_at < request.interval
+        tx.note_poll(request.request_id, now, request.interval + (5 if hasty else 0))
+        if hasty:
+            return Refusal(Code.SLOW_DOWN, "Ask less often: five seconds more between two requests.")
+        return Refusal(Code.AUTHORIZATION_PENDING, "The user has not answered yet.")
+    return _collect(tx, request, caller, now)
+
+
+def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) -> Renewable | Refusal:
+    grant = tx.grant(request.grant_id) if request.grant_id is not None else None
+    if grant is None or now >= request.expires_at:
+        return _BAD_CODE
+    if request.document_s256 != caller.document_s256:  # OAUTH-6
+        grants.revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_CLIENT)
+        return Refusal(
+            Code.INVALID_CLIENT, "The agent's document changed after the user was asked. Ask again."
+        )
+    if not tx.settle_request(request.request_id, Status.REDEEMED, None, request.expires_at):  # OAUTH-5
+        grants.revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
+        return _BAD_CODE
+    agent = tx.agent(grant.client_id)
+    if agent is None or grant.dead(now) is not None:
+        return _BAD_CODE
+    return Renewable(grant, agent, grant.refresh_generation)
+
+
+def _open(tx: Tx, request_id: str, user_id: UserId, now: int) -> AuthorizationRequest | Refusal:
+    request = tx.request(request_id)
+    if request is None or request.user_id != user_id or request.grant_id is None:
+        return _GONE
+    if request.status is not Status.REQUESTED or now >= request.expires_at:
+        return _GONE
+    return request

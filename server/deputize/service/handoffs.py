@@ -1,0 +1,119 @@
+"""Handing on: an agent gives a piece of its delegation to a sub-agent (PROTOCOL §13). Each function is one transaction."""
+
+from dataclasses import replace
+
+from ..protocol.constraint import Constraints
+from ..protocol.entry import Entry, Kind
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.grant import Grant, GrantState, dead_link
+from ..protocol.handoff import MAX_DEPTH, Handoff
+from ..protocol.ids import ClientId, GrantId, Jkt, make_id
+from ..protocol.scope import ScopeSet
+from ..protocol.token import Delegation
+from .approvals import Random
+from .authorizations import Caller, spend
+from .grants import Renewable, parents_of
+from .ports import Proof, Tx
+
+_NOT_YOURS = Refusal(Code.INVALID_GRANT, "This token is not the caller's to hand on.")
+_USED = Refusal(Code.INVALID_GRANT, "This handoff was used before. Ask the parent for a new one.")
+
+
+def hand_on(
+    tx: Tx,
+    caller: Caller,
+    delegation: Delegation,
+    child: ClientId,
+    child_jkt: Jkt,
+    scopes: ScopeSet | None,
+    asked: Constraints,
+    now: int,
+) -> Handoff | Refusal:
+    """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4)."""
+    if refusal := spend(tx, caller):
+        return refusal
+    lineage = tx.lineage(delegation.grant_id)
+    if not lineage or delegation.client_id != caller.agent.client_id or delegation.jkt != caller.proof.jkt:
+        return _NOT_YOURS
+    if dead := dead_link(lineage, now):
+        return Refusal(Code.INVALID_GRANT, dead.detail)
+    if len(lineage) >= MAX_DEPTH:  # CHAIN-4
+        return Refusal(Code.INVALID_GRANT, f"A chain has at most {MAX_DEPTH} agents.")
+    narrowed = _narrowed(lineage[0], scopes, asked)
+    if isinstance(narrowed, Refusal):
+        return narrowed
+    handoff = Handoff(
+        lineage[0].user_id, lineage[0].grant_id, child, child_jkt, narrowed.scopes, narrowed.constraints
+    )
+    tx.append(_entry(Kind.GRANT_HANDED_ON, lineage[0], child=child, scope=str(narrowed.scopes)), now)
+    return handoff
+
+
+def take_over(
+    tx: Tx,
+    caller: Caller,
+    handoff: Handoff,
+    once: Proof,
+    scopes: ScopeSet | None,
+    asked: Constraints,
+    random: Random,
+    now: int,
+) -> Renewable | Refusal:
+    """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`."""
+    if refusal := spend(tx, caller):
+        return refusal
+    if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.proof.jkt:
+        return _NOT_YOURS
+    if not tx.use_proof(once):
+        return _USED
+    lineage = tx.lineage(handoff.parent_id)
+    if not lineage or dead_link(lineage, now) is not None or len(lineage) >= MAX_DEPTH:
+        return Refusal(Code.INVALID_GRANT, "The grant that this was handed on from is no more.")
+    parent = lineage[0]
+    offered = replace(parent, scopes=handoff.scopes & parent.scopes, constraints=handoff.constraints)
+    narrowed = _narrowed(offered, scopes, asked)
+    if isinstance(narrowed, Refusal):
+        return narrowed
+    tx.put_agent(caller.agent)
+    grant = Grant(
+        GrantId(make_id("grt", random(16))),
+        parent.user_id,
+        caller.agent.client_id,
+        narrowed.scopes,
+        GrantState.ACTIVE,
+        {},
+        now,
+        min(link.expires_at for link in lineage),
+        caller.proof.jkt,
+        narrowed.constraints,
+        parent.grant_id,
+        auth_time=parent.auth_time,
+    )
+    tx.add_grant(grant)
+    tx.append(_entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), now)
+    return Renewable(grant, caller.agent, grant.refresh_generation, parents_of(tx, grant))
+
+
+def _narrowed(grant: Grant, scopes: ScopeSet | None, asked: Constraints) -> Grant | Refusal:
+    """Return the grant with no more than what is asked; asking for more is refused (CONS-2)."""
+    wanted = grant.scopes if scopes is None else scopes
+    if not wanted or not wanted <= grant.scopes:
+        return Refusal(Code.INVALID_SCOPE, "A part of a grant has no scope that the grant does not have.")
+    if tool := grant.constraints.widened_by(asked):
+        detail = f"authorization_details: the limits on {tool} are wider than those of the grant."
+        return Refusal(Code.INVALID_AUTHORIZATION_DETAILS, detail)
+    try:
+        constraints = grant.constraints.narrow(asked)
+    except Refused as refused:
+        return refused.refusal
+    return replace(grant, scopes=wanted, constraints=constraints)
+
+
+def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
+    told = {
+        "grant_id": grant.grant_id,
+        "sub": grant.user_id,
+        "client_id": grant.client_id,
+        "scope": str(grant.scopes),
+    }
+    return Entry(kind, {**told, **facts})

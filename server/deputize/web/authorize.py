@@ -1,0 +1,136 @@
+"""The consent page for attested agents: `/authorize` and `/device` (OAUTH-4, OAUTH-7)."""
+
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from ..protocol.canonical import b64u
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
+from ..service import authorizations, grants
+from ..service.grants import PageRequest
+from . import pages, session, wire
+from .ask import Ask
+from .authority import digest
+from .problems import answer, or_refuse
+
+_GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
+
+
+async def page(ask: Ask) -> Response:
+    """Show who asks for what (OAUTH-3, OAUTH-4)."""
+    query = ask.request.query_params
+    request_uri = query.get("request_uri", "")
+    request = ask.authority.store.read(lambda tx: tx.request(request_uri.removeprefix(REQUEST_URI)))
+    if not request_uri.startswith(REQUEST_URI) or request is None or request.redirect_uri is None:
+        return pages.message(ask, "This link is not good", _GONE, 400)
+    if query.get("client_id") != request.client_id:
+        return pages.message(
+            ask, "This link is not good", "It names another agent than the one that made it.", 400
+        )
+    return await _show(ask, request)
+
+
+async def device(ask: Ask) -> Response:
+    """Take the code that the user reads on another device, and show who asks for what (OAUTH-7)."""
+    typed = ask.request.query_params.get("user_code")
+    if typed is None:
+        return pages.enter_code(ask, "")
+    code = read_user_code(typed)
+    request = ask.authority.store.read(lambda tx: tx.request_by_user_code(code, ask.now))
+    if request is None:
+        return pages.enter_code(
+            ask, "No agent is waiting for this code. Check it, or let the agent show a new one."
+        )
+    return await _show(ask, request)
+
+
+async def challenge(ask: Ask) -> Response:
+    """Mint the challenge over what the page shows (GRANT-2)."""
+    who = await ask.must_be_here()
+    request = _request(ask)
+    authority = ask.authority
+    if request.grant_id is None or request.user_id != who.user_id:
+        raise Refused(Code.GRANT_UNKNOWN, _GONE)
+    grant_id = request.grant_id
+    minted = or_refuse(
+        await authority.store.transact(
+            lambda tx: grants.consent_challenge(
+                tx, PageRequest(who.user_id, None), grant_id, authority.policy, authority.random, ask.now
+            )
+        )
+    )
+    grant = authority.store.read(lambda tx: tx.grant(grant_id))
+    assert grant is not None
+    return answer(wire.envelope(minted, wire.consent_text(grant), authority.policy.site.rp_id, ask.now))
+
+
+async def approve(ask: Ask) -> Response:
+    """Take the consent assertion, and tell the page where to go (OAUTH-4, OAUTH-5)."""
+    who = await ask.must_be_here()
+    evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+    request = _request(ask)
+    authority = ask.authority
+    by = PageRequest(who.user_id, None)
+    if request.grant_id is None:
+        raise Refused(Code.GRANT_UNKNOWN, _GONE)
+    grant_id = request.grant_id
+    verdict = authority.store.read(
+        lambda tx: grants.check_consent(
+            tx, by, grant_id, evidence, authority.ceremonies, authority.policy, ask.now
+        )
+    )
+    code = b64u(authority.random(32)) if request.redirect_uri is not None else None
+    code_digest = digest(code.encode()) if code is not None else None
+    or_refuse(
+        await authority.store.transact(
+            lambda tx: authorizations.agree(tx, request.request_id, by, verdict, code_digest, ask.now)
+        )
+    )
+    return answer({"redirect_to": _back(ask, request, code=code) if code else None})
+
+
+async def deny(ask: Ask) -> Response:
+    """Note the no, and tell the page where to go (OAUTH-4)."""
+    who = await ask.must_be_here()
+    request = _request(ask)
+    or_refuse(
+        await ask.authority.store.transact(
+            lambda tx: authorizations.refuse(tx, request.request_id, PageRequest(who.user_id, None), ask.now)
+        )
+    )
+    return answer(
+        {"redirect_to": _back(ask, request, error="access_denied") if request.redirect_uri else None}
+    )
+
+
+async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
+    authority = ask.authority
+    who = await ask.signed_in()
+    if who is None:
+        return_to = f"{ask.request.url.path}?{ask.request.url.query}"
+        return RedirectResponse(
+            f"{authority.policy.site.issuer}/account?{urlencode({'return_to': return_to})}", 303
+        )
+    shown = await authority.store.transact(
+        lambda tx: authorizations.show(tx, request, who.user_id, authority.policy, authority.random, ask.now)
+    )
+    if isinstance(shown, Refusal):
+        return pages.message(ask, "Too late", _GONE, 400)
+    return pages.consent(ask, request, shown, session.csrf_token(authority.sealer, who.user_id))
+
+
+def _request(ask: Ask) -> AuthorizationRequest:
+    request_id = str(ask.request.path_params["request_id"])
+    request = ask.authority.store.read(lambda tx: tx.request(request_id))
+    if request is None:
+        raise Refused(Code.GRANT_UNKNOWN, _GONE)
+    return request
+
+
+def _back(ask: Ask, request: AuthorizationRequest, **said: str | None) -> str:
+    """Make the redirect to the agent, with `iss` (RFC 9207) so that it can tell who answers."""
+    told = {**said, "state": request.state, "iss": ask.authority.policy.site.issuer}
+    query = urlencode({name: value for name, value in told.items() if value is not None})
+    uri = request.redirect_uri or ""
+    return f"{uri}{'&' if '?' in uri else '?'}{query}"

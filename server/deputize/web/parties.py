@@ -1,0 +1,113 @@
+"""Who stands before an OAuth endpoint: an attested agent that proves itself, or an API of the site (OAUTH-1, OAUTH-2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from ..crypto import client_assertion, jwt
+from ..protocol.agent import Agent
+from ..protocol.client import ClientDocument
+from ..protocol.errors import Code, Refused
+from ..protocol.jwk import Key
+from ..service.authorizations import Caller
+from ..service.ports import Proof
+from .ask import Ask
+
+NONCE_LIFETIME = 300  # seconds (OAUTH-2)
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An attested agent at an endpoint: its document, and what its transaction has to spend."""
+
+    document: ClientDocument
+    caller: Caller
+
+
+async def read_form(ask: Ask) -> Form:
+    """Read a form, each parameter once (RFC 6749 §3.2); Refused(invalid_request)."""
+    if (
+        ask.request.headers.get("content-type", "").partition(";")[0].strip()
+        != "application/x-www-form-urlencoded"
+    ):
+        raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
+    try:
+        text = (await ask.bytes()).decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
+    except ValueError as error:
+        raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
+    return form
+
+
+async def party(ask: Ask, form: Form, since: int = 0) -> Party:
+    """Know an attested agent by its client assertion and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
+
+    Its document was fetched at `since` or later. Refused(invalid_client), Refused(invalid_dpop_proof), or
+    Refused(use_dpop_nonce) with the `nonce` to use.
+    """
+    document, agent, assertion = await _client(ask, form, since)
+    sealer = ask.authority.sealer
+
+    def known(nonce: object) -> bool:
+        return isinstance(nonce, str) and sealer.open("nonce", nonce, NONCE_LIFETIME) is True
+
+    try:
+        proof = ask.proof("dpop", nonce=known)
+    except Refused as refused:
+        if refused.refusal.code is not Code.USE_DPOP_NONCE:
+            raise
+        raise Refused(
+            Code.USE_DPOP_NONCE, refused.refusal.detail, nonce=sealer.seal("nonce", True)
+        ) from refused
+    return Party(document, Caller(agent, document.document_s256, assertion, proof))
+
+
+async def client_alone(ask: Ask, form: Form) -> tuple[Agent, Proof]:
+    """Know an attested agent by its client assertion only, as introspection and revocation do; Refused(invalid_client)."""
+    _, agent, assertion = await _client(ask, form)
+    return agent, assertion
+
+
+def api(ask: Ask, form: Form) -> Proof | None:
+    """Know an API of the site by a client assertion under its audience and a key of the policy; None if it is none."""
+    policy = ask.authority.policy
+    if form.get("client_id", _issuer_of(form)) != policy.api.audience:
+        return None
+    keys = tuple(Key(str(key["x"]), str(key["y"]), None) for key in policy.api.keys)
+    return _assertion(ask, form, keys, policy.api.audience)
+
+
+async def _client(ask: Ask, form: Form, since: int = 0) -> tuple[ClientDocument, Agent, Proof]:
+    client_id = form.get("client_id", _issuer_of(form))
+    if not client_id:
+        raise Refused(Code.INVALID_CLIENT, "Authenticate with private_key_jwt: send a client_assertion.")
+    authority = ask.authority
+    client = await authority.clients.find(client_id, since)
+    kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
+    keys = await authority.clients.keys(client.document, kid if isinstance(kid, str) else None, ask.now)
+    assertion = _assertion(ask, form, keys, client_id)
+    document = client.document
+    agent = Agent(document.client_id, client.assurance, None, None, ask.now, document.name)
+    return document, agent, assertion
+
+
+def _assertion(ask: Ask, form: Form, keys: tuple[Key, ...], client_id: str) -> Proof:
+    return client_assertion.verify(
+        form.get("client_assertion", ""),
+        form.get("client_assertion_type", ""),
+        keys,
+        client_id,
+        ask.authority.policy.site.issuer,
+        ask.now,
+    )
+
+
+def _issuer_of(form: Form) -> str:
+    """Read who an assertion says that it is from; whether that is so is checked after (RFC 7521 §4.2)."""
+    if "client_assertion" not in form:
+        return ""
+    return str(jwt.parse(form["client_assertion"], code=Code.INVALID_CLIENT).claims.get("iss", ""))
