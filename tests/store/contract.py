@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from tests.store import values as v
 from tests.store.values import NOW
 
+from deputize.protocol.agent import Assurance
 from deputize.protocol.call import LIFETIME, OVERDUE, TRANSITIONS, Call, State
+from deputize.protocol.canonical import Json
 from deputize.protocol.challenge import MAX_ATTEMPTS, Purpose
+from deputize.protocol.constraint import Constraints, Use
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from deputize.protocol.grant import GrantState
@@ -32,16 +35,21 @@ class Oops(Exception):
 
 
 def do(store: Store, fn: Callable[[Tx], T]) -> T:
-    return asyncio.run(store.transact(fn))
+    async def run() -> T:
+        async with asyncio.timeout(60):  # an answer that never comes fails a test, and hangs none
+            return await store.transact(fn)
+
+    return asyncio.run(run())
 
 
 def do_all(store: Store, fns: list[Callable[[Tx], Any]]) -> list[Any]:
     """Hand in all at once; return what each returned or raised."""
 
-    async def gather() -> list[Any]:
-        return await asyncio.gather(*(store.transact(fn) for fn in fns), return_exceptions=True)
+    async def run() -> list[Any]:
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*(store.transact(fn) for fn in fns), return_exceptions=True)
 
-    return asyncio.run(gather())
+    return asyncio.run(run())
 
 
 def raising(error: BaseException, fn: Callable[[Tx], object]) -> Callable[[Tx], object]:
@@ -118,7 +126,8 @@ class StoreContract:
     def test_no_exception_at_all_stops_the_store(self, store: Store, error: BaseException) -> None:
         async def run() -> object:
             try:
-                return await store.transact(raising(error, lambda tx: tx.add_session(v.session())))
+                async with asyncio.timeout(60):
+                    return await store.transact(raising(error, lambda tx: tx.add_session(v.session())))
             except BaseException as raised:
                 return raised
 
@@ -152,7 +161,8 @@ class StoreContract:
             ]
             await asyncio.sleep(0)  # each has handed in its function
             tasks[1].cancel()
-            return await asyncio.gather(*tasks, return_exceptions=True)
+            async with asyncio.timeout(60):
+                return await asyncio.gather(*tasks, return_exceptions=True)
 
         results = asyncio.run(run())
         assert [isinstance(result, asyncio.CancelledError) for result in results] == [
@@ -204,6 +214,9 @@ class StoreContract:
         assert store.read(lambda tx: tx.user(v.user_id("nobody"))) is None
         assert store.read(lambda tx: tx.user_by_handle(b"nobody")) is None
         assert store.read(lambda tx: tx.user_by_external_id("nobody")) is None
+
+    def test_users_are_listed_oldest_first(self, store: Store) -> None:
+        assert store.read(lambda tx: tx.users()) == [v.user("ada"), v.user("bob")]
 
     def test_no_two_users_share_a_name_of_theirs(self, store: Store) -> None:
         do(store, lambda tx: tx.add_user(v.user("eve", external_id="e-7")))
@@ -310,6 +323,15 @@ class StoreContract:
         assert store.read(lambda tx: tx.agent(v.client_id("nobody"))) is None
         assert store.read(lambda tx: tx.agent_by_key(v.jkt("nobody"))) is None
 
+    def test_an_attested_agent_has_neither_key_nor_user(self, store: Store) -> None:
+        ones = [
+            v.agent(number, jkt=None, user_id=None, assurance=Assurance.ORIGIN, name="Robot ✂")
+            for number in (1, 2)
+        ]
+        for one in ones:
+            assert do(store, methodcaller("add_agent", one))
+        assert store.read(lambda tx: tx.agents())[2:] == ones
+
     def test_agents_are_listed_oldest_first(self, store: Store) -> None:
         bobs = v.agent("bobs", user_id=v.user_id("bob"), created_at=NOW - 9)
         assert do(store, lambda tx: tx.add_agent(bobs))
@@ -332,9 +354,19 @@ class StoreContract:
     # Grants
 
     def test_a_grant_is_kept_as_it_is(self, store: Store) -> None:
-        one = v.grant(scopes=ScopeSet(), refresh_generation=3, refreshed_at=NOW)
-        do(store, lambda tx: tx.add_grant(one))
-        assert store.read(lambda tx: tx.grant(one.grant_id)) == one
+        limit: Json = {
+            "type": "webmcp_tool",
+            "tool": "transfer_money",
+            "max_calls": 3,
+            "sum": {"/amount": 99.5},
+        }
+        constraints = Constraints.parse(
+            [limit, {"type": "webmcp_tool", "tool": "x", "hours": ["09:00", "17:00"]}]
+        )
+        one = v.grant(scopes=ScopeSet(), refresh_generation=3, refreshed_at=NOW, constraints=constraints)
+        for grant in (one, v.grant("child", parent_id=one.grant_id)):
+            do(store, methodcaller("add_grant", grant))
+            assert store.read(methodcaller("grant", grant.grant_id)) == grant
         assert store.read(lambda tx: tx.grant(v.grant_id("none"))) is None
 
     @pytest.mark.parametrize("source", GrantState)
@@ -389,13 +421,40 @@ class StoreContract:
         assert self.active(store) == v.grant_id(2)
 
     def test_active_grants_of_others_are_not_mixed_up(self, store: Store) -> None:
-        do(
-            store,
-            lambda tx: tx.add_grant(v.grant(1, state=GrantState.ACTIVE, client_id=v.client_id("other"))),
-        )
-        do(store, lambda tx: tx.add_grant(v.grant(2, state=GrantState.ACTIVE, user_id=v.user_id("bob"))))
-        do(store, lambda tx: tx.add_grant(v.grant(3)))
+        others: list[dict[str, Any]] = [
+            {"client_id": v.client_id("other")},
+            {"user_id": v.user_id("bob")},
+            {"jkt": v.jkt("other")},
+            {"parent_id": v.grant_id("pending")},
+        ]
+        do(store, lambda tx: tx.add_grant(v.grant("pending")))
+        for number, other in enumerate(others):
+            do(store, methodcaller("add_grant", v.grant(number, state=GrantState.ACTIVE, **other)))
         assert self.active(store) is None
+        of_agent = store.read(lambda tx: tx.active_grants(v.client_id()))
+        assert [one.grant_id for one in of_agent] == [v.grant_id(number) for number in (1, 2, 3)]
+
+    def test_chain_1_the_lineage_of_a_grant_goes_back_to_its_user(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_grant(v.grant(1)))
+        for number in (2, 3):
+            child = v.grant(number, state=GrantState.ACTIVE, parent_id=v.grant_id(number - 1))
+            do(store, methodcaller("add_grant", child))
+        lineage = store.read(lambda tx: tx.lineage(v.grant_id(3)))
+        assert [one.grant_id for one in lineage] == [v.grant_id(number) for number in (3, 2, 1)]
+        assert store.read(lambda tx: tx.lineage(v.grant_id("none"))) == []
+
+    def test_cons_3_a_counter_gives_up_to_its_limit_and_not_more(self, store: Store) -> None:
+        def take(counter: str, amount: int, grant: object = "grant") -> bool:
+            return do(store, lambda tx: tx.take(v.grant_id(grant), Use(counter, amount, 10)))
+
+        for name in ("grant", "other"):
+            do(store, methodcaller("add_grant", v.grant(name)))
+        assert not take("sum", 11)
+        assert store.read(lambda tx: tx.used(v.grant_id())) == {}
+        assert [take("sum", amount) for amount in (7, 4, 3, 1, 0)] == [True, False, True, False, True]
+        assert take("calls", 10)
+        assert take("sum", 10, "other")
+        assert store.read(lambda tx: tx.used(v.grant_id())) == {"sum": 10, "calls": 10}
 
     def test_grants_that_are_or_were_active_are_listed_newest_first(self, store: Store) -> None:
         for name in ("first", "declined", "withdrawn", "pending", "second"):
@@ -717,7 +776,7 @@ class StoreContract:
     # What tests here ask often
 
     def active(self, store: Store) -> object:
-        found = store.read(lambda tx: tx.active_grant(v.user_id(), v.client_id()))
+        found = store.read(lambda tx: tx.active_grant(v.user_id(), v.client_id(), v.jkt()))
         return found and found.grant_id
 
     def overdue(self, store: Store, limit: int) -> list[Call]:

@@ -12,6 +12,7 @@ from tests.store import values as v
 from tests.store.values import NOW
 
 from deputize.protocol.call import State
+from deputize.protocol.constraint import Use
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
 
@@ -35,6 +36,7 @@ def race(tx: Tx, number: int) -> dict[str, bool]:
         "consume_challenge": tx.consume_challenge(v.challenge_id(number), NOW),
         "use_proof": tx.use_proof(v.proof(number)),
         "move_call": tx.move_call(approved, State.REDEEMED, NOW, tx.append(v.entry(number), NOW)),
+        "take": tx.take(v.grant_id(number), Use("calls", 1, 1)),
         "consume_recovery": tx.consume_recovery(v.digest(number), NOW) is not None,
     }
 

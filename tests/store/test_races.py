@@ -21,6 +21,7 @@ def fill(tx: Tx) -> None:
     prepare(tx)
     for number in range(ROUNDS):
         tx.add_challenge(v.challenge(number))
+        tx.add_grant(v.grant(number))
         tx.add_call(v.call(number))
         tx.add_recovery(v.digest(number), v.user_id(), NOW + 900)
 
@@ -41,9 +42,9 @@ def won(path: Path) -> list[list[dict[str, bool]]]:
         return list(processes.map(racer, [path] * RACERS, [barrier] * RACERS, [ROUNDS] * RACERS))
 
 
-@pytest.mark.parametrize("what", ["consume_challenge", "use_proof", "move_call", "consume_recovery"])
+@pytest.mark.parametrize("what", ["consume_challenge", "use_proof", "move_call", "take", "consume_recovery"])
 def test_exactly_one_process_wins(won: list[list[dict[str, bool]]], what: str) -> None:
-    """APPR-3, PROOF-2, GUARD-3, CRED-5."""
+    """APPR-3, PROOF-2, GUARD-3, CONS-3, CRED-5."""
     winners = [sum(racer[number][what] for racer in won) for number in range(ROUNDS)]
     assert winners == [1] * ROUNDS
 

@@ -335,6 +335,16 @@ def test_call_3_when_a_statement_finds_the_disk_full_its_function_is_refused(sto
     TestSqlite().check_record(store, len(kept))
 
 
+def test_call_3_a_broken_file_is_a_refusal_and_not_the_end_of_the_batch(store: Store) -> None:
+    def append(tx: Tx) -> int:
+        return tx.append(v.entry(), NOW)
+
+    broken = raising(sqlite3.DatabaseError("database disk image is malformed"), append)
+    results = batch(store, [append, broken, append])
+    assert results[::2] == [0, 1]
+    assert refusal(results[1]) is Code.RECORD_UNAVAILABLE
+
+
 def test_call_3_when_sqlite_rolls_everything_back_the_whole_batch_is_refused(store: Store) -> None:
     def lose(tx: Tx) -> None:
         assert isinstance(tx, Transaction)
@@ -382,7 +392,12 @@ def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:
         (lambda tx: tx.latest_call(b"key"), "calls_match_key (match_key=?)"),
         (lambda tx: tx.overdue_calls(NOW, 9), "calls_deadline (deadline<?)"),
         (lambda tx: tx.call(v.call_id()), "(call_id=?)"),
-        (lambda tx: tx.active_grant(v.user_id(), v.client_id()), "grants_active (user_id=? AND client_id=?)"),
+        (
+            lambda tx: tx.active_grant(v.user_id(), v.client_id(), v.jkt()),
+            "grants_active (user_id=? AND client_id=? AND jkt=?)",
+        ),
+        (lambda tx: tx.active_grants(v.client_id()), "grants_client_id (client_id=?)"),
+        (lambda tx: tx.used(v.grant_id()), "(grant_id=?)"),
         (lambda tx: tx.credentials(v.user_id()), "credentials_user_id (user_id=?)"),
         (lambda tx: tx.agents(v.user_id()), "agents_user_id (user_id=?)"),
         (lambda tx: tx.grants(v.user_id()), "grants_user_id (user_id=?)"),

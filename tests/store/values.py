@@ -81,7 +81,7 @@ def credential(name: object = "passkey", **others: Any) -> Credential:
     return Credential(credential_id=CredentialId(b64u(digest(name))), **{**fields, **others})
 
 
-def agent(name: object = "agent", **others: Any) -> Agent:
+def agent(name: object = "agent", /, **others: Any) -> Agent:
     fields: dict[str, Any] = {
         "assurance": Assurance.OPAQUE,
         "jkt": jkt(name),
@@ -105,6 +105,7 @@ def grant(name: object = "grant", **others: Any) -> Grant:
         },
         "created_at": NOW,
         "expires_at": NOW + 600,
+        "jkt": jkt(),
     }
     return Grant(grant_id=grant_id(name), **{**fields, **others})
 
