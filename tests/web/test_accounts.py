@@ -8,7 +8,7 @@ import pytest
 
 from deputize import settings
 from deputize.app import Deputize, SiteUser
-from deputize.protocol.canonical import b64u
+from deputize.protocol.canonical import b64u, unb64u
 from deputize.protocol.ids import UserId
 from deputize.service import credentials
 from deputize.testing.authenticator import SoftAuthenticator
@@ -306,3 +306,18 @@ def _with_id(
 
     with patch.object(os, "urandom", lambda n: credential_id):
         return authenticator.create(options)  # type: ignore[arg-type, return-value]
+
+
+async def test_a_confirmation_is_for_one_key_not_for_an_id(bank: Bank, grace: Page) -> None:  # CRED-3
+    """Page script that enrolls its own key under the id of a pending one gains nothing from the user's confirmation."""
+    added = (await add_passkey(grace, SoftAuthenticator(ORIGIN))).json()
+    evidence = grace.evidence(added)
+    begun = (await grace.send("POST", "/credentials", page=False)).json()
+    thief = SoftAuthenticator(ORIGIN)
+    response = _with_id(thief, begun["creationOptions"], unb64u(added["credential_id"]))
+    path = f"/credentials/{begun['challengeId']}"
+    assert (await grace.send("POST", path, {"response": response}, page=False)).json()["state"] == "pending"
+    answer = await grace.send("POST", f"/credentials/{added['credential_id']}/approval", evidence, page=False)
+    assert answer.json()["code"] == "argument_hash_mismatch"
+    grace.authenticator = thief
+    assert (await grace.sign_in()).json()["code"] == "unknown_credential"

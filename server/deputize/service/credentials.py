@@ -1,10 +1,11 @@
 """Users, their sessions and their credentials (PROTOCOL §2). Each function is one transaction."""
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ..protocol.canonical import Json
+from ..protocol.canonical import Json, b64u
 from ..protocol.challenge import NONCE_BYTES, Challenge, Purpose
 from ..protocol.credential import (
     ENROLL_ACTION,
@@ -213,8 +214,15 @@ def finish_enrollment(
 
 
 def enrollment_action(credential: Credential) -> Action:
-    """Return what an existing credential confirms about a new one (CRED-3)."""
-    arguments: Json = {"credential_id": credential.credential_id, "user": credential.user_id}
+    """Return what an existing credential confirms about a new one (CRED-3).
+
+    The key is named as well: whoever enrolls another key under the same id meanwhile has nothing of the confirmation.
+    """
+    arguments: Json = {
+        "credential_id": credential.credential_id,
+        "public_key_s256": b64u(hashlib.sha256(credential.public_key).digest()),
+        "user": credential.user_id,
+    }
     return Action(
         Purpose.ADD_CREDENTIAL,
         credential.credential_id,

@@ -20,7 +20,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-_HSTS = "max-age=63072000; includeSubDomains"
+_HSTS = "max-age=63072000"  # not for subdomains: a site that mounts this has others
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "[::1]"})
 
 

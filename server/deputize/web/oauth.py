@@ -205,7 +205,9 @@ async def _refresh(ask: Ask, form: Form) -> Response:
     authority = ask.authority
     grant_id, generation = authority.refresh_token(form.get("refresh_token", ""), ask.now)
     grant = authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
-    if grant is not None and grant.client_id.startswith("agt_"):
+    if grant is None:
+        raise Refused(Code.INVALID_GRANT, "There is no such grant any more.")
+    if grant.client_id.startswith("agt_"):
         proof = ask.proof("dpop")
         client_id = form.get("client_id")
         return await _issue(
