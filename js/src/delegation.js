@@ -57,6 +57,18 @@ export class Delegations {
   }
 
   /**
+   * Other tokens than these, that another tab has got meanwhile; null if there are none.
+   *
+   * @param {string} user
+   * @param {Tokens} known
+   * @returns {Promise<Tokens | null>}
+   */
+  async other(user, known) {
+    const { tokens } = await this.#keyring.of(user);
+    return tokens && tokens.access !== known.access ? this.#see(user, tokens) : null;
+  }
+
+  /**
    * Forgets tokens whose grant is over, unless others have taken their place; the next call asks for consent.
    *
    * @param {string} user
@@ -105,7 +117,7 @@ export class Delegations {
    * @returns {Promise<Obtained>}
    */
   async #ask({ issuer }, user, scopes, onAsk) {
-    let { key } = await this.#keyring.of(user);
+    let key = await this.#keyring.key(user);
     let registered = await this.#authority.post('/agents', null, { key });
     if (!registered.ok && registered.problem.code === 'unknown_agent') {
       ({ key } = await this.#keyring.replace(user, key)); // a new agent, with nothing but what the user consents to now

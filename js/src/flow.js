@@ -29,11 +29,12 @@ export class Flow {
   #running = false;
   #controller = new natives.AbortController();
 
-  /** @param {Execute} execute */
-  constructor(execute) {
-    /** The newest registration's callback: an older one may belong to a part of the page that is gone. */
-    this.execute = execute;
-  }
+  /**
+   * The newest registration's callback: an older one may belong to a part of the page that is gone.
+   *
+   * @type {Execute}
+   */
+  execute = () => undefined;
 
   /** Whether anybody still waits. */
   get wanted() {

@@ -9,6 +9,7 @@
 
 import { Authority } from './authority.js';
 import { argsS256 } from './canonical.js';
+import { Decisions } from './decision.js';
 import { Delegations } from './delegation.js';
 import { Delivered } from './delivered.js';
 import { dialogs } from './dialog.js';
@@ -20,6 +21,9 @@ import { alias, Patch } from './patch.js';
 import { Prompts } from './prompt.js';
 
 /** @import { Arguments, Client, Execute } from './types.js' */
+
+const { document } = natives;
+const SCRIPT = '/shim.js';
 
 /**
  * @typedef {object} Options
@@ -47,6 +51,7 @@ let installed = null;
  * @throws {TypeError} without an issuer, or with another one than before
  */
 export function install(options = {}) {
+  if (!document) return; // on a server that renders the page
   const issuer = (options.issuer ?? scriptIssuer() ?? installed?.issuer)?.replace(/\/+$/, '');
   if (!issuer) throw new TypeError('deputize: install({ issuer }) needs the URL of the authority');
   if (installed && installed.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.issuer}`);
@@ -115,12 +120,12 @@ function assemble(issuer, { wait, openRoot }) {
   const mode = (openRoot ?? testMode()) ? 'open' : 'closed';
   const prompts = new Prompts(dialogs(mode), notices(mode));
   const delegations = new Delegations(authority, keyring, prompts);
+  const delivered = new Delivered(issuer);
+  const decisions = new Decisions({ authority, keyring, delegations, prompts, delivered });
   const patience = wait === undefined ? null : wait * 1000;
-  const gate = new Gate({ authority, keyring, delegations, prompts, delivered: new Delivered(issuer), patience });
+  const gate = new Gate({ authority, keyring, decisions, delivered, patience });
   return { issuer, authority, delegations, gate, patch: null };
 }
-
-const { document } = natives;
 
 /** Read through the prototype: `<form name="modelContext">` would answer for `document.modelContext`. */
 const modelContext = () => Reflect.get(Document.prototype, 'modelContext', document);
@@ -141,7 +146,6 @@ function scriptIssuer() {
 /** The page's owner opts in with `<html data-deputize-test="open">`; what script adds after the shim comes too late. */
 const testMode = () => natives.getAttribute(natives.documentElement(document), 'data-deputize-test') === 'open';
 
-const SCRIPT = '/shim.js';
 if (scriptIssuer()) {
   install();
   // A polyfill may come after the shim; what it has registered by then is reported as unguarded.

@@ -13,10 +13,22 @@ import { console, exportKey, generateKey, indexedDB, Promise } from './natives.j
 export class Keyring {
   #issuer;
   #change = indexedDB ? inDatabase : inMemory();
+  /** @type {Map<string, PageKey>} */
+  #keys = new Map();
 
   /** @param {string} issuer */
   constructor(issuer) {
     this.#issuer = issuer;
+  }
+
+  /**
+   * The user's key; from memory after the first time, for it hardly ever changes.
+   *
+   * @param {string} user
+   * @returns {Promise<PageKey>}
+   */
+  async key(user) {
+    return this.#keys.get(user) ?? (await this.of(user)).key;
   }
 
   /**
@@ -40,7 +52,7 @@ export class Keyring {
    * @param {Tokens | null} tokens
    */
   async keep(user, tokens) {
-    const { key } = await this.of(user);
+    const key = await this.key(user);
     await this.#update(user, (stored) => ({ key: stored?.key ?? key, tokens }));
   }
 
@@ -64,6 +76,17 @@ export class Keyring {
    */
   async #update(user, change) {
     const id = `${this.#issuer} ${user}`;
+    const held = await this.#attempt(id, change);
+    if (held) this.#keys.set(user, held.key);
+    return held;
+  }
+
+  /**
+   * @param {string} id
+   * @param {Change | null} change
+   * @returns {Promise<Holding | undefined>}
+   */
+  async #attempt(id, change) {
     try {
       return await this.#change(id, change);
     } catch (error) {

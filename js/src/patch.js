@@ -7,12 +7,9 @@ import { argsS256 } from './canonical.js';
 import * as natives from './natives.js';
 
 /** @import { Gate } from './gate.js' */
-/** @import { Execute } from './types.js' */
+/** @import { Execute, Tool } from './types.js' */
 
-/**
- * @typedef {EventTarget & {getTools?: () => Promise<Array<{name: string, window?: unknown}>>}} ModelContext
- * @typedef {import('./gate.js').Tool} Tool
- */
+/** @typedef {EventTarget & {getTools?: () => Promise<Array<{name: string, window?: unknown}>>}} ModelContext */
 
 const { apply, console, defineProperty, getPrototypeOf, hasOwn, isAborted, listen, parse, setTimeout, stringify } = natives;
 

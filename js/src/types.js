@@ -55,6 +55,22 @@
  * @typedef {Readonly<Record<string, unknown>>} Arguments a frozen JSON object
  * @typedef {(input: Arguments, client: Client) => unknown} Execute the page's own callback
  *
+ * @typedef {object} Tool as it was registered
+ * @property {string} name
+ * @property {() => Promise<string>} definition its `definition_s256` (HASH-3)
+ *
+ * @typedef {object} Call one call, as it is sent
+ * @property {Tool} tool
+ * @property {string} definition
+ * @property {string} text canonical arguments
+ * @property {Arguments} args
+ * @property {Rule | undefined} rule
+ * @property {Config} config
+ * @property {User} user
+ * @property {boolean} direct the user's own (CALL-7)
+ *
+ * @typedef {{callId: string, body: Bare, tokens: Tokens | null}} Approved a call that may run, and the answer that says so
+ *
  * @typedef {{kind: 'result', value: unknown}
  *   | {kind: 'thrown', error: unknown}
  *   | {kind: 'refused', problem: Problem}

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 
-import { clock, page, registered, stored, TestAuthority } from './harness.js';
+import { TestAuthority } from './authority.js';
+import { page, registered } from './harness.js';
+import { clock, stored } from './platform.js';
 
 /** @import { Client } from '../src/types.js' */
 /** @typedef {any} Result any: what an agent gets, read by a test */
@@ -243,6 +245,32 @@ describe('the delegation', () => {
     const again = page(server, { keyring });
     assert.deepEqual(await call(again, 'get_balance'), { done: 1 });
     assert.deepEqual(server.paths, ['/tools', '/calls']);
+  });
+
+  test('GRANT-3: when another tab has got more, its grant is used, and nobody is refused', async () => {
+    const first = await deputized();
+    const second = page(server, { keyring: first.keyring });
+    const more = call(second, 'transfer_money', { amount: 1 });
+    await second.human.answer(0, 'approve');
+    await second.human.answer(1, 'approve');
+    assert.deepEqual(await more, { done: 1 });
+    assert.deepEqual(await call(first, 'get_balance'), { done: 2 });
+    const again = call(first, 'transfer_money', { amount: 2 });
+    await first.human.answer(0, 'approve');
+    assert.deepEqual(await again, { done: 3 });
+    assert.equal(first.human.dialogs[0]?.view.kind, 'approval', 'no second consent');
+  });
+
+  test('AGENT-1: shut out, the agent is told once; then it is a new one, with a new key and a new consent', async () => {
+    const opened = await deputized();
+    const [agent] = server.grants.values();
+    server.shutOut.add(agent?.jkt);
+    assert.equal(codeOf(await call(opened, 'get_balance')), 'unknown_agent');
+    assert.equal(opened.human.dialogs.length, 0);
+    const result = call(opened, 'get_balance');
+    await opened.human.answer(0, 'approve');
+    assert.deepEqual(await result, { done: 1 });
+    assert.notEqual(runs[0]?.client.agent?.clientId, `agt_${agent?.jkt}`);
   });
 
   test('SHIM-3: a clock that is wrong by an hour does not matter', async () => {

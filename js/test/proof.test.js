@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { checkProof } from './harness.js';
+import { checkProof } from './authority.js';
 
 const { Keyring } = await import('../src/key.js');
 const { prove } = await import('../src/proof.js');

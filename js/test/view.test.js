@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import './harness.js';
+import './platform.js';
 
 const { bare } = await import('../src/json.js');
 const { approvalView, consentView, duration, visible } = await import('../src/view.js');

@@ -1,0 +1,23 @@
+/** The platform that the shim takes when it loads, as far as Node lacks it, with a clock that can be set forward. */
+
+const realNow = Date.now;
+/** Milliseconds by which the clock is ahead of the machine's. */
+export const clock = { ahead: 0 };
+Date.now = () => realNow() + clock.ahead; // before the shim takes it
+
+const { setTimeout } = globalThis;
+// A dialog that a test leaves open, with its ten minutes, keeps no process alive.
+Object.assign(globalThis, {
+  setTimeout: (/** @type {() => void} */ work, /** @type {number} */ ms) => (ms > 60_000 ? setTimeout(work, ms).unref() : setTimeout(work, ms)),
+});
+console.debug = () => {}; // the shim tells there of each authority that is not reached
+
+/** @type {Map<string, string>} */
+export const stored = new Map();
+Object.assign(globalThis, {
+  location: new URL('https://bank.example/'),
+  sessionStorage: {
+    getItem: (/** @type {string} */ name) => stored.get(name) ?? null,
+    setItem: (/** @type {string} */ name, /** @type {string} */ value) => void stored.set(name, value),
+  },
+});
