@@ -1,0 +1,165 @@
+"""The record as others rely on it: a signed head, proofs of single entries, a check of all (PROTOCOL §9)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import orjson
+
+from ..protocol.checkpoint import Checkpoint
+from ..protocol.merkle import Frontier, inclusion_proof, leaf_hash
+from .ports import Reader, StoredEntry, Tx
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a record, and the first entry that is: missing, changed, or not where it belongs.
+
+    Where hashes cannot tell which of several it is, they are `first` to `last`; both are None if it is none.
+    """
+
+    what: str
+    first: int | None = None
+    last: int | None = None
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        if self.first is None:
+            return self.what
+        if self.first == self.last:
+            return f"entry {self.first} {self.what}"
+        return f"one of the entries {self.first} to {self.last} {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check found: how many entries were recomputed, their root, how many of them a checkpoint vouches
+    for, and what was wrong then, if anything.
+    """
+
+    size: int
+    root: bytes
+    signed: int
+    fault: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What the root is said to be at some size: by a checkpoint, which is signed, or by the stored head."""
+
+    who: str
+    root: bytes
+    signed: bool
+
+
+_Claims = dict[int, list[_Claim]]
+
+
+def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> str:
+    """Make a checkpoint of the head, keep its note and return it (LOG-3); `sign` makes a note of a body."""
+    head = tx.head()
+    note = sign(Checkpoint(origin, head.size, head.root()).body())
+    tx.add_checkpoint(head.size, note)
+    return note
+
+
+def inclusion(reader: Reader, index: int, size: int) -> list[bytes]:
+    """Prove that an entry is in the tree of the first `size` entries; ValueError if not all are there."""
+    if not 0 <= index < size:
+        raise ValueError(f"there is no entry {index} among {size}")
+    leaves: list[bytes] = []
+    for entry in islice(_entries(reader), size):
+        if entry.index != len(leaves):
+            break
+        leaves.append(entry.leaf_hash)
+    if len(leaves) < size:
+        raise ValueError(f"there is no entry {len(leaves)}")
+    return inclusion_proof(index, leaves)
+
+
+def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
+    """Check the record of one snapshot against itself and against genuine checkpoints, given by name (LOG-4).
+
+    1. Entries stand in order, and none is missing.
+    2. Each has the hash that is stored for it, and is canonical JSON that tells its own index.
+    3. At the size of each checkpoint, and of the stored head, the root is the one that it names.
+    4. The entries reach as far as each checkpoint says, and exactly as far as the head.
+
+    Whoever can write to the store can make it all anew: that shows only against a checkpoint kept elsewhere.
+    """
+    claims: _Claims = defaultdict(list)
+    for who, checkpoint in checkpoints.items():
+        claims[checkpoint.size].append(_Claim(who, checkpoint.root, signed=True))
+    head = _head(reader)
+    if head is not None:
+        claims[head.size].append(_Claim("the stored head", head.root(), signed=False))
+    tree, signed, fault = _compare(reader, claims)
+    if fault is None:
+        fault = _misfit(tree.size, head, claims)
+    return Report(tree.size, tree.root(), signed, fault)
+
+
+def _head(reader: Reader) -> Frontier | None:
+    try:
+        return reader.head()
+    except ValueError:
+        return None
+
+
+def _compare(reader: Reader, claims: _Claims) -> tuple[Frontier, int, Fault | None]:
+    """Recompute the tree to its end or to the first fault; tell also how much of it a checkpoint covers."""
+    tree, signed = Frontier(), 0
+    entries = _entries(reader)
+    while True:
+        for claim in claims.get(tree.size, ()):
+            if claim.root != tree.root():  # 3
+                what = f"was changed with its hash: {claim.who} of {tree.size} entries has another root"
+                return tree, signed, Fault(what, signed, max(signed, tree.size - 1))
+        if any(claim.signed for claim in claims.get(tree.size, ())):
+            signed = tree.size
+        entry = next(entries, None)
+        if entry is None:
+            return tree, signed, None
+        if (wrong := _wrong(entry, tree.size)) is not None:
+            return tree, signed, Fault(wrong, tree.size, tree.size)
+        tree = tree.append(entry.leaf_hash)
+
+
+def _wrong(entry: StoredEntry, index: int) -> str | None:
+    """Say what is wrong, in itself, with the entry that should be the one at `index`."""
+    if entry.index != index:  # 1
+        return "is missing"
+    if leaf_hash(entry.leaf) != entry.leaf_hash:  # 2
+        return "was changed: the hash that is stored for it is another"
+    try:
+        told = orjson.loads(entry.leaf)
+    except orjson.JSONDecodeError:
+        return "is not JSON"
+    if not isinstance(told, dict) or told.get("i") != index:
+        return "does not tell its own index"
+    if orjson.dumps(told, option=orjson.OPT_SORT_KEYS) != entry.leaf:
+        return "is not in canonical form"
+    return None
+
+
+def _misfit(size: int, head: Frontier | None, claims: _Claims) -> Fault | None:
+    """Say how the number of entries, all good, does not fit what is known of it."""  # 4
+    if longest := max((claimed for claimed in claims if claimed > size), default=0):
+        who = claims[longest][0].who
+        return Fault(f"is missing: {who} is of {longest} entries", size, size)
+    if head is None:
+        return Fault("the stored head is damaged")
+    if head.size < size:
+        return Fault(f"was added: the stored head is of {head.size} entries", head.size, head.size)
+    return None
+
+
+def _entries(reader: Reader) -> Iterator[StoredEntry]:
+    """Read all entries in order, page by page."""
+    start = 0
+    while page := reader.entries(start, _PAGE):
+        yield from page
+        start = page[-1].index + 1
