@@ -74,7 +74,7 @@ def tree(size: int) -> Frontier:
 def test_a_whole_record() -> None:
     code, told = verdict()
     assert code == 0
-    assert told.startswith("The record is whole. Entries: 10. Checkpoints: 2. Root: ")
+    assert told.startswith("The record is whole. Entries: 10, 8 of them signed. Root: ")
     assert (
         run(app, ["log", "verify"]).stderr
         == "None of the checkpoints was kept elsewhere: see --checkpoint.\n"
@@ -86,14 +86,14 @@ def test_a_checkpoint_that_was_kept_elsewhere() -> None:
     Path("more.txt").write_text(signed(tree(10)))
     result = run(app, ["log", "verify", "--checkpoint", "kept.txt", "--checkpoint", "more.txt"])
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.startswith("The record is whole. Entries: 10. Checkpoints: 4.")
+    assert result.stdout.startswith("The record is whole. Entries: 10, 10 of them signed.")
 
 
 def test_an_empty_record() -> None:
     Path("empty").mkdir()
     KeyRing.open(Path("empty/keys.json"))
     SqliteStore(Path("empty/deputize.db")).close()
-    assert verdict("--data", "empty")[1].startswith("The record is whole. Entries: 0. Checkpoints: 0.")
+    assert verdict("--data", "empty")[1].startswith("The record is whole. Entries: 0, 0 of them signed.")
 
 
 CHANGED = {"leaf": leaf(5, "cal_x"), "hash": leaf_hash(leaf(5, "cal_x"))}
@@ -107,17 +107,17 @@ CHANGED = {"leaf": leaf(5, "cal_x"), "hash": leaf_hash(leaf(5, "cal_x"))}
         (
             "UPDATE entries SET leaf = :leaf, leaf_hash = :hash WHERE idx = 5",
             CHANGED,
-            "entry 4 or later was changed: kept checkpoint 2, over 8 entries",
+            "one of the entries 4 to 7 was changed with its hash: kept checkpoint 2 of 8 entries",
         ),
         (
             "UPDATE entries SET leaf = :leaf, leaf_hash = :hash WHERE idx = 9",
             {"leaf": leaf(9, "cal_x"), "hash": leaf_hash(leaf(9, "cal_x"))},
-            "entry 8 or later was changed: the stored head, over 10 entries",
+            "one of the entries 8 to 9 was changed with its hash: the stored head of 10 entries",
         ),
         ("DELETE FROM entries WHERE idx = 5", {}, "entry 5 is missing"),
         ("DELETE FROM entries WHERE idx = 0", {}, "entry 0 is missing"),
-        ("DELETE FROM entries WHERE idx = 9", {}, "entry 9 is missing: the stored head is over 10 entries"),
-        ("DELETE FROM entries WHERE idx >= 5", {}, "entry 5 is missing: kept checkpoint 2 is over 8 entries"),
+        ("DELETE FROM entries WHERE idx = 9", {}, "entry 9 is missing: the stored head is of 10 entries"),
+        ("DELETE FROM entries WHERE idx >= 5", {}, "entry 5 is missing: the stored head is of 10 entries"),
         (
             "UPDATE entries SET idx = idx + 90 WHERE idx = 5",
             {},
@@ -126,19 +126,19 @@ CHANGED = {"leaf": leaf(5, "cal_x"), "hash": leaf_hash(leaf(5, "cal_x"))}
         (
             "UPDATE entries SET leaf = :leaf, leaf_hash = :hash WHERE idx = 5",
             {"leaf": leaf(6, "cal_6"), "hash": leaf_hash(leaf(6, "cal_6"))},
-            "entry 5 is not an entry",
+            "entry 5 does not tell its own index",
         ),
         (
             "UPDATE entries SET leaf = :leaf, leaf_hash = :hash WHERE idx = 5",
             {"leaf": b"{", "hash": leaf_hash(b"{")},
-            "entry 5 is not an entry",
+            "entry 5 is not JSON",
         ),
         (
             "UPDATE log_head SET frontier = :head",
             {"head": tree(9).to_bytes()},
-            "the stored head, over 9 entries",
+            "the stored head is of 9 entries",
         ),
-        ("UPDATE log_head SET frontier = x'00'", {}, "the stored head is not one"),
+        ("UPDATE log_head SET frontier = x'00'", {}, "the stored head is damaged"),
         (
             "UPDATE checkpoints SET note = replace(note, '4', '5') WHERE size = 4",
             {},
@@ -173,7 +173,7 @@ def test_a_record_that_was_made_anew_shows_against_a_checkpoint_kept_elsewhere()
     assert verdict()[0] == 0
     code, line = verdict("--checkpoint", "kept.txt")
     assert code == 1
-    assert "kept.txt, over 10 entries, has another root" in line
+    assert "kept.txt of 10 entries has another root" in line
 
 
 def test_log_3_a_checkpoint_must_be_this_records_and_signed_by_its_key() -> None:

@@ -13,12 +13,12 @@ from ..crypto.sealed import Sealer
 from ..crypto.webauthn import Ceremonies
 from ..protocol.call import Call
 from ..protocol.canonical import b64u
-from ..protocol.checkpoint import Checkpoint
 from ..protocol.errors import Code, Refused
 from ..protocol.policy import Policy
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
+from ..service import record
 from ..service.grants import Renewable
-from ..service.ports import Store, Tx
+from ..service.ports import Store
 from .clients import Clients
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
@@ -128,22 +128,14 @@ class Authority:
         made_at, text = self._note
         if self.clock() - made_at < 1:
             return text
+        origin = self.policy.site.issuer.partition("://")[2]
 
-        def keep(tx: Tx) -> str:
-            head = tx.head()
-            body = Checkpoint(self.log_origin, head.size, head.root()).body()
-            text = note.sign(body, self.log_origin, self.keys.record_key())
-            tx.add_checkpoint(head.size, text)
-            return text
+        def sign(body: str) -> str:
+            return note.sign(body, origin, self.keys.record_key())
 
-        text = await self.store.transact(keep)
+        text = await self.store.transact(lambda tx: record.sign_checkpoint(tx, origin, sign))
         self._note = self.clock(), text
         return text
-
-    @property
-    def log_origin(self) -> str:
-        """Return the name of the record: the issuer without its scheme (LOG-3)."""
-        return self.policy.site.issuer.partition("://")[2]
 
 
 def digest(secret: bytes) -> bytes:
