@@ -9,10 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from operator import methodcaller
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -94,9 +92,9 @@ def test_a_file_that_others_could_read_is_made_private(path: Path) -> None:
 
 def test_every_commit_is_synced(store: Store) -> None:
     def settings(tx: Tx) -> list[int]:
-        return [pragma(tx, name) for name in ("synchronous", "foreign_keys", "busy_timeout")]
+        return [pragma(tx, name) for name in ("synchronous", "foreign_keys")]
 
-    assert do(store, settings) == [2, 1, sqlite.BUSY_TIMEOUT]
+    assert do(store, settings) == [2, 1]
 
 
 def test_rows_outlive_the_process(store: Store, path: Path) -> None:
@@ -189,66 +187,35 @@ def test_processes_may_all_be_the_first_to_open(tmp_path: Path) -> None:
             assert sorted(processes.map(open_and_append, [path] * 6)) == list(range(6))
 
 
-# Batches: what is handed in while a commit goes on is committed together.
-
-
-@contextmanager
-def held(store: Store, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Keep the writer busy, so that all that is handed in meanwhile becomes one batch."""
-    begun, release = Event(), Event()
-
-    def wait(tx: Tx) -> None:
-        begun.set()
-        assert release.wait(30)
-
-    task = loop.create_task(store.transact(wait))
-    loop.call_soon(loop.stop)
-    loop.run_forever()
-    assert begun.wait(30)
-    yield
-    release.set()
-    loop.run_until_complete(task)
-
-
-def batch(store: Store, fns: list[Any]) -> list[Any]:
-    """Run functions in one batch and return what each returned or raised."""
-    loop = asyncio.new_event_loop()
-    try:
-        with held(store, loop):
-            tasks = [loop.create_task(store.transact(fn)) for fn in fns]
-            loop.call_soon(loop.stop)
-            loop.run_forever()
-        return loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    finally:
-        loop.close()
+# Batches: what is handed in at once, or while a commit goes on, is committed together.
 
 
 def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note the size of each batch."""
     sizes: list[int] = []
-    commit = writer.Writer._commit
+    finish = writer.Writer._finish
 
-    def noting(self: writer.Writer, fns: list[writer.Fn]) -> Any:
-        sizes.append(len(fns))
-        return commit(self, fns)
+    def noting(self: writer.Writer, jobs: list[Any], ran: Any) -> None:
+        sizes.append(len(jobs))
+        finish(self, jobs, ran)
 
-    monkeypatch.setattr(writer.Writer, "_commit", noting)
+    monkeypatch.setattr(writer.Writer, "_finish", noting)
     return sizes
 
 
 def test_many_functions_share_one_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = counting(monkeypatch)
-    results = batch(store, [methodcaller("append", v.entry(n), NOW) for n in range(40)])
+    results = do_all(store, [methodcaller("append", v.entry(n), NOW) for n in range(40)])
     assert results == list(range(40))
-    assert sizes == [1, 40]
+    assert sizes == [40]
     TestSqlite().check_record(store, 40)
 
 
 def test_a_batch_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = counting(monkeypatch)
-    results = batch(store, [lambda tx: tx.append(v.entry(), NOW)] * (writer.BATCH + 5))
+    results = do_all(store, [lambda tx: tx.append(v.entry(), NOW)] * (writer.BATCH + 5))
     assert results == list(range(writer.BATCH + 5))
-    assert sizes == [1, writer.BATCH, 5]
+    assert sizes == [writer.BATCH, 5]
 
 
 def test_in_one_batch_a_failure_undoes_itself_only(store: Store) -> None:
@@ -259,7 +226,7 @@ def test_in_one_batch_a_failure_undoes_itself_only(store: Store) -> None:
         return tx.use_proof(v.proof("the same")), tx.head().size
 
     fails = raising(Oops(), write)
-    results = batch(store, [fails, used, fails, used, fails])
+    results = do_all(store, [fails, used, fails, used, fails])
     assert [type(result) for result in results] == [Oops, tuple, Oops, tuple, Oops]
     assert results[1::2] == [(True, 0), (False, 0)]
     assert store.read(lambda tx: tx.head().size) == 0
@@ -268,7 +235,7 @@ def test_in_one_batch_a_failure_undoes_itself_only(store: Store) -> None:
 def test_in_one_batch_each_sees_what_came_before_it(store: Store) -> None:
     do(store, lambda tx: tx.add_challenge(v.challenge()))
     consume = [lambda tx: tx.consume_challenge(v.challenge_id(), NOW)] * 8
-    assert batch(store, consume) == [True] + [False] * 7
+    assert do_all(store, consume) == [True] + [False] * 7
 
 
 def test_loops_of_several_threads_are_each_answered(store: Store) -> None:
@@ -281,21 +248,16 @@ def test_loops_of_several_threads_are_each_answered(store: Store) -> None:
     assert sorted(index for indices in asyncio.run(run()) for index in indices) == list(range(40))
 
 
-def test_a_loop_that_was_closed_meanwhile_hinders_nobody(store: Store) -> None:
-    begun, release = Event(), Event()
-
-    def wait(tx: Tx) -> None:
-        begun.set()
-        assert release.wait(30)
-
-    async def leave() -> None:
-        task = asyncio.ensure_future(store.transact(wait))
-        await asyncio.to_thread(begun.wait)
-        task.cancel()
-
-    asyncio.run(leave())
-    release.set()
-    assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 0
+@pytest.mark.parametrize("steps", range(4), ids=["handed in", "waiting", "begun", "later"])
+def test_a_loop_that_ends_meanwhile_hinders_nobody(store: Store, steps: int) -> None:
+    assert isinstance(store, SqliteStore)
+    loop = asyncio.new_event_loop()
+    store._writer.put(methodcaller("append", v.entry(), NOW), loop.create_future())
+    for _ in range(steps):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    loop.close()
+    assert do(store, methodcaller("append", v.entry(), NOW)) == 1
 
 
 # Commits that fail
@@ -308,7 +270,7 @@ def test_call_3_when_the_commit_fails_nobody_hears_yes(store: Store, path: Path)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (wal.stat().st_size, hard))
     try:
-        results = batch(store, [methodcaller("append", v.entry(n), NOW) for n in range(9)])
+        results = do_all(store, [methodcaller("append", v.entry(n), NOW) for n in range(9)])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [refusal(result) for result in results] == [Code.RECORD_UNAVAILABLE] * 9
@@ -324,7 +286,9 @@ def test_call_3_when_a_statement_finds_the_disk_full_its_function_is_refused(sto
         for n in range(5000):
             tx.use_proof(v.proof(n))
 
-    results = batch(store, [lambda tx: tx.append(v.entry(), NOW), fill, lambda tx: tx.append(v.entry(), NOW)])
+    results = do_all(
+        store, [lambda tx: tx.append(v.entry(), NOW), fill, lambda tx: tx.append(v.entry(), NOW)]
+    )
     assert refusal(results[1]) is Code.RECORD_UNAVAILABLE
     kept = [result for result in results if isinstance(result, int)]
     assert kept == list(
@@ -340,7 +304,7 @@ def test_call_3_a_broken_file_is_a_refusal_and_not_the_end_of_the_batch(store: S
         return tx.append(v.entry(), NOW)
 
     broken = raising(sqlite3.DatabaseError("database disk image is malformed"), append)
-    results = batch(store, [append, broken, append])
+    results = do_all(store, [append, broken, append])
     assert results[::2] == [0, 1]
     assert refusal(results[1]) is Code.RECORD_UNAVAILABLE
 
@@ -352,7 +316,7 @@ def test_call_3_when_sqlite_rolls_everything_back_the_whole_batch_is_refused(sto
         raise sqlite3.OperationalError("disk I/O error")
 
     append = lambda tx: tx.append(v.entry(), NOW)  # noqa: E731  # one statement, used four times
-    assert [refusal(result) for result in batch(store, [append, lose, append])] == [
+    assert [refusal(result) for result in do_all(store, [append, lose, append])] == [
         Code.RECORD_UNAVAILABLE
     ] * 3
     TestSqlite().check_record(store, 0)
@@ -373,6 +337,23 @@ def test_call_3_when_another_process_holds_the_database_too_long(
     other.close()
     assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 0
     store.close()
+
+
+def test_while_another_process_holds_the_database_the_loop_goes_on(store: Store, path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def run() -> list[Any]:
+        tasks = [asyncio.create_task(store.transact(methodcaller("append", v.entry(), NOW)))]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        tasks.append(asyncio.create_task(store.transact(methodcaller("append", v.entry(), NOW))))
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(run()) == [0, 1]
+    other.close()
 
 
 def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:

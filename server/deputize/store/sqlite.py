@@ -33,7 +33,7 @@ class SqliteStore:
         self._readers: list[sqlite3.Connection] = []
         with _alone_in(path.parent):
             _make_private(path)
-            self._writer = Writer(self._open())
+            self._writer = Writer(self._open(), BUSY_TIMEOUT)
 
     def read(self, fn: Callable[[Reader], T]) -> T:
         """Run a function over one snapshot, at once, in the calling thread."""
