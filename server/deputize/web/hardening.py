@@ -1,6 +1,6 @@
 """What holds for every answer: headers, and the one host name that passkeys work on (SESSION-3)."""
 
-from starlette.datastructures import URL, MutableHeaders
+from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +22,7 @@ _HEADERS = {
 }
 _HSTS = "max-age=63072000"  # not for subdomains: a site that mounts this has others
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "[::1]"})
+_MAYBE_LOOPBACK = (b"127.", b"[")  # how a Host begins that can be one; most requests need no closer look
 
 
 class Hardening:
@@ -30,7 +31,8 @@ class Hardening:
     def __init__(self, app: ASGIApp, https: bool) -> None:
         """Add HSTS where the issuer is https."""
         self._app = app
-        self._headers = {**_HEADERS, **({"strict-transport-security": _HSTS} if https else {})}
+        headers = {**_HEADERS, **({"strict-transport-security": _HSTS} if https else {})}
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -43,9 +45,9 @@ class Hardening:
 
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                said = message["headers"]
+                names = {name for name, _ in said}
+                message["headers"] = [*said, *(ours for ours in self._headers if ours[0] not in names)]
             await send(message)
 
         await self._app(scope, receive, send_hardened)
@@ -53,6 +55,9 @@ class Hardening:
 
 def localhost_url(scope: Scope) -> URL | None:
     """Return the same address on `localhost` for a request to a loopback number, else None (SESSION-3)."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), None)
+    if host is not None and not host.startswith(_MAYBE_LOOPBACK):
+        return None
     url = HTTPConnection(scope).url
     return url.replace(hostname="localhost") if url.hostname in _LOOPBACK else None
 
