@@ -31,8 +31,7 @@ class Log:
                 ),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(20),
-            cache_logger_on_first_use=True,
-        )
+        ).bind()  # the logger itself, not a proxy that looks for it at each line
         self.registry = CollectorRegistry()
         self._calls = Counter(
             "deputize_calls",
