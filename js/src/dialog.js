@@ -13,6 +13,8 @@ const { appendChild, document, isConnected, listen, setAttribute, setText } = na
 const SHIELD = 'M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6zM12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM12 12.5v3.5';
 const CHECK = 'M5 12.5l4.5 4.5L19 7.5';
 
+/** Characters that still look good in large type. */
+const LONG = 160;
 /** Milliseconds. A click that was meant for what lay here before the dialog opened is not meant for the dialog. */
 const ARMING = 500;
 
@@ -31,7 +33,8 @@ export const dialogs = (mode) => (view) => show(view, mode);
  */
 function show(view, mode) {
   const { host, root } = shadow('data-deputize', mode);
-  const description = element('p', { class: 'description', id: 'description', dir: 'auto' }, view.description);
+  const size = view.description.length > LONG ? 'description long' : 'description';
+  const description = element('p', { class: size, id: 'description', dir: 'auto' }, view.description);
   const status = element('p', { class: 'note', role: 'status' });
   const alert = element('p', { class: 'note', role: 'alert' });
   const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);

@@ -43,6 +43,7 @@ p { margin: 0 0 16px; }
   margin: 14px 0 14px; padding: 16px 18px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint);
   font-size: 19px; font-weight: 600; line-height: 1.42; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate;
 }
+#description.long { font-size: 16px; font-weight: 550; }
 ul { margin: 0 0 16px; padding: 4px 16px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint); list-style: none; }
 li { display: flex; gap: 12px; padding: 11px 0; font-weight: 550; overflow-wrap: anywhere; }
 li + li { border-top: 1px solid var(--line); }
@@ -58,14 +59,17 @@ dd { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: is
 .note { display: flex; align-items: center; gap: 10px; margin: 0; font-size: 14px; }
 .note:empty { display: none; }
 .note:not(:empty) { margin-bottom: 16px; }
-[role="status"] { color: var(--soft); }
-[role="status"]:not(:empty)::before {
+.note[role="status"] { color: var(--soft); }
+.note[role="status"]:not(:empty)::before {
   content: ""; flex: none; width: 14px; height: 14px; border: 2px solid var(--line); border-top-color: var(--accent);
   border-radius: 50%; animation: turn 900ms linear infinite;
 }
-[role="alert"]:not(:empty) { padding: 10px 14px; border: 1px solid currentcolor; border-radius: 12px; background: var(--alarm-tint); color: var(--alarm); }
+.note[role="alert"]:not(:empty) { padding: 10px 14px; border: 1px solid currentcolor; border-radius: 12px; background: var(--alarm-tint); color: var(--alarm); }
 @keyframes turn { to { transform: rotate(1turn); } }
 footer { position: sticky; bottom: 0; display: flex; gap: 10px; padding: 8px 0 24px; background: var(--surface); }
+footer::before {
+  content: ""; position: absolute; inset: -20px 0 100%; background: linear-gradient(transparent, var(--surface)); pointer-events: none;
+}
 button {
   flex: 1 1 0; min-height: 48px; padding: 10px 16px; border: 1px solid var(--line); border-radius: 12px; background: transparent;
   color: var(--ink); font: inherit; font-size: 15px; font-weight: 600; line-height: 1.25; cursor: pointer; touch-action: manipulation;
@@ -91,7 +95,7 @@ button {
   button { flex: none; width: 100%; }
 }
 @media (prefers-reduced-motion: reduce) {
-  dialog, dialog::backdrop, .notice, [role="status"]:not(:empty)::before { animation: none; }
+  dialog, dialog::backdrop, .notice, .note::before { animation: none !important; }
 }
 @media (forced-colors: active) {
   .approve, .approve:hover { border-color: ButtonText; background: Highlight; color: HighlightText; forced-color-adjust: none; }
