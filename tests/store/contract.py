@@ -24,6 +24,7 @@ from deputize.protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from deputize.protocol.grant import GrantState
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
+from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
 from deputize.service.ports import Reader, Store, Tx
 
@@ -332,6 +333,16 @@ class StoreContract:
             assert do(store, methodcaller("add_agent", one))
         assert store.read(lambda tx: tx.agents())[2:] == ones
 
+    def test_an_attested_agent_takes_a_new_name_but_stays_revoked(self, store: Store) -> None:
+        one = v.agent(1, jkt=None, user_id=None, assurance=Assurance.ORIGIN, name="Robot")
+        do(store, lambda tx: tx.put_agent(one))
+        assert do(store, lambda tx: tx.revoke_agent(one.client_id, NOW))
+        renamed = replace(one, name="Robot 2", assurance=Assurance.REGISTERED, created_at=NOW + 5)
+        do(store, lambda tx: tx.put_agent(renamed))
+        assert store.read(lambda tx: tx.agent(one.client_id)) == replace(
+            renamed, created_at=NOW, revoked_at=NOW
+        )
+
     def test_agents_are_listed_oldest_first(self, store: Store) -> None:
         bobs = v.agent("bobs", user_id=v.user_id("bob"), created_at=NOW - 9)
         assert do(store, lambda tx: tx.add_agent(bobs))
@@ -504,6 +515,64 @@ class StoreContract:
     def test_only_an_active_grant_is_renewed(self, store: Store, state: GrantState) -> None:
         do(store, lambda tx: tx.add_grant(v.grant(state=state)))
         assert do(store, lambda tx: tx.rotate_refresh(v.grant_id(), 0, NOW, 60)) is None
+
+    # Authorization requests
+
+    def test_a_request_is_found_by_each_of_its_names(self, store: Store) -> None:
+        device = v.request(
+            "device", user_code="BCDF-GHJK", redirect_uri=None, secret_digest=b"secret", polled_at=NOW
+        )
+        for one in (v.request(), device):
+            do(store, methodcaller("add_request", one))
+            assert store.read(methodcaller("request", one.request_id)) == one
+        assert store.read(lambda tx: tx.request_by_secret(b"secret")) == device
+        assert store.read(lambda tx: tx.request_by_secret(b"other")) is None
+        assert store.read(lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW + 89)) == device
+        assert store.read(lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW + 90)) is None
+        assert store.read(lambda tx: tx.request("req_none")) is None
+
+    def test_a_user_code_is_free_again_once_its_request_was_answered(self, store: Store) -> None:
+        first, second = v.request(1, user_code="BCDF-GHJK"), v.request(2, user_code="BCDF-GHJK")
+        do(store, lambda tx: tx.add_request(first))
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            do(store, lambda tx: tx.add_request(second))
+        assert do(store, lambda tx: tx.settle_request(first.request_id, Status.DENIED, None, NOW))
+        do(store, lambda tx: tx.add_request(second))
+        assert store.read(lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW)) == second
+
+    @pytest.mark.parametrize("source", Status)
+    def test_a_request_moves_as_its_table_says_and_not_otherwise(self, store: Store, source: Status) -> None:
+        for target in MOVES[Status.REQUESTED] | {Status.REDEEMED}:
+            one = v.request(target.value, status=source)
+            do(store, methodcaller("add_request", one))
+            settle = methodcaller("settle_request", one.request_id, target, target.encode(), NOW + 600)
+            moves = target in MOVES[source]
+            assert do(store, settle) is moves
+            settled = replace(one, status=target, secret_digest=target.encode(), expires_at=NOW + 600)
+            assert store.read(methodcaller("request", one.request_id)) == (settled if moves else one)
+            assert not do(store, settle)
+
+    def test_a_request_keeps_its_secret_if_no_new_one_is_given(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_request(v.request(secret_digest=b"secret")))
+        assert do(store, lambda tx: tx.settle_request("req_request", Status.GRANTED, None, NOW))
+        assert store.read(lambda tx: tx.request_by_secret(b"secret")) is not None
+
+    def test_only_an_open_request_is_bound_to_a_user(self, store: Store) -> None:
+        def bind() -> bool:
+            return do(store, lambda tx: tx.open_request("req_request", v.user_id(), v.grant_id(), NOW + 600))
+
+        assert not bind()
+        do(store, lambda tx: tx.add_request(v.request()))
+        assert bind()
+        bound = v.request(user_id=v.user_id(), grant_id=v.grant_id(), expires_at=NOW + 600)
+        assert store.read(lambda tx: tx.request("req_request")) == bound
+        do(store, lambda tx: tx.settle_request("req_request", Status.DENIED, None, NOW))
+        assert not bind()
+
+    def test_a_poll_is_noted(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_request(v.request()))
+        do(store, lambda tx: tx.note_poll("req_request", NOW + 5, 10))
+        assert store.read(lambda tx: tx.request("req_request")) == v.request(polled_at=NOW + 5, interval=10)
 
     # Challenges and proofs
 
@@ -738,13 +807,14 @@ class StoreContract:
                 tx.add_recovery(v.digest(ends), v.user_id(), ends)
                 tx.add_session(v.session(ends, expires_at=ends))
                 tx.add_grant(v.grant(ends, expires_at=ends))
+                tx.add_request(v.request(ends, expires_at=ends - 600))  # its answer is told a while longer
             for state in GrantState:
                 if state is not GrantState.PENDING:
                     tx.add_grant(v.grant(state.value, state=state, expires_at=NOW))
             tx.add_call(v.call(deadline=NOW))
 
         do(store, fill)
-        assert do(store, lambda tx: tx.sweep(NOW)) == 5
+        assert do(store, lambda tx: tx.sweep(NOW)) == 6
         assert do(store, lambda tx: tx.sweep(NOW)) == 0
 
         def left(tx: Tx) -> list[bool]:
@@ -756,11 +826,12 @@ class StoreContract:
                     tx.recovery(v.digest(ends), 0) is not None,
                     tx.session(v.digest(ends)) is not None,
                     tx.grant(v.grant_id(ends)) is not None,
+                    tx.request(f"req_{ends}") is not None,
                     not tx.use_proof(v.proof(ends)),
                 )
             ]
 
-        assert do(store, left) == [False] * 5 + [True] * 5
+        assert do(store, left) == [False] * 6 + [True] * 6
         assert store.read(lambda tx: tx.call(v.call_id())) is not None
         for state in GrantState:
             if state is not GrantState.PENDING:

@@ -13,6 +13,7 @@ from tests.store.values import NOW
 
 from deputize.protocol.call import State
 from deputize.protocol.constraint import Use
+from deputize.protocol.request import Status
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
 
@@ -37,6 +38,7 @@ def race(tx: Tx, number: int) -> dict[str, bool]:
         "use_proof": tx.use_proof(v.proof(number)),
         "move_call": tx.move_call(approved, State.REDEEMED, NOW, tx.append(v.entry(number), NOW)),
         "take": tx.take(v.grant_id(number), Use("calls", 1, 1)),
+        "settle_request": tx.settle_request(f"req_{number}", Status.REDEEMED, None, NOW),
         "consume_recovery": tx.consume_recovery(v.digest(number), NOW) is not None,
     }
 

@@ -10,6 +10,7 @@ from tests.store.contract import StoreContract, prepare
 from tests.store.processes import PROCESSES, racer
 from tests.store.values import NOW
 
+from deputize.protocol.request import Status
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
 
@@ -22,6 +23,7 @@ def fill(tx: Tx) -> None:
     for number in range(ROUNDS):
         tx.add_challenge(v.challenge(number))
         tx.add_grant(v.grant(number))
+        tx.add_request(v.request(number, status=Status.GRANTED))
         tx.add_call(v.call(number))
         tx.add_recovery(v.digest(number), v.user_id(), NOW + 900)
 
@@ -42,7 +44,9 @@ def won(path: Path) -> list[list[dict[str, bool]]]:
         return list(processes.map(racer, [path] * RACERS, [barrier] * RACERS, [ROUNDS] * RACERS))
 
 
-@pytest.mark.parametrize("what", ["consume_challenge", "use_proof", "move_call", "take", "consume_recovery"])
+@pytest.mark.parametrize(
+    "what", ["consume_challenge", "use_proof", "move_call", "take", "settle_request", "consume_recovery"]
+)
 def test_exactly_one_process_wins(won: list[list[dict[str, bool]]], what: str) -> None:
     """APPR-3, PROOF-2, GUARD-3, CONS-3, CRED-5."""
     winners = [sum(racer[number][what] for racer in won) for number in range(ROUNDS)]

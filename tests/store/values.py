@@ -7,6 +7,7 @@ from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.call import LIFETIME, Call, State
 from deputize.protocol.canonical import b64u
 from deputize.protocol.challenge import Challenge, Purpose
+from deputize.protocol.constraint import Constraints
 from deputize.protocol.credential import AuthenticatorClass, Credential, User
 from deputize.protocol.entry import Entry
 from deputize.protocol.grant import Grant, GrantState
@@ -20,6 +21,7 @@ from deputize.protocol.ids import (
     UserId,
     make_id,
 )
+from deputize.protocol.request import AuthorizationRequest
 from deputize.protocol.scope import ScopeSet
 from deputize.service.ports import Proof, Session
 
@@ -108,6 +110,25 @@ def grant(name: object = "grant", **others: Any) -> Grant:
         "jkt": jkt(),
     }
     return Grant(grant_id=grant_id(name), **{**fields, **others})
+
+
+def request(name: object = "request", /, **others: Any) -> AuthorizationRequest:
+    fields: dict[str, Any] = {
+        "client_id": client_id(),
+        "assurance": Assurance.ORIGIN,
+        "name": "Robot ✂",
+        "document_s256": b64u(digest("document")),
+        "jkt": jkt(),
+        "scopes": ScopeSet.of(["account:read"]),
+        "constraints": Constraints(),
+        "redirect_uri": "https://agent.example/back",
+        "state": "xyz",
+        "code_challenge": b64u(digest("verifier")),
+        "user_code": None,
+        "secret_digest": None,
+        "expires_at": NOW + 90,
+    }
+    return AuthorizationRequest(request_id=f"req_{name}", **{**fields, **others})
 
 
 def challenge(name: object = "challenge", **others: Any) -> Challenge:

@@ -91,7 +91,8 @@ class Snapshot(Reader):
         return links
 
     def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
-        where = "user_id = :user_id AND client_id = :client_id AND jkt = :jkt AND state = 'active' AND parent_id IS NULL"
+        where = "user_id = :user_id AND client_id = :client_id AND jkt = :jkt"
+        where += " AND state = 'active' AND parent_id IS NULL"
         return self._one(GRANTS, where, user_id=user_id, client_id=client_id, jkt=jkt)
 
     def active_grants(self, client_id: ClientId) -> list[Grant]:

@@ -77,7 +77,8 @@ _OPEN_REQUEST = """
     WHERE request_id = :request_id AND status = 'requested'"""
 _SETTLE_REQUEST = {
     status: f"""
-    UPDATE requests SET status = '{status}', secret_digest = COALESCE(:digest, secret_digest), expires_at = :expires_at
+    UPDATE requests SET status = '{status}', expires_at = :expires_at,
+        secret_digest = COALESCE(:digest, secret_digest)
     WHERE request_id = :request_id AND status IN ({_listed(sources)})"""
     for status in Status
     for sources in [[source for source, targets in REQUEST_MOVES.items() if status in targets]]
