@@ -18,7 +18,7 @@ IDLE = 15.0  # seconds within which Chromium's five of activation are surely ove
 @pytest.fixture
 def deputized(customer: Customer) -> Customer:
     """A customer whose agent may prepare transfers."""
-    customer.deputizes_for("transfer_money", **TRANSFER)
+    customer.deputizes_for("transfer_money")
     return customer
 
 

@@ -19,7 +19,7 @@ Kind = Callable[[Page], Agent]
 @pytest.fixture
 def deputized(customer: Customer) -> Customer:
     """A customer whose agent may prepare transfers."""
-    customer.deputizes_for("transfer_money", **TRANSFER)
+    customer.deputizes_for("transfer_money")
     return customer
 
 
@@ -52,7 +52,7 @@ def test_an_agent_that_stops_waiting_and_calls_again_meets_its_own_call(
     bank, human, agent = deputized.bank, deputized.human, kind(deputized.tab)
     before = len(bank.record("call.pending"))
     with pytest.raises(StoppedWaiting):
-        agent.call("transfer_money", TRANSFER, patience=0.5)
+        agent.call("transfer_money", TRANSFER, patience=1.5)
     dialog = human.dialog()
     again = agent.start("transfer_money", TRANSFER)
     now = human.dialog()

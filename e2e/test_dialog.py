@@ -23,7 +23,7 @@ VIOLATIONS = """
 @pytest.fixture
 def deputized(customer: Customer) -> Customer:
     """A customer whose agent may prepare transfers, with the focus in the form."""
-    customer.deputizes_for("transfer_money", **TRANSFER)
+    customer.deputizes_for("transfer_money")
     customer.tab.get_by_label("IBAN").focus()
     return customer
 

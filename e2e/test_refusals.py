@@ -47,7 +47,7 @@ CLICK_EVERYTHING = """() => {
 @pytest.fixture
 def deputized(customer: Customer) -> Customer:
     """A customer whose agent may prepare transfers."""
-    customer.deputizes_for("transfer_money", **TRANSFER)
+    customer.deputizes_for("transfer_money")
     return customer
 
 

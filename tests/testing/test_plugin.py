@@ -20,6 +20,7 @@ document.modelContext.registerTool({
   name: "refund", description: "Asks first.",
   execute: () => new Promise((resolve) => {
     const host = document.createElement("div");
+    host.setAttribute("data-deputize", "approval");  // as the shim does
     const root = host.attachShadow({mode: "closed"});
     root.innerHTML = `<dialog aria-label="Refund"><p>Refund 5 EUR?</p>
       <button>No</button><button>Passkey</button></dialog>`;

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from playwright.sync_api import CDPSession, Page
+from playwright.sync_api import CDPSession, Error, Page
 
 from .waiting import PATIENCE, TooLong, until
 
@@ -82,8 +82,25 @@ class Human:
         self._session.send("Accessibility.enable")
 
     def sees(self) -> Dialog | None:
-        """Return the dialog that asks for a passkey now, None if there is none."""
-        return next(_dialogs(self._session), None)
+        """Return the shim's dialog that is open now, None if there is none."""
+        opened = {
+            node["backendNodeId"]
+            for node in _inside(self._session, "data-deputize")
+            if node["nodeName"] == "DIALOG"
+        }
+        if not opened:
+            return None
+        nodes = self._session.send("Accessibility.getFullAXTree")["nodes"]
+        by_id = {node["nodeId"]: node for node in nodes}
+        for node in nodes:
+            if node.get("backendDOMNodeId") in opened and not node["ignored"]:
+                return _dialog(node, by_id)
+        return None
+
+    def notices(self) -> list[str]:
+        """Return what the shim tells at the edge of the page, as of an answer that came too late."""
+        inside = _inside(self._session, "data-deputize-notice")
+        return [node["nodeValue"] for node in inside if node["nodeName"] == "#text"]
 
     def dialog(self, timeout: float = PATIENCE) -> Dialog:
         """Wait for the dialog to appear and to take an answer; TooLong if it does not."""
@@ -162,18 +179,26 @@ class Human:
         return sum(x[0::2]) / 4, sum(x[1::2]) / 4
 
 
-def _dialogs(session: CDPSession) -> Iterator[Dialog]:
-    """Find the dialogs in the accessibility tree that have a button for a passkey."""
-    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-    by_id = {node["nodeId"]: node for node in nodes}
-    for node in nodes:
-        if not node["ignored"] and _role(node) == "dialog":
-            inside = list(_below(node, by_id))
-            if any(_role(n) == "button" and "passkey" in _name(n).lower() for n in inside):
-                yield _dialog(node, inside, by_id)
+def _inside(session: CDPSession, attribute: str) -> Iterator[dict[str, Any]]:
+    """Go through the DOM nodes inside the shim's elements of this kind, closed shadow roots and all."""
+    document = session.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+    query = {"nodeId": document, "selector": f"[{attribute}]"}
+    try:
+        for host in session.send("DOM.querySelectorAll", query)["nodeIds"]:
+            described = session.send("DOM.describeNode", {"nodeId": host, "depth": -1, "pierce": True})
+            yield from _flat(described["node"])
+    except Error:
+        return  # it went away while it was looked at, or the page did
 
 
-def _dialog(node: dict[str, Any], inside: list[dict[str, Any]], by_id: dict[str, Any]) -> Dialog:
+def _flat(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in (*node.get("shadowRoots", ()), *node.get("children", ())):
+        yield from _flat(child)
+
+
+def _dialog(node: dict[str, Any], by_id: dict[str, Any]) -> Dialog:
+    inside = list(_below(node, by_id))
     return Dialog(
         name=_name(node),
         description=node.get("description", {}).get("value", ""),

@@ -51,13 +51,29 @@ def webmcp_playwright(request: pytest.FixtureRequest) -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="session")
-def chromium(webmcp_playwright: Playwright, request: pytest.FixtureRequest) -> Iterator[Browser]:
-    """A Chromium with WebMCP, one for the whole run."""
+def start_chromium(
+    webmcp_playwright: Playwright, request: pytest.FixtureRequest
+) -> Iterator[Callable[[], Browser]]:
+    """Return the run's Chromium, started when it is first needed, and again should it have crashed."""
     from . import browser
 
-    running = browser.launch(webmcp_playwright, headless=not request.config.getoption("--show-chromium"))
+    headless = not request.config.getoption("--show-chromium")
+    started: list[Browser] = []
+
+    def running() -> Browser:
+        if not started or not started[-1].is_connected():
+            started.append(browser.launch(webmcp_playwright, headless))
+        return started[-1]
+
     yield running
-    running.close()
+    if started:
+        started[-1].close()
+
+
+@pytest.fixture
+def chromium(start_chromium: Callable[[], Browser]) -> Browser:
+    """A Chromium with WebMCP, one for the whole run."""
+    return start_chromium()
 
 
 @pytest.fixture(scope="session")
