@@ -18,7 +18,7 @@ from deputize.protocol.errors import Code
 from deputize.protocol.ids import CallId
 from deputize.protocol.token import CALL_TYP, DELEGATION_TYP
 
-from .conftest import AUDIENCE, ISSUER, KEY, KID, TRANSFER, Authority, Site, key_of, text_of
+from .conftest import AUDIENCE, ISSUER, KEY, KID, PATHS, TRANSFER, Authority, Site, key_of, text_of
 
 
 def test_an_approved_call_runs_once_with_its_arguments(site: Site) -> None:
@@ -259,6 +259,19 @@ def test_head_is_guarded_as_get(site: Site) -> None:
     token = site.authority.call("list_transactions", {})
     assert site.send(token, "HEAD", "/api/transactions").status_code == 200
     assert site.authority.states[token.call_id] is State.SUCCEEDED
+
+
+@pytest.mark.anyio
+async def test_what_is_no_request_passes_the_middleware() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    middleware: Any = GuardMiddleware(app, Guard(ISSUER, AUDIENCE, key_of, Authority()), PATHS)
+    for scope in ({"type": "lifespan"}, {"type": "websocket", "path": "/api/transfers"}):
+        await middleware(scope, None, None)
+        assert seen.pop() is scope
 
 
 @pytest.mark.parametrize("route", [("post", "/a"), ("POST", "a"), ("GET", "/a/{id}")])

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, generate_private_key
 from jwt.algorithms import ECAlgorithm
@@ -250,6 +251,27 @@ async def test_nobody_answers(token: CallToken) -> None:
         await redeemer.aclose()
 
 
+async def test_a_client_of_the_sites_own(remote: Remote, token: CallToken) -> None:
+    seen: list[str] = []
+
+    async def see(request: httpx2.Request) -> None:
+        seen.append(request.url.path)
+
+    client = httpx2.AsyncClient(event_hooks={"request": [see]})
+    redeemer = HttpRedeemer(f"{remote.url}/deputize/", GUARD_KEY, client, clock=lambda: NOW)
+    await redeemer.redeem(token, text_of(token), token.args_s256)
+    assert seen == remote.asked
+    await redeemer.aclose()
+    assert client.is_closed
+
+
+@pytest.mark.parametrize(
+    "issuer", ["https://bank.example/deputize", "http://localhost", "http://[::1]:8000/a"]
+)
+async def test_authorities_that_can_be_trusted(issuer: str) -> None:
+    await HttpRedeemer(issuer, GUARD_KEY).aclose()
+
+
 @pytest.mark.parametrize("issuer", ["http://bank.example/deputize", "bank.example", "ftp://localhost", ""])
 async def test_the_authority_is_reached_by_https(issuer: str) -> None:
     with pytest.raises(ValueError, match="https"):
@@ -309,6 +331,29 @@ async def test_keys_that_cannot_be_fetched(remote: Remote, redeemer: HttpRedeeme
     remote.instead = None
     clock.time += 5
     assert await redeemer.key_of(KID) is not None
+
+
+async def test_stale_keys_are_not_used_while_the_authority_is_left_alone(
+    remote: Remote, redeemer: HttpRedeemer, clock: Clock
+) -> None:
+    assert await redeemer.key_of(KID) is not None
+    remote.instead = Response("down", 503)
+    clock.time += 296
+    with pytest.raises(Refused):
+        await redeemer.key_of("key-2")
+    clock.time += 3
+    assert await redeemer.key_of(KID) is not None
+    clock.time += 1
+    with pytest.raises(Refused):
+        await redeemer.key_of(KID)
+    assert len(remote.asked) == 2
+
+
+async def test_the_largest_key_set(remote: Remote, redeemer: HttpRedeemer) -> None:
+    remote.keys[:] = [jwk(str(number)) for number in range(32)]
+    text = json.dumps({"keys": remote.keys})
+    remote.instead = Response(text + " " * (64 * 1024 - len(text)))
+    assert await redeemer.key_of("31") is not None
 
 
 @pytest.mark.parametrize(

@@ -65,11 +65,10 @@ def from_query(query: bytes, schema: Schema | None) -> dict[str, Json]:
     is refused.
     """
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict")
+        text = query.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict") if text else []
     except ValueError as error:
-        if query:
-            raise Refused(Code.INVALID_REQUEST, "The query cannot be read.") from error
-        pairs = []
+        raise Refused(Code.INVALID_REQUEST, "The query cannot be read.") from error
     properties = schema.source.get("properties") if schema is not None else None
     given: dict[str, list[str]] = {}
     for name, text in pairs:

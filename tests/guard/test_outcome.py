@@ -1,0 +1,86 @@
+"""When an outcome is told, and what it is, for whatever an ASGI app sends (GUARD-5)."""
+
+import asyncio
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from deputize.guard.outcome import Outcome, outcome_of
+from deputize.protocol.call import State
+from deputize.protocol.ids import CallId
+
+pytestmark = pytest.mark.anyio
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+PART = {"type": "http.response.body", "body": b"a", "more_body": True}
+LAST = {"type": "http.response.body", "body": b"b"}
+FILE = {"type": "http.response.pathsend", "path": "/a"}
+HINT = {"type": "http.response.early_hint", "links": []}
+TOLD = "told succeeded"
+
+
+async def watch(*messages: dict[str, Any], ends: BaseException | None = None) -> list[object]:
+    """Return what was told and sent, in order, when an app sends these messages and then ends in this way."""
+    log: list[object] = []
+
+    async def tell(call_id: CallId, outcome: State) -> None:
+        log.append(f"told {outcome}")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages:
+            await send(message)
+        if ends is not None:
+            raise ends
+
+    async def send(message: Any) -> None:
+        log.append(message["type"].rpartition(".")[2])
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    with nullcontext() if ends is None else pytest.raises(type(ends)):
+        await Outcome(tell, CallId("cal_1")).watch(app, {}, receive, send)
+    return log
+
+
+async def test_it_is_told_before_the_last_part_is_sent() -> None:
+    """GUARD-5: so whoever has the answer finds the outcome there."""
+    assert await watch(START, PART, PART, LAST) == ["start", "body", "body", TOLD, "body"]
+    assert await watch(START, FILE) == ["start", TOLD, "pathsend"]
+
+
+async def test_other_messages_end_no_answer() -> None:
+    assert await watch(HINT, START, HINT, LAST) == ["early_hint", "start", "early_hint", TOLD, "body"]
+
+
+async def test_an_answer_without_an_end_is_unknown() -> None:
+    """GUARD-5"""
+    for messages in ((), (START,), (START, PART)):
+        assert (await watch(*messages))[-1] == "told unknown"
+        assert (await watch(*messages, ends=ValueError()))[-1] == "told unknown"
+
+
+async def test_what_follows_the_end_changes_nothing() -> None:
+    assert await watch(START, LAST, ends=ValueError()) == ["start", TOLD, "body"]
+
+
+async def test_a_cancelled_task_tells_nothing() -> None:
+    """CALL-4: the authority makes it `unknown` by itself."""
+    assert await watch(START, PART, ends=asyncio.CancelledError()) == ["start", "body"]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, State.SUCCEEDED),
+        (399, State.SUCCEEDED),
+        (400, State.FAILED),
+        (499, State.FAILED),
+        (500, State.UNKNOWN),
+        (None, State.UNKNOWN),
+    ],
+)
+async def test_statuses(status: int | None, outcome: State) -> None:
+    """GUARD-5"""
+    assert outcome_of(status) is outcome
