@@ -250,6 +250,25 @@ def test_check_12_the_key_that_the_token_is_bound_to() -> None:
         assert refused(proof(), jkt=other) is Code.INVALID_DPOP_PROOF
 
 
+def test_check_10_the_nonce() -> None:
+    """OAUTH-2: whoever asks for one says which it takes; nobody else looks at it."""
+    with_nonce = dpop.make(KEY, "POST", URL, NOW, "abc", nonce="n1")
+    assert check(with_nonce).jti == "abc"
+    assert check(with_nonce, nonce=lambda nonce: nonce == "n1").jti == "abc"
+    for text in (with_nonce, proof()):
+        assert refused(text, nonce=lambda nonce: nonce == "n2") is Code.USE_DPOP_NONCE
+
+
+def test_check_12_the_claims_that_bind_it_to_a_call() -> None:
+    """EVID-2"""
+    bound = {"tool": "transfer_money", "args_s256": "abc"}
+    text = dpop.make(KEY, "POST", URL, NOW, "abc", **bound)
+    assert check(text, bound=bound).jti == "abc"
+    for name in bound:
+        assert refused(text, bound=bound | {name: "other"}) is Code.INVALID_DPOP_PROOF
+    assert refused(proof(), bound=bound) is Code.INVALID_DPOP_PROOF
+
+
 @pytest.mark.parametrize("away", [-30, 0, 30])
 def test_a_jti_is_kept_longer_than_its_proof_is_good(away: int) -> None:
     """PROOF-2: at `keep_until`, and for any commit before, the proof is too old for its replay."""

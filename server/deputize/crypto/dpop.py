@@ -61,7 +61,8 @@ def verify(
        are left alone).
     10. With `nonce`, the claim is one that it takes, else Refused(use_dpop_nonce) (OAUTH-2).
     11. `iat` is at most 30 s away from `now`.
-    12. With `bound`, each of these claims has this value (EVID-2), and with `access_token`, `ath` is its hash; without, there is no `ath`. With `jkt`, the key is that one.
+    12. With `bound`, each of these claims has this value (EVID-2). With `access_token`, `ath` is its hash;
+        without, there is no `ath`. With `jkt`, the key is that one.
 
     That it is used once is for the transaction that it authorizes (PROOF-2): `keep_until` of the answer is
     the first second at which no copy of it can be in use any more.
@@ -94,9 +95,7 @@ def verify(
         raise Refused(code, "The proof was made for another token.")
     if jkt is not None and thumb != jkt:  # 12
         raise Refused(code, "The proof was made with another key.")
-    if not jwt.verify_es256(
-        key, unverified.signing_input, unverified.signature
-    ):  # 6, last because it takes longest
+    if not jwt.verify_es256(key, unverified.signing_input, unverified.signature):  # 6, which takes longest
         raise Refused(code, "The signature of the proof is wrong.")
     return Proof(thumb, jti, iat + WINDOW + 1 + _MARGIN)
 
@@ -110,7 +109,7 @@ def make(
     access_token: str | None = None,
     **more: str,
 ) -> str:
-    """Return a proof for one request, the value of its header. `jti` must be new to this key; `more` are further claims."""
+    """Return a proof for one request, the value of its header. `jti` must be new to this key; `more` are claims."""
     claims: dict[str, object] = {
         "jti": jti,
         "htm": method,
