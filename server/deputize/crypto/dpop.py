@@ -109,7 +109,7 @@ def make(
     access_token: str | None = None,
     **more: str,
 ) -> str:
-    """Return a proof for one request, its header's value. `jti` must be new to this key; `more` are claims."""
+    """Return a proof for one request, as its header says it. `jti` is new to this key; `more` are claims."""
     claims: dict[str, object] = {
         "jti": jti,
         "htm": method,
