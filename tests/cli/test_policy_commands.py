@@ -39,6 +39,31 @@ def test_what_init_writes_passes_check() -> None:
     ] in rows
 
 
+def test_check_says_which_agents_may_have_what() -> None:  # AGENT-2
+    run(app, ["init"])
+    agent = "https://known.example/agent.json"
+    text = Path("deputize.toml").read_text()
+    text += f"""
+[agents.origin]
+allow = ["https://agent.example"]
+scopes = ["payments:write"]
+[agents.registered."{agent}"]
+name = "Known"
+[[agents.registered."{agent}".keys]]
+kty = "EC"
+crv = "P-256"
+x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
+y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+"""
+    Path("deputize.toml").write_text(text)
+    rows = [" ".join(line.split()) for line in run(app, ["check"]).stdout.splitlines()]
+    assert "any in a user's browser that browser account:read" in rows
+    assert "any of https://agent.example keys at that origin payments:write" in rows
+    assert f"{agent} keys in this file account:read" in rows
+    assert "transfer_money agent each call any api payments:write" in rows
+    assert "payments:write yes yes Send money, each time with your passkey" in rows
+
+
 def test_init_leaves_a_file_alone() -> None:
     Path("mine.toml").write_text("mine")
     result = run(app, ["init", "mine.toml"])

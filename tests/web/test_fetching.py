@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
@@ -56,6 +57,21 @@ async def refused(fetching: Awaitable[Fetched]) -> str:
     assert caught.value.refusal.code is Code.INVALID_CLIENT
     assert not caught.value.refusal.facts
     return caught.value.refusal.detail
+
+
+def sends(*pieces: bytes, then: bytes = b"", pause: float = 0) -> Handler:
+    """Send pieces, and then one more for as long as anybody reads, at this pace."""
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+        await writer.drain()
+        for piece in repeat(then):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+
+    return send
 
 
 # Being led inside
@@ -216,6 +232,15 @@ async def test_tls_is_held_to_the_name_though_the_connection_goes_to_an_address(
         assert len(server.requests) == 1
 
 
+async def test_tls_does_not_make_what_never_ends_better(tmp_path: Path) -> None:
+    ours = certificates(tmp_path, x509.DNSName("agent.example"))
+    async with serving(sends(then=b"HTTP/1.1 100 Continue\r\n\r\n"), tls=ours.server) as server:
+        one = Fetcher(True, Clock(), Names([["127.0.0.1"]]), limits=Limits(total=60), tls=ours.authority)
+        started = perf_counter()
+        await refused(one.json(f"https://agent.example:{server.port}/agent.json"))
+        assert perf_counter() - started < 30
+
+
 async def test_a_certificate_for_the_address_is_not_one_for_the_name(tmp_path: Path) -> None:
     ours = certificates(tmp_path, x509.DNSName("127.0.0.1"))
     async with serving(answer(), tls=ours.server) as server:
@@ -304,21 +329,6 @@ async def test_a_body_of_the_largest_size() -> None:
         assert len((await fetcher().json(server.url)).body) == 64 * 1024
 
 
-def sends(*pieces: bytes, then: bytes = b"", pause: float = 0) -> Handler:
-    """Send pieces, and then one more for as long as anybody reads, at this pace."""
-
-    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for piece in pieces:
-            writer.write(piece)
-        await writer.drain()
-        for piece in repeat(then):
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-
-    return send
-
-
 @pytest.mark.parametrize(
     "handler",
     [
@@ -370,6 +380,17 @@ async def test_a_name_server_that_is_slow_is_not_waited_for(wire: Wire) -> None:
 async def test_a_handshake_that_is_slow_is_not_waited_for() -> None:
     async with serving(sends(pause=60)) as server:
         await refused(fetcher(limits=QUICK).json(f"https://agent.example:{server.port}/agent.json"))
+
+
+async def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    async with serving(answer(), "127.0.0.2") as server:
+        with socket.create_server(("127.0.0.1", server.port), backlog=0), ExitStack() as waiting:
+            for _ in range(4):  # so many that the next one has to wait for ever
+                other = waiting.enter_context(socket.socket())
+                other.setblocking(False)
+                other.connect_ex(("127.0.0.1", server.port))
+            one = fetcher(["127.0.0.1", "127.0.0.2"], limits=Limits(connect=0.2, total=60))
+            assert (await one.json(server.url)).body == BODY
 
 
 # What is kept
@@ -457,7 +478,10 @@ async def test_so_many_are_kept_and_the_oldest_goes_first() -> None:
         one = fetcher(limits=Limits(kept=2))
         for name in "abcbca":
             await one.json(f"{server.url}/{name}")
-        assert [request.split()[1][-1:] for request in server.requests] == [b"a", b"b", b"c", b"a"]
+        await one.json(f"{server.url}/c", since=NOW + 1)  # which makes it the newest
+        for name in "bca":
+            await one.json(f"{server.url}/{name}")
+        assert [request.split()[1][-1:] for request in server.requests] == [*map(str.encode, "abcacba")]
 
 
 async def test_who_asks_at_once_shares_one_fetch() -> None:

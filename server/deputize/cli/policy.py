@@ -9,6 +9,7 @@ import typer
 from deputize.cli.out import FAULT, UNUSABLE, fail, show
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.policy import Policy
+from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Tool
 from deputize.settings import PolicyError, load
 
@@ -64,16 +65,16 @@ def _summarize(policy: Policy) -> None:
         ["tool", "who may call", "approval", "passkey", "in", "scopes"],
         ([tool.name, *_rules(tool, policy), str(tool.scopes)] for tool in policy.tools.values()),
     )
-    typer.echo(
-        "\nAn agent is one in a user's browser, once that user has consented. Any other tool is refused.\n"
-    )
-    opaque = policy.ceiling.opaque
+    typer.echo("\nAn agent may, once a user has consented. Any other tool is refused.\n")
+    agents = _agents(policy)
+    show(["agent", "known by", "scopes at most"], ([*who, str(most)] for *who, most in agents))
+    typer.echo()
     show(
         ["scope", "for agents", "writes", "what users read"],
         (
             [
                 scope.name,
-                "yes" if scope.name in opaque else "no",
+                "yes" if any(scope.name in most for *_, most in agents) else "no",
                 "yes" if scope.writes else "no",
                 scope.title,
             ]
@@ -82,10 +83,20 @@ def _summarize(policy: Policy) -> None:
     )
 
 
+def _agents(policy: Policy) -> list[tuple[str, str, ScopeSet]]:
+    """List who may be an agent, how it is known, and what it may have at most (AGENT-2)."""
+    ceiling = policy.ceiling
+    return [
+        ("any in a user's browser", "that browser", ceiling.opaque),
+        *((f"any of {origin}", "keys at that origin", ceiling.origin) for origin in sorted(ceiling.origins)),
+        *((client_id, "keys in this file", most) for client_id, most in ceiling.registered.items()),
+    ]
+
+
 def _rules(tool: Tool, policy: Policy) -> tuple[str, str, str, str]:
     if tool.public:
         return "anybody", "", "", "page"
-    callers = ["agent"] if tool.scopes <= policy.ceiling.opaque else []
+    callers = ["agent"] if any(tool.scopes <= most for *_, most in _agents(policy)) else []
     asked = {"never": "never", "always": "each call", "when": "some calls"}[tool.approval.name]
     if tool.direct:  # CALL-7
         callers.append("user")
