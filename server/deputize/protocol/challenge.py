@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     ADD_CREDENTIAL = "add_credential"
     CONSENT = "consent"
     CALL = "call"
+    ENROLLMENT_WINDOW = "enrollment_window"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from .ids import CredentialId, UserId
 
 ENROLL_ACTION = "deputize.credential"
 ENROLLMENT_LIFETIME = 300  # seconds
+WINDOW_ACTION = "deputize.enrollment"
+WINDOW_LIFETIME = 300  # seconds (CRED-7)
 RECENT_SIGN_IN = 300  # seconds (CRED-2)
 RECOVERY_LIFETIME = 900  # seconds (CRED-5)
 _ROAMING = frozenset({"hybrid", "usb", "nfc", "ble"})
@@ -22,13 +24,17 @@ class AuthenticatorClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The human. `handle` is the WebAuthn user handle; `external_id` the id in the site's own login, if it has one."""
+    """The human. `handle` is the WebAuthn user handle, `external_id` the id in the site's own login, if any.
+
+    Until the second `enrolls_until`, a credential may be enrolled over MCP (CRED-7).
+    """
 
     user_id: UserId
     name: str
     handle: bytes
     created_at: int
     external_id: str | None = None
+    enrolls_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)

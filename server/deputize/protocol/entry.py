@@ -32,6 +32,9 @@ class Kind(StrEnum):
     CREDENTIAL_REMOVED = "credential.removed"
     CREDENTIAL_REFUSED = "credential.refused"
     RECOVERY_ISSUED = "recovery.issued"
+    ENROLLMENT_OPENED = "enrollment.opened"
+    ENROLLMENT_CLOSED = "enrollment.closed"
+    ENROLLMENT_REFUSED = "enrollment.refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,6 +168,12 @@ class Tx(Reader, Protocol):
     def add_user(self, user: User) -> None:
         """Store a new user."""
 
+    def open_enrollment(self, user_id: UserId, until: int) -> None:
+        """Let a credential of this user be enrolled over MCP until that second (CRED-7)."""
+
+    def close_enrollment(self, user_id: UserId, now: int) -> bool:
+        """End that again, in one statement; False if it was not open."""
+
     def add_session(self, session: Session) -> None:
         """Store a new session."""
 

@@ -31,6 +31,9 @@ def _listed(states: Iterable[str]) -> str:
 
 
 _ADD_USER = USERS.insert()
+_OPEN_ENROLLMENT = "UPDATE users SET enrolls_until = :until WHERE user_id = :user_id"
+_CLOSE_ENROLLMENT = """
+    UPDATE users SET enrolls_until = 0 WHERE user_id = :user_id AND enrolls_until > :now"""
 _ADD_SESSION = SESSIONS.insert()
 _ADD_CREDENTIAL = (
     CREDENTIALS.insert()
@@ -174,6 +177,12 @@ class Transaction(Snapshot, Tx):
 
     def add_user(self, user: User) -> None:
         self._execute(_ADD_USER, USERS.row(user))
+
+    def open_enrollment(self, user_id: UserId, until: int) -> None:
+        self._execute(_OPEN_ENROLLMENT, {"user_id": user_id, "until": until})
+
+    def close_enrollment(self, user_id: UserId, now: int) -> bool:
+        return self._changed(_CLOSE_ENROLLMENT, user_id=user_id, now=now)
 
     def add_session(self, session: Session) -> None:
         self._execute(_ADD_SESSION, SESSIONS.row(session))

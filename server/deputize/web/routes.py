@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Route
 
-from . import accounts, authorize, grants, oauth, operations, pages, record, shim
+from . import accounts, authorize, enrollments, grants, oauth, operations, pages, record, shim
 from .authority import Authority
 from .calls import Calls
 from .operations import Log
@@ -46,6 +46,9 @@ def routes(authority: Authority, log: Log) -> list[BaseRoute]:
         Route("/account/sign-in", endpoint(accounts.begin_sign_in), methods=["POST"]),
         Route("/account/sign-in/{challenge_id}", endpoint(accounts.finish_sign_in), methods=["POST"]),
         Route("/account/sign-out", endpoint(accounts.sign_out), methods=["POST"]),
+        Route("/account/enrollment-window/challenge", endpoint(enrollments.challenge), methods=["POST"]),
+        Route("/account/enrollment-window/approval", endpoint(enrollments.approve), methods=["POST"]),
+        Route("/account/enrollment-window", endpoint(enrollments.close), methods=["DELETE"]),
         Route("/credentials", endpoint(accounts.begin_enrollment), methods=["POST"]),
         Route("/credentials/{challenge_id}", endpoint(accounts.finish_enrollment), methods=["POST"]),
         Route("/credentials/{credential_id}", endpoint(accounts.remove), methods=["DELETE"]),

@@ -55,6 +55,7 @@ async def account(ask: Ask) -> Response:
         past=[_deputy(grant, agents.get(grant.client_id)) for grant in grants if grant not in live][:10],
         scopes=policy.scopes,
         credentials=authority.store.read(lambda tx: tx.credentials(user.user_id)),
+        enrolls_until=user.enrolls_until if ask.now < user.enrolls_until else None,
     )
 
 

@@ -16,7 +16,8 @@ _STATEMENTS = (
         name TEXT NOT NULL,
         handle BLOB NOT NULL UNIQUE,
         created_at INTEGER NOT NULL,
-        external_id TEXT UNIQUE
+        external_id TEXT UNIQUE,
+        enrolls_until INTEGER NOT NULL
     ) STRICT
     """,
     """

@@ -65,6 +65,13 @@ async function addPasskey(recovery) {
   location.reload();
 }
 
+async function openWindow() {
+  const { challengeId, requestOptions } = await send('/account/enrollment-window/challenge');
+  const evidence = { method: 'webauthn', challengeId, response: await get(requestOptions) };
+  await send('/account/enrollment-window/approval', evidence);
+  location.reload();
+}
+
 /** Go back to where the user came from, if that was a page of this origin. */
 function leave() {
   const wanted = new URLSearchParams(location.search).get('return_to');
@@ -131,6 +138,11 @@ onClick('#allow', () => decide('allow'));
 onClick('#deny', () => decide('deny'));
 onClick('#sign-in', signIn);
 onClick('#add', () => addPasskey());
+onClick('#open-window', openWindow);
+onClick('#close-window', async () => {
+  await send('/account/enrollment-window', {}, 'DELETE');
+  location.reload();
+});
 onClick('#recover', () => addPasskey(recovery ?? ''));
 onClick('#sign-out', async () => {
   await send('/account/sign-out');
