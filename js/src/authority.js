@@ -5,7 +5,8 @@ import * as natives from './natives.js';
 import { prove } from './proof.js';
 
 /** @import { Answer, Bare, Config, PageKey, Problem, Rule } from './types.js' */
-/** @typedef {{key?: PageKey, token?: string | null, form?: boolean, keepalive?: boolean}} Manner */
+/** @import { Evidence } from './evidence.js' */
+/** @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean}} Manner */
 
 const { responseStatus, responseText } = natives;
 const TIMEOUT = 20_000;
@@ -94,13 +95,17 @@ export class Authority {
    * @param {Manner} manner
    * @returns {Promise<Answer & {now?: unknown}>}
    */
-  async #exchange(method, path, body, { key, token, form = false, keepalive = false }) {
+  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false }) {
     const url = this.#issuer + path;
     /** @type {Record<string, string>} */
     const headers = Object.create(null);
     headers.Accept = 'application/json';
     if (body !== null) headers['Content-Type'] = form ? 'application/x-www-form-urlencoded' : 'application/json';
     if (token) headers.Authorization = `DPoP ${token}`;
+    if (evidence) {
+      headers.Authorization = `DPoP ${evidence.token}`;
+      headers.DPoP = evidence.proof; // EVID-1: the agent's own; ours goes beside it
+    }
     try {
       if (key) {
         const iat = Math.floor(natives.now() / 1000) + this.#skew;
@@ -176,6 +181,7 @@ function configOf(body, issuer) {
       scopes: needed,
       public: rule.public === true,
       page: rule.executes === 'page',
+      opaque: rule.opaque !== false,
       safe: rule.approval === 'never' && !needed.some(writes),
     });
   }

@@ -4,7 +4,8 @@
  */
 
 import { problem } from './authority.js';
-import { textOf } from './json.js';
+import { scopeOf } from './evidence.js';
+import { scopesOf, textOf } from './json.js';
 import * as natives from './natives.js';
 import { approvalView } from './view.js';
 
@@ -14,7 +15,8 @@ import { approvalView } from './view.js';
 /** @import { Flow } from './flow.js' */
 /** @import { Keyring } from './key.js' */
 /** @import { Prompts } from './prompt.js' */
-/** @import { Approved, Bare, Call, Outcome, Problem, Tokens, Verdict } from './types.js' */
+/** @import { Evidence } from './evidence.js' */
+/** @import { Approved, Bare, Call, Caller, Outcome, Problem, Verdict } from './types.js' */
 
 const CALL_LIFETIME = 600_000; // CALL-4
 const ROUNDS = 4;
@@ -55,6 +57,31 @@ export class Decisions {
   }
 
   /**
+   * Lets the authority judge a call that comes with evidence of its own (EVID-2, EVID-3). A no is a no: bad evidence is never
+   * a call without evidence.
+   *
+   * @param {Call} call
+   * @param {Evidence} evidence
+   * @returns {Promise<Decision>}
+   */
+  async judge(call, evidence) {
+    const { user } = call;
+    const key = await this.#keyring.key(user.id);
+    const told = this.#delivered.list(user.id);
+    const answer = await this.#authority.post('/calls', bodyOf(call, told), { key, evidence });
+    if (answer.ok || answer.problem.callId) this.#delivered.remove(user.id, told);
+    if (!answer.ok) return { outcome: ruled(answer.problem) };
+    const agent = /** @type {Bare} */ (answer.body.agent ?? {});
+    const tokens = {
+      clientId: textOf(agent.client_id),
+      assurance: textOf(agent.assurance),
+      name: textOf(agent.name),
+      scopes: scopesOf(scopeOf(evidence.token)),
+    };
+    return { callId: textOf(answer.body.call_id), body: answer.body, tokens };
+  }
+
+  /**
    * From the delegation to the call token: asks the authority, and the human where it must.
    *
    * @param {Flow} flow
@@ -62,7 +89,8 @@ export class Decisions {
    * @returns {Promise<Decision>}
    */
   async decide(flow, call) {
-    const { config, user, rule, direct } = call;
+    const { config, user, rule, direct, judged } = call;
+    if (judged) return this.#approved(flow, call, judged.body, judged.tokens);
     let obtained = direct ? { tokens: null } : await this.#delegations.current(user.id);
     let pending = problem('consent_pending');
     let askedFor = '';
@@ -71,6 +99,7 @@ export class Decisions {
       let { tokens } = obtained;
       if (!tokens && !direct) {
         if (!rule) return { outcome: refused('unknown_tool') };
+        if (!rule.opaque) return { outcome: refused('agent_not_allowed') }; // AGENT-3: no consent would help
         const consented = await this.#delegations.consent(config, user.id, rule.scopes, () => flow.ask(pending));
         flow.answered();
         if (!consented.tokens) return { outcome: ruled(consented.problem ?? problem('consent_required')) };
@@ -104,7 +133,7 @@ export class Decisions {
    * @param {Flow} flow
    * @param {Call} call
    * @param {Bare} body the answer to POST /calls: approved or pending (CALL-3)
-   * @param {Tokens | null} tokens
+   * @param {Caller | null} tokens
    * @returns {Promise<Decision>}
    */
   async #approved(flow, call, body, tokens) {
@@ -112,7 +141,7 @@ export class Decisions {
     if (body.state === 'approved') return { callId, body, tokens };
     if (body.state !== 'pending') return { outcome: refused('server_error', callId) };
     flow.ask(problem('approval_pending', { callId }));
-    const verdict = await this.#askToApprove(call, callId, textOf(body.description));
+    const verdict = await this.#askToApprove(call, callId, textOf(body.description), tokens);
     flow.answered();
     switch (verdict.kind) {
       case 'approved':
@@ -134,13 +163,14 @@ export class Decisions {
    * @param {Call} call
    * @param {string} callId
    * @param {string} description
+   * @param {Caller | null} caller
    * @returns {Promise<Verdict>}
    */
-  async #askToApprove({ tool, args, config, user, direct }, callId, description) {
+  async #askToApprove({ tool, args, config, user }, callId, description, caller) {
     const key = await this.#keyring.key(user.id);
     const path = `/calls/${callId}`;
     return this.#prompts.ask({
-      view: approvalView({ site: config.site, user: user.name, description, args, direct }),
+      view: approvalView({ site: config.site, user: user.name, description, args, caller }),
       action: { tool: tool.name, args, issuer: config.issuer },
       displayText: description,
       lifetime: CALL_LIFETIME,

@@ -3,6 +3,7 @@
 import { problem } from './authority.js';
 import { argsS256 } from './canonical.js';
 import { makeClient } from './client.js';
+import { takeEvidence, withoutEvidence } from './evidence.js';
 import { refused, ruled } from './decision.js';
 import { Flow } from './flow.js';
 import { snapshot, textOf } from './json.js';
@@ -12,6 +13,7 @@ import { refusal } from './result.js';
 /** @import { Authority } from './authority.js' */
 /** @import { Decisions } from './decision.js' */
 /** @import { Delivered } from './delivered.js' */
+/** @import { Evidence } from './evidence.js' */
 /** @import { Keyring } from './key.js' */
 /** @import { Approved, Arguments, Call, Config, Execute, Outcome, Problem, Rule, Tool, User } from './types.js' */
 
@@ -53,8 +55,9 @@ export class Gate {
   async call(tool, execute, input, signal) {
     const settled = await this.#attempt(tool, execute, input, signal, false);
     if (!settled) {
+      const open = withoutEvidence(input);
       const idle = signal ?? natives.signalOf(new natives.AbortController());
-      return natives.apply(execute, undefined, [input, makeClient({ signal: idle })]);
+      return natives.apply(execute, undefined, [open, makeClient({ signal: idle })]);
     }
     const { outcome, facts } = settled;
     if (outcome.kind === 'thrown') throw outcome.error;
@@ -87,7 +90,7 @@ export class Gate {
    * @returns {Promise<{outcome: Outcome, facts?: Record<string, unknown>} | null>} null: the tool is public, and open to all
    */
   async #attempt(tool, execute, input, signal, direct) {
-    const args = copyOf(input); // SHIM-2: before anybody else runs
+    const taken = copyOf(input); // SHIM-2: before anybody else runs
     for (let again = false; ; again = true) {
       // A human who calls may have signed in as somebody else just now; agents hear of it when they call.
       const config = await this.#authority.config(again || direct);
@@ -98,8 +101,11 @@ export class Gate {
       if (!again && (!rule || !config.user)) continue;
       const facts = { sign_in_uri: config.signInUri };
       if (!config.user) return { outcome: refused(rule ? 'login_required' : 'unknown_tool'), facts: rule && facts };
-      if (!args) return { outcome: refused('invalid_arguments') };
-      const outcome = await this.#share(tool, execute, args, signal, { direct, rule, config, user: config.user });
+      if (!taken) return { outcome: refused('invalid_arguments') };
+      if (taken.bad) return { outcome: refused('invalid_token') }; // EVID-1: never treated as none
+      const { args, evidence } = taken;
+      const circumstances = { direct, rule, config, user: config.user, evidence };
+      const outcome = await this.#share(tool, execute, args, signal, circumstances);
       // `left`: it ended in the moment between the last one's leaving and our coming.
       if (outcome.kind !== 'stale' && outcome.kind !== 'left') return { outcome };
       if (again) return { outcome, facts: reason(outcome).code === 'login_required' ? facts : {} };
@@ -107,16 +113,17 @@ export class Gate {
   }
 
   /**
-   * Equal calls of one page share one flow (SHIM-7).
+   * Equal calls of one page share one flow (SHIM-7). With evidence, the authority says first whose call it is: those who
+   * brought good evidence for the same call share its flow, and nobody else does (EVID-3).
    *
    * @param {Tool} tool
    * @param {Execute} execute
    * @param {{text: string, value: Arguments}} args
    * @param {AbortSignal | undefined} signal
-   * @param {{direct: boolean, rule: Rule | undefined, config: Config, user: User}} circumstances
+   * @param {{direct: boolean, rule: Rule | undefined, config: Config, user: User, evidence: Evidence | null}} circumstances
    * @returns {Promise<Outcome>}
    */
-  async #share(tool, execute, args, signal, { direct, rule, config, user }) {
+  async #share(tool, execute, args, signal, { direct, rule, config, user, evidence }) {
     let definition;
     try {
       definition = await tool.definition();
@@ -124,15 +131,24 @@ export class Gate {
       natives.console.error(`deputize: the definition of the tool "${tool.name}" is not JSON, so it is refused.`, error);
       return refused('invalid_request');
     }
-    const hash = await argsS256(args.value);
-    const id = natives.stringify([tool.name, hash, definition, user.id, direct]);
+    /** @type {Call} */
+    const call = { tool, definition, text: args.text, args: args.value, rule, config, user, direct };
+    let id;
+    if (evidence) {
+      const judged = await this.#decisions.judge(call, evidence);
+      if (judged.outcome) return judged.outcome;
+      call.judged = judged;
+      id = judged.callId;
+    } else {
+      id = natives.stringify([tool.name, await argsS256(args.value), definition, user.id, direct]);
+    }
     const running = this.#flows.get(id);
     const flow = running ?? new Flow();
     flow.execute = execute;
     const outcome = flow.join(direct ? Infinity : (this.#patience ?? config.patience), signal);
     if (!running) {
       this.#flows.set(id, flow);
-      void this.#run(id, flow, { tool, definition, text: args.text, args: args.value, rule, config, user, direct });
+      void this.#run(id, flow, call);
     }
     return outcome;
   }
@@ -199,11 +215,11 @@ export class Gate {
 
 /**
  * @param {unknown} input
- * @returns {ReturnType<typeof snapshot> | null} null if it is not JSON (JSON-1, JSON-2)
+ * @returns {ReturnType<typeof takeEvidence> | null} null if it is not JSON (JSON-1, JSON-2)
  */
 function copyOf(input) {
   try {
-    return snapshot(input);
+    return takeEvidence(snapshot(input));
   } catch {
     return null;
   }

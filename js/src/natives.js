@@ -47,7 +47,7 @@ function allowed(read) {
   }
 }
 
-export const { Promise, AbortController, Request, URL, TextEncoder, MutationObserver, CSSStyleSheet } = globalThis;
+export const { Promise, AbortController, Request, URL, TextDecoder, TextEncoder, MutationObserver, CSSStyleSheet } = globalThis;
 export const { document, navigator, location, console } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);

@@ -4,6 +4,7 @@
  */
 
 import { argsS256 } from './canonical.js';
+import { declareEvidence } from './evidence.js';
 import * as natives from './natives.js';
 
 /** @import { Gate } from './gate.js' */
@@ -108,6 +109,7 @@ export class Patch {
     const { execute } = copy;
     if (typeof execute !== 'function') return apply(original, self, args);
     const tool = { name: String(copy.name), definition: definitionOf(copy) };
+    copy.inputSchema = declareEvidence(copy.inputSchema); // after the definition, which is the page's own (HASH-3)
     const gate = this.#gate;
     copy.execute = async (/** @type {unknown} */ input, /** @type {{signal?: AbortSignal} | undefined} */ native) =>
       gate.call(tool, /** @type {Execute} */ (execute), input, native?.signal);

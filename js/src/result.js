@@ -18,6 +18,8 @@ const TABLE = {
   // who asks
   login_required: { again: true, text: `Nobody is signed in on this site. Ask the user to sign in at the address in sign_in_uri, ${ASK_AGAIN}.` },
   wrong_user: { again: true, text: `Another user has signed in on this site meanwhile. Ask the user who should be signed in, ${ASK_AGAIN}.` },
+  invalid_token: { again: false, text: 'The delegation that came with this call is not good, so nothing has run. The agent’s runtime has to renew it; a model cannot mend it.' },
+  invalid_dpop_proof: { again: false, text: 'The proof that came with this call is not good for it: it is too old, was used before, or was made for other arguments. Nothing has run. The agent’s runtime has to make a new one for each call.' },
   // the agent's rights
   consent_pending: { again: true, text: `The user is being asked, in a dialog on this page, to let you use this tool. Nothing has run yet. Tell the user to look at the page, wait until they have answered, ${ASK_AGAIN}.` },
   consent_required: { again: true, text: `The user has not let you use this tool yet. Tell the user that the site will ask them, ${ASK_AGAIN}.` },

@@ -15,6 +15,7 @@
  * @property {readonly string[]} scopes
  * @property {boolean} public
  * @property {boolean} page whether the effect happens in the page, so that the shim redeems
+ * @property {boolean} opaque whether the browser's own agent may have it at all (AGENT-3)
  * @property {boolean} safe whether a call can never need an approval and writes nothing (CALL-6)
  *
  * @typedef {{id: string, name: string}} User
@@ -68,8 +69,11 @@
  * @property {Config} config
  * @property {User} user
  * @property {boolean} direct the user's own (CALL-7)
+ * @property {Approved} [judged] what the authority said of it already, where the agent brought evidence (EVID-3)
  *
- * @typedef {{callId: string, body: Bare, tokens: Tokens | null}} Approved a call that may run, and the answer that says so
+ * @typedef {{clientId: string, assurance: string, name?: string, scopes: readonly string[]}} Caller the agent that calls
+ *
+ * @typedef {{callId: string, body: Bare, tokens: Caller | null}} Approved a call that may run, and the answer that says so
  *
  * @typedef {{kind: 'result', value: unknown}
  *   | {kind: 'thrown', error: unknown}

@@ -1,9 +1,9 @@
 /** What the two dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
-import { location, stringify } from './natives.js';
+import { location, stringify, URL } from './natives.js';
 import { numberOf, textOf } from './json.js';
 
-/** @import { Arguments, Bare, View } from './types.js' */
+/** @import { Arguments, Bare, Caller, View } from './types.js' */
 
 /** Control, format (bidirectional, zero-width), private and unassigned characters, line separators: APPR-2. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0\u034F\u17B4\u17B5\uFE00-\uFE0F]/gu;
@@ -45,17 +45,18 @@ export function consentView(shown, now) {
 /**
  * The approval dialog.
  *
- * @param {{site: string, user: string, description: string, args: Arguments, direct: boolean}} call
+ * @param {{site: string, user: string, description: string, args: Arguments, caller: Caller | null}} call `caller` is null for
+ *   the user's own (CALL-7)
  * @returns {View}
  */
-export function approvalView({ site, user, description, args, direct }) {
+export function approvalView({ site, user, description, args, caller }) {
   return {
     kind: 'approval',
     site,
     host: location.host,
     user,
-    title: direct ? 'Do you want to do this?' : 'May the agent do this for you?',
-    asker: direct ? 'You asked for this on the page.' : 'Asked for by the agent in this browser.',
+    title: caller ? 'May the agent do this for you?' : 'Do you want to do this?',
+    asker: caller ? `Asked for by ${asker(caller)}.` : 'You asked for this on the page.',
     description,
     scopes: [],
     until: '',
@@ -63,6 +64,14 @@ export function approvalView({ site, user, description, args, direct }) {
     approve: 'Approve with passkey',
     decline: 'Decline',
   };
+}
+
+/** @param {Caller} caller */
+function asker({ clientId, assurance, name }) {
+  if (assurance === 'opaque') return 'the agent in this browser';
+  const who = `“${visible(name ?? '')}”`;
+  if (assurance === 'registered') return `${who}, an agent that this site has registered as ${visible(clientId)}`;
+  return `${who}, which has proved that it belongs to ${visible(new URL(clientId).origin)}`;
 }
 
 /** @param {unknown} value */

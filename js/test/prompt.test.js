@@ -32,7 +32,7 @@ function ask(wish = {}) {
   const evidence = [];
   let challenges = 0;
   const request = () => ({
-    view: approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250', args, direct: false }),
+    view: approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250', args, caller: { clientId: 'agt_1', assurance: 'opaque', scopes: [] } }),
     action: { tool: 'transfer_money', args, issuer },
     displayText: 'Send 250',
     lifetime: 60_000,

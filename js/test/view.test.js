@@ -34,7 +34,7 @@ test('a consent that lasts beyond today names the day', () => {
 
 test('SHIM-8: approval shows the description as it came, and exactly the values', () => {
   const args = { amount: 250, name: 'Ada', nested: { list: [1, 'x'] }, none: null, empty: '' };
-  const view = approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250.00 EUR\nto Ada', args, direct: false });
+  const view = approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250.00 EUR\nto Ada', args, caller: { clientId: 'agt_1', assurance: 'opaque', scopes: [] } });
   assert.equal(view.description, 'Send 250.00 EUR\nto Ada');
   assert.deepEqual(view.values, [
     { name: 'amount', value: '250' },
@@ -44,7 +44,7 @@ test('SHIM-8: approval shows the description as it came, and exactly the values'
     { name: 'empty', value: '(empty)' },
   ]);
   assert.match(view.asker, /agent/);
-  assert.doesNotMatch(approvalView({ site: 'Harbor', user: 'Ada', description: '', args, direct: true }).asker, /agent/);
+  assert.doesNotMatch(approvalView({ site: 'Harbor', user: 'Ada', description: '', args, caller: null }).asker, /agent/);
 });
 
 test('APPR-2: what would not be seen in a value is', () => {

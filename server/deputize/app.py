@@ -20,7 +20,6 @@ from .crypto.webauthn import Ceremonies
 from .guard import Guard
 from .protocol.call import State
 from .protocol.credential import User
-from .protocol.errors import Refused
 from .protocol.ids import CallId
 from .protocol.policy import Policy
 from .protocol.token import CallToken
@@ -39,6 +38,7 @@ from .web.problems import not_routed, or_refuse
 __all__ = ["Deputize", "SiteUser", "build"]
 
 SWEEP_EVERY = 5.0  # seconds between sweeps of what has expired
+KEPT_AFTER = 600  # seconds that expired rows still answer `expired` rather than `unknown`
 CHECKPOINT_EVERY = 60  # seconds between checkpoints of a record that grew
 
 
@@ -126,16 +126,21 @@ class Deputize:
         signed, signed_at = -1, 0
         while True:
             await asyncio.sleep(SWEEP_EVERY)
+            now = self.authority.now()
             try:
-                now = self.authority.now()
-                await self.store.transact(lambda tx: calls.expire(tx, now))
-                await self.store.transact(lambda tx: tx.sweep(now))
+                await self.sweep(now)
                 size = self.store.read(lambda tx: tx.head().size)
                 if size != signed and now - signed_at >= CHECKPOINT_EVERY:
                     await self.authority.checkpoint()
                     signed, signed_at = size, now
-            except Refused as refused:
-                self.log.note("housekeeping", code=refused.refusal.code)
+            except Exception as error:  # what fails now is tried again in a moment; the owner reads why
+                self.log.note("housekeeping", error=repr(error))
+
+    async def sweep(self, now: int) -> None:
+        """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more."""
+        await self.store.transact(lambda tx: calls.expire(tx, now))
+        while await self.store.transact(lambda tx: tx.sweep(now - KEPT_AFTER)):
+            pass  # a thousand rows of each kind at a time, so that nobody waits long behind it
 
     async def aclose(self) -> None:
         """End housekeeping and close the store; what was acknowledged is on disk already."""

@@ -378,3 +378,10 @@ async def _again(page: Page, tool: str) -> dict[str, Any]:
     await page.refresh()
     body: dict[str, Any] = (await page.call(tool)).json()
     return body
+
+
+async def test_what_nobody_asks_for_expires_all_the_same(bank: Bank, grace: Page) -> None:  # CALL-4
+    call = (await grace.call("transfer_money", TRANSFER)).json()
+    bank.clock.forward(600)
+    await bank.deputize.sweep(int(bank.clock()))
+    assert (bank.last()["kind"], bank.last()["call_id"]) == ("call.expired", call["call_id"])

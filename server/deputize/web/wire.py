@@ -1,6 +1,8 @@
 """How our values look on the wire."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, cast
 
 from ..crypto.webauthn import request_options
 from ..protocol.agent import Agent
@@ -36,7 +38,7 @@ def call(call: Call, agent: Agent | None) -> dict[str, object]:
         "tool": call.tool,
         "scopes": list(call.scopes),
         "executes": call.executes,
-        "agent": {"client_id": agent.client_id, "assurance": agent.assurance.value} if agent else None,
+        "agent": caller(agent) if agent else None,
     }
     if call.description is not None:
         told["description"] = call.description
@@ -45,13 +47,19 @@ def call(call: Call, agent: Agent | None) -> dict[str, object]:
     return told
 
 
+def caller(agent: Agent) -> dict[str, str]:
+    """Write who calls; an attested agent has a name that users read."""
+    told = {"client_id": agent.client_id, "assurance": agent.assurance.value}
+    return {**told, "name": agent.name} if agent.name else told
+
+
 def consent_text(grant: Grant) -> str:
     """Say in one sentence what a grant lets an agent do; the dialog shows the parts too."""
-    shown = grant.shown
-    scopes = shown["scopes"]
-    assert isinstance(scopes, list)
-    titles = "; ".join(str(scope["title"]) for scope in scopes if isinstance(scope, dict))
-    return f"Let the agent in this browser act for you at {shown['site']}: {titles}"
+    shown = cast("Mapping[str, Any]", grant.shown)  # as `shown_grant` made it
+    agent, titles = shown["agent"], "; ".join(scope["title"] for scope in shown["scopes"])
+    who = f"{agent['name']} ({agent['client_id']})" if "name" in agent else "the agent in this browser"
+    limits = "".join(f"; only {limit}" for limit in shown.get("constraints", ()))
+    return f"Let {who} act for you at {shown['site']}: {titles}{limits}"
 
 
 def grant_request(grant: Grant) -> dict[str, object]:
@@ -74,6 +82,7 @@ def tool(declared: Tool) -> dict[str, Json]:
         "authenticator_class": declared.authenticator_class.value,
         "executes": declared.executes.value,
         "direct": declared.direct,
+        "opaque": declared.opaque,
     }
     if declared.input_schema is not None:
         told["input_schema"] = declared.input_schema.source
