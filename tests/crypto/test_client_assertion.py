@@ -1,4 +1,4 @@
-"""private_key_jwt: each check with the least change that fails it (RFC 7523 §3, rfc7523bis §4)."""
+"""private_key_jwt: each check with the least change that fails it (OAUTH-1; RFC 7523 §3, rfc7523bis §4)."""
 
 import json
 from typing import Any

@@ -125,7 +125,7 @@ def test_where_codes_may_be_sent_at_all(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", VECTORS["allowed"]["cases"], ids=lambda case: repr(case["text"]))
-def test_where_the_codes_of_a_client_may_be_sent(case: dict[str, Any]) -> None:
+def test_where_the_codes_of_a_client_may_be_sent(case: dict[str, Any]) -> None:  # OAUTH-3
     document = read({"redirect_uris": VECTORS["allowed"]["registered"]})
     assert redirect_allowed(document, case["text"]) is case["valid"]
 

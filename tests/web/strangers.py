@@ -85,8 +85,10 @@ async def serving(
 ) -> AsyncIterator[Server]:
     """Serve one answer, or let a handler do as it likes."""
     seen = Server()
+    handlers: set[asyncio.Task[Any] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.add(asyncio.current_task())
         seen.open += 1
         seen.most = max(seen.most, seen.open)
         try:
@@ -104,8 +106,12 @@ async def serving(
 
     server = await asyncio.start_server(serve, host, 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield seen
+    async with server:  # which waits for them when it ends
+        try:
+            yield seen
+        finally:
+            for handler in filter(None, handlers):
+                handler.cancel()
 
 
 def answer(body: bytes = BODY, status: str = "200 OK", *more: str, kind: str = "application/json") -> bytes:

@@ -50,6 +50,9 @@ def test_what_is_this_machine(address: str) -> None:
     assert is_loopback(address)
 
 
-@pytest.mark.parametrize("address", ["::", "::ffff:10.0.0.1", "localhost", "10.0.0.1", "fe80::1"])
+@pytest.mark.parametrize(
+    "address",
+    ["::", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::127.0.0.1", "localhost", "10.0.0.1", "fe80::1"],
+)
 def test_what_is_not_this_machine(address: str) -> None:
     assert not is_loopback(address)

@@ -1,4 +1,4 @@
-"""Who a client is: the policy says it, or the client's own origin, where the policy lets it."""
+"""AGENT-4, who a client is: the policy says it, or the client's own origin, where the policy lets it."""
 
 import asyncio
 import json

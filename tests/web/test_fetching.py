@@ -1,4 +1,4 @@
-"""Fetching from strangers: how one is led inside, kept waiting or filled up, each against a real server."""
+"""OAUTH-10: how one is led inside, kept waiting or filled up by strangers, each against a real server."""
 
 import asyncio
 import gzip

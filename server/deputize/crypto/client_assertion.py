@@ -1,4 +1,4 @@
-"""Clients that prove who they are with `private_key_jwt` (RFC 7523 §3, draft-ietf-oauth-rfc7523bis-11 §4)."""
+"""Clients that prove who they are: `private_key_jwt` (OAUTH-1; RFC 7523 §3, rfc7523bis-11 §4)."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What an agent says of itself at the URL that is its `client_id`: a Client ID Metadata Document.
+"""What an agent says of itself at the URL that is its `client_id`: a Client ID Metadata Document (AGENT-4).
 
 "Draft" below is draft-ietf-oauth-client-id-metadata-document-02. What is not read here is none of our
 business (RFC 7591 §2).

@@ -1,4 +1,4 @@
-"""Where an authorization code may be sent (RFC 9700 §2.1, RFC 8252 §7)."""
+"""Where an authorization code may be sent (OAUTH-3; RFC 9700 §2.1, RFC 8252 §7)."""
 
 import re
 from collections.abc import Iterable

@@ -23,6 +23,10 @@ _V4_INSIDE = [
         "240.0.0.0/4",  # reserved, and broadcast
     )
 ]
+_LOOPBACK = (
+    ip_network("127.0.0.0/8"),
+    ip_network("::1"),
+)  # in some Pythons `is_loopback` sees into mapped ones
 # Whatever lies outside this has IPv4 inside (mapped, compatible, NAT64), is local, or multicast …
 _V6_WORLD = ip_network("2000::/3")
 # … and this lies within.
@@ -54,7 +58,7 @@ def is_global(text: str) -> bool:
 def is_loopback(text: str) -> bool:
     """Tell whether an address is this machine; False for what is no address."""
     address = _address(text)
-    return address is not None and address.is_loopback
+    return address is not None and any(address in network for network in _LOOPBACK)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -23,7 +23,7 @@ class Client:
 
 
 class Clients:
-    """Looks clients up. Nothing is fetched from an origin that the policy does not name."""
+    """Looks clients up. Nothing is fetched from an origin that the policy does not name (AGENT-4)."""
 
     def __init__(self, policy: Policy, fetcher: Fetcher) -> None:
         """Look in this policy first, then with this fetcher."""
@@ -55,6 +55,14 @@ class Clients:
                 "An agent has to prove who it is here, with private_key_jwt.",
             )
         return Client(document, Assurance.ORIGIN)
+
+    def takes(self, client_id: str) -> bool:
+        """Tell whether the policy lets there be a client of this id; nothing is fetched for that."""
+        try:
+            origin = parse_client_id(client_id, self._policy.development).origin
+        except Refused:
+            return False
+        return client_id in self._policy.registered or origin in self._policy.ceiling.origins
 
     async def keys(self, document: ClientDocument, kid: str | None, now: int) -> tuple[Key, ...]:
         """Return a client's keys, fetched if need be, and again if none of them is `kid`: keys rotate.

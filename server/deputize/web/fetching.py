@@ -1,4 +1,4 @@
-"""Fetching what strangers point to, without being led inside.
+"""Fetching what strangers point to, without being led inside (OAUTH-10).
 
 "Draft" below is draft-ietf-oauth-client-id-metadata-document-02. The name is resolved here, every address is
 checked, and the connection goes to an address that was checked: there is nothing to swap in between. TLS is
