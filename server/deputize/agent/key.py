@@ -1,0 +1,86 @@
+"""The key of an agent: what it proves itself with, and what its delegations are bound to."""
+
+import secrets
+from pathlib import Path
+from typing import Self
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+from jwt.algorithms import ECAlgorithm
+from jwt.exceptions import InvalidKeyError
+
+from ..crypto import client_assertion, dpop, jwt
+from ..crypto.keys import thumbprint
+from ..protocol.canonical import Json, b64u
+from ..protocol.ids import Jkt
+from .private import create_private
+
+
+class AgentKey:
+    """A P-256 key, for client assertions and DPoP proofs. Nothing but `save` lets its private half out."""
+
+    def __init__(self, private_key: EllipticCurvePrivateKey) -> None:
+        """Use this key; ValueError for another curve than P-256."""
+        if not isinstance(private_key.curve, SECP256R1):
+            raise ValueError("an agent's key is on the curve P-256")
+        self._private_key = private_key
+        self._jwk: dict[str, Json] = {
+            name: str(value)
+            for name, value in ECAlgorithm.to_jwk(private_key.public_key(), as_dict=True).items()
+            if name in ("kty", "crv", "x", "y")
+        }
+        self._thumbprint = thumbprint(self._jwk)
+
+    def __repr__(self) -> str:
+        return f"AgentKey({self._thumbprint})"
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Make a new one."""
+        return cls(generate_private_key(SECP256R1()))
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a private JWK (RFC 7517) from a file; ValueError if it holds anything else, OSError."""
+        try:
+            key = ECAlgorithm.from_jwk(orjson.loads(Path(path).read_bytes()))
+            if isinstance(key, EllipticCurvePrivateKey):
+                return cls(key)
+        except (ValueError, TypeError, LookupError, InvalidKeyError):
+            pass  # the reason may quote the file
+        raise ValueError(f"{path} does not hold a private P-256 key as a JWK")
+
+    def save(self, path: Path | str) -> None:
+        """Write the private JWK to a new file, for its owner only; FileExistsError if there is one."""
+        private = {**self.public_jwk(), "d": str(ECAlgorithm.to_jwk(self._private_key, as_dict=True)["d"])}
+        create_private(Path(path), orjson.dumps(private, option=orjson.OPT_INDENT_2) + b"\n")
+
+    @property
+    def thumbprint(self) -> Jkt:
+        """Return the RFC 7638 thumbprint: its `kid`, and what a parent names it by (CHAIN-1)."""
+        return self._thumbprint
+
+    def public_jwk(self) -> dict[str, Json]:
+        """Return the public half, as it stands in the agent's document or in a site's policy."""
+        return {**self._jwk, "alg": "ES256", "kid": self._thumbprint, "use": "sig"}
+
+    def assertion(self, client_id: str, issuer: str, now: int) -> str:
+        """Return a new client assertion for this authority, good for 60 s and once (OAUTH-1; RFC 7523)."""
+        claims = {
+            "iss": client_id,
+            "sub": client_id,
+            "aud": issuer,
+            "iat": now,
+            "exp": now + client_assertion.LIFETIME,
+            "jti": b64u(secrets.token_bytes(16)),
+        }
+        return jwt.sign(claims, client_assertion.TYP, self._thumbprint, self._private_key)
+
+    def proof(self, method: str, url: str, now: int, access_token: str | None = None, **more: str) -> str:
+        """Return a new DPoP proof for one request (RFC 9449 §4.2); `more` are further claims, as `nonce`."""
+        jti = b64u(secrets.token_bytes(16))
+        return dpop.make(self._private_key, method, url, now, jti, access_token, **more)

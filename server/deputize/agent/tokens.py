@@ -1,0 +1,90 @@
+"""What an agent holds for one user, and where it keeps that."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Protocol, Self
+
+import orjson
+
+from ..protocol.canonical import Json
+from .errors import Unexpected
+from .private import replace_private
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A delegation: for which user, which scopes and within which limits (`authorization_details`, CONS-1).
+
+    `expires_at` is the end of the delegation token, in seconds by the authority's clock; the grant lives on.
+    """
+
+    issuer: str
+    client_id: str
+    user_id: str
+    grant_id: str
+    scope: str
+    expires_at: int
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False, default=None)
+    authorization_details: list[Json] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Json], issuer: str, client_id: str, now: int) -> Self:
+        """Read a token response (RFC 6749 §5.1, RFC 9449 §5); Unexpected if it is none for a key."""
+        match answer:
+            case {
+                "access_token": str(access_token),
+                "token_type": str(token_type),
+                "expires_in": int(expires_in),
+                "scope": str(scope),
+            } if token_type.lower() == "dpop":
+                pass
+            case _:
+                raise Unexpected("The authority did not answer with a DPoP-bound token.")
+        refresh_token, details = answer.get("refresh_token"), answer.get("authorization_details")
+        return cls(
+            issuer,
+            client_id,
+            str(answer.get("sub", "")),
+            str(answer.get("grant_id", "")),
+            scope,
+            now + expires_in,
+            access_token,
+            refresh_token if isinstance(refresh_token, str) else None,
+            details if isinstance(details, list) else [],
+        )
+
+
+class TokenStore(Protocol):
+    """Where an agent keeps its tokens between runs. Refresh tokens rotate: what is written last counts."""
+
+    def read(self) -> Tokens | None:
+        """Return what was written last, or None."""
+
+    def write(self, tokens: Tokens | None) -> None:
+        """Keep these in place of what was there; None: keep nothing."""
+
+
+class TokenFile:
+    """Keeps tokens in a file that only its owner can read. One process at a time may use it."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Use the file at `path`, which is made when there is something to keep."""
+        self._path = Path(path)
+
+    def read(self) -> Tokens | None:
+        """Return what is there, None if there is no file; ValueError if it holds anything else."""
+        try:
+            return Tokens(**orjson.loads(self._path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise ValueError(f"{self._path} does not hold the tokens of an agent") from None
+
+    def write(self, tokens: Tokens | None) -> None:
+        """Keep these, with mode 0600; None removes the file."""
+        if tokens is None:
+            self._path.unlink(missing_ok=True)
+        else:
+            replace_private(self._path, orjson.dumps(asdict(tokens), option=orjson.OPT_INDENT_2) + b"\n")
