@@ -119,4 +119,4 @@ def jwk(value: object) -> dict[str, str]:
         raise ValueError(
             'not a public P-256 key; write a JWK with kty = "EC", crv = "P-256", x and y'
         ) from error
-    return key
+    return {**key, "kid": value["kid"]} if isinstance(value.get("kid"), str) else key

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from ..crypto import client_assertion, jwt
+from ..crypto.keys import thumbprint
 from ..protocol.agent import Agent
 from ..protocol.client import ClientDocument
 from ..protocol.errors import Code, Refused
@@ -73,11 +74,14 @@ async def client_alone(ask: Ask, form: Form) -> tuple[Agent, Proof]:
 
 
 def api(ask: Ask, form: Form) -> Proof | None:
-    """Know an API of the site by a client assertion under its audience and a key of the policy; None if it is none."""
+    """Know an API of the site by a client assertion under its audience and a key of the policy; None if it is none.
+
+    Where there are several keys, `kid` is the thumbprint of the one.
+    """
     policy = ask.authority.policy
     if form.get("client_id", _issuer_of(form)) != policy.api.audience:
         return None
-    keys = tuple(Key(str(key["x"]), str(key["y"]), None) for key in policy.api.keys)
+    keys = tuple(Key(str(key["x"]), str(key["y"]), thumbprint(key)) for key in policy.api.keys)
     return _assertion(ask, form, keys, policy.api.audience)
 
 
