@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102  # what each method promises is written in service/ports.py
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ..protocol.agent import Agent
@@ -33,7 +33,7 @@ class Cursor(Protocol):
         """Return all remaining rows."""
 
 
-Execute = Callable[[str, Mapping[str, object]], Cursor]
+Execute = Callable[[str, Mapping[str, object] | Sequence[object]], Cursor]
 
 
 class Snapshot(Reader):

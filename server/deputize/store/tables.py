@@ -35,20 +35,20 @@ class Table(Generic[T]):
         self._value = value
         self._names = names
         self._fields: Callable[[T], tuple[object, ...]] = attrgetter(*names)
-        self._encode = [(field, write) for field, (write, _) in columns.items()]
+        self._encode = [(names.index(field), write) for field, (write, _) in columns.items()]
         self._decode = [(names.index(field), read) for field, (_, read) in columns.items()]
 
     def insert(self, *own: str) -> str:
         """Return the statement that stores a row; `own` are columns that are no fields."""
         names = (*self._names, *own)
-        marks = ", ".join(f":{name}" for name in names)
+        marks = ", ".join("?" for _ in names)
         return " ".join(("INSERT INTO", self.name, "(", ", ".join(names), ") VALUES (", marks, ")"))
 
-    def row(self, value: T) -> dict[str, Any]:
-        """Return the named parameters that hold `value`."""
-        row = dict(zip(self._names, self._fields(value), strict=True))
-        for field, write in self._encode:
-            row[field] = write(row[field])
+    def row(self, value: T) -> list[Any]:
+        """Return the columns that hold `value`, in the order of `insert`."""
+        row = [*self._fields(value)]
+        for index, write in self._encode:
+            row[index] = write(row[index])
         return row
 
     def value(self, row: tuple[Any, ...]) -> T:

@@ -191,7 +191,7 @@ class Transaction(Snapshot, Tx):
         return self._changed("DELETE FROM sessions WHERE digest = :digest", digest=digest)
 
     def add_credential(self, credential: Credential) -> bool:
-        return self._changed(_ADD_CREDENTIAL, **CREDENTIALS.row(credential))
+        return self._execute(_ADD_CREDENTIAL, CREDENTIALS.row(credential)).rowcount == 1
 
     def activate_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
         return self._changed(_ACTIVATE_CREDENTIAL, credential_id=credential_id, user_id=user_id)
@@ -210,7 +210,7 @@ class Transaction(Snapshot, Tx):
         return None if row is None else UserId(row[0])
 
     def add_agent(self, agent: Agent) -> bool:
-        return self._changed(_ADD_AGENT, **AGENTS.row(agent))
+        return self._execute(_ADD_AGENT, AGENTS.row(agent)).rowcount == 1
 
     def put_agent(self, agent: Agent) -> None:
         self._execute(_PUT_AGENT, AGENTS.row(agent))
@@ -220,7 +220,7 @@ class Transaction(Snapshot, Tx):
 
     def add_grant(self, grant: Grant) -> None:
         was_active = grant.state in {GrantState.ACTIVE, GrantState.REVOKED}
-        self._execute(_ADD_GRANT, {**GRANTS.row(grant), "was_active": int(was_active)})
+        self._execute(_ADD_GRANT, [*GRANTS.row(grant), int(was_active)])
 
     def move_grant(
         self, grant_id: GrantId, state: GrantState, now: int, expires_at: int | None = None
