@@ -46,6 +46,8 @@ class Schema:
 
     def fault(self, value: Json) -> str | None:
         """Return the first fault as `/pointer: message`, or None. Only the message, never the schema, is told."""
+        if self._validator.is_valid(value):  # many times faster than to list no faults
+            return None
         for error in self._validator.iter_errors(value):
             pointer = "".join(f"/{step}" for step in error.instance_path) or "/"
             return f"{pointer}: {error.message}"[:300]
