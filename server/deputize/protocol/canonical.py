@@ -94,7 +94,12 @@ def unb64u(text: str) -> bytes:
 
 def args_s256(args: Json) -> str:
     """Return base64url(SHA-256(JCS(args))) (HASH-1); raises `JsonError`."""
-    return b64u(hashlib.sha256(canonicalize(args)).digest())
+    return s256(canonicalize(args))
+
+
+def s256(data: bytes) -> str:
+    """Return base64url(SHA-256(data))."""
+    return b64u(hashlib.sha256(data).digest())
 
 
 def action_hash(tool: str, args: Json, server_id: str) -> bytes:

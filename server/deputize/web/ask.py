@@ -13,7 +13,7 @@ from ..protocol.errors import USED_PROOF, Code, Refused
 from ..protocol.token import Delegation
 from ..service import credentials
 from ..service.credentials import SignIn
-from ..service.ports import Proof
+from ..service.ports import Proof, Reader
 from . import session
 from .authority import Authority
 
@@ -75,16 +75,27 @@ class Ask:
         if headers.get("sec-fetch-site") not in (None, "same-origin", "same-site"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
 
-    async def signed_in(self) -> SignIn | None:
-        """Tell who is signed in: by our own session, or by the site's login where it was given."""
+    async def session(self) -> Callable[[Reader], SignIn | None]:
+        """Return what tells who is signed in, in whatever transaction wants to know.
+
+        It goes by our own session, or by the site's login where that was given.
+        """
+        digest, now = self.session_digest, self.now
         if self.authority.current_user is not None:
-            return await self._site_user(self.authority)
-        if self.session_digest is None:
-            return None
-        found = self.authority.store.read(lambda tx: tx.session(self.session_digest or b""))
-        if found is None or self.now >= found.expires_at:
-            return None
-        return SignIn(found.user_id, found.auth_time)
+            known = await self._site_user(self.authority)
+            return lambda tx: known
+        if digest is None:
+            return lambda tx: None
+
+        def look(tx: Reader) -> SignIn | None:
+            found = tx.session(digest)
+            return SignIn(found.user_id, found.auth_time) if found and now < found.expires_at else None
+
+        return look
+
+    async def signed_in(self) -> SignIn | None:
+        """Tell who is signed in now."""
+        return self.authority.store.read(await self.session())
 
     async def _site_user(self, authority: Authority) -> SignIn | None:
         assert authority.current_user is not None

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import cast
+from typing import TypeVar, cast
 
 from starlette.responses import Response
 
+from ..protocol.agent import Agent
 from ..protocol.call import CALL_TOKEN_LIFETIME, Call, State
-from ..protocol.canonical import Json, args_s256, canonicalize, unb64u
+from ..protocol.canonical import Json, canonicalize, s256, unb64u
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, is_id
 from ..protocol.tool import Executes, is_tool_name
 from ..service import calls
 from ..service.calls import CallRequest, Denied, PageRequest
-from ..service.ports import Tx
+from ..service.ports import Reader, Tx
 from . import wire
 from .ask import Ask
 from .operations import Log
 from .problems import answer, or_refuse, refusal_response
+
+T = TypeVar("T")
 
 MAX_DELIVERED = 100
 _ENDINGS = {"declined": State.DECLINED, "cancelled": State.CANCELLED}
@@ -36,33 +39,39 @@ class Calls:
         authority = ask.authority
         ask.check_origin()
         body = await ask.json({"tool": str, "arguments": dict, "definition_s256": str}, {"delivered": list})
-        who = await ask.signed_in()
+        session = await ask.session()
         tool = _tool_name(body["tool"])
         arguments = cast(dict[str, Json], body["arguments"])
-        digest = args_s256(arguments)
+        canonical = canonicalize(arguments)
+        digest = s256(canonical)
         delegation, page, evidence = ask.caller({"tool": tool, "args_s256": digest})
-        request = CallRequest(
-            tool=tool,
-            arguments=arguments,
-            canonical=canonicalize(arguments),
-            args_s256=digest,
-            definition_s256=_digest(body["definition_s256"]),
-            delivered=_call_ids(body.get("delivered", [])),
-            page=page,
-            evidence=evidence,
-            session_user=who.user_id if who else None,
-            delegation=delegation,
-        )
+        definition_s256 = _digest(body["definition_s256"])
+        delivered = _call_ids(body.get("delivered", []))
+
+        def decide(tx: Tx) -> tuple[Call | Denied | Refusal, Agent | None]:
+            who = session(tx)
+            request = CallRequest(
+                tool=tool,
+                arguments=arguments,
+                canonical=canonical,
+                args_s256=digest,
+                definition_s256=definition_s256,
+                delivered=delivered,
+                page=page,
+                evidence=evidence,
+                session_user=who.user_id if who else None,
+                delegation=delegation,
+            )
+            return _with_agent(tx, calls.create(tx, request, authority.policy, authority.random, ask.now))
+
         started = perf_counter()
-        decided = await authority.store.transact(
-            lambda tx: calls.create(tx, request, authority.policy, authority.random, ask.now)
-        )
+        decided, agent = await authority.store.transact(decide)
         if isinstance(decided, Denied):
             self._log.denied(decided.call_id, decided.refusal)
             return refusal_response(decided.refusal, call_id=decided.call_id, state="denied")
         call = or_refuse(decided)
         self._log.decided(call, started)
-        return self._answer(ask, call)
+        return self._answer(ask, call, agent)
 
     async def challenge(self, ask: Ask) -> Response:
         """Mint the challenge, at the user's click (APPR-1)."""
@@ -87,11 +96,12 @@ class Calls:
                 tx, request, evidence, authority.ceremonies, authority.policy, ask.now
             )
         )
-        call = or_refuse(
-            await authority.store.transact(lambda tx: calls.approve(tx, request, verdict, ask.now))
+        decided, agent = await authority.store.transact(
+            lambda tx: _with_agent(tx, calls.approve(tx, request, verdict, ask.now))
         )
+        call = or_refuse(decided)
         self._log.decided(call, started)
-        return self._answer(ask, call)
+        return self._answer(ask, call, agent)
 
     async def deny(self, ask: Ask) -> Response:
         """End a call that the user declined, or whose dialog went away (APPR-6)."""
@@ -152,21 +162,22 @@ class Calls:
         return Executes.API, None
 
     async def _transact_and_show(self, ask: Ask, fn: Callable[[Tx], Call | Refusal]) -> Response:
-        return answer(self._shown(ask, or_refuse(await ask.authority.store.transact(fn))))
+        decided, agent = await ask.authority.store.transact(lambda tx: _with_agent(tx, fn(tx)))
+        return answer(wire.call(or_refuse(decided), agent))
 
-    def _answer(self, ask: Ask, call: Call) -> Response:
+    def _answer(self, ask: Ask, call: Call, agent: Agent | None) -> Response:
         """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
-        shown = self._shown(ask, call)
+        shown = wire.call(call, agent)
         if call.state is State.PENDING:
             return answer(shown, 202)
         token = ask.authority.call_token(call, ask.now)
         return answer({**shown, "call_token": token, "expires_in": CALL_TOKEN_LIFETIME})
 
-    def _shown(self, ask: Ask, call: Call) -> dict[str, object]:
-        client_id = call.client_id
-        return wire.call(
-            call, ask.authority.store.read(lambda tx: tx.agent(client_id)) if client_id else None
-        )
+
+def _with_agent(tx: Reader, decided: T) -> tuple[T, Agent | None]:
+    """Return what was decided, and for a call who makes it: both of one transaction."""
+    client_id = decided.client_id if isinstance(decided, Call) else None
+    return decided, tx.agent(client_id) if client_id else None
 
 
 def _call_id(ask: Ask) -> CallId:
