@@ -85,7 +85,7 @@ wait = 0
     assert policy.site == Site(
         "Harbor", "https://www.harbor.example", "https://auth.harbor.example:8443", "harbor.example"
     )
-    assert policy.api == Api("urn:harbor", ("https://api.harbor.example",), (KEY,))
+    assert policy.api == Api("urn:harbor", ("https://api.harbor.example",), ({**KEY, "kid": "one"},))
     assert policy.scopes == {
         "account:read": Scope("account:read", "See your accounts", writes=False),
         "pay": Scope("pay", "Send money", writes=True),

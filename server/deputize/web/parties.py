@@ -81,7 +81,7 @@ def api(ask: Ask, form: Form) -> Proof | None:
     policy = ask.authority.policy
     if form.get("client_id", _issuer_of(form)) != policy.api.audience:
         return None
-    keys = tuple(Key(str(key["x"]), str(key["y"]), thumbprint(key)) for key in policy.api.keys)
+    keys = tuple(Key(str(key["x"]), str(key["y"]), str(key.get("kid") or thumbprint(key))) for key in policy.api.keys)
     return _assertion(ask, form, keys, policy.api.audience)
 
 
