@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent
-from ..protocol.errors import USED_PROOF, Code, Refusal
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState, shown_grant
 from ..protocol.ids import GrantId, UserId, make_id
 from ..protocol.policy import Policy
@@ -34,16 +34,21 @@ class Caller:
     proof: Proof
 
 
-def spend(tx: Tx, caller: Caller) -> Refusal | None:
-    """Use up the caller's client assertion and DPoP proof (PROOF-2, OAUTH-1), and see that the agent is not revoked."""
-    if not tx.use_proof(caller.assertion):
+def authenticate(tx: Tx, assertion: Proof, agent: Agent | None) -> Refusal | None:
+    """Use up a client assertion (OAUTH-1), and see that the agent is not revoked; None for an API of the site."""
+    if not tx.use_proof(assertion):
         return _USED_ASSERTION
-    if not tx.use_proof(caller.proof):
-        return USED_PROOF
-    known = tx.agent(caller.agent.client_id)
+    known = tx.agent(agent.client_id) if agent is not None else None
     if known is not None and known.revoked_at is not None:
         return Refusal(Code.INVALID_CLIENT, "The owner of this site has revoked this agent.")
     return None
+
+
+def spend(tx: Tx, caller: Caller) -> Refusal | None:
+    """Use up the caller's client assertion and DPoP proof (OAUTH-1, PROOF-2)."""
+    if refusal := authenticate(tx, caller.assertion, caller.agent):
+        return refusal
+    return None if tx.use_proof(caller.proof) else USED_PROOF
 
 
 def push(tx: Tx, caller: Caller, request: AuthorizationRequest, policy: Policy) -> Refusal | None:
@@ -52,6 +57,9 @@ def push(tx: Tx, caller: Caller, request: AuthorizationRequest, policy: Policy) 
         return refusal
     if refusal := grants.askable(request.scopes, policy.ceiling.of(caller.agent), policy):
         return Refusal(Code.INVALID_SCOPE, refusal.detail)
+    if unknown := [part.tool for part in request.constraints.parts if part.tool not in policy.tools]:
+        detail = f"authorization_details: the site has no tool {unknown[0]}."
+        return Refusal(Code.INVALID_AUTHORIZATION_DETAILS, detail)
     tx.add_request(request)
     return None
 
@@ -93,7 +101,9 @@ def show(
     )
     tx.add_grant(grant)
     tx.append(grants.requested_entry(grant), now)
-    if not tx.open_request(request.request_id, user_id, grant_id, now + OPEN_LIFETIME):
+    first = request.grant_id is None and request.redirect_uri is not None
+    until = now + OPEN_LIFETIME if first else request.expires_at  # a device was told when its code ends
+    if not tx.open_request(request.request_id, user_id, grant_id, until):
         return _GONE
     return grant
 
@@ -111,7 +121,7 @@ def agree(
         return renewable
     until = now + CODE_LIFETIME if code_digest is not None else request.expires_at
     if not tx.settle_request(request_id, Status.GRANTED, code_digest, until):
-        return _GONE
+        raise Refused.of(_GONE)  # answered meanwhile: there is no grant either
     return replace(request, status=Status.GRANTED)
 
 
@@ -167,7 +177,8 @@ def poll(tx: Tx, caller: Caller, digest: bytes, now: int) -> Renewable | Refusal
 
 def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) -> Renewable | Refusal:
     grant = tx.grant(request.grant_id) if request.grant_id is not None else None
-    if grant is None or now >= request.expires_at:
+    used = request.status is Status.REDEEMED
+    if grant is None or (now >= request.expires_at and not used):
         return _BAD_CODE
     if request.document_s256 != caller.document_s256:  # OAUTH-6
         grants.revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_CLIENT)

@@ -289,6 +289,14 @@ def _redeemable(tx: Tx, call: Call, args_s256: str, by: Executes, now: int) -> R
     return _grant_dead(tx, call, now)
 
 
+def is_redeemable(reader: Reader, token: CallToken, now: int) -> bool:
+    """Tell whether a call token is good for a redemption now (OAUTH-8)."""
+    call = reader.call(token.call_id)
+    if call is None or call.state is not State.APPROVED or call.overdue(now) is not None:
+        return False
+    return _grant_dead(reader, call, now) is None
+
+
 def report(
     tx: Tx, call_id: CallId, outcome: State, by: Executes, now: int, page: PageRequest | None
 ) -> Call | Refusal:
@@ -370,7 +378,7 @@ def _stopped(call: Call) -> Refusal:
     return Refusal(code, f"This call is {call.state}.", {"state": call.state.value})
 
 
-def _grant_dead(tx: Tx, call: Call, now: int) -> Refusal | None:
+def _grant_dead(tx: Reader, call: Call, now: int) -> Refusal | None:
     """Read the live grants and agent again; the user's own call has neither (CALL-7)."""
     if call.grant_id is None:
         return None

@@ -237,7 +237,13 @@ def revoke_agent(tx: Tx, client_id: str, now: int) -> Refusal | None:
 
 
 def renew(
-    tx: Tx, jkt: Jkt, grant_id: str, generation: int, client_id: str | None, now: int
+    tx: Tx,
+    jkt: Jkt,
+    grant_id: str,
+    generation: int,
+    client_id: str | None,
+    scopes: ScopeSet | None,
+    now: int,
 ) -> Renewable | Refusal:
     """Rotate a refresh token whose seal was checked, for the key of a proof that is spent; an older one than the previous
     revokes the grant (TOKEN-4).
@@ -248,6 +254,8 @@ def renew(
         return _BAD_REFRESH
     if dead_link(tx.lineage(grant.grant_id), now) is not None or client_id not in (None, agent.client_id):
         return _BAD_REFRESH
+    if scopes is not None and scopes != grant.scopes:  # RFC 6749 §6
+        return Refusal(Code.INVALID_SCOPE, "A delegation is renewed as it is. To narrow it, hand it on.")
     rotated = tx.rotate_refresh(grant.grant_id, generation, now, REFRESH_GRACE)
     if rotated is None:
         revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)

@@ -95,6 +95,7 @@ class Authority:
                 "refresh", [grant.grant_id, renewable.generation, refresh_until]
             ),
             "scope": str(grant.scopes),
+            **({"authorization_details": grant.constraints.details()} if grant.constraints.parts else {}),
             "grant_id": grant.grant_id,
             "client_id": agent.client_id,
             "sub": grant.user_id,

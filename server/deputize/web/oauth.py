@@ -23,7 +23,7 @@ from ..protocol.request import (
     make_user_code,
 )
 from ..protocol.scope import ScopeSet
-from ..service import authorizations, grants, handoffs
+from ..service import authorizations, calls, grants, handoffs
 from ..service.grants import Renewable
 from ..service.ports import Proof, Tx
 from .ask import Ask
@@ -40,8 +40,10 @@ async def push(ask: Ask) -> Response:
     """`/par`: take an authorization request (OAUTH-3; RFC 9126)."""
     form = await read_form(ask)
     asking = await party(ask, form)
-    if form.get("response_type") != "code":
-        raise Refused(Code.UNSUPPORTED_RESPONSE_TYPE, "The response type is code.")
+    if form.get("response_type") != "code" or form.get("response_mode", "query") != "query":
+        raise Refused(Code.UNSUPPORTED_RESPONSE_TYPE, "The response type is code, in the query.")
+    if "request" in form or "request_uri" in form:  # RFC 9126 §2.1
+        raise Refused(Code.INVALID_REQUEST, "Send the parameters themselves.")
     _may(asking, "authorization_code")
     redirect_uri = _needed(form, "redirect_uri")
     if not redirect_allowed(asking.document, redirect_uri):
@@ -81,6 +83,9 @@ async def device_authorization(ask: Ask) -> Response:
 async def token(ask: Ask) -> Response:
     """`/token`: code, device code, token exchange, refresh."""
     form = await read_form(ask)
+    if "authorization_details" in form and form.get("grant_type") != TOKEN_EXCHANGE:
+        detail = "authorization_details are asked for at /par; a delegation is narrowed by token exchange."
+        raise Refused(Code.INVALID_AUTHORIZATION_DETAILS, detail)
     match form.get("grant_type"):
         case "refresh_token":
             return await _refresh(ask, form)
@@ -113,14 +118,13 @@ async def introspect(ask: Ask) -> Response:
     form = await read_form(ask)
     text = _needed(form, "token")
     own = api(ask, form)
-    agent, proof = (None, own) if own is not None else await client_alone(ask, form)
-    await ask.use_once(proof)
+    agent, assertion = (None, own) if own is not None else await client_alone(ask, form)
+    await _transact(ask, lambda tx: authorizations.authenticate(tx, assertion, agent))
     authority = ask.authority
     try:
         if agent is None:
             call_token = authority.read_call_token(text, ask.now)
-            call = authority.store.read(lambda tx: tx.call(call_token.call_id))
-            active = call is not None and call.state == "approved" and call.overdue(ask.now) is None
+            active = authority.store.read(lambda tx: calls.is_redeemable(tx, call_token, ask.now))
             claims = call_token.claims(authority.policy.site.issuer, authority.policy.api.audience)
             return answer({"active": True, "token_type": "N_A", **claims} if active else {"active": False})
         delegation = authority.delegation(text, ask.now)
@@ -137,15 +141,18 @@ async def revoke(ask: Ask) -> Response:
     """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
     form = await read_form(ask)
     text = _needed(form, "token")
-    agent, proof = await client_alone(ask, form)
+    agent, assertion = await client_alone(ask, form)
     grant_id = _grant_of(ask, text)
 
-    def give_back(tx: Tx) -> None:
-        grant = tx.grant(grant_id) if grant_id and tx.use_proof(proof) else None
+    def give_back(tx: Tx) -> Refusal | None:
+        if refusal := authorizations.authenticate(tx, assertion, agent):
+            return refusal
+        grant = tx.grant(grant_id) if grant_id else None
         if grant is not None and grant.client_id == agent.client_id:
             grants.revoke_grant(tx, grant, ask.now, by="agent")
+        return None
 
-    await ask.authority.store.transact(give_back)
+    await _transact(ask, give_back)
     return Response(status_code=200)
 
 
@@ -177,7 +184,9 @@ async def metadata(ask: Ask) -> Response:
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
             "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "introspection_endpoint_auth_signing_alg_values_supported": ["ES256"],
             "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "revocation_endpoint_auth_signing_alg_values_supported": ["ES256"],
             "authorization_response_iss_parameter_supported": True,
             "client_id_metadata_document_supported": True,
             "dpop_signing_alg_values_supported": ["ES256"],
@@ -204,6 +213,7 @@ async def _refresh(ask: Ask, form: Form) -> Response:
     """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent is known by its key alone; an attested one says who it is."""
     authority = ask.authority
     grant_id, generation = authority.refresh_token(form.get("refresh_token", ""), ask.now)
+    scopes = _scopes(form) if "scope" in form else None
     grant = authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
     if grant is None:
         raise Refused(Code.INVALID_GRANT, "There is no such grant any more.")
@@ -213,7 +223,7 @@ async def _refresh(ask: Ask, form: Form) -> Response:
         return await _issue(
             ask,
             lambda tx: (
-                grants.renew(tx, proof.jkt, grant_id, generation, client_id, ask.now)
+                grants.renew(tx, proof.jkt, grant_id, generation, client_id, scopes, ask.now)
                 if tx.use_proof(proof)
                 else USED_PROOF
             ),
@@ -224,7 +234,9 @@ async def _refresh(ask: Ask, form: Form) -> Response:
         ask,
         lambda tx: (
             authorizations.spend(tx, caller)
-            or grants.renew(tx, caller.proof.jkt, grant_id, generation, caller.agent.client_id, ask.now)
+            or grants.renew(
+                tx, caller.proof.jkt, grant_id, generation, caller.agent.client_id, scopes, ask.now
+            )
         ),
     )
 
@@ -233,12 +245,18 @@ async def _exchange(ask: Ask, form: Form) -> Response:
     """Hand on, or take over what was handed on (CHAIN-1, CHAIN-2; RFC 8693)."""
     asking = await party(ask, form)
     authority, caller = ask.authority, asking.caller
+    if "actor_token" in form:  # who acts is who proves it, never who is named
+        raise Refused(Code.INVALID_REQUEST, "The actor is the client itself: send no actor_token.")
     subject = _needed(form, "subject_token")
     scopes = _scopes(form) if "scope" in form else None
     asked = _constraints(form)
     if form.get("subject_token_type") == ACCESS_TOKEN:
-        delegation = authority.delegation(subject, ask.now)
-        child, jkt = ClientId(_needed(form, "requested_actor")), Jkt(_needed(form, "dpop_jkt"))
+        _produces(form, JWT_TYPE)
+        try:
+            delegation = authority.delegation(subject, ask.now)
+        except Refused as refused:  # RFC 8693 §2.2.2
+            raise Refused(Code.INVALID_GRANT, refused.refusal.detail) from refused
+        child, jkt = _child(ask, form)
         handed = or_refuse(
             await authority.store.transact(
                 lambda tx: handoffs.hand_on(tx, caller, delegation, child, jkt, scopes, asked, ask.now)
@@ -259,6 +277,7 @@ async def _exchange(ask: Ask, form: Form) -> Response:
         raise Refused(
             Code.INVALID_REQUEST, "subject_token_type is that of an access token or, for a handoff, of a jwt."
         )
+    _produces(form, ACCESS_TOKEN)
     received = jwt.verify(subject, handoff.TYP, authority.keys.public_key, code=Code.INVALID_GRANT)
     taken = Handoff.parse(received, authority.policy.site.issuer, ask.now)
     once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", ask.now + 2 * handoff.LIFETIME)
@@ -307,6 +326,21 @@ def _request(
         secret_digest=digest(device_code.encode()) if device_code else None,
         expires_at=ask.now + lifetime,
     )
+
+
+def _produces(form: Form, token_type: str) -> None:
+    if form.get("requested_token_type", token_type) != token_type:
+        raise Refused(Code.INVALID_REQUEST, f"What comes of this is a token of type {token_type}.")
+
+
+def _child(ask: Ask, form: Form) -> tuple[ClientId, Jkt]:
+    """Read whom a handoff is for; Refused(invalid_request) for what the policy lets nobody be."""
+    child, jkt = _needed(form, "requested_actor"), _needed(form, "dpop_jkt")
+    if not ask.authority.clients.takes(child):
+        raise Refused(Code.INVALID_REQUEST, "This site takes no such agent as the requested_actor.")
+    if not is_code_challenge(jkt):  # a SHA-256 in base64url as well
+        raise Refused(Code.INVALID_REQUEST, "dpop_jkt is the RFC 7638 thumbprint of a key.")
+    return ClientId(child), Jkt(jkt)
 
 
 def _may(asking: Party, grant_type: str) -> None:
