@@ -70,6 +70,7 @@ approval.when.properties.amount.minimum = 100
 authenticator_class = "cross-platform"
 executes = "page"
 direct = true
+opaque = false
 describe = "Send {{ amount }}"
 input_schema = { properties = { amount = { type = "number" } } }
 [agents.opaque]
@@ -97,6 +98,7 @@ wait = 0
     assert transfer.authenticator_class is AuthenticatorClass.CROSS_PLATFORM
     assert transfer.executes is Executes.PAGE
     assert transfer.direct
+    assert (policy.tools["help"].opaque, transfer.opaque) == (True, False)  # AGENT-3
     assert transfer.description({"amount": 5}) == "Send 5"
     assert transfer.input_schema is not None
     assert transfer.input_schema.fault({"amount": "5"}) is not None

@@ -36,6 +36,7 @@ class Policy:
     """All of it. `wait` is how long, in seconds, the shim lets an agent wait for a human (SHIM-7).
 
     `registered` are the agents whose keys the owner knows; with `development`, agents may live on this machine.
+    `single_user`, for development, is who calls over MCP from this machine without saying so (MCP-4).
 
     Nothing in it changes but `tools`: `tool()` adds to them until the app is built from this policy.
     """
@@ -51,6 +52,7 @@ class Policy:
     wait: int = 20
     registered: Mapping[ClientId, ClientDocument] = field(default_factory=dict)
     development: bool = False
+    single_user: str | None = None
 
     def origins(self) -> frozenset[str]:
         """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""
@@ -68,6 +70,7 @@ class Policy:
         executes: str = Executes.API,
         direct: bool = False,
         input_schema: Mapping[str, Json] | None = None,
+        opaque: bool = True,
     ) -> Callable[[Describe], Describe]:
         """Declare a tool from Python: a decorator for the function that describes a call of it.
 
@@ -91,6 +94,7 @@ class Policy:
                 direct,
                 describe,
                 None if input_schema is None else Schema(input_schema),
+                opaque,
             )
             undeclared = [scope for scope in tool.scopes if scope not in self.scopes]
             if undeclared:

@@ -90,6 +90,7 @@ class ToolTable(Table):
     authenticator_class: Annotated[AuthenticatorClass, Field(strict=False)] = AuthenticatorClass.PLATFORM
     executes: Annotated[Executes, Field(strict=False)] = Executes.API
     direct: bool = False
+    opaque: bool = True
     input_schema: Annotated[Schema | None, PlainValidator(schemas.schema)] = None
     describe: Annotated[Describe | None, PlainValidator(_describe)] = None
 
