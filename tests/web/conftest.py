@@ -1,6 +1,7 @@
 """A bank in memory of this process, over the real ASGI app, store and keys; time is the test's."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,16 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from tests.web.agents import ERRAND, FOURTH, HELPER, THIRD, Client, new_key, with_agents
 
 from deputize import settings
+from deputize.agent import AgentKey
 from deputize.app import Deputize
 from deputize.protocol.ids import GrantId
+from deputize.protocol.policy import Policy
 from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page
+from deputize.testing.page import Page, browser_cookies
 
 ORIGIN = "https://bank.example"
 ISSUER = f"{ORIGIN}/deputize"
@@ -90,11 +95,21 @@ class Bank:
     http: httpx2.AsyncClient
     clock: Clock
     pages: list[Page] = field(default_factory=list)
+    keys: dict[str, EllipticCurvePrivateKey] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        return self.deputize.policy.site.origin
+
+    @property
+    def issuer(self) -> str:
+        return self.deputize.policy.site.issuer
 
     def page(self, same_browser_as: Page | None = None, **authenticator: Any) -> Page:
         """Open a browser profile, or a second page key in an existing one."""
         client = same_browser_as.http if same_browser_as else self.client()
-        page = Page(client, ISSUER, ORIGIN, SoftAuthenticator(ORIGIN, **authenticator), self.clock)
+        device = SoftAuthenticator(self.origin, **authenticator)
+        page = Page(client, self.issuer, self.origin, device, self.clock)
         if same_browser_as:
             page.authenticator, page.csrf = same_browser_as.authenticator, same_browser_as.csrf
         self.pages.append(page)
@@ -102,7 +117,12 @@ class Bank:
 
     def client(self) -> httpx2.AsyncClient:
         """Make a client with its own cookies."""
-        return httpx2.AsyncClient(transport=httpx2.ASGITransport(_mounted(self.deputize)), base_url=ORIGIN)
+        transport = httpx2.ASGITransport(_mounted(self.deputize))
+        return httpx2.AsyncClient(transport=transport, base_url=self.origin, cookies=browser_cookies())
+
+    def agent(self, client_id: str) -> Client:
+        """Let an agent come that the bank has registered."""
+        return Client(self, client_id, self.keys[client_id])
 
     def entries(self) -> list[dict[str, Any]]:
         """Read the record."""
@@ -129,22 +149,29 @@ def _mounted(deputize: Deputize) -> Any:
 
 
 @pytest.fixture
-def policy(tmp_path: Path) -> settings.Policy:
+def policy(tmp_path: Path) -> Policy:
     path = tmp_path / "deputize.toml"
     path.write_text(POLICY)
     return settings.load(path)
 
 
-@pytest.fixture
-async def bank(tmp_path: Path, policy: settings.Policy) -> AsyncIterator[Bank]:
+@asynccontextmanager
+async def opened(policy: Policy, data: Path) -> AsyncIterator[Bank]:
+    """Run a bank under this policy."""
     clock = Clock()
-    deputize = Deputize(policy, tmp_path / "var", clock=clock)
+    deputize = Deputize(policy, data, clock=clock)
     bank = Bank(deputize, httpx2.AsyncClient(), clock)
     yield bank
     for page in bank.pages:
         await page.http.aclose()
     await bank.http.aclose()
     await deputize.aclose()
+
+
+@pytest.fixture
+async def bank(tmp_path: Path, policy: Policy) -> AsyncIterator[Bank]:
+    async with opened(policy, tmp_path / "var") as bank:
+        yield bank
 
 
 @pytest.fixture
@@ -155,3 +182,34 @@ async def grace(bank: Bank) -> Page:
     answer = await page.deputize("account:read payments:write")
     assert answer.status_code == 200, answer.text
     return page
+
+
+@pytest.fixture
+async def local(tmp_path: Path) -> AsyncIterator[Bank]:
+    """Run a bank on this machine that has registered four agents, and a key for its API."""
+    keys = {client_id: new_key() for client_id in (HELPER, ERRAND, THIRD, FOURTH, "api")}
+    registered = {client_id: AgentKey(key) for client_id, key in keys.items()}
+    text = with_agents(POLICY, registered, api=registered.pop("api"))
+    async with opened(settings.loads(text.encode()), tmp_path / "var") as bank:
+        bank.keys = keys
+        yield bank
+
+
+@pytest.fixture
+async def ada(local: Bank) -> Page:
+    """Give a user who is signed in at the local bank."""
+    page = local.page()
+    assert (await page.sign_up("Ada Lovelace")).status_code == 200
+    return page
+
+
+@pytest.fixture
+def helper(local: Bank) -> Client:
+    """Give an agent that the local bank has registered."""
+    return local.agent(HELPER)
+
+
+@pytest.fixture
+def errand(local: Bank) -> Client:
+    """Give another one."""
+    return local.agent(ERRAND)

@@ -1,9 +1,11 @@
 """What the shim does, in Python over HTTP: for tests of the authority without a browser, and for benchmarks."""
 
+import re
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -17,6 +19,14 @@ from ..protocol.canonical import Json, args_s256, b64u
 from .authenticator import SoftAuthenticator
 
 Answer = dict[str, Json]
+
+_REQUEST = re.compile(r'data-request="([^"]+)"')
+_CSRF = re.compile(r'name="deputize-csrf" content="([^"]+)"')
+
+
+def browser_cookies() -> CookieJar:
+    """Make a jar that sends secure cookies to http://localhost, too, as browsers do."""
+    return CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
 
 
 @dataclass
@@ -119,13 +129,36 @@ class Page:
     async def call(self, tool: str, arguments: Answer | None = None, **more: Json) -> httpx2.Response:
         """Call a tool under the delegation, as the shim does."""
         token = str(self.tokens.get("access_token", ""))
-        body: Answer = {
-            "tool": tool,
-            "arguments": arguments or {},
-            "definition_s256": args_s256({"name": tool}),
-        }
         headers = {"authorization": f"DPoP {token}", "dpop": self.proof("POST", "/calls", token)}
-        return await self.send("POST", "/calls", {**body, **more}, headers, page=False)
+        return await self.send("POST", "/calls", _call(tool, arguments, more), headers, page=False)
+
+    async def call_for(
+        self, evidence: str, tool: str, arguments: Answer | None = None, **more: Json
+    ) -> httpx2.Response:
+        """Call a tool for an attested agent: forward its evidence as the shim does (EVID-1)."""
+        token, _, proof = evidence.partition("~")
+        headers = {"authorization": f"DPoP {token}", "dpop": proof}
+        return await self.send("POST", "/calls", _call(tool, arguments, more), headers)
+
+    async def authorize(self, url: str, *, approve: bool = True) -> httpx2.Response:
+        """Open the consent page that an agent sent its user to, and answer it (OAUTH-4, OAUTH-7).
+
+        The answer's `redirect_to` is where a browser would go on. Where there is nothing to answer, the page
+        itself is returned.
+        """
+        page = await self.http.get(url)
+        request, csrf = _REQUEST.search(page.text), _CSRF.search(page.text)
+        if request is None or csrf is None:
+            return page
+        path = f"/authorize/{request[1]}"
+        headers = {"origin": "/".join(self.issuer.split("/")[:3]), "deputize-csrf": csrf[1]}
+        if not approve:
+            return await self.send("POST", f"{path}/denial", headers=headers, page=False)
+        minted = await self.send("POST", f"{path}/challenge", headers=headers, page=False)
+        if minted.status_code != 200:
+            return minted
+        evidence = self.evidence(minted.json())
+        return await self.send("POST", f"{path}/approval", evidence, headers, page=False)
 
     async def refresh(self, refresh_token: str | None = None) -> httpx2.Response:
         """Renew the delegation; the new tokens are kept."""
@@ -138,3 +171,8 @@ class Page:
         if answer.status_code == 200:
             self.tokens = answer.json()
         return answer
+
+
+def _call(tool: str, arguments: Answer | None, more: Answer) -> Answer:
+    definition = args_s256({"name": tool})
+    return {"tool": tool, "arguments": arguments or {}, "definition_s256": definition, **more}
