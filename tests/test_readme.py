@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -18,8 +17,9 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 def block(language: str) -> str:
     """Return the one block in this language."""
-    (found,) = [text for name, text in BLOCKS if name == language]
-    return found
+    found: list[str] = [text for name, text in BLOCKS if name == language]
+    assert len(found) == 1
+    return found[0]
 
 
 @pytest.fixture
@@ -62,9 +62,10 @@ def test_the_site_runs_and_its_api_does_nothing_without_a_call(
 
     async def visit() -> None:
         transport = httpx2.ASGITransport(bank.app)
-        async with bank.authority.lifespan(), httpx2.AsyncClient(
-            transport=transport, base_url="http://localhost:8000"
-        ) as client:
+        async with (
+            bank.authority.lifespan(),
+            httpx2.AsyncClient(transport=transport, base_url="http://localhost:8000") as client,
+        ):
             page = await client.get("/")
             assert "registerTool" in page.text
             assert (await client.get("/deputize/account")).status_code == 200
@@ -74,4 +75,4 @@ def test_the_site_runs_and_its_api_does_nothing_without_a_call(
             assert (told.status_code, told.json()["code"]) == (401, "missing_call_token")
 
     asyncio.run(visit())
-    assert (os.stat(site / "var").st_mode & 0o077) == 0
+    assert ((site / "var").stat().st_mode & 0o077) == 0

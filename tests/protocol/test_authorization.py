@@ -18,7 +18,9 @@ NOW = 1_000
 NAMES = ["a", "b", "c"]
 USER = UserId("usr_x")
 AGENT = Agent(ClientId("agt_x"), Assurance.OPAQUE, Jkt("k"), USER, 0)
-GRANT = Grant(GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1, Jkt("k"))
+GRANT = Grant(
+    GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1, Jkt("k")
+)
 
 subsets = st.frozensets(st.sampled_from(NAMES)).map(ScopeSet)
 some = st.frozensets(st.sampled_from(NAMES), min_size=1).map(ScopeSet)
@@ -50,7 +52,7 @@ def test_only_an_active_grant_that_has_not_expired_grants(
     tool = Tool("t", ScopeSet.of(["a"]))
     grant = replace(GRANT, state=state, expires_at=expires_at)
     decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, [grant], {}, list, NOW)
-    assert isinstance(decision, Authorized) == (state is GrantState.ACTIVE and NOW < expires_at)
+    assert isinstance(decision, Authorized) == (state is GrantState.ACTIVE and expires_at > NOW)
 
 
 def test_agents_and_grants_that_do_not_belong_together() -> None:

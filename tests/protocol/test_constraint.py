@@ -16,7 +16,7 @@ SCHEMAS: list[dict[str, Any]] = [
     {"properties": {"name": {"enum": ["Ada", "Bob"]}}},
 ]
 
-details = st.fixed_dictionaries(
+details: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"type": st.just("webmcp_tool"), "tool": st.sampled_from(TOOLS)},
     optional={
         "schema": st.sampled_from(SCHEMAS),
@@ -131,7 +131,7 @@ def test_what_is_not_understood_is_refused(detail: Any) -> None:  # CONS-1
 
 
 def test_the_number_of_details_is_bounded() -> None:  # CONS-1
-    detail = {"type": "webmcp_tool", "tool": "pay"}
+    detail: dict[str, Any] = {"type": "webmcp_tool", "tool": "pay"}
     one = Constraints.parse([{**detail, "max_calls": n} for n in range(1, 17)])
     with pytest.raises(Refused):
         Constraints.parse([detail] * 17)
@@ -175,7 +175,7 @@ def test_tenths_add_up() -> None:  # CONS-3
         (["22:00", "06:00"], "06:00", False),
     ],
 )
-def test_hours_of_the_day(hours: list[str], at: str, yes: bool) -> None:
+def test_hours_of_the_day(hours: Any, at: str, yes: bool) -> None:
     held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "hours": hours}])
     hour, minute = map(int, at.split(":"))
     assert allowed(held, [("pay", {}, hour * 3600 + minute * 60)]) == [yes]

@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.web.conftest import ISSUER, Bank
 
 from deputize.protocol.canonical import Json, action_hash, b64u, unb64u
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
-from tests.web.conftest import ISSUER, Bank
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +138,7 @@ class TestOrder:
         ],
     )
     async def test_ceremonies_elsewhere_or_over_something_else(
-        self, bank: Bank, grace: Page, client_data: dict[str, Json]
+        self, bank: Bank, grace: Page, client_data: dict[str, Any]
     ) -> None:  # CRED-1
         call_id = await pending(grace)
         envelope = await mint(grace, call_id)
@@ -182,7 +182,7 @@ class TestConsumption:
                 **good["response"],
                 "response": {**good["response"]["response"], "signature": "AAAA"},
             },
-        }  # type: ignore[dict-item, index, call-overload]
+        }
         for _ in range(4):
             assert (await submit(grace, call_id, forged)).json()["code"] == "signature_verification_failed"
         assert (await submit(grace, call_id, good)).json()["state"] == "approved"

@@ -6,12 +6,12 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
+from tests.web.conftest import ISSUER, ORIGIN, Bank
 
 from deputize.crypto import jwt
 from deputize.protocol.canonical import Json, args_s256
 from deputize.protocol.errors import Code, Refused
 from deputize.testing.page import Page
-from tests.web.conftest import ISSUER, ORIGIN, Bank
 
 pytestmark = pytest.mark.anyio
 

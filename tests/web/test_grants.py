@@ -1,10 +1,12 @@
 """Agents, consent, grants, renewal over HTTP (PROTOCOL §4)."""
 
+from typing import Any
+
 import pytest
+from tests.web.conftest import ISSUER, Bank
 
 from deputize.crypto import jwt
 from deputize.testing.page import Page
-from tests.web.conftest import ISSUER, Bank
 
 pytestmark = pytest.mark.anyio
 
@@ -195,7 +197,7 @@ class TestDelegationToken:
     async def test_says_who_acts_for_whom(self, bank: Bank, grace: Page) -> None:  # TOKEN-2
         token = jwt.parse(str(grace.tokens["access_token"]))
         assert token.header["typ"] == "at+jwt"
-        claims = token.claims
+        claims: dict[str, Any] = token.claims
         assert claims["iss"] == claims["aud"] == ISSUER
         assert claims["act"] == {"sub": claims["client_id"], "assurance": "opaque"}
         assert claims["exp"] - claims["iat"] == 300

@@ -16,13 +16,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank, Clock, _mounted
 
 from deputize import settings
 from deputize.app import Deputize
 from deputize.guard import Guard, HttpRedeemer
 from deputize.protocol.canonical import b64u
 from deputize.testing.page import Page
-from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank, Clock, _mounted
 
 pytestmark = pytest.mark.anyio
 

@@ -8,13 +8,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
 
 from deputize import settings
 from deputize.app import Deputize, build
+from deputize.protocol.policy import Policy
 from deputize.testing.page import Page
 from deputize.web.hardening import LocalhostRedirect
 from deputize.web.operations import Log
-from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +78,7 @@ class TestErrors:
         assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
         assert "42" not in answer.text
 
-    async def test_no_secret_reaches_the_log(self, tmp_path: Path, policy: settings.Policy) -> None:  # ERR-3
+    async def test_no_secret_reaches_the_log(self, tmp_path: Path, policy: Policy) -> None:  # ERR-3
         file = tmp_path / "log"
         with file.open("wb") as stream:
             deputize = Deputize(policy, tmp_path / "var", log=Log(stream))

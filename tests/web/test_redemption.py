@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from tests.web.conftest import ISSUER, Bank
 
 from deputize.crypto import dpop
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
-from tests.web.conftest import ISSUER, Bank
 
 pytestmark = pytest.mark.anyio
 

@@ -6,6 +6,7 @@ It signs whatever it is asked to, with the user-verified flag set: which is why 
 import hashlib
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import cbor2
 import orjson
@@ -45,7 +46,7 @@ class SoftAuthenticator:
     counting: bool = True
     keys: dict[str, Key] = field(default_factory=dict)
 
-    def create(self, options: dict[str, Json], **client_data: Json) -> dict[str, Json]:
+    def create(self, options: dict[str, Any], **client_data: Json) -> dict[str, Any]:
         """Return RegistrationResponseJSON for creation options, with a new P-256 key and attestation `none`."""
         private_key = generate_private_key(SECP256R1())
         credential_id = os.urandom(32)
@@ -69,8 +70,8 @@ class SoftAuthenticator:
         )
 
     def get(
-        self, options: dict[str, Json], credential_id: str | None = None, **client_data: Json
-    ) -> dict[str, Json]:
+        self, options: dict[str, Any], credential_id: str | None = None, **client_data: Json
+    ) -> dict[str, Any]:
         """Return AuthenticationResponseJSON for request options, by the wanted or the first allowed key that it holds."""
         allowed = options.get("allowCredentials")
         wanted = (
@@ -101,7 +102,7 @@ class SoftAuthenticator:
             + key.count.to_bytes(4, "big")
         )
 
-    def _client_data(self, ceremony: str, options: dict[str, Json], changed: dict[str, Json]) -> bytes:
+    def _client_data(self, ceremony: str, options: dict[str, Any], changed: dict[str, Any]) -> bytes:
         data = {
             "type": ceremony,
             "challenge": options["challenge"],
@@ -110,7 +111,7 @@ class SoftAuthenticator:
         }
         return orjson.dumps({**data, **changed})
 
-    def _answer(self, credential_id: bytes, response: dict[str, Json]) -> dict[str, Json]:
+    def _answer(self, credential_id: bytes, response: dict[str, Any]) -> dict[str, Any]:
         name = b64u(credential_id)
         return {
             "id": name,
@@ -122,7 +123,7 @@ class SoftAuthenticator:
         }
 
 
-def _member(options: dict[str, Json], outer: str, inner: str) -> str:
+def _member(options: dict[str, Any], outer: str, inner: str) -> str:
     value = options[outer]
     assert isinstance(value, dict)
     return str(value[inner])
