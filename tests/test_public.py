@@ -15,7 +15,7 @@ def test_every_public_name_is_there() -> None:
 
 def test_no_other_name_is() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Deputise'"):
-        deputize.Deputise  # type: ignore[attr-defined]  # noqa: B018  # that it raises is the test
+        deputize.Deputise  # noqa: B018  # that it raises is the test
 
 
 def test_a_rule_alone_brings_no_web_server_with_it() -> None:

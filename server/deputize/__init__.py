@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from deputize.app import Deputize, SiteUser
     from deputize.protocol.policy import Policy
     from deputize.settings import PolicyError, load
+    from deputize.web.hardening import LocalhostRedirect
 
-__all__ = ["Deputize", "Policy", "PolicyError", "SiteUser", "__version__", "load"]
+__all__ = ["Deputize", "LocalhostRedirect", "Policy", "PolicyError", "SiteUser", "__version__", "load"]
 
 _HOMES = {
     "Deputize": "deputize.app",
+    "LocalhostRedirect": "deputize.web.hardening",
     "Policy": "deputize.protocol.policy",
     "PolicyError": "deputize.settings",
     "SiteUser": "deputize.app",

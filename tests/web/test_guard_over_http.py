@@ -1,4 +1,4 @@
-"""A site's API in another process than its authority: the guard redeems over HTTP (GUARD-3, GUARD-5, GUARD-6, PROOF-4)."""
+"""A site's API in another process than its authority: its guard redeems over HTTP (GUARD-3 to GUARD-6, PROOF-4)."""
 
 import asyncio
 from collections.abc import AsyncIterator

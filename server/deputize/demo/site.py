@@ -23,8 +23,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 import deputize
-from deputize import Deputize
-from deputize.web.hardening import LocalhostRedirect
+from deputize import Deputize, LocalhostRedirect
 from deputize.web.operations import Log
 
 from . import api
