@@ -116,12 +116,19 @@ def test_the_wire_form_reads_back(held: Constraints) -> None:
         {"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": -5}},
         {"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": True}},
         {"type": "webmcp_tool", "tool": "pay", "sum": {"/a~2": 5}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/x at most 10 in all, and y": 5}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/\u202eamount": 5}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": 0.0000001}},
+        {"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": 2e9}},
+        {"type": "webmcp_tool", "tool": "pay", "max_calls": 10**9 + 1},
+        {"type": "webmcp_tool", "tool": "pay", "not_after": 2**53 - 1},
         {"type": "webmcp_tool", "tool": "pay", "hours": ["9:00", "17:00"]},
         {"type": "webmcp_tool", "tool": "pay", "hours": ["09:00", "24:00"]},
         {"type": "webmcp_tool", "tool": "pay", "hours": ["09:00", "09:00"]},
         {"type": "webmcp_tool", "tool": "pay", "schema": True},
         {"type": "webmcp_tool", "tool": "pay", "schema": {"type": 5}},
         {"type": "webmcp_tool", "tool": "pay", "schema": {"$ref": "https://evil.example"}},
+        {"type": "webmcp_tool", "tool": "pay", "schema": {"enum": ["x" * 3072]}},
     ],
 )
 def test_what_is_not_understood_is_refused(detail: Any) -> None:  # CONS-1
@@ -195,6 +202,24 @@ def test_hours_of_the_day(hours: Any, at: str, yes: bool) -> None:
 def test_asking_for_more_is_noticed(held: Any, asked: Any, wider: str | None) -> None:  # CONS-2
     base = {"type": "webmcp_tool", "tool": "pay"}
     assert Constraints.parse([{**base, **held}]).widened_by(Constraints.parse([{**base, **asked}])) == wider
+
+
+def test_equal_in_python_is_not_equal_in_json() -> None:  # CONS-2
+    base = {"type": "webmcp_tool", "tool": "pay"}
+    number, truth = ({**base, "schema": {"properties": {"amount": {"enum": [v]}}}} for v in (1, True))
+    narrowed = Constraints.parse([number]).narrow(Constraints.parse([truth]))
+    assert len(narrowed.parts) == 2
+    assert allowed(narrowed, [("pay", {"amount": 1}, 0)]) == [False]
+
+
+def test_the_last_moment_that_can_be_written_is_told() -> None:  # CONS-1
+    held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "not_after": 253402300799}])
+    assert held.texts() == ["pay: until 31 Dec 9999 23:59 UTC"]
+
+
+def test_nothing_is_hidden_in_the_words() -> None:  # CONS-4
+    held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "schema": {"const": "\u202eyap"}}])
+    assert held.texts() == ['pay: only with arguments that fit {"const":"\ufffdyap"}']
 
 
 def test_words_for_the_person_who_consents() -> None:

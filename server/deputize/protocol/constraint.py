@@ -12,15 +12,18 @@ from decimal import ROUND_CEILING, Decimal
 
 from .canonical import Json, canonicalize
 from .errors import Code, Refusal, Refused
-from .tool import Schema, is_tool_name
+from .limit import limit_schema
+from .tool import Schema, is_tool_name, plain
 
 TYPE = "webmcp_tool"
 MAX_DETAILS = 16
+MAX_SIZE = 3072  # bytes of all details in canonical form: they travel in a token, and somebody reads them
 UNITS = 1_000_000  # sums are kept in millionths, rounded up: integers do not drift
 _MEMBERS = frozenset({"type", "tool", "schema", "max_calls", "sum", "not_before", "not_after", "hours"})
-_POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)+\Z")  # RFC 6901, not the whole document
+_POINTER = re.compile(r"(?:/[A-Za-z0-9_.$-]{1,64}){1,8}\Z")  # RFC 6901, of names that look like no sentence
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
 _MAX_COUNT = 10**9
+_END_OF_TIME = 253402300800  # the first second of the year 10000, which no calendar here can write
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class Constraint:
         told = []
         if self.max_calls is not None:
             told.append(f"at most {self.max_calls} {'time' if self.max_calls == 1 else 'times'}")
-        told += [f"{_last(pointer)} at most {_plain(limit)} in all" for pointer, limit in self.sums.items()]
+        told += [f"{pointer[1:]} at most {_plain(limit)} in all" for pointer, limit in self.sums.items()]
         if self.not_before is not None:
             told.append(f"from {_day(self.not_before)}")
         if self.not_after is not None:
@@ -129,7 +132,7 @@ class Constraint:
         if self.hours is not None:
             told.append(f"between {self.hours[0]} and {self.hours[1]} UTC")
         if self.schema is not None:
-            told.append(f"only with arguments that fit {canonicalize(self.schema.source).decode()}")
+            told.append(f"only with arguments that fit {plain(canonicalize(self.schema.source).decode())}")
         return f"{self.tool}: {', '.join(told) or 'without further limits'}"
 
 
@@ -144,7 +147,7 @@ class Constraints:
         """Read `authorization_details`; Refused(invalid_authorization_details)."""
         if not isinstance(details, list) or len(details) > MAX_DETAILS:
             raise _bad(f"it is a list of at most {MAX_DETAILS} details")
-        return cls(tuple(Constraint.parse(detail) for detail in details))
+        return cls(tuple(Constraint.parse(detail) for detail in details))._bounded()
 
     def details(self) -> list[Json]:
         """Write them as `authorization_details`."""
@@ -152,17 +155,16 @@ class Constraints:
 
     def narrow(self, asked: "Constraints") -> "Constraints":
         """Add what is asked for; what is there already is not repeated. The result never allows more (CONS-2)."""
-        known = [part.detail() for part in self.parts]
-        merged = self.parts + tuple(part for part in asked.parts if part.detail() not in known)
-        if len(merged) > MAX_DETAILS:
-            raise _bad(f"together these are more than {MAX_DETAILS} details")
-        return Constraints(merged)
+        known = self._spelled()
+        return Constraints(
+            self.parts + tuple(part for part in asked.parts if _spelled(part) not in known)
+        )._bounded()
 
     def widened_by(self, asked: "Constraints") -> str | None:
         """Name the tool of an asked constraint that is looser than one that holds, or None (CONS-2)."""
-        known = [part.detail() for part in self.parts]
+        known = self._spelled()
         for part in asked.parts:
-            if part.detail() not in known and any(_looser(part, held) for held in self.parts):
+            if _spelled(part) not in known and any(_looser(part, held) for held in self.parts):
                 return part.tool
         return None
 
@@ -191,6 +193,15 @@ class Constraints:
         """Say them in words, one line each."""
         return [part.text() for part in self.parts]
 
+    def _bounded(self) -> "Constraints":
+        """Return these constraints, if they are not more than a grant may have; Refused otherwise (CONS-1)."""
+        if len(self.parts) > MAX_DETAILS or len(canonicalize(self.details())) > MAX_SIZE:
+            raise _bad(f"a grant has at most {MAX_DETAILS} details, together of {MAX_SIZE} bytes")
+        return self
+
+    def _spelled(self) -> frozenset[bytes]:
+        return frozenset(_spelled(part) for part in self.parts)
+
     def _of(self, tool: str) -> Iterable[Constraint]:
         return (part for part in self.parts if part.tool == tool)
 
@@ -200,20 +211,19 @@ def _bad(why: str) -> Refused:
 
 
 def _schema(source: Json) -> Schema:
-    if not isinstance(source, dict):
-        raise _bad("`schema` is a JSON Schema object")
     try:
-        return Schema(source)
+        return limit_schema(source)
     except ValueError as error:
-        raise _bad("`schema` is not a JSON Schema") from error
+        raise _bad(f"`schema` is not a limit on arguments ({str(error)[:200]})") from error
 
 
 def _number(detail: Mapping[str, Json], name: str) -> int | None:
     if name not in detail:
         return None
     value = detail[name]
-    if isinstance(value, bool) or not isinstance(value, int) or value < (name == "max_calls"):
-        raise _bad(f"`{name}` is a positive whole number")
+    low, high = (1, _MAX_COUNT) if name == "max_calls" else (0, _END_OF_TIME - 1)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise _bad(f"`{name}` is a whole number from {low} to {high}")
     return value
 
 
@@ -224,9 +234,9 @@ def _sums(value: Json) -> dict[str, int]:
     for pointer, limit in value.items():
         if not _POINTER.match(pointer) or isinstance(limit, bool) or not isinstance(limit, int | float):
             raise _bad("`sum` maps JSON pointers to amounts")
-        if not 0 < limit <= _MAX_COUNT:
-            raise _bad(f"an amount in `sum` is above 0 and at most {_MAX_COUNT}")
         sums[pointer] = int(Decimal(str(limit)) * UNITS)  # a limit is rounded down, what is taken from it up
+        if not 0 < sums[pointer] <= _MAX_COUNT * UNITS:
+            raise _bad(f"an amount in `sum` is a millionth at least, and at most {_MAX_COUNT}")
     return sums
 
 
@@ -247,9 +257,8 @@ def _amount(arguments: Json, pointer: str) -> int:
     """Find the number that a pointer names, in millionths, rounded up; a negative one would give back (CONS-3)."""
     value = arguments
     for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and name in value:
-            value = value[name]
+        if isinstance(value, dict) and step in value:
+            value = value[step]
         else:
             value = None
             break
@@ -258,6 +267,11 @@ def _amount(arguments: Json, pointer: str) -> int:
             Code.CONSTRAINT_VIOLATED, f"The user has limited the sum of {pointer}: give an amount there."
         )
     return int((Decimal(str(value)) * UNITS).to_integral_value(ROUND_CEILING))
+
+
+def _spelled(part: Constraint) -> bytes:
+    """Spell a constraint in the one form of equal ones; to Python, true would be 1."""
+    return canonicalize(part.detail())
 
 
 def _same(a: Schema, b: Schema | None) -> bool:
@@ -287,10 +301,6 @@ def _looser(asked: Constraint, held: Constraint) -> bool:
 def _plain(units: int) -> int | float:
     whole, rest = divmod(units, UNITS)
     return float(Decimal(units) / UNITS) if rest else whole
-
-
-def _last(pointer: str) -> str:
-    return pointer.rpartition("/")[2]
 
 
 def _day(seconds: int) -> str:

@@ -1,0 +1,48 @@
+"""What an agent may write as a limit on arguments: a part of JSON Schema that is what it says (CONS-4).
+
+An agent is a stranger. References would let a page of text unfold into hours of work at each call, and a regular
+expression, or a word that validators pass over, would look to whoever consents like a limit that it is not.
+"""
+
+from collections.abc import Mapping
+
+from .canonical import Json
+from .tool import Schema
+
+_NAMED = frozenset({"properties"})
+_LISTED = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_SINGLE = frozenset({"additionalProperties", "items", "not"})
+_VALUES = frozenset(
+    {
+        *("const", "enum", "required", "type"),
+        *("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"),
+        *("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"),
+    }
+)
+
+
+def limit_schema(source: Json) -> Schema:
+    """Compile the schema of a limit; ValueError for what is none, or says more than CONS-4 allows."""
+    if not isinstance(source, dict):
+        raise ValueError("a limit is a JSON Schema object")
+    _check(source)
+    return Schema(source)
+
+
+def _check(schema: Json) -> None:
+    """Refuse every keyword that is not known here, before anything is compiled."""
+    if not isinstance(schema, Mapping):  # true and false say what they mean
+        return
+    for keyword, value in schema.items():
+        if keyword in _NAMED and isinstance(value, dict):
+            inner = list(value.values())
+        elif keyword in _LISTED and isinstance(value, list):
+            inner = value
+        elif keyword in _SINGLE:
+            inner = [value]
+        elif keyword in _VALUES:
+            inner = []
+        else:
+            raise ValueError(f"the keyword {keyword[:64]!r} cannot be part of a limit")
+        for each in inner:
+            _check(each)
