@@ -271,9 +271,10 @@ class StoreContract:
     def test_cred_3_a_pending_credential_is_activated_once_by_its_user(self, store: Store) -> None:
         one = v.credential(active=False)
         do(store, lambda tx: tx.add_credential(one))
-        assert not do(store, lambda tx: tx.activate_credential(one.credential_id, v.user_id("bob")))
-        assert do(store, lambda tx: tx.activate_credential(one.credential_id, v.user_id()))
-        assert not do(store, lambda tx: tx.activate_credential(one.credential_id, v.user_id()))
+        assert not do(store, lambda tx: tx.activate_credential(replace(one, user_id=v.user_id("bob"))))
+        assert not do(store, lambda tx: tx.activate_credential(replace(one, public_key=b"another")))
+        assert do(store, lambda tx: tx.activate_credential(one))
+        assert not do(store, lambda tx: tx.activate_credential(one))
         assert store.read(lambda tx: tx.credentials(v.user_id())) == [replace(one, active=True)]
 
     @pytest.mark.parametrize(

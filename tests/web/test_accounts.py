@@ -310,6 +310,31 @@ def _with_id(
         return authenticator.create(options)
 
 
+async def test_a_key_that_comes_while_a_confirmation_is_checked_is_not_confirmed(
+    bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:  # CRED-3
+    """The assertion is verified on a snapshot; page script may replace the pending key before the transaction."""
+    added = (await add_passkey(grace, SoftAuthenticator(ORIGIN))).json()
+    begun = (await grace.send("POST", "/credentials", page=False)).json()
+    thief, store = SoftAuthenticator(ORIGIN), bank.deputize.store
+    response = _with_id(thief, begun["creationOptions"], unb64u(added["credential_id"]))
+
+    async def after_the_thief(fn: Any) -> Any:
+        monkeypatch.undo()
+        path = f"/credentials/{begun['challengeId']}"
+        raced = await grace.send("POST", path, {"response": response}, page=False)
+        assert raced.json()["state"] == "pending"
+        return await store.transact(fn)
+
+    monkeypatch.setattr(store, "transact", after_the_thief)
+    path = f"/credentials/{added['credential_id']}/approval"
+    answer = await grace.send("POST", path, grace.evidence(added), page=False)
+    assert answer.json()["code"] == "no_pending_enrollment"
+    assert bank.last()["kind"] == "credential.refused"
+    grace.authenticator = thief
+    assert (await grace.sign_in()).json()["code"] == "unknown_credential"
+
+
 async def test_a_confirmation_is_for_one_key_not_for_an_id(bank: Bank, grace: Page) -> None:  # CRED-3
     """Page script that enrolls its own key under the id of a pending one gains nothing from the user's confirmation."""
     added = (await add_passkey(grace, SoftAuthenticator(ORIGIN))).json()

@@ -255,7 +255,7 @@ def check_addition(
 def approve_addition(tx: Tx, credential: Credential, verdict: Verdict, now: int) -> Credential | Refusal:
     """Make a pending credential usable, or record why not."""
     refusal = approvals.conclude(tx, verdict, now)
-    if refusal is None and not tx.activate_credential(credential.credential_id, credential.user_id):
+    if refusal is None and not tx.activate_credential(credential):
         refusal = _GONE
     if refusal is not None:
         facts = {"sub": credential.user_id, "credential_id": credential.credential_id}

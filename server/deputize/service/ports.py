@@ -184,8 +184,8 @@ class Tx(Reader, Protocol):
         """Store a credential; False if its id is taken, by whomever (CRED-4). A taken id that is not active is replaced
         when the same user enrolls it again."""
 
-    def activate_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
-        """Make a pending credential of this user usable; False if there is none."""
+    def activate_credential(self, credential: Credential) -> bool:
+        """Make a pending credential usable; False if there is none, or another key under its id by now (CRED-3)."""
 
     def advance_counter(self, credential_id: CredentialId, presented: int) -> bool:
         """Store a presented counter if the rule of APPR-7 allows it, in one statement; False if not."""

@@ -45,7 +45,7 @@ _ADD_CREDENTIAL = (
 )
 _ACTIVATE_CREDENTIAL = """
     UPDATE credentials SET active = 1
-    WHERE credential_id = :credential_id AND user_id = :user_id AND active = 0"""
+    WHERE credential_id = :credential_id AND user_id = :user_id AND public_key = :public_key AND active = 0"""
 _ADVANCE_COUNTER = """
     UPDATE credentials SET sign_count = :presented
     WHERE credential_id = :credential_id AND (sign_count = 0 OR sign_count < :presented)"""
@@ -193,8 +193,9 @@ class Transaction(Snapshot, Tx):
     def add_credential(self, credential: Credential) -> bool:
         return self._execute(_ADD_CREDENTIAL, CREDENTIALS.row(credential)).rowcount == 1
 
-    def activate_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
-        return self._changed(_ACTIVATE_CREDENTIAL, credential_id=credential_id, user_id=user_id)
+    def activate_credential(self, credential: Credential) -> bool:
+        key = {"credential_id": credential.credential_id, "public_key": credential.public_key}
+        return self._changed(_ACTIVATE_CREDENTIAL, user_id=credential.user_id, **key)
 
     def advance_counter(self, credential_id: CredentialId, presented: int) -> bool:
         return self._changed(_ADVANCE_COUNTER, credential_id=credential_id, presented=presented)
