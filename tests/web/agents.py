@@ -201,14 +201,14 @@ class Client:
         assert taken.status_code == 200, taken.text
         return child
 
-    def evidence(self, tool: str, arguments: Any = None, **changed: Any) -> str:
+    def evidence(self, tool: str, arguments: Any = None, /, **changed: Any) -> str:
         """Make the evidence for one call; claims that are None are left out."""
         token = self.tokens["access_token"]
         bound = {"tool": tool, "args_s256": args_s256(arguments or {})}
         claims = {name: value for name, value in {**bound, **changed}.items() if value is not None}
         return f"{token}~{self.proof('/calls', token, **claims)}"
 
-    async def call(self, page: Page, tool: str, arguments: Any = None, **changed: Any) -> httpx2.Response:
+    async def call(self, page: Page, tool: str, arguments: Any = None, /, **changed: Any) -> httpx2.Response:
         return await page.call_for(self.evidence(tool, arguments, **changed), tool, arguments)
 
     async def introspect(self, token: str, **more: Any) -> httpx2.Response:
