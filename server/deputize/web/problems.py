@@ -7,6 +7,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from ..protocol.errors import STATUS, Code, Refusal, Refused
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
@@ -84,4 +85,15 @@ async def not_routed(request: Request, error: Exception) -> Response:
     """Answer what no route takes."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = _ROUTING.get(status, Code.INVALID_REQUEST)
-    return refusal_response(Refusal(code, _ROUTING_DETAIL.get(status, "This request cannot be answered.")))
+    response = refusal_response(
+        Refusal(code, _ROUTING_DETAIL.get(status, "This request cannot be answered."))
+    )
+    if code is Code.METHOD_NOT_ALLOWED:  # RFC 9110 §15.5.6
+        response.headers["allow"] = ", ".join(sorted(_methods(request)))
+    return response
+
+
+def _methods(request: Request) -> set[str]:
+    """Collect what this address takes; it may have a route for each method."""
+    here = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in here for method in getattr(route, "methods", None) or ()}

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Route
 
-from . import accounts, authorize, enrollments, grants, oauth, operations, pages, record, shim
+from . import accounts, authorize, enrollments, grants, oauth, openapi, operations, pages, record, shim
 from .authority import Authority
 from .calls import Calls
 from .operations import Log
@@ -61,6 +61,7 @@ def routes(authority: Authority, log: Log) -> list[BaseRoute]:
         Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
         Route("/log/checkpoint", endpoint(record.checkpoint), methods=["GET"]),
         Route("/jwks.json", endpoint(oauth.jwks), methods=["GET"]),
+        Route("/openapi.json", endpoint(openapi.show), methods=["GET"]),
         Route("/healthz", operations.healthz, methods=["GET"]),
         Route("/readyz", endpoint(operations.readyz), methods=["GET"]),
         Route("/metrics", log.metrics, methods=["GET"]),

@@ -1,0 +1,226 @@
+"""The OpenAPI document is the truth: nothing is missing, nothing is made up, and real answers are as it says."""
+
+import re
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import parse_qsl, urlencode
+
+import httpx2
+import jsonschema_rs
+import orjson
+import pytest
+import schemathesis
+from starlette.applications import Starlette
+from starlette.routing import Route
+from tests.web.agents import LOCAL, Client
+from tests.web.conftest import Bank
+
+import deputize
+from deputize.crypto import dpop
+from deputize.testing.authenticator import SoftAuthenticator
+from deputize.testing.page import Page
+from deputize.web.openapi import document
+from deputize.web.shapes import SCHEMAS
+
+PROTOCOL = (Path(deputize.__file__).parent / "PROTOCOL.md").read_text()
+ISSUER = f"{LOCAL}/deputize"
+DOCUMENT: dict[str, Any] = document(ISSUER)
+REQUESTS = {
+    f"{method.upper()} {path}"
+    for path, item in DOCUMENT["paths"].items()
+    for method in item
+    if method != "servers"
+}
+_PARAMETER = re.compile(r"{\w+}")
+_ROUTED = {"GET", "POST", "DELETE"}
+
+
+def plain(request: str) -> str:
+    """Leave the names of parameters out: they are the same to whoever reads an address."""
+    return _PARAMETER.sub("{}", request)
+
+
+def served(bank: Bank) -> set[str]:
+    """List what the authority has a route for."""
+    found: set[str] = set()
+    inner: Any = bank.deputize
+    while not isinstance(inner, Starlette):
+        inner = inner._app
+    for route in [*inner.routes, *bank.deputize.well_known_routes()]:
+        assert isinstance(route, Route)
+        found |= {f"{method} {route.path}" for method in (route.methods or {"POST"}) & _ROUTED}
+    return found
+
+
+def in_protocol() -> set[str]:
+    """List the requests that PROTOCOL.md names in code, `POST /calls/{id}/challenge` for one."""
+    spans = re.findall(r"`([A-Z]+ /[^ `]+)", PROTOCOL)
+    return {span.rstrip(",.") for span in spans if span.split(" ")[0] in _ROUTED}
+
+
+@pytest.mark.anyio
+async def test_every_route_is_in_it_and_nothing_else(local: Bank) -> None:
+    assert {plain(request) for request in served(local)} == {plain(request) for request in REQUESTS}
+
+
+@pytest.mark.anyio
+async def test_it_is_served(local: Bank) -> None:
+    answer = await local.page().http.get(f"{ISSUER}/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == DOCUMENT
+
+
+def test_it_has_every_request_of_the_protocol() -> None:
+    assert len(in_protocol()) > 25
+    assert {plain(request) for request in in_protocol()} <= {plain(request) for request in REQUESTS}
+
+
+def test_every_schema_is_a_schema_and_is_used() -> None:
+    used = set(re.findall(r'"#/components/schemas/(\w+)"', orjson.dumps(DOCUMENT).decode()))
+    assert used == set(SCHEMAS)
+    for name in SCHEMAS:
+        jsonschema_rs.meta.validate(
+            {**SCHEMAS[name], "$schema": "https://json-schema.org/draft/2020-12/schema"}
+        )
+
+
+class Witness:
+    """Sees every exchange, and holds it to the document: the answer, and the request where it was good."""
+
+    def __init__(self) -> None:
+        self.api = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config())
+        self.good: set[str] = set()
+
+    async def __call__(self, answer: httpx2.Response) -> None:
+        await answer.aread()
+        request = answer.request
+        path = template_of(request.url.path)
+        self.api[path][request.method].validate_response(answer)
+        if answer.status_code < 400:
+            self.good.add(f"{request.method} {path}")
+            check_request(request, DOCUMENT["paths"][path][request.method.lower()])
+
+
+def template_of(path: str) -> str:
+    """Find the path of the document that an address is at; those without parameters first."""
+    for template in sorted(DOCUMENT["paths"], key=lambda text: text.count("{")):
+        base = "" if template.startswith("/.well-known/") else "/deputize"
+        if re.fullmatch(base + _PARAMETER.sub("[^/]+", template), path):
+            return cast("str", template)
+    raise AssertionError(f"{path} is not in the document")
+
+
+def check_request(request: httpx2.Request, said: dict[str, Any]) -> None:
+    for parameter in said["parameters"]:
+        if parameter["in"] == "header" and parameter["required"]:
+            assert parameter["name"] in request.headers, (request.url, parameter["name"])
+    for media_type, content in said.get("requestBody", {}).get("content", {}).items():
+        assert request.headers["content-type"] == media_type
+        text = request.content
+        sent = orjson.loads(text) if media_type == "application/json" else dict(parse_qsl(text.decode()))
+        validator(content["schema"]).validate(sent)
+
+
+def validator(schema: dict[str, Any]) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for({**schema, "components": cast("Any", DOCUMENT["components"])})
+
+
+@pytest.mark.anyio
+async def test_every_request_is_answered_as_it_says(local: Bank, helper: Client, errand: Client) -> None:
+    witness = Witness()
+    page = local.page()
+    for http in (page.http, helper.http, errand.http):
+        http.event_hooks = {"request": [], "response": [witness]}
+    await read_what_is_public(page)
+    await have_an_account(page)
+    await call_tools(local, page)
+    await deputize_agents(page, helper, errand)
+    await page.send("POST", "/account/sign-out", page=False)
+    assert witness.good == REQUESTS
+
+
+async def read_what_is_public(page: Page) -> None:
+    for name in (
+        "healthz",
+        "readyz",
+        "metrics",
+        "tools",
+        "account",
+        "jwks.json",
+        "openapi.json",
+        "log/checkpoint",
+    ):
+        assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
+    for name in ("shim.js", "shim.mjs", "static/account.js", "static/account.css", "device"):
+        assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
+    for name in ("oauth-authorization-server", "oauth-protected-resource"):
+        assert (await page.http.get(f"{LOCAL}/.well-known/{name}/deputize")).status_code == 200
+
+
+async def have_an_account(page: Page) -> None:
+    await page.sign_up()
+    await page.sign_in()
+    begun = (await page.send("POST", "/credentials", page=False)).json()
+    key = SoftAuthenticator(LOCAL, transports=("usb",))
+    path, made = f"/credentials/{begun['challengeId']}", key.create(begun["creationOptions"])
+    added = (await page.send("POST", path, {"response": made, "label": "Key"}, page=False)).json()
+    path = f"/credentials/{added['credential_id']}"
+    await page.send("POST", f"{path}/approval", page.evidence(added), page=False)
+    await page.send("DELETE", path, page=False)
+    window = "/account/enrollment-window"
+    minted = (await page.send("POST", f"{window}/challenge", page=False)).json()
+    await page.send("POST", f"{window}/approval", page.evidence(minted), page=False)
+    await page.send("DELETE", window, page=False)
+
+
+async def call_tools(bank: Bank, page: Page) -> None:
+    await page.deputize("account:read payments:write")
+    declined = (await page.send("POST", "/grants", {"scope": "account:read", "expires_in": 60})).json()
+    await page.send("POST", f"/grants/{declined['grant_id']}/denial")
+
+    call = (await page.call("transfer_money", {"amount": 1, "name": "Ada"})).json()
+    approved = (await page.confirm(f"/calls/{call['call_id']}")).json()
+    bodies = {"redemption": {"call_token": approved["call_token"]}, "outcome": {"outcome": "succeeded"}}
+    for name, body in bodies.items():
+        path = f"/calls/{call['call_id']}/{name}"
+        proof = dpop.make(bank.keys["api"], "POST", ISSUER + path, int(bank.clock()), name)
+        await page.send("POST", path, body, {"deputize-guard": proof}, page=False)
+    await page.send("POST", f"/calls/{call['call_id']}/events", {"type": "delivered"})
+    await page.send("GET", f"/calls/{call['call_id']}")
+
+    noted = (await page.call("note", delivered=[call["call_id"]])).json()
+    await page.send("POST", f"/calls/{noted['call_id']}/redemption", {"call_token": noted["call_token"]})
+    other = (await page.call("transfer_money", {"amount": 2, "name": "Bob"})).json()
+    await page.send("POST", f"/calls/{other['call_id']}/denial", {"reason": "declined"})
+    await page.send("DELETE", f"/grants/{page.tokens['grant_id']}", page=False)
+
+
+async def deputize_agents(page: Page, helper: Client, errand: Client) -> None:
+    await page.authorize(await helper.page_url(), approve=False)
+    limits = [{"type": "webmcp_tool", "tool": "transfer_money", "max_calls": 3, "sum": {"/amount": 500}}]
+    await helper.deputized(page, details=limits)
+    await helper.refresh()
+    await helper.deputizes(errand, "account:read")
+    await helper.call(page, "get_balance")
+    await helper.introspect(helper.tokens["access_token"])
+    await helper.introspect("nothing")
+    await helper.revoke(helper.tokens["refresh_token"])
+    device = (await helper.post("/device_authorization", {"scope": "account:read"})).json()
+    await page.authorize(f"{ISSUER}/device?{urlencode({'user_code': device['user_code']})}")
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": device["device_code"],
+    }
+    assert (await helper.post("/token", form)).status_code == 200
+
+
+@pytest.mark.anyio
+async def test_an_address_says_what_it_takes(local: Bank) -> None:  # ERR-1
+    for path, allowed in (
+        ("/calls", "POST"),
+        ("/credentials/x", "DELETE, POST"),
+        ("/jwks.json", "GET, HEAD"),
+    ):
+        answer = await local.page().http.request("PATCH", ISSUER + path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+        assert answer.json()["code"] == "method_not_allowed"
