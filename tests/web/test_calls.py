@@ -1,6 +1,7 @@
 """The way of one call over HTTP (PROTOCOL §5)."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -378,6 +379,19 @@ async def _again(page: Page, tool: str) -> dict[str, Any]:
     await page.refresh()
     body: dict[str, Any] = (await page.call(tool)).json()
     return body
+
+
+async def test_waiting_with_the_body_stops_no_clock(bank: Bank, grace: Page) -> None:  # JSON-4
+    """A request that began in time and ends after the grant has run out is judged by neither second."""
+
+    async def late(body: Json) -> AsyncIterator[bytes]:
+        bank.clock.forward(31)
+        yield orjson.dumps(body)
+
+    headers = {**_authorized(grace), "content-type": "application/json", "origin": ORIGIN}
+    answer = await grace.http.post(f"{ISSUER}/calls", content=late(_body("note")), headers=headers)
+    assert verdict(answer) == (400, "invalid_request")
+    assert bank.last()["kind"] == "grant.active"
 
 
 async def test_what_nobody_asks_for_expires_all_the_same(bank: Bank, grace: Page) -> None:  # CALL-4

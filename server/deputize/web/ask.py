@@ -18,6 +18,7 @@ from . import session
 from .authority import Authority
 
 MAX_BODY = 64 * 1024  # bytes (JSON-3)
+MAX_DELAY = 30  # seconds (JSON-4)
 Shape = Mapping[str, type]
 
 
@@ -34,12 +35,17 @@ class Ask:
         self.session_digest = session.read_cookie(authority.sealer, request.cookies.get(session.COOKIE))
 
     async def bytes(self) -> bytes:
-        """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3)."""
+        """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
+
+        One that came so slowly that `now` is of the past is Refused(invalid_request) (JSON-4).
+        """
         body = bytearray()
         async for chunk in self.request.stream():
             body += chunk
             if len(body) > MAX_BODY:
                 raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+        if self.authority.now() - self.now > MAX_DELAY:  # JSON-4
+            raise Refused(Code.INVALID_REQUEST, "The body took too long. Send the request again.")
         return bytes(body)
 
     async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
