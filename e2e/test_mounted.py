@@ -61,7 +61,10 @@ def board(serve: Callable[..., Site], held_clock: HeldClock, tmp_path: Path) -> 
 
     async def home(request: Request) -> Response:
         user = current_user(request)
-        return HTMLResponse(notes.page("/deputize", user.name if user else "nobody"))
+        # As the account page has it. Between pages with and without it, Chromium 156 crashes as a whole when
+        # one is left while a `getTools()` of its own is unanswered.
+        headers = {"cross-origin-opener-policy": "same-origin"}
+        return HTMLResponse(notes.page("/deputize", user.name if user else "nobody"), headers=headers)
 
     async def log_in(request: Request) -> Response:
         response = RedirectResponse("/")

@@ -62,13 +62,17 @@ def pair(serve: Callable[..., Site], held_clock: HeldClock, tmp_path: Path) -> P
     return Pair(site, running[0])
 
 
-def test_a_call_goes_from_the_site_through_the_authority(
-    pair: Pair, tab: Page, passkeys: Passkeys, human: Human, agent: Agent
-) -> None:
+def test_who_is_not_signed_in_is_sent_to_the_authority(pair: Pair, tab: Page, agent: Agent) -> None:
+    """SHIM-6."""
     tab.goto(pair.site.url)
     told = agent.call("pin_note", {"text": "milk"})
     assert told.code == "login_required"
     assert told.structured["sign_in_uri"] == f"{pair.authority.url}/account"
+
+
+def test_a_call_goes_from_the_site_through_the_authority(
+    pair: Pair, tab: Page, passkeys: Passkeys, human: Human, agent: Agent
+) -> None:
     pair.sign_up(tab, passkeys)
     call = agent.start("pin_note", {"text": "milk"})
     consent = human.approve()
