@@ -5,8 +5,8 @@ import { numberOf, textOf } from './json.js';
 
 /** @import { Arguments, Bare, Caller, View } from './types.js' */
 
-/** Control, format (bidirectional, zero-width), private and unassigned characters, line separators: APPR-2. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u115F\u1160\u3164\uFFA0\u034F\u17B4\u17B5\uFE00-\uFE0F]/gu;
+/** Control, format (bidirectional, zero-width), private, unassigned and blank characters, line separators: APPR-2. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
 /**
  * Shows what would not be seen.

@@ -47,6 +47,13 @@ def test_what_could_not_be_enforced_is_refused(wrong: dict[str, Any]) -> None:
         Tool(**wrong)
 
 
+@pytest.mark.parametrize(
+    "blank", ["\u034f", "\u115f", "\u17b4", "\u180b", "\u2800", "\u3164", "\uffa0", "\ufe0f", "\U000e0100"]
+)
+def test_a_letter_that_shows_as_nothing_is_shown(blank: str) -> None:  # APPR-2
+    assert plain(f"a{blank}b") == "a\ufffdb"
+
+
 @given(st.text(max_size=600))
 def test_nothing_hides_in_a_description(text: str) -> None:  # APPR-2
     tool = Tool("a", READ, approval=ApprovalPolicy(always=True), describe=describe)

@@ -16,6 +16,10 @@ RESERVED_PREFIX = "deputize."
 MAX_DESCRIPTION = 500
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+# What shows as nothing though its category does not say so: Default_Ignorable_Code_Point, and the blank of Braille.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
+    map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
 
 Describe = Callable[[Mapping[str, Json]], str]
 
@@ -126,7 +130,7 @@ def is_tool_name(name: str) -> bool:
 
 def plain(text: str) -> str:
     """Make every character that could hide or reorder others visible as U+FFFD (APPR-2)."""
-    return "".join("\ufffd" if unicodedata.category(c) in _HIDDEN else c for c in text)
+    return "".join("\ufffd" if c in _BLANK or unicodedata.category(c) in _HIDDEN else c for c in text)
 
 
 def is_safe(tool: Tool, scopes: Mapping[str, Scope], approval: bool) -> bool:
