@@ -19,6 +19,8 @@ from deputize.web.authority import digest
 
 pytestmark = pytest.mark.anyio
 
+NAMES = {"nbsp": " Ada\u00a0L ", "blank": " ", "long": "x" * 65}
+
 
 async def add_passkey(page: Page, authenticator: SoftAuthenticator) -> httpx2.Response:
     """Enroll a further passkey and stop before an existing one confirms it."""
@@ -262,8 +264,8 @@ class TestTheSitesOwnLogin:
         signed_in_at = int(clock())
 
         def current_user(request: object) -> SiteUser | None:
-            name = request.headers.get("x-login")  # type: ignore[attr-defined]  # a Starlette request
-            return SiteUser(name, name.title(), signed_in_at) if name else None
+            login = request.headers.get("x-login")  # type: ignore[attr-defined]  # a Starlette request
+            return SiteUser(login, NAMES.get(login, login.title()), signed_in_at) if login else None
 
         deputize = Deputize(policy, tmp_path / "var", current_user=current_user, clock=clock)
         client = httpx2.AsyncClient(
@@ -291,6 +293,14 @@ class TestTheSitesOwnLogin:
         await page.configure()
         answer = await page.send("POST", "/credentials", page=False)
         assert answer.json()["code"] == "enrollment_not_allowed"
+
+    @pytest.mark.parametrize(("login", "shown"), [("nbsp", "Ada\ufffdL"), ("blank", "?"), ("long", "x" * 64)])
+    async def test_whatever_the_site_takes_for_a_name_keeps_nobody_out(
+        self, site: tuple[Page, Clock], login: str, shown: str
+    ) -> None:
+        page, _ = site
+        page.http.headers["x-login"] = login
+        assert (await page.configure())["user"]["name"] == shown
 
     async def test_has_no_sign_up_of_ours(self, site: tuple[Page, Clock]) -> None:
         page, _ = site

@@ -290,7 +290,9 @@ def site_user(tx: Tx, external_id: str, name: str, random: Random, now: int) -> 
     """Find or create the user behind the site's own login."""
     user = tx.user_by_external_id(external_id)
     if user is None:
-        user = new_user(name[:MAX_NAME], random, now, external_id)
+        # Whatever the site takes for a name must not keep its user out.
+        name = "".join(c if c.isprintable() else "\ufffd" for c in name.strip())[:MAX_NAME]
+        user = new_user(name or "?", random, now, external_id)
         tx.add_user(user)
     return user
 
