@@ -42,7 +42,8 @@ async def account(ask: Ask) -> Response:
         own = authority.current_user is None
         return _page("sign-in.html", site=policy.site, issuer=policy.site.issuer, own_users=own)
     grants = authority.store.read(lambda tx: tx.grants(user.user_id))
-    agents = {agent.client_id: agent for agent in authority.store.read(lambda tx: tx.agents(user.user_id))}
+    # One by one: an attested agent is of its own origin, not of this user, so `tx.agents` of the user has it not.
+    agents = authority.store.read(lambda tx: {grant.client_id: tx.agent(grant.client_id) for grant in grants})
     live = [grant for grant in grants if grant.dead(ask.now) is None]
     return _page(
         "account.html",
