@@ -91,6 +91,8 @@ export class Gate {
    */
   async #attempt(tool, execute, input, signal, direct) {
     const taken = copyOf(input); // SHIM-2: before anybody else runs
+    /** @type {Outcome | null} */
+    let judged = null;
     for (let again = false; ; again = true) {
       // A human who calls may have signed in as somebody else just now; agents hear of it when they call.
       const config = await this.#authority.config(again || direct);
@@ -103,11 +105,13 @@ export class Gate {
       if (!config.user) return { outcome: refused(rule ? 'login_required' : 'unknown_tool'), facts: rule && facts };
       if (!taken) return { outcome: refused('invalid_arguments') };
       if (taken.bad) return { outcome: refused('invalid_token') }; // EVID-1: never treated as none
+      if (judged) return { outcome: judged }; // its proof is spent: a second answer would only hide why
       const { args, evidence } = taken;
       const circumstances = { direct, rule, config, user: config.user, evidence };
       const outcome = await this.#share(tool, execute, args, signal, circumstances);
       // `left`: it ended in the moment between the last one's leaving and our coming.
       if (outcome.kind !== 'stale' && outcome.kind !== 'left') return { outcome };
+      if (evidence && outcome.kind === 'stale') judged = outcome;
       if (again) return { outcome, facts: reason(outcome).code === 'login_required' ? facts : {} };
     }
   }

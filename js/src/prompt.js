@@ -51,6 +51,7 @@ const OVER = {
   __proto__: /** @type {any} any: the only way to write an object without prototype */ (null),
   expired: 'This request was open for too long, so nothing was done.',
   no_eligible_credential: 'You have no passkey here that can confirm this. You can add one on your account page.',
+  constraint_exhausted: 'This goes beyond a limit that you set for the agent, so nothing was done.',
   grant_revoked: 'You have taken back what the agent may do, so nothing was done.',
   login_required: 'You are signed out, so nothing was done.',
 };

@@ -206,7 +206,8 @@
   function tellActivity(did, { agent }) {
     if (!agent) return;
     const item = document.createElement('li');
-    item.textContent = `The agent in this browser ${did}.`;
+    const who = agent.assurance === 'opaque' ? 'in this browser' : agent.clientId;
+    item.textContent = `The agent ${who} ${did}.`;
     const time = document.createElement('time');
     time.textContent = new Date().toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
     item.append(time);
