@@ -227,3 +227,26 @@ class TestCounters:
         assert error(await helper.call(ada, "note", {"amount": 6})) == "constraint_violated"
         local.clock.forward(100)
         assert error(await helper.call(ada, "note", {"amount": 5})) == "constraint_violated"
+
+    async def test_what_was_asked_in_time_is_not_approved_after_it(
+        self, local: Bank, ada: Page, helper: Client
+    ) -> None:  # CONS-5
+        await helper.deputized(ada, ALL, [{**PAY, "not_after": helper.now + 100}])
+        call = (await helper.call(ada, "transfer_money", TO_ADA)).json()
+        local.clock.forward(50)
+        minted = (await ada.send("POST", f"/calls/{call['call_id']}/challenge")).json()
+        local.clock.forward(50)
+        late = await ada.send("POST", f"/calls/{call['call_id']}/approval", ada.evidence(minted))
+        assert error(late) == "constraint_violated"
+        assert (local.last()["kind"], local.last()["code"]) == ("call.denied", "constraint_violated")
+
+    async def test_what_was_allowed_in_time_does_not_run_after_it(
+        self, local: Bank, ada: Page, helper: Client
+    ) -> None:  # CONS-5
+        await helper.deputized(ada, ALL, [{**NOTE, "not_after": helper.now + 10}])
+        call = (await helper.call(ada, "note")).json()
+        local.clock.forward(10)
+        token = {"call_token": call["call_token"]}
+        late = await ada.send("POST", f"/calls/{call['call_id']}/redemption", token)
+        assert error(late) == "constraint_violated"
+        assert (local.last()["kind"], local.last()["code"]) == ("call.denied", "constraint_violated")

@@ -274,7 +274,12 @@ def redeem(
     return refusal
 
 
-_DEADLY = frozenset({Code.GRANT_REVOKED, Code.GRANT_EXPIRED, Code.CONSENT_REQUIRED, Code.UNKNOWN_AGENT})
+_DEADLY = frozenset(
+    {
+        *(Code.GRANT_REVOKED, Code.GRANT_EXPIRED, Code.CONSENT_REQUIRED, Code.UNKNOWN_AGENT),
+        Code.CONSTRAINT_VIOLATED,
+    }
+)
 
 
 def _redeemable(tx: Tx, call: Call, args_s256: str, by: Executes, now: int) -> Refusal | None:
@@ -388,7 +393,8 @@ def _grant_dead(tx: Reader, call: Call, now: int) -> Refusal | None:
         return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
     if not lineage:
         return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent.")
-    return dead_link(lineage, now)
+    outside = (link.constraints.refuses(call.tool, call.arguments, now) for link in lineage)  # CONS-5
+    return dead_link(lineage, now) or next((refusal for refusal in outside if refusal is not None), None)
 
 
 _EXHAUSTED = Refusal(
