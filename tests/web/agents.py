@@ -128,7 +128,12 @@ class Client:
         return answer
 
     async def par(
-        self, scope: str | None = ALL, details: Any = None, by: Any = None, **changed: Any
+        self,
+        scope: str | None = ALL,
+        details: Any = None,
+        by: Any = None,
+        proof: str | None = _NEW,
+        **changed: Any,
     ) -> httpx2.Response:
         self.verifier = b64u(secrets.token_bytes(32))
         form = {
@@ -140,11 +145,11 @@ class Client:
             "code_challenge_method": "S256",
             "authorization_details": None if details is None else json.dumps(details),
         }
-        return await self.post("/par", {**form, **changed}, by=by)
+        return await self.post("/par", {**form, **changed}, proof=proof, by=by)
 
-    async def page_url(self, scope: str = ALL, details: Any = None) -> str:
+    async def page_url(self, scope: str = ALL, details: Any = None, **changed: Any) -> str:
         """Push a request, and return the URL to which the user would be sent."""
-        pushed = await self.par(scope, details)
+        pushed = await self.par(scope, details, **changed)
         assert pushed.status_code == 201, pushed.text
         query = urlencode({"client_id": self.client_id, "request_uri": pushed.json()["request_uri"]})
         return f"{self.bank.issuer}/authorize?{query}"

@@ -52,6 +52,16 @@ async def test_the_whole_way(local: Bank, ada: Page, helper: Client) -> None:
     assert (await helper.call(ada, "get_balance")).status_code == 200
 
 
+async def test_a_key_that_was_named_proves_itself_when_it_collects(
+    ada: Page, helper: Client
+) -> None:  # OAUTH-2
+    named = {"scope": ALL, "dpop_jkt": helper.key.thumbprint}
+    said = (await helper.post("/device_authorization", named, proof=None)).json()
+    await ada.authorize(said["verification_uri_complete"])
+    assert error(await poll(helper, said["device_code"], by=new_key())) == "invalid_grant"
+    assert (await poll(helper, said["device_code"])).status_code == 200
+
+
 async def test_a_second_use_revokes_what_the_first_one_got(local: Bank, ada: Page, helper: Client) -> None:
     said = await begin(helper)
     await ada.authorize(said["verification_uri_complete"])

@@ -236,6 +236,24 @@ class TestPushing:
     async def test_takes_the_thumbprint_of_the_proofs_key(self, helper: Client) -> None:
         assert (await helper.par(dpop_jkt=helper.key.thumbprint)).status_code == 201
 
+    async def test_takes_the_thumbprint_instead_of_a_proof(
+        self, ada: Page, helper: Client
+    ) -> None:  # OAUTH-2
+        there = await helper.page_url(proof=None, dpop_jkt=helper.key.thumbprint)
+        agreed = (await ada.authorize(there)).json()
+        code = dict(parse_qsl(urlsplit(agreed["redirect_to"]).query))["code"]
+        refused = await helper.collect(code, by=new_key())
+        assert error(refused) == "invalid_grant"
+        assert (await helper.collect(code)).status_code == 200
+
+    async def test_refuses_to_bind_to_what_is_no_key(self, helper: Client) -> None:  # OAUTH-2
+        for thumbprint, code in (
+            (None, "invalid_dpop_proof"),
+            ("x", "invalid_request"),
+            ("", "invalid_request"),
+        ):
+            assert error(await helper.par(proof=None, dpop_jkt=thumbprint)) == code
+
     @pytest.mark.parametrize(
         "details",
         [

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ..protocol.agent import Agent
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState, shown_grant
-from ..protocol.ids import GrantId, UserId, make_id
+from ..protocol.ids import GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
 from . import grants
@@ -26,12 +26,16 @@ _USED_ASSERTION = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An attested agent that proved itself at an endpoint: who, with which document, and the proofs to spend."""
+    """An attested agent that proved itself at an endpoint: who, with which document, and the proofs to spend.
+
+    `jkt` is the key of `proof`; where there is none, one that the agent only named.
+    """
 
     agent: Agent
     document_s256: str
     assertion: Proof
-    proof: Proof
+    proof: Proof | None
+    jkt: Jkt
 
 
 def authenticate(tx: Tx, assertion: Proof, agent: Agent | None) -> Refusal | None:
@@ -48,7 +52,7 @@ def spend(tx: Tx, caller: Caller) -> Refusal | None:
     """Use up the caller's client assertion and DPoP proof (OAUTH-1, PROOF-2)."""
     if refusal := authenticate(tx, caller.assertion, caller.agent):
         return refusal
-    return None if tx.use_proof(caller.proof) else USED_PROOF
+    return None if caller.proof is None or tx.use_proof(caller.proof) else USED_PROOF
 
 
 def push(tx: Tx, caller: Caller, request: AuthorizationRequest, policy: Policy) -> Refusal | None:
@@ -146,7 +150,7 @@ def redeem_code(
     if refusal := spend(tx, caller):
         return refusal
     request = tx.request_by_secret(digest)
-    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.proof.jkt:
+    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.jkt:
         return _BAD_CODE
     if request.redirect_uri != redirect_uri or not verifies(code_verifier, request.code_challenge or ""):
         return _BAD_CODE
@@ -158,7 +162,7 @@ def poll(tx: Tx, caller: Caller, digest: bytes, now: int) -> Renewable | Refusal
     if refusal := spend(tx, caller):
         return refusal
     request = tx.request_by_secret(digest)
-    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.proof.jkt:
+    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.jkt:
         return _BAD_CODE
     if request.code_challenge is not None:
         return _BAD_CODE

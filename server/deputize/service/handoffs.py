@@ -33,7 +33,7 @@ def hand_on(
     if refusal := spend(tx, caller):
         return refusal
     lineage = tx.lineage(delegation.grant_id)
-    if not lineage or delegation.client_id != caller.agent.client_id or delegation.jkt != caller.proof.jkt:
+    if not lineage or delegation.client_id != caller.agent.client_id or delegation.jkt != caller.jkt:
         return _NOT_YOURS
     if dead := dead_link(lineage, now):
         return Refusal(Code.INVALID_GRANT, dead.detail)
@@ -62,7 +62,7 @@ def take_over(
     """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`."""
     if refusal := spend(tx, caller):
         return refusal
-    if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.proof.jkt:
+    if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.jkt:
         return _NOT_YOURS
     if not tx.use_proof(once):
         return _USED
@@ -84,7 +84,7 @@ def take_over(
         {},
         now,
         min(link.expires_at for link in lineage),
-        caller.proof.jkt,
+        caller.jkt,
         narrowed.constraints,
         parent.grant_id,
         auth_time=parent.auth_time,

@@ -28,7 +28,7 @@ from ..service.grants import Renewable
 from ..service.ports import Proof, Tx
 from .ask import Ask
 from .authority import digest
-from .parties import Form, Party, api, client_alone, party, read_form
+from .parties import Form, Party, api, asker, client_alone, party, read_form, thumbprint_in
 from .problems import answer, or_refuse
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -39,7 +39,7 @@ _FRESH = 5  # seconds that an agent's document may be old when a grant is collec
 async def push(ask: Ask) -> Response:
     """`/par`: take an authorization request (OAUTH-3; RFC 9126)."""
     form = await read_form(ask)
-    asking = await party(ask, form)
+    asking = await asker(ask, form)
     if form.get("response_type") != "code" or form.get("response_mode", "query") != "query":
         raise Refused(Code.UNSUPPORTED_RESPONSE_TYPE, "The response type is code, in the query.")
     if "request" in form or "request_uri" in form:  # RFC 9126 §2.1
@@ -51,8 +51,6 @@ async def push(ask: Ask) -> Response:
     challenge = _needed(form, "code_challenge")
     if form.get("code_challenge_method") != "S256" or not is_code_challenge(challenge):
         raise Refused(Code.INVALID_REQUEST, "PKCE with code_challenge_method=S256 is needed.")
-    if form.get("dpop_jkt", asking.caller.proof.jkt) != asking.caller.proof.jkt:
-        raise Refused(Code.INVALID_DPOP_PROOF, "dpop_jkt is not the key of the proof.")
     secret = b64u(ask.authority.random(32))
     request = _request(ask, form, asking, secret, PUSHED_LIFETIME, redirect_uri, challenge)
     await _transact(ask, lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy))
@@ -62,7 +60,7 @@ async def push(ask: Ask) -> Response:
 async def device_authorization(ask: Ask) -> Response:
     """`/device_authorization`: for an agent that has no redirect (OAUTH-7; RFC 8628)."""
     form = await read_form(ask)
-    asking = await party(ask, form)
+    asking = await asker(ask, form)
     _may(asking, DEVICE_CODE)
     secret = b64u(ask.authority.random(32))
     request = _request(ask, form, asking, b64u(ask.authority.random(32)), DEVICE_LIFETIME, None, None, secret)
@@ -234,9 +232,7 @@ async def _refresh(ask: Ask, form: Form) -> Response:
         ask,
         lambda tx: (
             authorizations.spend(tx, caller)
-            or grants.renew(
-                tx, caller.proof.jkt, grant_id, generation, caller.agent.client_id, scopes, ask.now
-            )
+            or grants.renew(tx, caller.jkt, grant_id, generation, caller.agent.client_id, scopes, ask.now)
         ),
     )
 
@@ -316,7 +312,7 @@ def _request(
         assurance=asking.caller.agent.assurance,
         name=asking.document.name,
         document_s256=asking.document.document_s256,
-        jkt=asking.caller.proof.jkt,
+        jkt=asking.caller.jkt,
         scopes=scopes,
         constraints=_constraints(form),
         redirect_uri=redirect_uri,
@@ -335,12 +331,10 @@ def _produces(form: Form, token_type: str) -> None:
 
 def _child(ask: Ask, form: Form) -> tuple[ClientId, Jkt]:
     """Read whom a handoff is for; Refused(invalid_request) for what the policy lets nobody be."""
-    child, jkt = _needed(form, "requested_actor"), _needed(form, "dpop_jkt")
+    child = _needed(form, "requested_actor")
     if not ask.authority.clients.takes(child):
         raise Refused(Code.INVALID_REQUEST, "This site takes no such agent as the requested_actor.")
-    if not is_code_challenge(jkt):  # a SHA-256 in base64url as well
-        raise Refused(Code.INVALID_REQUEST, "dpop_jkt is the RFC 7638 thumbprint of a key.")
-    return ClientId(child), Jkt(jkt)
+    return ClientId(child), thumbprint_in(form)
 
 
 def _may(asking: Party, grant_type: str) -> None:

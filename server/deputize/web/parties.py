@@ -9,7 +9,9 @@ from ..crypto.keys import thumbprint
 from ..protocol.agent import Agent
 from ..protocol.client import ClientDocument
 from ..protocol.errors import Code, Refused
+from ..protocol.ids import Jkt
 from ..protocol.jwk import Key
+from ..protocol.request import is_code_challenge
 from ..service.authorizations import Caller
 from ..service.ports import Proof
 from .ask import Ask
@@ -64,7 +66,31 @@ async def party(ask: Ask, form: Form, since: int = 0) -> Party:
         raise Refused(
             Code.USE_DPOP_NONCE, refused.refusal.detail, nonce=sealer.seal("nonce", True)
         ) from refused
-    return Party(document, Caller(agent, document.document_s256, assertion, proof))
+    return Party(document, Caller(agent, document.document_s256, assertion, proof, proof.jkt))
+
+
+async def asker(ask: Ask, form: Form) -> Party:
+    """Know an attested agent that asks its user: as `party`, or without a proof where `dpop_jkt` names the key.
+
+    The key proves itself when the grant is collected (OAUTH-2; RFC 9449 §10.1).
+    """
+    if "dpop_jkt" not in form:
+        return await party(ask, form)
+    jkt = thumbprint_in(form)
+    if not ask.has("dpop"):
+        document, agent, assertion = await _client(ask, form)
+        return Party(document, Caller(agent, document.document_s256, assertion, None, jkt))
+    proved = await party(ask, form)
+    if proved.caller.jkt != jkt:
+        raise Refused(Code.INVALID_DPOP_PROOF, "dpop_jkt is not the key of the proof.")
+    return proved
+
+
+def thumbprint_in(form: Form) -> Jkt:
+    """Read `dpop_jkt`; Refused(invalid_request)."""
+    if not is_code_challenge(form.get("dpop_jkt", "")):  # a SHA-256 in base64url as well
+        raise Refused(Code.INVALID_REQUEST, "dpop_jkt is the RFC 7638 thumbprint of a key.")
+    return Jkt(form["dpop_jkt"])
 
 
 async def client_alone(ask: Ask, form: Form) -> tuple[Agent, Proof]:
@@ -81,7 +107,9 @@ def api(ask: Ask, form: Form) -> Proof | None:
     policy = ask.authority.policy
     if form.get("client_id", _issuer_of(form)) != policy.api.audience:
         return None
-    keys = tuple(Key(str(key["x"]), str(key["y"]), str(key.get("kid") or thumbprint(key))) for key in policy.api.keys)
+    keys = tuple(
+        Key(str(key["x"]), str(key["y"]), str(key.get("kid") or thumbprint(key))) for key in policy.api.keys
+    )
     return _assertion(ask, form, keys, policy.api.audience)
 
 
