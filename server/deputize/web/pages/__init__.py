@@ -45,6 +45,7 @@ async def account(ask: Ask) -> Response:
     # One by one: an attested agent is of its own origin, not of this user, so `tx.agents` of the user has it not.
     agents = authority.store.read(lambda tx: {grant.client_id: tx.agent(grant.client_id) for grant in grants})
     live = [grant for grant in grants if grant.dead(ask.now) is None]
+    live.sort(key=lambda grant: grant.parent_id is not None)  # so that nobody buries what the user gave
     return _page(
         "account.html",
         site=policy.site,
