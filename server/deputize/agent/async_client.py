@@ -3,7 +3,7 @@
 import asyncio
 import time
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Self, TypeVar
 
 import httpx2
@@ -32,10 +32,12 @@ class AsyncAgentClient(Client):
         *,
         http: httpx2.AsyncClient | None = None,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """As `AgentClient`."""
         super().__init__(issuer, client_id, key, store, clock=clock)
         self._http = http or httpx2.AsyncClient(timeout=TIMEOUT)
+        self._sleep = sleep
         self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -96,7 +98,7 @@ class AsyncAgentClient(Client):
         async with self._lock:
             return await self._run(self._flows.refresh())
 
-    async def evidence(self, tool: str, arguments: Mapping[str, Json]) -> dict[str, str]:
+    async def evidence(self, tool: str, arguments: Mapping[str, object]) -> dict[str, str]:
         """As `AgentClient.evidence`."""
         async with self._lock:
             return await self._run(self._flows.evidence(tool, arguments))
@@ -140,7 +142,7 @@ class AsyncAgentClient(Client):
             return result
 
     async def _send(self, request: Request) -> Answer:
-        await asyncio.sleep(request.after)
+        await self._sleep(request.after)
         try:
             return read(
                 await self._http.request(

@@ -36,10 +36,12 @@ class AgentClient(Client):
         *,
         http: httpx2.Client | None = None,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Go on with what the store has; ValueError for an issuer without https, or another's tokens."""
         super().__init__(issuer, client_id, key, store, clock=clock)
         self._http = http or httpx2.Client(timeout=TIMEOUT)
+        self._sleep = sleep
         self._lock = threading.Lock()  # tokens are renewed and used one at a time
 
     def __enter__(self) -> Self:
@@ -104,7 +106,7 @@ class AgentClient(Client):
         with self._lock:
             return self._run(self._flows.refresh())
 
-    def evidence(self, tool: str, arguments: Mapping[str, Json]) -> dict[str, str]:
+    def evidence(self, tool: str, arguments: Mapping[str, object]) -> dict[str, str]:
         """Return the member to add to the input of one call with these arguments; good once, for 30 s."""
         with self._lock:
             return self._run(self._flows.evidence(tool, arguments))
@@ -149,7 +151,7 @@ class AgentClient(Client):
             return result
 
     def _send(self, request: Request) -> Answer:
-        time.sleep(request.after)
+        self._sleep(request.after)
         try:
             return read(
                 self._http.request(

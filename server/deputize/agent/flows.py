@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import orjson
@@ -25,7 +26,7 @@ RENEW_BEFORE = 30
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
-Details = Iterable[Mapping[str, Json]]
+Details = Iterable[Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +200,11 @@ class Flows:
         }
         return (yield from self._collect(asked))
 
-    def evidence(self, tool: str, arguments: Mapping[str, Json]) -> Flow[dict[str, str]]:
+    def evidence(self, tool: str, arguments: Mapping[str, object]) -> Flow[dict[str, str]]:
         """Make the member to add to the input of one call of a tool (EVID-1, EVID-2)."""
         there = yield from self.discover()
         tokens = yield from self.fresh()
-        sent = {name: value for name, value in arguments.items() if name != EVIDENCE}
+        sent = cast("Json", {name: value for name, value in arguments.items() if name != EVIDENCE})
         proof = self._key.proof(
             "POST", there.calls, self._channel.now, tokens.access_token, tool=tool, args_s256=args_s256(sent)
         )
