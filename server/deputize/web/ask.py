@@ -118,7 +118,9 @@ class Ask:
 
     async def must_be_signed_in(self) -> SignIn:
         """Return who is signed in; Refused(login_required)."""
-        who = await self.signed_in()
+        return self._must(await self.signed_in())
+
+    def _must(self, who: SignIn | None) -> SignIn:
         if who is None:
             raise Refused(
                 Code.LOGIN_REQUIRED,
@@ -139,9 +141,15 @@ class Ask:
 
     async def page(self) -> tuple[SignIn, Proof]:
         """Return who is signed in and the page's proof (PROOF-3), which also stands in for the CSRF token."""
+        look, proof = await self.page_session()
+        return self.authority.store.read(look), proof
+
+    async def page_session(self) -> tuple[Callable[[Reader], SignIn], Proof]:
+        """Return the same as `page`, but that the transaction of the request looks who is signed in."""
         self.check_origin()
         proof = self.proof("deputize-page")
-        return await self.must_be_signed_in(), proof
+        session = await self.session()
+        return lambda tx: self._must(session(tx)), proof
 
     def has(self, header: str) -> bool:
         """Tell whether the request has this header."""

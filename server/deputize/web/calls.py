@@ -13,6 +13,7 @@ from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, is_id
 from ..protocol.tool import Executes, is_tool_name
 from ..service import calls
+from ..service.approvals import Minted, Verdict
 from ..service.calls import CallRequest, Denied, PageRequest
 from ..service.ports import Reader, Tx
 from . import wire
@@ -75,27 +76,33 @@ class Calls:
 
     async def challenge(self, ask: Ask) -> Response:
         """Mint the challenge, at the user's click (APPR-1)."""
-        request = await self._page(ask)
+        page = await self._page(ask)
         authority = ask.authority
-        decided = await authority.store.transact(
-            lambda tx: calls.challenge(tx, request, authority.policy, authority.random, ask.now)
-        )
+
+        def mint(tx: Tx) -> tuple[Minted | Refusal, Call | None]:
+            request = page(tx)
+            minted = calls.challenge(tx, request, authority.policy, authority.random, ask.now)
+            return minted, tx.call(request.call_id)
+
+        decided, call = await authority.store.transact(mint)
         minted = or_refuse(decided)
-        call = authority.store.read(lambda tx: tx.call(request.call_id))
         description = call.description if call is not None and call.description else ""
         return answer(wire.envelope(minted, description, authority.policy.site.rp_id, ask.now))
 
     async def approve(self, ask: Ask) -> Response:
         """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
-        request = await self._page(ask)
+        page = await self._page(ask)
         evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
         authority = ask.authority
-        started = perf_counter()
-        verdict = authority.store.read(
-            lambda tx: calls.check_approval(
+
+        def check(tx: Reader) -> tuple[PageRequest, Verdict]:
+            request = page(tx)
+            return request, calls.check_approval(
                 tx, request, evidence, authority.ceremonies, authority.policy, ask.now
             )
-        )
+
+        started = perf_counter()
+        request, verdict = authority.store.read(check)
         decided, agent = await authority.store.transact(
             lambda tx: _with_agent(tx, calls.approve(tx, request, verdict, ask.now))
         )
@@ -105,24 +112,24 @@ class Calls:
 
     async def deny(self, ask: Ask) -> Response:
         """End a call that the user declined, or whose dialog went away (APPR-6)."""
-        request = await self._page(ask)
+        page = await self._page(ask)
         reason = (await ask.json({"reason": str}))["reason"]
         state = _ENDINGS.get(str(reason))
         if state is None:
             raise Refused(Code.INVALID_REQUEST, "`reason` is `declined` or `cancelled`.")
-        return await self._transact_and_show(ask, lambda tx: calls.deny(tx, request, state, ask.now))
+        return await self._transact_and_show(ask, lambda tx: calls.deny(tx, page(tx), state, ask.now))
 
     async def show(self, ask: Ask) -> Response:
         """Show a call to its page (CALL-9)."""
-        request = await self._page(ask)
-        return await self._transact_and_show(ask, lambda tx: calls.look(tx, request, ask.now))
+        page = await self._page(ask)
+        return await self._transact_and_show(ask, lambda tx: calls.look(tx, page(tx), ask.now))
 
     async def events(self, ask: Ask) -> Response:
         """Note that a result reached the agent (CALL-10)."""
-        request = await self._page(ask)
+        page = await self._page(ask)
         if (await ask.json({"type": str}))["type"] != "delivered":
             raise Refused(Code.INVALID_REQUEST, "The only event is `delivered`.")
-        return await self._transact_and_show(ask, lambda tx: calls.deliver(tx, request, ask.now))
+        return await self._transact_and_show(ask, lambda tx: calls.deliver(tx, page(tx), ask.now))
 
     async def redeem(self, ask: Ask) -> Response:
         """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
@@ -133,7 +140,7 @@ class Calls:
         if token.call_id != ask.request.path_params["call_id"]:
             raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
         return await self._transact_and_show(
-            ask, lambda tx: calls.redeem(tx, token, token.args_s256, by, ask.now, page)
+            ask, lambda tx: calls.redeem(tx, token, token.args_s256, by, ask.now, page and page(tx))
         )
 
     async def report(self, ask: Ask) -> Response:
@@ -144,14 +151,14 @@ class Calls:
             raise Refused(Code.INVALID_REQUEST, "`outcome` is `succeeded`, `failed` or `unknown`.")
         call_id = _call_id(ask)
         return await self._transact_and_show(
-            ask, lambda tx: calls.report(tx, call_id, outcome, by, ask.now, page)
+            ask, lambda tx: calls.report(tx, call_id, outcome, by, ask.now, page and page(tx))
         )
 
-    async def _page(self, ask: Ask) -> PageRequest:
-        who, proof = await ask.page()
-        return PageRequest(_call_id(ask), who.user_id, proof)
+    async def _page(self, ask: Ask) -> Callable[[Reader], PageRequest]:
+        look, proof = await ask.page_session()
+        return lambda tx: PageRequest(_call_id(ask), look(tx).user_id, proof)
 
-    async def _redeemer(self, ask: Ask) -> tuple[Executes, PageRequest | None]:
+    async def _redeemer(self, ask: Ask) -> tuple[Executes, Callable[[Reader], PageRequest] | None]:
         """Tell who redeems: a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
         if not ask.has("deputize-guard"):
             return Executes.PAGE, await self._page(ask)
