@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, get_args
 
 import orjson
@@ -34,6 +35,8 @@ class Sealer:
             purpose: Signer(_derived(secret, purpose), key_derivation="none", digest_method=hashlib.sha256)
             for purpose in get_args(Purpose)
         }
+        # A page sends the same cookie with each request. What does not open is not kept: errors are not.
+        self._opened = lru_cache(4096)(self._open)
 
     def seal(self, purpose: Purpose, value: Json) -> str:
         """Return the value, signed, with the second of its making; ValueError if that is too long."""
@@ -47,19 +50,25 @@ class Sealer:
 
         Only the text that `seal` made opens: no other spelling of it does.
         """
+        try:
+            made_at, value = self._opened(purpose, text)
+        except ValueError:
+            return None
+        if max_age is not None and not 0 <= int(self._clock()) - made_at < max_age:  # TOKEN-5
+            return None
+        return value
+
+    def _open(self, purpose: Purpose, text: str) -> tuple[int, Json]:
+        """Return what was sealed, and when; ValueError for any other text."""
         payload = text.partition(".")[0]
         if (
             len(text) > MAX_SEALED
             or not text.isascii()
             or not hmac.compare_digest(self._sign(purpose, payload), text)
         ):
-            return None
-        made_at: int
-        value: Json
+            raise ValueError("not sealed here for this purpose")
         made_at, value = orjson.loads(unb64u(payload))
-        if max_age is not None and not 0 <= int(self._clock()) - made_at < max_age:  # TOKEN-5
-            return None
-        return value
+        return made_at, value
 
     def _sign(self, purpose: Purpose, payload: str) -> str:
         return self._signers[purpose].sign(payload).decode()
