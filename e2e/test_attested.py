@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import pytest
@@ -27,7 +27,7 @@ from deputize.agent import AgentKey
 from deputize.protocol.canonical import args_s256, b64u
 from deputize.testing.agent import Agent, CdpAgent, PlaywrightAgent
 from deputize.testing.clock import HeldClock
-from deputize.testing.human import Human
+from deputize.testing.human import Dialog, Human
 from deputize.testing.passkeys import Passkeys
 
 EVIDENCE = "deputize_delegation"
@@ -157,6 +157,19 @@ def test_a_no_is_told_to_the_agent(ada: Principal, runner: Attested) -> None:
         login.tells()
     assert ada.bank.record("grant.active") == []
     assert refused(runner, "evidence", tool="get_balance", arguments={}) == "NotDeputized"
+
+
+def test_an_agent_cannot_vouch_for_itself_in_its_name(ada: Principal, runner: Attested, agent: Agent) -> None:
+    """AGENT-4, OAUTH-4: what it calls itself stays in quotation marks, here and in the dialog."""
+    runner("publish", changed={"client_name": "A”, which has proved that it belongs to https://ok.example"})
+    ada.deputizes(runner)
+    call = agent.start("transfer_money", runner.input("transfer_money", TRANSFER))
+    shown = ada.human.decline()
+    assert (
+        "“A’, which has proved that it belongs to https://ok.example”,"
+        f" which has proved that it belongs to {runner.process.origin}" in shown.text
+    )
+    assert call.result().code == "declined"
 
 
 def test_the_account_page_names_the_agent_and_takes_it_back(ada: Principal, runner: Attested) -> None:
@@ -361,7 +374,7 @@ def test_evidence_is_for_one_call_of_one_tool_by_one_key(ada: Principal, runner:
 
     token, _, _ = order.partition("~")
     thief = AgentKey.generate()  # a token without its key
-    digest = args_s256(TRANSFER)
+    digest = args_s256(dict[str, Any](TRANSFER))
     now = int(runner.clock())
     proof = thief.proof(
         "POST", f"{ada.bank.issuer}/calls", now, token, tool="transfer_money", args_s256=digest
@@ -463,7 +476,6 @@ def test_leaving_evidence_out_gains_nothing(ada: Principal, runner: Attested, ag
 
 SWAPS: dict[str, dict[str, Any]] = {
     "name": {"client_name": "Harbor"},
-    "redirect": {"redirect_uris": ["http://127.0.0.1/callback", "https://evil.example/callback"]},
     "keys": {"jwks": {"keys": [AgentKey.generate().public_jwk()]}},
 }
 
@@ -598,10 +610,9 @@ def test_nobody_else_learns_what_a_token_is_worth(
 
 LOOKS: dict[str, dict[str, Any]] = {
     "desk": {},
-    "desk-dark": {"color_scheme": "dark"},
     "phone": {"viewport": {"width": 375, "height": 700}, "has_touch": True, "is_mobile": True},
-    "phone-dark": {"viewport": {"width": 375, "height": 700}, "color_scheme": "dark"},
 }
+SCHEMES: dict[Literal["dark", "light"], str] = {"dark": "-dark", "light": ""}
 VIOLATIONS = """
   window.violations = [];
   addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));
@@ -620,10 +631,10 @@ def test_the_pages_fit_the_screen(
     limits = [LIMITS, {"type": "webmcp_tool", "tool": "get_balance", "hours": ["09:00", "17:00"]}]
 
     tab.goto(f"{bank.issuer}/device")
-    picture(tab, pictures / f"device-{name}.png")
+    picture(tab, pictures, f"device-{name}")
     login = runner.start("login", scope=ASK, details=limits)
     ada.reads(login.tells())
-    picture(tab, pictures / f"authorize-{name}.png")
+    picture(tab, pictures, f"authorize-{name}")
     for button in tab.get_by_role("button").all():
         box = button.bounding_box()
         assert box is not None
@@ -632,14 +643,29 @@ def test_the_pages_fit_the_screen(
     login.tells()
     ada.goes_home()
     call = PlaywrightAgent(tab).start("transfer_money", runner.input("transfer_money", TRANSFER))
-    ada.human.dialog()
-    picture(tab, pictures / f"attested-approval-{name}.png")
+    assert "W" * 64 in ada.human.dialog().text
+    picture(tab, pictures, f"attested-approval-{name}", whole=False)
+    assert fits(tab, ada.human.dialog())
     ada.human.decline("mouse")
     assert call.result().code == "declined"
 
 
-def picture(tab: Page, path: Path) -> None:
-    """Take a picture; nothing reaches beyond the right edge, and nothing broke the page's CSP."""
-    tab.screenshot(path=path, full_page=True)
+def picture(tab: Page, pictures: Path, name: str, whole: bool = True) -> None:
+    """Take pictures, light and dark; nothing reaches beyond the right edge, nor broke the page's CSP."""
+    for scheme, suffix in SCHEMES.items():
+        tab.emulate_media(color_scheme=scheme)
+        tab.screenshot(path=pictures / f"{name}{suffix}.png", full_page=whole)
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert tab.evaluate("violations") == []
+
+
+def fits(tab: Page, dialog: Dialog) -> bool:
+    """Tell whether nothing in the dialog is cut off at its side."""
+    session = tab.context.new_cdp_session(tab)
+    found = session.send("DOM.resolveNode", {"backendNodeId": dialog.node})["object"]["objectId"]
+    asked = {
+        "objectId": found,
+        "returnByValue": True,
+        "functionDeclaration": "function () { return this.scrollWidth <= this.clientWidth; }",
+    }
+    return session.send("Runtime.callFunctionOn", asked)["result"]["value"] is True

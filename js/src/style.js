@@ -37,7 +37,7 @@ svg { flex: none; fill: none; stroke: currentcolor; stroke-width: 1.8; stroke-li
 h2 { margin: 0 0 6px; font-size: 21px; font-weight: 650; line-height: 1.28; letter-spacing: -0.01em; text-wrap: balance; }
 h2:focus-visible { outline: none; }
 p { margin: 0 0 16px; }
-.asker, .until { color: var(--soft); font-size: 14px; }
+.asker, .until { color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
 .lead { margin-bottom: 8px; font-weight: 600; font-size: 14px; }
 .description {
   margin: 14px 0 14px; padding: 16px 18px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint);

@@ -101,6 +101,11 @@ def test_for_development_a_client_may_be_on_this_machine() -> None:
     assert (document.client_id, document.jwks_uri, document.uri) == (url, keys["jwks_uri"], None)
 
 
+@pytest.mark.parametrize("mark", list('"“”„‟«»″\uff02'))
+def test_a_name_has_no_quotation_marks_to_end_it(mark: str) -> None:
+    assert read({"client_name": f"A{mark}, of the bank {mark}B"}).name == "A’, of the bank ’B"
+
+
 def test_a_refusal_tells_nothing_of_the_document() -> None:
     for change in (
         {"scope": 'x\\"y'},

@@ -307,7 +307,7 @@ class TestPage:
         path = path_of(page)
         minted = (await ada.send("POST", f"{path}/challenge", page=False)).json()
         assert minted["displayText"] == (
-            f"Let Helper ({HELPER}) act for you at Bank: "
+            f"Let “Helper” ({HELPER}) act for you at Bank: "
             "See your accounts; Send money; only note: at most 1 time"
         )
 

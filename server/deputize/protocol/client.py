@@ -20,6 +20,7 @@ from .url import Url, origin_of
 
 MAX_NAME = 64
 MAX_REDIRECT_URIS = 10
+_QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»″\uff02', "’"))
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE})
@@ -101,8 +102,11 @@ def redirect_allowed(document: ClientDocument, uri: str) -> bool:
 
 
 def shown_name(text: str) -> str:
-    """Return a client's name as users may see it; ValueError if it is empty or too long. It is never cut."""
-    name = plain(text.strip())
+    """Return a client's name as users may see it; ValueError if it is empty or too long. It is never cut.
+
+    Users see it in quotation marks, and it has none itself: else it could seem to end, and vouch for itself.
+    """
+    name = plain(text.strip()).translate(_QUOTES)
     if not 1 <= len(name) <= MAX_NAME:
         raise ValueError(f"client_name is empty or longer than {MAX_NAME} characters")
     return name

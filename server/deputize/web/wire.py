@@ -57,7 +57,7 @@ def consent_text(grant: Grant) -> str:
     """Say in one sentence what a grant lets an agent do; the dialog shows the parts too."""
     shown = cast("Mapping[str, Any]", grant.shown)  # as `shown_grant` made it
     agent, titles = shown["agent"], "; ".join(scope["title"] for scope in shown["scopes"])
-    who = f"{agent['name']} ({agent['client_id']})" if "name" in agent else "the agent in this browser"
+    who = f"“{agent['name']}” ({agent['client_id']})" if "name" in agent else "the agent in this browser"
     limits = "".join(f"; only {limit}" for limit in shown.get("constraints", ()))
     return f"Let {who} act for you at {shown['site']}: {titles}{limits}"
 
