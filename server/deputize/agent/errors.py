@@ -1,6 +1,7 @@
 """What can go wrong for an agent. No text of these carries a token, a code or a proof."""
 
 import re
+from typing import ClassVar
 
 from ..protocol.tool import plain
 
@@ -27,14 +28,19 @@ class NotDeputized(AgentError):
 class OAuthError(AgentError):
     """The authority said no. `code` is its OAuth error code, `description` its sentence for developers."""
 
+    usual: ClassVar[str] = ""
+    """What to say where the authority says nothing more."""
+
     def __init__(self, code: str, description: str = "") -> None:
         """Keep both, as text that is safe to show."""
-        self.code, self.description = _shown(code), _shown(description)
-        super().__init__(f"{self.code}: {self.description}" if description else self.code)
+        self.code, self.description = _shown(code), _shown(description or self.usual)
+        super().__init__(f"{self.code}: {self.description}" if self.description else self.code)
 
 
 class AccessDenied(OAuthError):
     """The user does not want this. Do not ask again by yourself."""
+
+    usual = "The user does not want this."
 
 
 class RequestExpired(OAuthError):

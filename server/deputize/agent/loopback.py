@@ -74,12 +74,12 @@ class Loopback:
                 if urlsplit(self.path).path != loopback._path or not loopback._expects(url):
                     self.send_error(404)
                     return
-                loopback._arrived.put(url)
                 self.send_response(200)
                 for name, value in _HEADERS.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(_PAGE)
+                loopback._arrived.put(url)  # at last: with that, the program may end
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing: the line would have the code in it."""

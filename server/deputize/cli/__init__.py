@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 import deputize
-from deputize.cli import data, policy, record, run
+from deputize.cli import agent, data, policy, record, run
 from deputize.cli.out import fail
 from deputize.crypto.keys import KeyFileError
 from deputize.protocol.errors import Refused
@@ -60,3 +60,4 @@ app.add_typer(data.agents, name="agents")
 app.add_typer(data.grants, name="grants")
 app.add_typer(data.keys, name="keys")
 app.add_typer(record.log, name="log")
+app.add_typer(agent.agent, name="agent")
