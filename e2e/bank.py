@@ -106,6 +106,6 @@ def add_security_key(bank: Bank, tab: Page, passkeys: Passkeys, device: Authenti
         route.continue_()
 
     tab.route("**/credentials/*", turn_to_the_device, times=1)
-    tab.get_by_role("button", name="Add a passkey").click()
+    tab.get_by_role("button", name="Add a passkey", exact=True).click()
     tab.get_by_role("button", name="Remove Security key").wait_for()
     return key

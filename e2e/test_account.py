@@ -74,7 +74,7 @@ def test_a_second_passkey_without_the_first_stays_unusable(customer: Customer, p
     key = passkeys.add("usb")
     tab = account(customer)
     customer.device.present(False)
-    tab.get_by_role("button", name="Add a passkey").click()
+    tab.get_by_role("button", name="Add a passkey", exact=True).click()
     tab.get_by_text("confirm with a passkey that you have already").wait_for()
     (made,) = key.passkeys()
     tab.reload()  # nobody confirms

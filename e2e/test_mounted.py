@@ -23,6 +23,9 @@ from deputize.testing.passkeys import Passkeys
 from deputize.testing.server import Site
 
 LOGINS = {"7": "Ada Lovelace", "8": "Grace Hopper"}
+ALIKE = {"cross-origin-opener-policy": "same-origin"}
+"""What the account page says as well. Between answers with and without it, redirects among them, Chromium 156
+crashes as a whole if the page that is left has a `getTools()` of its own unanswered."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Board:
     def enroll(self, tab: Page) -> None:
         """Make a first passkey on the account page, and go back."""
         tab.goto(f"{self.site.url}/deputize/account")
-        tab.get_by_role("button", name="Add a passkey").click()
+        tab.get_by_role("button", name="Add a passkey", exact=True).click()
         tab.get_by_text("This device").wait_for()
         tab.goto(self.site.url)
 
@@ -61,19 +64,16 @@ def board(serve: Callable[..., Site], held_clock: HeldClock, tmp_path: Path) -> 
 
     async def home(request: Request) -> Response:
         user = current_user(request)
-        # As the account page has it. Between pages with and without it, Chromium 156 crashes as a whole when
-        # one is left while a `getTools()` of its own is unanswered.
-        headers = {"cross-origin-opener-policy": "same-origin"}
-        return HTMLResponse(notes.page("/deputize", user.name if user else "nobody"), headers=headers)
+        return HTMLResponse(notes.page("/deputize", user.name if user else "nobody"), headers=ALIKE)
 
     async def log_in(request: Request) -> Response:
-        response = RedirectResponse("/")
+        response = RedirectResponse("/", headers=ALIKE)
         value = f"{request.path_params['login']}.{int(held_clock())}"
         response.set_cookie("login", value, httponly=True, samesite="lax")
         return response
 
     async def log_out(request: Request) -> Response:
-        response = RedirectResponse("/")
+        response = RedirectResponse("/", headers=ALIKE)
         response.delete_cookie("login")
         return response
 
@@ -140,7 +140,7 @@ def test_a_first_passkey_needs_a_recent_sign_in(
     device = passkeys.add()
     held_clock.move(300)
     tab.goto(f"{board.site.url}/deputize/account")
-    tab.get_by_role("button", name="Add a passkey").click()
+    tab.get_by_role("button", name="Add a passkey", exact=True).click()
     tab.get_by_text("a first passkey needs a recent sign-in").wait_for()
     assert device.passkeys() == []
     board.log_in(tab, "7")
