@@ -358,3 +358,12 @@ async def test_a_confirmation_is_for_one_key_not_for_an_id(bank: Bank, grace: Pa
     assert answer.json()["code"] == "argument_hash_mismatch"
     grace.authenticator = thief
     assert (await grace.sign_in()).json()["code"] == "unknown_credential"
+
+
+async def test_the_csrf_token_of_an_ended_session_is_none_of_the_next(bank: Bank, grace: Page) -> None:  # SESSION-2
+    old = grace.csrf
+    await grace.sign_in()
+    headers = {"deputize-csrf": old}
+    answer = await grace.send("DELETE", f"/grants/{grace.tokens['grant_id']}", headers=headers, page=False)
+    assert answer.json()["code"] == "cross_site_request"
+    assert (await grace.send("DELETE", f"/grants/{grace.tokens['grant_id']}", page=False)).status_code == 204

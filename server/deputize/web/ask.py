@@ -133,11 +133,14 @@ class Ask:
         """Return who is signed in, for a change that rests on the session alone: origin and CSRF token (SESSION-2)."""
         self.check_origin()
         who = await self.must_be_signed_in()
-        if not session.check_csrf(
-            self.authority.sealer, self.request.headers.get(session.CSRF_HEADER), who.user_id
-        ):
+        value = self.request.headers.get(session.CSRF_HEADER)
+        if not session.check_csrf(self.authority.sealer, value, who.user_id, self.session_digest):
             raise Refused(Code.CROSS_SITE_REQUEST, "The page is out of date. Reload it and try again.")
         return who
+
+    def csrf_token(self, user_id: str) -> str:
+        """Make the CSRF token of the page that is answered (SESSION-2)."""
+        return session.csrf_token(self.authority.sealer, user_id, self.session_digest)
 
     async def page(self) -> tuple[SignIn, Proof]:
         """Return who is signed in and the page's proof (PROOF-3), which also stands in for the CSRF token."""

@@ -9,7 +9,7 @@ from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
 from ..service import authorizations, grants
 from ..service.grants import PageRequest
-from . import pages, session, wire
+from . import pages, wire
 from .ask import Ask
 from .authority import digest
 from .problems import answer, or_refuse
@@ -117,7 +117,7 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     )
     if isinstance(shown, Refusal):
         return pages.message(ask, "Too late", _GONE, 400)
-    return pages.consent(ask, request, shown, session.csrf_token(authority.sealer, who.user_id))
+    return pages.consent(ask, request, shown, ask.csrf_token(who.user_id))
 
 
 def _request(ask: Ask) -> AuthorizationRequest:

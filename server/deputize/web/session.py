@@ -38,11 +38,12 @@ def clear_cookie(response: Response) -> None:
     response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
 
 
-def csrf_token(sealer: Sealer, user_id: str) -> str:
-    """Make the token that a page sends back in `Deputize-CSRF`."""
-    return sealer.seal("csrf", user_id)
+def csrf_token(sealer: Sealer, user_id: str, session_digest: bytes | None) -> str:
+    """Make the token that a page sends back in `Deputize-CSRF`: for this user in this session, if the session is ours."""
+    return sealer.seal("csrf", [user_id, b64u(session_digest or b"")])
 
 
-def check_csrf(sealer: Sealer, value: str | None, user_id: str) -> bool:
-    """Tell whether a page sent the token of this user, not older than a day."""
-    return value is not None and sealer.open("csrf", value, max_age=86400) == user_id
+def check_csrf(sealer: Sealer, value: str | None, user_id: str, session_digest: bytes | None) -> bool:
+    """Tell whether a page sent the token of this user and session, not older than a day."""
+    expected = [user_id, b64u(session_digest or b"")]
+    return value is not None and sealer.open("csrf", value, max_age=86400) == expected

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from starlette.responses import Response
 
-from . import session, wire
+from . import wire
 from .ask import Ask
 from .problems import answer
 
@@ -20,7 +20,7 @@ async def configuration(ask: Ask) -> Response:
             **wire.policy(ask.authority.policy),
             "now": ask.now,
             "user": {"id": user.user_id, "name": user.name} if user else None,
-            "csrf": session.csrf_token(ask.authority.sealer, user.user_id) if user else None,
+            "csrf": ask.csrf_token(user.user_id) if user else None,
         }
     )
 

@@ -11,7 +11,6 @@ from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant
 from ...protocol.request import AuthorizationRequest
 from ...protocol.url import origin_of
-from .. import session
 from ..ask import Ask
 
 _HERE = files("deputize.web.pages")
@@ -52,7 +51,7 @@ async def account(ask: Ask) -> Response:
         issuer=policy.site.issuer,
         own_users=authority.current_user is None,
         user=user,
-        csrf=session.csrf_token(authority.sealer, user.user_id),
+        csrf=ask.csrf_token(user.user_id),
         deputies=[_deputy(grant, agents.get(grant.client_id)) for grant in live],
         past=[_deputy(grant, agents.get(grant.client_id)) for grant in grants if grant not in live][:10],
         scopes=policy.scopes,
