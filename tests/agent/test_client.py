@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -227,6 +229,11 @@ class TestAsync:
         async with AsyncAgentClient("http://localhost:1/d", HELPER, AgentKey.generate()) as agent:
             with pytest.raises(Unreachable):
                 await agent.discover()
+
+
+def test_an_agent_brings_no_server_with_it() -> None:
+    code = "import sys, deputize.agent; sys.exit(bool({'starlette', 'sqlite3', 'webauthn'} & sys.modules.keys()))"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_both_clients_have_the_same_methods() -> None:

@@ -162,5 +162,5 @@ class AgentClient(Client):
                     follow_redirects=False,
                 )
             )
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise unreachable(request) from error
