@@ -360,7 +360,9 @@ async def test_a_confirmation_is_for_one_key_not_for_an_id(bank: Bank, grace: Pa
     assert (await grace.sign_in()).json()["code"] == "unknown_credential"
 
 
-async def test_the_csrf_token_of_an_ended_session_is_none_of_the_next(bank: Bank, grace: Page) -> None:  # SESSION-2
+async def test_the_csrf_token_of_an_ended_session_is_none_of_the_next(
+    bank: Bank, grace: Page
+) -> None:  # SESSION-2
     old = grace.csrf
     await grace.sign_in()
     headers = {"deputize-csrf": old}

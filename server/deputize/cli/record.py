@@ -17,6 +17,7 @@ from deputize.service.record import Report
 
 log = typer.Typer(no_args_is_help=True, help="The record of every decision.")
 
+
 @log.callback()
 def _group() -> None:
     """Keep `verify` a command of its own, though it is the only one."""

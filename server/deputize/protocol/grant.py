@@ -13,6 +13,7 @@ from .scope import Scope, ScopeSet
 
 CONSENT_ACTION = "deputize.consent"
 CONSENT_LIFETIME = 600  # seconds that a request for consent waits (GRANT-4)
+NO_CONSTRAINTS = Constraints()
 
 
 class GrantState(StrEnum):
@@ -34,10 +35,11 @@ TRANSITIONS: Mapping[GrantState, frozenset[GrantState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """User × agent × scopes × constraints × expiry, for one key (`jkt`) of the agent; times are seconds since the epoch.
+    """User × agent × scopes × constraints × expiry, for one key (`jkt`) of the agent; times in seconds since the epoch.
 
     `shown` is what the user saw and signed. A grant that an agent handed on has a `parent_id` in its place (CHAIN-1).
-    `auth_time` is when the user consented. While pending, `expires_at` is the end of the request for consent; once active, the end of the grant.
+    `auth_time` is when the user consented. While pending, `expires_at` is the end of the request for consent; once
+    active, the end of the grant.
     """
 
     grant_id: GrantId
@@ -49,7 +51,7 @@ class Grant:
     created_at: int
     expires_at: int
     jkt: Jkt
-    constraints: Constraints = Constraints()
+    constraints: Constraints = NO_CONSTRAINTS
     parent_id: GrantId | None = None
     refresh_generation: int = 0
     refreshed_at: int = 0

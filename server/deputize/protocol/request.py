@@ -1,4 +1,4 @@
-"""Authorization requests: what an attested agent pushed, until the user has answered and the agent has collected (PROTOCOL §11)."""
+"""Authorization requests: what an attested agent pushed, until the user answered and it collected (PROTOCOL §11)."""
 
 import hashlib
 import re

@@ -66,7 +66,7 @@ class ScopeSet:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A scope as the policy declares it: its title in words that a user understands, and whether it can change things."""
+    """A scope as the policy declares it: its title in a user's words, and whether it can change things."""
 
     name: str
     title: str

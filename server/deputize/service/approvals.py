@@ -1,7 +1,7 @@
 """One ceremony for everything that a user confirms with a passkey: a call, a consent, a further credential.
 
-The checks are SEP-2672 §4.8 in its order. `check` verifies on a snapshot, outside the writer; `conclude` consumes in the
-transaction, so that a forged assertion cannot burn the user's challenge (APPR-4).
+The checks are SEP-2672 §4.8 in its order. `check` verifies on a snapshot, outside the writer; `conclude` consumes in
+the transaction, so that a forged assertion cannot burn the user's challenge (APPR-4).
 """
 
 from collections.abc import Callable, Mapping

@@ -245,8 +245,8 @@ def renew(
     scopes: ScopeSet | None,
     now: int,
 ) -> Renewable | Refusal:
-    """Rotate a refresh token whose seal was checked, for the key of a proof that is spent; an older one than the previous
-    revokes the grant (TOKEN-4).
+    """Rotate a refresh token whose seal was checked, for the key of a proof that is spent; an older one than the
+    previous revokes the grant (TOKEN-4).
     """
     grant = tx.grant(GrantId(grant_id))
     agent = tx.agent(grant.client_id) if grant is not None else None

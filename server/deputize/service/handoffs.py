@@ -1,4 +1,4 @@
-"""Handing on: an agent gives a piece of its delegation to a sub-agent (PROTOCOL §13). Each function is one transaction."""
+"""Handing on: an agent gives a part of its delegation to a sub-agent (PROTOCOL §13). Each function is a transaction."""
 
 from dataclasses import replace
 

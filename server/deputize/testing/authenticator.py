@@ -72,7 +72,7 @@ class SoftAuthenticator:
     def get(
         self, options: dict[str, Any], credential_id: str | None = None, **client_data: Json
     ) -> dict[str, Any]:
-        """Return AuthenticationResponseJSON for request options, by the wanted or the first allowed key that it holds."""
+        """Return AuthenticationResponseJSON for request options, by the wanted or the first allowed key it holds."""
         allowed = options.get("allowCredentials")
         wanted = (
             [c["id"] for c in allowed if isinstance(c, dict)] if isinstance(allowed, list) and allowed else []

@@ -26,7 +26,9 @@ class Site:
         Raises what `build` raises, and RuntimeError if the app does not start.
         """
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for an ACK
+        self._socket.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # else answers wait 40 ms for an ACK
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
         try:

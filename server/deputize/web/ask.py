@@ -184,8 +184,8 @@ class Ask:
     def caller(self, bound: Mapping[str, str]) -> tuple[Delegation | None, Proof, Proof | None]:
         """Return the delegation that the request carries, if any, the page's proof, and an attested agent's own proof.
 
-        An opaque agent's proof is the page's as well (CALL-2). An attested agent's is bound to this very call: its claims
-        are those of `bound` (EVID-2).
+        An opaque agent's proof is the page's as well (CALL-2). An attested agent's is bound to this very call: its
+        claims are those of `bound` (EVID-2).
         """
         values = self.request.headers.getlist("authorization")
         if not values:

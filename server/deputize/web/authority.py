@@ -34,7 +34,7 @@ class SiteUser:
     authenticated_at: int
 
 
-CurrentUser = Callable[[Request], "SiteUser | None | Awaitable[SiteUser | None]"]
+CurrentUser = Callable[[Request], "SiteUser | Awaitable[SiteUser | None] | None"]
 
 
 @dataclass

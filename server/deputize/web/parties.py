@@ -1,4 +1,4 @@
-"""Who stands before an OAuth endpoint: an attested agent that proves itself, or an API of the site (OAUTH-1, OAUTH-2)."""
+"""Who stands before an OAuth endpoint: an attested agent that proves itself, or an API (OAUTH-1, OAUTH-2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ def thumbprint_in(form: Form) -> Jkt:
 
 
 async def client_alone(ask: Ask, form: Form) -> tuple[Agent, Proof]:
-    """Know an attested agent by its client assertion only, as introspection and revocation do; Refused(invalid_client)."""
+    """Know an attested agent by its assertion only, as introspection and revocation do; Refused(invalid_client)."""
     _, agent, assertion = await _client(ask, form)
     return agent, assertion
 

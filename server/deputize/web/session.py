@@ -39,7 +39,7 @@ def clear_cookie(response: Response) -> None:
 
 
 def csrf_token(sealer: Sealer, user_id: str, session_digest: bytes | None) -> str:
-    """Make the token that a page sends back in `Deputize-CSRF`: for this user in this session, if the session is ours."""
+    """Make the token that a page sends back in `Deputize-CSRF`: for this user in this session, if it is ours."""
     return sealer.seal("csrf", [user_id, b64u(session_digest or b"")])
 
 
