@@ -14,7 +14,11 @@ import * as natives from './natives.js';
 
 const { apply, console, defineProperty, getPrototypeOf, hasOwn, isAborted, listen, parse, setTimeout, stringify } = natives;
 
-const REPORT_DELAY = 100;
+/**
+ * Milliseconds. Long enough for most visits that end at once: Chromium 156 crashes as a whole when a page is left, for one
+ * with another cross-origin-opener-policy, before its `getTools()` is answered.
+ */
+const REPORT_DELAY = 2000;
 const REGISTER = 'registerTool';
 /** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
 const MEMBERS = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'execute'];
