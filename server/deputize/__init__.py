@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deputize.app import Deputize, SiteUser
+    from deputize.app import Deputize, HandledCall, SiteUser, ToolFailed
     from deputize.protocol.policy import Policy
     from deputize.settings import PolicyError, load
     from deputize.web.hardening import LocalhostRedirect
@@ -20,10 +20,12 @@ __all__ = ["Deputize", "LocalhostRedirect", "Policy", "PolicyError", "SiteUser",
 
 _HOMES = {
     "Deputize": "deputize.app",
+    "HandledCall": "deputize.app",
     "LocalhostRedirect": "deputize.web.hardening",
     "Policy": "deputize.protocol.policy",
     "PolicyError": "deputize.settings",
     "SiteUser": "deputize.app",
+    "ToolFailed": "deputize.app",
     "load": "deputize.settings",
 }
 

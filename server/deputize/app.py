@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,14 +33,19 @@ from .web.authority import Authority, CurrentUser, SiteUser
 from .web.clients import Clients
 from .web.fetching import Fetcher
 from .web.hardening import Hardening, LocalhostRedirect
+from .web.mcp.endpoint import Mcp
+from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.operations import Log
 from .web.problems import not_routed, or_refuse
 
-__all__ = ["Deputize", "SiteUser", "build"]
+__all__ = ["Deputize", "HandledCall", "SiteUser", "ToolFailed", "build"]
 
 SWEEP_EVERY = 5.0  # seconds between sweeps of what has expired
 KEPT_AFTER = 600  # seconds that expired rows still answer `expired` rather than `unknown`
 CHECKPOINT_EVERY = 60  # seconds between checkpoints of a record that grew
+
+
+H = TypeVar("H", bound=Handler)
 
 
 class Deputize:
@@ -85,12 +91,14 @@ class Deputize:
             schemas={name: tool.input_schema for name, tool in policy.tools.items()},
             clock=clock,
         )
+        self._offers = Offers(policy)
+        self._mcp = Mcp(self.authority, self.log, self._offers)
         self._app = self._build()
         self._housekeeping: asyncio.Task[None] | None = None
 
     def _build(self) -> ASGIApp:
         inner: ASGIApp = Starlette(
-            routes=routes.routes(self.authority, self.log),
+            routes=routes.routes(self.authority, self.log, self._mcp),
             exception_handlers={HTTPException: not_routed},
         )
         site = self.policy.site
@@ -100,7 +108,16 @@ class Deputize:
                 allow_origins=[site.origin],
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=["authorization", "content-type", "dpop", "deputize-page", "deputize-csrf"],
+                allow_headers=[
+                    "authorization",
+                    "content-type",
+                    "dpop",
+                    "deputize-page",
+                    "deputize-csrf",
+                    "mcp-protocol-version",
+                    "mcp-method",
+                    "mcp-name",
+                ],
                 expose_headers=["www-authenticate"],
                 max_age=600,
             )
@@ -109,6 +126,25 @@ class Deputize:
     def well_known_routes(self) -> list[BaseRoute]:
         """Return the routes that belong into the root app of a site that mounts this one."""
         return routes.well_known_routes(self.authority, self.log)
+
+    def handler(self, tool: str) -> Callable[[H], H]:
+        """Offer a tool of the policy over MCP, run by a function of `(arguments, call)`: a decorator (MCP-5).
+
+            @authority.handler("transfer_money")
+            async def transfer_money(arguments, call):
+                return {"sent": bank.transfer(call.user.external_id, **arguments)}
+
+        It runs once for each call that was allowed, after that is recorded; if it is not async, in a thread.
+        What it returns, text or JSON, goes to the agent. It raises `ToolFailed` where it has done nothing; after
+        any other exception the record says that the outcome is unknown. ValueError for a tool that the policy
+        does not declare, or that has an endpoint or a handler already.
+        """
+
+        def offer(handler: H) -> H:
+            self._offers.handle(tool, handler)
+            return handler
+
+        return offer
 
     async def user(self, request: Request) -> User | None:
         """Tell which user is signed in, for the site's own pages."""
@@ -143,11 +179,12 @@ class Deputize:
             pass  # a thousand rows of each kind at a time, so that nobody waits long behind it
 
     async def aclose(self) -> None:
-        """End housekeeping and close the store; what was acknowledged is on disk already."""
+        """End housekeeping and MCP and close the store; what was acknowledged is on disk already."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
             with suppress(asyncio.CancelledError):
                 await self._housekeeping
+        await self._mcp.aclose()
         self.store.close()
 
     @asynccontextmanager
@@ -160,7 +197,7 @@ class Deputize:
 
 
 class InProcess:
-    """The guard's way to an authority in the same process: no HTTP, no key, the same transactions (GUARD-3, GUARD-5)."""
+    """The guard's way to an authority in the same process: no HTTP, the same transactions (GUARD-3, GUARD-5)."""
 
     def __init__(self, authority: Authority) -> None:
         """Redeem with this authority."""

@@ -36,7 +36,7 @@ ONE_FAULT = [
     # the file
     ("", 1, "site", "missing; write [site]"),
     (SITE + "[tool.x]\n", 4, "tool", 'no such key; did you mean "tools"?'),
-    (SITE + "[quux]\n", 4, "quux", "no such key; there is site, api, scopes, tools, agents, lifetimes"),
+    (SITE + "[quux]\n", 4, "quux", "no such key; there is site, api, scopes, tools, agents, mcp, lifetimes"),
     (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
     ("site = 1\n", 1, "site", "write a table: [site]"),
     # TOML
@@ -277,6 +277,31 @@ ONE_FAULT = [
         "agents",
         "33 scopes do not write, and an agent may have 32",
     ),
+    # MCP
+    (TOOL + 'endpoint = "http://localhost:8000"\n', 9, "tools.t.endpoint", "write an origin and a path"),
+    (TOOL + 'endpoint = "http://localhost:8000/a?b"\n', 9, "tools.t.endpoint", "write an origin and a path"),
+    (TOOL + 'endpoint = "http://a.example/b"\n', 9, "tools.t.endpoint", 'write "https://"'),
+    (
+        TOOL + 'endpoint = "https://a.example/b"\n',
+        9,
+        "tools.t.endpoint",
+        "call tokens go to the site's API only, and that is at http://localhost:8000",
+    ),
+    (
+        TOOL + 'executes = "page"\nendpoint = "http://localhost:8000/b"\n',
+        7,
+        "tools.t",
+        "an `endpoint` is the site's API",
+    ),
+    (TOOL + 'summary = "a\\nb"\n', 9, "tools.t.summary", "users read this"),
+    (
+        SITE.replace("http://localhost:8000", "https://bank.example") + '[mcp]\nsingle_user = "ada"\n',
+        5,
+        "mcp.single_user",
+        "this is for sites on localhost, and https://bank.example is not",
+    ),
+    (BASE + "[mcp]\nsingle_user = 5\n", 8, "mcp.single_user", "write a text"),
+    (BASE + "[mcp]\nbearer = true\n", 8, "mcp.bearer", "no such key; there is single_user"),
     # lifetimes
     (BASE + '[lifetimes]\ngrant = "1y"\n', 8, "lifetimes.grant", '"90s", "15m", "12h", "30d"'),
     (BASE + "[lifetimes]\ngrant = 1.5\n", 8, "lifetimes.grant", "write seconds"),

@@ -115,6 +115,26 @@ def test_agent_2_opaque_agents_may_by_default_have_what_does_not_write() -> None
     assert loads((SITE + scopes + nothing).encode()).ceiling == Ceiling(ScopeSet())
 
 
+def test_mcp_5_what_is_for_agents_on_mcp() -> None:
+    tool = """[scopes.a]
+title = "x"
+[tools.t]
+scopes = ["a"]
+summary = "Does it"
+endpoint = "https://api.harbor.example/v1/t"
+[api]
+origins = ["https://api.harbor.example"]
+"""
+    policy = loads((SITE + tool).encode())
+    assert (policy.tools["t"].summary, policy.tools["t"].endpoint) == (
+        "Does it",
+        "https://api.harbor.example/v1/t",
+    )
+    assert policy.single_user is None
+    local = SITE.replace("https://www.harbor.example", "http://harbor.localhost:8000")
+    assert loads((local + '[mcp]\nsingle_user = "ada"\n').encode()).single_user == "ada"  # MCP-4
+
+
 def test_without_an_input_schema_a_description_may_name_any_argument() -> None:
     tool = "[scopes.a]\ntitle = 'x'\n[tools.t]\nscopes = ['a']\ndescribe = 'Send {{ amount }}'\n"
     assert loads((SITE + tool).encode()).tools["t"].description({"amount": 5}) == "Send 5"

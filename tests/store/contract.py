@@ -798,13 +798,36 @@ class StoreContract:
             do(store, methodcaller("add_checkpoint", size, note))
         assert store.read(lambda tx: tx.checkpoints()) == ["three", "one", "three by another key"]
 
+    def test_a_dropped_challenge_makes_room_for_another(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_challenge(v.challenge(subject="first")))
+        do(store, lambda tx: tx.drop_challenge(v.challenge_id()))
+        assert store.read(lambda tx: tx.challenge(v.challenge_id())) is None
+        do(store, lambda tx: tx.drop_challenge(v.challenge_id()))
+        do(store, lambda tx: tx.add_challenge(v.challenge(subject="second")))
+        found = store.read(lambda tx: tx.challenge(v.challenge_id()))
+        assert found is not None
+        assert found.subject == "second"
+
+    # Windows of enrollment
+
+    def test_cred_7_a_window_is_closed_once_and_only_while_it_is_open(self, store: Store) -> None:
+        assert not do(store, lambda tx: tx.close_enrollment(v.user_id(), NOW))
+        do(store, lambda tx: tx.open_enrollment(v.user_id(), NOW + 5))
+        found = store.read(lambda tx: tx.user(v.user_id()))
+        assert found == v.user(enrolls_until=NOW + 5)
+        assert not do(store, lambda tx: tx.close_enrollment(v.user_id(), NOW + 5))
+        assert do(store, lambda tx: tx.close_enrollment(v.user_id(), NOW + 4))
+        assert not do(store, lambda tx: tx.close_enrollment(v.user_id(), NOW + 4))
+
     # Sweeping
 
     def test_a_sweep_deletes_what_has_run_out_and_nothing_else(self, store: Store) -> None:
         def fill(tx: Tx) -> None:
             for ends in (NOW, NOW + 1):
                 tx.use_proof(v.proof(ends, keep_until=ends))
-                tx.add_challenge(v.challenge(ends, expires_at=ends))
+                tx.add_challenge(
+                    v.challenge(ends, expires_at=ends - 600)
+                )  # its reason is told a while longer
                 tx.add_recovery(v.digest(ends), v.user_id(), ends)
                 tx.add_session(v.session(ends, expires_at=ends))
                 tx.add_grant(v.grant(ends, expires_at=ends))

@@ -48,6 +48,8 @@ def served(bank: Bank) -> set[str]:
         inner = inner._app
     for route in [*inner.routes, *bank.deputize.well_known_routes()]:
         assert isinstance(route, Route)
+        if route.path == "/mcp":  # JSON-RPC, which tells of itself by tools/list
+            continue
         found |= {f"{method} {route.path}" for method in (route.methods or {"POST"}) & _ROUTED}
     return found
 
@@ -153,8 +155,12 @@ async def read_what_is_public(page: Page) -> None:
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
     for name in ("shim.js", "shim.mjs", "static/account.js", "static/account.css", "device"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
-    for name in ("oauth-authorization-server", "oauth-protected-resource"):
-        assert (await page.http.get(f"{LOCAL}/.well-known/{name}/deputize")).status_code == 200
+    for name in (
+        "oauth-authorization-server/deputize",
+        "oauth-protected-resource/deputize",
+        "oauth-protected-resource/deputize/mcp",
+    ):
+        assert (await page.http.get(f"{LOCAL}/.well-known/{name}")).status_code == 200
 
 
 async def have_an_account(page: Page) -> None:

@@ -48,11 +48,30 @@ def decide(
     credentials: Callable[[], list[Credential]],
     now: int,
 ) -> Decision:
-    """Decide an agent's call: agent, grant, ceiling, scopes, constraints, then what is asked; the first failure answers
-    (CALL-1). Counters of constraints are asked where they are kept, after this.
+    """Decide an agent's call: what it may, then what is asked; the first failure answers (CALL-1).
+
+    `lineage` as for `permits`. `credentials` is asked only when an approval is needed: most calls need none.
+    """
+    if refusal := permits(policy, tool, agent, lineage, arguments, now):
+        return refusal
+    decision = decide_arguments(policy, tool, arguments, credentials, tool.approval.required(arguments))
+    if isinstance(decision, Authorized) and constrained(lineage):
+        return replace(decision, constrained=True)
+    return decision
+
+
+def permits(
+    policy: Policy,
+    tool: Tool,
+    agent: Agent | None,
+    lineage: Sequence[Grant],
+    arguments: dict[str, Json],
+    now: int,
+) -> Refusal | None:
+    """Say why this agent may not call this tool at all: agent, grant, ceiling, scopes, constraints; None if it may.
 
     `lineage` is the grant, followed by those that it was handed on from (CHAIN-3); empty if there is no such grant.
-    `credentials` is asked only when an approval is needed: most calls need none.
+    Counters of constraints are asked where they are kept, after this.
     """
     if agent is None or agent.revoked_at is not None:
         return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
@@ -85,10 +104,12 @@ def decide(
     ) in lineage:  # a child has its parent's constraints, but asking both costs nothing and trusts nobody
         if outside := link.constraints.refuses(tool.name, arguments, now):
             return outside
-    decision = decide_arguments(policy, tool, arguments, credentials, tool.approval.required(arguments))
-    if isinstance(decision, Authorized) and any(link.constraints.parts for link in lineage):
-        return replace(decision, constrained=True)
-    return decision
+    return None
+
+
+def constrained(lineage: Sequence[Grant]) -> bool:
+    """Tell whether a call under these grants may have to take from counters (CONS-3)."""
+    return any(link.constraints.parts for link in lineage)
 
 
 def decide_direct(
@@ -107,10 +128,13 @@ def decide_arguments(
     policy: Policy,
     tool: Tool,
     arguments: dict[str, Json],
-    credentials: Callable[[], list[Credential]],
+    credentials: Callable[[], list[Credential]] | None,
     approval: bool,
 ) -> Decision:
-    """Decide what remains once the caller is known: schema, approval, and whether anybody could approve."""
+    """Decide what remains once the caller is known: schema, approval, and whether anybody could approve.
+
+    That is not asked with `credentials` None: somebody says that he has approved already (MCP-9).
+    """
     if tool.input_schema is not None and (fault := tool.input_schema.fault(arguments)):
         return Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
     if not approval:
@@ -119,7 +143,9 @@ def decide_arguments(
         description = tool.description(arguments)  # APPR-2
     except ValueError as error:
         return Refusal(Code.INVALID_ARGUMENTS, f"The user could not be shown this call: {error}")
-    if not any(credential.satisfies(tool.authenticator_class) for credential in credentials()):  # CALL-5
+    if credentials is not None and not any(
+        credential.satisfies(tool.authenticator_class) for credential in credentials()
+    ):  # CALL-5
         return Refusal(
             Code.NO_ELIGIBLE_CREDENTIAL,
             "The user has no passkey that may approve this. One can be added on the account page.",

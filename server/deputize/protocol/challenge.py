@@ -21,6 +21,8 @@ class Purpose(StrEnum):
     CONSENT = "consent"
     CALL = "call"
     ENROLLMENT_WINDOW = "enrollment_window"
+    MCP_CALL = "mcp_call"
+    MCP_ENROLLMENT = "mcp_enrollment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Code(StrEnum):
     SIGNATURE_COUNTER_REGRESSION = "signature_counter_regression"
     ARGUMENT_HASH_MISMATCH = "argument_hash_mismatch"
     NO_ELIGIBLE_CREDENTIAL = "no_eligible_credential"
+    TOOL_NOT_APPROVED_REQUIRED = "tool_not_approved_required"
     # enrollment
     ENROLLMENT_NOT_ALLOWED = "enrollment_not_allowed"
     CREDENTIAL_ALREADY_ENROLLED = "credential_already_enrolled"

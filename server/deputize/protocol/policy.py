@@ -10,6 +10,7 @@ from .credential import AuthenticatorClass
 from .ids import ClientId
 from .scope import Scope, ScopeSet
 from .tool import ApprovalPolicy, Describe, Executes, Schema, Tool
+from .url import origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where call tokens are good: their audience, the origins that may receive them, and the keys of HTTP guards (JWK)."""
+    """Where call tokens are good: their audience, the origins that may get them, and the keys of HTTP guards (JWK)."""
 
     audience: str
     origins: tuple[str, ...]
     keys: tuple[Mapping[str, Json], ...] = ()
+
+    def has(self, endpoint: str | None) -> bool:
+        """Tell whether call tokens may be sent to this URL; no endpoint is none that they are sent to."""
+        return endpoint is None or origin_of(endpoint) in self.origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Policy:
         direct: bool = False,
         input_schema: Mapping[str, Json] | None = None,
         opaque: bool = True,
+        summary: str = "",
+        endpoint: str | None = None,
     ) -> Callable[[Describe], Describe]:
         """Declare a tool from Python: a decorator for the function that describes a call of it.
 
@@ -95,10 +102,14 @@ class Policy:
                 describe,
                 None if input_schema is None else Schema(input_schema),
                 opaque,
+                summary,
+                endpoint,
             )
             undeclared = [scope for scope in tool.scopes if scope not in self.scopes]
             if undeclared:
                 raise ValueError(f"{tool.name}: the policy declares no scope {', '.join(undeclared)}")
+            if not self.api.has(tool.endpoint):
+                raise ValueError(f"{tool.name}: the endpoint is not at an origin of the site's API")
             if tool.name in self.tools:
                 raise ValueError(f"{tool.name}: this tool is declared already")
             self.tools[tool.name] = tool

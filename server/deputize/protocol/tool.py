@@ -81,8 +81,10 @@ class ApprovalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool. `describe` turns arguments into the sentence that the user approves; a tool that is not `opaque` is closed
-    to opaque agents, so that leaving evidence out gains nothing (AGENT-3).
+    """One tool. `describe` turns arguments into the sentence that the user approves; a tool that is not `opaque` is
+    closed to opaque agents, so that leaving evidence out gains nothing (AGENT-3).
+
+    `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API that does it for them (MCP-12).
     """
 
     name: str
@@ -95,6 +97,8 @@ class Tool:
     describe: Describe | None = None
     input_schema: Schema | None = None
     opaque: bool = True
+    summary: str = ""
+    endpoint: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse, with ValueError, what cannot be enforced."""
@@ -109,6 +113,15 @@ class Tool:
             raise ValueError("a tool that is not public needs at least one scope")
         if approved and self.describe is None:
             raise ValueError("a tool that asks for approval needs a `describe`")
+        if self.endpoint is not None and (self.public or self.executes is not Executes.API):
+            raise ValueError(
+                "an `endpoint` is the site's API: for tools that execute there, and are not public"
+            )
+
+    @property
+    def annotated(self) -> bool:
+        """Tell whether some calls of this tool need an approval, so that MCP clients are told of it (MCP-5)."""
+        return self.approval.name != "never"
 
     def description(self, arguments: Mapping[str, Json]) -> str:
         """Return the words that the user sees (APPR-2); ValueError if they cannot be made or are too long."""

@@ -34,8 +34,8 @@ _NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 class CallRequest:
     """What arrived at `POST /calls`, parsed. `canonical` is the JCS form of the arguments, `args_s256` its hash.
 
-    `page` is the proof of the page's key, `evidence` that of an attested agent's own key (EVID-2); an opaque agent's key is
-    the page's, so one proof is both (CALL-2).
+    `page` is the proof of the page's key, `evidence` that of an attested agent's own key ; an opaque agent's key
+    is the page's, so one proof is both (CALL-2).
     """
 
     tool: str
@@ -70,7 +70,7 @@ class PageRequest:
 def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: int) -> Call | Denied | Refusal:
     """Decide a call and record the decision (CALL-1, CALL-3). A bare Refusal is for what is not worth a record."""
     proofs = [request.page] if request.evidence is None else [request.page, request.evidence]
-    if not all([tx.use_proof(proof) for proof in proofs]):  # PROOF-2; a list, so that each is spent
+    if sum(tx.use_proof(proof) for proof in proofs) < len(proofs):  # PROOF-2: each is spent
         return USED_PROOF
     delegation = request.delegation
     user_id = delegation.user_id if delegation else request.session_user
@@ -83,7 +83,7 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
     if isinstance(decision, Authorized):
         if call.match_key is not None and (met := _meet(tx, call, now)) is not None:
             return met
-        if decision.constrained and (refusal := _spend(tx, call, take=call.state is State.APPROVED)):
+        if decision.constrained and (refusal := spend(tx, call, take=call.state is State.APPROVED)):
             call, decision = replace(call, state=State.DENIED), refusal
     if isinstance(decision, Refusal):
         tx.append(call_entry(call, request.canonical, decision.code), now)
@@ -179,7 +179,7 @@ def _meet(tx: Tx, call: Call, now: int) -> Call | Denied | None:
         tx.renew_call_entry(earlier.call_id, entry)
         return replace(earlier, entry=entry)
     if earlier.state in LIFETIME:  # the owner changed what is asked: the old question is void
-        _move(tx, earlier, State.CANCELLED, now)
+        move(tx, earlier, State.CANCELLED, now)
     return None
 
 
@@ -230,10 +230,10 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, now: int) -> Call | 
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
         return refusal
     assert isinstance(verdict, Verified)
-    if refusal := _spend(tx, call):
+    if refusal := spend(tx, call):
         return _deny(tx, call, refusal, now)
     approved = replace(call, challenge_id=verdict.challenge_id)
-    return _move(
+    return move(
         tx,
         approved,
         State.APPROVED,
@@ -250,14 +250,14 @@ def deny(tx: Tx, request: PageRequest, state: State, now: int) -> Call | Refusal
     call = _own(tx, request, now)
     if isinstance(call, Refusal):
         return call
-    return _move(tx, call, state, now) if call.state in (State.PENDING, State.APPROVED) else _stopped(call)
+    return move(tx, call, state, now) if call.state in (State.PENDING, State.APPROVED) else _stopped(call)
 
 
 def redeem(
     tx: Tx, token: CallToken, args_s256: str, by: Executes, now: int, page: PageRequest | None
 ) -> Call | Refusal:
     """Let an approved call run, once (GUARD-3, GUARD-4). `args_s256` is the digest of what is about to run."""
-    call = _settled(tx, page.call_id if page else token.call_id, now)
+    call = settled(tx, page.call_id if page else token.call_id, now)
     if call is None or token.call_id != call.call_id:
         return _NO_CALL
     if page is not None and not tx.use_proof(page.proof):
@@ -266,9 +266,9 @@ def redeem(
         return _NO_CALL
     refusal = _redeemable(tx, call, args_s256, by, now)
     if refusal is None:
-        return _move(tx, call, State.REDEEMED, now, by=by.value)
+        return move(tx, call, State.REDEEMED, now, by=by.value)
     if call.state is State.APPROVED and refusal.code in _DEADLY:
-        _move(tx, call, State.DENIED, now, refusal.code)
+        move(tx, call, State.DENIED, now, refusal.code)
     else:
         tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
     return refusal
@@ -306,7 +306,7 @@ def report(
     tx: Tx, call_id: CallId, outcome: State, by: Executes, now: int, page: PageRequest | None
 ) -> Call | Refusal:
     """Note what became of a redeemed call (GUARD-5)."""
-    call = _settled(tx, call_id, now)
+    call = settled(tx, call_id, now)
     if call is None:
         return _NO_CALL
     if page is not None and not tx.use_proof(page.proof):
@@ -319,7 +319,7 @@ def report(
         )
     if call.state is not State.REDEEMED:
         return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
-    return _move(tx, call, outcome, now, reported_by=by.value)
+    return move(tx, call, outcome, now, reported_by=by.value)
 
 
 def deliver(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
@@ -363,11 +363,12 @@ def _owns(call: Call, request: PageRequest) -> bool:
 def _own(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
     if not tx.use_proof(request.proof):
         return USED_PROOF
-    call = _settled(tx, request.call_id, now)
+    call = settled(tx, request.call_id, now)
     return call if call is not None and _owns(call, request) else _NO_CALL
 
 
-def _settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
+def settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
+    """Find a call, in the state that time has put it in."""
     call = tx.call(call_id)
     return _settle(tx, call, now) if call is not None else None
 
@@ -375,7 +376,7 @@ def _settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
 def _settle(tx: Tx, call: Call, now: int) -> Call:
     """Move a call into the state that time has put it in."""
     state = call.overdue(now)
-    return _move(tx, call, state, now) if state is not None else call
+    return move(tx, call, state, now) if state is not None else call
 
 
 def _stopped(call: Call) -> Refusal:
@@ -402,9 +403,10 @@ _EXHAUSTED = Refusal(
 )
 
 
-def _spend(tx: Tx, call: Call, take: bool = True) -> Refusal | None:
-    """Take from the counters of the grant, and of those that it was handed on from, what this call uses, in the
-    transaction that approves it; or only look whether enough is left (CONS-3).
+def spend(tx: Tx, call: Call, take: bool = True) -> Refusal | None:
+    """Take what this call uses from the counters of its grant, and of those that it was handed on from (CONS-3).
+
+    In the transaction that approves it; before, only look whether enough is left.
     """
     lineage = tx.lineage(call.grant_id) if call.grant_id is not None else []
     try:
@@ -422,11 +424,11 @@ def _spend(tx: Tx, call: Call, take: bool = True) -> Refusal | None:
 
 
 def _deny(tx: Tx, call: Call, refusal: Refusal, now: int) -> Refusal:
-    _move(tx, call, State.DENIED, now, refusal.code)
+    move(tx, call, State.DENIED, now, refusal.code)
     return refusal
 
 
-def _move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
+def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
     """Move a call and record it. Losing the race rolls the whole transaction back: nothing of it happened."""
     moved = replace(call, state=state, deadline=now + LIFETIME.get(state, 0))
     entry = tx.append(move_entry(moved, code, **facts), now)

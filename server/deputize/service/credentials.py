@@ -31,11 +31,12 @@ _TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled alr
 
 
 class Basis(StrEnum):
-    """Why a credential may be enrolled (CRED-2, CRED-3, CRED-5)."""
+    """Why a credential may be enrolled (CRED-2, CRED-3, CRED-5, CRED-7)."""
 
     FIRST = "first"
     ANOTHER = "another"
     RECOVERY = "recovery"
+    MCP = "mcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Enrolled:
 
 def new_user(name: str, random: Random, now: int, external_id: str | None = None) -> User:
     """Make the value of a user; ValueError for a name that is empty, over 64 characters, or not printable."""
-    name = name.strip()
+    name = name.strip(" ")
     if not name or len(name) > MAX_NAME or not name.isprintable():
         raise ValueError(f"a name has 1 to {MAX_NAME} printable characters")
     return User(UserId(make_id("usr", random(16))), name, random(32), now, external_id)
@@ -87,7 +88,7 @@ def finish_sign_up(tx: Tx, challenge: Challenge, registration: Registration, now
     user_id, handle, name = challenge.subject.split(" ", 2)
     user = User(UserId(user_id), name, bytes.fromhex(handle), now)
     tx.add_user(user)
-    credential = _credential(user.user_id, registration, "", now, active=True)
+    credential = make_credential(user.user_id, registration, "", now, active=True)
     if not tx.add_credential(credential):  # CRED-4; raised so that no user without a credential stays behind
         raise Refused.of(_TAKEN)
     tx.append(
@@ -201,13 +202,13 @@ def finish_enrollment(
         return _GONE
     existing = tx.credentials(user.user_id)
     active = basis == Basis.RECOVERY or (basis == Basis.FIRST and not existing)
-    credential = _credential(user.user_id, registration, label, now, active=active)
+    credential = make_credential(user.user_id, registration, label, now, active=active)
     if not tx.add_credential(credential):  # CRED-4
         facts = {"sub": user.user_id, "code": _TAKEN.code}
         tx.append(Entry(Kind.CREDENTIAL_REFUSED, facts), now)
         return _TAKEN
     if active:
-        tx.append(_added(credential, basis), now)
+        tx.append(added_entry(credential, basis), now)
         return Enrolled(credential, user, None)
     minted = approvals.mint(tx, enrollment_action(credential), server_id, random, now)
     return minted if isinstance(minted, Refusal) else Enrolled(credential, user, minted)
@@ -262,7 +263,7 @@ def approve_addition(tx: Tx, credential: Credential, verdict: Verdict, now: int)
         tx.append(approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, refusal, **facts), now)
         return refusal
     assert isinstance(verdict, Verified)
-    tx.append(_added(credential, Basis.ANOTHER, verdict), now)
+    tx.append(added_entry(credential, Basis.ANOTHER, verdict), now)
     return replace(credential, active=True)
 
 
@@ -312,14 +313,16 @@ def _challenge(purpose: Purpose, subject: str, owner: UserId | None, random: Ran
     )
 
 
-def _credential(user_id: UserId, made: Registration, label: str, now: int, active: bool) -> Credential:
+def make_credential(user_id: UserId, made: Registration, label: str, now: int, active: bool) -> Credential:
+    """Make the value of a credential; without a label it is named by what its browser says of it."""
     label = label.strip()[:MAX_NAME] or ("This device" if "internal" in made.transports else "Security key")
     return Credential(
         made.credential_id, user_id, made.public_key, made.sign_count, made.transports, label, now, active
     )
 
 
-def _added(credential: Credential, basis: str, verdict: Verified | None = None) -> Entry:
+def added_entry(credential: Credential, basis: str, verdict: Verified | None = None) -> Entry:
+    """Tell of a credential that is usable now."""
     return Entry(
         Kind.CREDENTIAL_ADDED,
         {

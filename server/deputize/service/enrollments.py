@@ -1,14 +1,47 @@
-"""The window in which a credential may be enrolled over MCP (CRED-7). Each function is one transaction."""
+"""Credentials that are enrolled over MCP, and the window in which they may be (CRED-7, MCP-10).
+
+Each function is one transaction, or reads one snapshot; refusals in a transaction are values.
+"""
+
+import hashlib
+from dataclasses import dataclass
 
 from ..protocol.canonical import Json
-from ..protocol.challenge import Purpose
-from ..protocol.credential import WINDOW_ACTION, WINDOW_LIFETIME, AuthenticatorClass
+from ..protocol.challenge import NONCE_BYTES, Challenge, Purpose
+from ..protocol.credential import (
+    ENROLLMENT_LIFETIME,
+    WINDOW_ACTION,
+    WINDOW_LIFETIME,
+    AuthenticatorClass,
+    Credential,
+    User,
+)
 from ..protocol.entry import Entry, Kind
-from ..protocol.errors import Refusal
-from ..protocol.ids import UserId
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.ids import ChallengeId, UserId, make_id
 from . import approvals
 from .approvals import Action, Minted, Random, Verdict
-from .ports import CeremonyVerifier, Reader, Tx
+from .credentials import Basis, added_entry, make_credential
+from .mcp_calls import Caller, standing
+from .ports import CeremonyVerifier, Reader, Registration, Tx
+
+_NONE_PENDING = Refusal(
+    Code.NO_PENDING_ENROLLMENT, "No enrollment is open: it ran out, was finished, or was never begun."
+)
+_TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled already.")
+_CLOSED = Refusal(
+    Code.ENROLLMENT_NOT_ALLOWED,
+    "The user has to allow this first: on the account page, for five minutes, with a passkey.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An enrollment that was begun: its challenge, for whom, and what must not be enrolled again."""
+
+    challenge: Challenge
+    user: User
+    existing: list[Credential]
 
 
 def window_challenge(tx: Tx, user_id: UserId, server_id: str, random: Random, now: int) -> Minted | Refusal:
@@ -39,6 +72,75 @@ def close_window(tx: Tx, user_id: UserId, now: int) -> None:
     """Close the window before its time; one that is closed already stays so."""
     if tx.close_enrollment(user_id, now):
         tx.append(Entry(Kind.ENROLLMENT_CLOSED, {"sub": user_id}), now)
+
+
+def begin(tx: Tx, caller: Caller, random: Random, now: int) -> Begun | Refusal:
+    """Start an enrollment, inside the window, in place of one that this caller began before (MCP-10)."""
+    if not caller.spend(tx):
+        return USED_PROOF
+    user = tx.user(caller.user_id)
+    refusal = standing(tx, caller.delegation, now) if caller.delegation else None
+    if refusal or user is None:
+        return refusal or _CLOSED
+    until = user.enrolls_until if caller.delegation else now + ENROLLMENT_LIFETIME  # MCP-4
+    if now >= until:  # CRED-7, TOKEN-5
+        return _CLOSED
+    challenge = Challenge(
+        _challenge_id(caller),
+        Purpose.MCP_ENROLLMENT,
+        random(NONCE_BYTES),
+        b"",
+        "",
+        caller.delegation.grant_id if caller.delegation else "",
+        user.user_id,
+        None,
+        min(until, now + ENROLLMENT_LIFETIME),
+    )
+    tx.drop_challenge(challenge.challenge_id)
+    tx.add_challenge(challenge)
+    return Begun(challenge, user, tx.credentials(user.user_id))
+
+
+def pending(reader: Reader, caller: Caller, now: int) -> Challenge | Refusal:
+    """Find the enrollment that this caller began and has not finished (MCP-10)."""
+    challenge = reader.challenge(_challenge_id(caller))
+    return _NONE_PENDING if challenge is None or challenge.closed(now) else challenge
+
+
+def finish(
+    tx: Tx, caller: Caller, challenge: Challenge, made: Registration | Refusal, now: int
+) -> Credential | Refusal:
+    """Store the new credential, usable at once, or record why not; the window closes behind it (CRED-7)."""
+    if not caller.spend(tx):
+        return USED_PROOF
+    if isinstance(made, Refusal):
+        return _refused(tx, caller, made, now)
+    found = tx.credential(made.credential_id)
+    if found is not None and (found.active or found.user_id != caller.user_id):  # CRED-4
+        return _refused(tx, caller, _TAKEN, now)
+    if not tx.consume_challenge(challenge.challenge_id, now):
+        return _refused(tx, caller, _NONE_PENDING, now)
+    if caller.delegation and not tx.close_enrollment(caller.user_id, now):  # CRED-7
+        return _refused(tx, caller, _NONE_PENDING, now)
+    credential = make_credential(caller.user_id, made, "", now, active=True)
+    if not tx.add_credential(credential):
+        raise Refused.of(_TAKEN)
+    tx.append(added_entry(credential, Basis.MCP), now)
+    return credential
+
+
+def _refused(tx: Tx, caller: Caller, refusal: Refusal, now: int) -> Refusal:
+    tx.append(
+        Entry(Kind.CREDENTIAL_REFUSED, {"sub": caller.user_id, "code": refusal.code, "via": "mcp"}), now
+    )
+    return refusal
+
+
+def _challenge_id(caller: Caller) -> ChallengeId:
+    """Name the one enrollment that a caller can have open: what finishes it does not say which it is."""
+    grant_id = caller.delegation.grant_id if caller.delegation else ""
+    name = f"{Purpose.MCP_ENROLLMENT} {caller.user_id} {grant_id}"
+    return ChallengeId(make_id("chl", hashlib.sha256(name.encode()).digest()))
 
 
 def _window(user_id: UserId) -> Action:

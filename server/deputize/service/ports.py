@@ -226,8 +226,8 @@ class Tx(Reader, Protocol):
     def settle_request(
         self, request_id: str, status: Status, secret_digest: bytes | None, expires_at: int
     ) -> bool:
-        """Move a request on as MOVES has it, in one statement, with a new secret if one is given; False if it was not where
-        that move begins."""
+        """Move a request on as MOVES has it, in one statement, with a new secret if one is given; False if it was not
+        where that move begins."""
 
     def note_poll(self, request_id: str, now: int, interval: int) -> None:
         """Note when a device asked, and how long it has to wait now."""
@@ -236,11 +236,14 @@ class Tx(Reader, Protocol):
         """Take from a counter of a grant, in one statement; False if not so much is left (CONS-3)."""
 
     def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
-        """Move an active grant's refresh generation on from `generation`, or from the one after it when that was made less
-        than `grace` seconds ago, and return the new one; None if it is elsewhere (TOKEN-4)."""
+        """Move an active grant's refresh generation on from `generation`, or from the one after it when that was made
+        less than `grace` seconds ago, and return the new one; None if it is elsewhere (TOKEN-4)."""
 
     def add_challenge(self, challenge: Challenge) -> None:
         """Store a challenge."""
+
+    def drop_challenge(self, challenge_id: ChallengeId) -> None:
+        """Forget a challenge, if there is one."""
 
     def consume_challenge(self, challenge_id: ChallengeId, now: int) -> bool:
         """Consume a challenge that is open, in one statement; False if it was not."""
@@ -257,8 +260,8 @@ class Tx(Reader, Protocol):
     def move_call(
         self, call: Call, state: State, now: int, entry: int, challenge_id: ChallengeId | None = None
     ) -> bool:
-        """Move a call on from the state it was read in, in one statement, with the new state's deadline; False if it has
-        moved meanwhile. Raises ValueError for a move that TRANSITIONS does not have."""
+        """Move a call on from the state it was read in, in one statement, with the new state's deadline; False if it
+        has moved meanwhile. Raises ValueError for a move that TRANSITIONS does not have."""
 
     def renew_call_entry(self, call_id: CallId, entry: int) -> None:
         """Point a resumed call to the entry that tells of it."""
@@ -286,8 +289,8 @@ class Store(Protocol):
         """Run a function over one snapshot, at once, in the calling thread."""
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
-        """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it did and
-        is raised here; if the commit itself fails, Refused(record_unavailable)."""
+        """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it
+        did and is raised here; if the commit itself fails, Refused(record_unavailable)."""
 
     def close(self) -> None:
         """Finish what was handed in, then close."""

@@ -14,7 +14,7 @@ from deputize.protocol.redirect import redirect_uri
 from deputize.protocol.scope import MAX_SCOPES, ScopeSet
 from deputize.protocol.url import Url
 from deputize.settings import values
-from deputize.settings.schemas import DeeperError
+from deputize.settings.schemas import DeeperError, check_local
 from deputize.settings.table import Context, Declared, Table, Words
 
 _EXAMPLE = "https://agent.example/agent.json"
@@ -121,9 +121,8 @@ class AgentsTable(Table):
 
     def check_site(self, *urls: str) -> None:
         """Refuse, with DeeperError, agents on this machine where the site is elsewhere."""
-        for url in urls if self.development else ():
-            if values.host(url).rpartition(".")[2] != "localhost":
-                raise DeeperError(f"this is for sites on localhost, and {url} is not", ("development",))
+        if self.development:
+            check_local(("development",), *urls)
 
     def ceiling(self, harmless: Sequence[str]) -> Ceiling:
         """Return what agents may have at most, given what does not write; ValueError if that is too much."""

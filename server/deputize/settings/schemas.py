@@ -11,6 +11,7 @@ from deputize.protocol.canonical import JsonError, check
 from deputize.protocol.policy import approval_policy
 from deputize.protocol.tool import ApprovalPolicy, Schema
 from deputize.settings.toml import Path
+from deputize.settings.values import host
 
 # The keywords of JSON Schema 2020-12: with schemas under names, with a list of them, with one, and with none.
 _NAMED = frozenset(("$defs", "dependentSchemas", "patternProperties", "properties"))
@@ -36,6 +37,13 @@ class DeeperError(ValueError):
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
         self.path = path
+
+
+def check_local(path: Path, *urls: str) -> None:
+    """Refuse, with DeeperError at `path`, what is for development only, for a site that is elsewhere."""
+    for url in urls:
+        if host(url).rpartition(".")[2] != "localhost":
+            raise DeeperError(f"this is for sites on localhost, and {url} is not", path)
 
 
 def schema(value: object) -> Schema:

@@ -23,6 +23,7 @@ from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, T
 from deputize.settings import schemas, values
 from deputize.settings.agents import AgentsTable, OpaqueTable, OriginTable, RegisteredTable
 from deputize.settings.describing import compile_template
+from deputize.settings.schemas import DeeperError
 from deputize.settings.table import Declared, Table, Words
 from deputize.settings.toml import Path
 
@@ -73,6 +74,10 @@ class ApiTable(Table):
     origins: list[_Origin] | None = None
     keys: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
 
+    def api(self, origin: str) -> Api:
+        """Make the API of a site at this origin, which has it unless it says otherwise."""
+        return Api(self.audience or origin, tuple(self.origins or [origin]), tuple(self.keys))
+
 
 class ScopeTable(Table):
     """`[scopes."…"]`."""
@@ -93,6 +98,8 @@ class ToolTable(Table):
     opaque: bool = True
     input_schema: Annotated[Schema | None, PlainValidator(schemas.schema)] = None
     describe: Annotated[Describe | None, PlainValidator(_describe)] = None
+    summary: Words = ""
+    endpoint: Annotated[str, AfterValidator(values.endpoint)] | None = None
 
     @model_validator(mode="after")
     def _enforceable(self) -> Self:
@@ -103,6 +110,12 @@ class ToolTable(Table):
         """Make the tool; ValueError if its parts do not go together."""
         given = {key: getattr(self, key) for key in type(self).model_fields}
         return Tool(name, **{**given, "scopes": ScopeSet.of(self.scopes)})
+
+
+class McpTable(Table):
+    """`[mcp]`."""
+
+    single_user: Words | None = None
 
 
 class LifetimesTable(Table):
@@ -144,7 +157,28 @@ class PolicyFile(Table):
     scopes: dict[Annotated[str, AfterValidator(_scope_name)], ScopeTable] = Field({})
     tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     agents: AgentsTable = Field(AgentsTable(), validate_default=True)
+    mcp: McpTable = McpTable()
     lifetimes: LifetimesTable = LifetimesTable()
+
+    @field_validator("tools")
+    @classmethod
+    def _end_at_the_api(cls, tools: dict[str, ToolTable], info: ValidationInfo) -> dict[str, ToolTable]:
+        if "site" in info.data and "api" in info.data:
+            api = info.data["api"].api(info.data["site"].origin)
+            for name, table in tools.items():
+                if not api.has(table.endpoint):
+                    raise DeeperError(
+                        f"call tokens go to the site's API only, and that is at {', '.join(api.origins)}",
+                        (name, "endpoint"),
+                    )
+        return tools
+
+    @field_validator("mcp")
+    @classmethod
+    def _at_home(cls, mcp: McpTable, info: ValidationInfo) -> McpTable:
+        if mcp.single_user is not None and "site" in info.data:
+            schemas.check_local(("single_user",), info.data["site"].origin, info.data["site"].issuer)
+        return mcp
 
     @field_validator("agents")
     @classmethod
@@ -160,12 +194,13 @@ class PolicyFile(Table):
         origin = self.site.origin
         return Policy(
             Site(**self.site.model_dump()),
-            Api(self.api.audience or origin, tuple(self.api.origins or [origin]), tuple(self.api.keys)),
+            self.api.api(origin),
             {name: Scope(name, table.title, table.writes) for name, table in self.scopes.items()},
             {name: table.tool(name) for name, table in self.tools.items()},
             self.agents.ceiling(harmless(self.scopes)),
             registered=self.agents.documents(),
             development=self.agents.development,
+            single_user=self.mcp.single_user,
             **self.lifetimes.model_dump(),
         )
 
@@ -185,6 +220,7 @@ _TABLES: dict[Path, type[Table]] = {
     ("agents", "opaque"): OpaqueTable,
     ("agents", "origin"): OriginTable,
     ("agents", "registered"): RegisteredTable,
+    ("mcp",): McpTable,
     ("lifetimes",): LifetimesTable,
 }
 

@@ -16,6 +16,7 @@ from deputize.protocol.tool import plain
 
 _ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+_ENDPOINT_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -63,6 +64,15 @@ def issuer(text: str) -> str:
             "write an origin and perhaps a path, without a slash at the end, a query or a fragment: "
             '"https://site.example/deputize"'
         )
+    origin(match[0])
+    return text
+
+
+def endpoint(text: str) -> str:
+    """Read the URL of an endpoint: an origin and a path."""
+    match = _ORIGIN.match(text)
+    if match is None or not _ENDPOINT_PATH.fullmatch(text[match.end() :]):
+        raise ValueError('write an origin and a path: "https://site.example/api/transfers"')
     origin(match[0])
     return text
 

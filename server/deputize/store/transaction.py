@@ -93,6 +93,7 @@ _TAKE = """
     ON CONFLICT (grant_id, counter) DO UPDATE SET used = counters.used + excluded.used
     WHERE counters.used + excluded.used <= :limit"""
 _ADD_CHALLENGE = CHALLENGES.insert()
+_DROP_CHALLENGE = "DELETE FROM challenges WHERE challenge_id = :challenge_id"
 _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
     WHERE challenge_id = :challenge_id AND consumed_at IS NULL AND expires_at > :now
@@ -122,7 +123,8 @@ _SWEEPS = [
     for table, key, some, dead in (
         # The times of proofs have no index: they are stored almost in that order.
         ("proofs", "seq", _OLDEST_PROOFS, "keep_until <= :now"),
-        ("challenges", "challenge_id", "challenges", "expires_at <= :now"),
+        # Its reason is told a while longer (SEP-2672 §4.8 steps 4 to 6).
+        ("challenges", "challenge_id", "challenges", "expires_at <= :now - 600"),
         ("recoveries", "digest", "recoveries", "expires_at <= :now"),
         ("sessions", "digest", "sessions", "expires_at <= :now"),
         ("requests", "request_id", "requests", "expires_at <= :now - 600"),
@@ -260,6 +262,9 @@ class Transaction(Snapshot, Tx):
 
     def add_challenge(self, challenge: Challenge) -> None:
         self._execute(_ADD_CHALLENGE, CHALLENGES.row(challenge))
+
+    def drop_challenge(self, challenge_id: ChallengeId) -> None:
+        self._execute(_DROP_CHALLENGE, {"challenge_id": challenge_id})
 
     def consume_challenge(self, challenge_id: ChallengeId, now: int) -> bool:
         return self._changed(_CONSUME_CHALLENGE, challenge_id=challenge_id, now=now)

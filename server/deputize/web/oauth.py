@@ -195,11 +195,19 @@ async def metadata(ask: Ask) -> Response:
 
 async def resource_metadata(ask: Ask) -> Response:
     """Answer RFC 9728 metadata: the authority is the only resource that takes its delegations (TOKEN-2)."""
-    issuer = ask.authority.policy.site.issuer
+    return _resource(ask, ask.authority.policy.site.issuer)
+
+
+async def mcp_metadata(ask: Ask) -> Response:
+    """Answer RFC 9728 metadata for MCP clients, which know this address of the authority only (MCP-2)."""
+    return _resource(ask, f"{ask.authority.policy.site.issuer}/mcp")
+
+
+def _resource(ask: Ask, resource: str) -> Response:
     return answer(
         {
-            "resource": issuer,
-            "authorization_servers": [issuer],
+            "resource": resource,
+            "authorization_servers": [ask.authority.policy.site.issuer],
             "scopes_supported": sorted(ask.authority.policy.scopes),
             "dpop_bound_access_tokens_required": True,
             "dpop_signing_alg_values_supported": ["ES256"],
@@ -208,7 +216,7 @@ async def resource_metadata(ask: Ask) -> Response:
 
 
 async def _refresh(ask: Ask, form: Form) -> Response:
-    """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent is known by its key alone; an attested one says who it is."""
+    """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent is known by its key, an attested one says who."""
     authority = ask.authority
     grant_id, generation = authority.refresh_token(form.get("refresh_token", ""), ask.now)
     scopes = _scopes(form) if "scope" in form else None

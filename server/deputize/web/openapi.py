@@ -1,6 +1,7 @@
 """`/openapi.json`: every request that the authority takes, as OpenAPI 3.1.
 
-One entry for each route of `routes.py`. What goes over the wire is in `shapes.py`, what it means in PROTOCOL.md.
+One entry for each route of `routes.py` but `/mcp`, which tells of itself whoever speaks MCP. What goes over
+the wire is in `shapes.py`, what it means in PROTOCOL.md.
 """
 
 import re
@@ -160,10 +161,13 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 WELL_KNOWN: Mapping[str, Operation] = {
-    "oauth-authorization-server": Operation("RFC 8414 metadata", _ANYONE, {200: "ServerMetadata"}),
-    "oauth-protected-resource": Operation("RFC 9728 metadata", _ANYONE, {200: "ResourceMetadata"}),
+    "oauth-authorization-server{}": Operation("RFC 8414 metadata", _ANYONE, {200: "ServerMetadata"}),
+    "oauth-protected-resource{}": Operation("RFC 9728 metadata", _ANYONE, {200: "ResourceMetadata"}),
+    "oauth-protected-resource{}/mcp": Operation(
+        "RFC 9728 metadata for MCP (MCP-2)", _ANYONE, {200: "ResourceMetadata"}
+    ),
 }
-"""What only the root of the host can answer."""
+"""What only the root of the host can answer; the path of the issuer takes the place of the braces."""
 
 
 async def show(ask: Ask) -> Response:
@@ -179,7 +183,7 @@ def document(issuer: str) -> dict[str, Json]:
         paths.setdefault(path, {})[method.lower()] = _operation(path, operation)
     scheme, _, host, *path_of_issuer = issuer.split("/")
     for name, operation in WELL_KNOWN.items():
-        path = "/".join(["/.well-known", name, *path_of_issuer])
+        path = "/.well-known/" + name.format("".join(f"/{step}" for step in path_of_issuer))
         paths[path] = {"servers": [{"url": f"{scheme}//{host}"}], "get": _operation(path, operation)}
     return {
         "openapi": "3.1.1",

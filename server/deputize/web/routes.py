@@ -5,11 +5,13 @@ from starlette.routing import BaseRoute, Route
 from . import accounts, authorize, enrollments, grants, oauth, openapi, operations, pages, record, shim
 from .authority import Authority
 from .calls import Calls
+from .mcp.answers import resource_metadata_url
+from .mcp.endpoint import Mcp
 from .operations import Log
 from .problems import Endpoint, oauth_response
 
 
-def routes(authority: Authority, log: Log) -> list[BaseRoute]:
+def routes(authority: Authority, log: Log, mcp: Mcp) -> list[BaseRoute]:
     """Return the routes under the mount path; the busiest come first, since they are tried in order."""
     endpoint = Endpoint(authority, log)
     calls = Calls(log)
@@ -22,6 +24,7 @@ def routes(authority: Authority, log: Log) -> list[BaseRoute]:
         Route("/calls/{call_id}/denial", endpoint(calls.deny), methods=["POST"]),
         Route("/calls/{call_id}/events", endpoint(calls.events), methods=["POST"]),
         Route("/calls/{call_id}", endpoint(calls.show), methods=["GET"]),
+        Route("/mcp", mcp),
         Route("/tools", endpoint(shim.configuration), methods=["GET"]),
         Route("/token", endpoint(oauth.token, oauth_response), methods=["POST"]),
         Route("/par", endpoint(oauth.push, oauth_response), methods=["POST"]),
@@ -78,6 +81,11 @@ def well_known_routes(authority: Authority, log: Log) -> list[BaseRoute]:
         Route(
             f"/.well-known/oauth-protected-resource{suffix}",
             endpoint(oauth.resource_metadata),
+            methods=["GET"],
+        ),
+        Route(
+            "/" + resource_metadata_url(authority.policy.site.issuer).split("/", 3)[3],
+            endpoint(oauth.mcp_metadata),
             methods=["GET"],
         ),
     ]

@@ -1,0 +1,58 @@
+"""How a refusal looks in a JSON-RPC answer (MCP-7, MCP-10; SEP-2672 §4.10)."""
+
+from collections.abc import Mapping
+
+from .errors import Code, Refusal
+
+APPROVAL = -32001
+"""All that SEP-2672 refuses, with `data.reason`, and nothing else."""
+
+REFUSED = -32010
+"""What the authority refuses for reasons of its own, with `data.code`; -32000 to -32019 are free for that."""
+
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
+INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
+
+REASONS = frozenset(
+    {
+        # tools/call
+        Code.MISSING_EVIDENCE,
+        Code.UNSUPPORTED_METHOD,
+        Code.CHALLENGE_UNKNOWN,
+        Code.CHALLENGE_CONSUMED,
+        Code.CHALLENGE_EXPIRED,
+        Code.CHALLENGE_WRONG_TOOL,
+        Code.UNKNOWN_CREDENTIAL,
+        Code.AUTHENTICATOR_CLASS_MISMATCH,
+        Code.SIGNATURE_VERIFICATION_FAILED,
+        Code.SIGNATURE_COUNTER_REGRESSION,
+        Code.ARGUMENT_HASH_MISMATCH,
+        # approval/challenge/create
+        Code.TOOL_NOT_APPROVED_REQUIRED,
+        Code.NO_ELIGIBLE_CREDENTIAL,
+        # approval/enroll/finish
+        Code.CREDENTIAL_ALREADY_ENROLLED,
+        Code.NO_PENDING_ENROLLMENT,
+        Code.VERIFICATION_FAILED,
+    }
+)
+"""The closed list of SEP-2672 §4.10."""
+
+_NUMBERS: Mapping[Code, int] = {
+    Code.INVALID_REQUEST: INVALID_REQUEST,
+    Code.PAYLOAD_TOO_LARGE: INVALID_REQUEST,
+    Code.UNSUPPORTED_MEDIA_TYPE: INVALID_REQUEST,
+    Code.METHOD_NOT_ALLOWED: INVALID_REQUEST,
+    Code.INVALID_ARGUMENTS: INVALID_PARAMS,
+    Code.UNKNOWN_TOOL: INVALID_PARAMS,
+    Code.SERVER_ERROR: INTERNAL_ERROR,
+    Code.RECORD_UNAVAILABLE: INTERNAL_ERROR,
+}
+
+
+def rpc_error(refusal: Refusal, **facts: object) -> dict[str, object]:
+    """Return the `error` member: code, message, and data with `reason` or `code` and the refusal's facts."""
+    member = "reason" if refusal.code in REASONS else "code"
+    number = APPROVAL if refusal.code in REASONS else _NUMBERS.get(refusal.code, REFUSED)
+    data = {**refusal.facts, **facts, member: refusal.code.value}
+    return {"code": number, "message": refusal.detail, "data": data}

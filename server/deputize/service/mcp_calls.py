@@ -1,0 +1,259 @@
+"""Calls that come over MCP: who calls, the challenge before the call, the approval with it (PROTOCOL §15).
+
+Each function is one transaction, or reads one snapshot; refusals in a transaction are values.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..protocol.authorization import Authorized, Decision, constrained, decide_arguments, permits
+from ..protocol.call import LIFETIME, Call, State
+from ..protocol.canonical import Json
+from ..protocol.challenge import Purpose
+from ..protocol.credential import AuthenticatorClass, Credential
+from ..protocol.entry import Kind, call_entry
+from ..protocol.errors import USED_PROOF, Code, Refusal
+from ..protocol.grant import dead_link
+from ..protocol.ids import CallId, UserId, make_id
+from ..protocol.policy import Policy
+from ..protocol.scope import ScopeSet
+from ..protocol.token import Delegation
+from ..protocol.tool import Executes, Tool
+from . import approvals, calls
+from .approvals import Action, Minted, Random, Verdict, Verified
+from .calls import Denied
+from .ports import CeremonyVerifier, Proof, Reader, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: the user, the delegation whose grant decides, the proofs that a transaction has to spend.
+
+    Without a delegation it is the user himself, on a machine that only he uses (MCP-4).
+    """
+
+    user_id: UserId
+    delegation: Delegation | None
+    proofs: tuple[Proof, ...] = ()
+
+    def spend(self, tx: Tx) -> bool:
+        """Use the proofs up (PROOF-2); False if one was used before."""
+        used = [tx.use_proof(proof) for proof in self.proofs]  # each of them, also after the first that was
+        return all(used)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """A call, or a challenge for one, as it arrived: `tool` is None if nothing of this `name` is offered.
+
+    `canonical` is the JCS form of the arguments, `args_s256` its hash; `definition_s256` is of the listed tool.
+    """
+
+    caller: Caller
+    name: str
+    tool: Tool | None
+    arguments: dict[str, Json]
+    canonical: bytes
+    args_s256: str
+    definition_s256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A call that may run now; `entries` are the indices of those that tell of it so far."""
+
+    call: Call
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A challenge, and the words that the user is shown with it."""
+
+    minted: Minted
+    description: str
+
+
+def standing(reader: Reader, delegation: Delegation, now: int) -> Refusal | None:
+    """Say why nothing can be done under a delegation any more, or None: the grants are read again (MCP-2)."""
+    agent = reader.agent(delegation.client_id)
+    if agent is None or agent.revoked_at is not None:
+        return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
+    lineage = reader.lineage(delegation.grant_id)
+    if not lineage or lineage[0].jkt != delegation.jkt:
+        return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent.")
+    return dead_link(lineage, now)
+
+
+def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now: int) -> Offer | Refusal:
+    """Mint the challenge for a call that is to follow; it belongs to this user and grant (MCP-8)."""
+    if not request.caller.spend(tx):
+        return USED_PROOF
+    tool = request.tool
+    if tool is None or not tool.annotated:
+        return Refusal(
+            Code.TOOL_NOT_APPROVED_REQUIRED, "There is no tool of this name that asks for an approval."
+        )
+    user_id = request.caller.user_id
+    decision = _decide(
+        tx, request, tool, lambda: tx.credentials(user_id), approval=True, policy=policy, now=now
+    )
+    if isinstance(decision, Refusal):
+        return decision
+    minted = approvals.mint(tx, _action(request, tool), policy.site.issuer, random, now)
+    return minted if isinstance(minted, Refusal) else Offer(minted, decision.description or "")
+
+
+def check(
+    reader: Reader, request: ToolRequest, evidence: Json, verifier: CeremonyVerifier, policy: Policy, now: int
+) -> Verdict | None:
+    """Verify the evidence of a call on a snapshot; None if none is needed and none was given (MCP-9)."""
+    tool = request.tool
+    if tool is None or not tool.annotated:
+        return None
+    if evidence is None and not tool.approval.required(request.arguments):
+        return None
+    return approvals.check(reader, _action(request, tool), evidence, verifier, policy.site.issuer, now)
+
+
+def call(
+    tx: Tx,
+    request: ToolRequest,
+    verdict: Verdict | None,
+    policy: Policy,
+    redeem: bool,
+    random: Random,
+    now: int,
+) -> Granted | Denied | Refusal:
+    """Decide a call, act on its approval, record it, and redeem it where it runs here (MCP-9).
+
+    A bare Refusal is for what is not worth a record.
+    """
+    if not request.caller.spend(tx):
+        return USED_PROOF
+    tool = request.tool
+    if tool is None:
+        decision: Decision = Refusal(Code.UNKNOWN_TOOL, f"No tool is called {request.name} here.")
+    else:
+        decision = _decide(tx, request, tool, None, approval=verdict is not None, policy=policy, now=now)
+    draft = _draft(request, decision, verdict, random, now)
+    if isinstance(decision, Authorized) and decision.constrained:
+        decision = calls.spend(tx, draft, take=False) or decision
+    if isinstance(decision, Refusal):
+        tx.append(
+            call_entry(
+                replace(draft, state=State.DENIED), request.canonical, decision.code, **_by(request.caller)
+            ),
+            now,
+        )
+        return Denied(draft.call_id, decision)
+    if verdict is not None and (refusal := approvals.conclude(tx, verdict, now)):
+        facts = {
+            "call_id": draft.call_id,
+            "sub": draft.user_id,
+            "grant_id": draft.grant_id,
+            "tool": draft.tool,
+        }
+        tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts), now)
+        return Denied(draft.call_id, refusal)
+    if decision.constrained:
+        calls.spend(tx, draft)
+    told: dict[str, object] = {**_by(request.caller), **_approval(verdict)}
+    approved = tx.append(call_entry(draft, request.canonical, None, **told), now)
+    granted = replace(draft, entry=approved)
+    tx.add_call(granted)
+    if not redeem:
+        return Granted(granted, (approved,))
+    running = calls.move(tx, granted, State.REDEEMED, now, by=Executes.API.value)
+    return Granted(running, (approved, running.entry))
+
+
+def cancel(tx: Tx, call_id: CallId, now: int) -> Call | None:
+    """End a call that nobody has redeemed, so that nobody can any more; return what it is now."""
+    call = calls.settled(tx, call_id, now)
+    return calls.move(tx, call, State.CANCELLED, now) if call and call.state is State.APPROVED else call
+
+
+def _decide(
+    tx: Tx,
+    request: ToolRequest,
+    tool: Tool,
+    credentials: Callable[[], list[Credential]] | None,
+    approval: bool,
+    policy: Policy,
+    now: int,
+) -> Decision:
+    """Decide as CALL-1 has it; the user himself needs no grant (MCP-4)."""
+    delegation = request.caller.delegation
+    if delegation is None:
+        return decide_arguments(policy, tool, request.arguments, credentials, approval)
+    if dead := standing(tx, delegation, now):
+        return dead
+    lineage = tx.lineage(delegation.grant_id)
+    agent = tx.agent(delegation.client_id)
+    if refusal := permits(policy, tool, agent, lineage, request.arguments, now):
+        if refusal.code is Code.INSUFFICIENT_SCOPE:  # MCP-7: a step up that loses nothing
+            return replace(refusal, facts={"scope": str(lineage[0].scopes | tool.scopes)})
+        return refusal
+    decision = decide_arguments(policy, tool, request.arguments, credentials, approval)
+    if isinstance(decision, Authorized):
+        return replace(decision, constrained=constrained(lineage))
+    return decision
+
+
+def _action(request: ToolRequest, tool: Tool) -> Action:
+    """Return what the user confirms: no call is there yet, so the challenge is the grant's (MCP-8)."""
+    delegation = request.caller.delegation
+    return Action(
+        Purpose.MCP_CALL,
+        delegation.grant_id if delegation else "",
+        tool.name,
+        request.arguments,
+        tool.authenticator_class,
+        request.caller.user_id,
+        None,
+    )
+
+
+def _draft(
+    request: ToolRequest, decision: Decision, verdict: Verdict | None, random: Random, now: int
+) -> Call:
+    """Make the call as it stands once it is approved. Over MCP each is a new one (MCP-11)."""
+    delegation, tool = request.caller.delegation, request.tool
+    return Call(
+        call_id=CallId(make_id("cal", random(16))),
+        state=State.APPROVED,
+        user_id=request.caller.user_id,
+        client_id=delegation.client_id if delegation else None,
+        grant_id=delegation.grant_id if delegation else None,
+        page_jkt=None,
+        tool=request.name,
+        scopes=tool.scopes if tool else ScopeSet(),
+        arguments=request.arguments,
+        args_s256=request.args_s256,
+        definition_s256=request.definition_s256,
+        match_key=None,
+        salt=random(32),
+        description=decision.description if isinstance(decision, Authorized) else None,
+        authenticator_class=tool.authenticator_class if tool else AuthenticatorClass.PLATFORM,
+        executes=Executes.API.value,
+        created_at=now,
+        deadline=now + LIFETIME[State.APPROVED],
+        entry=-1,
+        challenge_id=verdict.challenge_id if isinstance(verdict, Verified) else None,
+    )
+
+
+def _by(caller: Caller) -> dict[str, object]:
+    assurance = caller.delegation.assurance.value if caller.delegation else None
+    return {"via": "mcp", "assurance": assurance}
+
+
+def _approval(verdict: Verdict | None) -> dict[str, object]:
+    if not isinstance(verdict, Verified):
+        return {}
+    return {
+        "credential_id": verdict.assertion.credential_id,
+        "method": "webauthn",
+        "evidence_s256": verdict.evidence_s256,
+    }

@@ -1,0 +1,65 @@
+"""How a refusal looks over MCP: in HTTP, in JSON-RPC, and in the result of a tool (MCP-7)."""
+
+import orjson
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+
+from ...protocol.canonical import Json
+from ...protocol.errors import STATUS, Code, Refusal
+from ...protocol.problem import www_authenticate
+from ...protocol.rpc import PARSE_ERROR, rpc_error
+
+_DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED, Code.GRANT_REVOKED})
+"""What is wrong with a token that names a grant that is no more: the client has to get another one."""
+
+_IN_HTTP = frozenset(
+    {Code.INSUFFICIENT_SCOPE, Code.INVALID_TOKEN, Code.INVALID_DPOP_PROOF, Code.RECORD_UNAVAILABLE}
+)
+
+
+def resource_metadata_url(issuer: str) -> str:
+    """Return where the RFC 9728 metadata of `{issuer}/mcp` is (RFC 9728 §3.1: path insertion)."""
+    origin = "/".join(issuer.split("/")[:3])
+    return f"{origin}/.well-known/oauth-protected-resource{issuer.removeprefix(origin)}/mcp"
+
+
+def is_told_in_http(refusal: Refusal, in_band: bool) -> bool:
+    """Tell whether the connection has to do something, so that it has to hear of it (MCP-7).
+
+    What is wrong with a grant that the message itself names, another connection would not mend.
+    """
+    return refusal.code in _IN_HTTP or (refusal.code in _DEAD and not in_band)
+
+
+def status(refusal: Refusal) -> int:
+    """Return the HTTP status of a refusal."""
+    return 401 if refusal.code in _DEAD else STATUS[refusal.code]
+
+
+def add_headers(headers: MutableHeaders, refusal: Refusal, issuer: str) -> None:
+    """Add `WWW-Authenticate`, with the address of the metadata (MCP-2; RFC 9728 §5.1), or `Allow`."""
+    told = Refusal(Code.INVALID_TOKEN, refusal.detail) if refusal.code in _DEAD else refusal
+    if (challenge := www_authenticate(told)) is not None:
+        headers["www-authenticate"] = f'{challenge}, resource_metadata="{resource_metadata_url(issuer)}"'
+    if refusal.code is Code.METHOD_NOT_ALLOWED:
+        headers["allow"] = "POST"
+
+
+def refusal_response(refusal: Refusal, message_id: Json, issuer: str) -> Response:
+    """Answer a message that the SDK never sees, and others never do: as a JSON-RPC error in HTTP."""
+    error = rpc_error(refusal)
+    if "parse_error" in refusal.facts:
+        error["code"] = PARSE_ERROR
+    body = orjson.dumps({"jsonrpc": "2.0", "id": message_id, "error": error})
+    response = Response(body, status(refusal), media_type="application/json")
+    add_headers(response.headers, refusal, issuer)
+    return response
+
+
+def refused_result(refusal: Refusal, call_id: str | None) -> dict[str, object]:
+    """Tell a model that its call was refused, and why, as the shim does (SHIM-6)."""
+    return {
+        "isError": True,
+        "content": [{"type": "text", "text": refusal.detail}],
+        "structuredContent": {**refusal.facts, "code": refusal.code.value, "correlation_id": call_id},
+    }

@@ -1,0 +1,79 @@
+"""The methods of SEP-2672: a challenge before each call, and the enrollment of a passkey (MCP-8, MCP-10)."""
+
+from dataclasses import dataclass
+
+from ...crypto.webauthn import creation_options
+from ...protocol.canonical import Json
+from ...protocol.errors import Refusal, Refused
+from ...service import enrollments, mcp_calls
+from ...service.ports import Registration
+from .. import wire
+from ..authority import Authority
+from ..problems import or_refuse
+from .exchange import Exchange
+from .offers import Offers
+
+
+@dataclass(frozen=True, slots=True)
+class Approving:
+    """The methods of one authority. Each takes an exchange and returns a result, or raises Refused."""
+
+    authority: Authority
+    offers: Offers
+
+    async def create_challenge(self, exchange: Exchange) -> dict[str, object]:
+        """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
+        authority, ask = self.authority, exchange.ask
+        request, _ = exchange.tool_request(self.offers, "toolName", exchange.message.params.get("arguments"))
+        offered = await authority.store.transact(
+            lambda tx: mcp_calls.challenge(tx, request, authority.policy, authority.random, ask.now)
+        )
+        if isinstance(offered, Refusal):
+            raise Refused.of(offered)
+        return wire.envelope(offered.minted, offered.description, authority.policy.site.rp_id, ask.now)
+
+    async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
+        """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
+        authority, now = self.authority, exchange.ask.now
+        begun = await authority.store.transact(
+            lambda tx: enrollments.begin(tx, exchange.known.caller, authority.random, now)
+        )
+        if isinstance(begun, Refusal):
+            raise Refused.of(begun)
+        site, user = authority.policy.site, begun.user
+        lifetime = begun.challenge.expires_at - now
+        options = creation_options(
+            begun.challenge.wire,
+            site.rp_id,
+            site.name,
+            user.handle,
+            user.name,
+            lifetime,
+            exclude=begun.existing,
+        )
+        return {"options": options}
+
+    async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
+        """`approval/enroll/finish` (MCP-10; SEP-2672 §4.4.2)."""
+        authority, now, caller = self.authority, exchange.ask.now, exchange.known.caller
+        challenge = or_refuse(authority.store.read(lambda tx: enrollments.pending(tx, caller, now)))
+        made = self._verified(exchange.message.params.get("response"), challenge.wire)
+        credential = await authority.store.transact(
+            lambda tx: enrollments.finish(tx, caller, challenge, made, now)
+        )
+        if isinstance(credential, Refusal):
+            raise Refused.of(credential)
+        return {
+            "success": True,
+            "credentialId": credential.credential_id,
+            "createdAt": wire.iso(credential.created_at),
+        }
+
+    def _verified(self, response: Json, challenge: bytes) -> Registration | Refusal:
+        """Verify a registration; that it is not good, the record is to have."""
+        try:
+            return self.authority.ceremonies.registration(
+                response if isinstance(response, dict) else {}, challenge
+            )
+        except Refused as refused:
+            return refused.refusal

@@ -1,0 +1,98 @@
+"""Who calls over MCP: a delegation with its proof, evidence in the message, or the machine's one user."""
+
+from dataclasses import dataclass
+
+from ...crypto import dpop
+from ...protocol.agent import Assurance
+from ...protocol.canonical import args_s256
+from ...protocol.errors import Code, Refused
+from ...protocol.ids import UserId
+from ...protocol.token import Delegation
+from ...service import credentials
+from ...service.mcp_calls import Caller, standing
+from ...service.ports import Proof
+from ..addresses import is_loopback
+from ..ask import Ask
+from .messages import CALL, CHALLENGE, Message
+
+EVIDENCE = "dev.deputize/delegation"
+_TOOL_IN = {CALL: "name", CHALLENGE: "toolName"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who calls, and whether the message itself says so (MCP-3): another connection would not help then."""
+
+    caller: Caller
+    in_band: bool
+
+
+async def authenticate(ask: Ask, message: Message) -> Known:
+    """Tell who sends a message (MCP-2, MCP-3); Refused(invalid_token, invalid_dpop_proof, wrong_user, …)."""
+    connection = await _connection(ask)
+    evidence = _evidence(ask, message)
+    if evidence is None:
+        return Known(connection, False)
+    delegation, proof = evidence
+    if delegation.user_id != connection.user_id:
+        raise Refused(Code.WRONG_USER, "Another user deputized this agent than the one who is connected.")
+    return Known(Caller(connection.user_id, delegation, (*connection.proofs, proof)), True)
+
+
+async def _connection(ask: Ask) -> Caller:
+    values = ask.request.headers.getlist("authorization")
+    if not values and (user_id := await _single_user(ask)) is not None:
+        return Caller(user_id, None)
+    scheme, _, token = values[0].partition(" ") if values else ("", "", "")
+    if len(values) != 1 or scheme.lower() != "dpop":  # RFC 9449 §7.1: a bound token is no bearer token
+        raise Refused(
+            Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`, and a DPoP proof."
+        )
+    delegation = ask.authority.delegation(token, ask.now)
+    proof = ask.proof("dpop", access_token=token, jkt=delegation.jkt)
+    if dead := ask.authority.store.read(lambda tx: standing(tx, delegation, ask.now)):
+        raise Refused.of(dead)
+    if (
+        delegation.assurance is Assurance.OPAQUE
+    ):  # CALL-2: an agent in a browser is nobody without its session
+        who = await ask.must_be_signed_in()
+        if who.user_id != delegation.user_id:
+            detail = "Another user is signed in than the one who deputized this agent."
+            raise Refused(Code.WRONG_USER, detail)
+    return Caller(delegation.user_id, delegation, (proof,))
+
+
+def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:
+    """Read an attested agent's evidence for this very call (MCP-3, EVID-2); None if there is none."""
+    value = message.meta.get(EVIDENCE)
+    if message.method not in _TOOL_IN or value is None or value == "":
+        return None
+    token, tilde, proof = value.partition("~") if isinstance(value, str) else ("", "", "")
+    if not tilde:
+        raise Refused(Code.INVALID_TOKEN, f'`_meta["{EVIDENCE}"]` is a token, a tilde and a proof.')
+    delegation = ask.authority.delegation(token, ask.now)
+    if delegation.assurance is Assurance.OPAQUE:
+        raise Refused(Code.INVALID_TOKEN, "An agent without keys of its own has no evidence to give.")
+    arguments = message.params.get("arguments")
+    bound = {
+        "tool": str(message.params.get(_TOOL_IN[message.method])),
+        "args_s256": args_s256({} if arguments is None else arguments),
+    }
+    url = f"{ask.authority.policy.site.issuer}/calls"
+    verified = dpop.verify([proof], "POST", url, ask.now, access_token=token, jkt=delegation.jkt, bound=bound)
+    return delegation, verified
+
+
+async def _single_user(ask: Ask) -> UserId | None:
+    """Find, or make, the user of this machine, for its own requests (MCP-4); None if there is none."""
+    name = ask.authority.policy.single_user
+    client = ask.request.client
+    if name is None or client is None or not is_loopback(client.host):
+        return None
+    authority = ask.authority
+    user = authority.store.read(lambda tx: tx.user_by_external_id(name))
+    if user is None:
+        user = await authority.store.transact(
+            lambda tx: credentials.site_user(tx, name, name, authority.random, ask.now)
+        )
+    return user.user_id

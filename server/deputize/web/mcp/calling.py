@@ -1,0 +1,162 @@
+"""`tools/list` and `tools/call`: decide, check the evidence, record, run, tell (MCP-5, MCP-9, MCP-11, MCP-12)."""
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from ...protocol.call import Call, State
+from ...protocol.canonical import b64u
+from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ...protocol.rpc import REASONS
+from ...protocol.scope import ScopeSet
+from ...protocol.tool import Executes, is_tool_name
+from ...service import calls, mcp_calls
+from ...service.calls import Denied
+from ...service.mcp_calls import Granted, ToolRequest
+from ..authority import Authority
+from ..operations import Log
+from ..problems import or_refuse
+from . import answers, running
+from .exchange import Exchange
+from .offers import ANNOTATION, HandledCall, Handler, Offer, Offers
+from .running import Gateway, Ran
+
+CHAIN = "dev.deputize/call"
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """The methods of one authority. Each takes an exchange and returns a result, or raises Refused."""
+
+    authority: Authority
+    log: Log
+    offers: Offers
+    gateway: Gateway
+
+    async def list_tools(self, exchange: Exchange) -> dict[str, object]:
+        """`tools/list`."""
+        return {"tools": [offer.listed() for offer in self.offers.all()]}
+
+    async def call_tool(self, exchange: Exchange) -> dict[str, object]:
+        """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""
+        authority, ask, params = self.authority, exchange.ask, exchange.message.params
+        arguments = params.get("arguments")
+        request, offer = exchange.tool_request(self.offers, "name", {} if arguments is None else arguments)
+        if not is_tool_name(request.name):  # HASH-2
+            raise Refused(Code.UNKNOWN_TOOL, "A tool name matches [A-Za-z0-9_.-]{1,128}.")
+        if offer is not None and offer.handler is not None and offer.tool.public:
+            return await self._call_public(exchange, offer, offer.handler, request)
+        started = perf_counter()
+        evidence = exchange.message.meta.get(ANNOTATION)
+        verdict = authority.store.read(
+            lambda tx: mcp_calls.check(tx, request, evidence, authority.ceremonies, authority.policy, ask.now)
+        )
+        here = offer is not None and offer.handler is not None
+        granted = await authority.store.transact(
+            lambda tx: mcp_calls.call(tx, request, verdict, authority.policy, here, authority.random, ask.now)
+        )
+        if isinstance(granted, Refusal):
+            raise Refused.of(granted)
+        if isinstance(granted, Denied):
+            return self._denied(exchange, granted)
+        self.log.decided(granted.call, started)
+        assert offer is not None  # or there is nothing to grant
+        return await self._run(exchange, offer, request, granted)
+
+    def _denied(self, exchange: Exchange, denied: Denied) -> dict[str, object]:
+        """Answer a refused call: by an error where the proposal, MCP or HTTP have one, else in a result (MCP-7)."""
+        self.log.denied(denied.call_id, denied.refusal)
+        refusal = denied.refusal
+        in_rpc = refusal.code in REASONS or refusal.code is Code.UNKNOWN_TOOL
+        if in_rpc or exchange.is_for_connection(refusal):
+            raise Refused.of(replace(refusal, facts={**refusal.facts, "call_id": denied.call_id}))
+        return answers.refused_result(refusal, denied.call_id)
+
+    async def _call_public(
+        self, exchange: Exchange, offer: Offer, handler: Handler, request: ToolRequest
+    ) -> dict[str, object]:
+        """Run a public tool, without any record (CALL-8)."""
+        caller = request.caller
+        if not await self.authority.store.transact(caller.spend):
+            raise Refused.of(USED_PROOF)
+        if offer.tool.input_schema is not None and (
+            fault := offer.tool.input_schema.fault(request.arguments)
+        ):
+            refusal = Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
+            return answers.refused_result(refusal, None)
+        ran = await self._handle(exchange, handler, request, None)
+        return ran.result
+
+    async def _run(
+        self, exchange: Exchange, offer: Offer, request: ToolRequest, granted: Granted
+    ) -> dict[str, object]:
+        """Run a call that is granted, and return its result with the chain of what made it so (MCP-11)."""
+        if offer.handler is not None:
+            ran = await self._handle(exchange, offer.handler, request, granted.call)
+            result, call = ran.result, await self._report(granted.call, ran.outcome)
+        else:
+            result, call = await self._send(str(offer.tool.endpoint), request, granted.call)
+        client_id = call.client_id
+        agent = self.authority.store.read(lambda tx: tx.agent(client_id)) if client_id else None
+        entries = dict.fromkeys((*granted.entries, call.entry))
+        chain: dict[str, object] = {
+            "call_id": call.call_id,
+            "agent": {"client_id": agent.client_id, "assurance": agent.assurance.value} if agent else None,
+            "grant_id": call.grant_id,
+            "tool": call.tool,
+            "args_s256": call.args_s256,
+            "args_salt": b64u(call.salt),
+            "approval": {"challenge_id": call.challenge_id, "method": "webauthn"}
+            if call.challenge_id
+            else None,
+            "state": call.state.value,
+            "entries": list(entries),
+        }
+        return {**result, "_meta": {CHAIN: chain}}
+
+    async def _handle(
+        self, exchange: Exchange, handler: Handler, request: ToolRequest, call: Call | None
+    ) -> Ran:
+        user_id = request.caller.user_id
+        user = self.authority.store.read(lambda tx: tx.user(user_id))
+        assert user is not None  # users are never deleted
+        delegation = request.caller.delegation
+        handled = HandledCall(
+            call.call_id if call else None,
+            user,
+            delegation.client_id if delegation else None,
+            delegation.grant_id if delegation else None,
+            call.scopes if call else ScopeSet(),
+        )
+        return await running.run(
+            handler,
+            request.arguments,
+            handled,
+            lambda error: self.log.failed(exchange.ask.request, error),
+        )
+
+    async def _report(self, call: Call, outcome: State) -> Call:
+        """Note what became of a call. What was done is told also if that cannot be noted."""
+        now = self.authority.now()
+        try:
+            return or_refuse(
+                await self.authority.store.transact(
+                    lambda tx: calls.report(tx, call.call_id, outcome, Executes.API, now, None)
+                )
+            )
+        except Refused as refused:
+            self.log.note("outcome", correlation_id=call.call_id, code=refused.refusal.code)
+            return call
+
+    async def _send(self, endpoint: str, request: ToolRequest, call: Call) -> tuple[dict[str, object], Call]:
+        """Have the site's API do it; its guard redeems and reports (MCP-12)."""
+        store, call_id = self.authority.store, call.call_id
+        token = self.authority.call_token(call, self.authority.now())
+        result = await self.gateway.send(endpoint, request.canonical, token)
+        if result is None or "isError" in result:  # what was not redeemed by now is not to be done later
+            now = self.authority.now()
+            left = await store.transact(lambda tx: mcp_calls.cancel(tx, call_id, now)) or call
+            return result or running.unanswered(left.state), left
+        left = store.read(lambda tx: tx.call(call_id)) or call
+        if left.state is State.APPROVED:
+            self.log.note("unguarded", correlation_id=call_id, tool=call.tool, endpoint=endpoint)
+        return result, left

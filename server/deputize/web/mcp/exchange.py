@@ -1,0 +1,43 @@
+"""One message on its way: who sent it, what it asks for, and what HTTP has to say of the answer."""
+
+from dataclasses import dataclass
+
+from ...protocol.canonical import Json, args_s256, canonicalize
+from ...protocol.errors import Code, Refusal, Refused
+from ...service.mcp_calls import ToolRequest
+from ..ask import Ask
+from . import answers
+from .callers import Known
+from .messages import Message
+from .offers import Offer, Offers
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One message and who sent it. `refusal` is what the HTTP answer has to say besides (MCP-7)."""
+
+    ask: Ask
+    message: Message
+    known: Known
+    refusal: Refusal | None = None
+
+    def is_for_connection(self, refusal: Refusal) -> bool:
+        """Tell whether the connection has to hear of a refusal, in HTTP, since there is something to do for it."""
+        return answers.is_told_in_http(refusal, self.known.in_band)
+
+    def tool_request(self, offers: Offers, name_in: str, arguments: Json) -> tuple[ToolRequest, Offer | None]:
+        """Read a call, or a challenge for one, and find what is offered under its name; Refused(invalid_arguments)."""
+        name = self.message.params.get(name_in)
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            raise Refused(Code.INVALID_ARGUMENTS, f"`{name_in}` is a text, and `arguments` an object.")
+        offer = offers.find(name)
+        request = ToolRequest(
+            caller=self.known.caller,
+            name=name,
+            tool=offer.tool if offer else None,
+            arguments=arguments,
+            canonical=canonicalize(arguments),
+            args_s256=args_s256(arguments),
+            definition_s256=offer.definition_s256 if offer else "",
+        )
+        return request, offer

@@ -1,0 +1,68 @@
+"""One JSON-RPC message, as strictly read as every other body (MCP-1)."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from ...protocol.canonical import Json, JsonError, parse
+from ...protocol.errors import Code, Refused
+from ..ask import Ask
+
+ENROLL_BEGIN = "approval/enroll/begin"
+ENROLL_FINISH = "approval/enroll/finish"
+CHALLENGE = "approval/challenge/create"
+CALL = "tools/call"
+_TRANSPORTS_OWN = "io.modelcontextprotocol/"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A request, or a notification, which has no id. `body` is what the SDK gets to read of it."""
+
+    message_id: str | int | None
+    method: str
+    params: dict[str, Json]
+    body: bytes
+
+    @property
+    def meta(self) -> dict[str, Json]:
+        """Return `params._meta`, empty if there is none."""
+        meta = self.params.get("_meta")
+        return meta if isinstance(meta, dict) else {}
+
+
+async def read(ask: Ask) -> Message:
+    """Read the one message of a request; Refused(invalid_request) and as `Ask.bytes`.
+
+    What is no JSON at all has the fact `parse_error`.
+    """
+    if ask.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the message as application/json.")
+    body = await ask.bytes()
+    try:
+        value = parse(body)
+    except JsonError as error:
+        detail = f"The message is not strict JSON: {error.reason}."
+        raise Refused(Code.INVALID_REQUEST, detail, parse_error=error.reason) from error
+    if not isinstance(value, dict) or not value.keys() <= {"jsonrpc", "id", "method", "params"}:
+        raise Refused(Code.INVALID_REQUEST, "Send one JSON-RPC 2.0 request or notification.")
+    method, message_id, params = value.get("method"), value.get("id"), value.get("params", {})
+    if value.get("jsonrpc") != "2.0" or not isinstance(method, str):
+        raise Refused(Code.INVALID_REQUEST, "Send one JSON-RPC 2.0 request or notification.")
+    if "id" not in value:
+        message_id = None
+    elif not isinstance(message_id, str | int) or isinstance(message_id, bool):
+        raise Refused(Code.INVALID_REQUEST, "The id of a request is a text or a whole number.")
+    if method == ENROLL_BEGIN:  # SEP-2672 §4.4.1: whatever is in params is ignored
+        params = _transports_own(params)
+        body = orjson.dumps({**value, "params": params})
+    if not isinstance(params, dict):
+        raise Refused(Code.INVALID_REQUEST, "The params of a message are an object.")
+    return Message(message_id, method, params, body)
+
+
+def _transports_own(params: Json) -> dict[str, Json]:
+    """Keep of the params only what the transport has put there (2026-07-28)."""
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    kept = meta if isinstance(meta, dict) else {}
+    return {"_meta": {name: kept[name] for name in kept if name.startswith(_TRANSPORTS_OWN)}}

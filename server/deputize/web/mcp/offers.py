@@ -1,0 +1,109 @@
+"""Which tools there are over MCP, how they are listed, and what runs them (MCP-5)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import getdoc
+
+from ...protocol.canonical import Json, args_s256
+from ...protocol.credential import User
+from ...protocol.ids import CallId, ClientId, GrantId
+from ...protocol.policy import Policy
+from ...protocol.scope import Scope, ScopeSet
+from ...protocol.tool import Tool
+
+ANNOTATION = "io.modelcontextprotocol/verified-approval"
+_ANY_OBJECT: dict[str, Json] = {"type": "object"}
+
+
+class ToolFailed(Exception):
+    """Raised by a handler that has done nothing; its text is told to the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandledCall:
+    """The call that a handler runs for: whose, by which agent (None: the user himself), under which grant.
+
+    A public tool's has no `call_id`: it is nowhere recorded.
+    """
+
+    call_id: CallId | None
+    user: User
+    client_id: ClientId | None
+    grant_id: GrantId | None
+    scopes: ScopeSet
+
+
+Handler = Callable[[dict[str, Json], HandledCall], object]
+"""Does what a tool does, for these arguments, as is or async; returns what the agent gets, text or JSON."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A tool as it is offered: by a handler here, or by an endpoint of the site's API."""
+
+    tool: Tool
+    handler: Handler | None
+    scopes: Mapping[str, Scope]
+
+    @property
+    def description(self) -> str:
+        """Return the words that tell an agent what the tool does."""
+        return self.tool.summary or (getdoc(self.handler) if self.handler else None) or ""
+
+    @property
+    def input_schema(self) -> dict[str, Json]:
+        """Return the schema of the arguments; MCP wants one of each tool."""
+        return self.tool.input_schema.source if self.tool.input_schema else _ANY_OBJECT
+
+    @cached_property
+    def definition_s256(self) -> str:
+        """Hash the tool as it is listed (HASH-3)."""
+        return args_s256(
+            {"description": self.description, "inputSchema": self.input_schema, "name": self.tool.name}
+        )
+
+    def listed(self) -> dict[str, Json]:
+        """Return the entry of `tools/list`, with the annotation where an approval may be needed (MCP-5)."""
+        writes = any(self.scopes[name].writes for name in self.tool.scopes)
+        entry: dict[str, Json] = {
+            "name": self.tool.name,
+            "description": self.description,
+            "inputSchema": self.input_schema,
+            "annotations": {"readOnlyHint": not writes},
+        }
+        if self.tool.annotated:
+            # The class is written out, since it is another one when it is left out (SEP-2672 §4.2).
+            needed = {"required": "verified", "authenticatorClass": self.tool.authenticator_class.value}
+            entry["_meta"] = {ANNOTATION: {**needed}}
+        return entry
+
+
+class Offers:
+    """The tools of a policy that have an endpoint, and those that got a handler."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Offer those with an endpoint."""
+        self._policy = policy
+        self._handlers: dict[str, Handler] = {}
+
+    def handle(self, name: str, handler: Handler) -> None:
+        """Offer a tool of the policy, run by this; ValueError if it is none, or is offered already."""
+        tool = self._policy.tools.get(name)
+        if tool is None:
+            raise ValueError(f"{name}: the policy declares no such tool")
+        if tool.endpoint is not None or name in self._handlers:
+            raise ValueError(f"{name}: this tool has an endpoint or a handler already")
+        self._handlers[name] = handler
+
+    def find(self, name: str) -> Offer | None:
+        """Find what is offered under this name."""
+        tool = self._policy.tools.get(name)
+        handler = self._handlers.get(name)
+        if tool is None or (handler is None and tool.endpoint is None):
+            return None
+        return Offer(tool, handler, self._policy.scopes)
+
+    def all(self) -> list[Offer]:
+        """List all that is offered, in the order of the policy."""
+        return [offer for name in self._policy.tools if (offer := self.find(name)) is not None]

@@ -1,0 +1,352 @@
+"""A bank on a real port that offers its tools over MCP; agents come with the official client."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import mcp_types as types
+import pytest
+from mcp.client.client import Client as McpClient
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.exceptions import MCPError
+from pydantic import ConfigDict
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from tests.web.agents import ERRAND, HELPER, Client, new_key
+from tests.web.conftest import Bank, Clock
+
+from deputize import settings
+from deputize.agent import AgentKey
+from deputize.app import Deputize, HandledCall, ToolFailed
+from deputize.protocol.canonical import Json
+from deputize.testing.authenticator import SoftAuthenticator
+from deputize.testing.page import Page, browser_cookies
+from deputize.testing.server import Site
+
+ANNOTATION = "io.modelcontextprotocol/verified-approval"
+EVIDENCE = "dev.deputize/delegation"
+CHAIN = "dev.deputize/call"
+LEGACY, MODERN = "legacy", "2026-07-28"
+ALL = "account:read payments:write account:admin"
+TRANSFER: dict[str, Json] = {"amount": 250, "name": "Ada"}
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading certificates takes longer than most tests
+POLICY = """
+[site]
+name = "Bank"
+origin = "http://localhost:{port}"
+[scopes."account:read"]
+title = "See your accounts"
+writes = false
+[scopes."payments:write"]
+title = "Send money"
+[scopes."account:admin"]
+title = "Close accounts"
+[tools.get_balance]
+scopes = ["account:read"]
+[tools.transfer_money]
+scopes = ["payments:write"]
+approval = "always"
+summary = "Send money"
+describe = "Send {{{{ '%.2f' | format(amount) }}}} EUR to {{{{ name }}}}"
+[tools.transfer_money.input_schema]
+type = "object"
+required = ["amount", "name"]
+additionalProperties = false
+[tools.transfer_money.input_schema.properties]
+amount = {{ type = "number", exclusiveMinimum = 0 }}
+name = {{ type = "string" }}
+[tools.pay_bill]
+scopes = ["payments:write"]
+approval = {{ when = {{ properties = {{ amount = {{ exclusiveMinimum = 100 }} }}, required = ["amount"] }} }}
+describe = "Pay {{{{ amount }}}} EUR"
+[tools.pay_bill.input_schema]
+type = "object"
+properties = {{ amount = {{ type = "number" }}, memo = {{ type = "string", default = "none" }} }}
+[tools.close_account]
+scopes = ["account:admin"]
+approval = "always"
+authenticator_class = "cross-platform"
+describe = "Close your account"
+[tools.note]
+scopes = ["payments:write"]
+[tools.order_card]
+scopes = ["payments:write"]
+approval = "always"
+describe = "Order a card for {{{{ name }}}}"
+endpoint = "http://localhost:{port}/api/cards"
+[tools.not_offered]
+scopes = ["account:read"]
+approval = "always"
+describe = "Nobody can do this"
+[tools.search_help]
+public = true
+[agents]
+development = true
+[agents.opaque]
+scopes = ["account:read", "payments:write", "account:admin"]
+"""
+AGENT = """
+[agents.registered."{client_id}"]
+name = "Helper"
+scopes = ["account:read", "payments:write", "account:admin"]
+redirect_uris = ["https://helper.example/callback"]
+[[agents.registered."{client_id}".keys]]
+kty = "EC"
+crv = "P-256"
+x = "{x}"
+y = "{y}"
+kid = "{kid}"
+"""
+
+
+@dataclass
+class Ledger:
+    """What the bank's tools did, and what they are to do instead."""
+
+    done: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
+    calls: list[HandledCall] = field(default_factory=list)
+    before: Callable[[], None] | None = None
+
+    def note(self, tool: str, arguments: dict[str, Json]) -> dict[str, Json]:
+        if self.before is not None:
+            self.before()
+        self.done.append((tool, arguments))
+        return {"tool": tool, "number": len(self.done)}
+
+
+class Fault(types.Result):
+    """Any result of a method that MCP itself does not have."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+@dataclass
+class Deputy:
+    """An agent that is connected, and its user, whose authenticator approves what is to be approved."""
+
+    bank: "LiveBank"
+    page: Page
+    agent: Client
+    client: McpClient
+
+    async def send(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request of a method that the client does not know."""
+        request: Any = types.Request[Any, str](method=method, params=params)
+        answer = await self.client.session.send_request(request, Fault)
+        return answer.model_dump(by_alias=True, exclude_none=True)
+
+    async def challenge(self, tool: str = "transfer_money", arguments: Any = None) -> dict[str, Any]:
+        said = {"toolName": tool, "arguments": TRANSFER if arguments is None else arguments}
+        return await self.send("approval/challenge/create", said)
+
+    def evidence(self, envelope: dict[str, Any], **changed: Any) -> dict[str, Any]:
+        return {**self.page.evidence(envelope), **changed}
+
+    async def call(
+        self, tool: str = "transfer_money", arguments: Any = None, evidence: Any = None, **meta: Any
+    ) -> types.CallToolResult:
+        said: Any = {**({ANNOTATION: evidence} if evidence is not None else {}), **meta}
+        arguments = TRANSFER if arguments is None and tool == "transfer_money" else arguments
+        return await self.client.call_tool(tool, arguments or {}, meta=said or None)
+
+    async def approved(self, tool: str = "transfer_money", arguments: Any = None) -> types.CallToolResult:
+        """Do all of it: challenge, assertion, call."""
+        arguments = TRANSFER if arguments is None else arguments
+        evidence = self.evidence(await self.challenge(tool, arguments))
+        return await self.call(tool, arguments, evidence)
+
+    async def open_window(self) -> None:
+        """Open the enrollment window, as the user."""
+        path = "/account/enrollment-window"
+        minted = await self.page.send("POST", f"{path}/challenge", page=False)
+        answer = await self.page.send(
+            "POST", f"{path}/approval", self.page.evidence(minted.json()), page=False
+        )
+        assert answer.status_code == 200, answer.text
+
+
+class Dpop(httpx2.Auth):
+    """Makes a proof for each request, as a client does that knows DPoP."""
+
+    def __init__(self, agent: Client) -> None:
+        self.agent = agent
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        token = self.agent.tokens["access_token"]
+        request.headers["authorization"] = f"DPoP {token}"
+        request.headers["dpop"] = self.agent.proof("/mcp", token)
+        yield request
+
+
+@dataclass
+class LiveBank(Bank):
+    """The bank on its port."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @property
+    def url(self) -> str:
+        return f"{self.issuer}/mcp"
+
+    def client(self) -> httpx2.AsyncClient:
+        client = httpx2.AsyncClient(base_url=self.origin, cookies=browser_cookies(), verify=NO_TLS)
+        self.stack.push_async_callback(client.aclose)
+        return client
+
+    async def user(self, name: str = "Ada Lovelace", **authenticator: Any) -> Page:
+        """Sign somebody up."""
+        page = self.page(**authenticator)
+        assert (await page.sign_up(name)).status_code == 200
+        return page
+
+    async def deputy(
+        self,
+        mode: str = LEGACY,
+        scope: str = ALL,
+        page: Page | None = None,
+        details: Any = None,
+        **device: Any,
+    ) -> Deputy:
+        """Let a user deputize the helper, which connects."""
+        page = page or await self.user(**device)
+        agent = await self.agent(HELPER).deputized(page, scope, details)
+        return Deputy(self, page, agent, await self.connect(agent, mode))
+
+    async def connect(self, agent: Client, mode: str = LEGACY) -> McpClient:
+        http = await self.stack.enter_async_context(httpx2.AsyncClient(auth=Dpop(agent), verify=NO_TLS))
+        transport = streamable_http_client(self.url, http_client=http)
+        return await self.stack.enter_async_context(McpClient(transport, mode=mode, cache=None))
+
+    async def post(self, message: Any, agent: Client | None = None, **headers: str) -> httpx2.Response:
+        """Send one message without the official client, with the agent's delegation unless headers say otherwise."""
+        sent = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        if agent is not None:
+            token = agent.tokens["access_token"]
+            sent |= {"authorization": f"DPoP {token}", "dpop": agent.proof("/mcp", token)}
+        body = {"content": message} if isinstance(message, bytes) else {"json": message}
+        async with httpx2.AsyncClient(verify=NO_TLS) as http:
+            return await http.post(self.url, headers={**sent, **headers}, **body)
+
+
+def build(
+    port: int, data: Path, keys: dict[str, Any], clock: Any, ledger: Ledger, policy: str = POLICY
+) -> Deputize:
+    """Make the bank's authority, with the handlers of its tools."""
+    text = policy.format(port=port)
+    for client_id, key in keys.items():
+        text += AGENT.format(client_id=client_id, **AgentKey(key).public_jwk())
+    deputize = Deputize(settings.loads(text.encode()), data, clock=clock)
+
+    @deputize.handler("get_balance")
+    async def get_balance(arguments: dict[str, Json], call: HandledCall) -> object:
+        """Tell the balance."""
+        ledger.calls.append(call)
+        return {"balance": 1000}
+
+    @deputize.handler("transfer_money")
+    async def transfer_money(arguments: dict[str, Json], call: HandledCall) -> object:
+        ledger.calls.append(call)
+        return ledger.note("transfer_money", arguments)
+
+    @deputize.handler("pay_bill")
+    def pay_bill(arguments: dict[str, Json], call: HandledCall) -> object:
+        return ledger.note("pay_bill", arguments)
+
+    @deputize.handler("close_account")
+    def close_account(arguments: dict[str, Json], call: HandledCall) -> object:
+        return ledger.note("close_account", arguments)
+
+    @deputize.handler("note")
+    def note(arguments: dict[str, Json], call: HandledCall) -> object:
+        match arguments.get("text"):
+            case "refuse":
+                raise ToolFailed("There is no room for notes.")
+            case "crash":
+                raise RuntimeError("the secret of the bank")
+            case "nothing":
+                return None
+        return str(arguments.get("text"))
+
+    @deputize.handler("search_help")
+    async def search_help(arguments: dict[str, Json], call: HandledCall) -> object:
+        ledger.calls.append(call)
+        return "Read the manual."
+
+    return deputize
+
+
+def mounted(deputize: Deputize, ledger: Ledger) -> Starlette:
+    """Mount the authority in a site that has an API behind its guard."""
+
+    async def order(request: Request) -> Response:
+        ledger.note("order_card", request.state.deputize.arguments)
+        return JSONResponse({"ordered": True})
+
+    routes = [
+        *deputize.well_known_routes(),
+        Mount("/deputize", deputize),
+        Route("/api/cards", deputize.guard.tool("order_card")(order), methods=["POST"]),
+    ]
+    return Starlette(routes=routes, lifespan=deputize.lifespan)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBank]:
+    """Serve one bank for the tests of a module: each has users of its own."""
+    keys = {client_id: new_key() for client_id in (HELPER, ERRAND)}
+    clock, ledger, made = Clock(), Ledger(), []
+
+    def app(port: int) -> Starlette:
+        deputize = build(port, tmp_path_factory.mktemp("bank"), keys, clock, ledger)
+        made.append(deputize)
+        return mounted(deputize, ledger)
+
+    with Site(app) as _:
+        yield LiveBank(made[0], httpx2.AsyncClient(verify=NO_TLS), clock, keys=keys, ledger=ledger)
+
+
+@pytest.fixture
+async def live(served: LiveBank) -> AsyncIterator[LiveBank]:
+    """Give the bank, and see that all who came have left."""
+    served.ledger.done.clear()
+    served.ledger.calls.clear()
+    served.ledger.before = None
+    served.stack = AsyncExitStack()
+    yield served
+    await served.stack.aclose()
+    served.pages.clear()
+
+
+async def passkey(page: Page, *transports: str) -> SoftAuthenticator:
+    """Give a user one more authenticator, confirmed by the first (CRED-3)."""
+    device = SoftAuthenticator(page.origin, transports)
+    begun = (await page.send("POST", "/credentials", page=False)).json()
+    response = device.create(begun["creationOptions"])
+    path = f"/credentials/{begun['challengeId']}"
+    added = (await page.send("POST", path, {"response": response}, page=False)).json()
+    path = f"/credentials/{added['credential_id']}/approval"
+    answer = await page.send("POST", path, page.evidence(added), page=False)
+    assert answer.status_code == 200, answer.text
+    return device
+
+
+def reason(error: MCPError) -> str:
+    """Return the reason of a refusal, which has to be one of the proposal's."""
+    assert error.code == -32001, error.error
+    assert isinstance(error.data, dict)
+    return str(error.data["reason"])
+
+
+@asynccontextmanager
+async def refused(expected: str) -> AsyncIterator[None]:
+    """Expect a refusal of the proposal."""
+    with pytest.raises(MCPError) as caught:
+        yield
+    assert reason(caught.value) == expected
