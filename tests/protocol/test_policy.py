@@ -53,6 +53,12 @@ def test_a_tool_may_be_named_otherwise(policy: Policy) -> None:
         ({"scopes": ["pay"], "approval": "sometimes"}, 'write "never"'),
         ({"scopes": ["pay"], "executes": "cloud"}, "cloud"),
         ({"scopes": ["pay"], "authenticator_class": "usb"}, "usb"),
+        (
+            {"scopes": ["pay"], "endpoint": "https://elsewhere.example/pay"},
+            "not at an origin of the site's API",
+        ),
+        ({"public": True, "endpoint": "https://site.example/pay"}, "not public"),
+        ({"scopes": ["pay"], "executes": "page", "endpoint": "https://site.example/pay"}, "execute there"),
         ({"scopes": ["pay"], "input_schema": {"type": "objct"}}, "objct"),
     ],
 )

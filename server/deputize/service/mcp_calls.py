@@ -67,7 +67,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Shown:
     """A challenge, and the words that the user is shown with it."""
 
     minted: Minted
@@ -85,7 +85,7 @@ def standing(reader: Reader, delegation: Delegation, now: int) -> Refusal | None
     return dead_link(lineage, now)
 
 
-def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now: int) -> Offer | Refusal:
+def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now: int) -> Shown | Refusal:
     """Mint the challenge for a call that is to follow; it belongs to this user and grant (MCP-8)."""
     if not request.caller.spend(tx):
         return USED_PROOF
@@ -101,7 +101,7 @@ def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now:
     if isinstance(decision, Refusal):
         return decision
     minted = approvals.mint(tx, _action(request, tool), policy.site.issuer, random, now)
-    return minted if isinstance(minted, Refusal) else Offer(minted, decision.description or "")
+    return minted if isinstance(minted, Refusal) else Shown(minted, decision.description or "")
 
 
 def check(
@@ -187,9 +187,9 @@ def _decide(
     delegation = request.caller.delegation
     if delegation is None:
         return decide_arguments(policy, tool, request.arguments, credentials, approval)
-    if dead := standing(tx, delegation, now):
-        return dead
     lineage = tx.lineage(delegation.grant_id)
+    if lineage and lineage[0].jkt != delegation.jkt:
+        return Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
     agent = tx.agent(delegation.client_id)
     if refusal := permits(policy, tool, agent, lineage, request.arguments, now):
         if refusal.code is Code.INSUFFICIENT_SCOPE:  # MCP-7: a step up that loses nothing

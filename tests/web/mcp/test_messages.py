@@ -1,12 +1,19 @@
 """What a message has to be before anything looks at it: strict JSON, one JSON-RPC message, from here (MCP-1)."""
 
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from tests.web.mcp.conftest import MODERN, Deputy, LiveBank
+
+from deputize.app import Deputize
+from deputize.settings import loads as load_policy
 
 pytestmark = pytest.mark.anyio
 
@@ -220,3 +227,21 @@ async def test_no_evidence_is_a_500(live: LiveBank, deputy: Deputy, evidence: An
     answer = await live.post(body, deputy.agent)
     assert answer.status_code in (200, 400)
     assert answer.json().get("error", {}).get("code") != -32603
+
+
+async def test_a_client_in_a_page_of_the_site_may_send_what_mcp_wants_sent(tmp_path: Path) -> None:
+    """Stand-alone, the page's origin is another one: its browser asks first."""
+    text = (
+        '[site]\nname = "Bank"\norigin = "https://www.bank.example"\nissuer = "https://auth.bank.example"\n'
+    )
+    policy = load_policy((text + 'rp_id = "bank.example"\n').encode())
+    deputize = Deputize(policy, tmp_path / "var")
+    transport = httpx2.ASGITransport(Starlette(routes=[Mount("/", deputize)]))
+    async with httpx2.AsyncClient(transport=transport, base_url="https://auth.bank.example") as http:
+        wanted = "authorization,content-type,dpop,mcp-method,mcp-name,mcp-protocol-version"
+        asked = {"access-control-request-method": "POST", "access-control-request-headers": wanted}
+        answer = await http.options("/mcp", headers={"origin": "https://www.bank.example", **asked})
+        assert answer.status_code == 200
+        other = await http.options("/mcp", headers={"origin": "https://evil.example", **asked})
+        assert other.status_code == 400
+    await deputize.aclose()

@@ -25,12 +25,12 @@ class Approving:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
         authority, ask = self.authority, exchange.ask
         request, _ = exchange.tool_request(self.offers, "toolName", exchange.message.params.get("arguments"))
-        offered = await authority.store.transact(
+        shown = await authority.store.transact(
             lambda tx: mcp_calls.challenge(tx, request, authority.policy, authority.random, ask.now)
         )
-        if isinstance(offered, Refusal):
-            raise Refused.of(offered)
-        return wire.envelope(offered.minted, offered.description, authority.policy.site.rp_id, ask.now)
+        if isinstance(shown, Refusal):
+            raise Refused.of(shown)
+        return wire.envelope(shown.minted, shown.description, authority.policy.site.rp_id, ask.now)
 
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""

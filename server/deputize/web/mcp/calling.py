@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from ...protocol.call import Call, State
-from ...protocol.canonical import b64u
+from ...protocol.canonical import Json, b64u
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.rpc import REASONS
 from ...protocol.scope import ScopeSet
@@ -35,6 +35,11 @@ class Calling:
     async def list_tools(self, exchange: Exchange) -> dict[str, object]:
         """`tools/list`."""
         return {"tools": [offer.listed() for offer in self.offers.all()]}
+
+    def input_schema(self, name: str) -> dict[str, Json] | None:
+        """Return the schema of a tool, to which headers may be held that repeat arguments (2026-07-28)."""
+        offer = self.offers.find(name)
+        return offer.input_schema if offer else None
 
     async def call_tool(self, exchange: Exchange) -> dict[str, object]:
         """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""

@@ -16,7 +16,7 @@ from . import answers, messages
 from .approving import Approving
 from .callers import authenticate
 from .calling import Calling
-from .exchange import Exchange
+from .exchange import EXCHANGE, Exchange
 from .messages import Message
 from .offers import Offers
 from .running import Gateway
@@ -82,8 +82,6 @@ class Mcp:
         self, sdk: "Sdk", exchange: Exchange, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Let the SDK answer; what the connection has to hear of changes the HTTP answer (MCP-7)."""
-        from .server import EXCHANGE
-
         body = exchange.message.body
 
         async def replay() -> Event:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ...protocol.canonical import Json, args_s256, canonicalize
+from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
 from ...service.mcp_calls import ToolRequest
 from ..ask import Ask
@@ -10,6 +10,9 @@ from . import answers
 from .callers import Known
 from .messages import Message
 from .offers import Offer, Offers
+
+EXCHANGE = "deputize.mcp"
+"""Where the ASGI scope has the exchange."""
 
 
 @dataclass(slots=True)
@@ -30,14 +33,14 @@ class Exchange:
         name = self.message.params.get(name_in)
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise Refused(Code.INVALID_ARGUMENTS, f"`{name_in}` is a text, and `arguments` an object.")
-        offer = offers.find(name)
+        offer, canonical = offers.find(name), canonicalize(arguments)
         request = ToolRequest(
             caller=self.known.caller,
             name=name,
             tool=offer.tool if offer else None,
             arguments=arguments,
-            canonical=canonicalize(arguments),
-            args_s256=args_s256(arguments),
+            canonical=canonical,
+            args_s256=s256(canonical),
             definition_s256=offer.definition_s256 if offer else "",
         )
         return request, offer

@@ -15,11 +15,8 @@ from ...protocol.rpc import rpc_error
 from ..ask import MAX_BODY
 from .approving import Approving
 from .calling import Calling
-from .exchange import Exchange
+from .exchange import EXCHANGE, Exchange
 from .messages import CALL, CHALLENGE, ENROLL_BEGIN, ENROLL_FINISH
-
-EXCHANGE = "deputize.mcp"
-"""Where the ASGI scope has the exchange."""
 
 _CAPABILITY: dict[str, dict[str, Any]] = {"verifiedApproval": {}}
 _Context = ServerRequestContext[Any, Any]
@@ -28,7 +25,11 @@ _Method = Callable[[Exchange], Awaitable[dict[str, object]]]
 
 def build(calling: Calling, approving: Approving) -> StreamableHTTPSessionManager:
     """Make the SDK's server, without sessions: each request stands alone, on any process (MCP-1)."""
-    server: Server[Any] = Server(calling.authority.policy.site.name, version=version("deputize"))
+    server: Server[Any] = Server(
+        calling.authority.policy.site.name,
+        version=version("deputize"),
+        get_tool_input_schema=calling.input_schema,  # or it lists all tools before each call
+    )
     server.extensions = _CAPABILITY
     server.middleware = [_declare]
 
