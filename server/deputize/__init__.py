@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from deputize.settings import PolicyError, load
     from deputize.web.hardening import LocalhostRedirect
 
-__all__ = ["Deputize", "LocalhostRedirect", "Policy", "PolicyError", "SiteUser", "__version__", "load"]
+__all__ = [
+    "Deputize",
+    "HandledCall",
+    "LocalhostRedirect",
+    "Policy",
+    "PolicyError",
+    "SiteUser",
+    "ToolFailed",
+    "__version__",
+    "load",
+]
 
 _HOMES = {
     "Deputize": "deputize.app",
