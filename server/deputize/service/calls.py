@@ -34,7 +34,7 @@ _NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 class CallRequest:
     """What arrived at `POST /calls`, parsed. `canonical` is the JCS form of the arguments, `args_s256` its hash.
 
-    `page` is the proof of the page's key, `evidence` that of an attested agent's own key ; an opaque agent's key
+    `page` is the proof of the page's key, `evidence` that of an attested agent's own key; an opaque agent's key
     is the page's, so one proof is both (CALL-2).
     """
 

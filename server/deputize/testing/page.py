@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx2
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -18,7 +19,7 @@ from ..crypto import dpop
 from ..protocol.canonical import Json, args_s256, b64u
 from .authenticator import SoftAuthenticator
 
-Answer = dict[str, Json]
+Answer = dict[str, Any]  # the wire, read by a test
 
 _REQUEST = re.compile(r'data-request="([^"]+)"')
 _CSRF = re.compile(r'name="deputize-csrf" content="([^"]+)"')
