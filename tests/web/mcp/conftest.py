@@ -120,7 +120,7 @@ class Ledger:
         return {"tool": tool, "number": len(self.done)}
 
 
-class Fault(types.Result):
+class AnyResult(types.Result):
     """Any result of a method that MCP itself does not have."""
 
     model_config = ConfigDict(extra="allow")
@@ -138,7 +138,7 @@ class Deputy:
     async def send(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request of a method that the client does not know."""
         request: Any = types.Request[Any, str](method=method, params=params)
-        answer = await self.client.session.send_request(request, Fault)
+        answer = await self.client.session.send_request(request, AnyResult)
         return answer.model_dump(by_alias=True, exclude_none=True)
 
     async def challenge(self, tool: str = "transfer_money", arguments: Any = None) -> dict[str, Any]:
