@@ -205,7 +205,7 @@ def test_asking_for_more_is_noticed(held: Any, asked: Any, wider: str | None) ->
 
 
 def test_equal_in_python_is_not_equal_in_json() -> None:  # CONS-2
-    base = {"type": "webmcp_tool", "tool": "pay"}
+    base: dict[str, Any] = {"type": "webmcp_tool", "tool": "pay"}
     number, truth = ({**base, "schema": {"properties": {"amount": {"enum": [v]}}}} for v in (1, True))
     narrowed = Constraints.parse([number]).narrow(Constraints.parse([truth]))
     assert len(narrowed.parts) == 2

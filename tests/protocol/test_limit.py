@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from deputize.protocol.canonical import Json
 from deputize.protocol.constraint import Constraint
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.limit import limit_schema
@@ -53,7 +54,8 @@ def test_what_is_a_limit_is_one() -> None:  # CONS-4
         }
     )
     assert schema.accepts({"amount": 50, "tags": ["a"]})
-    for arguments in ({"amount": 51}, {"amount": 5, "tags": ["c"]}, {"amount": 5, "more": 1}, {}):
+    wrong: list[Json] = [{"amount": 51}, {"amount": 5, "tags": ["c"]}, {"amount": 5, "more": 1}, {}]
+    for arguments in wrong:
         assert not schema.accepts(arguments)
 
 
