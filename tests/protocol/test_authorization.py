@@ -96,3 +96,17 @@ def test_tools_that_nobody_declared() -> None:  # SHIM-1, CALL-8
         answer = known_tool(rules, name)
         assert isinstance(answer, Refusal)
         assert answer.code is code
+
+
+@given(some, subsets, subsets)
+def test_nobody_hands_on_what_the_policy_does_not_let_him_have(
+    asked: ScopeSet, childs: ScopeSet, parents: ScopeSet
+) -> None:  # AGENT-2, CHAIN-3
+    tool = Tool("t", asked)
+    child, parent = ClientId("https://c.example/c.json"), ClientId("https://p.example/p.json")
+    ceiling = Ceiling(ScopeSet(), registered={child: childs, parent: parents})
+    rules = replace(policy(tool, ScopeSet()), ceiling=ceiling)
+    agents = [Agent(name, Assurance.REGISTERED, None, None, 0) for name in (child, parent)]
+    links = [replace(GRANT, client_id=child, parent_id=GRANT.grant_id), replace(GRANT, client_id=parent)]
+    decision = decide(rules, tool, agents[0], links, {}, list, NOW, agents[1:])
+    assert isinstance(decision, Authorized) == (asked <= childs and asked <= parents)

@@ -47,12 +47,13 @@ def decide(
     arguments: dict[str, Json],
     credentials: Callable[[], list[Credential]],
     now: int,
+    parents: Sequence[Agent] = (),
 ) -> Decision:
     """Decide an agent's call: what it may, then what is asked; the first failure answers (CALL-1).
 
-    `lineage` as for `permits`. `credentials` is asked only when an approval is needed: most calls need none.
+    `lineage` and `parents` as for `permits`. `credentials` is asked only when an approval is needed.
     """
-    if refusal := permits(policy, tool, agent, lineage, arguments, now):
+    if refusal := permits(policy, tool, agent, lineage, arguments, now, parents):
         return refusal
     decision = decide_arguments(policy, tool, arguments, credentials, tool.approval.required(arguments))
     if isinstance(decision, Authorized) and constrained(lineage):
@@ -67,10 +68,12 @@ def permits(
     lineage: Sequence[Grant],
     arguments: dict[str, Json],
     now: int,
+    parents: Sequence[Agent] = (),
 ) -> Refusal | None:
     """Say why this agent may not call this tool at all: agent, grant, ceiling, scopes, constraints; None if it may.
 
     `lineage` is the grant, followed by those that it was handed on from (CHAIN-3); empty if there is no such grant.
+    `parents` are the agents of those others: nobody hands on what the policy does not let him have (any more).
     Counters of constraints are asked where they are kept, after this.
     """
     if agent is None or agent.revoked_at is not None:
@@ -85,9 +88,10 @@ def permits(
         return dead
     grant = lineage[0]
     ceiling = policy.ceiling.of(agent)
-    if not tool.scopes <= ceiling or (
-        agent.assurance is Assurance.OPAQUE and not tool.opaque
-    ):  # AGENT-2, AGENT-3
+    for parent in parents:
+        ceiling = ceiling & policy.ceiling.of(parent)
+    closed = agent.assurance is Assurance.OPAQUE and not tool.opaque  # AGENT-3
+    if closed or not tool.scopes <= ceiling:  # AGENT-2
         return Refusal(
             Code.AGENT_NOT_ALLOWED,
             "The site does not let this kind of agent use this tool, whatever the user allows.",
@@ -99,9 +103,7 @@ def permits(
             "The user has not allowed this. Ask the user to allow it, then call again.",
             {"scope": str(tool.scopes - grant.scopes)},
         )
-    for (
-        link
-    ) in lineage:  # a child has its parent's constraints, but asking both costs nothing and trusts nobody
+    for link in lineage:  # a child has its parent's constraints; asking both costs nothing and trusts nobody
         if outside := link.constraints.refuses(tool.name, arguments, now):
             return outside
     return None

@@ -25,6 +25,7 @@ from ..protocol.token import CallToken, Delegation
 from ..protocol.tool import Executes
 from . import approvals
 from .approvals import Action, Minted, Random, Verdict, Verified
+from .grants import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 _NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
@@ -120,6 +121,7 @@ def _decide(tx: Tx, request: CallRequest, policy: Policy, now: int) -> Decision:
         request.arguments,
         lambda: tx.credentials(delegation.user_id),
         now,
+        parents_of(tx, lineage),
     )
 
 

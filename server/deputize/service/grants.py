@@ -1,5 +1,6 @@
 """Agents, consent, grants and their renewal (PROTOCOL §4). Each function is one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent, Assurance
@@ -260,13 +261,12 @@ def renew(
     if rotated is None:
         revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
-    return Renewable(grant, agent, rotated, parents_of(tx, grant))
+    return Renewable(grant, agent, rotated, parents_of(tx, tx.lineage(grant.grant_id)))
 
 
-def parents_of(reader: Reader, grant: Grant) -> tuple[Agent, ...]:
-    """List the agents that a grant was handed on from, nearest first (CHAIN-1)."""
-    links = reader.lineage(grant.grant_id)[1:]
-    return tuple(agent for link in links if (agent := reader.agent(link.client_id)) is not None)
+def parents_of(reader: Reader, lineage: Sequence[Grant]) -> tuple[Agent, ...]:
+    """List the agents that the first grant of a lineage was handed on from, nearest first (CHAIN-1)."""
+    return tuple(agent for link in lineage[1:] if (agent := reader.agent(link.client_id)) is not None)
 
 
 def _action(grant: Grant, request: PageRequest) -> Action:

@@ -91,7 +91,9 @@ def take_over(
     )
     tx.add_grant(grant)
     tx.append(_entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), now)
-    return Renewable(grant, caller.agent, grant.refresh_generation, parents_of(tx, grant))
+    return Renewable(
+        grant, caller.agent, grant.refresh_generation, parents_of(tx, tx.lineage(grant.grant_id))
+    )
 
 
 def _narrowed(grant: Grant, scopes: ScopeSet | None, asked: Constraints) -> Grant | Refusal:

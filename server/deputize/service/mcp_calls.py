@@ -22,6 +22,7 @@ from ..protocol.tool import Executes, Tool
 from . import approvals, calls
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .calls import Denied
+from .grants import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 
@@ -191,7 +192,7 @@ def _decide(
     if lineage and lineage[0].jkt != delegation.jkt:
         return Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
     agent = tx.agent(delegation.client_id)
-    if refusal := permits(policy, tool, agent, lineage, request.arguments, now):
+    if refusal := permits(policy, tool, agent, lineage, request.arguments, now, parents_of(tx, lineage)):
         if refusal.code is Code.INSUFFICIENT_SCOPE:  # MCP-7: a step up that loses nothing
             return replace(refusal, facts={"scope": str(lineage[0].scopes | tool.scopes)})
         return refusal
