@@ -72,12 +72,12 @@ def test_a_second_passkey_needs_the_first(customer: Customer, passkeys: Passkeys
 def test_an_app_may_add_a_passkey_after_a_passkey_said_so(customer: Customer) -> None:
     """CRED-7."""
     tab = account(customer)
-    tab.get_by_role("button", name="Let an app add a passkey").click()
+    tab.get_by_role("button", name="Let an app bring a passkey").click()
     tab.get_by_text("an app that acts for you may add one passkey").wait_for()
     (opened,) = customer.bank.record("enrollment.opened")
     assert opened["evidence_s256"]
     tab.get_by_role("button", name="Stop that now").click()
-    tab.get_by_role("button", name="Let an app add a passkey").wait_for()
+    tab.get_by_role("button", name="Let an app bring a passkey").wait_for()
     assert len(customer.bank.record("enrollment.closed")) == 1
 
 
@@ -85,8 +85,8 @@ def test_without_a_passkey_no_app_may_add_one(customer: Customer) -> None:
     """CRED-7: clicking is not enough."""
     tab = account(customer)
     customer.device.present(False)
-    tab.get_by_role("button", name="Let an app add a passkey").click()
-    tab.get_by_role("button", name="Let an app add a passkey", disabled=True).wait_for()
+    tab.get_by_role("button", name="Let an app bring a passkey").click()
+    tab.get_by_role("button", name="Let an app bring a passkey", disabled=True).wait_for()
     assert customer.bank.record("enrollment.opened") == []
 
 

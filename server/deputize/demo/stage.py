@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from playwright.sync_api import Page, Request, sync_playwright
+from playwright.sync_api import Page, Request, Route, sync_playwright
 from starlette.types import ASGIApp
 
 from deputize.testing import browser
@@ -122,11 +122,15 @@ class Stage:
     def add_security_key(self, device: Authenticator) -> None:
         """Enroll a security key on the account page; the passkey of this device confirms it."""
         self.passkeys.add("usb")
-        device.present(False)  # the customer touches the key, not the device
-        with self.page.expect_response("**/credentials/*"):
-            self.page.goto(f"{self.harbor.url}/deputize/account")
-            self.page.get_by_role("button", name="Add a passkey").click()
-        device.present(True)
+        device.present(False)  # the customer touches the key, not the device …
+
+        def turn_to_the_device(route: Route) -> None:
+            device.present(True)  # … before the page can ask for it
+            route.continue_()
+
+        self.page.goto(f"{self.harbor.url}/deputize/account")
+        self.page.route("**/credentials/*", turn_to_the_device, times=1)
+        self.page.get_by_role("button", name="Add a passkey", exact=True).click()
         self.page.get_by_role("button", name="Remove").nth(1).wait_for()
         self.shoot("account")
         self.home()
