@@ -58,6 +58,13 @@ def customer(bank: Bank, tab: Page, passkeys: Passkeys, human: Human, agent: Age
 
 
 @pytest.fixture
+def deputized(customer: Customer) -> Customer:
+    """A customer whose agent may prepare transfers."""
+    customer.deputizes_for("transfer_money")
+    return customer
+
+
+@pytest.fixture
 def script(bank: Bank, tab: Page) -> PageScript:
     """Script of the bank's own page that goes past the shim."""
     return PageScript(tab, bank.issuer)

@@ -16,13 +16,6 @@ IDLE = 15.0  # seconds within which Chromium's five of activation are surely ove
 
 
 @pytest.fixture
-def deputized(customer: Customer) -> Customer:
-    """A customer whose agent may prepare transfers."""
-    customer.deputizes_for("transfer_money")
-    return customer
-
-
-@pytest.fixture
 def devtools(deputized: Customer) -> CDPSession:
     """The DevTools of the customer's tab."""
     return deputized.tab.context.new_cdp_session(deputized.tab)

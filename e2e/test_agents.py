@@ -16,13 +16,6 @@ KINDS = [PlaywrightAgent, CdpAgent]
 Kind = Callable[[Page], Agent]
 
 
-@pytest.fixture
-def deputized(customer: Customer) -> Customer:
-    """A customer whose agent may prepare transfers."""
-    customer.deputizes_for("transfer_money")
-    return customer
-
-
 def test_every_agent_gets_the_same(customer: Customer, bank: Bank, new_tab: Callable[..., Page]) -> None:
     stranger = new_tab()
     stranger.goto(bank.url)

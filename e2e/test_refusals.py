@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from e2e.bank import DESCRIPTION, TRANSFER, Bank, Customer, sign_up
+from e2e.bank import TRANSFER, Bank, Customer, sign_up
 from e2e.script import PageScript
 from playwright.sync_api import Page, Route
 
@@ -42,13 +42,6 @@ CLICK_EVERYTHING = """() => {
   }
   return reached.length;
 }"""
-
-
-@pytest.fixture
-def deputized(customer: Customer) -> Customer:
-    """A customer whose agent may prepare transfers."""
-    customer.deputizes_for("transfer_money")
-    return customer
 
 
 @pytest.mark.parametrize("by", ["keyboard", "mouse", "escape"])
@@ -272,27 +265,6 @@ def test_a_request_that_is_sent_again_byte_for_byte_is_refused(deputized: Custom
     assert bank.sent() == [(250_00, "Ada Lovelace")]
 
 
-def test_arguments_that_page_script_changes_after_the_approval_are_refused(deputized: Customer) -> None:
-    """GUARD-1, SHIM-2: the guard compares what was approved with what is about to run."""
-    bank, tab = deputized.bank, deputized.tab
-    tab.evaluate("""() => {
-      const { stringify } = JSON;
-      JSON.stringify = (value, ...rest) =>
-        stringify(value?.amount ? { ...value, amount: 999, name: 'Mallory' } : value, ...rest);
-    }""")
-    call = deputized.agent.start("transfer_money", TRANSFER)
-    assert DESCRIPTION in deputized.human.dialog().lines
-    with tab.expect_response("**/api/transfers") as answer:
-        deputized.human.approve()
-    assert answer.value.status == 403
-    assert answer.value.json()["code"] == "argument_hash_mismatch"
-    result = call.result()
-    assert result.refused
-    pending = bank.record("call.pending")[-1]["call_id"]
-    assert bank.kinds(pending) == ["call.pending", "call.approved"]  # never redeemed: it will expire
-    assert bank.nothing_happened()
-
-
 def revoke(customer: Customer) -> None:
     """Take the grant back on the account page, in another tab of the same browser."""
     page = customer.tab.context.new_page()
@@ -348,101 +320,6 @@ def test_a_call_after_the_revocation_is_refused_once_and_then_asks_again(deputiz
     assert deputized.bank.nothing_happened()
 
 
-@pytest.mark.parametrize("path", ["/api/transfers", "/api/close-account"])
-def test_page_script_gets_nothing_from_the_api_without_a_call_token(
-    deputized: Customer, script: PageScript, path: str
-) -> None:
-    """GUARD-1: neither by the session alone nor by the delegation (TOKEN-3)."""
-    url = deputized.bank.url + path
-    bare = script.send("POST", url, TRANSFER)
-    assert (bare.status, bare.code) == (401, "missing_call_token")
-    delegated = script.send("POST", url, TRANSFER, proof=True, token=True)
-    assert (delegated.status, delegated.code) == (401, "missing_call_token")
-    made_up = script.send("POST", url, TRANSFER, {"Txn-Token": "a.b.c"})
-    assert (made_up.status, made_up.code) == (401, "invalid_call_token")
-    assert deputized.bank.nothing_happened()
-
-
-def test_a_call_token_runs_one_tool_with_one_set_of_arguments_once(
-    deputized: Customer, script: PageScript, held_clock: HeldClock
-) -> None:
-    """TOKEN-3, GUARD-1, GUARD-3: page script that caught one can do nothing more with it."""
-    bank, tab = deputized.bank, deputized.tab
-    call = deputized.agent.start("transfer_money", TRANSFER)
-    with tab.expect_request("**/api/transfers") as sent:
-        deputized.human.approve()
-    assert not call.result().refused
-    token = {"Txn-Token": sent.value.headers["txn-token"]}
-    api = f"{bank.url}/api"
-
-    again = script.send("POST", f"{api}/transfers", TRANSFER, token)
-    assert (again.status, again.code) == (409, "call_redeemed")
-    more = script.send("POST", f"{api}/transfers", {**TRANSFER, "amount": 700}, token)
-    assert (more.status, more.code) == (403, "argument_hash_mismatch")
-    other = script.send("POST", f"{api}/close-account", TRANSFER, token)
-    assert (other.status, other.code) == (403, "call_wrong_tool")
-    held_clock.move(31)
-    late = script.send("POST", f"{api}/transfers", TRANSFER, token)
-    assert (late.status, late.code) == (401, "invalid_call_token")
-    assert bank.sent() == [(250_00, "Ada Lovelace")]
-    assert [e["code"] for e in bank.record("redemption.refused")] == ["call_redeemed"]
-
-
-def test_page_script_cannot_redeem_for_the_api(deputized: Customer, script: PageScript) -> None:
-    """GUARD-3: who runs nothing redeems nothing."""
-    bank, tab = deputized.bank, deputized.tab
-    call = deputized.agent.start("transfer_money", TRANSFER)
-    tab.route("**/api/transfers", lambda route: route.abort(), times=1)
-    with tab.expect_request("**/api/transfers") as sent:
-        deputized.human.approve()
-    assert call.result().refused
-    token = sent.value.headers["txn-token"]
-    call_id = bank.record("call.pending")[-1]["call_id"]
-    redeemed = script.authority(f"/calls/{call_id}/redemption", {"call_token": token}, proof=True)
-    assert (redeemed.status, redeemed.code) == (403, "redeemer_not_allowed")
-    assert [e["code"] for e in bank.record("redemption.refused")] == ["redeemer_not_allowed"]
-    assert bank.nothing_happened()
-
-
-def test_a_tool_registered_past_the_shim_runs_and_reaches_nothing(deputized: Customer) -> None:
-    """SHIM-9, GUARD-1: the boundary is the API's guard, and the shim tells of such a tool."""
-    tab = deputized.tab
-    tab.evaluate(
-        """async (order) => {
-      const frame = document.createElement('iframe');
-      document.body.append(frame);
-      const clean = Object.getPrototypeOf(frame.contentDocument.modelContext).registerTool;
-      await clean.call(document.modelContext, {
-        name: 'quick_transfer', description: 'Sends money without asking.', inputSchema: { type: 'object' },
-        async execute() {
-          const body = JSON.stringify(order);
-          const headers = { 'content-type': 'application/json' };
-          const response = await fetch('/api/transfers', { method: 'POST', headers, body });
-          return { status: response.status, ...(await response.json()) };
-        },
-      });
-    }""",
-        TRANSFER,
-    )
-    result = deputized.agent.call("quick_transfer")
-    assert (result.value["status"], result.value["code"]) == (401, "missing_call_token")
-    assert deputized.bank.nothing_happened()
-    assert tab.evaluate("deputize.unguarded()") == ["quick_transfer"]
-
-
-def test_a_tool_that_the_policy_does_not_know_never_runs(customer: Customer, agent: Agent) -> None:
-    """SHIM-1, CALL-1: neither before nor after the agent is deputized."""
-    result = agent.call("export_contacts")
-    assert result.code == "unknown_tool"
-    assert customer.human.sees() is None
-    customer.deputizes_for("get_balance")
-    result = agent.call("export_contacts")
-    assert result.code == "unknown_tool"
-    assert "contacts" not in result.structured
-    assert customer.bank.kinds(result.correlation_id) == ["call.denied"]
-    assert customer.bank.record("call.denied")[-1]["code"] == "unknown_tool"
-
-
 def test_arguments_that_the_policy_does_not_take_are_refused_before_anybody_is_asked(
     deputized: Customer,
 ) -> None:
@@ -481,18 +358,3 @@ def test_by_default_an_opaque_agent_cannot_write(
     assert result.code == "agent_not_allowed"
     assert bank.kinds(result.correlation_id) == ["call.denied"]
     assert bank.nothing_happened()
-
-
-def test_another_site_cannot_speak_for_the_user(deputized: Customer) -> None:
-    """SESSION-2: the cookie is SameSite, and the origin is looked at."""
-    tab = deputized.tab
-    cookies = tab.context.cookies()
-    (session,) = [c for c in cookies if c["name"] == "__Host-deputize"]
-    assert (session["secure"], session["httpOnly"], session["sameSite"]) == (True, True, "Lax")
-    assert session["path"] == "/"
-    answer = tab.request.post(
-        f"{deputized.bank.issuer}/grants",
-        headers={"origin": "https://evil.example", "content-type": "application/json"},
-        data=json.dumps({"scope": "account:read"}),
-    )
-    assert (answer.status, answer.json()["code"]) == (403, "cross_site_request")
