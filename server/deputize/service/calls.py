@@ -80,7 +80,7 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
     if request.delivered:
         tx.mark_delivered(request.delivered, user_id, request.page.jkt)
     decision = _decide(tx, request, policy, now)
-    call = _draft(request, user_id, decision, policy, random, now)
+    call = _draft(request, user_id, decision, policy, random, now, tx.head().size)
     if isinstance(decision, Authorized):
         if call.match_key is not None and (met := _meet(tx, call, now)) is not None:
             return met
@@ -89,7 +89,9 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
     if isinstance(decision, Refusal):
         tx.append(call_entry(call, request.canonical, decision.code), now)
         return Denied(call.call_id, decision)
-    call = replace(call, entry=tx.append(call_entry(call, request.canonical), now))
+    entry = tx.append(call_entry(call, request.canonical), now)
+    if entry != call.entry:  # an earlier call was moved for this one
+        call = replace(call, entry=entry)
     tx.add_call(call)
     return call
 
@@ -126,7 +128,13 @@ def _decide(tx: Tx, request: CallRequest, policy: Policy, now: int) -> Decision:
 
 
 def _draft(
-    request: CallRequest, user_id: UserId, decision: Decision, policy: Policy, random: Random, now: int
+    request: CallRequest,
+    user_id: UserId,
+    decision: Decision,
+    policy: Policy,
+    random: Random,
+    now: int,
+    entry: int,
 ) -> Call:
     yes = decision if isinstance(decision, Authorized) else None
     state = State.DENIED if yes is None else State.PENDING if yes.description is not None else State.APPROVED
@@ -151,7 +159,7 @@ def _draft(
         executes=(yes.tool.executes if yes else Executes.API).value,
         created_at=now,
         deadline=now + LIFETIME.get(state, 0),
-        entry=-1,
+        entry=entry,
     )
 
 

@@ -11,7 +11,6 @@ import orjson
 
 from ..protocol.agent import Agent, Assurance
 from ..protocol.call import Call, State
-from ..protocol.canonical import canonicalize
 from ..protocol.challenge import Challenge, Purpose
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, Credential, User
@@ -67,7 +66,7 @@ _FLAG: Column = (int, bool)
 _SCOPES: Column = (str, lru_cache(4096)(ScopeSet.parse))
 _NAMES: Column = (lambda names: " ".join(sorted(names)), lambda text: frozenset(text.split()))
 _JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
-_CANONICAL: Column = (canonicalize, orjson.loads)
+_BYTES: Column = (orjson.dumps, orjson.loads)
 
 _CONSTRAINTS: Column = (
     lambda constraints: orjson.dumps(constraints.details()).decode(),
@@ -95,7 +94,7 @@ CALLS = Table(
     Call,
     state=_one_of(State),
     scopes=_SCOPES,
-    arguments=_CANONICAL,
+    arguments=_BYTES,
     authenticator_class=_one_of(AuthenticatorClass),
     delivered=_FLAG,
 )
