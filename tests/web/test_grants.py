@@ -63,8 +63,11 @@ class TestConsent:
         grace.tokens = new
         assert (await grace.call("get_balance")).status_code == 200
 
-    async def test_lives_as_long_as_was_shown(self, bank: Bank, grace: Page) -> None:  # GRANT-1, TOKEN-5
-        await grace.deputize("account:read", expires_in=120)
+    @pytest.mark.parametrize("seconds", [120, 120.0])  # in JSON, that is the same number
+    async def test_lives_as_long_as_was_shown(
+        self, bank: Bank, grace: Page, seconds: float
+    ) -> None:  # GRANT-1, TOKEN-5
+        await grace.deputize("account:read", expires_in=seconds)
         assert grace.tokens["expires_in"] == 120
         bank.clock.forward(119)
         assert (await grace.call("get_balance")).status_code == 200

@@ -149,6 +149,16 @@ class TestClients:
         )
         assert (answer.status_code, error(answer)) == (400, "invalid_request")
 
+    async def test_a_parameter_without_a_value_is_not_there(self, helper: Client) -> None:  # RFC 6749 §3.2
+        blank = {"response_mode": "", "dpop_jkt": "", "state": "", "resource": ""}
+        assert (await helper.par(**blank)).status_code == 201
+        assert error(await helper.par(code_challenge="")) == "invalid_request"
+
+    async def test_media_types_have_no_case(self, helper: Client) -> None:  # RFC 9110 §8.3.1
+        form = {"content-type": "Application/X-WWW-Form-URLEncoded; charset=UTF-8"}
+        answer = await helper.http.post(f"{ISSUER}/introspect", content=b"token=x", headers=form)
+        assert error(answer) == "invalid_client"
+
 
 class TestProofs:
     """The key that a delegation will be bound to (OAUTH-2)."""
@@ -250,7 +260,7 @@ class TestPushing:
         for thumbprint, code in (
             (None, "invalid_dpop_proof"),
             ("x", "invalid_request"),
-            ("", "invalid_request"),
+            ("", "invalid_dpop_proof"),  # as if it were not there
         ):
             assert error(await helper.par(proof=None, dpop_jkt=thumbprint)) == code
 

@@ -65,6 +65,8 @@ class Ask:
         for name, value in body.items():
             if name not in shape:
                 raise Refused(Code.INVALID_REQUEST, f"Unknown member: {name[:64]!r}.")
+            if shape[name] is int and isinstance(value, float) and value.is_integer():
+                body[name] = value = int(value)  # 1.0 is 1 in JSON
             if not isinstance(value, shape[name]) or (shape[name] is int and isinstance(value, bool)):
                 raise Refused(Code.INVALID_REQUEST, f"Member {name!r} has the wrong type.")
         for name in required:

@@ -57,6 +57,7 @@ _PAGE = Sender(needs=("Deputize-Page",), security=(("session",),))
 _GUARD = Sender(may=("Deputize-Guard", "Deputize-Page"), security=((), ("session",)))
 _CALLER = Sender(may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",)))
 _AGENT = Sender(needs=("DPoP",))
+_ASKER = Sender(may=("DPoP",))  # or `dpop_jkt` (OAUTH-2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /token": Operation(
         "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)", _AGENT, {200: "TokenAnswer"}, form="TokenRequest"
     ),
-    "POST /par": Operation("Push a request (OAUTH-3)", _AGENT, {201: "Pushed"}, form="PushedRequest"),
+    "POST /par": Operation("Push a request (OAUTH-3)", _ASKER, {201: "Pushed"}, form="PushedRequest"),
     "POST /device_authorization": Operation(
-        "Get a code for the user (OAUTH-7)", _AGENT, {200: "Device"}, form="DeviceRequest"
+        "Get a code for the user (OAUTH-7)", _ASKER, {200: "Device"}, form="DeviceRequest"
     ),
     "POST /introspect": Operation(
         "Ask what a token is worth (OAUTH-8)", _ANYONE, {200: "Introspection"}, form="TokenQuestion"
@@ -231,7 +232,7 @@ def _refusals(operation: Operation, named: bool) -> dict[str, Json]:
     """Describe every no: RFC 6749 §5.2 where a form is sent, else RFC 9457 (ERR-1, ERR-2)."""
     if operation.form:
         refused: Schema = {"description": "No", "content": _content(JSON, "OAuthError")}
-        if operation.sender.needs:  # OAUTH-2
+        if operation.sender in (_AGENT, _ASKER):  # OAUTH-2
             refused["headers"] = {"DPoP-Nonce": {"schema": {"type": "string"}}}
         return {"400": refused, "5XX": refused}
     refused = {"description": "No", "content": _content(MEDIA_TYPE, "Problem")}

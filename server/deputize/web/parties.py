@@ -17,6 +17,7 @@ from ..service.ports import Proof
 from .ask import Ask
 
 NONCE_LIFETIME = 300  # seconds (OAUTH-2)
+_RIGHTS = frozenset({"scope", "authorization_details"})  # who narrows to nothing does not mean everything
 Form = Mapping[str, str]
 
 
@@ -29,9 +30,12 @@ class Party:
 
 
 async def read_form(ask: Ask) -> Form:
-    """Read a form, each parameter once (RFC 6749 §3.2); Refused(invalid_request)."""
+    """Read a form, each parameter once, those without a value as if they were not there (RFC 6749 §3.2).
+
+    Refused(invalid_request).
+    """
     if (
-        ask.request.headers.get("content-type", "").partition(";")[0].strip()
+        ask.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         != "application/x-www-form-urlencoded"
     ):
         raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
@@ -40,10 +44,9 @@ async def read_form(ask: Ask) -> Form:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError as error:
         raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
-    form = dict(pairs)
-    if len(form) != len(pairs):
+    if len(dict(pairs)) != len(pairs):
         raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
-    return form
+    return {name: value for name, value in pairs if value or name in _RIGHTS}
 
 
 async def party(ask: Ask, form: Form, since: int = 0) -> Party:

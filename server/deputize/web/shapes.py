@@ -31,9 +31,14 @@ def _object(required: Mapping[str, Schema], **optional: Schema) -> Schema:
 
 
 def _open(required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    """Describe an object that may have others: a form (RFC 6749 §3.2), or what other standards extend."""
+    """Describe an object that may have others: what other standards extend."""
     properties: dict[str, Json] = {**required, **optional}
     return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _form(required: Mapping[str, Schema], **optional: Schema) -> Schema:
+    """Describe a form: texts, each once, and what is not known is ignored (RFC 6749 §3.2)."""
+    return {**_open(required, **optional), "additionalProperties": _TEXT}
 
 
 def _one_of(*values: str) -> Schema:
@@ -50,6 +55,7 @@ def an_id(prefix: str) -> Schema:
 
 
 _TEXT: Schema = {"type": "string"}
+_WORD: Schema = {"type": "string", "minLength": 1}
 _FLAG: Schema = {"type": "boolean"}
 _ANY: Schema = {"type": "object"}
 _SECONDS: Schema = {"type": "integer", "minimum": 0}
@@ -81,11 +87,11 @@ _DETAILS: Schema = {
     "contentMediaType": "application/json",
     "contentSchema": ref("AuthorizationDetails"),
 }
-_ASKED: dict[str, Schema] = {"client_id": _TEXT, "authorization_details": _DETAILS}
+_ASKED: dict[str, Schema] = {"client_id": _TEXT, "authorization_details": _DETAILS, "dpop_jkt": HASH}
 
 
 def _token_form(grant_type: str, required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    return _open({"grant_type": _one_of(grant_type), **required}, client_id=_TEXT, **optional)
+    return _form({"grant_type": _one_of(grant_type), **required}, client_id=_TEXT, **optional)
 
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -141,7 +147,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "access_token": ref("Jwt"),
             "token_type": _one_of("DPoP"),
             "expires_in": _SECONDS,
-            "refresh_token": _TEXT,
+            "refresh_token": _WORD,
             "scope": ref("Scope"),
             "grant_id": an_id("grt"),
             "client_id": _TEXT,
@@ -160,7 +166,7 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "TokenAnswer": {"oneOf": [ref("Tokens"), ref("Handoff")]},
-    "SignUp": _object({"name": {"type": "string", "pattern": r"^ *([^\p{C}\p{Z}] *)+$", "maxLength": 64}}),
+    "SignUp": _object({"name": {"type": "string", "pattern": r"^ *[^\p{C}\p{Z}]([^\p{C}\p{Z}]| ){0,63} *$"}}),
     "Creation": _object({"challengeId": an_id("chl"), "creationOptions": _ANY}),
     "SignIn": _object({"challengeId": an_id("chl"), "requestOptions": _ANY}),
     "Ceremony": _object({"response": _ANY}),
@@ -170,7 +176,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "EnrolledCredential": {"oneOf": [_object(_ENROLLED), _object({**_ENROLLED, **_MINTED})]},
     "Window": _object({"open_until": _SECONDS}),
     "Redirect": _object({"redirect_to": {"anyOf": [_URI, {"type": "null"}]}}),
-    "PushedRequest": _open(
+    "PushedRequest": _form(
         {
             **_CLIENT,
             "response_type": _one_of("code"),
@@ -182,13 +188,12 @@ SCHEMAS: Mapping[str, Schema] = {
         **_ASKED,
         state=_TEXT,
         response_mode=_one_of("query"),
-        dpop_jkt=HASH,
     ),
     "Pushed": _object({"request_uri": _TEXT, "expires_in": _SECONDS}),
-    "DeviceRequest": _open({**_CLIENT, "scope": ref("Scope")}, **_ASKED),
+    "DeviceRequest": _form({**_CLIENT, "scope": ref("Scope")}, **_ASKED),
     "Device": _object(
         {
-            "device_code": _TEXT,
+            "device_code": _WORD,
             "user_code": {"type": "string", "pattern": "^[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}$"},
             "verification_uri": _URI,
             "verification_uri_complete": _URI,
@@ -199,17 +204,17 @@ SCHEMAS: Mapping[str, Schema] = {
     "TokenRequest": {
         "oneOf": [
             _token_form(
-                "authorization_code", {**_CLIENT, "code": _TEXT, "redirect_uri": _URI, "code_verifier": _TEXT}
+                "authorization_code", {**_CLIENT, "code": _WORD, "redirect_uri": _URI, "code_verifier": _WORD}
             ),
-            _token_form("refresh_token", {"refresh_token": _TEXT}, scope=ref("Scope"), **_CLIENT),
-            _token_form(DEVICE_CODE, {**_CLIENT, "device_code": _TEXT}),
+            _token_form("refresh_token", {"refresh_token": _WORD}, scope=ref("Scope"), **_CLIENT),
+            _token_form(DEVICE_CODE, {**_CLIENT, "device_code": _WORD}),
             _token_form(
                 TOKEN_EXCHANGE,
                 {
                     **_CLIENT,
                     "subject_token": ref("Jwt"),
                     "subject_token_type": _one_of(ACCESS_TOKEN),
-                    "requested_actor": _TEXT,
+                    "requested_actor": _WORD,
                     "dpop_jkt": HASH,
                 },
                 requested_token_type=_one_of(JWT_TYPE),
@@ -239,7 +244,7 @@ SCHEMAS: Mapping[str, Schema] = {
         ),
         maxItems=MAX_DETAILS,
     ),
-    "TokenQuestion": _open({**_CLIENT, "token": _TEXT}, client_id=_TEXT, token_type_hint=_TEXT),
+    "TokenQuestion": _form({**_CLIENT, "token": _WORD}, client_id=_TEXT, token_type_hint=_TEXT),
     "Introspection": _open({"active": _FLAG}),
     "ServerMetadata": _open({"issuer": _URI, "token_endpoint": _URI, "jwks_uri": _URI}),
     "ResourceMetadata": _open({"resource": _URI, "authorization_servers": _list(_URI)}),

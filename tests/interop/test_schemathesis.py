@@ -1,0 +1,129 @@
+"""Schemathesis against the running authority: whatever comes, the answer is as documented, and tells no secret."""
+
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import CHECKS
+from schemathesis.generation import GenerationMode
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount
+from tests.interop.customer import Customer, Running
+from tests.web.agents import HELPER, LOCAL, new_key, with_agents
+from tests.web.conftest import POLICY
+
+from deputize.agent import AgentKey
+from deputize.app import Deputize
+from deputize.protocol.canonical import JsonError, check
+from deputize.settings import loads
+from deputize.testing.server import Site
+from deputize.web.openapi import document
+from deputize.web.operations import Log
+from deputize.web.problems import not_routed
+
+PROVING = {"authorization", "cookie", "dpop", "deputize-csrf", "deputize-guard", "deputize-page"}
+CONFIG = {
+    "seed": 1,
+    "generation": {"deterministic": True, "database": "none"},
+    "checks": {"positive_data_acceptance": {"enabled": False}},  # names of nobody are well-formed, too
+}
+API = schemathesis.openapi.from_dict(
+    document(f"{LOCAL}/deputize"), config=schemathesis.Config.from_dict(CONFIG)
+).exclude(path_regex="^/.well-known/")
+REPAIRED = ("ignored_auth", "missing_required_header", "negative_data_rejection")
+SECRET = 16  # characters from which on a value appears nowhere by chance
+bounded = settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@dataclass
+class Witness:
+    """Sends what Schemathesis makes up, and looks into every answer and every line of the log for secrets."""
+
+    bank: Running
+    log: io.BytesIO
+
+    def send(self, case: Any, headers: dict[str, str], excluded: tuple[str, ...] = ()) -> Any:
+        read = self.log.tell()
+        answer = case.call(base_url=self.bank.issuer, headers=headers)
+        case.validate_response(answer, excluded_checks=[CHECKS.get_one(name) for name in excluded])
+        self.log.seek(read)
+        noted = self.log.read().decode()
+        for secret in secrets_in(answer.request):
+            assert secret not in noted
+            if answer.status_code >= 400:
+                assert secret not in answer.text
+                assert secret not in str(answer.headers)
+        return answer
+
+
+def secrets_in(request: Any) -> set[str]:
+    """Collect the tokens, proofs, cookies and assertions of a request."""
+    sent = {value for name, value in request.headers.items() if name.lower() in PROVING}
+    body = request.body.decode(errors="replace") if isinstance(request.body, bytes) else request.body or ""
+    sent |= set(re.findall(r"[\w-]+\.[\w-]+\.[\w-]+", body))
+    return {secret for text in sent for secret in re.split(r"[ =;]+", text) if len(secret) >= SECRET}
+
+
+@pytest.fixture(scope="module")
+def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
+    """Serve a bank that has registered an agent and the key of its API."""
+    keys = {HELPER: new_key(), "api": new_key()}
+    text = with_agents(POLICY, {HELPER: AgentKey(keys[HELPER])}, api=AgentKey(keys["api"]))
+    log = io.BytesIO()
+
+    def app(port: int) -> Starlette:
+        policy = loads(text.replace(LOCAL, f"http://localhost:{port}").encode())
+        bank = Deputize(policy, tmp_path_factory.mktemp("var"), log=Log(log))
+        routes = [*bank.well_known_routes(), Mount("/deputize", bank)]
+        return Starlette(
+            routes=routes, lifespan=bank.lifespan, exception_handlers={HTTPException: not_routed}
+        )
+
+    with Site(app) as site:
+        yield Witness(Running(site.url, keys), log)
+
+
+@pytest.fixture
+def customer(witness: Witness) -> Customer:
+    return Customer(witness.bank)
+
+
+@API.parametrize()
+@bounded
+def test_whatever_a_stranger_sends(case: Any, witness: Witness) -> None:  # ERR-1, ERR-3
+    witness.send(case, {})
+
+
+@API.parametrize()
+@bounded
+def test_whatever_a_customer_sends(case: Any, witness: Witness, customer: Customer) -> None:  # ERR-1, ERR-3
+    """With good credentials and names, so that it is the rest that is looked at."""
+    for name in case.path_parameters:
+        case.path_parameters[name] = customer.name(case.path)
+    for part in (case.query, case.body):
+        for name in part if isinstance(part, dict) else ():
+            good = customer.value(name)
+            part[name] = part[name] if good is None else good
+    wanted = [header.name for header in case.operation.headers]
+    headers = customer.headers(case.method, case.path, case.formatted_path, wanted)
+    answer = witness.send(case, headers, REPAIRED)
+    customer.agent.nonce = answer.headers.get("dpop-nonce", [customer.agent.nonce])[0]
+    if case.meta.generation.mode is GenerationMode.POSITIVE and is_strict(case.body):
+        assert b'"invalid_request"' not in answer.content, answer.text
+
+
+def is_strict(body: Any) -> bool:
+    """Tell whether a generated body is one that JSON-1 and JSON-2 allow, which a schema cannot say."""
+    try:
+        check(body)
+    except JsonError:
+        return False
+    return True
