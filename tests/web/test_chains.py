@@ -100,7 +100,9 @@ class TestHandingOn:
             "dpop_jkt": errand.key.thumbprint,
         }
         assert error(await parent.post("/token", form, by=new_key())) == "invalid_grant"  # without the key
-        assert error(await errand.post("/token", form, by=parent.private)) == "invalid_grant"  # another client
+        assert (
+            error(await errand.post("/token", form, by=parent.private)) == "invalid_grant"
+        )  # another client
 
     async def test_of_what_a_browsers_agent_has(self, ada: Page, helper: Client, errand: Client) -> None:
         await ada.deputize("account:read")

@@ -545,4 +545,6 @@ async def test_a_place_that_does_not_become_free_is_not_waited_for() -> None:
         started = perf_counter()
         await asyncio.gather(*fetches)
         assert perf_counter() - started < 10
-        assert len(server.requests) < 3  # one had the place; when its time was up, another may just have got it
+        assert (
+            len(server.requests) < 3
+        )  # one had the place; when its time was up, another may just have got it

@@ -1,0 +1,1 @@
+"""Speed, measured against what this machine could do at best."""

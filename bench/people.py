@@ -1,0 +1,80 @@
+"""Users who have deputized the agent in their browser, and the requests that their pages send."""
+
+import time
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from itertools import count
+from typing import Any
+
+import httpx2
+import orjson
+
+from deputize.protocol.canonical import args_s256
+from deputize.testing.authenticator import SoftAuthenticator
+from deputize.testing.page import Page
+
+from . import site
+from .client import Connection, post
+
+_DEFINITION = args_s256({"description": "A tool of the bench.", "inputSchema": None, "name": "tool"})
+_IBAN = "DE89370400440532013000"
+
+
+@dataclass
+class Person:
+    """One user with a browser profile: a session, a page key, a passkey, a grant."""
+
+    page: Page
+    cookie: str
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    @classmethod
+    async def arrives(cls, origin: str, name: str) -> "Person":
+        """Sign up at the site and deputize the agent; RuntimeError if that fails."""
+        # Browsers send secure cookies to localhost; this policy makes the cookie jar do so, too.
+        jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        http = httpx2.AsyncClient(cookies=jar)
+        page = Page(http, f"{origin}/deputize", origin, SoftAuthenticator(origin))
+        for answer in (await page.sign_up(name), await page.deputize(site.SCOPES)):
+            if answer.status_code != 200:
+                raise RuntimeError(answer.text)
+        return cls(page, "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar))
+
+    async def leaves(self) -> None:
+        """Close the connections."""
+        await self.page.http.aclose()
+
+    def read_call(self) -> bytes:
+        """Make a call that needs no approval."""
+        return self._call("get_balance", {"account": _IBAN})
+
+    def write_call(self) -> bytes:
+        """Make a call that needs one, each with other arguments."""
+        amount = next(self._numbers) / 100
+        return self._call("transfer_money", {"amount": amount, "iban": _IBAN, "name": "Ada Lovelace"})
+
+    async def approve(self, connection: Connection, call: bytes) -> float:
+        """Send a call and approve it; return the seconds that its three requests took, without the work between."""
+        started = time.perf_counter()
+        pending = await connection.send(call, b"202")
+        took = time.perf_counter() - started
+        path = f"/calls/{orjson.loads(pending)['call_id']}"
+        envelope = b""
+        for step in ("challenge", "approval"):
+            body = orjson.dumps(self.page.evidence(orjson.loads(envelope))) if envelope else b"{}"
+            request = self._request(
+                f"{path}/{step}", {"deputize-page": self.page.proof("POST", f"{path}/{step}")}, body
+            )
+            started = time.perf_counter()
+            envelope = await connection.send(request, b"200")
+            took += time.perf_counter() - started
+        return took
+
+    def _call(self, tool: str, arguments: dict[str, Any]) -> bytes:
+        token = str(self.page.tokens["access_token"])
+        body = orjson.dumps({"tool": tool, "arguments": arguments, "definition_s256": _DEFINITION})
+        proof = self.page.proof("POST", "/calls", token)
+        return self._request("/calls", {"authorization": f"DPoP {token}", "dpop": proof}, body)
+
+    def _request(self, path: str, headers: dict[str, str], body: bytes) -> bytes:
+        return post(self.page.origin, f"/deputize{path}", {"cookie": self.cookie, **headers}, body)

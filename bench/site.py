@@ -1,0 +1,106 @@
+"""The sites that are measured: the real authority mounted in a site, and a bare route as the floor of HTTP."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+import deputize
+from deputize.web.operations import Log
+
+SCOPES = "account:read payments:write"
+_POLICY = """
+[site]
+name = "Bench"
+origin = "{origin}"
+
+[scopes."account:read"]
+title = "See your balance"
+writes = false
+
+[scopes."payments:write"]
+title = "Send money"
+
+[agents.opaque]
+scopes = ["account:read", "payments:write"]
+
+[tools.get_balance]
+scopes = ["account:read"]
+
+[tools.get_balance.input_schema]
+type = "object"
+properties = {{ account = {{ type = "string" }} }}
+additionalProperties = false
+
+[tools.transfer_money]
+scopes = ["payments:write"]
+approval = "always"
+describe = "Send {{{{ amount | money('EUR') }}}} to {{{{ name }}}} ({{{{ iban | iban }}}})"
+
+[tools.transfer_money.input_schema]
+type = "object"
+required = ["amount", "iban", "name"]
+additionalProperties = false
+
+[tools.transfer_money.input_schema.properties]
+amount = {{ type = "number", minimum = 0.01 }}
+iban = {{ type = "string", pattern = "^[A-Z]{{2}}[0-9]{{2}}[A-Z0-9]{{11,30}}$" }}
+name = {{ type = "string", minLength = 1, maxLength = 70 }}
+"""
+
+_PAGE = '<!doctype html><html lang="en"><title>Bench</title>'
+_GATED_PAGE = f'{_PAGE}<script src="/deputize/shim.js"></script>'
+# Isolated from other origins, a page reads its clock to 5 µs, else to 100 µs.
+_PAGE_HEADERS = {
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-embedder-policy": "require-corp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A site that mounts the authority, and has two empty pages: one with the shim, one without."""
+
+    folder: Path
+
+    def __call__(self, origin: str) -> ASGIApp:
+        """Build it for this origin. Log lines are made and written as ever, to nowhere."""
+        path = self.folder / "deputize.toml"
+        path.write_text(_POLICY.format(origin=origin), encoding="utf-8")
+        log = Log(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"))
+        authority = deputize.Deputize(deputize.load(path), self.folder / "data", log=log)
+
+        async def native(request: Request) -> Response:
+            return HTMLResponse(_PAGE, headers=_PAGE_HEADERS)
+
+        async def gated(request: Request) -> Response:
+            return HTMLResponse(_GATED_PAGE, headers=_PAGE_HEADERS)
+
+        return Starlette(
+            routes=[
+                Mount("/deputize", authority),
+                Route("/native", native, methods=["GET"]),
+                Route("/gated", gated, methods=["GET"]),
+            ],
+            lifespan=authority.lifespan,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A site that answers any call with the same bytes, and does nothing else."""
+
+    answer: bytes
+
+    def __call__(self, origin: str) -> ASGIApp:
+        """Build it."""
+
+        async def endpoint(request: Request) -> Response:
+            return Response(self.answer, media_type="application/json")
+
+        return Starlette(routes=[Route("/deputize/calls", endpoint, methods=["POST"])])
