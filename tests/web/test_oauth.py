@@ -348,6 +348,11 @@ class TestPage:
         url = f"{ISSUER}/authorize?client_id={HELPER}&request_uri={request_uri}"
         assert (await ada.authorize(url)).status_code == 400
 
+    async def test_a_request_uri_has_one_spelling(self, ada: Page, helper: Client) -> None:
+        for spelled in ("", "urn:ietf:params:oauth:request-uri:"):
+            url = (await helper.page_url()).replace("urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3A", spelled)
+            assert (await ada.authorize(url)).status_code == 400
+
     async def test_parameters_count_only_as_they_were_pushed(self, ada: Page, helper: Client) -> None:
         more = "&redirect_uri=https://evil.example&scope=account:admin&state=evil"
         answer = await ada.authorize(await helper.page_url() + more)
