@@ -36,7 +36,8 @@ class TestDecision:
         assert token.header["typ"] == "txntoken+jwt"
         assert token.claims["aud"] == ORIGIN
         assert token.claims["txn"] == body["call_id"]
-        assert token.claims["exp"] - token.claims["iat"] == body["expires_in"] == 30  # type: ignore[operator]
+        claims: dict[str, Any] = token.claims
+        assert claims["exp"] - claims["iat"] == body["expires_in"] == 30
         assert token.claims["rctx"] == {
             "client_id": grace.tokens["client_id"],
             "grant_id": grace.tokens["grant_id"],
@@ -228,7 +229,8 @@ class TestMeeting:
         again = await grace.call("transfer_money", TRANSFER)
         assert verdict(again) == (200, "approved")
         assert again.json()["call_id"] == first["call_id"]
-        assert jwt.parse(again.json()["call_token"]).claims["tctx"]["approval"]["method"] == "webauthn"  # type: ignore[index, call-overload]
+        claims: dict[str, Any] = jwt.parse(again.json()["call_token"]).claims
+        assert claims["tctx"]["approval"]["method"] == "webauthn"
         assert bank.last()["resumed"] is True
 
     async def test_resuming_decides_again(self, bank: Bank, grace: Page) -> None:  # CALL-6

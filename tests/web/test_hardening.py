@@ -82,7 +82,7 @@ class TestErrors:
         file = tmp_path / "log"
         with file.open("wb") as stream:
             deputize = Deputize(policy, tmp_path / "var", log=Log(stream))
-            bank = Bank(deputize, httpx2.AsyncClient(), deputize.authority.clock)  # type: ignore[arg-type]
+            bank = Bank(deputize, httpx2.AsyncClient(), deputize.authority.clock)  # type: ignore[arg-type]  # any clock tells the time
             page = bank.page()
             await page.sign_up()
             await page.deputize("account:read payments:write")
