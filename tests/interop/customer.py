@@ -101,7 +101,7 @@ class Customer:
     def headers(self, method: str, template: str, path: str, wanted: list[str]) -> dict[str, str]:
         """Make good ones of these headers, for one request."""
         sent = {"Cookie": self.cookie, "Origin": self.bank.origin}
-        if template == "/calls":
+        if template in ("/calls", "/mcp"):
             token = str(self.page.tokens["access_token"])
             proof = self.page.proof(method, path, token)
             return {**sent, "Authorization": f"DPoP {token}", "DPoP": proof}

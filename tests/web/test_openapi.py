@@ -17,6 +17,7 @@ from tests.web.conftest import Bank
 
 import deputize
 from deputize.crypto import dpop
+from deputize.protocol.canonical import Json
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 from deputize.web.openapi import document
@@ -48,9 +49,8 @@ def served(bank: Bank) -> set[str]:
         inner = inner._app
     for route in [*inner.routes, *bank.deputize.well_known_routes()]:
         assert isinstance(route, Route)
-        if route.path == "/mcp":  # JSON-RPC, which tells of itself by tools/list
-            continue
-        found |= {f"{method} {route.path}" for method in (route.methods or {"POST"}) & _ROUTED}
+        methods = route.methods or {"POST"}  # of an ASGI app, as MCP is one
+        found |= {f"{method} {route.path}" for method in methods & _ROUTED}
     return found
 
 
@@ -181,6 +181,10 @@ async def have_an_account(page: Page) -> None:
 
 async def call_tools(bank: Bank, page: Page) -> None:
     await page.deputize("account:read payments:write")
+    message: Json = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    token = str(page.tokens["access_token"])
+    proof = page.proof("POST", "/mcp", token)
+    await page.send("POST", "/mcp", message, {"authorization": f"DPoP {token}", "dpop": proof}, page=False)
     declined = (await page.send("POST", "/grants", {"scope": "account:read", "expires_in": 60})).json()
     await page.send("POST", f"/grants/{declined['grant_id']}/denial")
 

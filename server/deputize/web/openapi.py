@@ -1,7 +1,6 @@
 """`/openapi.json`: every request that the authority takes, as OpenAPI 3.1.
 
-One entry for each route of `routes.py` but `/mcp`, which tells of itself whoever speaks MCP. What goes over
-the wire is in `shapes.py`, what it means in PROTOCOL.md.
+One entry for each route of `routes.py`. What goes over the wire is in `shapes.py`, what it means in PROTOCOL.md.
 """
 
 import re
@@ -56,6 +55,7 @@ _USER = Sender(needs=("Deputize-CSRF",), security=(("session",),))
 _PAGE = Sender(needs=("Deputize-Page",), security=(("session",),))
 _GUARD = Sender(may=("Deputize-Guard", "Deputize-Page"), security=((), ("session",)))
 _CALLER = Sender(may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",)))
+_CLIENT = Sender(may=("DPoP",), security=(("delegation",), ("session", "delegation"), ()))
 _AGENT = Sender(needs=("DPoP",))
 _ASKER = Sender(may=("DPoP",))  # or `dpop_jkt` (OAUTH-2)
 
@@ -86,6 +86,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /calls/{call_id}/outcome": Operation(
         "Tell the outcome (GUARD-5)", _GUARD, {200: "Call"}, "Outcome"
     ),
+    "POST /mcp": Operation("One message of MCP (MCP-1)", _CLIENT, {200: "Reply", 202: None}, "Message"),
     "GET /tools": Operation("Read the policy, and who is signed in (SHIM-3)", _VISITOR, {200: "Tools"}),
     "POST /token": Operation(
         "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)", _AGENT, {200: "TokenAnswer"}, form="TokenRequest"
@@ -235,7 +236,8 @@ def _refusals(operation: Operation, named: bool) -> dict[str, Json]:
         if operation.sender in (_AGENT, _ASKER):  # OAUTH-2
             refused["headers"] = {"DPoP-Nonce": {"schema": {"type": "string"}}}
         return {"400": refused, "5XX": refused}
-    refused = {"description": "No", "content": _content(MEDIA_TYPE, "Problem")}
+    said = (JSON, "Reply") if operation.body == "Message" else (MEDIA_TYPE, "Problem")  # MCP-7
+    refused = {"description": "No", "content": _content(*said)}
     if operation.sender.needs or operation.sender.may:
         who: Json = {
             "WWW-Authenticate": {"required": True, "schema": {"type": "string", "pattern": "^DPoP "}}

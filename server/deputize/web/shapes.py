@@ -58,6 +58,7 @@ _TEXT: Schema = {"type": "string"}
 _WORD: Schema = {"type": "string", "minLength": 1}
 _FLAG: Schema = {"type": "boolean"}
 _ANY: Schema = {"type": "object"}
+_MESSAGE_ID: Schema = {"type": ["string", "integer", "null"]}
 _SECONDS: Schema = {"type": "integer", "minimum": 0}
 _URI: Schema = {"type": "string", "format": "uri"}
 BASE64URL: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
@@ -285,5 +286,17 @@ SCHEMAS: Mapping[str, Schema] = {
         },
         input_schema=_ANY,
     ),
+    "Message": _object(
+        {"jsonrpc": _one_of("2.0"), "method": _TEXT},
+        id={"type": ["string", "integer"]},
+        params=_ANY,
+    ),
+    "Reply": {
+        "oneOf": [
+            _object({"jsonrpc": _one_of("2.0"), "id": _MESSAGE_ID, "result": _ANY}),
+            _object({"jsonrpc": _one_of("2.0"), "id": _MESSAGE_ID, "error": ref("RpcError")}),
+        ]
+    },
+    "RpcError": _object({"code": {"type": "integer"}, "message": _TEXT}, data={}),
     "OpenApi": _open({"openapi": _TEXT, "info": _ANY, "paths": _ANY}),
 }
