@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import orjson
@@ -16,8 +16,8 @@ from deputize.testing.page import Page
 from . import site
 from .client import Connection, post
 
-_DEFINITION = args_s256({"description": "A tool of the bench.", "inputSchema": None, "name": "tool"})
-_IBAN = "DE89370400440532013000"
+DEFINITION = args_s256({"description": "A tool of the bench.", "inputSchema": None, "name": "tool"})
+IBAN = "DE89370400440532013000"
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Person:
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     @classmethod
-    async def arrives(cls, origin: str, name: str) -> "Person":
+    async def arrives(cls, origin: str, name: str) -> Self:
         """Sign up at the site and deputize the agent; RuntimeError if that fails."""
         # Browsers send secure cookies to localhost; this policy makes the cookie jar do so, too.
         jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
@@ -46,12 +46,12 @@ class Person:
 
     def read_call(self) -> bytes:
         """Make a call that needs no approval."""
-        return self._call("get_balance", {"account": _IBAN})
+        return self._call("get_balance", {"account": IBAN})
 
     def write_call(self) -> bytes:
         """Make a call that needs one, each with other arguments."""
         amount = next(self._numbers) / 100
-        return self._call("transfer_money", {"amount": amount, "iban": _IBAN, "name": "Ada Lovelace"})
+        return self._call("transfer_money", {"amount": amount, "iban": IBAN, "name": "Ada Lovelace"})
 
     async def approve(self, connection: Connection, call: bytes) -> float:
         """Send a call and approve it; return the seconds that its three requests took, without the work between."""
@@ -72,7 +72,7 @@ class Person:
 
     def _call(self, tool: str, arguments: dict[str, Any]) -> bytes:
         token = str(self.page.tokens["access_token"])
-        body = orjson.dumps({"tool": tool, "arguments": arguments, "definition_s256": _DEFINITION})
+        body = orjson.dumps({"tool": tool, "arguments": arguments, "definition_s256": DEFINITION})
         proof = self.page.proof("POST", "/calls", token)
         return self._request("/calls", {"authorization": f"DPoP {token}", "dpop": proof}, body)
 

@@ -22,6 +22,12 @@ _WORDS = {
     "server_us": "the server's processor, µs a call",
     "client_load": "the client's processor, share of a core",
     "others_load": "somebody else's, share of a core",
+    "code_p50_ms": "token for a code: median, ms",
+    "code_p99_ms": "token for a code: 99 %, ms",
+    "refresh_p50_ms": "refresh: median, ms",
+    "refresh_p99_ms": "refresh: 99 %, ms",
+    "exchange_p50_ms": "handoff by token exchange: median, ms",
+    "exchange_p99_ms": "handoff by token exchange: 99 %, ms",
     "http_us": "t_http, µs",
     "http_server_us": "of it the server's processor, µs",
     "verify_us": "t_verify, µs",
@@ -42,6 +48,7 @@ class Report:
 
     plain: Mapping[str, Figure]
     approved: Mapping[str, Figure]
+    attested: Mapping[str, Figure]
     floor: Mapping[str, Figure]
     browser: Mapping[str, Figure]
     memory_mb: float
@@ -53,6 +60,7 @@ class Report:
         for title, figures in (
             ("Plain call", self.plain),
             ("Approved call", self.approved),
+            ("Attested agent: plain calls, and tokens as its own client meets them", self.attested),
             ("What the floors are made of", self.floor),
             ("In the browser", self.browser),
         ):
@@ -71,6 +79,7 @@ class Report:
         told = {
             "plain": _told(self.plain),
             "approved": _told(self.approved),
+            "attested": _told(self.attested),
             "floor": _told(self.floor),
             "browser": _told(self.browser),
             "memory_mb": self.memory_mb,

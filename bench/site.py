@@ -29,6 +29,18 @@ title = "Send money"
 [agents.opaque]
 scopes = ["account:read", "payments:write"]
 
+[agents.registered."https://agent.example/agent.json"]
+name = "Bench agent"
+scopes = ["account:read", "payments:write"]
+redirect_uris = ["https://agent.example/callback"]
+
+[[agents.registered."https://agent.example/agent.json".keys]]
+kty = "EC"
+crv = "P-256"
+kid = "{kid}"
+x = "{x}"
+y = "{y}"
+
 [tools.get_balance]
 scopes = ["account:read"]
 
@@ -64,14 +76,20 @@ _PAGE_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """A site that mounts the authority, and has two empty pages: one with the shim, one without."""
+    """A site that mounts the authority, and has two empty pages: one with the shim, one without.
+
+    `kid`, `x` and `y` are the public key of the attested agent.
+    """
 
     folder: Path
+    kid: str
+    x: str
+    y: str
 
     def __call__(self, origin: str) -> ASGIApp:
         """Build it for this origin. Log lines are made and written as ever, to nowhere."""
         path = self.folder / "deputize.toml"
-        path.write_text(_POLICY.format(origin=origin), encoding="utf-8")
+        path.write_text(_POLICY.format(origin=origin, kid=self.kid, x=self.x, y=self.y), encoding="utf-8")
         log = Log(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"))
         authority = deputize.Deputize(deputize.load(path), self.folder / "data", log=log)
 
@@ -83,6 +101,7 @@ class Bank:
 
         return Starlette(
             routes=[
+                *authority.well_known_routes(),
                 Mount("/deputize", authority),
                 Route("/native", native, methods=["GET"]),
                 Route("/gated", gated, methods=["GET"]),

@@ -8,7 +8,9 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from . import browser, figures, machine, site
+from deputize.agent import AgentKey
+
+from . import agents, browser, figures, machine, site
 from .calls import MANY, Calls, Round
 from .people import Person
 from .report import Report
@@ -24,17 +26,24 @@ def run(rounds: int, seconds: float, with_browser: bool, json: Path | None) -> N
     described = machine.described()
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=_CHECKOUT) as name:
         folder = Path(name)
-        with Server(site.Bank(folder), machine.cores()[0]) as bank:
+        key = AgentKey.generate()
+        jwk = key.public_jwk()
+        with Server(
+            site.Bank(folder, key.thumbprint, str(jwk["x"]), str(jwk["y"])), machine.cores()[0]
+        ) as bank:
             seen = {}
             if with_browser:
                 console.print("In the browser …", style="dim")
                 seen = browser.measure(bank.origin)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 found = runner.run(_rounds(bank, folder, rounds, seconds, console))
+                console.print("An attested agent …", style="dim")
+                attested = runner.run(agents.measure(bank.origin, key, MANY, rounds))
             memory = bank.usage().memory
     report = Report(
         plain=figures.of_calls(found, lambda each: each.plain),
         approved=figures.of_calls(found, lambda each: each.approved),
+        attested=attested,
         floor=figures.of_floor(found),
         browser=seen,
         memory_mb=round(memory, 1),
