@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Self
@@ -117,8 +118,9 @@ def _serve(build: Build, core: int, pipe: Connection) -> None:
 
 
 def _listen(pipe: Connection, server: uvicorn.Server) -> None:
-    while pipe.recv() == "usage":
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        memory = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-        pipe.send(Usage(time.process_time(), memory, _CountingWriter.commits, _CountingWriter.functions))
+    with suppress(EOFError):  # whoever started it is gone
+        while pipe.recv() == "usage":
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            memory = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+            pipe.send(Usage(time.process_time(), memory, _CountingWriter.commits, _CountingWriter.functions))
     server.should_exit = True
