@@ -37,6 +37,7 @@ API = schemathesis.openapi.from_dict(
     document(f"{LOCAL}/deputize"), config=schemathesis.Config.from_dict(CONFIG)
 ).exclude(path_regex="^/.well-known/")
 REPAIRED = ("ignored_auth", "missing_required_header", "negative_data_rejection")
+PATIENCE = 30  # seconds for one answer
 SECRET = 16  # characters from which on a value appears nowhere by chance
 bounded = settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -52,7 +53,7 @@ class Witness:
 
     def send(self, case: Any, headers: dict[str, str], excluded: tuple[str, ...] = ()) -> Any:
         read = self.log.tell()
-        answer = case.call(base_url=self.bank.issuer, headers=headers)
+        answer = case.call(base_url=self.bank.issuer, headers=headers, timeout=PATIENCE)
         case.validate_response(answer, excluded_checks=[CHECKS.get_one(name) for name in excluded])
         noted = self.log.getvalue()[read:].decode()
         for secret in secrets_in(answer.request):
