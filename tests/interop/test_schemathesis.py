@@ -37,10 +37,12 @@ API = schemathesis.openapi.from_dict(
     document(f"{LOCAL}/deputize"), config=schemathesis.Config.from_dict(CONFIG)
 ).exclude(path_regex="^/.well-known/")
 REPAIRED = ("ignored_auth", "missing_required_header", "negative_data_rejection")
-PATIENCE = 30  # seconds for one answer
+PATIENCE = 60  # seconds for one answer, on a machine that has other things to do
 SECRET = 16  # characters from which on a value appears nowhere by chance
 bounded = settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
