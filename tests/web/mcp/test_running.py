@@ -180,6 +180,9 @@ class TestEndpoint:
         assert live.ledger.done == []
 
 
+DEEP = "[" * 400 + "]" * 400  # can be read, and not be written
+
+
 def at(live: LiveBank, path: str, origin: str | None = None) -> Tool:
     """Return the tool with its endpoint elsewhere."""
     return replace(live.deputize.policy.tools["order_card"], endpoint=(origin or live.origin) + path)
@@ -209,6 +212,8 @@ class TestGateway:
                     return JSONResponse({"detail": "no"}, 403)
                 case "/text":
                     return PlainTextResponse("It is done.")
+                case "/deep":
+                    return Response(DEEP, media_type="application/json")
                 case "/nothing":
                     return Response(status_code=204)
             return JSONResponse({"a": 1})
@@ -221,6 +226,7 @@ class TestGateway:
         [
             ("/json", {"structuredContent": {"a": 1}}),
             ("/text", {"content": [{"type": "text", "text": "It is done."}]}),
+            ("/deep", {"content": [{"type": "text", "text": DEEP}]}),
             ("/nothing", {"content": [{"type": "text", "text": "The site's API answered with status 204."}]}),
             ("/refuses", {"isError": True, "structuredContent": {"detail": "no"}}),
             ("/moved", {"isError": True}),

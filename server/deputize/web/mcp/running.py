@@ -81,10 +81,10 @@ def _passed_on(status: int, content: bytes) -> dict[str, object]:
     if len(content) > MAX_ANSWER:
         return _told(f"The site's API answered with status {status}, and more than can be passed on.")
     try:
-        value = orjson.loads(content) if content else f"The site's API answered with status {status}."
-    except orjson.JSONDecodeError:
-        value = content.decode(errors="replace")
-    return _told(value) if status < 300 else {**_told(value), "isError": True}
+        told = _told(orjson.loads(content) if content else f"The site's API answered with status {status}.")
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # no JSON, or deeper than can be written again
+        told = _told(content.decode(errors="replace"))
+    return told if status < 300 else {**told, "isError": True}
 
 
 def _told(value: object) -> dict[str, object]:
