@@ -172,9 +172,29 @@ class TestPage:
         self, local: Bank, helper: Client
     ) -> None:
         said = await begin(helper)
-        answer = await local.page().http.get(said["verification_uri_complete"])
-        assert answer.status_code == 303
-        assert "return_to=%2Fdeputize%2Fdevice%3Fuser_code%3D" in answer.headers["location"]
+        for url, back in (
+            (said["verification_uri_complete"], "return_to=%2Fdeputize%2Fdevice%3Fuser_code%3D"),
+            (
+                said["verification_uri"] + "?user_code=BCDF-GHJK",
+                "return_to=%2Fdeputize%2Fdevice%3Fuser_code%3D",
+            ),
+            (said["verification_uri"], "return_to=%2Fdeputize%2Fdevice"),
+        ):  # a stranger does not learn which codes are good
+            answer = await local.page().http.get(url)
+            assert answer.status_code == 303
+            assert back in answer.headers["location"]
+
+    async def test_codes_cannot_be_guessed(self, local: Bank, ada: Page, helper: Client) -> None:
+        said = await begin(helper)
+        url, good = said["verification_uri"], {"user_code": said["user_code"]}
+        for _ in range(10):
+            assert (await ada.http.get(url, params={"user_code": "BCDF-GHJK"})).status_code == 200
+        refused = await ada.http.get(url, params=good)
+        assert refused.status_code == 429
+        assert "Too many wrong codes" in refused.text
+        other = local.page()
+        assert (await other.sign_up("Grace")).status_code == 200
+        assert said["user_code"] in (await other.http.get(url, params=good)).text
 
     async def test_the_code_flow_has_no_page_for_it(self, ada: Page, helper: Client) -> None:
         await begin(helper)

@@ -19,6 +19,7 @@ from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
 from ..service.grants import Renewable
 from ..service.ports import Store
+from .attempts import Attempts
 from .clients import Clients
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
@@ -52,6 +53,7 @@ class Authority:
     clients: Clients
     guard_keys: frozenset[str] = frozenset()
     current_user: CurrentUser | None = None
+    wrong_codes: Attempts = field(default_factory=lambda: Attempts(10, 600))
     _note: tuple[float, str] = (0, "")
     _verified: OrderedDict[str, Delegation] = field(default_factory=OrderedDict)
 

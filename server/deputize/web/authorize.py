@@ -32,13 +32,23 @@ async def page(ask: Ask) -> Response:
 
 
 async def device(ask: Ask) -> Response:
-    """Take the code that the user reads on another device, and show who asks for what (OAUTH-7)."""
+    """Take the code that the user reads on another device, and show who asks for what (OAUTH-7).
+
+    Only to somebody who is signed in, and who has not been wrong too often (RFC 8628 §5.1).
+    """
+    who = await ask.signed_in()
+    if who is None:
+        return _sign_in(ask)
     typed = ask.request.query_params.get("user_code")
     if typed is None:
-        return pages.enter_code(ask, "")
+        return pages.enter_code(ask)
+    wrong_codes = ask.authority.wrong_codes
+    if wrong_codes.are_used_up(who.user_id):
+        return pages.enter_code(ask, "Too many wrong codes. Wait ten minutes, then try again.", 429)
     code = read_user_code(typed)
     request = ask.authority.store.read(lambda tx: tx.request_by_user_code(code, ask.now))
     if request is None:
+        wrong_codes.take(who.user_id)
         return pages.enter_code(
             ask, "No agent is waiting for this code. Check it, or let the agent show a new one."
         )
@@ -108,16 +118,20 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     authority = ask.authority
     who = await ask.signed_in()
     if who is None:
-        return_to = f"{ask.request.url.path}?{ask.request.url.query}"
-        return RedirectResponse(
-            f"{authority.policy.site.issuer}/account?{urlencode({'return_to': return_to})}", 303
-        )
+        return _sign_in(ask)
     shown = await authority.store.transact(
         lambda tx: authorizations.show(tx, request, who.user_id, authority.policy, authority.random, ask.now)
     )
     if isinstance(shown, Refusal):
         return pages.message(ask, "Too late", _GONE, 400)
     return pages.consent(ask, request, shown, ask.csrf_token(who.user_id))
+
+
+def _sign_in(ask: Ask) -> Response:
+    url = ask.request.url
+    return_to = f"{url.path}?{url.query}" if url.query else url.path
+    query = urlencode({"return_to": return_to})
+    return RedirectResponse(f"{ask.authority.policy.site.issuer}/account?{query}", 303)
 
 
 def _request(ask: Ask) -> AuthorizationRequest:

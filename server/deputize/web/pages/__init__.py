@@ -74,10 +74,10 @@ def consent(ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str) ->
     )
 
 
-def enter_code(ask: Ask, fault: str) -> Response:
+def enter_code(ask: Ask, fault: str = "", status: int = 200) -> Response:
     """Ask for the code that another device shows (OAUTH-7)."""
     site = ask.authority.policy.site
-    return _page("device.html", site=site, issuer=site.issuer, fault=fault)
+    return _page("device.html", status, site=site, issuer=site.issuer, fault=fault)
 
 
 def message(ask: Ask, title: str, text: str, status: int) -> Response:
