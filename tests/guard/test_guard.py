@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import Message
 
 from deputize.crypto import jwt
-from deputize.guard import Guard, GuardMiddleware
+from deputize.guard import Guard, GuardedCall, GuardMiddleware
 from deputize.protocol.call import State
-from deputize.protocol.errors import Code
+from deputize.protocol.canonical import canonicalize
+from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import CallId
 from deputize.protocol.token import CALL_TYP, DELEGATION_TYP
 
@@ -142,6 +145,31 @@ def test_the_order_of_checks(site: Site) -> None:
     assert site.authority.log == []
     site.refused(Code.GRANT_REVOKED, token)
     assert site.authority.log == ["redeem"]
+
+
+@pytest.mark.anyio
+async def test_a_body_that_takes_longer_than_the_token_lives() -> None:
+    """GUARD-1, TOKEN-5: the token is good when the request begins, and not when its body is there."""
+    authority = Authority()
+    token = authority.call("transfer_money", TRANSFER)
+    now = [token.expires_at - 1]
+    guard = Guard(ISSUER, AUDIENCE, key_of, authority, clock=lambda: now[0])
+
+    async def admit(seconds: int) -> GuardedCall:
+        async def receive() -> Message:
+            now[0] += seconds
+            return {"type": "http.request", "body": canonicalize(TRANSFER), "more_body": False}
+
+        headers = {"txn-token": text_of(token), "content-type": "application/json"}
+        scope = {"type": "http", "method": "POST", "query_string": b"", "headers": Headers(headers).raw}
+        return (await guard.admit("transfer_money", Request(scope, receive)))[0]
+
+    with pytest.raises(Refused) as refused:
+        await admit(1)
+    assert refused.value.refusal.code is Code.INVALID_CALL_TOKEN
+    assert authority.log == []
+    now[0] = token.expires_at - 1
+    assert (await admit(0)).call_id == token.call_id
 
 
 def test_a_revoked_grant(site: Site) -> None:

@@ -149,6 +149,7 @@ class Guard:
             raise Refused(
                 Code.ARGUMENT_HASH_MISMATCH, "These are not the arguments that the call was allowed for."
             )
+        token.check_expiry(int(self.clock()))  # 2, once more: the body may have taken its time
         await self.redeemer.redeem(token, values[0], digest)  # 5
         call = GuardedCall(token.call_id, token.user_id, token.client_id, token.scopes, arguments)
         request.state.deputize = call

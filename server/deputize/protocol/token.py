@@ -194,9 +194,7 @@ class CallToken:
                 pass
             case _:
                 raise Refused(Code.INVALID_CALL_TOKEN, "This is not a call token for this API.")
-        if now >= exp:  # TOKEN-5
-            raise Refused(Code.INVALID_CALL_TOKEN, "The call token has expired. Call the tool again.")
-        return cls(
+        token = cls(
             CallId(txn),
             UserId(sub),
             ClientId(client_id) if client_id is not None else None,
@@ -209,3 +207,10 @@ class CallToken:
             iat,
             exp,
         )
+        token.check_expiry(now)
+        return token
+
+    def check_expiry(self, now: int) -> None:
+        """Refuse an expired token (TOKEN-5)."""
+        if now >= self.expires_at:
+            raise Refused(Code.INVALID_CALL_TOKEN, "The call token has expired. Call the tool again.")
