@@ -64,3 +64,27 @@ def test_a_port_that_is_taken_is_said_in_one_line_before_anything_is_made(folder
     assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)
     assert told.stderr.startswith(f"deputize: cannot listen on 127.0.0.1 port {port}: Address already in use")
     assert not (folder / "var").exists()
+
+
+@pytest.fixture
+def of_one_person(folder: Path) -> Path:
+    with (folder / "deputize.toml").open("a") as policy:
+        policy.write('\n[mcp]\nsingle_user = "ada"\n')
+    return folder
+
+
+def test_the_one_user_of_a_machine_is_not_served_to_others(of_one_person: Path) -> None:  # MCP-4
+    command = [sys.executable, "-m", "deputize", "serve", "--port", "0", "--host", "0.0.0.0"]  # noqa: S104 it is refused
+    told = subprocess.run(command, cwd=of_one_person, capture_output=True, text=True, check=False, timeout=60)
+    assert (told.returncode, told.stdout, told.stderr.count("\n")) == (2, "", 1)
+    assert "single_user, so this serves one person on this machine, and 0.0.0.0 lets others in" in told.stderr
+    assert not (of_one_person / "var").exists()
+
+
+def test_the_one_user_of_a_machine_is_served_on_it(of_one_person: Path) -> None:  # MCP-4
+    command = [sys.executable, "-m", "deputize", "serve", "--port", "0", "--host", "localhost"]
+    with subprocess.Popen(command, cwd=of_one_person, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        process.terminate()
+        assert "answers on localhost port" in said

@@ -31,6 +31,7 @@ def serve(
     import uvicorn  # the other commands start without a web server
 
     from deputize.app import build
+    from deputize.web.addresses import is_loopback
 
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -38,6 +39,13 @@ def serve(
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for an ACK
     except OSError as error:
         fail(f"cannot listen on {host} port {port}: {error.strerror}", UNUSABLE)
+    if settings.single_user is not None and not is_loopback(listener.getsockname()[0]):  # MCP-4
+        listener.close()
+        fail(
+            f"the policy has [mcp] single_user, so this serves one person on this machine, and {host} lets "
+            "others in. Use --host 127.0.0.1, or take single_user out.",
+            UNUSABLE,
+        )
     config = uvicorn.Config(
         build(settings, data),
         access_log=False,

@@ -31,6 +31,8 @@ from deputize.testing.server import Site
 
 pytestmark = pytest.mark.anyio
 
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBank]:
@@ -80,28 +82,84 @@ async def test_what_needs_an_approval_needs_it_here_too(live: LiveBank, ada: Dep
 
 
 async def test_whoever_shows_a_token_has_to_show_a_good_one(live: LiveBank) -> None:
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    assert (await live.post(message)).status_code == 200
-    for authorization in ("DPoP x", "Bearer x", "Basic eDp5"):
-        assert (await live.post(message, authorization=authorization)).status_code == 401
+    assert (await live.post(LIST)).status_code == 200
+    for authorization in ("DPoP x", "Bearer x", "Basic eDp5", ""):
+        assert (await live.post(LIST, authorization=authorization)).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["192.168.1.7", "203.0.113.9", "fe80::1"])
 async def test_only_this_machine_is_that_user(live: LiveBank, host: str) -> None:
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     transport = httpx2.ASGITransport(mounted(live.deputize, live.ledger), client=(host, 5000))
     async with httpx2.AsyncClient(transport=transport) as http:
-        answer = await http.post(live.url, json=message, headers={"accept": "application/json"})
+        answer = await http.post(live.url, json=LIST, headers={"accept": "application/json"})
     assert answer.status_code == 401
 
 
-async def test_another_site_in_the_users_browser_is_not(live: LiveBank) -> None:
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    assert (await live.post(message, origin="https://evil.example")).status_code == 403
-    assert (await live.post(message, None, **{"content-type": "text/plain"})).status_code == 415
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "http://evil.example:8000", "host": "evil.example:8000", "sec-fetch-site": "same-origin"},
+        {"origin": "null"},
+        {"origin": "http://localhost:1", "sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "none"},
+    ],
+    ids=str,
+)
+async def test_another_site_in_the_users_browser_is_not(live: LiveBank, headers: dict[str, str]) -> None:
+    """The second has its own name lead to this machine: all is of one origin there."""
+    for message in (LIST, {**LIST, "method": "tools/call", "params": {"name": "get_balance"}}):
+        answer = await live.post(message, **headers)
+        assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (403, "cross_site_request")
+    assert live.ledger.calls == []
 
 
-def test_a_policy_names_one_for_localhost_only() -> None:
-    text = '[site]\nname = "Bank"\norigin = "https://bank.example"\n[mcp]\nsingle_user = "ada"\n'
+async def test_what_a_browser_sends_to_others_unasked_is_not_read(live: LiveBank) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+        assert (await live.post(LIST, **{"content-type": kind})).status_code == 415
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "localhost"},
+        {"host": "localhost:1"},
+        {"host": "localhost.evil.example"},
+        {"x-forwarded-for": "203.0.113.9"},
+        {"x-forwarded-for": "127.0.0.1"},
+        {"x-forwarded-host": "localhost"},
+        {"x-forwarded-proto": "http"},
+        {"x-real-ip": "127.0.0.1"},
+        {"forwarded": "for=127.0.0.1"},
+        {"via": "1.1 proxy"},
+    ],
+    ids=str,
+)
+async def test_what_others_sent_through_this_machine_is_not_its_users(
+    live: LiveBank, headers: dict[str, str]
+) -> None:
+    """A name that was rebound, a tunnel and a proxy: the last step is from loopback in each."""
+    for method in ("tools/list", "tools/call", "approval/enroll/begin"):
+        answer = await live.post({**LIST, "method": method, "params": {"name": "get_balance"}}, **headers)
+        assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (401, "invalid_token")
+    assert live.ledger.calls == []
+
+
+async def test_the_name_of_this_machine_has_no_case(live: LiveBank) -> None:
+    host = live.origin.removeprefix("http://").upper()
+    assert (await live.post(LIST, host=host)).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["127.0.0.1", "[::1]"])
+async def test_numbers_lead_to_the_name(live: LiveBank, number: str) -> None:  # SESSION-3
+    host = live.origin.removeprefix("http://").replace("localhost", number)
+    assert (await live.post(LIST, host=host)).status_code == 307
+
+
+@pytest.mark.parametrize("origin", ["https://bank.example", "https://localhost.example"])
+def test_a_policy_names_one_for_localhost_only(origin: str) -> None:
+    text = f'[site]\nname = "Bank"\norigin = "{origin}"\n[mcp]\nsingle_user = "ada"\n'
     with pytest.raises(settings.PolicyError, match="for sites on localhost"):
         settings.loads(text.encode())

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from starlette.requests import Request
+
 from ...crypto import dpop
 from ...protocol.agent import Assurance
 from ...protocol.canonical import args_s256
@@ -16,6 +18,7 @@ from ..ask import Ask
 from .messages import CALL, CHALLENGE, Message
 
 EVIDENCE = "dev.deputize/delegation"
+_OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip"})
 _TOOL_IN = {CALL: "name", CHALLENGE: "toolName"}
 
 
@@ -83,11 +86,25 @@ def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:
     return delegation, verified
 
 
+def _is_from_here(request: Request, issuer: str) -> bool:
+    """Tell whether a program of this machine sent a request, itself and knowingly (MCP-4).
+
+    A name that leads here only since its owner turned it round (DNS rebinding) shows in `Host`. What a proxy or a
+    tunnel brings has come from somewhere else, though the last step was a short one.
+    """
+    peer, headers = request.client, request.headers
+    return (
+        peer is not None
+        and is_loopback(peer.host)
+        and [host.lower() for host in headers.getlist("host")] == [issuer.split("/")[2]]
+        and not any(name in _OF_PROXIES or name.startswith("x-forwarded-") for name in headers)
+    )
+
+
 async def _single_user(ask: Ask) -> UserId | None:
     """Find, or make, the user of this machine, for its own requests (MCP-4); None if there is none."""
     name = ask.authority.policy.single_user
-    client = ask.request.client
-    if name is None or client is None or not is_loopback(client.host):
+    if name is None or not _is_from_here(ask.request, ask.authority.policy.site.issuer):
         return None
     authority = ask.authority
     user = authority.store.read(lambda tx: tx.user_by_external_id(name))
