@@ -110,14 +110,14 @@ async def test_only_this_machine_is_that_user(live: LiveBank, host: str) -> None
 async def test_another_site_in_the_users_browser_is_not(live: LiveBank, headers: dict[str, str]) -> None:
     """The second has its own name lead to this machine: all is of one origin there."""
     for message in (LIST, {**LIST, "method": "tools/call", "params": {"name": "get_balance"}}):
-        answer = await live.post(message, **headers)
+        answer = await live.post(message, None, **headers)
         assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (403, "cross_site_request")
     assert live.ledger.calls == []
 
 
 async def test_what_a_browser_sends_to_others_unasked_is_not_read(live: LiveBank) -> None:
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
-        assert (await live.post(LIST, **{"content-type": kind})).status_code == 415
+        assert (await live.post(LIST, None, **{"content-type": kind})).status_code == 415
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,9 @@ async def test_what_others_sent_through_this_machine_is_not_its_users(
 ) -> None:
     """A name that was rebound, a tunnel and a proxy: the last step is from loopback in each."""
     for method in ("tools/list", "tools/call", "approval/enroll/begin"):
-        answer = await live.post({**LIST, "method": method, "params": {"name": "get_balance"}}, **headers)
+        answer = await live.post(
+            {**LIST, "method": method, "params": {"name": "get_balance"}}, None, **headers
+        )
         assert (answer.status_code, answer.json()["error"]["data"]["code"]) == (401, "invalid_token")
     assert live.ledger.calls == []
 
