@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,6 +30,7 @@ from .web import routes
 from .web.ask import Ask
 from .web.authority import Authority, CurrentUser, SiteUser
 from .web.clients import Clients
+from .web.cors import SitePages
 from .web.fetching import Fetcher
 from .web.hardening import Hardening, LocalhostRedirect
 from .web.mcp.endpoint import Mcp
@@ -103,24 +103,7 @@ class Deputize:
         )
         site = self.policy.site
         if not site.issuer.startswith(site.origin + "/"):  # stand-alone: the site's pages are another origin
-            inner = CORSMiddleware(
-                inner,
-                allow_origins=[site.origin],
-                allow_credentials=True,
-                allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=[
-                    "authorization",
-                    "content-type",
-                    "dpop",
-                    "deputize-page",
-                    "deputize-csrf",
-                    "mcp-protocol-version",
-                    "mcp-method",
-                    "mcp-name",
-                ],
-                expose_headers=["www-authenticate"],
-                max_age=600,
-            )
+            inner = SitePages(inner, site.origin)
         return Hardening(inner, https=site.issuer.startswith("https://"))
 
     def well_known_routes(self) -> list[BaseRoute]:

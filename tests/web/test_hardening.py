@@ -8,10 +8,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
+from tests.web.conftest import ISSUER, ORIGIN, Bank
 
-from deputize import settings
-from deputize.app import Deputize, build
+from deputize.app import Deputize
 from deputize.protocol.policy import Policy
 from deputize.testing.page import Page
 from deputize.web.hardening import LocalhostRedirect
@@ -131,33 +130,3 @@ class TestOperations:
         keys = (await client.get(server["jwks_uri"])).json()["keys"]
         assert keys[0]["kty"] == "EC"
         assert "d" not in keys[0]
-
-
-class TestStandAlone:
-    async def test_the_sites_pages_are_another_origin(self, tmp_path: Path) -> None:
-        path = tmp_path / "deputize.toml"
-        site = 'origin = "https://bank.example"'
-        path.write_text(
-            POLICY.replace(
-                site, f'{site}\nissuer = "https://auth.bank.example/deputize"\nrp_id = "bank.example"'
-            )
-        )
-        client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(build(settings.load(path), tmp_path / "var")),
-            base_url="https://auth.bank.example",
-        )
-        allowed = await client.get("/deputize/tools", headers={"origin": ORIGIN})
-        assert allowed.headers["access-control-allow-origin"] == ORIGIN
-        assert allowed.headers["access-control-allow-credentials"] == "true"
-        other = await client.get("/deputize/tools", headers={"origin": "https://evil.example"})
-        assert "access-control-allow-origin" not in other.headers
-        preflight = await client.options(
-            "/deputize/calls",
-            headers={
-                "origin": ORIGIN,
-                "access-control-request-method": "POST",
-                "access-control-request-headers": "authorization,dpop,content-type",
-            },
-        )
-        assert preflight.status_code == 200
-        await client.aclose()

@@ -232,6 +232,7 @@ class TestPushing:
             ({"scope": "account:admin"}, "invalid_scope"),  # above the ceiling of this agent
             ({"scope": ""}, "invalid_scope"),
             ({"scope": None}, "invalid_scope"),
+            ({"resource": "https://evil.example"}, "invalid_target"),
         ],
         ids=str,
     )
@@ -285,6 +286,73 @@ class TestPushing:
                 helper.par(**form) if path == "/par" else helper.post(path, {"scope": ALL, **form})
             )
             assert (refused.status_code, error(refused)) == (400, "invalid_authorization_details")
+
+
+class TestTargets:
+    """Where what is asked for shall be good (OAUTH-11)."""
+
+    @pytest.mark.parametrize(
+        "resource", [ISSUER, f"{ISSUER}/mcp", [ISSUER, f"{ISSUER}/mcp"], [ISSUER, ISSUER], ""]
+    )
+    async def test_here(self, ada: Page, helper: Client, errand: Client, resource: Any) -> None:
+        agreed = (await ada.authorize(await helper.page_url(resource=resource))).json()
+        code = dict(parse_qsl(urlsplit(agreed["redirect_to"]).query))["code"]
+        assert (await helper.collect(code, resource=resource)).status_code == 200
+        assert (await helper.refresh(resource=resource)).status_code == 200
+        handed = await helper.hand_on(errand, resource=resource, audience=resource)
+        assert handed.status_code == 200
+        taken = await errand.take_over(handed.json()["access_token"], resource=resource, audience=resource)
+        assert taken.status_code == 200
+        asked = await helper.post("/device_authorization", {"scope": ALL, "resource": resource})
+        assert asked.status_code == 200
+        assert jwt.parse(helper.tokens["access_token"]).claims["aud"] == ISSUER  # TOKEN-2
+
+    @pytest.mark.parametrize(
+        "resource",
+        [
+            "https://evil.example",
+            LOCAL,
+            f"{ISSUER}/",
+            f"{ISSUER}/calls",
+            f"{ISSUER}#x",
+            f"{ISSUER}?x",
+            f"{ISSUER}/mcp/",
+            f"{ISSUER} {ISSUER}/mcp",
+            ISSUER.upper(),
+            "/deputize/mcp",
+            "mcp",
+            [ISSUER, "https://evil.example"],
+            ["https://evil.example", ISSUER],
+        ],
+        ids=str,
+    )
+    async def test_and_nowhere_else(self, ada: Page, helper: Client, errand: Client, resource: Any) -> None:
+        assert error(await helper.par(resource=resource)) == "invalid_target"
+        said = await helper.asks(ada)
+        for refused in (
+            await helper.post("/device_authorization", {"scope": ALL, "resource": resource}),
+            await helper.post("/token", {**FORMS["/token"], "resource": resource}),
+            await helper.collect(said["code"], resource=resource),
+        ):
+            assert (refused.status_code, error(refused)) == (400, "invalid_target")
+        assert (await helper.collect(said["code"])).status_code == 200  # nothing of it was used up
+        handoff = (await helper.hand_on(errand)).json()["access_token"]
+        for name in ("resource", "audience"):
+            assert error(await helper.hand_on(errand, **{name: resource})) == "invalid_target"
+            assert error(await errand.take_over(handoff, **{name: resource})) == "invalid_target"
+        assert error(await helper.refresh(resource=resource)) == "invalid_target"
+        await ada.deputize("account:read")
+        assert error(await ada.refresh(resource=resource)) == "invalid_target"
+
+    async def test_audience_is_a_word_of_token_exchange_only(self, ada: Page, helper: Client) -> None:
+        await helper.deputized(ada)  # elsewhere it is unknown, and ignored (RFC 6749 §3.2)
+        assert (await helper.refresh(audience="https://other.example")).status_code == 200
+
+    async def test_nothing_else_may_be_repeated(self, helper: Client) -> None:  # RFC 6749 §3.2
+        for name in ("scope", "client_id", "unknown"):
+            twice: dict[str, Any] = {name: ["account:read", "account:read"]}
+            refused = await helper.par(**twice)
+            assert (refused.status_code, error(refused)) == (400, "invalid_request")
 
 
 class TestPage:

@@ -229,7 +229,7 @@ async def test_an_address_says_what_it_takes(local: Bank) -> None:  # ERR-1
     for path, allowed in (
         ("/calls", "POST"),
         ("/credentials/x", "DELETE, POST"),
-        ("/jwks.json", "GET, HEAD"),
+        ("/jwks.json", "GET, HEAD, OPTIONS"),
     ):
         answer = await local.page().http.request("PATCH", ISSUER + path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)

@@ -36,6 +36,7 @@ class Code(StrEnum):
     SLOW_DOWN = "slow_down"
     EXPIRED_TOKEN = "expired_token"
     USE_DPOP_NONCE = "use_dpop_nonce"
+    INVALID_TARGET = "invalid_target"
     INVALID_SCOPE = "invalid_scope"
     INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
     UNKNOWN_AGENT = "unknown_agent"
@@ -98,6 +99,7 @@ STATUS: Mapping[Code, int] = {
     Code.INVALID_CLIENT_METADATA: 400,
     Code.INVALID_GRANT: 400,
     Code.INVALID_SCOPE: 400,
+    Code.INVALID_TARGET: 400,
     Code.INVALID_AUTHORIZATION_DETAILS: 400,
     Code.UNSUPPORTED_GRANT_TYPE: 400,
     Code.TOOL_IS_PUBLIC: 400,

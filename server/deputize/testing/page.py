@@ -161,11 +161,12 @@ class Page:
         evidence = self.evidence(minted.json())
         return await self.send("POST", f"{path}/approval", evidence, headers, page=False)
 
-    async def refresh(self, refresh_token: str | None = None) -> httpx2.Response:
-        """Renew the delegation; the new tokens are kept."""
+    async def refresh(self, refresh_token: str | None = None, **more: str) -> httpx2.Response:
+        """Renew the delegation, with more parameters if there are any; the new tokens are kept."""
         form = {
             "grant_type": "refresh_token",
             "refresh_token": refresh_token or str(self.tokens["refresh_token"]),
+            **more,
         }
         headers = {"dpop": self.proof("POST", "/token"), "origin": self.origin}
         answer = await self.http.post(self.issuer + "/token", data=form, headers=headers)

@@ -28,7 +28,7 @@ from ..service.grants import Renewable
 from ..service.ports import Proof, Tx
 from .ask import Ask
 from .authority import digest
-from .parties import Form, Party, api, asker, client_alone, party, read_form, thumbprint_in
+from .parties import Form, Party, api, asker, check_target, client_alone, party, read_form, thumbprint_in
 from .problems import answer, or_refuse
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -40,6 +40,7 @@ async def push(ask: Ask) -> Response:
     """`/par`: take an authorization request (OAUTH-3; RFC 9126)."""
     form = await read_form(ask)
     asking = await asker(ask, form)
+    check_target(ask, form, "resource")
     if form.get("response_type") != "code" or form.get("response_mode", "query") != "query":
         raise Refused(Code.UNSUPPORTED_RESPONSE_TYPE, "The response type is code, in the query.")
     if "request" in form or "request_uri" in form:  # RFC 9126 §2.1
@@ -61,6 +62,7 @@ async def device_authorization(ask: Ask) -> Response:
     """`/device_authorization`: for an agent that has no redirect (OAUTH-7; RFC 8628)."""
     form = await read_form(ask)
     asking = await asker(ask, form)
+    check_target(ask, form, "resource")
     _may(asking, DEVICE_CODE)
     secret = b64u(ask.authority.random(32))
     request = _request(ask, form, asking, b64u(ask.authority.random(32)), DEVICE_LIFETIME, None, None, secret)
@@ -81,6 +83,7 @@ async def device_authorization(ask: Ask) -> Response:
 async def token(ask: Ask) -> Response:
     """`/token`: code, device code, token exchange, refresh."""
     form = await read_form(ask)
+    check_target(ask, form, "resource", *(["audience"] if form.get("grant_type") == TOKEN_EXCHANGE else []))
     if "authorization_details" in form and form.get("grant_type") != TOKEN_EXCHANGE:
         detail = "authorization_details are asked for at /par; a delegation is narrowed by token exchange."
         raise Refused(Code.INVALID_AUTHORIZATION_DETAILS, detail)

@@ -1,8 +1,10 @@
 """Who stands before an OAuth endpoint: an attested agent that proves itself, or an API (OAUTH-1, OAUTH-2)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import parse_qsl
+
+from starlette.datastructures import ImmutableMultiDict
 
 from ..crypto import client_assertion, jwt
 from ..crypto.keys import thumbprint
@@ -18,7 +20,8 @@ from .ask import Ask
 
 NONCE_LIFETIME = 300  # seconds (OAUTH-2)
 _RIGHTS = frozenset({"scope", "authorization_details"})  # who narrows to nothing does not mean everything
-Form = Mapping[str, str]
+_TARGETS = frozenset({"resource", "audience"})  # the only ones of which there may be several (RFC 8707 §2)
+Form: TypeAlias = ImmutableMultiDict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Party:
 
 
 async def read_form(ask: Ask) -> Form:
-    """Read a form, each parameter once, those without a value as if they were not there (RFC 6749 §3.2).
+    """Read a form: each parameter once but for targets, and none that is without a value (RFC 6749 §3.2).
 
     Refused(invalid_request).
     """
@@ -44,9 +47,23 @@ async def read_form(ask: Ask) -> Form:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
     except ValueError as error:
         raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
-    if len(dict(pairs)) != len(pairs):
+    names = [name for name, _ in pairs if name not in _TARGETS]
+    if len(set(names)) != len(names):
         raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
-    return {name: value for name, value in pairs if value or name in _RIGHTS}
+    return ImmutableMultiDict([(name, value) for name, value in pairs if value or name in _RIGHTS])
+
+
+def check_target(ask: Ask, form: Form, *names: str) -> None:
+    """Refuse, with Refused(invalid_target), to issue anything for use elsewhere (OAUTH-11).
+
+    `names` are the parameters that say where; several values are good if each of them is (RFC 8707 §2).
+    """
+    issuer = ask.authority.policy.site.issuer
+    here = (issuer, f"{issuer}/mcp")
+    if any(value not in here for name in names for value in form.getlist(name)):
+        raise Refused(
+            Code.INVALID_TARGET, f"What is issued here is good at {here[0]} and {here[1]}, and nowhere else."
+        )
 
 
 async def party(ask: Ask, form: Form, since: int = 0) -> Party:

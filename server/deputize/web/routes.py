@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute, Route
 from . import accounts, authorize, enrollments, grants, oauth, openapi, operations, pages, record, shim
 from .authority import Authority
 from .calls import Calls
+from .cors import shared
 from .mcp.answers import resource_metadata_url
 from .mcp.endpoint import Mcp
 from .operations import Log
@@ -26,13 +27,11 @@ def routes(authority: Authority, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/calls/{call_id}", endpoint(calls.show), methods=["GET"]),
         Route("/mcp", mcp),
         Route("/tools", endpoint(shim.configuration), methods=["GET"]),
-        Route("/token", endpoint(oauth.token, oauth_response), methods=["POST"]),
-        Route("/par", endpoint(oauth.push, oauth_response), methods=["POST"]),
-        Route(
-            "/device_authorization", endpoint(oauth.device_authorization, oauth_response), methods=["POST"]
-        ),
-        Route("/introspect", endpoint(oauth.introspect, oauth_response), methods=["POST"]),
-        Route("/revoke", endpoint(oauth.revoke, oauth_response), methods=["POST"]),
+        shared("/token", endpoint(oauth.token, oauth_response), "POST"),
+        shared("/par", endpoint(oauth.push, oauth_response), "POST"),
+        shared("/device_authorization", endpoint(oauth.device_authorization, oauth_response), "POST"),
+        shared("/introspect", endpoint(oauth.introspect, oauth_response), "POST"),
+        shared("/revoke", endpoint(oauth.revoke, oauth_response), "POST"),
         Route("/authorize", endpoint(authorize.page), methods=["GET"]),
         Route("/authorize/{request_id}/challenge", endpoint(authorize.challenge), methods=["POST"]),
         Route("/authorize/{request_id}/approval", endpoint(authorize.approve), methods=["POST"]),
@@ -63,7 +62,7 @@ def routes(authority: Authority, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/shim.js", endpoint(shim.classic), methods=["GET"]),
         Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
         Route("/log/checkpoint", endpoint(record.checkpoint), methods=["GET"]),
-        Route("/jwks.json", endpoint(oauth.jwks), methods=["GET"]),
+        shared("/jwks.json", endpoint(oauth.jwks), "GET"),
         Route("/openapi.json", endpoint(openapi.show), methods=["GET"]),
         Route("/healthz", operations.healthz, methods=["GET"]),
         Route("/readyz", endpoint(operations.readyz), methods=["GET"]),
@@ -74,18 +73,11 @@ def routes(authority: Authority, log: Log, mcp: Mcp) -> list[BaseRoute]:
 def well_known_routes(authority: Authority, log: Log) -> list[BaseRoute]:
     """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion)."""
     endpoint = Endpoint(authority, log)
-    path = "/" + "/".join(authority.policy.site.issuer.split("/")[3:])
-    suffix = path.rstrip("/")
+    issuer = authority.policy.site.issuer
+    suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
+    mcp = "/" + resource_metadata_url(issuer).split("/", 3)[3]
     return [
-        Route(f"/.well-known/oauth-authorization-server{suffix}", endpoint(oauth.metadata), methods=["GET"]),
-        Route(
-            f"/.well-known/oauth-protected-resource{suffix}",
-            endpoint(oauth.resource_metadata),
-            methods=["GET"],
-        ),
-        Route(
-            "/" + resource_metadata_url(authority.policy.site.issuer).split("/", 3)[3],
-            endpoint(oauth.mcp_metadata),
-            methods=["GET"],
-        ),
+        shared(f"/.well-known/oauth-authorization-server{suffix}", endpoint(oauth.metadata), "GET"),
+        shared(f"/.well-known/oauth-protected-resource{suffix}", endpoint(oauth.resource_metadata), "GET"),
+        shared(mcp, endpoint(oauth.mcp_metadata), "GET"),
     ]

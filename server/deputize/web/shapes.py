@@ -37,7 +37,7 @@ def _open(required: Mapping[str, Schema], **optional: Schema) -> Schema:
 
 
 def _form(required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    """Describe a form: texts, each once, and what is not known is ignored (RFC 6749 §3.2)."""
+    """Describe a form: texts, each once but for targets, and what is not known is ignored (RFC 6749 §3.2)."""
     return {**_open(required, **optional), "additionalProperties": _TEXT}
 
 
@@ -88,11 +88,18 @@ _DETAILS: Schema = {
     "contentMediaType": "application/json",
     "contentSchema": ref("AuthorizationDetails"),
 }
-_ASKED: dict[str, Schema] = {"client_id": _TEXT, "authorization_details": _DETAILS, "dpop_jkt": HASH}
+_TARGET = _list(_URI)  # one parameter for each (RFC 8707 §2)
+_ASKED: dict[str, Schema] = {
+    "client_id": _TEXT,
+    "authorization_details": _DETAILS,
+    "dpop_jkt": HASH,
+    "resource": _TARGET,
+}
 
 
 def _token_form(grant_type: str, required: Mapping[str, Schema], **optional: Schema) -> Schema:
-    return _form({"grant_type": _one_of(grant_type), **required}, client_id=_TEXT, **optional)
+    common = {"client_id": _TEXT, "resource": _TARGET}
+    return _form({"grant_type": _one_of(grant_type), **required}, **{**common, **optional})
 
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -221,6 +228,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 requested_token_type=_one_of(JWT_TYPE),
                 scope=ref("Scope"),
                 authorization_details=_DETAILS,
+                audience=_TARGET,
             ),
             _token_form(
                 TOKEN_EXCHANGE,
@@ -228,6 +236,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 requested_token_type=_one_of(ACCESS_TOKEN),
                 scope=ref("Scope"),
                 authorization_details=_DETAILS,
+                audience=_TARGET,
             ),
         ]
     },

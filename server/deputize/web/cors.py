@@ -1,0 +1,59 @@
+"""Which answers the pages of another origin may read (OAUTH-12).
+
+Two kinds, never mixed: what agents in browsers need, for every origin and without credentials; and, where the authority
+stands alone, everything for the site's own pages, with credentials.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_MCP_HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name")
+_EXPOSED = ("dpop-nonce", "www-authenticate")
+
+
+def shared(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str) -> Route:
+    """Route an address that pages of every origin use, without credentials: nothing there goes by a session."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=[method],
+        allow_headers=["authorization", "content-type", "dpop", *_MCP_HEADERS],
+        expose_headers=_EXPOSED,
+    )
+    return Route(path, endpoint, methods=[method, "OPTIONS"], middleware=[cors])
+
+
+class SitePages:
+    """ASGI middleware for an authority that stands alone: the pages of the site use it with the user's session."""
+
+    def __init__(self, app: ASGIApp, origin: str) -> None:
+        """Serve the pages of this origin; what others may read is not decided here."""
+        self._app = app
+        self._origin = origin
+        self._for_the_site = CORSMiddleware(
+            app,
+            allow_origins=[origin],
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=[
+                "authorization",
+                "content-type",
+                "dpop",
+                "deputize-page",
+                "deputize-csrf",
+                *_MCP_HEADERS,
+            ],
+            expose_headers=_EXPOSED,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        ours = scope["type"] == "http" and Headers(scope=scope).get("origin") == self._origin
+        await (self._for_the_site if ours else self._app)(scope, receive, send)
