@@ -153,7 +153,7 @@ async def read_what_is_public(page: Page) -> None:
         "log/checkpoint",
     ):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
-    for name in ("shim.js", "shim.mjs", "static/account.js", "static/account.css", "device"):
+    for name in ("shim.js", "shim.mjs", "static/account.js", "static/account.css"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
     for name in (
         "oauth-authorization-server/deputize",
@@ -166,6 +166,7 @@ async def read_what_is_public(page: Page) -> None:
 async def have_an_account(page: Page) -> None:
     await page.sign_up()
     await page.sign_in()
+    assert (await page.http.get(f"{ISSUER}/device")).status_code == 200
     begun = (await page.send("POST", "/credentials", page=False)).json()
     key = SoftAuthenticator(LOCAL, transports=("usb",))
     path, made = f"/credentials/{begun['challengeId']}", key.create(begun["creationOptions"])

@@ -243,5 +243,6 @@ async def test_a_client_in_a_page_of_the_site_may_send_what_mcp_wants_sent(tmp_p
         answer = await http.options("/mcp", headers={"origin": "https://www.bank.example", **asked})
         assert answer.status_code == 200
         other = await http.options("/mcp", headers={"origin": "https://evil.example", **asked})
-        assert other.status_code == 400
+        assert other.status_code == 405
+        assert "access-control-allow-origin" not in other.headers
     await deputize.aclose()
