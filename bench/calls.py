@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import machine
+from . import machine, primitives
 from .client import Connection, Load, closed_loop
 from .people import Person
-from .primitives import Primitives, measure
+from .primitives import Primitives
 from .server import Server
 
 FLOORS = """\
 The floor of a plain call is 1 / (t_http + t_verify + t_row + t_sign).
 An approved call takes three requests, each with a proof and a commit, and one assertion:
 its floor is 1 / (3 t_http + 4 t_verify + 3 t_row + t_sign).
+Over MCP a challenge and the approved call take two, and the tool runs here, without a call
+token: the floor of a pair is 1 / (2 t_http + 3 t_verify + 2 t_row).
   t_http    a bare Starlette route, on the same server stack and core, answers the same
             requests with as many bytes
   t_verify  cryptography checks one P-256 signature
@@ -65,6 +67,7 @@ class Round:
     primitives: Primitives
     plain: Figures
     approved: Figures
+    mcp: Figures
 
 
 async def _ask(person: Person, connection: Connection, request: bytes) -> float:
@@ -75,6 +78,7 @@ async def _ask(person: Person, connection: Connection, request: bytes) -> float:
 
 PLAIN = Kind(Person.read_call, _ask)
 APPROVED = Kind(Person.write_call, Person.approve)
+MCP = Kind(Person.ask_over_mcp, Person.approve_over_mcp)
 
 
 class Calls:
@@ -95,14 +99,15 @@ class Calls:
         http = await self._run(PLAIN, self._bare, MANY)
         plain = [await self._run(PLAIN, self._site, connections) for connections in (MANY, 1)]
         approved = [await self._run(APPROVED, self._site, connections) for connections in (MANY, 1)]
-        core, _ = machine.cores()
-        found = measure(self._folder, round(plain[0].batch), core)
+        mcp = [await self._run(MCP, self._site, connections) for connections in (MANY, 1)]
+        found = machine.apart(primitives.measure, self._folder, round(plain[0].batch))
         t_http, t_verify, t_row, t_sign = 1 / http.load.rate, found.verify, found.row, found.sign
         return Round(
             http,
             found,
             Figures(plain[0], plain[1], 1 / (t_http + t_verify + t_row + t_sign)),
             Figures(approved[0], approved[1], 1 / (3 * t_http + 4 * t_verify + 3 * t_row + t_sign)),
+            Figures(mcp[0], mcp[1], 1 / (2 * t_http + 3 * t_verify + 2 * t_row)),
         )
 
     async def _run(self, kind: Kind, server: Server, connections: int) -> Run:

@@ -1,4 +1,4 @@
-"""Users who have deputized the agent in their browser, and the requests that their pages send."""
+"""Users who have deputized the agent in their browser, and the requests that their pages and MCP clients send."""
 
 import time
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ import orjson
 from deputize.protocol.canonical import args_s256
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
+from deputize.web.mcp.offers import ANNOTATION
 
 from . import site
 from .client import Connection, post
@@ -50,8 +51,12 @@ class Person:
 
     def write_call(self) -> bytes:
         """Make a call that needs one, each with other arguments."""
-        amount = next(self._numbers) / 100
-        return self._call("transfer_money", {"amount": amount, "iban": IBAN, "name": "Ada Lovelace"})
+        return self._call("transfer_money", self._transfer())
+
+    def ask_over_mcp(self) -> bytes:
+        """Make a request for a challenge over MCP, each for other arguments."""
+        params = {"toolName": "transfer_money", "arguments": self._transfer()}
+        return self._message("approval/challenge/create", params)
 
     async def approve(self, connection: Connection, call: bytes) -> float:
         """Send a call and approve it; return the seconds that its three requests took, without the work between."""
@@ -69,6 +74,32 @@ class Person:
             envelope = await connection.send(request, b"200")
             took += time.perf_counter() - started
         return took
+
+    async def approve_over_mcp(self, connection: Connection, ask: bytes) -> float:
+        """Ask for a challenge and call with its evidence; return the seconds that the two requests took."""
+        started = time.perf_counter()
+        envelope = await connection.send(ask, b"200")
+        took = time.perf_counter() - started
+        arguments = orjson.loads(ask.partition(b"\r\n\r\n")[2])["params"]["arguments"]
+        evidence = self.page.evidence(orjson.loads(envelope)["result"])
+        params = {"name": "transfer_money", "arguments": arguments, "_meta": {ANNOTATION: evidence}}
+        call = self._message("tools/call", params)
+        started = time.perf_counter()
+        answer = await connection.send(call, b"200")
+        took += time.perf_counter() - started
+        if orjson.loads(answer).get("result", {}).get("isError", True):
+            raise RuntimeError(answer.decode())
+        return took
+
+    def _transfer(self) -> dict[str, Any]:
+        return {"amount": next(self._numbers) / 100, "iban": IBAN, "name": "Ada Lovelace"}
+
+    def _message(self, method: str, params: dict[str, Any]) -> bytes:
+        token = str(self.page.tokens["access_token"])
+        body = orjson.dumps({"jsonrpc": "2.0", "id": next(self._numbers), "method": method, "params": params})
+        proof = self.page.proof("POST", "/mcp", token)
+        headers = {"authorization": f"DPoP {token}", "dpop": proof, "mcp-protocol-version": "2025-11-25"}
+        return self._request("/mcp", headers, body)
 
     def _call(self, tool: str, arguments: dict[str, Any]) -> bytes:
         token = str(self.page.tokens["access_token"])

@@ -1,20 +1,16 @@
 """What a call cannot do without, each alone: one signature checked, one made, three rows on the disk."""
 
 import hashlib
-import multiprocessing
 import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from multiprocessing.connection import Connection
 from pathlib import Path
 from secrets import token_bytes
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-
-from .machine import pin
 
 _SECONDS = 0.5  # for each
 _BODY = 600  # bytes of a call, and of an entry
@@ -29,28 +25,15 @@ class Primitives:
     row: float
 
 
-def measure(folder: Path, batch: int, core: int) -> Primitives:
-    """Measure on this core, in a process of its own; `batch` calls share a commit."""
-    ours, theirs = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_measure, args=(folder, batch, core, theirs), daemon=True)
-    process.start()
-    primitives: Primitives = ours.recv()
-    process.join()
-    return primitives
-
-
-def _measure(folder: Path, batch: int, core: int, pipe: Connection) -> None:
-    pin(core)
+def measure(folder: Path, batch: int) -> Primitives:
+    """Measure on the core where it is called; `batch` calls share a commit."""
     key = generate_private_key(SECP256R1())
     public, algorithm, message = key.public_key(), ECDSA(SHA256()), token_bytes(400)
     signature = key.sign(message, algorithm)
-    pipe.send(
-        Primitives(
-            verify=_each(lambda: public.verify(signature, message, algorithm)),
-            sign=_each(lambda: key.sign(message, algorithm)),
-            row=_rows(folder / "floor.db", batch),
-        )
+    return Primitives(
+        verify=_each(lambda: public.verify(signature, message, algorithm)),
+        sign=_each(lambda: key.sign(message, algorithm)),
+        row=_rows(folder / "floor.db", batch),
     )
 
 

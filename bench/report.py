@@ -13,6 +13,8 @@ from .figures import Figure
 
 _WORDS = {
     "rps": "calls a second, 16 connections",
+    "check_us": "the check alone, steps 1 to 12, µs",
+    "checks_rps": "checks and consumptions a second, no HTTP",
     "floor_rps": "the floor: calls a second at best",
     "ratio": "ratio of the two",
     "c1_p50_ms": "1 connection: median, ms",
@@ -48,6 +50,7 @@ class Report:
 
     plain: Mapping[str, Figure]
     approved: Mapping[str, Figure]
+    mcp: Mapping[str, Figure]
     attested: Mapping[str, Figure]
     floor: Mapping[str, Figure]
     browser: Mapping[str, Figure]
@@ -60,6 +63,7 @@ class Report:
         for title, figures in (
             ("Plain call", self.plain),
             ("Approved call", self.approved),
+            ("Over MCP: a challenge and the approved call", self.mcp),
             ("Attested agent: plain calls, and tokens as its own client meets them", self.attested),
             ("What the floors are made of", self.floor),
             ("In the browser", self.browser),
@@ -68,7 +72,7 @@ class Report:
                 console.print(_table(title, figures))
         for line in (
             FLOORS,
-            "Latencies of approved calls are of their three requests, without the work of the authenticator.",
+            "Latencies of approved calls are of their requests, without the work of the authenticator.",
             f"Most memory of the server: {self.memory_mb:.0f} MB. Rounds: {self.runs}. On this machine:",
             ", ".join(f"{name} {value}" for name, value in self.machine.items()),
         ):
@@ -79,6 +83,7 @@ class Report:
         told = {
             "plain": _told(self.plain),
             "approved": _told(self.approved),
+            "mcp": _told(self.mcp),
             "attested": _told(self.attested),
             "floor": _told(self.floor),
             "browser": _told(self.browser),

@@ -11,6 +11,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 import deputize
+from deputize.app import HandledCall
+from deputize.protocol.canonical import Json
 from deputize.web.operations import Log
 
 SCOPES = "account:read payments:write"
@@ -86,12 +88,23 @@ class Bank:
     x: str
     y: str
 
-    def __call__(self, origin: str) -> ASGIApp:
-        """Build it for this origin. Log lines are made and written as ever, to nowhere."""
+    def authority(self, origin: str) -> deputize.Deputize:
+        """Build the authority for this origin. Log lines are made and written as ever, to nowhere."""
+        self.folder.mkdir(exist_ok=True)
         path = self.folder / "deputize.toml"
         path.write_text(_POLICY.format(origin=origin, kid=self.kid, x=self.x, y=self.y), encoding="utf-8")
         log = Log(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"))
         authority = deputize.Deputize(deputize.load(path), self.folder / "data", log=log)
+
+        @authority.handler("transfer_money")
+        async def transfer_money(arguments: dict[str, Json], call: HandledCall) -> object:
+            return {"sent": arguments["amount"]}
+
+        return authority
+
+    def __call__(self, origin: str) -> ASGIApp:
+        """Build the site for this origin."""
+        authority = self.authority(origin)
 
         async def native(request: Request) -> Response:
             return HTMLResponse(_PAGE, headers=_PAGE_HEADERS)

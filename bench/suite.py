@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from deputize.agent import AgentKey
 
-from . import agents, browser, figures, machine, site
+from . import agents, approvals, browser, figures, machine, site
 from .calls import MANY, Calls, Round
 from .people import Person
 from .report import Report
@@ -28,9 +29,10 @@ def run(rounds: int, seconds: float, with_browser: bool, json: Path | None) -> N
         folder = Path(name)
         key = AgentKey.generate()
         jwk = key.public_jwk()
-        with Server(
-            site.Bank(folder, key.thumbprint, str(jwk["x"]), str(jwk["y"])), machine.cores()[0]
-        ) as bank:
+        made = site.Bank(folder, key.thumbprint, str(jwk["x"]), str(jwk["y"]))
+        console.print("An approval alone …", style="dim")
+        checked = machine.apart(approvals.measure, replace(made, folder=folder / "alone"), rounds)
+        with Server(made, machine.cores()[0]) as bank:
             seen = {}
             if with_browser:
                 console.print("In the browser …", style="dim")
@@ -43,6 +45,7 @@ def run(rounds: int, seconds: float, with_browser: bool, json: Path | None) -> N
     report = Report(
         plain=figures.of_calls(found, lambda each: each.plain),
         approved=figures.of_calls(found, lambda each: each.approved),
+        mcp=figures.of_calls(found, lambda each: each.mcp) | checked,
         attested=attested,
         floor=figures.of_floor(found),
         browser=seen,

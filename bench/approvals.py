@@ -1,0 +1,117 @@
+"""Approvals without HTTP (SEP-2672 §4.8): the check on a snapshot, and the transaction that consumes the challenge."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from deputize import Deputize
+from deputize.protocol.canonical import Json, canonicalize, s256
+from deputize.protocol.errors import Refusal
+from deputize.protocol.ids import UserId
+from deputize.service import approvals, mcp_calls
+from deputize.service.approvals import Verdict, Verified
+from deputize.service.mcp_calls import Caller, ToolRequest
+from deputize.testing.authenticator import SoftAuthenticator
+from deputize.testing.page import Page
+from deputize.web import wire
+
+from .figures import Figure
+from .people import IBAN
+from .site import Bank
+
+TIMES = 1_000
+"""How many approvals a round has."""
+
+AT_ONCE = 16
+_ORIGIN = "http://localhost:1"  # nobody calls there
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A call and what its user signed for it."""
+
+    request: ToolRequest
+    evidence: dict[str, Json]
+
+
+def measure(bank: Bank, rounds: int) -> dict[str, Figure]:
+    """Measure on the core where it is called."""
+    found = asyncio.run(_rounds(bank.authority(_ORIGIN), rounds))
+    return {
+        "check_us": Figure.of(1e6 * check for check, _ in found),
+        "checks_rps": Figure.of(rate for _, rate in found),
+    }
+
+
+async def _rounds(deputize: Deputize, rounds: int) -> list[tuple[float, float]]:
+    """Return of each round the seconds that one check takes, and how many approvals a second are used up."""
+    http = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(Starlette(routes=[Mount("/deputize", deputize)]))
+    )
+    page = Page(http, f"{_ORIGIN}/deputize", _ORIGIN, SoftAuthenticator(_ORIGIN, counting=False))
+    user_id = (await page.sign_up()).json()["user"]["id"]
+    numbers, found = count(1), []
+    for _ in range(1 + rounds):  # the first to warm up
+        work = [await _signed(deputize, page, user_id, next(numbers)) for _ in range(TIMES)]
+        started = time.perf_counter()
+        for each in work:
+            _check(deputize, each)
+        checked = (time.perf_counter() - started) / TIMES
+        started = time.perf_counter()
+        await asyncio.gather(*(_use_up(deputize, work) for _ in range(AT_ONCE)))
+        found.append((checked, TIMES / (time.perf_counter() - started)))
+    await http.aclose()
+    await deputize.aclose()
+    return found[1:]
+
+
+async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> _Signed:
+    """Have a challenge minted for a call of the user himself, and sign it."""
+    authority = deputize.authority
+    policy, now = authority.policy, authority.now()
+    arguments: dict[str, Json] = {"amount": number / 100, "iban": IBAN, "name": "Ada Lovelace"}
+    canonical = canonicalize(arguments)
+    request = ToolRequest(
+        caller=Caller(UserId(user_id), None),
+        name="transfer_money",
+        tool=policy.tools["transfer_money"],
+        arguments=arguments,
+        canonical=canonical,
+        args_s256=s256(canonical),
+        definition_s256="",
+    )
+    shown = await authority.store.transact(
+        lambda tx: mcp_calls.challenge(tx, request, policy, authority.random, now)
+    )
+    if isinstance(shown, Refusal):
+        raise RuntimeError(shown.detail)
+    envelope = wire.envelope(shown.minted, shown.description, policy.site.rp_id, now)
+    return _Signed(request, page.evidence(envelope))
+
+
+def _check(deputize: Deputize, signed: _Signed) -> Verdict:
+    authority, now = deputize.authority, deputize.authority.now()
+    verdict = authority.store.read(
+        lambda tx: mcp_calls.check(
+            tx, signed.request, signed.evidence, authority.ceremonies, authority.policy, now
+        )
+    )
+    if not isinstance(verdict, Verified):
+        raise RuntimeError(verdict)
+    return verdict
+
+
+async def _use_up(deputize: Deputize, work: list[_Signed]) -> None:
+    """Check and consume for as long as there is work."""
+    while work:
+        conclude = partial(
+            approvals.conclude, verdict=_check(deputize, work.pop()), now=deputize.authority.now()
+        )
+        if refusal := await deputize.store.transact(conclude):
+            raise RuntimeError(refusal.detail)
