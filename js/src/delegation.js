@@ -6,6 +6,7 @@
 import { problem } from './authority.js';
 import { bare, numberOf, scopesOf, textOf } from './json.js';
 import * as natives from './natives.js';
+import { queue, shared } from './turn.js';
 import { consentView } from './view.js';
 
 /** @import { Authority } from './authority.js' */
@@ -18,6 +19,7 @@ import { consentView } from './view.js';
 const CONSENT_ACTION = 'deputize.consent';
 const CONSENT_LIFETIME = 600_000; // GRANT-4
 const MARGIN = 15_000;
+const alone = queue();
 
 /** The delegations of this browser profile. */
 export class Delegations {
@@ -203,33 +205,8 @@ export class Delegations {
    * @returns {Promise<Obtained>}
    */
   async #locked(user, work) {
-    return natives.lock
-      ? /** @type {Promise<Obtained>} */ (natives.lock(`deputize ${user}`, work))
-      : inTurn(work);
+    return shared(user, alone)(work);
   }
-}
-
-/** @type {Promise<unknown>} */
-let last = natives.Promise.resolve();
-
-/**
- * Where there are no locks there are no tabs that could share anything.
- *
- * @param {() => Promise<Obtained>} work
- * @returns {Promise<Obtained>}
- */
-function inTurn(work) {
-  const before = last;
-  const mine = (async () => {
-    try {
-      await before;
-    } catch {
-      // It has told its own caller.
-    }
-    return work();
-  })();
-  last = mine;
-  return mine;
 }
 
 /** @param {Tokens} tokens */

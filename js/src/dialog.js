@@ -47,7 +47,7 @@ function show(view, mode) {
         headerOf(view),
         element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title),
         element('p', { class: 'asker', id: 'asker' }, view.asker),
-        view.kind === 'consent' ? termsOf(view) : actionOf(view, description),
+        ...bodyOf(view, description),
         status,
         alert,
         element('footer', {}, [decline, approve]),
@@ -132,9 +132,25 @@ const headerOf = ({ site, host, user }) =>
     icon(SHIELD),
     element('div', {}, [
       element('p', { class: 'site', id: 'site', dir: 'auto' }, site),
-      element('p', { class: 'host' }, `${host} · signed in as ${user}`),
+      element('p', { class: 'host' }, user ? `${host} · signed in as ${user}` : host),
     ]),
   ]);
+
+/**
+ * @param {View} view
+ * @param {HTMLElement} description
+ * @returns {HTMLElement[]}
+ */
+function bodyOf(view, description) {
+  switch (view.kind) {
+    case 'consent':
+      return [termsOf(view)];
+    case 'approval':
+      return [actionOf(view, description)];
+    case 'enrollment':
+      return [];
+  }
+}
 
 /** @param {View} view */
 const termsOf = ({ scopes, until }) =>

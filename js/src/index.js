@@ -7,18 +7,16 @@
  * @module deputize
  */
 
+import { asking } from './asking.js';
 import { Authority } from './authority.js';
 import { argsS256 } from './canonical.js';
 import { Decisions } from './decision.js';
 import { Delegations } from './delegation.js';
 import { Delivered } from './delivered.js';
-import { dialogs } from './dialog.js';
 import { Gate } from './gate.js';
 import { Keyring } from './key.js';
 import * as natives from './natives.js';
-import { notices } from './notice.js';
 import { alias, Patch } from './patch.js';
-import { Prompts } from './prompt.js';
 
 /** @import { Arguments, Client, Execute } from './types.js' */
 
@@ -117,8 +115,7 @@ function shim() {
 function assemble(issuer, { wait, openRoot }) {
   const authority = new Authority(issuer);
   const keyring = new Keyring(issuer);
-  const mode = (openRoot ?? testMode()) ? 'open' : 'closed';
-  const prompts = new Prompts(dialogs(mode), notices(mode));
+  const prompts = asking(openRoot);
   const delegations = new Delegations(authority, keyring, prompts);
   const delivered = new Delivered(issuer);
   const decisions = new Decisions({ authority, keyring, delegations, prompts, delivered });
@@ -142,9 +139,6 @@ function scriptIssuer() {
   const { origin, pathname } = new natives.URL(script.src, document.baseURI);
   return pathname.endsWith(SCRIPT) ? origin + pathname.slice(0, -SCRIPT.length) : undefined;
 }
-
-/** The page's owner opts in with `<html data-deputize-test="open">`; what script adds after the shim comes too late. */
-const testMode = () => natives.getAttribute(natives.documentElement(document), 'data-deputize-test') === 'open';
 
 if (scriptIssuer()) {
   install();

@@ -56,6 +56,8 @@ export const { freeze, hasOwn, defineProperty, getPrototypeOf, setPrototypeOf } 
 export const { parse, stringify } = JSON;
 export const { now } = Date;
 export const { isArray } = Array;
+/** Milliseconds since the epoch at which this page began. */
+export const { timeOrigin } = performance;
 
 export const structuredClone = globalThis.structuredClone.bind(globalThis);
 export const fetch = globalThis.fetch.bind(globalThis);
@@ -75,9 +77,13 @@ export const lock = navigator?.locks?.request.bind(navigator.locks);
 
 /** @type {((options: CredentialRequestOptions) => Promise<Credential | null>) | undefined} */
 export const getCredential = navigator?.credentials?.get.bind(navigator.credentials);
+/** @type {((options: CredentialCreationOptions) => Promise<Credential | null>) | undefined} */
+export const createCredential = navigator?.credentials?.create.bind(navigator.credentials);
 const { PublicKeyCredential } = globalThis;
 /** @type {((json: PublicKeyCredentialRequestOptionsJSON) => PublicKeyCredentialRequestOptions) | undefined} */
 export const requestOptions = PublicKeyCredential?.parseRequestOptionsFromJSON?.bind(PublicKeyCredential);
+/** @type {((json: PublicKeyCredentialCreationOptionsJSON) => PublicKeyCredentialCreationOptions) | undefined} */
+export const creationOptions = PublicKeyCredential?.parseCreationOptionsFromJSON?.bind(PublicKeyCredential);
 /** @type {(credential: Credential) => unknown} */
 export const credentialJson = native('PublicKeyCredential', 'toJSON', 'value');
 
@@ -96,6 +102,8 @@ export const preventDefault = native('Event', 'preventDefault', 'value');
 
 /** @type {(request: Request) => string} */
 export const requestUrl = native('Request', 'url', 'get');
+/** @type {(request: Request) => string} */
+export const requestMethod = native('Request', 'method', 'get');
 /** @type {(request: Request) => Headers} */
 export const requestHeaders = native('Request', 'headers', 'get');
 /** @type {(headers: Headers, name: string, value: string) => void} */
@@ -104,6 +112,8 @@ export const setHeader = native('Headers', 'set', 'value');
 export const responseStatus = native('Response', 'status', 'get');
 /** @type {(response: Response) => Promise<string>} */
 export const responseText = native('Response', 'text', 'value');
+/** @type {(response: Response) => Response} */
+export const cloneResponse = native('Response', 'clone', 'value');
 
 /** @type {(document: Document, name: string) => HTMLElement} */
 export const createElement = native('Document', 'createElement', 'value');

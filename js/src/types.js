@@ -86,10 +86,10 @@
  *   | {kind: 'refused', problem: Problem}} Verdict what came of asking the human
  *
  * @typedef {object} View what a dialog says
- * @property {'consent' | 'approval'} kind
+ * @property {'consent' | 'approval' | 'enrollment'} kind
  * @property {string} site
  * @property {string} host
- * @property {string} user who is signed in
+ * @property {string} user who is signed in; empty where that is not known
  * @property {string} title
  * @property {string} asker who asks, and what that means
  * @property {string} description the authority's own words for what is asked; empty where the scopes say it

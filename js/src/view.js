@@ -1,4 +1,4 @@
-/** What the two dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
+/** What the dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
 import { location, stringify, URL } from './natives.js';
 import { numberOf, textOf } from './json.js';
@@ -63,6 +63,29 @@ export function approvalView({ site, user, description, args, caller }) {
     values: Object.keys(args).map((name) => ({ name: visible(name), value: shown(args[name]) })),
     approve: 'Approve with passkey',
     decline: 'Decline',
+  };
+}
+
+/**
+ * The dialog for one more passkey.
+ *
+ * @param {{site: string, user: string}} of
+ * @returns {View}
+ */
+export function enrollmentView({ site, user }) {
+  return {
+    kind: 'enrollment',
+    site,
+    host: location.host,
+    user,
+    title: 'Add a passkey?',
+    asker: 'With a passkey you confirm what an agent wants to do for you here. Go on only if it was you who wanted to add one.',
+    description: '',
+    scopes: [],
+    until: '',
+    values: [],
+    approve: 'Add a passkey',
+    decline: 'Not now',
   };
 }
 

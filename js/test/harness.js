@@ -31,6 +31,12 @@ export class Human {
     this.signed += 1;
     return { signed: options.challenge };
   };
+  /** @type {(options: any, signal: AbortSignal) => Promise<unknown>} any: WebAuthn's options */
+  create = async (options) => ({ made: options.challenge });
+  passkeys = {
+    get: (/** @type {any} */ options, /** @type {AbortSignal} */ signal) => this.assert(options, signal),
+    create: (/** @type {any} */ options, /** @type {AbortSignal} */ signal) => this.create(options, signal),
+  };
 
   /** @type {(view: View) => Dialog} */
   open = (view) => {
@@ -95,7 +101,7 @@ export class Human {
 export function page(server, { patience = null, keyring = new Keyring(server.issuer) } = {}) {
   const human = new Human();
   const authority = new Authority(server.issuer);
-  const prompts = new Prompts(human.open, human.tell, (options, signal) => human.assert(options, signal));
+  const prompts = new Prompts(human.open, human.tell, human.passkeys);
   const delegations = new Delegations(authority, keyring, prompts);
   const delivered = new Delivered(server.issuer);
   const decisions = new Decisions({ authority, keyring, delegations, prompts, delivered });

@@ -24,10 +24,10 @@ const ok = (facts) => /** @type {Answer} */ ({ ok: true, body: bare(JSON.parse(J
 /** @param {string} code */
 const no = (code) => /** @type {Answer} */ ({ ok: false, problem: problem(code) });
 
-/** @param {Partial<import('../src/prompt.js').Request> & {over?: unknown, displayText?: string}} [wish] */
+/** @param {Partial<import('../src/ceremony.js').Question & import('../src/ceremony.js').Approval> & {over?: unknown, displayText?: string}} [wish] */
 function ask(wish = {}) {
   const human = new Human();
-  const prompts = new Prompts(human.open, human.tell, (options, signal) => human.assert(options, signal));
+  const prompts = new Prompts(human.open, human.tell, human.passkeys);
   /** @type {string[]} */
   const evidence = [];
   let challenges = 0;

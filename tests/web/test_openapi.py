@@ -153,7 +153,7 @@ async def read_what_is_public(page: Page) -> None:
         "log/checkpoint",
     ):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
-    for name in ("shim.js", "shim.mjs", "static/account.js", "static/account.css"):
+    for name in ("shim.js", "shim.mjs", "mcp.mjs", "static/account.js", "static/account.css"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
     for name in (
         "oauth-authorization-server/deputize",

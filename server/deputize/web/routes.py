@@ -61,6 +61,7 @@ def routes(authority: Authority, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/static/{name}", endpoint(pages.static), methods=["GET"]),
         Route("/shim.js", endpoint(shim.classic), methods=["GET"]),
         Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
+        Route("/mcp.mjs", endpoint(shim.mcp), methods=["GET"]),
         Route("/log/checkpoint", endpoint(record.checkpoint), methods=["GET"]),
         shared("/jwks.json", endpoint(oauth.jwks), "GET"),
         Route("/openapi.json", endpoint(openapi.show), methods=["GET"]),

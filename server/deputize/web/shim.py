@@ -1,4 +1,4 @@
-"""The shim and its configuration (SHIM-3)."""
+"""The shim and its configuration (SHIM-3), and the module for MCP clients."""
 
 from importlib.resources import files
 
@@ -33,6 +33,11 @@ async def classic(ask: Ask) -> Response:
 async def module(ask: Ask) -> Response:
     """Answer the shim as an ES module."""
     return _script("shim.mjs")
+
+
+async def mcp(ask: Ask) -> Response:
+    """Answer the module for MCP clients in a page."""
+    return _script("mcp.mjs")
 
 
 def _script(name: str) -> Response:

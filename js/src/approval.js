@@ -1,0 +1,354 @@
+/**
+ * Verified approval for MCP clients (MCP-13, SEP-2672 §4.9): a call of an annotated tool is made with the user's passkey over exactly
+ * this call, or not at all. What comes of it is a value.
+ */
+
+import { problem } from './authority.js';
+import { isOver } from './ceremony.js';
+import { snapshot, textOf } from './json.js';
+import * as natives from './natives.js';
+import { refusal } from './result.js';
+import { ask, refusalIn, send } from './rpc.js';
+import { approvalView, enrollmentView } from './view.js';
+
+/** @import { Prompts } from './prompt.js' */
+/** @import { McpClient, RequestOptions } from './rpc.js' */
+/** @import { Answer, Arguments, Bare, Problem, Verdict } from './types.js' */
+
+/**
+ * @typedef {{name: string, arguments?: Record<string, unknown>, _meta?: Record<string, unknown>}} CallParams
+ *
+ * @typedef {{[member: string]: unknown, content: any, isError?: boolean}} ToolResult any: whatever content MCP has
+ *
+ * @typedef {{kind: 'result', result: ToolResult}
+ *   | {kind: 'declined' | 'cancelled' | 'expired' | 'no_eligible_credential', result: ToolResult}
+ *   | {kind: 'refused', reason: string, result: ToolResult}
+ *   | {kind: 'unknown', error: unknown, result: ToolResult}} Outcome
+ * What came of a call. `result` is the tool's own, or tells a model in one sentence what happened and what to do next.
+ * `declined`, `cancelled`, `expired`, `no_eligible_credential` and `refused`: nothing has run. `unknown`: the call was sent, and
+ * whether it ran is not known.
+ *
+ * @typedef {{kind: 'enrolled', credentialId: string}
+ *   | {kind: 'already_enrolled' | 'declined' | 'cancelled' | 'expired'}
+ *   | {kind: 'refused', reason: string}
+ *   | {kind: 'unknown'}} Enrolled what came of an enrollment
+ *
+ * @typedef {object} About what the dialog says of where it is
+ * @property {string} site
+ * @property {string} user
+ *
+ * @typedef {'none' | 'verified' | 'other'} Need what a tool's annotation asks for; `other` is nothing that we know
+ */
+
+export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
+const CALL = 'tools/call';
+const CHALLENGE = 'approval/challenge/create';
+const ENROLL_BEGIN = 'approval/enroll/begin';
+const ENROLL_FINISH = 'approval/enroll/finish';
+
+const MOST_PAGES = 64;
+/** Milliseconds that a human has, as for calls on a page (CALL-4). */
+const LIFETIME = 600_000;
+/** Milliseconds for which a challenge that was asked for ahead is good for a click: half of its life. */
+const YOUNG = 30_000;
+/** Milliseconds for a request in which a human may be asked for consent first. */
+const PATIENCE = 600_000;
+const TOO_LATE = 'You had confirmed this already, so it could not be stopped any more.';
+
+/** The calls of one MCP client. */
+export class Approvals {
+  #client;
+  #prompts;
+  #serverId;
+  #about;
+  /** @type {Map<string, Need> | null} */
+  #needs = null;
+
+  /**
+   * @param {object} parts
+   * @param {McpClient} parts.client
+   * @param {Prompts} parts.prompts
+   * @param {string | null} parts.serverId what the server's challenges are over (SEP-2672 §4.6); null if it tells nobody
+   * @param {() => Promise<About>} parts.about
+   */
+  constructor({ client, prompts, serverId, about }) {
+    this.#client = client;
+    this.#prompts = prompts;
+    this.#serverId = serverId;
+    this.#about = about;
+  }
+
+  /**
+   * Calls a tool. It never rejects.
+   *
+   * @param {CallParams} params
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Outcome>}
+   */
+  async callTool(params, options) {
+    const { name, _meta } = params;
+    const taken = copyOf(params.arguments); // before anybody else runs
+    let need = await this.#need(name, false);
+    if (typeof need !== 'string') return refused(need);
+    if (need === 'none') {
+      const outcome = await this.#plain(params, options);
+      if (outcome.kind !== 'refused' || outcome.reason !== 'missing_evidence') return outcome;
+      need = await this.#need(name, true); // it has come to need an approval since the tools were listed
+      if (typeof need !== 'string' || need === 'none') return outcome;
+    }
+    if (need === 'other') return refused(problem('unsupported_approval'));
+    if (!taken) return refused(problem('invalid_arguments'));
+    return this.#approved(name, taken, _meta, options);
+  }
+
+  /**
+   * Adds a passkey (SEP-2672 §4.4.1, §4.4.2). It never rejects.
+   *
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<Enrolled>}
+   */
+  async enroll({ signal } = {}) {
+    const begin = await ahead(() => ask(this.#client, ENROLL_BEGIN, {}, { signal, timeout: PATIENCE }));
+    if (!begin.first.ok) {
+      this.#prompts.refuse(begin.first.problem);
+      return { kind: 'refused', reason: begin.first.problem.code };
+    }
+    const finish = onItsWay((/** @type {unknown} */ response) => this.#finish(response));
+    const verdict = await finish.settle(
+      await this.#prompts.enroll({
+        view: enrollmentView(await this.#about()),
+        lifetime: LIFETIME,
+        signal,
+        begin: begin.take,
+        finish: finish.send,
+      }),
+    );
+    if (verdict.kind === 'approved') return /** @type {Enrolled} */ (/** @type {unknown} */ (verdict.body));
+    if (verdict.kind !== 'refused') return { kind: verdict.kind };
+    const { code } = verdict.problem;
+    return code === 'credential_already_enrolled' ? { kind: 'already_enrolled' } : { kind: 'refused', reason: code };
+  }
+
+  /**
+   * What a tool's annotation asks for (SEP-2672 §4.2).
+   *
+   * @param {string} name
+   * @param {boolean} fresh
+   * @returns {Promise<Need | Problem>}
+   */
+  async #need(name, fresh) {
+    if (fresh || !this.#needs?.has(name)) {
+      const found = await this.#list();
+      if ('code' in found) return found;
+      this.#needs = found;
+    }
+    return this.#needs?.get(name) ?? 'none';
+  }
+
+  /** @returns {Promise<Map<string, Need> | Problem>} */
+  async #list() {
+    /** @type {Map<string, Need>} */
+    const needs = new Map();
+    /** @type {string | undefined} */
+    let cursor;
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const answer = await ask(this.#client, 'tools/list', cursor ? { cursor } : {}, { timeout: PATIENCE });
+      if (!answer.ok) return answer.problem;
+      const tools = /** @type {Bare[]} */ (natives.isArray(answer.body.tools) ? answer.body.tools : []);
+      for (let i = 0; i < tools.length; i++) {
+        const tool = /** @type {Bare} */ (tools[i]);
+        needs.set(textOf(tool.name), needOf(/** @type {Bare} */ (tool._meta ?? {})));
+      }
+      cursor = textOf(answer.body.nextCursor);
+      if (!cursor) break;
+    }
+    if ([...needs.values()].includes('verified') && !this.#client.getServerCapabilities()?.extensions?.verifiedApproval) {
+      natives.console.warn('deputize: this server has tools that need an approval, but does not say that it can take any.');
+    }
+    return needs;
+  }
+
+  /**
+   * @param {CallParams} params
+   * @param {RequestOptions | undefined} options
+   * @returns {Promise<Outcome>}
+   */
+  async #plain(params, options) {
+    try {
+      const result = /** @type {ToolResult} */ (await send(this.#client, CALL, { ...params }, options));
+      return natives.isArray(result.content) ? { kind: 'result', result } : unknown(new TypeError('this is no result of a tool'));
+    } catch (error) {
+      const found = refusalIn(error);
+      return found ? refused(found) : unknown(error);
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @param {{value: Arguments}} taken
+   * @param {Record<string, unknown> | undefined} meta
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Outcome>}
+   */
+  async #approved(name, { value }, meta, options) {
+    const signal = options?.signal;
+    const action = { tool: name, args: value, issuer: this.#serverId };
+    const asked = { toolName: name, arguments: value };
+    const challenge = await ahead(() => ask(this.#client, CHALLENGE, asked, { signal, timeout: PATIENCE }));
+    const { first } = challenge;
+    const flaw = first.ok ? await flawOf(first.body, action) : first.problem;
+    if (!first.ok || flaw) {
+      const found = flaw ?? problem('server_error');
+      if (!signal || !natives.isAborted(signal)) this.#prompts.refuse(found);
+      return signal && natives.isAborted(signal) ? ended('cancelled') : refused(found);
+    }
+    const displayText = textOf(first.body.displayText);
+    const call = onItsWay(async (/** @type {string} */ evidence) => {
+      const _meta = { ...meta, [ANNOTATION]: natives.parse(evidence) };
+      // Answered by what this one request brings: a client that sends it again, say with what a server asked for in
+      // between, would use the challenge a second time.
+      const once = { ...options, allowInputRequired: true };
+      const outcome = await this.#plain({ name, arguments: value, _meta }, once);
+      return outcome.kind === 'refused' ? no(problem(outcome.reason)) : yes(outcome);
+    });
+    const verdict = await call.settle(
+      await this.#prompts.ask({
+        view: approvalView({ ...(await this.#about()), description: displayText, args: value, caller: THE_AGENT }),
+        action,
+        displayText,
+        lifetime: LIFETIME,
+        signal,
+        challenge: challenge.take,
+        approve: call.send,
+      }),
+    );
+    switch (verdict.kind) {
+      case 'approved':
+        if (call.left) this.#prompts.tell(TOO_LATE);
+        return /** @type {Outcome} */ (/** @type {unknown} */ (verdict.body));
+      case 'refused':
+        return refused(verdict.problem);
+      default:
+        return ended(verdict.kind);
+    }
+  }
+
+  /**
+   * @param {unknown} response
+   * @returns {Promise<Answer>} the outcome, or why there is none
+   */
+  async #finish(response) {
+    try {
+      const { credentialId } = /** @type {Bare} */ (await send(this.#client, ENROLL_FINISH, { response }));
+      return yes({ kind: 'enrolled', credentialId: textOf(credentialId) });
+    } catch (error) {
+      const found = refusalIn(error);
+      return found ? no(found) : yes({ kind: 'unknown' });
+    }
+  }
+}
+
+/** Who asks, as far as anybody can know (AGENT-1). */
+const THE_AGENT = { clientId: '', assurance: 'opaque', scopes: [] };
+
+/** @param {unknown} given */
+function copyOf(given) {
+  try {
+    return snapshot(given);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {Bare} meta of a listed tool
+ * @returns {Need}
+ */
+function needOf(meta) {
+  const annotation = meta[ANNOTATION];
+  if (annotation === undefined) return 'none';
+  const required = typeof annotation === 'object' && annotation !== null && Reflect.get(annotation, 'required');
+  return required === 'verified' ? 'verified' : 'other'; // never less than was asked for
+}
+
+/**
+ * Says what is wrong with a challenge, before anybody is shown anything.
+ *
+ * @param {Bare} envelope
+ * @param {Parameters<typeof isOver>[1]} action
+ * @returns {Promise<Problem | null>}
+ */
+async function flawOf(envelope, action) {
+  const options = /** @type {Bare} */ (envelope.requestOptions ?? {});
+  const whole = textOf(envelope.challengeId) && textOf(envelope.displayText);
+  return whole && (await isOver(textOf(options.challenge), action)) ? null : problem('bad_challenge');
+}
+
+/**
+ * Asks once ahead. The first who takes the answer gets that one, while it is young; each other gets an answer of its own.
+ *
+ * @param {() => Promise<Answer>} request
+ */
+async function ahead(request) {
+  const at = natives.now();
+  const first = await request();
+  let held = true;
+  const take = async () => {
+    const good = held && natives.now() - at < YOUNG;
+    held = false;
+    return good ? first : request();
+  };
+  return { first, take };
+}
+
+/**
+ * Sends what cannot be taken back: a human who leaves the dialog after that has not stopped it.
+ *
+ * @template T
+ * @param {(told: T) => Promise<Answer>} deliver
+ */
+function onItsWay(deliver) {
+  /** @type {Promise<Answer> | null} */
+  let waiting = null;
+  return {
+    /** Whether the human had left before the answer came. */
+    left: false,
+    /** @param {T} told */
+    async send(told) {
+      waiting = deliver(told);
+      const answer = await waiting;
+      if (!answer.ok) waiting = null; // nothing has come of it
+      return answer;
+    },
+    /**
+     * @param {Verdict} verdict
+     * @returns {Promise<Verdict>}
+     */
+    async settle(verdict) {
+      const answer = verdict.kind === 'approved' ? null : await waiting;
+      if (!answer?.ok) return verdict;
+      this.left = true;
+      return { kind: 'approved', body: answer.body };
+    },
+  };
+}
+
+/** @param {object} body @returns {Answer} */
+const yes = (body) => ({ ok: true, body: /** @type {Bare} */ (body) });
+/** @param {Problem} found @returns {Answer} */
+const no = (found) => ({ ok: false, problem: found });
+
+/** @param {Problem} found @returns {Outcome} */
+function refused(found) {
+  if (found.code === 'no_eligible_credential') return ended(found.code);
+  return { kind: 'refused', reason: found.code, result: /** @type {ToolResult} */ (refusal(found)) };
+}
+
+/**
+ * @param {'declined' | 'cancelled' | 'expired' | 'no_eligible_credential'} kind
+ * @returns {Outcome}
+ */
+const ended = (kind) => ({ kind, result: refusal(problem(kind)) });
+
+/** @param {unknown} error @returns {Outcome} */
+const unknown = (error) => ({ kind: 'unknown', error, result: refusal(problem('outcome_unknown')) });

@@ -1,0 +1,120 @@
+/**
+ * deputize, for MCP clients in a page: approval by passkey for each call that needs one (SEP-2672), and a `fetch` that speaks
+ * for the agent in this browser.
+ *
+ * ```js
+ * import { delegatedFetch, verifiedApproval } from 'https://site.example/deputize/mcp.mjs';
+ *
+ * const fetch = await delegatedFetch({ scopes: ['account:read'] });
+ * await client.connect(new StreamableHTTPClientTransport(new URL('https://site.example/deputize/mcp'), { fetch }));
+ * const { callTool, enroll } = verifiedApproval(client);
+ * const { kind, result } = await callTool({ name: 'transfer_money', arguments });
+ * ```
+ *
+ * @module deputize/mcp
+ */
+
+import { Approvals } from './approval.js';
+import { asking } from './asking.js';
+import { Authority } from './authority.js';
+import { Delegated } from './delegated.js';
+import { Delegations } from './delegation.js';
+import { Keyring } from './key.js';
+import * as natives from './natives.js';
+
+/** @import { About, CallParams, Enrolled, Outcome } from './approval.js' */
+/** @import { Prompts } from './prompt.js' */
+/** @import { McpClient, RequestOptions } from './rpc.js' */
+
+const SCRIPT = '/mcp.mjs';
+
+/**
+ * @typedef {object} ApprovalOptions
+ * @property {string} [issuer] the URL of the authority whose MCP server this is; a module that the authority serves knows it
+ * @property {string | null} [serverId] for any other server: what its challenges are over (SEP-2672 §4.6). null: it tells
+ *   nobody, so that here only the server itself binds a challenge to the arguments that are shown
+ * @property {string} [site] what the dialog calls the server; its own name otherwise
+ * @property {string} [user] who is signed in there, for the dialog
+ * @property {boolean} [openRoot] for tests: the dialogs' shadow roots are open
+ *
+ * @typedef {object} FetchOptions
+ * @property {readonly string[]} scopes what to ask the user for, to begin with; for more they are asked when it is needed
+ * @property {string} [issuer] as above
+ * @property {boolean} [openRoot] as above
+ */
+
+/**
+ * Gives an MCP client the ceremony of verified approval.
+ *
+ * @param {McpClient} client a client that is connected, such as the official one
+ * @param {ApprovalOptions} [options]
+ * @returns {{
+ *   callTool: (params: CallParams, options?: RequestOptions) => Promise<Outcome>,
+ *   enroll: (options?: {signal?: AbortSignal}) => Promise<Enrolled>,
+ * }} `callTool` calls any tool, with an approval where the server asks for one; `enroll` adds a passkey. Neither rejects
+ * @throws {TypeError} if it is not told, and cannot know, what the server's challenges are over
+ */
+export function verifiedApproval(client, options = {}) {
+  const { serverId, openRoot } = options;
+  const issuer = serverId === undefined ? issuerOf(options) : null;
+  const authority = issuer === null ? null : new Authority(issuer);
+  const about = () => aboutOf(client, authority, options);
+  const approvals = new Approvals({ client, prompts: prompts(openRoot), serverId: serverId ?? issuer, about });
+  return {
+    callTool: (params, given) => approvals.callTool(params, given),
+    enroll: (given) => approvals.enroll(given),
+  };
+}
+
+/**
+ * Makes a `fetch` for the transport of an MCP client in a page of the site: the agent in this browser, deputized by the user,
+ * who is asked for consent unless they have given it.
+ *
+ * @param {FetchOptions} options
+ * @returns {Promise<(input: RequestInfo | URL, init?: RequestInit) => Promise<Response>>} rejects with an Error whose `code` says
+ *   why (PROTOCOL §8), such as `login_required` or `consent_declined`; so does what it resolves to
+ * @throws {TypeError} without an issuer
+ */
+export async function delegatedFetch({ scopes, openRoot, ...options }) {
+  const issuer = issuerOf(options);
+  const authority = new Authority(issuer);
+  const keyring = new Keyring(issuer);
+  const delegations = new Delegations(authority, keyring, prompts(openRoot));
+  const delegated = new Delegated({ issuer, scopes, authority, keyring, delegations });
+  await delegated.obtain();
+  return (input, init) => delegated.fetch(input, init);
+}
+
+/** @type {Prompts | undefined} */
+let made;
+
+/** @param {boolean | undefined} openRoot */
+const prompts = (openRoot) => (made ??= asking(openRoot));
+
+/** @param {{issuer?: string}} options */
+function issuerOf({ issuer = servedBy() }) {
+  if (!issuer) throw new TypeError('deputize: { issuer } needs the URL of the authority, or { serverId } what a server is bound to');
+  return issuer.replace(/\/+$/, '');
+}
+
+/** @returns {string | undefined} the authority that this module was loaded from */
+function servedBy() {
+  const { origin, pathname } = new natives.URL(import.meta.url);
+  return pathname.endsWith(SCRIPT) ? origin + pathname.slice(0, -SCRIPT.length) : undefined;
+}
+
+/**
+ * @param {McpClient} client
+ * @param {Authority | null} authority
+ * @param {ApprovalOptions} options
+ * @returns {Promise<About>}
+ */
+async function aboutOf(client, authority, { site, user }) {
+  const server = client.getServerVersion?.();
+  const config = await authority?.config(true); // whoever is signed in now
+  const known = config && !('code' in config) ? config : null;
+  return {
+    site: site ?? (known?.site || server?.title || server?.name || natives.location.host),
+    user: user ?? known?.user?.name ?? '',
+  };
+}

@@ -1,0 +1,41 @@
+/** Taking turns: one thing after the other, where needed over all tabs, or all copies of this code in one page. */
+
+import * as natives from './natives.js';
+
+/** @typedef {<T>(work: () => Promise<T>) => Promise<T>} InTurn */
+
+/**
+ * Makes a queue for those who share it.
+ *
+ * @returns {InTurn}
+ */
+export function queue() {
+  /** @type {Promise<unknown>} */
+  let last = natives.Promise.resolve();
+  return (work) => {
+    const before = last;
+    const mine = (async () => {
+      try {
+        await before;
+      } catch {
+        // It has told its own caller.
+      }
+      return work();
+    })();
+    last = mine;
+    return mine;
+  };
+}
+
+/**
+ * Makes a queue for all who name it alike, in every tab of the site; among those of `alone` where the browser has no locks, for
+ * there are no tabs then that could share anything.
+ *
+ * @param {string} name
+ * @param {InTurn} alone
+ * @returns {InTurn}
+ */
+export const shared = (name, alone) => {
+  const { lock } = natives;
+  return lock ? /** @type {InTurn} */ ((work) => lock(`deputize ${name}`, work)) : alone;
+};
