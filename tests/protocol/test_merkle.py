@@ -1,7 +1,7 @@
 """The Merkle tree against RFC 9162 §2.1 written down as it stands there, and against known hashes (LOG-1)."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import pytest
@@ -13,7 +13,7 @@ from deputize.protocol.merkle import (
     EMPTY_ROOT,
     Frontier,
     consistency_proof,
-    inclusion_proof,
+    inclusion_proofs,
     leaf_hash,
     node_hash,
     verify_consistency,
@@ -42,6 +42,11 @@ def naive_root(start: int, end: int) -> bytes:
         return LEAVES[start]
     middle = start + split(end - start)
     return hashlib.sha256(b"\x01" + naive_root(start, middle) + naive_root(middle, end)).digest()
+
+
+def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
+    (proof,) = inclusion_proofs([index], leaves)
+    return proof
 
 
 def naive_inclusion(index: int, start: int, end: int) -> list[bytes]:
@@ -200,8 +205,7 @@ class TestInclusion:
     def test_every_leaf_of_every_tree(self, size: int) -> None:
         root = naive_root(0, size)
         indices = range(size) if size <= 70 else {0, 1, size // 3, size // 2, size - 2, size - 1}
-        for index in indices:
-            proof = inclusion_proof(index, LEAVES[:size])
+        for index, proof in zip(indices, inclusion_proofs([*indices], LEAVES[:size]), strict=True):
             assert proof == naive_inclusion(index, 0, size)
             assert verify_inclusion(LEAVES[index], index, size, proof, root)
 

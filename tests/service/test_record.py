@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deputize.crypto import note
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import Entry
-from deputize.protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash, verify_inclusion
+from deputize.protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
 from deputize.service import record
 from deputize.service.ports import Tx
@@ -325,18 +325,19 @@ def store(path: Path) -> Iterator[SqliteStore]:
 def test_each_entry_is_proven_at_each_size(store: SqliteStore, size: int) -> None:
     entries = store.read(lambda tx: tx.entries(0, size))
     root = root_of([entry.leaf_hash for entry in entries])
-    for entry in entries:
-        proof = store.read(partial(record.inclusion, index=entry.index, size=size))
-        assert verify_inclusion(leaf_hash(entry.leaf), entry.index, size, proof, root)
+    indexes = [entry.index for entry in entries]
+    receipt = store.read(partial(record.prove, indexes=indexes, note="", size=size))
+    assert [proven.leaf for proven in receipt.entries] == [entry.leaf for entry in entries]
+    assert receipt.unproven(Checkpoint(ORIGIN, size, root)) == []
 
 
 @pytest.mark.parametrize(("index", "size"), [(0, SIZE + 1), (5, 5), (-1, 5), (0, 0), (0, -1)])
 def test_what_is_not_there_is_not_proven(store: SqliteStore, index: int, size: int) -> None:
     with pytest.raises(ValueError, match="there is no entry"):
-        store.read(lambda tx: record.inclusion(tx, index, size))
+        store.read(lambda tx: record.prove(tx, [index], "", size))
 
 
 def test_nothing_is_proven_across_a_gap(path: Path) -> None:
     tamper(path, drop(7, 7))
     with closing(SqliteStore(path)) as store, pytest.raises(ValueError, match="no entry 7"):
-        store.read(lambda tx: record.inclusion(tx, 2, SIZE - 1))
+        store.read(lambda tx: record.prove(tx, [2], "", SIZE - 1))

@@ -178,7 +178,8 @@ def _state(grant: Grant, now: int) -> str:
 
 
 @contextmanager
-def _opened(data: Path) -> Iterator[SqliteStore]:
+def opened(data: Path) -> Iterator[SqliteStore]:
+    """Open the store, or end the command if there is none."""
     store = SqliteStore(_existing(data / "deputize.db"))
     try:
         yield store
@@ -200,13 +201,13 @@ def _existing(path: Path) -> Path:
 
 def read(data: Path, fn: Callable[[Reader], T]) -> T:
     """Run a function over one snapshot of the store, or end the command if there is none."""
-    with _opened(data) as store:
+    with opened(data) as store:
         return store.read(fn)
 
 
 def _change(data: Path, fn: Callable[[Tx, int], Refusal | None]) -> None:
     now = int(time.time())
-    with _opened(data) as store:
+    with opened(data) as store:
         refusal = asyncio.run(store.transact(lambda tx: fn(tx, now)))
     if refusal is not None:
         fail(refusal.detail)

@@ -1,26 +1,39 @@
-"""`deputize log verify`: the record, recomputed (LOG-4)."""
+"""`deputize log`: the record, recomputed (LOG-4), read by what it tells of, and proven to others (LOG-5)."""
 
+import asyncio
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
-from deputize.cli.data import Data, keys_of, read
-from deputize.cli.out import fail
+from deputize.cli.data import Data, keys_of, opened, read
+from deputize.cli.out import fail, show, when
 from deputize.cli.policy import PolicyPath, read_policy
+from deputize.crypto import note
 from deputize.crypto.note import NoteError, Verifier, open_note
+from deputize.protocol.canonical import Json, parse
 from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.entry import commitment
+from deputize.protocol.ids import CallId, UserId, is_id
+from deputize.protocol.receipt import Opening, Receipt
+from deputize.protocol.tool import plain
 from deputize.service import record
-from deputize.service.ports import Reader
-from deputize.service.record import Report
+from deputize.service.ports import Reader, Tx
+from deputize.service.record import Report, told
 
 log = typer.Typer(no_args_is_help=True, help="The record of every decision.")
 
-
-@log.callback()
-def _group() -> None:
-    """Keep `verify` a command of its own, though it is the only one."""
+About = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="A call (its correlation id, cal_…), a grant (grt_…), an agent or a user (usr_…).",
+    ),
+]
+_VAR, _POLICY = Path("var"), Path("deputize.toml")
 
 
 @log.command()
@@ -29,16 +42,15 @@ def verify(
         list[Path] | None,
         typer.Option(help="A file with a checkpoint that you kept. May be given several times."),
     ] = None,
-    data: Data = Path("var"),
-    policy: PolicyPath = Path("deputize.toml"),
+    data: Data = _VAR,
+    policy: PolicyPath = _POLICY,
 ) -> None:
     """Recompute every entry's hash and the root, and compare them with the checkpoints.
 
     Who can write to the data, keys included, can make the whole record anew. That shows only against a
     checkpoint that was kept elsewhere: the authority answers one at /log/checkpoint.
     """
-    origin = read_policy(policy).site.issuer.partition("://")[2]  # LOG-3
-    verifier = Verifier(origin, keys_of(data).record_key().public_key())
+    verifier = _verifier(data, policy)
     given = {str(path): path.read_bytes() for path in checkpoint or []}
 
     def compare(tx: Reader) -> Report:
@@ -52,6 +64,144 @@ def verify(
     typer.echo(f"The record is whole. Entries: {report.size}, {report.signed} of them signed. Root: {root}")
     if not given:
         typer.echo("None of the checkpoints was kept elsewhere: see --checkpoint.", err=True)
+
+
+@log.command("show")
+def show_trail(about: About, data: Data = _VAR) -> None:
+    """Tell what the record has of a call, a grant, an agent or a user.
+
+    Of a call it says first who did it, who let them, and who saw it.
+    """
+    entries = read(data, lambda tx: record.trail(tx, about))
+    if not entries:
+        fail(f"the record tells nothing of {about}")
+    if is_id("cal", about):
+        for question, answer in read(data, lambda tx: _answers(tx, list(map(told, entries)))):
+            typer.echo(f"{question:14}{plain(answer)}")
+        typer.echo()
+    show(
+        ["entry", "time", "kind", "told"],
+        ([str(entry.index), *_row(told(entry), about)] for entry in entries),
+    )
+
+
+@log.command()
+def receipt(
+    about: About,
+    arguments: Annotated[
+        bool,
+        typer.Option(help="Tell a call's arguments too, and the salt that opens the commitment to them."),
+    ] = False,
+    data: Data = _VAR,
+    policy: PolicyPath = _POLICY,
+) -> None:
+    """Print a receipt: the entries of a call, a grant, an agent or a user, a signed checkpoint, and the proofs.
+
+    Whoever has the record's key (`deputize log key`) checks it with `deputize log check`, without access to anything.
+    """
+    verifier, signing_key = _verifier(data, policy), keys_of(data).record_key()
+
+    def make(tx: Tx) -> Receipt | None:
+        if not (entries := record.trail(tx, about)):
+            return None
+        call = tx.call(CallId(about)) if arguments else None
+        opening = Opening(call.arguments, call.salt) if call else None
+        text = record.sign_checkpoint(
+            tx, verifier.name, lambda body: note.sign(body, verifier.name, signing_key)
+        )
+        return record.prove(tx, [entry.index for entry in entries], text, tx.head().size, opening)
+
+    with opened(data) as store:
+        made = asyncio.run(store.transact(make))
+    if made is None:
+        fail(f"the record tells nothing of {about}")
+    typer.echo(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2).decode())
+
+
+@log.command()
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="RECEIPT", help="A file that `deputize log receipt` wrote.")
+    ],
+    key: Annotated[str, typer.Option(help="The record's key, from `deputize log key` of its owner.")],
+) -> None:
+    """Check a receipt: that the record's key signed the checkpoint, that it covers each entry, and what was opened."""
+    try:
+        verifier = Verifier.parse(key)
+    except NoteError:
+        fail("--key is not a key: it reads name+hash+base64")
+    try:
+        given = Receipt.parse(parse(file.read_bytes()))
+    except ValueError:
+        fail(f"{file} is not a receipt")
+    checkpoint = _open(str(file), given.checkpoint.encode(), verifier)
+    if unproven := given.unproven(checkpoint):
+        fail(f"{file}: entry {unproven[0]} is not in the record as it stands here")
+    if given.opening is not None and not given.opens():
+        fail(f"{file}: these are not the arguments that the record commits to")
+    for entry in given.entries:
+        typer.echo(entry.leaf.decode())
+    also = ", with these arguments" if given.opening is not None else ""
+    typer.echo(
+        f"All {len(given.entries)} are in the record of {checkpoint.origin}{also}; it had {checkpoint.size}.",
+        err=True,
+    )
+
+
+@log.command("key")
+def show_key(data: Data = _VAR, policy: PolicyPath = _POLICY) -> None:
+    """Print the public key of the record, for those who check receipts and checkpoints (c2sp.org/signed-note)."""
+    typer.echo(_verifier(data, policy).vkey())
+
+
+def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]]:
+    """Answer the questions about a call: what became of it, who did it, who let them, and who saw it."""
+    moves = [entry for entry in entries if "call_id" in entry]
+    arrival, last = moves[0], moves[-1]
+    found = tx.user(UserId(str(arrival.get("sub"))))
+    user = found.name if found else "somebody unknown"
+    because = f", {last['code']}" if "code" in last else ""
+    answers = [
+        ("what", f"{arrival.get('tool', '?')}: {str(last['kind']).removeprefix('call.')}{because}"),
+        ("who did it", f"{arrival.get('client_id', 'the user')}, for {user}"),
+    ]
+    for entry in entries:
+        if entry["kind"] == "grant.active":
+            by = "whoever had it before" if "parent_id" in entry else f"{user}, with a passkey"
+            answers += [("who let them", f"{by}, {_time(entry)}: {entry['scope']} for {entry['client_id']}")]
+    seen = [entry for entry in moves if entry["kind"] == "call.approved" and "evidence_s256" in entry]
+    if not seen:
+        return [*answers, ("who saw it", "nobody with a passkey")]
+    call = tx.call(CallId(str(arrival["call_id"])))
+    words = call.description if call and call.description else ""
+    if call is None or commitment(call.salt, words.encode()) != arrival.get("description_commitment"):
+        words = "(the words are kept no more, or not as the record commits to them)"
+    return [*answers, ("who saw it", f"{user}, with a passkey, {_time(seen[-1])}: {words}")]
+
+
+def _time(entry: Mapping[str, Json]) -> str:
+    return when(int(str(entry["t"])))
+
+
+def _because(entry: Mapping[str, Json]) -> str:
+    return f": {entry['code']}" if "code" in entry else ""
+
+
+def _row(entry: dict[str, Json], about: str) -> list[str]:
+    """Write an entry in three cells: its time, its kind, and all else that it tells."""
+    rest = {
+        name: value for name, value in entry.items() if name not in ("v", "i", "t", "kind") and value != about
+    }
+    return [
+        _time(entry),
+        str(entry["kind"]),
+        " ".join(f"{name}={value}" for name, value in rest.items()),
+    ]
+
+
+def _verifier(data: Path, policy: Path) -> Verifier:
+    origin = read_policy(policy).site.issuer.partition("://")[2]  # LOG-3
+    return Verifier(origin, keys_of(data).record_key().public_key())
 
 
 def _open(name: str, text: bytes, verifier: Verifier) -> Checkpoint:

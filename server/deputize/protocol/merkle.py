@@ -77,11 +77,11 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return leaves[0] if leaves else EMPTY_ROOT
 
 
-def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Prove that the leaf at `index` is in the tree over `leaves` (RFC 9162 §2.1.3.1); raises ValueError."""
-    if not 0 <= index < len(leaves):
+def inclusion_proofs(indexes: Sequence[int], leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Prove of each index that its leaf is in the tree over `leaves` (RFC 9162 §2.1.3.1); raises ValueError."""
+    if not all(0 <= index < len(leaves) for index in indexes):
         raise ValueError("no leaf has this index")
-    return _siblings(index, leaves)
+    return _siblings(indexes, leaves)
 
 
 def consistency_proof(first: int, leaves: Sequence[bytes]) -> list[bytes]:
@@ -98,7 +98,7 @@ def consistency_proof(first: int, leaves: Sequence[bytes]) -> list[bytes]:
     node, nodes = first - 1, leaves
     while node & 1:
         node, nodes = node >> 1, _parents(nodes)
-    return [nodes[node]] * bool(node) + _siblings(node, nodes)
+    return [nodes[node]] * bool(node) + _siblings([node], nodes)[0]
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -163,12 +163,13 @@ def _parents(nodes: Sequence[bytes]) -> Sequence[bytes]:
     return [*pairs, nodes[-1]] if len(nodes) & 1 else pairs
 
 
-def _siblings(index: int, nodes: Sequence[bytes]) -> list[bytes]:
-    """Collect what the node at `index` is hashed with on its way to the root."""
-    siblings: list[bytes] = []
+def _siblings(indexes: Sequence[int], nodes: Sequence[bytes]) -> list[list[bytes]]:
+    """Collect what the node at each index is hashed with on its way to the root."""
+    siblings: list[list[bytes]] = [[] for _ in indexes]
     while len(nodes) > 1:
-        siblings += nodes[index ^ 1 : (index ^ 1) + 1]  # none for an odd last node
-        index, nodes = index >> 1, _parents(nodes)
+        for path, index in zip(siblings, indexes, strict=True):
+            path += nodes[index ^ 1 : (index ^ 1) + 1]  # none for an odd last node
+        indexes, nodes = [index >> 1 for index in indexes], _parents(nodes)
     return siblings
 
 

@@ -1,14 +1,17 @@
 """The record as others rely on it: a signed head, proofs of single entries, a check of all (PROTOCOL §9)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import orjson
 
+from ..protocol.canonical import Json
 from ..protocol.checkpoint import Checkpoint
-from ..protocol.merkle import Frontier, inclusion_proof, leaf_hash
+from ..protocol.ids import GrantId, is_id
+from ..protocol.merkle import Frontier, inclusion_proofs, leaf_hash
+from ..protocol.receipt import Opening, Proven, Receipt
 from .ports import Reader, StoredEntry, Tx
 
 _PAGE = 1000
@@ -66,18 +69,58 @@ def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> str:
     return note
 
 
-def inclusion(reader: Reader, index: int, size: int) -> list[bytes]:
-    """Prove that an entry is in the tree of the first `size` entries; ValueError if not all are there."""
-    if not 0 <= index < size:
-        raise ValueError(f"there is no entry {index} among {size}")
+def prove(
+    reader: Reader, indexes: Sequence[int], note: str, size: int, opening: Opening | None = None
+) -> Receipt:
+    """Make a receipt of these entries, by a note over the first `size`; ValueError if not all are there (LOG-5)."""
+    if absent := [index for index in indexes if not 0 <= index < size]:
+        raise ValueError(f"there is no entry {absent[0]} among {size}")
+    wanted, found = set(indexes), {}
     leaves: list[bytes] = []
     for entry in islice(_entries(reader), size):
         if entry.index != len(leaves):
             break
         leaves.append(entry.leaf_hash)
+        if entry.index in wanted:
+            found[entry.index] = entry.leaf
     if len(leaves) < size:
         raise ValueError(f"there is no entry {len(leaves)}")
-    return inclusion_proof(index, leaves)
+    proofs = inclusion_proofs(indexes, leaves)
+    proven = (Proven(index, found[index], tuple(proof)) for index, proof in zip(indexes, proofs, strict=True))
+    return Receipt(note, tuple(proven), opening)
+
+
+def trail(reader: Reader, about: str) -> list[StoredEntry]:
+    """Find the entries that tell of a call, a grant, an agent or a user, in order; empty if there are none.
+
+    With a call come the grants that it was made under (CHAIN-3), with all else the whole of its calls. Reads the
+    record from end to end.
+    """
+    entries = _telling(reader, {about})
+    if not is_id("cal", about):
+        calls = {str(told(entry)["call_id"]) for entry in entries if "call_id" in told(entry)}
+        return _telling(reader, {about, *calls}) if calls else entries
+    named = (told(entry).get("grant_id") for entry in entries)
+    above = {link.grant_id for one in named if one for link in reader.lineage(GrantId(str(one)))}
+    grants = [entry for entry in _telling(reader, above) if str(told(entry)["kind"]).startswith("grant.")]
+    return sorted([*entries, *grants], key=lambda entry: entry.index)
+
+
+def told(entry: StoredEntry) -> dict[str, Json]:
+    """Return what an entry tells (LOG-1); ValueError for one that was damaged."""
+    value = orjson.loads(entry.leaf)
+    if not isinstance(value, dict):
+        raise ValueError(f"entry {entry.index} is damaged")
+    return value
+
+
+def _telling(reader: Reader, ids: Collection[str]) -> list[StoredEntry]:
+    return [
+        entry
+        for entry in _entries(reader)
+        if any(one.encode() in entry.leaf for one in ids)  # before any is parsed, since most tell of others
+        and any(value in ids for value in told(entry).values() if isinstance(value, str))
+    ]
 
 
 def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:

@@ -14,10 +14,13 @@ from starlette.routing import Route
 from tests.web.mcp.conftest import ANNOTATION, CHAIN, LEGACY, MODERN, TRANSFER, Deputy, LiveBank
 
 from deputize.protocol.canonical import args_s256, canonicalize, unb64u
+from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import commitment
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import CallId
+from deputize.protocol.receipt import Opening
 from deputize.protocol.tool import Tool
+from deputize.service import record
 from deputize.testing.server import Site
 from deputize.web.mcp import running
 from deputize.web.mcp.running import Gateway
@@ -134,6 +137,13 @@ class TestChain:
         assert approved["challenge_id"] == envelope["challengeId"]
         salted = commitment(unb64u(chain["args_salt"]), canonicalize(TRANSFER))
         assert approved["args_commitment"] == salted  # LOG-2
+        opening = Opening(TRANSFER, unb64u(chain["args_salt"]))
+        receipt = live.deputize.store.read(
+            lambda tx: record.prove(tx, chain["entries"], "", tx.head().size, opening)
+        )
+        head = live.deputize.store.read(lambda tx: tx.head())
+        assert receipt.unproven(Checkpoint("bank", head.size, head.root())) == []  # LOG-5
+        assert receipt.opens()
 
     async def test_an_unapproved_call_says_that_nobody_approved(self, live: LiveBank, deputy: Deputy) -> None:
         result = await deputy.call("get_balance")

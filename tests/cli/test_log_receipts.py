@@ -1,0 +1,183 @@
+"""LOG-5: what the record has of a call is told in words, and proven to somebody who has nothing but a key."""
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.web.conftest import POLICY, opened
+from typer.testing import CliRunner
+
+from deputize import settings
+from deputize.cli import app
+from deputize.testing.page import Page
+
+TRANSFER = {"amount": 250, "name": "Ada"}
+run = CliRunner().invoke
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Make a record with a call that was approved, one that was declined, and one that ran unasked."""
+    monkeypatch.chdir(tmp_path)
+    Path("deputize.toml").write_text(POLICY)
+    return asyncio.run(_history())
+
+
+async def _history() -> dict[str, str]:
+    async with opened(settings.load(Path("deputize.toml")), Path("var")) as bank:
+        grace = bank.page()
+        assert (await grace.sign_up()).status_code == 200
+        assert (await grace.deputize("account:read payments:write")).status_code == 200
+        calls = {}
+        for name, arguments in (("approved", TRANSFER), ("declined", {**TRANSFER, "amount": 9})):
+            pending = await grace.call("transfer_money", arguments)
+            calls[name] = str(pending.json()["call_id"])
+        await _approve(grace, calls["approved"])
+        denial = await grace.send("POST", f"/calls/{calls['declined']}/denial", {"reason": "declined"})
+        assert denial.status_code == 200
+        calls["unasked"] = str((await grace.call("get_balance")).json()["call_id"])
+        return {**calls, "grant": grace.tokens["grant_id"], "user": grace.tokens["sub"]}
+
+
+async def _approve(page: Page, call_id: str) -> None:
+    envelope = (await page.send("POST", f"/calls/{call_id}/challenge")).json()
+    answer = await page.send("POST", f"/calls/{call_id}/approval", page.evidence(envelope))
+    assert answer.status_code == 200, answer.text
+
+
+def shown(about: str) -> str:
+    result = run(app, ["log", "show", about])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_who_did_it_who_let_them_and_who_saw_it(calls: dict[str, str]) -> None:
+    lines = shown(calls["approved"]).splitlines()
+    assert lines[0] == "what          transfer_money: approved"
+    assert lines[1].startswith("who did it    agt_")
+    assert lines[1].endswith(", for Grace Hopper")
+    assert lines[2].startswith(
+        "who let them  Grace Hopper, with a passkey, 2027-01-15T08:00:00Z: account:read payments:write for agt_"
+    )
+    assert (
+        lines[3] == "who saw it    Grace Hopper, with a passkey, 2027-01-15T08:00:00Z: Send 250.00 EUR to Ada"
+    )
+    kinds = [line.split()[2] for line in lines[6:]]
+    assert kinds == ["grant.requested", "grant.active", "call.pending", "call.approved"]
+
+
+@pytest.mark.parametrize(
+    ("which", "what"),
+    [("declined", "transfer_money: declined"), ("unasked", "get_balance: approved")],
+)
+def test_nobody_saw_it(calls: dict[str, str], which: str, what: str) -> None:
+    lines = shown(calls[which]).splitlines()
+    assert lines[0] == f"what          {what}"
+    assert lines[3] == "who saw it    nobody with a passkey"
+
+
+def test_a_grant_and_a_user_have_a_history_too(calls: dict[str, str]) -> None:
+    assert shown(calls["grant"]).count("call.") == 5
+    assert "user.signed_up" in shown(calls["user"])
+
+
+def test_words_that_were_changed_are_not_told(calls: dict[str, str]) -> None:  # LOG-2
+    with closing(sqlite3.connect("var/deputize.db")) as connection, connection:
+        connection.execute("UPDATE calls SET description = 'Send 1.00 EUR to Ada'")
+    assert "1.00" not in shown(calls["approved"])
+
+
+@pytest.mark.parametrize("command", ["show", "receipt"])
+def test_of_what_is_not_there_nothing_is_told(calls: dict[str, str], command: str) -> None:
+    result = run(app, ["log", command, "cal_AAAAAAAAAAAAAAAAAAAAAA"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "deputize: the record tells nothing of cal_AAAAAAAAAAAAAAAAAAAAAA\n"
+
+
+def receipt(about: str, *options: str) -> dict[str, Any]:
+    result = run(app, ["log", "receipt", about, *options])
+    assert result.exit_code == 0, result.output
+    made: dict[str, Any] = json.loads(result.stdout)
+    return made
+
+
+def check(made: object, key: str | None = None) -> tuple[int, str]:
+    """Check as somebody would who has the receipt and the key."""
+    Path("receipt.json").write_text(json.dumps(made))
+    key = key or run(app, ["log", "key"]).stdout.strip()
+    result = run(app, ["log", "check", "receipt.json", "--key", key])
+    return result.exit_code, result.stderr
+
+
+def test_a_receipt_is_checked_with_nothing_but_the_key(calls: dict[str, str]) -> None:
+    made = receipt(calls["approved"])
+    assert check(made) == (0, "All 4 are in the record of bank.example/deputize; it had 9.\n")
+    assert "opening" not in made
+    assert "Ada" not in json.dumps(made)
+
+
+def test_a_receipt_may_open_the_arguments(calls: dict[str, str]) -> None:
+    made = receipt(calls["approved"], "--arguments")
+    assert made["opening"]["arguments"] == TRANSFER
+    code, told = check(made)
+    assert (code, "with these arguments" in told) == (0, True)
+    made["opening"]["arguments"]["amount"] = 251
+    code, told = check(made)
+    assert (code, "not the arguments that the record commits to" in told) == (1, True)
+
+
+def changed_leaf(made: dict[str, Any]) -> None:
+    made["entries"][3]["leaf"] = made["entries"][3]["leaf"].replace("call.approved", "call.succeeded")
+
+
+def changed_proof(made: dict[str, Any]) -> None:
+    made["entries"][0]["proof"].pop()
+
+
+def moved(made: dict[str, Any]) -> None:
+    made["entries"][0]["index"] += 1
+
+
+def another_root(made: dict[str, Any]) -> None:
+    origin, size, _, *rest = made["checkpoint"].split("\n")
+    made["checkpoint"] = "\n".join([origin, size, "A" * 43 + "=", *rest])
+
+
+@pytest.mark.parametrize("forge", [changed_leaf, changed_proof, moved, another_root])
+def test_a_forged_receipt_shows(calls: dict[str, str], forge: Any) -> None:
+    made = receipt(calls["approved"])
+    forge(made)
+    code, told = check(made)
+    assert (code, told.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {},
+        [],
+        {"v": 1, "checkpoint": "", "entries": []},
+        {"v": 2, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": []}]},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "[]", "proof": []}]},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{", "proof": []}]},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": ["?"]}]},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": [1]}]},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": []}], "more": 1},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": []}], "opening": {"args_salt": ""}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_receipt(calls: dict[str, str], made: object) -> None:
+    assert check(made) == (1, "deputize: receipt.json is not a receipt\n")
+
+
+def test_another_records_key(calls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = receipt(calls["grant"])
+    own = run(app, ["log", "key"]).stdout.strip()
+    for key in ("x", own[:-4] + "AAAA", own.replace("bank", "bonk")):
+        code, told = check(made, key)
+        assert (code, told.count("\n")) == (1, 1), key
