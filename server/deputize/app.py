@@ -11,7 +11,8 @@ from typing import TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Mount
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .crypto.keys import KeyRing, thumbprint
@@ -206,10 +207,18 @@ class InProcess:
 
 
 def build(policy: Policy, data: Path | str = "var", clock: Callable[[], float] = time.time) -> ASGIApp:
-    """Build the stand-alone app: the authority at the path of its issuer, and the well-known routes at the root."""
+    """Build the stand-alone app: the authority at the path of its issuer, and the well-known routes at the root.
+
+    Who comes to the root, or to the issuer itself, is led to the page of the account.
+    """
     deputize = Deputize(policy, data, clock=clock)
     path = "/" + "/".join(policy.site.issuer.split("/")[3:])
-    mounted = Mount(path.rstrip("/"), deputize)
+    account = RedirectResponse(f"{policy.site.issuer}/account", 303)
+    entrances = [Route(entrance, lambda _: account, methods=["GET"]) for entrance in {"/", path}]
     return LocalhostRedirect(
-        Starlette(routes=[*deputize.well_known_routes(), mounted], lifespan=deputize.lifespan)
+        Starlette(
+            routes=[*deputize.well_known_routes(), *entrances, Mount(path.rstrip("/"), deputize)],
+            lifespan=deputize.lifespan,
+            exception_handlers={HTTPException: not_routed},
+        )
     )

@@ -1,6 +1,7 @@
 """What holds for every answer: headers, redirects, errors, metadata, operations (PROTOCOL §2, §8)."""
 
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -8,9 +9,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tests.web.conftest import ISSUER, ORIGIN, Bank
+from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
 
-from deputize.app import Deputize
+from deputize import settings
+from deputize.app import Deputize, build
 from deputize.protocol.policy import Policy
 from deputize.testing.page import Page
 from deputize.web.hardening import LocalhostRedirect
@@ -130,3 +132,32 @@ class TestOperations:
         keys = (await client.get(server["jwks_uri"])).json()["keys"]
         assert keys[0]["kty"] == "EC"
         assert "d" not in keys[0]
+
+
+class TestStandAlone:
+    """An authority that nobody mounts answers for its whole host."""
+
+    @pytest.fixture(params=["", "/deputize"])
+    async def client(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        issuer = f"{ORIGIN}{request.param}"
+        text = POLICY.replace(f'origin = "{ORIGIN}"', f'origin = "{ORIGIN}"\nissuer = "{issuer}"')
+        transport = httpx2.ASGITransport(build(settings.loads(text.encode()), tmp_path / "var"))
+        async with httpx2.AsyncClient(transport=transport, base_url=issuer) as client:
+            yield client
+
+    async def test_leads_people_to_their_account(self, client: httpx2.AsyncClient) -> None:
+        issuer = str(client.base_url).rstrip("/")
+        for url in (ORIGIN + "/", issuer):
+            led = await client.get(url)
+            assert (led.status_code, led.headers["location"]) == (303, f"{issuer}/account")
+        assert "Sign in" in (await client.get(led.headers["location"])).text
+
+    @pytest.mark.parametrize(
+        "path", ["/nothing", "/.well-known/nothing", "/.well-known/openid-configuration"]
+    )
+    async def test_has_problems_everywhere(self, client: httpx2.AsyncClient, path: str) -> None:  # ERR-1
+        answer = await client.get(ORIGIN + path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert answer.headers["content-type"] == "application/problem+json"

@@ -72,6 +72,30 @@ class TestClients:
 
     @pytest.mark.parametrize("path", AUTHENTICATED)
     @pytest.mark.parametrize(
+        ("sent", "scheme"),
+        [
+            ("Basic aGVscGVyOnNlY3JldA==", "Basic"),
+            ("basic x", "Basic"),
+            ("Bearer x", "Bearer"),
+            ("DPoP x", "DPoP"),
+            ("aSecretOnItsOwn", "Basic"),
+            ("Digest x", "Basic"),
+            ("", "Basic"),
+        ],
+    )
+    async def test_a_header_does_not_authenticate(
+        self, helper: Client, path: str, sent: str, scheme: str
+    ) -> None:  # RFC 6749 §5.2
+        helper.http.headers["authorization"] = sent
+        answer = await post(helper, path, assertion=None)
+        assert (answer.status_code, error(answer)) == (401, "invalid_client")
+        assert answer.headers["www-authenticate"] == f'{scheme} realm="deputize", error="invalid_client"'
+        assert "scheme" not in answer.json()
+        twice = await post(helper, path)  # RFC 6749 §2.3
+        assert (twice.status_code, error(twice)) == (400, "invalid_request")
+
+    @pytest.mark.parametrize("path", AUTHENTICATED)
+    @pytest.mark.parametrize(
         "claims",
         [
             {"aud": f"{ISSUER}/token"},
@@ -681,6 +705,46 @@ class TestAtOrigin:
         assert error(await home.agent(bank).par()) == "unauthorized_client"
 
     @pytest.mark.parametrize(
+        "said", [{"grant_types": ["authorization_code"]}, {"grant_types": []}, {"grant_types": None}]
+    )
+    async def test_who_does_not_say_so_gets_no_refresh_token(
+        self, bank: Bank, user: Page, home: "Home", said: dict[str, Any]
+    ) -> None:  # OAUTH-13; None: it says nothing (RFC 7591 §2)
+        home.publish(**said)
+        agent = home.agent(bank)
+        await agent.deputized(user)
+        assert "refresh_token" not in agent.tokens
+        assert (await agent.call(user, "get_balance")).status_code == 200
+        assert error(await agent.hand_on(agent)) == "unauthorized_client"
+        device = await agent.post("/device_authorization", {"scope": "account:read"})
+        assert error(device) == "unauthorized_client"
+
+    async def test_who_does_not_say_so_any_more_does_not_renew(
+        self, bank: Bank, user: Page, home: "Home"
+    ) -> None:  # OAUTH-13
+        agent = home.agent(bank)
+        await agent.deputized(user)
+        home.publish(grant_types=["authorization_code"])
+        bank.clock.forward(6)
+        assert error(await agent.collect("x")) == "invalid_grant"  # here the document is fetched again
+        assert error(await agent.refresh()) == "unauthorized_client"
+        assert error(await agent.hand_on(agent)) == "unauthorized_client"
+
+    async def test_a_device_and_a_child_get_what_they_say(
+        self, bank: Bank, user: Page, home: "Home"
+    ) -> None:  # OAUTH-13
+        home.publish(grant_types=[DEVICE_CODE, EXCHANGE], redirect_uris=[])
+        agent = home.agent(bank)
+        asked = (await agent.post("/device_authorization", {"scope": "account:read"})).json()
+        assert (await user.authorize(asked["verification_uri_complete"])).status_code == 200
+        form = {"grant_type": DEVICE_CODE, "device_code": asked["device_code"]}
+        agent.tokens = (await agent.post("/token", form)).json()
+        assert "refresh_token" not in agent.tokens
+        handed = (await agent.hand_on(agent)).json()
+        taken = (await agent.take_over(handed["access_token"])).json()
+        assert (taken["scope"], "refresh_token" in taken) == ("account:read", False)
+
+    @pytest.mark.parametrize(
         "change",
         [
             {"client_name": "Bank Support"},
@@ -744,7 +808,7 @@ class Home:
         self.document: Any = None
 
     def publish(self, **change: Any) -> None:
-        self.document = {
+        said = {
             "client_id": self.server.url,
             "client_name": "Example Agent",
             "redirect_uris": [CALLBACK],
@@ -753,6 +817,7 @@ class Home:
             "jwks": {"keys": [AgentKey(self.private).public_jwk()]},
             **change,
         }
+        self.document = {name: value for name, value in said.items() if value is not None}
 
     def agent(self, bank: Bank) -> Client:
         return Client(bank, self.server.url, self.private)

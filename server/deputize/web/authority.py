@@ -78,12 +78,12 @@ class Authority:
             self._verified.popitem(last=False)
         return delegation
 
-    def token_response(self, renewable: Renewable, now: int) -> dict[str, object]:
-        """Issue a delegation token and its refresh token (GRANT-3; RFC 6749 §5.1)."""
+    def token_response(self, renewable: Renewable, now: int, refreshable: bool = True) -> dict[str, object]:
+        """Issue a delegation token and, where it may be renewed, a refresh token (GRANT-3; RFC 6749 §5.1)."""
         grant, agent = renewable.grant, renewable.agent
         delegation = Delegation.of(grant, agent, b64u(self.random(16)), now)
         kid, key = self.keys.signing_key()
-        refresh_until = min(now + REFRESH_LIFETIME, grant.expires_at)
+        refresh = [grant.grant_id, renewable.generation, min(now + REFRESH_LIFETIME, grant.expires_at)]
         return {
             "access_token": jwt.sign(
                 delegation.claims(self.policy.site.issuer, grant.constraints, renewable.parents),
@@ -93,9 +93,7 @@ class Authority:
             ),
             "token_type": "DPoP",
             "expires_in": delegation.expires_at - now,
-            "refresh_token": self.sealer.seal(
-                "refresh", [grant.grant_id, renewable.generation, refresh_until]
-            ),
+            **({"refresh_token": self.sealer.seal("refresh", refresh)} if refreshable else {}),
             "scope": str(grant.scopes),
             **({"authorization_details": grant.constraints.details()} if grant.constraints.parts else {}),
             "grant_id": grant.grant_id,

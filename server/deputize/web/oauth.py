@@ -100,12 +100,15 @@ async def token(ask: Ask) -> Response:
                 lambda tx: authorizations.redeem_code(
                     tx, asking.caller, digest(code.encode()), redirect_uri, verifier, ask.now
                 ),
+                asking,
             )
         case grant_type if grant_type == DEVICE_CODE:
             asking = await party(ask, form, ask.now - _FRESH)
             device_code = _needed(form, "device_code")
             return await _issue(
-                ask, lambda tx: authorizations.poll(tx, asking.caller, digest(device_code.encode()), ask.now)
+                ask,
+                lambda tx: authorizations.poll(tx, asking.caller, digest(device_code.encode()), ask.now),
+                asking,
             )
         case grant_type if grant_type == TOKEN_EXCHANGE:
             return await _exchange(ask, form)
@@ -238,6 +241,7 @@ async def _refresh(ask: Ask, form: Form) -> Response:
             ),
         )
     asking = await party(ask, form)
+    _may(asking, "refresh_token")
     caller = asking.caller
     return await _issue(
         ask,
@@ -245,12 +249,14 @@ async def _refresh(ask: Ask, form: Form) -> Response:
             authorizations.spend(tx, caller)
             or grants.renew(tx, caller.jkt, grant_id, generation, caller.agent.client_id, scopes, ask.now)
         ),
+        asking,
     )
 
 
 async def _exchange(ask: Ask, form: Form) -> Response:
     """Hand on, or take over what was handed on (CHAIN-1, CHAIN-2; RFC 8693)."""
     asking = await party(ask, form)
+    _may(asking, TOKEN_EXCHANGE)
     authority, caller = ask.authority, asking.caller
     if "actor_token" in form:  # who acts is who proves it, never who is named
         raise Refused(Code.INVALID_REQUEST, "The actor is the client itself: send no actor_token.")
@@ -291,13 +297,18 @@ async def _exchange(ask: Ask, form: Form) -> Response:
     return await _issue(
         ask,
         lambda tx: handoffs.take_over(tx, caller, taken, once, scopes, asked, authority.random, ask.now),
+        asking,
         issued_token_type=ACCESS_TOKEN,
     )
 
 
-async def _issue(ask: Ask, collect: Callable[[Tx], Renewable | Refusal], **more: str) -> Response:
+async def _issue(
+    ask: Ask, collect: Callable[[Tx], Renewable | Refusal], asking: Party | None = None, **more: str
+) -> Response:
+    """Issue what is collected; what an attested agent may not renew comes without a refresh token (OAUTH-13)."""
     renewable = or_refuse(await ask.authority.store.transact(collect))
-    return answer({**ask.authority.token_response(renewable, ask.now), **more})
+    refreshable = asking is None or "refresh_token" in asking.document.grant_types
+    return answer({**ask.authority.token_response(renewable, ask.now, refreshable), **more})
 
 
 async def _transact(ask: Ask, fn: Callable[[Tx], Refusal | None]) -> None:
@@ -349,6 +360,7 @@ def _child(ask: Ask, form: Form) -> tuple[ClientId, Jkt]:
 
 
 def _may(asking: Party, grant_type: str) -> None:
+    """Hold an agent to the grant types of its document (OAUTH-13); Refused(unauthorized_client)."""
     if grant_type not in asking.document.grant_types:
         raise Refused(Code.UNAUTHORIZED_CLIENT, "The agent's document does not name this grant type.")
 

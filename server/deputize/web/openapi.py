@@ -236,7 +236,8 @@ def _refusals(operation: Operation, named: bool) -> dict[str, Json]:
         refused: Schema = {"description": "No", "content": _content(JSON, "OAuthError")}
         if operation.sender in (_AGENT, _ASKER):  # OAUTH-2
             refused["headers"] = {"DPoP-Nonce": {"schema": {"type": "string"}}}
-        return {"400": refused, "5XX": refused}
+        challenge: Schema = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}  # OAUTH-1
+        return {"400": refused, "401": {**refused, "headers": challenge}, "5XX": refused}
     said = (JSON, "Reply") if operation.body == "Message" else (MEDIA_TYPE, "Problem")  # MCP-7
     refused = {"description": "No", "content": _content(*said)}
     if operation.sender.needs or operation.sender.may:

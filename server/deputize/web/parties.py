@@ -21,6 +21,7 @@ from .ask import Ask
 NONCE_LIFETIME = 300  # seconds (OAUTH-2)
 _RIGHTS = frozenset({"scope", "authorization_details"})  # who narrows to nothing does not mean everything
 _TARGETS = frozenset({"resource", "audience"})  # the only ones of which there may be several (RFC 8707 §2)
+_SCHEMES = {scheme.lower(): scheme for scheme in ("Basic", "Bearer", "DPoP")}
 Form: TypeAlias = ImmutableMultiDict[str, str]
 
 
@@ -35,7 +36,8 @@ class Party:
 async def read_form(ask: Ask) -> Form:
     """Read a form: each parameter once but for targets, and none that is without a value (RFC 6749 §3.2).
 
-    Refused(invalid_request).
+    Refused(invalid_request), and for whoever authenticates by an `Authorization` header Refused(invalid_client) with
+    the `scheme` of that (OAUTH-1; RFC 6749 §5.2).
     """
     if (
         ask.request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -50,7 +52,19 @@ async def read_form(ask: Ask) -> Form:
     names = [name for name, _ in pairs if name not in _TARGETS]
     if len(set(names)) != len(names):
         raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
-    return ImmutableMultiDict([(name, value) for name, value in pairs if value or name in _RIGHTS])
+    form = ImmutableMultiDict([(name, value) for name, value in pairs if value or name in _RIGHTS])
+    if ask.has("authorization"):
+        if "client_assertion" in form:  # RFC 6749 §2.3
+            raise Refused(Code.INVALID_REQUEST, "Authenticate in one way: send no Authorization header.")
+        scheme = ask.request.headers["authorization"].partition(" ")[0]
+        raise Refused(
+            Code.INVALID_CLIENT,
+            "Authenticate with private_key_jwt: send a client_assertion, and no Authorization header.",
+            scheme=_SCHEMES.get(
+                scheme.lower(), "Basic"
+            ),  # never what was sent: it could be the secret itself
+        )
+    return form
 
 
 def check_target(ask: Ask, form: Form, *names: str) -> None:

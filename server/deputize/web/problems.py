@@ -46,11 +46,13 @@ def refusal_response(refusal: Refusal, **facts: object) -> Response:
 def oauth_response(refusal: Refusal) -> Response:
     """Answer a refusal of `/token` as RFC 6749 §5.2 (ERR-1), and its facts: `now`, above all (SHIM-3)."""
     facts = dict(refusal.facts)
-    nonce = facts.pop("nonce", None)
-    status = STATUS[refusal.code] if STATUS[refusal.code] >= 500 else 400
+    nonce, scheme = facts.pop("nonce", None), facts.pop("scheme", None)
+    status = STATUS[refusal.code] if STATUS[refusal.code] >= 500 or scheme is not None else 400
     response = answer({**facts, "error": refusal.code.value, "error_description": refusal.detail}, status)
     if nonce is not None:  # OAUTH-2; RFC 9449 §8
         response.headers["dpop-nonce"] = str(nonce)
+    if scheme is not None:  # OAUTH-1
+        response.headers["www-authenticate"] = f'{scheme} realm="deputize", error="{refusal.code}"'
     return response
 
 
