@@ -12,7 +12,7 @@ from ..crypto.keys import KeyRing
 from ..crypto.sealed import Sealer
 from ..crypto.webauthn import Ceremonies
 from ..protocol.call import Call
-from ..protocol.canonical import b64u
+from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.policy import Policy
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
@@ -83,7 +83,7 @@ class Authority:
         grant, agent = renewable.grant, renewable.agent
         delegation = Delegation.of(grant, agent, b64u(self.random(16)), now)
         kid, key = self.keys.signing_key()
-        refresh = [grant.grant_id, renewable.generation, min(now + REFRESH_LIFETIME, grant.expires_at)]
+        refresh: Json = [grant.grant_id, renewable.generation, min(now + REFRESH_LIFETIME, grant.expires_at)]
         return {
             "access_token": jwt.sign(
                 delegation.claims(self.policy.site.issuer, grant.constraints, renewable.parents),
