@@ -643,6 +643,15 @@ class StoreContract:
         assert found is not None
         assert found.arguments == arguments
 
+    def test_the_newest_calls_of_a_user(self, store: Store) -> None:
+        for number in range(5):
+            do(store, methodcaller("add_call", v.call(number, created_at=NOW - number)))
+        do(store, lambda tx: tx.add_call(v.call("his", user_id=v.user_id("bob"))))
+        assert store.read(lambda tx: tx.calls(v.user_id(), 3)) == [
+            v.call(number, created_at=NOW - number) for number in (4, 3, 2)
+        ]
+        assert store.read(lambda tx: tx.calls(v.user_id("nobody"), 3)) == []
+
     def test_call_6_the_newest_call_with_a_key_is_found(self, store: Store) -> None:
         do(store, lambda tx: tx.add_call(v.call(1, created_at=NOW + 9)))
         do(

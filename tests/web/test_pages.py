@@ -50,3 +50,42 @@ async def test_limits_are_said_to_be_of_single_tools(ada: Page, helper: Client) 
     told = (await ada.http.get(await helper.page_url(ALL, [NOTE]))).text
     assert "note: at most 3 times" in told
     assert "for the tools that they name" in told
+
+
+class TestHistory:
+    """What was done in a user's name: who asked, what became of it, and whether he saw it."""
+
+    async def test_what_a_human_approved_and_what_nobody_was_asked(self, grace: Page) -> None:
+        pending = (await grace.call("transfer_money", {"amount": 250, "name": "A<b>da\u202e"})).json()
+        assert "Waits for your answer." in await account(grace)
+        path = f"/calls/{pending['call_id']}"
+        envelope = (await grace.send("POST", f"{path}/challenge")).json()
+        assert (await grace.send("POST", f"{path}/approval", grace.evidence(envelope))).status_code == 200
+        await grace.call("get_balance")
+        told = await account(grace)
+        balance, transfer = told.index("get_balance"), told.index("Send 250.00 EUR to A&lt;b&gt;da\ufffd")
+        assert balance < transfer  # the newest first
+        assert "You were not asked: it is within what you allowed." in told[balance:transfer]
+        assert "You approved it with a passkey." in told[transfer:]
+        assert "Allowed, not done yet." in told[transfer:]
+        assert "Asked for by the agent in a browser of yours." in told[transfer:]
+        assert pending["call_id"] in told
+        assert '<dd dir="auto">A&lt;b&gt;da\ufffd</dd>' in told
+
+    async def test_what_ran_out_is_not_called_waiting(self, bank: Bank, grace: Page) -> None:  # CALL-4
+        await grace.call("transfer_money", {"amount": 250, "name": "Ada"})
+        bank.clock.forward(601)
+        told = await account(grace)
+        assert "Not done: it ran out." in told
+        assert "Waits for your answer." not in told
+
+    async def test_an_attested_agent_is_named(self, ada: Page, helper: Client) -> None:
+        await helper.deputized(ada)
+        assert (await helper.call(ada, "get_balance")).status_code == 200
+        assert f"Asked for by Helper ({helper.client_id})." in await account(ada)
+
+    async def test_is_the_users_own(self, bank: Bank, grace: Page) -> None:
+        await grace.call("get_balance")
+        other = bank.page()
+        await other.sign_up("Ada")
+        assert "Nothing yet." in await account(other)

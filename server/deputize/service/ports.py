@@ -149,6 +149,9 @@ class Reader(Protocol):
     def call(self, call_id: CallId) -> Call | None:
         """Find a call in any state."""
 
+    def calls(self, user_id: UserId, limit: int) -> list[Call]:
+        """List the newest calls of a user, newest first."""
+
     def latest_call(self, match_key: bytes) -> Call | None:
         """Find the newest call with this key (CALL-6)."""
 

@@ -12,6 +12,7 @@ from ...protocol.grant import Grant
 from ...protocol.request import AuthorizationRequest
 from ...protocol.url import origin_of
 from ..ask import Ask
+from .history import history
 
 _HERE = files("deputize.web.pages")
 _STATIC = {"account.css": "text/css", "account.js": "text/javascript"}
@@ -56,6 +57,7 @@ async def account(ask: Ask) -> Response:
         past=[_deputy(grant, agents.get(grant.client_id)) for grant in grants if grant not in live][:10],
         scopes=policy.scopes,
         credentials=authority.store.read(lambda tx: tx.credentials(user.user_id)),
+        calls=authority.store.read(lambda tx: history(tx, user.user_id, policy, ask.now)),
         enrolls_until=user.enrolls_until if ask.now < user.enrolls_until else None,
     )
 

@@ -1,0 +1,77 @@
+"""What was done in a user's name, as the account page tells it: what, when, by whom, and whether they saw it."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from ...protocol.agent import Agent
+from ...protocol.call import Call, State
+from ...protocol.ids import UserId
+from ...protocol.policy import Policy
+from ...protocol.tool import plain
+from ...service.ports import Reader
+
+NEWEST = 20
+"""Calls that the page shows."""
+
+_BECAME = {
+    State.PENDING: "Waits for your answer.",
+    State.APPROVED: "Allowed, not done yet.",
+    State.REDEEMED: "Being done.",
+    State.SUCCEEDED: "Done.",
+    State.FAILED: "Failed.",
+    State.UNKNOWN: "Perhaps done: nobody has said.",
+    State.DENIED: "Refused.",
+    State.DECLINED: "Not done: you said no.",
+    State.EXPIRED: "Not done: it ran out.",
+    State.CANCELLED: "Not done: it was called off.",
+}
+_RAN = frozenset({State.APPROVED, State.REDEEMED, State.SUCCEEDED, State.FAILED, State.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One call, in words. `agent` is None if the user called himself, `seen` empty if there was nothing to see.
+
+    `at` is in seconds, `values` are the arguments, hidden characters made visible.
+    """
+
+    what: str
+    at: int
+    agent: Agent | None
+    became: str
+    seen: str
+    values: dict[str, str]
+    call_id: str
+
+
+def history(tx: Reader, user_id: UserId, policy: Policy, now: int) -> list[Done]:
+    """Tell of the newest calls of a user, newest first."""
+    return [_done(tx, call, policy, now) for call in tx.calls(user_id, NEWEST)]
+
+
+def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
+    tool = policy.tools.get(call.tool)
+    state = call.overdue(now) or call.state
+    seen = ""
+    if call.challenge_id is not None:
+        seen = "You approved it with a passkey."
+    elif state in _RAN:
+        seen = "You were not asked: it is within what you allowed."
+    return Done(
+        what=call.description or (tool.summary if tool else "") or call.tool,
+        at=call.created_at,
+        agent=tx.agent(call.client_id) if call.client_id else None,
+        became=_BECAME[state],
+        seen=seen,
+        values=_values(call),
+        call_id=call.call_id,
+    )
+
+
+def _values(call: Call) -> dict[str, str]:
+    arguments = call.arguments if isinstance(call.arguments, dict) else {}
+    return {
+        plain(name): plain(value if isinstance(value, str) else orjson.dumps(value).decode())
+        for name, value in arguments.items()
+    }
