@@ -22,7 +22,7 @@ _PATIENCE = 40.0  # seconds for one answer; a device waits five of them before i
 _ARRIVED = "http://127.0.0.1:*/callback*"
 ASK = "account:read payments:write"
 CLOSED = "list_transactions"  # the tool that the policy closes to opaque agents
-OPEN = f'[tools.{CLOSED}]\nscopes = ["account:read"]\n'
+OPEN = f'[tools.{CLOSED}]\ntitle = "List your transactions"\nscopes = ["account:read"]\n'
 Details = list[dict[str, Any]]
 
 

@@ -100,8 +100,9 @@ def test_an_agent_of_strangers_is_deputized_and_acts(
     login = runner.start("login", scope=ASK)
     page = ada.reads(login.tells())
     for words in (
-        "Let “Errand Runner” act for you?",
-        f"has proved that it belongs to {runner.process.origin}. Harbor does not vouch for it",
+        f"Let {runner.process.origin} act for you?",
+        f"has proved that it belongs to {runner.process.origin}. It calls itself “Errand Runner”; nobody has checked",
+        "Harbor does not vouch for the agent",
         "See your balance and your transactions",
         "Prepare transfers, which you approve one by one",
         "For 1 hour",
@@ -132,8 +133,8 @@ def test_an_agent_of_strangers_is_deputized_and_acts(
     asked = ada.human.dialog()
     assert DESCRIPTION in asked.lines
     assert (
-        f"Asked for by “Errand Runner”, which has proved that it belongs to {runner.process.origin}."
-        in asked.text
+        f"Asked for by an agent that has proved that it belongs to {runner.process.origin}"
+        " and calls itself “Errand Runner”." in asked.text
     )
     assert EVIDENCE not in asked.text
     assert ada.bank.nothing_happened()
@@ -166,8 +167,8 @@ def test_an_agent_cannot_vouch_for_itself_in_its_name(ada: Principal, runner: At
     call = agent.start("transfer_money", runner.input("transfer_money", TRANSFER))
     shown = ada.human.decline()
     assert (
-        "“A’, which has proved that it belongs to https://ok.example”,"
-        f" which has proved that it belongs to {runner.process.origin}" in shown.text
+        f"that has proved that it belongs to {runner.process.origin} and calls itself "
+        "“A’, which has proved that it belongs to https://ok.example”." in shown.text
     )
     assert call.result().code == "declined"
 
@@ -176,7 +177,7 @@ def test_the_account_page_names_the_agent_and_takes_it_back(ada: Principal, runn
     """GRANT-5: it bites at the next call, and at the next renewal."""
     ada.deputizes(runner, details=[LIMITS])
     ada.tab.goto(f"{ada.bank.issuer}/account")
-    for words in ("Errand Runner", runner.process.origin, "at most 3 times"):
+    for words in ("Errand Runner", runner.process.origin, "At most 3 times"):
         expect(ada.tab.locator("main")).to_contain_text(words)
     ada.tab.get_by_role("button", name="Take this back").click()
     ada.tab.get_by_text("No agent may act for you now").wait_for()
@@ -221,7 +222,8 @@ def test_limits_are_said_in_plain_words_and_hold_over_calls(
     login = runner.start("login", scope=ASK, details=[LIMITS])
     page = ada.reads(login.tells())
     assert "Only within these limits" in page
-    assert "transfer_money: at most 3 times, amount at most 500 in all" in page
+    for words in ("Send money transfer_money", "At most 3 times", "Amount in EUR: at most 500 in all"):
+        assert words in page
     ada.allows()
     assert login.tells()["authorization_details"] == [LIMITS]
     ada.goes_home()

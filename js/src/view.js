@@ -92,9 +92,9 @@ export function enrollmentView({ site, user }) {
 /** @param {Caller} caller */
 function asker({ clientId, assurance, name }) {
   if (assurance === 'opaque') return 'the agent in this browser';
-  const who = `“${visible(name ?? '')}”`;
-  if (assurance === 'registered') return `${who}, an agent that this site has registered as ${visible(clientId)}`;
-  return `${who}, which has proved that it belongs to ${visible(new URL(clientId).origin)}`;
+  const called = `“${visible(name ?? '')}”`;
+  if (assurance === 'registered') return `${called}, an agent that this site has registered as ${visible(clientId)}`;
+  return `an agent that has proved that it belongs to ${visible(new URL(clientId).origin)} and calls itself ${called}`;
 }
 
 /** @param {unknown} value */

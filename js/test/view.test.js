@@ -47,6 +47,17 @@ test('SHIM-8: approval shows the description as it came, and exactly the values'
   assert.doesNotMatch(approvalView({ site: 'Harbor', user: 'Ada', description: '', args, caller: null }).asker, /agent/);
 });
 
+test('OAUTH-4: an attested agent is told by what is proven first, and what it calls itself stays in quotation marks', () => {
+  const clientId = 'https://agent.example/agent.json';
+  const asker = (/** @type {string} */ assurance) =>
+    approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: { clientId, assurance, name: 'Shop\u202Eper', scopes: [] } }).asker;
+  assert.equal(
+    asker('origin'),
+    'Asked for by an agent that has proved that it belongs to https://agent.example and calls itself “Shop\uFFFDper”.',
+  );
+  assert.equal(asker('registered'), `Asked for by “Shop\uFFFDper”, an agent that this site has registered as ${clientId}.`);
+});
+
 test('APPR-2: what would not be seen in a value is', () => {
   assert.equal(visible('a\u202Eb\u200Bc\u0000d\u2066e\uFEFFf\u00ADg\u2028h\u3164i'), 'a\uFFFDb\uFFFDc\uFFFDd\uFFFDe\uFFFDf\uFFFDg\uFFFDh\uFFFDi');
   assert.equal(visible('a\u{E0100}b\u2800c\u180Bd'), 'a\uFFFDb\uFFFDc\uFFFDd');

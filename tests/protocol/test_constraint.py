@@ -92,7 +92,6 @@ def test_the_wire_form_reads_back(held: Constraints) -> None:
     assert Constraints.parse(held.details()).details() == held.details()
     assert held.narrow(held).details() == held.details()
     assert held.widened_by(held) is None
-    assert len(held.texts()) == len(held.parts)
 
 
 @pytest.mark.parametrize(
@@ -210,28 +209,3 @@ def test_equal_in_python_is_not_equal_in_json() -> None:  # CONS-2
     narrowed = Constraints.parse([number]).narrow(Constraints.parse([truth]))
     assert len(narrowed.parts) == 2
     assert allowed(narrowed, [("pay", {"amount": 1}, 0)]) == [False]
-
-
-def test_the_last_moment_that_can_be_written_is_told() -> None:  # CONS-1
-    held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "not_after": 253402300799}])
-    assert held.texts() == ["pay: until 31 Dec 9999 23:59 UTC"]
-
-
-def test_nothing_is_hidden_in_the_words() -> None:  # CONS-4
-    held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "schema": {"const": "\u202eyap"}}])
-    assert held.texts() == ['pay: only with arguments that fit {"const":"\ufffdyap"}']
-
-
-def test_words_for_the_person_who_consents() -> None:
-    held = Constraints.parse(
-        [
-            {
-                "type": "webmcp_tool",
-                "tool": "pay",
-                "max_calls": 1,
-                "sum": {"/amount": 500},
-                "hours": ["09:00", "17:00"],
-            }
-        ]
-    )
-    assert held.texts() == ["pay: at most 1 time, amount at most 500 in all, between 09:00 and 17:00 UTC"]

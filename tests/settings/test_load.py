@@ -65,6 +65,7 @@ title = "Send money"
 [tools.help]
 public = true
 [tools.transfer]
+title = "Send money"
 scopes = ["pay", "account:read"]
 approval.when.properties.amount.minimum = 100
 authenticator_class = "cross-platform"
@@ -95,6 +96,7 @@ wait = 0
     transfer = policy.tools["transfer"]
     assert transfer.scopes == ScopeSet.of(["account:read", "pay"])
     assert [transfer.approval.required({"amount": amount}) for amount in (99, 100)] == [False, True]
+    assert (policy.tools["help"].title, transfer.title) == ("", "Send money")
     assert transfer.authenticator_class is AuthenticatorClass.CROSS_PLATFORM
     assert transfer.executes is Executes.PAGE
     assert transfer.direct

@@ -41,6 +41,7 @@ scopes = ["account:read"]
 scopes = ["payments:write"]
 executes = "page"
 [tools.transfer_money]
+title = "Make a transfer"
 scopes = ["payments:write"]
 approval = "always"
 direct = true
@@ -50,7 +51,7 @@ type = "object"
 required = ["amount", "name"]
 additionalProperties = false
 [tools.transfer_money.input_schema.properties]
-amount = { type = "number", exclusiveMinimum = 0 }
+amount = { title = "Amount in EUR", type = "number", exclusiveMinimum = 0 }
 name = { type = "string" }
 [tools.pay_bill]
 scopes = ["payments:write"]

@@ -159,7 +159,7 @@ class TestPage:
         code = (await begin(helper))["user_code"]
         for spelled in (code, code.lower(), code.replace("-", ""), code.replace("-", " ")):
             page = await ada.http.get(f"{ISSUER}/device", params={"user_code": typed.format(spelled)})
-            assert "Let “Helper” act for you?" in page.text
+            assert "Let an agent <strong>registered by Bank</strong> act for you?" in page.text
 
     @pytest.mark.parametrize("typed", ["", "x", "BCDF-GHJK", "<script>", "B" * 300])
     async def test_a_code_that_no_agent_shows(self, ada: Page, helper: Client, typed: str) -> None:

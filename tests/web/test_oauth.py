@@ -383,22 +383,46 @@ class TestPage:
     """Where the user decides (OAUTH-4)."""
 
     async def test_shows_who_asks_for_what(self, ada: Page, helper: Client) -> None:
-        limits = [{"type": "webmcp_tool", "tool": "note", "max_calls": 2, "sum": {"/amount": 500}}]
+        limits = [
+            {"type": "webmcp_tool", "tool": "note", "max_calls": 2, "sum": {"/amount": 500}},
+            {
+                "type": "webmcp_tool",
+                "tool": "transfer_money",
+                "schema": {"properties": {"amount": {"maximum": 250}, "name": {"const": "<אדה>"}}},
+            },
+        ]
         page = await ada.http.get(await helper.page_url(ALL, limits))
         assert page.status_code == 200
         for text in (
-            "Helper",
-            "Bank has registered it as <strong>https://helper.example</strong>",
+            "<h1>Let an agent <strong>registered by Bank</strong> act for you?</h1>",
+            "Bank knows this agent as <strong>“<bdi>Helper</bdi>”</strong>",
+            f"<code>{HELPER}</code>",
             "See your accounts",
             "Send money",
-            "note: at most 2 times, amount at most 500 in all",
+            "<h3><code>note</code></h3>\n<ul><li>At most twice</li><li>“<bdi>amount</bdi>”: at most 500 in all</li>",
+            "<h3>Make a transfer <code>transfer_money</code></h3>",
+            "<li>Amount in EUR: at most 250</li>",
+            "<li>name: only “<bdi>&lt;אדה&gt;</bdi>”</li>",
+            "The limits exactly as you sign them",
             "For 1 hour",
-            "Then you go on to https://helper.example",
+            "you go on to https://helper.example",
             "Ada Lovelace",
         ):
             assert text in page.text
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         assert page.headers["x-frame-options"] == "DENY"
+
+    async def test_what_is_signed_has_the_limits_in_words_and_exactly(
+        self, local: Bank, ada: Page, helper: Client
+    ) -> None:  # GRANT-1, GRANT-2
+        limits = [{"type": "webmcp_tool", "tool": "transfer_money", "schema": {"required": ["name"]}}]
+        await helper.deputized(ada, ALL, limits)
+        grant = local.deputize.store.read(lambda tx: tx.grant(helper.tokens["grant_id"]))
+        assert grant is not None
+        said = {"limits": ["name: must be given"], "title": "Make a transfer", "tool": "transfer_money"}
+        assert grant.shown["constraints"] == [said]
+        assert grant.shown["authorization_details"] == limits
+        assert grant.shown["agent"] == {"client_id": HELPER, "assurance": "registered", "name": "Helper"}
 
     async def test_the_text_beside_the_passkey_names_agent_and_limits(
         self, ada: Page, helper: Client
@@ -409,8 +433,8 @@ class TestPage:
         path = path_of(page)
         minted = (await ada.send("POST", f"{path}/challenge", page=False)).json()
         assert minted["displayText"] == (
-            f"Let “Helper” ({HELPER}) act for you at Bank: "
-            "See your accounts; Send money; only note: at most 1 time"
+            f"Let “Helper”, registered by Bank as {HELPER}, act for you at Bank: "
+            "See your accounts; Send money; limits of note: At most once"
         )
 
     async def test_ends_in_a_redirect_with_code_state_and_issuer(self, ada: Page, helper: Client) -> None:
@@ -682,9 +706,10 @@ class TestAtOrigin:
     async def test_prove_it(self, bank: Bank, user: Page, home: "Home") -> None:
         agent = home.agent(bank)
         page = await user.http.get(await agent.page_url())
-        assert "It has proved that it belongs to" in page.text
-        assert f"http://localhost:{home.server.port}" in page.text
-        assert "Bank does not vouch for it" in page.text
+        origin = f"http://localhost:{home.server.port}"
+        assert f"<h1>Let <strong>{origin}</strong> act for you?</h1>" in page.text
+        assert f"proved that it belongs to <strong>{origin}</strong>. It calls itself “<bdi>" in page.text
+        assert "Bank does not vouch for the agent" in page.text
         await agent.deputized(user)
         claims = jwt.parse(agent.tokens["access_token"]).claims
         assert claims["act"] == {"sub": home.server.url, "assurance": "origin"}

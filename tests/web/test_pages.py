@@ -28,8 +28,9 @@ async def test_an_attested_agent_has_its_name_and_its_limits(ada: Page, helper: 
     await helper.deputized(ada, ALL, [NOTE])
     told = await account(ada)
     assert "<h3>Helper</h3>" in told
+    assert "Registered by Bank" in told
     assert helper.client_id in told
-    assert "note: at most 3 times" in told
+    assert "<h4><code>note</code></h4>\n<ul><li>At most 3 times</li></ul>" in told
     assert "browser profile" not in told
 
 
@@ -48,8 +49,8 @@ async def test_nobody_buries_what_was_given_under_what_it_handed_on(
 
 async def test_limits_are_said_to_be_of_single_tools(ada: Page, helper: Client) -> None:  # OAUTH-4
     told = (await ada.http.get(await helper.page_url(ALL, [NOTE]))).text
-    assert "note: at most 3 times" in told
-    assert "for the tools that they name" in told
+    assert "<h3><code>note</code></h3>\n<ul><li>At most 3 times</li></ul>" in told
+    assert "Each limit is for the tool that it stands under" in told
 
 
 class TestHistory:

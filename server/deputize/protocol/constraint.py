@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, Decimal
 from .canonical import Json, canonicalize
 from .errors import Code, Refusal, Refused
 from .limit import limit_schema
-from .tool import Schema, is_tool_name, plain
+from .tool import Schema, is_tool_name
 
 TYPE = "webmcp_tool"
 MAX_DETAILS = 16
@@ -80,7 +80,7 @@ class Constraint:
             if (value := getattr(self, name)) is not None:
                 told[name] = value
         if self.sums:
-            told["sum"] = {pointer: _plain(limit) for pointer, limit in self.sums.items()}
+            told["sum"] = {pointer: amount_of(limit) for pointer, limit in self.sums.items()}
         if self.hours is not None:
             told["hours"] = list(self.hours)
         return told
@@ -118,22 +118,6 @@ class Constraint:
             and _at_least(other.not_before, self.not_before)
             and (self.hours is None or self.hours == other.hours)
         )
-
-    def text(self) -> str:
-        """Say it in words for the person who consents, one clause after the other."""
-        told = []
-        if self.max_calls is not None:
-            told.append(f"at most {self.max_calls} {'time' if self.max_calls == 1 else 'times'}")
-        told += [f"{pointer[1:]} at most {_plain(limit)} in all" for pointer, limit in self.sums.items()]
-        if self.not_before is not None:
-            told.append(f"from {_day(self.not_before)}")
-        if self.not_after is not None:
-            told.append(f"until {_day(self.not_after)}")
-        if self.hours is not None:
-            told.append(f"between {self.hours[0]} and {self.hours[1]} UTC")
-        if self.schema is not None:
-            told.append(f"only with arguments that fit {plain(canonicalize(self.schema.source).decode())}")
-        return f"{self.tool}: {', '.join(told) or 'without further limits'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +173,6 @@ class Constraints:
                     tightest[use.counter] = use
         return list(tightest.values())
 
-    def texts(self) -> list[str]:
-        """Say them in words, one line each."""
-        return [part.text() for part in self.parts]
-
     def _bounded(self) -> "Constraints":
         """Return these constraints, if they are not more than a grant may have; Refused otherwise (CONS-1)."""
         if len(self.parts) > MAX_DETAILS or len(canonicalize(self.details())) > MAX_SIZE:
@@ -204,6 +184,12 @@ class Constraints:
 
     def _of(self, tool: str) -> Iterable[Constraint]:
         return (part for part in self.parts if part.tool == tool)
+
+
+def amount_of(units: int) -> int | float:
+    """Return the amount that was read as so many millionths."""
+    whole, rest = divmod(units, UNITS)
+    return float(Decimal(units) / UNITS) if rest else whole
 
 
 def _bad(why: str) -> Refused:
@@ -296,12 +282,3 @@ def _looser(asked: Constraint, held: Constraint) -> bool:
     return asked.tool == held.tool and (
         later or any(a is not None and h is not None and a > h for a, h in pairs)
     )
-
-
-def _plain(units: int) -> int | float:
-    whole, rest = divmod(units, UNITS)
-    return float(Decimal(units) / UNITS) if rest else whole
-
-
-def _day(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y %H:%M UTC")

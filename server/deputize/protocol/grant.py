@@ -10,6 +10,8 @@ from .constraint import Constraints
 from .errors import Code, Refusal
 from .ids import ClientId, GrantId, Jkt, UserId
 from .scope import Scope, ScopeSet
+from .tool import Tool
+from .wording import limits_in_words
 
 CONSENT_ACTION = "deputize.consent"
 CONSENT_LIFETIME = 600  # seconds that a request for consent waits (GRANT-4)
@@ -76,18 +78,28 @@ def shown_grant(
     agent: Agent,
     scopes: list[Scope],
     constraints: Constraints,
+    tools: Mapping[str, Tool],
     expires_in: int,
     site: str,
     user: str,
 ) -> dict[str, Json]:
-    """Build what is shown for consent, which is what the consent assertion signs (GRANT-1, GRANT-2)."""
+    """Build what is shown for consent, which is what the consent assertion signs (GRANT-1, GRANT-2).
+
+    Limits are in it twice: in words, and exactly, so that nobody can have meant other ones by the same words.
+    """
+    limits: dict[str, Json] = {}
+    if constraints.parts:
+        limits = {
+            "authorization_details": constraints.details(),
+            "constraints": limits_in_words(constraints, tools),
+        }
     return {
         "agent": {
             "client_id": agent.client_id,
             "assurance": agent.assurance.value,
             **({"name": agent.name} if agent.name else {}),
         },
-        **({"constraints": list(constraints.texts())} if constraints.parts else {}),
+        **limits,
         "expires_in": expires_in,
         "grant_id": grant_id,
         "scopes": [

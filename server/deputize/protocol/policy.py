@@ -77,6 +77,7 @@ class Policy:
         input_schema: Mapping[str, Json] | None = None,
         opaque: bool = True,
         summary: str = "",
+        title: str = "",
         endpoint: str | None = None,
     ) -> Callable[[Describe], Describe]:
         """Declare a tool from Python: a decorator for the function that describes a call of it.
@@ -103,6 +104,7 @@ class Policy:
                 None if input_schema is None else Schema(input_schema),
                 opaque,
                 summary,
+                title,
                 endpoint,
             )
             undeclared = [scope for scope in tool.scopes if scope not in self.scopes]

@@ -84,7 +84,8 @@ class Tool:
     """One tool. `describe` turns arguments into the sentence that the user approves; a tool that is not `opaque` is
     closed to opaque agents, so that leaving evidence out gains nothing (AGENT-3).
 
-    `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API that does it for them (MCP-12).
+    `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
+    that does it for them (MCP-12).
     """
 
     name: str
@@ -98,6 +99,7 @@ class Tool:
     input_schema: Schema | None = None
     opaque: bool = True
     summary: str = ""
+    title: str = ""
     endpoint: str | None = None
 
     def __post_init__(self) -> None:

@@ -87,6 +87,7 @@ def show(
         agent,
         [policy.scopes[name] for name in request.scopes if name in policy.scopes],
         request.constraints,
+        policy.tools,
         policy.grant_lifetime,
         policy.site.name,
         user.name,

@@ -120,7 +120,9 @@ def request_grant(
     grant_id = GrantId(make_id("grt", random(16)))
     seconds = min(expires_in or policy.grant_lifetime, policy.grant_max_lifetime)
     declared = [policy.scopes[name] for name in scopes]
-    shown = shown_grant(grant_id, agent, declared, Constraints(), seconds, policy.site.name, user.name)
+    shown = shown_grant(
+        grant_id, agent, declared, Constraints(), policy.tools, seconds, policy.site.name, user.name
+    )
     grant = Grant(
         grant_id,
         request.user_id,

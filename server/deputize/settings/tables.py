@@ -98,6 +98,7 @@ class ToolTable(Table):
     opaque: bool = True
     input_schema: Annotated[Schema | None, PlainValidator(schemas.schema)] = None
     describe: Annotated[Describe | None, PlainValidator(_describe)] = None
+    title: Words = ""
     summary: Words = ""
     endpoint: Annotated[str, AfterValidator(values.endpoint)] | None = None
 

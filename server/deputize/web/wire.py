@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from ..crypto.webauthn import request_options
-from ..protocol.agent import Agent
+from ..protocol.agent import Agent, Assurance
 from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.grant import Grant
 from ..protocol.policy import Policy
 from ..protocol.tool import Tool
+from ..protocol.url import origin_of
 from ..service.approvals import Minted
 
 
@@ -56,10 +57,22 @@ def caller(agent: Agent) -> dict[str, str]:
 def consent_text(grant: Grant) -> str:
     """Say in one sentence what a grant lets an agent do; the dialog shows the parts too."""
     shown = cast("Mapping[str, Any]", grant.shown)  # as `shown_grant` made it
-    agent, titles = shown["agent"], "; ".join(scope["title"] for scope in shown["scopes"])
-    who = f"“{agent['name']}” ({agent['client_id']})" if "name" in agent else "the agent in this browser"
-    limits = "".join(f"; only {limit}" for limit in shown.get("constraints", ()))
-    return f"Let {who} act for you at {shown['site']}: {titles}{limits}"
+    titles = "; ".join(scope["title"] for scope in shown["scopes"])
+    limits = "".join(
+        f"; limits of {each['title'] or each['tool']}: {', '.join(each['limits'])}"
+        for each in shown.get("constraints", ())
+    )
+    return f"Let {_asker(shown['agent'], shown['site'])} act for you at {shown['site']}: {titles}{limits}"
+
+
+def _asker(agent: Mapping[str, str], site: str) -> str:
+    """Say who asks: what is proven first, then what is claimed (OAUTH-4)."""
+    match agent["assurance"]:
+        case Assurance.ORIGIN:
+            return f"{origin_of(agent['client_id'])}, which calls itself “{agent['name']}”,"
+        case Assurance.REGISTERED:
+            return f"“{agent['name']}”, registered by {site} as {agent['client_id']},"
+    return "the agent in this browser"
 
 
 def grant_request(grant: Grant) -> dict[str, object]:

@@ -72,6 +72,8 @@ class Offer:
             "inputSchema": self.input_schema,
             "annotations": {"readOnlyHint": not writes},
         }
+        if self.tool.title:
+            entry["title"] = self.tool.title
         if self.tool.annotated:
             # The class is written out, since it is another one when it is left out (SEP-2672 §4.2).
             needed = {"required": "verified", "authenticatorClass": self.tool.authenticator_class.value}

@@ -1,16 +1,22 @@
-"""Pages for people: the account. Their script and style are static files; nothing inline (CSP with Trusted Types)."""
+"""Pages for people: account and consent. Script and style are static files; nothing inline (CSP with Trusted Types)."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from ...protocol.agent import Agent
+from ...protocol.canonical import canonicalize
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant
 from ...protocol.request import AuthorizationRequest
+from ...protocol.tool import Tool, plain
 from ...protocol.url import origin_of
+from ...protocol.wording import limits_in_words
 from ..ask import Ask
 from .history import history
 
@@ -29,8 +35,12 @@ _TEMPLATES.filters["when"] = lambda seconds: datetime.fromtimestamp(seconds, UTC
 _TEMPLATES.filters["iso"] = lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(
     "%Y-%m-%dT%H:%M:%SZ"
 )
-_TEMPLATES.filters["origin"] = lambda uri: "/".join(uri.split("/")[:3])
+_TEMPLATES.filters["origin"] = origin_of
+_TEMPLATES.filters["host"] = lambda origin: origin.removeprefix("https://")
 _TEMPLATES.filters["duration"] = lambda seconds: _duration(seconds)
+_TEMPLATES.filters["exactly"] = lambda value: _isolated(plain(canonicalize(value).decode()))
+_TEMPLATES.filters["isolated"] = lambda text: _isolated(text)
+_QUOTED = re.compile(r"""(“[^”]*”|"(?:[^"\\]|\\.)*")""")
 
 
 async def account(ask: Ask) -> Response:
@@ -53,8 +63,10 @@ async def account(ask: Ask) -> Response:
         own_users=authority.current_user is None,
         user=user,
         csrf=ask.csrf_token(user.user_id),
-        deputies=[_deputy(grant, agents.get(grant.client_id)) for grant in live],
-        past=[_deputy(grant, agents.get(grant.client_id)) for grant in grants if grant not in live][:10],
+        deputies=[_deputy(grant, agents.get(grant.client_id), policy.tools) for grant in live],
+        past=[
+            _deputy(grant, agents.get(grant.client_id), policy.tools) for grant in grants if grant not in live
+        ][:10],
         scopes=policy.scopes,
         credentials=authority.store.read(lambda tx: tx.credentials(user.user_id)),
         calls=authority.store.read(lambda tx: history(tx, user.user_id, policy, ask.now)),
@@ -71,7 +83,6 @@ def consent(ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str) ->
         issuer=policy.site.issuer,
         csrf=csrf,
         request=request,
-        origin=origin_of(request.client_id) if "://" in request.client_id else request.client_id,
         shown=grant.shown,
     )
 
@@ -95,8 +106,15 @@ def _duration(seconds: int) -> str:
     return ""
 
 
-def _deputy(grant: Grant, agent: Agent | None) -> dict[str, object]:
-    return {"grant": grant, "agent": agent}
+def _isolated(text: str) -> Markup:
+    """Keep what is written from right to left within its quotation marks from reordering the words around it."""
+    parts = _QUOTED.split(text)
+    parts[1::2] = [Markup("{}<bdi>{}</bdi>{}").format(part[0], part[1:-1], part[-1]) for part in parts[1::2]]
+    return Markup("").join(parts)
+
+
+def _deputy(grant: Grant, agent: Agent | None, tools: Mapping[str, Tool]) -> dict[str, object]:
+    return {"grant": grant, "agent": agent, "limits": limits_in_words(grant.constraints, tools)}
 
 
 async def static(ask: Ask) -> Response:
