@@ -132,7 +132,8 @@ def test_equal_words_are_equal_limits(schema: dict[str, Any], other: Any, data: 
 
 @given(limits)
 def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> None:  # CONS-4
-    for own in (None, True, {}, {"properties": True, "required": 5, "type": 5}):
+    schemas: list[Any] = [None, True, {}, {"properties": True, "required": 5, "type": 5}]
+    for own in schemas:
         said = sentences(schema, own)
         assert bool(said) or allowed(schema) == [True] * len(CALLS)
         assert all(said)
@@ -228,9 +229,12 @@ def test_what_is_said(limit: dict[str, Any], words: list[str]) -> None:  # CONS-
 
 def test_a_way_out_is_told_where_the_tool_leaves_one() -> None:  # CONS-4
     """A `maximum` says nothing of what is left out, or is no number."""
-    limit = {"properties": {"amount": {"maximum": 250}}}
+    limit: dict[str, Any] = {"properties": {"amount": {"maximum": 250}}}
     assert sentences(limit, None) == ["“amount” (if given): at most 250 (if it is a number)"]
-    sure = {"required": ["amount"], "properties": {"amount": {"type": "number", "maximum": 250}}}
+    sure: dict[str, Any] = {
+        "required": ["amount"],
+        "properties": {"amount": {"type": "number", "maximum": 250}},
+    }
     assert sentences(sure, None) == ["“amount”: must be given, a number, at most 250"]
 
 

@@ -50,6 +50,7 @@ title = "Close accounts"
 [tools.get_balance]
 scopes = ["account:read"]
 [tools.transfer_money]
+title = "Make a transfer"
 scopes = ["payments:write"]
 approval = "always"
 summary = "Send money"

@@ -36,6 +36,7 @@ async def test_mcp_5_what_has_neither_handler_nor_endpoint_is_not_offered(live: 
 async def test_mcp_5_a_tool_is_listed_with_what_an_agent_needs_to_know(live: LiveBank) -> None:
     tools = {tool.name: tool for tool in (await (await live.deputy()).client.list_tools()).tools}
     assert tools["transfer_money"].description == "Send money"
+    assert (tools["transfer_money"].title, tools["get_balance"].title) == ("Make a transfer", None)
     assert tools["transfer_money"].input_schema["required"] == ["amount", "name"]
     assert tools["get_balance"].description == "Tell the balance."
     assert tools["get_balance"].input_schema == {"type": "object"}
