@@ -59,7 +59,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     elif state in _RAN:
         seen = "You were not asked: it is within what you allowed."
     return Done(
-        what=call.description or (tool.summary if tool else "") or call.tool,
+        what=call.description or (tool.title if tool else "") or call.tool,
         at=call.created_at,
         agent=tx.agent(call.client_id) if call.client_id else None,
         became=_BECAME[state],
