@@ -74,6 +74,12 @@ def test_1_the_type_of_assertion(kind: str) -> None:
     refused(assertion(), kind=kind, part="client_assertion_type")
 
 
+def test_7_a_key_that_signs_requests_only_is_none_of_those() -> None:  # OAUTH-15
+    ed25519 = Key("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", None, "1")
+    assert check(assertion(kid=None), KEY, ed25519) == check(assertion(), ed25519, KEY)
+    refused(assertion(), ed25519, part="kid has to name")
+
+
 @pytest.mark.parametrize("alg", ["none", "HS256", "RS256", "ES384", "EdDSA", "es256", None])
 def test_1_the_algorithm(alg: str | None) -> None:
     refused(assertion(alg=alg))

@@ -157,6 +157,7 @@ def _same_but_port(one: str, other: str) -> bool:
     return split(one) == split(other)
 
 
+ED25519 = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 SAME: list[dict[str, Any]] = [
     {},
     {"logo_uri": "https://agent.example/logo.png"},
@@ -175,6 +176,7 @@ OTHER: list[dict[str, Any]] = [
     {"token_endpoint_auth_method": "none"},
     {"jwks": {"keys": [{**DOCUMENT["jwks"]["keys"][0], "kid": "2"}]}},
     {"jwks": {"keys": [{**DOCUMENT["jwks"]["keys"][0], "x": DOCUMENT["jwks"]["keys"][0]["y"]}]}},
+    {"jwks": {"keys": [DOCUMENT["jwks"]["keys"][0], ED25519]}},
     {"jwks": None, "jwks_uri": "https://agent.example/keys"},
     {"scope": "account:read payments:write"},
     {"scope": None},
@@ -205,3 +207,35 @@ def test_the_hash_is_of_every_field() -> None:
     for field in fields(ClientDocument):
         change: dict[str, Any] = {field.name: getattr(others, field.name)}
         assert replace(document, **change).document_s256 != document.document_s256, field.name
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "is_it"),
+    [
+        (URL, "cimd", True),
+        (URL + "/", "cimd", False),
+        (URL + "?x", "cimd", False),
+        (URL.upper(), "cimd", False),
+        (URL, "directory", False),
+        (URL, "jwks_uri", False),
+        (URL, "CIMD", False),
+        (URL, "", False),
+        ("https://agent.example", "directory", True),
+        ("https://agent.example/", "directory", True),
+        ("https://agent.example//", "directory", False),
+        ("https://agent.example:443", "directory", False),
+        ("https://agent.example.evil.example", "directory", False),
+        ("https://evil.example", "directory", False),
+        ("http://agent.example", "directory", False),
+        ("https://agent.example", "cimd", False),
+        ("https://agent.example/keys", "jwks_uri", True),
+        ("https://agent.example/keys/", "jwks_uri", False),
+        ("https://agent.example/keys", "cimd", False),
+        ("", "directory", False),
+    ],
+)
+def test_a_signature_agent_is_this_client_or_another(uri: str, kind: str, is_it: bool) -> None:  # OAUTH-15
+    document = read({"jwks": None, "jwks_uri": "https://agent.example/keys"})
+    assert document.is_at(uri, kind) is is_it
+    if kind == "jwks_uri":
+        assert not read({}).is_at(uri, kind)

@@ -264,6 +264,7 @@ ONE_FAULT = [
     (AGENT.split("[[")[0] + "keys = []\n", 9, f"{AGENT_PATH}.keys", "1 to 10 keys"),
     (AGENT + 'd = "x"\n', 9, f"{AGENT_PATH}.keys[1]", "this key is private"),
     (AGENT.replace("VEU", "VEV"), 9, f"{AGENT_PATH}.keys[1]", "not a public P-256 key"),
+    (AGENT.replace("P-256", "Ed25519"), 9, f"{AGENT_PATH}.keys", "an Ed25519 key"),
     (AGENT + AGENT[AGENT.index("[[") :], 9, f"{AGENT_PATH}.keys", "a kid of its own"),
     (
         AGENT.replace("[[", "redirect_uris = ['https://a.example/', 'http://a.example/']\n[[", 1),

@@ -182,6 +182,15 @@ def test_agents_whose_keys_the_owner_registers() -> None:
     assert not policy.development
 
 
+def test_agents_that_sign_their_requests_may_have_ed25519_keys() -> None:  # OAUTH-15
+    key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    more = f'[[agents.registered."{AGENT}".keys]]\nkty = "OKP"\ncrv = "Ed25519"\nx = "{key}"\n'
+    document = loads((SITE + AGENTS + more).encode()).registered[ClientId(AGENT)]
+    assert document.keys == (Key(KEY["x"], KEY["y"], "one"), Key(key, None))
+    alone = AGENTS[: AGENTS.index("[[")] + more
+    assert loads((SITE + alone).encode()).registered[ClientId(AGENT)].keys == (Key(key, None),)
+
+
 def test_agent_2_agents_of_an_origin_may_have_what_the_policy_says_or_what_does_not_write() -> None:
     ceiling = loads((SITE + AGENTS).encode()).ceiling
     assert (ceiling.origin, ceiling.origins) == (ScopeSet(), frozenset())

@@ -36,7 +36,7 @@ def verify(
        future, and `exp` is at most 60 s after it. Where there is an `nbf`, it has passed. Our clocks may
        differ by 30 s (TOKEN-5).
     6. `jti` is 1 to 128 printable ASCII characters.
-    7. `kid` names one of the keys; without it, there is one key only.
+    7. `kid` names one of the P-256 keys; without it, there is one only.
     8. The signature is by that key.
 
     That it is used once is for the transaction that it authorizes, as with a DPoP proof (PROOF-2).
@@ -62,17 +62,16 @@ def verify(
         raise _refused("jti has to be 1 to 128 printable characters")
     key = _selected(keys, header.get("kid"))  # 7
     try:
-        public_key = jwt.public_key(key.x, key.y)
+        public_key = jwt.public_key(key.x, key.y or "")
     except ValueError as error:
         raise _refused("the client's key is not a point of P-256") from error
     if not jwt.verify_es256(public_key, unverified.signing_input, unverified.signature):  # 8
         raise _refused("the signature is wrong")
-    jkt = thumbprint({"kty": "EC", "crv": "P-256", "x": key.x, "y": key.y})
-    return Proof(jkt, jti, exp + LEEWAY + _MARGIN)
+    return Proof(thumbprint(key.jwk), jti, exp + LEEWAY + _MARGIN)
 
 
 def _selected(keys: Sequence[Key], kid: object) -> Key:
-    found = [key for key in keys if kid is None or key.kid == kid]
+    found = [key for key in keys if key.y is not None and kid in (None, key.kid)]
     if len(found) != 1:
         raise _refused("kid has to name one of the client's keys")
     return found[0]

@@ -60,13 +60,29 @@ class ClientDocument:
             "client_uri": self.uri,
             "dpop_bound_access_tokens": self.dpop_bound_access_tokens,
             "grant_types": [*sorted(self.grant_types)],
-            "jwks": [[key.x, key.y, key.kid] for key in sorted(self.keys, key=lambda key: (key.x, key.y))],
+            "jwks": [
+                [key.x, key.y, key.kid] for key in sorted(self.keys, key=lambda key: (key.x, key.y or ""))
+            ],
             "jwks_uri": self.jwks_uri,
             "redirect_uris": [*sorted(self.redirect_uris)],
             "scope": None if self.scopes is None else str(self.scopes),
             "token_endpoint_auth_method": self.auth_method.value,
         }
         return b64u(hashlib.sha256(canonicalize(said)).digest())
+
+    def is_at(self, uri: str, kind: str) -> bool:
+        """Tell whether a Signature-Agent of this URL and type is this client (OAUTH-15).
+
+        Its keys are those of the document all the same. "Draft" is draft-ietf-webbotauth-httpsig-protocol-01.
+        """
+        match kind:
+            case "cimd":
+                return uri == self.client_id
+            case "jwks_uri":
+                return uri == self.jwks_uri
+            case "directory":  # an empty path may be written as a slash (draft §4.4)
+                return uri.removesuffix("/") == origin_of(self.client_id)
+        return False
 
 
 def parse_client_id(text: str, development: bool = False) -> Url:

@@ -8,21 +8,37 @@ from .canonical import Json, unb64u
 MAX_KEYS = 10
 
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})  # of any kind of key
+_ES256 = ("ES256", "ecdsa-p256-sha256")  # as JOSE names it, and as RFC 9421 does
+_ED25519 = ("Ed25519", "EdDSA", "ed25519")
+_PUBLISHED = frozenset(  # with their private halves, in RFC 9421 §B.1.3 and §B.1.4
+    {"qIVYZVLCrPZHGHjP17CTW0_-D9Lfw0EkjqF7xB4FivA", "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public P-256 key for ES256 (RFC 7518 §6.2.1). Whether it is a point of the curve shows at its use."""
+    """A public key: P-256 (RFC 7518 §6.2.1), or Ed25519, which has no `y` (RFC 8037 §2).
+
+    Whether it is a point of its curve shows at its use.
+    """
 
     x: str
-    y: str
+    y: str | None
     kid: str | None = None
+
+    @property
+    def jwk(self) -> dict[str, Json]:
+        """Return the members that make it this key (RFC 7638 §3.2)."""
+        if self.y is None:
+            return {"kty": "OKP", "crv": "Ed25519", "x": self.x}
+        return {"kty": "EC", "crv": "P-256", "x": self.x, "y": self.y}
 
 
 def parse_keys(jwks: Json) -> tuple[Key, ...]:
-    """Read those keys of a JWK Set (RFC 7517 §5) that are for ES256; ValueError.
+    """Read those keys of a JWK Set (RFC 7517 §5) that are for ES256 or Ed25519; ValueError.
 
-    Others are passed over, since their owner may have them for others, but a private one spoils the set.
+    Others are passed over, since their owner may have them for others, but a private one spoils the set. An
+    Ed25519 key signs requests only, and is found by its thumbprint there (OAUTH-14): its `kid` may be any.
     """
     match jwks:
         case {"keys": list(items)} if 1 <= len(items) <= MAX_KEYS:
@@ -31,30 +47,46 @@ def parse_keys(jwks: Json) -> tuple[Key, ...]:
             raise ValueError(f"a JWK Set here has 1 to {MAX_KEYS} keys")
     if any(key.keys() & _PRIVATE for key in keys):
         raise ValueError("one of the keys is private or a secret, and now it is known: make others")
-    found = tuple(_key(key) for key in keys if _for_es256(key))
+    if any(str(key.get("x")) in _PUBLISHED for key in keys):
+        raise ValueError("one of the keys is an example of RFC 9421, and everybody has its private half")
+    found = tuple(_p256(key) for key in keys if _is_for(key, "EC", "P-256", *_ES256))
     kids = {key.kid for key in found}
-    if not found or len(kids) < len(found) or (len(found) > 1 and None in kids):
-        raise ValueError("a JWK Set here has a P-256 key for ES256, and each of several a kid of its own")
-    return found
+    okp = tuple(_ed25519(key) for key in keys if _is_for(key, "OKP", "Ed25519", *_ED25519))
+    if not found + okp or len(kids) < len(found) or (len(found) > 1 and None in kids):
+        raise ValueError(
+            "a JWK Set here has a P-256 key for ES256 or an Ed25519 key, "
+            "and each of several for ES256 a kid of its own"
+        )
+    return found + okp
 
 
-def _for_es256(jwk: Mapping[str, Json]) -> bool:
+def _is_for(jwk: Mapping[str, Json], kty: str, crv: str, *algs: str) -> bool:
     operations = jwk.get("key_ops", ["verify"])
     return (
-        (jwk.get("kty"), jwk.get("crv")) == ("EC", "P-256")
+        (jwk.get("kty"), jwk.get("crv")) == (kty, crv)
         and jwk.get("use", "sig") == "sig"
-        and jwk.get("alg", "ES256") == "ES256"
+        and jwk.get("alg", algs[0]) in algs
         and isinstance(operations, list)
         and "verify" in operations
     )
 
 
-def _key(jwk: Mapping[str, Json]) -> Key:
+def _p256(jwk: Mapping[str, Json]) -> Key:
     match jwk:
         case {"x": str(x), "y": str(y)} if len(unb64u(x)) == len(unb64u(y)) == 32:
-            kid = jwk.get("kid")
-        case _:
-            raise ValueError("x and y of a P-256 key are 32 bytes each, in base64url")
+            return Key(x, y, _kid(jwk))
+    raise ValueError("x and y of a P-256 key are 32 bytes each, in base64url")
+
+
+def _ed25519(jwk: Mapping[str, Json]) -> Key:
+    match jwk:
+        case {"x": str(x)} if len(unb64u(x)) == 32:
+            return Key(x, None, _kid(jwk))
+    raise ValueError("x of an Ed25519 key is 32 bytes, in base64url")
+
+
+def _kid(jwk: Mapping[str, Json]) -> str | None:
+    kid = jwk.get("kid")
     if not isinstance(kid, str | None):
         raise ValueError("a kid is a text")
-    return Key(x, y, kid)
+    return kid

@@ -20,7 +20,7 @@ _BAD_CODE = Refusal(
     Code.INVALID_GRANT, "This code is not good: it ran out, was used, or is another client's."
 )
 _USED_ASSERTION = Refusal(
-    Code.INVALID_CLIENT, "This client assertion was used before. Make a new one each time."
+    Code.INVALID_CLIENT, "This client assertion or signature was used before. Make a new one each time."
 )
 
 
@@ -28,7 +28,8 @@ _USED_ASSERTION = Refusal(
 class Caller:
     """An attested agent that proved itself at an endpoint: who, with which document, and the proofs to spend.
 
-    `jkt` is the key of `proof`; where there is none, one that the agent only named.
+    `assertion` may be a signature as well (OAUTH-14). `jkt` is the key of `proof`; where there is none, one that
+    the agent only named.
     """
 
     agent: Agent
@@ -39,7 +40,10 @@ class Caller:
 
 
 def authenticate(tx: Tx, assertion: Proof, agent: Agent | None) -> Refusal | None:
-    """Use up a client assertion (OAUTH-1), and see that the agent is not revoked; None for an API of the site."""
+    """Use up a client assertion (OAUTH-1) or signature (OAUTH-14), and see that the agent is not revoked.
+
+    `agent` is None for an API of the site.
+    """
     if not tx.use_proof(assertion):
         return _USED_ASSERTION
     known = tx.agent(agent.client_id) if agent is not None else None

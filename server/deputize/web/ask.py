@@ -25,17 +25,18 @@ Shape = Mapping[str, type]
 class Ask:
     """A request and the authority that it asks. `now` is the same second for everything in it."""
 
-    __slots__ = ("authority", "now", "request", "session_digest")
+    __slots__ = ("authority", "body", "now", "request", "session_digest")
 
     def __init__(self, request: Request, authority: Authority) -> None:
         """Read nothing yet."""
         self.request = request
+        self.body = b""
         self.authority = authority
         self.now = authority.now()
         self.session_digest = session.read_cookie(authority.sealer, request.cookies.get(session.COOKIE))
 
     async def bytes(self) -> bytes:
-        """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
+        """Return the body, and keep it; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
 
         One that came so slowly that `now` is of the past is Refused(invalid_request) (JSON-4).
         """
@@ -46,7 +47,8 @@ class Ask:
                 raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
         if self.authority.now() - self.now > MAX_DELAY:  # JSON-4
             raise Refused(Code.INVALID_REQUEST, "The body took too long. Send the request again.")
-        return bytes(body)
+        self.body = bytes(body)
+        return self.body
 
     async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
         """Return a JSON object with exactly these members and types (JSON-1 to JSON-3)."""
@@ -160,6 +162,11 @@ class Ask:
         """Tell whether the request has this header."""
         return header in self.request.headers
 
+    @property
+    def url(self) -> str:
+        """Return what the request is for, without query: the path is ours, the host the issuer's (PROOF-1)."""
+        return self.authority.policy.site.issuer + get_route_path(self.request.scope)
+
     def proof(
         self,
         header: str,
@@ -168,14 +175,11 @@ class Ask:
         bound: Mapping[str, str] | None = None,
         nonce: Callable[[object], bool] | None = None,
     ) -> Proof:
-        """Verify a proof of possession for this very request (PROOF-1); the path is ours, the host the issuer's."""
-        request = self.request
-        url = self.authority.policy.site.issuer + get_route_path(request.scope)
-        values = request.headers.getlist(header)
+        """Verify a proof of possession for this very request (PROOF-1)."""
         return dpop.verify(
-            values,
-            request.method,
-            url,
+            self.request.headers.getlist(header),
+            self.request.method,
+            self.url,
             self.now,
             access_token=access_token,
             jkt=jkt,

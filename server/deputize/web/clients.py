@@ -1,5 +1,6 @@
 """Finding out who a client is: in the policy, or at its own origin, where the policy allows that origin."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..protocol import canonical
@@ -16,7 +17,7 @@ _ROTATION = 10  # seconds after which a key that is not among those known may be
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client that says it is one; that it is, its assertion has to prove."""
+    """A client that says it is one; that it is, its assertion or signature has to prove."""
 
     document: ClientDocument
     assurance: Assurance
@@ -64,15 +65,17 @@ class Clients:
             return False
         return client_id in self._policy.registered or origin in self._policy.ceiling.origins
 
-    async def keys(self, document: ClientDocument, kid: str | None, now: int) -> tuple[Key, ...]:
-        """Return a client's keys, fetched if need be, and again if none of them is `kid`: keys rotate.
+    async def keys(
+        self, document: ClientDocument, wanted: Callable[[Key], bool], now: int
+    ) -> tuple[Key, ...]:
+        """Return a client's keys, fetched if need be, and again if none of them is `wanted`: keys rotate.
 
         Refused(invalid_client_metadata) for a JWK Set that cannot be used, and as `Fetcher.json`.
         """
         if document.jwks_uri is None:
             return document.keys
         keys = await self._fetch_keys(document.jwks_uri)
-        if kid is not None and all(key.kid != kid for key in keys):
+        if not any(map(wanted, keys)):
             keys = await self._fetch_keys(document.jwks_uri, now - _ROTATION)
         return keys
 

@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl
 
 from starlette.datastructures import ImmutableMultiDict
 
-from ..crypto import client_assertion, jwt
+from ..crypto import client_assertion, http_signature, jwt
+from ..crypto.http_signature import Signed
 from ..crypto.keys import thumbprint
 from ..protocol.agent import Agent
 from ..protocol.client import ClientDocument
@@ -81,7 +82,7 @@ def check_target(ask: Ask, form: Form, *names: str) -> None:
 
 
 async def party(ask: Ask, form: Form, since: int = 0) -> Party:
-    """Know an attested agent by its client assertion and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
+    """Know an attested agent by its assertion or signature, and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
 
     Its document was fetched at `since` or later. Refused(invalid_client), Refused(invalid_dpop_proof), or
     Refused(use_dpop_nonce) with the `nonce` to use.
@@ -128,7 +129,7 @@ def thumbprint_in(form: Form) -> Jkt:
 
 
 async def client_alone(ask: Ask, form: Form) -> tuple[Agent, Proof]:
-    """Know an attested agent by its assertion only, as introspection and revocation do; Refused(invalid_client)."""
+    """Know an attested agent without a proof, as introspection and revocation do; Refused(invalid_client)."""
     _, agent, assertion = await _client(ask, form)
     return agent, assertion
 
@@ -141,6 +142,7 @@ def api(ask: Ask, form: Form) -> Proof | None:
     policy = ask.authority.policy
     if form.get("client_id", _issuer_of(form)) != policy.api.audience:
         return None
+    _signature(ask, form)
     keys = tuple(
         Key(str(key["x"]), str(key["y"]), str(key.get("kid") or thumbprint(key))) for key in policy.api.keys
     )
@@ -148,17 +150,52 @@ def api(ask: Ask, form: Form) -> Proof | None:
 
 
 async def _client(ask: Ask, form: Form, since: int = 0) -> tuple[ClientDocument, Agent, Proof]:
+    signed = _signature(ask, form)
     client_id = form.get("client_id", _issuer_of(form))
     if not client_id:
-        raise Refused(Code.INVALID_CLIENT, "Authenticate with private_key_jwt: send a client_assertion.")
+        detail = "Authenticate with private_key_jwt, by a client_assertion, or sign the request and send client_id."
+        raise Refused(Code.INVALID_CLIENT, detail)
     authority = ask.authority
     client = await authority.clients.find(client_id, since)
-    kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
-    keys = await authority.clients.keys(client.document, kid if isinstance(kid, str) else None, ask.now)
-    assertion = _assertion(ask, form, keys, client_id)
+    if signed is None:
+        kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
+        keys = await authority.clients.keys(client.document, lambda key: kid in (None, key.kid), ask.now)
+        proof = _assertion(ask, form, keys, client_id)
+    else:
+        proof = await _by_signature(ask, client.document, signed)
     document = client.document
     agent = Agent(document.client_id, client.assurance, None, None, ask.now, document.name)
-    return document, agent, assertion
+    return document, agent, proof
+
+
+async def _by_signature(ask: Ask, document: ClientDocument, signed: Signed) -> Proof:
+    if not document.is_at(signed.agent, signed.kind):  # OAUTH-15
+        detail = "The Signature-Agent is not the client that client_id names, or its type is not known here."
+        raise Refused(Code.INVALID_CLIENT, detail)
+    keys = await ask.authority.clients.keys(
+        document, lambda key: thumbprint(key.jwk) == signed.keyid, ask.now
+    )
+    return http_signature.verify(signed, keys)
+
+
+def _signature(ask: Ask, form: Form) -> Signed | None:
+    """Read the signature of a request, if it has one, good but for its key (OAUTH-14); Refused(invalid_client).
+
+    Refused(invalid_request) for one beside an assertion (RFC 6749 §2.3), and for one of a page's request: a
+    browser that signs whatever it sends would be led by any page to speak for its owner.
+    """
+    headers, query = ask.request.headers, ask.request.url.query
+    url = ask.url + (f"?{query}" if query else "")
+    signed = http_signature.read(
+        http_signature.Request(ask.request.method, url, headers.getlist, ask.body), ask.now
+    )
+    if signed is None:
+        return None
+    if {"client_assertion", "client_assertion_type"} & form.keys():
+        raise Refused(Code.INVALID_REQUEST, "Authenticate in one way: by an assertion or by a signature.")
+    if ask.has("origin") or headers.get("sec-fetch-site", "none") != "none":
+        raise Refused(Code.INVALID_REQUEST, "A signature proves nothing here of a request that a page made.")
+    return signed
 
 
 def _assertion(ask: Ask, form: Form, keys: tuple[Key, ...], client_id: str) -> Proof:
