@@ -212,6 +212,24 @@ def test_an_agent_without_a_browser_is_deputized_by_a_code(
     assert result.value["_meta"]["agent"] == {"clientId": runner.client_id, "assurance": "origin"}
 
 
+def test_an_agent_in_the_page_passes_its_evidence_in_the_options(ada: Principal, runner: Attested) -> None:
+    """EVID-1: the platform drops options that it does not know, so the shim moves this one into the input."""
+    ada.deputizes(runner)
+    execute = """async ([name, input, evidence]) => {
+        const tool = (await document.modelContext.getTools()).find((tool) => tool.name === name);
+        return document.modelContext.executeTool(tool, input, { deputize_delegation: evidence });
+    }"""
+    given = ["get_balance", {}, runner.member("get_balance")]
+    result = json.loads(ada.tab.evaluate(execute, given))
+    assert result["_meta"]["agent"] == {"clientId": runner.client_id, "assurance": "origin"}
+    assert ada.bank.record("call.approved")[-1]["client_id"] == runner.client_id
+    again = json.loads(ada.tab.evaluate(execute, given))  # spent
+    assert again["structuredContent"]["code"] == "invalid_dpop_proof"
+    bad = json.loads(ada.tab.evaluate(execute, ["get_balance", {}, "~"]))
+    assert bad["structuredContent"]["code"] == "invalid_token"  # never taken for none
+    assert ada.human.sees() is None
+
+
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 

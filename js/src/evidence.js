@@ -45,6 +45,30 @@ export function withoutEvidence(input) {
 }
 
 /**
+ * Moves what an in-page agent passes in `executeTool`'s options into the input: platforms drop options that they do not know.
+ * What is absent, null or empty there leaves the input as it is.
+ *
+ * @param {unknown} input an object, or its JSON text for some polyfills
+ * @param {unknown} options
+ * @returns {unknown} the input to use; what is none is for the platform to refuse
+ */
+export function moveEvidence(input, options) {
+  if (typeof options !== 'object' || options === null) return input;
+  const carried = Reflect.get(options, MEMBER);
+  if (carried === undefined || carried === null || carried === '') return input;
+  const asText = typeof input === 'string';
+  let copy;
+  try {
+    copy = parse(asText ? input : stringify(input ?? {}));
+  } catch {
+    return input;
+  }
+  if (typeof copy !== 'object' || copy === null || isArray(copy)) return input;
+  const moved = { ...copy, [MEMBER]: carried };
+  return asText ? stringify(moved) : moved;
+}
+
+/**
  * Declares the member in a schema that is about to be registered: clients drop what is not declared.
  *
  * @param {unknown} schema as the page gave it

@@ -1,10 +1,11 @@
 /**
- * Puts the gate into every tool that is registered from now on, by replacing one method of the platform's own object
- * (SHIM-1), and reports the tools that got past it (SHIM-9).
+ * Puts the gate into every tool that is registered from now on, by replacing a method of the platform's own object
+ * (SHIM-1), and reports the tools that got past it (SHIM-9). A second method is replaced for in-page agents only: it carries
+ * their evidence (EVID-1), and nothing hangs on it.
  */
 
 import { argsS256 } from './canonical.js';
-import { declareEvidence } from './evidence.js';
+import { declareEvidence, moveEvidence } from './evidence.js';
 import * as natives from './natives.js';
 
 /** @import { Gate } from './gate.js' */
@@ -20,6 +21,7 @@ const { apply, console, defineProperty, getPrototypeOf, hasOwn, isAborted, liste
  */
 const REPORT_DELAY = 2000;
 const REGISTER = 'registerTool';
+const EXECUTE = 'executeTool';
 /** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
 const MEMBERS = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'execute'];
 
@@ -41,7 +43,8 @@ export class Patch {
   constructor(context, gate) {
     this.#context = context;
     this.#gate = gate;
-    this.#replace(ownerOf(context));
+    replace(context, REGISTER, this.#register.bind(this));
+    if (EXECUTE in context) replace(context, EXECUTE, execute);
     if (typeof context.addEventListener === 'function') {
       listen(context, 'toolchange', () => this.#report());
     }
@@ -81,22 +84,6 @@ export class Patch {
    */
   tool(name) {
     return this.#guarded.get(name);
-  }
-
-  /** @param {object} owner of `registerTool` */
-  #replace(owner) {
-    const descriptor = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(owner, REGISTER));
-    const original = /** @type {Function} */ (descriptor.value);
-    const register = this.#register.bind(this);
-    // Method shorthand: like the native one it has no `prototype` and cannot be constructed.
-    const { registerTool } = {
-      /** @param {unknown[]} args */
-      registerTool(...args) {
-        return register(original, this, args);
-      },
-    };
-    defineProperty(registerTool, 'length', { ...own(Object.getOwnPropertyDescriptor(original, 'length')) });
-    defineProperty(owner, REGISTER, own({ ...descriptor, value: registerTool }));
   }
 
   /**
@@ -161,15 +148,36 @@ export function alias(context) {
 }
 
 /**
- * The object in the chain that has `registerTool` of its own: the interface's prototype, or a polyfill's plain object.
+ * Puts `work` in the place of a method, where the chain has it: the interface's prototype, or a polyfill's plain object.
  *
  * @param {object} context
- * @returns {object}
+ * @param {string} name
+ * @param {(original: Function, self: unknown, args: unknown[]) => unknown} work
  */
-function ownerOf(context) {
+function replace(context, name, work) {
   let owner = context;
-  while (!hasOwn(owner, REGISTER)) owner = getPrototypeOf(owner);
-  return owner;
+  while (!hasOwn(owner, name)) owner = getPrototypeOf(owner);
+  const descriptor = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(owner, name));
+  const original = /** @type {Function} */ (descriptor.value);
+  // Method shorthand: like the native one it has no `prototype` and cannot be constructed.
+  const { [name]: value } = {
+    /** @param {unknown[]} args */
+    [name](...args) {
+      return work(original, this, args);
+    },
+  };
+  defineProperty(value, 'length', { ...own(Object.getOwnPropertyDescriptor(original, 'length')) });
+  defineProperty(owner, name, own({ ...descriptor, value }));
+}
+
+/**
+ * @param {Function} original
+ * @param {unknown} self
+ * @param {unknown[]} args the tool, its input, and options
+ */
+async function execute(original, self, args) {
+  if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
+  return apply(original, self, args);
 }
 
 /**

@@ -24,6 +24,12 @@ class MinimalContext extends EventTarget {
     this.dispatchEvent(new Event('toolchange'));
   }
 
+  /** @param {Tool} tool @param {unknown} input @param {{signal?: AbortSignal, deputize_delegation?: unknown}} [options] */
+  async executeTool(tool, input, options) {
+    if (!this.#tools.has(tool.name)) throw new DOMException('no such tool', 'NotFoundError');
+    return this.run(tool.name, input, { signal: options?.signal });
+  }
+
   async getTools() {
     return [...this.#tools.values()];
   }
@@ -46,6 +52,7 @@ const gate = /** @type {import('../src/gate.js').Gate} */ (
   })
 );
 const original = Object.getOwnPropertyDescriptor(MinimalContext.prototype, 'registerTool') ?? {};
+const originalExecute = Object.getOwnPropertyDescriptor(MinimalContext.prototype, 'executeTool') ?? {};
 /** @type {MinimalContext} */
 let context;
 /** @type {Patch} */
@@ -56,7 +63,7 @@ beforeEach(() => {
   context = new MinimalContext();
   patch = new Patch(/** @type {ModelContext} */ (context), gate);
 });
-afterEach(() => void Object.defineProperty(MinimalContext.prototype, 'registerTool', original));
+afterEach(() => void Object.defineProperties(MinimalContext.prototype, { registerTool: original, executeTool: originalExecute }));
 
 const plain = () => ({ name: 'a', description: 'A tool', inputSchema: { type: 'object' }, execute: (/** @type {unknown[]} */ ...all) => all });
 
@@ -151,6 +158,62 @@ describe('the replacement looks like the native method', () => {
   });
 });
 
+describe('EVID-1: an in-page agent passes its evidence in the options', () => {
+  const [input, deputize_delegation] = [{ x: 1 }, 'token~proof'];
+
+  test('which the shim moves into the input, and nothing else', async () => {
+    await context.registerTool(plain());
+    const { signal } = new AbortController();
+    const passed = { deputize_delegation, signal };
+    assert.deepEqual(await context.executeTool({ name: 'a' }, input, passed), [{ x: 1, deputize_delegation }, 'client']);
+    assert.equal(calls[0]?.signal, signal);
+    assert.deepEqual([input, passed], [{ x: 1 }, { deputize_delegation, signal }]);
+  });
+
+  test('in place of what the input had, so that nobody is heard twice', async () => {
+    await context.registerTool(plain());
+    await context.executeTool({ name: 'a' }, { ...input, deputize_delegation: 'old' }, { deputize_delegation });
+    assert.deepEqual(calls[0]?.input, { x: 1, deputize_delegation });
+  });
+
+  for (const none of [undefined, null, '']) {
+    test(`${none === '' ? 'an empty one' : none} is none, and the input stays as it is`, async () => {
+      await context.registerTool(plain());
+      const carried = { ...input, deputize_delegation };
+      await context.executeTool({ name: 'a' }, carried, { deputize_delegation: none });
+      await context.executeTool({ name: 'a' }, carried);
+      assert.deepEqual(calls.map((call) => call.input), [carried, carried]);
+    });
+  }
+
+  test('bad evidence is moved as it is, for the gate to refuse', async () => {
+    await context.registerTool(plain());
+    await context.executeTool({ name: 'a' }, input, { deputize_delegation: 5 });
+    assert.deepEqual(calls[0]?.input, { x: 1, deputize_delegation: 5 });
+  });
+
+  test('what is wrong with a call is told by the platform, as ever', async () => {
+    const broken = {
+      get deputize_delegation() {
+        throw new TypeError('no');
+      },
+    };
+    await assert.rejects(context.executeTool({ name: 'none' }, input, { deputize_delegation }), { name: 'NotFoundError' });
+    await assert.rejects(context.executeTool({ name: 'a' }, input, broken), { name: 'TypeError' });
+    assert.deepEqual([context.executeTool.name, context.executeTool.length], ['executeTool', 3]);
+    assert.equal(Object.hasOwn(context.executeTool, 'prototype'), false);
+  });
+
+  test('a platform that has no executeTool needs none', () => {
+    const { executeTool: _, getTools: __, ...others } = Object.getOwnPropertyDescriptors(MinimalContext.prototype);
+    class Poorer extends EventTarget {}
+    Object.defineProperties(Poorer.prototype, others);
+    assert.equal('executeTool' in new Poorer(), false);
+    new Patch(/** @type {ModelContext} */ (/** @type {unknown} */ (new Poorer())), gate);
+    assert.equal('executeTool' in new Poorer(), false);
+  });
+});
+
 describe('HASH-3: the definition', () => {
   test('is what the page registered, at that moment', async () => {
     const tool = plain();
@@ -223,6 +286,8 @@ describe('over @mcp-b/webmcp-polyfill', () => {
     const [tool] = await polyfilled.getTools();
     assert.equal(await polyfilled.executeTool(tool, '{"x":1}'), '[{"x":1},"client"]');
     assert.deepEqual(calls.map(({ tool, input }) => [tool.name, input]), [['a', { x: 1 }]]);
+    await polyfilled.executeTool(tool, '{"x":1}', { deputize_delegation: 'token~proof' }); // EVID-1
+    assert.deepEqual(calls[1]?.input, { x: 1, deputize_delegation: 'token~proof' });
     assert.deepEqual(await patch.unguarded(), []);
   });
 });
