@@ -109,7 +109,6 @@ export class Gate {
       const { args, evidence } = taken;
       const circumstances = { direct, rule, config, user: config.user, evidence };
       const outcome = await this.#share(tool, execute, args, signal, circumstances);
-      // `left`: it ended in the moment between the last one's leaving and our coming.
       if (outcome.kind !== 'stale' && outcome.kind !== 'left') return { outcome };
       if (evidence && outcome.kind === 'stale') judged = outcome;
       if (again) return { outcome, facts: reason(outcome).code === 'login_required' ? facts : {} };
@@ -146,10 +145,26 @@ export class Gate {
     } else {
       id = natives.stringify([tool.name, await argsS256(args.value), definition, user.id, direct]);
     }
+    for (;;) {
+      const outcome = await this.#join(id, call, execute, signal);
+      if (outcome.kind !== 'left' || !call.judged) return outcome;
+      // Its proof is spent, and is not shown again. What the authority said of this call is as good as before, if that was yes.
+      if (call.judged.body.state !== 'approved') return refused('call_state', id);
+    }
+  }
+
+  /**
+   * @param {string} id
+   * @param {Call} call
+   * @param {Execute} execute
+   * @param {AbortSignal | undefined} signal
+   * @returns {Promise<Outcome>} `left`: of a flow that ended in the moment between its last one's leaving and our coming
+   */
+  #join(id, call, execute, signal) {
     const running = this.#flows.get(id);
     const flow = running ?? new Flow();
     flow.execute = execute;
-    const outcome = flow.join(direct ? Infinity : (this.#patience ?? config.patience), signal);
+    const outcome = flow.join(call.direct ? Infinity : (this.#patience ?? call.config.patience), signal);
     if (!running) {
       this.#flows.set(id, flow);
       void this.#run(id, flow, call);

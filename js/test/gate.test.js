@@ -6,6 +6,8 @@ import { TestAuthority } from './authority.js';
 import { page, registered } from './harness.js';
 import { clock, stored } from './platform.js';
 
+const { Gate } = await import('../src/gate.js');
+
 /** @import { Client } from '../src/types.js' */
 /** @typedef {any} Result any: what an agent gets, read by a test */
 
@@ -496,5 +498,52 @@ describe('CALL-7: the user directly', () => {
     const settled = await Promise.all([own, agents]);
     assert.equal(settled.filter((result) => codeOf(result) === 'declined').length, 1);
     assert.equal(runs.length, 1);
+  });
+});
+
+describe('EVID-2: evidence is shown once', () => {
+  const pair = 'eyJ0.eyJzY29wZSI6IiJ9.c2ln~eyJ0.eyJqdGkiOiJ4In0.c2ln';
+
+  /**
+   * A gate before an authority that judges two equal calls so, and whose first flow has ended without anybody when the second comes.
+   *
+   * @param {...string} states
+   */
+  async function crossing(...states) {
+    const { authority, keyring } = page(server);
+    const seen = { judged: 0, decided: 0 };
+    /** @type {(left: any) => void} any: a decision */
+    let leave = () => {};
+    const decisions = {
+      judge: async () => ({ callId: 'cal_1', body: { state: states[seen.judged++], call_token: 'token' }, tokens: null }),
+      decide: (/** @type {unknown} */ _, /** @type {any} */ call) =>
+        seen.decided++ === 0 ? new Promise((resolve) => (leave = resolve)) : Promise.resolve(call.judged),
+    };
+    const parts = /** @type {any} */ ({ authority, keyring, decisions, delivered: { add() {} }, patience: null });
+    const gate = new Gate(parts);
+    const controller = new AbortController();
+    const input = { deputize_delegation: pair };
+    const first = gate.call(registered('get_balance'), execute, input, controller.signal);
+    while (seen.decided < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    const second = gate.call(registered('get_balance'), execute, input, undefined);
+    while (seen.judged < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setTimeout(resolve, 1)); // the second has joined
+    controller.abort();
+    leave({ outcome: { kind: 'left' } });
+    return { seen, results: /** @type {Result[]} */ (await Promise.all([first, second])) };
+  }
+
+  test('who comes to a question that is over is told to look, and its spent proof is not sent again', async () => {
+    const { seen, results } = await crossing('pending', 'pending');
+    assert.deepEqual(results.map(codeOf), ['cancelled', 'call_state']);
+    assert.equal(results[1].structuredContent.correlation_id, 'cal_1');
+    assert.equal(results[1].structuredContent.retryable, true);
+    assert.deepEqual([seen.judged, runs.length], [2, 0]);
+  });
+
+  test('who was allowed by then runs by that, once', async () => {
+    const { seen, results } = await crossing('pending', 'approved');
+    assert.deepEqual(results.map(codeOf), ['cancelled', undefined]);
+    assert.deepEqual([seen.judged, seen.decided, runs.length], [2, 2, 1]);
   });
 });
