@@ -1,5 +1,6 @@
 """Constraints: whatever is granted after narrowing was granted before (CONS-1 to CONS-3)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -196,11 +197,78 @@ def test_hours_of_the_day(hours: Any, at: str, yes: bool) -> None:
         ({"sum": {"/amount": 5}}, {"sum": {"/amount": 6}}, "pay"),
         ({"not_after": 5}, {"not_after": 6}, "pay"),
         ({"not_before": 5}, {"not_before": 4}, "pay"),
+        ({"hours": ["09:00", "17:00"]}, {"hours": ["09:00", "16:59"]}, None),
+        ({"hours": ["09:00", "17:00"]}, {"hours": ["08:59", "12:00"]}, "pay"),
+        ({"hours": ["22:00", "06:00"]}, {"hours": ["23:00", "01:00"]}, None),
+        ({"hours": ["22:00", "06:00"]}, {"hours": ["21:00", "07:00"]}, "pay"),
+        ({"hours": ["09:00", "17:00"]}, {"max_calls": 3}, None),
+        ({"max_calls": 3}, {"hours": ["00:00", "23:59"]}, None),
     ],
 )
 def test_asking_for_more_is_noticed(held: Any, asked: Any, wider: str | None) -> None:  # CONS-2
     base = {"type": "webmcp_tool", "tool": "pay"}
     assert Constraints.parse([{**base, **held}]).widened_by(Constraints.parse([{**base, **asked}])) == wider
+
+
+LOOSE: dict[str, Any] = {"type": "webmcp_tool", "tool": "pay", "max_calls": 10, "sum": {"/amount": 9}}
+TIGHT: dict[str, Any] = {"type": "webmcp_tool", "tool": "pay", "max_calls": 3}
+
+
+@pytest.mark.parametrize(
+    ("asked", "wider"),
+    [
+        ([LOOSE], "pay"),  # its own limit once, but a tighter one holds by now
+        ([LOOSE, TIGHT], None),  # all that it has
+        ([TIGHT], None),
+        ([LOOSE, {**TIGHT, "max_calls": 4}], "pay"),
+        ([{**TIGHT, "tool": "read", "max_calls": 99}], None),
+        ([], None),
+    ],
+)
+def test_a_limit_that_was_narrowed_cannot_be_asked_for_again(asked: Any, wider: str | None) -> None:  # CONS-2
+    held = Constraints.parse([LOOSE]).narrow(Constraints.parse([TIGHT]))
+    assert held.widened_by(Constraints.parse(asked)) == wider
+
+
+def test_hours_that_have_nothing_in_common_leave_nothing_to_ask_for() -> None:  # CONS-2
+    spans: Any = (["09:00", "17:00"], ["22:00", "06:00"], ["11:00", "13:00"])
+    details: list[Any] = [[{"type": "webmcp_tool", "tool": "pay", "hours": span}] for span in spans]
+    day, night, noon = map(Constraints.parse, details)
+    never = day.narrow(night)
+    assert never.widened_by(noon) == "pay"
+    assert never.widened_by(never) is None
+
+
+def without_schemas(held: Constraints) -> Constraints:
+    return Constraints(tuple(replace(part, schema=None) for part in held.parts))
+
+
+@given(constraints, constraints, constraints)
+def test_what_a_narrowed_grant_has_can_be_asked_for_and_no_more(
+    a: Constraints, b: Constraints, asked: Constraints
+) -> None:  # CONS-2
+    held = a.narrow(b)
+    assert held.widened_by(held) is None
+    if a.widened_by(asked) is not None:  # narrowing has not made it less
+        assert held.widened_by(asked) is not None
+
+
+@given(constraints, constraints, st.lists(calls, max_size=6))
+def test_what_is_not_wider_allows_no_more_in_any_kind_of_limit_that_it_names(
+    held: Constraints, asked: Constraints, walk: Any
+) -> None:  # CONS-2
+    """Schemas aside, which are not compared; kinds that are not named stay as they are."""
+    held, asked = without_schemas(held), without_schemas(asked)
+    if held.widened_by(asked) is not None:
+        return
+    kinds = ("max_calls", "sums", "not_before", "not_after", "hours")
+    for kind in kinds:
+        others: dict[str, Any] = {other: {} if other == "sums" else None for other in kinds if other != kind}
+        had, wanted = (Constraints(tuple(replace(p, **others) for p in c.parts)) for c in (held, asked))
+        named = {part.tool for part in wanted.parts if getattr(part, kind)}
+        played = [call for call in walk if call[0] in named]
+        done = [call for call, yes in zip(played, allowed(wanted, played), strict=True) if yes]
+        assert all(allowed(had, done))
 
 
 def test_equal_in_python_is_not_equal_in_json() -> None:  # CONS-2

@@ -23,6 +23,7 @@ _MEMBERS = frozenset({"type", "tool", "schema", "max_calls", "sum", "not_before"
 _POINTER = re.compile(r"(?:/[A-Za-z0-9_.$-]{1,64}){1,8}\Z")  # RFC 6901, of names that look like no sentence
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
 _MAX_COUNT = 10**9
+_DAY = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60)]
 _END_OF_TIME = 253402300800  # the first second of the year 10000, which no calendar here can write
 
 
@@ -91,7 +92,7 @@ class Constraint:
             return "its time has not come yet"
         if self.not_after is not None and now >= self.not_after:  # TOKEN-5
             return "its time is over"
-        if self.hours is not None and not _within(self.hours, now):
+        if self.hours is not None and not _within(self.hours, _clock(now)):
             return f"it is allowed from {self.hours[0]} to {self.hours[1]} UTC only"
         if self.schema is not None and (fault := self.schema.fault(arguments)) is not None:
             return f"the arguments go beyond what was allowed: {fault}"
@@ -145,11 +146,18 @@ class Constraints:
         )._bounded()
 
     def widened_by(self, asked: "Constraints") -> str | None:
-        """Name the tool of an asked constraint that is looser than one that holds, or None (CONS-2)."""
-        known = self._spelled()
-        for part in asked.parts:
-            if _spelled(part) not in known and any(_looser(part, held) for held in self.parts):
-                return part.tool
+        """Name the tool for which more is asked than holds, or None (CONS-2).
+
+        What is asked counts as a whole: who repeats all limits of a grant, loose and tight, asks for what it has; who
+        repeats a loose one alone asks for more than the tight one leaves. Schemas are not compared.
+        """
+        for tool in dict.fromkeys(part.tool for part in asked.parts):
+            wanted, held = asked._bounds(tool), self._bounds(tool)
+            if any(limit > held.get(kind, limit) for kind, limit in wanted.items()):
+                return tool
+            times, open_at = asked._hours(tool), self._hours(tool)
+            if times is not None and open_at is not None and not times <= open_at:
+                return tool
         return None
 
     def covers(self, other: "Constraints") -> bool:
@@ -181,6 +189,26 @@ class Constraints:
 
     def _spelled(self) -> frozenset[bytes]:
         return frozenset(_spelled(part) for part in self.parts)
+
+    def _bounds(self, tool: str) -> dict[str, int]:
+        """Return the tightest limit of each kind, so written that less is tighter."""
+        tightest: dict[str, int] = {}
+        for part in self._of(tool):
+            earliest = None if part.not_before is None else -part.not_before
+            told = {"calls": part.max_calls, "until": part.not_after, "from": earliest, **part.sums}
+            for kind, limit in told.items():
+                if limit is not None:
+                    tightest[kind] = min(limit, tightest.get(kind, limit))
+        return tightest
+
+    def _hours(self, tool: str) -> frozenset[str] | None:
+        """Return the minutes of the day that all spans have in common; None without any span."""
+        spans = [part.hours for part in self._of(tool) if part.hours is not None]
+        return (
+            frozenset(clock for clock in _DAY if all(_within(each, clock) for each in spans))
+            if spans
+            else None
+        )
 
     def _of(self, tool: str) -> Iterable[Constraint]:
         return (part for part in self.parts if part.tool == tool)
@@ -233,10 +261,13 @@ def _hours(value: Json) -> tuple[str, str]:
     raise _bad('`hours` is a span of the day in UTC, ["09:00", "17:00"]')
 
 
-def _within(hours: tuple[str, str], now: int) -> bool:
+def _within(hours: tuple[str, str], clock: str) -> bool:
     start, end = hours
-    clock = datetime.fromtimestamp(now, UTC).strftime("%H:%M")
     return start <= clock < end if start < end else clock >= start or clock < end
+
+
+def _clock(now: int) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%H:%M")
 
 
 def _amount(arguments: Json, pointer: str) -> int:
@@ -270,15 +301,3 @@ def _at_most(value: int | None, limit: int | None) -> bool:
 
 def _at_least(value: int | None, limit: int | None) -> bool:
     return limit is None or (value is not None and value >= limit)
-
-
-def _looser(asked: Constraint, held: Constraint) -> bool:
-    """Tell whether a part that both have is wider in `asked`: that is asking for more, not for less."""
-    pairs = [(asked.max_calls, held.max_calls), (asked.not_after, held.not_after)]
-    pairs += [(asked.sums.get(pointer), limit) for pointer, limit in held.sums.items()]
-    later = (
-        asked.not_before is not None and held.not_before is not None and asked.not_before < held.not_before
-    )
-    return asked.tool == held.tool and (
-        later or any(a is not None and h is not None and a > h for a, h in pairs)
-    )
