@@ -153,7 +153,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Tokens": _object(
         {
             "access_token": ref("Jwt"),
-            "token_type": _one_of("DPoP"),
+            "token_type": _one_of("DPoP", "Bearer"),
             "expires_in": _SECONDS,
             "refresh_token": _WORD,
             "scope": ref("Scope"),
@@ -212,7 +212,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "TokenRequest": {
         "oneOf": [
             _token_form(
-                "authorization_code", {**_CLIENT, "code": _WORD, "redirect_uri": _URI, "code_verifier": _WORD}
+                "authorization_code",
+                {"code": _WORD, "redirect_uri": _URI, "code_verifier": _WORD},
+                **_CLIENT,
             ),
             _token_form("refresh_token", {"refresh_token": _WORD}, scope=ref("Scope"), **_CLIENT),
             _token_form(DEVICE_CODE, {**_CLIENT, "device_code": _WORD}),
@@ -254,7 +256,7 @@ SCHEMAS: Mapping[str, Schema] = {
         ),
         maxItems=MAX_DETAILS,
     ),
-    "TokenQuestion": _form({**_CLIENT, "token": _WORD}, client_id=_TEXT, token_type_hint=_TEXT),
+    "TokenQuestion": _form({"token": _WORD}, client_id=_TEXT, token_type_hint=_TEXT, **_CLIENT),
     "Introspection": _open({"active": _FLAG}),
     "ServerMetadata": _open({"issuer": _URI, "token_endpoint": _URI, "jwks_uri": _URI}),
     "ResourceMetadata": _open({"resource": _URI, "authorization_servers": _list(_URI)}),

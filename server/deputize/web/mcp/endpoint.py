@@ -71,8 +71,8 @@ class Mcp:
             await self._carry(sdk, exchange, scope, receive, send)
             return
         message_id = message.message_id if message else None
-        issuer = self._authority.policy.site.issuer
-        await answers.refusal_response(refusal, message_id, issuer)(scope, receive, send)
+        policy = self._authority.policy
+        await answers.refusal_response(refusal, message_id, policy)(scope, receive, send)
 
     async def _spend(self, exchange: Exchange) -> None:
         if not await self._authority.store.transact(exchange.known.caller.spend):
@@ -94,8 +94,8 @@ class Mcp:
         async def send_with_status(event: Event) -> None:
             if event["type"] == "http.response.start" and exchange.refusal is not None:
                 event["status"] = answers.status(exchange.refusal)
-                issuer = self._authority.policy.site.issuer
-                answers.add_headers(MutableHeaders(scope=event), exchange.refusal, issuer)
+                headers = MutableHeaders(scope=event)
+                answers.add_headers(headers, exchange.refusal, self._authority.policy)
             await send(event)
 
         await sdk.handle_request({**scope, EXCHANGE: exchange}, replay, send_with_status)

@@ -63,7 +63,7 @@ class Offer:
             {"description": self.description, "inputSchema": self.input_schema, "name": self.tool.name}
         )
 
-    def listed(self) -> dict[str, Json]:
+    def listed(self, approval: bool) -> dict[str, Json]:
         """Return the entry of `tools/list`, with the annotation where an approval may be needed (MCP-5)."""
         writes = any(self.scopes[name].writes for name in self.tool.scopes)
         entry: dict[str, Json] = {
@@ -74,7 +74,7 @@ class Offer:
         }
         if self.tool.title:
             entry["title"] = self.tool.title
-        if self.tool.annotated:
+        if approval:
             # The class is written out, since it is another one when it is left out (SEP-2672 §4.2).
             needed = {"required": "verified", "authenticatorClass": self.tool.authenticator_class.value}
             entry["_meta"] = {ANNOTATION: {**needed}}
