@@ -63,7 +63,8 @@ class Offer:
             {"description": self.description, "inputSchema": self.input_schema, "name": self.tool.name}
         )
 
-    def listed(self, approval: bool) -> dict[str, Json]:
+    @cached_property
+    def listed(self) -> dict[str, Json]:
         """Return the entry of `tools/list`, with the annotation where an approval may be needed (MCP-5)."""
         writes = any(self.scopes[name].writes for name in self.tool.scopes)
         entry: dict[str, Json] = {
@@ -74,7 +75,7 @@ class Offer:
         }
         if self.tool.title:
             entry["title"] = self.tool.title
-        if approval:
+        if self.tool.annotated:
             # The class is written out, since it is another one when it is left out (SEP-2672 §4.2).
             needed = {"required": "verified", "authenticatorClass": self.tool.authenticator_class.value}
             entry["_meta"] = {ANNOTATION: {**needed}}
@@ -88,6 +89,7 @@ class Offers:
         """Offer those with an endpoint."""
         self._policy = policy
         self._handlers: dict[str, Handler] = {}
+        self._found: dict[str, Offer] = {}
 
     def handle(self, name: str, handler: Handler) -> None:
         """Offer a tool of the policy, run by this; ValueError if it is none, or is offered already."""
@@ -104,7 +106,10 @@ class Offers:
         handler = self._handlers.get(name)
         if tool is None or (handler is None and tool.endpoint is None):
             return None
-        return Offer(tool, handler, self._policy.scopes)
+        found = self._found.get(name)
+        if found is None or found.tool is not tool or found.handler is not handler:
+            found = self._found[name] = Offer(tool, handler, self._policy.scopes)
+        return found
 
     def all(self) -> list[Offer]:
         """List all that is offered, in the order of the policy."""
