@@ -1,6 +1,7 @@
 """Signed requests: each check with the least change that fails it (OAUTH-14; RFC 9421, RFC 9530)."""
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from hashlib import sha256, sha512
@@ -59,6 +60,7 @@ def refused(fields: Mapping[str, str | list[str]], part: str, **change: Any) -> 
         check(fields, **change)
     assert caught.value.refusal.code is Code.INVALID_CLIENT
     assert part in caught.value.refusal.detail
+    assert re.fullmatch(r"[ !#-\[\]-~]+", caught.value.refusal.detail)  # RFC 6749 §5.2
 
 
 def changed(field: str, old: str, new: str, **how: Any) -> dict[str, str]:
@@ -243,9 +245,6 @@ class TestCovered:
             '"@status"',
             '"@signature-params"',
             '"@nothing"',
-            '"content-digest";sf',
-            '"content-digest";key="sha-256"',
-            '"@method";req',
             '"date";bs',
             '"date";tr',
             '"x-absent"',
@@ -261,6 +260,14 @@ class TestCovered:
             changed("Signature-Input", '("@method"', f'({component} "@method"'),
             "it covers" if component[0] == '"' and component != '"Date"' else "lower case",
         )
+
+    @pytest.mark.parametrize(
+        "component",
+        ['"content-digest";sf', '"content-digest";key="sha-256"', '"@method";req', '"@target-uri";x'],
+    )
+    def test_and_not_with_parameters(self, component: str) -> None:
+        plain = component.partition(";")[0]
+        refused(changed("Signature-Input", plain, component), "with these parameters")
 
     @pytest.mark.parametrize("component", COVERED)
     def test_each_once(self, component: str) -> None:

@@ -1,25 +1,36 @@
 """Software that knows nothing of us gets a delegation, uses it and checks it: with standards alone."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from http_message_signatures import HTTPMessageSigner, MappingKeyResolver
+from http_message_signatures.algorithms import ED25519
+from http_message_signatures.httpx2 import adapt_message
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey, KeySet, OKPKey
 from tests.interop.strangers import Stranger, stranger
 from tests.web.agents import LOCAL, with_agents
 from tests.web.conftest import POLICY
+from tests.web.strangers import Server, answer, serving
 
 from deputize import settings
 from deputize.agent import AgentKey
 from deputize.app import build
+from deputize.protocol.canonical import b64u
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
 from deputize.testing.server import Site
@@ -28,6 +39,7 @@ pytestmark = pytest.mark.anyio
 
 ARGUMENTS = {"note": "Zoë’s", "amount": 250.0, "z": 1, "a": [True, None]}
 LIMITS = [{"type": "webmcp_tool", "tool": "get_balance", "max_calls": 2}]
+DIRECTORY = "http-message-signatures-directory"
 ASKED = {"scope": "account:read", "details": LIMITS, "tool": "get_balance", "arguments": ARGUMENTS}
 
 
@@ -102,6 +114,100 @@ async def test_an_agent_by_strangers(tmp_path: Path, api_key: Path, flow: str) -
             assert (await agent.hear("introspected")) == {"active": False}  # it has revoked its grant
             assert "use_dpop_nonce" in agent.refused
             assert ("authorization_pending" in agent.refused) == (flow == "device")
+
+
+async def test_an_agent_that_signs_its_requests(tmp_path: Path, api_key: Path) -> None:  # OAUTH-14, OAUTH-15
+    """http-message-signatures and joserfc: the keys are in a directory of their origin, and there is no assertion."""
+    signer = Signer()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = signer.home.requests[-1].split()[1].decode()
+        kind = "application/json" if path == "/agent.json" else f"application/{DIRECTORY}+json"
+        writer.write(answer(json.dumps(signer.publish(path)).encode(), kind=kind))
+        await writer.drain()
+
+    async with (
+        serving(serve) as signer.home,
+        visited(tmp_path / "var", signer.origin, api_key) as page,
+        httpx2.AsyncClient(timeout=30) as signer.http,
+    ):
+        verifier = "v" * 43
+        pushed = await signer.post(
+            f"{page.issuer}/par",
+            response_type="code",
+            redirect_uri=f"{signer.origin}/callback",
+            scope="account:read",
+            code_challenge=b64u(sha256(verifier.encode()).digest()),
+            code_challenge_method="S256",
+        )
+        assert pushed.status_code == 201, pushed.text
+        asked = urlencode({"client_id": signer.home.url, "request_uri": pushed.json()["request_uri"]})
+        agreed = await page.authorize(f"{page.issuer}/authorize?{asked}")
+        code = dict(parse_qsl(urlsplit(agreed.json()["redirect_to"]).query))["code"]
+        got = await signer.post(
+            f"{page.issuer}/token",
+            grant_type="authorization_code",
+            code=code,
+            redirect_uri=f"{signer.origin}/callback",
+            code_verifier=verifier,
+        )
+        assert got.status_code == 200, got.text
+        live = await signer.post(f"{page.issuer}/introspect", token=got.json()["access_token"])
+        assert (live.json()["active"], live.json()["client_id"]) == (True, signer.home.url)
+
+
+@dataclass
+class Signer:
+    """An agent of two keys: one signs its requests, its delegations are bound to the other."""
+
+    home: Server = field(default_factory=Server)
+    http: httpx2.AsyncClient = field(init=False)
+    signing: OKPKey = field(default_factory=lambda: OKPKey.generate_key("Ed25519"))
+    bound: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
+    nonce: str = ""
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.home.port}"
+
+    def publish(self, path: str) -> dict[str, Any]:
+        if path != "/agent.json":
+            return {"keys": [{**self.signing.as_dict(private=False), "kid": self.signing.thumbprint()}]}
+        uris = {
+            "redirect_uris": [f"{self.origin}/callback"],
+            "jwks_uri": f"{self.origin}/.well-known/{DIRECTORY}",
+        }
+        return {"client_id": self.home.url, "client_name": "A signer", **uris}
+
+    async def post(self, url: str, **form: str) -> httpx2.Response:
+        response = await self._post(url, form)
+        if "dpop-nonce" in response.headers:
+            self.nonce = response.headers["dpop-nonce"]
+            response = await self._post(url, form)
+        return response
+
+    async def _post(self, url: str, form: dict[str, str]) -> httpx2.Response:
+        said = {"htm": "POST", "htu": url, "iat": int(time.time()), "jti": token_hex(8), "nonce": self.nonce}
+        header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.bound.as_dict(private=False)}
+        request = self.http.build_request(
+            "POST",
+            url,
+            data={"client_id": self.home.url, **form},
+            headers={"DPoP": jwt.encode(header, said, self.bound), "Signature-Agent": f'bot="{self.origin}"'},
+        )
+        kid = self.signing.thumbprint()
+        keys = MappingKeyResolver(public_keys={}, private_keys={kid: self.signing.as_pem(private=True)})
+        HTTPMessageSigner(signature_algorithm=ED25519, key_resolver=keys).sign(
+            adapt_message(request),
+            key_id=kid,
+            expires=datetime.now(UTC) + timedelta(seconds=30),
+            nonce=token_hex(8),
+            label="bot",
+            tag="web-bot-auth",
+            covered_component_ids=["@method", "@authority", "@path", "dpop", '"signature-agent";key="bot"'],
+            body=request.content,
+        )
+        return await self.http.send(request)
 
 
 async def test_a_no_is_understood(tmp_path: Path, api_key: Path) -> None:  # OAUTH-4

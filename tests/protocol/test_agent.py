@@ -1,4 +1,4 @@
-"""AGENT-2: what each agent may have at most."""
+"""AGENT-2, BEARER-2: what each agent may have at most."""
 
 import pytest
 
@@ -40,3 +40,23 @@ def test_an_agent_that_the_policy_does_not_name_gets_nothing(
     assert CEILING.of(agent) == most
     if assurance is not Assurance.OPAQUE:
         assert Ceiling(OPAQUE).of(agent) == ScopeSet()
+
+
+@pytest.mark.parametrize(
+    ("client_id", "most"),
+    [
+        ("https://agent.example/app.json", ScopeSet.of(["both"])),
+        ("https://other.example/app.json", ScopeSet()),
+        ("https://known.example/agent.json", ScopeSet()),
+        ("agt_x", ScopeSet.of(["both", "opaque"])),
+    ],
+)
+def test_nobody_gains_by_leaving_a_key_out(client_id: str, most: ScopeSet) -> None:
+    """BEARER-2: what shows a document and proves nothing has what both kinds may have."""
+    ceiling = Ceiling(
+        ScopeSet.of(["both", "opaque"]),
+        ScopeSet.of(["both", "origin"]),
+        CEILING.origins,
+        {ClientId("https://known.example/agent.json"): ScopeSet.of(["both"])},
+    )
+    assert ceiling.of(Agent(ClientId(client_id), Assurance.OPAQUE, None, None, 0)) == most

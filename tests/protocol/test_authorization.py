@@ -9,7 +9,7 @@ from deputize.protocol.agent import Agent, Assurance, Ceiling
 from deputize.protocol.authorization import Authorized, decide, known_tool
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import ClientId, GrantId, Jkt, UserId
+from deputize.protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Schema, Tool
@@ -110,3 +110,26 @@ def test_nobody_hands_on_what_the_policy_does_not_let_him_have(
     links = [replace(GRANT, client_id=child, parent_id=GRANT.grant_id), replace(GRANT, client_id=parent)]
     decision = decide(rules, tool, agents[0], links, {}, list, NOW, agents[1:])
     assert isinstance(decision, Authorized) == (asked <= childs and asked <= parents)
+
+
+def test_a_grant_without_a_key_is_good_while_the_policy_says_so_and_for_an_opaque_agent_only() -> None:
+    """BEARER-2, BEARER-5; AGENT-3: whatever is known of the agent when it comes with a key."""
+    agent = Agent(ClientId("https://a.example/agent.json"), Assurance.ORIGIN, None, None, 0)
+    grant = replace(GRANT, client_id=agent.client_id, jkt=NO_KEY)
+    scopes = ScopeSet.of(["a"])
+    for tool, bearer, code in (
+        (Tool("t", scopes), True, None),
+        (Tool("t", scopes), False, Code.AGENT_NOT_ALLOWED),
+        (Tool("t", scopes, opaque=False), True, Code.AGENT_NOT_ALLOWED),
+        (
+            Tool("t", ScopeSet.of(["b"])),
+            True,
+            Code.AGENT_NOT_ALLOWED,
+        ),  # for agents of its origin, not for opaque ones
+    ):
+        ceiling = Ceiling(scopes, ScopeSet.of(["a", "b"]), frozenset({"https://a.example"}))
+        rules = replace(policy(tool, scopes), ceiling=ceiling, bearer=bearer)
+        decision = decide(rules, tool, agent, [grant], {}, list, NOW)
+        assert (decision.code if isinstance(decision, Refusal) else None) is code
+        keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"))], {}, list, NOW)
+        assert isinstance(keyed, Authorized)

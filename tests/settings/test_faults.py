@@ -302,7 +302,9 @@ ONE_FAULT = [
         "this is for sites on localhost, and https://bank.example is not",
     ),
     (BASE + "[mcp]\nsingle_user = 5\n", 8, "mcp.single_user", "write a text"),
-    (BASE + "[mcp]\nbearer = true\n", 8, "mcp.bearer", "no such key; there is single_user"),
+    (BASE + "[mcp]\nbearers = true\n", 8, "mcp.bearers", 'did you mean "bearer"'),
+    (BASE + '[mcp]\nbearer = "yes"\n', 8, "mcp.bearer", "true or false"),
+    (BASE + "[mcp]\nbearer = true\n", 8, "mcp.bearer", "nobody could come: name the origins"),
     # lifetimes
     (BASE + '[lifetimes]\ngrant = "1y"\n', 8, "lifetimes.grant", '"90s", "15m", "12h", "30d"'),
     (BASE + "[lifetimes]\ngrant = 1.5\n", 8, "lifetimes.grant", "write seconds"),

@@ -1,8 +1,12 @@
-"""Every kind of JWT at every door that takes one: only the diagonal is open (TOKEN-1, TOKEN-3, PROOF-1, OAUTH-1)."""
+"""Every kind of JWT at every door that takes one: only the diagonal is open.
+
+TOKEN-1, TOKEN-3, PROOF-1, OAUTH-1; BEARER-1, since a delegation without a key is a kind of its own.
+"""
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -10,9 +14,24 @@ import orjson
 import pytest
 from starlette.requests import Request
 from starlette.types import Message
-from tests.web.agents import ACCESS_TOKEN, ALL, EXCHANGE, JWT, LOCAL, Client, error
-from tests.web.conftest import Bank
+from tests.web.agents import (
+    ACCESS_TOKEN,
+    ALL,
+    ERRAND,
+    EXCHANGE,
+    HELPER,
+    JWT,
+    LOCAL,
+    Client,
+    error,
+    new_key,
+    with_agents,
+)
+from tests.web.apps import App, Home, home
+from tests.web.conftest import POLICY, Bank, opened
 
+from deputize import settings
+from deputize.agent import AgentKey
 from deputize.crypto import jwt
 from deputize.protocol.canonical import args_s256, b64u
 from deputize.protocol.errors import Refused
@@ -22,19 +41,22 @@ pytestmark = pytest.mark.anyio
 
 DELEGATION, CALL, HANDOFF = "at+jwt", "txntoken+jwt", "handoff+jwt"
 PROOF, ASSERTION = "dpop+jwt", "client-authentication+jwt"
-TYPES = [DELEGATION, CALL, HANDOFF, PROOF, ASSERTION]
+BEARER = "at+jwt without a key"
+TYPES = [DELEGATION, BEARER, CALL, HANDOFF, PROOF, ASSERTION]
 BODY: dict[str, Any] = {"tool": "note", "arguments": {}, "definition_s256": args_s256({"name": "note"})}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 BOUND = {"tool": "note", "args_s256": args_s256({})}
 
 
 @dataclass
 class House:
-    """A bank, a page, an agent that is deputized, its sub-agent, and the bank's API: all that doors need."""
+    """A bank, a page, an agent that is deputized, its sub-agent, an app without a key, and the bank's API."""
 
     bank: Bank
     page: Page
     agent: Client
     child: Client
+    app: App
     api: Client
     call_id: str = ""
 
@@ -43,6 +65,9 @@ class House:
         if typ == DELEGATION:
             await self.agent.refresh()
             return str(self.agent.tokens["access_token"])
+        if typ == BEARER:
+            await self.app.refresh()
+            return str(self.app.tokens["access_token"])
         if typ == CALL:
             called = (await self.agent.call(self.page, "note", {"n": secrets.token_hex(4)})).json()
             self.call_id = called["call_id"]
@@ -55,6 +80,13 @@ class House:
 
     async def of_page(self, path: str, body: Any, headers: dict[str, str], page: bool = True) -> bool:
         return (await self.page.send("POST", path, body, headers, page=page)).status_code == 200
+
+    async def over_mcp(self, message: Any, token: str, proof: str) -> bool:
+        headers = {"authorization": f"DPoP {token}", "dpop": proof, "accept": "application/json"}
+        async with self.bank.client() as http:
+            return (
+                await http.post(f"{self.bank.issuer}/mcp", json=message, headers=headers)
+            ).status_code == 200
 
 
 Door = Callable[[House, str], Awaitable[bool]]
@@ -157,6 +189,26 @@ async def revocation(house: House, token: str) -> bool:
     return not (await house.agent.introspect(house.agent.tokens["access_token"])).json()["active"]
 
 
+async def mcp_bearer(house: House, token: str) -> bool:
+    return (await house.app.send(LIST, token=token)).status_code == 200
+
+
+async def mcp_token(house: House, token: str) -> bool:
+    return await house.over_mcp(LIST, token, house.agent.proof("/mcp", token))
+
+
+async def mcp_proof(house: House, token: str) -> bool:
+    return await house.over_mcp(LIST, str(house.agent.tokens["access_token"]), token)
+
+
+async def mcp_evidence(house: House, token: str) -> bool:
+    own = str(house.agent.tokens["access_token"])
+    evidence = f"{token}~{house.agent.proof('/calls', token, **BOUND)}"
+    params = {"name": "note", "arguments": {}, "_meta": {"dev.deputize/delegation": evidence}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    return await house.over_mcp(message, own, house.agent.proof("/mcp", own))
+
+
 DOORS: dict[str, tuple[Door, str | None, str]] = {
     "POST /calls, Authorization": (calls_token, DELEGATION, "/calls"),
     "POST /calls, DPoP": (calls_proof, PROOF, "/calls"),
@@ -176,13 +228,36 @@ DOORS: dict[str, tuple[Door, str | None, str]] = {
     "POST /introspect, token, an agent": (introspect_by_agent, DELEGATION, ""),
     "POST /introspect, token, the API": (introspect_by_api, CALL, ""),
     "POST /revoke, token": (revocation, DELEGATION, ""),
+    "POST /mcp, Authorization: Bearer": (mcp_bearer, BEARER, ""),
+    "POST /mcp, Authorization: DPoP": (mcp_token, DELEGATION, ""),
+    "POST /mcp, DPoP": (mcp_proof, PROOF, "/mcp"),
+    "POST /mcp, dev.deputize/delegation": (mcp_evidence, DELEGATION, ""),
 }
 
 
 @pytest.fixture
-async def house(local: Bank, ada: Page, helper: Client, errand: Client) -> House:
+def there() -> Iterator[Home]:
+    with home() as there:
+        yield there
+
+
+@pytest.fixture
+async def local(tmp_path: Path, there: Home) -> AsyncIterator[Bank]:
+    """Run a bank that takes apps without a key, too."""
+    keys = {client_id: new_key() for client_id in (HELPER, ERRAND, "api")}
+    registered = {client_id: AgentKey(key) for client_id, key in keys.items()}
+    text = with_agents(POLICY, registered, there.origin, registered.pop("api")) + "[mcp]\nbearer = true\n"
+    async with opened(settings.loads(text.encode()), tmp_path / "var") as bank:
+        bank.keys = keys
+        bank.deputize.handler("note")(lambda arguments, call: "noted")
+        yield bank
+
+
+@pytest.fixture
+async def house(local: Bank, ada: Page, helper: Client, errand: Client, there: Home) -> House:
     await helper.deputized(ada)
-    return House(local, ada, helper, errand, Client(local, LOCAL, local.keys["api"]))
+    app = await App(local, there.publish()).deputized(ada)
+    return House(local, ada, helper, errand, app, Client(local, LOCAL, local.keys["api"]))
 
 
 async def at(house: House, door: str, typ: str) -> tuple[str, Door]:
@@ -191,6 +266,8 @@ async def at(house: House, door: str, typ: str) -> tuple[str, Door]:
     token = await house.token(typ, path)
     if typ == PROOF and knock is calls_proof:
         token = house.agent.proof("/calls", house.agent.tokens["access_token"], **BOUND)
+    if typ == PROOF and knock is mcp_proof:
+        token = house.agent.proof("/mcp", house.agent.tokens["access_token"])
     if typ == PROOF and knock is calls_page_proof:
         token = house.page.proof("POST", "/calls")
     if typ == CALL and knock is guard_door:
@@ -206,7 +283,7 @@ async def test_only_the_diagonal_is_open(house: House, door: str) -> None:
         TYPES, key=lambda typ: typ == opener
     ):  # what opens it may end the grant, so it comes last
         token, knock = await at(house, door, typ)
-        assert jwt.parse(token).header["typ"] == typ
+        assert jwt.parse(token).header["typ"] == typ.split(" ")[0]
         opened[typ] = await knock(house, token)
     assert opened == {typ: typ == opener for typ in TYPES}
 
@@ -216,8 +293,9 @@ async def test_the_type_alone_decides(house: House, door: str) -> None:
     """Good claims, good signature, another type: whoever signs two kinds of token with one key relies on this."""
     right = DOORS[door][1]
     assert right is not None
-    spellings = {right, "JWT", None} if right == ASSERTION else {right}  # as most libraries write it
-    types = [*TYPES, "JWT", "", None]
+    typ_of_it = right.split(" ")[0]
+    spellings = {right, "JWT", None} if right == ASSERTION else {typ_of_it}  # as most libraries write it
+    types = [*(set(TYPES) - {BEARER}), "JWT", "", None]
     opened = {}
     for typ in sorted(types, key=lambda typ: typ in spellings):
         token, knock = await at(house, door, right)

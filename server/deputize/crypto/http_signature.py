@@ -35,6 +35,7 @@ MAX_FIELD = 4096
 
 _MARGIN = 60  # seconds between the check and the commit of its nonce; far more than any commit takes
 _NONCE = re.compile(r"[\x20-\x7e]{1,128}")
+_NAME = re.compile(r"@?[a-z0-9-]{1,64}")
 _NEEDED = {"created": int, "expires": int, "nonce": str, "keyid": str, "tag": str}
 _TARGETS = ({"@target-uri"}, {"@authority", "@path"})
 _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}  # the others are not for this (RFC 9530 §5)
@@ -101,13 +102,13 @@ def read(request: Request, now: int) -> Signed | None:
     nonce = str(parameters["nonce"])
     if _NONCE.fullmatch(nonce) is None:  # 4
         raise _refused("its nonce has to be 1 to 128 characters")
-    lines = [f"{name}: {value}" for name, value in (_component(request, item) for item in components)]
     names = [name for name, _ in components]
     needed = {"@method", "content-digest", "signature-agent"} | (
         {"dpop"} if request.fields("dpop") else set()
     )
-    if len(set(names)) < len(names):  # 5
+    if len(set(names)) < len(names):  # 5; first, since each of them takes time
         raise _refused("a component is covered twice")
+    lines = [f"{name}: {value}" for name, value in (_component(request, item) for item in components)]
     if not (needed.issubset(names) and any(target.issubset(names) for target in _TARGETS)):  # 5
         raise _refused(
             "it has to cover @method, @target-uri (or @authority and @path), content-digest, its member of "
@@ -173,7 +174,7 @@ def _member(request: Request, field: str, key: str) -> tuple[str, _Item]:
     """Read a member of a dictionary: as it is serialized, and what it is."""
     member = _dictionary(request, field).get(key)
     if member is None:
-        raise _refused(f"{field} has no member {key[:64]}")
+        raise _refused(f"{field} has not the member that it should have")
     whole = http_sf.ser(cast(http_sf.DictionaryType, {key: member}))
     if whole not in _value(request, field):  # the signature is over what is written anew (RFC 9421 §2.3)
         raise _refused(f"{field} is spelled in another way than RFC 9651 writes it")
@@ -210,7 +211,7 @@ def _component(request: Request, item: _Item) -> tuple[str, str]:
     if name == "signature-agent":
         key = parameters.get("key")
         if parameters.keys() != {"key"} or not isinstance(key, str):
-            raise _refused('it covers signature-agent by ;key="…", its own member')
+            raise _refused("it has to cover signature-agent by a key, its own member")
         return identifier, _member(request, name, key)[0]
     url = urlsplit(request.url)
     derived = {
@@ -220,7 +221,8 @@ def _component(request: Request, item: _Item) -> tuple[str, str]:
         "@path": url.path,
     }
     if parameters or (name not in derived and not request.fields(name)):
-        raise _refused(f"it covers {identifier[:64]}, which is not here, or not offered")
+        shown = name if _NAME.fullmatch(name) else "a component"
+        raise _refused(f"it covers {shown}, which is not here, or not offered with these parameters")
     return identifier, derived[name] if name in derived else _value(request, name)
 
 

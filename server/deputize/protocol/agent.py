@@ -45,11 +45,18 @@ class Ceiling:
     registered: Mapping[ClientId, ScopeSet] = field(default_factory=dict)
 
     def of(self, agent: Agent) -> ScopeSet:
-        """Return the most that this agent may have: nothing, if the policy has no rule for it (any more)."""
+        """Return the most that this agent may have: nothing, if the policy has no rule for it (any more).
+
+        One that shows a document and proves nothing may have what both kinds may have, so that it never pays to
+        leave the key out (BEARER-2).
+        """
+        named = origin_of(agent.client_id) in self.origins
         match agent.assurance:
-            case Assurance.OPAQUE:
+            case Assurance.OPAQUE if agent.client_id.startswith("agt_"):
                 return self.opaque
-            case Assurance.ORIGIN if origin_of(agent.client_id) in self.origins:
+            case Assurance.OPAQUE if named:
+                return self.opaque & self.origin
+            case Assurance.ORIGIN if named:
                 return self.origin
             case Assurance.REGISTERED:
                 return self.registered.get(agent.client_id, ScopeSet())

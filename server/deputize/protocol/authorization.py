@@ -7,7 +7,7 @@ from .agent import Agent, Assurance
 from .canonical import Json
 from .credential import Credential
 from .errors import Code, Refusal
-from .grant import Grant, dead_link
+from .grant import Grant, acting, dead_link
 from .policy import Policy
 from .tool import Tool, is_safe
 
@@ -87,6 +87,9 @@ def permits(
     if dead := dead_link(lineage, now):
         return dead
     grant = lineage[0]
+    if grant.bearer and not policy.bearer:  # BEARER-5
+        return Refusal(Code.AGENT_NOT_ALLOWED, "The site takes no agents without a key any more.")
+    agent = acting(agent, grant)
     ceiling = policy.ceiling.of(agent)
     for parent in parents:
         ceiling = ceiling & policy.ceiling.of(parent)

@@ -1,14 +1,14 @@
 """Grants: what a user lets an agent do, and until when. Consent is the act that creates one (PROTOCOL §4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from .agent import Agent
+from .agent import Agent, Assurance
 from .canonical import Json
 from .constraint import Constraints
 from .errors import Code, Refusal
-from .ids import ClientId, GrantId, Jkt, UserId
+from .ids import NO_KEY, ClientId, GrantId, Jkt, UserId
 from .scope import Scope, ScopeSet
 from .tool import Tool
 from .wording import limits_in_words
@@ -59,6 +59,11 @@ class Grant:
     refreshed_at: int = 0
     auth_time: int = 0
 
+    @property
+    def bearer(self) -> bool:
+        """Tell whether there is no key, so that whoever has its token can use it (BEARER-1)."""
+        return self.jkt == NO_KEY
+
     def dead(self, now: int) -> Refusal | None:
         """Say why this grant grants nothing at `now`, or None if it lives (GRANT-5, TOKEN-5)."""
         if self.state is GrantState.REVOKED:
@@ -82,8 +87,9 @@ def shown_grant(
     expires_in: int,
     site: str,
     user: str,
+    bearer: bool = False,
 ) -> dict[str, Json]:
-    """Build what is shown for consent, which is what the consent assertion signs (GRANT-1, GRANT-2).
+    """Build what is shown for consent, which is what the consent assertion signs (GRANT-1, GRANT-2, BEARER-6).
 
     Limits are in it twice: in words, and exactly, so that nobody can have meant other ones by the same words.
     """
@@ -99,6 +105,7 @@ def shown_grant(
             "assurance": agent.assurance.value,
             **({"name": agent.name} if agent.name else {}),
         },
+        **({"bearer": True} if bearer else {}),
         **limits,
         "expires_in": expires_in,
         "grant_id": grant_id,
@@ -108,6 +115,11 @@ def shown_grant(
         "site": site,
         "user": user,
     }
+
+
+def acting(agent: Agent, grant: Grant) -> Agent:
+    """Return the agent as well as it is known while it acts under this grant: without a key it is opaque (BEARER-2)."""
+    return replace(agent, assurance=Assurance.OPAQUE) if grant.bearer else agent
 
 
 def dead_link(lineage: Sequence[Grant], now: int) -> Refusal | None:

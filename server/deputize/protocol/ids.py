@@ -14,6 +14,8 @@ CredentialId = NewType("CredentialId", str)
 """base64url of the WebAuthn credential id, as the browser says it."""
 Jkt = NewType("Jkt", str)
 """base64url SHA-256 JWK thumbprint (RFC 7638) of the key that a proof was made with."""
+NO_KEY = Jkt("")
+"""In place of a thumbprint: no key at all (BEARER-1). No proof is by it, so whatever compares keys says no."""
 
 _RANDOM_BYTES = 16
 _SHAPE = re.compile(r"(?:usr|agt|grt|cal|chl)_[A-Za-z0-9_-]{22}\Z")

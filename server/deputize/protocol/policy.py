@@ -41,7 +41,8 @@ class Policy:
     """All of it. `wait` is how long, in seconds, the shim lets an agent wait for a human (SHIM-7).
 
     `registered` are the agents whose keys the owner knows; with `development`, agents may live on this machine.
-    `single_user`, for development, is who calls over MCP from this machine without saying so (MCP-4).
+    `single_user`, for development, is who calls over MCP from this machine without saying so (MCP-4). With `bearer`,
+    there may be delegations without a key, for MCP only (BEARER-1).
 
     Nothing in it changes but `tools`: `tool()` adds to them until the app is built from this policy.
     """
@@ -58,11 +59,17 @@ class Policy:
     registered: Mapping[ClientId, ClientDocument] = field(default_factory=dict)
     development: bool = False
     single_user: str | None = None
+    bearer: bool = False
 
     def origins(self) -> frozenset[str]:
         """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""
         authority = "/".join(self.site.issuer.split("/")[:3])
         return frozenset({self.site.origin, authority})
+
+    @property
+    def mcp(self) -> str:
+        """Return the URL of the MCP endpoint, which is the one resource that bearer delegations are for (BEARER-1)."""
+        return f"{self.site.issuer}/mcp"
 
     def tool(
         self,

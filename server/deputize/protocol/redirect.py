@@ -44,6 +44,11 @@ def matches(uri: str, registered: Iterable[str]) -> bool:
     return uri in known or (local is not None and local in map(_without_port, known))
 
 
+def is_local(uri: str) -> bool:
+    """Tell whether a redirect URI is of an app that listens on the user's own machine (RFC 8252 §7.3)."""
+    return _LOOPBACK.fullmatch(uri) is not None
+
+
 def _without_port(uri: str) -> tuple[str, str] | None:
     parts = _LOOPBACK.fullmatch(uri)
     return None if parts is None else (parts["host"], parts["rest"] or "")

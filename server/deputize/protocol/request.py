@@ -9,7 +9,7 @@ from enum import StrEnum
 from .agent import Assurance
 from .canonical import b64u
 from .constraint import Constraints
-from .ids import ClientId, GrantId, Jkt, UserId
+from .ids import NO_KEY, ClientId, GrantId, Jkt, UserId
 from .scope import ScopeSet
 
 REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
@@ -66,6 +66,11 @@ class AuthorizationRequest:
     grant_id: GrantId | None = None
     polled_at: int = 0
     interval: int = POLL_INTERVAL
+
+    @property
+    def bearer(self) -> bool:
+        """Tell whether what is asked for has no key (BEARER-1)."""
+        return self.jkt == NO_KEY
 
 
 def is_code_challenge(text: str) -> bool:

@@ -7,8 +7,8 @@ from .agent import Agent, Assurance
 from .call import CALL_TOKEN_LIFETIME, Call
 from .constraint import Constraints
 from .errors import Code, Refused
-from .grant import Grant
-from .ids import CallId, ClientId, GrantId, Jkt, UserId, is_id
+from .grant import Grant, acting
+from .ids import NO_KEY, CallId, ClientId, GrantId, Jkt, UserId, is_id
 from .scope import ScopeSet
 
 DELEGATION_TYP = "at+jwt"
@@ -18,7 +18,10 @@ DELEGATION_LIFETIME = 300  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """The claims of a delegation token (TOKEN-2). It names a grant; it is never authority by itself."""
+    """The claims of a delegation token (TOKEN-2). It names a grant; it is never authority by itself.
+
+    A bearer delegation has no key, and is for `{issuer}/mcp` (BEARER-1).
+    """
 
     user_id: UserId
     client_id: ClientId
@@ -39,7 +42,7 @@ class Delegation:
             client_id=agent.client_id,
             grant_id=grant.grant_id,
             scopes=grant.scopes,
-            assurance=agent.assurance,
+            assurance=acting(agent, grant).assurance,
             jkt=grant.jkt,
             jti=jti,
             issued_at=now,
@@ -47,19 +50,24 @@ class Delegation:
             auth_time=grant.auth_time,
         )
 
+    @property
+    def bearer(self) -> bool:
+        """Tell whether no key holds it."""
+        return self.jkt == NO_KEY
+
     def claims(self, issuer: str, constraints: Constraints, parents: Sequence[Agent]) -> dict[str, object]:
         """Return the JWT claims set. `parents` are the agents that handed it on, nearest first (RFC 8693 §4.1)."""
         return {
             **({"authorization_details": constraints.details()} if constraints.parts else {}),
             "iss": issuer,
-            "aud": issuer,
+            "aud": f"{issuer}/mcp" if self.bearer else issuer,
             "sub": self.user_id,
             "client_id": self.client_id,
             "iat": self.issued_at,
             "exp": self.expires_at,
             "jti": self.jti,
             "scope": str(self.scopes),
-            "cnf": {"jkt": self.jkt},
+            **({} if self.bearer else {"cnf": {"jkt": self.jkt}}),
             "act": nested_act(
                 [(self.client_id, self.assurance), *((p.client_id, p.assurance) for p in parents)]
             ),
@@ -81,21 +89,22 @@ class Delegation:
                 "exp": int(exp),
                 "jti": str(jti),
                 "scope": str(scope),
-                "cnf": {"jkt": str(jkt)},
                 "act": {"sub": str(actor), "assurance": str(assurance)},
                 "grant_id": str(grant_id),
                 "auth_time": int(auth_time),
-            } if iss == aud == issuer and actor == client_id and is_id("grt", grant_id):
-                pass
+            } if iss == issuer and actor == client_id and is_id("grt", grant_id):
+                jkt = _key(claims)
             case _:
-                raise Refused(Code.INVALID_TOKEN, "This is not a delegation token of this authority.")
+                raise _not_ours()
+        if aud != (f"{issuer}/mcp" if jkt == NO_KEY else issuer):  # BEARER-1
+            raise _not_ours()
         token = cls(
             UserId(sub),
             ClientId(client_id),
             GrantId(grant_id),
             ScopeSet.parse(scope),
             Assurance(assurance),
-            Jkt(jkt),
+            jkt,
             jti,
             iat,
             exp,
@@ -110,6 +119,20 @@ class Delegation:
             raise Refused(
                 Code.INVALID_TOKEN, "The delegation token has expired. Renew it with the refresh token."
             )
+
+
+def _key(claims: Mapping[str, object]) -> Jkt:
+    """Read which key a delegation is bound to; one that says nothing of keys has none (BEARER-1)."""
+    if "cnf" not in claims:
+        return NO_KEY
+    match claims["cnf"]:
+        case {"jkt": str(jkt)} if jkt:
+            return Jkt(jkt)
+    raise _not_ours()
+
+
+def _not_ours() -> Refused:
+    return Refused(Code.INVALID_TOKEN, "This is not a delegation token of this authority.")
 
 
 def nested_act(actors: Sequence[tuple[ClientId, Assurance]]) -> dict[str, object]:

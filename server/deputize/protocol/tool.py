@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import jsonschema_rs
 
-from .canonical import Json
+from .canonical import Json, canonicalize
 from .credential import AuthenticatorClass
 from .scope import Scope, ScopeSet
 
@@ -126,11 +126,16 @@ class Tool:
         return self.approval.name != "never"
 
     def description(self, arguments: Mapping[str, Json]) -> str:
-        """Return the words that the user sees (APPR-2); ValueError if they cannot be made or are too long."""
-        if self.describe is None:
-            return self.name
+        """Return the words that the user sees (APPR-2); ValueError if they cannot be made or are too long.
+
+        A tool that asks for no approval may have no words of its own: then they are its name and the arguments, for
+        an agent whose every call is asked about (BEARER-4).
+        """
+        describe = self.describe or (
+            lambda given: f"Use “{self.title or self.name}” with {canonicalize(dict(given)).decode()}"
+        )
         try:
-            text = plain(self.describe(arguments))
+            text = plain(describe(arguments))
         except Exception as error:  # the site's own template or function, given an agent's arguments
             raise ValueError("these arguments cannot be described") from error
         if not text.strip() or len(text) > MAX_DESCRIPTION:

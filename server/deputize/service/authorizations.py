@@ -26,25 +26,25 @@ _USED_ASSERTION = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An attested agent that proved itself at an endpoint: who, with which document, and the proofs to spend.
+    """An agent at an endpoint: who, with which document, and the proofs to spend.
 
-    `assertion` may be a signature as well (OAUTH-14). `jkt` is the key of `proof`; where there is none, one that
-    the agent only named.
+    `assertion` may be a signature as well (OAUTH-14); one whose document says that it proves nothing has none
+    (BEARER-5). `jkt` is the key of `proof`; where there is none, one that the agent only named, or no key.
     """
 
     agent: Agent
     document_s256: str
-    assertion: Proof
+    assertion: Proof | None
     proof: Proof | None
     jkt: Jkt
 
 
-def authenticate(tx: Tx, assertion: Proof, agent: Agent | None) -> Refusal | None:
+def authenticate(tx: Tx, assertion: Proof | None, agent: Agent | None) -> Refusal | None:
     """Use up a client assertion (OAUTH-1) or signature (OAUTH-14), and see that the agent is not revoked.
 
     `agent` is None for an API of the site.
     """
-    if not tx.use_proof(assertion):
+    if assertion is not None and not tx.use_proof(assertion):
         return _USED_ASSERTION
     known = tx.agent(agent.client_id) if agent is not None else None
     if known is not None and known.revoked_at is not None:
@@ -60,7 +60,7 @@ def spend(tx: Tx, caller: Caller) -> Refusal | None:
 
 
 def push(tx: Tx, caller: Caller, request: AuthorizationRequest, policy: Policy) -> Refusal | None:
-    """Store what an agent asks for, for the code or the device flow (OAUTH-3, OAUTH-7)."""
+    """Store what an agent asks for, for the code or the device flow (OAUTH-3, OAUTH-7, BEARER-3)."""
     if refusal := spend(tx, caller):
         return refusal
     if refusal := grants.askable(request.scopes, policy.ceiling.of(caller.agent), policy):
@@ -79,12 +79,17 @@ def show(
     user = tx.user(user_id)
     if request.status is not Status.REQUESTED or now >= request.expires_at or user is None:
         return _GONE
+    if request.bearer and not policy.bearer:  # BEARER-5
+        return _GONE
     if request.grant_id is not None and request.user_id == user_id:
         known = tx.grant(request.grant_id)
         if known is not None and known.state is GrantState.PENDING and now < known.expires_at:
             return known
     agent = Agent(request.client_id, request.assurance, None, None, now, request.name)
-    tx.put_agent(agent)
+    keyed = (
+        tx.agent(agent.client_id) if request.bearer else None
+    )  # by the same document it may come with a key, too
+    tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
     grant_id = GrantId(make_id("grt", random(16)))
     shown = shown_grant(
         grant_id,
@@ -95,6 +100,7 @@ def show(
         policy.grant_lifetime,
         policy.site.name,
         user.name,
+        request.bearer,
     )
     grant = Grant(
         grant_id,

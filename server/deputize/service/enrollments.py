@@ -29,6 +29,11 @@ _NONE_PENDING = Refusal(
     Code.NO_PENDING_ENROLLMENT, "No enrollment is open: it ran out, was finished, or was never begun."
 )
 _TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled already.")
+# BEARER-4: a thief of the token could wait for the window, and from then on approve what he likes.
+_KEYLESS = Refusal(
+    Code.ENROLLMENT_NOT_ALLOWED,
+    "An app that proves no key of its own brings no passkey. The user can add one on the account page.",
+)
 _CLOSED = Refusal(
     Code.ENROLLMENT_NOT_ALLOWED,
     "The user has to allow this first: on the account page, for five minutes, with a passkey.",
@@ -78,6 +83,8 @@ def begin(tx: Tx, caller: Caller, random: Random, now: int) -> Begun | Refusal:
     """Start an enrollment, inside the window, in place of one that this caller began before (MCP-10)."""
     if not caller.spend(tx):
         return USED_PROOF
+    if caller.bearer:
+        return _KEYLESS
     user = tx.user(caller.user_id)
     refusal = standing(tx, caller.delegation, now) if caller.delegation else None
     if refusal or user is None:

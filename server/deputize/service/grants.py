@@ -249,7 +249,7 @@ def renew(
     now: int,
 ) -> Renewable | Refusal:
     """Rotate a refresh token whose seal was checked, for the key of a proof that is spent; an older one than the
-    previous revokes the grant (TOKEN-4).
+    previous revokes the grant (TOKEN-4). Where there is no key, the previous one does too (BEARER-5).
     """
     grant = tx.grant(GrantId(grant_id))
     agent = tx.agent(grant.client_id) if grant is not None else None
@@ -259,7 +259,8 @@ def renew(
         return _BAD_REFRESH
     if scopes is not None and scopes != grant.scopes:  # RFC 6749 §6
         return Refusal(Code.INVALID_SCOPE, "A delegation is renewed as it is. To narrow it, hand it on.")
-    rotated = tx.rotate_refresh(grant.grant_id, generation, now, REFRESH_GRACE)
+    grace = 0 if grant.bearer else REFRESH_GRACE  # BEARER-5: without a key, who comes twice may be another
+    rotated = tx.rotate_refresh(grant.grant_id, generation, now, grace)
     if rotated is None:
         revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
@@ -317,5 +318,6 @@ def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
         "sub": grant.user_id,
         "client_id": grant.client_id,
         "scope": str(grant.scopes),
+        "bearer": grant.bearer or None,
     }
     return Entry(kind, {**told, "expires_at": grant.expires_at, **facts})

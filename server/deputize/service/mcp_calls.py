@@ -30,12 +30,18 @@ from .ports import CeremonyVerifier, Proof, Reader, Tx
 class Caller:
     """Who calls: the user, the delegation whose grant decides, the proofs that a transaction has to spend.
 
-    Without a delegation it is the user himself, on a machine that only he uses (MCP-4).
+    Without a delegation it is the user himself, on a machine that only he uses (MCP-4). With `bearer`, the message came
+    with a token that is bound to no key, so that anybody may have sent it (BEARER-4).
     """
 
     user_id: UserId
     delegation: Delegation | None
     proofs: tuple[Proof, ...] = ()
+    bearer: bool = False
+
+    def approves(self, tool: Tool) -> bool:
+        """Tell whether calls of this tool may need an approval, when they come from here (MCP-5)."""
+        return tool.annotated or (self.bearer and not tool.public)
 
     def spend(self, tx: Tx) -> bool:
         """Use the proofs up (PROOF-2); False if one was used before."""
@@ -91,7 +97,7 @@ def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now:
     if not request.caller.spend(tx):
         return USED_PROOF
     tool = request.tool
-    if tool is None or not tool.annotated:
+    if tool is None or not request.caller.approves(tool):
         return Refusal(
             Code.TOOL_NOT_APPROVED_REQUIRED, "There is no tool of this name that asks for an approval."
         )
@@ -109,10 +115,10 @@ def check(
     reader: Reader, request: ToolRequest, evidence: Json, verifier: CeremonyVerifier, policy: Policy, now: int
 ) -> Verdict | None:
     """Verify the evidence of a call on a snapshot; None if none is needed and none was given (MCP-9)."""
-    tool = request.tool
-    if tool is None or not tool.annotated:
+    tool, caller = request.tool, request.caller
+    if tool is None or not caller.approves(tool):
         return None
-    if evidence is None and not tool.approval.required(request.arguments):
+    if evidence is None and not (caller.bearer or tool.approval.required(request.arguments)):  # BEARER-4
         return None
     return approvals.check(reader, _action(request, tool), evidence, verifier, policy.site.issuer, now)
 
@@ -247,7 +253,7 @@ def _draft(
 
 def _by(caller: Caller) -> dict[str, object]:
     assurance = caller.delegation.assurance.value if caller.delegation else None
-    return {"via": "mcp", "assurance": assurance}
+    return {"via": "mcp", "assurance": assurance, "bearer": caller.bearer or None}
 
 
 def _approval(verdict: Verdict | None) -> dict[str, object]:

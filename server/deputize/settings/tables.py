@@ -117,6 +117,7 @@ class McpTable(Table):
     """`[mcp]`."""
 
     single_user: Words | None = None
+    bearer: bool = False
 
 
 class LifetimesTable(Table):
@@ -179,6 +180,11 @@ class PolicyFile(Table):
     def _at_home(cls, mcp: McpTable, info: ValidationInfo) -> McpTable:
         if mcp.single_user is not None and "site" in info.data:
             schemas.check_local(("single_user",), info.data["site"].origin, info.data["site"].issuer)
+        if mcp.bearer and "agents" in info.data and not info.data["agents"].origin.allow:  # BEARER-2
+            raise DeeperError(
+                "nobody could come: name the origins of the documents of those apps in agents.origin.allow",
+                ("bearer",),
+            )
         return mcp
 
     @field_validator("agents")
@@ -202,6 +208,7 @@ class PolicyFile(Table):
             registered=self.agents.documents(),
             development=self.agents.development,
             single_user=self.mcp.single_user,
+            bearer=self.mcp.bearer,
             **self.lifetimes.model_dump(),
         )
 

@@ -61,21 +61,28 @@ class Authority:
         """Return the whole second that it is."""
         return int(self.clock())
 
-    def delegation(self, token: str, now: int) -> Delegation:
+    def delegation(self, token: str, now: int, bearer: bool = False) -> Delegation:
         """Verify a delegation token (TOKEN-1, TOKEN-2); Refused(invalid_token).
 
-        What was verified once is remembered by the token's exact spelling; its expiry is asked each time, and the grant
-        that it names is read again by every decision.
+        It is one that is bound to a key, or with `bearer` one that is not: never the one where the other is asked for
+        (BEARER-1). What was verified once is remembered by the token's exact spelling; its expiry is asked each time,
+        and the grant that it names is read again by every decision.
         """
-        known = self._verified.get(token)
-        if known is not None:
-            known.check_expiry(now)
-            return known
-        claims = jwt.verify(token, DELEGATION_TYP, self.keys.public_key)
-        delegation = Delegation.parse(claims, self.policy.site.issuer, now)
-        self._verified[token] = delegation
-        if len(self._verified) > _CACHE_SIZE:
-            self._verified.popitem(last=False)
+        delegation = self._verified.get(token)
+        if delegation is None:
+            claims = jwt.verify(token, DELEGATION_TYP, self.keys.public_key)
+            delegation = Delegation.parse(claims, self.policy.site.issuer, now)
+            self._verified[token] = delegation
+            if len(self._verified) > _CACHE_SIZE:
+                self._verified.popitem(last=False)
+        delegation.check_expiry(now)
+        if delegation.bearer is not bearer:
+            raise Refused(
+                Code.INVALID_TOKEN,
+                "This token is bound to a key: send it as `Authorization: DPoP …`, with a proof."
+                if bearer
+                else "This token is bound to no key: it is good over MCP only, as `Authorization: Bearer …`.",
+            )
         return delegation
 
     def token_response(self, renewable: Renewable, now: int, refreshable: bool = True) -> dict[str, object]:
@@ -91,7 +98,7 @@ class Authority:
                 kid,
                 key,
             ),
-            "token_type": "DPoP",
+            "token_type": "Bearer" if grant.bearer else "DPoP",
             "expires_in": delegation.expires_at - now,
             **({"refresh_token": self.sealer.seal("refresh", refresh)} if refreshable else {}),
             "scope": str(grant.scopes),

@@ -5,30 +5,72 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from ..protocol.canonical import b64u
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import STATUS, Code, Refusal, Refused
+from ..protocol.redirect import is_local
 from ..protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
 from ..service import authorizations, grants
 from ..service.grants import PageRequest
-from . import pages, wire
+from . import oauth, pages, wire
 from .ask import Ask
 from .authority import digest
+from .parties import parse_form, visitor
 from .problems import answer, or_refuse
 
 _GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
+_NOT_TAKEN = (
+    "The app that sent you here does not prove who it is with a key, and this site takes no such apps."
+)
 
 
 async def page(ask: Ask) -> Response:
     """Show who asks for what (OAUTH-3, OAUTH-4)."""
     query = ask.request.query_params
+    if "request_uri" not in query:
+        return await _unpushed(ask) if ask.authority.policy.bearer else _not_good(ask, _NOT_TAKEN)
     request_uri = query.get("request_uri", "")
     request = ask.authority.store.read(lambda tx: tx.request(request_uri.removeprefix(REQUEST_URI)))
     if not request_uri.startswith(REQUEST_URI) or request is None or request.redirect_uri is None:
-        return pages.message(ask, "This link is not good", _GONE, 400)
+        return _not_good(ask, _GONE)
     if query.get("client_id") != request.client_id:
-        return pages.message(
-            ask, "This link is not good", "It names another agent than the one that made it.", 400
-        )
+        return _not_good(ask, "It names another agent than the one that made it.")
     return await _show(ask, request)
+
+
+async def _unpushed(ask: Ask) -> Response:
+    """Take a request from the address itself, as if it had been pushed, and go on to its page (BEARER-3).
+
+    Anybody can send a browser here, so nothing is fetched, stored or told for one in which nobody is signed in.
+    """
+    if await ask.signed_in() is None:
+        return _sign_in(ask)
+    policy = ask.authority.policy
+    try:
+        form = parse_form(ask.request.url.query)
+        asking = await visitor(ask, form)
+        uri = oauth.redirect_uri(form, asking)
+        if not (is_local(uri) or uri.startswith("https://")):
+            raise Refused(Code.INVALID_REQUEST, "Without a key, codes go to https and to this computer only.")
+    except Refused as refused:  # whoever asks, and wherever he wants the answer, it is not theirs
+        return _not_good(ask, refused.refusal.detail)
+    try:
+        if "dpop_jkt" in form:  # RFC 9449 §10
+            raise Refused(Code.INVALID_REQUEST, "An agent with a key uses /par.")
+        if form.getlist("resource") != [policy.mcp]:  # RFC 8707 §2
+            raise Refused(
+                Code.INVALID_TARGET, f"Without a key the resource is {policy.mcp}, and nothing else."
+            )
+        request_uri = await oauth.store_request(ask, form, asking, uri)
+    except Refused as refused:
+        if STATUS[refused.refusal.code] >= 500:
+            raise
+        code = _REDIRECTED.get(refused.refusal.code, refused.refusal.code)
+        return RedirectResponse(_back(ask, uri, form.get("state"), error=code.value), 303)
+    query = urlencode({"client_id": asking.document.client_id, "request_uri": request_uri})
+    return RedirectResponse(f"{policy.site.issuer}/authorize?{query}", 303)
+
+
+# RFC 6749 §4.1.2.1 has no other word for it.
+_REDIRECTED = {Code.INVALID_CLIENT: Code.UNAUTHORIZED_CLIENT}
 
 
 async def device(ask: Ask) -> Response:
@@ -97,7 +139,8 @@ async def approve(ask: Ask) -> Response:
             lambda tx: authorizations.agree(tx, request.request_id, by, verdict, code_digest, ask.now)
         )
     )
-    return answer({"redirect_to": _back(ask, request, code=code) if code else None})
+    uri = request.redirect_uri
+    return answer({"redirect_to": _back(ask, uri, request.state, code=code) if uri else None})
 
 
 async def deny(ask: Ask) -> Response:
@@ -109,9 +152,8 @@ async def deny(ask: Ask) -> Response:
             lambda tx: authorizations.refuse(tx, request.request_id, PageRequest(who.user_id, None), ask.now)
         )
     )
-    return answer(
-        {"redirect_to": _back(ask, request, error="access_denied") if request.redirect_uri else None}
-    )
+    uri = request.redirect_uri
+    return answer({"redirect_to": _back(ask, uri, request.state, error="access_denied") if uri else None})
 
 
 async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
@@ -125,6 +167,10 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     if isinstance(shown, Refusal):
         return pages.message(ask, "Too late", _GONE, 400)
     return pages.consent(ask, request, shown, ask.csrf_token(who.user_id))
+
+
+def _not_good(ask: Ask, why: str) -> Response:
+    return pages.message(ask, "This link is not good", why, 400)
 
 
 def _sign_in(ask: Ask) -> Response:
@@ -142,9 +188,8 @@ def _request(ask: Ask) -> AuthorizationRequest:
     return request
 
 
-def _back(ask: Ask, request: AuthorizationRequest, **said: str | None) -> str:
+def _back(ask: Ask, uri: str, state: str | None, **said: str | None) -> str:
     """Make the redirect to the agent, with `iss` (RFC 9207) so that it can tell who answers."""
-    told = {**said, "state": request.state, "iss": ask.authority.policy.site.issuer}
+    told = {**said, "state": state, "iss": ask.authority.policy.site.issuer}
     query = urlencode({name: value for name, value in told.items() if value is not None})
-    uri = request.redirect_uri or ""
     return f"{uri}{'&' if '?' in uri else '?'}{query}"

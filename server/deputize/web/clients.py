@@ -31,11 +31,11 @@ class Clients:
         self._policy = policy
         self._fetcher = fetcher
 
-    async def find(self, client_id: str, since: int = 0) -> Client:
+    async def find(self, client_id: str, since: int = 0, keyless: bool = False) -> Client:
         """Find a client by its `client_id`, with a document that was fetched at `since` or later.
 
-        Refused(invalid_client) for one that may not be here, cannot be found or cannot prove who it is,
-        Refused(invalid_client_metadata) for a document that cannot be used.
+        Refused(invalid_client) for one that may not be here, cannot be found or, unless `keyless`, cannot prove who it
+        is; Refused(invalid_client_metadata) for a document that cannot be used.
         """
         registered = self._policy.registered.get(ClientId(client_id))
         if registered is not None:
@@ -50,12 +50,11 @@ class Clients:
         except Refused:
             self._fetcher.forget(client_id)  # draft-ietf-oauth-client-id-metadata-document §5.2
             raise
-        if document.auth_method is AuthMethod.NONE:
-            raise Refused(
-                Code.INVALID_CLIENT,
-                "An agent has to prove who it is here, with private_key_jwt.",
-            )
-        return Client(document, Assurance.ORIGIN)
+        if document.auth_method is not AuthMethod.NONE:
+            return Client(document, Assurance.ORIGIN)
+        if not keyless:
+            raise Refused(Code.INVALID_CLIENT, "An agent has to prove who it is here, with private_key_jwt.")
+        return Client(document, Assurance.OPAQUE)  # BEARER-2
 
     def takes(self, client_id: str) -> bool:
         """Tell whether the policy lets there be a client of this id; nothing is fetched for that."""

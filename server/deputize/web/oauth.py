@@ -1,6 +1,6 @@
 """OAuth for attested agents, and renewal for all (PROTOCOL §11, §13): standard parameters, standard errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.responses import Response
 
@@ -28,7 +28,18 @@ from ..service.grants import Renewable
 from ..service.ports import Proof, Tx
 from .ask import Ask
 from .authority import digest
-from .parties import Form, Party, api, asker, check_target, client_alone, party, read_form, thumbprint_in
+from .parties import (
+    Form,
+    Party,
+    api,
+    asker,
+    check_target,
+    client_alone,
+    collector,
+    party,
+    read_form,
+    thumbprint_in,
+)
 from .problems import answer, or_refuse
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -41,21 +52,35 @@ async def push(ask: Ask) -> Response:
     form = await read_form(ask)
     asking = await asker(ask, form)
     check_target(ask, form, "resource")
+    request_uri = await store_request(ask, form, asking, redirect_uri(form, asking))
+    return answer({"request_uri": request_uri, "expires_in": PUSHED_LIFETIME}, 201)
+
+
+def redirect_uri(form: Form, asking: Party) -> str:
+    """Read where the answer is to go, which the agent's document has to name.
+
+    Refused(unauthorized_client) for an agent without such a flow, Refused(invalid_request).
+    """
+    _may(asking, "authorization_code")
+    uri = _needed(form, "redirect_uri")
+    if not redirect_allowed(asking.document, uri):
+        raise Refused(Code.INVALID_REQUEST, "This redirect_uri is not one of the agent's document.")
+    return uri
+
+
+async def store_request(ask: Ask, form: Form, asking: Party, redirect_uri: str) -> str:
+    """Store a request for a code, and return the URN that stands for it (OAUTH-3; RFC 9126 §2.2)."""
     if form.get("response_type") != "code" or form.get("response_mode", "query") != "query":
         raise Refused(Code.UNSUPPORTED_RESPONSE_TYPE, "The response type is code, in the query.")
     if "request" in form or "request_uri" in form:  # RFC 9126 §2.1
         raise Refused(Code.INVALID_REQUEST, "Send the parameters themselves.")
-    _may(asking, "authorization_code")
-    redirect_uri = _needed(form, "redirect_uri")
-    if not redirect_allowed(asking.document, redirect_uri):
-        raise Refused(Code.INVALID_REQUEST, "This redirect_uri is not one of the agent's document.")
     challenge = _needed(form, "code_challenge")
     if form.get("code_challenge_method") != "S256" or not is_code_challenge(challenge):
         raise Refused(Code.INVALID_REQUEST, "PKCE with code_challenge_method=S256 is needed.")
     secret = b64u(ask.authority.random(32))
     request = _request(ask, form, asking, secret, PUSHED_LIFETIME, redirect_uri, challenge)
     await _transact(ask, lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy))
-    return answer({"request_uri": REQUEST_URI + request.request_id, "expires_in": PUSHED_LIFETIME}, 201)
+    return REQUEST_URI + request.request_id
 
 
 async def device_authorization(ask: Ask) -> Response:
@@ -91,14 +116,12 @@ async def token(ask: Ask) -> Response:
         case "refresh_token":
             return await _refresh(ask, form)
         case "authorization_code":
-            asking = await party(ask, form, ask.now - _FRESH)
-            code, redirect_uri, verifier = (
-                _needed(form, n) for n in ("code", "redirect_uri", "code_verifier")
-            )
+            asking = await collector(ask, form, ask.now - _FRESH)
+            code, uri, verifier = (_needed(form, n) for n in ("code", "redirect_uri", "code_verifier"))
             return await _issue(
                 ask,
                 lambda tx: authorizations.redeem_code(
-                    tx, asking.caller, digest(code.encode()), redirect_uri, verifier, ask.now
+                    tx, asking.caller, digest(code.encode()), uri, verifier, ask.now
                 ),
                 asking,
             )
@@ -145,7 +168,7 @@ async def revoke(ask: Ask) -> Response:
     """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
     form = await read_form(ask)
     text = _needed(form, "token")
-    agent, assertion = await client_alone(ask, form)
+    agent, assertion = await client_alone(ask, form, keyless=ask.authority.policy.bearer)
     grant_id = _grant_of(ask, text)
 
     def give_back(tx: Tx) -> Refusal | None:
@@ -167,14 +190,15 @@ async def jwks(ask: Ask) -> Response:
 
 async def metadata(ask: Ask) -> Response:
     """Answer RFC 8414 metadata."""
-    issuer = ask.authority.policy.site.issuer
+    issuer, bearer = ask.authority.policy.site.issuer, ask.authority.policy.bearer
+    methods = ["private_key_jwt", "none"] if bearer else ["private_key_jwt"]  # BEARER-5
     return answer(
         {
             "issuer": issuer,
             "authorization_endpoint": f"{issuer}/authorize",
             "token_endpoint": f"{issuer}/token",
             "pushed_authorization_request_endpoint": f"{issuer}/par",
-            "require_pushed_authorization_requests": True,
+            "require_pushed_authorization_requests": not bearer,  # BEARER-3
             "device_authorization_endpoint": f"{issuer}/device_authorization",
             "introspection_endpoint": f"{issuer}/introspect",
             "revocation_endpoint": f"{issuer}/revoke",
@@ -185,11 +209,11 @@ async def metadata(ask: Ask) -> Response:
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE],
             "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_methods_supported": methods,
             "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
             "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
             "introspection_endpoint_auth_signing_alg_values_supported": ["ES256"],
-            "revocation_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "revocation_endpoint_auth_methods_supported": methods,
             "revocation_endpoint_auth_signing_alg_values_supported": ["ES256"],
             "authorization_response_iss_parameter_supported": True,
             "client_id_metadata_document_supported": True,
@@ -201,21 +225,30 @@ async def metadata(ask: Ask) -> Response:
 
 async def resource_metadata(ask: Ask) -> Response:
     """Answer RFC 9728 metadata: the authority is the only resource that takes its delegations (TOKEN-2)."""
-    return _resource(ask, ask.authority.policy.site.issuer)
+    policy = ask.authority.policy
+    return _resource(ask, policy.site.issuer, policy.scopes)
 
 
 async def mcp_metadata(ask: Ask) -> Response:
-    """Answer RFC 9728 metadata for MCP clients, which know this address of the authority only (MCP-2)."""
-    return _resource(ask, f"{ask.authority.policy.site.issuer}/mcp")
+    """Answer RFC 9728 metadata for MCP clients, which know this address of the authority only (MCP-2).
+
+    Their clients ask for every scope that it names, so with bearer delegations it names those that one may have.
+    """
+    policy = ask.authority.policy
+    ceiling = policy.ceiling
+    return _resource(
+        ask, policy.mcp, ceiling.opaque & ceiling.origin if policy.bearer else policy.scopes, policy.bearer
+    )
 
 
-def _resource(ask: Ask, resource: str) -> Response:
+def _resource(ask: Ask, resource: str, scopes: Iterable[str], bearer: bool = False) -> Response:
     return answer(
         {
             "resource": resource,
             "authorization_servers": [ask.authority.policy.site.issuer],
-            "scopes_supported": sorted(ask.authority.policy.scopes),
-            "dpop_bound_access_tokens_required": True,
+            "scopes_supported": sorted(scopes),
+            "bearer_methods_supported": ["header"] if bearer else [],
+            "dpop_bound_access_tokens_required": not bearer,
             "dpop_signing_alg_values_supported": ["ES256"],
         }
     )
@@ -240,7 +273,7 @@ async def _refresh(ask: Ask, form: Form) -> Response:
                 else USED_PROOF
             ),
         )
-    asking = await party(ask, form)
+    asking = await collector(ask, form)
     _may(asking, "refresh_token")
     caller = asking.caller
     return await _issue(
@@ -395,7 +428,9 @@ def _grant_of(ask: Ask, text: str) -> GrantId | None:
         return GrantId(ask.authority.refresh_token(text, ask.now)[0])
     except Refused:
         pass
-    try:
-        return ask.authority.delegation(text, ask.now).grant_id
-    except Refused:
-        return None
+    for bearer in (False, True):
+        try:
+            return ask.authority.delegation(text, ask.now, bearer).grant_id
+        except Refused:
+            pass
+    return None

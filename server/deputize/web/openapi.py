@@ -37,6 +37,7 @@ _NAMES: Mapping[str, Schema] = {
 _SECURITY: Schema = {
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     "delegation": {"type": "http", "scheme": "DPoP"},
+    "bearer": {"type": "http", "scheme": "Bearer"},  # where the owner lets it be (BEARER-1)
 }
 
 
@@ -49,15 +50,20 @@ class Sender:
     security: tuple[tuple[str, ...], ...] = ()
 
 
+# What may be in the address in place of `request_uri` (BEARER-3).
+_UNPUSHED = (
+    *("response_type", "response_mode", "redirect_uri", "scope", "state"),
+    *("code_challenge", "code_challenge_method", "authorization_details", "resource"),
+)
+
 _ANYONE = Sender()
 _VISITOR = Sender(security=((), ("session",)))
 _USER = Sender(needs=("Deputize-CSRF",), security=(("session",),))
 _PAGE = Sender(needs=("Deputize-Page",), security=(("session",),))
 _GUARD = Sender(may=("Deputize-Guard", "Deputize-Page"), security=((), ("session",)))
 _CALLER = Sender(may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",)))
-_CLIENT = Sender(may=("DPoP",), security=(("delegation",), ("session", "delegation"), ()))
-_AGENT = Sender(needs=("DPoP",))
-_ASKER = Sender(may=("DPoP",))  # or `dpop_jkt` (OAUTH-2)
+_CLIENT = Sender(may=("DPoP",), security=(("delegation",), ("session", "delegation"), ("bearer",), ()))
+_AGENT = Sender(may=("DPoP",))  # or `dpop_jkt` (OAUTH-2), or no key (BEARER-5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +97,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /token": Operation(
         "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)", _AGENT, {200: "TokenAnswer"}, form="TokenRequest"
     ),
-    "POST /par": Operation("Push a request (OAUTH-3)", _ASKER, {201: "Pushed"}, form="PushedRequest"),
+    "POST /par": Operation("Push a request (OAUTH-3)", _AGENT, {201: "Pushed"}, form="PushedRequest"),
     "POST /device_authorization": Operation(
-        "Get a code for the user (OAUTH-7)", _ASKER, {200: "Device"}, form="DeviceRequest"
+        "Get a code for the user (OAUTH-7)", _AGENT, {200: "Device"}, form="DeviceRequest"
     ),
     "POST /introspect": Operation(
         "Ask what a token is worth (OAUTH-8)", _ANYONE, {200: "Introspection"}, form="TokenQuestion"
@@ -103,7 +109,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "Show who asks for what (OAUTH-4)",
         _VISITOR,
         {200: HTML, 303: None, 400: HTML},
-        query={"client_id": True, "request_uri": True},
+        query={"client_id": True, **dict.fromkeys(("request_uri", *_UNPUSHED), False)},
     ),
     "GET /device": Operation(
         "Take a user's code (OAUTH-7)",
@@ -234,7 +240,7 @@ def _refusals(operation: Operation, named: bool) -> dict[str, Json]:
     """Describe every no: RFC 6749 §5.2 where a form is sent, else RFC 9457 (ERR-1, ERR-2)."""
     if operation.form:
         refused: Schema = {"description": "No", "content": _content(JSON, "OAuthError")}
-        if operation.sender in (_AGENT, _ASKER):  # OAUTH-2
+        if operation.sender is _AGENT:  # OAUTH-2
             refused["headers"] = {"DPoP-Nonce": {"schema": {"type": "string"}}}
         challenge: Schema = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}  # OAUTH-1
         return {"400": refused, "401": {**refused, "headers": challenge}, "5XX": refused}
@@ -242,7 +248,7 @@ def _refusals(operation: Operation, named: bool) -> dict[str, Json]:
     refused = {"description": "No", "content": _content(*said)}
     if operation.sender.needs or operation.sender.may:
         who: Json = {
-            "WWW-Authenticate": {"required": True, "schema": {"type": "string", "pattern": "^DPoP "}}
+            "WWW-Authenticate": {"required": True, "schema": {"type": "string", "pattern": "^(Bearer|DPoP) "}}
         }
         return {"401": {**refused, "headers": who}, "4XX": refused, "5XX": refused}
     return {"4XX": refused, "5XX": refused} if operation.body or named else {"5XX": refused}

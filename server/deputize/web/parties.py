@@ -9,10 +9,10 @@ from starlette.datastructures import ImmutableMultiDict
 from ..crypto import client_assertion, http_signature, jwt
 from ..crypto.http_signature import Signed
 from ..crypto.keys import thumbprint
-from ..protocol.agent import Agent
-from ..protocol.client import ClientDocument
+from ..protocol.agent import Agent, Assurance
+from ..protocol.client import AuthMethod, ClientDocument
 from ..protocol.errors import Code, Refused
-from ..protocol.ids import Jkt
+from ..protocol.ids import NO_KEY, Jkt
 from ..protocol.jwk import Key
 from ..protocol.request import is_code_challenge
 from ..service.authorizations import Caller
@@ -46,14 +46,9 @@ async def read_form(ask: Ask) -> Form:
     ):
         raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
     try:
-        text = (await ask.bytes()).decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
-    except ValueError as error:
+        form = parse_form((await ask.bytes()).decode("ascii"))
+    except UnicodeDecodeError as error:
         raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
-    names = [name for name, _ in pairs if name not in _TARGETS]
-    if len(set(names)) != len(names):
-        raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
-    form = ImmutableMultiDict([(name, value) for name, value in pairs if value or name in _RIGHTS])
     if ask.has("authorization"):
         if "client_assertion" in form:  # RFC 6749 §2.3
             raise Refused(Code.INVALID_REQUEST, "Authenticate in one way: send no Authorization header.")
@@ -66,6 +61,21 @@ async def read_form(ask: Ask) -> Form:
             ),  # never what was sent: it could be the secret itself
         )
     return form
+
+
+def parse_form(text: str) -> Form:
+    """Read the parameters of a form, or of an address, under the same rules (RFC 6749 §3.1, §3.2).
+
+    Refused(invalid_request).
+    """
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
+    except ValueError as error:
+        raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
+    names = [name for name, _ in pairs if name not in _TARGETS]
+    if len(set(names)) != len(names):
+        raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
+    return ImmutableMultiDict([(name, value) for name, value in pairs if value or name in _RIGHTS])
 
 
 def check_target(ask: Ask, form: Form, *names: str) -> None:
@@ -104,6 +114,33 @@ async def party(ask: Ask, form: Form, since: int = 0) -> Party:
     return Party(document, Caller(agent, document.document_s256, assertion, proof, proof.jkt))
 
 
+async def collector(ask: Ask, form: Form, since: int = 0) -> Party:
+    """Know an agent that comes with a code or a refresh token: as `party`, or as one that has no key (BEARER-5).
+
+    What it gets is what was asked for: a grant with a key is not for one without, nor the other way round.
+    """
+    if ask.has("dpop") or not ask.authority.policy.bearer:
+        return await party(ask, form, since)
+    if any(target != ask.authority.policy.mcp for target in form.getlist("resource")):
+        raise Refused(Code.INVALID_TARGET, f"Without a key there is nothing but {ask.authority.policy.mcp}.")
+    document, agent, assertion = await _client(ask, form, since, keyless=True)
+    return Party(document, Caller(agent, document.document_s256, assertion, None, NO_KEY))
+
+
+async def visitor(ask: Ask, form: Form) -> Party:
+    """Take the word of whoever sent the browser here about which agent wants a delegation without a key (BEARER-3).
+
+    Refused(invalid_client), Refused(invalid_client_metadata), Refused(unauthorized_client).
+    """
+    document = (await ask.authority.clients.find(form.get("client_id", ""), keyless=True)).document
+    if document.dpop_bound_access_tokens:  # RFC 9449 §5.2
+        raise Refused(
+            Code.UNAUTHORIZED_CLIENT, "This agent has said that its tokens are bound to a key: it uses /par."
+        )
+    agent = Agent(document.client_id, Assurance.OPAQUE, None, None, ask.now, document.name)  # BEARER-2
+    return Party(document, Caller(agent, document.document_s256, None, None, NO_KEY))
+
+
 async def asker(ask: Ask, form: Form) -> Party:
     """Know an attested agent that asks its user: as `party`, or without a proof where `dpop_jkt` names the key.
 
@@ -128,9 +165,12 @@ def thumbprint_in(form: Form) -> Jkt:
     return Jkt(form["dpop_jkt"])
 
 
-async def client_alone(ask: Ask, form: Form) -> tuple[Agent, Proof]:
-    """Know an attested agent without a proof, as introspection and revocation do; Refused(invalid_client)."""
-    _, agent, assertion = await _client(ask, form)
+async def client_alone(ask: Ask, form: Form, keyless: bool = False) -> tuple[Agent, Proof | None]:
+    """Know an agent without a proof, as introspection and revocation do; Refused(invalid_client).
+
+    With `keyless`, one without any, if its document says that it has none.
+    """
+    _, agent, assertion = await _client(ask, form, keyless=keyless)
     return agent, assertion
 
 
@@ -149,22 +189,29 @@ def api(ask: Ask, form: Form) -> Proof | None:
     return _assertion(ask, form, keys, policy.api.audience)
 
 
-async def _client(ask: Ask, form: Form, since: int = 0) -> tuple[ClientDocument, Agent, Proof]:
+async def _client(
+    ask: Ask, form: Form, since: int = 0, keyless: bool = False
+) -> tuple[ClientDocument, Agent, Proof | None]:
     signed = _signature(ask, form)
     client_id = form.get("client_id", _issuer_of(form))
     if not client_id:
         detail = "Authenticate with private_key_jwt, by a client_assertion, or sign the request and send client_id."
         raise Refused(Code.INVALID_CLIENT, detail)
     authority = ask.authority
-    client = await authority.clients.find(client_id, since)
-    if signed is None:
-        kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
-        keys = await authority.clients.keys(client.document, lambda key: kid in (None, key.kid), ask.now)
-        proof = _assertion(ask, form, keys, client_id)
-    else:
-        proof = await _by_signature(ask, client.document, signed)
+    client = await authority.clients.find(client_id, since, keyless)
     document = client.document
     agent = Agent(document.client_id, client.assurance, None, None, ask.now, document.name)
+    if document.auth_method is AuthMethod.NONE:
+        if "client_assertion" in form or signed is not None:
+            detail = "By its document this agent has no key: send neither a client_assertion nor a signature."
+            raise Refused(Code.INVALID_CLIENT, detail)
+        return document, agent, None
+    if signed is None:
+        kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
+        keys = await authority.clients.keys(document, lambda key: kid in (None, key.kid), ask.now)
+        proof = _assertion(ask, form, keys, client_id)
+    else:
+        proof = await _by_signature(ask, document, signed)
     return document, agent, proof
 
 

@@ -81,7 +81,7 @@ _MINTED: dict[str, Schema] = {
 _ENROLLED: dict[str, Schema] = {"credential_id": _TEXT, "state": _one_of("active", "pending")}
 _CLIENT: dict[str, Schema] = {
     "client_assertion_type": _one_of(ASSERTION_TYPE),
-    "client_assertion": ref("Jwt"),
+    "client_assertion": {**ref("Jwt"), "description": "Needed, unless the request is signed (OAUTH-14)."},
 }
 _DETAILS: Schema = {
     "type": "string",
@@ -153,7 +153,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "Tokens": _object(
         {
             "access_token": ref("Jwt"),
-            "token_type": _one_of("DPoP"),
+            "token_type": _one_of("DPoP", "Bearer"),
             "expires_in": _SECONDS,
             "refresh_token": _WORD,
             "scope": ref("Scope"),
@@ -186,19 +186,19 @@ SCHEMAS: Mapping[str, Schema] = {
     "Redirect": _object({"redirect_to": {"anyOf": [_URI, {"type": "null"}]}}),
     "PushedRequest": _form(
         {
-            **_CLIENT,
             "response_type": _one_of("code"),
             "redirect_uri": _URI,
             "scope": ref("Scope"),
             "code_challenge": HASH,
             "code_challenge_method": _one_of("S256"),
         },
+        **_CLIENT,
         **_ASKED,
         state=_TEXT,
         response_mode=_one_of("query"),
     ),
     "Pushed": _object({"request_uri": _TEXT, "expires_in": _SECONDS}),
-    "DeviceRequest": _form({**_CLIENT, "scope": ref("Scope")}, **_ASKED),
+    "DeviceRequest": _form({"scope": ref("Scope")}, **_CLIENT, **_ASKED),
     "Device": _object(
         {
             "device_code": _WORD,
@@ -212,19 +212,21 @@ SCHEMAS: Mapping[str, Schema] = {
     "TokenRequest": {
         "oneOf": [
             _token_form(
-                "authorization_code", {**_CLIENT, "code": _WORD, "redirect_uri": _URI, "code_verifier": _WORD}
+                "authorization_code",
+                {"code": _WORD, "redirect_uri": _URI, "code_verifier": _WORD},
+                **_CLIENT,
             ),
             _token_form("refresh_token", {"refresh_token": _WORD}, scope=ref("Scope"), **_CLIENT),
-            _token_form(DEVICE_CODE, {**_CLIENT, "device_code": _WORD}),
+            _token_form(DEVICE_CODE, {"device_code": _WORD}, **_CLIENT),
             _token_form(
                 TOKEN_EXCHANGE,
                 {
-                    **_CLIENT,
                     "subject_token": ref("Jwt"),
                     "subject_token_type": _one_of(ACCESS_TOKEN),
                     "requested_actor": _WORD,
                     "dpop_jkt": HASH,
                 },
+                **_CLIENT,
                 requested_token_type=_one_of(JWT_TYPE),
                 scope=ref("Scope"),
                 authorization_details=_DETAILS,
@@ -232,7 +234,8 @@ SCHEMAS: Mapping[str, Schema] = {
             ),
             _token_form(
                 TOKEN_EXCHANGE,
-                {**_CLIENT, "subject_token": ref("Jwt"), "subject_token_type": _one_of(JWT_TYPE)},
+                {"subject_token": ref("Jwt"), "subject_token_type": _one_of(JWT_TYPE)},
+                **_CLIENT,
                 requested_token_type=_one_of(ACCESS_TOKEN),
                 scope=ref("Scope"),
                 authorization_details=_DETAILS,
@@ -254,7 +257,7 @@ SCHEMAS: Mapping[str, Schema] = {
         ),
         maxItems=MAX_DETAILS,
     ),
-    "TokenQuestion": _form({**_CLIENT, "token": _WORD}, client_id=_TEXT, token_type_hint=_TEXT),
+    "TokenQuestion": _form({"token": _WORD}, client_id=_TEXT, token_type_hint=_TEXT, **_CLIENT),
     "Introspection": _open({"active": _FLAG}),
     "ServerMetadata": _open({"issuer": _URI, "token_endpoint": _URI, "jwks_uri": _URI}),
     "ResourceMetadata": _open({"resource": _URI, "authorization_servers": _list(_URI)}),

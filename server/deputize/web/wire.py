@@ -72,6 +72,9 @@ def _asker(agent: Mapping[str, str], site: str) -> str:
             return f"{origin_of(agent['client_id'])}, which calls itself “{agent['name']}”,"
         case Assurance.REGISTERED:
             return f"“{agent['name']}”, registered by {site} as {agent['client_id']},"
+    if "name" in agent:  # BEARER-6
+        said = f"says it is {agent['client_id']} and calls itself “{agent['name']}”"
+        return f"an app that does not prove who it is, but {said},"
     return "the agent in this browser"
 
 

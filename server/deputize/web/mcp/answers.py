@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from ...protocol.canonical import Json
 from ...protocol.errors import STATUS, Code, Refusal
+from ...protocol.policy import Policy
 from ...protocol.problem import www_authenticate
 from ...protocol.rpc import PARSE_ERROR, rpc_error
 
@@ -36,23 +37,33 @@ def status(refusal: Refusal) -> int:
     return 401 if refusal.code in _DEAD else STATUS[refusal.code]
 
 
-def add_headers(headers: MutableHeaders, refusal: Refusal, issuer: str) -> None:
+def add_headers(headers: MutableHeaders, refusal: Refusal, policy: Policy) -> None:
     """Add `WWW-Authenticate`, with the address of the metadata (MCP-2; RFC 9728 §5.1), or `Allow`."""
     told = Refusal(Code.INVALID_TOKEN, refusal.detail) if refusal.code in _DEAD else refusal
     if (challenge := www_authenticate(told)) is not None:
-        headers["www-authenticate"] = f'{challenge}, resource_metadata="{resource_metadata_url(issuer)}"'
+        # Bearer comes first: most of its clients look at nothing else (BEARER-1).
+        challenges = [_bearer_challenge(told), challenge] if policy.bearer else [challenge]
+        metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
+        headers["www-authenticate"] = ", ".join(f"{each}, {metadata}" for each in challenges)
     if refusal.code is Code.METHOD_NOT_ALLOWED:
         headers["allow"] = "POST"
 
 
-def refusal_response(refusal: Refusal, message_id: Json, issuer: str) -> Response:
+def _bearer_challenge(refusal: Refusal) -> str:
+    """Say it in one of the words that RFC 6750 §3.1 has."""
+    if refusal.code is Code.INSUFFICIENT_SCOPE:
+        return f'Bearer error="insufficient_scope", scope="{refusal.facts.get("scope", "")}"'
+    return 'Bearer error="invalid_token"'
+
+
+def refusal_response(refusal: Refusal, message_id: Json, policy: Policy) -> Response:
     """Answer a message that the SDK never sees, and others never do: as a JSON-RPC error in HTTP."""
     error = rpc_error(refusal)
     if "parse_error" in refusal.facts:
         error["code"] = PARSE_ERROR
     body = orjson.dumps({"jsonrpc": "2.0", "id": message_id, "error": error})
     response = Response(body, status(refusal), media_type="application/json")
-    add_headers(response.headers, refusal, issuer)
+    add_headers(response.headers, refusal, policy)
     return response
 
 

@@ -39,7 +39,8 @@ async def authenticate(ask: Ask, message: Message) -> Known:
     delegation, proof = evidence
     if delegation.user_id != connection.user_id:
         raise Refused(Code.WRONG_USER, "Another user deputized this agent than the one who is connected.")
-    return Known(Caller(connection.user_id, delegation, (*connection.proofs, proof)), True)
+    proofs = (*connection.proofs, proof)
+    return Known(Caller(connection.user_id, delegation, proofs, connection.bearer), True)
 
 
 async def _connection(ask: Ask) -> Caller:
@@ -47,14 +48,19 @@ async def _connection(ask: Ask) -> Caller:
     if not values and (user_id := await _single_user(ask)) is not None:
         return Caller(user_id, None)
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")
-    if len(values) != 1 or scheme.lower() != "dpop":  # RFC 9449 §7.1: a bound token is no bearer token
+    bearer = scheme.lower() == "bearer" and ask.authority.policy.bearer  # BEARER-5
+    if len(values) != 1 or not (bearer or scheme.lower() == "dpop"):
         raise Refused(
             Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`, and a DPoP proof."
         )
-    delegation = ask.authority.delegation(token, ask.now)
-    proof = ask.proof("dpop", access_token=token, jkt=delegation.jkt)
+    delegation = ask.authority.delegation(
+        token, ask.now, bearer
+    )  # RFC 9449 §7.1: a bound one is no bearer token
+    proof = None if bearer else ask.proof("dpop", access_token=token, jkt=delegation.jkt)
     if dead := ask.authority.store.read(lambda tx: standing(tx, delegation, ask.now)):
         raise Refused.of(dead)
+    if proof is None:
+        return Caller(delegation.user_id, delegation, bearer=True)
     if (
         delegation.assurance is Assurance.OPAQUE
     ):  # CALL-2: an agent in a browser is nobody without its session

@@ -34,7 +34,8 @@ class Calling:
 
     async def list_tools(self, exchange: Exchange) -> dict[str, object]:
         """`tools/list`."""
-        return {"tools": [offer.listed for offer in self.offers.all()]}
+        caller = exchange.known.caller
+        return {"tools": [offer.listed(caller.approves(offer.tool)) for offer in self.offers.all()]}
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
         """Return the schema of a tool, to which headers may be held that repeat arguments (2026-07-28)."""
@@ -100,11 +101,11 @@ class Calling:
             result, call = ran.result, await self._report(granted.call, ran.outcome)
         else:
             result, call = await self._send(str(offer.tool.endpoint), request, granted.call)
-        agent = request.caller.delegation
+        by = request.caller.delegation
         entries = dict.fromkeys((*granted.entries, call.entry))
         chain: dict[str, object] = {
             "call_id": call.call_id,
-            "agent": {"client_id": agent.client_id, "assurance": agent.assurance.value} if agent else None,
+            "agent": {"client_id": by.client_id, "assurance": by.assurance.value} if by else None,
             "grant_id": call.grant_id,
             "tool": call.tool,
             "args_s256": call.args_s256,

@@ -11,6 +11,9 @@ from .callers import Known
 from .messages import Message
 from .offers import Offer, Offers
 
+EXCHANGE = "deputize.mcp"
+"""Where the ASGI scope has the exchange."""
+
 
 @dataclass(slots=True)
 class Exchange:

@@ -63,8 +63,7 @@ class Offer:
             {"description": self.description, "inputSchema": self.input_schema, "name": self.tool.name}
         )
 
-    @cached_property
-    def listed(self) -> dict[str, Json]:
+    def listed(self, approval: bool) -> dict[str, Json]:
         """Return the entry of `tools/list`, with the annotation where an approval may be needed (MCP-5)."""
         writes = any(self.scopes[name].writes for name in self.tool.scopes)
         entry: dict[str, Json] = {
@@ -75,7 +74,7 @@ class Offer:
         }
         if self.tool.title:
             entry["title"] = self.tool.title
-        if self.tool.annotated:
+        if approval:
             # The class is written out, since it is another one when it is left out (SEP-2672 §4.2).
             needed = {"required": "verified", "authenticatorClass": self.tool.authenticator_class.value}
             entry["_meta"] = {ANNOTATION: {**needed}}
@@ -89,7 +88,6 @@ class Offers:
         """Offer those with an endpoint."""
         self._policy = policy
         self._handlers: dict[str, Handler] = {}
-        self._found: dict[str, Offer] = {}
 
     def handle(self, name: str, handler: Handler) -> None:
         """Offer a tool of the policy, run by this; ValueError if it is none, or is offered already."""
@@ -106,10 +104,7 @@ class Offers:
         handler = self._handlers.get(name)
         if tool is None or (handler is None and tool.endpoint is None):
             return None
-        found = self._found.get(name)
-        if found is None or found.tool is not tool or found.handler is not handler:
-            found = self._found[name] = Offer(tool, handler, self._policy.scopes)
-        return found
+        return Offer(tool, handler, self._policy.scopes)
 
     def all(self) -> list[Offer]:
         """List all that is offered, in the order of the policy."""

@@ -13,6 +13,7 @@ from ...protocol.agent import Agent
 from ...protocol.canonical import canonicalize
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant
+from ...protocol.redirect import is_local
 from ...protocol.request import AuthorizationRequest
 from ...protocol.tool import Tool, plain
 from ...protocol.url import origin_of
@@ -37,6 +38,9 @@ _TEMPLATES.filters["iso"] = lambda seconds: datetime.fromtimestamp(seconds, UTC)
 )
 _TEMPLATES.filters["origin"] = origin_of
 _TEMPLATES.filters["host"] = lambda origin: origin.removeprefix("https://")
+_TEMPLATES.filters["destination"] = lambda uri: (
+    f"an app on this computer ({origin_of(uri)})" if is_local(uri) else origin_of(uri)
+)
 _TEMPLATES.filters["duration"] = lambda seconds: _duration(seconds)
 _TEMPLATES.filters["exactly"] = lambda value: _isolated(plain(canonicalize(value).decode()))
 _TEMPLATES.filters["isolated"] = lambda text: _isolated(text)

@@ -6,6 +6,7 @@ import orjson
 
 from ...protocol.agent import Agent
 from ...protocol.call import Call, State
+from ...protocol.grant import acting
 from ...protocol.ids import UserId
 from ...protocol.policy import Policy
 from ...protocol.tool import plain
@@ -53,6 +54,8 @@ def history(tx: Reader, user_id: UserId, policy: Policy, now: int) -> list[Done]
 def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     tool = policy.tools.get(call.tool)
     state = call.overdue(now) or call.state
+    agent = tx.agent(call.client_id) if call.client_id else None
+    grant = tx.grant(call.grant_id) if call.grant_id else None
     seen = ""
     if call.challenge_id is not None:
         seen = "You approved it with a passkey."
@@ -61,7 +64,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     return Done(
         what=call.description or (tool.title if tool else "") or call.tool,
         at=call.created_at,
-        agent=tx.agent(call.client_id) if call.client_id else None,
+        agent=acting(agent, grant) if agent and grant else agent,
         became=_BECAME[state],
         seen=seen,
         values=_values(call),
