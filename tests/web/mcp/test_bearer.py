@@ -198,6 +198,15 @@ class TestApproval:
         entry = live.entries()[chain["entries"][0]]
         assert (entry["via"], entry["assurance"], entry["bearer"]) == ("mcp", "opaque", True)
 
+    async def test_the_user_reads_afterward_who_it_was(
+        self, live: LiveBank, ada: Page, deputy: Deputy
+    ) -> None:
+        """And is not told that it was the agent in the browser, nor that anything was proved."""
+        await deputy.approved("note", {"text": "a"})
+        text = (await ada.http.get(f"{live.issuer}/account")).text
+        assert f"Asked for by an app that says it is {deputy.agent.client_id}, without proving it." in text
+        assert "agent in a browser" not in text
+
     async def test_an_approval_is_for_one_call_of_these_arguments(
         self, live: LiveBank, deputy: Deputy
     ) -> None:
