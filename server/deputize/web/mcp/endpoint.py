@@ -1,11 +1,10 @@
 """`{issuer}/mcp` as an ASGI app: what has to be right before the SDK sees a message (MCP-1, MCP-2)."""
 
-import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from functools import cached_property, partial
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import Message as Event
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
@@ -16,13 +15,10 @@ from . import answers, messages
 from .approving import Approving
 from .callers import authenticate
 from .calling import Calling
-from .exchange import EXCHANGE, Exchange
+from .exchange import Exchange
 from .messages import Message
 from .offers import Offers
 from .running import Gateway
-
-if TYPE_CHECKING:
-    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager as Sdk
 
 _SPEND_THEMSELVES = frozenset(
     {messages.CALL, messages.CHALLENGE, messages.ENROLL_BEGIN, messages.ENROLL_FINISH}
@@ -31,7 +27,7 @@ _SPEND_THEMSELVES = frozenset(
 
 
 class Mcp:
-    """The endpoint. What the SDK needs is started with the first request, and ended by `aclose`."""
+    """The endpoint."""
 
     def __init__(self, authority: Authority, log: Log, offers: Offers) -> None:
         """Serve what is offered under this authority."""
@@ -40,14 +36,13 @@ class Mcp:
         self._gateway = Gateway()
         self._calling = Calling(authority, log, offers, self._gateway)
         self._approving = Approving(authority, offers)
-        self._sdk: Sdk | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._started = asyncio.Event()
-        self._stopping = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request = Request(scope, receive)
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
         message: Message | None = None
         try:
             ask = Ask(request, self._authority)
@@ -58,9 +53,9 @@ class Mcp:
             ask.check_origin()
             message = await messages.read(ask)
             exchange = Exchange(ask, message, await authenticate(ask, message))
-            if message.method not in _SPEND_THEMSELVES:
+            if message.message_id is None or message.method not in _SPEND_THEMSELVES:
                 await self._spend(exchange)
-            sdk = await self._running()
+            response = await self._respond(exchange)
         except Refused as refused:
             self._log.refused(request, refused.refusal)
             refusal = refused.refusal
@@ -68,56 +63,24 @@ class Mcp:
             self._log.failed(request, error)
             refusal = Refusal(Code.SERVER_ERROR, "Something went wrong here. It has been noted.")
         else:
-            await self._carry(sdk, exchange, scope, receive, send)
-            return
+            if exchange.refusal is not None:  # MCP-7
+                response.status_code = answers.status(exchange.refusal)
+                answers.add_headers(response.headers, exchange.refusal, self._authority.policy)
+            return response
         message_id = message.message_id if message else None
-        policy = self._authority.policy
-        await answers.refusal_response(refusal, message_id, policy)(scope, receive, send)
+        return answers.refusal_response(refusal, message_id, self._authority.policy)
 
     async def _spend(self, exchange: Exchange) -> None:
         if not await self._authority.store.transact(exchange.known.caller.spend):
             raise Refused.of(USED_PROOF)
 
-    async def _carry(
-        self, sdk: "Sdk", exchange: Exchange, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Let the SDK answer; what the connection has to hear of changes the HTTP answer (MCP-7)."""
-        body = exchange.message.body
+    @cached_property
+    def _respond(self) -> Callable[[Exchange], Awaitable[Response]]:
+        """Return what answers a message whose sender is known."""
+        from . import server, transport  # half a second of imports, for those only who use MCP
 
-        async def replay() -> Event:
-            nonlocal body
-            if body:
-                given, body = body, b""
-                return {"type": "http.request", "body": given, "more_body": False}
-            return await receive()
-
-        async def send_with_status(event: Event) -> None:
-            if event["type"] == "http.response.start" and exchange.refusal is not None:
-                event["status"] = answers.status(exchange.refusal)
-                headers = MutableHeaders(scope=event)
-                answers.add_headers(headers, exchange.refusal, self._authority.policy)
-            await send(event)
-
-        await sdk.handle_request({**scope, EXCHANGE: exchange}, replay, send_with_status)
-
-    async def _running(self) -> "Sdk":
-        """Return what the SDK serves with; it wants to be entered and left by one task."""
-        if self._sdk is None:
-            from .server import build  # half a second of imports, for those only who use MCP
-
-            self._sdk = build(self._calling, self._approving)
-            self._task = asyncio.create_task(self._run(self._sdk))
-        await self._started.wait()
-        return self._sdk
-
-    async def _run(self, sdk: "Sdk") -> None:
-        async with sdk.run():
-            self._started.set()
-            await self._stopping.wait()
+        return partial(transport.answer, server.build(self._calling, self._approving))
 
     async def aclose(self) -> None:
-        """End what was started."""
-        self._stopping.set()
-        if self._task is not None:
-            await self._task
+        """Close the connections to the site's API."""
         await self._gateway.aclose()

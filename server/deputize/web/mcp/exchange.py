@@ -11,9 +11,6 @@ from .callers import Known
 from .messages import Message
 from .offers import Offer, Offers
 
-EXCHANGE = "deputize.mcp"
-"""Where the ASGI scope has the exchange."""
-
 
 @dataclass(slots=True)
 class Exchange:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import orjson
-
 from ...protocol.canonical import Json, JsonError, parse
 from ...protocol.errors import Code, Refused
 from ..ask import Ask
@@ -12,17 +10,17 @@ ENROLL_BEGIN = "approval/enroll/begin"
 ENROLL_FINISH = "approval/enroll/finish"
 CHALLENGE = "approval/challenge/create"
 CALL = "tools/call"
+LIST = "tools/list"
 _TRANSPORTS_OWN = "io.modelcontextprotocol/"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request, or a notification, which has no id. `body` is what the SDK gets to read of it."""
+    """A request, or a notification, which has no id."""
 
     message_id: str | int | None
     method: str
     params: dict[str, Json]
-    body: bytes
 
     @property
     def meta(self) -> dict[str, Json]:
@@ -38,9 +36,8 @@ async def read(ask: Ask) -> Message:
     """
     if ask.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the message as application/json.")
-    body = await ask.bytes()
     try:
-        value = parse(body)
+        value = parse(await ask.bytes())
     except JsonError as error:
         detail = f"The message is not strict JSON: {error.reason}."
         raise Refused(Code.INVALID_REQUEST, detail, parse_error=error.reason) from error
@@ -55,10 +52,9 @@ async def read(ask: Ask) -> Message:
         raise Refused(Code.INVALID_REQUEST, "The id of a request is a text or a whole number.")
     if method == ENROLL_BEGIN:  # SEP-2672 §4.4.1: whatever is in params is ignored
         params = _transports_own(params)
-        body = orjson.dumps({**value, "params": params})
     if not isinstance(params, dict):
         raise Refused(Code.INVALID_REQUEST, "The params of a message are an object.")
-    return Message(message_id, method, params, body)
+    return Message(message_id, method, params)
 
 
 def _transports_own(params: Json) -> dict[str, Json]:

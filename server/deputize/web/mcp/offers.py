@@ -88,6 +88,7 @@ class Offers:
         """Offer those with an endpoint."""
         self._policy = policy
         self._handlers: dict[str, Handler] = {}
+        self._found: dict[str, Offer] = {}
 
     def handle(self, name: str, handler: Handler) -> None:
         """Offer a tool of the policy, run by this; ValueError if it is none, or is offered already."""
@@ -104,7 +105,10 @@ class Offers:
         handler = self._handlers.get(name)
         if tool is None or (handler is None and tool.endpoint is None):
             return None
-        return Offer(tool, handler, self._policy.scopes)
+        found = self._found.get(name)
+        if found is None or found.tool is not tool or found.handler is not handler:
+            found = self._found[name] = Offer(tool, handler, self._policy.scopes)
+        return found
 
     def all(self) -> list[Offer]:
         """List all that is offered, in the order of the policy."""

@@ -93,7 +93,8 @@ def _told(value: object) -> dict[str, object]:
         value = "Done."
     if isinstance(value, str):
         return {"content": [{"type": "text", "text": value}]}
-    text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    # As deep as it will lie in the answer, so that what can be written here can be written there.
+    text = orjson.dumps([[[value]]], option=orjson.OPT_NON_STR_KEYS)[3:-3].decode()
     told: dict[str, object] = {"content": [{"type": "text", "text": text}]}
     return {**told, "structuredContent": orjson.loads(text)} if isinstance(value, dict) else told
 
