@@ -496,6 +496,27 @@ class TestDocuments:
         assert home.server.requests == []
 
 
+class TestKeyless:
+    """An agent whose document says that it has no key has none for signatures (BEARER-5)."""
+
+    @pytest.fixture
+    async def bank(self, tmp_path: Path, home: Home) -> AsyncIterator[Bank]:
+        text = with_agents(POLICY, {}, home.origin) + "[mcp]\nbearer = true\n"
+        async with opened(settings.loads(text.encode()), tmp_path / "var") as bank:
+            yield bank
+
+    @pytest.mark.parametrize(("path", "form"), [("/token", {"code": "x"}), ("/revoke", {"token": "x"})])
+    async def test_may_not_sign(self, bank: Bank, home: Home, path: str, form: dict[str, str]) -> None:
+        home.publish(token_endpoint_auth_method="none")
+        said = {"client_id": home.server.url, "grant_type": "authorization_code", **form}
+        body = urlencode({**said, "redirect_uri": CALLBACK, "code_verifier": "x" * 43}).encode()
+        agent = home.agent(bank)
+        assert error(await agent.send(path, body, {})) in (None, "invalid_grant")
+        assert error(await agent.send(path, body, agent.sign(path, body))) == "invalid_client"
+        wrong = {**agent.sign(path, body), "Signature": "sig1=:AA==:"}
+        assert error(await agent.send(path, body, wrong)) == "invalid_client"
+
+
 class TestOthers:
     """Those who are known in another way."""
 

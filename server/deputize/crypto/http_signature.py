@@ -1,7 +1,8 @@
 """Requests that are signed: HTTP message signatures of Web Bot Auth (OAUTH-14; RFC 9421, RFC 9530).
 
-"Draft" below is draft-ietf-webbotauth-httpsig-protocol-01. Structured fields are read by http_sf (RFC 9651). It is
-lenient about base64, numbers and spaces, so what counts has to be spelled as it would be written anew.
+The form is that of draft-ietf-webbotauth-httpsig-protocol-01, narrowed to what authenticates a client. Structured
+fields are read by http_sf (RFC 9651). It is lenient about base64, numbers and spaces, so what counts has to be
+spelled as it would be written anew.
 """
 
 import hashlib
@@ -227,7 +228,7 @@ def _component(request: Request, item: _Item) -> tuple[str, str]:
 
 
 def _agent(request: Request, components: Sequence[_Item]) -> tuple[str, str]:
-    """Return the URL and the type of the Signature-Agent that is covered (draft §4.2.1)."""
+    """Return the URL and the type of the Signature-Agent that is covered; the type is `directory` if unsaid."""
     key = next(str(parameters["key"]) for name, parameters in components if name == "signature-agent")
     _, (url, more) = _member(request, "signature-agent", key)
     kind = more.get("type", http_sf.Token("directory"))

@@ -73,14 +73,15 @@ class ClientDocument:
     def is_at(self, uri: str, kind: str) -> bool:
         """Tell whether a Signature-Agent of this URL and type is this client (OAUTH-15).
 
-        Its keys are those of the document all the same. "Draft" is draft-ietf-webbotauth-httpsig-protocol-01.
+        The types are those of draft-ietf-webbotauth-httpsig-protocol-01, "Key Distribution and Discovery". The keys
+        are those of the document, whichever it is.
         """
         match kind:
             case "cimd":
                 return uri == self.client_id
             case "jwks_uri":
                 return uri == self.jwks_uri
-            case "directory":  # an empty path may be written as a slash (draft §4.4)
+            case "directory":  # an origin, whose empty path may be written as a slash
                 return uri.removesuffix("/") == origin_of(self.client_id)
         return False
 

@@ -25,6 +25,10 @@ _HEADERS: Mapping[str, tuple[Schema, str]] = {
     "Deputize-Page": (ref("Jwt"), "The proof of the page's key for this request (PROOF-3)."),
     "Deputize-Guard": (ref("Jwt"), "The proof of a guard's key for this request (PROOF-4)."),
     "Deputize-CSRF": ({"type": "string"}, "The session's token, as `GET /tools` gives it (SESSION-2)."),
+    "Signature-Input": ({"type": "string"}, "What a client covers that signs the request (OAUTH-14)."),
+    "Signature": ({"type": "string"}, "The client's signature, in place of a `client_assertion` (OAUTH-14)."),
+    "Signature-Agent": ({"type": "string"}, "The client's document, `jwks_uri` or origin (OAUTH-15)."),
+    "Content-Digest": ({"type": "string"}, "The digest of the body, which a signature covers (RFC 9530)."),
 }
 _NAMES: Mapping[str, Schema] = {
     "call_id": an_id("cal"),
@@ -63,7 +67,9 @@ _PAGE = Sender(needs=("Deputize-Page",), security=(("session",),))
 _GUARD = Sender(may=("Deputize-Guard", "Deputize-Page"), security=((), ("session",)))
 _CALLER = Sender(may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",)))
 _CLIENT = Sender(may=("DPoP",), security=(("delegation",), ("session", "delegation"), ("bearer",), ()))
-_AGENT = Sender(may=("DPoP",))  # or `dpop_jkt` (OAUTH-2), or no key (BEARER-5)
+_SIGNED = ("Signature-Input", "Signature", "Signature-Agent", "Content-Digest")
+_PARTY = Sender(may=_SIGNED)
+_AGENT = Sender(may=("DPoP", *_SIGNED))  # or `dpop_jkt` (OAUTH-2), or no key (BEARER-5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +108,9 @@ OPERATIONS: Mapping[str, Operation] = {
         "Get a code for the user (OAUTH-7)", _AGENT, {200: "Device"}, form="DeviceRequest"
     ),
     "POST /introspect": Operation(
-        "Ask what a token is worth (OAUTH-8)", _ANYONE, {200: "Introspection"}, form="TokenQuestion"
+        "Ask what a token is worth (OAUTH-8)", _PARTY, {200: "Introspection"}, form="TokenQuestion"
     ),
-    "POST /revoke": Operation("Give a grant back (OAUTH-9)", _ANYONE, {200: None}, form="TokenQuestion"),
+    "POST /revoke": Operation("Give a grant back (OAUTH-9)", _PARTY, {200: None}, form="TokenQuestion"),
     "GET /authorize": Operation(
         "Show who asks for what (OAUTH-4)",
         _VISITOR,
