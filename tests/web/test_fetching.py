@@ -166,7 +166,7 @@ async def test_the_request_tells_nothing_more_the_second_time() -> None:
     lines = [
         "GET /agent.json HTTP/1.1",
         f"Host: localhost:{server.port}",
-        "Accept: application/json",
+        "Accept: application/json, application/jwk-set+json, application/http-message-signatures-directory+json",
         "Accept-Encoding: identity",
         "Connection: close",
         "User-Agent: deputize",

@@ -28,7 +28,10 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _TRIED = 3  # addresses of one host, of which the first may be of a family that this machine cannot reach
 _HEADERS = [
-    ("Accept", "application/json"),
+    (
+        "Accept",
+        "application/json, application/jwk-set+json, application/http-message-signatures-directory+json",
+    ),
     ("Accept-Encoding", "identity"),
     ("Connection", "close"),
     ("User-Agent", "deputize"),
