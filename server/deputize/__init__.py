@@ -1,7 +1,6 @@
 """Who calls, what the user allowed, and whether a human approved this very call: for WebMCP tools of a page.
 
-    policy = deputize.load("deputize.toml")
-    authority = deputize.Deputize(policy, data="var", current_user=…)
+    authority = deputize.Deputize("deputize.toml", data="var", current_user=…)
 
 The public names are loaded when they are first used: a guard or a rule alone brings no web server with it.
 """

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,29 +16,26 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .crypto.keys import KeyRing, thumbprint
+from .crypto.keys import KeyRing
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
 from .guard import Guard
-from .protocol.call import State
 from .protocol.credential import User
-from .protocol.ids import CallId
-from .protocol.policy import Policy
-from .protocol.token import CallToken
-from .protocol.tool import Executes
+from .protocol.policy import Policy, Site
 from .service import calls
+from .settings.following import Followed
 from .store.sqlite import SqliteStore
 from .web import routes
 from .web.ask import Ask
 from .web.authority import Authority, CurrentUser, SiteUser
-from .web.clients import Clients
 from .web.cors import SitePages
 from .web.fetching import Fetcher
 from .web.hardening import Hardening, LocalhostRedirect
+from .web.in_process import InProcess, Schemas
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.operations import Log
-from .web.problems import not_routed, or_refuse
+from .web.problems import not_routed
 
 __all__ = ["Deputize", "HandledCall", "SiteUser", "ToolFailed", "build"]
 
@@ -52,13 +50,16 @@ H = TypeVar("H", bound=Handler)
 class Deputize:
     """The authority as an ASGI app, to be mounted at the path of its issuer.
 
+    `policy` is the path of the policy file, which is followed: what changes in it bites at the next request (POLICY-1).
+    PolicyError with all faults of the file, OSError if it cannot be read. Or it is a policy, which stays as it is.
+
     `data` is the folder of its database and keys (made if missing, readable by its owner only). `current_user`, given a
     Starlette request, tells who is signed in at the site; without it, users sign up and in here with passkeys.
     """
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Policy | Path | str,
         data: Path | str = "var",
         current_user: CurrentUser | None = None,
         clock: Callable[[], float] = time.time,
@@ -68,11 +69,14 @@ class Deputize:
         folder = Path(data)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keys = KeyRing.open(folder / "keys.json")
+        self._followed: Followed | None = None
+        if not isinstance(policy, Policy):
+            self._followed = Followed(policy)
+            policy = self._followed.policy
         site = policy.site
-        self.policy = policy
         self.store = SqliteStore(folder / "deputize.db")
         self.log = log or Log()
-        self.authority = Authority(
+        self._authority = Authority(
             policy,
             self.store,
             keys,
@@ -80,36 +84,53 @@ class Deputize:
             Ceremonies(site.rp_id, policy.origins()),
             clock,
             secrets.token_bytes,
-            Clients(policy, Fetcher(policy.development, clock)),
-            frozenset(thumbprint(key) for key in policy.api.keys),
+            Fetcher(policy.development, clock),
             current_user,
         )
         self.guard = Guard(
             issuer=site.issuer,
             audience=policy.api.audience,
             key_of=keys.public_key,
-            redeemer=InProcess(self.authority),
-            schemas={name: tool.input_schema for name, tool in policy.tools.items()},
+            redeemer=InProcess(self._current),
+            schemas=Schemas(self._current),
             clock=clock,
         )
-        self._offers = Offers(policy)
-        self._mcp = Mcp(self.authority, self.log, self._offers)
-        self._app = self._build()
+        self._offers = Offers()
+        self._mcp = Mcp(self._current, self.log, self._offers)
+        self._app = self._build(site)
         self._housekeeping: asyncio.Task[None] | None = None
 
-    def _build(self) -> ASGIApp:
+    @property
+    def authority(self) -> Authority:
+        """The authority, under the policy that is in force now."""
+        return self._current()
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that is in force now."""
+        return self._current().policy
+
+    def _current(self) -> Authority:
+        """Return the authority under the policy that is in force now, after a look at its file (POLICY-1)."""
+        followed, before = self._followed, self._authority
+        if followed is not None and followed.changed():
+            self._authority = replace(before, policy=followed.policy, fault=followed.fault)
+            if (followed.policy, followed.fault) != (before.policy, before.fault):
+                self.log.policy(followed.policy.file_s256, followed.fault)
+        return self._authority
+
+    def _build(self, site: Site) -> ASGIApp:
         inner: ASGIApp = Starlette(
-            routes=routes.routes(self.authority, self.log, self._mcp),
+            routes=routes.routes(self._current, self.log, self._mcp),
             exception_handlers={HTTPException: not_routed},
         )
-        site = self.policy.site
         if not site.issuer.startswith(site.origin + "/"):  # stand-alone: the site's pages are another origin
             inner = SitePages(inner, site.origin)
         return Hardening(inner, https=site.issuer.startswith("https://"))
 
     def well_known_routes(self) -> list[BaseRoute]:
         """Return the routes that belong into the root app of a site that mounts this one."""
-        return routes.well_known_routes(self.authority, self.log)
+        return routes.well_known_routes(self.policy.site.issuer, self._current, self.log)
 
     def handler(self, tool: str) -> Callable[[H], H]:
         """Offer a tool of the policy over MCP, run by a function of `(arguments, call)`: a decorator (MCP-5).
@@ -125,14 +146,14 @@ class Deputize:
         """
 
         def offer(handler: H) -> H:
-            self._offers.handle(tool, handler)
+            self._offers.handle(self.policy, tool, handler)
             return handler
 
         return offer
 
     async def user(self, request: Request) -> User | None:
         """Tell which user is signed in, for the site's own pages."""
-        who = await Ask(request, self.authority).signed_in()
+        who = await Ask(request, self._current).signed_in()
         return self.store.read(lambda tx: tx.user(who.user_id)) if who else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,40 +201,17 @@ class Deputize:
             await self.aclose()
 
 
-class InProcess:
-    """The guard's way to an authority in the same process: no HTTP, the same transactions (GUARD-3, GUARD-5)."""
-
-    def __init__(self, authority: Authority) -> None:
-        """Redeem with this authority."""
-        self._authority = authority
-
-    async def redeem(self, token: CallToken, text: str, args_s256: str) -> None:
-        """Redeem a verified call token for these arguments; Refused if it may not run."""
-        now = self._authority.now()
-        or_refuse(
-            await self._authority.store.transact(
-                lambda tx: calls.redeem(tx, token, args_s256, Executes.API, now, None)
-            )
-        )
-
-    async def report(self, call_id: CallId, outcome: State) -> None:
-        """Note the outcome."""
-        now = self._authority.now()
-        or_refuse(
-            await self._authority.store.transact(
-                lambda tx: calls.report(tx, call_id, outcome, Executes.API, now, None)
-            )
-        )
-
-
-def build(policy: Policy, data: Path | str = "var", clock: Callable[[], float] = time.time) -> ASGIApp:
+def build(
+    policy: Policy | Path | str, data: Path | str = "var", clock: Callable[[], float] = time.time
+) -> ASGIApp:
     """Build the stand-alone app: the authority at the path of its issuer, and the well-known routes at the root.
 
     Who comes to the root, or to the issuer itself, is led to the page of the account.
     """
     deputize = Deputize(policy, data, clock=clock)
-    path = "/" + "/".join(policy.site.issuer.split("/")[3:])
-    account = RedirectResponse(f"{policy.site.issuer}/account", 303)
+    issuer = deputize.policy.site.issuer
+    path = "/" + "/".join(issuer.split("/")[3:])
+    account = RedirectResponse(f"{issuer}/account", 303)
     entrances = [Route(entrance, lambda _: account, methods=["GET"]) for entrance in {"/", path}]
     return LocalhostRedirect(
         Starlette(

@@ -19,6 +19,7 @@ from deputize.protocol.ids import GrantId
 from deputize.protocol.policy import Policy
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
+from deputize.web.operations import Log
 
 ORIGIN = "https://bank.example"
 ISSUER = f"{ORIGIN}/deputize"
@@ -157,10 +158,10 @@ def policy(tmp_path: Path) -> Policy:
 
 
 @asynccontextmanager
-async def opened(policy: Policy, data: Path) -> AsyncIterator[Bank]:
+async def opened(policy: Policy | Path, data: Path, log: Log | None = None) -> AsyncIterator[Bank]:
     """Run a bank under this policy."""
     clock = Clock()
-    deputize = Deputize(policy, data, clock=clock)
+    deputize = Deputize(policy, data, clock=clock, log=log)
     bank = Bank(deputize, httpx2.AsyncClient(), clock)
     yield bank
     for page in bank.pages:

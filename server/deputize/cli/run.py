@@ -47,7 +47,7 @@ def serve(
             UNUSABLE,
         )
     config = uvicorn.Config(
-        build(settings, data),
+        build(policy, data),
         access_log=False,
         proxy_headers=False,
         server_header=False,

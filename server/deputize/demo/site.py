@@ -62,7 +62,7 @@ def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Lo
     policy = deputize.load(path)
     if policy.site.origin != url:
         raise ValueError(f"{path} is for {policy.site.origin}: serve that port, or change the file")
-    authority = Deputize(policy, data, clock=clock, log=log)
+    authority = Deputize(path, data, clock=clock, log=log)
     database = data / "harbor.db"
     bank = Bank(database, clock)
     pages = _Pages(bank, authority)

@@ -66,7 +66,7 @@ def permits(
     tool: Tool,
     agent: Agent | None,
     lineage: Sequence[Grant],
-    arguments: dict[str, Json],
+    arguments: Json,
     now: int,
     parents: Sequence[Agent] = (),
 ) -> Refusal | None:
@@ -122,11 +122,20 @@ def decide_direct(
 ) -> Decision:
     """Decide a call that the user makes without an agent: only where declared, always approved (CALL-7)."""
     if not tool.direct:
-        return Refusal(
-            Code.CONSENT_REQUIRED,
-            "This tool is for deputized agents; the site has no form of its own for it.",
-        )
+        return not_direct()
     return decide_arguments(policy, tool, arguments, credentials, approval=True)
+
+
+def not_direct() -> Refusal:
+    """Refuse a user's own call of a tool that is for agents (CALL-7)."""
+    return Refusal(
+        Code.CONSENT_REQUIRED, "This tool is for deputized agents; the site has no form of its own for it."
+    )
+
+
+def misfit(fault: str) -> Refusal:
+    """Refuse arguments that the tool's schema finds this fault with."""
+    return Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
 
 
 def decide_arguments(
@@ -141,7 +150,7 @@ def decide_arguments(
     That is not asked with `credentials` None: somebody says that he has approved already (MCP-9).
     """
     if tool.input_schema is not None and (fault := tool.input_schema.fault(arguments)):
-        return Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
+        return misfit(fault)
     if not approval:
         return Authorized(tool, None, is_safe(tool, policy.scopes, approval))
     try:

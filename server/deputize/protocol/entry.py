@@ -10,6 +10,7 @@ import orjson
 from .call import Call
 from .canonical import Json, b64u
 from .errors import Code
+from .policy import Policy
 
 
 class Kind(StrEnum):
@@ -57,8 +58,10 @@ def commitment(salt: bytes, canonical: bytes) -> str:
     return b64u(hashlib.sha256(salt + canonical).digest())
 
 
-def call_entry(call: Call, canonical: bytes, code: Code | None = None, **facts: object) -> Entry:
-    """Tell of a call's arrival in its state, with everything that was known when it was decided."""
+def call_entry(
+    call: Call, canonical: bytes, policy: Policy, code: Code | None = None, **facts: object
+) -> Entry:
+    """Tell of a call's arrival in its state, with everything that was known when it was decided (LOG-6)."""
     return Entry(
         f"call.{call.state}",
         {
@@ -74,6 +77,7 @@ def call_entry(call: Call, canonical: bytes, code: Code | None = None, **facts: 
             if call.description
             else None,
             "challenge_id": call.challenge_id,
+            "policy_s256": policy.file_s256,
             "code": code,
             **facts,
         },

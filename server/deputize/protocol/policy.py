@@ -44,6 +44,8 @@ class Policy:
     `single_user`, for development, is who calls over MCP from this machine without saying so (MCP-4). With `bearer`,
     there may be delegations without a key, for MCP only (BEARER-1).
 
+    `file_s256` is the hash of the file that says so, and `declared` are the tools that Python declared besides.
+
     Nothing in it changes but `tools`: `tool()` adds to them until the app is built from this policy.
     """
 
@@ -60,6 +62,8 @@ class Policy:
     development: bool = False
     single_user: str | None = None
     bearer: bool = False
+    file_s256: str | None = None
+    declared: dict[str, Tool] = field(default_factory=dict)
 
     def origins(self) -> frozenset[str]:
         """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""
@@ -114,17 +118,21 @@ class Policy:
                 title,
                 endpoint,
             )
-            undeclared = [scope for scope in tool.scopes if scope not in self.scopes]
-            if undeclared:
-                raise ValueError(f"{tool.name}: the policy declares no scope {', '.join(undeclared)}")
-            if not self.api.has(tool.endpoint):
-                raise ValueError(f"{tool.name}: the endpoint is not at an origin of the site's API")
-            if tool.name in self.tools:
-                raise ValueError(f"{tool.name}: this tool is declared already")
-            self.tools[tool.name] = tool
+            self.declare(tool)
             return describe
 
         return declare
+
+    def declare(self, tool: Tool) -> None:
+        """Add a tool that is made from Python; ValueError as for `tool`."""
+        undeclared = [scope for scope in tool.scopes if scope not in self.scopes]
+        if undeclared:
+            raise ValueError(f"{tool.name}: the policy declares no scope {', '.join(undeclared)}")
+        if not self.api.has(tool.endpoint):
+            raise ValueError(f"{tool.name}: the endpoint is not at an origin of the site's API")
+        if tool.name in self.tools:
+            raise ValueError(f"{tool.name}: this tool is declared already")
+        self.tools[tool.name] = self.declared[tool.name] = tool
 
 
 def approval_policy(value: object) -> ApprovalPolicy:

@@ -3,7 +3,16 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-from ..protocol.authorization import Authorized, Decision, decide, decide_direct, known_tool
+from ..protocol.authorization import (
+    Authorized,
+    Decision,
+    decide,
+    decide_direct,
+    known_tool,
+    misfit,
+    not_direct,
+    permits,
+)
 from ..protocol.call import (
     LIFETIME,
     OUTCOMES,
@@ -17,7 +26,6 @@ from ..protocol.challenge import Purpose
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, Kind, call_entry, move_entry
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
-from ..protocol.grant import dead_link
 from ..protocol.ids import CallId, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
@@ -87,9 +95,9 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
         if decision.constrained and (refusal := spend(tx, call, take=call.state is State.APPROVED)):
             call, decision = replace(call, state=State.DENIED), refusal
     if isinstance(decision, Refusal):
-        tx.append(call_entry(call, request.canonical, decision.code), now)
+        tx.append(call_entry(call, request.canonical, policy, decision.code), now)
         return Denied(call.call_id, decision)
-    entry = tx.append(call_entry(call, request.canonical), now)
+    entry = tx.append(call_entry(call, request.canonical, policy), now)
     if entry != call.entry:  # an earlier call was moved for this one
         call = replace(call, entry=entry)
     tx.add_call(call)
@@ -212,8 +220,8 @@ def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now:
         return call
     if call.state is not State.PENDING:
         return _stopped(call)
-    if refusal := _grant_dead(tx, call, now):
-        return _deny(tx, call, refusal, now)
+    if stop := _stop(tx, call, policy, now):
+        return _end(tx, call, stop, policy, now)
     return approvals.mint(tx, action_of(call), policy.site.issuer, random, now)
 
 
@@ -227,21 +235,21 @@ def check_approval(
     return approvals.check(reader, action_of(call), evidence, verifier, policy.site.issuer, now)
 
 
-def approve(tx: Tx, request: PageRequest, verdict: Verdict, now: int) -> Call | Refusal:
+def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now: int) -> Call | Refusal:
     """Act on a verdict: consume, move, record; or record the failure (APPR-3 to APPR-5)."""
     call = _own(tx, request, now)
     if isinstance(call, Refusal):
         return call
     if call.state is not State.PENDING and isinstance(verdict, Verified):
         return _stopped(call)
-    if refusal := _grant_dead(tx, call, now):  # APPR-5
-        return _deny(tx, call, refusal, now) if call.state is State.PENDING else refusal
+    if stop := _stop(tx, call, policy, now):  # APPR-5
+        return _end(tx, call, stop, policy, now) if call.state is State.PENDING else stop.refusal
     if refusal := approvals.conclude(tx, verdict, now):
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
         return refusal
     assert isinstance(verdict, Verified)
     if refusal := spend(tx, call):
-        return _deny(tx, call, refusal, now)
+        return _end(tx, call, Stop(refusal), policy, now)
     approved = replace(call, challenge_id=verdict.challenge_id)
     return move(
         tx,
@@ -252,6 +260,7 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, now: int) -> Call | 
         credential_id=verdict.assertion.credential_id,
         method="webauthn",
         evidence_s256=verdict.evidence_s256,
+        policy_s256=policy.file_s256,
     )
 
 
@@ -264,7 +273,13 @@ def deny(tx: Tx, request: PageRequest, state: State, now: int) -> Call | Refusal
 
 
 def redeem(
-    tx: Tx, token: CallToken, args_s256: str, by: Executes, now: int, page: PageRequest | None
+    tx: Tx,
+    token: CallToken,
+    args_s256: str,
+    by: Executes,
+    policy: Policy,
+    now: int,
+    page: PageRequest | None,
 ) -> Call | Refusal:
     """Let an approved call run, once (GUARD-3, GUARD-4). `args_s256` is the digest of what is about to run."""
     call = settled(tx, page.call_id if page else token.call_id, now)
@@ -274,25 +289,16 @@ def redeem(
         return USED_PROOF
     if page is not None and not _owns(call, page):
         return _NO_CALL
-    refusal = _redeemable(tx, call, args_s256, by, now)
-    if refusal is None:
-        return move(tx, call, State.REDEEMED, now, by=by.value)
-    if call.state is State.APPROVED and refusal.code in _DEADLY:
-        move(tx, call, State.DENIED, now, refusal.code)
-    else:
+    if refusal := _misdirected(call, args_s256, by):
         tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
-    return refusal
+        return refusal
+    if stop := _stop(tx, call, policy, now):  # GUARD-4
+        return _end(tx, call, stop, policy, now)
+    return move(tx, call, State.REDEEMED, now, by=by.value, policy_s256=policy.file_s256)
 
 
-_DEADLY = frozenset(
-    {
-        *(Code.GRANT_REVOKED, Code.GRANT_EXPIRED, Code.CONSENT_REQUIRED, Code.UNKNOWN_AGENT),
-        Code.CONSTRAINT_VIOLATED,
-    }
-)
-
-
-def _redeemable(tx: Tx, call: Call, args_s256: str, by: Executes, now: int) -> Refusal | None:
+def _misdirected(call: Call, args_s256: str, by: Executes) -> Refusal | None:
+    """Say what is wrong with this attempt to redeem; the call may be good for another one."""
     if call.executes != by.value:
         return Refusal(
             Code.REDEEMER_NOT_ALLOWED, f"Calls of this tool are redeemed by the {call.executes} only."
@@ -301,15 +307,15 @@ def _redeemable(tx: Tx, call: Call, args_s256: str, by: Executes, now: int) -> R
         return _stopped(call)
     if call.args_s256 != args_s256:
         return Refusal(Code.ARGUMENT_HASH_MISMATCH, "What is about to run is not what was approved.")
-    return _grant_dead(tx, call, now)
+    return None
 
 
-def is_redeemable(reader: Reader, token: CallToken, now: int) -> bool:
+def is_redeemable(reader: Reader, token: CallToken, policy: Policy, now: int) -> bool:
     """Tell whether a call token is good for a redemption now (OAUTH-8)."""
     call = reader.call(token.call_id)
     if call is None or call.state is not State.APPROVED or call.overdue(now) is not None:
         return False
-    return _grant_dead(reader, call, now) is None
+    return _stop(reader, call, policy, now) is None
 
 
 def report(
@@ -394,18 +400,40 @@ def _stopped(call: Call) -> Refusal:
     return Refusal(code, f"This call is {call.state}.", {"state": call.state.value})
 
 
-def _grant_dead(tx: Reader, call: Call, now: int) -> Refusal | None:
-    """Read the live grants and agent again; the user's own call has neither (CALL-7)."""
-    if call.grant_id is None:
-        return None
-    lineage = tx.lineage(call.grant_id)
-    agent = tx.agent(call.client_id) if call.client_id else None
-    if agent is None or agent.revoked_at is not None:
-        return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
-    if not lineage:
-        return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent.")
-    outside = (link.constraints.refuses(call.tool, call.arguments, now) for link in lineage)  # CONS-5
-    return dead_link(lineage, now) or next((refusal for refusal in outside if refusal is not None), None)
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a call under way goes no further, and the state that this puts it in."""
+
+    refusal: Refusal
+    state: State = State.DENIED
+
+
+_CHANGED = Refusal(
+    Code.CANCELLED,
+    "The site has changed what it asks for this. Nothing has run. Call again, if it is still wanted.",
+)
+
+
+def _stop(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None:
+    """Decide a call under way again, by grants, agents and policy as they are now; None if it may go on (POLICY-3)."""
+    tool = known_tool(policy, call.tool)
+    if isinstance(tool, Refusal):
+        return Stop(tool)
+    if call.grant_id is not None:
+        lineage = reader.lineage(call.grant_id)
+        agent = reader.agent(call.client_id) if call.client_id else None
+        parents = parents_of(reader, lineage)
+        if refusal := permits(policy, tool, agent, lineage, call.arguments, now, parents):  # CONS-5, too
+            return Stop(refusal)
+    elif call.page_jkt is not None and not tool.direct:  # over MCP it is the machine's own user (MCP-4)
+        return Stop(not_direct())
+    if tool.input_schema is not None and (fault := tool.input_schema.fault(call.arguments)):
+        return Stop(misfit(fault))
+    moved = (tool.authenticator_class, tool.executes.value) != (call.authenticator_class, call.executes)
+    unasked = call.state is State.APPROVED and call.challenge_id is None
+    if moved or (unasked and tool.approval.required(call.arguments)):
+        return Stop(_CHANGED, State.CANCELLED)
+    return None
 
 
 _EXHAUSTED = Refusal(
@@ -433,9 +461,9 @@ def spend(tx: Tx, call: Call, take: bool = True) -> Refusal | None:
     return None
 
 
-def _deny(tx: Tx, call: Call, refusal: Refusal, now: int) -> Refusal:
-    move(tx, call, State.DENIED, now, refusal.code)
-    return refusal
+def _end(tx: Tx, call: Call, stop: Stop, policy: Policy, now: int) -> Refusal:
+    move(tx, call, stop.state, now, stop.refusal.code, policy_s256=policy.file_s256)
+    return stop.refusal
 
 
 def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:

@@ -149,7 +149,11 @@ def call(
     if isinstance(decision, Refusal):
         tx.append(
             call_entry(
-                replace(draft, state=State.DENIED), request.canonical, decision.code, **_by(request.caller)
+                replace(draft, state=State.DENIED),
+                request.canonical,
+                policy,
+                decision.code,
+                **_by(request.caller),
             ),
             now,
         )
@@ -166,12 +170,14 @@ def call(
     if decision.constrained:
         calls.spend(tx, draft)
     told: dict[str, object] = {**_by(request.caller), **_approval(verdict)}
-    approved = tx.append(call_entry(draft, request.canonical, None, **told), now)
+    approved = tx.append(call_entry(draft, request.canonical, policy, None, **told), now)
     granted = replace(draft, entry=approved)
     tx.add_call(granted)
     if not redeem:
         return Granted(granted, (approved,))
-    running = calls.move(tx, granted, State.REDEEMED, now, by=Executes.API.value)
+    running = calls.move(
+        tx, granted, State.REDEEMED, now, by=Executes.API.value, policy_s256=policy.file_s256
+    )
     return Granted(running, (approved, running.entry))
 
 
@@ -200,7 +206,8 @@ def _decide(
     agent = tx.agent(delegation.client_id)
     if refusal := permits(policy, tool, agent, lineage, request.arguments, now, parents_of(tx, lineage)):
         if refusal.code is Code.INSUFFICIENT_SCOPE:  # MCP-7: a step up that loses nothing
-            return replace(refusal, facts={"scope": str(lineage[0].scopes | tool.scopes)})
+            wanted = lineage[0].scopes.names | tool.scopes.names  # more, perhaps, than one grant can have
+            return replace(refusal, facts={"scope": " ".join(sorted(wanted))})
         return refusal
     decision = decide_arguments(policy, tool, request.arguments, credentials, approval)
     if isinstance(decision, Authorized):

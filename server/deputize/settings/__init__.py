@@ -1,10 +1,13 @@
 """The policy file: `deputize.toml` → `Policy`, or every fault in it at once."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from deputize.protocol.canonical import b64u
 from deputize.protocol.policy import Policy
 from deputize.settings import toml
 from deputize.settings.schemas import DeeperError
@@ -44,12 +47,13 @@ def loads(data: bytes) -> Policy:
     scopes = raw.get("scopes")
     declared = frozenset(scopes) if isinstance(scopes, dict) else frozenset()
     try:
-        return PolicyFile.model_validate(raw, context=Context(declared, development)).policy()
+        policy = PolicyFile.model_validate(raw, context=Context(declared, development)).policy()
     except ValidationError as error:
         lines = Lines(text)
         # A default that needs a value with a fault is no fault of its own.
         found = [details for details in error.errors() if details["type"] != "default_factory_not_called"]
         raise PolicyError(_fault(details, lines) for details in found) from error
+    return replace(policy, file_s256=b64u(hashlib.sha256(data).digest()))
 
 
 def _fault(details: ErrorDetails, lines: Lines) -> Fault:

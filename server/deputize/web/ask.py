@@ -15,7 +15,7 @@ from ..service import credentials
 from ..service.credentials import SignIn
 from ..service.ports import Proof, Reader
 from . import session
-from .authority import Authority
+from .authority import Authority, Current
 
 MAX_BODY = 64 * 1024  # bytes (JSON-3)
 MAX_DELAY = 30  # seconds (JSON-4)
@@ -25,28 +25,33 @@ Shape = Mapping[str, type]
 class Ask:
     """A request and the authority that it asks. `now` is the same second for everything in it."""
 
-    __slots__ = ("authority", "body", "now", "request", "session_digest")
+    __slots__ = ("_current", "authority", "body", "now", "request", "session_digest")
 
-    def __init__(self, request: Request, authority: Authority) -> None:
+    def __init__(self, request: Request, current: Current) -> None:
         """Read nothing yet."""
         self.request = request
         self.body = b""
-        self.authority = authority
+        self._current = current
+        self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
         self.session_digest = session.read_cookie(authority.sealer, request.cookies.get(session.COOKIE))
 
     async def bytes(self) -> bytes:
         """Return the body, and keep it; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
 
-        One that came so slowly that `now` is of the past is Refused(invalid_request) (JSON-4).
+        One that came so slowly that `now` is of the past is Refused(invalid_request) (JSON-4), and so is one that the
+        policy changed before it was there (POLICY-1).
         """
         body = bytearray()
         async for chunk in self.request.stream():
             body += chunk
             if len(body) > MAX_BODY:
                 raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
-        if self.authority.now() - self.now > MAX_DELAY:  # JSON-4
+        now = self.authority.now()
+        if now - self.now > MAX_DELAY:  # JSON-4
             raise Refused(Code.INVALID_REQUEST, "The body took too long. Send the request again.")
+        if now != self.now and self._current().policy is not self.authority.policy:  # POLICY-1
+            raise Refused(Code.INVALID_REQUEST, "The site's policy has just changed. Send the request again.")
         self.body = bytes(body)
         return self.body
 

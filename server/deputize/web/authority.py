@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from ..crypto import jwt, note
-from ..crypto.keys import KeyRing
+from ..crypto.keys import KeyRing, thumbprint
 from ..crypto.sealed import Sealer
 from ..crypto.webauthn import Ceremonies
 from ..protocol.call import Call
@@ -21,6 +21,7 @@ from ..service.grants import Renewable
 from ..service.ports import Store
 from .attempts import Attempts
 from .clients import Clients
+from .fetching import Fetcher
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
 _CACHE_SIZE = 4096
@@ -40,8 +41,11 @@ CurrentUser = Callable[[Request], "SiteUser | Awaitable[SiteUser | None] | None"
 
 @dataclass
 class Authority:
-    """The parts of one authority. `clock` returns seconds since the epoch; `random(n)` n random bytes;
-    `guard_keys` are the thumbprints of the keys that redeem over HTTP (PROOF-4)."""
+    """The parts of one authority under one policy. `clock` returns seconds since the epoch; `random(n)` n random bytes.
+
+    `guard_keys` are the thumbprints of the keys that redeem over HTTP (PROOF-4). `fault` says what is wrong with the
+    file that should be the policy (POLICY-2).
+    """
 
     policy: Policy
     store: Store
@@ -50,12 +54,19 @@ class Authority:
     ceremonies: Ceremonies
     clock: Callable[[], float]
     random: Callable[[int], bytes]
-    clients: Clients
-    guard_keys: frozenset[str] = frozenset()
+    fetcher: Fetcher
     current_user: CurrentUser | None = None
+    fault: str | None = None
+    clients: Clients = field(init=False)
+    guard_keys: frozenset[str] = field(init=False)
     wrong_codes: Attempts = field(default_factory=lambda: Attempts(10, 600))
     _note: tuple[float, str] = (0, "")
     _verified: OrderedDict[str, Delegation] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        """Make what follows from the policy."""
+        self.clients = Clients(self.policy, self.fetcher)
+        self.guard_keys = frozenset(thumbprint(key) for key in self.policy.api.keys)
 
     def now(self) -> int:
         """Return the whole second that it is."""
@@ -144,6 +155,10 @@ class Authority:
         text = await self.store.transact(lambda tx: record.sign_checkpoint(tx, origin, sign))
         self._note = self.clock(), text
         return text
+
+
+Current = Callable[[], Authority]
+"""Returns the authority under the policy that is in force now; a request stays with the first answer (POLICY-1)."""
 
 
 def digest(secret: bytes) -> bytes:

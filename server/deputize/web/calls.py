@@ -104,7 +104,7 @@ class Calls:
         started = perf_counter()
         request, verdict = authority.store.read(check)
         decided, agent = await authority.store.transact(
-            lambda tx: _with_agent(tx, calls.approve(tx, request, verdict, ask.now))
+            lambda tx: _with_agent(tx, calls.approve(tx, request, verdict, authority.policy, ask.now))
         )
         call = or_refuse(decided)
         self._log.decided(call, started)
@@ -140,7 +140,10 @@ class Calls:
         if token.call_id != ask.request.path_params["call_id"]:
             raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
         return await self._transact_and_show(
-            ask, lambda tx: calls.redeem(tx, token, token.args_s256, by, ask.now, page and page(tx))
+            ask,
+            lambda tx: calls.redeem(
+                tx, token, token.args_s256, by, ask.authority.policy, ask.now, page and page(tx)
+            ),
         )
 
     async def report(self, ask: Ask) -> Response:

@@ -5,7 +5,14 @@ from time import perf_counter
 
 import orjson
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -42,6 +49,11 @@ class Log:
         self._refusals = Counter(
             "deputize_refusals", "Refused requests, by reason", ["code"], registry=self.registry
         )
+        self._faulty = Gauge(
+            "deputize_policy_faulty",
+            "1 while the policy file cannot be the policy, and the one before is in force",
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "deputize_decision_seconds",
             "From the parsed request to the committed decision",
@@ -73,6 +85,14 @@ class Log:
         self._refusals.labels(Code.SERVER_ERROR.value).inc()
         self._lines.error("failed", method=request.method, path=request.url.path, exc_info=error)
 
+    def policy(self, file_s256: str | None, fault: str | None) -> None:
+        """Note which policy is in force from now on, and what is wrong with the file if it is not that (POLICY-2)."""
+        self._faulty.set(fault is not None)
+        if fault is None:
+            self._lines.info("policy", policy_s256=file_s256)
+        else:
+            self._lines.error("policy", policy_s256=file_s256, fault=fault)
+
     def note(self, event: str, **facts: object) -> None:
         """Note anything else."""
         self._lines.info(event, **facts)
@@ -88,6 +108,12 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(ask: Ask) -> Response:
-    """Answer that a decision could be recorded now; 503 if not."""
+    """Answer that a decision could be recorded now; 503 if not.
+
+    A policy file with a fault does not end that, but is told of: the policy before it is in force (POLICY-2).
+    """
     await ask.authority.store.transact(lambda tx: tx.head().size)
-    return PlainTextResponse("ready\n")
+    faulty = ask.authority.fault is not None
+    return PlainTextResponse(
+        "ready, but under the policy of before: its file has a fault\n" if faulty else "ready\n"
+    )

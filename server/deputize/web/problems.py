@@ -12,7 +12,7 @@ from starlette.routing import Match
 from ..protocol.errors import STATUS, Code, Refusal, Refused
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
 from .ask import Ask
-from .authority import Authority
+from .authority import Current
 from .operations import Log
 
 T = TypeVar("T")
@@ -59,20 +59,20 @@ def oauth_response(refusal: Refusal) -> Response:
 class Endpoint:
     """Makes Starlette endpoints of our handlers: refusals become answers, anything unforeseen a bare 500 (ERR-3)."""
 
-    def __init__(self, authority: Authority, log: Log) -> None:
-        """Serve this authority."""
-        self._authority = authority
+    def __init__(self, current: Current, log: Log) -> None:
+        """Serve this authority, under the policy that is in force at each request."""
+        self._current = current
         self._log = log
 
     def __call__(
         self, handler: Handler, refuse: Callable[[Refusal], Response] = refusal_response
     ) -> Callable[[Request], Awaitable[Response]]:
         """Wrap one handler."""
-        authority, log = self._authority, self._log
+        current, log = self._current, self._log
 
         async def endpoint(request: Request) -> Response:
             try:
-                return await handler(Ask(request, authority))
+                return await handler(Ask(request, current))
             except Refused as refused:
                 log.refused(request, refused.refusal)
                 return refuse(refused.refusal)

@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Route
 
 from . import accounts, authorize, enrollments, grants, oauth, openapi, operations, pages, record, shim
-from .authority import Authority
+from .authority import Current
 from .calls import Calls
 from .cors import shared
 from .mcp.answers import resource_metadata_url
@@ -12,9 +12,9 @@ from .operations import Log
 from .problems import Endpoint, oauth_response
 
 
-def routes(authority: Authority, log: Log, mcp: Mcp) -> list[BaseRoute]:
+def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
     """Return the routes under the mount path; the busiest come first, since they are tried in order."""
-    endpoint = Endpoint(authority, log)
+    endpoint = Endpoint(current, log)
     calls = Calls(log)
     return [
         Route("/calls", endpoint(calls.create), methods=["POST"]),
@@ -71,10 +71,9 @@ def routes(authority: Authority, log: Log, mcp: Mcp) -> list[BaseRoute]:
     ]
 
 
-def well_known_routes(authority: Authority, log: Log) -> list[BaseRoute]:
+def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute]:
     """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion)."""
-    endpoint = Endpoint(authority, log)
-    issuer = authority.policy.site.issuer
+    endpoint = Endpoint(current, log)
     suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
     mcp = "/" + resource_metadata_url(issuer).split("/", 3)[3]
     return [

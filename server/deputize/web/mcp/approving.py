@@ -18,12 +18,11 @@ from .offers import Offers
 class Approving:
     """The methods of one authority. Each takes an exchange and returns a result, or raises Refused."""
 
-    authority: Authority
     offers: Offers
 
     async def create_challenge(self, exchange: Exchange) -> dict[str, object]:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
-        authority, ask = self.authority, exchange.ask
+        authority, ask = exchange.ask.authority, exchange.ask
         request, _ = exchange.tool_request(self.offers, "toolName", exchange.message.params.get("arguments"))
         shown = await authority.store.transact(
             lambda tx: mcp_calls.challenge(tx, request, authority.policy, authority.random, ask.now)
@@ -34,7 +33,7 @@ class Approving:
 
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
-        authority, now = self.authority, exchange.ask.now
+        authority, now = exchange.ask.authority, exchange.ask.now
         begun = await authority.store.transact(
             lambda tx: enrollments.begin(tx, exchange.known.caller, authority.random, now)
         )
@@ -55,9 +54,9 @@ class Approving:
 
     async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/finish` (MCP-10; SEP-2672 §4.4.2)."""
-        authority, now, caller = self.authority, exchange.ask.now, exchange.known.caller
+        authority, now, caller = exchange.ask.authority, exchange.ask.now, exchange.known.caller
         challenge = or_refuse(authority.store.read(lambda tx: enrollments.pending(tx, caller, now)))
-        made = self._verified(exchange.message.params.get("response"), challenge.wire)
+        made = _verified(authority, exchange.message.params.get("response"), challenge.wire)
         credential = await authority.store.transact(
             lambda tx: enrollments.finish(tx, caller, challenge, made, now)
         )
@@ -69,11 +68,10 @@ class Approving:
             "createdAt": wire.iso(credential.created_at),
         }
 
-    def _verified(self, response: Json, challenge: bytes) -> Registration | Refusal:
-        """Verify a registration; that it is not good, the record is to have."""
-        try:
-            return self.authority.ceremonies.registration(
-                response if isinstance(response, dict) else {}, challenge
-            )
-        except Refused as refused:
-            return refused.refusal
+
+def _verified(authority: Authority, response: Json, challenge: bytes) -> Registration | Refusal:
+    """Verify a registration; that it is not good, the record is to have."""
+    try:
+        return authority.ceremonies.registration(response if isinstance(response, dict) else {}, challenge)
+    except Refused as refused:
+        return refused.refusal

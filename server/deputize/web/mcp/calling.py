@@ -12,7 +12,7 @@ from ...protocol.tool import Executes, is_tool_name
 from ...service import calls, mcp_calls
 from ...service.calls import Denied
 from ...service.mcp_calls import Granted, ToolRequest
-from ..authority import Authority
+from ..authority import Authority, Current
 from ..operations import Log
 from ..problems import or_refuse
 from . import answers, running
@@ -27,24 +27,24 @@ CHAIN = "dev.deputize/call"
 class Calling:
     """The methods of one authority. Each takes an exchange and returns a result, or raises Refused."""
 
-    authority: Authority
+    current: Current
     log: Log
     offers: Offers
     gateway: Gateway
 
     async def list_tools(self, exchange: Exchange) -> dict[str, object]:
         """`tools/list`."""
-        caller = exchange.known.caller
-        return {"tools": [offer.listed(caller.approves(offer.tool)) for offer in self.offers.all()]}
+        caller, offers = exchange.known.caller, self.offers.all(exchange.ask.authority.policy)
+        return {"tools": [offer.listed(caller.approves(offer.tool)) for offer in offers]}
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
         """Return the schema of a tool, to which headers may be held that repeat arguments (2026-07-28)."""
-        offer = self.offers.find(name)
+        offer = self.offers.find(self.current().policy, name)
         return offer.input_schema if offer else None
 
     async def call_tool(self, exchange: Exchange) -> dict[str, object]:
         """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""
-        authority, ask, params = self.authority, exchange.ask, exchange.message.params
+        authority, ask, params = exchange.ask.authority, exchange.ask, exchange.message.params
         arguments = params.get("arguments")
         request, offer = exchange.tool_request(self.offers, "name", {} if arguments is None else arguments)
         if not is_tool_name(request.name):  # HASH-2
@@ -82,7 +82,7 @@ class Calling:
     ) -> dict[str, object]:
         """Run a public tool, without any record (CALL-8)."""
         caller = request.caller
-        if not await self.authority.store.transact(caller.spend):
+        if not await exchange.ask.authority.store.transact(caller.spend):
             raise Refused.of(USED_PROOF)
         if offer.tool.input_schema is not None and (
             fault := offer.tool.input_schema.fault(request.arguments)
@@ -98,9 +98,11 @@ class Calling:
         """Run a call that is granted, and return its result with the chain of what made it so (MCP-11)."""
         if offer.handler is not None:
             ran = await self._handle(exchange, offer.handler, request, granted.call)
-            result, call = ran.result, await self._report(granted.call, ran.outcome)
+            result, call = ran.result, await self._report(exchange.ask.authority, granted.call, ran.outcome)
         else:
-            result, call = await self._send(str(offer.tool.endpoint), request, granted.call)
+            result, call = await self._send(
+                exchange.ask.authority, str(offer.tool.endpoint), request, granted.call
+            )
         by = request.caller.delegation
         entries = dict.fromkeys((*granted.entries, call.entry))
         chain: dict[str, object] = {
@@ -122,7 +124,7 @@ class Calling:
         self, exchange: Exchange, handler: Handler, request: ToolRequest, call: Call | None
     ) -> Ran:
         user_id = request.caller.user_id
-        user = self.authority.store.read(lambda tx: tx.user(user_id))
+        user = exchange.ask.authority.store.read(lambda tx: tx.user(user_id))
         assert user is not None  # users are never deleted
         delegation = request.caller.delegation
         handled = HandledCall(
@@ -139,12 +141,12 @@ class Calling:
             lambda error: self.log.failed(exchange.ask.request, error),
         )
 
-    async def _report(self, call: Call, outcome: State) -> Call:
+    async def _report(self, authority: Authority, call: Call, outcome: State) -> Call:
         """Note what became of a call. What was done is told also if that cannot be noted."""
-        now = self.authority.now()
+        now = authority.now()
         try:
             return or_refuse(
-                await self.authority.store.transact(
+                await authority.store.transact(
                     lambda tx: calls.report(tx, call.call_id, outcome, Executes.API, now, None)
                 )
             )
@@ -152,13 +154,15 @@ class Calling:
             self.log.note("outcome", correlation_id=call.call_id, code=refused.refusal.code)
             return call
 
-    async def _send(self, endpoint: str, request: ToolRequest, call: Call) -> tuple[dict[str, object], Call]:
+    async def _send(
+        self, authority: Authority, endpoint: str, request: ToolRequest, call: Call
+    ) -> tuple[dict[str, object], Call]:
         """Have the site's API do it; its guard redeems and reports (MCP-12)."""
-        store, call_id = self.authority.store, call.call_id
-        token = self.authority.call_token(call, self.authority.now())
+        store, call_id = authority.store, call.call_id
+        token = authority.call_token(call, authority.now())
         result = await self.gateway.send(endpoint, request.canonical, token)
         if result is None or "isError" in result:  # what was not redeemed by now is not to be done later
-            now = self.authority.now()
+            now = authority.now()
             left = await store.transact(lambda tx: mcp_calls.cancel(tx, call_id, now)) or call
             return result or running.unanswered(left.state), left
         left = store.read(lambda tx: tx.call(call_id)) or call

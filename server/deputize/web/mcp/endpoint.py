@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..ask import Ask
-from ..authority import Authority
+from ..authority import Current
 from ..operations import Log
 from . import answers, messages
 from .approving import Approving
@@ -29,13 +29,13 @@ _SPEND_THEMSELVES = frozenset(
 class Mcp:
     """The endpoint."""
 
-    def __init__(self, authority: Authority, log: Log, offers: Offers) -> None:
+    def __init__(self, current: Current, log: Log, offers: Offers) -> None:
         """Serve what is offered under this authority."""
-        self._authority = authority
+        self._current = current
         self._log = log
         self._gateway = Gateway()
-        self._calling = Calling(authority, log, offers, self._gateway)
-        self._approving = Approving(authority, offers)
+        self._calling = Calling(current, log, offers, self._gateway)
+        self._approving = Approving(offers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -45,7 +45,7 @@ class Mcp:
     async def _answer(self, request: Request) -> Response:
         message: Message | None = None
         try:
-            ask = Ask(request, self._authority)
+            ask = Ask(request, self._current)
             if request.method != "POST":
                 raise Refused(
                     Code.METHOD_NOT_ALLOWED, "Send each message by POST; there are no streams here."
@@ -65,13 +65,13 @@ class Mcp:
         else:
             if exchange.refusal is not None:  # MCP-7
                 response.status_code = answers.status(exchange.refusal)
-                answers.add_headers(response.headers, exchange.refusal, self._authority.policy)
+                answers.add_headers(response.headers, exchange.refusal, ask.authority.policy)
             return response
         message_id = message.message_id if message else None
-        return answers.refusal_response(refusal, message_id, self._authority.policy)
+        return answers.refusal_response(refusal, message_id, self._current().policy)
 
     async def _spend(self, exchange: Exchange) -> None:
-        if not await self._authority.store.transact(exchange.known.caller.spend):
+        if not await exchange.ask.authority.store.transact(exchange.known.caller.spend):
             raise Refused.of(USED_PROOF)
 
     @cached_property

@@ -30,7 +30,7 @@ class Exchange:
         name = self.message.params.get(name_in)
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise Refused(Code.INVALID_ARGUMENTS, f"`{name_in}` is a text, and `arguments` an object.")
-        offer, canonical = offers.find(name), canonicalize(arguments)
+        offer, canonical = offers.find(self.ask.authority.policy, name), canonicalize(arguments)
         request = ToolRequest(
             caller=self.known.caller,
             name=name,

@@ -84,32 +84,36 @@ class Offer:
 class Offers:
     """The tools of a policy that have an endpoint, and those that got a handler."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self) -> None:
         """Offer those with an endpoint."""
-        self._policy = policy
         self._handlers: dict[str, Handler] = {}
         self._found: dict[str, Offer] = {}
 
-    def handle(self, name: str, handler: Handler) -> None:
+    def handle(self, policy: Policy, name: str, handler: Handler) -> None:
         """Offer a tool of the policy, run by this; ValueError if it is none, or is offered already."""
-        tool = self._policy.tools.get(name)
+        tool = policy.tools.get(name)
         if tool is None:
             raise ValueError(f"{name}: the policy declares no such tool")
         if tool.endpoint is not None or name in self._handlers:
             raise ValueError(f"{name}: this tool has an endpoint or a handler already")
         self._handlers[name] = handler
 
-    def find(self, name: str) -> Offer | None:
-        """Find what is offered under this name."""
-        tool = self._policy.tools.get(name)
-        handler = self._handlers.get(name)
+    def find(self, policy: Policy, name: str) -> Offer | None:
+        """Find what is offered under this name; a policy that gives the tool an endpoint takes it from its handler."""
+        tool = policy.tools.get(name)
+        handler = self._handlers.get(name) if tool is not None and tool.endpoint is None else None
         if tool is None or (handler is None and tool.endpoint is None):
             return None
         found = self._found.get(name)
-        if found is None or found.tool is not tool or found.handler is not handler:
-            found = self._found[name] = Offer(tool, handler, self._policy.scopes)
+        if (
+            found is None
+            or found.tool is not tool
+            or found.handler is not handler
+            or found.scopes is not policy.scopes
+        ):
+            found = self._found[name] = Offer(tool, handler, policy.scopes)
         return found
 
-    def all(self) -> list[Offer]:
+    def all(self, policy: Policy) -> list[Offer]:
         """List all that is offered, in the order of the policy."""
-        return [offer for name in self._policy.tools if (offer := self.find(name)) is not None]
+        return [offer for name in policy.tools if (offer := self.find(policy, name)) is not None]

@@ -24,7 +24,7 @@ _Method = Callable[[Exchange], Awaitable[dict[str, object]]]
 def build(calling: Calling, approving: Approving) -> Server[Any]:
     """Make the SDK's server, which has our methods as its handlers."""
     server: Server[Any] = Server(
-        calling.authority.policy.site.name,
+        calling.current().policy.site.name,
         version=version("deputize"),
         get_tool_input_schema=calling.input_schema,
     )
