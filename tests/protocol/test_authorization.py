@@ -115,7 +115,7 @@ def test_nobody_hands_on_what_the_policy_does_not_let_him_have(
 def test_a_grant_without_a_key_is_good_while_the_policy_says_so_and_for_an_opaque_agent_only() -> None:
     """BEARER-2, BEARER-5; AGENT-3: whatever is known of the agent when it comes with a key."""
     agent = Agent(ClientId("https://a.example/agent.json"), Assurance.ORIGIN, None, None, 0)
-    grant = replace(GRANT, client_id=agent.client_id, jkt=NO_KEY)
+    grant = replace(GRANT, client_id=agent.client_id, jkt=NO_KEY, shown={"unproven": True})
     scopes = ScopeSet.of(["a"])
     for tool, bearer, code in (
         (Tool("t", scopes), True, None),
@@ -131,5 +131,5 @@ def test_a_grant_without_a_key_is_good_while_the_policy_says_so_and_for_an_opaqu
         rules = replace(policy(tool, scopes), ceiling=ceiling, bearer=bearer)
         decision = decide(rules, tool, agent, [grant], {}, list, NOW)
         assert (decision.code if isinstance(decision, Refusal) else None) is code
-        keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"))], {}, list, NOW)
+        keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"), shown={})], {}, list, NOW)
         assert isinstance(keyed, Authorized)

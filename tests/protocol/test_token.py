@@ -17,7 +17,7 @@ MCP = f"{ISSUER}/mcp"
 AGENT = Agent(ClientId("https://agent.example/agent.json"), Assurance.ORIGIN, None, None, 0)
 
 
-def claims(jkt: Jkt, **changed: Any) -> dict[str, Any]:
+def claims(jkt: Jkt, unproven: bool, **changed: Any) -> dict[str, Any]:
     """Make the claims of a grant for this key; those that are None are left out."""
     grant = Grant(
         GrantId("grt_" + "x" * 22),
@@ -25,7 +25,7 @@ def claims(jkt: Jkt, **changed: Any) -> dict[str, Any]:
         AGENT.client_id,
         ScopeSet.of(["a"]),
         GrantState.ACTIVE,
-        {},
+        {"unproven": True} if unproven else {},
         0,
         1000,
         jkt,
@@ -34,37 +34,38 @@ def claims(jkt: Jkt, **changed: Any) -> dict[str, Any]:
     return {name: value for name, value in {**made, **changed}.items() if value is not None}
 
 
-@pytest.mark.parametrize(("jkt", "assurance"), [(Jkt("k"), Assurance.ORIGIN), (NO_KEY, Assurance.OPAQUE)])
-def test_both_are_read_as_they_were_made(jkt: Jkt, assurance: Assurance) -> None:
-    """BEARER-2: without a key nobody is better known than opaque."""
-    read = Delegation.parse(claims(jkt), ISSUER, 0)
-    assert (read.jkt, read.bearer, read.assurance) == (jkt, jkt == NO_KEY, assurance)
+@pytest.mark.parametrize(("jkt", "unproven"), [(Jkt("k"), False), (Jkt("k"), True), (NO_KEY, True)])
+def test_each_is_read_as_it_was_made(jkt: Jkt, unproven: bool) -> None:
+    """BEARER-2, BEARER-7: who proved nothing is not known better than opaque, with a key or without."""
+    read = Delegation.parse(claims(jkt, unproven), ISSUER, 0)
+    assert (read.jkt, read.bearer, read.unproven) == (jkt, jkt == NO_KEY, unproven)
+    assert read.assurance is (Assurance.OPAQUE if unproven else Assurance.ORIGIN)
 
 
 @pytest.mark.parametrize(
-    ("jkt", "changed"),
+    ("jkt", "unproven", "changed"),
     [
-        (NO_KEY, {"aud": ISSUER}),
-        (NO_KEY, {"aud": [MCP]}),
-        (NO_KEY, {"aud": MCP + "/"}),
-        (NO_KEY, {"cnf": {}}),
-        (NO_KEY, {"cnf": {"jkt": ""}}),
-        (NO_KEY, {"cnf": {"jkt": None}}),
-        (NO_KEY, {"cnf": "k"}),
-        (NO_KEY, {"cnf": []}),
-        (Jkt("k"), {"cnf": None}),
-        (Jkt("k"), {"aud": MCP}),
-        (Jkt("k"), {"cnf": {"jkt": ""}}),
-        (Jkt("k"), {"cnf": {"jkt": ""}, "aud": MCP}),
-        (Jkt("k"), {"cnf": {"x5t#S256": "k"}}),
+        (NO_KEY, True, {"aud": ISSUER}),
+        (NO_KEY, True, {"aud": [MCP]}),
+        (NO_KEY, True, {"aud": MCP + "/"}),
+        (NO_KEY, True, {"cnf": {}}),
+        (NO_KEY, True, {"cnf": {"jkt": ""}}),
+        (NO_KEY, True, {"cnf": {"jkt": None}}),
+        (NO_KEY, True, {"cnf": "k"}),
+        (NO_KEY, True, {"cnf": []}),
+        (NO_KEY, False, {}),  # there is no such grant
+        (Jkt("k"), False, {"cnf": None}),
+        (Jkt("k"), False, {"cnf": {"jkt": ""}}),
+        (Jkt("k"), False, {"cnf": {"x5t#S256": "k"}}),
+        (Jkt("k"), False, {"aud": f"{ISSUER}/calls"}),
     ],
 )
-def test_nothing_between_them(jkt: Jkt, changed: dict[str, Any]) -> None:
+def test_nothing_between_them(jkt: Jkt, unproven: bool, changed: dict[str, Any]) -> None:
     with pytest.raises(Refused) as caught:
-        Delegation.parse(claims(jkt, **changed), ISSUER, 0)
+        Delegation.parse(claims(jkt, unproven, **changed), ISSUER, 0)
     assert caught.value.refusal.code is Code.INVALID_TOKEN
 
 
 def test_a_confirmation_that_is_null_is_not_none_at_all() -> None:
     with pytest.raises(Refused):
-        Delegation.parse({**claims(NO_KEY), "cnf": None}, ISSUER, 0)
+        Delegation.parse({**claims(NO_KEY, True), "cnf": None}, ISSUER, 0)

@@ -22,6 +22,7 @@ from deputize.protocol.constraint import Constraints, Use
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from deputize.protocol.grant import GrantState
+from deputize.protocol.ids import NO_KEY
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
 from deputize.protocol.request import MOVES, Status
@@ -511,6 +512,19 @@ class StoreContract:
         do(store, lambda tx: tx.add_grant(one))
         results = [do(store, lambda tx: tx.rotate_refresh(one.grant_id, 0, NOW, 60)) for _ in range(3)]
         assert results == [1, 2, None]
+
+    def test_bearer_7_a_grant_without_a_key_is_bound_once(self, store: Store) -> None:
+        one = v.grant(state=GrantState.ACTIVE, jkt=NO_KEY)
+        do(store, lambda tx: tx.add_grant(one))
+        assert do(store, lambda tx: tx.bind_grant(one.grant_id, v.jkt("new")))
+        assert not do(store, lambda tx: tx.bind_grant(one.grant_id, v.jkt("other")))
+        assert store.read(lambda tx: tx.grant(one.grant_id)) == replace(one, jkt=v.jkt("new"))
+        assert store.read(lambda tx: tx.active_grant(one.user_id, one.client_id, v.jkt("new"))) is not None
+
+    @pytest.mark.parametrize("state", [state for state in GrantState if state is not GrantState.ACTIVE])
+    def test_only_an_active_grant_is_bound(self, store: Store, state: GrantState) -> None:
+        do(store, lambda tx: tx.add_grant(v.grant(state=state, jkt=NO_KEY)))
+        assert not do(store, lambda tx: tx.bind_grant(v.grant_id(), v.jkt("new")))
 
     @pytest.mark.parametrize("state", [state for state in GrantState if state is not GrantState.ACTIVE])
     def test_only_an_active_grant_is_renewed(self, store: Store, state: GrantState) -> None:

@@ -125,10 +125,6 @@ class TestAsking:
             {"client_id": None},
             {"client_id": "agt_x"},
             {"client_id": "https://evil.example/app.json"},
-            {
-                "client_id": HELPER,
-                "redirect_uri": "https://helper.example/callback",
-            },  # it has a key, and is to use it
             {"redirect_uri": None},
             {"redirect_uri": "https://evil.example/callback"},
             {"redirect_uri": "https://app.example/callback/"},
@@ -156,7 +152,6 @@ class TestAsking:
     @pytest.mark.parametrize(
         "change",
         [
-            {"dpop_bound_access_tokens": True},
             {"grant_types": ["refresh_token"]},
             {"client_secret": "x"},
             {"client_id": "https://other.example/app.json"},
@@ -241,10 +236,10 @@ class TestConsent:
 
     async def test_it_is_signed_and_recorded(self, bank: Bank, ada: Page, app: App) -> None:
         await app.deputized(ada)
-        assert (bank.last()["kind"], bank.last()["bearer"]) == ("grant.active", True)
+        assert (bank.last()["kind"], bank.last()["unproven"]) == ("grant.active", True)
         grant = bank.deputize.store.read(lambda tx: tx.grant(app.tokens["grant_id"]))
         assert grant is not None
-        assert grant.shown["bearer"] is True
+        assert grant.shown["unproven"] is True
         assert grant.shown["agent"] == {
             "client_id": app.client_id,
             "assurance": "opaque",
@@ -312,23 +307,6 @@ class TestCollecting:
         said = await app.asks(ada)
         bank.clock.forward(60)
         assert error(await app.collect(said["code"])) == "invalid_grant"
-
-    async def test_with_a_proof_there_is_no_such_grant(
-        self, bank: Bank, ada: Page, app: App, there: Home
-    ) -> None:
-        """Who wants a key asks with it: what the user saw had none."""
-        there.publish(
-            token_endpoint_auth_method="private_key_jwt", jwks={"keys": [AgentKey(KEY).public_jwk()]}
-        )
-        keyed = Client(bank, app.client_id, KEY, redirect_uri=app.redirect_uri)
-        said = await app.asks(ada)
-        assert error(await keyed.collect(said["code"], code_verifier=app.verifier)) == "invalid_grant"
-        signed = keyed_form(keyed)
-        answer = await app.collect(said["code"], **signed)
-        assert (answer.status_code, answer.json()["token_type"]) == (200, "Bearer")
-        keyed.tokens = app.tokens
-        assert error(await keyed.refresh()) == "invalid_grant"
-        assert (await app.refresh(**keyed_form(keyed))).status_code == 200
 
     async def test_a_client_with_a_key_proves_it(self, bank: Bank, ada: Page, app: App, there: Home) -> None:
         """BEARER-5, BEARER-2: it is no better known for that, since whoever has its token can use it."""
@@ -405,6 +383,128 @@ class TestCollecting:
             assert error(await app.post(path, form)) == "invalid_client"
 
 
+async def test_an_agent_that_the_policy_registers_has_nothing_to_gain(bank: Bank, ada: Page) -> None:
+    """BEARER-2: it may have what agents of its origin may, and the policy names no such origin."""
+    known = App(bank, HELPER, "https://helper.example/callback")
+    _, said = taken_back(await known.arrives(ada))
+    assert said["error"] == "invalid_scope"
+
+
+class TestKey:
+    """BEARER-7: who has a key, though nobody vouches for it, gets what is bound to it."""
+
+    @pytest.fixture
+    async def bound(self, ada: Page, app: App) -> Client:
+        return await self.bind(ada, app)
+
+    async def bind(self, page: Page, app: App) -> Client:
+        """Let an app get in that knows DPoP, and has no other way to say who it is."""
+        bound = Client(app.bank, app.client_id, redirect_uri=app.redirect_uri)
+        said = await app.asks(page, BOTH)
+        answer = await self.collect(bound, app, said["code"], resource=app.mcp)
+        assert answer.status_code == 200, answer.text
+        app.tokens = bound.tokens
+        return bound
+
+    async def collect(self, bound: Client, app: App, code: str, **changed: Any) -> Any:
+        form: dict[str, Any] = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": app.redirect_uri,
+        }
+        form |= {"code_verifier": app.verifier, "client_assertion_type": None, **changed}
+        answer = await bound.post("/token", form, assertion=None)
+        bound.tokens = answer.json() if answer.status_code == 200 else bound.tokens
+        return answer
+
+    async def renew(self, bound: Client, **changed: Any) -> Any:
+        form: dict[str, Any] = {"grant_type": "refresh_token", "refresh_token": bound.tokens["refresh_token"]}
+        answer = await bound.post(
+            "/token", {**form, "client_assertion_type": None}, assertion=None, **changed
+        )
+        bound.tokens = answer.json() if answer.status_code == 200 else bound.tokens
+        return answer
+
+    async def test_the_token_is_bound_and_for_mcp_only(self, bank: Bank, app: App, bound: Client) -> None:
+        assert bound.tokens["token_type"] == "DPoP"
+        claims = jwt.parse(bound.tokens["access_token"]).claims
+        assert (claims["cnf"], claims["aud"]) == ({"jkt": bound.key.thumbprint}, f"{bank.issuer}/mcp")
+        assert claims["act"] == {"sub": app.client_id, "assurance": "opaque"}
+        assert (await over_mcp(bound)).status_code == 200
+        assert (await over_mcp(bound, private=new_key())).status_code == 401
+        assert (await app.send(LIST)).status_code == 401  # it is no bearer token
+        assert (await app.send(LIST, "DPoP")).status_code == 401
+        page = bank.page(bank.pages[0])
+        assert error(await bound.call(page, "get_balance")) == "invalid_token"
+
+    async def test_renewal_needs_the_key(self, bank: Bank, app: App, bound: Client) -> None:
+        assert error(await app.refresh()) == "invalid_grant"
+        assert error(await self.renew(bound, by=new_key())) == "invalid_grant"
+        old = bound.tokens
+        assert (await self.renew(bound)).json()["token_type"] == "DPoP"
+        bound.tokens = old
+        bank.clock.forward(59)
+        assert (await self.renew(bound)).status_code == 200  # TOKEN-4: an answer that was lost
+
+    async def test_with_two_keys_there_are_two(self, bank: Bank, ada: Page, app: App, bound: Client) -> None:
+        """GRANT-3: on another machine it is another one."""
+        other = App(bank, app.client_id)
+        await other.deputized(ada)
+        assert (await other.send(LIST)).status_code == 200
+        assert (await over_mcp(bound)).status_code == 200
+
+    async def test_with_the_same_key_the_newer_one_stands(self, ada: Page, app: App, bound: Client) -> None:
+        older = bound.tokens["access_token"]
+        await self.collect(bound, app, (await app.asks(ada))["code"])
+        assert (await over_mcp(bound)).status_code == 200
+        bound.tokens["access_token"] = older
+        assert (await over_mcp(bound)).status_code == 401
+
+    async def test_a_document_may_want_nothing_else(
+        self, bank: Bank, ada: Page, app: App, there: Home
+    ) -> None:
+        """RFC 9449 §5.2."""
+        there.publish(dpop_bound_access_tokens=True)
+        said = await app.asks(ada)
+        assert error(await app.collect(said["code"])) == "invalid_dpop_proof"
+        bound = Client(bank, app.client_id)
+        assert error(await self.collect(bound, app, said["code"], resource=bank.issuer)) == "invalid_target"
+        answer = await self.collect(bound, app, said["code"])
+        assert (answer.status_code, answer.json()["token_type"]) == (200, "DPoP")
+
+    async def test_turned_off_it_is_over_too(self, tmp_path: Path, there: Home) -> None:
+        """BEARER-5."""
+        async with opened(policy(there.origin), tmp_path / "var") as bank:
+            page = bank.page()
+            await page.sign_up()
+            app = App(bank, there.publish())
+            bound = await self.bind(page, app)
+        async with opened(policy(there.origin, ""), tmp_path / "var") as bank:
+            bound.bank, bound.http = bank, bank.client()
+            assert (await over_mcp(bound)).status_code == 401
+            assert error(await self.renew(bound)) == "invalid_client"
+
+    async def test_who_once_proved_who_it_is_goes_on_doing_so(
+        self, bank: Bank, ada: Page, app: App, there: Home
+    ) -> None:
+        """OAUTH-1: a document that says now that it proves nothing does not open what it had before."""
+        there.publish(
+            token_endpoint_auth_method="private_key_jwt", jwks={"keys": [AgentKey(KEY).public_jwk()]}
+        )
+        keyed = await Client(bank, app.client_id, KEY, redirect_uri=CALLBACK).deputized(ada)
+        said = await keyed.asks(ada)
+        there.publish()
+        bank.clock.forward(60 * 60)
+        assert error(await self.renew(keyed)) in {"invalid_client", "invalid_grant"}
+        form: dict[str, Any] = {
+            "grant_type": "authorization_code",
+            "code": said["code"],
+            "redirect_uri": CALLBACK,
+        }
+        form |= {"code_verifier": keyed.verifier, "client_assertion_type": None}
+        assert error(await keyed.post("/token", form, assertion=None)) == "invalid_grant"
+
+
 class TestRenewal:
     """BEARER-5: a refresh token is good once."""
 
@@ -445,13 +545,26 @@ class TestRenewal:
         """No downgrade: leaving the proof out gets nobody a bearer token."""
         helper = await bank.agent(HELPER).deputized(ada)
         form = {"grant_type": "refresh_token", "refresh_token": helper.tokens["refresh_token"]}
-        assert error(await helper.post("/token", form, proof=None)) == "invalid_grant"
+        assert error(await helper.post("/token", form, proof=None)) == "invalid_dpop_proof"
         said = await helper.asks(ada)
         assert error(await helper.collect(said["code"], client_assertion=None)) == "invalid_client"
         form = {"grant_type": "authorization_code", "code": said["code"], "redirect_uri": helper.redirect_uri}
         unproved = await helper.post("/token", {**form, "code_verifier": helper.verifier}, proof=None)
-        assert error(unproved) == "invalid_grant"
+        assert error(unproved) == "invalid_dpop_proof"
         assert (await helper.collect(said["code"])).json()["token_type"] == "DPoP"
+
+    async def test_nor_does_one_of_an_agent_whose_document_leaves_that_open(
+        self, bank: Bank, ada: Page, app: App, there: Home
+    ) -> None:
+        there.publish(
+            token_endpoint_auth_method="private_key_jwt", jwks={"keys": [AgentKey(KEY).public_jwk()]}
+        )
+        keyed = await Client(bank, app.client_id, KEY, redirect_uri=CALLBACK).deputized(ada)
+        said, app.redirect_uri, app.verifier = await keyed.asks(ada), CALLBACK, keyed.verifier
+        assert error(await app.collect(said["code"], **keyed_form(keyed))) == "invalid_grant"
+        app.tokens = keyed.tokens
+        assert error(await app.refresh(**keyed_form(keyed))) == "invalid_grant"
+        assert (await keyed.collect(said["code"])).json()["token_type"] == "DPoP"
 
     async def test_a_new_consent_ends_the_older_one(self, bank: Bank, ada: Page, app: App) -> None:
         """GRANT-3."""
@@ -570,3 +683,12 @@ def keyed_form(client: Client) -> dict[str, Any]:
     """Return what authenticates a client with a key, without a proof."""
     kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     return {"client_assertion_type": kind, "client_assertion": client.assertion()}
+
+
+async def over_mcp(client: Client, private: Any = None) -> Any:
+    """Send one message with a proof."""
+    token = client.tokens["access_token"]
+    headers = {"authorization": f"DPoP {token}", "dpop": client.proof("/mcp", token, private)}
+    return await client.http.post(
+        f"{client.bank.issuer}/mcp", json=LIST, headers={**headers, "accept": "application/json"}
+    )

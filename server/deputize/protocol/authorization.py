@@ -87,8 +87,8 @@ def permits(
     if dead := dead_link(lineage, now):
         return dead
     grant = lineage[0]
-    if grant.bearer and not policy.bearer:  # BEARER-5
-        return Refusal(Code.AGENT_NOT_ALLOWED, "The site takes no agents without a key any more.")
+    if grant.unproven and not policy.bearer:  # BEARER-5
+        return Refusal(Code.AGENT_NOT_ALLOWED, "The site takes no agents any more that prove nothing.")
     agent = acting(agent, grant)
     ceiling = policy.ceiling.of(agent)
     for parent in parents:

@@ -60,6 +60,11 @@ class Grant:
     auth_time: int = 0
 
     @property
+    def unproven(self) -> bool:
+        """Tell whether the agent proved nothing of itself, as the user was told when asked (BEARER-2)."""
+        return "unproven" in self.shown
+
+    @property
     def bearer(self) -> bool:
         """Tell whether there is no key, so that whoever has its token can use it (BEARER-1)."""
         return self.jkt == NO_KEY
@@ -87,7 +92,7 @@ def shown_grant(
     expires_in: int,
     site: str,
     user: str,
-    bearer: bool = False,
+    unproven: bool = False,
 ) -> dict[str, Json]:
     """Build what is shown for consent, which is what the consent assertion signs (GRANT-1, GRANT-2, BEARER-6).
 
@@ -105,7 +110,7 @@ def shown_grant(
             "assurance": agent.assurance.value,
             **({"name": agent.name} if agent.name else {}),
         },
-        **({"bearer": True} if bearer else {}),
+        **({"unproven": True} if unproven else {}),
         **limits,
         "expires_in": expires_in,
         "grant_id": grant_id,
@@ -118,8 +123,8 @@ def shown_grant(
 
 
 def acting(agent: Agent, grant: Grant) -> Agent:
-    """Return the agent as well as it is known while it acts under this grant: without a key it is opaque (BEARER-2)."""
-    return replace(agent, assurance=Assurance.OPAQUE) if grant.bearer else agent
+    """Return the agent as well as it is known while it acts under this grant: unproven, it is opaque (BEARER-2)."""
+    return replace(agent, assurance=Assurance.OPAQUE) if grant.unproven else agent
 
 
 def dead_link(lineage: Sequence[Grant], now: int) -> Refusal | None:

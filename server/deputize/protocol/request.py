@@ -68,8 +68,8 @@ class AuthorizationRequest:
     interval: int = POLL_INTERVAL
 
     @property
-    def bearer(self) -> bool:
-        """Tell whether what is asked for has no key (BEARER-1)."""
+    def unproven(self) -> bool:
+        """Tell whether nobody has proved anything for it, so that it names no key (BEARER-3)."""
         return self.jkt == NO_KEY
 
 

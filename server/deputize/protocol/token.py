@@ -20,7 +20,7 @@ DELEGATION_LIFETIME = 300  # seconds
 class Delegation:
     """The claims of a delegation token (TOKEN-2). It names a grant; it is never authority by itself.
 
-    A bearer delegation has no key, and is for `{issuer}/mcp` (BEARER-1).
+    That of an agent that proved nothing is for `{issuer}/mcp`, and may have no key (BEARER-1).
     """
 
     user_id: UserId
@@ -33,6 +33,7 @@ class Delegation:
     issued_at: int
     expires_at: int
     auth_time: int
+    unproven: bool = False
 
     @classmethod
     def of(cls, grant: Grant, agent: Agent, jti: str, now: int) -> "Delegation":
@@ -48,6 +49,7 @@ class Delegation:
             issued_at=now,
             expires_at=min(now + DELEGATION_LIFETIME, grant.expires_at),
             auth_time=grant.auth_time,
+            unproven=grant.unproven,
         )
 
     @property
@@ -60,7 +62,7 @@ class Delegation:
         return {
             **({"authorization_details": constraints.details()} if constraints.parts else {}),
             "iss": issuer,
-            "aud": f"{issuer}/mcp" if self.bearer else issuer,
+            "aud": f"{issuer}/mcp" if self.unproven else issuer,
             "sub": self.user_id,
             "client_id": self.client_id,
             "iat": self.issued_at,
@@ -93,10 +95,10 @@ class Delegation:
                 "grant_id": str(grant_id),
                 "auth_time": int(auth_time),
             } if iss == issuer and actor == client_id and is_id("grt", grant_id):
-                jkt = _key(claims)
+                jkt, unproven = _key(claims), aud == f"{issuer}/mcp"
             case _:
                 raise _not_ours()
-        if aud != (f"{issuer}/mcp" if jkt == NO_KEY else issuer):  # BEARER-1
+        if not unproven and (aud != issuer or jkt == NO_KEY):  # BEARER-1
             raise _not_ours()
         token = cls(
             UserId(sub),
@@ -109,6 +111,7 @@ class Delegation:
             iat,
             exp,
             auth_time,
+            unproven,
         )
         token.check_expiry(now)
         return token

@@ -8,6 +8,7 @@ from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState, shown_grant
 from ..protocol.ids import GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
+from ..protocol.scope import ScopeSet
 from . import grants
 from .approvals import Random, Verdict
 from .grants import PageRequest, Renewable
@@ -79,7 +80,7 @@ def show(
     user = tx.user(user_id)
     if request.status is not Status.REQUESTED or now >= request.expires_at or user is None:
         return _GONE
-    if request.bearer and not policy.bearer:  # BEARER-5
+    if request.unproven and not policy.bearer:  # BEARER-5
         return _GONE
     if request.grant_id is not None and request.user_id == user_id:
         known = tx.grant(request.grant_id)
@@ -87,7 +88,7 @@ def show(
             return known
     agent = Agent(request.client_id, request.assurance, None, None, now, request.name)
     keyed = (
-        tx.agent(agent.client_id) if request.bearer else None
+        tx.agent(agent.client_id) if request.unproven else None
     )  # by the same document it may come with a key, too
     tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
     grant_id = GrantId(make_id("grt", random(16)))
@@ -100,7 +101,7 @@ def show(
         policy.grant_lifetime,
         policy.site.name,
         user.name,
-        request.bearer,
+        request.unproven,
     )
     grant = Grant(
         grant_id,
@@ -161,7 +162,9 @@ def redeem_code(
     if refusal := spend(tx, caller):
         return refusal
     request = tx.request_by_secret(digest)
-    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.jkt:
+    if request is None or request.client_id != caller.agent.client_id:
+        return _BAD_CODE
+    if not request.unproven and (request.jkt != caller.jkt or caller.assertion is None):
         return _BAD_CODE
     if request.redirect_uri != redirect_uri or not verifies(code_verifier, request.code_challenge or ""):
         return _BAD_CODE
@@ -206,7 +209,27 @@ def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) ->
     agent = tx.agent(grant.client_id)
     if agent is None or grant.dead(now) is not None:
         return _BAD_CODE
+    if grant.bearer and caller.proof is not None:  # BEARER-7
+        older = tx.active_grant(grant.user_id, grant.client_id, caller.jkt)
+        if older is not None:
+            grants.revoke_grant(tx, older, now, superseded_by=grant.grant_id)
+        if not tx.bind_grant(grant.grant_id, caller.jkt):
+            raise Refused.of(_BAD_CODE)
+        grant = replace(grant, jkt=caller.jkt)
     return Renewable(grant, agent, grant.refresh_generation)
+
+
+def renew(
+    tx: Tx, caller: Caller, grant_id: str, generation: int, scopes: ScopeSet | None, now: int
+) -> Renewable | Refusal:
+    """Renew what an agent has, for its key or, where there is none, for whoever has the token (GRANT-6, BEARER-5)."""
+    if refusal := spend(tx, caller):
+        return refusal
+    grant = tx.grant(GrantId(grant_id))
+    if grant is not None and not grant.unproven and caller.assertion is None:
+        return Refusal(Code.INVALID_CLIENT, "An agent that proved who it is goes on doing so.")
+    client_id = caller.agent.client_id
+    return grants.renew(tx, caller.jkt, grant_id, generation, client_id, scopes, now)
 
 
 def _open(tx: Tx, request_id: str, user_id: UserId, now: int) -> AuthorizationRequest | Refusal:

@@ -30,9 +30,9 @@ _NONE_PENDING = Refusal(
 )
 _TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled already.")
 # BEARER-4: a thief of the token could wait for the window, and from then on approve what he likes.
-_KEYLESS = Refusal(
+_UNPROVEN = Refusal(
     Code.ENROLLMENT_NOT_ALLOWED,
-    "An app that proves no key of its own brings no passkey. The user can add one on the account page.",
+    "An app that does not prove who it is brings no passkey. The user can add one on the account page.",
 )
 _CLOSED = Refusal(
     Code.ENROLLMENT_NOT_ALLOWED,
@@ -83,8 +83,8 @@ def begin(tx: Tx, caller: Caller, random: Random, now: int) -> Begun | Refusal:
     """Start an enrollment, inside the window, in place of one that this caller began before (MCP-10)."""
     if not caller.spend(tx):
         return USED_PROOF
-    if caller.bearer:
-        return _KEYLESS
+    if caller.unproven:
+        return _UNPROVEN
     user = tx.user(caller.user_id)
     refusal = standing(tx, caller.delegation, now) if caller.delegation else None
     if refusal or user is None:

@@ -318,6 +318,6 @@ def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
         "sub": grant.user_id,
         "client_id": grant.client_id,
         "scope": str(grant.scopes),
-        "bearer": grant.bearer or None,
+        "unproven": grant.unproven or None,
     }
     return Entry(kind, {**told, "expires_at": grant.expires_at, **facts})

@@ -30,18 +30,18 @@ from .ports import CeremonyVerifier, Proof, Reader, Tx
 class Caller:
     """Who calls: the user, the delegation whose grant decides, the proofs that a transaction has to spend.
 
-    Without a delegation it is the user himself, on a machine that only he uses (MCP-4). With `bearer`, the message came
-    with a token that is bound to no key, so that anybody may have sent it (BEARER-4).
+    Without a delegation it is the user himself, on a machine that only he uses (MCP-4). With
+    `unproven`, the message came from an agent that never proved who it is (BEARER-4).
     """
 
     user_id: UserId
     delegation: Delegation | None
     proofs: tuple[Proof, ...] = ()
-    bearer: bool = False
+    unproven: bool = False
 
     def approves(self, tool: Tool) -> bool:
         """Tell whether calls of this tool may need an approval, when they come from here (MCP-5)."""
-        return tool.annotated or (self.bearer and not tool.public)
+        return tool.annotated or (self.unproven and not tool.public)
 
     def spend(self, tx: Tx) -> bool:
         """Use the proofs up (PROOF-2); False if one was used before."""
@@ -118,7 +118,7 @@ def check(
     tool, caller = request.tool, request.caller
     if tool is None or not caller.approves(tool):
         return None
-    if evidence is None and not (caller.bearer or tool.approval.required(request.arguments)):  # BEARER-4
+    if evidence is None and not (caller.unproven or tool.approval.required(request.arguments)):  # BEARER-4
         return None
     return approvals.check(reader, _action(request, tool), evidence, verifier, policy.site.issuer, now)
 
@@ -260,7 +260,7 @@ def _draft(
 
 def _by(caller: Caller) -> dict[str, object]:
     assurance = caller.delegation.assurance.value if caller.delegation else None
-    return {"via": "mcp", "assurance": assurance, "bearer": caller.bearer or None}
+    return {"via": "mcp", "assurance": assurance, "unproven": caller.unproven or None}
 
 
 def _approval(verdict: Verdict | None) -> dict[str, object]:

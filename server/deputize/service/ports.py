@@ -220,6 +220,9 @@ class Tx(Reader, Protocol):
         """Move a grant from any state from which TRANSITIONS allow it; False if it was elsewhere. To ACTIVE only before
         the request has expired, and with the new `expires_at`."""
 
+    def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
+        """Bind an active grant that has no key to this one, in one statement; False if it is not such a grant."""
+
     def add_request(self, request: AuthorizationRequest) -> None:
         """Store an authorization request."""
 

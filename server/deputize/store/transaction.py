@@ -14,7 +14,7 @@ from ..protocol.credential import Credential, User
 from ..protocol.entry import Entry
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
-from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
+from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier, leaf_hash
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
@@ -65,6 +65,8 @@ _END_GRANT = {
     for state in (GrantState.DECLINED, GrantState.REVOKED)
     for sources in [[source for source, targets in GRANT_TRANSITIONS.items() if state in targets]]
 }
+_BIND_GRANT = f"""
+    UPDATE grants SET jkt = :jkt WHERE grant_id = :grant_id AND jkt = '{NO_KEY}' AND state = 'active'"""
 _ROTATE_REFRESH = """
     UPDATE grants SET refresh_generation = refresh_generation + 1, refreshed_at = :now
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
@@ -233,6 +235,9 @@ class Transaction(Snapshot, Tx):
         if state not in _END_GRANT:
             raise ValueError(f"no grant becomes {state}")
         return self._changed(_END_GRANT[state], grant_id=grant_id)
+
+    def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
+        return self._changed(_BIND_GRANT, grant_id=grant_id, jkt=jkt)
 
     def add_request(self, request: AuthorizationRequest) -> None:
         self._execute(_ADD_REQUEST, REQUESTS.row(request))

@@ -72,12 +72,12 @@ class Authority:
         """Return the whole second that it is."""
         return int(self.clock())
 
-    def delegation(self, token: str, now: int, bearer: bool = False) -> Delegation:
+    def delegation(self, token: str, now: int, over_mcp: bool = False) -> Delegation:
         """Verify a delegation token (TOKEN-1, TOKEN-2); Refused(invalid_token).
 
-        It is one that is bound to a key, or with `bearer` one that is not: never the one where the other is asked for
-        (BEARER-1). What was verified once is remembered by the token's exact spelling; its expiry is asked each time,
-        and the grant that it names is read again by every decision.
+        One of an agent that proved nothing is good `over_mcp` only, and only while the policy takes such agents
+        (BEARER-1, BEARER-5). What was verified once is remembered by the token's exact spelling; its expiry is asked
+        each time, and the grant that it names is read again by every decision.
         """
         delegation = self._verified.get(token)
         if delegation is None:
@@ -87,12 +87,9 @@ class Authority:
             if len(self._verified) > _CACHE_SIZE:
                 self._verified.popitem(last=False)
         delegation.check_expiry(now)
-        if delegation.bearer is not bearer:
+        if delegation.unproven and not (over_mcp and self.policy.bearer):
             raise Refused(
-                Code.INVALID_TOKEN,
-                "This token is bound to a key: send it as `Authorization: DPoP …`, with a proof."
-                if bearer
-                else "This token is bound to no key: it is good over MCP only, as `Authorization: Bearer …`.",
+                Code.INVALID_TOKEN, "This token is good over MCP only, if the site takes such at all."
             )
         return delegation
 

@@ -277,13 +277,9 @@ async def _refresh(ask: Ask, form: Form) -> Response:
         )
     asking = await collector(ask, form)
     _may(asking, "refresh_token")
-    caller = asking.caller
     return await _issue(
         ask,
-        lambda tx: (
-            authorizations.spend(tx, caller)
-            or grants.renew(tx, caller.jkt, grant_id, generation, caller.agent.client_id, scopes, ask.now)
-        ),
+        lambda tx: authorizations.renew(tx, asking.caller, grant_id, generation, scopes, ask.now),
         asking,
     )
 
@@ -430,9 +426,7 @@ def _grant_of(ask: Ask, text: str) -> GrantId | None:
         return GrantId(ask.authority.refresh_token(text, ask.now)[0])
     except Refused:
         pass
-    for bearer in (False, True):
-        try:
-            return ask.authority.delegation(text, ask.now, bearer).grant_id
-        except Refused:
-            pass
-    return None
+    try:
+        return ask.authority.delegation(text, ask.now, over_mcp=True).grant_id
+    except Refused:
+        return None

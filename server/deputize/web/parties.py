@@ -91,13 +91,14 @@ def check_target(ask: Ask, form: Form, *names: str) -> None:
         )
 
 
-async def party(ask: Ask, form: Form, since: int = 0) -> Party:
+async def party(ask: Ask, form: Form, since: int = 0, keyless: bool = False) -> Party:
     """Know an attested agent by its assertion or signature, and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
 
-    Its document was fetched at `since` or later. Refused(invalid_client), Refused(invalid_dpop_proof), or
+    Its document was fetched at `since` or later; with `keyless`, one that says that it proves nothing needs neither
+    assertion nor signature. Refused(invalid_client), Refused(invalid_dpop_proof), or
     Refused(use_dpop_nonce) with the `nonce` to use.
     """
-    document, agent, assertion = await _client(ask, form, since)
+    document, agent, assertion = await _client(ask, form, since, keyless)
     sealer = ask.authority.sealer
 
     def known(nonce: object) -> bool:
@@ -115,28 +116,33 @@ async def party(ask: Ask, form: Form, since: int = 0) -> Party:
 
 
 async def collector(ask: Ask, form: Form, since: int = 0) -> Party:
-    """Know an agent that comes with a code or a refresh token: as `party`, or as one that has no key (BEARER-5).
-
-    What it gets is what was asked for: a grant with a key is not for one without, nor the other way round.
+    """Know an agent that comes with a code or a refresh token: as `party` or, where the policy takes such, as one that
+    proves nothing of itself, with a proof of a key or without (BEARER-5, BEARER-7).
     """
-    if ask.has("dpop") or not ask.authority.policy.bearer:
+    policy = ask.authority.policy
+    if not policy.bearer:
         return await party(ask, form, since)
-    if any(target != ask.authority.policy.mcp for target in form.getlist("resource")):
-        raise Refused(Code.INVALID_TARGET, f"Without a key there is nothing but {ask.authority.policy.mcp}.")
-    document, agent, assertion = await _client(ask, form, since, keyless=True)
-    return Party(document, Caller(agent, document.document_s256, assertion, None, NO_KEY))
+    if ask.has("dpop"):
+        asking = await party(ask, form, since, keyless=True)
+    else:
+        document, agent, assertion = await _client(ask, form, since, keyless=True)
+        if document.dpop_bound_access_tokens:  # RFC 9449 §5.2
+            raise Refused(
+                Code.INVALID_DPOP_PROOF, "By its document all of this agent's tokens are bound to a key."
+            )
+        asking = Party(document, Caller(agent, document.document_s256, assertion, None, NO_KEY))
+    unproven = asking.caller.assertion is None or asking.caller.proof is None
+    if unproven and any(target != policy.mcp for target in form.getlist("resource")):
+        raise Refused(Code.INVALID_TARGET, f"For an agent that proves nothing there is only {policy.mcp}.")
+    return asking
 
 
 async def visitor(ask: Ask, form: Form) -> Party:
-    """Take the word of whoever sent the browser here about which agent wants a delegation without a key (BEARER-3).
+    """Take the word of whoever sent the browser here about which agent it is that asks (BEARER-3).
 
-    Refused(invalid_client), Refused(invalid_client_metadata), Refused(unauthorized_client).
+    Refused(invalid_client), Refused(invalid_client_metadata).
     """
     document = (await ask.authority.clients.find(form.get("client_id", ""), keyless=True)).document
-    if document.dpop_bound_access_tokens:  # RFC 9449 §5.2
-        raise Refused(
-            Code.UNAUTHORIZED_CLIENT, "This agent has said that its tokens are bound to a key: it uses /par."
-        )
     agent = Agent(document.client_id, Assurance.OPAQUE, None, None, ask.now, document.name)  # BEARER-2
     return Party(document, Caller(agent, document.document_s256, None, None, NO_KEY))
 

@@ -196,7 +196,7 @@ class TestApproval:
         assert chain["agent"] == {"client_id": deputy.agent.client_id, "assurance": "opaque"}
         assert (chain["approval"]["method"], chain["state"]) == ("webauthn", "succeeded")
         entry = live.entries()[chain["entries"][0]]
-        assert (entry["via"], entry["assurance"], entry["bearer"]) == ("mcp", "opaque", True)
+        assert (entry["via"], entry["assurance"], entry["unproven"]) == ("mcp", "opaque", True)
 
     async def test_the_user_reads_afterward_who_it_was(
         self, live: LiveBank, ada: Page, deputy: Deputy

@@ -40,7 +40,7 @@ async def authenticate(ask: Ask, message: Message) -> Known:
     if delegation.user_id != connection.user_id:
         raise Refused(Code.WRONG_USER, "Another user deputized this agent than the one who is connected.")
     proofs = (*connection.proofs, proof)
-    return Known(Caller(connection.user_id, delegation, proofs, connection.bearer), True)
+    return Known(Caller(connection.user_id, delegation, proofs, connection.unproven), True)
 
 
 async def _connection(ask: Ask) -> Caller:
@@ -53,14 +53,14 @@ async def _connection(ask: Ask) -> Caller:
         raise Refused(
             Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`, and a DPoP proof."
         )
-    delegation = ask.authority.delegation(
-        token, ask.now, bearer
-    )  # RFC 9449 §7.1: a bound one is no bearer token
-    proof = None if bearer else ask.proof("dpop", access_token=token, jkt=delegation.jkt)
+    delegation = ask.authority.delegation(token, ask.now, over_mcp=True)
+    if delegation.bearer is not bearer:  # BEARER-1; RFC 9449 §7.1: a bound token is no bearer token
+        raise Refused(Code.INVALID_TOKEN, "Send this token as what it is: as DPoP or Bearer.")
+    proofs = () if bearer else (ask.proof("dpop", access_token=token, jkt=delegation.jkt),)
     if dead := ask.authority.store.read(lambda tx: standing(tx, delegation, ask.now)):
         raise Refused.of(dead)
-    if proof is None:
-        return Caller(delegation.user_id, delegation, bearer=True)
+    if delegation.unproven:
+        return Caller(delegation.user_id, delegation, proofs, unproven=True)
     if (
         delegation.assurance is Assurance.OPAQUE
     ):  # CALL-2: an agent in a browser is nobody without its session
@@ -68,7 +68,7 @@ async def _connection(ask: Ask) -> Caller:
         if who.user_id != delegation.user_id:
             detail = "Another user is signed in than the one who deputized this agent."
             raise Refused(Code.WRONG_USER, detail)
-    return Caller(delegation.user_id, delegation, (proof,))
+    return Caller(delegation.user_id, delegation, proofs)
 
 
 def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:
