@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
+from tests.ill_formed import inside
 
 from deputize.crypto import jwt
 from deputize.protocol.canonical import b64u, unb64u
@@ -44,6 +45,15 @@ def refused(token: str, **kwargs: Any) -> Code:
 def signed(header: object, claims: object = CLAIMS) -> str:
     signing_input = f"{b64u(json.dumps(header).encode())}.{b64u(json.dumps(claims).encode())}"
     return f"{signing_input}.{b64u(ECAlgorithm(ECAlgorithm.SHA256).sign(signing_input.encode(), KEY))}"
+
+
+def test_ill_formed_json_in_a_token_is_refused_though_it_is_signed() -> None:
+    """TOKEN-1, JSON-1, JSON-2: in the header, and in the claims."""
+    header, claims = b64u(b'{"typ":"at+jwt","alg":"ES256","kid":"1"}'), b64u(b'{"exp":301}')
+    for text in inside('"typ":"at+jwt","alg":"ES256","kid":"1","exp":301'):
+        for signing_input in (f"{b64u(text)}.{claims}", f"{header}.{b64u(text)}"):
+            signature = ECAlgorithm(ECAlgorithm.SHA256).sign(signing_input.encode(), KEY)
+            assert refused(f"{signing_input}.{b64u(signature)}") is Code.INVALID_TOKEN
 
 
 def test_what_was_signed_is_read_back() -> None:

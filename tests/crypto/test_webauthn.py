@@ -11,6 +11,7 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from tests.ill_formed import inside
 
 from deputize.crypto.webauthn import Ceremonies, creation_options, request_options
 from deputize.protocol.canonical import Json, b64u
@@ -272,6 +273,16 @@ def test_client_data_is_strict_json(text: str, good: bool) -> None:
     else:
         refused_assertion(get.get(), get)
         refused_registration(create.create())
+
+
+def test_no_ill_formed_client_data_is_accepted_though_it_is_signed() -> None:
+    """CRED-1, JSON-1, JSON-2."""
+    rest = (TYPE + REST).strip("{}")
+    for text in inside(rest.replace("TYPE", "webauthn.get")):
+        get = replace(ES256, raw_client_data=text)
+        refused_assertion(get.get(), get)
+    for text in inside(rest.replace("TYPE", "webauthn.create")):
+        refused_registration(replace(ES256, raw_client_data=text).create())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.ill_formed import inside
 
 from deputize.guard.arguments import MAX_BODY, from_query
 from deputize.protocol.canonical import Json
@@ -38,6 +39,14 @@ def test_a_body_is_strict_json(site: Site, body: bytes, code: Code) -> None:
     """GUARD-2, JSON-1, JSON-2"""
     token = site.authority.call("transfer_money", TRANSFER)
     site.refused(code, token, content=body, headers=JSON)
+    assert site.authority.log == []
+
+
+def test_no_ill_formed_body_gets_to_the_handler(site: Site) -> None:
+    """JSON-1, JSON-2: nor any other that they refuse."""
+    for body in inside('"amount":250'):
+        token = site.authority.call("transfer_money", TRANSFER)
+        site.refused(Code.INVALID_REQUEST, token, content=body, headers=JSON)
     assert site.authority.log == []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from jwt.algorithms import ECAlgorithm
+from tests.ill_formed import inside
 from tests.web.strangers import NOW, Clock, Names, Server, answer, serving, watching
 
 from deputize import settings
@@ -42,6 +43,7 @@ class Stranger:
     server: Server
     document: dict[str, Any] = field(default_factory=dict)
     keys: Any = None
+    raw: bytes | None = None
     clock: Clock = field(default_factory=Clock)
 
     @property
@@ -67,8 +69,10 @@ async def stranger(**change: object) -> AsyncIterator[Stranger]:
     """Serve a good document with these changes, and keys that it may point to."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        what = here.keys if b"/keys" in here.server.requests[-1].split(b"\r\n")[0] else here.document
-        writer.write(answer(json.dumps(what).encode(), "200 OK", "Cache-Control: max-age=3600"))
+        document = here.document if here.raw is None else here.raw
+        what = here.keys if b"/keys" in here.server.requests[-1].split(b"\r\n")[0] else document
+        body = what if isinstance(what, bytes) else json.dumps(what).encode()
+        writer.write(answer(body, "200 OK", "Cache-Control: max-age=3600"))
         await writer.drain()
 
     async with serving(serve) as server:
@@ -143,6 +147,22 @@ async def test_a_document_that_cannot_be_used_is_not_kept() -> None:
         assert (await refused(clients, agent.client_id))[0] is Code.INVALID_CLIENT_METADATA
         del agent.document["client_secret"]
         assert (await clients.find(agent.client_id)).document.name == "Example Agent"
+
+
+async def test_no_ill_formed_document_or_key_set_is_used() -> None:
+    """JSON-1, JSON-2: however good the rest of it is."""
+    async with stranger() as agent:
+        clients, good = agent.clients(), agent.document
+        for text in inside(json.dumps(good).strip("{}")):
+            agent.raw = text
+            assert (await refused(clients, agent.client_id))[0] is Code.INVALID_CLIENT_METADATA, text
+        agent.raw = json.dumps({**good, "x": 1}).encode()
+        client = await clients.find(agent.client_id)
+        for text in inside(json.dumps(agent.keys).strip("{}")):
+            agent.keys = text
+            with pytest.raises(Refused) as caught:
+                await keys(agent, clients, client, "1")
+            assert caught.value.refusal.code is Code.INVALID_CLIENT_METADATA, text
 
 
 async def test_a_document_that_changes_has_another_hash_once_it_is_asked_anew() -> None:
