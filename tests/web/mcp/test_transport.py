@@ -47,7 +47,8 @@ class TestAccept:
         called = message("tools/call", BALANCE)
         sent = {**headers("tools/call", "get_balance", version), "accept": accept}
         answer = await live.post(called, deputy.agent, **sent)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (406, -32600)
+        assert (answer.status_code, answer.json()["id"]) == (406, 1)
+        assert answer.json()["error"]["code"] == -32600
         assert live.ledger.calls == []
 
     @pytest.mark.parametrize(

@@ -67,9 +67,8 @@ async def answer(server: Server[Any], exchange: Exchange) -> Response:
     """Answer a message: 202 for a notification, else its result, or the error that says why there is none."""
     request, message = exchange.ask.request, exchange.message
     if not check_accept_headers(request)[0]:
-        return _error(
-            types.ErrorData(code=types.INVALID_REQUEST, message="Accept application/json."), None, 406
-        )
+        refusal = types.ErrorData(code=types.INVALID_REQUEST, message="Accept application/json.")
+        return _error(refusal, message.message_id, 406)
     version = request.headers.get(_VERSION)
     modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
     try:
