@@ -5,7 +5,7 @@
 
 import { problem } from './authority.js';
 import { isOver } from './ceremony.js';
-import { snapshot, textOf } from './json.js';
+import { bare, snapshot, textOf } from './json.js';
 import * as natives from './natives.js';
 import { refusal } from './result.js';
 import { ask, refusalIn, send } from './rpc.js';
@@ -156,7 +156,7 @@ export class Approvals {
       if (!answer.ok) return answer.problem;
       const tools = /** @type {Bare[]} */ (natives.isArray(answer.body.tools) ? answer.body.tools : []);
       for (let i = 0; i < tools.length; i++) {
-        const tool = /** @type {Bare} */ (tools[i]);
+        const tool = tools[i] ?? /** @type {Bare} */ (bare({}));
         needs.set(textOf(tool.name), needOf(/** @type {Bare} */ (tool._meta ?? {})));
       }
       cursor = textOf(answer.body.nextCursor);

@@ -1,6 +1,6 @@
 /**
  * A `fetch` for the transport of an MCP client in a page of the site: it speaks for the agent in this browser, under the
- * delegation that the user gave to it, with a proof for each message (MCP-2).
+ * delegation that the user gave to it, with a proof for each message (MCP-2, MCP-14).
  */
 
 import { bare, scopesOf, textOf } from './json.js';
@@ -9,7 +9,7 @@ import * as natives from './natives.js';
 /** @import { Authority } from './authority.js' */
 /** @import { Delegations, Obtained } from './delegation.js' */
 /** @import { Keyring } from './key.js' */
-/** @import { Bare, Config, Problem, Tokens, User } from './types.js' */
+/** @import { Bare, Config, Tokens, User } from './types.js' */
 
 const ROUNDS = 4;
 /** Somebody else has signed in, or nobody is any more. */
@@ -20,9 +20,11 @@ const OVER = new Set(['consent_required', 'grant_expired']);
 
 const { Request, requestHeaders, requestMethod, requestUrl, responseStatus, setHeader } = natives;
 
-/** No delegation, so the message was not sent: `code` says why (PROTOCOL §8). */
+/** @typedef {{code: string, detail: string, scope: unknown, now: unknown}} Refused */
+
+/** There is no delegation for a message, so nothing has come of it: `code` says why (PROTOCOL §8). */
 export class NotDelegated extends Error {
-  /** @param {Problem} found */
+  /** @param {{code: string, detail: string}} found */
   constructor({ code, detail }) {
     super(detail || `The agent in this browser may not do this: ${code}`);
     this.name = 'NotDelegated';
@@ -80,11 +82,12 @@ export class Delegated {
     for (let round = 1; ; round++) {
       const response = await this.#attempt(config.user.id, tokens, input, init);
       const status = responseStatus(response);
-      if ((status !== 401 && status !== 403) || round === ROUNDS) return response;
+      if (status !== 401 && status !== 403) return response;
       // It was turned away at the door: nothing has come of it, and it may come again, with what was missing.
-      const said = await natives.responseText(natives.cloneResponse(response));
-      const mended = await this.#mend(config, tokens, errorIn(said));
-      if (!mended) return response;
+      const refused = problemIn(await natives.responseText(natives.cloneResponse(response)));
+      if (!refused) return response;
+      const mended = round < ROUNDS ? await this.#mend(config, tokens, refused) : null;
+      if (!mended) throw new NotDelegated(refused);
       ({ config, tokens } = mended);
     }
   }
@@ -109,16 +112,15 @@ export class Delegated {
   /**
    * @param {Config & {user: User}} config
    * @param {Tokens} tokens
-   * @param {Bare} refused
+   * @param {Refused} refused
    * @returns {Promise<{config: Config & {user: User}, tokens: Tokens} | null>} what to try again with
    */
-  async #mend(config, tokens, refused) {
-    const code = textOf(refused.code);
+  async #mend(config, tokens, { code, scope, now }) {
     const user = config.user.id;
-    if (code === 'invalid_dpop_proof') return this.#authority.setClock(refused.now) ? { config, tokens } : null; // SHIM-3
+    if (code === 'invalid_dpop_proof') return this.#authority.setClock(now) ? { config, tokens } : null; // SHIM-3
     if (STALE.has(code)) {
-      const now = await this.#signedIn(true);
-      return now.user.id === user ? null : this.obtain();
+      const latest = await this.#signedIn(true);
+      return latest.user.id === user ? null : this.obtain();
     }
     if (code === 'invalid_token') {
       const { tokens: newer } = held(await this.#delegations.current(user, tokens));
@@ -126,7 +128,7 @@ export class Delegated {
     }
     if (code === 'insufficient_scope') {
       const other = await this.#delegations.other(user, tokens);
-      return { config, tokens: other ?? (await this.#consent(config, scopesOf(refused.scope))) };
+      return { config, tokens: other ?? (await this.#consent(config, scopesOf(scope))) };
     }
     if (OVER.has(code) || TAKEN_BACK.has(code)) {
       const { tokens: other } = held(await this.#delegations.forget(user, tokens));
@@ -146,7 +148,7 @@ export class Delegated {
     const { user } = config;
     if (user) return { ...config, user };
     if (!fresh) return this.#signedIn(true); // the user may have signed in meanwhile, in another tab
-    throw new NotDelegated({ code: 'login_required', detail: 'Nobody is signed in here.', callId: null, scopes: [] });
+    throw new NotDelegated({ code: 'login_required', detail: 'Nobody is signed in here.' });
   }
 
   /**
@@ -171,15 +173,15 @@ function held(obtained) {
 }
 
 /**
- * @param {string} text a JSON-RPC error
- * @returns {Bare} its `data`; empty if there is none
+ * @param {string} text
+ * @returns {Refused | null} what a JSON-RPC error of the authority says; null for any other answer
  */
-function errorIn(text) {
+function problemIn(text) {
   try {
-    const message = bare(natives.parse(text));
-    const { data } = /** @type {Bare} */ (message.error ?? {});
-    return /** @type {Bare} */ (data ?? {});
+    const { data, message } = /** @type {Bare} */ (bare(natives.parse(text)).error);
+    const { code, scope, now } = /** @type {Bare} */ (data);
+    return textOf(code) ? { code: textOf(code), detail: textOf(message), scope, now } : null;
   } catch {
-    return bare({});
+    return null;
   }
 }

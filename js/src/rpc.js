@@ -56,8 +56,8 @@ export const send = async (client, method, params, options) => client.request({ 
  */
 export async function ask(client, method, params, options) {
   try {
-    // A copy, so that what is looked at stays as it was.
-    return { ok: true, body: bare(natives.structuredClone(await send(client, method, params, options))) };
+    const result = natives.structuredClone(await send(client, method, params, options)); // what is looked at stays as it was
+    return { ok: true, body: bare(typeof result === 'object' && result !== null ? result : {}) };
   } catch (error) {
     return { ok: false, problem: refusalIn(error) ?? problem('authority_unavailable') };
   }

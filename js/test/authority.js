@@ -141,6 +141,10 @@ export class TestAuthority {
       if (!(error instanceof Refused)) throw error;
       told = error.facts;
       status = path === '/token' ? 400 : 403;
+      if (path === '/mcp') {
+        status = told.code === 'insufficient_scope' ? 403 : 401;
+        told = { jsonrpc: '2.0', id: body.id, error: { code: -32010, message: '', data: told } };
+      }
     }
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(told));
   }
@@ -177,6 +181,7 @@ export class TestAuthority {
     const jkt = this.#proof(request, delegated ? 'dpop' : 'deputize-page', token);
     if (path === '/token') return this.#renew(body, jkt);
     if (path === '/calls') return this.#decide(body, jkt, token);
+    if (path === '/mcp') return this.#message(body, jkt, token);
     if (!this.user) throw new Refused('login_required');
     if (this.shutOut.has(jkt)) throw new Refused('unknown_agent');
     if (path === '/agents') return { client_id: `agt_${jkt}`, assurance: 'opaque' };
@@ -284,6 +289,26 @@ export class TestAuthority {
     const call = resumed ?? fresh;
     if (!resumed) this.calls.push(call);
     return this.#told(call);
+  }
+
+  /**
+   * One message of MCP (MCP-2, MCP-7): its params name the scope that it needs.
+   *
+   * @param {Json} body
+   * @param {string} jkt
+   * @param {string | undefined} token
+   */
+  #message(body, jkt, token) {
+    const known = token === undefined ? null : this.#tokens.get(token);
+    if (!known || known.expiresAt <= this.now || known.grant.jkt !== jkt) throw new Refused('invalid_token');
+    if (!this.user) throw new Refused('login_required');
+    if (known.user !== this.user.id) throw new Refused('wrong_user');
+    if (this.shutOut.has(jkt)) throw new Refused('unknown_agent');
+    const { grant } = known;
+    if (grant.state !== 'active') throw new Refused(grant.state === 'expired' ? 'grant_expired' : 'grant_revoked');
+    const { scope } = body.params;
+    if (!grant.scopes.includes(scope)) throw new Refused('insufficient_scope', { scope: [...grant.scopes, scope].join(' ') });
+    return { jsonrpc: '2.0', id: body.id, result: { user: known.user } };
   }
 
   /** @param {Json} call */

@@ -1,0 +1,142 @@
+/** A `fetch` for MCP clients that speaks for the agent in this browser, over HTTP with real proofs (MCP-2, MCP-14). */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+
+import { TestAuthority } from './authority.js';
+import { page } from './harness.js';
+import { clock } from './platform.js';
+
+const { Delegated, NotDelegated } = await import('../src/delegated.js');
+
+/** @type {TestAuthority} */
+let server;
+beforeEach(async () => {
+  server = await new TestAuthority().start();
+});
+afterEach(() => {
+  clock.ahead = 0;
+  server.stop();
+});
+
+/** @param {string[]} [scopes] */
+function open(scopes = ['account:read']) {
+  const { human, authority, keyring, delegations } = page(server);
+  const delegated = new Delegated({ issuer: server.issuer, scopes, authority, keyring, delegations });
+  /** @param {string} [scope] @param {string} [url] */
+  const send = async (scope = 'account:read', url = `${server.issuer}/mcp`) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping', params: { scope } });
+    const response = await delegated.fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    return response.json();
+  };
+  return { human, delegated, send };
+}
+
+/** @param {string[]} [scopes] */
+async function consented(scopes) {
+  const opened = open(scopes);
+  const obtained = opened.delegated.obtain();
+  await opened.human.answer(0, 'approve');
+  await obtained;
+  server.requests = [];
+  return opened;
+}
+
+const refused = (/** @type {string} */ code) => (/** @type {unknown} */ error) => error instanceof NotDelegated && error.code === code;
+const messages = () => server.requests.filter(({ path }) => path === '/mcp');
+
+test('each message carries the delegation and a proof of its own; the authority checks both', async () => {
+  const { send } = await consented();
+  assert.deepEqual((await send()).result, { user: 'usr_ada' });
+  await send();
+  const proofs = messages().map(({ headers }) => headers.dpop);
+  assert.equal(new Set(proofs).size, 2);
+  assert.match(messages()[0]?.headers.authorization, /^DPoP access\./);
+});
+
+test('the user is asked once, for what was named', async () => {
+  const { human, send } = open();
+  const first = send();
+  const second = send();
+  await human.answer(0, 'approve');
+  await Promise.all([first, second]);
+  await send();
+  assert.equal(human.dialogs.length, 1);
+  assert.deepEqual(human.dialogs[0]?.view.scopes, ['May account:read']);
+});
+
+test('no other address gets the delegation', async () => {
+  const { delegated } = await consented();
+  for (const path of ['/mcp/', '/mcp2', '/tools', '/calls']) {
+    await delegated.fetch(server.issuer + path, { method: 'POST', body: '{}' });
+    const last = server.requests.at(-1);
+    assert.equal(last?.headers.authorization, undefined);
+    assert.equal(last?.headers.dpop, undefined);
+  }
+});
+
+test('a delegation that has run out is renewed', async () => {
+  const { human, send } = await consented();
+  clock.ahead = 400_000;
+  assert.ok((await send()).result);
+  assert.equal(human.dialogs.length, 1);
+  assert.deepEqual(server.paths.filter((path) => path === '/token').length, 1);
+});
+
+test('a missing scope is asked for, with what there is, and the message comes again', async () => {
+  const { human, send } = await consented();
+  const answer = send('payments:write');
+  await human.answer(1, 'approve');
+  assert.ok((await answer).result);
+  assert.deepEqual(human.dialogs[1]?.view.scopes, ['May account:read', 'May payments:write']);
+  assert.equal(messages().length, 2);
+});
+
+test('whoever declines that has refused the message', async () => {
+  const { human, send } = await consented();
+  const answer = send('payments:write');
+  await human.answer(1, 'decline');
+  await assert.rejects(answer, refused('consent_declined'));
+  assert.equal(messages().length, 1);
+});
+
+test('SHIM-3: proofs are made by the authority’s clock, also when it changes', async () => {
+  const { send } = await consented();
+  server.ahead = 100;
+  assert.ok((await send()).result);
+  assert.equal(messages().length, 2);
+});
+
+test('GRANT-5: what was taken back is not asked for again by itself; a new connection asks', async () => {
+  const { human, delegated, send } = await consented();
+  for (const grant of server.grants.values()) grant.state = 'revoked';
+  await assert.rejects(send(), refused('grant_revoked'));
+  assert.equal(human.dialogs.length, 1);
+  const again = delegated.obtain();
+  await human.answer(1, 'approve');
+  await again;
+  assert.ok((await send()).result);
+});
+
+test('a grant that is over is asked for again', async () => {
+  const { human, send } = await consented();
+  for (const grant of server.grants.values()) grant.state = 'expired';
+  const answer = send();
+  await human.answer(1, 'approve');
+  assert.ok((await answer).result);
+});
+
+test('nobody signed in, or somebody else', async () => {
+  const { human, send } = await consented();
+  server.user = null;
+  await assert.rejects(send(), refused('login_required'));
+  server.user = { id: 'usr_bob', name: 'Bob' };
+  const answer = send();
+  await human.answer(1, 'approve'); // Bob's agent is another one
+  assert.deepEqual((await answer).result, { user: 'usr_bob' });
+});
+
+test('an authority that cannot be reached is no answer, as with any fetch', async () => {
+  const { send } = await consented();
+  server.before = async () => server.stop();
+  await assert.rejects(send(), TypeError);
+});
