@@ -51,7 +51,7 @@ const MOST_PAGES = 64;
 const LIFETIME = 600_000;
 /** Milliseconds for which a challenge that was asked for ahead is good for a click: half of its life. */
 const YOUNG = 30_000;
-/** Milliseconds for a request in which a human may be asked for consent first. */
+/** Milliseconds for a request, unless the caller says otherwise: a human may be asked for consent first (MCP-14). */
 const PATIENCE = 600_000;
 const TOO_LATE = 'You had confirmed this already, so it could not be stopped any more.';
 
@@ -175,7 +175,8 @@ export class Approvals {
    */
   async #plain(params, options) {
     try {
-      const result = /** @type {ToolResult} */ (await send(this.#client, CALL, { ...params }, options));
+      const patient = { timeout: PATIENCE, ...options };
+      const result = /** @type {ToolResult} */ (await send(this.#client, CALL, { ...params }, patient));
       return natives.isArray(result.content) ? { kind: 'result', result } : unknown(new TypeError('this is no result of a tool'));
     } catch (error) {
       const found = refusalIn(error);
@@ -316,9 +317,7 @@ function onItsWay(deliver) {
     /** @param {T} told */
     async send(told) {
       waiting = deliver(told);
-      const answer = await waiting;
-      if (!answer.ok) waiting = null; // nothing has come of it
-      return answer;
+      return waiting;
     },
     /**
      * @param {Verdict} verdict
@@ -326,7 +325,7 @@ function onItsWay(deliver) {
      */
     async settle(verdict) {
       const answer = verdict.kind === 'approved' ? null : await waiting;
-      if (!answer?.ok) return verdict;
+      if (!answer?.ok) return verdict; // nothing was sent, or nothing has come of it
       this.left = true;
       return { kind: 'approved', body: answer.body };
     },

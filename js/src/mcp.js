@@ -32,7 +32,7 @@ const SCRIPT = '/mcp.mjs';
  * @typedef {object} ApprovalOptions
  * @property {string} [issuer] the URL of the authority whose MCP server this is; a module that the authority serves knows it
  * @property {string | null} [serverId] for any other server: what its challenges are over (SEP-2672 §4.6). null: it tells
- *   nobody, so that here only the server itself binds a challenge to the arguments that are shown
+ *   nobody, and is trusted that what it has signed is what it has shown, not something of another server
  * @property {string} [site] what the dialog calls the server; its own name otherwise
  * @property {string} [user] who is signed in there, for the dialog
  * @property {boolean} [openRoot] for tests: the dialogs' shadow roots are open

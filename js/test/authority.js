@@ -95,6 +95,8 @@ export class TestAuthority {
   #challenges = new Map();
   /** @type {string[]} codes with which the next approvals are refused */
   failing = [];
+  /** Where messages of MCP are sent on to. */
+  redirect = '';
   /** @type {(path: string) => Promise<void>} */
   before = async () => {};
 
@@ -130,6 +132,7 @@ export class TestAuthority {
     let raw = '';
     for await (const chunk of request) raw += chunk;
     await this.before(path);
+    if (path === '/mcp' && this.redirect) return void response.writeHead(307, { location: this.redirect }).end();
     const form = request.headers['content-type']?.includes('urlencoded');
     const body = form ? Object.fromEntries(new URLSearchParams(raw)) : JSON.parse(raw || '{}');
     this.requests.push({ path, headers: request.headers, body });

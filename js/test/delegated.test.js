@@ -74,6 +74,15 @@ test('no other address gets the delegation', async () => {
   }
 });
 
+test('the delegation does not follow a redirect', async (context) => {
+  const { send } = await consented();
+  const elsewhere = await new TestAuthority().start();
+  context.after(() => elsewhere.stop());
+  server.redirect = `${elsewhere.issuer}/mcp`;
+  await assert.rejects(send(), TypeError);
+  assert.deepEqual(elsewhere.requests, []);
+});
+
 test('a delegation that has run out is renewed', async () => {
   const { human, send } = await consented();
   clock.ahead = 400_000;

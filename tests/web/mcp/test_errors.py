@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError
-from tests.web.mcp.conftest import LEGACY, MODERN, LiveBank
+from tests.web.mcp.conftest import LEGACY, MODERN, TRANSFER, LiveBank
 
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.rpc import APPROVAL, REASONS, REFUSED, rpc_error
@@ -64,6 +64,16 @@ async def test_it_looks_like_that_on_the_wire(live: LiveBank, mode: str) -> None
     assert caught.value.message
     assert caught.value.data["reason"] == "missing_evidence"
     assert caught.value.data["call_id"] == live.last()["call_id"]
+
+
+@pytest.mark.anyio
+async def test_reasons_are_the_same_in_every_language(live: LiveBank) -> None:
+    deputy = await live.deputy()
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+    message = {**call, "params": {"name": "transfer_money", "arguments": TRANSFER}}
+    for language in ("de", "tlh", "*"):
+        answer = await live.post(message, deputy.agent, **{"accept-language": language})
+        assert answer.json()["error"]["data"]["reason"] == "missing_evidence"
 
 
 def test_every_reason_is_shown_by_some_test() -> None:
