@@ -165,7 +165,8 @@ class Assistant:
         self.tab.evaluate(
             """([verb, args]) => {
               globalThis.told = undefined;
-              assistant[verb](...args).then((value) => { told = { value }; }, ({ code, message }) => { told = { code, message }; });
+              const failed = ({ code, message }) => { told = { code, message }; };
+              assistant[verb](...args).then((value) => { told = { value }; }, failed);
             }""",
             [verb, list(arguments)],
         )

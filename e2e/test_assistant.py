@@ -1,4 +1,4 @@
-"""An assistant in the site's own page, over MCP: connected by the agent's delegation, approved by passkey (MCP-13, MCP-14)."""
+"""An assistant in the site's own page, over MCP: connected by a delegation, approved by passkey (MCP-13, MCP-14)."""
 
 from collections.abc import Callable
 from pathlib import Path
