@@ -323,7 +323,12 @@ def test_a_parent_that_is_revoked_before_the_approval_takes_the_childs_call_alon
     ada.deputizes(runner)
     helper("take_over", handoff=runner.hands_on(helper))
     call = agent.start("transfer_money", helper.input("transfer_money", TRANSFER))
-    assert "Little Helper" in ada.human.dialog().text
+    asked = ada.human.dialog().text
+    assert (
+        f"belongs to {helper.process.origin}; this was handed on to it by an agent that has proved" in asked
+    )
+    assert "calls itself “Errand Runner”" in asked
+    assert "Little Helper" not in asked  # the user has not consented to that name
     runner("revoke")
     ada.human.approve()  # the dialog closes: the grant is gone
     assert call.result().code == "grant_revoked"

@@ -16,7 +16,7 @@ import { approvalView } from './view.js';
 /** @import { Keyring } from './key.js' */
 /** @import { Prompts } from './prompt.js' */
 /** @import { Evidence } from './evidence.js' */
-/** @import { Approved, Bare, Call, Caller, Outcome, Problem, Verdict } from './types.js' */
+/** @import { Approved, Asker, Bare, Call, Caller, Outcome, Problem, Verdict } from './types.js' */
 
 const CALL_LIFETIME = 600_000; // CALL-4
 const ROUNDS = 4;
@@ -72,12 +72,8 @@ export class Decisions {
     if (answer.ok || answer.problem.callId) this.#delivered.remove(user.id, told);
     if (!answer.ok) return { outcome: ruled(answer.problem) };
     const agent = /** @type {Bare} */ (answer.body.agent ?? {});
-    const tokens = {
-      clientId: textOf(agent.client_id),
-      assurance: textOf(agent.assurance),
-      name: textOf(agent.name),
-      scopes: scopesOf(scopeOf(evidence.token)),
-    };
+    const tokens = { ...askerOf(agent), scopes: scopesOf(scopeOf(evidence.token)) };
+    if (agent.handed_on_by) tokens.handedOnBy = askerOf(/** @type {Bare} */ (agent.handed_on_by));
     return { callId: textOf(answer.body.call_id), body: answer.body, tokens };
   }
 
@@ -179,6 +175,12 @@ export class Decisions {
     });
   }
 }
+
+/**
+ * @param {Bare} agent
+ * @returns {Asker}
+ */
+const askerOf = (agent) => ({ clientId: textOf(agent.client_id), assurance: textOf(agent.assurance), name: textOf(agent.name) });
 
 /**
  * The body of POST /calls. The arguments are the canonical text itself, so that nothing can come between (SHIM-2).

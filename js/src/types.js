@@ -71,7 +71,10 @@
  * @property {boolean} direct the user's own (CALL-7)
  * @property {Approved} [judged] what the authority said of it already, where the agent brought evidence (EVID-3)
  *
- * @typedef {{clientId: string, assurance: string, name?: string, scopes: readonly string[]}} Caller the agent that calls
+ * @typedef {{clientId: string, assurance: string, name?: string, handedOnBy?: Asker}} Asker an agent, under the name by which the
+ *   user consented to it; one that the grant was handed on to has none, but who did that
+ *
+ * @typedef {Asker & {scopes: readonly string[]}} Caller the agent that calls
  *
  * @typedef {{callId: string, body: Bare, tokens: Caller | null}} Approved a call that may run, and the answer that says so
  *

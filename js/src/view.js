@@ -3,7 +3,7 @@
 import { location, stringify, URL } from './natives.js';
 import { numberOf, textOf } from './json.js';
 
-/** @import { Arguments, Bare, Caller, View } from './types.js' */
+/** @import { Arguments, Asker, Bare, Caller, View } from './types.js' */
 
 /** Control, format (bidirectional, zero-width), private, unassigned and blank characters, line separators: APPR-2. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
@@ -89,13 +89,25 @@ export function enrollmentView({ site, user }) {
   };
 }
 
-/** @param {Caller} caller */
-function asker({ clientId, assurance, name }) {
+/**
+ * @param {Asker} agent
+ * @returns {string}
+ */
+function asker({ clientId, assurance, name, handedOnBy }) {
   if (assurance === 'opaque') return 'the agent in this browser';
-  const called = `“${visible(name ?? '')}”`;
-  if (assurance === 'registered') return `${called}, an agent that this site has registered as ${visible(clientId)}`;
-  return `an agent that has proved that it belongs to ${visible(new URL(clientId).origin)} and calls itself ${called}`;
+  const told = assurance === 'registered' ? registered(clientId, name) : proved(clientId, name);
+  return handedOnBy ? `${told}; this was handed on to it by ${asker(handedOnBy)}` : told;
 }
+
+/** @type {(clientId: string, name?: string) => string} */
+const registered = (clientId, name) => `${name ? `${called(name)}, ` : ''}an agent that this site has registered as ${visible(clientId)}`;
+
+/** @type {(clientId: string, name?: string) => string} */
+const proved = (clientId, name) =>
+  `an agent that has proved that it belongs to ${visible(new URL(clientId).origin)}${name ? ` and calls itself ${called(name)}` : ''}`;
+
+/** @param {string} name */
+const called = (name) => `“${visible(name)}”`;
 
 /** @param {unknown} value */
 function shown(value) {

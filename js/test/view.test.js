@@ -56,6 +56,12 @@ test('OAUTH-4: an attested agent is told by what is proven first, and what it ca
     'Asked for by an agent that has proved that it belongs to https://agent.example and calls itself “Shop\uFFFDper”.',
   );
   assert.equal(asker('registered'), `Asked for by “Shop\uFFFDper”, an agent that this site has registered as ${clientId}.`);
+  const child = { clientId: 'https://child.example/agent.json', assurance: 'origin', scopes: [], handedOnBy: { clientId, assurance: 'registered', name: 'Shopper' } };
+  assert.equal(
+    approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: child }).asker,
+    'Asked for by an agent that has proved that it belongs to https://child.example; this was handed on to it by “Shopper”, ' +
+      `an agent that this site has registered as ${clientId}.`,
+  );
 });
 
 test('APPR-2: what would not be seen in a value is', () => {

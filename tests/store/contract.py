@@ -725,6 +725,20 @@ class StoreContract:
         do(store, lambda tx: tx.renew_call_entry(v.call_id(), 9))
         assert store.read(lambda tx: tx.call(v.call_id())) == v.call(entry=9)
 
+    def test_grant_3_open_calls_of_a_grant_are_found_and_put_under_another(self, store: Store) -> None:
+        for state in State:
+            do(store, methodcaller("add_call", v.call(state.value, state)))
+        late = v.call("late", State.PENDING, deadline=NOW)
+        others = v.call("others", State.PENDING, grant_id=v.grant_id("other"))
+        for one in (late, others):
+            do(store, methodcaller("add_call", one))
+        found = do(store, lambda tx: tx.open_calls(v.grant_id(), NOW))
+        assert [one.state for one in found] == [State.PENDING, State.APPROVED]
+        carried = replace(found[0], grant_id=v.grant_id("other"))
+        assert do(store, lambda tx: tx.carry_call(carried, 9))
+        assert store.read(lambda tx: tx.call(carried.call_id)) == replace(carried, entry=9)
+        assert not do(store, lambda tx: tx.carry_call(replace(carried, state=State.APPROVED), 10))
+
     def test_call_10_delivery_is_noted_for_calls_of_this_user_and_key_only(self, store: Store) -> None:
         calls = [
             v.call(1),

@@ -256,7 +256,7 @@ class TestLineage:
     ) -> None:  # GRANT-3
         await parent.deputizes(errand)
         await parent.deputized(ada, "account:read")
-        assert error(await errand.call(ada, "get_balance")) == "grant_revoked"
+        assert error(await errand.call(ada, "get_balance")) == "invalid_token"
 
     async def test_three_agents_and_no_fourth(
         self, local: Bank, ada: Page, parent: Client, errand: Client

@@ -28,7 +28,7 @@ class TestEvidence:
     async def test_makes_the_call_that_agents(self, local: Bank, ada: Page, agent: Client) -> None:  # EVID-3
         called = await agent.call(ada, "get_balance")
         assert called.status_code == 200
-        assert called.json()["agent"] == {"client_id": HELPER, "assurance": "registered", "name": "Helper"}
+        assert called.json()["agent"] == {"client_id": HELPER, "assurance": "registered"}
         assert local.last()["client_id"] == HELPER
 
     @pytest.mark.parametrize(

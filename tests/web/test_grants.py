@@ -55,14 +55,6 @@ class TestConsent:
     ) -> None:
         assert (await grace.send("POST", "/grants", {"scope": scope})).json()["code"] == code
 
-    async def test_supersedes_the_older_grant(self, bank: Bank, grace: Page) -> None:  # GRANT-3
-        old = dict(grace.tokens)
-        await grace.deputize("account:admin")
-        new, grace.tokens = grace.tokens, old
-        assert (await grace.call("get_balance")).json()["code"] == "grant_revoked"
-        grace.tokens = new
-        assert (await grace.call("get_balance")).status_code == 200
-
     @pytest.mark.parametrize("seconds", [120, 120.0])  # in JSON, that is the same number
     async def test_lives_as_long_as_was_shown(
         self, bank: Bank, grace: Page, seconds: float

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     GRANT_HANDED_ON = "grant.handed_on"
     GRANT_DECLINED = "grant.declined"
     GRANT_REVOKED = "grant.revoked"
+    GRANT_SUPERSEDED = "grant.superseded"
     GRANT_REFUSED = "grant.refused"
     USER_SIGNED_UP = "user.signed_up"
     USER_SIGNED_IN = "user.signed_in"

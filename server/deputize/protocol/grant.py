@@ -25,13 +25,15 @@ class GrantState(StrEnum):
     ACTIVE = "active"
     DECLINED = "declined"
     REVOKED = "revoked"
+    SUPERSEDED = "superseded"
 
 
 TRANSITIONS: Mapping[GrantState, frozenset[GrantState]] = {
     GrantState.PENDING: frozenset({GrantState.ACTIVE, GrantState.DECLINED, GrantState.REVOKED}),
-    GrantState.ACTIVE: frozenset({GrantState.REVOKED}),
+    GrantState.ACTIVE: frozenset({GrantState.REVOKED, GrantState.SUPERSEDED}),
     GrantState.DECLINED: frozenset(),
     GrantState.REVOKED: frozenset(),
+    GrantState.SUPERSEDED: frozenset(),
 }
 
 
@@ -75,6 +77,10 @@ class Grant:
             return Refusal(
                 Code.GRANT_REVOKED,
                 "The user took this deputation back. Ask the user before asking for a new one.",
+            )
+        if self.state is GrantState.SUPERSEDED:  # GRANT-3; RFC 6750 §3.1
+            return Refusal(
+                Code.INVALID_TOKEN, "A newer deputation has taken the place of this one. Use that."
             )
         if self.state is not GrantState.ACTIVE:
             return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent yet.")

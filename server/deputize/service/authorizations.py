@@ -125,14 +125,20 @@ def show(
 
 
 def agree(
-    tx: Tx, request_id: str, page: PageRequest, verdict: Verdict, code_digest: bytes | None, now: int
+    tx: Tx,
+    request_id: str,
+    page: PageRequest,
+    verdict: Verdict,
+    code_digest: bytes | None,
+    policy: Policy,
+    now: int,
 ) -> AuthorizationRequest | Refusal:
     """Act on the user's consent: activate the grant, and let the agent collect it with a code (OAUTH-4, OAUTH-5)."""
     request = _open(tx, request_id, page.user_id, now)
     if isinstance(request, Refusal):
         return request
     assert request.grant_id is not None
-    renewable = grants.consent(tx, page, request.grant_id, verdict, now)
+    renewable = grants.consent(tx, page, request.grant_id, verdict, policy, now)
     if isinstance(renewable, Refusal):
         return renewable
     until = now + CODE_LIFETIME if code_digest is not None else request.expires_at

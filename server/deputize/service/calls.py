@@ -26,6 +26,7 @@ from ..protocol.challenge import Purpose
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, Kind, call_entry, move_entry
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.grant import dead_link
 from ..protocol.ids import CallId, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
@@ -33,7 +34,7 @@ from ..protocol.token import CallToken, Delegation
 from ..protocol.tool import Executes
 from . import approvals
 from .approvals import Action, Minted, Random, Verdict, Verified
-from .grants import parents_of
+from .lineages import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 _NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
@@ -172,9 +173,9 @@ def _draft(
 
 
 def _match_key(request: CallRequest, user_id: UserId) -> bytes:
-    """Name what makes two calls equal (CALL-6): user, grant, page key, tool, arguments, definition."""
-    grant_id = request.delegation.grant_id if request.delegation else ""
-    parts = (user_id, grant_id, request.page.jkt, request.tool, request.args_s256, request.definition_s256)
+    """Name what makes two calls equal (CALL-6): user, agent, page key, tool, arguments, definition."""
+    agent = request.delegation.client_id if request.delegation else ""
+    parts = (user_id, agent, request.page.jkt, request.tool, request.args_s256, request.definition_s256)
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -189,16 +190,26 @@ def _meet(tx: Tx, call: Call, now: int) -> Call | Denied | None:
         return _refuse_meeting(tx, earlier, Code.OUTCOME_UNKNOWN, now)
     if earlier.state in OUTCOMES and not earlier.delivered and now < earlier.deadline + REDELIVERY_WINDOW:
         return _refuse_meeting(tx, earlier, Code.ALREADY_EXECUTED, now)
-    same = (earlier.description, earlier.authenticator_class) == (call.description, call.authenticator_class)
+    if earlier.grant_id != call.grant_id and _lives(tx, earlier, now):
+        return None  # another delegation of this agent asks for itself
+    same = _question(earlier) == _question(call)
     if earlier.state is State.PENDING and same:
         return earlier
     if earlier.state is State.APPROVED and same:
         entry = tx.append(move_entry(earlier, resumed=True), now)
         tx.renew_call_entry(earlier.call_id, entry)
         return replace(earlier, entry=entry)
-    if earlier.state in LIFETIME:  # the owner changed what is asked: the old question is void
+    if earlier.state in LIFETIME:  # its grant is gone, or what is asked has changed: the old question is void
         move(tx, earlier, State.CANCELLED, now)
     return None
+
+
+def _lives(reader: Reader, call: Call, now: int) -> bool:
+    return call.grant_id is not None and dead_link(reader.lineage(call.grant_id), now) is None
+
+
+def _question(call: Call) -> tuple[object, ...]:
+    return call.grant_id, call.description, call.authenticator_class
 
 
 _MEETING = {
@@ -220,7 +231,7 @@ def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now:
         return call
     if call.state is not State.PENDING:
         return _stopped(call)
-    if stop := _stop(tx, call, policy, now):
+    if stop := stop_of(tx, call, policy, now):
         return _end(tx, call, stop, policy, now)
     return approvals.mint(tx, action_of(call), policy.site.issuer, random, now)
 
@@ -242,7 +253,7 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now:
         return call
     if call.state is not State.PENDING and isinstance(verdict, Verified):
         return _stopped(call)
-    if stop := _stop(tx, call, policy, now):  # APPR-5
+    if stop := stop_of(tx, call, policy, now):  # APPR-5
         return _end(tx, call, stop, policy, now) if call.state is State.PENDING else stop.refusal
     if refusal := approvals.conclude(tx, verdict, now):
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
@@ -292,7 +303,7 @@ def redeem(
     if refusal := _misdirected(call, args_s256, by):
         tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
         return refusal
-    if stop := _stop(tx, call, policy, now):  # GUARD-4
+    if stop := stop_of(tx, call, policy, now):  # GUARD-4
         return _end(tx, call, stop, policy, now)
     return move(tx, call, State.REDEEMED, now, by=by.value, policy_s256=policy.file_s256)
 
@@ -315,7 +326,7 @@ def is_redeemable(reader: Reader, token: CallToken, policy: Policy, now: int) ->
     call = reader.call(token.call_id)
     if call is None or call.state is not State.APPROVED or call.overdue(now) is not None:
         return False
-    return _stop(reader, call, policy, now) is None
+    return stop_of(reader, call, policy, now) is None
 
 
 def report(
@@ -414,7 +425,7 @@ _CHANGED = Refusal(
 )
 
 
-def _stop(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None:
+def stop_of(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None:
     """Decide a call under way again, by grants, agents and policy as they are now; None if it may go on (POLICY-3)."""
     tool = known_tool(policy, call.tool)
     if isinstance(tool, Refusal):

@@ -1,6 +1,5 @@
 """Agents, consent, grants and their renewal (PROTOCOL §4). Each function is one transaction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent, Assurance
@@ -22,8 +21,9 @@ from ..protocol.grant import (
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
-from . import approvals
+from . import approvals, successions
 from .approvals import Action, Minted, Random, Verdict
+from .lineages import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 REFRESH_GRACE = 60  # seconds (TOKEN-4)
@@ -179,7 +179,9 @@ def check_consent(
     return approvals.check(reader, _action(grant, request), evidence, verifier, policy.site.issuer, now)
 
 
-def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: int) -> Renewable | Refusal:
+def consent(
+    tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, policy: Policy, now: int
+) -> Renewable | Refusal:
     """Turn the request into a grant that supersedes the agent's older one, or record why not (GRANT-2, GRANT-3)."""
     if not request.spend(tx):
         return USED_PROOF
@@ -194,8 +196,8 @@ def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: 
         tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
         return refusal
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
-    if older is not None:
-        revoke_grant(tx, older, now, superseded_by=grant.grant_id)
+    if older is not None and tx.move_grant(older.grant_id, GrantState.SUPERSEDED, now):
+        tx.append(_entry(Kind.GRANT_SUPERSEDED, older, superseded_by=grant.grant_id), now)
     active = replace(grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown), auth_time=now)
     if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, now, active.expires_at):
         raise Refused.of(_NO_GRANT)
@@ -203,6 +205,8 @@ def consent(tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, now: 
         Kind.GRANT_ACTIVE, active, challenge_id=verdict.challenge_id, evidence_s256=verdict.evidence_s256
     )
     tx.append(entry, now)
+    if older is not None:
+        successions.carry_over(tx, older, active, policy, now)
     return Renewable(active, agent, active.refresh_generation)
 
 
@@ -265,11 +269,6 @@ def renew(
         revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
     return Renewable(grant, agent, rotated, parents_of(tx, tx.lineage(grant.grant_id)))
-
-
-def parents_of(reader: Reader, lineage: Sequence[Grant]) -> tuple[Agent, ...]:
-    """List the agents that the first grant of a lineage was handed on from, nearest first (CHAIN-1)."""
-    return tuple(agent for link in lineage[1:] if (agent := reader.agent(link.client_id)) is not None)
 
 
 def _action(grant: Grant, request: PageRequest) -> Action:

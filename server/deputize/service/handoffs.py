@@ -12,7 +12,8 @@ from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from .approvals import Random
 from .authorizations import Caller, spend
-from .grants import Renewable, parents_of
+from .grants import Renewable
+from .lineages import parents_of
 from .ports import Proof, Tx
 
 _NOT_YOURS = Refusal(Code.INVALID_GRANT, "This token is not the caller's to hand on.")

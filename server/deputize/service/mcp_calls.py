@@ -22,7 +22,7 @@ from ..protocol.tool import Executes, Tool
 from . import approvals, calls
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .calls import Denied
-from .grants import parents_of
+from .lineages import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 

@@ -269,6 +269,12 @@ class Tx(Reader, Protocol):
         """Move a call on from the state it was read in, in one statement, with the new state's deadline; False if it
         has moved meanwhile. Raises ValueError for a move that TRANSITIONS does not have."""
 
+    def open_calls(self, grant_id: GrantId, now: int) -> list[Call]:
+        """List the calls under a grant that are pending or approved, oldest first."""
+
+    def carry_call(self, call: Call, entry: int) -> bool:
+        """Put a call under the grant that it has here; False if it has moved meanwhile (GRANT-3)."""
+
     def renew_call_entry(self, call_id: CallId, entry: int) -> None:
         """Point a resumed call to the entry that tells of it."""
 

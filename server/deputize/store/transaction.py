@@ -62,7 +62,7 @@ _ACTIVATE_GRANT = """
     WHERE grant_id = :grant_id AND state = 'pending' AND expires_at > :now"""
 _END_GRANT = {
     state: f"UPDATE grants SET state = '{state}' WHERE grant_id = :grant_id AND state IN ({_listed(sources)})"
-    for state in (GrantState.DECLINED, GrantState.REVOKED)
+    for state in (GrantState.DECLINED, GrantState.REVOKED, GrantState.SUPERSEDED)
     for sources in [[source for source, targets in GRANT_TRANSITIONS.items() if state in targets]]
 }
 _BIND_GRANT = f"""
@@ -108,12 +108,17 @@ _MOVE_CALL = """
     UPDATE calls SET state = :state, deadline = :deadline, entry = :entry,
         challenge_id = COALESCE(:challenge_id, challenge_id)
     WHERE call_id = :call_id AND state = :source AND (deadline > :now OR :state = :overdue)"""
+_CARRY_CALL = """
+    UPDATE calls SET grant_id = :grant_id, entry = :entry
+    WHERE call_id = :call_id AND state = :source"""
 _RENEW_CALL_ENTRY = "UPDATE calls SET entry = :entry WHERE call_id = :call_id"
 _MARK_DELIVERED = """
     UPDATE calls SET delivered = 1
     WHERE call_id = :call_id AND user_id = :user_id AND page_jkt = :page_jkt"""
 # The first condition is, word for word, the one of the partial index, or the index is not used.
-_OVERDUE = f"state IN ({_listed(OVERDUE)}) AND deadline <= :now ORDER BY deadline LIMIT :limit"
+_UNSETTLED = f"state IN ({_listed(OVERDUE)})"
+_OPEN = f"{_UNSETTLED} AND deadline > :now AND grant_id = :grant_id AND state <> 'redeemed' ORDER BY seq"
+_OVERDUE = f"{_UNSETTLED} AND deadline <= :now ORDER BY deadline LIMIT :limit"
 _ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
 _SET_HEAD = """
     INSERT INTO log_head (one, frontier) VALUES (1, :frontier)
@@ -224,7 +229,7 @@ class Transaction(Snapshot, Tx):
         return self._changed(_REVOKE_AGENT, client_id=client_id, now=now)
 
     def add_grant(self, grant: Grant) -> None:
-        was_active = grant.state in {GrantState.ACTIVE, GrantState.REVOKED}
+        was_active = grant.state in {GrantState.ACTIVE, GrantState.REVOKED, GrantState.SUPERSEDED}
         self._execute(_ADD_GRANT, [*GRANTS.row(grant), int(was_active)])
 
     def move_grant(
@@ -301,6 +306,18 @@ class Transaction(Snapshot, Tx):
             entry=entry,
             challenge_id=challenge_id,
         )
+
+    def carry_call(self, call: Call, entry: int) -> bool:
+        return self._changed(
+            _CARRY_CALL,
+            call_id=call.call_id,
+            source=call.state.value,
+            grant_id=call.grant_id,
+            entry=entry,
+        )
+
+    def open_calls(self, grant_id: GrantId, now: int) -> list[Call]:
+        return self._all(CALLS, _OPEN, grant_id=grant_id, now=now)
 
     def renew_call_entry(self, call_id: CallId, entry: int) -> None:
         self._execute(_RENEW_CALL_ENTRY, {"call_id": call_id, "entry": entry})

@@ -136,7 +136,9 @@ async def approve(ask: Ask) -> Response:
     code_digest = digest(code.encode()) if code is not None else None
     or_refuse(
         await authority.store.transact(
-            lambda tx: authorizations.agree(tx, request.request_id, by, verdict, code_digest, ask.now)
+            lambda tx: authorizations.agree(
+                tx, request.request_id, by, verdict, code_digest, authority.policy, ask.now
+            )
         )
     )
     uri = request.redirect_uri

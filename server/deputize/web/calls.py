@@ -1,12 +1,11 @@
 """`/calls`: the way of one call (PROTOCOL §5 to §7)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TypeVar, cast
 
 from starlette.responses import Response
 
-from ..protocol.agent import Agent
 from ..protocol.call import CALL_TOKEN_LIFETIME, Call, State
 from ..protocol.canonical import Json, canonicalize, s256, unb64u
 from ..protocol.errors import Code, Refusal, Refused
@@ -22,6 +21,7 @@ from .operations import Log
 from .problems import answer, or_refuse, refusal_response
 
 T = TypeVar("T")
+Asker = Mapping[str, object] | None
 
 MAX_DELIVERED = 100
 _ENDINGS = {"declined": State.DECLINED, "cancelled": State.CANCELLED}
@@ -49,7 +49,7 @@ class Calls:
         definition_s256 = _digest(body["definition_s256"])
         delivered = _call_ids(body.get("delivered", []))
 
-        def decide(tx: Tx) -> tuple[Call | Denied | Refusal, Agent | None]:
+        def decide(tx: Tx) -> tuple[Call | Denied | Refusal, Asker]:
             who = session(tx)
             request = CallRequest(
                 tool=tool,
@@ -63,16 +63,16 @@ class Calls:
                 session_user=who.user_id if who else None,
                 delegation=delegation,
             )
-            return _with_agent(tx, calls.create(tx, request, authority.policy, authority.random, ask.now))
+            return _with_asker(tx, calls.create(tx, request, authority.policy, authority.random, ask.now))
 
         started = perf_counter()
-        decided, agent = await authority.store.transact(decide)
+        decided, asker = await authority.store.transact(decide)
         if isinstance(decided, Denied):
             self._log.denied(decided.call_id, decided.refusal)
             return refusal_response(decided.refusal, call_id=decided.call_id, state="denied")
         call = or_refuse(decided)
         self._log.decided(call, started)
-        return self._answer(ask, call, agent)
+        return self._answer(ask, call, asker)
 
     async def challenge(self, ask: Ask) -> Response:
         """Mint the challenge, at the user's click (APPR-1)."""
@@ -103,12 +103,12 @@ class Calls:
 
         started = perf_counter()
         request, verdict = authority.store.read(check)
-        decided, agent = await authority.store.transact(
-            lambda tx: _with_agent(tx, calls.approve(tx, request, verdict, authority.policy, ask.now))
+        decided, asker = await authority.store.transact(
+            lambda tx: _with_asker(tx, calls.approve(tx, request, verdict, authority.policy, ask.now))
         )
         call = or_refuse(decided)
         self._log.decided(call, started)
-        return self._answer(ask, call, agent)
+        return self._answer(ask, call, asker)
 
     async def deny(self, ask: Ask) -> Response:
         """End a call that the user declined, or whose dialog went away (APPR-6)."""
@@ -172,22 +172,26 @@ class Calls:
         return Executes.API, None
 
     async def _transact_and_show(self, ask: Ask, fn: Callable[[Tx], Call | Refusal]) -> Response:
-        decided, agent = await ask.authority.store.transact(lambda tx: _with_agent(tx, fn(tx)))
-        return answer(wire.call(or_refuse(decided), agent))
+        decided, asker = await ask.authority.store.transact(lambda tx: _with_asker(tx, fn(tx)))
+        return answer(wire.call(or_refuse(decided), asker))
 
-    def _answer(self, ask: Ask, call: Call, agent: Agent | None) -> Response:
+    def _answer(self, ask: Ask, call: Call, asker: Asker) -> Response:
         """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
-        shown = wire.call(call, agent)
+        shown = wire.call(call, asker)
         if call.state is State.PENDING:
             return answer(shown, 202)
         token = ask.authority.call_token(call, ask.now)
         return answer({**shown, "call_token": token, "expires_in": CALL_TOKEN_LIFETIME})
 
 
-def _with_agent(tx: Reader, decided: T) -> tuple[T, Agent | None]:
-    """Return what was decided, and for a call who makes it: both of one transaction."""
-    client_id = decided.client_id if isinstance(decided, Call) else None
-    return decided, tx.agent(client_id) if client_id else None
+def _with_asker(tx: Reader, decided: T) -> tuple[T, Asker]:
+    """Return what was decided, and for a call who makes it, in full where a human is asked: both of one transaction."""
+    if not isinstance(decided, Call) or decided.client_id is None or decided.grant_id is None:
+        return decided, None
+    agent = tx.agent(decided.client_id)
+    if agent is None:
+        return decided, None
+    return decided, wire.caller(agent, tx.lineage(decided.grant_id) if decided.state is State.PENDING else ())
 
 
 def _call_id(ask: Ask) -> CallId:

@@ -76,7 +76,9 @@ async def consent(ask: Ask) -> Response:
         )
     )
     renewable = or_refuse(
-        await authority.store.transact(lambda tx: grants.consent(tx, request, grant_id, verdict, ask.now))
+        await authority.store.transact(
+            lambda tx: grants.consent(tx, request, grant_id, verdict, authority.policy, ask.now)
+        )
     )
     return answer(authority.token_response(renewable, ask.now))
 

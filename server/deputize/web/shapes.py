@@ -64,6 +64,7 @@ _URI: Schema = {"type": "string", "format": "uri"}
 BASE64URL: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
 HASH: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$"}
 _USER: Schema = _object({"id": an_id("usr"), "name": _TEXT})
+_AGENT: dict[str, Schema] = {"client_id": _TEXT, "assurance": _one_of(*Assurance)}
 _CALL: dict[str, Schema] = {
     "call_id": an_id("cal"),
     "state": _one_of(*State),
@@ -124,7 +125,7 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "OAuthError": _open({"error": _one_of(*Code), "error_description": _TEXT}),
     "Nothing": _object({}),
-    "Agent": _object({"client_id": _TEXT, "assurance": _one_of(*Assurance)}, name=_TEXT),
+    "Agent": _object(_AGENT, name=_TEXT, handed_on_by=_object(_AGENT, name=_TEXT)),
     "CallRequest": _object(
         {"tool": ref("ToolName"), "arguments": _ANY, "definition_s256": HASH},
         delivered=_list(an_id("cal"), maxItems=MAX_DELIVERED),

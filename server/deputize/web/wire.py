@@ -1,6 +1,6 @@
 """How our values look on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -31,15 +31,15 @@ def envelope(minted: Minted, description: str, rp_id: str, now: int) -> dict[str
     }
 
 
-def call(call: Call, agent: Agent | None) -> dict[str, object]:
-    """Write a call as its page sees it (CALL-3, CALL-9)."""
+def call(call: Call, asker: Mapping[str, object] | None) -> dict[str, object]:
+    """Write a call as its page sees it (CALL-3, CALL-9); `asker` as `caller` made it, None for the user himself."""
     told: dict[str, object] = {
         "call_id": call.call_id,
         "state": call.state.value,
         "tool": call.tool,
         "scopes": list(call.scopes),
         "executes": call.executes,
-        "agent": caller(agent) if agent else None,
+        "agent": asker,
     }
     if call.description is not None:
         told["description"] = call.description
@@ -48,10 +48,16 @@ def call(call: Call, agent: Agent | None) -> dict[str, object]:
     return told
 
 
-def caller(agent: Agent) -> dict[str, str]:
-    """Write who calls; an attested agent has a name that users read."""
-    told = {"client_id": agent.client_id, "assurance": agent.assurance.value}
-    return {**told, "name": agent.name} if agent.name else told
+def caller(agent: Agent, lineage: Sequence[Grant]) -> dict[str, object]:
+    """Write who calls, an attested agent as the user consented to it, whatever it calls itself by now.
+
+    To one that the grant was handed on to, nobody has consented by name: so the agent that has handed it on is told.
+    """
+    told: dict[str, object] = {"client_id": agent.client_id, "assurance": agent.assurance.value}
+    given = cast("Mapping[str, Any]", lineage[-1].shown).get("agent", {}) if lineage else {}
+    if len(lineage) > 1:
+        return {**told, "handed_on_by": given}
+    return {**told, "name": given["name"]} if "name" in given else told
 
 
 def consent_text(grant: Grant) -> str:
