@@ -1,7 +1,6 @@
 """A site with an assistant built into its page: the official MCP client for TypeScript, and our module beside it."""
 
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
@@ -27,7 +26,9 @@ DESCRIPTION = "Send 250.00 EUR to Ada Lovelace"
 POLICY = """
 [site]
 name = "Bank"
-origin = "http://localhost:{port}"
+origin = "{origin}"
+issuer = "{issuer}"
+rp_id = "{rp_id}"
 [scopes."account:read"]
 title = "See your accounts"
 writes = false
@@ -59,16 +60,16 @@ PAGE = """<!doctype html>
 <html lang="en">
 <meta name="viewport" content="width=device-width">
 <title>Bank</title>
-<script src="/deputize/shim.js"></script>
+<script src="{issuer}/shim.js"></script>
 <script type="module" src="/assistant.mjs"></script>
 <h1>Your assistant</h1>
 <p></p>
 </html>"""
 SCRIPT = """
 import { Client, StreamableHTTPClientTransport } from '/client.mjs';
-import { delegatedFetch, verifiedApproval } from '/deputize/mcp.mjs';
+import { delegatedFetch, verifiedApproval } from 'ISSUER/mcp.mjs';
 
-const url = new URL('/deputize/mcp', location);
+const url = new URL('ISSUER/mcp');
 let client, ceremony;
 globalThis.assistant = {
   async connect(life) {
@@ -85,20 +86,17 @@ globalThis.assistant = {
 };
 document.querySelector('p').textContent = 'Ask it anything.';
 """
-HEADERS = {"content-security-policy": "default-src 'self'; require-trusted-types-for 'script'"}
+CSP = "default-src 'self' {origin}; require-trusted-types-for 'script'"
 
 
 @dataclass(frozen=True)
 class Bank:
-    """The running site. `sent` is what went out."""
+    """The running site, and its authority at `issuer`. `sent` is what went out."""
 
     url: str
+    issuer: str
     deputize: Deputize
     sent: list[dict[str, Json]] = field(default_factory=list)
-
-    @property
-    def issuer(self) -> str:
-        return f"{self.url}/deputize"
 
 
 def bundled() -> bytes:
@@ -109,48 +107,50 @@ def bundled() -> bytes:
     return made.stdout
 
 
-def build(folder: Path, clock: HeldClock, client: bytes, opened: list[Bank]) -> Callable[[int], ASGIApp]:
-    """Make what builds the site for its port."""
+def open_bank(folder: Path, clock: HeldClock, origin: str, issuer: str, rp_id: str = "localhost") -> Bank:
+    """Make the authority, with the handlers of its tools."""
+    policy = POLICY.format(origin=origin, issuer=issuer, rp_id=rp_id)
+    deputize = Deputize(settings.loads(policy.encode()), folder, clock=clock)
+    bank = Bank(origin, issuer, deputize)
 
-    def app(port: int) -> ASGIApp:
-        deputize = Deputize(settings.loads(POLICY.format(port=port).encode()), folder, clock=clock)
-        bank = Bank(f"http://localhost:{port}", deputize)
-        opened.append(bank)
+    @deputize.handler("get_balance")
+    async def get_balance(arguments: dict[str, Json], call: HandledCall) -> object:
+        return {"balance": 1000}
 
-        @deputize.handler("get_balance")
-        async def get_balance(arguments: dict[str, Json], call: HandledCall) -> object:
-            return {"balance": 1000}
+    @deputize.handler("transfer_money")
+    async def transfer_money(arguments: dict[str, Json], call: HandledCall) -> object:
+        bank.sent.append(arguments)
+        return {"sent": True}
 
-        @deputize.handler("transfer_money")
-        async def transfer_money(arguments: dict[str, Json], call: HandledCall) -> object:
-            bank.sent.append(arguments)
-            return {"sent": True}
+    @deputize.handler("close_account")
+    async def close_account(arguments: dict[str, Json], call: HandledCall) -> object:
+        raise AssertionError("nobody here has a security key")
 
-        @deputize.handler("close_account")
-        async def close_account(arguments: dict[str, Json], call: HandledCall) -> object:
-            raise AssertionError("nobody here has a security key")
+    return bank
 
-        def static(content: str | bytes, media_type: str) -> Callable[[Request], Any]:
-            async def answer(request: Request) -> Response:
-                return Response(content, media_type=media_type, headers=HEADERS)
 
-            return answer
+def pages(issuer: str, client: bytes) -> list[Route]:
+    """Return the site's own routes: the page, its script, and the bundled client."""
+    headers = {"content-security-policy": CSP.format(origin=issuer.removesuffix("/deputize"))}
 
-        async def home(request: Request) -> Response:
-            return HTMLResponse(PAGE, headers=HEADERS)
+    def static(path: str, content: str | bytes, media_type: str) -> Route:
+        async def answer(request: Request) -> Response:
+            return Response(content, media_type=media_type, headers=headers)
 
-        return Starlette(
-            routes=[
-                *deputize.well_known_routes(),
-                Mount("/deputize", deputize),
-                Route("/", home),
-                Route("/assistant.mjs", static(SCRIPT, "text/javascript")),
-                Route("/client.mjs", static(client, "text/javascript")),
-            ],
-            lifespan=deputize.lifespan,
-        )
+        return Route(path, answer)
 
-    return app
+    return [
+        static("/", PAGE.format(issuer=issuer), "text/html"),
+        static("/assistant.mjs", SCRIPT.replace("ISSUER", issuer), "text/javascript"),
+        static("/client.mjs", client, "text/javascript"),
+    ]
+
+
+def mounted(bank: Bank, client: bytes) -> ASGIApp:
+    """Mount the authority in the site."""
+    deputize = bank.deputize
+    routes = [*deputize.well_known_routes(), Mount("/deputize", deputize), *pages(bank.issuer, client)]
+    return Starlette(routes=routes, lifespan=deputize.lifespan)
 
 
 @dataclass(frozen=True)
@@ -191,13 +191,15 @@ class Assistant:
 def sign_up(bank: Bank, tab: Page, passkeys: Passkeys) -> Authenticator:
     """Make an account with a passkey of this device, and open the page."""
     device = passkeys.add("internal")
-    tab.goto(f"{bank.issuer}/account?return_to=/")
+    tab.goto(f"{bank.issuer}/account")
     tab.get_by_label("Your name").fill("Grace Hopper")
     tab.get_by_role("button", name="Create an account with a passkey").click()
-    wait_for_assistant(tab)
+    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    visit(bank, tab)
     return device
 
 
-def wait_for_assistant(tab: Page) -> None:
-    """Wait until the page has started its assistant."""
+def visit(bank: Bank, tab: Page) -> None:
+    """Open the page, and wait until it has started its assistant."""
+    tab.goto(bank.url)
     tab.get_by_text("Ask it anything.").wait_for()

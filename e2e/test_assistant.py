@@ -10,12 +10,17 @@ from e2e.assistant import (
     TRANSFER,
     Assistant,
     Bank,
-    build,
     bundled,
+    mounted,
+    open_bank,
+    pages,
     sign_up,
-    wait_for_assistant,
+    visit,
 )
 from playwright.sync_api import Page
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from deputize.testing.clock import HeldClock
 from deputize.testing.human import Human
@@ -33,7 +38,13 @@ def client() -> bytes:
 @pytest.fixture
 def bank(serve: Callable[..., Site], held_clock: HeldClock, tmp_path: Path, client: bytes) -> Bank:
     opened: list[Bank] = []
-    serve(build(tmp_path, held_clock, client, opened))
+
+    def build(port: int) -> ASGIApp:
+        url = f"http://localhost:{port}"
+        opened.append(open_bank(tmp_path, held_clock, url, f"{url}/deputize"))
+        return mounted(opened[0], client)
+
+    serve(build)
     return opened[0]
 
 
@@ -85,6 +96,41 @@ def test_from_consent_to_a_result(
     assert chain["state"] == "succeeded"
 
 
+def test_an_authority_on_a_host_of_its_own(
+    serve: Callable[..., Site],
+    held_clock: HeldClock,
+    tmp_path: Path,
+    client: bytes,
+    tab: Page,
+    passkeys: Passkeys,
+    human: Human,
+) -> None:
+    """The module, the messages and the session go from one origin to the other (SESSION-2)."""
+    bank = Starlette()
+    site = serve(lambda port: bank, host="bank.site.localhost")
+    opened: list[Bank] = []
+
+    def build(port: int) -> ASGIApp:
+        issuer = f"http://auth.site.localhost:{port}"
+        opened.append(open_bank(tmp_path, held_clock, site.url, issuer, "site.localhost"))
+        deputize = opened[0].deputize
+        routes = [*deputize.well_known_routes(), Mount("/", deputize)]
+        return Starlette(routes=routes, lifespan=deputize.lifespan)
+
+    serve(build, host="auth.site.localhost")
+    bank.router.routes.extend(pages(opened[0].issuer, client))
+    sign_up(opened[0], tab, passkeys)
+    assistant = Assistant(opened[0], tab)
+    assistant.start("connect", LIVES[1])
+    human.approve()
+    assistant.result()
+    assistant.start("call", "transfer_money", TRANSFER)
+    human.approve()
+    human.approve()
+    assert assistant.result()["kind"] == "result"
+    assert opened[0].sent == [TRANSFER]
+
+
 def test_a_user_who_declines(assistant: Assistant, human: Human) -> None:
     assistant.start("call", "transfer_money", TRANSFER)
     human.approve()
@@ -131,8 +177,7 @@ def test_a_passkey_that_fails_can_be_tried_again(
 
 
 def test_nobody_is_signed_in(bank: Bank, tab: Page) -> None:
-    tab.goto(bank.url)
-    wait_for_assistant(tab)
+    visit(bank, tab)
     assistant = Assistant(bank, tab)
     assistant.start("connect", LIVES[0])
     assert assistant.failure() == "login_required"
@@ -160,8 +205,7 @@ def test_a_passkey_is_added_inside_the_window(
     tab.goto(f"{bank.issuer}/account")
     tab.get_by_role("button", name="Let an app bring a passkey").click()
     tab.get_by_role("button", name="Stop that now").wait_for()
-    tab.goto(bank.url)
-    wait_for_assistant(tab)
+    visit(bank, tab)
     assistant.does("connect", LIVES[1])
     key = passkeys.add("usb")
     device.present(False)
