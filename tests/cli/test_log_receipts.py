@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from deputize import settings
 from deputize.cli import app
+from deputize.protocol.entry import Entry
+from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
 
 TRANSFER = {"amount": 250, "name": "Ada"}
@@ -40,6 +42,12 @@ async def _history() -> dict[str, str]:
         denial = await grace.send("POST", f"/calls/{calls['declined']}/denial", {"reason": "declined"})
         assert denial.status_code == 200
         calls["unasked"] = str((await grace.call("get_balance")).json()["call_id"])
+        for named in (
+            calls["approved"],
+            grace.tokens["grant_id"],
+            grace.tokens["sub"],
+        ):  # as if these were tools
+            calls[f"called {named}"] = str((await grace.call(named)).json()["call_id"])
         return {**calls, "grant": grace.tokens["grant_id"], "user": grace.tokens["sub"]}
 
 
@@ -81,8 +89,18 @@ def test_nobody_saw_it(calls: dict[str, str], which: str, what: str) -> None:
 
 
 def test_a_grant_and_a_user_have_a_history_too(calls: dict[str, str]) -> None:
-    assert shown(calls["grant"]).count("call.") == 5
+    assert shown(calls["grant"]).count("call.") == 8
     assert "user.signed_up" in shown(calls["user"])
+
+
+def test_no_agent_talks_itself_into_the_history_of_another(calls: dict[str, str]) -> None:
+    """What an agent may choose, such as the name of a tool that it tries, is not what an entry is about."""
+    approved, noise = calls["approved"], calls[f"called {calls['approved']}"]
+    assert noise not in shown(approved)
+    assert shown(approved).startswith("what          transfer_money: approved\n")
+    assert noise not in json.dumps(receipt(approved))
+    assert check(receipt(approved, "--arguments"))[0] == 0
+    assert calls[f"called {calls['user']}"] in shown(calls["user"])  # in whose name it was, all the same
 
 
 def test_words_that_were_changed_are_not_told(calls: dict[str, str]) -> None:  # LOG-2
@@ -115,7 +133,7 @@ def check(made: object, key: str | None = None) -> tuple[int, str]:
 
 def test_a_receipt_is_checked_with_nothing_but_the_key(calls: dict[str, str]) -> None:
     made = receipt(calls["approved"])
-    assert check(made) == (0, "All 4 are in the record of bank.example/deputize; it had 9.\n")
+    assert check(made) == (0, "All 4 are in the record of bank.example/deputize; it had 12.\n")
     assert "opening" not in made
     assert "Ada" not in json.dumps(made)
 
@@ -128,6 +146,17 @@ def test_a_receipt_may_open_the_arguments(calls: dict[str, str]) -> None:
     made["opening"]["arguments"]["amount"] = 251
     code, told = check(made)
     assert (code, "not the arguments that the record commits to" in told) == (1, True)
+
+
+def test_a_receipt_sends_no_control_characters_to_the_terminal(calls: dict[str, str]) -> None:
+    """Whoever checks does not trust whoever made the record."""
+    with closing(SqliteStore(Path("var/deputize.db"))) as store:
+        entry = Entry("call.approved", {"call_id": "cal_BBBBBBBBBBBBBBBBBBBBBB", "tool": "\x9b2J\u202eyap"})
+        asyncio.run(store.transact(lambda tx: tx.append(entry, 1_800_000_000)))
+    Path("receipt.json").write_text(json.dumps(receipt("cal_BBBBBBBBBBBBBBBBBBBBBB")))
+    key = run(app, ["log", "key"]).stdout.strip()
+    result = run(app, ["log", "check", "receipt.json", "--key", key])
+    assert (result.exit_code, '"tool":"\ufffd2J\ufffdyap"' in result.stdout) == (0, True)
 
 
 def changed_leaf(made: dict[str, Any]) -> None:

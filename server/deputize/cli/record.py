@@ -140,7 +140,7 @@ def check(
     if given.opening is not None and not given.opens():
         fail(f"{file}: these are not the arguments that the record commits to")
     for entry in given.entries:
-        typer.echo(entry.leaf.decode())
+        typer.echo(plain(entry.leaf.decode()))  # whoever made the record may have put anything into it
     also = ", with these arguments" if given.opening is not None else ""
     typer.echo(
         f"All {len(given.entries)} are in the record of {checkpoint.origin}{also}; it had {checkpoint.size}.",

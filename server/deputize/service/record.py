@@ -15,6 +15,8 @@ from ..protocol.receipt import Opening, Proven, Receipt
 from .ports import Reader, StoredEntry, Tx
 
 _PAGE = 1000
+_ABOUT = frozenset({"call_id", "grant_id", "parent_id", "superseded_by", "client_id", "child", "sub"})
+"""What says of an entry what it is about (LOG-5). All else agents may have chosen: a tool can be named as a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ def _telling(reader: Reader, ids: Collection[str]) -> list[StoredEntry]:
         entry
         for entry in _entries(reader)
         if any(one.encode() in entry.leaf for one in ids)  # before any is parsed, since most tell of others
-        and any(value in ids for value in told(entry).values() if isinstance(value, str))
+        and any(
+            value in ids for name, value in told(entry).items() if name in _ABOUT and isinstance(value, str)
+        )
     ]
 
 
