@@ -732,9 +732,10 @@ class StoreContract:
         others = v.call("others", State.PENDING, grant_id=v.grant_id("other"))
         for one in (late, others):
             do(store, methodcaller("add_call", one))
-        found = do(store, lambda tx: tx.open_calls(v.grant_id(), NOW))
-        assert [one.state for one in found] == [State.PENDING, State.APPROVED]
-        carried = replace(found[0], grant_id=v.grant_id("other"))
+        found = do(store, lambda tx: tx.open_calls(v.grant_id(), NOW, 9))
+        assert [one.state for one in found] == [State.APPROVED, State.PENDING]
+        assert do(store, lambda tx: tx.open_calls(v.grant_id(), NOW, 1)) == found[:1]
+        carried = replace(found[1], grant_id=v.grant_id("other"))
         assert do(store, lambda tx: tx.carry_call(carried, 9))
         assert store.read(lambda tx: tx.call(carried.call_id)) == replace(carried, entry=9)
         assert not do(store, lambda tx: tx.carry_call(replace(carried, state=State.APPROVED), 10))

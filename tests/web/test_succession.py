@@ -9,6 +9,7 @@ from tests.web.conftest import Bank
 from deputize.crypto import jwt
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.ids import ClientId
+from deputize.service.successions import MOST
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +43,16 @@ class TestPending:
         first = (await grace.call("transfer_money", TRANSFER)).json()
         await grace.deputize("account:admin")
         assert (await grace.call("transfer_money", TRANSFER)).json()["call_id"] == first["call_id"]
+
+    async def test_nobody_waits_while_endless_ones_are_put_under_it(self, bank: Bank, grace: Page) -> None:
+        """All of it is one transaction, and how many calls are open is the agent's to choose."""
+        first, *_ = [
+            await grace.call("transfer_money", {**TRANSFER, "amount": n}) for n in range(1, MOST + 2)
+        ]
+        await grace.deputize("account:admin")
+        now_under = [entry.get("grant_id") for entry in bank.entries() if entry["kind"] == "call.pending"]
+        assert now_under.count(grace.tokens["grant_id"]) == MOST
+        assert error(await grace.confirm(f"/calls/{first.json()['call_id']}")) == "invalid_token"
 
     async def test_a_challenge_that_was_minted_before_can_be_answered_after(self, grace: Page) -> None:
         asked = (await grace.call("transfer_money", TRANSFER)).json()

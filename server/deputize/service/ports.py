@@ -269,8 +269,8 @@ class Tx(Reader, Protocol):
         """Move a call on from the state it was read in, in one statement, with the new state's deadline; False if it
         has moved meanwhile. Raises ValueError for a move that TRANSITIONS does not have."""
 
-    def open_calls(self, grant_id: GrantId, now: int) -> list[Call]:
-        """List the calls under a grant that are pending or approved, oldest first."""
+    def open_calls(self, grant_id: GrantId, now: int, limit: int) -> list[Call]:
+        """List at most `limit` of the calls under a grant that are pending or approved, newest first."""
 
     def carry_call(self, call: Call, entry: int) -> bool:
         """Put a call under the grant that it has here; False if it has moved meanwhile (GRANT-3)."""

@@ -10,14 +10,17 @@ from ..protocol.policy import Policy
 from . import calls
 from .ports import Tx
 
+MOST = 100
+"""Calls that are put under a newer grant: more than anybody is asked about, and little enough to wait behind."""
+
 
 def carry_over(tx: Tx, older: Grant, newer: Grant, policy: Policy, now: int) -> None:
     """Put the open calls of the older grant under the newer one, each with an entry; cancel what that does not allow.
 
     A question that is open stays open, and is answered under the newer grant. What was approved is taken from the
-    newer grant's counters.
+    newer grant's counters. Of many, the older ones stay behind, where nothing is allowed any more.
     """
-    for call in tx.open_calls(older.grant_id, now):
+    for call in reversed(tx.open_calls(older.grant_id, now, MOST)):
         carried = replace(call, grant_id=newer.grant_id)
         code = _refused(tx, carried, policy, now)
         if code is not None:

@@ -117,7 +117,8 @@ _MARK_DELIVERED = """
     WHERE call_id = :call_id AND user_id = :user_id AND page_jkt = :page_jkt"""
 # The first condition is, word for word, the one of the partial index, or the index is not used.
 _UNSETTLED = f"state IN ({_listed(OVERDUE)})"
-_OPEN = f"{_UNSETTLED} AND deadline > :now AND grant_id = :grant_id AND state <> 'redeemed' ORDER BY seq"
+_OPEN = f"""{_UNSETTLED} AND deadline > :now AND grant_id = :grant_id AND state <> 'redeemed'
+    ORDER BY seq DESC LIMIT :limit"""
 _OVERDUE = f"{_UNSETTLED} AND deadline <= :now ORDER BY deadline LIMIT :limit"
 _ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
 _SET_HEAD = """
@@ -316,8 +317,8 @@ class Transaction(Snapshot, Tx):
             entry=entry,
         )
 
-    def open_calls(self, grant_id: GrantId, now: int) -> list[Call]:
-        return self._all(CALLS, _OPEN, grant_id=grant_id, now=now)
+    def open_calls(self, grant_id: GrantId, now: int, limit: int) -> list[Call]:
+        return self._all(CALLS, _OPEN, grant_id=grant_id, now=now, limit=limit)
 
     def renew_call_entry(self, call_id: CallId, entry: int) -> None:
         self._execute(_RENEW_CALL_ENTRY, {"call_id": call_id, "entry": entry})
