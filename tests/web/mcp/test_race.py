@@ -72,7 +72,8 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
 async def test_fifty_clients_race_one_challenge_and_one_wins(crowd: Crowd) -> None:
     browser = crowd.client()
     agent: Any = Client(crowd, HELPER, crowd.key)  # type: ignore[arg-type]  # all that it asks of a bank
-    http = httpx2.AsyncClient(verify=NO_TLS, limits=httpx2.Limits(max_connections=CLIENTS))
+    limits = httpx2.Limits(max_connections=CLIENTS)
+    http = httpx2.AsyncClient(verify=NO_TLS, limits=limits, timeout=60)  # a busy machine may take its time
     async with browser, http, agent.http:
         page = Page(browser, crowd.issuer, crowd.origin, SoftAuthenticator(crowd.origin))
         assert (await page.sign_up()).status_code == 200
