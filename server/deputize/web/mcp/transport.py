@@ -111,7 +111,8 @@ def _parameters(
     server: Server[Any], headers: Mapping[str, str], message: Message
 ) -> InboundLadderRejection | None:
     """Hold the headers that repeat arguments to them, where the tool's schema says that there are such."""
-    name, arguments = message.params.get("name"), message.params.get("arguments") or {}
+    name, given = message.params.get("name"), message.params.get("arguments")
+    arguments = {} if given is None else given
     if message.method != CALL or not isinstance(name, str) or not isinstance(arguments, dict):
         return None
     lookup = server.get_tool_input_schema
