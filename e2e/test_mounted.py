@@ -120,14 +120,19 @@ def test_who_is_signed_in_at_the_site_is_the_user(
     assert user.name == "Ada Lovelace"
 
 
-def test_without_a_passkey_nobody_can_consent(board: Board, tab: Page, human: Human, agent: Agent) -> None:
-    """GRANT-2: no button is consent, and no prompt is opened that could find nothing (APPR-1)."""
+def test_without_a_passkey_nobody_is_asked_to_consent(
+    board: Board, tab: Page, human: Human, agent: Agent
+) -> None:
+    """GRANT-1: nobody is asked who could not answer; the human is led to where a passkey is added."""
     board.log_in(tab, "7")
-    call = agent.start("pin_note", {"text": "milk"})
-    human.approve()
-    result = call.result()
+    result = agent.call("pin_note", {"text": "milk"})
     assert result.code == "no_eligible_credential"
     assert "add one on the account page" in result.text
+    assert result.structured["account_uri"] == f"{board.site.url}/deputize/account"
+    assert human.sees() is None
+    told = " ".join(human.notices())
+    assert "You have no passkey here that can confirm this" in told
+    assert "Open your account page" in told
     assert tab.locator("#board li").count() == 0
     assert board.record("grant.active") == []
 

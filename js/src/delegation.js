@@ -89,7 +89,7 @@ export class Delegations {
   /**
    * Asks the user, or waits for the question that is open already.
    *
-   * @param {{issuer: string}} config
+   * @param {{issuer: string, signInUri: string}} config
    * @param {string} user
    * @param {readonly string[]} scopes
    * @param {() => void} onAsk called when the human begins to be asked
@@ -112,13 +112,13 @@ export class Delegations {
   }
 
   /**
-   * @param {{issuer: string}} config
+   * @param {{issuer: string, signInUri: string}} config
    * @param {string} user
    * @param {readonly string[]} scopes
    * @param {() => void} onAsk
    * @returns {Promise<Obtained>}
    */
-  async #ask({ issuer }, user, scopes, onAsk) {
+  async #ask({ issuer, signInUri }, user, scopes, onAsk) {
     let key = await this.#keyring.key(user);
     let registered = await this.#authority.post('/agents', null, { key });
     if (!registered.ok && registered.problem.code === 'unknown_agent') {
@@ -128,7 +128,11 @@ export class Delegations {
     if (!registered.ok) return { problem: registered.problem };
     const agent = { clientId: textOf(registered.body.client_id), assurance: textOf(registered.body.assurance) };
     const request = await this.#authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key });
-    if (!request.ok) return { problem: request.problem };
+    if (!request.ok) {
+      // No dialog opens: the human is told here what the agent is told there.
+      if (request.problem.code === 'no_eligible_credential') this.#prompts.refuse(request.problem, signInUri);
+      return { problem: request.problem };
+    }
     const { body } = request;
     const shown = /** @type {Bare} */ (body.shown ?? bare({}));
     const path = `/grants/${textOf(body.grant_id)}`;

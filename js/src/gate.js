@@ -109,7 +109,10 @@ export class Gate {
       const { args, evidence } = taken;
       const circumstances = { direct, rule, config, user: config.user, evidence };
       const outcome = await this.#share(tool, execute, args, signal, circumstances);
-      if (outcome.kind !== 'stale' && outcome.kind !== 'left') return { outcome };
+      if (outcome.kind !== 'stale' && outcome.kind !== 'left') {
+        const unable = reason(outcome).code === 'no_eligible_credential';
+        return { outcome, facts: unable ? { account_uri: config.signInUri } : {} };
+      }
       if (evidence && outcome.kind === 'stale') judged = outcome;
       if (again) return { outcome, facts: reason(outcome).code === 'login_required' ? facts : {} };
     }

@@ -35,7 +35,7 @@ export class Prompts {
 
   /**
    * @param {(view: View) => Dialog} open
-   * @param {(text: string) => void} tell shows what became of an answer
+   * @param {(text: string, account?: string) => void} tell shows what became of an answer
    * @param {{get: Passkey, create: Passkey}} [passkeys]
    * @param {InTurn} [inTurn]
    */
@@ -67,12 +67,13 @@ export class Prompts {
   }
 
   /**
-   * Tells the human why a question is over.
+   * Tells the human why a question is over, or was not asked.
    *
    * @param {Problem} found
+   * @param {string} [account] the address of the account page, where that mends it
    */
-  refuse(found) {
-    this.tell(OVER[found.code] ?? 'This request is not valid any more. Nothing was done.');
+  refuse(found, account) {
+    this.tell(OVER[found.code] ?? 'This request is not valid any more. Nothing was done.', account);
   }
 
   /**

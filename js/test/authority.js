@@ -69,6 +69,7 @@ export class TestAuthority {
   /** Seconds by which this clock is ahead of the page's. */
   ahead = 0;
   tokenSeconds = 300;
+  passkeys = 1;
   /** @type {Set<string>} scopes that an agent may have */
   ceiling = new Set(['account:read', 'payments:write']);
   /** @type {Set<string>} thumbprints of keys that the user revoked */
@@ -215,6 +216,7 @@ export class TestAuthority {
    * @param {string} jkt
    */
   #request(body, jkt) {
+    if (this.passkeys === 0) throw new Refused('no_eligible_credential');
     const wanted = new Set(body.scope.split(' '));
     if ([...wanted].some((scope) => !this.ceiling.has(scope))) throw new Refused('agent_not_allowed', { scope: body.scope });
     for (const grant of this.grants.values()) {

@@ -193,6 +193,18 @@ describe('consent', () => {
     assert.equal(opened.human.dialogs.length, 0);
   });
 
+  test('GRANT-1: who has no passkey is not asked, but led to where one is added', async () => {
+    server.passkeys = 0;
+    const opened = page(server);
+    const result = await call(opened, 'get_balance');
+    assert.equal(codeOf(result), 'no_eligible_credential');
+    const account = `${server.issuer}/account`;
+    assert.equal(result.structuredContent.account_uri, account);
+    assert.equal(opened.human.dialogs.length, 0);
+    assert.match(opened.human.told.join(), /You have no passkey here/);
+    assert.deepEqual(opened.human.led, [account]);
+  });
+
   test('GRANT-5: revoked is told once; the next call asks again', async () => {
     const opened = await deputized();
     for (const grant of server.grants.values()) grant.state = 'revoked';

@@ -22,8 +22,11 @@ export class Human {
   signed = 0;
   /** @type {string[]} what was told after a dialog */
   told = [];
-  tell = (/** @type {string} */ text) => {
+  /** @type {Array<string | undefined>} where each of these leads to */
+  led = [];
+  tell = (/** @type {string} */ text, /** @type {string | undefined} */ account) => {
     this.told.push(text);
+    this.led.push(account);
     this.#waiting();
   };
   /** @type {(options: any, signal: AbortSignal) => Promise<unknown>} any: WebAuthn's options */

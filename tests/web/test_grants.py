@@ -55,6 +55,17 @@ class TestConsent:
     ) -> None:
         assert (await grace.send("POST", "/grants", {"scope": scope})).json()["code"] == code
 
+    async def test_nobody_is_asked_who_could_not_answer(self, bank: Bank, grace: Page) -> None:  # GRANT-1
+        (known,) = bank.deputize.store.read(lambda tx: tx.credentials(tx.users()[0].user_id))
+        await bank.deputize.store.transact(
+            lambda tx: tx.remove_credential(known.credential_id, known.user_id)
+        )
+        asked = await grace.send("POST", "/grants", {"scope": "account:admin"})
+        assert (asked.status_code, asked.json()["code"]) == (403, "no_eligible_credential")
+        assert "Add one on the account page" in asked.json()["detail"]
+        assert (bank.last()["kind"], bank.last()["code"]) == ("grant.refused", "no_eligible_credential")
+        assert (await grace.call("get_balance")).status_code == 200  # what was given stays
+
     @pytest.mark.parametrize("seconds", [120, 120.0])  # in JSON, that is the same number
     async def test_lives_as_long_as_was_shown(
         self, bank: Bank, grace: Page, seconds: float

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -411,6 +411,21 @@ class TestPage:
             assert text in page.text
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         assert page.headers["x-frame-options"] == "DENY"
+
+    async def test_who_has_no_passkey_is_led_to_where_one_is_added(
+        self, local: Bank, ada: Page, helper: Client
+    ) -> None:
+        (known,) = local.deputize.store.read(lambda tx: tx.credentials(tx.users()[0].user_id))
+        await local.deputize.store.transact(
+            lambda tx: tx.remove_credential(known.credential_id, known.user_id)
+        )
+        url = await helper.page_url()
+        page = await ada.http.get(url)
+        assert "Only a passkey can allow this" in page.text
+        back = urlencode({"return_to": url.removeprefix("http://localhost:8000")}).replace("&", "&amp;")
+        assert f'<a href="{ISSUER}/account?{back}">Add a passkey</a>' in page.text
+        assert "Allow with passkey" not in page.text
+        assert (await ada.authorize(url, approve=False)).status_code == 200  # a no needs none
 
     async def test_what_is_signed_has_the_limits_in_words_and_exactly(
         self, local: Bank, ada: Page, helper: Client

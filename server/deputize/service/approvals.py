@@ -70,15 +70,20 @@ class Minted:
     allowed: list[Credential]
 
 
+def eligible(reader: Reader, owner: UserId, wanted: AuthenticatorClass) -> list[Credential] | Refusal:
+    """List the credentials of a user that may confirm something; a refusal if there is none."""
+    return [each for each in reader.credentials(owner) if each.satisfies(wanted)] or Refusal(
+        Code.NO_ELIGIBLE_CREDENTIAL,
+        "You have no passkey that may confirm this. Add one on the account page.",
+        {"authenticator_class": wanted.value},
+    )
+
+
 def mint(tx: Tx, action: Action, server_id: str, random: Random, now: int) -> Minted | Refusal:
     """Make and store a challenge over the action (APPR-1); refuse if no credential of the owner could answer it."""
-    allowed = [c for c in tx.credentials(action.owner) if c.satisfies(action.authenticator_class)]
-    if not allowed:
-        return Refusal(
-            Code.NO_ELIGIBLE_CREDENTIAL,
-            "You have no passkey that may confirm this. Add one on the account page.",
-            {"authenticator_class": action.authenticator_class.value},
-        )
+    allowed = eligible(tx, action.owner, action.authenticator_class)
+    if isinstance(allowed, Refusal):
+        return allowed
     challenge = Challenge(
         challenge_id=ChallengeId(make_id("chl", random(16))),
         purpose=action.purpose,

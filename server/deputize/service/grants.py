@@ -110,6 +110,9 @@ def request_grant(
     user = tx.user(request.user_id)
     if refusal is None and user is None:
         refusal = Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
+    if refusal is None:
+        able = approvals.eligible(tx, request.user_id, AuthenticatorClass.PLATFORM)
+        refusal = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
     if refusal is not None or user is None:
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
         tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None}), now)

@@ -168,7 +168,8 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     )
     if isinstance(shown, Refusal):
         return pages.message(ask, "Too late", _GONE, 400)
-    return pages.consent(ask, request, shown, ask.csrf_token(who.user_id))
+    able = authority.store.read(lambda tx: tx.credentials(who.user_id))
+    return pages.consent(ask, request, shown, ask.csrf_token(who.user_id), None if able else _account(ask))
 
 
 def _not_good(ask: Ask, why: str) -> Response:
@@ -176,10 +177,14 @@ def _not_good(ask: Ask, why: str) -> Response:
 
 
 def _sign_in(ask: Ask) -> Response:
+    return RedirectResponse(_account(ask), 303)
+
+
+def _account(ask: Ask) -> str:
+    """Return the address of the account page that leads back to where the user is."""
     url = ask.request.url
     return_to = f"{url.path}?{url.query}" if url.query else url.path
-    query = urlencode({"return_to": return_to})
-    return RedirectResponse(f"{ask.authority.policy.site.issuer}/account?{query}", 303)
+    return f"{ask.authority.policy.site.issuer}/account?{urlencode({'return_to': return_to})}"
 
 
 def _request(ask: Ask) -> AuthorizationRequest:

@@ -78,8 +78,10 @@ async def account(ask: Ask) -> Response:
     )
 
 
-def consent(ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str) -> Response:
-    """Show who asks for what, as it will be signed (OAUTH-4)."""
+def consent(
+    ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str, enroll_uri: str | None
+) -> Response:
+    """Show who asks for what, as it will be signed (OAUTH-4); who has no passkey is led to where one is added."""
     policy = ask.authority.policy
     return _page(
         "consent.html",
@@ -88,6 +90,7 @@ def consent(ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str) ->
         csrf=csrf,
         request=request,
         shown=grant.shown,
+        enroll_uri=enroll_uri,
     )
 
 

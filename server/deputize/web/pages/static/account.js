@@ -62,7 +62,7 @@ async function addPasskey(recovery) {
     await send(`/credentials/${added.credential_id}/approval`, evidence);
   }
   if (recovery) history.replaceState(null, '', location.pathname);
-  location.reload();
+  leave();
 }
 
 async function openWindow() {
@@ -116,7 +116,7 @@ function onClick(selector, action) {
  * @param {'allow' | 'deny'} answer
  */
 async function decide(answer) {
-  const path = `/authorize/${/** @type {HTMLElement} */ (document.getElementById('allow')).dataset.request}`;
+  const path = `/authorize/${/** @type {HTMLElement} */ (document.getElementById('deny')).dataset.request}`;
   /** @type {{redirect_to: string | null}} */
   let told;
   if (answer === 'deny') {
