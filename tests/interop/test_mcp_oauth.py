@@ -1,12 +1,19 @@
-"""The official MCP client with its own OAuth, which knows no proof of possession, and nothing of us (PROTOCOL §16)."""
+"""The official MCP clients, in Python and TypeScript, with their own OAuth, which knows nothing of us (PROTOCOL §16).
+
+The tests for TypeScript are those of `js/interop/oauth.js`, which run in one process of Node; each is told here under
+its own name.
+"""
 
 import asyncio
 import json
+import os
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
@@ -23,6 +30,10 @@ from mcp.shared.auth import (
 )
 from pydantic import AnyUrl
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from tests.interop.test_mcp_client import JS, PATIENCE, results
 from tests.web.conftest import Clock
 from tests.web.mcp.conftest import (
     ANNOTATION,
@@ -51,6 +62,7 @@ from deputize.web.fetching import Fetcher
 pytestmark = pytest.mark.anyio
 
 CALLBACK = "http://127.0.0.1:4711/callback"
+NAMES = re.findall(r"^test\('(.+?)', ", (JS / "interop/oauth.js").read_text(), re.MULTILINE)
 BOTH = pytest.mark.parametrize("mode", [LEGACY, MODERN])
 
 
@@ -128,8 +140,48 @@ class World:
                 yield client
 
 
+class Now(Clock):
+    """The time of this machine, by which other processes make their proofs."""
+
+    def __call__(self) -> float:
+        return time.time()
+
+
+@dataclass
+class User:
+    """What a user does when another process wants it done."""
+
+    bank: LiveBank
+    browser: Browser | None = None
+
+    async def answer(self, request: Request) -> Response:
+        said = json.loads(await request.body())
+        return JSONResponse(await getattr(self, request.path_params["verb"])(**said))
+
+    async def agree(self, url: str) -> object:
+        """Follow an address, as a new user, and consent."""
+        self.browser = Browser(await self.bank.user())
+        await self.browser.go(url)
+        return {"redirect_to": self.browser.came_back}
+
+    async def sign(self, envelope: dict[str, Any]) -> object:
+        """Approve."""
+        assert self.browser is not None
+        return self.browser.page.evidence(envelope)
+
+    async def done(self) -> object:
+        """Tell what the tools have done, and forget it."""
+        done, self.bank.ledger.done = self.bank.ledger.done, []
+        return done
+
+    async def leave(self) -> object:
+        """Close all browsers."""
+        await self.bank.stack.aclose()
+        return {}
+
+
 @asynccontextmanager
-async def world(folder: Path, bearer: bool) -> AsyncIterator[World]:
+async def world(folder: Path, bearer: bool, clock: Clock | None = None) -> AsyncIterator[World]:
     """Serve the document over TLS, as such a client wants it, and a bank that looks there."""
     ours = certificates(folder, x509.DNSName("localhost"))
     documents: list[bytes] = []
@@ -153,14 +205,17 @@ async def world(folder: Path, bearer: bool) -> AsyncIterator[World]:
             POLICY + f'[agents.origin]\nallow = ["{origin}"]\nscopes = ["account:read", "payments:write"]\n'
         )
         policy += "[mcp]\nbearer = true\n" if bearer else ""
-        clock, ledger, made = Clock(), Ledger(), []
+        clock, ledger, made = clock or Clock(), Ledger(), []
 
         def app(port: int) -> Starlette:
             deputize = build(port, folder / "var", {}, clock, ledger, policy)
             fetcher = Fetcher(True, clock, tls=ours.authority)
             deputize.authority.clients = Clients(deputize.policy, fetcher)
             made.append(deputize)
-            return mounted(deputize, ledger)
+            served = mounted(deputize, ledger)
+            user = User(LiveBank(deputize, httpx2.AsyncClient(verify=NO_TLS), clock, ledger=ledger))
+            served.routes.append(Route("/control/{verb}", user.answer, methods=["POST"]))
+            return served
 
         with Site(app):
             bank = LiveBank(made[0], httpx2.AsyncClient(verify=NO_TLS), clock, ledger=ledger)
@@ -236,3 +291,41 @@ def leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for each in error.exceptions for leaf in leaves(each)]
     return [error, *(leaves(error.__cause__) if error.__cause__ else [])]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Run all tests of the other language: what became of each, by its name."""
+    return asyncio.run(ran(tmp_path_factory.mktemp("bank")))
+
+
+async def ran(folder: Path) -> dict[str, str]:
+    async with world(folder, bearer=True, clock=Now()) as here:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *("node", "--test", "--test-reporter=tap", "interop/oauth.js"),
+            cwd=JS,
+            env={**os.environ, "DEPUTIZE_BANK": here.bank.origin, "DEPUTIZE_CLIENT": here.client_id},
+            stdout=pipe,
+            stderr=pipe,
+        )
+        try:
+            said, wrong = await asyncio.wait_for(process.communicate(), PATIENCE)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        async with here.bank.client() as http:
+            await http.post(f"{here.bank.origin}/control/leave", json={})
+    assert b"\n# tests " in said, (said + wrong).decode()
+    return results(said.decode())
+
+
+def test_each_test_of_the_other_language_has_a_name_of_its_own() -> None:
+    assert len(NAMES) == len(set(NAMES)) == 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_official_typescript_client(told: dict[str, str], name: str) -> None:
+    """BEARER-1 to BEARER-6; BEARER-7 for the ones with a key."""
+    assert told[name].startswith("ok "), told[name]
