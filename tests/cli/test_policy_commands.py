@@ -59,6 +59,14 @@ y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
     rows = [" ".join(line.split()) for line in run(app, ["check"]).stdout.splitlines()]
     assert "any in a user's browser that browser account:read" in rows
     assert "any of https://agent.example keys at that origin payments:write" in rows
+    assert not any("not at all" in row for row in rows)
+    text = text.replace(
+        'scopes = ["payments:write"]\n[',
+        'scopes = ["account:read", "payments:write"]\n[mcp]\nbearer = true\n[',
+    )
+    Path("deputize.toml").write_text(text)
+    rows = [" ".join(line.split()) for line in run(app, ["check"]).stdout.splitlines()]
+    assert "any that says it is of https://agent.example not at all account:read" in rows  # BEARER-2
     assert f"{agent} keys in this file account:read" in rows
     assert "transfer_money agent each call any api payments:write" in rows
     assert "payments:write yes yes Send money, each time with your passkey" in rows

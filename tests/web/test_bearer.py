@@ -175,6 +175,16 @@ class TestAsking:
         app.redirect_uri = uri
         await app.deputized(ada)
 
+    @pytest.mark.parametrize("kind", ["iframe", "empty", "image", "script"])
+    async def test_a_page_of_somebody_else_asks_nothing_behind_its_readers_back(
+        self, bank: Bank, ada: Page, app: App, there: Home, kind: str
+    ) -> None:
+        """A site that uses its own login may have cookies that go with any request."""
+        answer = await ada.http.get(app.url(), headers={"sec-fetch-dest": kind})
+        assert (answer.status_code, there.fetched) == (400, [])
+        seen = await ada.http.get(app.url(), headers={"sec-fetch-dest": "document"})
+        assert seen.status_code == 303
+
     async def test_a_no_goes_there_too(self, bank: Bank, ada: Page, app: App) -> None:
         url = (await app.arrives(ada)).headers["location"]
         answer = await ada.authorize(url, approve=False)
@@ -483,6 +493,26 @@ class TestKey:
             bound.bank, bound.http = bank, bank.client()
             assert (await over_mcp(bound)).status_code == 401
             assert error(await self.renew(bound)) == "invalid_client"
+
+    async def test_turned_off_it_is_over_also_for_those_who_can_prove_who_they_are(
+        self, tmp_path: Path, there: Home
+    ) -> None:
+        """BEARER-5: they have another way."""
+        there.publish(
+            token_endpoint_auth_method="private_key_jwt", jwks={"keys": [AgentKey(KEY).public_jwk()]}
+        )
+        async with opened(policy(there.origin), tmp_path / "var") as bank:
+            page = bank.page()
+            await page.sign_up()
+            app = App(bank, f"{there.origin}/app.json")
+            keyed = Client(bank, app.client_id, KEY, redirect_uri=app.redirect_uri)
+            said = await app.asks(page)
+            assert (await keyed.collect(said["code"], code_verifier=app.verifier)).status_code == 200
+            said = await app.asks(page)
+        async with opened(policy(there.origin, ""), tmp_path / "var") as bank:
+            keyed.bank, keyed.http = bank, bank.client()
+            assert error(await keyed.refresh()) == "invalid_grant"
+            assert error(await keyed.collect(said["code"], code_verifier=app.verifier)) == "invalid_grant"
 
     async def test_who_once_proved_who_it_is_goes_on_doing_so(
         self, bank: Bank, ada: Page, app: App, there: Home

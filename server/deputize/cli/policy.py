@@ -90,6 +90,11 @@ def _agents(policy: Policy) -> list[tuple[str, str, ScopeSet]]:
         ("any in a user's browser", "that browser", ceiling.opaque),
         *((f"any of {origin}", "keys at that origin", ceiling.origin) for origin in sorted(ceiling.origins)),
         *((client_id, "keys in this file", most) for client_id, most in ceiling.registered.items()),
+        *(
+            (f"any that says it is of {origin}", "not at all", ceiling.opaque & ceiling.origin)
+            for origin in sorted(ceiling.origins)
+            if policy.bearer  # BEARER-2
+        ),
     ]
 
 

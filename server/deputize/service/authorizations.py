@@ -159,7 +159,7 @@ def refuse(tx: Tx, request_id: str, page: PageRequest, now: int) -> Authorizatio
 
 
 def redeem_code(
-    tx: Tx, caller: Caller, digest: bytes, redirect_uri: str, code_verifier: str, now: int
+    tx: Tx, caller: Caller, digest: bytes, redirect_uri: str, code_verifier: str, policy: Policy, now: int
 ) -> Renewable | Refusal:
     """Exchange a code, once: the client, its document, its key, the redirect URI and PKCE must be those of `/par`.
 
@@ -170,7 +170,8 @@ def redeem_code(
     request = tx.request_by_secret(digest)
     if request is None or request.client_id != caller.agent.client_id:
         return _BAD_CODE
-    if not request.unproven and (request.jkt != caller.jkt or caller.assertion is None):
+    proven = request.jkt == caller.jkt and caller.assertion is not None
+    if not (policy.bearer if request.unproven else proven):  # BEARER-5
         return _BAD_CODE
     if request.redirect_uri != redirect_uri or not verifies(code_verifier, request.code_challenge or ""):
         return _BAD_CODE
@@ -226,14 +227,20 @@ def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) ->
 
 
 def renew(
-    tx: Tx, caller: Caller, grant_id: str, generation: int, scopes: ScopeSet | None, now: int
+    tx: Tx,
+    caller: Caller,
+    grant_id: str,
+    generation: int,
+    scopes: ScopeSet | None,
+    policy: Policy,
+    now: int,
 ) -> Renewable | Refusal:
     """Renew what an agent has, for its key or, where there is none, for whoever has the token (GRANT-6, BEARER-5)."""
     if refusal := spend(tx, caller):
         return refusal
     grant = tx.grant(GrantId(grant_id))
-    if grant is not None and not grant.unproven and caller.assertion is None:
-        return Refusal(Code.INVALID_CLIENT, "An agent that proved who it is goes on doing so.")
+    if grant is not None and not (policy.bearer if grant.unproven else caller.assertion):  # BEARER-5
+        return Refusal(Code.INVALID_GRANT, "Nobody comes this way who does not prove who it is.")
     client_id = caller.agent.client_id
     return grants.renew(tx, caller.jkt, grant_id, generation, client_id, scopes, now)
 

@@ -39,8 +39,11 @@ async def page(ask: Ask) -> Response:
 async def _unpushed(ask: Ask) -> Response:
     """Take a request from the address itself, as if it had been pushed, and go on to its page (BEARER-3).
 
-    Anybody can send a browser here, so nothing is fetched, stored or told for one in which nobody is signed in.
+    Anybody can send a browser here, so nothing is fetched, stored or told for one in which nobody is signed in, nor for
+    what is no page that its user comes to see.
     """
+    if ask.request.headers.get("sec-fetch-dest", "document") != "document":
+        return _not_good(ask, "It is for the address bar of a browser.")
     if await ask.signed_in() is None:
         return _sign_in(ask)
     policy = ask.authority.policy

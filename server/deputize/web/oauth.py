@@ -121,7 +121,7 @@ async def token(ask: Ask) -> Response:
             return await _issue(
                 ask,
                 lambda tx: authorizations.redeem_code(
-                    tx, asking.caller, digest(code.encode()), uri, verifier, ask.now
+                    tx, asking.caller, digest(code.encode()), uri, verifier, ask.authority.policy, ask.now
                 ),
                 asking,
             )
@@ -279,7 +279,9 @@ async def _refresh(ask: Ask, form: Form) -> Response:
     _may(asking, "refresh_token")
     return await _issue(
         ask,
-        lambda tx: authorizations.renew(tx, asking.caller, grant_id, generation, scopes, ask.now),
+        lambda tx: authorizations.renew(
+            tx, asking.caller, grant_id, generation, scopes, authority.policy, ask.now
+        ),
         asking,
     )
 

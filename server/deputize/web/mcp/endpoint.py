@@ -71,7 +71,8 @@ class Mcp:
         return answers.refusal_response(refusal, message_id, self._current().policy)
 
     async def _spend(self, exchange: Exchange) -> None:
-        if not await exchange.ask.authority.store.transact(exchange.known.caller.spend):
+        caller = exchange.known.caller
+        if caller.proofs and not await exchange.ask.authority.store.transact(caller.spend):
             raise Refused.of(USED_PROOF)
 
     @cached_property
