@@ -53,7 +53,7 @@ const LIFETIME = 600_000;
 const YOUNG = 30_000;
 /** Milliseconds for a request, unless the caller says otherwise: a human may be asked for consent first (MCP-14). */
 const PATIENCE = 600_000;
-const TOO_LATE = 'You had confirmed this already, so it could not be stopped any more.';
+const TOO_LATE = 'You have confirmed this already, so it may still be done.';
 
 /** The calls of one MCP client. */
 export class Approvals {
@@ -113,7 +113,7 @@ export class Approvals {
       this.#prompts.refuse(begin.first.problem);
       return { kind: 'refused', reason: begin.first.problem.code };
     }
-    const finish = onItsWay((/** @type {unknown} */ response) => this.#finish(response));
+    const finish = onItsWay((/** @type {unknown} */ response) => this.#finish(response), this.#tooLate);
     const verdict = await finish.settle(
       await this.#prompts.enroll({
         view: enrollmentView(await this.#about()),
@@ -211,7 +211,7 @@ export class Approvals {
       const once = { ...options, allowInputRequired: true };
       const outcome = await this.#plain({ name, arguments: value, _meta }, once);
       return outcome.kind === 'refused' ? no(problem(outcome.reason)) : yes(outcome);
-    });
+    }, this.#tooLate);
     const verdict = await call.settle(
       await this.#prompts.ask({
         view: approvalView({ ...(await this.#about()), description: displayText, args: value, caller: THE_AGENT }),
@@ -225,7 +225,6 @@ export class Approvals {
     );
     switch (verdict.kind) {
       case 'approved':
-        if (call.left) this.#prompts.tell(TOO_LATE);
         return /** @type {Outcome} */ (/** @type {unknown} */ (verdict.body));
       case 'refused':
         return refused(verdict.problem);
@@ -233,6 +232,8 @@ export class Approvals {
         return ended(verdict.kind);
     }
   }
+
+  #tooLate = () => this.#prompts.tell(TOO_LATE);
 
   /**
    * @param {unknown} response
@@ -307,27 +308,28 @@ async function ahead(request) {
  *
  * @template T
  * @param {(told: T) => Promise<Answer>} deliver
+ * @param {() => void} tooLate tells the human so
  */
-function onItsWay(deliver) {
+function onItsWay(deliver, tooLate) {
   /** @type {Promise<Answer> | null} */
   let waiting = null;
   return {
-    /** Whether the human had left before the answer came. */
-    left: false,
     /** @param {T} told */
     async send(told) {
       waiting = deliver(told);
-      return waiting;
+      const answer = await waiting;
+      if (!answer.ok) waiting = null; // nothing has come of it
+      return answer;
     },
     /**
      * @param {Verdict} verdict
      * @returns {Promise<Verdict>}
      */
     async settle(verdict) {
-      const answer = verdict.kind === 'approved' ? null : await waiting;
-      if (!answer?.ok) return verdict; // nothing was sent, or nothing has come of it
-      this.left = true;
-      return { kind: 'approved', body: answer.body };
+      if (verdict.kind === 'approved' || !waiting) return verdict;
+      tooLate();
+      const answer = await waiting;
+      return answer.ok ? { kind: 'approved', body: answer.body } : verdict;
     },
   };
 }

@@ -18,9 +18,9 @@ afterEach(() => {
   server.stop();
 });
 
-/** @param {string[]} [scopes] */
-function open(scopes = ['account:read']) {
-  const { human, authority, keyring, delegations } = page(server);
+/** @param {string[]} [scopes] @param {import('../src/key.js').Keyring} [shared] */
+function open(scopes = ['account:read'], shared) {
+  const { human, authority, keyring, delegations } = page(server, { keyring: shared });
   const delegated = new Delegated({ issuer: server.issuer, scopes, authority, keyring, delegations });
   /** @param {string} [scope] @param {string} [url] */
   const send = async (scope = 'account:read', url = `${server.issuer}/mcp`) => {
@@ -28,7 +28,7 @@ function open(scopes = ['account:read']) {
     const response = await delegated.fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
     return response.json();
   };
-  return { human, delegated, send };
+  return { human, keyring, delegated, send };
 }
 
 /** @param {string[]} [scopes] */
@@ -124,6 +124,17 @@ test('GRANT-5: what was taken back is not asked for again by itself; a new conne
   await human.answer(1, 'approve');
   await again;
   assert.ok((await send()).result);
+});
+
+test('GRANT-3: what the shim has got meanwhile takes the place of what is over', async () => {
+  const { human, keyring, send } = await consented();
+  const shim = open(['payments:write'], keyring);
+  const more = shim.delegated.fetch(`${server.issuer}/mcp`, { method: 'POST', body: JSON.stringify({ id: 1, params: { scope: 'payments:write' } }) });
+  await shim.human.answer(0, 'approve');
+  await more;
+  assert.ok((await send()).result);
+  assert.ok((await send('payments:write')).result);
+  assert.equal(human.dialogs.length, 1, 'the user was asked by the other one');
 });
 
 test('a grant that is over is asked for again', async () => {
