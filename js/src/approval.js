@@ -3,17 +3,19 @@
  * this call, or not at all. What comes of it is a value.
  */
 
+import { ANNOTATION, Annotations } from './annotation.js';
 import { problem } from './authority.js';
 import { isOver } from './ceremony.js';
-import { bare, snapshot, textOf } from './json.js';
+import { snapshot, textOf } from './json.js';
 import * as natives from './natives.js';
+import { ahead, onItsWay } from './once.js';
 import { refusal } from './result.js';
-import { ask, refusalIn, send } from './rpc.js';
+import { ask, PATIENCE, refusalIn, send } from './rpc.js';
 import { approvalView, enrollmentView } from './view.js';
 
 /** @import { Prompts } from './prompt.js' */
 /** @import { McpClient, RequestOptions } from './rpc.js' */
-/** @import { Answer, Arguments, Bare, Problem, Verdict } from './types.js' */
+/** @import { Answer, Arguments, Bare, Problem } from './types.js' */
 
 /**
  * @typedef {{name: string, arguments?: Record<string, unknown>, _meta?: Record<string, unknown>}} CallParams
@@ -36,23 +38,15 @@ import { approvalView, enrollmentView } from './view.js';
  * @typedef {object} About what the dialog says of where it is
  * @property {string} site
  * @property {string} user
- *
- * @typedef {'none' | 'verified' | 'other'} Need what a tool's annotation asks for; `other` is nothing that we know
  */
 
-export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
 const CALL = 'tools/call';
 const CHALLENGE = 'approval/challenge/create';
 const ENROLL_BEGIN = 'approval/enroll/begin';
 const ENROLL_FINISH = 'approval/enroll/finish';
 
-const MOST_PAGES = 64;
 /** Milliseconds that a human has, as for calls on a page (CALL-4). */
 const LIFETIME = 600_000;
-/** Milliseconds for which a challenge that was asked for ahead is good for a click: half of its life. */
-const YOUNG = 30_000;
-/** Milliseconds for a request, unless the caller says otherwise: a human may be asked for consent first (MCP-14). */
-const PATIENCE = 600_000;
 const TOO_LATE = 'You have confirmed this already, so it may still be done.';
 
 /** The calls of one MCP client. */
@@ -61,8 +55,7 @@ export class Approvals {
   #prompts;
   #serverId;
   #about;
-  /** @type {Map<string, Need> | null} */
-  #needs = null;
+  #annotations;
 
   /**
    * @param {object} parts
@@ -76,6 +69,7 @@ export class Approvals {
     this.#prompts = prompts;
     this.#serverId = serverId;
     this.#about = about;
+    this.#annotations = new Annotations(client);
   }
 
   /**
@@ -88,12 +82,12 @@ export class Approvals {
   async callTool(params, options) {
     const { name, _meta } = params;
     const taken = copyOf(params.arguments); // before anybody else runs
-    let need = await this.#need(name, false);
+    let need = await this.#annotations.need(name);
     if (typeof need !== 'string') return refused(need);
     if (need === 'none') {
       const outcome = await this.#plain(params, options);
       if (outcome.kind !== 'refused' || outcome.reason !== 'missing_evidence') return outcome;
-      need = await this.#need(name, true); // it has come to need an approval since the tools were listed
+      need = await this.#annotations.need(name, true); // it has come to need an approval since the tools were listed
       if (typeof need !== 'string' || need === 'none') return outcome;
     }
     if (need === 'other') return refused(problem('unsupported_approval'));
@@ -127,45 +121,6 @@ export class Approvals {
     if (verdict.kind !== 'refused') return { kind: verdict.kind };
     const { code } = verdict.problem;
     return code === 'credential_already_enrolled' ? { kind: 'already_enrolled' } : { kind: 'refused', reason: code };
-  }
-
-  /**
-   * What a tool's annotation asks for (SEP-2672 §4.2).
-   *
-   * @param {string} name
-   * @param {boolean} fresh
-   * @returns {Promise<Need | Problem>}
-   */
-  async #need(name, fresh) {
-    if (fresh || !this.#needs?.has(name)) {
-      const found = await this.#list();
-      if ('code' in found) return found;
-      this.#needs = found;
-    }
-    return this.#needs?.get(name) ?? 'none';
-  }
-
-  /** @returns {Promise<Map<string, Need> | Problem>} */
-  async #list() {
-    /** @type {Map<string, Need>} */
-    const needs = new Map();
-    /** @type {string | undefined} */
-    let cursor;
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const answer = await ask(this.#client, 'tools/list', cursor ? { cursor } : {}, { timeout: PATIENCE });
-      if (!answer.ok) return answer.problem;
-      const tools = /** @type {Bare[]} */ (natives.isArray(answer.body.tools) ? answer.body.tools : []);
-      for (let i = 0; i < tools.length; i++) {
-        const tool = tools[i] ?? /** @type {Bare} */ (bare({}));
-        needs.set(textOf(tool.name), needOf(/** @type {Bare} */ (tool._meta ?? {})));
-      }
-      cursor = textOf(answer.body.nextCursor);
-      if (!cursor) break;
-    }
-    if ([...needs.values()].includes('verified') && !this.#client.getServerCapabilities()?.extensions?.verifiedApproval) {
-      natives.console.warn('deputize: this server has tools that need an approval, but does not say that it can take any.');
-    }
-    return needs;
   }
 
   /**
@@ -263,17 +218,6 @@ function copyOf(given) {
 }
 
 /**
- * @param {Bare} meta of a listed tool
- * @returns {Need}
- */
-function needOf(meta) {
-  const annotation = meta[ANNOTATION];
-  if (annotation === undefined) return 'none';
-  const required = typeof annotation === 'object' && annotation !== null && Reflect.get(annotation, 'required');
-  return required === 'verified' ? 'verified' : 'other'; // never less than was asked for
-}
-
-/**
  * Says what is wrong with a challenge, before anybody is shown anything.
  *
  * @param {Bare} envelope
@@ -284,54 +228,6 @@ async function flawOf(envelope, action) {
   const options = /** @type {Bare} */ (envelope.requestOptions ?? {});
   const whole = textOf(envelope.challengeId) && textOf(envelope.displayText);
   return whole && (await isOver(textOf(options.challenge), action)) ? null : problem('bad_challenge');
-}
-
-/**
- * Asks once ahead. The first who takes the answer gets that one, while it is young; each other gets an answer of its own.
- *
- * @param {() => Promise<Answer>} request
- */
-async function ahead(request) {
-  const at = natives.now();
-  const first = await request();
-  let held = true;
-  const take = async () => {
-    const good = held && natives.now() - at < YOUNG;
-    held = false;
-    return good ? first : request();
-  };
-  return { first, take };
-}
-
-/**
- * Sends what cannot be taken back: a human who leaves the dialog after that has not stopped it.
- *
- * @template T
- * @param {(told: T) => Promise<Answer>} deliver
- * @param {() => void} tooLate tells the human so
- */
-function onItsWay(deliver, tooLate) {
-  /** @type {Promise<Answer> | null} */
-  let waiting = null;
-  return {
-    /** @param {T} told */
-    async send(told) {
-      waiting = deliver(told);
-      const answer = await waiting;
-      if (!answer.ok) waiting = null; // nothing has come of it
-      return answer;
-    },
-    /**
-     * @param {Verdict} verdict
-     * @returns {Promise<Verdict>}
-     */
-    async settle(verdict) {
-      if (verdict.kind === 'approved' || !waiting) return verdict;
-      tooLate();
-      const answer = await waiting;
-      return answer.ok ? { kind: 'approved', body: answer.body } : verdict;
-    },
-  };
 }
 
 /** @param {object} body @returns {Answer} */

@@ -19,6 +19,9 @@ import * as natives from './natives.js';
  * @property {() => ({name: string, title?: string} | undefined)} [getServerVersion]
  */
 
+/** Milliseconds for a request, unless the caller says otherwise: a human may be asked for consent first (MCP-14). */
+export const PATIENCE = 600_000;
+
 const APPROVAL_ERROR = -32001;
 /** A reason is told to models: it is a name, not a text. */
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;

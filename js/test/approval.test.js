@@ -5,7 +5,8 @@ import { afterEach, test } from 'node:test';
 import { Human } from './harness.js';
 import { clock } from './platform.js';
 
-const { Approvals, ANNOTATION } = await import('../src/approval.js');
+const { ANNOTATION } = await import('../src/annotation.js');
+const { Approvals } = await import('../src/approval.js');
 const { actionHash, b64u } = await import('../src/canonical.js');
 const { Prompts } = await import('../src/prompt.js');
 const { verifiedApproval } = await import('../src/mcp.js');
