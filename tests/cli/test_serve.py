@@ -1,5 +1,6 @@
 """`deputize serve` is the authority alone, over real sockets."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -44,6 +45,32 @@ def test_it_answers_until_it_is_interrupted(server: tuple[subprocess.Popen[str],
     process.wait(10)
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
+
+
+def test_a_change_of_the_policy_bites_while_it_runs(
+    server: tuple[subprocess.Popen[str], str], folder: Path
+) -> None:  # POLICY-1, POLICY-2
+    process, url = server
+    path = folder / "deputize.toml"
+    good = path.read_text()
+
+    def names() -> list[str]:
+        return sorted(httpx2.get(f"{url}/tools").json()["tools"])
+
+    before = names()
+    path.write_text(good.replace("[tools.search_help]", "[tools.find_help]"))
+    assert names() == ["find_help", "get_balance", "transfer_money"]
+    path.write_text(good + "[nonsense")
+    assert names() == ["find_help", "get_balance", "transfer_money"]
+    assert "fault" in httpx2.get(f"{url}/readyz").text
+    (folder / "new").write_text(good)
+    (folder / "new").replace(path)
+    assert names() == before
+    assert httpx2.get(f"{url}/readyz").text == "ready\n"
+    process.terminate()
+    assert process.stderr is not None
+    told = [json.loads(line) for line in process.stderr.read().splitlines() if '"event":"policy"' in line]
+    assert [line["level"] for line in told] == ["info", "error", "info"]
 
 
 def test_what_a_proxy_says_is_not_believed(server: tuple[subprocess.Popen[str], str]) -> None:

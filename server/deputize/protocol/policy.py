@@ -46,7 +46,7 @@ class Policy:
 
     `file_s256` is the hash of the file that says so, and `declared` are the tools that Python declared besides.
 
-    Nothing in it changes but `tools`: `tool()` adds to them until the app is built from this policy.
+    Nothing in it changes but `tools`, to which `tool()` adds. When its file changes, another takes its place (POLICY-1).
     """
 
     site: Site
@@ -93,13 +93,13 @@ class Policy:
     ) -> Callable[[Describe], Describe]:
         """Declare a tool from Python: a decorator for the function that describes a call of it.
 
-            @policy.tool(scopes=["payments:write"], approval="always")
+            @authority.policy.tool(scopes=["payments:write"], approval="always")
             def transfer_money(args):
                 return f"Send {args['amount']} EUR to {args['name']}"
 
         The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy
-        file. Do it before the app is built: a tool that is declared later may be refused as unknown. ValueError for
-        a tool that the file could not have declared either, and for one that is declared already.
+        file. It stays declared when the file changes. Do it before the app serves: until then the tool is refused as
+        unknown. ValueError for a tool that the file could not have declared either, and for one that is there already.
         """
 
         def declare(describe: Describe) -> Describe:
