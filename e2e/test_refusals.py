@@ -308,6 +308,43 @@ def test_a_grant_that_is_revoked_after_the_approval_stops_the_execution(deputize
     assert bank.nothing_happened()
 
 
+def close_transfers(bank: Bank) -> None:
+    """Close the tool to opaque agents in the policy file, as the owner would, in an editor."""
+    path = bank.harbor.database.with_name("deputize.toml")
+    head = "[tools.transfer_money]\n"
+    path.write_text(path.read_text("utf-8").replace(head, f"{head}opaque = false\n"), "utf-8")
+
+
+def test_a_policy_that_is_tightened_while_the_user_reads_ends_the_call(deputized: Customer) -> None:
+    """POLICY-1, POLICY-3, APPR-5: nobody restarts anything."""
+    bank = deputized.bank
+    call = deputized.agent.start("transfer_money", TRANSFER)
+    deputized.human.dialog()
+    close_transfers(bank)
+    deputized.human.approve()  # the dialog closes: there is nothing to approve any more
+    result = call.result()
+    assert result.code == "agent_not_allowed"
+    assert bank.kinds(result.correlation_id) == ["call.pending", "call.denied"]
+    assert deputized.agent.call("transfer_money", TRANSFER).code == "agent_not_allowed"
+    assert bank.nothing_happened()
+
+
+def test_a_policy_that_is_tightened_after_the_approval_stops_the_execution(deputized: Customer) -> None:
+    """POLICY-3, GUARD-4."""
+    bank, tab = deputized.bank, deputized.tab
+
+    def close_first(route: Route) -> None:
+        close_transfers(bank)
+        route.continue_()
+
+    tab.route("**/api/transfers", close_first, times=1)
+    deputized.agent.start("transfer_money", TRANSFER)
+    with tab.expect_response("**/api/transfers") as answer:
+        deputized.human.approve()
+    assert (answer.value.status, answer.value.json()["code"]) == (403, "agent_not_allowed")
+    assert bank.nothing_happened()
+
+
 def test_a_call_after_the_revocation_is_refused_once_and_then_asks_again(deputized: Customer) -> None:
     """GRANT-5: it bites at the next call."""
     revoke(deputized)

@@ -46,7 +46,7 @@ class Policy:
 
     `file_s256` is the hash of the file that says so, and `declared` are the tools that Python declared besides.
 
-    Nothing in it changes but `tools`, to which `tool()` adds. When its file changes, another takes its place (POLICY-1).
+    Nothing in it changes but `tools`, to which `tool()` adds. Its file changes: another takes its place (POLICY-1).
     """
 
     site: Site
