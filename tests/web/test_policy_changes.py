@@ -287,6 +287,41 @@ class TestCallsUnderWay:
         assert (await api.introspect(call["call_token"])).json() == {"active": False}
 
 
+class TestConsents:
+    """POLICY-3: nobody consents to what is not allowed any more."""
+
+    async def test_in_a_page(self, bank: Bank, grace: Page, office: Office) -> None:
+        asked = (await grace.send("POST", "/grants", {"scope": "account:admin"})).json()
+        minted = (await grace.send("POST", f"/grants/{asked['grant_id']}/challenge")).json()
+        office.change(MOST, 'scopes = ["account:read"]')
+        path = f"/grants/{asked['grant_id']}/approval"
+        assert error(await grace.send("POST", path, grace.evidence(minted))) == "agent_not_allowed"
+        assert (bank.last()["kind"], bank.last()["code"]) == ("grant.refused", "agent_not_allowed")
+        assert (await grace.call("get_balance")).status_code == 200  # what was consented to before stays
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ('scopes = ["account:read", "payments:write"]\nredirect', 'scopes = ["account:read"]\nredirect'),
+            ('"payments:write"', '"payments:send"'),
+        ],
+    )
+    async def test_on_the_consent_page(
+        self, bank: Bank, grace: Page, helper: Client, office: Office, old: str, new: str
+    ) -> None:
+        seen, unseen = await helper.page_url(), await helper.page_url()
+        path = (
+            "/authorize/" + (await grace.http.get(seen)).text.partition('data-request="')[2].partition('"')[0]
+        )
+        minted = (await grace.send("POST", f"{path}/challenge", page=False)).json()
+        office.change(old, new)
+        assert bank.deputize.authority.fault is None
+        answer = await grace.send("POST", f"{path}/approval", grace.evidence(minted), page=False)
+        assert error(answer) in ("agent_not_allowed", "invalid_scope")
+        for url in (seen, unseen):
+            assert (await grace.http.get(url)).status_code == 400
+
+
 class TestFaults:
     """POLICY-2"""
 

@@ -82,11 +82,13 @@ def show(
         return _GONE
     if request.unproven and not policy.bearer:  # BEARER-5
         return _GONE
+    agent = Agent(request.client_id, request.assurance, None, None, now, request.name)
+    if grants.askable(request.scopes, policy.ceiling.of(agent), policy) is not None:  # POLICY-3
+        return _GONE
     if request.grant_id is not None and request.user_id == user_id:
         known = tx.grant(request.grant_id)
         if known is not None and known.state is GrantState.PENDING and now < known.expires_at:
             return known
-    agent = Agent(request.client_id, request.assurance, None, None, now, request.name)
     keyed = (
         tx.agent(agent.client_id) if request.unproven else None
     )  # by the same document it may come with a key, too
@@ -95,7 +97,7 @@ def show(
     shown = shown_grant(
         grant_id,
         agent,
-        [policy.scopes[name] for name in request.scopes if name in policy.scopes],
+        [policy.scopes[name] for name in request.scopes],
         request.constraints,
         policy.tools,
         policy.grant_lifetime,

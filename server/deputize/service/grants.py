@@ -14,6 +14,7 @@ from ..protocol.grant import (
     CONSENT_LIFETIME,
     Grant,
     GrantState,
+    acting,
     dead_link,
     lifetime,
     shown_grant,
@@ -194,8 +195,11 @@ def consent(
     agent = tx.agent(grant.client_id)
     if agent is None or not _lives(agent, request.user_id):
         return _NO_AGENT
+    facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
+    if refusal := askable(grant.scopes, policy.ceiling.of(acting(agent, grant)), policy):  # POLICY-3
+        tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code}), now)
+        return refusal
     if refusal := approvals.conclude(tx, verdict, now):
-        facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
         tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
         return refusal
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
