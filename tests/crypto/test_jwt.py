@@ -1,6 +1,7 @@
 """Tokens: one spelling, one type, one algorithm (TOKEN-1)."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_ill_formed_json_in_a_token_is_refused_though_it_is_signed() -> None:
         for signing_input in (f"{b64u(text)}.{claims}", f"{header}.{b64u(text)}"):
             signature = ECAlgorithm(ECAlgorithm.SHA256).sign(signing_input.encode(), KEY)
             assert refused(f"{signing_input}.{b64u(signature)}") is Code.INVALID_TOKEN
+
+
+def test_what_anybody_sends_fills_no_memory() -> None:
+    """TOKEN-1: headers are read before the signature is checked."""
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            refused(signed({"typ": "at+jwt", "alg": "ES256", "kid": number, "more": [[]] * 1400}, {}))
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_was_signed_is_read_back() -> None:

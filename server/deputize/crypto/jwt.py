@@ -129,6 +129,14 @@ def _object(segment: str) -> dict[str, Json]:
     return value
 
 
-# The same few headers come again and again: one for each signing key, and for each maker of proofs.
-_header = lru_cache(maxsize=4096)(_object)
+# The same few headers come again and again: one for each signing key, and for each maker of proofs. Anybody can send
+# others, whatever the signature: were long ones kept as well, they would fill half a gigabyte.
+_USUAL = 512
+_known_header = lru_cache(maxsize=4096)(_object)
+
+
+def _header(segment: str) -> dict[str, Json]:
+    return _known_header(segment) if len(segment) <= _USUAL else _object(segment)
+
+
 _encoded_header = lru_cache(maxsize=64)(lambda typ, kid: encode_header(typ, kid=kid))
