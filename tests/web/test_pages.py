@@ -73,6 +73,13 @@ class TestHistory:
         assert pending["call_id"] in told
         assert '<dd dir="auto">A&lt;b&gt;da\ufffd</dd>' in told
 
+    async def test_no_value_hides_behind_another_whose_name_looks_the_same(self, grace: Page) -> None:
+        await grace.call("note", {"to\u200b": "Ada", "to\u200c": "Mallory"})
+        told = await account(grace)
+        assert told.count("<dt>to\ufffd</dt>") == 2
+        assert "Ada</dd>" in told
+        assert "Mallory</dd>" in told
+
     async def test_what_ran_out_is_not_called_waiting(self, bank: Bank, grace: Page) -> None:  # CALL-4
         await grace.call("transfer_money", {"amount": 250, "name": "Ada"})
         bank.clock.forward(601)

@@ -42,7 +42,7 @@ class Done:
     agent: Agent | None
     became: str
     seen: str
-    values: dict[str, str]
+    values: list[tuple[str, str]]
     call_id: str
 
 
@@ -72,9 +72,10 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     )
 
 
-def _values(call: Call) -> dict[str, str]:
+def _values(call: Call) -> list[tuple[str, str]]:
+    """List names and values; names that differ in what is hidden only look the same, and all are there."""
     arguments = call.arguments if isinstance(call.arguments, dict) else {}
-    return {
-        plain(name): plain(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return [
+        (plain(name), plain(value if isinstance(value, str) else orjson.dumps(value).decode()))
         for name, value in arguments.items()
-    }
+    ]
