@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from deputize import settings
 from deputize.cli import app
 from deputize.protocol.entry import Entry
+from deputize.service import record
 from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
 
@@ -157,6 +158,26 @@ def test_a_receipt_sends_no_control_characters_to_the_terminal(calls: dict[str, 
     key = run(app, ["log", "key"]).stdout.strip()
     result = run(app, ["log", "check", "receipt.json", "--key", key])
     assert (result.exit_code, '"tool":"\ufffd2J\ufffdyap"' in result.stdout) == (0, True)
+
+
+def test_nobody_who_decides_calls_waits_for_a_receipt(
+    calls: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record may be long: while it is read, a server that runs can write."""
+
+    def while_somebody_writes(name: str) -> None:
+        of_the_record = getattr(record, name)
+
+        def slow(*args: Any) -> Any:
+            with closing(sqlite3.connect("var/deputize.db", timeout=0.1)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+            return of_the_record(*args)
+
+        monkeypatch.setattr(record, name, slow)
+
+    while_somebody_writes("trail")
+    while_somebody_writes("prove")
+    assert len(receipt(calls["approved"], "--arguments")["entries"]) == 4
 
 
 def changed_leaf(made: dict[str, Any]) -> None:

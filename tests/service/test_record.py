@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -134,6 +135,20 @@ def test_a_record_of_many_pages_is_walked_through(path: Path) -> None:
     assert check(path).size == 2005
     tamper(path, put(2001, leaf(2001), bytes(32)))
     assert fault(path).first == 2001
+
+
+def test_the_history_of_an_agent_with_many_calls_is_read_in_one_go(path: Path) -> None:
+    """LOG-5: an agent that calls often makes nobody wait for hours who wants to know what it did."""
+
+    def call_often(tx: Tx) -> None:
+        for number in range(4000):
+            tx.append(Entry("call.pending", {"call_id": f"cal_{number:022}", "client_id": "agt_often"}), NOW)
+
+    transact(path, call_often)
+    with closing(SqliteStore(path)) as store:
+        began = time.perf_counter()
+        assert len(store.read(lambda tx: record.trail(tx, "agt_often"))) == 4000
+    assert time.perf_counter() - began < 0.5
 
 
 # A record that somebody touched. Without any checkpoint, where all else was left alone:

@@ -101,20 +101,22 @@ def receipt(
     """
     verifier, signing_key = _verifier(data, policy), keys_of(data).record_key()
 
-    def make(tx: Tx) -> Receipt | None:
-        if not (entries := record.trail(tx, about)):
-            return None
-        call = tx.call(CallId(about)) if arguments else None
-        opening = Opening(call.arguments, call.salt) if call else None
+    def sign(tx: Tx) -> tuple[str, int]:
         text = record.sign_checkpoint(
             tx, verifier.name, lambda body: note.sign(body, verifier.name, signing_key)
         )
-        return record.prove(tx, [entry.index for entry in entries], text, tx.head().size, opening)
+        return text, tx.head().size
 
     with opened(data) as store:
-        made = asyncio.run(store.transact(make))
-    if made is None:
-        fail(f"the record tells nothing of {about}")
+        entries = store.read(lambda tx: record.trail(tx, about))
+        if not entries:
+            fail(f"the record tells nothing of {about}")
+        call = store.read(lambda tx: tx.call(CallId(about))) if arguments else None
+        opening = Opening(call.arguments, call.salt) if call else None
+        # Nothing else is done in a transaction: the record is long, and whoever decides calls would wait.
+        text, size = asyncio.run(store.transact(sign))
+        indexes = [entry.index for entry in entries]
+        made = store.read(lambda tx: record.prove(tx, indexes, text, size, opening))
     typer.echo(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2).decode())
 
 

@@ -1,7 +1,7 @@
 """The record as others rely on it: a signed head, proofs of single entries, a check of all (PROTOCOL §9)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
@@ -116,15 +116,12 @@ def told(entry: StoredEntry) -> dict[str, Json]:
     return value
 
 
-def _telling(reader: Reader, ids: Collection[str]) -> list[StoredEntry]:
-    return [
-        entry
-        for entry in _entries(reader)
-        if any(one.encode() in entry.leaf for one in ids)  # before any is parsed, since most tell of others
-        and any(
-            value in ids for name, value in told(entry).items() if name in _ABOUT and isinstance(value, str)
-        )
-    ]
+def _telling(reader: Reader, ids: Set[str]) -> list[StoredEntry]:
+    return [entry for entry in _entries(reader) if not ids.isdisjoint(_about(entry))]
+
+
+def _about(entry: StoredEntry) -> Iterator[str]:
+    return (value for name, value in told(entry).items() if name in _ABOUT and isinstance(value, str))
 
 
 def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
