@@ -67,7 +67,6 @@ scopes = ["payments:write"]
 approval = {{ when = {{ properties = {{ amount = {{ exclusiveMinimum = 100 }} }}, required = ["amount"] }} }}
 describe = "Pay {{{{ amount }}}} EUR"
 [tools.pay_bill.input_schema]
-type = "object"
 properties = {{ amount = {{ type = "number" }}, memo = {{ type = "string", default = "none" }} }}
 [tools.close_account]
 scopes = ["account:admin"]

@@ -13,7 +13,6 @@ from ...protocol.scope import Scope, ScopeSet
 from ...protocol.tool import Tool
 
 ANNOTATION = "io.modelcontextprotocol/verified-approval"
-_ANY_OBJECT: dict[str, Json] = {"type": "object"}
 
 
 class ToolFailed(Exception):
@@ -51,10 +50,10 @@ class Offer:
         """Return the words that tell an agent what the tool does."""
         return self.tool.summary or (getdoc(self.handler) if self.handler else None) or ""
 
-    @property
+    @cached_property
     def input_schema(self) -> dict[str, Json]:
-        """Return the schema of the arguments; MCP wants one of each tool."""
-        return self.tool.input_schema.source if self.tool.input_schema else _ANY_OBJECT
+        """Return the schema of the arguments; MCP wants one of each tool, and its `type` said, which is always one."""
+        return {**(self.tool.input_schema.source if self.tool.input_schema else {}), "type": "object"}
 
     @cached_property
     def definition_s256(self) -> str:
