@@ -248,6 +248,18 @@ def test_what_is_too_deep_for_a_sentence_is_shown_as_it_is() -> None:  # CONS-4
     ]
 
 
+def test_what_would_be_too_much_to_read_is_shown_as_it_is() -> None:  # CONS-4
+    """A short limit can unfold: each rest is told by all that it is not."""
+    names: dict[str, Any] = {f"n{number}": True for number in range(100)}
+    parts = {f"m{number}": {"const": 1} for number in range(80)}
+    limit = {"properties": names, "additionalProperties": {"properties": parts}}
+    (said,) = sentences(limit, OWN)
+    assert said.startswith(
+        'Only with arguments that fit {"additionalProperties":{"properties":{"m0":{"const":1}'
+    )
+    assert len(said) < 4000
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

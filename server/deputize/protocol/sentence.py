@@ -3,8 +3,8 @@
 JSON Schema says less than it seems to: a `maximum` lets everything pass that is no number, `properties` everything
 that is not there. The sentences say so ("if given", "if it is a number"), unless the tool's own schema, which is
 asked at each call as well, leaves no such way out. That schema's titles are the site's words, and stand as they are;
-whatever an agent has made up stands in quotation marks, which it cannot leave. What is nested too deep for a sentence
-is shown as it was written.
+whatever an agent has made up stands in quotation marks, which it cannot leave. What is nested too deep for a sentence,
+or would make too many, is shown as it was written.
 """
 
 import re
@@ -14,6 +14,7 @@ from .canonical import Json, canonicalize
 from .tool import plain
 
 MAX_LABEL = 60  # characters of a site's description that can stand for a name
+_MAX_WORDS = 4000  # characters of sentences that anybody would read; JSON may be shorter
 _MAX_NESTED = 2  # levels of "either … or …" that people can follow
 _ABOVE = " › "
 _NEVER = "nothing at all"
@@ -64,6 +65,8 @@ def sentences(limit: Json, own: Json) -> list[str]:
         told += (
             [": ".join((_ABOVE.join(way), ", ".join(words)))] if way else [_capital(each) for each in words]
         )
+    if sum(map(len, told)) > _MAX_WORDS:
+        told = [f"Only with arguments that fit {spelled(limit)}"]
     return [plain(each) for each in told]
 
 
