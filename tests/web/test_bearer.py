@@ -518,21 +518,27 @@ class TestKey:
         self, bank: Bank, ada: Page, app: App, there: Home
     ) -> None:
         """OAUTH-1: a document that says now that it proves nothing does not open what it had before."""
+        keys = {"keys": [AgentKey(KEY).public_jwk()]}
+        there.publish(token_endpoint_auth_method="private_key_jwt", jwks=keys)
+        keyed = await Client(bank, app.client_id, KEY, redirect_uri=CALLBACK).deputized(ada)
+        there.publish()
+        bank.clock.forward(90)  # what is older than a minute is fetched again
+        assert error(await self.renew(keyed)) == "invalid_grant"
+        there.publish(token_endpoint_auth_method="private_key_jwt", jwks=keys)
+        bank.clock.forward(90)
+        assert (await keyed.refresh()).status_code == 200
+
+    async def test_nor_does_a_code(self, bank: Bank, ada: Page, app: App, there: Home) -> None:
+        """OAUTH-6: how an agent proves itself is a part of what the user was shown."""
         there.publish(
             token_endpoint_auth_method="private_key_jwt", jwks={"keys": [AgentKey(KEY).public_jwk()]}
         )
-        keyed = await Client(bank, app.client_id, KEY, redirect_uri=CALLBACK).deputized(ada)
-        said = await keyed.asks(ada)
+        keyed = Client(bank, app.client_id, KEY, redirect_uri=CALLBACK)
+        said, app.redirect_uri = await keyed.asks(ada), CALLBACK
+        app.verifier = keyed.verifier
         there.publish()
-        bank.clock.forward(60 * 60)
-        assert error(await self.renew(keyed)) in {"invalid_client", "invalid_grant"}
-        form: dict[str, Any] = {
-            "grant_type": "authorization_code",
-            "code": said["code"],
-            "redirect_uri": CALLBACK,
-        }
-        form |= {"code_verifier": keyed.verifier, "client_assertion_type": None}
-        assert error(await keyed.post("/token", form, assertion=None)) == "invalid_grant"
+        bank.clock.forward(6)
+        assert error(await self.collect(keyed, app, said["code"])) == "invalid_client"
 
 
 class TestRenewal:

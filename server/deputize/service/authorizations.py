@@ -172,8 +172,7 @@ def redeem_code(
     request = tx.request_by_secret(digest)
     if request is None or request.client_id != caller.agent.client_id:
         return _BAD_CODE
-    proven = request.jkt == caller.jkt and caller.assertion is not None
-    if not (policy.bearer if request.unproven else proven):  # BEARER-5
+    if not (policy.bearer if request.unproven else request.jkt == caller.jkt):  # BEARER-5
         return _BAD_CODE
     if request.redirect_uri != redirect_uri or not verifies(code_verifier, request.code_challenge or ""):
         return _BAD_CODE
