@@ -42,7 +42,7 @@ async def test_mcp_5_a_tool_is_listed_with_what_an_agent_needs_to_know(live: Liv
     assert tools["get_balance"].input_schema == {"type": "object"}
     paid = live.deputize.policy.tools["pay_bill"].input_schema
     assert paid is not None
-    assert tools["pay_bill"].input_schema == {**paid.source, "type": "object"}  # which the policy has left out
+    assert tools["pay_bill"].input_schema == {**paid.source, "type": "object"}  # the policy says none
     hints = {name: tool.annotations and tool.annotations.read_only_hint for name, tool in tools.items()}
     assert (hints["get_balance"], hints["transfer_money"]) == (True, False)
 
