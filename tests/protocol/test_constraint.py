@@ -1,5 +1,6 @@
 """Constraints: whatever is granted after narrowing was granted before (CONS-1 to CONS-3)."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from deputize.protocol.constraint import Constraint, Constraints
 from deputize.protocol.errors import Code, Refused
+from deputize.protocol.tool import MUCH
 
 TOOLS = ["pay", "read"]
 SCHEMAS: list[dict[str, Any]] = [
@@ -277,3 +279,34 @@ def test_equal_in_python_is_not_equal_in_json() -> None:  # CONS-2
     narrowed = Constraints.parse([number]).narrow(Constraints.parse([truth]))
     assert len(narrowed.parts) == 2
     assert allowed(narrowed, [("pay", {"amount": 1}, 0)]) == [False]
+
+
+@pytest.mark.parametrize(
+    "limit", [{"anyOf": [{"multipleOf": 0.7}] * 100}, {"not": {"anyOf": [{"const": 1.5}] * 100}}]
+)
+def test_nobody_waits_while_endless_arguments_are_held_to_endless_limits(
+    limit: dict[str, Any],
+) -> None:  # CONS-4
+    """Agents write both, and they meet in a transaction that all others wait for; it took more than a minute."""
+    held = Constraints.parse(
+        [{"type": "webmcp_tool", "tool": "pay", "schema": {"properties": {"to": {"items": limit}}}}]
+    )
+    began = time.perf_counter()
+    refusal = held.refuses("pay", {"to": [9] * 30_000}, 0)
+    assert time.perf_counter() - began < 0.2
+    assert refusal is not None
+    assert refusal.code is Code.CONSTRAINT_VIOLATED
+    assert held.refuses("pay", {"to": [1.4] * 90}, 0) is None
+
+
+def test_the_limits_of_a_tool_count_together() -> None:  # CONS-4
+    one = {"type": "webmcp_tool", "tool": "pay", "schema": {"required": ["to"]}}
+    three = [one | {"max_calls": number} for number in (1, 2, 3)]
+    many = {"to": [9] * (MUCH // 3 - 2)}
+    assert Constraints.parse([one]).refuses("pay", many, 0) is None
+    assert Constraints.parse(three).refuses("pay", many, 0) is not None
+    assert Constraints.parse([one | {"tool": "read"}, *three]).refuses("read", many, 0) is None
+    assert (
+        Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "max_calls": 1}]).refuses("pay", many, 0)
+        is None
+    )

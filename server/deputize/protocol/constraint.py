@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, Decimal
 from .canonical import Json, canonicalize
 from .errors import Code, Refusal, Refused
 from .limit import limit_schema
-from .tool import Schema, is_tool_name
+from .tool import MUCH, Schema, is_tool_name, values_in
 
 TYPE = "webmcp_tool"
 MAX_DETAILS = 16
@@ -166,6 +166,12 @@ class Constraints:
 
     def refuses(self, tool: str, arguments: Json, now: int) -> Refusal | None:
         """Say why a call of this tool is outside, counters aside."""
+        size = sum(part.schema.size for part in self._of(tool) if part.schema is not None)
+        if size and size * values_in(arguments) > MUCH:  # CONS-4: by agents' schemas, in everybody's time
+            detail = (
+                "The user has limited this, and so many arguments cannot be held to that: send fewer at once."
+            )
+            return Refusal(Code.CONSTRAINT_VIOLATED, detail, {"tool": tool})
         for part in self._of(tool):
             if (why := part.refuses(arguments, now)) is not None:
                 return Refusal(Code.CONSTRAINT_VIOLATED, f"The user has limited this: {why}.", {"tool": tool})

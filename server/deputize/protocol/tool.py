@@ -14,6 +14,9 @@ from .scope import Scope, ScopeSet
 
 RESERVED_PREFIX = "deputize."
 MAX_DESCRIPTION = 500
+MUCH = 20_000
+"""Values of schemas times values that are held to them, from which on that takes too long (CONS-4)."""
+
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 # What shows as nothing though its category does not say so: Default_Ignorable_Code_Point, and the blank of Braille.
@@ -34,11 +37,12 @@ class Executes(StrEnum):
 class Schema:
     """A compiled JSON Schema (draft 2020-12). Nothing is fetched for a `$ref`; a bad schema is a ValueError."""
 
-    __slots__ = ("_validator", "source")
+    __slots__ = ("_validator", "size", "source")
 
     def __init__(self, source: Mapping[str, Json]) -> None:
-        """Compile it once."""
+        """Compile it once; `size` is how many values it has."""
         self.source = dict(source)
+        self.size = values_in(self.source)
         try:
             self._validator = jsonschema_rs.Draft202012Validator(self.source, retriever=_refuse_to_fetch)
         except (ValueError, TypeError) as error:
@@ -52,10 +56,19 @@ class Schema:
         """Return the first fault as `/pointer: message`, or None. Only the message, never the schema, is told."""
         if self._validator.is_valid(value):  # many times faster than to list no faults
             return None
+        if self.size * values_in(value) > MUCH:  # all faults are listed for the first, which can take minutes
+            return "/: they are too many to say which does not fit"
         for error in self._validator.iter_errors(value):
             pointer = "".join(f"/{step}" for step in error.instance_path) or "/"
             return f"{pointer}: {error.message}"[:300]
         return None
+
+
+def values_in(value: Json) -> int:
+    """Count the values in a value, itself included."""
+    if isinstance(value, dict):
+        return 1 + sum(map(values_in, value.values()))
+    return 1 + sum(map(values_in, value)) if isinstance(value, list) else 1
 
 
 def _refuse_to_fetch(uri: str) -> Json:
