@@ -300,9 +300,9 @@ def test_nobody_waits_while_endless_arguments_are_held_to_endless_limits(
 
 
 def test_the_limits_of_a_tool_count_together() -> None:  # CONS-4
-    one = {"type": "webmcp_tool", "tool": "pay", "schema": {"required": ["to"]}}
-    three = [one | {"max_calls": number} for number in (1, 2, 3)]
-    many = {"to": [9] * (MUCH // 3 - 2)}
+    one: dict[str, Any] = {"type": "webmcp_tool", "tool": "pay", "schema": {"required": ["to"]}}
+    three: Any = [one | {"max_calls": number} for number in (1, 2, 3)]
+    many: Any = {"to": [9] * (MUCH // 3 - 2)}
     assert Constraints.parse([one]).refuses("pay", many, 0) is None
     assert Constraints.parse(three).refuses("pay", many, 0) is not None
     assert Constraints.parse([one | {"tool": "read"}, *three]).refuses("read", many, 0) is None
