@@ -179,9 +179,10 @@ class Deputize:
 
     async def sweep(self, now: int) -> None:
         """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more."""
-        await self.store.transact(lambda tx: calls.expire(tx, now))
+        while await self.store.transact(lambda tx: calls.expire(tx, now)):
+            pass  # so many at a time that nobody waits long behind it
         while await self.store.transact(lambda tx: tx.sweep(now - KEPT_AFTER)):
-            pass  # a thousand rows of each kind at a time, so that nobody waits long behind it
+            pass  # likewise
 
     async def aclose(self) -> None:
         """End housekeeping and MCP and close the store; what was acknowledged is on disk already."""

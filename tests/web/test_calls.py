@@ -401,3 +401,13 @@ async def test_what_nobody_asks_for_expires_all_the_same(bank: Bank, grace: Page
     bank.clock.forward(600)
     await bank.deputize.sweep(int(bank.clock()))
     assert (bank.last()["kind"], bank.last()["call_id"]) == ("call.expired", call["call_id"])
+
+
+async def test_however_many_run_out_none_is_left(bank: Bank, grace: Page) -> None:  # CALL-4
+    """More may run out between two sweeps than anybody should have to wait behind in one transaction."""
+    for number in range(1, 202):
+        await grace.call("transfer_money", {**TRANSFER, "amount": number})
+    bank.clock.forward(600)
+    now = int(bank.clock())
+    await bank.deputize.sweep(now)
+    assert await bank.deputize.store.transact(lambda tx: tx.overdue_calls(now, 1)) == []
