@@ -252,7 +252,7 @@ def test_what_would_be_too_much_to_read_is_shown_as_it_is() -> None:  # CONS-4
     """A short limit can unfold: each rest is told by all that it is not."""
     names: dict[str, Any] = {f"n{number}": True for number in range(100)}
     parts = {f"m{number}": {"const": 1} for number in range(80)}
-    limit = {"properties": names, "additionalProperties": {"properties": parts}}
+    limit: Any = {"properties": names, "additionalProperties": {"properties": parts}}
     (said,) = sentences(limit, OWN)
     assert said.startswith(
         'Only with arguments that fit {"additionalProperties":{"properties":{"m0":{"const":1}'
