@@ -9,15 +9,11 @@ from ..protocol.authorization import (
     decide,
     decide_direct,
     known_tool,
-    misfit,
-    not_direct,
-    permits,
 )
 from ..protocol.call import (
     LIFETIME,
     OUTCOMES,
     REDELIVERY_WINDOW,
-    STOPPED_CODE,
     Call,
     State,
 )
@@ -30,14 +26,13 @@ from ..protocol.grant import dead_link
 from ..protocol.ids import CallId, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
-from ..protocol.token import CallToken, Delegation
+from ..protocol.token import Delegation
 from ..protocol.tool import Executes
 from . import approvals
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .lineages import parents_of
+from .moves import NO_CALL, PageRequest, Stop, end, move, owns, settle, settled, spend, stop_of, stopped
 from .ports import CeremonyVerifier, Proof, Reader, Tx
-
-_NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +61,6 @@ class Denied:
 
     call_id: CallId
     refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """A request of a page about a call of its own: who is signed in, and the proof by the page's key (CALL-2)."""
-
-    call_id: CallId
-    user_id: UserId
-    proof: Proof
 
 
 def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: int) -> Call | Denied | Refusal:
@@ -185,7 +171,7 @@ def _meet(tx: Tx, call: Call, now: int) -> Call | Denied | None:
     earlier = tx.latest_call(call.match_key)
     if earlier is None:
         return None
-    earlier = _settle(tx, earlier, now)
+    earlier = settle(tx, earlier, now)
     if earlier.state is State.REDEEMED:
         return _refuse_meeting(tx, earlier, Code.OUTCOME_UNKNOWN, now)
     if earlier.state in OUTCOMES and not earlier.delivered and now < earlier.deadline + REDELIVERY_WINDOW:
@@ -230,9 +216,9 @@ def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now:
     if isinstance(call, Refusal):
         return call
     if call.state is not State.PENDING:
-        return _stopped(call)
+        return stopped(call)
     if stop := stop_of(tx, call, policy, now):
-        return _end(tx, call, stop, policy, now)
+        return end(tx, call, stop, policy, now)
     return approvals.mint(tx, action_of(call), policy.site.issuer, random, now)
 
 
@@ -241,8 +227,8 @@ def check_approval(
 ) -> Verdict:
     """Verify evidence for a call on a snapshot (APPR-3); Refused(call_unknown). No state changes here."""
     call = reader.call(request.call_id)
-    if call is None or not _owns(call, request):
-        raise Refused.of(_NO_CALL)
+    if call is None or not owns(call, request):
+        raise Refused.of(NO_CALL)
     return approvals.check(reader, action_of(call), evidence, verifier, policy.site.issuer, now)
 
 
@@ -252,15 +238,15 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now:
     if isinstance(call, Refusal):
         return call
     if call.state is not State.PENDING and isinstance(verdict, Verified):
-        return _stopped(call)
+        return stopped(call)
     if stop := stop_of(tx, call, policy, now):  # APPR-5
-        return _end(tx, call, stop, policy, now) if call.state is State.PENDING else stop.refusal
+        return end(tx, call, stop, policy, now) if call.state is State.PENDING else stop.refusal
     if refusal := approvals.conclude(tx, verdict, now):
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
         return refusal
     assert isinstance(verdict, Verified)
     if refusal := spend(tx, call):
-        return _end(tx, call, Stop(refusal), policy, now)
+        return end(tx, call, Stop(refusal), policy, now)
     approved = replace(call, challenge_id=verdict.challenge_id)
     return move(
         tx,
@@ -280,73 +266,7 @@ def deny(tx: Tx, request: PageRequest, state: State, now: int) -> Call | Refusal
     call = _own(tx, request, now)
     if isinstance(call, Refusal):
         return call
-    return move(tx, call, state, now) if call.state in (State.PENDING, State.APPROVED) else _stopped(call)
-
-
-def redeem(
-    tx: Tx,
-    token: CallToken,
-    args_s256: str,
-    by: Executes,
-    policy: Policy,
-    now: int,
-    page: PageRequest | None,
-) -> Call | Refusal:
-    """Let an approved call run, once (GUARD-3, GUARD-4). `args_s256` is the digest of what is about to run."""
-    call = settled(tx, page.call_id if page else token.call_id, now)
-    if call is None or token.call_id != call.call_id:
-        return _NO_CALL
-    if page is not None and not tx.use_proof(page.proof):
-        return USED_PROOF
-    if page is not None and not _owns(call, page):
-        return _NO_CALL
-    if refusal := _misdirected(call, args_s256, by):
-        tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
-        return refusal
-    if stop := stop_of(tx, call, policy, now):  # GUARD-4
-        return _end(tx, call, stop, policy, now)
-    return move(tx, call, State.REDEEMED, now, by=by.value, policy_s256=policy.file_s256)
-
-
-def _misdirected(call: Call, args_s256: str, by: Executes) -> Refusal | None:
-    """Say what is wrong with this attempt to redeem; the call may be good for another one."""
-    if call.executes != by.value:
-        return Refusal(
-            Code.REDEEMER_NOT_ALLOWED, f"Calls of this tool are redeemed by the {call.executes} only."
-        )
-    if call.state is not State.APPROVED:
-        return _stopped(call)
-    if call.args_s256 != args_s256:
-        return Refusal(Code.ARGUMENT_HASH_MISMATCH, "What is about to run is not what was approved.")
-    return None
-
-
-def is_redeemable(reader: Reader, token: CallToken, policy: Policy, now: int) -> bool:
-    """Tell whether a call token is good for a redemption now (OAUTH-8)."""
-    call = reader.call(token.call_id)
-    if call is None or call.state is not State.APPROVED or call.overdue(now) is not None:
-        return False
-    return stop_of(reader, call, policy, now) is None
-
-
-def report(
-    tx: Tx, call_id: CallId, outcome: State, by: Executes, now: int, page: PageRequest | None
-) -> Call | Refusal:
-    """Note what became of a redeemed call (GUARD-5)."""
-    call = settled(tx, call_id, now)
-    if call is None:
-        return _NO_CALL
-    if page is not None and not tx.use_proof(page.proof):
-        return USED_PROOF
-    if page is not None and not _owns(call, page):
-        return _NO_CALL
-    if call.executes != by.value:
-        return Refusal(
-            Code.REDEEMER_NOT_ALLOWED, f"Outcomes of this tool are reported by the {call.executes} only."
-        )
-    if call.state is not State.REDEEMED:
-        return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
-    return move(tx, call, outcome, now, reported_by=by.value)
+    return move(tx, call, state, now) if call.state in (State.PENDING, State.APPROVED) else stopped(call)
 
 
 def deliver(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
@@ -366,7 +286,7 @@ def expire(tx: Tx, now: int, limit: int = 200) -> int:
     """Move what is overdue, each with its entry (CALL-4); return how many."""
     overdue = tx.overdue_calls(now, limit)
     for call in overdue:
-        _settle(tx, call, now)
+        settle(tx, call, now)
     return len(overdue)
 
 
@@ -383,104 +303,8 @@ def action_of(call: Call) -> Action:
     )
 
 
-def _owns(call: Call, request: PageRequest) -> bool:
-    return call.user_id == request.user_id and call.page_jkt == request.proof.jkt
-
-
 def _own(tx: Tx, request: PageRequest, now: int) -> Call | Refusal:
     if not tx.use_proof(request.proof):
         return USED_PROOF
     call = settled(tx, request.call_id, now)
-    return call if call is not None and _owns(call, request) else _NO_CALL
-
-
-def settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
-    """Find a call, in the state that time has put it in."""
-    call = tx.call(call_id)
-    return _settle(tx, call, now) if call is not None else None
-
-
-def _settle(tx: Tx, call: Call, now: int) -> Call:
-    """Move a call into the state that time has put it in."""
-    state = call.overdue(now)
-    return move(tx, call, state, now) if state is not None else call
-
-
-def _stopped(call: Call) -> Refusal:
-    code = STOPPED_CODE.get(call.state, Code.CALL_STATE)
-    return Refusal(code, f"This call is {call.state}.", {"state": call.state.value})
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Why a call under way goes no further, and the state that this puts it in."""
-
-    refusal: Refusal
-    state: State = State.DENIED
-
-
-_CHANGED = Refusal(
-    Code.CANCELLED,
-    "The site has changed what it asks for this. Nothing has run. Call again, if it is still wanted.",
-)
-
-
-def stop_of(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None:
-    """Decide a call under way again, by grants, agents and policy as they are now; None if it may go on (POLICY-3)."""
-    tool = known_tool(policy, call.tool)
-    if isinstance(tool, Refusal):
-        return Stop(tool)
-    if call.grant_id is not None:
-        lineage = reader.lineage(call.grant_id)
-        agent = reader.agent(call.client_id) if call.client_id else None
-        parents = parents_of(reader, lineage)
-        if refusal := permits(policy, tool, agent, lineage, call.arguments, now, parents):  # CONS-5, too
-            return Stop(refusal)
-    elif call.page_jkt is not None and not tool.direct:  # over MCP it is the machine's own user (MCP-4)
-        return Stop(not_direct())
-    if tool.input_schema is not None and (fault := tool.input_schema.fault(call.arguments)):
-        return Stop(misfit(fault))
-    moved = (tool.authenticator_class, tool.executes.value) != (call.authenticator_class, call.executes)
-    unasked = call.state is State.APPROVED and call.challenge_id is None
-    if moved or (unasked and tool.approval.required(call.arguments)):
-        return Stop(_CHANGED, State.CANCELLED)
-    return None
-
-
-_EXHAUSTED = Refusal(
-    Code.CONSTRAINT_EXHAUSTED, "What the user allowed of this is used up. Ask the user to allow more."
-)
-
-
-def spend(tx: Tx, call: Call, take: bool = True) -> Refusal | None:
-    """Take what this call uses from the counters of its grant, and of those that it was handed on from (CONS-3).
-
-    In the transaction that approves it; before, only look whether enough is left.
-    """
-    lineage = tx.lineage(call.grant_id) if call.grant_id is not None else []
-    try:
-        uses = [(link, use) for link in lineage for use in link.constraints.uses(call.tool, call.arguments)]
-    except Refused as refused:
-        return refused.refusal
-    used = {link.grant_id: tx.used(link.grant_id) for link, _ in uses}
-    if any(used[link.grant_id].get(use.counter, 0) + use.amount > use.limit for link, use in uses):
-        return _EXHAUSTED
-    if take and not all(tx.take(link.grant_id, use) for link, use in uses):
-        raise Refused.of(
-            _EXHAUSTED
-        )  # a race that only a database with many writers can lose: all is rolled back
-    return None
-
-
-def _end(tx: Tx, call: Call, stop: Stop, policy: Policy, now: int) -> Refusal:
-    move(tx, call, stop.state, now, stop.refusal.code, policy_s256=policy.file_s256)
-    return stop.refusal
-
-
-def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
-    """Move a call and record it. Losing the race rolls the whole transaction back: nothing of it happened."""
-    moved = replace(call, state=state, deadline=now + LIFETIME.get(state, 0))
-    entry = tx.append(move_entry(moved, code, **facts), now)
-    if not tx.move_call(call, state, now, entry, call.challenge_id):
-        raise Refused(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
-    return replace(moved, entry=entry)
+    return call if call is not None and owns(call, request) else NO_CALL

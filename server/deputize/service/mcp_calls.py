@@ -19,7 +19,7 @@ from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from ..protocol.tool import Executes, Tool
-from . import approvals, calls
+from . import approvals, moves
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .calls import Denied
 from .lineages import parents_of
@@ -145,7 +145,7 @@ def call(
         decision = _decide(tx, request, tool, None, approval=verdict is not None, policy=policy, now=now)
     draft = _draft(request, decision, verdict, random, now)
     if isinstance(decision, Authorized) and decision.constrained:
-        decision = calls.spend(tx, draft, take=False) or decision
+        decision = moves.spend(tx, draft, take=False) or decision
     if isinstance(decision, Refusal):
         tx.append(
             call_entry(
@@ -168,14 +168,14 @@ def call(
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts), now)
         return Denied(draft.call_id, refusal)
     if decision.constrained:
-        calls.spend(tx, draft)
+        moves.spend(tx, draft)
     told: dict[str, object] = {**_by(request.caller), **_approval(verdict)}
     approved = tx.append(call_entry(draft, request.canonical, policy, None, **told), now)
     granted = replace(draft, entry=approved)
     tx.add_call(granted)
     if not redeem:
         return Granted(granted, (approved,))
-    running = calls.move(
+    running = moves.move(
         tx, granted, State.REDEEMED, now, by=Executes.API.value, policy_s256=policy.file_s256
     )
     return Granted(running, (approved, running.entry))
@@ -183,8 +183,8 @@ def call(
 
 def cancel(tx: Tx, call_id: CallId, now: int) -> Call | None:
     """End a call that nobody has redeemed, so that nobody can any more; return what it is now."""
-    call = calls.settled(tx, call_id, now)
-    return calls.move(tx, call, State.CANCELLED, now) if call and call.state is State.APPROVED else call
+    call = moves.settled(tx, call_id, now)
+    return moves.move(tx, call, State.CANCELLED, now) if call and call.state is State.APPROVED else call
 
 
 def _decide(

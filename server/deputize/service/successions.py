@@ -7,7 +7,7 @@ from ..protocol.entry import move_entry
 from ..protocol.errors import Code, Refused
 from ..protocol.grant import Grant
 from ..protocol.policy import Policy
-from . import calls
+from . import moves
 from .ports import Tx
 
 MOST = 100
@@ -24,15 +24,15 @@ def carry_over(tx: Tx, older: Grant, newer: Grant, policy: Policy, now: int) -> 
         carried = replace(call, grant_id=newer.grant_id)
         code = _refused(tx, carried, policy, now)
         if code is not None:
-            calls.move(tx, call, State.CANCELLED, now, code, policy_s256=policy.file_s256)
+            moves.move(tx, call, State.CANCELLED, now, code, policy_s256=policy.file_s256)
         elif not tx.carry_call(carried, tx.append(move_entry(carried, grant_id=newer.grant_id), now)):
             raise Refused(Code.CALL_STATE, "A call of this agent moved on meanwhile. Try again.")
 
 
 def _refused(tx: Tx, carried: Call, policy: Policy, now: int) -> Code | None:
     """Say why the grant that the call has now does not allow it; if it does, what was approved is taken from it."""
-    stop = calls.stop_of(tx, carried, policy, now)
+    stop = moves.stop_of(tx, carried, policy, now)
     if stop is not None:
         return stop.refusal.code
-    exhausted = calls.spend(tx, carried, take=carried.state is State.APPROVED)
+    exhausted = moves.spend(tx, carried, take=carried.state is State.APPROVED)
     return exhausted.code if exhausted is not None else None

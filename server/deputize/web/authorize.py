@@ -10,10 +10,12 @@ from ..protocol.redirect import is_local
 from ..protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
 from ..service import authorizations, grants
 from ..service.grants import PageRequest
-from . import oauth, pages, wire
+from . import pages, wire
 from .ask import Ask
 from .authority import digest
-from .parties import parse_form, visitor
+from .oauth import requests
+from .oauth.form import parse_form
+from .oauth.parties import visitor
 from .problems import answer, or_refuse
 
 _GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
@@ -50,7 +52,7 @@ async def _unpushed(ask: Ask) -> Response:
     try:
         form = parse_form(ask.request.url.query)
         asking = await visitor(ask, form)
-        uri = oauth.redirect_uri(form, asking)
+        uri = requests.redirect_uri(form, asking)
         if not (is_local(uri) or uri.startswith("https://")):
             raise Refused(Code.INVALID_REQUEST, "Without a key, codes go to https and to this computer only.")
     except Refused as refused:  # whoever asks, and wherever he wants the answer, it is not theirs
@@ -62,7 +64,7 @@ async def _unpushed(ask: Ask) -> Response:
             raise Refused(
                 Code.INVALID_TARGET, f"Without a key the resource is {policy.mcp}, and nothing else."
             )
-        request_uri = await oauth.store_request(ask, form, asking, uri)
+        request_uri = await requests.store_request(ask, form, asking, uri)
     except Refused as refused:
         if STATUS[refused.refusal.code] >= 500:
             raise

@@ -11,9 +11,10 @@ from ..protocol.canonical import Json, canonicalize, s256, unb64u
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, is_id
 from ..protocol.tool import Executes, is_tool_name
-from ..service import calls
+from ..service import calls, redemptions
 from ..service.approvals import Minted, Verdict
-from ..service.calls import CallRequest, Denied, PageRequest
+from ..service.calls import CallRequest, Denied
+from ..service.moves import PageRequest
 from ..service.ports import Reader, Tx
 from . import wire
 from .ask import Ask
@@ -141,7 +142,7 @@ class Calls:
             raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
         return await self._transact_and_show(
             ask,
-            lambda tx: calls.redeem(
+            lambda tx: redemptions.redeem(
                 tx, token, token.args_s256, by, ask.authority.policy, ask.now, page and page(tx)
             ),
         )
@@ -154,7 +155,7 @@ class Calls:
             raise Refused(Code.INVALID_REQUEST, "`outcome` is `succeeded`, `failed` or `unknown`.")
         call_id = _call_id(ask)
         return await self._transact_and_show(
-            ask, lambda tx: calls.report(tx, call_id, outcome, by, ask.now, page and page(tx))
+            ask, lambda tx: redemptions.report(tx, call_id, outcome, by, ask.now, page and page(tx))
         )
 
     async def _page(self, ask: Ask) -> Callable[[Reader], PageRequest]:

@@ -6,7 +6,7 @@ from ..protocol.call import State
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
 from ..protocol.tool import Executes, Schema
-from ..service import calls
+from ..service import redemptions
 from .authority import Current
 from .problems import or_refuse
 
@@ -24,7 +24,7 @@ class InProcess:
         now = authority.now()
         or_refuse(
             await authority.store.transact(
-                lambda tx: calls.redeem(tx, token, args_s256, Executes.API, authority.policy, now, None)
+                lambda tx: redemptions.redeem(tx, token, args_s256, Executes.API, authority.policy, now, None)
             )
         )
 
@@ -34,7 +34,7 @@ class InProcess:
         now = authority.now()
         or_refuse(
             await authority.store.transact(
-                lambda tx: calls.report(tx, call_id, outcome, Executes.API, now, None)
+                lambda tx: redemptions.report(tx, call_id, outcome, Executes.API, now, None)
             )
         )
 

@@ -2,12 +2,14 @@
 
 from starlette.routing import BaseRoute, Route
 
-from . import accounts, authorize, enrollments, grants, oauth, openapi, operations, pages, record, shim
+from . import accounts, authorize, enrollments, grants, openapi, operations, pages, record, shim
 from .authority import Current
 from .calls import Calls
 from .cors import shared
 from .mcp.answers import resource_metadata_url
 from .mcp.endpoint import Mcp
+from .oauth import metadata, requests, standing
+from .oauth.token import token
 from .operations import Log
 from .problems import Endpoint, oauth_response
 
@@ -27,11 +29,11 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/calls/{call_id}", endpoint(calls.show), methods=["GET"]),
         Route("/mcp", mcp),
         Route("/tools", endpoint(shim.configuration), methods=["GET"]),
-        shared("/token", endpoint(oauth.token, oauth_response), "POST"),
-        shared("/par", endpoint(oauth.push, oauth_response), "POST"),
-        shared("/device_authorization", endpoint(oauth.device_authorization, oauth_response), "POST"),
-        shared("/introspect", endpoint(oauth.introspect, oauth_response), "POST"),
-        shared("/revoke", endpoint(oauth.revoke, oauth_response), "POST"),
+        shared("/token", endpoint(token, oauth_response), "POST"),
+        shared("/par", endpoint(requests.push, oauth_response), "POST"),
+        shared("/device_authorization", endpoint(requests.device_authorization, oauth_response), "POST"),
+        shared("/introspect", endpoint(standing.introspect, oauth_response), "POST"),
+        shared("/revoke", endpoint(standing.revoke, oauth_response), "POST"),
         Route("/authorize", endpoint(authorize.page), methods=["GET"]),
         Route("/authorize/{request_id}/challenge", endpoint(authorize.challenge), methods=["POST"]),
         Route("/authorize/{request_id}/approval", endpoint(authorize.approve), methods=["POST"]),
@@ -63,7 +65,7 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
         Route("/mcp.mjs", endpoint(shim.mcp), methods=["GET"]),
         Route("/log/checkpoint", endpoint(record.checkpoint), methods=["GET"]),
-        shared("/jwks.json", endpoint(oauth.jwks), "GET"),
+        shared("/jwks.json", endpoint(metadata.jwks), "GET"),
         Route("/openapi.json", endpoint(openapi.show), methods=["GET"]),
         Route("/healthz", operations.healthz, methods=["GET"]),
         Route("/readyz", endpoint(operations.readyz), methods=["GET"]),
@@ -77,7 +79,7 @@ def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute
     suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
     mcp = "/" + resource_metadata_url(issuer).split("/", 3)[3]
     return [
-        shared(f"/.well-known/oauth-authorization-server{suffix}", endpoint(oauth.metadata), "GET"),
-        shared(f"/.well-known/oauth-protected-resource{suffix}", endpoint(oauth.resource_metadata), "GET"),
-        shared(mcp, endpoint(oauth.mcp_metadata), "GET"),
+        shared(f"/.well-known/oauth-authorization-server{suffix}", endpoint(metadata.server), "GET"),
+        shared(f"/.well-known/oauth-protected-resource{suffix}", endpoint(metadata.resource), "GET"),
+        shared(mcp, endpoint(metadata.mcp), "GET"),
     ]

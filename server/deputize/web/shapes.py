@@ -15,7 +15,7 @@ from ..protocol.errors import Code
 from ..protocol.grant import GrantState
 from ..protocol.tool import Executes
 from .calls import MAX_DELIVERED
-from .oauth import ACCESS_TOKEN, JWT_TYPE
+from .oauth.exchange import ACCESS_TOKEN, JWT_TYPE
 
 Schema: TypeAlias = dict[str, Json]
 

@@ -9,7 +9,7 @@ from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.rpc import REASONS
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import Executes, is_tool_name
-from ...service import calls, mcp_calls
+from ...service import mcp_calls, redemptions
 from ...service.calls import Denied
 from ...service.mcp_calls import Granted, ToolRequest
 from ..authority import Authority, Current
@@ -147,7 +147,7 @@ class Calling:
         try:
             return or_refuse(
                 await authority.store.transact(
-                    lambda tx: calls.report(tx, call.call_id, outcome, Executes.API, now, None)
+                    lambda tx: redemptions.report(tx, call.call_id, outcome, Executes.API, now, None)
                 )
             )
         except Refused as refused:

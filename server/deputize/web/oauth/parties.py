@@ -1,29 +1,21 @@
 """Who stands before an OAuth endpoint: an attested agent that proves itself, or an API (OAUTH-1, OAUTH-2)."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
-from urllib.parse import parse_qsl
 
-from starlette.datastructures import ImmutableMultiDict
-
-from ..crypto import client_assertion, http_signature, jwt
-from ..crypto.http_signature import Signed
-from ..crypto.keys import thumbprint
-from ..protocol.agent import Agent, Assurance
-from ..protocol.client import AuthMethod, ClientDocument
-from ..protocol.errors import Code, Refused
-from ..protocol.ids import NO_KEY, Jkt
-from ..protocol.jwk import Key
-from ..protocol.request import is_code_challenge
-from ..service.authorizations import Caller
-from ..service.ports import Proof
-from .ask import Ask
+from ...crypto import client_assertion, http_signature, jwt
+from ...crypto.http_signature import Signed
+from ...crypto.keys import thumbprint
+from ...protocol.agent import Agent, Assurance
+from ...protocol.client import AuthMethod, ClientDocument
+from ...protocol.errors import Code, Refused
+from ...protocol.ids import NO_KEY
+from ...protocol.jwk import Key
+from ...service.authorizations import Caller
+from ...service.ports import Proof
+from ..ask import Ask
+from .form import Form, thumbprint_in
 
 NONCE_LIFETIME = 300  # seconds (OAUTH-2)
-_RIGHTS = frozenset({"scope", "authorization_details"})  # who narrows to nothing does not mean everything
-_TARGETS = frozenset({"resource", "audience"})  # the only ones of which there may be several (RFC 8707 §2)
-_SCHEMES = {scheme.lower(): scheme for scheme in ("Basic", "Bearer", "DPoP")}
-Form: TypeAlias = ImmutableMultiDict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,63 +24,6 @@ class Party:
 
     document: ClientDocument
     caller: Caller
-
-
-async def read_form(ask: Ask) -> Form:
-    """Read a form: each parameter once but for targets, and none that is without a value (RFC 6749 §3.2).
-
-    Refused(invalid_request), and for whoever authenticates by an `Authorization` header Refused(invalid_client) with
-    the `scheme` of that (OAUTH-1; RFC 6749 §5.2).
-    """
-    if (
-        ask.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        != "application/x-www-form-urlencoded"
-    ):
-        raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
-    try:
-        form = parse_form((await ask.bytes()).decode("ascii"))
-    except UnicodeDecodeError as error:
-        raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
-    if ask.has("authorization"):
-        if "client_assertion" in form:  # RFC 6749 §2.3
-            raise Refused(Code.INVALID_REQUEST, "Authenticate in one way: send no Authorization header.")
-        scheme = ask.request.headers["authorization"].partition(" ")[0]
-        raise Refused(
-            Code.INVALID_CLIENT,
-            "Authenticate with private_key_jwt: send a client_assertion, and no Authorization header.",
-            scheme=_SCHEMES.get(
-                scheme.lower(), "Basic"
-            ),  # never what was sent: it could be the secret itself
-        )
-    return form
-
-
-def parse_form(text: str) -> Form:
-    """Read the parameters of a form, or of an address, under the same rules (RFC 6749 §3.1, §3.2).
-
-    Refused(invalid_request).
-    """
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
-    except ValueError as error:
-        raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
-    names = [name for name, _ in pairs if name not in _TARGETS]
-    if len(set(names)) != len(names):
-        raise Refused(Code.INVALID_REQUEST, "A parameter is repeated.")
-    return ImmutableMultiDict([(name, value) for name, value in pairs if value or name in _RIGHTS])
-
-
-def check_target(ask: Ask, form: Form, *names: str) -> None:
-    """Refuse, with Refused(invalid_target), to issue anything for use elsewhere (OAUTH-11).
-
-    `names` are the parameters that say where; several values are good if each of them is (RFC 8707 §2).
-    """
-    issuer = ask.authority.policy.site.issuer
-    here = (issuer, f"{issuer}/mcp")
-    if any(value not in here for name in names for value in form.getlist(name)):
-        raise Refused(
-            Code.INVALID_TARGET, f"What is issued here is good at {here[0]} and {here[1]}, and nowhere else."
-        )
 
 
 async def party(ask: Ask, form: Form, since: int = 0, keyless: bool = False) -> Party:
@@ -164,11 +99,10 @@ async def asker(ask: Ask, form: Form) -> Party:
     return proved
 
 
-def thumbprint_in(form: Form) -> Jkt:
-    """Read `dpop_jkt`; Refused(invalid_request)."""
-    if not is_code_challenge(form.get("dpop_jkt", "")):  # a SHA-256 in base64url as well
-        raise Refused(Code.INVALID_REQUEST, "dpop_jkt is the RFC 7638 thumbprint of a key.")
-    return Jkt(form["dpop_jkt"])
+def must_name(asking: Party, grant_type: str) -> None:
+    """Hold an agent to the grant types of its document (OAUTH-13); Refused(unauthorized_client)."""
+    if grant_type not in asking.document.grant_types:
+        raise Refused(Code.UNAUTHORIZED_CLIENT, "The agent's document does not name this grant type.")
 
 
 async def client_alone(ask: Ask, form: Form, keyless: bool = False) -> tuple[Agent, Proof | None]:
