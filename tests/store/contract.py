@@ -658,13 +658,15 @@ class StoreContract:
         assert found.arguments == arguments
 
     def test_the_newest_calls_of_a_user(self, store: Store) -> None:
-        for number in range(5):
-            do(store, methodcaller("add_call", v.call(number, created_at=NOW - number)))
+        asked = [v.call(number, created_at=NOW - number) for number in range(5)]
+        unasked = [v.call(f"read {number}", description=None) for number in range(5)]
+        for pair in zip(asked, unasked, strict=True):
+            for one in pair:
+                do(store, methodcaller("add_call", one))
         do(store, lambda tx: tx.add_call(v.call("his", user_id=v.user_id("bob"))))
-        assert store.read(lambda tx: tx.calls(v.user_id(), 3)) == [
-            v.call(number, created_at=NOW - number) for number in (4, 3, 2)
-        ]
-        assert store.read(lambda tx: tx.calls(v.user_id("nobody"), 3)) == []
+        assert store.read(lambda tx: tx.calls(v.user_id(), True, 3)) == asked[:1:-1]
+        assert store.read(lambda tx: tx.calls(v.user_id(), False, 3)) == unasked[:1:-1]
+        assert store.read(lambda tx: tx.calls(v.user_id("nobody"), True, 3)) == []
 
     def test_call_6_the_newest_call_with_a_key_is_found(self, store: Store) -> None:
         do(store, lambda tx: tx.add_call(v.call(1, created_at=NOW + 9)))

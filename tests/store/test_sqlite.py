@@ -150,13 +150,18 @@ def test_a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(pa
     do(store, methodcaller("add_call", v.call()))
     do(store, methodcaller("append", v.entry(), NOW))
     store.close()
-    sql(path, "DROP INDEX calls_user", "UPDATE alembic_version SET version_num = '0001'")
+    sql(
+        path,
+        "DROP INDEX calls_asked",
+        "DROP INDEX calls_unasked",
+        "UPDATE alembic_version SET version_num = '0001'",
+    )
     store = SqliteStore(path)
-    assert store.read(lambda tx: tx.calls(v.user_id(), 3)) == [v.call()]
+    assert store.read(lambda tx: tx.calls(v.user_id(), True, 3)) == [v.call()]
     assert store.read(lambda tx: tx.head().size) == 1
     store.close()
     assert sql(path, "SELECT version_num FROM alembic_version") == [[(known_versions()[-1],)]]
-    assert sql(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'calls_user'") == [[(1,)]]
+    assert sql(path, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'calls_%asked'") == [[(2,)]]
 
 
 def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:

@@ -50,6 +50,12 @@ async def test_agents_in_pages_use_the_oauth_endpoints(local: Bank, name: str) -
     assert answer.headers["access-control-expose-headers"] == "dpop-nonce, www-authenticate"
 
 
+async def test_options_alone_does_nothing(bank: Bank) -> None:
+    answer = await bank.client().options(f"{ISSUER}/token")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == "POST, OPTIONS"
+
+
 @pytest.mark.parametrize("path", METADATA)
 async def test_and_find_the_metadata_at_the_root(bank: Bank, path: str) -> None:  # OAUTH-12
     client = bank.client()

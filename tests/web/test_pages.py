@@ -65,10 +65,10 @@ class TestHistory:
         await grace.call("get_balance")
         told = await account(grace)
         balance, transfer = told.index("get_balance"), told.index("Send 250.00 EUR to A&lt;b&gt;da\ufffd")
-        assert balance < transfer  # the newest first
-        assert "You were not asked: it is within what you allowed." in told[balance:transfer]
-        assert "You approved it with a passkey." in told[transfer:]
-        assert "Allowed, not done yet." in told[transfer:]
+        assert transfer < balance
+        assert "You were not asked: it is within what you allowed." in told[balance:]
+        assert "You approved it with a passkey." in told[transfer:balance]
+        assert "Allowed, not done yet." in told[transfer:balance]
         assert "Asked for by the agent in a browser of yours." in told[transfer:]
         assert pending["call_id"] in told
         assert '<dd dir="auto">A&lt;b&gt;da\ufffd</dd>' in told
@@ -79,6 +79,14 @@ class TestHistory:
         assert told.count("<dt>to\ufffd</dt>") == 2
         assert "Ada</dd>" in told
         assert "Mallory</dd>" in told
+
+    async def test_many_calls_do_not_hide_what_was_asked(self, grace: Page) -> None:
+        await grace.call("transfer_money", {"amount": 250, "name": "Ada"})
+        for _ in range(21):
+            await grace.call("get_balance")
+        told = await account(grace)
+        assert "Send 250.00 EUR to Ada" in told
+        assert told.count("You were not asked") == 20
 
     async def test_what_ran_out_is_not_called_waiting(self, bank: Bank, grace: Page) -> None:  # CALL-4
         await grace.call("transfer_money", {"amount": 250, "name": "Ada"})

@@ -149,8 +149,8 @@ class Reader(Protocol):
     def call(self, call_id: CallId) -> Call | None:
         """Find a call in any state."""
 
-    def calls(self, user_id: UserId, limit: int) -> list[Call]:
-        """List the newest calls of a user, newest first."""
+    def calls(self, user_id: UserId, asked: bool, limit: int) -> list[Call]:
+        """List the newest calls that a user was asked to approve, or those that he was not, newest first."""
 
     def latest_call(self, match_key: bytes) -> Call | None:
         """Find the newest call with this key (CALL-6)."""

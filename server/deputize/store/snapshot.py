@@ -125,10 +125,10 @@ class Snapshot(Reader):
     def call(self, call_id: CallId) -> Call | None:
         return self._one(CALLS, "call_id = :call_id", call_id=call_id)
 
-    def calls(self, user_id: UserId, limit: int) -> list[Call]:
-        return self._all(
-            CALLS, "user_id = :user_id ORDER BY seq DESC LIMIT :limit", user_id=user_id, limit=limit
-        )
+    def calls(self, user_id: UserId, asked: bool, limit: int) -> list[Call]:
+        described = "IS NOT NULL" if asked else "IS NULL"
+        where = f"user_id = :user_id AND description {described} ORDER BY seq DESC LIMIT :limit"
+        return self._all(CALLS, where, user_id=user_id, limit=limit)
 
     def latest_call(self, match_key: bytes) -> Call | None:
         return self._one(CALLS, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)

@@ -27,7 +27,13 @@ def shared(path: str, endpoint: Callable[[Request], Awaitable[Response]], method
         allow_headers=["authorization", "content-type", "dpop", *_MCP_HEADERS],
         expose_headers=_EXPOSED,
     )
-    return Route(path, endpoint, methods=[method, "OPTIONS"], middleware=[cors])
+
+    async def answer(request: Request) -> Response:
+        if request.method == "OPTIONS":  # and not a page's question, which was answered before
+            return Response(status_code=204, headers={"allow": f"{method}, OPTIONS"})
+        return await endpoint(request)
+
+    return Route(path, answer, methods=[method, "OPTIONS"], middleware=[cors])
 
 
 class SitePages:

@@ -73,7 +73,8 @@ async def account(ask: Ask) -> Response:
         ][:10],
         scopes=policy.scopes,
         credentials=authority.store.read(lambda tx: tx.credentials(user.user_id)),
-        calls=authority.store.read(lambda tx: history(tx, user.user_id, policy, ask.now)),
+        asked=authority.store.read(lambda tx: history(tx, user.user_id, True, policy, ask.now)),
+        unasked=authority.store.read(lambda tx: history(tx, user.user_id, False, policy, ask.now)),
         enrolls_until=user.enrolls_until if ask.now < user.enrolls_until else None,
     )
 

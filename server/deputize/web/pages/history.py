@@ -13,7 +13,7 @@ from ...protocol.tool import plain
 from ...service.ports import Reader
 
 NEWEST = 20
-"""Calls that the page shows."""
+"""Calls of each kind that the page shows."""
 
 _BECAME = {
     State.PENDING: "Waits for your answer.",
@@ -46,9 +46,12 @@ class Done:
     call_id: str
 
 
-def history(tx: Reader, user_id: UserId, policy: Policy, now: int) -> list[Done]:
-    """Tell of the newest calls of a user, newest first."""
-    return [_done(tx, call, policy, now) for call in tx.calls(user_id, NEWEST)]
+def history(tx: Reader, user_id: UserId, asked: bool, policy: Policy, now: int) -> list[Done]:
+    """Tell of the newest calls that a user was asked about, or of the others, newest first.
+
+    Apart, since whoever may call without asking could call so often that the rest is out of sight.
+    """
+    return [_done(tx, call, policy, now) for call in tx.calls(user_id, asked, NEWEST)]
 
 
 def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
