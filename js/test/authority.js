@@ -60,7 +60,10 @@ const tool = (tool) => ({ scopes: [], public: false, approval: 'never', authenti
 
 /** The authority, in memory. What a test wants to be otherwise it sets. */
 export class TestAuthority {
-  #server = createServer((request, response) => void this.#answer(request, response));
+  #server = createServer((request, response) => {
+    response.shouldKeepAlive = false; // Node 20's fetch may throw, out of nowhere, when it gives up a kept connection
+    void this.#answer(request, response);
+  });
   #jtis = new Set();
   issuer = '';
   /** @type {{id: string, name: string} | null} */
