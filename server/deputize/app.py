@@ -97,6 +97,8 @@ class Deputize:
         )
         self._offers = Offers()
         self._mcp = Mcp(self._current, self.log, self._offers)
+        if self._offers.all(self.policy):
+            self._mcp.prepare()
         self._app = self._build(site)
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -147,6 +149,7 @@ class Deputize:
 
         def offer(handler: H) -> H:
             self._offers.handle(self.policy, tool, handler)
+            self._mcp.prepare()
             return handler
 
         return offer

@@ -75,6 +75,13 @@ class Mcp:
         if caller.proofs and not await exchange.ask.authority.store.transact(caller.spend):
             raise Refused.of(USED_PROOF)
 
+    def prepare(self) -> None:
+        """Load what the first message would load otherwise; for a server that is going to get some.
+
+        What is there when a server starts, a garbage collector can be told to leave alone (`gc.freeze`).
+        """
+        _ = self._respond
+
     @cached_property
     def _respond(self) -> Callable[[Exchange], Awaitable[Response]]:
         """Return what answers a message whose sender is known."""
