@@ -236,6 +236,11 @@ def test_an_agent_brings_no_server_with_it() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_an_agent_runs_where_posix_does_not() -> None:
+    code = "import sys; sys.modules['fcntl'] = None; import deputize.agent as a; a.AgentKey.generate(); a.AgentClient"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_both_clients_have_the_same_methods() -> None:
     def methods(client: type) -> dict[str, list[str]]:
         named = inspect.getmembers(client, inspect.isfunction)

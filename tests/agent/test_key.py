@@ -8,9 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP384R1, generate_pri
 
 from deputize.agent import AgentKey
 from deputize.crypto import client_assertion, dpop
-from deputize.crypto.keys import thumbprint
 from deputize.protocol.errors import Refused
-from deputize.protocol.jwk import parse_keys
+from deputize.protocol.jwk import parse_keys, thumbprint
 
 NOW = 1_800_000_000
 

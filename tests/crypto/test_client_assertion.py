@@ -10,10 +10,9 @@ from jwt.algorithms import ECAlgorithm
 
 from deputize.crypto import client_assertion, dpop
 from deputize.crypto.client_assertion import ASSERTION_TYPE
-from deputize.crypto.keys import thumbprint
 from deputize.protocol.canonical import b64u
 from deputize.protocol.errors import Code, Refused
-from deputize.protocol.jwk import Key
+from deputize.protocol.jwk import Key, thumbprint
 from deputize.service.ports import Proof
 
 PRIVATE = generate_private_key(SECP256R1())

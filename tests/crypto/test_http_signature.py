@@ -17,10 +17,9 @@ from tests.crypto.signer import COVERED, jwk_of, sign, thumbprint_of
 
 from deputize.crypto import http_signature
 from deputize.crypto.http_signature import Request, Signed
-from deputize.crypto.keys import thumbprint
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import Jkt
-from deputize.protocol.jwk import Key
+from deputize.protocol.jwk import Key, thumbprint
 from deputize.service.ports import Proof
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "http-signatures.json").read_text())

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from deputize.crypto import jwt, note
-from deputize.crypto.keys import KEPT, LOOK_EVERY, KeyFileError, KeyRing, thumbprint
+from deputize.crypto.keys import KEPT, LOOK_EVERY, KeyFileError, KeyRing
+from deputize.protocol.jwk import thumbprint
 
 NOW = 1_800_000_000
 

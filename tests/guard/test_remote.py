@@ -17,10 +17,10 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from deputize.crypto import dpop
-from deputize.crypto.keys import thumbprint
 from deputize.guard import Guard, HttpRedeemer
 from deputize.protocol.call import State
 from deputize.protocol.errors import STATUS, Code, Refused
+from deputize.protocol.jwk import thumbprint
 from deputize.protocol.token import CallToken
 
 from .conftest import AUDIENCE, KEY, KID, TRANSFER, Authority, decorated, served, site_of, text_of

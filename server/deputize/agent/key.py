@@ -14,9 +14,9 @@ from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from ..crypto import client_assertion, dpop, jwt
-from ..crypto.keys import thumbprint
 from ..protocol.canonical import Json, b64u
 from ..protocol.ids import Jkt
+from ..protocol.jwk import thumbprint
 from .private import create_private
 
 

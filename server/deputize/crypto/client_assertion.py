@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 
 from ..protocol.errors import Code, Refused
-from ..protocol.jwk import Key
+from ..protocol.jwk import Key, thumbprint
 from ..service.ports import Proof
 from . import jwt
-from .keys import thumbprint
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TYP = "client-authentication+jwt"

@@ -11,9 +11,9 @@ from jwt.algorithms import ECAlgorithm
 from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
+from ..protocol.jwk import thumbprint
 from ..service.ports import Proof
 from . import jwt
-from .keys import thumbprint
 
 TYP = "dpop+jwt"
 WINDOW = 30

@@ -19,10 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ..protocol.canonical import unb64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
-from ..protocol.jwk import Key
+from ..protocol.jwk import Key, thumbprint
 from ..service.ports import Proof
 from . import jwt
-from .keys import thumbprint
 
 TAG = "web-bot-auth"
 WINDOW = 30

@@ -1,11 +1,10 @@
 """The authority's own keys, in one private file: for its tokens, for the record, and for what it seals."""
 
 import fcntl
-import hashlib
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from ..protocol.canonical import Json, b64u, unb64u
-from ..protocol.ids import Jkt
+from ..protocol.jwk import thumbprint
 
 KEPT = 24 * 3600
 """Seconds that a signing key stays in the JWKS after another has taken its place; no token lives as long."""
@@ -32,17 +31,6 @@ LOOK_EVERY = 1.0
 """Seconds between looks at the file."""
 
 _BYTES = 32  # of an Ed25519 key, and of the secret
-_REQUIRED = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
-
-
-def thumbprint(jwk: Mapping[str, Json]) -> Jkt:
-    """Return the SHA-256 thumbprint of a key (RFC 7638), base64url; ValueError for what is no public key."""
-    kind = jwk.get("kty")
-    required = _REQUIRED.get(kind) if isinstance(kind, str) else None
-    if required is None or not all(isinstance(jwk.get(name), str) for name in required):
-        raise ValueError("not a JWK of an EC, OKP or RSA key")
-    members = {name: jwk[name] for name in required}
-    return Jkt(b64u(hashlib.sha256(orjson.dumps(members, option=orjson.OPT_SORT_KEYS)).digest()))
 
 
 class KeyFileError(Exception):

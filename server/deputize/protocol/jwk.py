@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .canonical import Json, unb64u
+from .canonical import Json, canonicalize, s256, unb64u
+from .ids import Jkt
 
 MAX_KEYS = 10
 
+_REQUIRED = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})  # of any kind of key
 _ES256 = ("ES256", "ecdsa-p256-sha256")  # as JOSE names it, and as RFC 9421 does
 _ED25519 = ("Ed25519", "EdDSA", "ed25519")
@@ -32,6 +34,16 @@ class Key:
         if self.y is None:
             return {"kty": "OKP", "crv": "Ed25519", "x": self.x}
         return {"kty": "EC", "crv": "P-256", "x": self.x, "y": self.y}
+
+
+def thumbprint(jwk: Mapping[str, Json]) -> Jkt:
+    """Return the SHA-256 thumbprint of a key (RFC 7638), base64url; ValueError for what is no public key."""
+    kind = jwk.get("kty")
+    required = _REQUIRED.get(kind) if isinstance(kind, str) else None
+    if required is None or not all(isinstance(jwk.get(name), str) for name in required):
+        raise ValueError("not a JWK of an EC, OKP or RSA key")
+    members: dict[str, Json] = {name: jwk[name] for name in required}
+    return Jkt(s256(canonicalize(members)))
 
 
 def parse_keys(jwks: Json) -> tuple[Key, ...]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 
 from ..crypto import jwt, note
-from ..crypto.keys import KeyRing, thumbprint
+from ..crypto.keys import KeyRing
 from ..crypto.sealed import Sealer
 from ..crypto.webauthn import Ceremonies
 from ..protocol.call import Call
 from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
+from ..protocol.jwk import thumbprint
 from ..protocol.policy import Policy
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from ...crypto import client_assertion, http_signature, jwt
 from ...crypto.http_signature import Signed
-from ...crypto.keys import thumbprint
 from ...protocol.agent import Agent, Assurance
 from ...protocol.client import AuthMethod, ClientDocument
 from ...protocol.errors import Code, Refused
 from ...protocol.ids import NO_KEY
-from ...protocol.jwk import Key
+from ...protocol.jwk import Key, thumbprint
 from ...service.authorizations import Caller
 from ...service.ports import Proof
 from ..ask import Ask
