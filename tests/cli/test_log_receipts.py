@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from deputize import settings
 from deputize.cli import app
-from deputize.protocol.entry import Entry
+from deputize.protocol.entry import Entry, Kind
+from deputize.protocol.errors import Code
 from deputize.service import record
 from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
@@ -77,6 +78,17 @@ def test_who_did_it_who_let_them_and_who_saw_it(calls: dict[str, str]) -> None:
     )
     kinds = [line.split()[2] for line in lines[6:]]
     assert kinds == ["grant.requested", "grant.active", "call.pending", "call.approved"]
+
+
+@pytest.mark.parametrize("kind", [Kind.REDEMPTION_REFUSED, Kind.CALL_REFUSED, Kind.APPROVAL_REFUSED])
+def test_what_is_refused_afterwards_is_not_what_became_of_it(calls: dict[str, str], kind: Kind) -> None:
+    """GUARD-3, CALL-6: whoever sends a call token twice, or asks for the same again, rewrites nothing."""
+    with closing(SqliteStore(Path("var/deputize.db"))) as store:
+        late = Entry(kind, {"call_id": calls["approved"], "code": Code.CALL_REDEEMED})
+        asyncio.run(store.transact(lambda tx: tx.append(late, 1_800_000_009)))
+    told = shown(calls["approved"])
+    assert told.startswith("what          transfer_money: approved\n")
+    assert f"{kind} " in told
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from deputize.cli.out import fail, show, when
 from deputize.cli.policy import PolicyPath, read_policy
 from deputize.crypto import note
 from deputize.crypto.note import NoteError, Verifier, open_note
+from deputize.protocol.call import State
 from deputize.protocol.canonical import Json, parse
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import commitment
@@ -34,6 +35,7 @@ About = Annotated[
     ),
 ]
 _VAR, _POLICY = Path("var"), Path("deputize.toml")
+_STATES = frozenset(f"call.{state}" for state in State)
 
 
 @log.command()
@@ -159,7 +161,8 @@ def show_key(data: Data = _VAR, policy: PolicyPath = _POLICY) -> None:
 def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]]:
     """Answer the questions about a call: what became of it, who did it, who let them, and who saw it."""
     moves = [entry for entry in entries if "call_id" in entry]
-    arrival, last = moves[0], moves[-1]
+    # What was refused afterwards, such as a call token that came twice, changed nothing.
+    arrival, last = moves[0], ([move for move in moves if move["kind"] in _STATES] or moves)[-1]
     found = tx.user(UserId(str(arrival.get("sub"))))
     user = found.name if found else "somebody unknown"
     because = f", {last['code']}" if "code" in last else ""
@@ -183,10 +186,6 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
 
 def _time(entry: Mapping[str, Json]) -> str:
     return when(int(str(entry["t"])))
-
-
-def _because(entry: Mapping[str, Json]) -> str:
-    return f": {entry['code']}" if "code" in entry else ""
 
 
 def _row(entry: dict[str, Json], about: str) -> list[str]:

@@ -63,12 +63,10 @@ class Receipt:
         """Tell whether the opening is what the entries commit to; one of them has to."""
         if self.opening is None:
             return False
-        committed = [told["args_commitment"] for told in self._all() if "args_commitment" in told]
+        all_told = [entry.told() for entry in self.entries]
+        committed = [told["args_commitment"] for told in all_told if "args_commitment" in told]
         opened = commitment(self.opening.salt, canonicalize(self.opening.arguments))
         return bool(committed) and all(each == opened for each in committed)
-
-    def _all(self) -> list[dict[str, Json]]:
-        return [entry.told() for entry in self.entries]
 
     def to_json(self) -> dict[str, Json]:
         """Write it."""

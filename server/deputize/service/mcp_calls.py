@@ -162,8 +162,10 @@ def call(
         facts = {
             "call_id": draft.call_id,
             "sub": draft.user_id,
+            "client_id": draft.client_id,
             "grant_id": draft.grant_id,
             "tool": draft.tool,
+            **_by(request.caller),
         }
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts), now)
         return Denied(draft.call_id, refusal)

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ CHAIN = "dev.deputize/call"
 LEGACY, MODERN = "legacy", "2026-07-28"
 ALL = "account:read payments:write account:admin"
 TRANSFER: dict[str, Json] = {"amount": 250, "name": "Ada"}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading certificates takes longer than most tests
 POLICY = """
 [site]
@@ -297,19 +298,25 @@ def mounted(deputize: Deputize, ledger: Ledger) -> Starlette:
     return Starlette(routes=routes, lifespan=deputize.lifespan)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBank]:
-    """Serve one bank for the tests of a module: each has users of its own."""
-    keys = {client_id: new_key() for client_id in (HELPER, ERRAND)}
+@contextmanager
+def serving(folder: Path, *clients: str, policy: str = POLICY) -> Iterator[LiveBank]:
+    """Serve a bank that has registered these agents, on a port of its own."""
+    keys = {client_id: new_key() for client_id in clients}
     clock, ledger, made = Clock(), Ledger(), []
 
     def app(port: int) -> Starlette:
-        deputize = build(port, tmp_path_factory.mktemp("bank"), keys, clock, ledger)
-        made.append(deputize)
-        return mounted(deputize, ledger)
+        made.append(build(port, folder, keys, clock, ledger, policy))
+        return mounted(made[0], ledger)
 
-    with Site(app) as _:
+    with Site(app):
         yield LiveBank(made[0], httpx2.AsyncClient(verify=NO_TLS), clock, keys=keys, ledger=ledger)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBank]:
+    """Serve one bank for the tests of a module: each has users of its own."""
+    with serving(tmp_path_factory.mktemp("bank"), HELPER, ERRAND) as served:
+        yield served
 
 
 @pytest.fixture

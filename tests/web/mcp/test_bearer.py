@@ -8,35 +8,30 @@ import pytest
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from starlette.applications import Starlette
-from tests.web.agents import ERRAND, HELPER, new_key
+from tests.web.agents import ERRAND, HELPER
 from tests.web.apps import App, Home, home
-from tests.web.conftest import Clock
 from tests.web.mcp.conftest import (
     ANNOTATION,
     CHAIN,
     EVIDENCE,
     LEGACY,
+    LIST,
     MODERN,
     NO_TLS,
     POLICY,
     TRANSFER,
     Deputy,
-    Ledger,
     LiveBank,
-    build,
-    mounted,
     refused,
+    serving,
 )
 from tests.web.mcp.test_callers import call, code
 
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
-from deputize.testing.server import Site
 
 pytestmark = pytest.mark.anyio
 
-LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 BEGIN = {"jsonrpc": "2.0", "id": 1, "method": "approval/enroll/begin"}
 SCOPES = "account:read payments:write"
 MORE = """
@@ -61,16 +56,9 @@ def there() -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, there: Home) -> Iterator[LiveBank]:
     """Serve a bank that takes apps without keys."""
-    keys = {client_id: new_key() for client_id in (HELPER, ERRAND)}
-    clock, ledger, made = Clock(), Ledger(), []
-
-    def app(port: int) -> Starlette:
-        policy = POLICY + MORE.replace("HOME", there.origin)
-        made.append(build(port, tmp_path_factory.mktemp("bank"), keys, clock, ledger, policy))
-        return mounted(made[0], ledger)
-
-    with Site(app):
-        yield LiveBank(made[0], httpx2.AsyncClient(verify=NO_TLS), clock, keys=keys, ledger=ledger)
+    folder, policy = tmp_path_factory.mktemp("bank"), POLICY + MORE.replace("HOME", there.origin)
+    with serving(folder, HELPER, ERRAND, policy=policy) as served:
+        yield served
 
 
 @pytest.fixture

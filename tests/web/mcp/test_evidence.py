@@ -305,6 +305,7 @@ class TestRecord:
         entry = live.last()
         assert (entry["kind"], entry["code"]) == ("approval.refused", "argument_hash_mismatch")
         assert entry["challenge_id"] == envelope["challengeId"]
+        assert (entry["client_id"], entry["via"]) == (deputy.agent.client_id, "mcp")
         assert entry["call_id"] == caught.value.error.data["call_id"]  # type: ignore[attr-defined]  # an MCPError
 
     async def test_an_approval_is_in_the_result(self, live: LiveBank, deputy: Deputy) -> None:

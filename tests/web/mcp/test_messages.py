@@ -10,14 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.web.mcp.conftest import MODERN, Deputy, LiveBank
+from tests.web.mcp.conftest import LIST, MODERN, Deputy, LiveBank
 
 from deputize.app import Deputize
 from deputize.settings import loads as load_policy
 
 pytestmark = pytest.mark.anyio
-
-LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
 @pytest.fixture

@@ -9,43 +9,31 @@ import pytest
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from starlette.applications import Starlette
-from tests.web.agents import HELPER, Client, new_key
-from tests.web.conftest import Clock
+from tests.web.agents import HELPER, Client
 from tests.web.mcp.conftest import (
     CHAIN,
-    NO_TLS,
+    LIST,
     POLICY,
     TRANSFER,
     Deputy,
-    Ledger,
     LiveBank,
-    build,
     mounted,
+    serving,
 )
 
 from deputize import settings
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
-from deputize.testing.server import Site
 
 pytestmark = pytest.mark.anyio
-
-LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBank]:
     """Serve a bank that belongs to one person."""
-    clock, ledger, made = Clock(), Ledger(), []
-
-    def app(port: int) -> Starlette:
-        policy = POLICY + '[mcp]\nsingle_user = "ada"\n'
-        made.append(build(port, tmp_path_factory.mktemp("bank"), {HELPER: new_key()}, clock, ledger, policy))
-        return mounted(made[0], ledger)
-
-    with Site(app):
-        yield LiveBank(made[0], httpx2.AsyncClient(verify=NO_TLS), clock, ledger=ledger)
+    folder, policy = tmp_path_factory.mktemp("bank"), POLICY + '[mcp]\nsingle_user = "ada"\n'
+    with serving(folder, HELPER, policy=policy) as served:
+        yield served
 
 
 @pytest.fixture

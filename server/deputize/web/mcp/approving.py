@@ -16,7 +16,7 @@ from .offers import Offers
 
 @dataclass(frozen=True, slots=True)
 class Approving:
-    """The methods of one authority. Each takes an exchange and returns a result, or raises Refused."""
+    """The methods, for what is offered. Each takes an exchange and returns a result, or raises Refused."""
 
     offers: Offers
 
