@@ -466,6 +466,7 @@ class TestKey:
     async def test_with_the_same_key_the_newer_one_stands(self, ada: Page, app: App, bound: Client) -> None:
         older = bound.tokens["access_token"]
         await self.collect(bound, app, (await app.asks(ada))["code"])
+        assert app.bank.last()["kind"] == "grant.superseded"
         assert (await over_mcp(bound)).status_code == 200
         bound.tokens["access_token"] = older
         assert (await over_mcp(bound)).status_code == 401

@@ -220,7 +220,7 @@ def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) ->
     if grant.bearer and caller.proof is not None:  # BEARER-7
         older = tx.active_grant(grant.user_id, grant.client_id, caller.jkt)
         if older is not None:
-            grants.revoke_grant(tx, older, now, superseded_by=grant.grant_id)
+            grants.supersede(tx, older, grant, now)
         if not tx.bind_grant(grant.grant_id, caller.jkt):
             raise Refused.of(_BAD_CODE)
         grant = replace(grant, jkt=caller.jkt)

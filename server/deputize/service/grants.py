@@ -203,8 +203,8 @@ def consent(
         tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
         return refusal
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
-    if older is not None and tx.move_grant(older.grant_id, GrantState.SUPERSEDED, now):
-        tx.append(_entry(Kind.GRANT_SUPERSEDED, older, superseded_by=grant.grant_id), now)
+    if older is not None:
+        supersede(tx, older, grant, now)
     active = replace(grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown), auth_time=now)
     if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, now, active.expires_at):
         raise Refused.of(_NO_GRANT)
@@ -311,6 +311,12 @@ def revoke_grant(tx: Tx, grant: Grant, now: int, **facts: object) -> None:
     """Revoke a grant and say so in the record; one that has ended already stays as it is."""
     if tx.move_grant(grant.grant_id, GrantState.REVOKED, now):
         tx.append(_entry(Kind.GRANT_REVOKED, grant, **facts), now)
+
+
+def supersede(tx: Tx, older: Grant, newer: Grant, now: int) -> None:
+    """End a grant whose place a newer one of the same agent and key takes, and say so in the record (GRANT-3)."""
+    if tx.move_grant(older.grant_id, GrantState.SUPERSEDED, now):
+        tx.append(_entry(Kind.GRANT_SUPERSEDED, older, superseded_by=newer.grant_id), now)
 
 
 def requested_entry(grant: Grant) -> Entry:
