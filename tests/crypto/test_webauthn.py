@@ -181,7 +181,7 @@ def test_a_right_ceremony_is_accepted(authenticator: Authenticator) -> None:
     assert registration.sign_count == 7
     credential = replace(authenticator.credential(), public_key=registration.public_key)
     got = CEREMONIES.assertion(authenticator.get(), CHALLENGE, credential, HANDLE)
-    assert got == Assertion(registration.credential_id, 7)
+    assert got == Assertion(credential, 7)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 2**32 - 1])

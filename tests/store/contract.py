@@ -287,13 +287,23 @@ class StoreContract:
     ) -> None:
         one = v.credential(sign_count=stored)
         do(store, lambda tx: tx.add_credential(one))
-        assert do(store, lambda tx: tx.advance_counter(one.credential_id, presented)) is moves
+        assert do(store, lambda tx: tx.advance_counter(one, presented)) is moves
         found = store.read(lambda tx: tx.credential(one.credential_id))
         assert found is not None
         assert found.sign_count == (presented if moves else stored)
 
     def test_the_counter_of_no_credential_does_not_move(self, store: Store) -> None:
-        assert not do(store, lambda tx: tx.advance_counter(v.credential().credential_id, 1))
+        assert not do(store, lambda tx: tx.advance_counter(v.credential(), 1))
+
+    @pytest.mark.parametrize(
+        "other", [{"public_key": b"another"}, {"user_id": v.user_id("bob")}, {"active": False}]
+    )
+    def test_appr_8_the_counter_is_that_of_one_key_of_one_user(
+        self, store: Store, other: dict[str, Any]
+    ) -> None:
+        do(store, lambda tx: tx.add_credential(v.credential(**other)))
+        assert not do(store, lambda tx: tx.advance_counter(v.credential(), 1))
+        assert store.read(lambda tx: tx.credential(v.credential().credential_id)) == v.credential(**other)
 
     def test_a_credential_is_removed_by_its_user(self, store: Store) -> None:
         one = v.credential()
@@ -600,23 +610,25 @@ class StoreContract:
 
     def test_a_challenge_is_consumed_once(self, store: Store) -> None:
         do(store, lambda tx: tx.add_challenge(v.challenge()))
-        assert do(store, lambda tx: tx.consume_challenge(v.challenge_id(), NOW + 59))
-        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id(), NOW + 59))
-        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id("none"), NOW))
+        another = v.challenge(nonce=v.digest("another under its id"))  # APPR-8
+        assert not do(store, lambda tx: tx.consume_challenge(another, NOW + 59))
+        assert do(store, lambda tx: tx.consume_challenge(v.challenge(), NOW + 59))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge(), NOW + 59))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge("none"), NOW))
         found = store.read(lambda tx: tx.challenge(v.challenge_id()))
         assert found == v.challenge(consumed_at=NOW + 59)
 
     def test_token_5_a_challenge_is_over_at_its_second(self, store: Store) -> None:
         do(store, lambda tx: tx.add_challenge(v.challenge()))
-        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id(), NOW + 60))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge(), NOW + 60))
 
     def test_appr_4_five_failures_close_a_challenge(self, store: Store) -> None:
         for name, failures in (("open", MAX_ATTEMPTS - 1), ("closed", MAX_ATTEMPTS)):
             do(store, methodcaller("add_challenge", v.challenge(name)))
             for _ in range(failures):
                 do(store, methodcaller("fail_challenge", v.challenge_id(name)))
-        assert do(store, lambda tx: tx.consume_challenge(v.challenge_id("open"), NOW))
-        assert not do(store, lambda tx: tx.consume_challenge(v.challenge_id("closed"), NOW))
+        assert do(store, lambda tx: tx.consume_challenge(v.challenge("open"), NOW))
+        assert not do(store, lambda tx: tx.consume_challenge(v.challenge("closed"), NOW))
         closed = store.read(lambda tx: tx.challenge(v.challenge_id("closed")))
         assert closed == v.challenge("closed", attempts=MAX_ATTEMPTS)
 

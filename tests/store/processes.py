@@ -34,7 +34,7 @@ def race(tx: Tx, number: int) -> dict[str, bool]:
     """Try to win, each for the only time, what round `number` is about; tell what was won."""
     approved = v.call(number)
     return {
-        "consume_challenge": tx.consume_challenge(v.challenge_id(number), NOW),
+        "consume_challenge": tx.consume_challenge(v.challenge(number), NOW),
         "use_proof": tx.use_proof(v.proof(number)),
         "move_call": tx.move_call(approved, State.REDEEMED, NOW, tx.append(v.entry(number), NOW)),
         "take": tx.take(v.grant_id(number), Use("calls", 1, 1)),

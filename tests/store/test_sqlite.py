@@ -253,7 +253,7 @@ def test_in_one_batch_a_failure_undoes_itself_only(store: Store) -> None:
 
 def test_in_one_batch_each_sees_what_came_before_it(store: Store) -> None:
     do(store, lambda tx: tx.add_challenge(v.challenge()))
-    consume = [lambda tx: tx.consume_challenge(v.challenge_id(), NOW)] * 8
+    consume = [lambda tx: tx.consume_challenge(v.challenge(), NOW)] * 8
     assert do_all(store, consume) == [True] + [False] * 7
 
 

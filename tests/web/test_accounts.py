@@ -339,7 +339,7 @@ async def test_a_key_that_comes_while_a_confirmation_is_checked_is_not_confirmed
     monkeypatch.setattr(store, "transact", after_the_thief)
     path = f"/credentials/{added['credential_id']}/approval"
     answer = await grace.send("POST", path, grace.evidence(added), page=False)
-    assert answer.json()["code"] == "no_pending_enrollment"
+    assert answer.json()["code"] == "challenge_unknown"  # APPR-8: it names the key that it was over
     assert bank.last()["kind"] == "credential.refused"
     grace.authenticator = thief
     assert (await grace.sign_in()).json()["code"] == "unknown_credential"

@@ -89,7 +89,7 @@ class Ceremonies:
             raise Refused(
                 Code.SIGNATURE_VERIFICATION_FAILED, "The passkey's answer could not be verified. Try again."
             ) from error
-        return Assertion(credential.credential_id, parsed.sign_count)
+        return Assertion(credential, parsed.sign_count)
 
     def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
         """Verify what `create()` answered (WebAuthn L3 §7.1); else Refused(verification_failed).

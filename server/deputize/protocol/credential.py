@@ -50,6 +50,11 @@ class Credential:
     created_at: int
     active: bool
 
+    def is_(self, other: "Credential") -> bool:
+        """Tell whether the other is this user's same key, as usable; ids are the authenticator's to choose."""
+        one, two = ((c.user_id, c.public_key, c.active) for c in (self, other))
+        return one == two
+
     def satisfies(self, wanted: AuthenticatorClass) -> bool:
         """Tell whether a tool that wants this class may be approved with it (CRED-6)."""
         return wanted is AuthenticatorClass.PLATFORM or bool(self.transports & _ROAMING)

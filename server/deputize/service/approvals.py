@@ -5,9 +5,9 @@ the transaction, so that a forged assertion cannot burn the user's challenge (AP
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..protocol.canonical import Json, action_hash
+from ..protocol.canonical import Json, action_hash, canonicalize
 from ..protocol.challenge import CALL_CHALLENGE_LIFETIME, NONCE_BYTES, Challenge, Purpose
 from ..protocol.credential import AuthenticatorClass, Credential, counter_moves
 from ..protocol.entry import Entry, evidence_s256
@@ -40,14 +40,29 @@ class Action:
     owner: UserId
     page_jkt: Jkt | None
 
+    def is_(self, other: "Action") -> bool:
+        """Tell whether the other is this very action; in Python `1 == True`, so arguments go by their bytes."""
+        same = replace(self, arguments=None) == replace(other, arguments=None)
+        return same and canonicalize(self.arguments) == canonicalize(other.arguments)
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """An assertion that passed every check but the ones that only a transaction can make."""
+    """An assertion that passed every check but the ones that only a transaction can make.
 
-    challenge_id: ChallengeId
+    It names what it is over: the action and the challenge as they were read. Who acts on it holds that against what is
+    there by then (APPR-8).
+    """
+
+    action: Action
+    challenge: Challenge
     assertion: Assertion
     evidence_s256: str | None
+
+    @property
+    def challenge_id(self) -> ChallengeId:
+        """Return the id of the challenge."""
+        return self.challenge.challenge_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,31 +153,42 @@ def check(
             raise Refused(Code.ARGUMENT_HASH_MISMATCH, "What was approved is not what was asked for.")
     except Refused as refused:
         return Rejected(refused.refusal, challenge.challenge_id if challenge else None, digest)
-    return Verified(challenge.challenge_id, assertion, digest)
+    return Verified(action, challenge, assertion, digest)
 
 
-def conclude(tx: Tx, verdict: Verdict, now: int) -> Refusal | None:
+def conclude(tx: Tx, verdict: Verdict, action: Action, now: int) -> Refusal | None:
     """Steps 13 and 14 in the transaction that acts on the approval: consume once, store the counter.
 
-    A verdict that was a no is counted against its challenge here.
+    `action` is what is about to be done, as this transaction reads it: a verdict over another one is none (APPR-8). A
+    verdict that was a no is counted against its challenge here.
     """
     if isinstance(verdict, Rejected):
         if verdict.challenge_id is not None and verdict.refusal.code in _COUNTED:
             tx.fail_challenge(verdict.challenge_id)
         return verdict.refusal
-    if not tx.consume_challenge(
-        verdict.challenge_id, now
-    ):  # another one was quicker, or it ran out meanwhile
+    if not verdict.action.is_(action):
+        return _NO_CHALLENGE
+    if not tx.consume_challenge(verdict.challenge, now):  # another was quicker, or it ran out meanwhile
         challenge = tx.challenge(verdict.challenge_id)
-        gone = challenge.closed(now) if challenge is not None else None
-        return gone or Refusal(
-            Code.CHALLENGE_UNKNOWN, "There is no such challenge any more. Start again to get one."
-        )
-    if not tx.advance_counter(verdict.assertion.credential_id, verdict.assertion.sign_count):
-        return Refusal(
-            Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
-        )
-    return None
+        return (challenge.closed(now) if challenge is not None else None) or _NO_CHALLENGE
+    return advance(tx, verdict.assertion)
+
+
+def advance(tx: Tx, assertion: Assertion) -> Refusal | None:
+    """Store the counter of a passkey that is still the one that was verified (APPR-7, APPR-8)."""
+    if tx.advance_counter(assertion.credential, assertion.sign_count):
+        return None
+    there = tx.credential(assertion.credential_id)
+    if there is None or not there.is_(assertion.credential):
+        return Refusal(Code.UNKNOWN_CREDENTIAL, "This passkey was removed meanwhile.")
+    return Refusal(
+        Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
+    )
+
+
+_NO_CHALLENGE = Refusal(
+    Code.CHALLENGE_UNKNOWN, "What was confirmed is not what is asked any more. Start again to see what is."
+)
 
 
 def refused_entry(kind: str, verdict: Verdict, refusal: Refusal, **facts: object) -> Entry:

@@ -77,7 +77,10 @@ def show(
     tx: Tx, request: AuthorizationRequest, user_id: UserId, policy: Policy, random: Random, now: int
 ) -> Grant | Refusal:
     """Turn a request into the grant that the page shows to this user; looking twice shows the same one (OAUTH-4)."""
-    user = tx.user(user_id)
+    user, found = tx.user(user_id), tx.request(request.request_id)
+    if found is None:
+        return _GONE
+    request = found  # as it is by now: another worker may have shown it since it was read
     if request.status is not Status.REQUESTED or now >= request.expires_at or user is None:
         return _GONE
     if request.unproven and not policy.bearer:  # BEARER-5

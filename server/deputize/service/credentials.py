@@ -83,7 +83,7 @@ def begin_sign_up(tx: Tx, name: str, random: Random, now: int) -> tuple[Challeng
 
 def finish_sign_up(tx: Tx, challenge: Challenge, registration: Registration, now: int) -> User | Refusal:
     """Create the user with the first credential."""
-    if not tx.consume_challenge(challenge.challenge_id, now):
+    if not tx.consume_challenge(challenge, now):
         return _GONE
     user_id, handle, name = challenge.subject.split(" ", 2)
     user = User(UserId(user_id), name, bytes.fromhex(handle), now)
@@ -132,12 +132,10 @@ def finish_sign_in(
     tx: Tx, challenge: Challenge, user: User, assertion: Assertion, now: int
 ) -> Refusal | None:
     """Consume the challenge and store the counter; the caller opens the session in the same transaction."""
-    if not tx.consume_challenge(challenge.challenge_id, now):
+    if not tx.consume_challenge(challenge, now):
         return Refusal(Code.CHALLENGE_CONSUMED, "This sign-in ran out or was used already. Start again.")
-    if not tx.advance_counter(assertion.credential_id, assertion.sign_count):
-        return Refusal(
-            Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
-        )
+    if refusal := approvals.advance(tx, assertion):
+        return refusal
     tx.append(
         Entry(Kind.USER_SIGNED_IN, {"sub": user.user_id, "credential_id": assertion.credential_id}), now
     )
@@ -193,7 +191,7 @@ def finish_enrollment(
     now: int,
 ) -> Enrolled | Refusal:
     """Store the new credential: usable at once where it is the first, else after an existing one confirmed it."""
-    if not tx.consume_challenge(challenge.challenge_id, now):
+    if not tx.consume_challenge(challenge, now):
         return _GONE
     basis, _, secret = challenge.subject.partition(" ")
     user_id = tx.consume_recovery(bytes.fromhex(secret), now) if basis == Basis.RECOVERY else challenge.owner
@@ -243,19 +241,22 @@ def check_addition(
     verifier: CeremonyVerifier,
     server_id: str,
     now: int,
-) -> tuple[Credential, Verdict]:
+) -> Verdict:
     """Verify on a snapshot that an existing credential confirms a pending one; Refused if none is pending."""
-    credential = reader.credential(CredentialId(credential_id))
-    if credential is None or credential.active or credential.user_id != user_id:
+    credential = _pending(reader, user_id, credential_id)
+    if credential is None:
         raise Refused.of(_GONE)
-    return credential, approvals.check(
-        reader, enrollment_action(credential), evidence, verifier, server_id, now
-    )
+    return approvals.check(reader, enrollment_action(credential), evidence, verifier, server_id, now)
 
 
-def approve_addition(tx: Tx, credential: Credential, verdict: Verdict, now: int) -> Credential | Refusal:
+def approve_addition(
+    tx: Tx, user_id: UserId, credential_id: str, verdict: Verdict, now: int
+) -> Credential | Refusal:
     """Make a pending credential usable, or record why not."""
-    refusal = approvals.conclude(tx, verdict, now)
+    credential = _pending(tx, user_id, credential_id)
+    if credential is None:
+        return _GONE
+    refusal = approvals.conclude(tx, verdict, enrollment_action(credential), now)
     if refusal is None and not tx.activate_credential(credential):
         refusal = _GONE
     if refusal is not None:
@@ -265,6 +266,12 @@ def approve_addition(tx: Tx, credential: Credential, verdict: Verdict, now: int)
     assert isinstance(verdict, Verified)
     tx.append(added_entry(credential, Basis.ANOTHER, verdict), now)
     return replace(credential, active=True)
+
+
+def _pending(reader: Reader, user_id: UserId, credential_id: str) -> Credential | None:
+    credential = reader.credential(CredentialId(credential_id))
+    waits = credential is not None and not credential.active and credential.user_id == user_id
+    return credential if waits else None
 
 
 def remove_credential(tx: Tx, user_id: UserId, credential_id: str, now: int) -> Refusal | None:

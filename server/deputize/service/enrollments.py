@@ -63,7 +63,7 @@ def check_window(
 
 def open_window(tx: Tx, user_id: UserId, verdict: Verdict, now: int) -> int | Refusal:
     """Open the window and return the second at which it closes, or record why not (CRED-7)."""
-    if refusal := approvals.conclude(tx, verdict, now):
+    if refusal := approvals.conclude(tx, verdict, _window(user_id), now):
         tx.append(approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, refusal, sub=user_id), now)
         return refusal
     until = now + WINDOW_LIFETIME
@@ -98,7 +98,7 @@ def begin(tx: Tx, caller: Caller, random: Random, now: int) -> Begun | Refusal:
         random(NONCE_BYTES),
         b"",
         "",
-        caller.delegation.grant_id if caller.delegation else "",
+        _subject(caller, user),
         user.user_id,
         None,
         min(until, now + ENROLLMENT_LIFETIME),
@@ -125,7 +125,10 @@ def finish(
     found = tx.credential(made.credential_id)
     if found is not None and (found.active or found.user_id != caller.user_id):  # CRED-4
         return _refused(tx, caller, _TAKEN, now)
-    if not tx.consume_challenge(challenge.challenge_id, now):
+    user = tx.user(caller.user_id)
+    if user is None or challenge.subject != _subject(caller, user):  # begun in another window (APPR-8)
+        return _refused(tx, caller, _NONE_PENDING, now)
+    if not tx.consume_challenge(challenge, now):
         return _refused(tx, caller, _NONE_PENDING, now)
     if caller.delegation and not tx.close_enrollment(caller.user_id, now):  # CRED-7
         return _refused(tx, caller, _NONE_PENDING, now)
@@ -148,6 +151,11 @@ def _challenge_id(caller: Caller) -> ChallengeId:
     grant_id = caller.delegation.grant_id if caller.delegation else ""
     name = f"{Purpose.MCP_ENROLLMENT} {caller.user_id} {grant_id}"
     return ChallengeId(make_id("chl", hashlib.sha256(name.encode()).digest()))
+
+
+def _subject(caller: Caller, user: User) -> str:
+    """Name what an enrollment is under: the grant, and the window that is open, if one has to be (CRED-7, MCP-4)."""
+    return f"{caller.delegation.grant_id} {user.enrolls_until}" if caller.delegation else ""
 
 
 def _window(user_id: UserId) -> Action:

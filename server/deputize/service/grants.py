@@ -199,7 +199,7 @@ def consent(
     if refusal := askable(grant.scopes, policy.ceiling.of(acting(agent, grant)), policy):  # POLICY-3
         tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code}), now)
         return refusal
-    if refusal := approvals.conclude(tx, verdict, now):
+    if refusal := approvals.conclude(tx, verdict, _action(grant, request), now):
         tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
         return refusal
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)

@@ -158,7 +158,8 @@ def call(
             now,
         )
         return Denied(draft.call_id, decision)
-    if verdict is not None and (refusal := approvals.conclude(tx, verdict, now)):
+    assert tool is not None  # or the decision were a refusal
+    if verdict is not None and (refusal := approvals.conclude(tx, verdict, _action(request, tool), now)):
         facts = {
             "call_id": draft.call_id,
             "sub": draft.user_id,

@@ -43,10 +43,15 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A verified WebAuthn assertion (signature, origin, rp id, UV, challenge all checked)."""
+    """A verified WebAuthn assertion (signature, origin, rp id, UV, challenge all checked), and by which credential."""
 
-    credential_id: CredentialId
+    credential: Credential
     sign_count: int
+
+    @property
+    def credential_id(self) -> CredentialId:
+        """Return the id of the credential."""
+        return self.credential.credential_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +195,9 @@ class Tx(Reader, Protocol):
     def activate_credential(self, credential: Credential) -> bool:
         """Make a pending credential usable; False if there is none, or another key under its id by now (CRED-3)."""
 
-    def advance_counter(self, credential_id: CredentialId, presented: int) -> bool:
-        """Store a presented counter if the rule of APPR-7 allows it, in one statement; False if not."""
+    def advance_counter(self, credential: Credential, presented: int) -> bool:
+        """Store a presented counter if the rule of APPR-7 allows it, in one statement; False if not, or if this
+        credential (its user, its key) is not active under its id any more (APPR-8)."""
 
     def remove_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
         """Remove a credential of this user; False if there is none."""
@@ -251,8 +257,9 @@ class Tx(Reader, Protocol):
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         """Forget a challenge, if there is one."""
 
-    def consume_challenge(self, challenge_id: ChallengeId, now: int) -> bool:
-        """Consume a challenge that is open, in one statement; False if it was not."""
+    def consume_challenge(self, challenge: Challenge, now: int) -> bool:
+        """Consume a challenge that is open, in one statement; False if it was not, or if another one has its id by now
+        (APPR-8)."""
 
     def fail_challenge(self, challenge_id: ChallengeId) -> None:
         """Count one failed attempt (APPR-4)."""

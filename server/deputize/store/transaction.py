@@ -48,7 +48,8 @@ _ACTIVATE_CREDENTIAL = """
     WHERE credential_id = :credential_id AND user_id = :user_id AND public_key = :public_key AND active = 0"""
 _ADVANCE_COUNTER = """
     UPDATE credentials SET sign_count = :presented
-    WHERE credential_id = :credential_id AND (sign_count = 0 OR sign_count < :presented)"""
+    WHERE credential_id = :credential_id AND user_id = :user_id AND public_key = :public_key AND active = 1
+        AND (sign_count = 0 OR sign_count < :presented)"""
 _REMOVE_CREDENTIAL = "DELETE FROM credentials WHERE credential_id = :credential_id AND user_id = :user_id"
 _ADD_RECOVERY = "INSERT INTO recoveries (digest, user_id, expires_at) VALUES (:digest, :user_id, :expires_at)"
 _CONSUME_RECOVERY = """
@@ -98,7 +99,7 @@ _ADD_CHALLENGE = CHALLENGES.insert()
 _DROP_CHALLENGE = "DELETE FROM challenges WHERE challenge_id = :challenge_id"
 _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
-    WHERE challenge_id = :challenge_id AND consumed_at IS NULL AND expires_at > :now
+    WHERE challenge_id = :challenge_id AND nonce = :nonce AND consumed_at IS NULL AND expires_at > :now
         AND attempts < {MAX_ATTEMPTS}"""
 _FAIL_CHALLENGE = "UPDATE challenges SET attempts = attempts + 1 WHERE challenge_id = :challenge_id"
 _USE_PROOF = """
@@ -204,11 +205,10 @@ class Transaction(Snapshot, Tx):
         return self._execute(_ADD_CREDENTIAL, CREDENTIALS.row(credential)).rowcount == 1
 
     def activate_credential(self, credential: Credential) -> bool:
-        key = {"credential_id": credential.credential_id, "public_key": credential.public_key}
-        return self._changed(_ACTIVATE_CREDENTIAL, user_id=credential.user_id, **key)
+        return self._changed(_ACTIVATE_CREDENTIAL, **_named(credential))
 
-    def advance_counter(self, credential_id: CredentialId, presented: int) -> bool:
-        return self._changed(_ADVANCE_COUNTER, credential_id=credential_id, presented=presented)
+    def advance_counter(self, credential: Credential, presented: int) -> bool:
+        return self._changed(_ADVANCE_COUNTER, presented=presented, **_named(credential))
 
     def remove_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
         return self._changed(_REMOVE_CREDENTIAL, credential_id=credential_id, user_id=user_id)
@@ -277,8 +277,9 @@ class Transaction(Snapshot, Tx):
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_DROP_CHALLENGE, {"challenge_id": challenge_id})
 
-    def consume_challenge(self, challenge_id: ChallengeId, now: int) -> bool:
-        return self._changed(_CONSUME_CHALLENGE, challenge_id=challenge_id, now=now)
+    def consume_challenge(self, challenge: Challenge, now: int) -> bool:
+        it = {"challenge_id": challenge.challenge_id, "nonce": challenge.nonce}
+        return self._changed(_CONSUME_CHALLENGE, now=now, **it)
 
     def fail_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_FAIL_CHALLENGE, {"challenge_id": challenge_id})
@@ -336,3 +337,12 @@ class Transaction(Snapshot, Tx):
 
     def _changed(self, statement: str, **parameters: object) -> bool:
         return self._execute(statement, parameters).rowcount == 1
+
+
+def _named(credential: Credential) -> dict[str, object]:
+    """Name a credential so that no other one is meant, should another have its id by now."""
+    return {
+        "credential_id": credential.credential_id,
+        "user_id": credential.user_id,
+        "public_key": credential.public_key,
+    }

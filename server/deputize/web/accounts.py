@@ -146,7 +146,7 @@ async def approve_enrollment(ask: Ask) -> Response:
     evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
     authority = ask.authority
     credential_id = str(ask.request.path_params["credential_id"])
-    credential, verdict = authority.store.read(
+    verdict = authority.store.read(
         lambda tx: credentials.check_addition(
             tx,
             who.user_id,
@@ -159,7 +159,7 @@ async def approve_enrollment(ask: Ask) -> Response:
     )
     added = or_refuse(
         await authority.store.transact(
-            lambda tx: credentials.approve_addition(tx, credential, verdict, ask.now)
+            lambda tx: credentials.approve_addition(tx, who.user_id, credential_id, verdict, ask.now)
         )
     )
     return answer({"credential_id": added.credential_id, "state": "active"})

@@ -1,5 +1,6 @@
 """Enrolling a passkey over MCP: SEP-2672 §4.4.1 and §4.4.2, inside the user's window (CRED-7, MCP-10)."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,12 @@ from tests.web.agents import ERRAND
 from tests.web.mcp.conftest import ALL, LEGACY, MODERN, Deputy, LiveBank, refused
 
 from deputize.protocol.canonical import b64u, unb64u
+from deputize.protocol.challenge import Challenge
 from deputize.protocol.credential import Credential
+from deputize.protocol.token import Delegation
+from deputize.service.enrollments import pending
+from deputize.service.mcp_calls import Caller
+from deputize.service.ports import Tx
 from deputize.testing.authenticator import SoftAuthenticator
 
 pytestmark = pytest.mark.anyio
@@ -265,3 +271,45 @@ def _with_id(device: SoftAuthenticator, options: dict[str, Any], credential_id: 
     attestation["authData"] = attestation["authData"].replace(ours, credential_id)
     inner["attestationObject"] = b64u(cbor2.dumps(attestation))
     return {**made, "id": b64u(credential_id), "rawId": b64u(credential_id)}
+
+
+class TestItsWindow:
+    """An enrollment is of the window and the challenge that it was begun with (APPR-8, MCP-10)."""
+
+    async def test_another_window_is_not_its_own(self, live: LiveBank, deputy: Deputy) -> None:
+        response = SoftAuthenticator(deputy.page.origin, ("usb",)).create(await begin(deputy))
+        closed = await deputy.page.send("DELETE", "/account/enrollment-window", page=False)
+        assert closed.status_code == 204
+        live.clock.forward(1)
+        await deputy.open_window()
+        async with refused("no_pending_enrollment"):
+            await finish(deputy, response)
+        assert len(credentials(deputy)) == 1
+        await enroll(deputy)  # the window is open still, for what is begun in it
+
+    async def test_nor_is_one_that_took_its_place(
+        self, live: LiveBank, deputy: Deputy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The same caller begins anew on another worker, after the answer was verified."""
+        response = SoftAuthenticator(deputy.page.origin, ("usb",)).create(await begin(deputy))
+        store = live.deputize.store
+
+        async def first(asked: Any) -> Any:
+            monkeypatch.undo()
+            await store.transact(replace_challenge)
+            return await store.transact(asked)
+
+        def replace_challenge(tx: Tx) -> None:
+            grant = tx.grant(deputy.agent.tokens["grant_id"])
+            agent = tx.agent(grant.client_id) if grant else None
+            assert grant is not None
+            assert agent is not None
+            old = pending(tx, Caller(grant.user_id, Delegation.of(grant, agent, "", 0)), int(live.clock()))
+            assert isinstance(old, Challenge)
+            tx.drop_challenge(old.challenge_id)
+            tx.add_challenge(replace(old, nonce=bytes(32)))
+
+        monkeypatch.setattr(store, "transact", first)
+        async with refused("no_pending_enrollment"):
+            await finish(deputy, response)
+        assert len(credentials(deputy)) == 1

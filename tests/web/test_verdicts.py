@@ -1,0 +1,235 @@
+"""What is verified on a snapshot is acted on in a transaction: whatever another worker puts in its place in between has
+nothing of it (APPR-8).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields, replace
+from secrets import token_bytes
+from typing import Any
+
+import httpx2
+import pytest
+from tests.store import values as v
+from tests.web.agents import Client
+from tests.web.conftest import ISSUER, Bank
+
+from deputize.protocol.challenge import Purpose
+from deputize.protocol.credential import AuthenticatorClass, Credential
+from deputize.protocol.grant import GrantState
+from deputize.protocol.ids import ChallengeId, GrantId, Jkt, UserId
+from deputize.protocol.request import Status
+from deputize.service import approvals, authorizations
+from deputize.service.approvals import Action, Verified
+from deputize.service.ports import Assertion, Tx
+from deputize.testing.page import Page
+
+pytestmark = pytest.mark.anyio
+
+Way = Callable[[Page], Awaitable[str]]
+NO = b"never verified"
+
+
+def another(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, fn: Callable[[Tx, str], object]
+) -> Callable[[str], None]:
+    """Let another worker commit this, about a challenge, before the next transaction; the answer arms it."""
+    store = bank.deputize.store
+
+    def arm(challenge_id: str) -> None:
+        async def first(asked: Any) -> Any:
+            monkeypatch.undo()
+            await store.transact(lambda tx: fn(tx, challenge_id))
+            return await store.transact(asked)
+
+        monkeypatch.setattr(store, "transact", first)
+
+    return arm
+
+
+async def of_a_call(page: Page) -> str:
+    asked = (await page.call("transfer_money", {"amount": 5, "name": "Ada"})).json()
+    return f"/calls/{asked['call_id']}"
+
+
+async def of_a_consent(page: Page) -> str:
+    asked = (await page.send("POST", "/grants", {"scope": "account:admin"})).json()
+    return f"/grants/{asked['grant_id']}"
+
+
+async def of_a_window(page: Page) -> str:
+    return "/account/enrollment-window"
+
+
+WAYS: list[Way] = [of_a_call, of_a_consent, of_a_window]
+
+
+async def confirmed(page: Page, path: str, arm: Callable[[str], None]) -> httpx2.Response:
+    """Confirm with the passkey, while the other worker is about."""
+    by_key = not path.startswith("/account")
+    minted = (await page.send("POST", f"{path}/challenge", page=by_key)).json()
+    evidence = page.evidence(minted)
+    arm(minted["challengeId"])
+    return await page.send("POST", f"{path}/approval", evidence, page=by_key)
+
+
+class TestAnotherWorkerReplaces:
+    @pytest.mark.parametrize("way", WAYS)
+    async def test_the_challenge(
+        self, bank: Bank, grace: Page, way: Way, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def replaces(tx: Tx, challenge_id: str) -> None:
+            old = tx.challenge(ChallengeId(challenge_id))
+            assert old is not None
+            tx.drop_challenge(old.challenge_id)
+            tx.add_challenge(replace(old, nonce=v.digest("another")))
+
+        answer = await confirmed(grace, await way(grace), another(bank, monkeypatch, replaces))
+        assert answer.json()["code"] == "challenge_unknown"
+
+    @pytest.mark.parametrize("gone", ["removed", "another key", "another user"])
+    @pytest.mark.parametrize("way", [*WAYS, None])
+    async def test_the_passkey(
+        self, bank: Bank, grace: Page, way: Way | None, gone: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mallory = bank.page()
+        await mallory.sign_up("Mallory")
+        users = bank.deputize.store.read(lambda tx: tx.users())
+        before = len(bank.entries())
+
+        def replaces(tx: Tx, _: str) -> None:
+            (known,) = tx.credentials(users[0].user_id)
+            tx.remove_credential(known.credential_id, known.user_id)
+            if gone == "another key":
+                tx.add_credential(replace(known, public_key=NO))
+            if gone == "another user":
+                tx.add_credential(replace(known, user_id=users[1].user_id))
+
+        arm = another(bank, monkeypatch, replaces)
+        if way is None:
+            begun = (await grace.send("POST", "/account/sign-in", page=False)).json()
+            response = {"response": grace.authenticator.get(begun["requestOptions"])}
+            arm(begun["challengeId"])
+            answer = await grace.send(
+                "POST", f"/account/sign-in/{begun['challengeId']}", response, page=False
+            )
+        else:
+            answer = await confirmed(grace, await way(grace), arm)
+        assert answer.json()["code"] == "unknown_credential"
+        assert "set-cookie" not in answer.headers
+        kinds = {entry["kind"] for entry in bank.entries()[before:]}
+        assert not {"call.approved", "grant.active", "enrollment.opened", "user.signed_in"} & kinds
+
+    async def test_the_grant_of_a_request(
+        self, local: Bank, ada: Page, helper: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A consent is for the grant that was signed, not for the one that the request is bound to by now."""
+        url = await helper.page_url("account:read")
+        opened = await ada.http.get(url)
+        request_id = opened.text.partition('data-request="')[2].partition('"')[0]
+        (mine,) = _pending(local, request_id)
+        wider = replace(mine, grant_id=GrantId("grt_" + "B" * 22))
+
+        def replaces(tx: Tx, _: str) -> None:
+            request = tx.request(request_id)
+            assert request is not None
+            assert request.user_id is not None
+            tx.add_grant(wider)
+            assert tx.open_request(request_id, request.user_id, wider.grant_id, request.expires_at)
+
+        csrf = opened.text.partition('name="deputize-csrf" content="')[2].partition('"')[0]
+        headers = {"deputize-csrf": csrf}
+        path = f"/authorize/{request_id}"
+        minted = (await ada.send("POST", f"{path}/challenge", headers=headers, page=False)).json()
+        evidence = ada.evidence(minted)
+        another(local, monkeypatch, replaces)(minted["challengeId"])
+        answer = await ada.send("POST", f"{path}/approval", evidence, headers, page=False)
+        assert answer.json()["code"] == "challenge_unknown"
+        for grant in (mine, wider):
+            found = local.deputize.store.read(lambda tx, it=grant: tx.grant(it.grant_id))  # type: ignore[misc]
+            assert found is not None
+            assert found.state is GrantState.PENDING
+        request = local.deputize.store.read(lambda tx: tx.request(request_id))
+        assert request is not None
+        assert request.status is Status.REQUESTED
+
+    async def test_two_workers_show_one_grant(self, local: Bank, ada: Page, helper: Client) -> None:
+        url = await helper.page_url("account:read")
+        request_id = url.rpartition("%3A")[2]
+        authority = local.deputize
+        store, policy = authority.store, authority.policy
+        stale = store.read(lambda tx: tx.request(request_id))
+        (user,) = store.read(lambda tx: tx.users())
+        assert stale is not None
+        await ada.http.get(url)
+        (first,) = _pending(local, request_id)
+        again = await store.transact(
+            lambda tx: authorizations.show(tx, stale, user.user_id, policy, v.digest, int(local.clock()))
+        )
+        assert again == first
+
+
+def _pending(bank: Bank, request_id: str) -> list[Any]:
+    request = bank.deputize.store.read(lambda tx: tx.request(request_id))
+    assert request is not None
+    return [bank.deputize.store.read(lambda tx: tx.grant(request.grant_id))] if request.grant_id else []
+
+
+OTHER: dict[str, list[Any]] = {
+    "purpose": [each for each in Purpose if each is not Purpose.CALL],
+    "subject": ["cal_other", ""],
+    "tool": ["another"],
+    "arguments": [{"amount": 2}, {"amount": True}, {"amount": 1, "more": None}, {}],
+    "authenticator_class": [AuthenticatorClass.CROSS_PLATFORM],
+    "owner": [UserId("usr_other")],
+    "page_jkt": [None, Jkt("other")],
+}
+
+
+@dataclass(frozen=True)
+class AnyPasskey:
+    """Takes every assertion for good: what is tried here comes after it."""
+
+    def assertion(self, response: Any, challenge: bytes, credential: Credential, handle: bytes) -> Any:
+        return Assertion(credential, credential.sign_count + 1)
+
+    def registration(self, response: Any, challenge: bytes) -> Any:
+        raise NotImplementedError
+
+
+class TestEveryMember:
+    """A verdict over one action is none over an action that differs in anything."""
+
+    async def test_is_compared(self, bank: Bank, grace: Page) -> None:
+        store, now = bank.deputize.store, int(bank.clock())
+        (user,) = store.read(lambda tx: tx.users())
+        (known,) = store.read(lambda tx: tx.credentials(user.user_id))
+        action = Action(
+            Purpose.CALL,
+            "cal_one",
+            "pay",
+            {"amount": 1},
+            AuthenticatorClass.PLATFORM,
+            user.user_id,
+            Jkt("key"),
+        )
+        assert OTHER.keys() == {field.name for field in fields(Action)}
+        minted = await store.transact(lambda tx: approvals.mint(tx, action, ISSUER, token_bytes, now))
+        assert isinstance(minted, approvals.Minted)
+        evidence = {
+            "method": "webauthn",
+            "challengeId": minted.challenge.challenge_id,
+            "response": {"id": known.credential_id},
+        }
+        verdict = store.read(
+            lambda tx: approvals.check(tx, action, evidence, AnyPasskey(), ISSUER, now)  # type: ignore[arg-type]
+        )
+        assert isinstance(verdict, Verified)
+        for name, others in OTHER.items():
+            for other in others:
+                swapped = replace(action, **{name: other})
+                refusal = await store.transact(
+                    lambda tx, it=swapped: approvals.conclude(tx, verdict, it, now)  # type: ignore[misc]
+                )
+                assert refusal is not None, (name, other)
+                assert refusal.code == "challenge_unknown", (name, other)
+        assert await store.transact(lambda tx: approvals.conclude(tx, verdict, action, now)) is None
