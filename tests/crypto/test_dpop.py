@@ -11,6 +11,7 @@ from jwt.algorithms import ECAlgorithm
 from deputize.crypto import dpop, jwt
 from deputize.protocol.canonical import b64u
 from deputize.protocol.errors import Code, Refused
+from deputize.protocol.jwk import PRIVATE_MEMBERS
 from deputize.service.ports import Proof
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "dpop.json").read_text())
@@ -112,9 +113,33 @@ def test_check_6_the_signature() -> None:
     assert refused(f"{signing_input}.{foreign}") is Code.INVALID_DPOP_PROOF
 
 
-@pytest.mark.parametrize("more", [{"alg": "ES256"}, {"use": "sig"}, {"ext": True, "key_ops": ["verify"]}])
-def test_check_7_a_key_as_webcrypto_writes_it(more: dict[str, object]) -> None:
-    assert check(proof(jwk=JWK | more)) == check(proof())
+OPTIONAL: list[dict[str, object]] = [
+    {"alg": "ES256"},
+    {"use": "sig"},
+    {"key_ops": ["verify"]},
+    {"ext": True},
+    {"kid": "k1"},
+    {"kid": ""},
+    {"x5c": []},
+    {"x5u": "https://agent.example/x"},
+    {"x5t": "AA"},
+    {"x5t#S256": "AA"},
+    {"exp": 1, "iat": 0, "new": {"d": "not the key's"}},
+]
+
+
+@pytest.mark.parametrize("two", [{}, *OPTIONAL])
+@pytest.mark.parametrize("one", OPTIONAL)
+def test_check_7_what_a_public_key_says_of_itself(one: dict[str, object], two: dict[str, object]) -> None:
+    """RFC 7517 §4: optional members, and those that nobody knows. The thumbprint is that of the key alone."""
+    assert check(proof(jwk=JWK | one | two)) == check(proof())
+
+
+@pytest.mark.parametrize("more", OPTIONAL)
+@pytest.mark.parametrize("name", sorted(PRIVATE_MEMBERS))
+def test_check_7_nothing_private_beside_it(name: str, more: dict[str, object]) -> None:
+    for value in ("", "c2VjcmV0", None, []):
+        assert refused(proof(jwk=JWK | more | {name: value})) is Code.INVALID_DPOP_PROOF
 
 
 PRIVATE = ECAlgorithm.to_jwk(KEY, as_dict=True)
@@ -127,9 +152,14 @@ BAD_KEYS: list[Any] = [
     JWK | {"d": ""},
     JWK | {"d": None},
     JWK | {"k": "c2VjcmV0"},
-    JWK | {"x5c": []},
     JWK | {"use": "enc"},
+    JWK | {"use": None},
     JWK | {"alg": "ES384"},
+    JWK | {"alg": None},
+    JWK | {"kid": 1},
+    JWK | {"kid": None},
+    JWK | {"key_ops": []},
+    JWK | {"key_ops": "verify"},
     JWK | {"key_ops": ["sign"]},
     JWK | {"key_ops": ["verify", "sign"]},
     JWK | {"kty": "oct"},

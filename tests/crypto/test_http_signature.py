@@ -172,7 +172,7 @@ class TestTime:
         check(signed(now=NOW + off))
 
     @pytest.mark.parametrize(
-        ("off", "lifetime"), [(-31, 60), (31, 60), (0, 61), (0, -1), (-10, 9), (0, 10**9)]
+        ("off", "lifetime"), [(-31, 60), (31, 60), (0, 61), (0, -1), (0, 0), (-10, 9), (-10, 10), (0, 10**9)]
     )
     def test_bad(self, off: int, lifetime: int) -> None:
         refused(signed(now=NOW + off, lifetime=lifetime), "not of now")
@@ -185,6 +185,47 @@ class TestTime:
 @pytest.mark.parametrize("nonce", ["", "x" * 129])
 def test_4_the_nonce(nonce: str) -> None:
     refused(changed("Signature-Input", 'nonce="n1"', f'nonce="{nonce}"'), "1 to 128")
+
+
+LOOSE = {  # read as the same, and not what would be written anew
+    "Signature-Input": lambda right: right.replace(";", "; ", 1),
+    "Signature": lambda right: re.sub("=+:$", ":", right),
+    "Signature-Agent": lambda right: right.replace(";", ";  ", 1),
+    "Content-Digest": lambda right: re.sub("=+:$", ":", right),
+}
+DECOYS = ["x{}", "a-{}", "a.b_{}", "*{}", "x{};y", 'x{};y=" "']
+QUOTED = ['a="{}"', 'a=1;b="x, {}, y"', 'a=("x" "{}")', 'a=%"{}"', 'a=%"\\, {}", b', 'a="\\\\", b="\\"{}"']
+
+
+class TestDecoys:
+    """What is signed is what would be written anew: a member that repeats it elsewhere changes nothing of that."""
+
+    @pytest.mark.parametrize("before", [True, False])
+    @pytest.mark.parametrize(
+        ("field", "decoy"),
+        [
+            *((field, decoy) for field in LOOSE for decoy in DECOYS),
+            *((field, decoy) for field in ("Signature", "Content-Digest") for decoy in QUOTED),
+        ],
+    )
+    def test_a_decoy_does_not_vouch_for_it(self, field: str, decoy: str, before: bool) -> None:
+        fields = signed()
+        right = fields[field]
+        loose, decoy = LOOSE[field](right), decoy.format(right)
+        assert loose != right
+        whole = f"{decoy}, {loose}" if before else f"{loose}, {decoy}"
+        refused({**fields, field: whole}, "more than one" if field == "Signature-Input" else "spelled in")
+        refused({**fields, field: loose}, "spelled in")
+
+    @pytest.mark.parametrize(
+        "beside", ['a="x, y"', 'a="\\", sig1=1"', 'a=%"\\", b', "a=();b, c=:AA==:", 'a=("," ",")', "a  , b"]
+    )
+    @pytest.mark.parametrize("before", [True, False])
+    @pytest.mark.parametrize("field", ["Signature-Input", "Signature", "Signature-Agent"])
+    def test_others_are_spelled_as_they_like(self, field: str, before: bool, beside: str) -> None:
+        fields = signed()
+        whole = f"{beside}, {fields[field]}" if before else f"{fields[field]} ,\t{beside}"
+        check({**fields, field: whole})
 
 
 class TestCovered:

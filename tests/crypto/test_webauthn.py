@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.ill_formed import inside
 
 from deputize.crypto.webauthn import Ceremonies, creation_options, request_options
-from deputize.protocol.canonical import Json, b64u
+from deputize.protocol.canonical import Json, b64u, unb64u
 from deputize.protocol.credential import Credential
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import CredentialId, UserId
@@ -318,6 +318,80 @@ def test_the_user_handle_is_the_owners() -> None:
     others: list[Json] = [b64u(b"handlf"), b64u(HANDLE) + "=", "", 0, [], HANDLE.decode()]
     for other in others:
         refused_assertion(response | {"response": response["response"] | {"userHandle": other}}, ES256)
+
+
+@pytest.mark.parametrize("handle", [None, "", b64u(b"handlf"), b64u(HANDLE)])
+def test_whoever_is_discovered_says_who_it_is(handle: str | None) -> None:
+    """WebAuthn L3 §7.2 step 6: where nobody knew who the user is, the user handle is needed."""
+    response = ES256.get()
+    named = {**response["response"], "userHandle": handle}
+    for inner in (named, {name: value for name, value in named.items() if value is not None}):
+        if handle == b64u(HANDLE):
+            found = CEREMONIES.assertion(
+                response | {"response": inner}, CHALLENGE, ES256.credential(), HANDLE, discovered=True
+            )
+            assert found.sign_count == ES256.sign_count
+            continue
+        with pytest.raises(Refused):
+            CEREMONIES.assertion(
+                response | {"response": inner}, CHALLENGE, ES256.credential(), HANDLE, discovered=True
+            )
+
+
+HALF = bytes.fromhex(
+    "a16178f93e00"
+)  # {"x": 1.5} as the shortest float, which is written anew with 6 bytes more
+TAILS = [b"\0", b"\xf6", b"\xff", b"\xa0", bytes(6), b"tail", bytes(1000), cbor2.dumps({"x": 1})]
+
+
+class TestTails:
+    """Nothing follows a structure, and nothing is written longer than it need be: no bytes that nobody reads."""
+
+    @pytest.mark.parametrize("tail", TAILS)
+    def test_of_the_attestation_object(self, tail: bytes) -> None:
+        response = ES256.create()
+        raw = unb64u(response["response"]["attestationObject"])
+        inner = {**response["response"], "attestationObject": b64u(raw + tail)}
+        refused_registration(response | {"response": inner})
+
+    @pytest.mark.parametrize("tail", TAILS)
+    @pytest.mark.parametrize("extensions", [b"", cbor2.dumps({"x": 1}), HALF])
+    def test_of_authenticator_data(self, extensions: bytes, tail: bytes) -> None:
+        flags = PRESENT | VERIFIED | (EXTENDED if extensions else 0)
+        authenticator = replace(ES256, flags=flags, tail=extensions + tail)
+        refused_assertion(authenticator.get(), authenticator)
+        refused_registration(authenticator.create())
+
+    @pytest.mark.parametrize(("head", "end"), [(b"\xb8\x03", b""), (b"\xb9\0\x03", b""), (b"\xbf", b"\xff")])
+    def test_of_what_is_written_longer(self, head: bytes, end: bytes) -> None:
+        response = ES256.create()
+        whole = unb64u(response["response"]["attestationObject"])
+        longer = head + whole[1:] + end
+        assert cbor2.loads(longer) == cbor2.loads(whole)
+        inner = {**response["response"], "attestationObject": b64u(longer)}
+        refused_registration(response | {"response": inner})
+
+    @pytest.mark.parametrize("more", [{"x": 1}, {"": b"x" * 1000}, {1: None}])
+    def test_of_members(self, more: dict[Any, Any]) -> None:
+        response = ES256.create()
+        whole = cbor2.loads(unb64u(response["response"]["attestationObject"]))
+        inner = {**response["response"], "attestationObject": b64u(cbor2.dumps({**whole, **more}))}
+        refused_registration(response | {"response": inner})
+
+    @pytest.mark.parametrize("tail", [*TAILS, b"{}", b"x", b"\xef\xbb\xbf"])
+    def test_of_client_data(self, tail: bytes) -> None:
+        response = ES256.create()
+        raw = unb64u(response["response"]["clientDataJSON"])
+        inner = {**response["response"], "clientDataJSON": b64u(raw + tail)}
+        refused_registration(response | {"response": inner})
+
+    @pytest.mark.parametrize("authenticator", [ES256, ED25519, RS256], ids=["ES256", "EdDSA", "RS256"])
+    @pytest.mark.parametrize("tail", TAILS)
+    def test_of_a_signature(self, authenticator: Authenticator, tail: bytes) -> None:
+        response = authenticator.get()
+        raw = unb64u(response["response"]["signature"])
+        inner = {**response["response"], "signature": b64u(raw + tail)}
+        refused_assertion(response | {"response": inner}, authenticator)
 
 
 def test_another_credential_does_not_stand_in() -> None:

@@ -118,6 +118,19 @@ class TestSignIn:
         )
         assert answer.json()["code"] == "challenge_unknown"
 
+    async def test_a_passkey_says_whose_it_is(self, bank: Bank) -> None:  # CRED-1; WebAuthn L3 §7.2 step 6
+        page = bank.page()
+        await page.sign_up()
+        for handle in (None, "", b64u(b"somebody else")):
+            begun = (await page.send("POST", "/account/sign-in", page=False)).json()
+            response = page.authenticator.get(begun["requestOptions"])
+            response["response"] = {**response["response"], "userHandle": handle}
+            path = f"/account/sign-in/{begun['challengeId']}"
+            answer = await page.send("POST", path, {"response": response}, page=False)
+            assert answer.json()["code"] == "signature_verification_failed"
+            assert "set-cookie" not in answer.headers
+        assert (await page.sign_in()).status_code == 200
+
 
 class TestSession:
     async def test_signing_out_ends_it_at_once(self, bank: Bank, grace: Page) -> None:  # SESSION-1

@@ -13,6 +13,7 @@ from tests.store import values as v
 from tests.web.agents import Client
 from tests.web.conftest import ISSUER, Bank
 
+from deputize.protocol.canonical import Json
 from deputize.protocol.challenge import Purpose
 from deputize.protocol.credential import AuthenticatorClass, Credential
 from deputize.protocol.grant import GrantState
@@ -107,7 +108,7 @@ class TestAnotherWorkerReplaces:
         arm = another(bank, monkeypatch, replaces)
         if way is None:
             begun = (await grace.send("POST", "/account/sign-in", page=False)).json()
-            response = {"response": grace.authenticator.get(begun["requestOptions"])}
+            response: Json = {"response": grace.authenticator.get(begun["requestOptions"])}
             arm(begun["challengeId"])
             answer = await grace.send(
                 "POST", f"/account/sign-in/{begun['challengeId']}", response, page=False
@@ -171,7 +172,8 @@ class TestAnotherWorkerReplaces:
 def _pending(bank: Bank, request_id: str) -> list[Any]:
     request = bank.deputize.store.read(lambda tx: tx.request(request_id))
     assert request is not None
-    return [bank.deputize.store.read(lambda tx: tx.grant(request.grant_id))] if request.grant_id else []
+    assert request.grant_id is not None
+    return bank.deputize.store.read(lambda tx: [tx.grant(GrantId(str(request.grant_id)))])
 
 
 OTHER: dict[str, list[Any]] = {

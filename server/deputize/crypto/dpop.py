@@ -11,7 +11,7 @@ from jwt.algorithms import ECAlgorithm
 from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
-from ..protocol.jwk import thumbprint
+from ..protocol.jwk import PRIVATE_MEMBERS, thumbprint
 from ..service.ports import Proof
 from . import jwt
 
@@ -31,8 +31,8 @@ _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 
-# What WebCrypto and JOSE libraries add to such a key; anything else is refused, a private part above all.
-_OPTIONAL: dict[str, Json] = {"alg": "ES256", "use": "sig", "key_ops": ["verify"], "ext": True}
+# What a key that verifies ES256 says of itself, where it says so. Other members mean nothing here (RFC 7517 §4).
+_CONSISTENT: dict[str, Json] = {"alg": "ES256", "use": "sig", "key_ops": ["verify"]}
 
 
 def verify(
@@ -55,7 +55,8 @@ def verify(
     4. `typ` is `dpop+jwt`.
     5. `alg` is ES256.
     6. The signature is by the key in `jwk`.
-    7. `jwk` is a public P-256 key and has no private part.
+    7. `jwk` is a public P-256 key and has no private part. What else it says of itself (RFC 7517 §4: `kid`, `alg`,
+       `use`, …) is for ES256; members that mean nothing here do not matter, nor for the thumbprint.
     8. `htm` is the method.
     9. `htu` is the URL, both without query and fragment and normalized (RFC 3986 §6.2.2, §6.2.3; dot segments
        are left alone).
@@ -128,10 +129,12 @@ def _ath(access_token: str) -> str:
 
 
 def _key(jwk: Json, code: Code) -> tuple[EllipticCurvePublicKey, Jkt]:
-    """Return the key and its thumbprint; Refused(code) unless it is a public key, P-256, and nothing else."""
+    """Return the key and its thumbprint; Refused(code) unless it is a P-256 key for ES256, and nothing private."""
     match jwk:
-        case {"kty": "EC", "crv": "P-256", "x": str(x), "y": str(y), **others} if all(
-            name in _OPTIONAL and value == _OPTIONAL[name] for name, value in others.items()
+        case {"kty": "EC", "crv": "P-256", "x": str(x), "y": str(y), **others} if (
+            not others.keys() & PRIVATE_MEMBERS
+            and all(others.get(name, said) == said for name, said in _CONSISTENT.items())
+            and isinstance(others.get("kid", ""), str)
         ):
             pass
         case _:

@@ -34,6 +34,7 @@ MAX_FIELD = 4096
 """How many characters a field that is read here may have."""
 
 _MARGIN = 60  # seconds between the check and the commit of its nonce; far more than any commit takes
+_MEMBER = re.compile(r'(?:%"[^"]*+"|"(?:\\.|[^"\\])*+"|[^",])++')  # up to a comma that is in no string
 _NONCE = re.compile(r"[\x20-\x7e]{1,128}")
 _NAME = re.compile(r"@?[a-z0-9-]{1,64}")
 _NEEDED = {"created": int, "expires": int, "nonce": str, "keyid": str, "tag": str}
@@ -97,7 +98,7 @@ def read(request: Request, now: int) -> Signed | None:
             "its parameters are created, expires, nonce, keyid, tag and alg, the last one optional"
         )
     created, expires = cast(int, parameters["created"]), cast(int, parameters["expires"])
-    if not (-WINDOW <= now - created <= WINDOW and now <= expires <= created + LIFETIME):  # 3
+    if not (-WINDOW <= now - created <= WINDOW and now < expires <= created + LIFETIME):  # 3
         raise _refused(f"it is not of now, or lives longer than {LIFETIME} seconds", now=now)
     nonce = str(parameters["nonce"])
     if _NONCE.fullmatch(nonce) is None:  # 4
@@ -176,9 +177,16 @@ def _member(request: Request, field: str, key: str) -> tuple[str, _Item]:
     if member is None:
         raise _refused(f"{field} has not the member that it should have")
     whole = http_sf.ser(cast(http_sf.DictionaryType, {key: member}))
-    if whole not in _value(request, field):  # the signature is over what is written anew (RFC 9421 §2.3)
+    if whole not in _members(
+        _value(request, field)
+    ):  # the signature is over what is written anew (RFC 9421 §2.3)
         raise _refused(f"{field} is spelled in another way than RFC 9651 writes it")
     return whole.partition("=")[2], member
+
+
+def _members(text: str) -> list[str]:
+    """Split a dictionary, which was read and is one, into its members as they are spelled: text in a string is none."""
+    return [member.strip(" \t") for member in _MEMBER.findall(text)]
 
 
 def _value(request: Request, field: str) -> str:

@@ -18,11 +18,14 @@ from webauthn import verify_registration_response
 from webauthn.helpers import (
     decode_credential_public_key,
     decoded_public_key_to_cryptography,
+    encode_cbor,
     parse_authenticator_data,
     parse_backup_flags,
+    parse_cbor,
     verify_signature,
 )
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
+from webauthn.helpers.structs import AuthenticatorData
 
 from ..protocol.canonical import Json, b64u, parse, unb64u
 from ..protocol.credential import Credential, known_transports
@@ -39,6 +42,7 @@ ALGORITHMS = (
 
 _MAX_CREDENTIAL_ID = 1023  # bytes, WebAuthn L3 §7.1
 _RSA_BITS = range(2048, 4096 + 1)  # smaller is weak, larger only keeps us busy
+_FIXED = 37  # bytes of authenticator data that are always there: rp id hash, flags, counter
 _PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
 
 
@@ -53,12 +57,19 @@ class Ceremonies:
     origins: frozenset[str]
 
     def assertion(
-        self, response: Mapping[str, Json], challenge: bytes, credential: Credential, handle: bytes
+        self,
+        response: Mapping[str, Json],
+        challenge: bytes,
+        credential: Credential,
+        handle: bytes,
+        *,
+        discovered: bool = False,
     ) -> Assertion:
         """Verify what `get()` answered (WebAuthn L3 §7.2); else Refused(signature_verification_failed).
 
         1. It has the right form, and is by this very credential.
-        2. A user handle, if there is one, is the owner's.
+        2. A user handle, if there is one, is the owner's. There is one where nobody knew before who the user is:
+           `discovered` (§7.2 step 6).
         3. What the browser signed for: `webauthn.get`, this challenge, one of our origins, no embedding.
         4. What the authenticator signed for: our rp id, a present and verified user, flags that can be.
         5. The signature.
@@ -68,11 +79,11 @@ class Ceremonies:
         try:
             inner = _inner(response, credential.credential_id)  # 1
             user_handle = inner.get("userHandle")
-            if user_handle is not None and user_handle != b64u(handle):  # 2
+            if user_handle != b64u(handle) and (discovered or user_handle is not None):  # 2
                 raise ValueError("user handle")
             client_data = self._client_data(inner, "webauthn.get", challenge)  # 3
             authenticator_data = _binary(inner, "authenticatorData")
-            parsed = parse_authenticator_data(authenticator_data)
+            parsed = _authenticator_data(authenticator_data)
             if parsed.rp_id_hash != hashlib.sha256(self.rp_id.encode()).digest():  # 4
                 raise ValueError("rp id")
             if not (parsed.flags.up and parsed.flags.uv):  # 4
@@ -99,6 +110,7 @@ class Ceremonies:
         try:
             inner = _inner(response, None)
             self._client_data(inner, "webauthn.create", challenge)
+            attestation = _attestation(inner)
             verified = verify_registration_response(
                 credential={
                     "id": response["id"],
@@ -106,7 +118,7 @@ class Ceremonies:
                     "type": "public-key",
                     "response": {
                         "clientDataJSON": inner["clientDataJSON"],
-                        "attestationObject": b64u(_binary(inner, "attestationObject")),
+                        "attestationObject": b64u(attestation),
                     },
                 },
                 expected_challenge=challenge,
@@ -211,6 +223,32 @@ def _binary(members: Mapping[str, Json], name: str) -> bytes:
     if not isinstance(value, str):
         raise ValueError(name)
     return unb64u(value)
+
+
+def _attestation(inner: Mapping[str, Json]) -> bytes:
+    """Return an attestation object that is this and no more (§6.5); ValueError.
+
+    The library's parsers stop where a value ends, and take what follows, or is written longer than it need be, for
+    nothing. So what is there has to be what would be written anew, byte for byte.
+    """
+    raw = _binary(inner, "attestationObject")
+    object_ = parse_cbor(raw)
+    if encode_cbor(object_) != raw or object_.keys() != {"fmt", "attStmt", "authData"}:
+        raise ValueError("attestation object")
+    _authenticator_data(object_["authData"])
+    return raw
+
+
+def _authenticator_data(raw: bytes) -> AuthenticatorData:
+    """Read authenticator data (§6.1) that are all of these bytes, as above; ValueError."""
+    parsed = parse_authenticator_data(raw)
+    written = raw[:_FIXED]
+    if (attested := parsed.attested_credential_data) is not None:
+        key_id = attested.credential_id
+        written += attested.aaguid + len(key_id).to_bytes(2, "big") + key_id + attested.credential_public_key
+    if written + (parsed.extensions or b"") != raw:
+        raise ValueError("authenticator data")
+    return parsed
 
 
 @lru_cache(maxsize=4096)

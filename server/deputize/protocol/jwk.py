@@ -9,7 +9,9 @@ from .ids import Jkt
 MAX_KEYS = 10
 
 _REQUIRED = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})  # of any kind of key
+PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
+"""What the private half of any kind of key is made of (RFC 7518 §6, RFC 9864)."""
+
 _ES256 = ("ES256", "ecdsa-p256-sha256")  # as JOSE names it, and as RFC 9421 does
 _ED25519 = ("Ed25519", "EdDSA", "ed25519")
 _PUBLISHED = frozenset(  # with their private halves, in RFC 9421 §B.1.3 and §B.1.4
@@ -57,7 +59,7 @@ def parse_keys(jwks: Json) -> tuple[Key, ...]:
             keys = [item for item in items if isinstance(item, dict)]
         case _:
             raise ValueError(f"a JWK Set here has 1 to {MAX_KEYS} keys")
-    if any(key.keys() & _PRIVATE for key in keys):
+    if any(key.keys() & PRIVATE_MEMBERS for key in keys):
         raise ValueError("one of the keys is private or a secret, and now it is known: make others")
     if any(str(key.get("x")) in _PUBLISHED for key in keys):
         raise ValueError("one of the keys is an example of RFC 9421, and everybody has its private half")

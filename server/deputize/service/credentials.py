@@ -125,7 +125,7 @@ def check_sign_in(
     user = reader.user(credential.user_id) if credential is not None and credential.active else None
     if credential is None or user is None:
         raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not known here. Was it made on another site?")
-    return user, verifier.assertion(response, challenge.wire, credential, user.handle)
+    return user, verifier.assertion(response, challenge.wire, credential, user.handle, discovered=True)
 
 
 def finish_sign_in(

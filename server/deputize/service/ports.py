@@ -77,9 +77,16 @@ class CeremonyVerifier(Protocol):
     """Checks WebAuthn ceremonies for one rp id and a fixed set of origins (CRED-1)."""
 
     def assertion(
-        self, response: Mapping[str, Json], challenge: bytes, credential: Credential, handle: bytes
+        self,
+        response: Mapping[str, Json],
+        challenge: bytes,
+        credential: Credential,
+        handle: bytes,
+        *,
+        discovered: bool = False,
     ) -> Assertion:
-        """Verify an assertion but for its counter; Refused(signature_verification_failed) otherwise."""
+        """Verify an assertion but for its counter; Refused(signature_verification_failed) otherwise. One that was
+        `discovered`, for a user whom nobody had named, says by its handle who it is."""
 
     def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
         """Verify a registration; Refused(verification_failed) otherwise."""
