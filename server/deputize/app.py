@@ -28,6 +28,7 @@ from .store.sqlite import SqliteStore
 from .web import routes
 from .web.ask import Ask
 from .web.authority import Authority, CurrentUser, SiteUser
+from .web.clock import Clock
 from .web.cors import SitePages
 from .web.fetching import Fetcher
 from .web.hardening import Hardening, LocalhostRedirect
@@ -68,7 +69,9 @@ class Deputize:
         """Open the store and the keys."""
         folder = Path(data)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        keys = KeyRing.open(folder / "keys.json")
+        self._keys = keys = KeyRing.open(folder / "keys.json")
+        self._clock = clock = Clock(clock)
+        self._told: dict[str, bool] = {}
         self._followed: Followed | None = None
         if not isinstance(policy, Policy):
             self._followed = Followed(policy)
@@ -117,9 +120,17 @@ class Deputize:
         followed, before = self._followed, self._authority
         if followed is not None and followed.changed():
             self._authority = replace(before, policy=followed.policy, fault=followed.fault)
-            if (followed.policy, followed.fault) != (before.policy, before.fault):
-                self.log.policy(followed.policy.file_s256, followed.fault)
+            self.log.policy(followed.policy.file_s256, followed.fault)
+        self._tell("keys", self._keys.fault)
+        self._clock()
+        self._tell("clock", self._clock.fault)
         return self._authority
+
+    def _tell(self, part: str, fault: str | None) -> None:
+        """Tell the owner once that something is wrong, and once that it is not any more."""
+        if self._told.get(part, False) is not (fault is not None):
+            self._told[part] = fault is not None
+            self.log.fault(part, fault)
 
     def _build(self, site: Site) -> ASGIApp:
         inner: ASGIApp = Starlette(
@@ -167,25 +178,27 @@ class Deputize:
 
     async def _keep_house(self) -> None:
         """Expire calls, delete what has run out, and sign the record from time to time."""
-        signed, signed_at = -1, 0
+        signed, signed_at = -1, float("-inf")
         while True:
             await asyncio.sleep(SWEEP_EVERY)
-            now = self.authority.now()
             try:
-                await self.sweep(now)
-                size = self.store.read(lambda tx: tx.head().size)
-                if size != signed and now - signed_at >= CHECKPOINT_EVERY:
+                await self.sweep(self.authority.now(), self._clock.held())
+                size, ran = self.store.read(lambda tx: tx.head().size), time.monotonic()
+                if size != signed and ran - signed_at >= CHECKPOINT_EVERY:
                     await self.authority.checkpoint()
-                    signed, signed_at = size, now
+                    signed, signed_at = size, ran
             except Exception as error:  # what fails now is tried again in a moment; the owner reads why
                 self.log.note("housekeeping", error=repr(error))
 
-    async def sweep(self, now: int) -> None:
-        """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more."""
+    async def sweep(self, now: int, held: int | None) -> None:
+        """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more, by the
+        time that has `held`, if one has (CLOCK-1).
+        """
         while await self.store.transact(lambda tx: calls.expire(tx, now)):
             pass  # so many at a time that nobody waits long behind it
-        while await self.store.transact(lambda tx: tx.sweep(now - KEPT_AFTER)):
-            pass  # likewise
+        if held is not None:
+            while await self.store.transact(lambda tx: tx.sweep(held - KEPT_AFTER)):
+                pass  # likewise
 
     async def aclose(self) -> None:
         """End housekeeping and MCP and close the store; what was acknowledged is on disk already."""

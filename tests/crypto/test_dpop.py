@@ -138,7 +138,8 @@ def test_check_7_what_a_public_key_says_of_itself(one: dict[str, object], two: d
 @pytest.mark.parametrize("more", OPTIONAL)
 @pytest.mark.parametrize("name", sorted(PRIVATE_MEMBERS))
 def test_check_7_nothing_private_beside_it(name: str, more: dict[str, object]) -> None:
-    for value in ("", "c2VjcmV0", None, []):
+    values: list[Any] = ["", "c2VjcmV0", None, []]
+    for value in values:
         assert refused(proof(jwk=JWK | more | {name: value})) is Code.INVALID_DPOP_PROOF
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256, sha512
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,7 @@ def test_4_the_nonce(nonce: str) -> None:
     refused(changed("Signature-Input", 'nonce="n1"', f'nonce="{nonce}"'), "1 to 128")
 
 
-LOOSE = {  # read as the same, and not what would be written anew
+LOOSE: dict[str, Callable[[str], str]] = {  # read as the same, and not what would be written anew
     "Signature-Input": lambda right: right.replace(";", "; ", 1),
     "Signature": lambda right: re.sub("=+:$", ":", right),
     "Signature-Agent": lambda right: right.replace(";", ";  ", 1),

@@ -3,10 +3,12 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.starving import KEEPING
 
-from deputize.settings import PolicyError, loads
+from deputize.settings import PolicyError, following, loads
 from deputize.settings.following import Followed
 
 SITE = '[site]\nname = "Bank"\norigin = "http://localhost:8000"\n'
@@ -19,6 +21,14 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "deputize.toml"
     path.write_text(SITE + READ + TOOL)
     return path
+
+
+class Raises:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self, data: bytes) -> Any:
+        raise self.error
 
 
 def until_it_is_old(path: Path) -> None:
@@ -133,6 +143,59 @@ class TestFaults:
         file.write_text(text.replace("Bank", "Bonk"))
         assert followed.changed()
         assert (followed.policy.site.name, followed.fault) == ("Bonk", None)
+
+    @pytest.mark.parametrize("keeping", KEEPING.values(), ids=KEEPING)
+    def test_a_file_that_cannot_be_read(self, file: Path, keeping: Any) -> None:
+        """Whatever it is, it is told, and what was tightened meanwhile bites at the first look after it."""
+        followed = Followed(file)
+        before = followed.policy
+        file.write_text(SITE)
+        until_it_is_old(file)
+        with keeping(file):
+            assert followed.changed()
+            assert followed.policy is before
+            assert str(followed.fault).startswith("it cannot be read: ")
+            assert not followed.changed()
+        assert followed.changed()
+        assert (followed.policy.scopes, followed.fault) == ({}, None)
+
+    def test_what_is_needed_to_read_it_is_missing(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not the file's own fault, so the file is read again, though it stays as it is."""
+        followed = Followed(file)
+        before = followed.policy
+        file.write_text(SITE)
+        until_it_is_old(file)
+        for error in (MemoryError(), ImportError("a module"), OSError(24, "Too many open files")):
+            with monkeypatch.context() as patch:
+                patch.setattr(following, "loads", Raises(error))
+                followed.changed()
+                assert followed.policy is before
+                assert str(followed.fault).startswith("it cannot be read: ")
+                assert not followed.changed()
+        assert followed.changed()
+        assert (followed.policy.scopes, followed.fault) == ({}, None)
+
+    def test_a_file_that_is_nested_without_end(self, file: Path) -> None:
+        followed = Followed(file)
+        file.write_text(SITE + "x = " + 50_000 * "[")
+        assert followed.changed()
+        assert followed.fault is not None
+        file.write_text(SITE)
+        assert followed.changed()
+        assert followed.fault is None
+
+    def test_a_file_that_is_written_bit_by_bit(self, file: Path) -> None:
+        """Each look finds what is there, and the last one finds the whole."""
+        followed = Followed(file)
+        whole = SITE.replace("Bank", "Bonk") + READ + TOOL
+        with file.open("w") as half:
+            for character in whole:
+                half.write(character)
+                half.flush()
+                followed.changed()
+        followed.changed()
+        assert (followed.policy.site.name, followed.fault) == ("Bonk", None)
+        assert set(followed.policy.tools) == {"get_balance"}
 
     def test_to_begin_with_there_is_no_policy_before(self, file: Path) -> None:
         file.write_text("")

@@ -399,7 +399,7 @@ async def test_waiting_with_the_body_stops_no_clock(bank: Bank, grace: Page) -> 
 async def test_what_nobody_asks_for_expires_all_the_same(bank: Bank, grace: Page) -> None:  # CALL-4
     call = (await grace.call("transfer_money", TRANSFER)).json()
     bank.clock.forward(600)
-    await bank.deputize.sweep(int(bank.clock()))
+    await bank.deputize.sweep(int(bank.clock()), int(bank.clock()))
     assert (bank.last()["kind"], bank.last()["call_id"]) == ("call.expired", call["call_id"])
 
 
@@ -409,5 +409,5 @@ async def test_however_many_run_out_none_is_left(bank: Bank, grace: Page) -> Non
         await grace.call("transfer_money", {**TRANSFER, "amount": number})
     bank.clock.forward(600)
     now = int(bank.clock())
-    await bank.deputize.sweep(now)
+    await bank.deputize.sweep(now, now)
     assert await bank.deputize.store.transact(lambda tx: tx.overdue_calls(now, 1)) == []

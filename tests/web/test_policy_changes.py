@@ -1,8 +1,10 @@
 """What the owner changes in the policy file bites at the next request, and is told of (POLICY-1 to POLICY-3)."""
 
+import asyncio
 import hashlib
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tests.starving import no_descriptors
 from tests.web.agents import HELPER, Client, error, new_key, with_agents
 from tests.web.conftest import POLICY, Bank, opened
 
 from deputize.agent import AgentKey
-from deputize.crypto import dpop
+from deputize.crypto import dpop, jwt
+from deputize.crypto.keys import KeyRing
 from deputize.protocol.canonical import b64u
 from deputize.protocol.tool import Schema
 from deputize.testing.page import Page
@@ -350,6 +354,35 @@ class TestFaults:
         assert "deputize_policy_faulty 0.0" in (await grace.http.get(f"{bank.issuer}/metrics")).text
         assert office.told()[-1]["policy_s256"] == office.s256
         assert "fault" not in office.told()[-1]
+
+    async def test_nothing_to_read_it_with_is_one_and_is_over_when_there_is(
+        self, bank: Bank, grace: Page, office: Office
+    ) -> None:
+        """What was tightened while the process was out of descriptors bites as soon as it has one."""
+        office.path.write_text(office.path.read_text().replace(MOST, 'scopes = ["payments:write"]'))
+        end = time.monotonic() + 10
+        while time.time() - office.path.stat().st_ctime <= 1.1:  # from then on a look is enough
+            assert time.monotonic() < end
+            await asyncio.sleep(0.02)
+        with no_descriptors():
+            assert (await grace.call("get_balance")).status_code == 200
+            assert "fault" in (await grace.http.get(f"{bank.issuer}/readyz")).text
+        assert error(await grace.call("get_balance")) == "agent_not_allowed"
+        assert (await grace.http.get(f"{bank.issuer}/readyz")).text == "ready\n"
+        assert "Too many open files" in office.told()[0]["fault"]
+
+    async def test_keys_that_cannot_be_read_are_one_too(
+        self, bank: Bank, grace: Page, office: Office, tmp_path: Path
+    ) -> None:  # TOKEN-6
+        keys = tmp_path / "var" / "keys.json"
+        KeyRing(keys).rotate(int(time.time()))
+        with no_descriptors():
+            assert (await grace.call("get_balance")).status_code == 200
+            assert "keys of before" in (await grace.http.get(f"{bank.issuer}/readyz")).text
+            assert 'deputize_faulty{part="keys"} 1.0' in (await grace.http.get(f"{bank.issuer}/metrics")).text
+        assert (await grace.http.get(f"{bank.issuer}/readyz")).text == "ready\n"
+        token = (await grace.refresh()).json()["access_token"]
+        assert jwt.parse(token).header["kid"] == KeyRing(keys).signing_key()[0]
 
     async def test_what_is_under_way_is_not_disturbed_by_them(
         self, bank: Bank, grace: Page, office: Office

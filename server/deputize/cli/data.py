@@ -161,7 +161,7 @@ def list_keys(data: Data = _VAR) -> None:
 
 @keys.command()
 def rotate(data: Data = _VAR) -> None:
-    """Make a new key for tokens. A running server signs with it from the next second on.
+    """Make a new key for tokens. A running server signs with it from its next token on.
 
     The key before stays published for a day, so that the tokens that it signed are good until they expire.
     """

@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -23,12 +23,10 @@ from jwt.exceptions import InvalidKeyError
 
 from ..protocol.canonical import Json, b64u, unb64u
 from ..protocol.jwk import thumbprint
+from ..watched import Watched
 
 KEPT = 24 * 3600
 """Seconds that a signing key stays in the JWKS after another has taken its place; no token lives as long."""
-
-LOOK_EVERY = 1.0
-"""Seconds between looks at the file."""
 
 _BYTES = 32  # of an Ed25519 key, and of the secret
 
@@ -89,13 +87,17 @@ class _Content:
 
 
 class KeyRing:
-    """The keys in one file. What other processes change there is seen within a second."""
+    """The keys in one file. What other processes change there is seen at the next use, so that nobody is turned away
+    whose token was signed with a key of a moment ago; it costs a look at the file, and reading where it has changed.
 
-    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+    While the file is not there, cannot be read or is no such file, the keys before it are still good.
+    """
+
+    def __init__(self, path: Path) -> None:
         """Read the file; KeyFileError or OSError."""
         self._path = path
-        self._monotonic = monotonic
-        self._look_at = monotonic() + LOOK_EVERY
+        self._file = Watched(path)
+        self._fault: str | None = None
         self._load()
 
     @classmethod
@@ -109,6 +111,12 @@ class KeyRing:
                 content = _Content(signing, secrets.token_bytes(_BYTES), secrets.token_bytes(_BYTES))
                 _replace(path, content.write(), folder)
         return cls(path)
+
+    @property
+    def fault(self) -> str | None:
+        """Look at the file, and say why it is not what the keys are from; None if it is."""
+        self._look()
+        return self._fault
 
     @property
     def secret(self) -> bytes:
@@ -168,30 +176,34 @@ class KeyRing:
         return before.signing
 
     def _look(self) -> None:
-        """Read the file again if it was replaced. If it is gone, the keys are still good."""
-        if self._monotonic() >= self._look_at:
-            with suppress(FileNotFoundError):
-                if _version(self._path) != self._version:
-                    self._load()
-            self._look_at = self._monotonic() + LOOK_EVERY
+        """Read the file again if it is another, or could not be read before."""
+        if self._file.changed():
+            try:
+                self._take()
+            except (KeyFileError, OSError) as error:
+                self._fault = getattr(error, "strerror", None) or str(error)
 
     def _load(self) -> None:
-        # Looked at before it is read: a file that comes in between is seen next time.
-        self._version = _version(self._path)
+        """Read the file now; KeyFileError or OSError."""
+        self._file.forget()
+        self._file.changed()
+        self._take()
+
+    def _take(self) -> None:
+        if self._file.error is not None:
+            raise self._file.error
         try:
-            self._content = content = _Content.read(self._path.read_bytes())
-        except (ValueError, TypeError, LookupError, InvalidKeyError):
+            self._content = content = _Content.read(self._file.content or b"")
+        except Exception as error:
+            if not isinstance(error, ValueError | TypeError | LookupError | InvalidKeyError):
+                self._file.forget()  # of memory, for example: the file may be well
             raise KeyFileError(f"{self._path} does not hold the keys of an authority") from None
         self._public = {key.kid: key.private_key.public_key() for key in content.signing}
+        self._fault = None
 
 
 def _jwk(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Json]:
     return {name: str(value) for name, value in ECAlgorithm.to_jwk(key, as_dict=True).items()}
-
-
-def _version(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_ino, stat.st_mtime_ns
 
 
 @contextmanager

@@ -164,5 +164,8 @@ class Refused(Exception):
         return cls(refusal.code, refusal.detail, **refusal.facts)
 
 
-USED_PROOF = Refusal(Code.INVALID_DPOP_PROOF, "This proof was used before. Make a new one for each request.")
+USED_PROOF = Refusal(
+    Code.INVALID_DPOP_PROOF,
+    "This proof was used before, or is too old to tell. Make a new one for each request.",
+)
 """What a request hears that comes twice (PROOF-2)."""

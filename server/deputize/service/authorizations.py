@@ -21,7 +21,8 @@ _BAD_CODE = Refusal(
     Code.INVALID_GRANT, "This code is not good: it ran out, was used, or is another client's."
 )
 _USED_ASSERTION = Refusal(
-    Code.INVALID_CLIENT, "This client assertion or signature was used before. Make a new one each time."
+    Code.INVALID_CLIENT,
+    "This client assertion or signature was used before, or is too old to tell. Make a new one each time.",
 )
 
 

@@ -272,7 +272,8 @@ class Tx(Reader, Protocol):
         """Count one failed attempt (APPR-4)."""
 
     def use_proof(self, proof: Proof) -> bool:
-        """Remember a proof; False if it was used before (PROOF-2)."""
+        """Remember a proof; False if it was used before, or may have been: those of its time are forgotten (PROOF-2,
+        CLOCK-1)."""
 
     def add_call(self, call: Call) -> None:
         """Store a call."""
@@ -305,7 +306,8 @@ class Tx(Reader, Protocol):
         """Keep a signed checkpoint."""
 
     def sweep(self, now: int) -> int:
-        """Delete expired challenges, proofs, recovery secrets, sessions and requests for consent; return how many."""
+        """Delete challenges, proofs, recovery secrets, sessions and requests for consent that expired by then; return
+        how many. Proofs of that time are refused from now on, whatever the clock says (CLOCK-1)."""
 
 
 class Store(Protocol):

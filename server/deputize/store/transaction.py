@@ -102,8 +102,15 @@ _CONSUME_CHALLENGE = f"""
     WHERE challenge_id = :challenge_id AND nonce = :nonce AND consumed_at IS NULL AND expires_at > :now
         AND attempts < {MAX_ATTEMPTS}"""
 _FAIL_CHALLENGE = "UPDATE challenges SET attempts = attempts + 1 WHERE challenge_id = :challenge_id"
+# Among the proofs, which begin with no such digest, stands the time up to which they were forgotten (CLOCK-1).
+_FORGOTTEN = bytes(16)
 _USE_PROOF = """
-    INSERT INTO proofs (digest, keep_until) VALUES (:digest, :keep_until) ON CONFLICT DO NOTHING"""
+    INSERT INTO proofs (digest, keep_until) SELECT :digest, :keep_until WHERE :keep_until > COALESCE(
+        (SELECT keep_until FROM proofs WHERE digest = :forgotten), 0) ON CONFLICT DO NOTHING"""
+_NOTE_FORGOTTEN = """
+    INSERT INTO proofs (digest, keep_until) VALUES (:forgotten, :now)
+    ON CONFLICT (digest) DO UPDATE SET keep_until = excluded.keep_until
+    WHERE proofs.keep_until < excluded.keep_until"""
 _ADD_CALL = CALLS.insert()
 _MOVE_CALL = """
     UPDATE calls SET state = :state, deadline = :deadline, entry = :entry,
@@ -126,12 +133,12 @@ _SET_HEAD = """
     INSERT INTO log_head (one, frontier) VALUES (1, :frontier)
     ON CONFLICT (one) DO UPDATE SET frontier = excluded.frontier"""
 _ADD_CHECKPOINT = "INSERT INTO checkpoints (size, note) VALUES (:size, :note) ON CONFLICT DO NOTHING"
-_OLDEST_PROOFS = f"(SELECT seq, keep_until FROM proofs ORDER BY seq LIMIT {SWEEP_LIMIT}) AS oldest"
-_SWEEPS = [
+_OLDEST_PROOFS = f"(SELECT seq, keep_until, digest FROM proofs ORDER BY seq LIMIT {SWEEP_LIMIT}) AS oldest"
+_SWEEP_PROOFS, *_SWEEPS = [
     f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {some} WHERE {dead} LIMIT {SWEEP_LIMIT})"
     for table, key, some, dead in (
         # The times of proofs have no index: they are stored almost in that order.
-        ("proofs", "seq", _OLDEST_PROOFS, "keep_until <= :now"),
+        ("proofs", "seq", _OLDEST_PROOFS, "keep_until <= :now AND digest <> :forgotten"),
         # Its reason is told a while longer (SEP-2672 §4.8 steps 4 to 6).
         ("challenges", "challenge_id", "challenges", "expires_at <= :now - 600"),
         ("recoveries", "digest", "recoveries", "expires_at <= :now"),
@@ -287,7 +294,7 @@ class Transaction(Snapshot, Tx):
     def use_proof(self, proof: Proof) -> bool:
         # 16 bytes in place of two texts: this index is what costs most, and every request looks into it.
         digest = hashlib.sha256(f"{proof.jkt} {proof.jti}".encode()).digest()[:16]
-        return self._changed(_USE_PROOF, digest=digest, keep_until=proof.keep_until)
+        return self._changed(_USE_PROOF, digest=digest, keep_until=proof.keep_until, forgotten=_FORGOTTEN)
 
     def add_call(self, call: Call) -> None:
         self._execute(_ADD_CALL, CALLS.row(call))
@@ -333,7 +340,10 @@ class Transaction(Snapshot, Tx):
         return self._all(CALLS, _OVERDUE, now=now, limit=limit)
 
     def sweep(self, now: int) -> int:
-        return sum(self._execute(statement, {"now": now}).rowcount for statement in _SWEEPS)
+        to_now = {"now": now, "forgotten": _FORGOTTEN}
+        if proofs := self._execute(_SWEEP_PROOFS, to_now).rowcount:
+            self._execute(_NOTE_FORGOTTEN, to_now)
+        return proofs + sum(self._execute(statement, {"now": now}).rowcount for statement in _SWEEPS)
 
     def _changed(self, statement: str, **parameters: object) -> bool:
         return self._execute(statement, parameters).rowcount == 1

@@ -111,7 +111,7 @@ class Fetcher:
         except ValueError as error:
             raise Refused(Code.INVALID_CLIENT, f"This URL cannot be fetched: {error}.") from error
         kept = self._kept.get(url)
-        if kept is not None and self._clock() < kept[1] and kept[0].fetched_at >= since:
+        if kept is not None and since <= kept[0].fetched_at <= self._clock() < kept[1]:
             return kept[0]
         task = self._under_way.get(url)
         if task is None:

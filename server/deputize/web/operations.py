@@ -54,6 +54,14 @@ class Log:
             "1 while the policy file cannot be the policy, and the one before is in force",
             registry=self.registry,
         )
+        self._faults = Gauge(
+            "deputize_faulty",
+            "1 while something is wrong: the file of the keys, so that those before are in use; or the clock",
+            ["part"],
+            registry=self.registry,
+        )
+        for part in ("keys", "clock"):
+            self._faults.labels(part).set(0)
         self._seconds = Histogram(
             "deputize_decision_seconds",
             "From the parsed request to the committed decision",
@@ -93,6 +101,11 @@ class Log:
         else:
             self._lines.error("policy", policy_s256=file_s256, fault=fault)
 
+    def fault(self, part: str, fault: str | None) -> None:
+        """Note what is wrong with the keys or the clock, or that nothing is any more (TOKEN-6, CLOCK-2)."""
+        self._faults.labels(part).set(fault is not None)
+        (self._lines.info if fault is None else self._lines.error)(part, fault=fault)
+
     def note(self, event: str, **facts: object) -> None:
         """Note anything else."""
         self._lines.info(event, **facts)
@@ -110,10 +123,16 @@ async def healthz(request: Request) -> Response:
 async def readyz(ask: Ask) -> Response:
     """Answer that a decision could be recorded now; 503 if not.
 
-    A policy file with a fault does not end that, but is told of: the policy before it is in force (POLICY-2).
+    What is wrong and does not end that is told of: the policy or the keys before a file that is not good are in force
+    (POLICY-2, TOKEN-6), and the clock went back (CLOCK-2).
     """
-    await ask.authority.store.transact(lambda tx: tx.head().size)
-    faulty = ask.authority.fault is not None
+    authority = ask.authority
+    await authority.store.transact(lambda tx: tx.head().size)
+    faults = {
+        "under the policy of before: its file has a fault": authority.fault,
+        "with the keys of before: their file has a fault": authority.keys.fault,
+        "its clock went back": authority.clock.fault,
+    }
     return PlainTextResponse(
-        "ready, but under the policy of before: its file has a fault\n" if faulty else "ready\n"
+        ", but ".join(["ready", *(said for said, fault in faults.items() if fault is not None)]) + "\n"
     )
