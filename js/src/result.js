@@ -34,6 +34,8 @@ const TABLE = {
   // this call
   unknown_tool: { again: false, text: 'This site does not let agents use this tool. Do not call it again; do without it, or ask the user to do it themselves.' },
   invalid_arguments: { again: false, text: 'The arguments do not fit what this tool takes. Correct them and call the tool again.' },
+  headers_too_large: { again: false, text: 'This browser sends more cookies or headers than this site takes, so nothing has run. Tell the user to delete the cookies of this site and of its domain, then to sign in again.' },
+  request_timeout: { again: true, text: 'This call took too long to reach the site, so nothing has run. Wait a little, then call this tool again with the same arguments.' },
   payload_too_large: { again: false, text: 'The arguments are too large. Call the tool with less.' },
   approval_pending: { again: true, text: `The user is being asked, in a dialog on this page, to approve exactly this call. Nothing has run yet. Tell the user to look at the page, wait until they have answered, ${ASK_AGAIN}; it will not run twice.` },
   declined: { again: false, text: 'The user declined this call. Nothing has run. Do not repeat it; ask the user what they want instead.' },

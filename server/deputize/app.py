@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from .crypto.keys import KeyRing
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
 from .guard import Guard
 from .protocol.credential import User
+from .protocol.errors import Refused
 from .protocol.policy import Policy, Site
 from .service import calls
 from .settings.following import Followed
@@ -30,6 +31,7 @@ from .web.ask import Ask
 from .web.authority import Authority, CurrentUser, SiteUser
 from .web.clock import Clock
 from .web.cors import SitePages
+from .web.door import Door
 from .web.fetching import Fetcher
 from .web.hardening import Hardening, LocalhostRedirect
 from .web.in_process import InProcess, Schemas
@@ -133,13 +135,14 @@ class Deputize:
             self.log.fault(part, fault)
 
     def _build(self, site: Site) -> ASGIApp:
-        inner: ASGIApp = Starlette(
-            routes=routes.routes(self._current, self.log, self._mcp),
-            exception_handlers={HTTPException: not_routed},
-        )
+        inner: ASGIApp = _exactly(routes.routes(self._current, self.log, self._mcp))
         if not site.issuer.startswith(site.origin + "/"):  # stand-alone: the site's pages are another origin
             inner = SitePages(inner, site.origin)
-        return Hardening(inner, https=site.issuer.startswith("https://"))
+        return self._behind_door(inner)
+
+    def _behind_door(self, app: ASGIApp) -> ASGIApp:
+        https = self._authority.policy.site.issuer.startswith("https://")
+        return Hardening(Door(LocalhostRedirect(app), self.log), https)
 
     def well_known_routes(self) -> list[BaseRoute]:
         """Return the routes that belong into the root app of a site that mounts this one."""
@@ -166,8 +169,11 @@ class Deputize:
         return offer
 
     async def user(self, request: Request) -> User | None:
-        """Tell which user is signed in, for the site's own pages."""
-        who = await Ask(request, self._current).signed_in()
+        """Tell which user is signed in, for the site's own pages; None too where that cannot be known (SESSION-1)."""
+        try:
+            who = await Ask(request, self._current).signed_in()
+        except Refused:
+            return None
         return self.store.read(lambda tx: tx.user(who.user_id)) if who else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -230,10 +236,15 @@ def build(
     path = "/" + "/".join(issuer.split("/")[3:])
     account = RedirectResponse(f"{issuer}/account", 303)
     entrances = [Route(entrance, lambda _: account, methods=["GET"]) for entrance in {"/", path}]
-    return LocalhostRedirect(
-        Starlette(
-            routes=[*deputize.well_known_routes(), *entrances, Mount(path.rstrip("/"), deputize)],
-            lifespan=deputize.lifespan,
-            exception_handlers={HTTPException: not_routed},
+    return deputize._behind_door(
+        _exactly(
+            [*deputize.well_known_routes(), *entrances, Mount(path.rstrip("/"), deputize)], deputize.lifespan
         )
     )
+
+
+def _exactly(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+    """Answer at these addresses and no others: a slash more or less is another address, and leads nowhere (DOOR-5)."""
+    app = Starlette(routes=routes, exception_handlers={HTTPException: not_routed}, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app

@@ -206,5 +206,5 @@ async def test_where_the_bank_says_no_the_call_has_failed(
 
 async def test_the_number_of_this_machine_is_sent_to_its_name(http: httpx2.AsyncClient) -> None:
     """SESSION-3: passkeys and cookies need a name."""
-    answer = await http.get("http://127.0.0.1:8123/?a=1")
+    answer = await http.get("http://127.0.0.1:8123/?a=1", headers={"accept": "text/html"})
     assert (answer.status_code, answer.headers["location"]) == (307, "http://localhost:8123/?a=1")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import ClassVar
 
 import httpx2
 import pytest
@@ -46,13 +47,41 @@ class TestHeaders:
 
 
 class TestLocalhost:
+    """SESSION-3."""
+
+    OPENED: ClassVar = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}  # as browsers open a page
+
+    @pytest.fixture
+    def site(self) -> httpx2.AsyncClient:
+        app = Starlette(
+            routes=[Route("/a", lambda r: PlainTextResponse("a"), methods=["GET", "HEAD", "POST"])]
+        )
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(LocalhostRedirect(app)))
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
     @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-    async def test_loopback_numbers_are_redirected(self, host: str) -> None:  # SESSION-3
-        site = LocalhostRedirect(Starlette(routes=[Route("/a", lambda r: PlainTextResponse("a"))]))
-        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(site))
-        answer = await client.get(f"http://{host}:8000/a?b=c")
+    async def test_pages_are_opened_by_name(self, site: httpx2.AsyncClient, host: str, method: str) -> None:
+        answer = await site.request(method, f"http://{host}:8000/a?b=c", headers=self.OPENED)
         assert (answer.status_code, answer.headers["location"]) == (307, "http://localhost:8000/a?b=c")
-        assert (await client.get("http://localhost:8000/a")).text == "a"
+        assert (await site.get("http://localhost:8000/a", headers=self.OPENED)).text == "a"
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+    async def test_what_needs_no_cookie_is_answered_where_it_is(
+        self, site: httpx2.AsyncClient, bank: Bank, host: str
+    ) -> None:
+        assert (await site.get(f"http://{host}:8000/a")).text == "a"
+        assert (await site.post(f"http://{host}:8000/a", headers=self.OPENED)).text == "a"
+        here = bank.client()
+        expected = {"GET /healthz": 200, "GET /jwks.json": 200, "POST /mcp": 415, "POST /token": 400}
+        for request, status in expected.items():
+            method, path = request.split()
+            answer = await here.request(method, f"http://{host}:8000/deputize{path}")
+            assert answer.status_code == status, request
+
+    @pytest.mark.parametrize("host", ["127.0.0.1.example", "127.0.0.1:1@evil.example", "[::1]@evil.example"])
+    async def test_no_other_host_is_led_anywhere(self, bank: Bank, host: str) -> None:
+        answer = await bank.client().get(f"{ISSUER}/account", headers={**self.OPENED, "host": host})
+        assert answer.status_code == 200
 
 
 class TestErrors:

@@ -46,7 +46,7 @@ def arguments_of(request: Request, body: bytes, schema: Schema | None) -> dict[s
 
 def from_body(content_type: str, body: bytes) -> dict[str, Json]:
     """Read a body as strict JSON (JSON-1); Refused if it is, or could be read as, anything else."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+    if content_type.partition(";")[0].strip(" \t").lower() != "application/json":
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json.")
     try:
         value = parse(body)

@@ -15,6 +15,9 @@ class Code(StrEnum):
     # the request
     INVALID_REQUEST = "invalid_request"
     PAYLOAD_TOO_LARGE = "payload_too_large"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    URI_TOO_LONG = "uri_too_long"
+    REQUEST_TIMEOUT = "request_timeout"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
@@ -107,8 +110,11 @@ STATUS: Mapping[Code, int] = {
     Code.UNSUPPORTED_METHOD: 400,
     Code.VERIFICATION_FAILED: 400,
     Code.METHOD_NOT_ALLOWED: 405,
+    Code.REQUEST_TIMEOUT: 408,
     Code.PAYLOAD_TOO_LARGE: 413,
+    Code.URI_TOO_LONG: 414,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.HEADERS_TOO_LARGE: 431,
     # who asks must say so first
     Code.INVALID_CLIENT: 401,
     Code.LOGIN_REQUIRED: 401,

@@ -28,13 +28,13 @@ class Ask:
     __slots__ = ("_current", "authority", "body", "now", "request", "session_digest")
 
     def __init__(self, request: Request, current: Current) -> None:
-        """Read nothing yet."""
+        """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
         self.request = request
         self.body = b""
         self._current = current
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
-        self.session_digest = session.read_cookie(authority.sealer, request.cookies.get(session.COOKIE))
+        self.session_digest = session.read_cookie(authority.sealer, request.scope["headers"])
 
     async def bytes(self) -> bytes:
         """Return the body, and keep it; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
@@ -58,7 +58,7 @@ class Ask:
     async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
         """Return a JSON object with exactly these members and types (JSON-1 to JSON-3)."""
         if (
-            self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            self.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
             != "application/json"
         ):
             raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")

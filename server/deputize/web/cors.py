@@ -18,8 +18,13 @@ _MCP_HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name")
 _EXPOSED = ("dpop-nonce", "www-authenticate")
 
 
-def shared(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str) -> Route:
-    """Route an address that pages of every origin use, without credentials: nothing there goes by a session."""
+def shared(
+    path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str, *outer: Middleware
+) -> Route:
+    """Route an address that pages of every origin use, without credentials: nothing there goes by a session.
+
+    `outer` stands before all of it.
+    """
     cors = Middleware(
         CORSMiddleware,
         allow_origins=["*"],
@@ -33,7 +38,7 @@ def shared(path: str, endpoint: Callable[[Request], Awaitable[Response]], method
             return Response(status_code=204, headers={"allow": f"{method}, OPTIONS"})
         return await endpoint(request)
 
-    return Route(path, answer, methods=[method, "OPTIONS"], middleware=[cors])
+    return Route(path, answer, methods=[method, "OPTIONS"], middleware=[*outer, cors])
 
 
 class SitePages:

@@ -1,4 +1,4 @@
-"""What holds for every answer: headers, and the one host name that passkeys work on (SESSION-3)."""
+"""What holds for every answer: its headers, and for every page the one host name that passkeys work on (SESSION-3)."""
 
 from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
@@ -39,9 +39,6 @@ class Hardening:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (url := localhost_url(scope)) is not None:
-            await RedirectResponse(url, 307)(scope, receive, send)
-            return
 
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -53,17 +50,8 @@ class Hardening:
         await self._app(scope, receive, send_hardened)
 
 
-def localhost_url(scope: Scope) -> URL | None:
-    """Return the same address on `localhost` for a request to a loopback number, else None (SESSION-3)."""
-    host = next((value for name, value in scope["headers"] if name == b"host"), None)
-    if host is not None and not host.startswith(_MAYBE_LOOPBACK):
-        return None
-    url = HTTPConnection(scope).url
-    return url.replace(hostname="localhost") if url.hostname in _LOOPBACK else None
-
-
 class LocalhostRedirect:
-    """ASGI middleware for a site that mounts the authority: SESSION-3 for its own pages as well."""
+    """ASGI middleware for the authority, and for a site that mounts it: pages are opened by name (SESSION-3)."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap the site."""
@@ -71,6 +59,20 @@ class LocalhostRedirect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        url = localhost_url(scope) if scope["type"] == "http" else None
+        url = _localhost_url(scope) if scope["type"] == "http" else None
         app = self._app if url is None else RedirectResponse(url, 307)
         await app(scope, receive, send)
+
+
+def _localhost_url(scope: Scope) -> URL | None:
+    """Return the same address on `localhost` for a page that a person opens at a loopback number, else None.
+
+    Browsers ask for pages by GET, and say that they want HTML. Whatever else comes needs no cookie.
+    """
+    host = next((value for name, value in scope["headers"] if name == b"host"), None)
+    if (host is not None and not host.startswith(_MAYBE_LOOPBACK)) or scope["method"] not in ("GET", "HEAD"):
+        return None
+    request = HTTPConnection(scope)
+    if "text/html" not in request.headers.get("accept", ""):
+        return None
+    return request.url.replace(hostname="localhost") if request.url.hostname in _LOOPBACK else None

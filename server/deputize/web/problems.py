@@ -83,6 +83,11 @@ class Endpoint:
         return endpoint
 
 
+async def nowhere(request: Request) -> Response:
+    """Answer that there is nothing here."""
+    return await not_routed(request, HTTPException(404))
+
+
 async def not_routed(request: Request, error: Exception) -> Response:
     """Answer what no route takes."""
     status = error.status_code if isinstance(error, HTTPException) else 500

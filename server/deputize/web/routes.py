@@ -1,17 +1,21 @@
 """Every address of the authority on one screen."""
 
+import re
+
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
 from . import accounts, authorize, enrollments, grants, openapi, operations, pages, record, shim
 from .authority import Current
 from .calls import Calls
 from .cors import shared
+from .door import Door
 from .mcp.answers import resource_metadata_url
 from .mcp.endpoint import Mcp
 from .oauth import metadata, requests, standing
 from .oauth.token import token
 from .operations import Log
-from .problems import Endpoint, oauth_response
+from .problems import Endpoint, nowhere, oauth_response
 
 
 def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
@@ -77,9 +81,19 @@ def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute
     """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion)."""
     endpoint = Endpoint(current, log)
     suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
-    mcp = "/" + resource_metadata_url(issuer).split("/", 3)[3]
-    return [
-        shared(f"/.well-known/oauth-authorization-server{suffix}", endpoint(metadata.server), "GET"),
-        shared(f"/.well-known/oauth-protected-resource{suffix}", endpoint(metadata.resource), "GET"),
-        shared(mcp, endpoint(metadata.mcp), "GET"),
-    ]
+    answers = {
+        f"/.well-known/oauth-authorization-server{suffix}": metadata.server,
+        f"/.well-known/oauth-protected-resource{suffix}": metadata.resource,
+        "/" + resource_metadata_url(issuer).split("/", 3)[3]: metadata.mcp,
+    }
+    door = Middleware(Door, log)
+    here = [shared(path, endpoint(answer), "GET", door) for path, answer in answers.items()]
+    return [*here, *(_Slashed(path, door) for path in answers)]
+
+
+class _Slashed(Route):
+    """Where slashes are too many: the router is the site's, and would lead on from there, to any host (DOOR-5)."""
+
+    def __init__(self, path: str, door: Middleware) -> None:
+        super().__init__(path, nowhere, middleware=[door])
+        self.path_regex = re.compile(rf"{re.escape(path)}\n?/+\n?\Z")

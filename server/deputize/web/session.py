@@ -1,20 +1,42 @@
 """The session cookie and the CSRF token: what only we read back (SESSION-1, SESSION-2)."""
 
+from collections.abc import Iterable
+
 from starlette.responses import Response
 
 from ..crypto.sealed import Sealer
 from ..protocol.canonical import b64u, unb64u
+from ..protocol.errors import Code, Refused
 from .authority import digest
 
 COOKIE = "__Host-deputize"
 CSRF_HEADER = "deputize-csrf"
+_OURS = f"{COOKIE}=".encode()
 
 
-def read_cookie(sealer: Sealer, value: str | None) -> bytes | None:
-    """Return the digest of the session that a cookie names, or None for none or a bad one."""
-    if value is None:
+def read_cookie(sealer: Sealer, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Return the digest of the session that the header lines name, or None for none or a bad one.
+
+    Of all cookies only ours is looked at, byte for byte (RFC 6265 §4.2.1). General parsers take time that grows with
+    the square of what they are sent, and take more for white space than browsers do, so that a name which another
+    host of the domain may set passes for ours. Refused(invalid_request) if it comes twice: one is somebody else's.
+    """
+    found = [
+        pair[len(_OURS) :]
+        for name, value in headers
+        if name == b"cookie" and _OURS in value
+        for pair in (spaced.strip(b" \t") for spaced in value.split(b";"))
+        if pair.startswith(_OURS)
+    ]
+    if not found:
         return None
-    match sealer.open("session", value):
+    if len(found) > 1:
+        raise Refused(
+            Code.INVALID_REQUEST,
+            "The session's cookie came twice, and one of them is not ours. Delete the cookies of this site and of its "
+            "domain, then sign in again.",
+        )
+    match sealer.open("session", found[0].decode("latin-1")):
         case str(text):
             return digest(unb64u(text))
     return None

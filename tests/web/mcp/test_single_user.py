@@ -143,9 +143,13 @@ async def test_the_name_of_this_machine_has_no_case(live: LiveBank) -> None:
 
 
 @pytest.mark.parametrize("number", ["127.0.0.1", "[::1]"])
-async def test_numbers_lead_to_the_name(live: LiveBank, number: str) -> None:  # SESSION-3
+async def test_the_numbers_of_this_machine_are_as_good(
+    live: LiveBank, number: str
+) -> None:  # SESSION-3, MCP-4
     host = live.origin.removeprefix("http://").replace("localhost", number)
-    assert (await live.post(LIST, host=host)).status_code == 307
+    assert (await live.post(LIST, host=host)).status_code == 200
+    for other in (f"{number}:1", f"{number}.example", f"localhost.{number}", f"{number}@{host}"):
+        assert (await live.post(LIST, host=other)).status_code == 401
 
 
 @pytest.mark.parametrize("origin", ["https://bank.example", "https://localhost.example"])

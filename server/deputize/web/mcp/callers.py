@@ -95,14 +95,17 @@ def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:
 def _is_from_here(request: Request, issuer: str) -> bool:
     """Tell whether a program of this machine sent a request, itself and knowingly (MCP-4).
 
-    A name that leads here only since its owner turned it round (DNS rebinding) shows in `Host`. What a proxy or a
-    tunnel brings has come from somewhere else, though the last step was a short one.
+    A name that leads here only since its owner turned it round (DNS rebinding) shows in `Host`; the numbers of this
+    machine are no names. What a proxy or a tunnel brings has come from somewhere else, though the last step was a
+    short one.
     """
     peer, headers = request.client, request.headers
+    own = issuer.split("/")[2]
+    hosts = [host.lower() for host in headers.getlist("host")]
     return (
         peer is not None
         and is_loopback(peer.host)
-        and [host.lower() for host in headers.getlist("host")] == [issuer.split("/")[2]]
+        and hosts in ([own], *([own.replace("localhost", number)] for number in ("127.0.0.1", "[::1]")))
         and not any(name in _OF_PROXIES or name.startswith("x-forwarded-") for name in headers)
     )
 

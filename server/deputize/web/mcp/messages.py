@@ -34,7 +34,10 @@ async def read(ask: Ask) -> Message:
 
     What is no JSON at all has the fact `parse_error`.
     """
-    if ask.request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if (
+        ask.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
+        != "application/json"
+    ):
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the message as application/json.")
     try:
         value = parse(await ask.bytes())

@@ -26,7 +26,7 @@ async def read_form(ask: Ask) -> Form:
     the `scheme` of that (OAUTH-1; RFC 6749 §5.2).
     """
     if (
-        ask.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        ask.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
         != "application/x-www-form-urlencoded"
     ):
         raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
