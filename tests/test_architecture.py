@@ -45,7 +45,6 @@ IMPURE = {
     "threading",
     "logging",
     "sqlite3",
-    "structlog",
     "httpx2",
     "starlette",
 }

@@ -207,13 +207,14 @@ class Deputize:
                 pass  # likewise
 
     async def aclose(self) -> None:
-        """End housekeeping and MCP and close the store; what was acknowledged is on disk already."""
+        """End housekeeping and MCP, and close the store: what was acknowledged is on disk already."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
             with suppress(asyncio.CancelledError):
                 await self._housekeeping
         await self._mcp.aclose()
         self.store.close()
+        self.log.flush()
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:

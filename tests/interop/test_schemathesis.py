@@ -51,14 +51,16 @@ class Witness:
     """Sends what Schemathesis makes up, and looks into every answer and every line of the log for secrets."""
 
     bank: Running
-    log: io.BytesIO
+    log: Log
+    lines: io.BytesIO
 
     def send(self, case: Any, headers: dict[str, str], excluded: tuple[str, ...] = ()) -> Any:
         case.headers.pop("Content-Length", None)  # a wrong one is answered by uvicorn, before anybody else
-        read = self.log.tell()
+        read = self.lines.tell()
         answer = case.call(base_url=self.bank.issuer, headers=headers, timeout=PATIENCE)
         case.validate_response(answer, excluded_checks=[CHECKS.get_one(name) for name in excluded])
-        noted = self.log.getvalue()[read:].decode()
+        assert self.log.flush()
+        noted = self.lines.getvalue()[read:].decode()
         for secret in secrets_in(answer.request):
             assert secret not in noted
             if answer.status_code >= 400:
@@ -80,18 +82,19 @@ def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     """Serve a bank that has registered an agent and the key of its API."""
     keys = {HELPER: new_key(), "api": new_key()}
     text = with_agents(POLICY, {HELPER: AgentKey(keys[HELPER])}, api=AgentKey(keys["api"]))
-    log = io.BytesIO()
+    lines = io.BytesIO()
+    log = Log(lines)
 
     def app(port: int) -> Starlette:
         policy = loads(text.replace(LOCAL, f"http://localhost:{port}").encode())
-        bank = Deputize(policy, tmp_path_factory.mktemp("var"), log=Log(log))
+        bank = Deputize(policy, tmp_path_factory.mktemp("var"), log=log)
         routes = [*bank.well_known_routes(), Mount("/deputize", bank)]
         return Starlette(
             routes=routes, lifespan=bank.lifespan, exception_handlers={HTTPException: not_routed}
         )
 
     with Site(app) as site:
-        yield Witness(Running(site.url, keys), log)
+        yield Witness(Running(site.url, keys), log, lines)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ class Office:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines = io.BytesIO()
+        self.log = Log(self.lines)
 
     def change(self, old: str, new: str) -> None:
         text = self.path.read_text()
@@ -49,6 +50,7 @@ class Office:
 
     def told(self) -> list[dict[str, Any]]:
         """Return what the log says of policies."""
+        assert self.log.flush()
         lines = [json.loads(line) for line in self.lines.getvalue().splitlines()]
         return [line for line in lines if line["event"] == "policy"]
 
@@ -73,7 +75,7 @@ def office(tmp_path: Path, keys: dict[str, EllipticCurvePrivateKey]) -> Office:
 async def bank(
     tmp_path: Path, office: Office, keys: dict[str, EllipticCurvePrivateKey]
 ) -> AsyncIterator[Bank]:
-    async with opened(office.path, tmp_path / "var", Log(office.lines)) as bank:
+    async with opened(office.path, tmp_path / "var", office.log) as bank:
         bank.keys = keys
         yield bank
 

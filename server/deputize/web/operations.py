@@ -1,10 +1,12 @@
 """For whoever runs it: log lines, counters, health."""
 
-import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from time import perf_counter
+from traceback import format_exception
+from typing import IO
 
 import orjson
-import structlog
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -19,26 +21,25 @@ from starlette.responses import PlainTextResponse, Response
 from ..protocol.call import Call
 from ..protocol.errors import Code, Refusal
 from .ask import Ask
+from .lines import Lines, standard_error
+
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+
+
+MAX_FIELD = 200
+"""How many characters of a text a log line has: strangers choose some of them."""
+
+_MAX_STACK = 8000  # characters of a stack, of which the end says most
 
 
 class Log:
-    """JSON lines on standard error, and counters. Nothing secret goes in: ids and codes only (ERR-3)."""
+    """JSON lines on standard error, and counters. Nothing secret goes in: ids and codes only (ERR-3).
 
-    def __init__(self, stream: object = None) -> None:
+    Nothing here waits, and nothing here fails: what is noted has been decided, and is to be answered.
+    """
+
+    def __init__(self, stream: IO[bytes] | None = None) -> None:
         """Write to `stream` (binary), standard error if none is given."""
-        file = stream or sys.stderr.buffer
-        self._lines = structlog.wrap_logger(
-            structlog.BytesLogger(file),  # type: ignore[arg-type]  # any binary file does
-            processors=[
-                structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso"),
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(
-                    serializer=lambda event, **_: orjson.dumps(event, default=str)
-                ),
-            ],
-            wrapper_class=structlog.make_filtering_bound_logger(20),
-        ).bind()  # the logger itself, not a proxy that looks for it at each line
         self.registry = CollectorRegistry()
         self._calls = Counter(
             "deputize_calls",
@@ -69,37 +70,52 @@ class Log:
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2),
         )
 
+        self._dropped = Counter(
+            "deputize_log_lines_dropped",
+            "Log lines that could not be written, or came faster than they could",
+            registry=self.registry,
+        )
+        self._lines = Lines(stream or standard_error(), self._dropped.inc)
+
+    def flush(self, within: float = 1.0) -> bool:
+        """Wait until what was noted is written, at most so many seconds; tell whether it is."""
+        return self._lines.flush(within)
+
     def decided(self, call: Call, started: float) -> None:
         """Note a decision over a call."""
         self._calls.labels(call.state.value, "").inc()
         self._seconds.observe(perf_counter() - started)
-        self._lines.info(
+        self.note(
             "call", correlation_id=call.call_id, state=call.state, tool=call.tool, client_id=call.client_id
         )
 
     def denied(self, call_id: str, refusal: Refusal) -> None:
         """Note a refused call."""
         self._calls.labels("denied", refusal.code.value).inc()
-        self._lines.info("call", correlation_id=call_id, state="denied", code=refusal.code)
+        self.note("call", correlation_id=call_id, state="denied", code=refusal.code)
 
     def refused(self, request: Request, refusal: Refusal) -> None:
         """Note a refused request."""
         self._refusals.labels(refusal.code.value).inc()
         call_id = request.path_params.get("call_id")
-        self._lines.info("refused", correlation_id=call_id, method=request.method, code=refusal.code)
+        self.note("refused", correlation_id=call_id, method=request.method, code=refusal.code)
 
     def failed(self, request: Request, error: Exception) -> None:
         """Note what nobody foresaw, with its stack, which stays here."""
         self._refusals.labels(Code.SERVER_ERROR.value).inc()
-        self._lines.error("failed", method=request.method, path=request.url.path, exc_info=error)
+        stack = "".join(format_exception(error))[-_MAX_STACK:]
+        path = request.scope["path"][:MAX_FIELD]
+        self._write(
+            "error", "failed", {"method": request.method, "path": path, "exception": stack}, _MAX_STACK
+        )
 
     def policy(self, file_s256: str | None, fault: str | None) -> None:
         """Note which policy is in force from now on, and what is wrong with the file if it is not that (POLICY-2)."""
         self._faulty.set(fault is not None)
         if fault is None:
-            self._lines.info("policy", policy_s256=file_s256)
+            self.note("policy", policy_s256=file_s256)
         else:
-            self._lines.error("policy", policy_s256=file_s256, fault=fault)
+            self._write("error", "policy", {"policy_s256": file_s256, "fault": fault}, _MAX_STACK)
 
     def fault(self, part: str, fault: str | None) -> None:
         """Note what is wrong with the keys or the clock, or that nothing is any more (TOKEN-6, CLOCK-2)."""
@@ -108,7 +124,16 @@ class Log:
 
     def note(self, event: str, **facts: object) -> None:
         """Note anything else."""
-        self._lines.info(event, **facts)
+        self._write("info", event, facts)
+
+    def _write(self, level: str, event: str, facts: Mapping[str, object], most: int = MAX_FIELD) -> None:
+        told = {name: value[:most] if isinstance(value, str) else value for name, value in facts.items()}
+        line = {**told, "event": event, "level": level, "timestamp": datetime.now(UTC)}
+        try:
+            text = orjson.dumps(line, default=str, option=_OPTIONS)
+        except TypeError:  # half a character, which JSON cannot have
+            text = orjson.dumps({name: ascii(value) for name, value in line.items()}, option=_OPTIONS)
+        self._lines.put(text)
 
     async def metrics(self, request: Request) -> Response:
         """Answer `GET /metrics`: counts and times only."""
