@@ -43,7 +43,8 @@ kid = "{kid}"
 x = "{x}"
 y = "{y}"
 
-[tools.get_balance]
+[tools.get_balance] # decided, and run by nobody
+elsewhere = true
 scopes = ["account:read"]
 
 [tools.get_balance.input_schema]

@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from .crypto.keys import KeyRing
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
-from .guard import Guard
+from .guard import Guard, Unguarded
+from .guard.start import Threshold, start, survey
 from .protocol.credential import User
 from .protocol.errors import Refused
 from .protocol.policy import Policy, Site
@@ -99,7 +100,11 @@ class Deputize:
             redeemer=InProcess(self._current),
             schemas=Schemas(self._current),
             clock=clock,
+            tools=lambda: self.policy.tools,
         )
+        self._site: object = None  # what mounts this
+        self._started = False  # its guards were found to be in order
+        self._alone = False
         self._offers = Offers()
         self._mcp = Mcp(self._current, self.log, self._offers)
         if self._offers.all(self.policy):
@@ -123,6 +128,8 @@ class Deputize:
         if followed is not None and followed.changed():
             self._authority = replace(before, policy=followed.policy, fault=followed.fault)
             self.log.policy(followed.policy.file_s256, followed.fault)
+            if self._started:
+                self._look_again()
         self._tell("keys", self._keys.fault)
         self._clock()
         self._tell("clock", self._clock.fault)
@@ -144,9 +151,45 @@ class Deputize:
         https = self._authority.policy.site.issuer.startswith("https://")
         return Hardening(Door(LocalhostRedirect(app), self.log), https)
 
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """Name no routes: those of the authority are not the site's, which its guards stand in front of (GUARD-8)."""
+        return []
+
     def well_known_routes(self) -> list[BaseRoute]:
-        """Return the routes that belong into the root app of a site that mounts this one."""
-        return routes.well_known_routes(self.policy.site.issuer, self._current, self.log)
+        """Return the routes that belong into the root app of a site that mounts this one, before all others.
+
+        An app whose start did not come by here is looked over at its first request, and answers none until its guards
+        are in order (GUARD-8).
+        """
+        return [
+            Threshold(self.start),
+            *routes.well_known_routes(self.policy.site.issuer, self._current, self.log),
+        ]
+
+    def start(self, app: object) -> None:
+        """Look over the app that mounts this one, once: Unguarded if it would run anything without a guard (GUARD-8).
+
+        `lifespan` does it. Without one, the first request does.
+        """
+        if not self._started:
+            standing = start(app, self.guard, self.guarded_here())
+            self._site, self._started = app, True
+            self.log.note("guards", **{each.tool: f"{each.route} ({each.how})" for each in standing})
+
+    def guarded_here(self) -> list[str]:
+        """Name the tools that need a guard in the app that mounts this one: those that no handler does (GUARD-8)."""
+        policy = self.policy
+        if self._alone:  # then no API is here
+            return []
+        return [tool.name for tool in policy.guarded_here() if not self._offers.handles(policy, tool.name)]
+
+    def _look_again(self) -> None:
+        """Tell the owner of what a new policy wants guarded and is not: its calls find nobody to redeem them."""
+        try:
+            survey(self._site, [self.guard], self.guarded_here())
+        except Unguarded as error:
+            self.log.note("unguarded", faults=error.faults)
 
     def handler(self, tool: str) -> Callable[[H], H]:
         """Offer a tool of the policy over MCP, run by a function of `(arguments, call)`: a decorator (MCP-5).
@@ -178,6 +221,8 @@ class Deputize:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""
+        if not self._started:
+            self.start(scope.get("router"))
         if self._housekeeping is None:
             self._housekeeping = asyncio.create_task(self._keep_house())
         await self._app(scope, receive, send)
@@ -218,7 +263,12 @@ class Deputize:
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """Serve as the lifespan of the app that mounts this one, or as part of it."""
+        """Serve as the lifespan of the app that mounts this one, or as part of it.
+
+        Unguarded, so that nothing starts, if that app would run anything without a guard (GUARD-8).
+        """
+        if app is not None:
+            self.start(app)
         try:
             yield
         finally:
@@ -233,6 +283,7 @@ def build(
     Who comes to the root, or to the issuer itself, is led to the page of the account.
     """
     deputize = Deputize(policy, data, clock=clock)
+    deputize._alone = True
     issuer = deputize.policy.site.issuer
     path = "/" + "/".join(issuer.split("/")[3:])
     account = RedirectResponse(f"{issuer}/account", 303)

@@ -4,10 +4,10 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import httpx2
 import pytest
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
     generate_private_key,
 )
+from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -27,7 +28,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from deputize.crypto import jwt
-from deputize.guard import Guard, GuardMiddleware
+from deputize.guard import Guard, GuardedCall, GuardMiddleware
 from deputize.protocol.call import OUTCOMES, State
 from deputize.protocol.canonical import Json, args_s256
 from deputize.protocol.errors import Code, Refused
@@ -69,6 +70,7 @@ class Authority:
     revoked: bool = False
     away: bool = False
     going: bool = False
+    external_id: str | None = None
 
     def call(self, tool: str, arguments: Json, **changes: Any) -> CallToken:
         """Approve a call and return what its token says."""
@@ -89,7 +91,7 @@ class Authority:
         self.states[token.call_id] = State.APPROVED
         return replace(token, **changes)
 
-    async def redeem(self, token: CallToken, text: str, args_s256: str) -> None:
+    async def redeem(self, token: CallToken, text: str, args_s256: str) -> str | None:
         self.log.append("redeem")
         if self.away:
             raise Refused(Code.AUTHORITY_UNAVAILABLE, "Nothing was done: the authority cannot be reached.")
@@ -100,6 +102,7 @@ class Authority:
             raise Refused(Code.CALL_REDEEMED, "This call was executed already.")
         self.states[token.call_id] = State.REDEEMED
         self.away = self.going
+        return self.external_id
 
     async def report(self, call_id: CallId, outcome: State) -> None:
         self.log.append(f"report {outcome}")
@@ -171,7 +174,8 @@ class Handlers:
     async def run(self, request: Request) -> Response:
         self.ran.append((await request.body(), request.state.deputize.arguments))
         call = request.state.deputize
-        return JSONResponse({"call_id": call.call_id, "user": call.user_id, "agent": call.client_id})
+        told = {"call_id": call.call_id, "user": call.user_id, "agent": call.client_id}
+        return JSONResponse({**told, "external_id": call.external_id})
 
     async def answer(self, request: Request) -> Response:
         """Answer as the arguments say."""
@@ -249,6 +253,29 @@ def wrapped(handlers: Handlers, guard: Guard) -> ASGIApp:
     )
 
 
+def depended(handlers: Handlers, guard: Guard) -> ASGIApp:
+    app = FastAPI(lifespan=guard.lifespan)
+
+    @app.post("/api/transfers")
+    async def transfer(
+        request: Request, call: Annotated[GuardedCall, Depends(guard("transfer_money"))]
+    ) -> Response:
+        assert call is request.state.deputize
+        return await handlers.run(request)
+
+    @app.api_route(
+        "/api/transactions", methods=["GET", "HEAD"], dependencies=[Depends(guard("list_transactions"))]
+    )
+    async def transactions(request: Request) -> Response:
+        return await handlers.run(request)
+
+    @app.post("/api/answer", dependencies=[Depends(guard("answer"))])
+    async def answer(request: Request) -> Response:
+        return await handlers.answer(request)
+
+    return app
+
+
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
     """Serve an app on a free port. The socket listens before anybody connects, so nobody has to wait."""
@@ -272,20 +299,27 @@ def site_of(app: ASGIApp, handlers: Handlers) -> Iterator[Site]:
         yield Site(client, handlers.authority, handlers.ran, handlers.afterwards)
 
 
+WAYS: dict[str, Callable[[Handlers, Guard], ASGIApp]] = {
+    "decorator": decorated,
+    "middleware": wrapped,
+    "dependency": depended,
+}
+
+
 @pytest.fixture(scope="session")
 def sites() -> Iterator[dict[str, Site]]:
     with ExitStack() as stack:
         found = {}
-        for name, build in (("decorator", decorated), ("middleware", wrapped)):
+        for name, build in WAYS.items():
             handlers = Handlers(Authority())
             guard = Guard(ISSUER, AUDIENCE, key_of, handlers.authority, {"list_transactions": QUERY_SCHEMA})
             found[name] = stack.enter_context(site_of(build(handlers, guard), handlers))
         yield found
 
 
-@pytest.fixture(params=["decorator", "middleware"])
+@pytest.fixture(params=["decorator", "middleware", "dependency"])
 def site(request: pytest.FixtureRequest, sites: dict[str, Site]) -> Site:
-    """Both ways to guard an API; they must not differ."""
+    """All ways to guard an API; they must not differ."""
     return sites[request.param].reset()
 
 

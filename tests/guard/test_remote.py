@@ -63,7 +63,7 @@ class Remote:
             self.authority.states[call_id] = State.REDEEMED
             assert text.count(".") == 2
         return self.instead or self._json(
-            200, {"call_id": call_id, "state": "redeemed", "tool": "transfer_money"}
+            200, {"call_id": call_id, "state": "redeemed", "external_id": self.authority.external_id}
         )
 
     async def report(self, request: Request) -> Response:
@@ -189,7 +189,7 @@ async def test_what_is_said_of_the_guard_is_not(
 
 
 def answers(token: CallToken) -> dict[str, Response]:
-    good = json.dumps({"call_id": token.call_id, "state": "redeemed"})
+    good = json.dumps({"call_id": token.call_id, "state": "redeemed", "external_id": None})
     return {
         "nothing": Response(b""),
         "no content": Response(status_code=204),
@@ -197,7 +197,9 @@ def answers(token: CallToken) -> dict[str, Response]:
         "no object": Response(f"[{good}]"),
         "another call": Response(good.replace(token.call_id, token.call_id[:-1])),
         "another state": Response(good.replace("redeemed", "approved")),
-        "no state": Response(json.dumps({"call_id": token.call_id})),
+        "no state": Response(json.dumps({"call_id": token.call_id, "external_id": None})),
+        "no word of the user": Response(json.dumps({"call_id": token.call_id, "state": "redeemed"})),
+        "a user that is none": Response(good.replace("null", "7")),
         "a member twice": Response(good.replace("{", '{"state":"denied",')),
         "another status": Response(good, 201),
         "an error with a good body": Response(good, 500),
@@ -225,7 +227,7 @@ async def test_an_answer_that_says_no_length_is_counted(
     async def long() -> AsyncIterator[bytes]:
         for _ in range(70):
             yield b" " * 1000
-        yield json.dumps({"call_id": token.call_id, "state": "redeemed"}).encode()
+        yield json.dumps({"call_id": token.call_id, "state": "redeemed", "external_id": None}).encode()
 
     remote.instead = StreamingResponse(long())
     assert (await refusal(redeemer, token)).refusal.code is Code.AUTHORITY_UNAVAILABLE

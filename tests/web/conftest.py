@@ -27,6 +27,8 @@ POLICY = """
 [site]
 name = "Bank"
 origin = "https://bank.example"
+[api]
+elsewhere = true
 [scopes."account:read"]
 title = "See your accounts"
 writes = false

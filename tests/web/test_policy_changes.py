@@ -453,7 +453,7 @@ async def test_a_policy_of_many_scopes_leaves_no_call_without_an_answer(tmp_path
     path = tmp_path / "deputize.toml"
     site = '[site]\nname = "Bank"\norigin = "https://bank.example"\n'
     declared = "".join(f'[scopes."{name}"]\ntitle = "{name}"\nwrites = false\n' for name in names)
-    tool = f'[tools.last]\nscopes = ["{names[-1]}"]\nendpoint = "https://bank.example/api/last"\n'
+    tool = f'[tools.last]\nscopes = ["{names[-1]}"]\nendpoint = "https://bank.example/api/last"\nelsewhere = true\n'
     path.write_text(f"{site}{declared}{tool}[agents.opaque]\nscopes = {json.dumps(names[:32])}\n")
     async with opened(path, tmp_path / "var") as bank:
         page = bank.page()

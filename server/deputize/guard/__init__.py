@@ -3,5 +3,6 @@
 from .guard import Guard, GuardedCall, Redeemer
 from .middleware import GuardMiddleware
 from .remote import HttpRedeemer
+from .start import Standing, Unguarded
 
-__all__ = ["Guard", "GuardMiddleware", "GuardedCall", "HttpRedeemer", "Redeemer"]
+__all__ = ["Guard", "GuardMiddleware", "GuardedCall", "HttpRedeemer", "Redeemer", "Standing", "Unguarded"]

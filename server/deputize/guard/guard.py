@@ -1,34 +1,39 @@
 """The guard: verify a call token, compare it with what is about to run, redeem, run, report (GUARD-1)."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+import unicodedata
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import wraps
-from inspect import isawaitable, iscoroutinefunction
-from typing import Protocol
+from inspect import isawaitable, iscoroutinefunction, signature
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope
 
 from ..crypto import jwt
 from ..protocol.call import State
-from ..protocol.canonical import Json, JsonError, args_s256
+from ..protocol.canonical import JsonError, args_s256
 from ..protocol.errors import STATUS, Code, Refusal, Refused
 from ..protocol.ids import CallId, ClientId, UserId
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
 from ..protocol.scope import ScopeSet
 from ..protocol.token import CALL_TYP, CallToken
-from ..protocol.tool import Schema
+from ..protocol.tool import Executes, Schema, Tool, is_tool_name
 from .arguments import arguments_of, read_body
-from .outcome import Outcome, Reported
+from .outcome import Outcome, Reported, entrust
+from .point import Args, Arguments, Point, mark, point_of
 
-Arguments = dict[str, Json]
-Args = Callable[[Request], "Arguments | Awaitable[Arguments]"]
-Endpoint = Callable[[Request], Awaitable[Response]]
+if TYPE_CHECKING:
+    from .dependency import GuardDependency
+
+Endpoint = Callable[[Request], Awaitable[Any]]
 _Key = EllipticCurvePublicKey | None
 KeyOf = Callable[[str], _Key | Awaitable[_Key]]
 
@@ -36,11 +41,11 @@ KeyOf = Callable[[str], _Key | Awaitable[_Key]]
 class Redeemer(Protocol):
     """The guard's way to the authority: in the same process, or over HTTP (`HttpRedeemer`)."""
 
-    async def redeem(self, token: CallToken, text: str, args_s256: str) -> None:
+    async def redeem(self, token: CallToken, text: str, args_s256: str) -> str | None:
         """Redeem a verified call token, spelled `text`, for the arguments of this digest (GUARD-3).
 
-        Returns if the call may run now, this once; Refused otherwise, `authority_unavailable` if nobody
-        answers.
+        Returns if the call may run now, this once, with the user's id in the site's own login, None if he has none
+        there; Refused otherwise, `authority_unavailable` if nobody answers.
         """
 
     async def report(self, call_id: CallId, outcome: State) -> None:
@@ -51,11 +56,13 @@ class Redeemer(Protocol):
 class GuardedCall:
     """The call that a handler runs for: whose, by which agent (None: the user himself), and with what.
 
+    `external_id` is the user's id in the site's own login (`SiteUser.id`), None where users sign in at deputize.
     A handler that takes its arguments from here, and from nowhere else, does what was approved.
     """
 
     call_id: CallId
     user_id: UserId
+    external_id: str | None
     client_id: ClientId | None
     scopes: ScopeSet
     arguments: Arguments
@@ -67,7 +74,8 @@ class Guard:
 
     `audience` is the API's name in the policy, `key_of` finds the authority's public key for a `kid` (it
     may be async), `schemas` holds the input schemas of tools that are called by GET, and `clock` gives
-    seconds since the epoch.
+    seconds since the epoch. `tools` returns the tools of the policy that is in force, where that is known:
+    then a guard for any other is a ValueError. Without it, a misspelt one refuses all calls.
     """
 
     issuer: str
@@ -76,39 +84,89 @@ class Guard:
     redeemer: Redeemer
     schemas: Mapping[str, Schema | None] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
+    tools: Callable[[], Mapping[str, Tool]] | None = None
+    decorated: list[tuple[Point, Endpoint]] = field(default_factory=list, init=False)
 
     def tool(self, name: str, args: Args | None = None) -> Callable[[Endpoint], Endpoint]:
         """Guard a Starlette endpoint, `async def endpoint(request) -> Response`, with calls of this tool.
 
         The endpoint finds the call at `request.state.deputize` (a `GuardedCall`). `args` names the
         arguments where they are neither the JSON body nor a query: a function, async or not, of the
-        request.
+        request. It stands directly above the function, below whatever makes a route of it; the app's start
+        finds out if it does not (GUARD-8). TypeError for what it cannot guard, ValueError for a tool that
+        no call token is for.
         """
+        self.check(name)
 
         def guarded(endpoint: Endpoint) -> Endpoint:
-            if not iscoroutinefunction(endpoint):
-                raise TypeError("a guarded endpoint is an `async def`")
+            _check_endpoint(endpoint, name)
+            point = Point(self, name, args, "decorator")
 
             @wraps(endpoint)
-            async def run(request: Request) -> Response:
+            async def run(*positional: Request, **named: Request) -> Any:
+                (request,) = *positional, *named.values()  # FastAPI passes it by the name it has there
                 try:
                     call, replay = await self.admit(name, request, args)
                 except Refused as refused:
                     return refusal_response(refused.refusal)
                 outcome = Outcome(self.redeemer.report, call.call_id)
                 try:
-                    response = await endpoint(Request(request.scope, replay))
+                    answer = await endpoint(Request(request.scope, replay))
                 except HTTPException as error:
                     await outcome.report(error.status_code)
                     raise
                 except Exception:
                     await outcome.report(None)
                     raise
-                return Reported(response, outcome)
+                if isinstance(answer, Response):
+                    return Reported(answer, outcome)
+                if not entrust(request.scope, outcome):  # FastAPI makes an answer of it, or fails to
+                    await outcome.report(None)
+                return answer
 
+            mark(run, point)
+            self.decorated.append((point, endpoint))
             return run
 
         return guarded
+
+    def __call__(self, tool: str, args: Args | None = None) -> "GuardDependency":
+        """Return a FastAPI dependency that guards whatever depends on it with calls of this tool.
+
+            call: GuardedCall = Depends(authority.guard("transfer_money"))
+
+        `args` as for `tool`; ValueError for a tool that no call token is for.
+        """
+        self.check(tool)
+        from .dependency import GuardDependency  # only who has FastAPI needs it
+
+        return GuardDependency(Point(self, tool, args, "dependency"))
+
+    def check(self, tool: str) -> None:
+        """Raise ValueError for a tool that no call token can be for, as far as that is known here (GUARD-8)."""
+        if not is_tool_name(tool):
+            raise ValueError(f"{tool!r} cannot be the name of a tool")
+        if self.tools is None:
+            return
+        tools = self.tools()
+        found = tools.get(tool)
+        if found is None:
+            near = get_close_matches(tool, tools, 1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"{tool}: the policy declares no such tool.{meant} Declare it before its endpoint is guarded."
+            )
+        if found.public or found.executes is not Executes.API:
+            what = "is public" if found.public else 'says executes = "page"'
+            raise ValueError(f"{tool}: the policy {what}, so no call token comes to an API for it")
+
+    @asynccontextmanager
+    async def lifespan(self, app: object) -> AsyncIterator[None]:
+        """Serve as the lifespan of an API's app whose authority is another process, or as part of it (GUARD-8)."""
+        from .start import start
+
+        start(app, self)
+        yield
 
     async def admit(
         self, tool: str, request: Request, args: Args | None = None
@@ -124,6 +182,7 @@ class Guard:
         4. Its digest is that of the arguments that are about to run.
         5. It is redeemed.
         """
+        check_path(request.scope)
         values = request.headers.getlist("txn-token")
         if not values:  # 1
             raise Refused(
@@ -133,7 +192,9 @@ class Guard:
             raise Refused(Code.INVALID_CALL_TOKEN, "Send one call token.")
         token = await self._verify(values[0])  # 2
         if token.tool != tool:  # 3
-            raise Refused(Code.CALL_WRONG_TOOL, "This call token is for another tool.")
+            raise Refused(
+                Code.CALL_WRONG_TOOL, f"This call token is for the tool {token.tool}, and this is {tool}."
+            )
         body = await read_body(request)
         replay = _replay(body, request.receive)
         if args is None:
@@ -150,8 +211,10 @@ class Guard:
                 Code.ARGUMENT_HASH_MISMATCH, "These are not the arguments that the call was allowed for."
             )
         token.check_expiry(int(self.clock()))  # 2, once more: the body may have taken its time
-        await self.redeemer.redeem(token, values[0], digest)  # 5
-        call = GuardedCall(token.call_id, token.user_id, token.client_id, token.scopes, arguments)
+        external_id = await self.redeemer.redeem(token, values[0], digest)  # 5
+        call = GuardedCall(
+            token.call_id, token.user_id, external_id, token.client_id, token.scopes, arguments
+        )
         request.state.deputize = call
         return call, _replay(body, request.receive)
 
@@ -163,6 +226,12 @@ class Guard:
         return CallToken.parse(claims, self.issuer, self.audience, int(self.clock()))
 
 
+def check_path(scope: Scope) -> None:
+    """Raise Refused(invalid_request) for a path with control characters, which routers read each in their way."""
+    if any(unicodedata.category(character) == "Cc" for character in scope.get("path", "")):
+        raise Refused(Code.INVALID_REQUEST, "The path of this request has control characters in it.")
+
+
 def refusal_response(refusal: Refusal) -> Response:
     """Answer with a problem (ERR-1, ERR-2)."""
     headers = {"Cache-Control": "no-store"}
@@ -170,6 +239,18 @@ def refusal_response(refusal: Refusal) -> Response:
     if authenticate is not None:
         headers["WWW-Authenticate"] = authenticate
     return Response(orjson.dumps(problem(refusal)), STATUS[refusal.code], headers, MEDIA_TYPE)
+
+
+def _check_endpoint(endpoint: Endpoint, tool: str) -> None:
+    """Raise TypeError for what the decorator cannot guard."""
+    name = getattr(endpoint, "__qualname__", repr(endpoint))
+    if point_of(endpoint) is not None:
+        raise TypeError(f"{name} is guarded already: a call token is good for one guard, once")
+    if not iscoroutinefunction(endpoint) or len(signature(endpoint).parameters) != 1:
+        raise TypeError(
+            f"{name}: a guarded endpoint is an `async def` that takes the request, and nothing else. "
+            f'With FastAPI write, instead of the decorator: call: GuardedCall = Depends(guard("{tool}"))'
+        )
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -2,46 +2,104 @@
 
 from collections.abc import Mapping
 
-from starlette._utils import get_route_path  # what Starlette's own router matches against
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..protocol.errors import Refused
-from .guard import Guard, refusal_response
+from .guard import Guard, check_path, refusal_response
 from .outcome import Outcome
+from .point import Args, Point
+from .routes import Handled, handled, named
+
+Routes = Mapping[tuple[str, str], "str | tuple[str, Args]"]
 
 
 class GuardMiddleware:
     """Guards some routes of an app: `routes` gives the tool for a method and a path.
 
-    A path is as the app's router sees it, and stands for itself, without parameters. `GET` means `HEAD`
-    too. Every other request passes untouched, so each method of a path that has an effect has to be named.
+    A path is as its route declares it, after what it is mounted under: it names the route, and no request is
+    compared with it. The guard stands in front of that very route, so that it does not matter how its path is
+    spelled in a request, or what else changes the request before it is there (GUARD-7). One with parameters
+    needs `(tool, args)`, where `args` names the arguments as for `Guard.tool`. `GET` means `HEAD` too. Every
+    other request passes untouched, so each method of a path that has an effect has to be named.
+
+    It finds the routes when the app starts, or is first asked: RuntimeError for one that is not there, or that it
+    cannot stand in front of.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, routes: Mapping[tuple[str, str], str]) -> None:
-        """Guard these routes; ValueError for a method or path that no request could have."""
-        for method, path in routes:
-            if method != method.upper() or not path.startswith("/") or "{" in path:
-                raise ValueError(f"not a method in capitals and a path without parameters: {method} {path}")
-        self._app = app
-        self._guard = guard
-        self._routes = dict(routes)
+    def __init__(self, app: ASGIApp, guard: Guard, routes: Routes) -> None:
+        """Guard these routes; ValueError for a method, path or tool that no request could have."""
+        self.app = app
+        self._points: dict[tuple[str, str], Point] | None = {}
+        for (method, path), guarded in routes.items():
+            tool, args = (guarded, None) if isinstance(guarded, str) else guarded
+            if method != method.upper() or not path.startswith("/") or ("{" in path and args is None):
+                raise ValueError(
+                    f"not a method in capitals and a path, with `args` if it has parameters: {method} {path}"
+                )
+            guard.check(tool)
+            self._points[method, path] = Point(guard, tool, args, "middleware")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        tool = self._tool(scope)
-        if tool is None:
-            await self._app(scope, receive, send)
+        self.bind(scope.get("app"))
+        if scope["type"] == "http":
+            try:
+                check_path(scope)
+            except Refused as refused:
+                await refusal_response(refused.refusal)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    def bind(self, outer: object = None) -> None:
+        """Stand in front of the routes, once; RuntimeError if one is not in this app, nor in the one around it."""
+        if self._points is None:
+            return
+        found = list(handled(self.app)) or list(handled(outer))
+        for (method, path), point in self._points.items():
+            meant = [route for route in found if route.path == path and route.takes(method)]
+            if not meant:
+                raise RuntimeError(
+                    f"{point.tool}: no route of this app is declared as {method} {path}, so nothing of it can be "
+                    f"guarded. There are: {named(found)}."
+                )
+            for route in meant:
+                _stand_in_front(route, method, point)
+        self._points = None
+
+
+class _InFront:
+    """What a route does when the router has chosen it: admit, and only then what it did before."""
+
+    def __init__(self, handle: ASGIApp) -> None:
+        self.points: dict[str, Point] = {}
+        self._handle = handle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"].upper()  # as endpoints that are classes read it
+        point = self.points.get("GET" if method == "HEAD" else method)
+        if point is None:
+            await self._handle(scope, receive, send)
             return
         try:
-            call, replay = await self._guard.admit(tool, Request(scope, receive))
+            call, replay = await point.guard.admit(point.tool, Request(scope, receive), point.args)
         except Refused as refused:
             await refusal_response(refused.refusal)(scope, receive, send)
             return
-        await Outcome(self._guard.redeemer.report, call.call_id).watch(self._app, scope, replay, send)
+        outcome = Outcome(point.guard.redeemer.report, call.call_id)
+        await outcome.watch(self._handle, scope, replay, send)
 
-    def _tool(self, scope: Scope) -> str | None:
-        if scope["type"] != "http":
-            return None
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        return self._routes.get((method, get_route_path(scope)))
+
+def _stand_in_front(route: Handled, method: str, point: Point) -> None:
+    if route.bindable is None:
+        raise RuntimeError(
+            f"{point.tool}: FastAPI makes {route} anew from its function where it includes its router, and a guard "
+            "in front of it is lost. Use the decorator `guard.tool`."
+        )
+    front = route.bindable.handle
+    if not isinstance(front, _InFront):
+        front = _InFront(front)
+        route.bindable.handle = front  # type: ignore[method-assign] # what the router calls, whatever led it there
+    before = front.points.setdefault(method, point)
+    if (before.guard, before.tool) != (point.guard, point.tool):
+        raise RuntimeError(f"{route} is guarded for {before.tool} already, and cannot be for {point.tool}")

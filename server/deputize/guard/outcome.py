@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,8 +12,10 @@ from ..protocol.ids import CallId
 
 _LOG = logging.getLogger("deputize.guard")
 _END_OF_ANSWER = frozenset({"http.response.body", "http.response.pathsend"})
+_WATCH = "deputize.watch"
 
 Tell = Callable[[CallId, State], Awaitable[None]]
+Report = Callable[[int | None], Awaitable[None]]
 
 
 class Outcome:
@@ -41,22 +44,7 @@ class Outcome:
         So whoever has the answer and asks the authority next finds the outcome there. If the task is
         cancelled, nothing is reported, and the authority takes the outcome for unknown (CALL-4).
         """
-        status: int | None = None
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif message["type"] in _END_OF_ANSWER and not message.get("more_body", False):
-                await self.report(status)
-            await send(message)
-
-        try:
-            await app(scope, receive, watched)
-        except Exception:
-            await self.report(None)
-            raise
-        await self.report(None)
+        await _watched(self.report, app, scope, receive, send)
 
 
 class Reported(Response):
@@ -74,8 +62,68 @@ class Reported(Response):
         await self._outcome.watch(self._response, scope, receive, send)
 
 
+class Watch:
+    """A whole app, watched for guards that do not see its answers: FastAPI makes them after its dependencies."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Watch this app."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, and tell the outcome of the call that was entrusted meanwhile, if any."""
+        if scope["type"] != "http" or _WATCH in scope:
+            await self.app(scope, receive, send)
+            return
+        entrusted: list[Outcome] = []
+
+        async def report(status: int | None) -> None:
+            for outcome in entrusted:
+                await outcome.report(status)
+
+        scope[_WATCH] = entrusted
+        await _watched(report, self.app, scope, receive, send)
+
+
+def watch(app: object) -> None:
+    """Watch a Starlette or FastAPI app that serves already, from the next request on."""
+    stack = getattr(app, "middleware_stack", None)
+    if stack is not None and not isinstance(stack, Watch):
+        app.middleware_stack = Watch(stack)  # type: ignore[attr-defined] # it has one
+
+
+def entrust(scope: Scope, outcome: Outcome) -> bool:
+    """Leave an outcome to the watch over this request's app; False if there is none yet: there will be."""
+    if _WATCH not in scope:
+        watch(scope.get("app"))
+        return False
+    scope[_WATCH].append(outcome)
+    return True
+
+
 def outcome_of(status: int | None) -> State:
     """Tell what an answer of this status says of the effect (GUARD-5)."""
     if status is None or status >= 500:
         return State.UNKNOWN
     return State.SUCCEEDED if status < 400 else State.FAILED
+
+
+async def _watched(report: Report, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    status: int | None = None
+
+    async def seen(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        elif message["type"] in _END_OF_ANSWER and not message.get("more_body", False):
+            await report(status)
+        await send(message)
+
+    try:
+        await app(scope, receive, seen)
+    except HTTPException as error:  # somebody above makes this the answer, unless one has begun
+        await report(error.status_code if status is None else None)
+        raise
+    except Exception:
+        await report(None)
+        raise
+    await report(None)

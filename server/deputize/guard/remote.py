@@ -69,11 +69,18 @@ class HttpRedeemer:
         self._fetched_at = self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
 
-    async def redeem(self, token: CallToken, text: str, args_s256: str) -> None:
-        """Redeem a call token, once (GUARD-3); Refused with what the authority says of the call."""
+    async def redeem(self, token: CallToken, text: str, args_s256: str) -> str | None:
+        """Redeem a call token, once, and return the user's id in the site's own login, if he has one (GUARD-3).
+
+        Refused with what the authority says of the call.
+        """
         answer = await self._post(token.call_id, "redemption", {"call_token": text})
         if answer.get("call_id") != token.call_id or answer.get("state") != State.REDEEMED:
             raise _unavailable("answered a redemption with something else")
+        match answer:
+            case {"external_id": str() | None as external_id}:
+                return external_id
+        raise _unavailable("did not say whose call this is")
 
     async def report(self, call_id: CallId, outcome: State) -> None:
         """Report the outcome of a redeemed call (GUARD-5)."""

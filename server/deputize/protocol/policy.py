@@ -25,11 +25,15 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where call tokens are good: their audience, the origins that may get them, and the keys of HTTP guards (JWK)."""
+    """Where call tokens are good: their audience, the origins that may get them, and the keys of HTTP guards (JWK).
+
+    `elsewhere`: no part of it is in the authority's process (GUARD-8).
+    """
 
     audience: str
     origins: tuple[str, ...]
     keys: tuple[Mapping[str, Json], ...] = ()
+    elsewhere: bool = False
 
     def has(self, endpoint: str | None) -> bool:
         """Tell whether call tokens may be sent to this URL; no endpoint is none that they are sent to."""
@@ -70,6 +74,18 @@ class Policy:
         authority = "/".join(self.site.issuer.split("/")[:3])
         return frozenset({self.site.origin, authority})
 
+    def guarded_here(self) -> list[Tool]:
+        """Return the tools whose effect needs a guard in the app that has the authority (GUARD-8).
+
+        An endpoint at another origin than the site's says by itself that it is elsewhere.
+        """
+        return [
+            tool
+            for tool in self.tools.values()
+            if not (tool.public or tool.executes is not Executes.API or tool.elsewhere or self.api.elsewhere)
+            and (tool.endpoint is None or origin_of(tool.endpoint) == self.site.origin)
+        ]
+
     @property
     def mcp(self) -> str:
         """Return the URL of the MCP endpoint, which is the one resource that bearer delegations are for (BEARER-1)."""
@@ -90,6 +106,7 @@ class Policy:
         summary: str = "",
         title: str = "",
         endpoint: str | None = None,
+        elsewhere: bool = False,
     ) -> Callable[[Describe], Describe]:
         """Declare a tool from Python: a decorator for the function that describes a call of it.
 
@@ -98,8 +115,9 @@ class Policy:
                 return f"Send {args['amount']} EUR to {args['name']}"
 
         The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy
-        file. It stays declared when the file changes. Do it before the app serves: until then the tool is refused as
-        unknown. ValueError for a tool that the file could not have declared either, and for one that is there already.
+        file. It stays declared when the file changes. Do it before the app serves, and before its endpoint is guarded:
+        until then the tool is unknown. ValueError for a tool that the file could not have declared either, and for one
+        that is there already.
         """
 
         def declare(describe: Describe) -> Describe:
@@ -117,6 +135,7 @@ class Policy:
                 summary,
                 title,
                 endpoint,
+                elsewhere,
             )
             self.declare(tool)
             return describe

@@ -98,7 +98,8 @@ class Tool:
     closed to opaque agents, so that leaving evidence out gains nothing (AGENT-3).
 
     `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
-    that does it for them (MCP-12).
+    that does it for them (MCP-12). `elsewhere` says that the API which does it is not in the authority's process, so
+    that nobody there looks for its guard (GUARD-8).
     """
 
     name: str
@@ -114,6 +115,7 @@ class Tool:
     summary: str = ""
     title: str = ""
     endpoint: str | None = None
+    elsewhere: bool = False
 
     def __post_init__(self) -> None:
         """Refuse, with ValueError, what cannot be enforced."""
@@ -132,6 +134,9 @@ class Tool:
             raise ValueError(
                 "an `endpoint` is the site's API: for tools that execute there, and are not public"
             )
+
+        if self.elsewhere and (self.public or self.executes is not Executes.API):
+            raise ValueError("`elsewhere` is for tools that execute at the site's API, and are not public")
 
     @property
     def annotated(self) -> bool:

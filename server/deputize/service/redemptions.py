@@ -36,6 +36,12 @@ def redeem(
     return move(tx, call, State.REDEEMED, now, by=by.value, policy_s256=policy.file_s256)
 
 
+def external_id(reader: Reader, redeemed: Call | Refusal) -> str | None:
+    """Return the id that the site's own login has for the user of a call that was redeemed, if any (GUARD-3)."""
+    user = reader.user(redeemed.user_id) if isinstance(redeemed, Call) else None
+    return user.external_id if user is not None else None
+
+
 def _misdirected(call: Call, args_s256: str, by: Executes) -> Refusal | None:
     """Say what is wrong with this attempt to redeem; the call may be good for another one."""
     if call.executes != by.value:

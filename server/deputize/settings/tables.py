@@ -73,10 +73,11 @@ class ApiTable(Table):
     audience: Annotated[str, Field(min_length=1)] | None = None
     origins: list[_Origin] | None = None
     keys: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
+    elsewhere: bool = False
 
     def api(self, origin: str) -> Api:
         """Make the API of a site at this origin, which has it unless it says otherwise."""
-        return Api(self.audience or origin, tuple(self.origins or [origin]), tuple(self.keys))
+        return Api(self.audience or origin, tuple(self.origins or [origin]), tuple(self.keys), self.elsewhere)
 
 
 class ScopeTable(Table):
@@ -101,6 +102,7 @@ class ToolTable(Table):
     title: Words = ""
     summary: Words = ""
     endpoint: Annotated[str, AfterValidator(values.endpoint)] | None = None
+    elsewhere: bool = False
 
     @model_validator(mode="after")
     def _enforceable(self) -> Self:

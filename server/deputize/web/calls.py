@@ -140,12 +140,16 @@ class Calls:
         )
         if token.call_id != ask.request.path_params["call_id"]:
             raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
-        return await self._transact_and_show(
-            ask,
-            lambda tx: redemptions.redeem(
+
+        def redeem(tx: Tx) -> tuple[tuple[Call | Refusal, Asker], str | None]:
+            call = redemptions.redeem(
                 tx, token, token.args_s256, by, ask.authority.policy, ask.now, page and page(tx)
-            ),
-        )
+            )
+            return _with_asker(tx, call), redemptions.external_id(tx, call)
+
+        (decided, asker), external_id = await ask.authority.store.transact(redeem)
+        shown = wire.call(or_refuse(decided), asker)
+        return answer({**shown, "external_id": external_id} if by is Executes.API else shown)
 
     async def report(self, ask: Ask) -> Response:
         """Note the outcome of a redeemed call (GUARD-5)."""

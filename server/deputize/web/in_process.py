@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from ..protocol.call import State
+from ..protocol.call import Call, State
+from ..protocol.errors import Refusal
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
 from ..protocol.tool import Executes, Schema
 from ..service import redemptions
+from ..service.ports import Tx
 from .authority import Current
 from .problems import or_refuse
 
@@ -18,15 +20,21 @@ class InProcess:
         """Redeem with this authority, under the policy that is in force at each call."""
         self._current = current
 
-    async def redeem(self, token: CallToken, text: str, args_s256: str) -> None:
-        """Redeem a verified call token for these arguments; Refused if it may not run."""
+    async def redeem(self, token: CallToken, text: str, args_s256: str) -> str | None:
+        """Redeem a verified call token for these arguments, and return the site's own id of its user.
+
+        Refused if it may not run.
+        """
         authority = self._current()
         now = authority.now()
-        or_refuse(
-            await authority.store.transact(
-                lambda tx: redemptions.redeem(tx, token, args_s256, Executes.API, authority.policy, now, None)
-            )
-        )
+
+        def redeem(tx: Tx) -> tuple[Call | Refusal, str | None]:
+            call = redemptions.redeem(tx, token, args_s256, Executes.API, authority.policy, now, None)
+            return call, redemptions.external_id(tx, call)
+
+        decided, external_id = await authority.store.transact(redeem)
+        or_refuse(decided)
+        return external_id
 
     async def report(self, call_id: CallId, outcome: State) -> None:
         """Note the outcome."""

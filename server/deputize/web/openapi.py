@@ -94,7 +94,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /calls/{call_id}/approval": Operation("Approve (APPR-3)", _PAGE, {200: "ApprovedCall"}, "Evidence"),
     "POST /calls/{call_id}/denial": Operation("End a call (APPR-6)", _PAGE, {200: "Call"}, "Denial"),
     "POST /calls/{call_id}/events": Operation("Tell of a delivery (CALL-10)", _PAGE, {200: "Call"}, "Event"),
-    "POST /calls/{call_id}/redemption": Operation("Redeem (GUARD-3)", _GUARD, {200: "Call"}, "Redemption"),
+    "POST /calls/{call_id}/redemption": Operation(
+        "Redeem (GUARD-3)", _GUARD, {200: "RedeemedCall"}, "Redemption"
+    ),
     "POST /calls/{call_id}/outcome": Operation(
         "Tell the outcome (GUARD-5)", _GUARD, {200: "Call"}, "Outcome"
     ),

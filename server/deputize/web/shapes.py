@@ -131,6 +131,9 @@ SCHEMAS: Mapping[str, Schema] = {
         delivered=_list(an_id("cal"), maxItems=MAX_DELIVERED),
     ),
     "Call": _object(_CALL, description=_TEXT, expires_at=_SECONDS),
+    "RedeemedCall": _object(
+        _CALL, description=_TEXT, expires_at=_SECONDS, external_id={"type": ["string", "null"]}
+    ),
     "ApprovedCall": _object({**_CALL, "call_token": ref("Jwt"), "expires_in": _SECONDS}, description=_TEXT),
     "Challenge": _object(_MINTED),
     "Evidence": _object({"method": _one_of("webauthn"), "challengeId": _TEXT, "response": ref("Assertion")}),

@@ -83,6 +83,7 @@ describe = "Order a card for {{{{ name }}}}"
 endpoint = "http://localhost:{port}/api/cards"
 [tools.not_offered]
 scopes = ["account:read"]
+elsewhere = true
 approval = "always"
 describe = "Nobody can do this"
 [tools.search_help]

@@ -39,6 +39,7 @@ MORE = """
 scopes = ["account:read"]
 opaque = false
 endpoint = "http://localhost:{port}/api/confide"
+elsewhere = true
 [agents.origin]
 allow = ["HOME"]
 scopes = ["account:read", "payments:write"]

@@ -113,6 +113,11 @@ class Offers:
             found = self._found[name] = Offer(tool, handler, policy.scopes)
         return found
 
+    def handles(self, policy: Policy, name: str) -> bool:
+        """Tell whether a function here does what this tool does, when it was allowed."""
+        offer = self.find(policy, name)
+        return offer is not None and offer.handler is not None
+
     def all(self, policy: Policy) -> list[Offer]:
         """List all that is offered, in the order of the policy."""
         return [offer for name in policy.tools if (offer := self.find(policy, name)) is not None]

@@ -1,0 +1,78 @@
+"""The guard as FastAPI's users write it: a dependency, which nobody can put in the wrong order (GUARD-7)."""
+
+from collections.abc import AsyncIterator
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.models import APIKey, APIKeyIn
+from fastapi.security.base import SecurityBase
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..protocol.errors import STATUS, Refusal, Refused
+from .guard import GuardedCall, refusal_response
+from .outcome import Outcome, entrust
+from .point import Point
+
+_HANDLERS = "starlette.exception_handlers"
+
+
+class GuardDependency(SecurityBase):
+    """Admits the call that a request carries, for whatever depends on this (`Guard.__call__`).
+
+    It shows in the app's OpenAPI as the header `Txn-Token`.
+    """
+
+    def __init__(self, point: Point) -> None:
+        """Guard with this."""
+        self.point = point
+        self.scheme_name = "Txn-Token"
+        self.model = APIKey(
+            **{"in": APIKeyIn.header},
+            name="Txn-Token",
+            description="A call token of deputize: for one call, with exactly its arguments, once.",
+        )
+
+    async def __call__(self, request: Request) -> AsyncIterator[GuardedCall]:
+        """Admit the call (GUARD-1), and tell what became of it (GUARD-5).
+
+        After this FastAPI looks at the other parameters: where those do not fit, the handler does not run, the
+        answer is 422, and the outcome is `failed`.
+        """
+        guard = self.point.guard
+        try:
+            call, replay = await guard.admit(self.point.tool, request, self.point.args)
+        except Refused as refused:
+            raise _Refused(request, refused.refusal) from refused
+        # What FastAPI and the handler read of the body from now on is what was hashed.
+        request._body = (await replay())["body"]
+        outcome = Outcome(guard.redeemer.report, call.call_id)
+        if entrust(request.scope, outcome):
+            yield call
+            return
+        try:  # the first request of an app that was never started: only what is raised shows from here
+            yield call
+        except HTTPException as error:
+            await outcome.report(error.status_code)
+            raise
+        except RequestValidationError:
+            await outcome.report(422)
+            raise
+        finally:
+            await outcome.report(None)
+
+
+class _Refused(HTTPException):
+    """A refusal on its way out; the app answers it as a problem (ERR-1), and so do apps with handlers of their own."""
+
+    def __init__(self, request: Request, refusal: Refusal) -> None:
+        response = refusal_response(refusal)
+        super().__init__(STATUS[refusal.code], refusal.detail, dict(response.headers))
+        self.response = response
+        handlers = request.scope.get(_HANDLERS)
+        if handlers is not None:
+            handlers[0].setdefault(_Refused, _answer)
+
+
+def _answer(request: Request, error: "_Refused") -> Response:
+    return error.response

@@ -1,0 +1,118 @@
+"""What the router of an app may run: every route in it, with the guards that stand in front of it (GUARD-7)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
+
+from .point import Point, layers, point_of
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A route that ends in a handler. `path` is as declared, mounts included; `methods` None: whatever comes.
+
+    `bindable` is the route whose `handle` the router calls, None if it makes another one of it.
+    """
+
+    path: str
+    methods: frozenset[str] | None
+    endpoint: object
+    bindable: BaseRoute | None
+    dependant: Any = None
+    websocket: bool = False
+
+    def __str__(self) -> str:
+        methods = sorted((self.methods or {"*"}) - ({"HEAD"} if "GET" in (self.methods or ()) else set()))
+        return f"{'WEBSOCKET' if self.websocket else '|'.join(methods)} {self.path}"
+
+    def takes(self, method: str) -> bool:
+        """Tell whether requests of this method reach the handler."""
+        return not self.websocket and (self.methods is None or method in self.methods)
+
+    def points(self) -> list[Point]:
+        """Return the guards in front of the handler, each once."""
+        found = [
+            *getattr(getattr(self.bindable, "handle", None), "points", {}).values(),
+            *_dependencies(self.dependant),
+            *filter(None, [point_of(self.endpoint)]),
+        ]
+        return list(dict.fromkeys(found))
+
+
+def routed(app: object) -> object | None:
+    """Return what has the routes of an app: itself, or what it wraps, as middlewares do; None if that is hidden."""
+    seen: set[int] = set()
+    while app is not None and not hasattr(app, "routes") and id(app) not in seen:
+        seen.add(id(app))
+        app = getattr(app, "app", None) or getattr(app, "_app", None)
+    return app if hasattr(app, "routes") else None
+
+
+def handled(app: object) -> Iterator[Handled]:
+    """Return all routes of an app that end in a handler, those of the apps mounted in it as well."""
+    top = routed(app)
+    if top is not None:
+        yield from _below(top.routes, "")  # type: ignore[attr-defined] # `routed` has seen it
+
+
+def mounted(app: object) -> Iterator[object]:
+    """Return the apps that are mounted in an app, and in those."""
+    top = routed(app)
+    for route in getattr(top, "routes", ()):
+        for _, each in _flat(route):
+            if isinstance(each, Mount | Host):
+                yield each.app
+                yield from mounted(each.app)
+
+
+def named(routes: Iterable[Handled]) -> str:
+    """Name some routes, for a sentence."""
+    names = list(dict.fromkeys(map(str, routes)))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "none") + more
+
+
+def _below(routes: Iterable[BaseRoute], prefix: str) -> Iterator[Handled]:
+    for route in routes:
+        for shown, each in _flat(route):
+            if isinstance(each, Mount):
+                inner = routed(each.app)
+                yield from _below(getattr(inner, "routes", ()), prefix + shown.path)
+            elif isinstance(each, Host):
+                yield from _below(getattr(routed(each.app), "routes", ()), prefix)
+            elif isinstance(each, Route | WebSocketRoute):
+                methods = getattr(shown, "methods", None)
+                remade = shown is not each and not hasattr(each, "dependant")
+                yield Handled(
+                    prefix + shown.path,
+                    frozenset(methods) if methods else None,
+                    each.endpoint,
+                    None if remade else each,
+                    getattr(shown, "dependant", None),
+                    isinstance(each, WebSocketRoute),
+                )
+
+
+def _flat(route: BaseRoute) -> Iterator[tuple[Any, BaseRoute]]:
+    """Return a route as it is shown, and the object behind it.
+
+    FastAPI keeps the routers that it includes, and makes of each of their routes what it is there.
+    """
+    contexts = getattr(route, "effective_route_contexts", None)
+    if contexts is None:
+        yield route, route
+        return
+    for context in contexts():
+        yield context.starlette_route or context, context.original_route
+
+
+def _dependencies(dependant: Any) -> Iterator[Point]:
+    for inner in getattr(dependant, "dependencies", ()):
+        for call in layers(inner.call):
+            if isinstance(point := getattr(call, "point", None), Point):
+                yield point
+        yield from _dependencies(inner)

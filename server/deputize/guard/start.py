@@ -1,0 +1,155 @@
+"""What an app's start finds out: which guard stands in front of what, and that nothing is without (GUARD-8)."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import URLPath
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Scope
+
+from .guard import Guard
+from .middleware import GuardMiddleware
+from .outcome import watch
+from .point import How, layers
+from .routes import Handled, handled, mounted, named
+
+
+class Unguarded(RuntimeError):
+    """An app that would run something unguarded; its text has a line for each fault, and what to do about it."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Tell of these."""
+        super().__init__(
+            "this app does not start, since its guards are not in order:\n  " + "\n  ".join(faults)
+        )
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A guard for a tool that stands in front of a route, by name."""
+
+    tool: str
+    route: str
+    how: How
+
+
+class Threshold(BaseRoute):
+    """A route that is nowhere: whoever looks for one passes by here first, and finds the app in order, or not."""
+
+    def __init__(self, look: Callable[[object], None]) -> None:
+        """Look with this, which raises Unguarded, at whatever routes."""
+        self._look = look
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Look over the app; never match."""
+        self._look(scope.get("router"))
+        return Match.NONE, {}
+
+    def url_path_for(self, name: str, /, **path_params: object) -> URLPath:
+        """Find nothing."""
+        raise NoMatchFound(name, path_params)
+
+
+def start(app: object, guard: Guard, needed: Iterable[str] = ()) -> list[Standing]:
+    """Look over an app that is about to serve, and watch its answers for guards that cannot see them.
+
+    Unguarded if one of the tools that are `needed` has no guard in front of a route, or if a guard stands where
+    it guards nothing, not all, or too much.
+    """
+    standing = survey(app, [guard], needed)
+    watch(app)
+    return standing
+
+
+def survey(app: object, guards: Iterable[Guard], needed: Iterable[str] = ()) -> list[Standing]:
+    """Do as `start` does, for any number of guards, and change nothing of how the app is served."""
+    faults = list(_bind(app))
+    routes = list(handled(app))
+    standing, guarded = [], set()
+    for route in routes:
+        points = route.points()
+        guarded |= {id(point) for point in points}
+        standing += [Standing(point.tool, str(route), point.how) for point in points]
+        faults += _misplaced(route)
+    for guard in guards:
+        for point, function in guard.decorated:
+            bare = [route for route in routes if not route.points() and function in layers(route.endpoint)]
+            if bare:
+                faults.append(
+                    f"{point.tool}: {named(bare)} runs {_name(function)} without its guard. Write @guard.tool directly "
+                    "above the function, below what makes a route of it; routes come from what it returns."
+                )
+    stood = {each.tool for each in standing}
+    lost = {
+        point.tool: function
+        for guard in guards
+        for point, function in guard.decorated
+        if id(point) not in guarded
+    }
+    for tool in dict.fromkeys(needed):
+        if tool not in stood:
+            faults.append(_missing(tool, lost.get(tool), routes))
+    if faults:
+        raise Unguarded(list(dict.fromkeys(faults)))
+    return standing
+
+
+def _bind(app: object) -> Iterator[str]:
+    """Let middlewares stand in front of their routes before anything is asked; say of each that cannot."""
+    for each in (app, *mounted(app)):
+        inner: Any = each
+        found: list[GuardMiddleware] = []
+        while inner is not None and not hasattr(inner, "routes"):
+            if isinstance(inner, GuardMiddleware):
+                found.append(inner)
+            inner = getattr(inner, "app", None) or getattr(inner, "_app", None)
+        found += [
+            declared.cls(inner, *declared.args, **declared.kwargs)
+            for declared in getattr(inner, "user_middleware", ())
+            if isinstance(declared.cls, type) and issubclass(declared.cls, GuardMiddleware)
+        ]
+        for middleware in found:
+            try:
+                middleware.bind()
+            except RuntimeError as error:
+                yield str(error)
+
+
+def _misplaced(route: Handled) -> Iterator[str]:
+    """Say what is wrong with the guards in front of one route."""
+    points = route.points()
+    for point in points:
+        if route.websocket:
+            yield f"{point.tool}: a guard admits requests, and {route} is none"
+        elif "{" in route.path and point.args is None:
+            yield (
+                f"{point.tool}: the approval does not cover the parameters in the path of {route}. Name all arguments "
+                "with `args=`, a function of the request."
+            )
+    by_method = Counter(point.how for point in points)
+    if len(points) > 1 and (len(points) > by_method["middleware"]):
+        yield (
+            f"{points[0].tool}: {len(points)} guards stand in front of {route}; a call token is good for one, once"
+        )
+
+
+def _missing(tool: str, function: object | None, routes: list[Handled]) -> str:
+    if function is not None:
+        return (
+            f"{tool}: {_name(function)} is guarded, and no route of this app runs it. Give the function that "
+            "@guard.tool returns to a route, and use functools.wraps in decorators above it."
+        )
+    there = [route for route in routes if not route.path.startswith("/.well-known/")]
+    return (
+        f'{tool}: the policy says executes = "api", and no route of this app has its guard in front of it (there are '
+        f'{named(there)}). Guard one, with @authority.guard.tool("{tool}") or, in FastAPI, '
+        f'Depends(authority.guard("{tool}")); or offer an @authority.handler("{tool}"). If its API runs elsewhere, '
+        f"say so in the policy: elsewhere = true, in [tools.{tool}] or for all of them in [api]."
+    )
+
+
+def _name(function: object) -> str:
+    return str(getattr(function, "__qualname__", function))
