@@ -120,7 +120,7 @@ class Log:
     def fault(self, part: str, fault: str | None) -> None:
         """Note what is wrong with the keys or the clock, or that nothing is any more (TOKEN-6, CLOCK-2)."""
         self._faults.labels(part).set(fault is not None)
-        (self._lines.info if fault is None else self._lines.error)(part, fault=fault)
+        self._write("info" if fault is None else "error", part, {"fault": fault}, _MAX_STACK)
 
     def note(self, event: str, **facts: object) -> None:
         """Note anything else."""
