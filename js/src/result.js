@@ -43,7 +43,7 @@ const TABLE = {
   expired: { again: true, text: `The user did not answer in time. Nothing has run. Ask the user whether they still want it, ${ASK_AGAIN}.` },
   no_eligible_credential: { again: true, text: `The user has no passkey on this site that may approve this. Ask the user to add one on the account page of this site, ${ASK_AGAIN}.` },
   already_executed: { again: false, text: 'This very call has just run. Do not repeat it. Check the result with another tool, or ask the user; if it is meant to happen a second time, call the tool again in two minutes.' },
-  outcome_unknown: { again: false, text: 'This very call has started, and how it ended is not known. Do not repeat it. Check with another tool what happened, or ask the user.' },
+  outcome_unknown: { again: false, text: 'Whether this very call has run, and how it ended, is not known. Do not repeat it. Check with another tool what happened, or ask the user.' },
   call_redeemed: { again: false, text: 'This very call has already run. Do not repeat it. Check the result with another tool, or ask the user.' },
   call_state: { again: true, text: `This call was decided elsewhere meanwhile. Nothing has run here. Look whether it has happened already; if not, call this tool again with the same arguments.` },
   // what is broken

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
-from .crypto.keys import KeyRing
+from .crypto.keys import KeyRing, NoKeys
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
 from .guard import Guard, Unguarded
@@ -25,8 +25,9 @@ from .protocol.credential import User
 from .protocol.errors import Refused
 from .protocol.policy import Policy, Site
 from .service import calls
+from .service.ports import Reader
 from .settings.following import Followed
-from .store.sqlite import SqliteStore
+from .store.sqlite import NoDatabase, SqliteStore
 from .web import routes
 from .web.ask import Ask
 from .web.authority import Authority, CurrentUser, SiteUser
@@ -41,7 +42,7 @@ from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.operations import Log
 from .web.problems import not_routed
 
-__all__ = ["Deputize", "HandledCall", "SiteUser", "ToolFailed", "build"]
+__all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
 
 SWEEP_EVERY = 5.0  # seconds between sweeps of what has expired
 KEPT_AFTER = 600  # seconds that expired rows still answer `expired` rather than `unknown`
@@ -51,14 +52,21 @@ CHECKPOINT_EVERY = 60  # seconds between checkpoints of a record that grew
 H = TypeVar("H", bound=Handler)
 
 
+class LostData(Exception):
+    """A folder has keys without the record that they signed, or a record without them (READY-4). Says what to do."""
+
+
 class Deputize:
     """The authority as an ASGI app, to be mounted at the path of its issuer.
 
     `policy` is the path of the policy file, which is followed: what changes in it bites at the next request (POLICY-1).
     PolicyError with all faults of the file, OSError if it cannot be read. Or it is a policy, which stays as it is.
 
-    `data` is the folder of its database and keys (made if missing, readable by its owner only). `current_user`, given a
-    Starlette request, tells who is signed in at the site; without it, users sign up and in here with passkeys.
+    `data` is the folder of its database and keys (made if missing, readable by its owner only). Where one of the two is
+    there without the other, LostData: it has to be brought back, or `new_keys` or `new_record` makes another.
+
+    `current_user`, given a Starlette request, tells who is signed in at the site; without it, users sign up and in here
+    with passkeys.
     """
 
     def __init__(
@@ -68,11 +76,11 @@ class Deputize:
         current_user: CurrentUser | None = None,
         clock: Callable[[], float] = time.time,
         log: Log | None = None,
+        *,
+        new_keys: bool = False,
+        new_record: bool = False,
     ) -> None:
         """Open the store and the keys."""
-        folder = Path(data)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._keys = keys = KeyRing.open(folder / "keys.json")
         self._clock = clock = Clock(clock)
         self._told: dict[str, bool] = {}
         self._followed: Followed | None = None
@@ -80,8 +88,10 @@ class Deputize:
             self._followed = Followed(policy)
             policy = self._followed.policy
         site = policy.site
-        self.store = SqliteStore(folder / "deputize.db")
         self.log = log or Log()
+        self.store, keys = _opened(Path(data), self.log, new_keys, new_record)
+        self._keys = keys
+        self.store.check_if_left_open()
         self._authority = Authority(
             policy,
             self.store,
@@ -275,14 +285,49 @@ class Deputize:
             await self.aclose()
 
 
+def _opened(folder: Path, log: Log, new_keys: bool, new_record: bool) -> tuple[SqliteStore, KeyRing]:
+    """Open the database and the keys of a folder: both, or neither and both are made (READY-4)."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database, keys = folder / "deputize.db", folder / "keys.json"
+    try:
+        # The database comes first when both are made: keys without one are what is left of an authority.
+        store = SqliteStore(database, new=new_record or not keys.exists(), note=log.note)
+    except NoDatabase as missing:
+        raise LostData(
+            f"{missing}, and {keys.name} beside it says that there was one: bring it back from a backup, "
+            "or begin a new record, with no users and no calls, by --new-record (new_record=True)."
+        ) from None
+    try:
+        return store, KeyRing.open(keys, new=new_keys or store.read(_is_empty))
+    except NoKeys as missing:
+        store.close()
+        raise LostData(
+            f"{missing}, and {database.name} beside it is in use: bring it back from a backup, or make new keys by "
+            "--new-keys (new_keys=True). Then everybody signs in and consents again, and the checkpoints that the old "
+            "key signed are no longer ours."
+        ) from None
+    except BaseException:
+        store.close()
+        raise
+
+
+def _is_empty(reader: Reader) -> bool:
+    return not (reader.head().size or reader.users() or reader.checkpoints())
+
+
 def build(
-    policy: Policy | Path | str, data: Path | str = "var", clock: Callable[[], float] = time.time
+    policy: Policy | Path | str,
+    data: Path | str = "var",
+    clock: Callable[[], float] = time.time,
+    *,
+    new_keys: bool = False,
+    new_record: bool = False,
 ) -> ASGIApp:
     """Build the stand-alone app: the authority at the path of its issuer, and the well-known routes at the root.
 
     Who comes to the root, or to the issuer itself, is led to the page of the account.
     """
-    deputize = Deputize(policy, data, clock=clock)
+    deputize = Deputize(policy, data, clock=clock, new_keys=new_keys, new_record=new_record)
     deputize._alone = True
     issuer = deputize.policy.site.issuer
     path = "/" + "/".join(issuer.split("/")[3:])

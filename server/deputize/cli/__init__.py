@@ -22,7 +22,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # whoever reads the output has seen enough, and click ends quietly
-        except (OSError, sqlite3.Error, KeyFileError, NewerDatabase, Refused) as error:
+        except Refused as refused:
+            fail(f"{refused} ({refused.__cause__})" if refused.__cause__ else str(refused))
+        except (OSError, sqlite3.Error, KeyFileError, NewerDatabase) as error:
             fail(str(error))
 
 

@@ -25,7 +25,7 @@ from deputize.protocol.ids import UserId
 from deputize.service import credentials
 from deputize.service import grants as granting
 from deputize.service.ports import Reader, Tx
-from deputize.store.sqlite import SqliteStore
+from deputize.store.sqlite import NoDatabase, SqliteStore
 
 T = TypeVar("T")
 
@@ -180,7 +180,10 @@ def _state(grant: Grant, now: int) -> str:
 @contextmanager
 def opened(data: Path) -> Iterator[SqliteStore]:
     """Open the store, or end the command if there is none."""
-    store = SqliteStore(_existing(data / "deputize.db"))
+    try:
+        store = SqliteStore(_existing(data / "deputize.db"), new=False)
+    except NoDatabase as missing:
+        fail(f"{missing}: bring it back from a backup", UNUSABLE)
     try:
         yield store
     finally:

@@ -24,6 +24,8 @@ from deputize.protocol.tool import plain
 from deputize.service import record
 from deputize.service.ports import Reader, Tx
 from deputize.service.record import Report, told
+from deputize.store.faults import Damaged
+from deputize.store.sqlite import SqliteStore
 
 log = typer.Typer(no_args_is_help=True, help="The record of every decision.")
 
@@ -44,6 +46,9 @@ def verify(
         list[Path] | None,
         typer.Option(help="A file with a checkpoint that you kept. May be given several times."),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Look through the whole database too: every page and every index.")
+    ] = False,
     data: Data = _VAR,
     policy: PolicyPath = _POLICY,
 ) -> None:
@@ -59,9 +64,12 @@ def verify(
         kept = {f"kept checkpoint {n}": note.encode() for n, note in enumerate(tx.checkpoints(), 1)}
         return record.verify(tx, {name: _open(name, text, verifier) for name, text in (kept | given).items()})
 
-    report = read(data, compare)
-    if report.fault is not None:
-        fail(str(report.fault))
+    with opened(data) as store:
+        report = store.read(compare)
+        if report.fault is not None:
+            fail(str(report.fault))
+        if everything:
+            _look_through(store)
     root = b64encode(report.root).decode()
     typer.echo(f"The record is whole. Entries: {report.size}, {report.signed} of them signed. Root: {root}")
     if not given:
@@ -156,6 +164,13 @@ def check(
 def show_key(data: Data = _VAR, policy: PolicyPath = _POLICY) -> None:
     """Print the public key of the record, for those who check receipts and checkpoints (c2sp.org/signed-note)."""
     typer.echo(_verifier(data, policy).vkey())
+
+
+def _look_through(store: SqliteStore) -> None:
+    try:
+        store.check()
+    except Damaged as damaged:
+        fail(f"{damaged}: {damaged.__cause__}")
 
 
 def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]]:

@@ -21,6 +21,12 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free one.")
     ] = 8000,
+    new_keys: Annotated[
+        bool, typer.Option("--new-keys", help="Make keys.json anew where a record is without it.")
+    ] = False,
+    new_record: Annotated[
+        bool, typer.Option("--new-record", help="Begin a new record where keys.json is without one.")
+    ] = False,
 ) -> None:
     """Serve the authority alone, for a site that does not mount it, until interrupted.
 
@@ -30,7 +36,7 @@ def serve(
     settings = read_policy(policy)
     import uvicorn  # the other commands start without a web server
 
-    from deputize.app import build
+    from deputize.app import LostData, build
     from deputize.web.addresses import is_loopback
 
     try:
@@ -46,8 +52,13 @@ def serve(
             "others in. Use --host 127.0.0.1, or take single_user out.",
             UNUSABLE,
         )
+    try:
+        app = build(policy, data, new_keys=new_keys, new_record=new_record)
+    except LostData as lost:
+        listener.close()
+        fail(str(lost), UNUSABLE)
     config = uvicorn.Config(
-        build(policy, data),
+        app,
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -35,6 +35,10 @@ class KeyFileError(Exception):
     """The file is not one that `KeyRing` wrote. The message names the file, and nothing that is in it."""
 
 
+class NoKeys(Exception):
+    """The file is missing where there has to be one."""
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKey:
     """A P-256 key for tokens. `replaced_at` is when another took its place, None while none has; seconds."""
@@ -101,11 +105,13 @@ class KeyRing:
         self._load()
 
     @classmethod
-    def open(cls, path: Path) -> "KeyRing":
-        """Read the file at `path`, which is made with new keys if it is missing, for its owner only."""
+    def open(cls, path: Path, new: bool = True) -> "KeyRing":
+        """Read the file at `path`, for its owner only. Missing, it is made with new keys, or NoKeys."""
         with _alone_in(path.parent) as folder:
             if path.exists():
                 path.chmod(0o600)
+            elif not new:
+                raise NoKeys(f"{path} is missing")
             else:
                 signing = (SigningKey.generate(int(time.time())),)
                 content = _Content(signing, secrets.token_bytes(_BYTES), secrets.token_bytes(_BYTES))

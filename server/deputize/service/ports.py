@@ -310,6 +310,15 @@ class Tx(Reader, Protocol):
         how many. Proofs of that time are refused from now on, whatever the clock says (CLOCK-1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a store is: `fault` says what keeps a decision from being recorded, None if nothing does; `checking`, that
+    what was left behind by processes that died is still being looked through (READY-1, READY-5)."""
+
+    fault: str | None
+    checking: bool
+
+
 class Store(Protocol):
     """Where rows live. Acknowledged means durable."""
 
@@ -318,7 +327,11 @@ class Store(Protocol):
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
         """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it
-        did and is raised here; if the commit itself fails, Refused(record_unavailable)."""
+        did and is raised here. Refused(record_unavailable) if it was certainly not recorded, Refused(outcome_unknown)
+        with the `call_id` that it told of, if any, where nobody can say (READY-3)."""
+
+    async def health(self) -> Health:
+        """Find out whether a decision could be recorded now, as one is; at most once a second, for all who ask."""
 
     def close(self) -> None:
         """Finish what was handed in, then close."""

@@ -6,12 +6,19 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
-from ..service.ports import Reader, Tx
+from ..protocol.errors import Refused
+from ..service.ports import Health, Reader, Tx
+from . import header
+from .checking import Check, look_through
+from .faults import Damaged, Note, is_failure, unreadable, words
 from .migrations import is_current, upgrade
+from .place import Displaced, Place, identity_of
+from .probe import EVERY, Probe
 from .snapshot import Snapshot
 from .writer import Writer
 
@@ -19,30 +26,58 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT = 5000
 """Milliseconds to wait for another process that writes."""
+WAL_LIMIT = 64 * 1024 * 1024
+"""Bytes of the write-ahead file that are kept to be written over; it has about half of that if nobody reads long."""
+
+
+class NoDatabase(Exception):
+    """There is none where one has to be, or an empty file in its place."""
 
 
 class SqliteStore:
-    """`service.ports.Store` in the file at `path`, which is made if it is missing, for its owner only.
+    """`service.ports.Store` in the file at `path`, for its owner only.
 
-    Several processes may have one file open. Raises `migrations.NewerDatabase`, sqlite3.Error or OSError.
+    Several processes may have one file open. It is made if it is missing or empty, unless it is not to be `new`: then
+    `NoDatabase`. `note` takes the causes of what cannot be recorded. Raises `migrations.NewerDatabase`, `Displaced`,
+    sqlite3.Error or OSError, too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, new: bool = True, note: Note | None = None) -> None:
+        self._path = path
         self._uri = path.absolute().as_uri()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         with _alone_in(path.parent):
+            if not new and not (path.exists() and path.stat().st_size):
+                raise NoDatabase(f"{path} is {'empty' if path.exists() else 'missing'}")
             _make_private(path)
-            self._writer = Writer(self._open(), BUSY_TIMEOUT)
+            identity = identity_of(path)
+            self._note_if_left_open()
+            connection = self._open()
+            try:
+                self._unchecked = header.is_unchecked(connection.execute)
+                self._place = Place(path, identity)
+            except BaseException:
+                connection.close()
+                raise
+            self._writer = Writer(connection, self._place, BUSY_TIMEOUT, note)
+        self._probe = Probe(self._look)
+        self._check: Check | None = None
 
     def read(self, fn: Callable[[Reader], T]) -> T:
         """Run a function over one snapshot, at once, in the calling thread."""
-        connection = self._reader()
-        connection.execute("BEGIN")
         try:
-            return fn(Snapshot(connection.execute))
-        finally:
-            connection.execute("COMMIT")
+            connection = self._reader()
+            connection.execute("BEGIN")
+            try:
+                return fn(Snapshot(connection.execute))
+            finally:
+                connection.execute("COMMIT")
+        except (Displaced, sqlite3.DatabaseError) as error:
+            if not is_failure(error):
+                raise
+            self._writer.found(error)
+            raise unreadable(error) from error
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
         """Run a function in a transaction and answer after its commit is durable (`service.ports.Store`)."""
@@ -50,8 +85,25 @@ class SqliteStore:
         self._writer.put(fn, future)
         return await future
 
+    async def health(self) -> Health:
+        """Tell whether a decision could be recorded now (`service.ports.Store`)."""
+        fault = await self._probe.fault()
+        return Health(fault, checking=self._check is not None and self._check.is_running)
+
+    def check_if_left_open(self) -> None:
+        """Look through the database, beside what else is done, if it was left open and not looked through since."""
+        if self._unchecked and self._check is None:
+            self._check = Check(self._connect("rw"), self._writer.found)
+
+    def check(self) -> None:
+        """Look through the database now; `faults.Damaged`, sqlite3.Error."""
+        with closing(self._connect("rw")) as connection:
+            look_through(connection)
+
     def close(self) -> None:
         """Finish what was handed in, then close."""
+        if self._check is not None:
+            self._check.stop()
         for connection in self._readers:  # first: the last to close, if it may write, tidies up
             connection.close()
         self._writer.close()
@@ -66,6 +118,8 @@ class SqliteStore:
             connection.execute("PRAGMA cache_size = -65536")  # KiB
             # In pages: whoever meets a checkpoint waits 10 ms, so it is to be rare.
             connection.execute("PRAGMA wal_autocheckpoint = 8000")
+            # What it grew to under a long reader is cut off by the first commit after all of it was copied.
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
             if not is_current(connection):
                 upgrade(lambda: self._connect("rw"))
         except BaseException:
@@ -73,17 +127,57 @@ class SqliteStore:
             raise
         return connection
 
+    def _note_if_left_open(self) -> None:
+        """Note it in the file if whoever had it open died, and nobody else has it open now (READY-5)."""
+        if not self._path.with_name(self._path.name + "-wal").exists():
+            return  # whoever closes last takes it away
+        with closing(self._connect("rw", timeout=0)) as connection:
+            try:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                    return  # somebody is alive
+                raise
+            header.note_unchecked(connection.execute, True)
+            connection.execute("COMMIT")
+
+    async def _look(self) -> str | None:
+        """Do what a decision does: look at the place, write durably, and find one's own record (READY-1)."""
+        try:
+            self._writer.require()
+            if not self._writer.has_written_since(monotonic() - EVERY):
+                await self.transact(self._writer.beat)
+            await asyncio.to_thread(self._look_afresh)
+        except (Damaged, Displaced, sqlite3.Error) as error:
+            self._writer.found(error)
+            return words(error)
+        except Refused as refused:
+            return words(refused.__cause__)
+        return None
+
+    def _look_afresh(self) -> None:
+        """Look for one's own record with a connection that remembers nothing."""
+        with closing(self._connect("ro")) as connection:
+            self._writer.require_known(Snapshot(connection.execute))
+
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._connect("ro")
+            connection = self._connect("ro")
+            try:
+                self._place.require()  # else this thread would read another database than the one that is written
+            except Displaced:
+                connection.close()
+                raise
+            self._local.connection = connection
             self._readers.append(connection)
         return connection
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
+    def _connect(self, mode: str, timeout: float = BUSY_TIMEOUT / 1000) -> sqlite3.Connection:
         return sqlite3.connect(
             f"{self._uri}?mode={mode}",
-            timeout=BUSY_TIMEOUT / 1000,
+            timeout=timeout,
             isolation_level=None,  # autocommit: BEGIN and COMMIT are ours
             check_same_thread=False,  # the writer's thread and `close` use what this one opened
             uri=True,

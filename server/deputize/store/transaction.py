@@ -4,6 +4,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import TypeAlias, cast
 
 from ..protocol.agent import Agent
 from ..protocol.call import LIFETIME, OVERDUE, Call, State
@@ -19,6 +20,7 @@ from ..protocol.merkle import Frontier, leaf_hash
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Proof, Session, Tx
+from .faults import Damaged
 from .snapshot import Execute, Snapshot
 from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS
 
@@ -148,6 +150,9 @@ _SWEEP_PROOFS, *_SWEEPS = [
     )
 ]
 
+_Last: TypeAlias = tuple[int, bytes] | None
+"""The index and the hash of an entry that was appended here."""
+
 
 class Transaction(Snapshot, Tx):
     """A `Tx` over one connection, used for one transaction after another.
@@ -157,37 +162,62 @@ class Transaction(Snapshot, Tx):
 
     def __init__(self, execute: Execute) -> None:
         super().__init__(execute)
-        self.begin()
+        self._head = self._stored_head = Frontier()
+        self._last: _Last = None
+        self._known: tuple[Frontier, _Last] = Frontier(), None
+        self.call_id: str | None = None
+        """The call that was told of last since `mark`."""
 
     def begin(self) -> None:
-        """Forget the head: another process may have appended since."""
-        self._head: Frontier | None = None
-        self._stored_head: Frontier | None = None
+        """Read the head: another process may have appended since. `Damaged` if the record is not ours any more."""
+        self._head = self._stored_head = self.require_known(self)
+        self._last = self._known[1]
 
-    def mark(self) -> Frontier | None:
+    def require_known(self, reader: Snapshot) -> Frontier:
+        """Return the head that a reader sees; `Damaged` unless it is the one that `keep` knows, or later (READY-2)."""
+        known, last = self._known
+        try:
+            head = Snapshot.head(reader)
+        except ValueError:
+            raise Damaged("the head of the record is damaged") from None
+        if head == known:
+            return head
+        if head.size > known.size and (last is None or _has(reader, *last)):
+            return head
+        raise Damaged("the record is not the one that was written here: an older copy, or another's")
+
+    def is_there(self) -> bool:
+        """Tell whether what was appended last, and not kept, is in the database all the same."""
+        return self._last is not None and self._last != self._known[1] and _has(self, *self._last)
+
+    def keep(self) -> None:
+        """Remember the head, now that it is durable."""
+        self._known = self._head, self._last
+
+    def mark(self) -> tuple[Frontier, _Last]:
         """Return what `rewind` needs to follow the database back to where it is now."""
-        return self._head
+        self.call_id = None
+        return self._head, self._last
 
-    def rewind(self, mark: Frontier | None) -> None:
+    def rewind(self, mark: tuple[Frontier, _Last]) -> None:
         """Follow a rollback to a savepoint."""
-        self._head = mark
+        self._head, self._last = mark
 
     def flush(self) -> None:
         """Write the head, once for all that was appended."""
-        if self._head is not None and self._head is not self._stored_head:
+        if self._head is not self._stored_head:
             self._execute(_SET_HEAD, {"frontier": self._head.to_bytes()})
 
     def head(self) -> Frontier:
-        if self._head is None:
-            self._head = self._stored_head = super().head()
         return self._head
 
     def append(self, entry: Entry, now: int) -> int:
-        head = self.head()
+        head = self._head
         leaf = entry.leaf(head.size, now)
         digest = leaf_hash(leaf)
         self._execute(_ADD_ENTRY, {"idx": head.size, "leaf": leaf, "leaf_hash": digest})
-        self._head = head.append(digest)
+        self._head, self._last = head.append(digest), (head.size, digest)
+        self.call_id = cast("str | None", entry.facts.get("call_id")) or self.call_id
         return head.size
 
     def add_checkpoint(self, size: int, note: str) -> None:
@@ -356,3 +386,7 @@ def _named(credential: Credential) -> dict[str, object]:
         "user_id": credential.user_id,
         "public_key": credential.public_key,
     }
+
+
+def _has(reader: Snapshot, index: int, digest: bytes) -> bool:
+    return [entry.leaf_hash for entry in reader.entries(index, 1)] == [digest]

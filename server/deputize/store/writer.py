@@ -10,12 +10,18 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from queue import SimpleQueue
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any, TypeAlias
 
-from ..protocol.errors import Code, Refused
+from ..protocol.errors import Refused
 from ..service.ports import Tx
+from . import header
+from .faults import Causes, Damaged, Note, is_cut_short, is_damage, is_failure, unavailable, unknown
+from .place import Displaced, Place
+from .snapshot import Snapshot
 from .transaction import Transaction
 
 BATCH = 64
@@ -23,7 +29,8 @@ BATCH = 64
 
 Fn: TypeAlias = Callable[[Tx], Any]
 _Job: TypeAlias = tuple[Fn, asyncio.Future[Any]]
-_Result: TypeAlias = tuple[Any, BaseException | None]
+_Result: TypeAlias = tuple[Any, BaseException | None, str | None]
+"""What a function returned, or raised, and the call that it told of in the record."""
 _Ran: TypeAlias = "list[_Result] | Exception | None"
 """What came of the functions of a batch: an error if all is lost, None if they have not run."""
 
@@ -32,13 +39,22 @@ class Writer:
     """Owns a connection in autocommit mode, and the thread that commits on it.
 
     One batch at a time is under way, from its beginning to the end of its commit. Whoever comes meanwhile
-    waits, and is in the next one.
+    waits, and is in the next one. Nobody hears yes of what lies in a file that is no longer in its place, neither
+    before nor after the commit; that is looked at in the loop, where a system call waits for no other thread.
     """
 
-    def __init__(self, connection: sqlite3.Connection, patience: int) -> None:
-        """Take the connection; `patience` is how many ms to wait for another process that writes."""
+    def __init__(
+        self, connection: sqlite3.Connection, place: Place, patience: int, note: Note | None = None
+    ) -> None:
+        """Take the connection and where its files lie; `patience` is how many ms to wait for another process that
+        writes, `note` takes the causes of what is refused.
+        """
         self._connection = connection
+        self._place = place
         self._patience = patience
+        self._causes = Causes(note)
+        self._damage: BaseException | None = None
+        self._durable_at = -inf
         self._wait_at_most(0)
         self._tx = Transaction(connection.cursor().execute)
         self._gate = Lock()  # for the next three
@@ -56,11 +72,39 @@ class Writer:
         """
         with self._gate:
             if self._closed:
-                raise _unavailable(None)
+                raise unavailable(None)
             self._waiting.append((fn, future))
             if self._under_way:
                 return
         future.get_loop().call_soon(self._begin)  # not at once: so all that are ready share a commit
+
+    def require(self) -> None:
+        """Raise what keeps everything from being recorded, as far as that is known without writing."""
+        if self._damage is not None:
+            raise self._damage
+        self._place.require()
+
+    def require_known(self, reader: Snapshot) -> None:
+        """`Damaged` unless the record that a reader sees is the one that was written here, or goes on from it."""
+        self._tx.require_known(reader)
+
+    def beat(self, tx: Tx) -> None:
+        """Write, as a function of a transaction, for no other reason than to see whether that is possible."""
+        header.beat(self._connection.execute)
+
+    def has_written_since(self, moment: float) -> bool:
+        """Tell whether a commit was made durable since this moment of the monotonic clock."""
+        return self._durable_at >= moment
+
+    def found(self, cause: BaseException) -> None:
+        """Tell the owner what fails. Once the database is known to be damaged, all is refused.
+
+        What an index does not hold any more could be used a second time.
+        """
+        self._durable_at = -inf
+        if self._damage is None and is_damage(cause):
+            self._damage = cause
+        self._causes.tell(cause)
 
     def close(self) -> None:
         """Finish what was put, then close the connection."""
@@ -78,10 +122,13 @@ class Writer:
             jobs = self._next()
         ran: _Ran = None
         try:
+            self.require()
             self._connection.execute("BEGIN IMMEDIATE")
             ran = self._run(jobs)
         except sqlite3.OperationalError:
             pass  # another process writes: the thread will wait for it
+        except Exception as error:
+            ran = error
         finally:
             self._begun.put((jobs, ran))
 
@@ -123,19 +170,57 @@ class Writer:
 
     def _finish(self, jobs: list[_Job], ran: _Ran) -> None:
         """Commit, or else undo, and tell who waits."""
-        execute = self._connection.execute
         try:
             if ran is None:
+                self.require()
                 self._begin_patiently()
                 ran = self._run(jobs)
             if isinstance(ran, Exception):
                 raise ran
-            execute("COMMIT")
         except Exception as error:
-            with suppress(sqlite3.Error):  # a rollback of what SQLite rolled back itself
-                execute("ROLLBACK")
-            ran = [(None, _unavailable(error)) for _ in jobs]  # CALL-3
-        _answer(jobs, ran)
+            self._undo()
+            ran = [(None, self._unavailable(error), None) for _ in jobs]  # CALL-3
+        else:
+            ran = self._commit(ran)
+        self._answer(jobs, ran)
+
+    def _commit(self, results: list[_Result]) -> list[_Result]:
+        """Make a batch durable, or find out what became of it (READY-3)."""
+        try:
+            self._connection.execute("COMMIT")
+        except Exception as error:
+            self._undo()
+            if is_cut_short(error) or self._is_gone():
+                return [(None, self._unavailable(error), None) for _ in results]  # CALL-3
+            return self._in_doubt(results, error)
+        self._tx.keep()
+        self._durable_at = monotonic()
+        return results
+
+    def _is_gone(self) -> bool:
+        """Make sure that a commit which failed is never found; False if that cannot be done.
+
+        All of it may be in the write-ahead file, beyond the end that the running processes know: whoever opens the
+        database after a crash would take it for committed. Another commit takes its place in the file, and from
+        there on checksums tell that what follows is no more (https://sqlite.org/fileformat2.html#checksum_algorithm).
+        """
+        try:
+            self.require()
+            self._begin_patiently()
+            header.beat(self._connection.execute)
+            if self._tx.is_there():
+                raise Damaged("what could not be committed is there all the same")
+            self._connection.execute("COMMIT")
+            self.require()
+        except Exception as error:
+            self._undo()
+            self.found(error)
+            return False
+        return True
+
+    def _undo(self) -> None:
+        with suppress(sqlite3.Error):  # a rollback of what SQLite rolled back itself
+            self._connection.execute("ROLLBACK")
 
     def _begin_patiently(self) -> None:
         self._wait_at_most(self._patience)
@@ -159,44 +244,51 @@ class Writer:
             execute("ROLLBACK TO attempt")
             execute("RELEASE attempt")
             self._tx.rewind(mark)
-            return None, _told(error)
+            return None, self._told(error), None
         execute("RELEASE attempt")
-        return result, None
+        return result, None, self._tx.call_id
 
+    def _told(self, error: BaseException) -> BaseException:
+        """Return what the caller is to hear of an error."""
+        if is_failure(error):  # a full disk, a broken file
+            return self._unavailable(error)
+        if isinstance(error, StopIteration):  # no future can carry it
+            told = RuntimeError("a transaction raised StopIteration")
+            told.__cause__ = error
+            return told
+        return error
 
-def _told(error: BaseException) -> BaseException:
-    """Return what the caller is to hear of an error."""
-    if type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}:  # a full disk, a broken file
-        return _unavailable(error)
-    if isinstance(error, StopIteration):  # no future can carry it
-        told = RuntimeError("a transaction raised StopIteration")
-        told.__cause__ = error
-        return told
-    return error
+    def _unavailable(self, cause: BaseException) -> Refused:
+        self.found(cause)
+        return unavailable(cause)
 
+    def _in_doubt(self, results: list[_Result], cause: BaseException) -> list[_Result]:
+        """Answer for what may or may not be found; whoever was refused already knows."""
+        self.found(cause)
+        return [(None, error or unknown(cause, call_id), call_id) for _, error, call_id in results]
 
-def _unavailable(cause: BaseException | None) -> Refused:
-    detail = "This could not be recorded, so it was not done. Try again later."
-    refused = Refused(Code.RECORD_UNAVAILABLE, detail)
-    refused.__cause__ = cause
-    return refused
+    def _answer(self, jobs: list[_Job], results: list[_Result]) -> None:
+        """Wake each loop once for all its futures."""
+        answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], _Result]]]
+        answers = defaultdict(list)
+        for (_, future), result in zip(jobs, results, strict=True):
+            answers[future.get_loop()].append((future, result))
+        for loop, settled in answers.items():
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(self._settle, settled)
 
-
-def _answer(jobs: list[_Job], results: list[_Result]) -> None:
-    """Wake each loop once for all its futures."""
-    answers: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], _Result]]] = defaultdict(list)
-    for (_, future), result in zip(jobs, results, strict=True):
-        answers[future.get_loop()].append((future, result))
-    for loop, settled in answers.items():
-        with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, settled)
-
-
-def _settle(answers: list[tuple[asyncio.Future[Any], _Result]]) -> None:
-    for future, (result, error) in answers:
-        if future.done():  # cancelled by whoever waited
-            continue
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+    def _settle(self, answers: list[tuple[asyncio.Future[Any], _Result]]) -> None:
+        """In a loop: answer, if the file that was committed to is still the one in its place (READY-2)."""
+        results = [result for _, result in answers]
+        try:
+            if not self._closed:  # then SQLite has taken the companions away itself
+                self._place.require()
+        except Displaced as displaced:
+            results = self._in_doubt(results, displaced)
+        for (future, _), (result, error, _) in zip(answers, results, strict=True):
+            if future.done():  # cancelled by whoever waited
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)

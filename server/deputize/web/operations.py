@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from ..protocol.call import Call
-from ..protocol.errors import Code, Refusal
+from ..protocol.errors import Code, Refusal, Refused
 from .ask import Ask
 from .lines import Lines, standard_error
 
@@ -146,18 +146,20 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(ask: Ask) -> Response:
-    """Answer that a decision could be recorded now; 503 if not.
+    """Answer that a decision could be recorded now; 503 with what is wrong if not (READY-1).
 
-    What is wrong and does not end that is told of: the policy or the keys before a file that is not good are in force
-    (POLICY-2, TOKEN-6), and the clock went back (CLOCK-2).
+    Some things do not end that, but are told of: the policy or the keys before a file that is not good are in force
+    (POLICY-2, TOKEN-6), the clock went back (CLOCK-2), and the database is still being looked through (READY-5).
     """
     authority = ask.authority
-    await authority.store.transact(lambda tx: tx.head().size)
-    faults = {
-        "under the policy of before: its file has a fault": authority.fault,
-        "with the keys of before: their file has a fault": authority.keys.fault,
-        "its clock went back": authority.clock.fault,
+    health = await authority.store.health()
+    if health.fault is not None:
+        raise Refused(Code.RECORD_UNAVAILABLE, f"Nothing can be recorded now: {health.fault}.")
+    told = {
+        "under the policy of before: its file has a fault": authority.fault is not None,
+        "with the keys of before: their file has a fault": authority.keys.fault is not None,
+        "its clock went back": authority.clock.fault is not None,
+        "checking the database, which was not closed the last time": health.checking,
     }
-    return PlainTextResponse(
-        ", but ".join(["ready", *(said for said, fault in faults.items() if fault is not None)]) + "\n"
-    )
+    return PlainTextResponse(", but ".join(["ready", *(said for said, true in told.items() if true)]) + "
+")

@@ -1,0 +1,108 @@
+"""What a database's failures mean: for the one who asked, and for the owner who has to mend it."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+
+from ..protocol.errors import Code, Refused
+from .place import Displaced
+
+LOG_EVERY = 60.0
+"""Seconds between log lines about one cause (READY-6)."""
+
+Note = Callable[..., None]
+"""Takes an event and facts, from any thread; `web.operations.Log.note` is one."""
+
+_WORDS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk fails, or is full",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged",
+    sqlite3.SQLITE_NOTADB: "the database is damaged",
+    sqlite3.SQLITE_READONLY: "the file system can only be read",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_BUSY: "another process holds the database",
+}
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_CUT_SHORT = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+
+
+class Damaged(Exception):
+    """The database is not what it was: pages do not fit together, or the record went back. Says so in a sentence."""
+
+
+def is_failure(error: BaseException) -> bool:
+    """Tell whether a database, or its file, failed: all else is a mistake of whoever wrote the statement."""
+    return type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError, Displaced}
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Tell whether an error says that the database itself is ruined, so that nothing it holds can be relied on."""
+    return isinstance(error, Damaged) or _code(error) & 0xFF in _DAMAGED
+
+
+def is_cut_short(error: BaseException) -> bool:
+    """Tell whether a commit failed before the last of it, the frame that makes it one, had been written.
+
+    Only then can nobody find it later (https://sqlite.org/walformat.html, "Commit frame").
+    """
+    return _code(error) in _CUT_SHORT
+
+
+def words(error: BaseException | None) -> str:
+    """Say in a few words of our own what keeps the record from being written; no path, nothing of SQLite's."""
+    if isinstance(error, (Damaged, Displaced)):
+        return str(error)
+    return _WORDS.get(_code(error) & 0xFF, "the database cannot be written")
+
+
+def unavailable(cause: BaseException | None) -> Refused:
+    """Refuse what was certainly not done (CALL-3)."""
+    return _refused(cause, "This could not be recorded, so it was not done. Try again later.")
+
+
+def unreadable(cause: BaseException | None) -> Refused:
+    """Refuse what could not even be read."""
+    return _refused(cause, "The record cannot be read, so nothing was done. Try again later.")
+
+
+def _refused(cause: BaseException | None, detail: str) -> Refused:
+    refused = Refused(Code.RECORD_UNAVAILABLE, detail)
+    refused.__cause__ = cause
+    return refused
+
+
+def unknown(cause: BaseException | None, call_id: str | None) -> Refused:
+    """Refuse what may or may not have been recorded (READY-3)."""
+    look = "Look the call up by its call_id" if call_id else "Look whether it was done"
+    refused = Refused(
+        Code.OUTCOME_UNKNOWN,
+        f"The record failed at that moment, so whether this was recorded is not known. {look} before you repeat it.",
+        **({"call_id": call_id} if call_id else {}),
+    )
+    refused.__cause__ = cause
+    return refused
+
+
+class Causes:
+    """Tells the owner why the record is not written: each cause at once, and then once a minute (READY-6)."""
+
+    def __init__(self, note: Note | None, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Hand lines to `note`, or to nobody."""
+        self._note = note
+        self._monotonic = monotonic
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def tell(self, cause: BaseException) -> None:
+        """Tell of what was refused because of this, or only count it if the same was told of lately."""
+        now, name = self._monotonic(), f"{words(cause)} {_code(cause)}"
+        at, unsaid = self._said.get(name, (-LOG_EVERY, 0))
+        if self._note is None or now - at < LOG_EVERY:
+            self._said[name] = at, unsaid + 1
+            return
+        self._said[name] = now, 0
+        error = cause.__cause__ or cause
+        self._note("record", fault=words(cause), error=repr(error), also_unsaid=unsaid)
+
+
+def _code(error: BaseException | None) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0))
