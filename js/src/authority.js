@@ -6,7 +6,10 @@ import { prove } from './proof.js';
 
 /** @import { Answer, Bare, Config, PageKey, Problem, Rule } from './types.js' */
 /** @import { Evidence } from './evidence.js' */
-/** @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean}} Manner */
+/**
+ * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, wants?: string}} Manner
+ *   `wants`: the text without which a yes is not the authority's
+ */
 
 const { responseStatus, responseText } = natives;
 const TIMEOUT = 20_000;
@@ -71,10 +74,51 @@ export class Authority {
    * @returns {Promise<Answer>}
    */
   async post(path, body, manner) {
-    const answer = await this.#exchange('POST', path, body ?? '{}', manner);
-    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !this.setClock(answer.now)) return answer;
-    return this.#exchange('POST', path, body ?? '{}', manner); // with the authority's time, once (SHIM-3)
+    return this.#proved('POST', path, body ?? '{}', manner);
   }
+
+  /**
+   * Looks at something, which changes nothing.
+   *
+   * @param {string} path below the issuer
+   * @param {Manner} manner
+   * @returns {Promise<Answer>}
+   */
+  async get(path, manner) {
+    return this.#proved('GET', path, null, manner);
+  }
+
+  /**
+   * Takes something back.
+   *
+   * @param {string} path below the issuer
+   * @param {Manner} manner
+   * @returns {Promise<Answer>}
+   */
+  async remove(path, manner) {
+    return this.#proved('DELETE', path, null, manner);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {string | null} body
+   * @param {Manner} manner
+   * @returns {Promise<Answer>}
+   */
+  async #proved(method, path, body, manner) {
+    const answer = await this.#exchange(method, path, body, manner);
+    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !this.setClock(answer.now)) return answer;
+    return this.#exchange(method, path, body, manner); // with the authority's time, once (SHIM-3)
+  }
+
+  /**
+   * The time here for one of the authority's.
+   *
+   * @param {unknown} seconds since the epoch
+   * @returns {number} milliseconds since the epoch; now if it was told no time
+   */
+  local = (seconds) => ((numberOf(seconds) ?? natives.now() / 1000 + this.#skew) - this.#skew) * 1000;
 
   /**
    * Proofs are made by the authority's clock: many a machine's is wrong by more than the 30 s of PROOF-1.
@@ -106,7 +150,7 @@ export class Authority {
    * @param {Manner} manner
    * @returns {Promise<Answer & {now?: unknown}>}
    */
-  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false }) {
+  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, wants = '' }) {
     const url = this.#issuer + path;
     /** @type {Record<string, string>} */
     const headers = Object.create(null);
@@ -134,8 +178,12 @@ export class Authority {
         }),
       );
       const status = responseStatus(response);
-      const said = bodyOf(await responseText(response));
-      return status < 300 ? { ok: true, body: said } : { ok: false, problem: problemOf(said, status), now: said.now };
+      const text = await responseText(response);
+      if (status === 204) return { ok: true, body: bare({}) };
+      const said = bare(natives.parse(text)); // what is not JSON, such as a proxy's page, is no answer of the authority
+      if (status >= 300) return { ok: false, problem: problemOf(said), now: said.now };
+      if (wants && !textOf(said[wants])) throw new TypeError(`this answer has no ${wants}`); // a 200 may be a proxy's
+      return { ok: true, body: said };
     } catch (error) {
       natives.console.debug('deputize: no answer from the authority.', error);
       return { ok: false, problem: problem('authority_unavailable') }; // GUARD-6
@@ -144,26 +192,13 @@ export class Authority {
 }
 
 /**
- * @param {string} text
- * @returns {Bare} empty for what is not JSON, such as a proxy's page
- */
-function bodyOf(text) {
-  try {
-    return bare(natives.parse(text));
-  } catch {
-    return bare({});
-  }
-}
-
-/**
  * @param {Bare} body
- * @param {number} status
  * @returns {Problem}
  */
-function problemOf(body, status) {
+function problemOf(body) {
   const code = textOf(body.code) || textOf(body.error); // ERR-1: /token answers as RFC 6749 §5.2
   return {
-    code: code || (status >= 500 ? 'authority_unavailable' : 'invalid_request'),
+    code: code || 'authority_unavailable', // somebody else's answer
     detail: textOf(body.detail) || textOf(body.error_description),
     callId: textOf(body.call_id) || null,
     scopes: scopesOf(body.scope),

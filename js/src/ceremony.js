@@ -7,13 +7,15 @@ import { actionHash, b64u, unb64u } from './canonical.js';
 import { textOf } from './json.js';
 import * as natives from './natives.js';
 
-/** @import { Answer, Bare, Dialog, Problem, Verdict, View } from './types.js' */
+/** @import { Answer, Bare, Dialog, Problem, Step, Unheard, View } from './types.js' */
 
 /**
  * @typedef {object} Question
  * @property {View} view
  * @property {number} lifetime milliseconds from now; the authority's clock may be another one
  * @property {AbortSignal} [signal] takes the question back
+ * @property {string} [account] the address of the account page
+ * @property {Unheard} [unheard] there from when an answer was sent that can be acted upon
  *
  * @typedef {object} Approval
  * @property {{tool: string, args: unknown, issuer: string | null}} action what the challenge must be over (HASH-2); null where the
@@ -21,13 +23,14 @@ import * as natives from './natives.js';
  * @property {string} displayText the words that the authority's envelope must repeat
  * @property {() => Promise<Answer>} challenge
  * @property {(evidence: string) => Promise<Answer>} approve
+ * @property {(sent: number) => Unheard} [standing] how to learn what became of an answer, and to take it back; absent where
+ *   nobody can be asked
  *
  * @typedef {object} Enrollment
  * @property {() => Promise<Answer>} begin
  * @property {(response: unknown) => Promise<Answer>} finish
  *
  * @typedef {(options: Bare, signal: AbortSignal) => Promise<unknown>} Passkey answers WebAuthn options, both in JSON
- * @typedef {Verdict | {kind: 'again', text: string}} Step
  */
 
 const NONCE_BYTES = 32;
@@ -45,15 +48,18 @@ const RETRY = new Map([
   ['signature_counter_regression', 'That passkey seems to have been copied, so it was not accepted. Please use another one.'],
   ['verification_failed', `That passkey could not be verified. ${AGAIN}`],
   ['missing_evidence', `The passkey gave no answer. ${AGAIN}`],
-  ['authority_unavailable', `The site cannot be reached. ${AGAIN}`],
-  ['record_unavailable', `The site could not record your answer. ${AGAIN}`],
+  ['authority_unavailable', `The site gave no answer. ${AGAIN}`],
+  ['record_unavailable', `The site could not write that down. ${AGAIN}`],
   ['server_error', `Something went wrong on the site. ${AGAIN}`],
 ]);
+
+/** After these nobody knows what became of what was sent; so it is with a question that was answered elsewhere. */
+const UNHEARD = new Set(['authority_unavailable', 'record_unavailable', 'server_error', 'call_state']);
 
 /**
  * An assertion over the action (APPR-1), handed in as evidence.
  *
- * @param {Approval} approval
+ * @param {Question & Approval} approval
  * @param {Dialog} dialog
  * @param {Passkey} passkey
  * @param {AbortSignal} signal
@@ -62,7 +68,11 @@ const RETRY = new Map([
 export async function approve(approval, dialog, passkey, signal) {
   dialog.busy('One moment…');
   const envelope = await approval.challenge();
-  if (!envelope.ok) return judge(envelope.problem);
+  if (!envelope.ok) {
+    const { code } = envelope.problem;
+    if (code === 'call_state') approval.unheard ??= approval.standing?.(natives.now());
+    return approval.unheard && UNHEARD.has(code) ? { kind: 'unheard' } : judge(envelope.problem);
+  }
   const options = /** @type {Bare} */ (envelope.body.requestOptions ?? {});
   // What is about to be signed must be what is shown: the same action, in the same words.
   if (!(await isOver(textOf(options.challenge), approval.action))) {
@@ -81,10 +91,13 @@ export async function approve(approval, dialog, passkey, signal) {
   } catch (error) {
     return { kind: 'again', text: explain(error) };
   }
+  if (natives.isAborted(signal)) return { kind: 'again', text: '' }; // the human has just said something else
   dialog.busy('Checking…');
   const challengeId = textOf(envelope.body.challengeId);
+  approval.unheard = approval.standing?.(natives.now());
   const answer = await approval.approve(natives.stringify({ method: 'webauthn', challengeId, response }));
-  return answer.ok ? { kind: 'approved', body: answer.body } : judge(answer.problem);
+  if (answer.ok) return { kind: 'approved', body: answer.body };
+  return approval.unheard && UNHEARD.has(answer.problem.code) ? { kind: 'unheard' } : judge(answer.problem);
 }
 
 /**

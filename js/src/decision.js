@@ -7,6 +7,7 @@ import { problem } from './authority.js';
 import { scopeOf } from './evidence.js';
 import { scopesOf, textOf } from './json.js';
 import * as natives from './natives.js';
+import { ofApproval, standingOf } from './settle.js';
 import { approvalView } from './view.js';
 
 /** @import { Authority } from './authority.js' */
@@ -16,12 +17,16 @@ import { approvalView } from './view.js';
 /** @import { Keyring } from './key.js' */
 /** @import { Prompts } from './prompt.js' */
 /** @import { Evidence } from './evidence.js' */
-/** @import { Approved, Asker, Bare, Call, Caller, Outcome, Problem, Verdict } from './types.js' */
+/** @import { Answer, Approved, Asker, Bare, Call, Caller, Outcome, Problem, Verdict } from './types.js' */
 
 const CALL_LIFETIME = 600_000; // CALL-4
 const ROUNDS = 4;
-const UNHEARD =
-  'Approved. The agent is not waiting any more, so nothing was done yet. It is done if the agent asks again within 5 minutes.';
+/** A challenge lives 60 s, and an approved call 300 s (APPR-1, CALL-4): so long something may come of an approval that was sent. */
+const LATEST = 360_000;
+const TOO_LATE =
+  'Approved. The agent is not waiting any more, so this page has not done it. It is done if the agent asks again within 5 minutes.';
+/** What the authority says of a call that is over: a no from here was not what ended it. */
+const ELSEWHERE = new Set(['call_redeemed', 'expired', 'declined', 'cancelled']);
 
 /** The configuration has changed since it was fetched: look again, once. */
 const STALE = new Set(['login_required', 'wrong_user', 'unknown_tool', 'tool_is_public']);
@@ -68,7 +73,7 @@ export class Decisions {
     const { user } = call;
     const key = await this.#keyring.key(user.id);
     const told = this.#delivered.list(user.id);
-    const answer = await this.#authority.post('/calls', bodyOf(call, told), { key, evidence });
+    const answer = await this.#authority.post('/calls', bodyOf(call, told), { key, evidence, wants: 'state' });
     if (answer.ok || answer.problem.callId) this.#delivered.remove(user.id, told);
     if (!answer.ok) return { outcome: ruled(answer.problem) };
     const agent = /** @type {Bare} */ (answer.body.agent ?? {});
@@ -104,7 +109,7 @@ export class Decisions {
       if (!flow.wanted) return { outcome: { kind: 'left' } };
       const key = await this.#keyring.key(user.id);
       const told = this.#delivered.list(user.id);
-      const answer = await this.#authority.post('/calls', bodyOf(call, told), { key, token: tokens?.access });
+      const answer = await this.#authority.post('/calls', bodyOf(call, told), { key, token: tokens?.access, wants: 'state' });
       if (answer.ok || answer.problem.callId) this.#delivered.remove(user.id, told);
       if (answer.ok) return this.#approved(flow, call, answer.body, tokens);
       const { code } = answer.problem;
@@ -141,18 +146,42 @@ export class Decisions {
     flow.answered();
     switch (verdict.kind) {
       case 'approved':
-        if (!flow.wanted) this.#prompts.tell(UNHEARD);
+        if (!flow.wanted) this.#prompts.tell(TOO_LATE);
+        else if (!textOf(verdict.body.call_token)) return this.#resumed(call, callId, tokens);
         return { callId, body: verdict.body, tokens };
       case 'refused':
         return { outcome: ruled({ ...verdict.problem, callId }) };
       case 'expired':
         return { outcome: refused('expired', callId) };
       default: {
+        if (verdict.settled) return { outcome: refused(verdict.kind, callId) };
         const key = await this.#keyring.key(call.user.id);
-        await this.#authority.post(`/calls/${callId}/denial`, natives.stringify({ reason: verdict.kind }), { key }); // APPR-6
-        return { outcome: refused(verdict.kind, callId) };
+        const answer = await this.#authority.post(`/calls/${callId}/denial`, natives.stringify({ reason: verdict.kind }), { key }); // APPR-6
+        const code = answer.ok || !ELSEWHERE.has(answer.problem.code) ? verdict.kind : answer.problem.code;
+        if (code !== verdict.kind) this.#prompts.refuse(problem(code), call.config.signInUri);
+        return { outcome: refused(code, callId) };
       }
     }
+  }
+
+  /**
+   * The approval arrived, but not the answer with the call token: the same call brings a fresh one (CALL-6). One that came with
+   * evidence cannot be sent again, since its proof is spent: the agent's next one is it.
+   *
+   * @param {Call} call
+   * @param {string} callId
+   * @param {Caller | null} tokens
+   * @returns {Promise<Decision>}
+   */
+  async #resumed(call, callId, tokens) {
+    if (call.judged) return { outcome: refused('call_state', callId) };
+    const key = await this.#keyring.key(call.user.id);
+    const access = /** @type {{access?: string} | null} */ (tokens)?.access;
+    const answer = await this.#authority.post('/calls', bodyOf(call, []), { key, token: access, wants: 'call_token' });
+    if (!answer.ok) return { outcome: ruled(answer.problem) };
+    const { call_id, state } = answer.body;
+    if (state !== 'approved' || call_id !== callId) return { outcome: refused('call_state', callId) };
+    return { callId, body: answer.body, tokens };
   }
 
   /**
@@ -165,13 +194,24 @@ export class Decisions {
   async #askToApprove({ tool, args, config, user }, callId, description, caller) {
     const key = await this.#keyring.key(user.id);
     const path = `/calls/${callId}`;
+    const standing = (/** @type {Answer} */ answer) => standingOf(answer, this.#authority.local);
+    const look = async () => standing(await this.#authority.get(path, { key, wants: 'state' }));
     return this.#prompts.ask({
+      account: config.signInUri,
       view: approvalView({ site: config.site, user: user.name, description, args, caller }),
       action: { tool: tool.name, args, issuer: config.issuer },
       displayText: description,
       lifetime: CALL_LIFETIME,
-      challenge: () => this.#authority.post(`${path}/challenge`, null, { key }),
-      approve: (evidence) => this.#authority.post(`${path}/approval`, evidence, { key }),
+      challenge: () => this.#authority.post(`${path}/challenge`, null, { key, wants: 'challengeId' }),
+      approve: (evidence) => this.#authority.post(`${path}/approval`, evidence, { key, wants: 'call_token' }),
+      standing: (sent) => ({
+        look,
+        end: async (reason) => {
+          const answer = await this.#authority.post(`${path}/denial`, natives.stringify({ reason }), { key, wants: 'state' });
+          return answer.ok ? standing(answer) : look();
+        },
+        words: ofApproval(sent + LATEST),
+      }),
     });
   }
 }

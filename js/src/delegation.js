@@ -6,13 +6,14 @@
 import { problem } from './authority.js';
 import { bare, numberOf, scopesOf, textOf } from './json.js';
 import * as natives from './natives.js';
+import { OF_CONSENT, standingOf } from './settle.js';
 import { queue, shared } from './turn.js';
 import { consentView } from './view.js';
 
 /** @import { Authority } from './authority.js' */
 /** @import { Keyring } from './key.js' */
 /** @import { Prompts } from './prompt.js' */
-/** @import { Agent, Bare, Problem, Tokens } from './types.js' */
+/** @import { Agent, Answer, Bare, Problem, Tokens } from './types.js' */
 
 /** @typedef {{tokens: Tokens | null, problem?: undefined} | {tokens?: undefined, problem: Problem}} Obtained */
 
@@ -120,14 +121,14 @@ export class Delegations {
    */
   async #ask({ issuer, signInUri }, user, scopes, onAsk) {
     let key = await this.#keyring.key(user);
-    let registered = await this.#authority.post('/agents', null, { key });
+    let registered = await this.#authority.post('/agents', null, { key, wants: 'client_id' });
     if (!registered.ok && registered.problem.code === 'unknown_agent') {
       ({ key } = await this.#keyring.replace(user, key)); // a new agent, with nothing but what the user consents to now
-      registered = await this.#authority.post('/agents', null, { key });
+      registered = await this.#authority.post('/agents', null, { key, wants: 'client_id' });
     }
     if (!registered.ok) return { problem: registered.problem };
     const agent = { clientId: textOf(registered.body.client_id), assurance: textOf(registered.body.assurance) };
-    const request = await this.#authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key });
+    const request = await this.#authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key, wants: 'grant_id' });
     if (!request.ok) {
       // No dialog opens: the human is told here what the agent is told there.
       if (request.problem.code === 'no_eligible_credential') this.#prompts.refuse(request.problem, signInUri);
@@ -137,16 +138,29 @@ export class Delegations {
     const shown = /** @type {Bare} */ (body.shown ?? bare({}));
     const path = `/grants/${textOf(body.grant_id)}`;
     onAsk();
+    const standing = (/** @type {Answer} */ answer) => standingOf(answer, this.#authority.local);
+    const look = async () => standing(await this.#authority.get(path, { key, wants: 'state' }));
     const verdict = await this.#prompts.ask({
+      account: signInUri,
       view: consentView(shown, natives.now()),
       action: { tool: CONSENT_ACTION, args: shown, issuer },
       displayText: textOf(body.description),
       lifetime: CONSENT_LIFETIME,
-      challenge: () => this.#authority.post(`${path}/challenge`, null, { key }),
-      approve: (evidence) => this.#authority.post(`${path}/approval`, evidence, { key }),
+      challenge: () => this.#authority.post(`${path}/challenge`, null, { key, wants: 'challengeId' }),
+      approve: (evidence) => this.#authority.post(`${path}/approval`, evidence, { key, wants: 'access_token' }),
+      standing: () => ({
+        look,
+        end: async () => {
+          await this.#authority.post(`${path}/denial`, null, { key }); // for one that has not arrived
+          await this.#authority.remove(path, { key }); // for one that has
+          return look();
+        },
+        words: OF_CONSENT,
+      }),
     });
     switch (verdict.kind) {
       case 'approved': {
+        if (!textOf(verdict.body.access_token)) return { problem: problem('consent_required') };
         const grantExpiresAt = natives.now() + (numberOf(shown.expires_in) ?? 0) * 1000;
         const tokens = tokensOf(verdict.body, { ...agent, grantExpiresAt });
         await this.#locked(user, () => this.#keep(user, tokens));
@@ -157,7 +171,7 @@ export class Delegations {
       case 'expired':
         return { problem: problem('expired') };
       default: // declined, cancelled
-        await this.#authority.post(`${path}/denial`, null, { key });
+        if (!verdict.settled) await this.#authority.post(`${path}/denial`, null, { key });
         return { problem: problem(verdict.kind === 'declined' ? 'consent_declined' : 'cancelled') };
     }
   }
@@ -176,7 +190,7 @@ export class Delegations {
       refresh_token: tokens.refresh,
       client_id: tokens.clientId,
     });
-    const answer = await this.#authority.post('/token', form.toString(), { key, form: true });
+    const answer = await this.#authority.post('/token', form.toString(), { key, form: true, wants: 'access_token' });
     if (answer.ok) return this.#keep(user, tokensOf(answer.body, tokens));
     // RFC 6749 §5.2: the grant is gone. Anything else may pass.
     return answer.problem.code === 'invalid_grant' ? this.#keep(user, null) : { problem: answer.problem };

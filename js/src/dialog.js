@@ -96,6 +96,12 @@ function show(view, mode) {
     setText(alert, complaint);
   };
 
+  /** @type {(yes: string, no: string) => void} */
+  const label = (yes, no) => {
+    setText(approve, yes);
+    setText(decline, no);
+  };
+
   appendChild(root, dialog);
   const page = natives.documentElement(document);
   natives.observe(observer, page, { childList: true });
@@ -115,7 +121,14 @@ function show(view, mode) {
         };
       })),
     busy: (text) => become('busy', text, ''),
-    again: (text) => become('ready', '', text),
+    again: (text) => {
+      label(view.approve, view.decline);
+      become('ready', '', text);
+    },
+    offer: (text, yes, no) => {
+      label(yes, no);
+      become('ready', '', text);
+    },
     describe: (text) => setText(description, text),
     close: () => {
       over = true;

@@ -59,7 +59,7 @@ export class Flow {
       let timer;
       let spent = false;
       const aborted = () => {
-        attempt.leave({ kind: 'refused', problem: problem('cancelled') });
+        attempt.leave({ kind: 'refused', problem: problem(this.#running ? 'outcome_unknown' : 'cancelled') });
         if (this.#running && !this.wanted) abort(this.#controller);
       };
       /** @type {Attempt} */

@@ -9,6 +9,7 @@ import { Flow } from './flow.js';
 import { snapshot, textOf } from './json.js';
 import * as natives from './natives.js';
 import { refusal } from './result.js';
+import { wordsFor } from './words.js';
 
 /** @import { Authority } from './authority.js' */
 /** @import { Decisions } from './decision.js' */
@@ -77,8 +78,8 @@ export class Gate {
     const outcome = settled?.outcome ?? refused('tool_is_public');
     if (outcome.kind === 'thrown') throw outcome.error;
     if (outcome.kind === 'result') return outcome.value;
-    const { code, detail, callId } = reason(outcome);
-    throw Object.assign(new Error(detail || `The call was refused: ${code}`), { code, correlationId: callId });
+    const { code, callId } = reason(outcome);
+    throw Object.assign(new Error(wordsFor(code).human), { code, correlationId: callId }); // SHIM-10
   }
 
   /**
@@ -189,7 +190,7 @@ export class Gate {
       callId = decision.callId ?? '';
       outcome = decision.outcome ?? (await this.#execute(flow, call, decision));
     } catch (error) {
-      natives.console.error('deputize: the shim failed, so nothing has run.', error);
+      natives.console.error('deputize: the shim failed.', error);
       outcome = refused('server_error');
     }
     this.#flows.delete(id);
@@ -213,7 +214,7 @@ export class Gate {
     const token = textOf(body.call_token);
     if (rule?.page) {
       const redemption = natives.stringify({ call_token: token });
-      const answer = await this.#authority.post(`/calls/${callId}/redemption`, redemption, { key }); // GUARD-3
+      const answer = await this.#authority.post(`/calls/${callId}/redemption`, redemption, { key, wants: 'state' }); // GUARD-3
       if (!answer.ok) return ruled({ ...answer.problem, callId });
     }
     const { apiOrigins } = config;

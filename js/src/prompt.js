@@ -5,27 +5,13 @@
 
 import { approve, assertByPasskey, createPasskey, enroll } from './ceremony.js';
 import * as natives from './natives.js';
-import { queue } from './turn.js';
+import { settle } from './settle.js';
+import { first, queue } from './turn.js';
+import { wordsFor } from './words.js';
 
-/** @import { Approval, Enrollment, Passkey, Question, Step } from './ceremony.js' */
-/** @import { Choice, Dialog, Problem, Verdict, View } from './types.js' */
+/** @import { Approval, Enrollment, Passkey, Question } from './ceremony.js' */
+/** @import { Choice, Dialog, Problem, Step, Verdict, View } from './types.js' */
 /** @import { InTurn } from './turn.js' */
-
-/**
- * What a human hears who answers a question that is over.
- *
- * @type {Record<string, string>}
- */
-const OVER = {
-  __proto__: /** @type {any} any: the only way to write an object without prototype */ (null),
-  expired: 'This request was open for too long, so nothing was done.',
-  no_eligible_credential: 'You have no passkey here that can confirm this. You can add one on your account page.',
-  constraint_exhausted: 'This goes beyond a limit that you set for the agent, so nothing was done.',
-  grant_revoked: 'You have taken back what the agent may do, so nothing was done.',
-  enrollment_not_allowed: 'Passkeys can be added here only shortly after you have allowed it on your account page.',
-  credential_already_enrolled: 'You have a passkey on this device already.',
-  login_required: 'You are signed out, so nothing was done.',
-};
 
 /** The queue of dialogs. */
 export class Prompts {
@@ -73,7 +59,7 @@ export class Prompts {
    * @param {string} [account] the address of the account page, where that mends it
    */
   refuse(found, account) {
-    this.tell(OVER[found.code] ?? 'This request is not valid any more. Nothing was done.', account);
+    this.tell(found.said ?? wordsFor(found.code).human, account);
   }
 
   /**
@@ -81,19 +67,19 @@ export class Prompts {
    * @param {(dialog: Dialog, signal: AbortSignal) => Promise<Step>} ceremony
    * @returns {Promise<Verdict>}
    */
-  async #show({ view, lifetime, signal }, ceremony) {
-    const deadline = natives.now() + lifetime;
-    return this.#inTurn(() => this.#run(view, deadline - natives.now(), signal, ceremony));
+  async #show(question, ceremony) {
+    const deadline = natives.now() + question.lifetime;
+    return this.#inTurn(() => this.#run(question, deadline - natives.now(), ceremony));
   }
 
   /**
-   * @param {View} view
+   * @param {Question} question
    * @param {number} time milliseconds that are left
-   * @param {AbortSignal | undefined} signal
    * @param {(dialog: Dialog, signal: AbortSignal) => Promise<Step>} ceremony
    * @returns {Promise<Verdict>}
    */
-  async #run(view, time, signal, ceremony) {
+  async #run(question, time, ceremony) {
+    const { view, signal, account } = question;
     if (signal && natives.isAborted(signal)) return { kind: 'cancelled' };
     if (time <= 0) return { kind: 'expired' };
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -108,17 +94,20 @@ export class Prompts {
     const dialog = this.#open(view);
     try {
       for (;;) {
-        const choice = /** @type {Choice | 'expired'} */ (await first(dialog.choice(), end));
-        if (choice !== 'approve') return { kind: ended(choice) };
-        const controller = new natives.AbortController();
-        const trying = ceremony(dialog, natives.signalOf(controller));
-        const step = /** @type {Step | Choice | 'expired'} */ (await first(trying, dialog.choice(), end));
-        if (typeof step === 'string') {
-          natives.abort(controller);
-          return { kind: ended(step) };
+        let step = /** @type {Step | Choice | 'expired'} */ (await first(dialog.choice(), end));
+        if (step === 'approve') {
+          const controller = new natives.AbortController();
+          const trying = ceremony(dialog, natives.signalOf(controller));
+          step = /** @type {Step | Choice | 'expired'} */ (await first(trying, dialog.choice(), end));
+          if (typeof step === 'string') natives.abort(controller);
         }
-        if (step.kind === 'refused') this.refuse(step.problem);
-        if (step.kind !== 'again') return step;
+        if (typeof step === 'string' || step.kind === 'unheard') {
+          const wish = typeof step === 'string' ? step : 'approve';
+          if (!question.unheard) return { kind: ended(wish) }; // nothing that could be acted upon was sent
+          step = await settle(question.unheard, dialog, end, wish); // SHIM-11
+        }
+        if (step.kind === 'refused') this.refuse(step.problem, account);
+        if (step.kind !== 'again') return /** @type {Verdict} */ (step);
         dialog.again(step.text);
       }
     } finally {
@@ -134,28 +123,3 @@ export class Prompts {
  * @returns {'declined' | 'cancelled' | 'expired'}
  */
 const ended = (choice) => (choice === 'removed' ? 'cancelled' : choice === 'expired' ? 'expired' : 'declined');
-
-/**
- * Promise.race without `then`, which page script can replace.
- *
- * @param {...Promise<unknown>} promises
- * @returns {Promise<unknown>}
- */
-function first(...promises) {
-  return new natives.Promise((resolve, reject) => {
-    for (const promise of promises) void settle(promise, resolve, reject);
-  });
-}
-
-/**
- * @param {Promise<unknown>} promise
- * @param {(value: unknown) => void} resolve
- * @param {(error: unknown) => void} reject
- */
-async function settle(promise, resolve, reject) {
-  try {
-    resolve(await promise);
-  } catch (error) {
-    reject(error);
-  }
-}

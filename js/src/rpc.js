@@ -25,6 +25,8 @@ export const PATIENCE = 600_000;
 const APPROVAL_ERROR = -32001;
 /** A reason is told to models: it is a name, not a text. */
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+/** Whoever says so does not know how far it got. */
+const UNCERTAIN = new Set(['server_error', 'record_unavailable', 'authority_unavailable']);
 /** JSON-RPC 2.0 §5.1: the request was not even begun. */
 const NOT_BEGUN = new Map([
   [-32700, 'invalid_request'],
@@ -82,5 +84,5 @@ export function refusalIn(error) {
   const { reason, code: ours } = /** @type {{reason?: unknown, code?: unknown}} */ (data ?? {});
   // Older clients have -32001 for their own time-outs: the proposal's errors are those with a reason.
   const said = code === APPROVAL_ERROR ? textOf(reason) : textOf(ours) || (NOT_BEGUN.get(code) ?? '');
-  return NAME.test(said) && said !== 'server_error' ? problem(said, { detail: textOf(message) }) : null;
+  return NAME.test(said) && !UNCERTAIN.has(said) ? problem(said, { detail: textOf(message) }) : null;
 }

@@ -39,3 +39,28 @@ export const shared = (name, alone) => {
   const { lock } = natives;
   return lock ? /** @type {InTurn} */ ((work) => lock(`deputize ${name}`, work)) : alone;
 };
+
+/**
+ * Promise.race without `then`, which page script can replace.
+ *
+ * @param {...Promise<unknown>} promises
+ * @returns {Promise<unknown>}
+ */
+export function first(...promises) {
+  return new natives.Promise((resolve, reject) => {
+    for (const promise of promises) void settle(promise, resolve, reject);
+  });
+}
+
+/**
+ * @param {Promise<unknown>} promise
+ * @param {(value: unknown) => void} resolve
+ * @param {(error: unknown) => void} reject
+ */
+async function settle(promise, resolve, reject) {
+  try {
+    resolve(await promise);
+  } catch (error) {
+    reject(error);
+  }
+}

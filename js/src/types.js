@@ -8,6 +8,7 @@
  * @property {string} detail one sentence, may be empty
  * @property {string | null} callId
  * @property {readonly string[]} scopes the scopes that are missing, where that is the reason
+ * @property {string} [said] what a human is told of it, where that says more than the code
  *
  * @typedef {{ok: true, body: Bare} | {ok: false, problem: Problem}} Answer
  *
@@ -85,8 +86,19 @@
  *   | {kind: 'left'}} Outcome how a flow ended; `stale`: the configuration is out of date; `left`: nobody waited any more
  *
  * @typedef {{kind: 'approved', body: Bare}
- *   | {kind: 'declined' | 'cancelled' | 'expired'}
- *   | {kind: 'refused', problem: Problem}} Verdict what came of asking the human
+ *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean}
+ *   | {kind: 'refused', problem: Problem}} Verdict what came of asking the human; an approval that arrived though its answer did
+ *   not has an empty body; `settled`: the authority has confirmed it
+ *
+ * @typedef {Verdict | {kind: 'again', text: string} | {kind: 'unheard'}} Step `unheard`: sent, and what became of it is not known
+ *
+ * @typedef {{kind: 'open'} | {kind: 'arrived', until: number} | {kind: 'over', code: string} | {kind: 'unknown'}} Standing how a
+ *   question stands at the authority; `until` in milliseconds since the epoch
+ *
+ * @typedef {object} Unheard an answer that was sent
+ * @property {() => Promise<Standing>} look
+ * @property {(reason: 'declined' | 'cancelled') => Promise<Standing>} end
+ * @property {{open: string, arrived: (until: number) => string, unknown: string, goOn: string, end: string, code: string}} words
  *
  * @typedef {object} View what a dialog says
  * @property {'consent' | 'approval' | 'enrollment'} kind
@@ -106,6 +118,7 @@
  * @property {() => Promise<Choice>} choice the next thing that the human does; the same promise until it happened
  * @property {(text: string) => void} busy
  * @property {(text: string) => void} again
+ * @property {(text: string, approve: string, decline: string) => void} offer other answers than before
  * @property {(text: string) => void} describe
  * @property {() => void} close
  *

@@ -130,7 +130,7 @@ export function duration(seconds) {
  * @param {number} time
  * @param {number} now
  */
-function moment(time, now) {
+export function moment(time, now) {
   const sameDay = new Date(time).toDateString() === new Date(now).toDateString();
   return new Intl.DateTimeFormat('en', { timeStyle: 'short', ...(sameDay ? {} : { dateStyle: 'long' }) }).format(time);
 }

@@ -55,6 +55,12 @@ class Refused extends Error {
   }
 }
 
+/** @param {Json} subject */
+const stopped = ({ state }) => {
+  if (['redeemed', 'succeeded', 'failed', 'unknown'].includes(state)) return 'call_redeemed';
+  return ['declined', 'cancelled', 'expired'].includes(state) ? state : 'call_state';
+};
+
 /** @param {Json} tool */
 const tool = (tool) => ({ scopes: [], public: false, approval: 'never', authenticator_class: 'platform', executes: 'api', direct: false, ...tool });
 
@@ -103,6 +109,10 @@ export class TestAuthority {
   redirect = '';
   /** @type {(path: string) => Promise<void>} */
   before = async () => {};
+  /** @type {(path: string, method: string) => '' | 'before' | 'after'} whether a request is lost, or its answer */
+  loses = () => '';
+  /** @type {(response: import('node:http').ServerResponse) => void} how an answer is lost */
+  lose = (response) => void response.destroy();
 
   /** @returns {Promise<this>} */
   async start() {
@@ -137,6 +147,8 @@ export class TestAuthority {
     for await (const chunk of request) raw += chunk;
     await this.before(path);
     if (path === '/mcp' && this.redirect) return void response.writeHead(307, { location: this.redirect }).end();
+    const lost = this.loses(path, request.method ?? '');
+    if (lost === 'before') return this.lose(response);
     const form = request.headers['content-type']?.includes('urlencoded');
     const body = form ? Object.fromEntries(new URLSearchParams(raw)) : JSON.parse(raw || '{}');
     this.requests.push({ path, headers: request.headers, body });
@@ -153,6 +165,8 @@ export class TestAuthority {
         told = { jsonrpc: '2.0', id: body.id, error: { code: -32010, message: '', data: told } };
       }
     }
+    if (lost) return this.lose(response);
+    if (told === null) return void response.writeHead(204).end();
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(told));
   }
 
@@ -179,7 +193,7 @@ export class TestAuthority {
    * @param {IncomingMessage} request
    * @param {string} path
    * @param {Json} body
-   * @returns {Promise<Json>}
+   * @returns {Promise<Json | null>}
    */
   async #handle(request, path, body) {
     if (path === '/tools') return this.#configuration();
@@ -196,7 +210,12 @@ export class TestAuthority {
     const [, kind, id = '', verb] = path.split('/');
     const subject = kind === 'grants' ? this.grants.get(id) : this.calls.find((call) => call.call_id === id);
     if (!subject || subject.jkt !== jkt) throw new Refused('call_unknown');
-    return this.#act(subject, verb ?? '', body);
+    if (verb) return this.#act(subject, verb, body);
+    if (request.method === 'DELETE') {
+      if (subject.state === 'active') subject.state = 'revoked';
+      return null;
+    }
+    return { state: subject.state, expires_at: this.now + 300 };
   }
 
   #configuration() {
@@ -335,7 +354,7 @@ export class TestAuthority {
   async #act(subject, verb, body) {
     switch (verb) {
       case 'challenge': {
-        if (subject.state !== 'pending') throw new Refused(subject.state === 'expired' ? 'expired' : 'call_state');
+        if (subject.state !== 'pending') throw new Refused(stopped(subject));
         const hash = await actionHash(subject.tool, subject.args, this.issuer);
         const challenge = b64u(Buffer.concat([randomBytes(32), hash]));
         const challengeId = `chl_${randomBytes(16).toString('base64url')}`;
@@ -347,6 +366,7 @@ export class TestAuthority {
         const code = this.failing.shift();
         if (code) throw new Refused(code);
         const known = this.#challenges.get(body.challengeId);
+        if (subject.state !== 'pending') throw new Refused(stopped(subject));
         if (known?.subject !== subject || body.method !== 'webauthn' || body.response.signed !== known.challenge) throw new Refused('challenge_unknown');
         if (!subject.call_id) {
           for (const grant of this.grants.values()) if (grant.state === 'active') grant.state = 'revoked';
@@ -357,6 +377,7 @@ export class TestAuthority {
         return this.#told(subject);
       }
       case 'denial':
+        if (!['pending', 'approved'].includes(subject.state)) throw new Refused(stopped(subject));
         subject.state = body.reason ?? 'declined';
         return { state: subject.state };
       case 'redemption':

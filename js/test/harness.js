@@ -66,6 +66,7 @@ export class Human {
       },
       busy: note,
       again: note,
+      offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
       describe: (text) => note(`now: ${text}`),
       close: () => {
         seen.closed = true;

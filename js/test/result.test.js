@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { problem } from '../src/authority.js';
-import { CODES, refusal } from '../src/result.js';
+import { refusal } from '../src/result.js';
+import { CODES } from '../src/words.js';
 
 const errors = readFileSync(new URL('../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');
 const known = new Set([...errors.matchAll(/^ {4}[A-Z_]+ = "(\w+)"$/gm)].map(([, code]) => code));
 /** Codes of the shim's own (SHIM-7). */
-const OWN = ['consent_pending', 'approval_pending'];
+const OWN = ['consent_pending', 'approval_pending', 'consent_unknown', 'approval_unknown'];
 
 describe('SHIM-6: each refusal', () => {
   for (const code of [...CODES, 'something_new']) {

@@ -110,6 +110,42 @@ class TestConsent:
         assert (await tab.consent(asked["grant_id"])).json()["code"] == "grant_unknown"
 
 
+class TestLook:
+    async def test_tells_its_user_how_it_stands(self, bank: Bank, grace: Page) -> None:  # GRANT-7
+        async def standing(grant_id: str) -> tuple[str, int]:
+            seen = (await grace.send("GET", f"/grants/{grant_id}", page=False)).json()
+            assert seen["grant_id"] == grant_id
+            return seen["state"], seen["expires_at"] - int(bank.clock())
+
+        first = grace.tokens["grant_id"]
+        asked = (await grace.send("POST", "/grants", {"scope": "account:read"})).json()["grant_id"]
+        assert await standing(asked) == ("pending", 600)
+        assert (await standing(first))[0] == "active"
+        await grace.consent(asked)
+        assert (await standing(first))[0] == "superseded"
+        state, left = await standing(asked)
+        assert state == "active"
+        bank.clock.forward(left)
+        assert await standing(asked) == ("expired", 0)  # TOKEN-5
+
+    async def test_is_for_its_user_only(self, bank: Bank, grace: Page) -> None:  # GRANT-7
+        path = f"/grants/{grace.tokens['grant_id']}"
+        mallory = bank.page()
+        assert (await mallory.send("GET", path, page=False)).json()["code"] == "login_required"
+        await mallory.sign_up("Mallory")
+        assert (await mallory.send("GET", path, page=False)).json()["code"] == "grant_unknown"
+        assert (await grace.send("GET", "/grants/grt_nothing", page=False)).json()["code"] == "grant_unknown"
+
+    async def test_is_taken_back_with_a_page_proof_once(self, bank: Bank, grace: Page) -> None:  # SESSION-2
+        path = f"/grants/{grace.tokens['grant_id']}"
+        headers = {"deputize-page": grace.proof("DELETE", path), "deputize-csrf": ""}
+        assert (await bank.page().send("DELETE", path)).json()["code"] == "login_required"
+        assert (await grace.send("DELETE", path, page=False, headers=headers)).status_code == 204
+        again = await grace.send("DELETE", path, page=False, headers=headers)
+        assert again.json()["code"] == "invalid_dpop_proof"
+        assert (await grace.send("GET", path, page=False)).json()["state"] == "revoked"
+
+
 class TestRevocation:
     async def test_bites_at_the_next_call_and_refresh(self, bank: Bank, grace: Page) -> None:  # GRANT-5
         grant = grace.tokens["grant_id"]

@@ -240,7 +240,7 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now:
     if call.state is not State.PENDING and isinstance(verdict, Verified):
         return stopped(call)
     if stop := stop_of(tx, call, policy, now):  # APPR-5
-        return end(tx, call, stop, policy, now) if call.state is State.PENDING else stop.refusal
+        return end(tx, call, stop, policy, now) if call.state is State.PENDING else stopped(call)
     if refusal := approvals.conclude(tx, verdict, action_of(call), now):
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
         return refusal

@@ -229,6 +229,12 @@ def decline(tx: Tx, request: PageRequest, grant_id: str, now: int) -> Grant | Re
     return replace(grant, state=GrantState.DECLINED)
 
 
+def look(reader: Reader, grant_id: str, user_id: UserId) -> Grant | Refusal:
+    """Show a grant, or a request for one, to its user (GRANT-7)."""
+    grant = reader.grant(GrantId(grant_id))
+    return grant if grant is not None and grant.user_id == user_id else _NO_GRANT
+
+
 def revoke(tx: Tx, grant_id: str, now: int, user_id: UserId | None = None) -> Refusal | None:
     """Take a grant back: its user's doing, or with `user_id` None the owner's (GRANT-5). Twice is no error."""
     grant = tx.grant(GrantId(grant_id))

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from ..protocol.errors import Code, Refused
+from ..protocol.grant import GrantState
 from ..protocol.ids import GrantId
 from ..protocol.scope import ScopeSet
 from ..service import grants
@@ -93,9 +94,24 @@ async def decline(ask: Ask) -> Response:
     return answer({"grant_id": grant.grant_id, "state": grant.state.value})
 
 
+async def show(ask: Ask) -> Response:
+    """Tell its user how a grant stands, so that nobody has to guess after a lost answer (GRANT-7)."""
+    who = await ask.must_be_signed_in()
+    grant_id = _grant_id(ask)
+    grant = or_refuse(ask.authority.store.read(lambda tx: grants.look(tx, grant_id, who.user_id)))
+    open_ones = (GrantState.PENDING, GrantState.ACTIVE)
+    over = grant.state in open_ones and ask.now >= grant.expires_at
+    state = "expired" if over else grant.state.value
+    return answer({"grant_id": grant.grant_id, "state": state, "expires_at": grant.expires_at})
+
+
 async def revoke(ask: Ask) -> Response:
     """Take a grant back; no passkey is asked for (GRANT-5)."""
-    who = await ask.must_be_here()
+    if ask.has("deputize-page"):  # SESSION-2: it stands in for the CSRF token
+        who, proof = await ask.page()
+        await ask.use_once(proof)
+    else:
+        who = await ask.must_be_here()
     grant_id = _grant_id(ask)
     refusal = await ask.authority.store.transact(lambda tx: grants.revoke(tx, grant_id, ask.now, who.user_id))
     or_refuse(refusal)

@@ -63,6 +63,8 @@ _UNPUSHED = (
 _ANYONE = Sender()
 _VISITOR = Sender(security=((), ("session",)))
 _USER = Sender(needs=("Deputize-CSRF",), security=(("session",),))
+_SESSION = Sender(security=(("session",),))
+_OWNER = Sender(may=("Deputize-CSRF", "Deputize-Page"), security=(("session",),))
 _PAGE = Sender(needs=("Deputize-Page",), security=(("session",),))
 _GUARD = Sender(may=("Deputize-Guard", "Deputize-Page"), security=((), ("session",)))
 _CALLER = Sender(may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",)))
@@ -135,7 +137,8 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "POST /grants/{grant_id}/approval": Operation("Consent (GRANT-2)", _PAGE, {200: "Tokens"}, "Evidence"),
     "POST /grants/{grant_id}/denial": Operation("Decline (GRANT-4)", _PAGE, {200: "Grant"}),
-    "DELETE /grants/{grant_id}": Operation("Revoke (GRANT-5)", _USER, {204: None}),
+    "GET /grants/{grant_id}": Operation("Look at a grant (GRANT-7)", _SESSION, {200: "GrantNow"}),
+    "DELETE /grants/{grant_id}": Operation("Revoke (GRANT-5)", _OWNER, {204: None}),
     "POST /account/sign-up": Operation("Begin to sign up", _ANYONE, {200: "Creation"}, "SignUp"),
     "POST /account/sign-up/{challenge_id}": Operation("Sign up", _ANYONE, {200: "SignedIn"}, "Ceremony"),
     "POST /account/sign-in": Operation("Begin to sign in", _ANYONE, {200: "SignIn"}, "Nothing"),

@@ -48,6 +48,7 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/grants/{grant_id}/challenge", endpoint(grants.challenge), methods=["POST"]),
         Route("/grants/{grant_id}/approval", endpoint(grants.consent), methods=["POST"]),
         Route("/grants/{grant_id}/denial", endpoint(grants.decline), methods=["POST"]),
+        Route("/grants/{grant_id}", endpoint(grants.show), methods=["GET"]),
         Route("/grants/{grant_id}", endpoint(grants.revoke), methods=["DELETE"]),
         Route("/account/sign-up", endpoint(accounts.begin_sign_up), methods=["POST"]),
         Route("/account/sign-up/{challenge_id}", endpoint(accounts.finish_sign_up), methods=["POST"]),

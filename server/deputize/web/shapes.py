@@ -134,7 +134,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "RedeemedCall": _object(
         _CALL, description=_TEXT, expires_at=_SECONDS, external_id={"type": ["string", "null"]}
     ),
-    "ApprovedCall": _object({**_CALL, "call_token": ref("Jwt"), "expires_in": _SECONDS}, description=_TEXT),
+    "ApprovedCall": _object(
+        {**_CALL, "call_token": ref("Jwt"), "expires_in": _SECONDS, "expires_at": _SECONDS}, description=_TEXT
+    ),
     "Challenge": _object(_MINTED),
     "Evidence": _object({"method": _one_of("webauthn"), "challengeId": _TEXT, "response": ref("Assertion")}),
     "Assertion": {**_open({"id": _TEXT}), "description": "AuthenticationResponseJSON (WebAuthn L3 §5.1)"},
@@ -154,6 +156,9 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "Grant": _object({"grant_id": an_id("grt"), "state": _one_of(*GrantState)}),
+    "GrantNow": _object(
+        {"grant_id": an_id("grt"), "state": _one_of(*GrantState, "expired"), "expires_at": _SECONDS}
+    ),
     "Tokens": _object(
         {
             "access_token": ref("Jwt"),

@@ -43,7 +43,7 @@ def call(call: Call, asker: Mapping[str, object] | None) -> dict[str, object]:
     }
     if call.description is not None:
         told["description"] = call.description
-    if call.state is State.PENDING:
+    if call.state in (State.PENDING, State.APPROVED):
         told["expires_at"] = call.deadline
     return told
 
