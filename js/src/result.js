@@ -16,7 +16,8 @@ const DETAIL_LIMIT = 300;
  */
 export function refusal(problem, facts = {}) {
   const { again, model: text } = wordsFor(problem.code);
-  const detail = problem.code === 'invalid_arguments' ? tidy(problem.detail) : '';
+  const telling = problem.code === 'invalid_arguments' || problem.code === 'too_many_requests';
+  const detail = telling ? tidy(problem.detail) : '';
   const content = [{ type: 'text', text: detail ? `${text} ${detail}` : text }];
   const brief = { code: problem.code, correlation_id: problem.callId, retryable: again };
   const missing = problem.scopes.length > 0 ? { scopes: problem.scopes } : {};

@@ -243,6 +243,21 @@ const TABLE = {
     model: 'No passkey is being added: that ran out, or was finished already.',
     human: 'Adding this passkey took too long, or was finished already. Please start again.',
   },
+  too_many_requests: {
+    again: true,
+    model: `You ask for more than this site takes at a time, so this page has run nothing. Wait as long as this says, ${ASK_AGAIN}; do not try more often.`,
+    human: 'This was asked for too often in a short time. Please wait a little, then try again.',
+  },
+  agent_blocked: {
+    again: false,
+    model: 'You are blocked on this site: by the user, who can end that on the account page, or by the site. This page has run nothing. Do not call this tool again, and do not ask the user to let you.',
+    human: 'This agent is blocked: by you, which you can end on your account page, or by the site.',
+  },
+  user_blocked: {
+    again: false,
+    model: 'The owner of this site has blocked the account of this user. This page has run nothing. Do not call this tool again; only the owner of the site can help the user.',
+    human: 'The owner of this site has blocked your account. Only they can end that.',
+  },
   // what is broken
   authority_unavailable: {
     again: true,

@@ -40,7 +40,7 @@ test('the codes are those of the one table of the protocol (ERR-1)', () => {
 test('every refusal of a call has a sentence (CALL-1 to CALL-6)', () => {
   const decisions = ['wrong_user', 'login_required', 'unknown_tool', 'unknown_agent', 'consent_required', 'grant_expired',
     'grant_revoked', 'agent_not_allowed', 'insufficient_scope', 'invalid_arguments', 'no_eligible_credential', 'outcome_unknown',
-    'already_executed', 'declined', 'cancelled', 'expired', 'record_unavailable', 'authority_unavailable', ...OWN];
+    'already_executed', 'declined', 'cancelled', 'expired', 'record_unavailable', 'authority_unavailable', 'too_many_requests', 'agent_blocked', 'user_blocked', ...OWN];
   for (const code of decisions) assert.ok(CODES.includes(code), code);
 });
 
@@ -50,6 +50,8 @@ test('what is missing, where to sign in, and what is wrong with the arguments is
   const uri = { sign_in_uri: 'https://bank.example/deputize/account' };
   assert.deepEqual(refusal(problem('login_required'), uri).structuredContent, { code: 'login_required', correlation_id: null, retryable: true, ...uri });
   assert.match(refusal(problem('invalid_arguments', { detail: 'amount is too large' })).content[0]?.text ?? '', /amount is too large/);
+  const wait = problem('too_many_requests', { detail: 'There were too many calls that were refused. Wait 37 seconds, then try again.' });
+  assert.match(refusal(wait).content[0]?.text ?? '', /then call this tool again .* Wait 37 seconds/);
 });
 
 test('a code from a prototype is not in the table', () => {

@@ -36,7 +36,12 @@ ONE_FAULT = [
     # the file
     ("", 1, "site", "missing; write [site]"),
     (SITE + "[tool.x]\n", 4, "tool", 'no such key; did you mean "tools"?'),
-    (SITE + "[quux]\n", 4, "quux", "no such key; there is site, api, scopes, tools, agents, mcp, lifetimes"),
+    (
+        SITE + "[quux]\n",
+        4,
+        "quux",
+        "no such key; there is site, api, scopes, tools, agents, mcp, quotas, lifetimes",
+    ),
     (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
     ("site = 1\n", 1, "site", "write a table: [site]"),
     # TOML
@@ -47,6 +52,26 @@ ONE_FAULT = [
     (BASE + "[site]\n", 7, "column 6", "in the file already"),
     (BASE + "a = " + "[" * 20_000, 1, "file", "nested too deeply"),
     (BASE + "a = " + "9" * 5_000, 1, "file", "a number that is too long"),
+    # quotas
+    (SITE + "[quotas]\nsign_ups = 5\n", 5, "quotas.sign_ups", 'like "1000 in 10m", or false'),
+    (SITE + '[quotas]\nsign_ups = "5 per 1m"\n', 5, "quotas.sign_ups", 'like "1000 in 10m", or false'),
+    (SITE + '[quotas]\nsign_ups = "0 in 1m"\n', 5, "quotas.sign_ups", 'like "1000 in 10m", or false'),
+    (SITE + '[quotas]\nsign_ups = "5 in 0m"\n', 5, "quotas.sign_ups", "out of range"),
+    (SITE + "[quotas]\nentries = 0\n", 5, "quotas.entries", "from 1 on, or false for as many as come"),
+    (SITE + "[quotas]\nentries = true\n", 5, "quotas.entries", "from 1 on, or false for as many as come"),
+    (SITE + "[quotas]\npending_calls = 0\n", 5, "quotas.pending_calls", "from 1 on, or false"),
+    (SITE + "[quotas]\npending_calls = -1\n", 5, "quotas.pending_calls", "a number from 1 to"),
+    (SITE + "[quotas]\npending_calls = 1.5\n", 5, "quotas.pending_calls", "a number from 1 to"),
+    (SITE + '[quotas]\npending_calls = "5"\n', 5, "quotas.pending_calls", "a number from 1 to"),
+    (SITE + "[quotas]\nsign_in = false\n", 5, "quotas.sign_in", 'did you mean "sign_ins"?'),
+    (
+        SITE + 'trusted_proxies = ["proxy.example"]\n',
+        4,
+        "site.trusted_proxies[1]",
+        "an address or a network, as",
+    ),
+    (SITE + 'trusted_proxies = ["10.0.0.1/8"]\n', 4, "site.trusted_proxies[1]", "has host bits set"),
+    (SITE + "trusted_proxies = [10]\n", 4, "site.trusted_proxies[1]", "an address or a network, in quotes"),
     # the site
     ('[site]\norigin = "https://a.example"\n', 1, "site.name", 'missing; write name = "Harbor"'),
     ('[site]\nname = "x"\n', 1, "site.origin", 'missing; write origin = "https://harbor.example"'),

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.ids import ClientId
 from deputize.protocol.jwk import Key
 from deputize.protocol.policy import Api, Policy, Site
+from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Executes, Tool
 from deputize.settings import load, loads
@@ -49,6 +51,7 @@ def test_everything_is_read(tmp_path: Path) -> None:
         + """
 issuer = "https://auth.harbor.example:8443"
 rp_id = "harbor.example"
+trusted_proxies = ["10.0.0.0/8", "fd00::1"]
 [api]
 audience = "urn:harbor"
 origins = ["https://api.harbor.example"]
@@ -77,6 +80,11 @@ describe = "Send {{ amount }}"
 input_schema = { properties = { amount = { type = "number" } } }
 [agents.opaque]
 scopes = ["pay"]
+[quotas]
+sign_ups = "5 in 1m"
+pending_calls = 7
+pending_consents = false
+entries = false
 [lifetimes]
 grant = "15m"
 grant_max = "2d"
@@ -86,8 +94,15 @@ wait = 0
     )
     policy = load(str(path))
     assert policy.site == Site(
-        "Harbor", "https://www.harbor.example", "https://auth.harbor.example:8443", "harbor.example"
+        "Harbor",
+        "https://www.harbor.example",
+        "https://auth.harbor.example:8443",
+        "harbor.example",
+        (ip_network("10.0.0.0/8"), ip_network("fd00::1/128")),  # QUOTA-4
     )
+    assert policy.quotas == Quotas(
+        sign_ups=Rate(5, 60), pending_calls=7, pending_consents=None, entries=None
+    )  # QUOTA-2: what is not named is as it was
     assert policy.api == Api("urn:harbor", ("https://api.harbor.example",), ({**KEY, "kid": "one"},))
     assert policy.scopes == {
         "account:read": Scope("account:read", "See your accounts", writes=False),
@@ -236,7 +251,10 @@ def test_what_the_template_only_mentions_is_right_too() -> None:
     text = re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE)
     text = text.replace('x = "…"', f'x = "{KEY["x"]}"').replace('y = "…"', f'y = "{KEY["y"]}"')
     policy, plain = loads(text.encode()), load(str(files("deputize.settings") / "template.toml"))
-    assert (policy.site, policy.api.audience, policy.api.keys) == (plain.site, plain.api.audience, (KEY,))
+    proxies = (ip_network("127.0.0.1"),)
+    assert (policy.site, plain.site.trusted_proxies) == (replace(plain.site, trusted_proxies=proxies), ())
+    assert policy.quotas == plain.quotas == Quotas()  # what is written there are the defaults
+    assert (policy.api.audience, policy.api.keys) == (plain.api.audience, (KEY,))
     assert (policy.grant_lifetime, policy.grant_max_lifetime) == (
         plain.grant_lifetime,
         plain.grant_max_lifetime,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from operator import methodcaller
 from threading import Thread
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from tests.store import values as v
 from tests.store.values import NOW
 
 from deputize.protocol.agent import Assurance
+from deputize.protocol.block import Block
 from deputize.protocol.call import LIFETIME, OVERDUE, TRANSITIONS, Call, State
 from deputize.protocol.canonical import Json
 from deputize.protocol.challenge import MAX_ATTEMPTS, Purpose
@@ -22,14 +24,17 @@ from deputize.protocol.constraint import Constraints, Use
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from deputize.protocol.grant import GrantState
-from deputize.protocol.ids import NO_KEY
+from deputize.protocol.ids import NO_KEY, ClientId, UserId
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
+from deputize.protocol.quota import Rate
 from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
-from deputize.service.ports import Reader, Store, Tx
+from deputize.service.ports import Reader, Store, Tx, Waiting
 
 T = TypeVar("T")
+NUMBERS = count()
+"""For names that no other example has had."""
 
 
 class Oops(Exception):
@@ -850,6 +855,101 @@ class StoreContract:
             do(store, methodcaller("add_checkpoint", size, note))
         assert store.read(lambda tx: tx.checkpoints()) == ["three", "one", "three by another key"]
 
+    @given(
+        st.lists(st.tuples(st.integers(0, 40), st.sampled_from([1, 1, 4])), max_size=60),
+        st.integers(1, 9),
+        st.integers(1, 60),
+    )
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+    def test_quota_1_a_window_begins_with_the_first_and_gives_so_many(
+        self, store: Store, takes: list[tuple[int, int]], most: int, within: int
+    ) -> None:
+        name, now, rate = f"entries {next(NUMBERS)}", NOW, Rate(most, within)
+        taken, ends_at = 0, 0
+        for later, ahead in takes:
+            now += later
+            if now >= ends_at:
+                taken, ends_at = 0, now + within
+            wait = do(store, methodcaller("take_quota", name, rate, now, ahead))
+            assert wait == (0 if taken < most else ends_at - now)
+            taken += wait == 0
+            if ahead == 1 and taken == most:
+                assert store.read(lambda tx, now=now: tx.spent(name, rate, now)) in (0, ends_at - now)
+
+    def test_quota_1_quotas_are_counted_each_by_itself(self, store: Store) -> None:
+        rate = Rate(1, 60)
+        assert [do(store, methodcaller("take_quota", name, rate, NOW)) for name in ("a", "b", "a")] == [
+            0,
+            0,
+            60,
+        ]
+        assert [store.read(lambda tx, name=name: tx.spent(name, rate, NOW)) for name in "abc"] == [60, 60, 0]
+        assert store.read(lambda tx: tx.spent("a", rate, NOW + 60)) == 0
+
+    def test_what_was_taken_ahead_and_rolled_back_is_not_given(self, store: Store) -> None:
+        rate = Rate(3, 60)
+        take = methodcaller("take_quota", "entries", rate, NOW, 3)
+        with pytest.raises(Oops):
+            do(store, raising(Oops(), take))
+        assert [do(store, take) for _ in range(4)] == [0, 0, 0, 60]
+
+    def test_quota_3_what_waits_for_a_user_is_counted_by_agent(self, store: Store) -> None:
+        url, other = ClientId("https://a.example/agent.json"), ClientId("https://b.example/agent.json")
+        do(store, methodcaller("put_agent", v.agent(url, jkt=None, user_id=None)))
+        for number, client_id in enumerate((url, url, other, v.client_id(), None)):
+            call = v.call(
+                number, client_id=client_id, grant_id=None, state=State.PENDING, deadline=NOW + 9 + number
+            )
+            do(store, methodcaller("add_call", call))
+        do(store, methodcaller("add_call", v.call("over", state=State.PENDING, deadline=NOW)))
+        do(store, methodcaller("add_call", v.call("done", state=State.APPROVED)))
+
+        def waiting(user: UserId, client_id: ClientId | None) -> Waiting:
+            return store.read(lambda tx: tx.waiting_calls(user, client_id, NOW))
+
+        assert waiting(v.user_id(), url) == Waiting(2, NOW + 9)
+        assert waiting(v.user_id(), other) == Waiting(1, NOW + 11)
+        assert waiting(v.user_id(), None) == Waiting(2, NOW + 12)  # those in browsers, and the page itself
+        assert waiting(v.user_id("bob"), url) == Waiting(0, 0)
+        do(store, methodcaller("add_grant", v.grant("asking", expires_at=NOW + 5)))
+        do(store, methodcaller("add_grant", v.grant("given", state=GrantState.ACTIVE)))
+        assert store.read(lambda tx: tx.waiting_grants(v.user_id(), None, NOW)) == Waiting(1, NOW + 5)
+        assert store.read(lambda tx: tx.waiting_grants(v.user_id(), None, NOW + 5)) == Waiting(0, 0)
+        assert store.read(lambda tx: tx.waiting_grants(v.user_id(), url, NOW)) == Waiting(0, 0)
+
+    def test_block_1_a_block_bars_whom_it_names_for_as_long_as_it_says(self, store: Store) -> None:
+        ada, bob, agent = v.user_id(), v.user_id("bob"), v.client_id()
+        by_ada = Block(ada, agent, NOW, NOW + 60, v.grant_id())
+        by_owner, of_user = Block(None, v.client_id("bad"), NOW), Block(bob, None, NOW)
+        for block in (by_ada, by_owner, of_user):
+            do(store, methodcaller("put_block", block))
+
+        def barring(user: UserId | None, client_id: ClientId | None, now: int = NOW) -> list[Block]:
+            return store.read(lambda tx: tx.barring(user, client_id, now))
+
+        assert barring(ada, agent) == barring(ada, agent, NOW + 59) == [by_ada]
+        assert barring(ada, agent, NOW + 60) == barring(ada, None) == barring(None, agent) == []  # TOKEN-5
+        assert barring(bob, agent) == barring(bob, None) == [of_user]
+        assert (
+            barring(ada, v.client_id("bad"), NOW + 10**9) == barring(None, v.client_id("bad")) == [by_owner]
+        )
+        assert store.read(lambda tx: tx.blocks(ada, NOW)) == [by_ada]
+        assert store.read(lambda tx: tx.blocks(bob, NOW)) == []
+        longer = replace(by_ada, until=None)
+        do(store, methodcaller("put_block", longer))
+        assert barring(ada, agent, NOW + 10**9) == [longer]
+        assert do(store, methodcaller("lift_block", ada, agent)) is True
+        assert do(store, methodcaller("lift_block", ada, agent)) is False
+        assert barring(ada, agent) == []
+
+    def test_all_sessions_of_a_user_end(self, store: Store) -> None:
+        others = v.session("other", user_id=v.user_id("bob"))
+        for session in (v.session("one"), v.session("two"), others):
+            do(store, methodcaller("add_session", session))
+        do(store, methodcaller("end_sessions", v.user_id()))
+        left = [store.read(methodcaller("session", v.digest(name))) for name in ("one", "two", "other")]
+        assert left == [None, None, others]
+
     def test_a_dropped_challenge_makes_room_for_another(self, store: Store) -> None:
         do(store, lambda tx: tx.add_challenge(v.challenge(subject="first")))
         do(store, lambda tx: tx.drop_challenge(v.challenge_id()))
@@ -883,14 +983,17 @@ class StoreContract:
                 tx.add_recovery(v.digest(ends), v.user_id(), ends)
                 tx.add_session(v.session(ends, expires_at=ends))
                 tx.add_grant(v.grant(ends, expires_at=ends))
+                tx.take_quota(f"quota {ends}", Rate(1, 60), ends - 60)
+                tx.put_block(Block(v.user_id(), v.client_id(ends), NOW - 60, ends))
                 tx.add_request(v.request(ends, expires_at=ends - 600))  # its answer is told a while longer
             for state in GrantState:
                 if state is not GrantState.PENDING:
                     tx.add_grant(v.grant(state.value, state=state, expires_at=NOW))
             tx.add_call(v.call(deadline=NOW))
+            tx.put_block(Block(v.user_id(), v.client_id("for good"), NOW - 60))
 
         do(store, fill)
-        assert do(store, lambda tx: tx.sweep(NOW)) == 6
+        assert do(store, lambda tx: tx.sweep(NOW)) == 8
         assert do(store, lambda tx: tx.sweep(NOW)) == 0
 
         def left(tx: Tx) -> list[bool]:
@@ -903,11 +1006,14 @@ class StoreContract:
                     tx.session(v.digest(ends)) is not None,
                     tx.grant(v.grant_id(ends)) is not None,
                     tx.request(f"req_{ends}") is not None,
+                    tx.spent(f"quota {ends}", Rate(1, 60), ends - 60) > 0,
+                    tx.barring(v.user_id(), v.client_id(ends), ends - 1) != [],
                     not tx.use_proof(v.proof(ends)),
                 )
             ]
 
-        assert do(store, left) == [False] * 6 + [True] * 6
+        assert do(store, left) == [False] * 8 + [True] * 8
+        assert store.read(lambda tx: tx.barring(v.user_id(), v.client_id("for good"), NOW)) != []
         assert store.read(lambda tx: tx.call(v.call_id())) is not None
         for state in GrantState:
             if state is not GrantState.PENDING:

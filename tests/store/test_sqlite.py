@@ -22,6 +22,7 @@ from tests.store.processes import PROCESSES, open_and_append
 from tests.store.values import NOW
 
 from deputize.protocol.errors import Code, Refused
+from deputize.protocol.quota import Rate
 from deputize.service.ports import Store, Tx
 from deputize.store import migrations, sqlite, writer
 from deputize.store.migrations import NewerDatabase, known_versions
@@ -145,23 +146,42 @@ def test_the_newest_script_is_the_head_that_alembic_sees(path: Path) -> None:
     assert sql(path, "SELECT version_num FROM alembic_version") == [[(known_versions()[-1],)]]
 
 
-def test_a_database_of_the_first_version_is_brought_up_with_all_that_is_in_it(path: Path) -> None:
+ADDED = {
+    "0002": ("INDEX calls_asked", "INDEX calls_unasked"),
+    "0003": (
+        "TABLE quotas",
+        "TABLE blocks",
+        "INDEX calls_pending",
+        "INDEX grants_asking",
+        "INDEX sessions_user_id",
+    ),
+}
+"""What each version has that the one before had not."""
+
+
+@pytest.mark.parametrize("version", known_versions()[:-1])
+def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
+    path: Path, version: str
+) -> None:
     store = SqliteStore(path)
     do(store, methodcaller("add_call", v.call()))
     do(store, methodcaller("append", v.entry(), NOW))
     store.close()
+    schema = "SELECT name FROM sqlite_schema ORDER BY name"
+    current = sql(path, schema)
+    later = [thing for added, things in ADDED.items() if added > version for thing in things]
     sql(
         path,
-        "DROP INDEX calls_asked",
-        "DROP INDEX calls_unasked",
-        "UPDATE alembic_version SET version_num = '0001'",
+        *(f"DROP {thing}" for thing in later),
+        f"UPDATE alembic_version SET version_num = '{version}'",  # noqa: S608  # of our own
     )
+    assert sql(path, schema) != current
     store = SqliteStore(path)
     assert store.read(lambda tx: tx.calls(v.user_id(), True, 3)) == [v.call()]
     assert store.read(lambda tx: tx.head().size) == 1
     store.close()
     assert sql(path, "SELECT version_num FROM alembic_version") == [[(known_versions()[-1],)]]
-    assert sql(path, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'calls_%asked'") == [[(2,)]]
+    assert sql(path, schema) == current
 
 
 def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
@@ -401,6 +421,14 @@ def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:
         (lambda tx: tx.credentials(v.user_id()), "credentials_user_id (user_id=?)"),
         (lambda tx: tx.agents(v.user_id()), "agents_user_id (user_id=?)"),
         (lambda tx: tx.grants(v.user_id()), "grants_user_id (user_id=?)"),
+        (lambda tx: tx.waiting_calls(v.user_id(), None, NOW), "calls_pending (user_id=? AND deadline>?)"),
+        (
+            lambda tx: tx.waiting_grants(v.user_id(), v.client_id(), NOW),
+            "grants_asking (user_id=? AND expires_at>?)",
+        ),
+        (lambda tx: tx.take_quota("q", Rate(0, 1), NOW), "(name=?)"),
+        (lambda tx: tx.barring(v.user_id(), v.client_id(), NOW), "(user_id=? AND client_id=?)"),
+        (lambda tx: tx.end_sessions(v.user_id()), "sessions_user_id (user_id=?)"),
     ],
 )
 def test_what_is_asked_often_has_an_index(store: Store, ask: Any, index: str) -> None:

@@ -17,6 +17,11 @@ class Assurance(StrEnum):
     ORIGIN = "origin"
 
 
+def is_opaque_id(client_id: str) -> bool:
+    """Tell whether an id is one that we made for a browser profile (AGENT-1), and no URL."""
+    return client_id.startswith("agt_")
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """An agent. An opaque one is bound to one key and belongs to one user (AGENT-1); an attested one to neither: its
@@ -52,7 +57,7 @@ class Ceiling:
         """
         named = origin_of(agent.client_id) in self.origins
         match agent.assurance:
-            case Assurance.OPAQUE if agent.client_id.startswith("agt_"):
+            case Assurance.OPAQUE if is_opaque_id(agent.client_id):
                 return self.opaque
             case Assurance.OPAQUE if named:
                 return self.opaque & self.origin

@@ -22,11 +22,13 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CROSS_SITE_REQUEST = "cross_site_request"
+    TOO_MANY_REQUESTS = "too_many_requests"
     # who asks
     LOGIN_REQUIRED = "login_required"
     INVALID_TOKEN = "invalid_token"
     INVALID_DPOP_PROOF = "invalid_dpop_proof"
     WRONG_USER = "wrong_user"
+    USER_BLOCKED = "user_blocked"
     # agents and grants
     INVALID_CLIENT = "invalid_client"
     INVALID_CLIENT_METADATA = "invalid_client_metadata"
@@ -44,6 +46,7 @@ class Code(StrEnum):
     INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
     UNKNOWN_AGENT = "unknown_agent"
     AGENT_NOT_ALLOWED = "agent_not_allowed"
+    AGENT_BLOCKED = "agent_blocked"
     CONSENT_REQUIRED = "consent_required"
     CONSENT_DECLINED = "consent_declined"
     GRANT_UNKNOWN = "grant_unknown"
@@ -139,6 +142,8 @@ STATUS: Mapping[Code, int] = {
     Code.CHALLENGE_EXPIRED: 409,
     Code.CREDENTIAL_ALREADY_ENROLLED: 409,
     Code.NO_PENDING_ENROLLMENT: 409,
+    # all in good time
+    Code.TOO_MANY_REQUESTS: 429,
     # our own fault
     Code.SERVER_ERROR: 500,
     Code.RECORD_UNAVAILABLE: 503,

@@ -2,25 +2,33 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
 from .agent import Ceiling
 from .canonical import Json
 from .client import ClientDocument
 from .credential import AuthenticatorClass
 from .ids import ClientId
+from .quota import Quotas
 from .scope import Scope, ScopeSet
 from .tool import ApprovalPolicy, Describe, Executes, Schema, Tool
 from .url import origin_of
 
+Network = IPv4Network | IPv6Network
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The site: its name for users, its origin, the issuer URL of its authority, and the rp id of its passkeys."""
+    """The site: its name for users, its origin, the issuer URL of its authority, and the rp id of its passkeys.
+
+    `trusted_proxies` are believed when they say whose request they bring, and nobody else is (QUOTA-4).
+    """
 
     name: str
     origin: str
     issuer: str
     rp_id: str
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,7 @@ class Policy:
     development: bool = False
     single_user: str | None = None
     bearer: bool = False
+    quotas: Quotas = field(default_factory=Quotas)
     file_s256: str | None = None
     declared: dict[str, Tool] = field(default_factory=dict)
 

@@ -7,9 +7,10 @@ from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState, shown_grant
 from ..protocol.ids import GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
+from ..protocol.quota import WRONG_CODES, Quota, too_many
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
 from ..protocol.scope import ScopeSet
-from . import grants
+from . import grants, quotas
 from .approvals import Random, Verdict
 from .grants import PageRequest, Renewable
 from .ports import Proof, Tx
@@ -61,10 +62,25 @@ def spend(tx: Tx, caller: Caller) -> Refusal | None:
     return None if caller.proof is None or tx.use_proof(caller.proof) else USED_PROOF
 
 
-def push(tx: Tx, caller: Caller, request: AuthorizationRequest, policy: Policy) -> Refusal | None:
-    """Store what an agent asks for, for the code or the device flow (OAUTH-3, OAUTH-7, BEARER-3)."""
+def push(
+    tx: Tx,
+    caller: Caller,
+    request: AuthorizationRequest,
+    policy: Policy,
+    now: int,
+    user_id: UserId | None = None,
+) -> Refusal | None:
+    """Store what an agent asks for, for the code or the device flow (OAUTH-3, OAUTH-7, BEARER-3).
+
+    It is counted for the agent or, where that has proved nothing, for the user in whose browser it asks.
+    """
     if refusal := spend(tx, caller):
         return refusal
+    quota, rate = Quota.PUSHED_REQUESTS, policy.quotas.pushed_requests
+    if request.user_code is not None:
+        quota, rate = Quota.DEVICE_CODES, policy.quotas.device_codes
+    if limited := quotas.take(tx, quota, rate, user_id or caller.agent.client_id, now):
+        return limited
     if refusal := grants.askable(request.scopes, policy.ceiling.of(caller.agent), policy):
         return Refusal(Code.INVALID_SCOPE, refusal.detail)
     if unknown := [part.tool for part in request.constraints.parts if part.tool not in policy.tools]:
@@ -93,6 +109,10 @@ def show(
         known = tx.grant(request.grant_id)
         if known is not None and known.state is GrantState.PENDING and now < known.expires_at:
             return known
+    if limited := quotas.entry(tx, policy, user_id, request.client_id, now) or quotas.pending_consent(
+        tx, policy, user_id, request.client_id, now
+    ):
+        return limited
     keyed = (
         tx.agent(agent.client_id) if request.unproven else None
     )  # by the same document it may come with a key, too
@@ -128,6 +148,20 @@ def show(
     if not tx.open_request(request.request_id, user_id, grant_id, until):
         return _GONE
     return grant
+
+
+def typed(tx: Tx, user_id: UserId, user_code: str, now: int) -> AuthorizationRequest | Refusal | None:
+    """Find what the code asks for that a user has typed, unless he was wrong too often (OAUTH-7; RFC 8628 §5.1).
+
+    What is wrong is counted where every process sees it.
+    """
+    name = f"{Quota.WRONG_CODES} {user_id}"
+    if wait := tx.spent(name, WRONG_CODES, now):
+        return too_many(Quota.WRONG_CODES, wait)
+    request = tx.request_by_user_code(user_code, now)
+    if request is None:
+        tx.take_quota(name, WRONG_CODES, now)
+    return request
 
 
 def agree(

@@ -28,7 +28,7 @@ from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from ..protocol.tool import Executes
-from . import approvals
+from . import approvals, quotas
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .lineages import parents_of
 from .moves import NO_CALL, PageRequest, Stop, end, move, owns, settle, settled, spend, stop_of, stopped
@@ -65,23 +65,32 @@ class Denied:
 
 def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: int) -> Call | Denied | Refusal:
     """Decide a call and record the decision (CALL-1, CALL-3). A bare Refusal is for what is not worth a record."""
+    delegation = request.delegation
+    user_id = delegation.user_id if delegation else request.session_user
+    if user_id is None:  # nothing is stored for who is nobody, not even his proof
+        return Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
     proofs = [request.page] if request.evidence is None else [request.page, request.evidence]
     if sum(tx.use_proof(proof) for proof in proofs) < len(proofs):  # PROOF-2: each is spent
         return USED_PROOF
-    delegation = request.delegation
-    user_id = delegation.user_id if delegation else request.session_user
-    if user_id is None:
-        return Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
     if request.delivered:
         tx.mark_delivered(request.delivered, user_id, request.page.jkt)
+    client_id = delegation.client_id if delegation else None
+    if limited := quotas.entry(tx, policy, user_id, client_id, now):
+        return limited
     decision = _decide(tx, request, policy, now)
     call = _draft(request, user_id, decision, policy, random, now, tx.head().size)
     if isinstance(decision, Authorized):
-        if call.match_key is not None and (met := _meet(tx, call, now)) is not None:
+        if call.match_key is not None and (met := _meet(tx, call, policy, now)) is not None:
             return met
+        if call.state is State.PENDING and (
+            limited := quotas.pending_call(tx, policy, user_id, client_id, now)
+        ):
+            return limited
         if decision.constrained and (refusal := spend(tx, call, take=call.state is State.APPROVED)):
             call, decision = replace(call, state=State.DENIED), refusal
     if isinstance(decision, Refusal):
+        if limited := quotas.refusal(tx, policy, user_id, client_id, now):
+            return limited
         tx.append(call_entry(call, request.canonical, policy, decision.code), now)
         return Denied(call.call_id, decision)
     entry = tx.append(call_entry(call, request.canonical, policy), now)
@@ -165,7 +174,7 @@ def _match_key(request: CallRequest, user_id: UserId) -> bytes:
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
-def _meet(tx: Tx, call: Call, now: int) -> Call | Denied | None:
+def _meet(tx: Tx, call: Call, policy: Policy, now: int) -> Call | Denied | Refusal | None:
     """Find the earlier equal call and say what this one means for it; None makes it a new call (CALL-6)."""
     assert call.match_key is not None
     earlier = tx.latest_call(call.match_key)
@@ -173,9 +182,9 @@ def _meet(tx: Tx, call: Call, now: int) -> Call | Denied | None:
         return None
     earlier = settle(tx, earlier, now)
     if earlier.state is State.REDEEMED:
-        return _refuse_meeting(tx, earlier, Code.OUTCOME_UNKNOWN, now)
+        return _refuse_meeting(tx, earlier, Code.OUTCOME_UNKNOWN, policy, now)
     if earlier.state in OUTCOMES and not earlier.delivered and now < earlier.deadline + REDELIVERY_WINDOW:
-        return _refuse_meeting(tx, earlier, Code.ALREADY_EXECUTED, now)
+        return _refuse_meeting(tx, earlier, Code.ALREADY_EXECUTED, policy, now)
     if earlier.grant_id != call.grant_id and _lives(tx, earlier, now):
         return None  # another delegation of this agent asks for itself
     same = _question(earlier) == _question(call)
@@ -204,7 +213,9 @@ _MEETING = {
 }
 
 
-def _refuse_meeting(tx: Tx, earlier: Call, code: Code, now: int) -> Denied:
+def _refuse_meeting(tx: Tx, earlier: Call, code: Code, policy: Policy, now: int) -> Denied | Refusal:
+    if limited := quotas.refusal(tx, policy, earlier.user_id, earlier.client_id, now):
+        return limited
     refusal = Refusal(code, _MEETING[code], {"outcome": earlier.state.value})
     tx.append(Entry(Kind.CALL_REFUSED, {"call_id": earlier.call_id, "code": code}), now)
     return Denied(earlier.call_id, refusal)
@@ -242,6 +253,8 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now:
     if stop := stop_of(tx, call, policy, now):  # APPR-5
         return end(tx, call, stop, policy, now) if call.state is State.PENDING else stopped(call)
     if refusal := approvals.conclude(tx, verdict, action_of(call), now):
+        if limited := quotas.refusal(tx, policy, call.user_id, call.client_id, now):
+            return limited
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
         return refusal
     assert isinstance(verdict, Verified)

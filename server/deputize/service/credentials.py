@@ -19,7 +19,8 @@ from ..protocol.credential import (
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
-from . import approvals
+from ..protocol.policy import Policy
+from . import approvals, quotas
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .ports import Assertion, CeremonyVerifier, Reader, Registration, Session, Tx
 
@@ -186,7 +187,7 @@ def finish_enrollment(
     challenge: Challenge,
     registration: Registration,
     label: str,
-    server_id: str,
+    policy: Policy,
     random: Random,
     now: int,
 ) -> Enrolled | Refusal:
@@ -202,13 +203,15 @@ def finish_enrollment(
     active = basis == Basis.RECOVERY or (basis == Basis.FIRST and not existing)
     credential = make_credential(user.user_id, registration, label, now, active=active)
     if not tx.add_credential(credential):  # CRED-4
+        if limited := quotas.refusal(tx, policy, user.user_id, None, now):
+            return limited
         facts = {"sub": user.user_id, "code": _TAKEN.code}
         tx.append(Entry(Kind.CREDENTIAL_REFUSED, facts), now)
         return _TAKEN
     if active:
         tx.append(added_entry(credential, basis), now)
         return Enrolled(credential, user, None)
-    minted = approvals.mint(tx, enrollment_action(credential), server_id, random, now)
+    minted = approvals.mint(tx, enrollment_action(credential), policy.site.issuer, random, now)
     return minted if isinstance(minted, Refusal) else Enrolled(credential, user, minted)
 
 
@@ -250,7 +253,7 @@ def check_addition(
 
 
 def approve_addition(
-    tx: Tx, user_id: UserId, credential_id: str, verdict: Verdict, now: int
+    tx: Tx, user_id: UserId, credential_id: str, verdict: Verdict, policy: Policy, now: int
 ) -> Credential | Refusal:
     """Make a pending credential usable, or record why not."""
     credential = _pending(tx, user_id, credential_id)
@@ -260,6 +263,8 @@ def approve_addition(
     if refusal is None and not tx.activate_credential(credential):
         refusal = _GONE
     if refusal is not None:
+        if limited := quotas.refusal(tx, policy, credential.user_id, None, now):
+            return limited
         facts = {"sub": credential.user_id, "credential_id": credential.credential_id}
         tx.append(approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, refusal, **facts), now)
         return refusal

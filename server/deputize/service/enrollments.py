@@ -19,7 +19,8 @@ from ..protocol.credential import (
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
-from . import approvals
+from ..protocol.policy import Policy
+from . import approvals, quotas
 from .approvals import Action, Minted, Random, Verdict
 from .credentials import Basis, added_entry, make_credential
 from .mcp_calls import Caller, standing
@@ -61,9 +62,11 @@ def check_window(
     return approvals.check(reader, _window(user_id), evidence, verifier, server_id, now)
 
 
-def open_window(tx: Tx, user_id: UserId, verdict: Verdict, now: int) -> int | Refusal:
+def open_window(tx: Tx, user_id: UserId, verdict: Verdict, policy: Policy, now: int) -> int | Refusal:
     """Open the window and return the second at which it closes, or record why not (CRED-7)."""
     if refusal := approvals.conclude(tx, verdict, _window(user_id), now):
+        if limited := quotas.refusal(tx, policy, user_id, None, now):
+            return limited
         tx.append(approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, refusal, sub=user_id), now)
         return refusal
     until = now + WINDOW_LIFETIME
@@ -115,23 +118,23 @@ def pending(reader: Reader, caller: Caller, now: int) -> Challenge | Refusal:
 
 
 def finish(
-    tx: Tx, caller: Caller, challenge: Challenge, made: Registration | Refusal, now: int
+    tx: Tx, caller: Caller, challenge: Challenge, made: Registration | Refusal, policy: Policy, now: int
 ) -> Credential | Refusal:
     """Store the new credential, usable at once, or record why not; the window closes behind it (CRED-7)."""
     if not caller.spend(tx):
         return USED_PROOF
     if isinstance(made, Refusal):
-        return _refused(tx, caller, made, now)
+        return _refused(tx, caller, made, policy, now)
     found = tx.credential(made.credential_id)
     if found is not None and (found.active or found.user_id != caller.user_id):  # CRED-4
-        return _refused(tx, caller, _TAKEN, now)
+        return _refused(tx, caller, _TAKEN, policy, now)
     user = tx.user(caller.user_id)
     if user is None or challenge.subject != _subject(caller, user):  # begun in another window (APPR-8)
-        return _refused(tx, caller, _NONE_PENDING, now)
+        return _refused(tx, caller, _NONE_PENDING, policy, now)
     if not tx.consume_challenge(challenge, now):
-        return _refused(tx, caller, _NONE_PENDING, now)
+        return _refused(tx, caller, _NONE_PENDING, policy, now)
     if caller.delegation and not tx.close_enrollment(caller.user_id, now):  # CRED-7
-        return _refused(tx, caller, _NONE_PENDING, now)
+        return _refused(tx, caller, _NONE_PENDING, policy, now)
     credential = make_credential(caller.user_id, made, "", now, active=True)
     if not tx.add_credential(credential):
         raise Refused.of(_TAKEN)
@@ -139,7 +142,10 @@ def finish(
     return credential
 
 
-def _refused(tx: Tx, caller: Caller, refusal: Refusal, now: int) -> Refusal:
+def _refused(tx: Tx, caller: Caller, refusal: Refusal, policy: Policy, now: int) -> Refusal:
+    client_id = caller.delegation.client_id if caller.delegation else None
+    if limited := quotas.refusal(tx, policy, caller.user_id, client_id, now):
+        return limited
     tx.append(
         Entry(Kind.CREDENTIAL_REFUSED, {"sub": caller.user_id, "code": refusal.code, "via": "mcp"}), now
     )

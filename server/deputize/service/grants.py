@@ -22,7 +22,7 @@ from ..protocol.grant import (
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
-from . import approvals, successions
+from . import approvals, quotas, successions
 from .approvals import Action, Minted, Random, Verdict
 from .lineages import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
@@ -66,7 +66,7 @@ class Renewable:
     parents: tuple[Agent, ...] = ()
 
 
-def register_agent(tx: Tx, request: PageRequest, random: Random, now: int) -> Agent | Refusal:
+def register_agent(tx: Tx, request: PageRequest, policy: Policy, random: Random, now: int) -> Agent | Refusal:
     """Register the page's key as this user's opaque agent, or find it again (AGENT-1)."""
     if not request.spend(tx):
         return USED_PROOF
@@ -75,6 +75,8 @@ def register_agent(tx: Tx, request: PageRequest, random: Random, now: int) -> Ag
     agent = tx.agent_by_key(request.jkt)
     if agent is not None:
         return agent if _lives(agent, request.user_id) else _NO_AGENT
+    if limited := quotas.entry(tx, policy, request.user_id, None, now):
+        return limited
     agent = Agent(ClientId(make_id("agt", random(16))), Assurance.OPAQUE, request.jkt, request.user_id, now)
     if not tx.add_agent(agent):
         return _NO_AGENT
@@ -106,6 +108,8 @@ def request_grant(
     agent = tx.agent_by_key(request.jkt) if request.jkt else None
     if agent is None or agent.jkt is None or not _lives(agent, request.user_id):
         return _NO_AGENT
+    if limited := quotas.entry(tx, policy, request.user_id, agent.client_id, now):
+        return limited
     ceiling = policy.ceiling.of(agent)
     refusal = askable(scopes, ceiling, policy)
     user = tx.user(request.user_id)
@@ -115,9 +119,13 @@ def request_grant(
         able = approvals.eligible(tx, request.user_id, AuthenticatorClass.PLATFORM)
         refusal = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
     if refusal is not None or user is None:
+        if limited := quotas.refusal(tx, policy, request.user_id, agent.client_id, now):
+            return limited
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
         tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None}), now)
         return refusal or _NO_GRANT
+    if limited := quotas.pending_consent(tx, policy, request.user_id, agent.client_id, now):
+        return limited
     held = tx.active_grant(request.user_id, agent.client_id, agent.jkt)
     if held is not None and held.dead(now) is None:
         scopes = scopes | (held.scopes & ceiling)
@@ -197,9 +205,13 @@ def consent(
         return _NO_AGENT
     facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
     if refusal := askable(grant.scopes, policy.ceiling.of(acting(agent, grant)), policy):  # POLICY-3
+        if limited := quotas.refusal(tx, policy, grant.user_id, grant.client_id, now):
+            return limited
         tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code}), now)
         return refusal
     if refusal := approvals.conclude(tx, verdict, _action(grant, request), now):
+        if limited := quotas.refusal(tx, policy, grant.user_id, grant.client_id, now):
+            return limited
         tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
         return refusal
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)

@@ -19,7 +19,7 @@ from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from ..protocol.tool import Executes, Tool
-from . import approvals, moves
+from . import approvals, moves, quotas
 from .approvals import Action, Minted, Random, Verdict, Verified
 from .calls import Denied
 from .lineages import parents_of
@@ -138,6 +138,10 @@ def call(
     """
     if not request.caller.spend(tx):
         return USED_PROOF
+    user_id = request.caller.user_id
+    client_id = request.caller.delegation.client_id if request.caller.delegation else None
+    if limited := quotas.entry(tx, policy, user_id, client_id, now):
+        return limited
     tool = request.tool
     if tool is None:
         decision: Decision = Refusal(Code.UNKNOWN_TOOL, f"No tool is called {request.name} here.")
@@ -147,6 +151,8 @@ def call(
     if isinstance(decision, Authorized) and decision.constrained:
         decision = moves.spend(tx, draft, take=False) or decision
     if isinstance(decision, Refusal):
+        if limited := quotas.refusal(tx, policy, user_id, client_id, now):
+            return limited
         tx.append(
             call_entry(
                 replace(draft, state=State.DENIED),
@@ -160,6 +166,8 @@ def call(
         return Denied(draft.call_id, decision)
     assert tool is not None  # or the decision were a refusal
     if verdict is not None and (refusal := approvals.conclude(tx, verdict, _action(request, tool), now)):
+        if limited := quotas.refusal(tx, policy, user_id, client_id, now):
+            return limited
         facts = {
             "call_id": draft.call_id,
             "sub": draft.user_id,

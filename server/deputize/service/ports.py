@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ..protocol.agent import Agent
+from ..protocol.block import Block
 from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
@@ -17,6 +18,7 @@ from ..protocol.entry import Entry
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest, Status
 
 T = TypeVar("T")
@@ -71,6 +73,14 @@ class StoredEntry:
     index: int
     leaf: bytes
     leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many wait for a user, and the second at which the first of them has waited too long; 0 if there is none."""
+
+    number: int
+    until: int
 
 
 class CeremonyVerifier(Protocol):
@@ -167,6 +177,21 @@ class Reader(Protocol):
     def latest_call(self, match_key: bytes) -> Call | None:
         """Find the newest call with this key (CALL-6)."""
 
+    def waiting_calls(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
+        """Count the calls of an agent that wait for this user; None is all agents in browsers, and pages (QUOTA-3)."""
+
+    def waiting_grants(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
+        """Count the requests for consent of an agent that wait for this user; None as above."""
+
+    def spent(self, name: str, rate: Rate, now: int) -> int:
+        """Return for how many seconds nothing is left of a quota; 0 if something is."""
+
+    def barring(self, user_id: UserId | None, client_id: ClientId | None, now: int) -> list[Block]:
+        """List the blocks that keep this agent from this user at `now`, the user's own and the owner's (BLOCK-1)."""
+
+    def blocks(self, user_id: UserId, now: int) -> list[Block]:
+        """List the agents that a user has blocked and that are blocked still, newest first."""
+
     def head(self) -> Frontier:
         """Return the frontier of the record."""
 
@@ -194,6 +219,9 @@ class Tx(Reader, Protocol):
 
     def end_session(self, digest: bytes) -> bool:
         """End a session; False if there is none."""
+
+    def end_sessions(self, user_id: UserId) -> None:
+        """End all sessions of a user."""
 
     def add_credential(self, credential: Credential) -> bool:
         """Store a credential; False if its id is taken, by whomever (CRED-4). A taken id that is not active is replaced
@@ -299,6 +327,19 @@ class Tx(Reader, Protocol):
     def overdue_calls(self, now: int, limit: int) -> list[Call]:
         """List calls whose deadline has passed in a state that OVERDUE ends."""
 
+    def take_quota(self, name: str, rate: Rate, now: int, ahead: int = 1) -> int:
+        """Take one from a quota; return for how many seconds there is nothing left of it, 0 if it was taken (QUOTA-1).
+
+        With `ahead`, so many are taken at once where it can be, and kept for the next ones: a process that ends loses
+        what it has left of them.
+        """
+
+    def put_block(self, block: Block) -> None:
+        """Store a block, in place of one of the same user and agent."""
+
+    def lift_block(self, user_id: UserId | None, client_id: ClientId | None) -> bool:
+        """End a block; False if there is none."""
+
     def append(self, entry: Entry, now: int) -> int:
         """Append to the record and return the index (LOG-1)."""
 
@@ -306,8 +347,8 @@ class Tx(Reader, Protocol):
         """Keep a signed checkpoint."""
 
     def sweep(self, now: int) -> int:
-        """Delete challenges, proofs, recovery secrets, sessions and requests for consent that expired by then; return
-        how many. Proofs of that time are refused from now on, whatever the clock says (CLOCK-1)."""
+        """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks and requests for consent that expired by
+        then; return how many. Proofs of that time are refused from now on, whatever the clock says (CLOCK-1)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from ..protocol.ids import CallId
 from ..protocol.policy import Policy
 from ..protocol.token import CallToken
 from ..protocol.tool import Executes
+from . import quotas
 from .moves import NO_CALL, PageRequest, end, move, owns, settled, stop_of, stopped
 from .ports import Reader, Tx
 
@@ -29,7 +30,8 @@ def redeem(
     if page is not None and not owns(call, page):
         return NO_CALL
     if refusal := _misdirected(call, args_s256, by):
-        tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
+        if not quotas.refusal(tx, policy, call.user_id, call.client_id, now):
+            tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
         return refusal
     if stop := stop_of(tx, call, policy, now):  # GUARD-4
         return end(tx, call, stop, policy, now)

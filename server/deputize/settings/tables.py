@@ -17,7 +17,8 @@ from pydantic import (
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
-from deputize.protocol.policy import Api, Policy, Site
+from deputize.protocol.policy import Api, Network, Policy, Site
+from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, Tool
 from deputize.settings import schemas, values
@@ -46,6 +47,12 @@ def _describe(value: object, info: ValidationInfo) -> Describe:
     return describe
 
 
+def _network(value: object) -> Network:
+    if not isinstance(value, str):
+        raise ValueError("write an address or a network, in quotes")
+    return values.network(value)
+
+
 _Origin = Annotated[str, AfterValidator(values.origin)]
 
 
@@ -57,6 +64,7 @@ class SiteTable(Table):
     issuer: Annotated[str, AfterValidator(values.issuer)] = Field(
         default_factory=lambda data: data["origin"] + "/deputize", validate_default=True
     )
+    trusted_proxies: list[Annotated[Network, PlainValidator(_network)]] = Field([])
     rp_id: str = Field(default_factory=lambda data: values.host(data["origin"]), validate_default=True)
 
     @field_validator("rp_id")
@@ -122,6 +130,27 @@ class McpTable(Table):
     bearer: bool = False
 
 
+_Rate = Annotated[Rate | None, PlainValidator(values.rate)]
+_AtOnce = Annotated[int | None, PlainValidator(values.at_once)]
+
+
+class QuotasTable(Table):
+    """`[quotas]`."""
+
+    sign_ups: _Rate = Quotas().sign_ups
+    sign_ins: _Rate = Quotas().sign_ins
+    pushed_requests: _Rate = Quotas().pushed_requests
+    device_codes: _Rate = Quotas().device_codes
+    pending_consents: _AtOnce = Quotas().pending_consents
+    pending_calls: _AtOnce = Quotas().pending_calls
+    refused_calls: _Rate = Quotas().refused_calls
+    entries: _Rate = Quotas().entries
+
+    def quotas(self) -> Quotas:
+        """Make the quotas."""
+        return Quotas(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
 class LifetimesTable(Table):
     """`[lifetimes]`."""
 
@@ -162,6 +191,7 @@ class PolicyFile(Table):
     tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     agents: AgentsTable = Field(AgentsTable(), validate_default=True)
     mcp: McpTable = McpTable()
+    quotas: QuotasTable = QuotasTable()
     lifetimes: LifetimesTable = LifetimesTable()
 
     @field_validator("tools")
@@ -202,7 +232,7 @@ class PolicyFile(Table):
         """Make the policy."""
         origin = self.site.origin
         return Policy(
-            Site(**self.site.model_dump()),
+            Site(**{**dict(self.site), "trusted_proxies": tuple(self.site.trusted_proxies)}),
             self.api.api(origin),
             {name: Scope(name, table.title, table.writes) for name, table in self.scopes.items()},
             {name: table.tool(name) for name, table in self.tools.items()},
@@ -211,6 +241,7 @@ class PolicyFile(Table):
             development=self.agents.development,
             single_user=self.mcp.single_user,
             bearer=self.mcp.bearer,
+            quotas=self.quotas.quotas(),
             **self.lifetimes.model_dump(),
         )
 
@@ -231,6 +262,7 @@ _TABLES: dict[Path, type[Table]] = {
     ("agents", "origin"): OriginTable,
     ("agents", "registered"): RegisteredTable,
     ("mcp",): McpTable,
+    ("quotas",): QuotasTable,
     ("lifetimes",): LifetimesTable,
 }
 

@@ -6,12 +6,14 @@ What it cannot read is a ValueError that says what is wrong and what to write in
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from deputize.protocol.canonical import unb64u
+from deputize.protocol.quota import Rate
 from deputize.protocol.tool import plain
 
 _ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
@@ -112,6 +114,46 @@ def seconds(low: int, high: int, value: object) -> int:
     if not low <= value <= high:
         raise ValueError(f"{value} seconds are out of range; write {low} to {high}")
     return value
+
+
+_RATE = re.compile(r"([0-9]{1,9}) in ([0-9]{1,9}[smhd])")
+_MOST = 1_000_000_000
+
+
+def _without_end(value: object) -> bool:
+    """Tell whether a quota is `false`; ValueError for one that is nothing else either."""
+    if value is True or (value == 0 and value is not False):
+        raise ValueError("write how many there may be, from 1 on, or false for as many as come")
+    return value is False
+
+
+def at_once(value: object) -> int | None:
+    """Read how many there may be at a time; `false`, which is None, is without end."""
+    if _without_end(value):
+        return None
+    if not isinstance(value, int) or not 1 <= value <= _MOST:
+        raise ValueError(f"write a number from 1 to {_MOST}, or false for as many as come")
+    return value
+
+
+def rate(value: object) -> Rate | None:
+    """Read how many there may be in which time; `false`, which is None, is without end."""
+    if _without_end(value):
+        return None
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not 1 <= int(match[1]) <= _MOST:
+        raise ValueError('write how many in which time, like "1000 in 10m", or false for as many as come')
+    return Rate(int(match[1]), seconds(1, 366 * 86400, match[2]))
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """Read an address, or a network of them in CIDR notation (RFC 4632 §3.1)."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(
+            f'write an address or a network, as "127.0.0.1" or "10.1.0.0/16": {error}'
+        ) from error
 
 
 def jwk(value: object) -> dict[str, str]:

@@ -1,20 +1,22 @@
 """Reads of the rows, in SQL that SQLite and PostgreSQL both speak, with `:named` parameters."""
 
-# ruff: noqa: D102  # what each method promises is written in service/ports.py
+# ruff: noqa: D102, S608  # SQL is made of constants; what each method promises is written in service/ports.py
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from ..protocol.agent import Agent
+from ..protocol.block import Block
 from ..protocol.call import Call
 from ..protocol.challenge import Challenge
 from ..protocol.credential import Credential, User
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest
-from ..service.ports import Reader, Session, StoredEntry
-from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS, Table
+from ..service.ports import Reader, Session, StoredEntry, Waiting
+from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS, Table
 
 T = TypeVar("T")
 
@@ -133,6 +135,38 @@ class Snapshot(Reader):
     def latest_call(self, match_key: bytes) -> Call | None:
         return self._one(CALLS, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)
 
+    def waiting_calls(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
+        return self._waiting("calls", "deadline", user_id, client_id, now)
+
+    def waiting_grants(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
+        return self._waiting("grants", "expires_at", user_id, client_id, now)
+
+    def _waiting(
+        self, table: str, ends: str, user_id: UserId, client_id: ClientId | None, now: int
+    ) -> Waiting:
+        same = "(client_id IS NULL OR client_id LIKE 'agt!_%' ESCAPE '!')"
+        if client_id is not None:
+            same = "client_id = :client_id"
+        where = f"state = 'pending' AND user_id = :user_id AND {ends} > :now AND {same}"
+        found = {"user_id": user_id, "client_id": client_id, "now": now}
+        row = self._execute(f"SELECT COUNT(*), MIN({ends}) FROM {table} WHERE {where}", found).fetchone()
+        return Waiting(row[0], row[1] or 0)
+
+    def spent(self, name: str, rate: Rate, now: int) -> int:
+        row = self._execute(
+            "SELECT ends_at FROM quotas WHERE name = :name AND used >= :most AND ends_at > :now",
+            {"name": name, "most": rate.most, "now": now},
+        ).fetchone()
+        return 0 if row is None else int(row[0]) - now
+
+    def barring(self, user_id: UserId | None, client_id: ClientId | None, now: int) -> list[Block]:
+        where = "user_id IN ('', :user_id) AND client_id IN ('', :client_id) AND " + _LASTS
+        return self._all(BLOCKS, where, user_id=user_id or "", client_id=client_id or "", now=now)
+
+    def blocks(self, user_id: UserId, now: int) -> list[Block]:
+        where = f"user_id = :user_id AND client_id <> '' AND {_LASTS} ORDER BY since DESC"
+        return self._all(BLOCKS, where, user_id=user_id, now=now)
+
     def head(self) -> Frontier:
         row = self._execute("SELECT frontier FROM log_head", {}).fetchone()
         return Frontier() if row is None else Frontier.from_bytes(row[0])
@@ -154,6 +188,9 @@ class Snapshot(Reader):
     def _all(self, table: Table[T], where: str, **parameters: object) -> list[T]:
         rows = self._execute(f"{table.select} WHERE {where}", parameters)
         return [table.value(row) for row in rows.fetchall()]
+
+
+_LASTS = "(until IS NULL OR until > :now)"
 
 
 def _of(user_id: UserId | None) -> str:

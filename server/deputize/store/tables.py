@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from ..protocol.agent import Agent, Assurance
+from ..protocol.block import Block
 from ..protocol.call import Call, State
 from ..protocol.challenge import Challenge, Purpose
 from ..protocol.constraint import Constraints
@@ -73,6 +74,8 @@ _CONSTRAINTS: Column = (
     lru_cache(4096)(lambda text: Constraints.parse(orjson.loads(text))),
 )
 
+_EMPTY: Column = (lambda value: value or "", lambda text: text or None)
+
 USERS = Table("users", User)
 SESSIONS = Table("sessions", Session)
 CREDENTIALS = Table("credentials", Credential, transports=_NAMES, active=_FLAG)
@@ -88,6 +91,7 @@ REQUESTS = Table(
     constraints=_CONSTRAINTS,
     status=_one_of(Status),
 )
+BLOCKS = Table("blocks", Block, user_id=_EMPTY, client_id=_EMPTY)
 CHALLENGES = Table("challenges", Challenge, purpose=_one_of(Purpose))
 CALLS = Table(
     "calls",

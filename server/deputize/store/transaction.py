@@ -3,10 +3,12 @@
 # ruff: noqa: D102, S608  # what methods promise is written in service/ports.py; SQL is made of constants
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TypeAlias, cast
 
 from ..protocol.agent import Agent
+from ..protocol.block import Block
 from ..protocol.call import LIFETIME, OVERDUE, Call, State
 from ..protocol.call import TRANSITIONS as CALL_TRANSITIONS
 from ..protocol.challenge import MAX_ATTEMPTS, Challenge
@@ -17,15 +19,20 @@ from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier, leaf_hash
+from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Proof, Session, Tx
 from .faults import Damaged
 from .snapshot import Execute, Snapshot
-from .tables import AGENTS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS
+from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
+
+
+MOST_AHEAD = 1000
+"""Quotas of which a process keeps some for the calls that come next, so that not each of them is a statement."""
 
 
 def _listed(states: Iterable[str]) -> str:
@@ -37,6 +44,7 @@ _OPEN_ENROLLMENT = "UPDATE users SET enrolls_until = :until WHERE user_id = :use
 _CLOSE_ENROLLMENT = """
     UPDATE users SET enrolls_until = 0 WHERE user_id = :user_id AND enrolls_until > :now"""
 _ADD_SESSION = SESSIONS.insert()
+_END_SESSIONS = "DELETE FROM sessions WHERE user_id = :user_id"
 _ADD_CREDENTIAL = (
     CREDENTIALS.insert()
     + """
@@ -97,6 +105,19 @@ _TAKE = """
     INSERT INTO counters (grant_id, counter, used) SELECT :grant_id, :counter, :amount WHERE :amount <= :limit
     ON CONFLICT (grant_id, counter) DO UPDATE SET used = counters.used + excluded.used
     WHERE counters.used + excluded.used <= :limit"""
+_TAKE_QUOTA = """
+    INSERT INTO quotas (name, used, ends_at) VALUES (:name, :amount, :now + :within)
+    ON CONFLICT (name) DO UPDATE SET
+        used = CASE WHEN quotas.ends_at > :now THEN quotas.used + :amount ELSE :amount END,
+        ends_at = CASE WHEN quotas.ends_at > :now THEN quotas.ends_at ELSE excluded.ends_at END
+    WHERE quotas.ends_at <= :now OR quotas.used + :amount <= :most
+    RETURNING ends_at"""
+_PUT_BLOCK = (
+    BLOCKS.insert()
+    + """ ON CONFLICT (user_id, client_id) DO UPDATE SET
+        since = excluded.since, until = excluded.until, grant_id = excluded.grant_id"""
+)
+_LIFT_BLOCK = "DELETE FROM blocks WHERE user_id = :user_id AND client_id = :client_id"
 _ADD_CHALLENGE = CHALLENGES.insert()
 _DROP_CHALLENGE = "DELETE FROM challenges WHERE challenge_id = :challenge_id"
 _CONSUME_CHALLENGE = f"""
@@ -146,6 +167,8 @@ _SWEEP_PROOFS, *_SWEEPS = [
         ("recoveries", "digest", "recoveries", "expires_at <= :now"),
         ("sessions", "digest", "sessions", "expires_at <= :now"),
         ("requests", "request_id", "requests", "expires_at <= :now - 600"),
+        ("quotas", "name", "quotas", "ends_at <= :now"),
+        ("blocks", "seq", "blocks", "until <= :now"),
         ("grants", "grant_id", "grants", "state = 'pending' AND expires_at <= :now"),
     )
 ]
@@ -167,6 +190,7 @@ class Transaction(Snapshot, Tx):
         self._known: tuple[Frontier, _Last] = Frontier(), None
         self.call_id: str | None = None
         """The call that was told of last since `mark`."""
+        self._ahead: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     def begin(self) -> None:
         """Read the head: another process may have appended since. `Damaged` if the record is not ours any more."""
@@ -202,6 +226,7 @@ class Transaction(Snapshot, Tx):
     def rewind(self, mark: tuple[Frontier, _Last]) -> None:
         """Follow a rollback to a savepoint."""
         self._head, self._last = mark
+        self._ahead.clear()  # some of it may have been taken since
 
     def flush(self) -> None:
         """Write the head, once for all that was appended."""
@@ -237,6 +262,9 @@ class Transaction(Snapshot, Tx):
 
     def end_session(self, digest: bytes) -> bool:
         return self._changed("DELETE FROM sessions WHERE digest = :digest", digest=digest)
+
+    def end_sessions(self, user_id: UserId) -> None:
+        self._execute(_END_SESSIONS, {"user_id": user_id})
 
     def add_credential(self, credential: Credential) -> bool:
         return self._execute(_ADD_CREDENTIAL, CREDENTIALS.row(credential)).rowcount == 1
@@ -307,6 +335,31 @@ class Transaction(Snapshot, Tx):
         parameters = {"grant_id": grant_id, "generation": generation, "now": now, "grace": grace}
         row = self._execute(_ROTATE_REFRESH, parameters).fetchone()
         return None if row is None else int(row[0])
+
+    def take_quota(self, name: str, rate: Rate, now: int, ahead: int = 1) -> int:
+        left, ends_at = self._ahead.get(name, (0, 0))
+        if left and now < ends_at:
+            self._ahead[name] = left - 1, ends_at
+            return 0
+        for amount in dict.fromkeys((min(ahead, rate.most), 1)):  # of the last ones each by itself
+            taken = {"name": name, "amount": amount, "most": rate.most, "within": rate.within, "now": now}
+            if (row := self._execute(_TAKE_QUOTA, taken).fetchone()) is not None:
+                self._keep_ahead(name, amount - 1, row[0])
+                return 0
+        return self.spent(name, rate, now) or 1
+
+    def _keep_ahead(self, name: str, left: int, ends_at: int) -> None:
+        self._ahead.pop(name, None)
+        if left:
+            self._ahead[name] = left, ends_at
+        if len(self._ahead) > MOST_AHEAD:
+            self._ahead.popitem(last=False)
+
+    def put_block(self, block: Block) -> None:
+        self._execute(_PUT_BLOCK, BLOCKS.row(block))
+
+    def lift_block(self, user_id: UserId | None, client_id: ClientId | None) -> bool:
+        return self._changed(_LIFT_BLOCK, user_id=user_id or "", client_id=client_id or "")
 
     def add_challenge(self, challenge: Challenge) -> None:
         self._execute(_ADD_CHALLENGE, CHALLENGES.row(challenge))

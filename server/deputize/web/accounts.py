@@ -10,6 +10,7 @@ from ..protocol.challenge import Challenge, Purpose
 from ..protocol.credential import ENROLLMENT_LIFETIME, User
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import UserId
+from ..protocol.quota import Quota
 from ..service import credentials
 from ..service.ports import Tx
 from . import session, wire
@@ -23,6 +24,7 @@ _ADD_TEXT = "Add a new passkey to your account"
 async def begin_sign_up(ask: Ask) -> Response:
     """Start a new user's enrollment; only where users are ours, not the site's (CRED-2)."""
     _own_users(ask)
+    ask.take(Quota.SIGN_UPS, ask.authority.policy.quotas.sign_ups)
     name = str((await ask.json({"name": str}))["name"])
     authority = ask.authority
     challenge, user = or_refuse(
@@ -57,6 +59,7 @@ async def finish_sign_up(ask: Ask) -> Response:
 async def begin_sign_in(ask: Ask) -> Response:
     """Start a sign-in with a discoverable passkey."""
     _own_users(ask)
+    ask.take(Quota.SIGN_INS, ask.authority.policy.quotas.sign_ins)
     await ask.json({})
     authority = ask.authority
     challenge = await authority.store.transact(
@@ -125,11 +128,10 @@ async def finish_enrollment(ask: Ask) -> Response:
     authority = ask.authority
     registration = authority.ceremonies.registration(_dict(body["response"]), challenge.wire)
     label = str(body.get("label", ""))
-    server_id = authority.policy.site.issuer
     enrolled = or_refuse(
         await authority.store.transact(
             lambda tx: credentials.finish_enrollment(
-                tx, challenge, registration, label, server_id, authority.random, ask.now
+                tx, challenge, registration, label, authority.policy, authority.random, ask.now
             )
         )
     )
@@ -159,7 +161,7 @@ async def approve_enrollment(ask: Ask) -> Response:
     )
     added = or_refuse(
         await authority.store.transact(
-            lambda tx: credentials.approve_addition(tx, who.user_id, credential_id, verdict, ask.now)
+            lambda tx: credentials.approve_addition(tx, who.user_id, credential_id, verdict, authority.policy, ask.now)
         )
     )
     return answer({"credential_id": added.credential_id, "state": "active"})

@@ -9,13 +9,15 @@ from starlette.requests import Request
 from ..crypto import dpop
 from ..protocol.agent import Assurance
 from ..protocol.canonical import Json, JsonError, parse
-from ..protocol.errors import USED_PROOF, Code, Refused
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.quota import Quota, Rate
 from ..protocol.token import Delegation
 from ..service import credentials
 from ..service.credentials import SignIn
 from ..service.ports import Proof, Reader
 from . import session
 from .authority import Authority, Current
+from .peers import address_of
 
 MAX_BODY = 64 * 1024  # bytes (JSON-3)
 MAX_DELAY = 30  # seconds (JSON-4)
@@ -25,12 +27,13 @@ Shape = Mapping[str, type]
 class Ask:
     """A request and the authority that it asks. `now` is the same second for everything in it."""
 
-    __slots__ = ("_current", "authority", "body", "now", "request", "session_digest")
+    __slots__ = ("_current", "authority", "body", "noted", "now", "request", "session_digest")
 
     def __init__(self, request: Request, current: Current) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
         self.request = request
         self.body = b""
+        self.noted: Refusal | None = None  # a refusal that a page has told in words of its own
         self._current = current
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
@@ -89,6 +92,17 @@ class Ask:
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from this origin are not accepted.")
         if headers.get("sec-fetch-site") not in (None, "same-origin", "same-site"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
+
+    def take(self, quota: Quota, rate: Rate | None) -> None:
+        """Take one from what the request's address has of a quota; Refused(too_many_requests) (QUOTA-3)."""
+        authority = self.authority
+        address = address_of(self.request, authority.policy.site.trusted_proxies)
+        authority.door.take(quota, rate, address, self.now)
+
+    @property
+    def is_nobody(self) -> bool:
+        """Tell whether it is certain already that nobody is signed in."""
+        return self.session_digest is None and self.authority.current_user is None
 
     async def session(self) -> Callable[[Reader], SignIn | None]:
         """Return what tells who is signed in, in whatever transaction wants to know.

@@ -20,10 +20,10 @@ from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
 from ..service.grants import Renewable
 from ..service.ports import Store
-from .attempts import Attempts
 from .clients import Clients
 from .clock import Clock
 from .fetching import Fetcher
+from .quotas import Door
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
 _CACHE_SIZE = 4096
@@ -61,7 +61,7 @@ class Authority:
     fault: str | None = None
     clients: Clients = field(init=False)
     guard_keys: frozenset[str] = field(init=False)
-    wrong_codes: Attempts = field(default_factory=lambda: Attempts(10, 600))
+    door: Door = field(default_factory=Door)
     _note: tuple[float, str] = (0, "")
     _verified: OrderedDict[str, Delegation] = field(default_factory=OrderedDict)
 

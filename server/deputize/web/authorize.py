@@ -16,7 +16,7 @@ from .authority import digest
 from .oauth import requests
 from .oauth.form import parse_form
 from .oauth.parties import visitor
-from .problems import answer, or_refuse
+from .problems import answer, later, or_refuse
 
 _GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
 _NOT_TAKEN = (
@@ -46,7 +46,8 @@ async def _unpushed(ask: Ask) -> Response:
     """
     if ask.request.headers.get("sec-fetch-dest", "document") != "document":
         return _not_good(ask, "It is for the address bar of a browser.")
-    if await ask.signed_in() is None:
+    who = await ask.signed_in()
+    if who is None:
         return _sign_in(ask)
     policy = ask.authority.policy
     try:
@@ -64,18 +65,21 @@ async def _unpushed(ask: Ask) -> Response:
             raise Refused(
                 Code.INVALID_TARGET, f"Without a key the resource is {policy.mcp}, and nothing else."
             )
-        request_uri = await requests.store_request(ask, form, asking, uri)
+        request_uri = await requests.store_request(ask, form, asking, uri, who.user_id)
     except Refused as refused:
         if STATUS[refused.refusal.code] >= 500:
             raise
-        code = _REDIRECTED.get(refused.refusal.code, refused.refusal.code)
-        return RedirectResponse(_back(ask, uri, form.get("state"), error=code.value), 303)
+        code = _REDIRECTED.get(refused.refusal.code, refused.refusal.code.value)
+        return RedirectResponse(_back(ask, uri, form.get("state"), error=code), 303)
     query = urlencode({"client_id": asking.document.client_id, "request_uri": request_uri})
     return RedirectResponse(f"{policy.site.issuer}/authorize?{query}", 303)
 
 
-# RFC 6749 §4.1.2.1 has no other word for it.
-_REDIRECTED = {Code.INVALID_CLIENT: Code.UNAUTHORIZED_CLIENT}
+# RFC 6749 §4.1.2.1 has no other words for it.
+_REDIRECTED = {
+    Code.INVALID_CLIENT: "unauthorized_client",
+    Code.TOO_MANY_REQUESTS: "temporarily_unavailable",
+}
 
 
 async def device(ask: Ask) -> Response:
@@ -89,13 +93,14 @@ async def device(ask: Ask) -> Response:
     typed = ask.request.query_params.get("user_code")
     if typed is None:
         return pages.enter_code(ask)
-    wrong_codes = ask.authority.wrong_codes
-    if wrong_codes.are_used_up(who.user_id):
-        return pages.enter_code(ask, "Too many wrong codes. Wait ten minutes, then try again.", 429)
     code = read_user_code(typed)
-    request = ask.authority.store.read(lambda tx: tx.request_by_user_code(code, ask.now))
+    request = await ask.authority.store.transact(
+        lambda tx: authorizations.typed(tx, who.user_id, code, ask.now)
+    )
+    if isinstance(request, Refusal):
+        text = "Too many wrong codes. Wait ten minutes, then try again."
+        return _too_many(ask, request, pages.enter_code(ask, text, 429))
     if request is None:
-        wrong_codes.take(who.user_id)
         return pages.enter_code(
             ask, "No agent is waiting for this code. Check it, or let the agent show a new one."
         )
@@ -171,10 +176,18 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     shown = await authority.store.transact(
         lambda tx: authorizations.show(tx, request, who.user_id, authority.policy, authority.random, ask.now)
     )
+    if isinstance(shown, Refusal) and shown.code is Code.TOO_MANY_REQUESTS:
+        text = "Too many requests of agents wait for your answer. Open this page again in ten minutes."
+        return _too_many(ask, shown, pages.message(ask, "Not now", text, 429))
     if isinstance(shown, Refusal):
         return pages.message(ask, "Too late", _GONE, 400)
     able = authority.store.read(lambda tx: tx.credentials(who.user_id))
     return pages.consent(ask, request, shown, ask.csrf_token(who.user_id), None if able else _account(ask))
+
+
+def _too_many(ask: Ask, refusal: Refusal, page: Response) -> Response:
+    ask.noted = refusal
+    return later(page, refusal)
 
 
 def _not_good(ask: Ask, why: str) -> Response:

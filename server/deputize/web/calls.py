@@ -10,6 +10,7 @@ from ..protocol.call import CALL_TOKEN_LIFETIME, Call, State
 from ..protocol.canonical import Json, canonicalize, s256, unb64u
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, is_id
+from ..protocol.quota import Quota
 from ..protocol.tool import Executes, is_tool_name
 from ..service import calls, redemptions
 from ..service.approvals import Minted, Verdict
@@ -47,6 +48,8 @@ class Calls:
         canonical = canonicalize(arguments)
         digest = s256(canonical)
         delegation, page, evidence = ask.caller({"tool": tool, "args_s256": digest})
+        if delegation is None and ask.is_nobody:
+            ask.take(Quota.REFUSED_CALLS, authority.policy.quotas.refused_calls)
         definition_s256 = _digest(body["definition_s256"])
         delivered = _call_ids(body.get("delivered", []))
 

@@ -33,7 +33,9 @@ async def approve(ask: Ask) -> Response:
         lambda tx: enrollments.check_window(tx, who.user_id, evidence, authority.ceremonies, issuer, ask.now)
     )
     until = or_refuse(
-        await authority.store.transact(lambda tx: enrollments.open_window(tx, who.user_id, verdict, ask.now))
+        await authority.store.transact(
+            lambda tx: enrollments.open_window(tx, who.user_id, verdict, authority.policy, ask.now)
+        )
     )
     return answer({"open_until": until})
 

@@ -20,7 +20,7 @@ async def register_agent(ask: Ask) -> Response:
     authority = ask.authority
     agent = or_refuse(
         await authority.store.transact(
-            lambda tx: grants.register_agent(tx, request, authority.random, ask.now)
+            lambda tx: grants.register_agent(tx, request, authority.policy, authority.random, ask.now)
         )
     )
     return answer({"client_id": agent.client_id, "assurance": agent.assurance.value, "jkt": agent.jkt})

@@ -50,6 +50,12 @@ class Log:
         self._refusals = Counter(
             "deputize_refusals", "Refused requests, by reason", ["code"], registry=self.registry
         )
+        self._quotas = Counter(
+            "deputize_quota_refusals",
+            "Requests that went beyond a quota of the policy, by quota",
+            ["quota"],
+            registry=self.registry,
+        )
         self._faulty = Gauge(
             "deputize_policy_faulty",
             "1 while the policy file cannot be the policy, and the one before is in force",
@@ -97,8 +103,12 @@ class Log:
     def refused(self, request: Request, refusal: Refusal) -> None:
         """Note a refused request."""
         self._refusals.labels(refusal.code.value).inc()
+        quota = refusal.facts.get("quota")
+        if refusal.code is Code.TOO_MANY_REQUESTS:
+            self._quotas.labels(quota).inc()
+        facts = {} if quota is None else {"quota": quota}
         call_id = request.path_params.get("call_id")
-        self.note("refused", correlation_id=call_id, method=request.method, code=refusal.code)
+        self.note("refused", correlation_id=call_id, method=request.method, code=refusal.code, **facts)
 
     def failed(self, request: Request, error: Exception) -> None:
         """Note what nobody foresaw, with its stack, which stays here."""

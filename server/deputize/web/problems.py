@@ -11,6 +11,7 @@ from starlette.routing import Match
 
 from ..protocol.errors import STATUS, Code, Refusal, Refused
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
+from ..protocol.quota import retry_after
 from .ask import Ask
 from .authority import Current
 from .operations import Log
@@ -40,19 +41,28 @@ def refusal_response(refusal: Refusal, **facts: object) -> Response:
     response = Response(body, STATUS[refusal.code], media_type=MEDIA_TYPE)
     if (challenge := www_authenticate(refusal)) is not None:
         response.headers["www-authenticate"] = challenge
-    return response
+    return later(response, refusal)
 
 
 def oauth_response(refusal: Refusal) -> Response:
     """Answer a refusal of `/token` as RFC 6749 §5.2 (ERR-1), and its facts: `now`, above all (SHIM-3)."""
     facts = dict(refusal.facts)
     nonce, scheme = facts.pop("nonce", None), facts.pop("scheme", None)
-    status = STATUS[refusal.code] if STATUS[refusal.code] >= 500 or scheme is not None else 400
+    status = STATUS[refusal.code]
+    if status < 429 and scheme is None:  # RFC 6749 §5.2; RFC 9126 §2.3 has 429 as well
+        status = 400
     response = answer({**facts, "error": refusal.code.value, "error_description": refusal.detail}, status)
     if nonce is not None:  # OAUTH-2; RFC 9449 §8
         response.headers["dpop-nonce"] = str(nonce)
     if scheme is not None:  # OAUTH-1
         response.headers["www-authenticate"] = f'{scheme} realm="deputize", error="{refusal.code}"'
+    return later(response, refusal)
+
+
+def later(response: Response, refusal: Refusal) -> Response:
+    """Say in the header how long to wait, where that is known (QUOTA-1), and return the answer."""
+    if (seconds := retry_after(refusal)) is not None:
+        response.headers["retry-after"] = seconds
     return response
 
 
@@ -72,7 +82,11 @@ class Endpoint:
 
         async def endpoint(request: Request) -> Response:
             try:
-                return await handler(Ask(request, current))
+                ask = Ask(request, current)
+                response = await handler(ask)
+                if ask.noted is not None:
+                    log.refused(request, ask.noted)
+                return response
             except Refused as refused:
                 log.refused(request, refused.refusal)
                 return refuse(refused.refusal)

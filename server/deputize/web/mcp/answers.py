@@ -8,6 +8,7 @@ from ...protocol.canonical import Json
 from ...protocol.errors import STATUS, Code, Refusal
 from ...protocol.policy import Policy
 from ...protocol.problem import www_authenticate
+from ...protocol.quota import retry_after
 from ...protocol.rpc import PARSE_ERROR, rpc_error
 
 _DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED, Code.GRANT_REVOKED})
@@ -45,6 +46,8 @@ def add_headers(headers: MutableHeaders, refusal: Refusal, policy: Policy) -> No
         challenges = [_bearer_challenge(told), challenge] if policy.bearer else [challenge]
         metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
         headers["www-authenticate"] = ", ".join(f"{each}, {metadata}" for each in challenges)
+    if (seconds := retry_after(refusal)) is not None:
+        headers["retry-after"] = seconds
     if refusal.code is Code.METHOD_NOT_ALLOWED:
         headers["allow"] = "POST"
 

@@ -58,7 +58,7 @@ class Approving:
         challenge = or_refuse(authority.store.read(lambda tx: enrollments.pending(tx, caller, now)))
         made = _verified(authority, exchange.message.params.get("response"), challenge.wire)
         credential = await authority.store.transact(
-            lambda tx: enrollments.finish(tx, caller, challenge, made, now)
+            lambda tx: enrollments.finish(tx, caller, challenge, made, authority.policy, now)
         )
         if isinstance(credential, Refusal):
             raise Refused.of(credential)

@@ -61,7 +61,10 @@ class Calling:
             lambda tx: mcp_calls.call(tx, request, verdict, authority.policy, here, authority.random, ask.now)
         )
         if isinstance(granted, Refusal):
-            raise Refused.of(granted)
+            if granted.code is not Code.TOO_MANY_REQUESTS:
+                raise Refused.of(granted)
+            self.log.refused(ask.request, granted)
+            return answers.refused_result(granted, None)  # for the model, which can wait
         if isinstance(granted, Denied):
             return self._denied(exchange, granted)
         self.log.decided(granted.call, started)

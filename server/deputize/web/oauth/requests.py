@@ -5,6 +5,8 @@ from starlette.responses import Response
 from ...protocol.canonical import b64u
 from ...protocol.client import DEVICE_CODE, redirect_allowed
 from ...protocol.errors import Code, Refused
+from ...protocol.ids import UserId
+from ...protocol.quota import Quota
 from ...protocol.request import (
     DEVICE_LIFETIME,
     POLL_INTERVAL,
@@ -24,6 +26,7 @@ from .parties import Party, asker, must_name
 
 async def push(ask: Ask) -> Response:
     """`/par`: take an authorization request (OAUTH-3; RFC 9126)."""
+    ask.take(Quota.PUSHED_REQUESTS, ask.authority.policy.quotas.pushed_requests)
     form = await read_form(ask)
     asking = await asker(ask, form)
     check_target(ask, form, "resource")
@@ -33,6 +36,7 @@ async def push(ask: Ask) -> Response:
 
 async def device_authorization(ask: Ask) -> Response:
     """`/device_authorization`: for an agent that has no redirect (OAUTH-7; RFC 8628)."""
+    ask.take(Quota.DEVICE_CODES, ask.authority.policy.quotas.device_codes)
     form = await read_form(ask)
     asking = await asker(ask, form)
     check_target(ask, form, "resource")
@@ -41,7 +45,7 @@ async def device_authorization(ask: Ask) -> Response:
     request = _request(ask, form, asking, b64u(ask.authority.random(32)), DEVICE_LIFETIME, None, None, secret)
     or_refuse(
         await ask.authority.store.transact(
-            lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy)
+            lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy, ask.now)
         )
     )
     page = f"{ask.authority.policy.site.issuer}/device"
@@ -69,7 +73,9 @@ def redirect_uri(form: Form, asking: Party) -> str:
     return uri
 
 
-async def store_request(ask: Ask, form: Form, asking: Party, redirect_uri: str) -> str:
+async def store_request(
+    ask: Ask, form: Form, asking: Party, redirect_uri: str, user_id: UserId | None = None
+) -> str:
     """Store a request for a code, and return the URN that stands for it (OAUTH-3; RFC 9126 §2.2)."""
     if form.get("response_type") != "code" or form.get("response_mode", "query") != "query":
         raise Refused(Code.UNSUPPORTED_RESPONSE_TYPE, "The response type is code, in the query.")
@@ -82,7 +88,7 @@ async def store_request(ask: Ask, form: Form, asking: Party, redirect_uri: str) 
     request = _request(ask, form, asking, secret, PUSHED_LIFETIME, redirect_uri, challenge)
     or_refuse(
         await ask.authority.store.transact(
-            lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy)
+            lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy, ask.now, user_id)
         )
     )
     return REQUEST_URI + request.request_id

@@ -1,0 +1,51 @@
+"""Quotas by user and by agent, counted in the transaction that decides (PROTOCOL §19).
+
+What a quota refuses leaves no entry: it would fill the record that it is to keep from being filled.
+"""
+
+from ..protocol.errors import Refusal
+from ..protocol.ids import ClientId, UserId
+from ..protocol.policy import Policy
+from ..protocol.quota import Quota, Rate, counted_as, pair, too_many
+from .ports import Tx, Waiting
+
+_AHEAD = 64
+"""Entries that are taken at once: a call that is allowed is to cost no statement for being counted."""
+
+
+def take(tx: Tx, quota: Quota, rate: Rate | None, who: str, now: int, ahead: int = 1) -> Refusal | None:
+    """Take one from what somebody has of a quota, or refuse."""
+    wait = tx.take_quota(f"{quota} {who}", rate, now, ahead) if rate is not None else 0
+    return too_many(quota, wait) if wait else None
+
+
+def entry(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int) -> Refusal | None:
+    """Count an entry of the record, by an agent for a user."""
+    return take(tx, Quota.ENTRIES, policy.quotas.entries, pair(user_id, client_id), now, _AHEAD)
+
+
+def refusal(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int) -> Refusal | None:
+    """Count a refusal that the record is to have; where there were too many, it gets no entry."""
+    return take(tx, Quota.REFUSED_CALLS, policy.quotas.refused_calls, pair(user_id, client_id), now)
+
+
+def pending_call(
+    tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int
+) -> Refusal | None:
+    """Refuse one more call that waits for its user, where too many wait."""
+    most = policy.quotas.pending_calls
+    if most is None:
+        return None
+    return _full(Quota.PENDING_CALLS, most, tx.waiting_calls(user_id, counted_as(client_id), now), now)
+
+
+def pending_consent(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId, now: int) -> Refusal | None:
+    """Refuse one more request for consent, where too many wait."""
+    most = policy.quotas.pending_consents
+    if most is None:
+        return None
+    return _full(Quota.PENDING_CONSENTS, most, tx.waiting_grants(user_id, counted_as(client_id), now), now)
+
+
+def _full(quota: Quota, most: int, waiting: Waiting, now: int) -> Refusal | None:
+    return too_many(quota, waiting.until - now) if waiting.number >= most else None
