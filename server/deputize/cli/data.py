@@ -17,14 +17,16 @@ import typer
 from deputize.cli.out import UNUSABLE, fail, show, when
 from deputize.cli.policy import PolicyPath, read_policy
 from deputize.crypto.keys import KeyRing
+from deputize.protocol.block import LONGEST, SHORTEST, Block
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import RECOVERY_LIFETIME
 from deputize.protocol.errors import Refusal
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import UserId
-from deputize.service import credentials
+from deputize.protocol.ids import ClientId, UserId
+from deputize.service import blocks, credentials
 from deputize.service import grants as granting
 from deputize.service.ports import Reader, Tx
+from deputize.settings import values
 from deputize.store.sqlite import NoDatabase, SqliteStore
 
 T = TypeVar("T")
@@ -37,18 +39,33 @@ _VAR = Path("var")
 users = typer.Typer(no_args_is_help=True, help="The users, and a way back in for one who lost every passkey.")
 agents = typer.Typer(no_args_is_help=True, help="The agents that users met, and their end.")
 grants = typer.Typer(no_args_is_help=True, help="What users let agents do, and its end.")
+passkeys = typer.Typer(no_args_is_help=True, help="The passkeys of a user, and their end.")
 keys = typer.Typer(no_args_is_help=True, help="The keys that sign tokens.")
 
 
 @users.command("list")
 def list_users(data: Data = _VAR) -> None:
     """List the users, oldest first."""
-    rows = read(data, lambda tx: [(user, len(tx.credentials(user.user_id))) for user in tx.users()])
+    now = int(time.time())
+    rows = read(
+        data,
+        lambda tx: [
+            (user, len(tx.credentials(user.user_id)), tx.barring(user.user_id, None, now))
+            for user in tx.users()
+        ],
+    )
     show(
-        ["user", "name", "since", "passkeys", "id at the site"],
+        ["user", "name", "since", "passkeys", "id at the site", "state"],
         (
-            [user.user_id, user.name, when(user.created_at), str(passkeys), user.external_id or ""]
-            for user, passkeys in rows
+            [
+                user.user_id,
+                user.name,
+                when(user.created_at),
+                str(passkeys),
+                user.external_id or "",
+                _blocked(barring) if barring else "active",
+            ]
+            for user, passkeys, barring in rows
         ),
     )
 
@@ -75,11 +92,108 @@ def recover(
     )
 
 
+@passkeys.command("list")
+def list_credentials(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")], data: Data = _VAR
+) -> None:
+    """List the passkeys of a user, oldest first."""
+    show(
+        ["passkey", "label", "since"],
+        (
+            [each.credential_id, each.label, when(each.created_at)]
+            for each in read(data, lambda tx: tx.credentials(UserId(user)))
+        ),
+    )
+
+
+@passkeys.command("remove", context_settings={"ignore_unknown_options": True})  # some begin with a dash
+def remove_credential(
+    credential: Annotated[
+        str, typer.Argument(metavar="PASSKEY", help="The passkey, as `deputize credentials list` says.")
+    ],
+    data: Data = _VAR,
+) -> None:
+    """Remove a passkey that was lost. It is good for nothing from then on, and that is recorded.
+
+    Sessions go on: block the user for a moment to end them. Who has no passkey left gets in by `users recover`.
+    """
+    _change(data, lambda tx, now: credentials.withdraw_credential(tx, credential, now))
+    typer.echo(f"{credential} is removed.")
+
+
+For = Annotated[
+    str | None,
+    typer.Option("--for", metavar="TIME", help="How long: 90m, 12h, 30d. Without it: until it is ended."),
+]
+
+
+@users.command("block")
+def block_user(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")],
+    lasting: For = None,
+    data: Data = _VAR,
+) -> None:
+    """Keep a user out: sessions end, agents lose what he gave them, calls that were approved do not run.
+
+    It bites at the next step of each, and is recorded.
+    """
+    seconds = _seconds(lasting)
+    _change(data, lambda tx, now: blocks.block_user(tx, UserId(user), _until(seconds, now), now))  # BLOCK-3
+    typer.echo(f"{user} is blocked{_lasting(lasting)}.")
+
+
+@users.command("unblock")
+def unblock_user(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")], data: Data = _VAR
+) -> None:
+    """Let a user sign in again. What his agents had is gone; he can deputize them again."""
+    _change(data, lambda tx, now: blocks.unblock_user(tx, UserId(user), now))
+    typer.echo(f"{user} may sign in again.")
+
+
+@agents.command("block")
+def block_agent(
+    agent: Annotated[
+        str, typer.Argument(metavar="AGENT", help="The agent: agt_…, or the URL that it is known by.")
+    ],
+    lasting: For = None,
+    data: Data = _VAR,
+) -> None:
+    """Keep an agent from all users: it loses what it was granted, and may not ask again. It is recorded.
+
+    It need not have come yet. A browser's agent, agt_…, is its key only: a script there can make another.
+    """
+    seconds = _seconds(lasting)
+    _change(
+        data, lambda tx, now: blocks.block_agent(tx, ClientId(agent), _until(seconds, now), now)
+    )  # BLOCK-2
+    typer.echo(f"{agent} is blocked{_lasting(lasting)}.")
+
+
+@agents.command("unblock")
+def unblock_agent(
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent: agt_…, or its URL.")],
+    data: Data = _VAR,
+) -> None:
+    """Let an agent ask users again. It has nothing until they consent."""
+    _change(data, lambda tx, now: blocks.unblock_agent(tx, ClientId(agent), now))
+    typer.echo(f"{agent} may ask again.")
+
+
 @agents.command("list")
 def list_agents(data: Data = _VAR) -> None:
     """List the agents, oldest first."""
+    now = int(time.time())
     rows = read(
-        data, lambda tx: [(agent, tx.user(agent.user_id) if agent.user_id else None) for agent in tx.agents()]
+        data,
+        lambda tx: [
+            (
+                agent,
+                tx.user(agent.user_id) if agent.user_id else None,
+                tx.barring(None, agent.client_id, now),
+            )
+            for agent in tx.agents()
+        ],
     )
     show(
         ["agent", "kind", "user", "name", "since", "state"],
@@ -90,9 +204,13 @@ def list_agents(data: Data = _VAR) -> None:
                 agent.user_id or "",
                 agent.name or (user.name if user else ""),
                 when(agent.created_at),
-                "active" if agent.revoked_at is None else f"revoked {when(agent.revoked_at)}",
+                _blocked(barring)
+                if barring
+                else "active"
+                if agent.revoked_at is None
+                else f"revoked {when(agent.revoked_at)}",
             ]
-            for agent, user in rows
+            for agent, user, barring in rows
         ),
     )
 
@@ -169,6 +287,25 @@ def rotate(data: Data = _VAR) -> None:
     typer.echo(f"{ring.rotate(now)} signs from now on.")
     for kid in ring.retire(now):
         typer.echo(f"{kid} is dropped: nothing that it signed is still good.")
+
+
+def _seconds(lasting: str | None) -> int | None:
+    try:
+        return None if lasting is None else values.seconds(SHORTEST, LONGEST, lasting)
+    except ValueError as error:
+        fail(f"--for {lasting}: {error}", UNUSABLE)
+
+
+def _until(seconds: int | None, now: int) -> int | None:
+    return None if seconds is None else now + seconds
+
+
+def _lasting(lasting: str | None) -> str:
+    return f" for {lasting}" if lasting else " until that is ended"
+
+
+def _blocked(barring: list[Block]) -> str:
+    return f"blocked until {when(barring[0].until)}" if barring[0].until is not None else "blocked"
 
 
 def _state(grant: Grant, now: int) -> str:

@@ -12,6 +12,7 @@ from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationReques
 from ..protocol.scope import ScopeSet
 from . import grants, quotas
 from .approvals import Random, Verdict
+from .barring import barred
 from .grants import PageRequest, Renewable
 from .ports import Proof, Tx
 
@@ -42,7 +43,7 @@ class Caller:
     jkt: Jkt
 
 
-def authenticate(tx: Tx, assertion: Proof | None, agent: Agent | None) -> Refusal | None:
+def authenticate(tx: Tx, assertion: Proof | None, agent: Agent | None, now: int) -> Refusal | None:
     """Use up a client assertion (OAUTH-1) or signature (OAUTH-14), and see that the agent is not revoked.
 
     `agent` is None for an API of the site.
@@ -52,12 +53,14 @@ def authenticate(tx: Tx, assertion: Proof | None, agent: Agent | None) -> Refusa
     known = tx.agent(agent.client_id) if agent is not None else None
     if known is not None and known.revoked_at is not None:
         return Refusal(Code.INVALID_CLIENT, "The owner of this site has revoked this agent.")
+    if agent is not None and (out := barred(tx, None, agent.client_id, now)):  # BLOCK-2
+        return Refusal(Code.INVALID_CLIENT, out.detail)
     return None
 
 
-def spend(tx: Tx, caller: Caller) -> Refusal | None:
+def spend(tx: Tx, caller: Caller, now: int) -> Refusal | None:
     """Use up the caller's client assertion and DPoP proof (OAUTH-1, PROOF-2)."""
-    if refusal := authenticate(tx, caller.assertion, caller.agent):
+    if refusal := authenticate(tx, caller.assertion, caller.agent, now):
         return refusal
     return None if caller.proof is None or tx.use_proof(caller.proof) else USED_PROOF
 
@@ -74,7 +77,7 @@ def push(
 
     It is counted for the agent or, where that has proved nothing, for the user in whose browser it asks.
     """
-    if refusal := spend(tx, caller):
+    if refusal := spend(tx, caller, now):
         return refusal
     quota, rate = Quota.PUSHED_REQUESTS, policy.quotas.pushed_requests
     if request.user_code is not None:
@@ -109,6 +112,8 @@ def show(
         known = tx.grant(request.grant_id)
         if known is not None and known.state is GrantState.PENDING and now < known.expires_at:
             return known
+    if out := barred(tx, user_id, request.client_id, now):
+        return out
     if limited := quotas.entry(tx, policy, user_id, request.client_id, now) or quotas.pending_consent(
         tx, policy, user_id, request.client_id, now
     ):
@@ -205,7 +210,7 @@ def redeem_code(
 
     A second use revokes what the first one got (OAUTH-5); a document that changed means asking again (OAUTH-6).
     """
-    if refusal := spend(tx, caller):
+    if refusal := spend(tx, caller, now):
         return refusal
     request = tx.request_by_secret(digest)
     if request is None or request.client_id != caller.agent.client_id:
@@ -219,7 +224,7 @@ def redeem_code(
 
 def poll(tx: Tx, caller: Caller, digest: bytes, now: int) -> Renewable | Refusal:
     """Answer a device that waits (OAUTH-7; RFC 8628 §3.5)."""
-    if refusal := spend(tx, caller):
+    if refusal := spend(tx, caller, now):
         return refusal
     request = tx.request_by_secret(digest)
     if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.jkt:
@@ -275,7 +280,7 @@ def renew(
     now: int,
 ) -> Renewable | Refusal:
     """Renew what an agent has, for its key or, where there is none, for whoever has the token (GRANT-6, BEARER-5)."""
-    if refusal := spend(tx, caller):
+    if refusal := spend(tx, caller, now):
         return refusal
     grant = tx.grant(GrantId(grant_id))
     if grant is not None and not (policy.bearer if grant.unproven else caller.assertion):  # BEARER-5

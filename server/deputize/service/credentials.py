@@ -22,6 +22,7 @@ from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
 from ..protocol.policy import Policy
 from . import approvals, quotas
 from .approvals import Action, Minted, Random, Verdict, Verified
+from .barring import barred
 from .ports import Assertion, CeremonyVerifier, Reader, Registration, Session, Tx
 
 MAX_NAME = 64
@@ -54,11 +55,15 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """A credential that was registered. Not yet active: `minted` is what an existing one must confirm (CRED-3)."""
+    """A credential that was registered. Not yet active: `minted` is what an existing one must confirm (CRED-3).
+
+    With `recovered` its user has come back by a recovery link, and may be signed in (CRED-5).
+    """
 
     credential: Credential
     user: User
     minted: Minted | None
+    recovered: bool = False
 
 
 def new_user(name: str, random: Random, now: int, external_id: str | None = None) -> User:
@@ -135,6 +140,8 @@ def finish_sign_in(
     """Consume the challenge and store the counter; the caller opens the session in the same transaction."""
     if not tx.consume_challenge(challenge, now):
         return Refusal(Code.CHALLENGE_CONSUMED, "This sign-in ran out or was used already. Start again.")
+    if out := barred(tx, user.user_id, None, now):  # BLOCK-3
+        return out
     if refusal := approvals.advance(tx, assertion):
         return refusal
     tx.append(
@@ -177,6 +184,8 @@ def begin_enrollment(
     user = tx.user(user_id)
     if user is None:
         return Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
+    if out := barred(tx, user_id, None, now):
+        return out
     challenge = _challenge(Purpose.ENROLL, subject, None if recovery else user_id, random, now)
     tx.add_challenge(challenge)
     return challenge, user
@@ -199,6 +208,8 @@ def finish_enrollment(
     user = tx.user(user_id) if user_id is not None else None
     if user is None:
         return _GONE
+    if out := barred(tx, user.user_id, None, now):
+        return out
     existing = tx.credentials(user.user_id)
     active = basis == Basis.RECOVERY or (basis == Basis.FIRST and not existing)
     credential = make_credential(user.user_id, registration, label, now, active=active)
@@ -210,7 +221,10 @@ def finish_enrollment(
         return _TAKEN
     if active:
         tx.append(added_entry(credential, basis), now)
-        return Enrolled(credential, user, None)
+        recovered = basis == Basis.RECOVERY
+        if recovered:  # whoever has what was lost is signed in no longer
+            tx.end_sessions(user.user_id)
+        return Enrolled(credential, user, None, recovered)
     minted = approvals.mint(tx, enrollment_action(credential), policy.site.issuer, random, now)
     return minted if isinstance(minted, Refusal) else Enrolled(credential, user, minted)
 
@@ -287,6 +301,16 @@ def remove_credential(tx: Tx, user_id: UserId, credential_id: str, now: int) -> 
     if not tx.remove_credential(CredentialId(credential_id), user_id):
         return Refusal(Code.UNKNOWN_CREDENTIAL, "This passkey is not one of yours on this site.")
     tx.append(Entry(Kind.CREDENTIAL_REMOVED, {"sub": user_id, "credential_id": credential_id}), now)
+    return None
+
+
+def withdraw_credential(tx: Tx, credential_id: str, now: int) -> Refusal | None:
+    """Take a credential away as the owner: the last one, too, or one that is not confirmed yet."""
+    credential = tx.credential(CredentialId(credential_id))
+    if credential is None or not tx.remove_credential(credential.credential_id, credential.user_id):
+        return Refusal(Code.NOT_FOUND, "There is no such passkey.")
+    facts = {"sub": credential.user_id, "credential_id": credential_id, "by": "owner"}
+    tx.append(Entry(Kind.CREDENTIAL_REMOVED, facts), now)
     return None
 
 

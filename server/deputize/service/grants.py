@@ -24,6 +24,7 @@ from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from . import approvals, quotas, successions
 from .approvals import Action, Minted, Random, Verdict
+from .barring import barred
 from .lineages import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
@@ -73,8 +74,12 @@ def register_agent(tx: Tx, request: PageRequest, policy: Policy, random: Random,
     if request.jkt is None:
         return _NO_AGENT
     agent = tx.agent_by_key(request.jkt)
+    if agent is not None and not _lives(agent, request.user_id):
+        return _NO_AGENT
+    if out := barred(tx, request.user_id, agent.client_id if agent is not None else None, now):
+        return out
     if agent is not None:
-        return agent if _lives(agent, request.user_id) else _NO_AGENT
+        return agent
     if limited := quotas.entry(tx, policy, request.user_id, None, now):
         return limited
     agent = Agent(ClientId(make_id("agt", random(16))), Assurance.OPAQUE, request.jkt, request.user_id, now)
@@ -108,8 +113,10 @@ def request_grant(
     agent = tx.agent_by_key(request.jkt) if request.jkt else None
     if agent is None or agent.jkt is None or not _lives(agent, request.user_id):
         return _NO_AGENT
-    if limited := quotas.entry(tx, policy, request.user_id, agent.client_id, now):
-        return limited
+    if out := barred(tx, request.user_id, agent.client_id, now) or quotas.entry(
+        tx, policy, request.user_id, agent.client_id, now
+    ):
+        return out
     ceiling = policy.ceiling.of(agent)
     refusal = askable(scopes, ceiling, policy)
     user = tx.user(request.user_id)
@@ -203,6 +210,8 @@ def consent(
     agent = tx.agent(grant.client_id)
     if agent is None or not _lives(agent, request.user_id):
         return _NO_AGENT
+    if out := barred(tx, request.user_id, agent.client_id, now):
+        return out
     facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
     if refusal := askable(grant.scopes, policy.ceiling.of(acting(agent, grant)), policy):  # POLICY-3
         if limited := quotas.refusal(tx, policy, grant.user_id, grant.client_id, now):

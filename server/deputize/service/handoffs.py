@@ -12,6 +12,7 @@ from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from .approvals import Random
 from .authorizations import Caller, spend
+from .barring import barred
 from .grants import Renewable
 from .lineages import parents_of
 from .ports import Proof, Tx
@@ -31,7 +32,7 @@ def hand_on(
     now: int,
 ) -> Handoff | Refusal:
     """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4)."""
-    if refusal := spend(tx, caller):
+    if refusal := spend(tx, caller, now):
         return refusal
     lineage = tx.lineage(delegation.grant_id)
     if not lineage or delegation.client_id != caller.agent.client_id or delegation.jkt != caller.jkt:
@@ -61,7 +62,7 @@ def take_over(
     now: int,
 ) -> Renewable | Refusal:
     """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`."""
-    if refusal := spend(tx, caller):
+    if refusal := spend(tx, caller, now):
         return refusal
     if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.jkt:
         return _NOT_YOURS
@@ -71,6 +72,8 @@ def take_over(
     if not lineage or dead_link(lineage, now) is not None or len(lineage) >= MAX_DEPTH:
         return Refusal(Code.INVALID_GRANT, "The grant that this was handed on from is no more.")
     parent = lineage[0]
+    if out := barred(tx, parent.user_id, caller.agent.client_id, now):  # BLOCK-1
+        return Refusal(Code.INVALID_GRANT, out.detail)
     offered = replace(parent, scopes=handoff.scopes & parent.scopes, constraints=handoff.constraints)
     narrowed = _narrowed(offered, scopes, asked)
     if isinstance(narrowed, Refusal):

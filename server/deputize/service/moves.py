@@ -8,6 +8,7 @@ from ..protocol.entry import move_entry
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, UserId
 from ..protocol.policy import Policy
+from .barring import barred
 from .lineages import parents_of
 from .ports import Proof, Reader, Tx
 
@@ -71,6 +72,8 @@ def stop_of(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None
         parents = parents_of(reader, lineage)
         if refusal := permits(policy, tool, agent, lineage, call.arguments, now, parents):  # CONS-5, too
             return Stop(refusal)
+    elif out := barred(reader, call.user_id, None, now):  # BLOCK-3: no grant of his has ended with it
+        return Stop(out)
     elif call.page_jkt is not None and not tool.direct:  # over MCP it is the machine's own user (MCP-4)
         return Stop(not_direct())
     if tool.input_schema is not None and (fault := tool.input_schema.fault(call.arguments)):

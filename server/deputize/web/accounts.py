@@ -12,6 +12,7 @@ from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import UserId
 from ..protocol.quota import Quota
 from ..service import credentials
+from ..service.credentials import Enrolled
 from ..service.ports import Tx
 from . import session, wire
 from .ask import Ask
@@ -128,14 +129,24 @@ async def finish_enrollment(ask: Ask) -> Response:
     authority = ask.authority
     registration = authority.ceremonies.registration(_dict(body["response"]), challenge.wire)
     label = str(body.get("label", ""))
-    enrolled = or_refuse(
-        await authority.store.transact(
-            lambda tx: credentials.finish_enrollment(
-                tx, challenge, registration, label, authority.policy, authority.random, ask.now
-            )
+    session_id = authority.random(32)
+
+    def finish(tx: Tx) -> Enrolled | Refusal:
+        enrolled = credentials.finish_enrollment(
+            tx, challenge, registration, label, authority.policy, authority.random, ask.now
         )
-    )
+        if isinstance(enrolled, Enrolled) and enrolled.recovered and own:  # CRED-5
+            _open(tx, ask, enrolled.user, session_id)
+        return enrolled
+
+    own = authority.current_user is None
+    enrolled = or_refuse(await authority.store.transact(finish))
     told: dict[str, object] = {"credential_id": enrolled.credential.credential_id}
+    if enrolled.recovered:
+        response = answer({**told, "state": "active", "recovered": True})
+        if own:
+            session.set_cookie(response, authority.sealer, session_id, authority.policy.session_lifetime)
+        return response
     if enrolled.minted is None:
         return answer({**told, "state": "active"})
     envelope = wire.envelope(enrolled.minted, _ADD_TEXT, authority.policy.site.rp_id, ask.now)
@@ -161,7 +172,9 @@ async def approve_enrollment(ask: Ask) -> Response:
     )
     added = or_refuse(
         await authority.store.transact(
-            lambda tx: credentials.approve_addition(tx, who.user_id, credential_id, verdict, authority.policy, ask.now)
+            lambda tx: credentials.approve_addition(
+                tx, who.user_id, credential_id, verdict, authority.policy, ask.now
+            )
         )
     )
     return answer({"credential_id": added.credential_id, "state": "active"})

@@ -9,10 +9,12 @@ from starlette.requests import Request
 from ..crypto import dpop
 from ..protocol.agent import Assurance
 from ..protocol.canonical import Json, JsonError, parse
+from ..protocol.credential import User
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.quota import Quota, Rate
 from ..protocol.token import Delegation
 from ..service import credentials
+from ..service.barring import barred
 from ..service.credentials import SignIn
 from ..service.ports import Proof, Reader
 from . import session
@@ -132,7 +134,9 @@ class Ask:
         known = await answer if isawaitable(answer) else answer
         if known is None:
             return None
-        user = authority.store.read(lambda tx: tx.user_by_external_id(known.id))
+        user, out = authority.store.read(lambda tx: _found(tx, known.id, self.now))
+        if out is not None:
+            raise Refused.of(out)
         if user is None:
             user = await authority.store.transact(
                 lambda tx: credentials.site_user(tx, known.id, known.name, authority.random, self.now)
@@ -228,3 +232,9 @@ class Ask:
         """Spend a proof that authorizes no transaction of its own (PROOF-2)."""
         if not await self.authority.store.transact(lambda tx: tx.use_proof(proof)):
             raise Refused.of(USED_PROOF)
+
+
+def _found(reader: Reader, external_id: str, now: int) -> tuple[User | None, Refusal | None]:
+    """Find a user of the site's own login, and why he is kept out if he is (BLOCK-3)."""
+    user = reader.user_by_external_id(external_id)
+    return user, barred(reader, user.user_id, None, now) if user is not None else None

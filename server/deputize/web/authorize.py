@@ -19,6 +19,9 @@ from .oauth.parties import visitor
 from .problems import answer, later, or_refuse
 
 _GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
+_BLOCKED = (
+    "You have blocked this agent. You can end that on your account page, and then open this page again."
+)
 _NOT_TAKEN = (
     "The app that sent you here does not prove who it is with a key, and this site takes no such apps."
 )
@@ -179,6 +182,10 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     if isinstance(shown, Refusal) and shown.code is Code.TOO_MANY_REQUESTS:
         text = "Too many requests of agents wait for your answer. Open this page again in ten minutes."
         return _too_many(ask, shown, pages.message(ask, "Not now", text, 429))
+    if isinstance(shown, Refusal) and shown.code is Code.AGENT_BLOCKED:  # BLOCK-1, BLOCK-2
+        by_user = ask.authority.store.read(lambda tx: tx.blocks(who.user_id, ask.now))
+        text = _BLOCKED if any(each.client_id == request.client_id for each in by_user) else shown.detail
+        return pages.message(ask, "This agent is blocked", text, 403)
     if isinstance(shown, Refusal):
         return pages.message(ask, "Too late", _GONE, 400)
     able = authority.store.read(lambda tx: tx.credentials(who.user_id))

@@ -2,11 +2,12 @@
 
 from starlette.responses import Response
 
+from ..protocol.block import LONGEST, SHORTEST
 from ..protocol.errors import Code, Refused
 from ..protocol.grant import GrantState
 from ..protocol.ids import GrantId
 from ..protocol.scope import ScopeSet
-from ..service import grants
+from ..service import blocks, grants
 from ..service.grants import PageRequest
 from . import wire
 from .ask import Ask
@@ -115,6 +116,30 @@ async def revoke(ask: Ask) -> Response:
     grant_id = _grant_id(ask)
     refusal = await ask.authority.store.transact(lambda tx: grants.revoke(tx, grant_id, ask.now, who.user_id))
     or_refuse(refusal)
+    return Response(status_code=204)
+
+
+async def block(ask: Ask) -> Response:
+    """Take back what an agent has, and keep it from asking: for so many seconds, or until that is ended (BLOCK-1)."""
+    who = await ask.must_be_here()
+    seconds = (await ask.json({}, {"seconds": int})).get("seconds")
+    if isinstance(seconds, int) and not SHORTEST <= seconds <= LONGEST:
+        raise Refused(Code.INVALID_REQUEST, f"`seconds` is from {SHORTEST} to {LONGEST}.")
+    until = ask.now + seconds if isinstance(seconds, int) else None
+    grant_id = _grant_id(ask)
+    blocked = or_refuse(
+        await ask.authority.store.transact(lambda tx: blocks.block(tx, who.user_id, grant_id, until, ask.now))
+    )
+    return answer({"client_id": blocked.client_id, "until": blocked.until})
+
+
+async def unblock(ask: Ask) -> Response:
+    """Let an agent ask again (BLOCK-1)."""
+    who = await ask.must_be_here()
+    grant_id = _grant_id(ask)
+    or_refuse(
+        await ask.authority.store.transact(lambda tx: blocks.unblock(tx, who.user_id, grant_id, ask.now))
+    )
     return Response(status_code=204)
 
 

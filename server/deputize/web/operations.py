@@ -171,5 +171,4 @@ async def readyz(ask: Ask) -> Response:
         "its clock went back": authority.clock.fault is not None,
         "checking the database, which was not closed the last time": health.checking,
     }
-    return PlainTextResponse(", but ".join(["ready", *(said for said, true in told.items() if true)]) + "
-")
+    return PlainTextResponse(", but ".join(["ready", *(said for said, true in told.items() if true)]) + "\n")

@@ -49,6 +49,8 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/grants/{grant_id}/approval", endpoint(grants.consent), methods=["POST"]),
         Route("/grants/{grant_id}/denial", endpoint(grants.decline), methods=["POST"]),
         Route("/grants/{grant_id}", endpoint(grants.show), methods=["GET"]),
+        Route("/grants/{grant_id}/block", endpoint(grants.block), methods=["POST"]),
+        Route("/grants/{grant_id}/block", endpoint(grants.unblock), methods=["DELETE"]),
         Route("/grants/{grant_id}", endpoint(grants.revoke), methods=["DELETE"]),
         Route("/account/sign-up", endpoint(accounts.begin_sign_up), methods=["POST"]),
         Route("/account/sign-up/{challenge_id}", endpoint(accounts.finish_sign_up), methods=["POST"]),

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from ..crypto.client_assertion import ASSERTION_TYPE
 from ..crypto.jwt import MAX_TOKEN
 from ..protocol.agent import Assurance
+from ..protocol.block import LONGEST, SHORTEST
 from ..protocol.call import OUTCOMES, State
 from ..protocol.canonical import Json
 from ..protocol.client import DEVICE_CODE, TOKEN_EXCHANGE
@@ -159,6 +160,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "GrantNow": _object(
         {"grant_id": an_id("grt"), "state": _one_of(*GrantState, "expired"), "expires_at": _SECONDS}
     ),
+    "BlockFor": _object({}, seconds={"type": "integer", "minimum": SHORTEST, "maximum": LONGEST}),
+    "Block": _object({"client_id": _TEXT, "until": {"anyOf": [_SECONDS, {"type": "null"}]}}),
     "Tokens": _object(
         {
             "access_token": ref("Jwt"),
@@ -190,7 +193,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "SignedIn": _object({"user": _USER}),
     "Enrollment": _object({}, recovery=_TEXT),
     "NewCredential": _object({"response": _ANY}, label=_TEXT),
-    "EnrolledCredential": {"oneOf": [_object(_ENROLLED), _object({**_ENROLLED, **_MINTED})]},
+    "EnrolledCredential": {"oneOf": [_object(_ENROLLED, recovered=_FLAG), _object({**_ENROLLED, **_MINTED})]},
     "Window": _object({"open_until": _SECONDS}),
     "Redirect": _object({"redirect_to": {"anyOf": [_URI, {"type": "null"}]}}),
     "PushedRequest": _form(

@@ -11,6 +11,7 @@ from ...protocol.errors import Code, Refused
 from ...protocol.ids import UserId
 from ...protocol.token import Delegation
 from ...service import credentials
+from ...service.barring import barred
 from ...service.mcp_calls import Caller, standing
 from ...service.ports import Proof
 from ..addresses import is_loopback
@@ -121,4 +122,7 @@ async def _single_user(ask: Ask) -> UserId | None:
         user = await authority.store.transact(
             lambda tx: credentials.site_user(tx, name, name, authority.random, ask.now)
         )
-    return user.user_id
+    user_id = user.user_id
+    if out := authority.store.read(lambda tx: barred(tx, user_id, None, ask.now)):  # BLOCK-3
+        raise Refused.of(out)
+    return user_id

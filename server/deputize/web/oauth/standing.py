@@ -21,7 +21,9 @@ async def introspect(ask: Ask) -> Response:
     own = api(ask, form)
     agent, assertion = (None, own) if own is not None else await client_alone(ask, form)
     or_refuse(
-        await ask.authority.store.transact(lambda tx: authorizations.authenticate(tx, assertion, agent))
+        await ask.authority.store.transact(
+            lambda tx: authorizations.authenticate(tx, assertion, agent, ask.now)
+        )
     )
     authority = ask.authority
     try:
@@ -50,7 +52,7 @@ async def revoke(ask: Ask) -> Response:
     grant_id = _grant_of(ask, text)
 
     def give_back(tx: Tx) -> Refusal | None:
-        if refusal := authorizations.authenticate(tx, assertion, agent):
+        if refusal := authorizations.authenticate(tx, assertion, agent, ask.now):
             return refusal
         grant = tx.grant(grant_id) if grant_id else None
         if grant is not None and grant.client_id == agent.client_id:

@@ -9,15 +9,17 @@ import jinja2
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from ...protocol.agent import Agent
+from ...protocol.agent import Agent, Assurance
 from ...protocol.canonical import canonicalize
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant
+from ...protocol.ids import UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import AuthorizationRequest
 from ...protocol.tool import Tool, plain
 from ...protocol.url import origin_of
 from ...protocol.wording import limits_in_words
+from ...service.ports import Reader
 from ..ask import Ask
 from .history import history
 
@@ -30,9 +32,7 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters["when"] = lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(
-    "%d %b %Y, %H:%M UTC"
-)
+_TEMPLATES.filters["when"] = lambda seconds: _when(seconds)
 _TEMPLATES.filters["iso"] = lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(
     "%Y-%m-%dT%H:%M:%SZ"
 )
@@ -71,6 +71,7 @@ async def account(ask: Ask) -> Response:
         past=[
             _deputy(grant, agents.get(grant.client_id), policy.tools) for grant in grants if grant not in live
         ][:10],
+        blocked=authority.store.read(lambda tx: _blocked(tx, user.user_id, ask.now)),
         scopes=policy.scopes,
         credentials=authority.store.read(lambda tx: tx.credentials(user.user_id)),
         asked=authority.store.read(lambda tx: history(tx, user.user_id, True, policy, ask.now)),
@@ -107,6 +108,10 @@ def message(ask: Ask, title: str, text: str, status: int) -> Response:
     return _page("message.html", status, site=site, issuer=site.issuer, title=title, text=text)
 
 
+def _when(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y, %H:%M UTC")
+
+
 def _duration(seconds: int) -> str:
     for size, name in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if seconds % size == 0 and seconds >= size:
@@ -123,6 +128,22 @@ def _isolated(text: str) -> Markup:
 
 def _deputy(grant: Grant, agent: Agent | None, tools: Mapping[str, Tool]) -> dict[str, object]:
     return {"grant": grant, "agent": agent, "limits": limits_in_words(grant.constraints, tools)}
+
+
+def _blocked(reader: Reader, user_id: UserId, now: int) -> list[dict[str, object]]:
+    """Name the agents that a user has blocked, as the page names them elsewhere."""
+    told: list[dict[str, object]] = []
+    for each in reader.blocks(user_id, now):
+        agent = reader.agent(each.client_id) if each.client_id else None
+        match agent:
+            case Agent(assurance=Assurance.REGISTERED, name=str(name)) if name:
+                pass
+            case Agent(jkt=None, client_id=client_id):
+                name = client_id
+            case _:
+                name = f"The agent in a browser of yours, blocked {_when(each.since)}"
+        told.append({"name": name, "until": each.until, "grant_id": each.grant_id})
+    return told
 
 
 async def static(ask: Ask) -> Response:

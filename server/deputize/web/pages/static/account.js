@@ -61,7 +61,10 @@ async function addPasskey(recovery) {
     const evidence = { method: 'webauthn', challengeId: added.challengeId, response: await get(added.requestOptions) };
     await send(`/credentials/${added.credential_id}/approval`, evidence);
   }
-  if (recovery) history.replaceState(null, '', location.pathname);
+  if (added.recovered) {
+    history.replaceState(null, '', `${location.pathname}#recovered=${added.credential_id}`);
+    return location.reload();
+  }
   leave();
 }
 
@@ -130,9 +133,21 @@ async function decide(answer) {
   say(answer === 'allow' ? 'Done. The agent may go on; you can close this page.' : 'The agent was told no. You can close this page.');
 }
 
+/** Say what has happened to who has come back, and offer to remove what was lost (CRED-5). @param {string} added */
+function welcomeBack(added) {
+  const section = document.getElementById('recovered');
+  if (!section) return;
+  section.hidden = false;
+  section.querySelector(`[data-remove="${CSS.escape(added)}"]`)?.closest('li')?.remove();
+  const list = section.querySelector('ul');
+  if (list) list.hidden = list.childElementCount === 0;
+}
+
 const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
 const recoverySection = document.getElementById('recovery');
 if (recovery && recoverySection) recoverySection.hidden = false;
+const recovered = new URLSearchParams(location.hash.slice(1)).get('recovered');
+if (recovered) welcomeBack(recovered);
 
 onClick('#allow', () => decide('allow'));
 onClick('#deny', () => decide('deny'));
@@ -150,6 +165,19 @@ onClick('#sign-out', async () => {
 });
 onClick('[data-revoke]', async (button) => {
   await send(`/grants/${button.dataset.revoke}`, {}, 'DELETE');
+  location.reload();
+});
+onClick('[data-block]', async (button) => {
+  const chosen = /** @type {HTMLSelectElement} */ (document.getElementById(`for-${button.dataset.block}`)).value;
+  await send(`/grants/${button.dataset.block}/block`, chosen ? { seconds: Number(chosen) } : {});
+  location.reload();
+});
+onClick('[data-unblock]', async (button) => {
+  await send(`/grants/${button.dataset.unblock}/block`, {}, 'DELETE');
+  location.reload();
+});
+onClick('#done', async () => {
+  history.replaceState(null, '', location.pathname);
   location.reload();
 });
 onClick('[data-remove]', async (button) => {

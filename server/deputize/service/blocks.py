@@ -1,0 +1,82 @@
+"""Keeping somebody out: a user an agent, the owner an agent or a user (BLOCK-1 to BLOCK-3).
+
+Each function is one transaction. Whoever is blocked loses at once what he was given: nothing has to look for a block
+when it decides over a call, but only where something new would be given.
+"""
+
+from ..protocol.block import Block
+from ..protocol.entry import Entry, Kind
+from ..protocol.errors import Code, Refusal
+from ..protocol.grant import Grant, GrantState
+from ..protocol.ids import ClientId, GrantId, UserId
+from . import grants
+from .ports import Tx
+
+_NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
+_NOT_BLOCKED = Refusal(Code.NOT_FOUND, "Nobody is blocked there, or not any more.")
+
+
+def block(tx: Tx, user_id: UserId, grant_id: str, until: int | None, now: int) -> Block | Refusal:
+    """Take back all that the agent of a grant has from this user, and let it ask for nothing (BLOCK-1)."""
+    grant = tx.grant(GrantId(grant_id))
+    if grant is None or grant.user_id != user_id:
+        return _NO_GRANT
+    blocked = Block(user_id, grant.client_id, now, until, grant.grant_id)
+    _block(tx, blocked, tx.grants(user_id), now)
+    return blocked
+
+
+def unblock(tx: Tx, user_id: UserId, grant_id: str, now: int) -> Refusal | None:
+    """Let an agent ask again that this user has blocked; it has nothing until the user consents."""
+    blocked = next((each for each in tx.blocks(user_id, now) if each.grant_id == grant_id), None)
+    return _lift(tx, user_id, blocked.client_id, now) if blocked is not None else _NOT_BLOCKED
+
+
+def block_agent(tx: Tx, client_id: ClientId, until: int | None, now: int) -> None:
+    """Keep an agent from all users, as the owner; it need not have come yet (BLOCK-2)."""
+    _block(tx, Block(None, client_id, now, until), tx.active_grants(client_id), now)
+
+
+def unblock_agent(tx: Tx, client_id: ClientId, now: int) -> Refusal | None:
+    """Let an agent ask again that the owner has blocked."""
+    return _lift(tx, None, client_id, now)
+
+
+def block_user(tx: Tx, user_id: UserId, until: int | None, now: int) -> Refusal | None:
+    """Keep a user out, as the owner: no session and no grant of his goes on (BLOCK-3)."""
+    if tx.user(user_id) is None:
+        return Refusal(Code.NOT_FOUND, "There is no such user.")
+    _block(tx, Block(user_id, None, now, until), tx.grants(user_id), now)
+    tx.end_sessions(user_id)
+    return None
+
+
+def unblock_user(tx: Tx, user_id: UserId, now: int) -> Refusal | None:
+    """Let a user sign in again; what his agents had is gone."""
+    return _lift(tx, user_id, None, now)
+
+
+def _block(tx: Tx, blocked: Block, given: list[Grant], now: int) -> None:
+    tx.put_block(blocked)
+    tx.append(_entry(blocked, Kind.USER_BLOCKED, Kind.AGENT_BLOCKED), now)
+    by = _by(blocked.user_id, blocked.client_id)
+    for grant in given:
+        if grant.state is GrantState.ACTIVE and blocked.client_id in (None, grant.client_id):
+            grants.revoke_grant(tx, grant, now, by=by)
+
+
+def _lift(tx: Tx, user_id: UserId | None, client_id: ClientId | None, now: int) -> Refusal | None:
+    if not tx.lift_block(user_id, client_id):
+        return _NOT_BLOCKED
+    tx.append(_entry(Block(user_id, client_id, now), Kind.USER_UNBLOCKED, Kind.AGENT_UNBLOCKED), now)
+    return None
+
+
+def _entry(blocked: Block, of_user: Kind, of_agent: Kind) -> Entry:
+    facts = {"sub": blocked.user_id, "client_id": blocked.client_id, "until": blocked.until}
+    by = _by(blocked.user_id, blocked.client_id)
+    return Entry(of_user if blocked.client_id is None else of_agent, {**facts, "by": by})
+
+
+def _by(user_id: UserId | None, client_id: ClientId | None) -> str:
+    return "owner" if user_id is None or client_id is None else "user"
