@@ -192,7 +192,11 @@ class Deputize:
         policy = self.policy
         if self._alone:  # then no API is here
             return []
-        return [tool.name for tool in policy.guarded_here() if not self._offers.handles(policy, tool.name)]
+        return [tool.name for tool in policy.guarded_here() if not self.handles(tool.name)]
+
+    def handles(self, tool: str) -> bool:
+        """Tell whether a handler does this tool here, once its call is allowed."""
+        return self._offers.handles(self.policy, tool)
 
     def _look_again(self) -> None:
         """Tell the owner of what a new policy wants guarded and is not: its calls find nobody to redeem them."""

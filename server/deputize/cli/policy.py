@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from deputize.cli.guards import guards
 from deputize.cli.out import FAULT, UNUSABLE, fail, show
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.policy import Policy
@@ -41,10 +42,16 @@ def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = _DEF
 
 def check(
     path: Annotated[Path, typer.Argument(help="The policy file.", envvar="DEPUTIZE_POLICY")] = _DEFAULT,
+    app: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:APP", help="The site's app: say which guard stands in front of what."),
+    ] = None,
 ) -> None:
     """Name every fault of a policy file; if there is none, say who may do what.
 
-    Each fault is one line, `path:line: key: what is wrong`. The exit code is 1 if there is any.
+    Each fault is one line, `path:line: key: what is wrong`. The exit code is 1 if there is any. With `--app`, the app
+    is imported, and looked over as at its start: each guard is listed, and it is a fault if a tool that the API
+    executes has none.
     """
     try:
         policy = load(path)
@@ -55,6 +62,8 @@ def check(
             typer.echo(f"{path}:{fault}")
         raise typer.Exit(FAULT) from None
     _summarize(policy)
+    if app is not None:
+        guards(app, policy)
 
 
 def _summarize(policy: Policy) -> None:

@@ -18,10 +18,13 @@ _NAMED = "Name the arguments of this endpoint with `args=`."
 async def read_body(request: Request) -> bytes:
     """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3)."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+    except RuntimeError as error:  # Starlette's word for a body that is gone: FastAPI has made a form of it
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json.") from error
     return bytes(body)
 
 

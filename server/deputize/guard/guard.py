@@ -68,7 +68,7 @@ class GuardedCall:
     arguments: Arguments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Guard:
     """A guard for one API.
 

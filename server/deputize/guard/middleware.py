@@ -38,11 +38,11 @@ class GuardMiddleware:
                     f"not a method in capitals and a path, with `args` if it has parameters: {method} {path}"
                 )
             guard.check(tool)
-            self._points[method, path] = Point(guard, tool, args, "middleware")
+            self._points[method, path] = Point(guard, tool, args, "middleware", method)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        self.bind(scope.get("app"))
+        self.bind(None if "router" in scope else scope.get("app"))  # below a router, it would bind too late
         if scope["type"] == "http":
             try:
                 check_path(scope)

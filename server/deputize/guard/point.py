@@ -21,12 +21,16 @@ _MARK = "__deputize__"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Point:
-    """A guard in front of a handler; each is one of its own. `args` names the arguments, if anything does."""
+    """A guard in front of a handler; each is one of its own.
+
+    `args` names the arguments, if anything does; `method` is the one that it is for, None for whatever comes.
+    """
 
     guard: "Guard"
     tool: str
     args: Args | None
     how: How
+    method: str | None = None
 
 
 def mark(function: object, point: Point) -> None:

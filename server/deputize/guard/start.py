@@ -12,7 +12,7 @@ from starlette.types import Scope
 from .guard import Guard
 from .middleware import GuardMiddleware
 from .outcome import watch
-from .point import How, layers
+from .point import How, Point, layers
 from .routes import Handled, handled, mounted, named
 
 
@@ -68,29 +68,26 @@ def survey(app: object, guards: Iterable[Guard], needed: Iterable[str] = ()) -> 
     """Do as `start` does, for any number of guards, and change nothing of how the app is served."""
     faults = list(_bind(app))
     routes = list(handled(app))
-    standing, guarded = [], set()
+    standing, guarded = [], [each for guard in guards for each in guard.decorated]
     for route in routes:
         points = route.points()
-        guarded |= {id(point) for point in points}
-        standing += [Standing(point.tool, str(route), point.how) for point in points]
+        standing += [Standing(point.tool, _where(point, route), point.how) for point in points]
+        guarded += [(point, route.endpoint) for point in points if point.how != "decorator"]
         faults += _misplaced(route)
-    for guard in guards:
-        for point, function in guard.decorated:
-            bare = [route for route in routes if not route.points() and function in layers(route.endpoint)]
-            if bare:
-                faults.append(
-                    f"{point.tool}: {named(bare)} runs {_name(function)} without its guard. Write @guard.tool directly "
-                    "above the function, below what makes a route of it; routes come from what it returns."
-                )
-    stood = {each.tool for each in standing}
-    lost = {
-        point.tool: function
-        for guard in guards
-        for point, function in guard.decorated
-        if id(point) not in guarded
-    }
+    there = {point for route in routes for point in route.points()}
+    open_to_all = [route for route in routes if not route.points() and not route.websocket]
+    bare, lost = set(), {}
+    for point, function in guarded:
+        if found := [route for route in open_to_all if function in layers(route.endpoint)]:
+            bare.add(point.tool)
+            faults.append(
+                f"{point.tool}: {named(found)} runs {_name(function)} without its guard. Guard each route that runs "
+                "it; @guard.tool stands directly above the function, below what makes a route of it."
+            )
+        elif point not in there:
+            lost[point.tool] = function
     for tool in dict.fromkeys(needed):
-        if tool not in stood:
+        if tool not in bare and tool not in {each.tool for each in standing}:
             faults.append(_missing(tool, lost.get(tool), routes))
     if faults:
         raise Unguarded(list(dict.fromkeys(faults)))
@@ -149,6 +146,10 @@ def _missing(tool: str, function: object | None, routes: list[Handled]) -> str:
         f'Depends(authority.guard("{tool}")); or offer an @authority.handler("{tool}"). If its API runs elsewhere, '
         f"say so in the policy: elsewhere = true, in [tools.{tool}] or for all of them in [api]."
     )
+
+
+def _where(point: Point, route: Handled) -> str:
+    return f"{point.method} {route.path}" if point.method else str(route)
 
 
 def _name(function: object) -> str:

@@ -54,7 +54,9 @@ class Crowd:
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     """Serve one bank by several processes."""
     folder, key = tmp_path_factory.mktemp("crowd"), new_key()
-    text = POLICY.replace("{port}", "PORT").replace("{{", "{").replace("}}", "}")
+    text = (
+        POLICY.replace("{port}", "PORT").replace("{{", "{").replace("}}", "}") + "[api]\nelsewhere = true\n"
+    )
     (folder / "policy.toml").write_text(text + AGENT.format(client_id=HELPER, **AgentKey(key).public_jwk()))
     ports: list[int] = []
     with ExitStack() as stack:

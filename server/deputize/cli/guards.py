@@ -1,0 +1,65 @@
+"""What stands in front of the routes of a site's app: `deputize check --app`."""
+
+import sys
+
+import typer
+
+from deputize.cli.out import FAULT, UNUSABLE, fail, show
+from deputize.protocol.policy import Policy
+from deputize.protocol.tool import Executes, Tool
+
+
+def guards(name: str, policy: Policy) -> None:
+    """List each tool that the API executes, with what guards it in this app; a fault for one with nothing (GUARD-8).
+
+    An app that has no authority mounted is an API elsewhere: its guards are held against this policy.
+    """
+    from deputize.app import Deputize  # the other commands start without a web server
+    from deputize.guard import Unguarded
+    from deputize.guard.routes import handled, mounted
+    from deputize.guard.start import survey
+
+    app = _imported(name)
+    authorities = [each for each in mounted(app) if isinstance(each, Deputize)]
+    there = {point.guard for route in handled(app) for point in route.points()}
+    if not authorities and not there:
+        fail(f"{name} mounts no authority, and has no guard: there is nothing to look at", UNUSABLE)
+    needed = [tool for authority in authorities for tool in authority.guarded_here()]
+    for authority in authorities:
+        policy = authority.policy  # with what Python declares
+        there.add(authority.guard)
+    try:
+        standing = survey(app, there, needed)
+    except Unguarded as error:
+        for fault in error.faults:
+            typer.echo(f"{name}: {fault}")
+        raise typer.Exit(FAULT) from None
+    if strange := sorted({each.tool for each in standing} - policy.tools.keys()):
+        fail(f"{name} has guards for {', '.join(strange)}, and the policy declares no such tool")
+    typer.echo(f"\nIn {name}:\n")
+    rows = [(each.tool, each.how, each.route) for each in standing]
+    rows += [
+        (tool.name, *_without(tool, any(each.handles(tool.name) for each in authorities)))
+        for tool in policy.tools.values()
+        if tool.executes is Executes.API and not tool.public and tool.name not in {row[0] for row in rows}
+    ]
+    show(["tool", "guard", "in front of"], rows)
+
+
+def _without(tool: Tool, handled: bool) -> tuple[str, str]:
+    """Say of a tool that no guard is for in this app why that is well."""
+    return ("handler", "") if handled else ("elsewhere", tool.endpoint or "")
+
+
+def _imported(name: str) -> object:
+    from uvicorn.importer import ImportFromStringError, import_from_string
+
+    sys.path.insert(0, "")  # as its server finds it
+    try:
+        return import_from_string(name)
+    except ImportFromStringError as error:
+        fail(str(error), UNUSABLE)
+    except (
+        Exception
+    ) as error:  # whatever a site's own module does; above all, what a guard says at decoration
+        fail(f"{name} cannot be imported: {type(error).__name__}: {error}")

@@ -1,0 +1,105 @@
+"""The guard as middleware: it stands in front of the routes that it is given by name (GUARD-7)."""
+
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp
+
+from deputize.guard import Guard, GuardMiddleware
+
+from .conftest import AUDIENCE, ISSUER, Authority, key_of
+
+NAMED = {("POST", "/api/transfers"): "pay"}
+
+
+async def pay(request: Request) -> Response:
+    return PlainTextResponse("paid")
+
+
+@pytest.fixture
+def guard() -> Guard:
+    return Guard(ISSUER, AUDIENCE, key_of, Authority())
+
+
+def bound(app: ASGIApp, guard: Guard, named: Any = NAMED) -> None:
+    GuardMiddleware(app, guard, named).bind()
+
+
+@pytest.mark.parametrize("route", [("post", "/a"), ("POST", "a"), ("GET", "/a/{id}")])
+def test_routes_that_no_request_has(guard: Guard, route: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="path"):
+        GuardMiddleware(Router(), guard, {route: "tool"})
+
+
+def test_a_tool_that_cannot_be(guard: Guard) -> None:
+    with pytest.raises(ValueError, match="cannot be the name"):
+        GuardMiddleware(Router(), guard, {("POST", "/a"): "deputize.consent"})
+
+
+def refused(app: ASGIApp, guard: Guard, named: Any = NAMED) -> str:
+    with pytest.raises(RuntimeError) as caught:
+        bound(app, guard, named)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        [],
+        [Route("/api/transfer", pay, methods=["POST"])],
+        [Route("/api/transfers", pay)],
+        [Route("/api/transfers/", pay, methods=["POST"])],
+        [Route("/{rest:path}", pay, methods=["POST"])],
+        [Mount("/api/transfers", PlainTextResponse("paid"))],
+    ],
+    ids=str,
+)
+def test_a_route_that_is_not_there_is_not_guarded_in_silence(guard: Guard, routes: list[Any]) -> None:
+    assert "no route of this app is declared as POST /api/transfers" in refused(
+        Starlette(routes=routes), guard
+    )
+
+
+@pytest.mark.anyio
+async def test_an_app_whose_routes_are_hidden_is_not_served(guard: Guard) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it was served")
+
+    middleware: Any = GuardMiddleware(app, guard, NAMED)
+    for scope in ({"type": "lifespan"}, {"type": "http", "path": "/"}, {"type": "websocket", "path": "/"}):
+        with pytest.raises(RuntimeError, match="There are: none"):
+            await middleware(scope, None, None)
+
+
+def test_a_route_has_one_guard(guard: Guard) -> None:
+    app = Starlette(routes=[Route("/api/transfers", pay, methods=["POST"])])
+    bound(app, guard)
+    bound(app, guard)
+    assert "guarded for pay already" in refused(app, guard, {("POST", "/api/transfers"): "close"})
+    assert "guarded for pay already" in refused(app, Guard(ISSUER, AUDIENCE, key_of, Authority()))
+
+
+def test_a_route_that_fastapi_makes_anew(guard: Guard) -> None:
+    app, router = FastAPI(), APIRouter(routes=[Route("/transfers", pay, methods=["POST"])])
+    app.include_router(router, prefix="/api")
+    assert "made anew" in refused(app, guard).replace("makes", "made").replace("/transfers anew", "made anew")
+
+
+def test_wherever_it_stands_it_finds_the_routes(guard: Guard) -> None:
+    def route() -> Route:
+        return Route("/transfers", pay, methods=["POST"])
+
+    here = {("POST", "/transfers"): "pay"}
+    named = [Middleware(GuardMiddleware, guard, here)]
+    around = Starlette(routes=[route()])
+    bound(around, guard, here)
+    mounted = Mount("/api", routes=[route()], middleware=named)
+    mounted.app.bind()  # type: ignore[attr-defined] # it is the middleware
+    far = Starlette(routes=[Mount("/a", Starlette(routes=[Mount("/b", Router(routes=[route()]))]))])
+    bound(far, guard, {("POST", "/a/b/transfers"): "pay"})
