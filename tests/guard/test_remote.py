@@ -137,7 +137,8 @@ async def refusal(redeemer: HttpRedeemer, token: CallToken) -> Refused:
 
 async def test_redemption_and_report(remote: Remote, redeemer: HttpRedeemer, token: CallToken) -> None:
     """GUARD-3, GUARD-5, PROOF-4: with a fresh proof for each request."""
-    await redeemer.redeem(token, text_of(token), token.args_s256)
+    remote.authority.external_id = "customer-7"
+    assert await redeemer.redeem(token, text_of(token), token.args_s256) == "customer-7"
     assert remote.authority.states[token.call_id] is State.REDEEMED
     await redeemer.report(token.call_id, State.FAILED)
     assert remote.authority.states[token.call_id] is State.FAILED
