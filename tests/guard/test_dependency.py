@@ -124,9 +124,9 @@ def test_arguments_that_the_developer_names(bank: Bank) -> None:
 
     said = {"account": "7", "amount": 1}
     with bank.open() as client:
-        there = {"path": "/accounts/7/pay", "json": {"amount": 1}}
+        there: dict[str, Any] = {"path": "/accounts/7/pay", "json": {"amount": 1}}
         assert bank.send(client, said, **there)[2].json() == said
-        other = {"path": "/accounts/8/pay", "json": {"amount": 1}}
+        other: dict[str, Any] = {"path": "/accounts/8/pay", "json": {"amount": 1}}
         status, state, answer = bank.send(client, said, **other)
         assert (status, state, answer.json()["code"]) == (403, State.APPROVED, "argument_hash_mismatch")
 

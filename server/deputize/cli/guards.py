@@ -37,7 +37,7 @@ def guards(name: str, policy: Policy) -> None:
     if strange := sorted({each.tool for each in standing} - policy.tools.keys()):
         fail(f"{name} has guards for {', '.join(strange)}, and the policy declares no such tool")
     typer.echo(f"\nIn {name}:\n")
-    rows = [(each.tool, each.how, each.route) for each in standing]
+    rows: list[tuple[str, str, str]] = [(each.tool, each.how, each.route) for each in standing]
     rows += [
         (tool.name, *_without(tool, any(each.handles(tool.name) for each in authorities)))
         for tool in policy.tools.values()

@@ -68,7 +68,8 @@ def survey(app: object, guards: Iterable[Guard], needed: Iterable[str] = ()) -> 
     """Do as `start` does, for any number of guards, and change nothing of how the app is served."""
     faults = list(_bind(app))
     routes = list(handled(app))
-    standing, guarded = [], [each for guard in guards for each in guard.decorated]
+    standing: list[Standing] = []
+    guarded: list[tuple[Point, object]] = [each for guard in guards for each in guard.decorated]
     for route in routes:
         points = route.points()
         standing += [Standing(point.tool, _where(point, route), point.how) for point in points]
