@@ -298,6 +298,20 @@ def test_a_form_is_no_json(bank: Bank) -> None:
     refused(bank, Code.UNSUPPORTED_MEDIA_TYPE, json=None, data={"amount": "1"})
 
 
+def test_a_guard_without_its_tool_guards_everything_away(bank: Bank) -> None:
+    """FastAPI makes parameters of a request out of those of a dependency: no stranger says which tool it is."""
+    for number, forgotten in enumerate((bank.guard, bank.guard.tool)):
+
+        @bank.app.post(f"/{number}")
+        async def pay(call: Annotated[Any, Depends(forgotten)]) -> None:
+            bank.saw.append(call)
+
+    with bank.open() as client:
+        for path in ("/0", "/0?tool=pay", "/1", "/1?name=pay"):
+            assert client.post(path).status_code in (422, 500)
+    assert bank.saw == []
+
+
 def test_it_shows_in_openapi(bank: Bank) -> None:
     @bank.app.post("/pay")
     async def pay(transfer: Transfer, call: GuardedCall = bank.pays) -> None: ...

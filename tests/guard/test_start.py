@@ -304,11 +304,14 @@ class TestRefusing:
         tool, good = guard.tool, guard.tool("pay", args)
         app = Starlette(routes=[post("/a/{id}", tool("pay")(fresh())), post("/b/{id}", good(fresh()))])
         mounted = Starlette(routes=[Mount("/{bank}", routes=[post("/a", tool("pay")(fresh()))])])
+        host = Starlette(
+            routes=[Host("{bank}.example", Starlette(routes=[post("/a", tool("pay")(fresh()))]))]
+        )
         fast = FastAPI()
         fast.add_api_route("/a/{id}", fresh(), dependencies=[Depends(guard("pay"))], methods=["POST"])
-        for each in (app, mounted, fast):
+        for each in (app, mounted, host, fast):
             (told,) = faults(each, guard)
-            assert "the approval does not cover the parameters in the path of POST /" in told
+            assert "the approval does not cover the parameters in the address of POST /" in told
             assert "`args=`" in told
 
     def test_a_websocket(self, guard: Guard) -> None:

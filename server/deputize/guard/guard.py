@@ -87,7 +87,9 @@ class Guard:
     tools: Callable[[], Mapping[str, Tool]] | None = None
     decorated: list[tuple[Point, Endpoint]] = field(default_factory=list, init=False)
 
-    def tool(self, name: str, args: Args | None = None) -> Callable[[Endpoint], Endpoint]:
+    # What names the tool is positional only: FastAPI would take `Depends(guard)` for a dependency with a query.
+
+    def tool(self, name: str, /, args: Args | None = None) -> Callable[[Endpoint], Endpoint]:
         """Guard a Starlette endpoint, `async def endpoint(request) -> Response`, with calls of this tool.
 
         The endpoint finds the call at `request.state.deputize` (a `GuardedCall`). `args` names the
@@ -130,7 +132,7 @@ class Guard:
 
         return guarded
 
-    def __call__(self, tool: str, args: Args | None = None) -> "GuardDependency":
+    def __call__(self, tool: str, /, args: Args | None = None) -> "GuardDependency":
         """Return a FastAPI dependency that guards whatever depends on it with calls of this tool.
 
             call: GuardedCall = Depends(authority.guard("transfer_money"))

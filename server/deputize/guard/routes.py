@@ -15,13 +15,15 @@ _SHOWN = 5
 class Handled:
     """A route that ends in a handler. `path` is as declared, mounts included; `methods` None: whatever comes.
 
-    `bindable` is the route whose `handle` the router calls, None if it makes another one of it.
+    `has_parameters` tells of its path, and of a host before it. `bindable` is the route whose `handle` the router calls,
+    None if it makes another one of it.
     """
 
     path: str
     methods: frozenset[str] | None
     endpoint: object
     bindable: BaseRoute | None
+    has_parameters: bool
     dependant: Any = None
     websocket: bool = False
 
@@ -56,7 +58,7 @@ def handled(app: object) -> Iterator[Handled]:
     """Return all routes of an app that end in a handler, those of the apps mounted in it as well."""
     top = routed(app)
     if top is not None:
-        yield from _below(top.routes, "")  # type: ignore[attr-defined] # `routed` has seen it
+        yield from _below(top.routes)  # type: ignore[attr-defined] # `routed` has seen it
 
 
 def mounted(app: object) -> Iterator[object]:
@@ -76,14 +78,13 @@ def named(routes: Iterable[Handled]) -> str:
     return (", ".join(names[:_SHOWN]) or "none") + more
 
 
-def _below(routes: Iterable[BaseRoute], prefix: str) -> Iterator[Handled]:
+def _below(routes: Iterable[BaseRoute], prefix: str = "", host: str = "") -> Iterator[Handled]:
     for route in routes:
         for shown, each in _flat(route):
             if isinstance(each, Mount):
-                inner = routed(each.app)
-                yield from _below(getattr(inner, "routes", ()), prefix + shown.path)
+                yield from _below(getattr(routed(each.app), "routes", ()), prefix + shown.path, host)
             elif isinstance(each, Host):
-                yield from _below(getattr(routed(each.app), "routes", ()), prefix)
+                yield from _below(getattr(routed(each.app), "routes", ()), prefix, host + each.host)
             elif isinstance(each, Route | WebSocketRoute):
                 methods = getattr(shown, "methods", None)
                 remade = shown is not each and not hasattr(each, "dependant")
@@ -92,6 +93,7 @@ def _below(routes: Iterable[BaseRoute], prefix: str) -> Iterator[Handled]:
                     frozenset(methods) if methods else None,
                     each.endpoint,
                     None if remade else each,
+                    "{" in host + prefix + shown.path,
                     getattr(shown, "dependant", None),
                     isinstance(each, WebSocketRoute),
                 )

@@ -122,10 +122,10 @@ def _misplaced(route: Handled) -> Iterator[str]:
     for point in points:
         if route.websocket:
             yield f"{point.tool}: a guard admits requests, and {route} is none"
-        elif "{" in route.path and point.args is None:
+        elif route.has_parameters and point.args is None:
             yield (
-                f"{point.tool}: the approval does not cover the parameters in the path of {route}. Name all arguments "
-                "with `args=`, a function of the request."
+                f"{point.tool}: the approval does not cover the parameters in the address of {route}. Name all "
+                "arguments with `args=`, a function of the request."
             )
     by_method = Counter(point.how for point in points)
     if len(points) > 1 and (len(points) > by_method["middleware"]):
@@ -140,7 +140,11 @@ def _missing(tool: str, function: object | None, routes: list[Handled]) -> str:
             f"{tool}: {_name(function)} is guarded, and no route of this app runs it. Give the function that "
             "@guard.tool returns to a route, and use functools.wraps in decorators above it."
         )
-    there = [route for route in routes if not route.path.startswith("/.well-known/")]
+    there = [
+        route
+        for route in routes
+        if getattr(route.bindable, "include_in_schema", True) and not route.path.startswith("/.well-known/")
+    ]
     return (
         f'{tool}: the policy says executes = "api", and no route of this app has its guard in front of it (there are '
         f'{named(there)}). Guard one, with @authority.guard.tool("{tool}") or, in FastAPI, '
