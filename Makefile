@@ -4,13 +4,15 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint bench clean
+.PHONY: help setup demo run test lint bench chaos clean
 
 PYTHON ?=
 PORT ?= 8000
 DATA ?= var
 ARGS ?=
 JSON ?=
+SEED ?=
+SECONDS_EACH ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -41,11 +43,14 @@ NONE_FITS = $(if $(ARGS),[ $$? = 5 ] ||)
 lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
 	ruff check .
 	ruff format --check .
-	mypy server/deputize tests $(wildcard e2e bench) hatch_build.py
+	mypy server/deputize tests $(wildcard e2e bench chaos) hatch_build.py
 	cd js && npm run --silent check
 
 bench: setup ## measure speed against this machine's floor: JSON=file writes the figures there
 	python bench/run.py $(if $(JSON),--json $(JSON))
+
+chaos: setup ## break it on purpose, for long: SEED=number for the same again, SECONDS_EACH=60 for each of the tests
+	SEED=$(SEED) SECONDS_EACH=$(SECONDS_EACH) pytest -rP $(ARGS) chaos
 
 clean: ## remove all that these commands made, but for DATA
 	rm -rf .venv js/node_modules js/types $(BUNDLE:.js=).* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -160,7 +160,7 @@ class FaultyDisk:
                 (_TRUNCATE, _TRUNCATES, self.truncate),
                 (_SYNC, _SYNCS, self.sync),
             ):
-                real = kind(table[slot])  # type: ignore[misc,arg-type]  # ctypes takes an address
+                real = kind(table[slot])  # type: ignore[arg-type]  # ctypes takes an address
                 callback = kind(lambda *given, ours=ours, real=real: ours(*given, real))
                 self._keep.append((real, callback))
                 table[slot] = ctypes.cast(callback, c_void_p).value

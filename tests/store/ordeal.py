@@ -18,6 +18,7 @@ from tests.store.faulty_disk import Fault, FaultyDisk, Platter, faulty_disk
 from tests.store.processes import write
 
 from deputize.protocol.errors import Code, Refused
+from deputize.protocol.ids import CallId
 from deputize.protocol.merkle import Frontier
 from deputize.service.ports import Reader
 from deputize.store.sqlite import SqliteStore
@@ -32,7 +33,7 @@ FAULTS = {
     "a write fails near its end": ("write", Fault(sqlite3.SQLITE_IOERR_WRITE, 0.99)),
 }
 """What may fail, and how: with which code of SQLite, and how much of it is done all the same."""
-_NUMBERS = {v.call_id(number): number for number in range(1000)}
+NUMBERS = {v.call_id(number): number for number in range(1000)}
 
 
 @dataclass
@@ -70,9 +71,9 @@ class Ordeal:
             place.mkdir()
             for name, data in files.items():
                 (place / name).write_bytes(data)
-            self._hold(answers, _found(place), f"{self}: image {number}")
+            self._hold(answers, found(place, NUMBERS), f"{self}: image {number}")
             shutil.rmtree(place)
-        self._hold(self.answers, _found(folder), f"{self}: the end")
+        self._hold(self.answers, found(folder, NUMBERS), f"{self}: the end")
         shutil.rmtree(folder)
         return Counter(self.answers.values())
 
@@ -147,19 +148,19 @@ def _without_power(disk: FaultyDisk, chance: random.Random) -> dict[str, bytes]:
     }
 
 
-def _found(folder: Path) -> set[int]:
+def found(folder: Path, numbers: dict[CallId, int]) -> set[int]:
     """Open what a crash left, check the record, and return the numbers of the calls in it."""
 
     def read(tx: Reader) -> set[int]:
-        frontier, numbers = Frontier(), set()
+        frontier, there = Frontier(), set()
         for entry in tx.entries(0, 10_000):
             frontier = frontier.append(entry.leaf_hash)
             call = tx.call(orjson.loads(entry.leaf)["call_id"])
             assert call is not None
             assert call.entry == entry.index
-            numbers.add(_NUMBERS[call.call_id])
+            there.add(numbers[call.call_id])
         assert tx.head() == frontier
-        return numbers
+        return there
 
     with closing(SqliteStore(folder / NAME)) as store:
         store.check()

@@ -94,6 +94,11 @@ def cut(path: Path, part: float) -> None:
     subprocess.run(["truncate", "-s", str(size), path], check=True)
 
 
+def gone(path: Path) -> Path:
+    path.unlink()
+    return path
+
+
 def link_to_a_copy(path: Path) -> None:
     shutil.copy(path, path.with_name("copy.db"))
     path.unlink()
@@ -106,7 +111,7 @@ def link_to_itself(path: Path) -> None:
 
 
 DISPLACED: dict[str, Callable[[Path], object]] = {
-    "deleted": Path.unlink,
+    "deleted": lambda path: path.rename(path.with_name("gone")).unlink(),
     "its log deleted": lambda path: path.with_name(path.name + "-wal").unlink(),
     "the index of its log deleted": lambda path: path.with_name(path.name + "-shm").unlink(),
     "its folder deleted": lambda path: shutil.rmtree(path.parent),
@@ -117,11 +122,11 @@ DISPLACED: dict[str, Callable[[Path], object]] = {
         shutil.copy(path, path.with_name("copy")),
         path.with_name("copy").rename(path),
     ),
-    "another put there": lambda path: (path.unlink(), shutil.copy(another(path), path)),
-    "an empty one put there": lambda path: (path.unlink(), path.touch()),
+    "another put there": lambda path: shutil.copy(another(path), gone(path)),
+    "an empty one put there": lambda path: gone(path).touch(),
     "a link to a copy put there": link_to_a_copy,
     "a link to itself put there": link_to_itself,
-    "a folder put there": lambda path: (path.unlink(), path.mkdir()),
+    "a folder put there": lambda path: gone(path).mkdir(),
     "cut to nothing": lambda path: cut(path, 0),
     "cut in half": lambda path: cut(path, 0.5),
 }
@@ -354,10 +359,15 @@ def test_ready_1_a_failure_ends_what_a_commit_had_shown(path: Path, monkeypatch:
 def test_ready_1_a_disk_that_hangs_is_not_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "PATIENCE", 0.05)
     go_on = Event()
+
+    def wait(done: str, file: str) -> None:
+        if done == "sync":
+            go_on.wait(60)
+
     with faulty_disk() as disk, closing(SqliteStore(path)) as store:
 
         async def ask() -> list[str | None]:
-            disk.judge = lambda done, file: go_on.wait(60) and None if done == "sync" else None
+            disk.judge = wait
             hanging = [(await store.health()).fault for _ in range(2)]
             go_on.set()
             await store.transact(append)

@@ -1,0 +1,122 @@
+"""How many bytes of the database a call takes for good: `python bench/room.py`."""
+
+import asyncio
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from deputize import settings
+from deputize.app import KEPT_AFTER, Deputize
+from deputize.protocol.call import State
+from deputize.protocol.canonical import Json
+from deputize.protocol.tool import Executes
+from deputize.service import redemptions
+from deputize.testing.authenticator import SoftAuthenticator
+from deputize.testing.page import Page, browser_cookies
+from deputize.web.operations import Log
+
+CALLS = 2000
+ORIGIN, ISSUER = "https://bank.example", "https://bank.example/deputize"
+POLICY = b"""
+[site]
+name = "Bank"
+origin = "https://bank.example"
+[scopes."account:read"]
+title = "See your accounts"
+writes = false
+[scopes."payments:write"]
+title = "Send money"
+[tools.get_balance]
+scopes = ["account:read"]
+[tools.transfer_money]
+scopes = ["payments:write"]
+approval = "always"
+describe = "Send {{ '%.2f' | format(amount) }} EUR to {{ name }}"
+[tools.transfer_money.input_schema]
+type = "object"
+[tools.transfer_money.input_schema.properties]
+amount = { type = "number" }
+name = { type = "string" }
+[agents.opaque]
+scopes = ["account:read", "payments:write"]
+"""
+
+
+class Clock:
+    """A clock that the calls move on."""
+
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def main() -> None:
+    """Measure, and print."""
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
+        deputize = Deputize(settings.loads(POLICY), Path(folder) / "var", clock=clock, log=Log(log))
+        http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(Starlette(routes=[Mount("/deputize", deputize)])),
+            base_url=ORIGIN,
+            cookies=browser_cookies(),
+        )
+        page = Page(http, ISSUER, ORIGIN, SoftAuthenticator(ORIGIN), clock)
+        database = Path(folder) / "var" / "deputize.db"
+        await page.sign_up()
+        await measure(deputize, page, clock, database, "get_balance", False)
+        await measure(deputize, page, clock, database, "transfer_money", True)
+        await http.aclose()
+        await deputize.aclose()
+
+
+async def measure(
+    site: Deputize, page: Page, clock: Clock, database: Path, tool: str, needs_approval: bool
+) -> None:
+    """Make calls over a while; what a sweep takes away again does not count."""
+    before = await used(site, clock, database)
+    for number in range(CALLS):
+        if number % 100 == 0:  # a delegation lasts five minutes
+            assert (await page.deputize("account:read payments:write")).status_code == 200
+        await call(site, page, tool, number, needs_approval)
+        clock.now += 1
+    print(f"{tool}: {(await used(site, clock, database) - before) / CALLS:.0f} bytes a call")
+
+
+async def call(site: Deputize, page: Page, tool: str, number: int, needs_approval: bool) -> None:
+    """Make one call and, where it needs an approval, give that, redeem it, and report what became of it."""
+    arguments: dict[str, Json] = {"amount": number, "name": "Ada Lovelace"} if needs_approval else {}
+    answer = await page.call(tool, arguments)
+    if needs_approval:
+        answer = await page.confirm(f"/calls/{answer.json()['call_id']}")
+    assert answer.status_code == 200, answer.text
+    authority, api = site.authority, Executes.API
+    token = authority.read_call_token(answer.json()["call_token"], now := authority.now())
+    if needs_approval:
+        await site.store.transact(
+            lambda tx: redemptions.redeem(tx, token, token.args_s256, api, authority.policy, now, None)
+        )
+        await site.store.transact(
+            lambda tx: redemptions.report(tx, token.call_id, State.SUCCEEDED, api, now, None)
+        )
+
+
+async def used(site: Deputize, clock: Clock, database: Path) -> int:
+    """Sweep, some time later, and count the bytes of all pages that hold something."""
+    clock.now += 2 * KEPT_AFTER
+    await site.sweep(int(clock.now))
+    with closing(sqlite3.connect(database)) as connection:
+        (pages,), (free,), (size,) = (
+            connection.execute(f"PRAGMA {name}").fetchone()
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((pages - free) * size)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
