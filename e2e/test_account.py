@@ -142,6 +142,29 @@ def test_the_page_shows_what_the_agent_may_do_and_takes_it_back(customer: Custom
     ]
 
 
+def test_an_agent_is_blocked_and_may_ask_again_when_the_user_says_so(customer: Customer) -> None:
+    """BLOCK-1: no key takes its place, and no dialog opens."""
+    customer.deputizes_for("get_balance")
+    tab = account(customer)
+    tab.get_by_text("Take it back and block the agent").click()
+    tab.get_by_label("For how long?").select_option("Until I end it")
+    tab.get_by_role("button", name="Block", exact=True).click()
+    tab.get_by_text("No agent may act for you now").wait_for()
+    expect(tab.get_by_role("button", name="Unblock")).to_have_count(1)
+    tab.goto(customer.bank.url)
+    assert customer.agent.call("get_balance").code == "grant_revoked"
+    for _ in range(2):
+        assert customer.agent.call("get_balance").code == "agent_blocked"
+    assert len(customer.bank.record("agent.registered", "grant.requested")) == 2  # those from before
+    tab = account(customer)
+    tab.get_by_role("button", name="Unblock").click()
+    tab.get_by_role("button", name="Unblock").wait_for(state="hidden")
+    tab.goto(customer.bank.url)
+    customer.deputizes_for("get_balance")
+    kinds = [entry["kind"] for entry in customer.bank.record("agent.blocked", "agent.unblocked")]
+    assert kinds == ["agent.blocked", "agent.unblocked"]
+
+
 def test_who_lost_every_passkey_gets_back_in_by_a_link_of_the_owners(
     customer: Customer, new_tab: Callable[..., Page]
 ) -> None:
@@ -168,13 +191,24 @@ def test_who_lost_every_passkey_gets_back_in_by_a_link_of_the_owners(
     device = Passkeys(tab).add()
     tab.goto(link)
     tab.get_by_role("button", name="Enroll a new passkey").click()
-    tab.get_by_role("button", name="Enroll a new passkey").wait_for(state="hidden")
+    tab.get_by_role("heading", name="You are back in").wait_for()
     assert len(device.passkeys()) == 1
-    tab.get_by_role("button", name="Sign in with a passkey").click()
     tab.get_by_text("Grace Hopper").wait_for()
     kinds = [entry["kind"] for entry in bank.record("recovery.issued", "credential.added")]
     assert kinds == ["recovery.issued", "credential.added"]
     assert bank.record("credential.added")[0]["basis"] == "recovery"
+
+    # What was lost: the session there has ended, and its passkey is offered for removal, not the new one.
+    old = account(customer)
+    old.get_by_role("button", name="Sign in with a passkey").wait_for()
+    tab.get_by_role("button", name="Remove the lost").click()
+    expect(tab.get_by_role("button", name="Remove the lost")).to_have_count(0)
+    tab.get_by_role("heading", name="You are back in").wait_for()
+    old.get_by_role("button", name="Sign in with a passkey").click()
+    expect(old.get_by_role("status")).to_contain_text("not known here")
+    tab.get_by_role("button", name="I have nothing else to remove").click()
+    expect(tab.get_by_role("heading", name="You are back in")).to_be_hidden()
+    expect(tab.get_by_text("added")).to_have_count(1)
 
     thief = new_tab()
     Passkeys(thief).add()

@@ -17,11 +17,11 @@ from deputize.cli import app
 from deputize.crypto.keys import KEPT, KeyRing
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import unb64u
-from deputize.protocol.credential import User
+from deputize.protocol.credential import Credential, User
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
+from deputize.protocol.ids import ClientId, CredentialId, GrantId, Jkt, UserId, make_id
 from deputize.protocol.scope import ScopeSet
-from deputize.service.ports import Tx
+from deputize.service.ports import Session, Tx
 from deputize.store.sqlite import SqliteStore
 
 T = TypeVar("T")
@@ -103,6 +103,56 @@ def test_revoking_an_agent_revokes_its_grant(store: SqliteStore) -> None:
     assert "revoked 20" in run(app, ["agents", "list"]).stdout
 
 
+def test_block_2_an_agent_is_blocked_and_let_in_again(store: SqliteStore) -> None:
+    result = run(app, ["agents", "block", AGENT, "--for", "7d"])
+    assert (result.exit_code, result.stdout) == (0, f"{AGENT} is blocked for 7d.\n")
+    (block,) = store.read(lambda tx: tx.barring(None, AGENT, int(time.time())))
+    assert block.until == block.since + 7 * 86400
+    assert kinds(store) == ["agent.blocked", "grant.revoked"]
+    assert "blocked until 20" in run(app, ["agents", "list"]).stdout
+    result = run(app, ["agents", "unblock", AGENT])
+    assert (result.exit_code, result.stdout) == (0, f"{AGENT} may ask again.\n")
+    assert "active" in run(app, ["agents", "list"]).stdout
+    assert kinds(store)[-1] == "agent.unblocked"
+    assert run(app, ["agents", "block", "https://agent.example/agent.json"]).exit_code == 0
+
+
+def test_block_3_a_user_is_blocked_and_let_in_again(store: SqliteStore) -> None:
+    transact(store, lambda tx: tx.add_session(Session(b"s" * 32, USER, BORN, BORN + 10**10)))
+    result = run(app, ["users", "block", USER])
+    assert (result.exit_code, result.stdout) == (0, f"{USER} is blocked until that is ended.\n")
+    assert store.read(lambda tx: tx.session(b"s" * 32)) is None
+    assert kinds(store) == ["user.blocked", "grant.revoked"]
+    assert "blocked" in run(app, ["users", "list"]).stdout
+    result = run(app, ["users", "unblock", USER])
+    assert (result.exit_code, result.stdout) == (0, f"{USER} may sign in again.\n")
+    assert "blocked" not in run(app, ["users", "list"]).stdout
+
+
+@pytest.mark.parametrize("lasting", ["1s", "x", "99999d", "-5"])
+def test_a_time_that_cannot_be_is_said_in_one_line(store: SqliteStore, lasting: str) -> None:
+    result = run(app, ["users", "block", USER, f"--for={lasting}"])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert result.stderr.startswith(f"deputize: --for {lasting}: ")
+    assert kinds(store) == []
+
+
+def test_cred_5_the_owner_removes_any_passkey_the_last_one_too(store: SqliteStore) -> None:
+    passkeys = [CredentialId("-" + "A" * 21), CredentialId("B" * 22)]
+    for each in passkeys:
+        credential = Credential(each, USER, b"key", 0, frozenset({"usb"}), f"Key {each[0]}", BORN, True)
+        transact(store, lambda tx, credential=credential: tx.add_credential(credential))  # type: ignore[misc]
+    listed = run(app, ["credentials", "list", USER]).stdout.splitlines()[1:]
+    assert [each in row for each, row in zip(passkeys, listed, strict=True)] == [True, True]
+    for each in passkeys:
+        result = run(app, ["credentials", "remove", each])
+        assert (result.exit_code, result.stdout) == (0, f"{each} is removed.\n")
+    assert store.read(lambda tx: tx.credentials(USER)) == []
+    assert kinds(store) == ["credential.removed"] * 2
+    last = json.loads(store.read(lambda tx: tx.entries(1, 1))[0].leaf)
+    assert (last["by"], last["sub"], last["credential_id"]) == ("owner", USER, passkeys[1])
+
+
 def test_rotating_makes_another_key_sign_and_keeps_the_one_before(tmp_path: Path) -> None:
     ring = KeyRing.open(tmp_path / "keys.json")
     (first,) = ring.list()
@@ -144,6 +194,10 @@ def test_broken_keys_are_said_in_one_line(tmp_path: Path) -> None:
         (["grants", "revoke", "grt_x"], "There is no such grant"),
         (["agents", "revoke", "agt_x"], "There is no such agent"),
         (["users", "recover", "usr_x"], "There is no such user"),
+        (["users", "block", "usr_x"], "There is no such user"),
+        (["users", "unblock", USER], "Nobody is blocked there"),
+        (["agents", "unblock", AGENT], "Nobody is blocked there"),
+        (["credentials", "remove", "-x"], "There is no such passkey"),
     ],
 )
 def test_what_is_not_there_is_said_in_one_line(store: SqliteStore, command: list[str], message: str) -> None:

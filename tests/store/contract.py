@@ -874,7 +874,7 @@ class StoreContract:
             assert wait == (0 if taken < most else ends_at - now)
             taken += wait == 0
             if ahead == 1 and taken == most:
-                assert store.read(lambda tx, now=now: tx.spent(name, rate, now)) in (0, ends_at - now)
+                assert store.read(methodcaller("spent", name, rate, now)) in (0, ends_at - now)
 
     def test_quota_1_quotas_are_counted_each_by_itself(self, store: Store) -> None:
         rate = Rate(1, 60)
@@ -883,7 +883,7 @@ class StoreContract:
             0,
             60,
         ]
-        assert [store.read(lambda tx, name=name: tx.spent(name, rate, NOW)) for name in "abc"] == [60, 60, 0]
+        assert [store.read(methodcaller("spent", name, rate, NOW)) for name in "abc"] == [60, 60, 0]
         assert store.read(lambda tx: tx.spent("a", rate, NOW + 60)) == 0
 
     def test_what_was_taken_ahead_and_rolled_back_is_not_given(self, store: Store) -> None:

@@ -12,7 +12,7 @@ from deputize.app import Deputize, SiteUser
 from deputize.protocol.canonical import b64u, unb64u
 from deputize.protocol.ids import UserId
 from deputize.protocol.policy import Policy
-from deputize.service import credentials
+from deputize.service import blocks, credentials
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 from deputize.web.authority import digest
@@ -243,16 +243,61 @@ class TestRecovery:
         assert refusal is None
         return b64u(secret)
 
-    async def recover(self, bank: Bank, secret: str) -> httpx2.Response:
-        page = bank.page()
+    async def recover(self, bank: Bank, secret: str, page: Page | None = None) -> httpx2.Response:
+        page = page or bank.page()
         begun = await page.send("POST", "/credentials", {"recovery": secret}, page=False)
         if begun.status_code != 200:
             return begun
         response = page.authenticator.create(begun.json()["creationOptions"])
         path = f"/credentials/{begun.json()['challengeId']}"
         answer = await page.send("POST", path, {"response": response}, page=False)
+        assert answer.status_code != 200 or (await page.configure())["user"] is not None
         assert answer.status_code != 200 or (await page.sign_in()).status_code == 200
         return answer
+
+    async def test_signs_in_here_and_nowhere_else(self, bank: Bank, grace: Page) -> None:  # CRED-5
+        """Whoever has what was lost has a session, too."""
+        eve, new = bank.page(), bank.page()
+        await eve.sign_up("Eve")
+        secret = await self.issue(bank, str(grace.tokens["sub"]))
+        answer = await self.recover(bank, secret, new)
+        told = answer.json()
+        assert told == {"credential_id": told["credential_id"], "state": "active", "recovered": True}
+        assert (await new.configure())["user"]["id"] == grace.tokens["sub"]
+        assert (await grace.configure())["user"] is None
+        assert (await eve.configure())["user"]["name"] == "Eve"
+        page = (await new.http.get(f"{ISSUER}/account")).text
+        assert "You are back in" in page
+        assert page.count('aria-label="Remove the lost') == 2
+        user_id = UserId(grace.tokens["sub"])
+        lost, _ = [
+            each.credential_id for each in bank.deputize.store.read(lambda tx: tx.credentials(user_id))
+        ]
+        assert (await new.send("DELETE", f"/credentials/{lost}", page=False)).status_code == 204
+
+    async def test_takes_the_place_of_who_was_signed_in_here(self, bank: Bank, grace: Page) -> None:
+        eve = bank.page()
+        await eve.sign_up("Eve")
+        copied = dict(eve.http.cookies)
+        secret = await self.issue(bank, str(grace.tokens["sub"]))
+        eve.authenticator = SoftAuthenticator(ORIGIN)
+        assert (await self.recover(bank, secret, eve)).status_code == 200
+        assert (await eve.configure())["user"]["id"] == grace.tokens["sub"]
+        old = httpx2.AsyncClient(transport=eve.http._transport, cookies=copied)
+        assert (await old.get(f"{ISSUER}/tools")).json()["user"] is None
+
+    async def test_does_not_let_in_whom_the_owner_keeps_out(self, bank: Bank, grace: Page) -> None:  # BLOCK-3
+        user_id, now = UserId(grace.tokens["sub"]), int(bank.clock())
+        secret = await self.issue(bank, user_id)
+        page = bank.page()
+        begun = (await page.send("POST", "/credentials", {"recovery": secret}, page=False)).json()
+        await bank.deputize.store.transact(lambda tx: blocks.block_user(tx, user_id, None, now))
+        response = page.authenticator.create(begun["creationOptions"])
+        path = f"/credentials/{begun['challengeId']}"
+        answer = await page.send("POST", path, {"response": response}, page=False)
+        assert answer.json()["code"] == "user_blocked"
+        assert (await page.configure())["user"] is None
+        assert (await self.recover(bank, secret)).json()["code"] == "enrollment_not_allowed"
 
     async def test_enrolls_one_credential_once(self, bank: Bank, grace: Page) -> None:  # CRED-5
         secret = await self.issue(bank, str(grace.tokens["sub"]))

@@ -206,7 +206,11 @@ async def call_tools(bank: Bank, page: Page) -> None:
     await page.send("POST", f"/calls/{noted['call_id']}/redemption", {"call_token": noted["call_token"]})
     other = (await page.call("transfer_money", {"amount": 2, "name": "Bob"})).json()
     await page.send("POST", f"/calls/{other['call_id']}/denial", {"reason": "declined"})
-    await page.send("DELETE", f"/grants/{page.tokens['grant_id']}", page=False)
+    grant = f"/grants/{page.tokens['grant_id']}"
+    await page.send("DELETE", grant, page=False)
+    await page.send("POST", f"{grant}/block", {"seconds": 60}, page=False)
+    await page.send("POST", f"{grant}/block", {}, page=False)
+    await page.send("DELETE", f"{grant}/block", {}, page=False)
 
 
 async def deputize_agents(page: Page, helper: Client, errand: Client) -> None:
