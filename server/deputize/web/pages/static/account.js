@@ -133,14 +133,21 @@ async function decide(answer) {
   say(answer === 'allow' ? 'Done. The agent may go on; you can close this page.' : 'The agent was told no. You can close this page.');
 }
 
-/** Say what has happened to who has come back, and offer to remove what was lost (CRED-5). @param {string} added */
+/**
+ * Say what has happened to who has come back, and offer to remove what was lost: every passkey but the new one (CRED-5).
+ *
+ * @param {string} added
+ */
 function welcomeBack(added) {
   const section = document.getElementById('recovered');
   if (!section) return;
   section.hidden = false;
-  section.querySelector(`[data-remove="${CSS.escape(added)}"]`)?.closest('li')?.remove();
-  const list = section.querySelector('ul');
-  if (list) list.hidden = list.childElementCount === 0;
+  for (const button of document.querySelectorAll('[data-remove]')) {
+    if (/** @type {HTMLElement} */ (button).dataset.remove === added) continue;
+    const lost = /** @type {HTMLElement} */ (button.closest('li')?.cloneNode(true));
+    lost.querySelector('button')?.setAttribute('aria-label', `Remove the lost ${lost.querySelector('span')?.firstChild?.textContent}`);
+    section.querySelector('ul')?.append(lost);
+  }
 }
 
 const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
