@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from os import getpid
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from .crypto.webauthn import Ceremonies
 from .guard import Guard, Unguarded
 from .guard.start import Threshold, start, survey
 from .protocol.credential import User
-from .protocol.errors import Refused
+from .protocol.errors import Code, Refusal, Refused
 from .protocol.policy import Policy, Site
 from .service import calls
 from .service.ports import Reader
@@ -40,14 +41,18 @@ from .web.in_process import InProcess, Schemas
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.operations import Log
-from .web.problems import not_routed
+from .web.problems import not_routed, refusal_response
 
 __all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
 
 SWEEP_EVERY = 5.0  # seconds between sweeps of what has expired
 KEPT_AFTER = 600  # seconds that expired rows still answer `expired` rather than `unknown`
 CHECKPOINT_EVERY = 60  # seconds between checkpoints of a record that grew
-
+_FORKED = Refusal(
+    Code.RECORD_UNAVAILABLE,
+    "This process was forked off another after that one had opened its authority: neither the database nor what writes "
+    "to it can be shared. Let each process open its own: start gunicorn without --preload.",
+)
 
 H = TypeVar("H", bound=Handler)
 
@@ -81,6 +86,7 @@ class Deputize:
         new_record: bool = False,
     ) -> None:
         """Open the store and the keys."""
+        self._pid = getpid()
         self._clock = clock = Clock(clock)
         self._told: dict[str, bool] = {}
         self._followed: Followed | None = None
@@ -133,7 +139,12 @@ class Deputize:
         return self._current().policy
 
     def _current(self) -> Authority:
-        """Return the authority under the policy that is in force now, after a look at its file (POLICY-1)."""
+        """Return the authority under the policy that is in force now, after a look at its file (POLICY-1).
+
+        Refused(record_unavailable) in a process that was forked off the one that opened it.
+        """
+        if getpid() != self._pid:
+            raise Refused.of(_FORKED)
         followed, before = self._followed, self._authority
         if followed is not None and followed.changed():
             self._authority = replace(before, policy=followed.policy, fault=followed.fault)
@@ -235,6 +246,10 @@ class Deputize:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""
+        if getpid() != self._pid:
+            self.log.refused(Request(scope), _FORKED)
+            await refusal_response(_FORKED)(scope, receive, send)
+            return
         if not self._started:
             self.start(scope.get("router"))
         if self._housekeeping is None:
@@ -277,10 +292,12 @@ class Deputize:
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """Serve as the lifespan of the app that mounts this one, or as part of it.
+        """Serve as the lifespan of the app that mounts this one, or as part of it; RuntimeError after a fork.
 
         Unguarded, so that nothing starts, if that app would run anything without a guard (GUARD-8).
         """
+        if getpid() != self._pid:
+            raise RuntimeError(_FORKED.detail)
         if app is not None:
             self.start(app)
         try:
@@ -323,6 +340,7 @@ def build(
     policy: Policy | Path | str,
     data: Path | str = "var",
     clock: Callable[[], float] = time.time,
+    log: Log | None = None,
     *,
     new_keys: bool = False,
     new_record: bool = False,
@@ -331,7 +349,7 @@ def build(
 
     Who comes to the root, or to the issuer itself, is led to the page of the account.
     """
-    deputize = Deputize(policy, data, clock=clock, new_keys=new_keys, new_record=new_record)
+    deputize = Deputize(policy, data, clock=clock, log=log, new_keys=new_keys, new_record=new_record)
     deputize._alone = True
     issuer = deputize.policy.site.issuer
     path = "/" + "/".join(issuer.split("/")[3:])

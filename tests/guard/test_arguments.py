@@ -1,12 +1,16 @@
 """What counts as the arguments of a request (GUARD-2), and what must not get past them."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 from tests.ill_formed import inside
 
+from deputize.guard import arguments
 from deputize.guard.arguments import MAX_BODY, from_query
 from deputize.protocol.canonical import Json
 from deputize.protocol.errors import Code, Refused
@@ -231,3 +235,31 @@ def test_the_arguments_of_a_call_are_what_the_handler_should_use(site: Site) -> 
     token = site.authority.call("transfer_money", arguments)
     assert site.send(token, json=arguments).status_code == 200
     assert site.ran[0][1] == arguments
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("before", [[], [b"{"]])
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, before: list[bytes]
+) -> None:  # JSON-4
+    coming = iter(before)
+
+    async def receive() -> Message:
+        if (chunk := next(coming, None)) is None:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": chunk, "more_body": True}
+
+    monkeypatch.setattr(arguments, "MAX_DELAY", 0.05)
+    with pytest.raises(Refused) as refused:
+        await arguments.read_body(Request({"type": "http", "headers": []}, receive))
+    assert refused.value.refusal.code is Code.REQUEST_TIMEOUT
+
+
+@pytest.mark.anyio
+async def test_whoever_goes_away_is_refused_and_breaks_nothing() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Refused) as refused:
+        await arguments.read_body(Request({"type": "http", "headers": []}, receive))
+    assert refused.value.refusal.code is Code.INVALID_REQUEST

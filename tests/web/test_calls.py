@@ -13,6 +13,7 @@ from deputize.crypto import jwt
 from deputize.protocol.canonical import Json, args_s256
 from deputize.protocol.errors import Code, Refused
 from deputize.testing.page import Page
+from deputize.web import ask
 
 pytestmark = pytest.mark.anyio
 
@@ -392,8 +393,32 @@ async def test_waiting_with_the_body_stops_no_clock(bank: Bank, grace: Page) -> 
 
     headers = {**_authorized(grace), "content-type": "application/json", "origin": ORIGIN}
     answer = await grace.http.post(f"{ISSUER}/calls", content=late(_body("note")), headers=headers)
-    assert verdict(answer) == (400, "invalid_request")
+    assert verdict(answer) == (408, "request_timeout")
     assert bank.last()["kind"] == "grant.active"
+
+
+@pytest.mark.parametrize("before", [[], [b"{"], [b"{", b'"tool"']])
+@pytest.mark.parametrize("path", ["/calls", "/mcp", "/token", "/account/sign-in"])
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch, path: str, before: list[bytes]
+) -> None:  # JSON-4
+    """The clock runs while nothing arrives."""
+
+    async def stuck() -> AsyncIterator[bytes]:
+        for chunk in before:
+            yield chunk
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ask, "MAX_DELAY", 0.05)
+    form = path == "/token"
+    media_type = "application/x-www-form-urlencoded" if form else "application/json"
+    headers = {**_authorized(grace), "content-type": media_type, "origin": ORIGIN}
+    async with bank.client() as http:
+        answer = await http.post(ISSUER + path, content=stuck(), headers=headers)
+    said = answer.json()
+    code = said["error"] if form else said["error"]["data"]["code"] if path == "/mcp" else said["code"]
+    assert code == "request_timeout"
+    assert answer.status_code == (400 if form else 408)
 
 
 async def test_what_nobody_asks_for_expires_all_the_same(bank: Bank, grace: Page) -> None:  # CALL-4

@@ -1,7 +1,9 @@
 """Commands that run something: the authority alone, and the demo."""
 
 import gc
+import logging
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,8 @@ from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.policy import PolicyPath, read_policy
 
 _VAR = Path("var")
+_MOST = 8192  # files, half of them connections: more than one process can answer
+_FEWEST = 16
 
 
 def serve(
@@ -34,10 +38,11 @@ def serve(
     policy's issuer is the URL under which the authority is reached.
     """
     settings = read_policy(policy)
-    import uvicorn  # the other commands start without a web server
-
+    # The other commands start without a web server.
     from deputize.app import LostData, build
+    from deputize.cli.serving import Limits, ToLog, server
     from deputize.web.addresses import is_loopback
+    from deputize.web.operations import Log
 
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -52,23 +57,37 @@ def serve(
             "others in. Use --host 127.0.0.1, or take single_user out.",
             UNUSABLE,
         )
+    log = Log()
     try:
-        app = build(policy, data, new_keys=new_keys, new_record=new_record)
+        app = build(policy, data, log=log, new_keys=new_keys, new_record=new_record)
     except LostData as lost:
         listener.close()
         fail(str(lost), UNUSABLE)
-    config = uvicorn.Config(
-        app,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        log_config=None,  # the authority writes log lines of its own
-    )
+    logging.getLogger().addHandler(ToLog(log))
+    most = max(_FEWEST, _open_files() // 2)
+    running = server(app, Limits(most))
     # What is there at the start stays: the collector need not look at it again (DESIGN §9).
     gc.collect()
     gc.freeze()
-    typer.echo(f"{settings.site.issuer} answers on {host} port {listener.getsockname()[1]}.", err=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(OSError):  # nobody has to listen
+        typer.echo(f"{settings.site.issuer} answers on {host} port {listener.getsockname()[1]}.", err=True)
+    running.run(sockets=[listener])
+
+
+def _open_files() -> int:
+    """Return how many files this process may have open, after asking for as many as it may ask for."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return _FEWEST
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = min(_MOST, hard) if hard != resource.RLIM_INFINITY else _MOST
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return most
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return soft
 
 
 def demo(

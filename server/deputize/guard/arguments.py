@@ -1,9 +1,10 @@
 """What counts as the arguments of a request: its JSON body, or for GET its query (GUARD-2)."""
 
+from asyncio import timeout
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ..protocol.canonical import Json, JsonError, parse
 from ..protocol.errors import Code, Refused
@@ -12,19 +13,32 @@ from ..protocol.tool import Schema
 MAX_BODY = 64 * 1024
 """How many bytes a body may have (JSON-3)."""
 
+MAX_DELAY = 30
+"""How many seconds it may take to come (JSON-4)."""
+
 _NAMED = "Name the arguments of this endpoint with `args=`."
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3)."""
+    """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
+
+    Refused(request_timeout) for one that is not there after 30 s (JSON-4), Refused(invalid_request) for one whose
+    sender went away.
+    """
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+        async with timeout(MAX_DELAY):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
     except RuntimeError as error:  # Starlette's word for a body that is gone: FastAPI has made a form of it
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json.") from error
+    except TimeoutError as error:
+        detail = "The body took too long. Send the request again."
+        raise Refused(Code.REQUEST_TIMEOUT, detail) from error
+    except ClientDisconnect as error:
+        raise Refused(Code.INVALID_REQUEST, "The connection ended before the body was there.") from error
     return bytes(body)
 
 

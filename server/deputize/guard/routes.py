@@ -15,8 +15,8 @@ _SHOWN = 5
 class Handled:
     """A route that ends in a handler. `path` is as declared, mounts included; `methods` None: whatever comes.
 
-    `has_parameters` tells of its path, and of a host before it. `bindable` is the route whose `handle` the router calls,
-    None if it makes another one of it.
+    `has_parameters` tells of its path, and of a host before it. `bindable` is the route whose `handle` the router
+    calls, None if it makes another one of it.
     """
 
     path: str

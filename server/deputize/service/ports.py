@@ -347,8 +347,8 @@ class Tx(Reader, Protocol):
         """Keep a signed checkpoint."""
 
     def sweep(self, now: int) -> int:
-        """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks and requests for consent that expired by
-        then; return how many. Proofs of that time are refused from now on, whatever the clock says (CLOCK-1)."""
+        """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks and requests for consent that expired
+        by then; return how many. Proofs of that time are refused from now on, whatever the clock says (CLOCK-1)."""
 
 
 @dataclass(frozen=True, slots=True)

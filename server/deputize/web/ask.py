@@ -1,10 +1,11 @@
 """One request, as an endpoint sees it: body, proofs, session; each read once, strictly, or refused."""
 
+from asyncio import timeout
 from collections.abc import Callable, Mapping
 from inspect import isawaitable
 
 from starlette._utils import get_route_path
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ..crypto import dpop
 from ..protocol.agent import Assurance
@@ -44,17 +45,23 @@ class Ask:
     async def bytes(self) -> bytes:
         """Return the body, and keep it; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
 
-        One that came so slowly that `now` is of the past is Refused(invalid_request) (JSON-4), and so is one that the
-        policy changed before it was there (POLICY-1).
+        One that came so slowly that `now` is of the past is Refused(request_timeout) (JSON-4), and one that the policy
+        changed before it was there, or whose sender went away, is Refused(invalid_request) (POLICY-1).
         """
         body = bytearray()
-        async for chunk in self.request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+        try:
+            async with timeout(MAX_DELAY):
+                async for chunk in self.request.stream():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+        except TimeoutError as error:
+            raise _too_slow() from error
+        except ClientDisconnect as error:
+            raise Refused(Code.INVALID_REQUEST, "The connection ended before the body was there.") from error
         now = self.authority.now()
-        if now - self.now > MAX_DELAY:  # JSON-4
-            raise Refused(Code.INVALID_REQUEST, "The body took too long. Send the request again.")
+        if now - self.now > MAX_DELAY:  # JSON-4, where our own clock stood still meanwhile
+            raise _too_slow()
         if now != self.now and self._current().policy is not self.authority.policy:  # POLICY-1
             raise Refused(Code.INVALID_REQUEST, "The site's policy has just changed. Send the request again.")
         self.body = bytes(body)
@@ -238,3 +245,7 @@ def _found(reader: Reader, external_id: str, now: int) -> tuple[User | None, Ref
     """Find a user of the site's own login, and why he is kept out if he is (BLOCK-3)."""
     user = reader.user_by_external_id(external_id)
     return user, barred(reader, user.user_id, None, now) if user is not None else None
+
+
+def _too_slow() -> Refused:
+    return Refused(Code.REQUEST_TIMEOUT, "The body took too long. Send the request again.")
