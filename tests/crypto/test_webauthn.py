@@ -525,6 +525,43 @@ def test_a_bare_point_in_place_of_a_key_is_refused() -> None:
     refused_registration(Bare().create())
 
 
+PADDING: list[dict[Any, Any]] = [
+    {2: b"x" * 40_000},  # kid
+    {4: [2]},  # key_ops
+    {5: b""},  # Base IV
+    {-4: bytes(32)},  # the private part
+    {-70000: "x" * 40_000},
+    {"x": None},
+]
+
+
+@pytest.mark.parametrize("padding", PADDING, ids=lambda padding: str([*padding]))
+@pytest.mark.parametrize("authenticator", [ES256, ED25519, RS256], ids=["ES256", "EdDSA", "RS256"])
+def test_a_key_with_more_than_it_needs_is_refused(
+    authenticator: Authenticator, padding: dict[Any, Any]
+) -> None:  # WebAuthn L3 §6.5.1
+    cose = {**authenticator.cose(), **padding}
+    padded = replace(authenticator)
+    padded.cose = lambda: cose  # type: ignore[method-assign]
+    refused_registration(padded.create())
+
+
+@pytest.mark.parametrize("authenticator", [ES256, ED25519, RS256], ids=["ES256", "EdDSA", "RS256"])
+def test_a_key_is_kept_as_short_as_it_can_be(authenticator: Authenticator) -> None:
+    """However its members are ordered and its numbers are written: what a stranger sends is stored."""
+    good = authenticator.cose()
+    longer = {
+        label: bytes(20_000) + value if label == -1 and good[1] == 3 else value
+        for label, value in good.items()
+    }
+    for cose in (dict(reversed(good.items())), longer):
+        spelled = replace(authenticator)
+        spelled.cose = lambda cose=cose: cose  # type: ignore[method-assign, misc]
+        registration = CEREMONIES.registration(spelled.create(), CHALLENGE)
+        assert registration.public_key == cbor2.dumps(good, canonical=True)
+        assert len(registration.public_key) < 600
+
+
 EMBEDDED = {"none-es256-crossOrigin", "none-es256-topOrigin"}
 
 

@@ -8,7 +8,7 @@ spelled as it would be written anew.
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeGuard, cast
 from urllib.parse import urlsplit
 
@@ -30,8 +30,11 @@ WINDOW = 30
 LIFETIME = 60
 """Seconds that `expires` may lie after `created`."""
 
-MAX_FIELD = 4096
+MAX_FIELD = 2048
 """How many characters a field that is read here may have."""
+
+MAX_COVERED = 16
+"""How many components a signature may cover; nothing needs more, and each is looked up before its key is known."""
 
 _MARGIN = 60  # seconds between the check and the commit of its nonce; far more than any commit takes
 _MEMBER = re.compile(r'(?:%"[^"]*+"|"(?:\\.|[^"\\])*+"|[^",])++')  # up to a comma that is in no string
@@ -48,13 +51,14 @@ class Request:
     """A request as it came.
 
     `url` is what it is for, by configuration: the Host header is the proxy's. `fields` returns the lines of a
-    field by its name, in any case.
+    field by its name in lower case; it is asked for each covered component, and has to be quick.
     """
 
     method: str
     url: str
     fields: Callable[[str], Sequence[str]]
     body: bytes
+    _read: dict[str, Mapping[str, _Item]] = field(default_factory=dict, init=False)  # each dictionary once
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def read(request: Request, now: int) -> Signed | None:
     4. `nonce` is 1 to 128 characters.
     5. Covered are `@method`, `content-digest`, one member of `signature-agent`, the target (`@target-uri`, or
        `@authority` and `@path`), and `dpop` if it is there: whoever holds back a request cannot change in it
-       who asks, for what, where, or for which key. More fields may be; each one once, whole.
+       who asks, for what, where, or for which key. More fields may be; each one once, whole, and 16 in all.
     6. `Content-Digest` has the SHA-256 or SHA-512 of the body, and no wrong one (RFC 9530 §2).
     """
     found = [name for name, member in _dictionary(request, "signature-input").items() if _tagged(member)]
@@ -103,6 +107,8 @@ def read(request: Request, now: int) -> Signed | None:
     nonce = str(parameters["nonce"])
     if _NONCE.fullmatch(nonce) is None:  # 4
         raise _refused("its nonce has to be 1 to 128 characters")
+    if len(components) > MAX_COVERED:  # 5
+        raise _refused(f"it covers more than {MAX_COVERED} components")
     names = [name for name, _ in components]
     needed = {"@method", "content-digest", "signature-agent"} | (
         {"dpop"} if request.fields("dpop") else set()
@@ -155,16 +161,19 @@ def _is_by(key: Key, signed: Signed) -> bool:
     return True
 
 
-def _dictionary(request: Request, field: str) -> Mapping[str, _Item]:
+def _dictionary(request: Request, name: str) -> Mapping[str, _Item]:
     """Read a field that is a dictionary, each of its members once; it is empty if there is none."""
-    text = _value(request, field)
+    if name in request._read:
+        return request._read[name]
+    text = _value(request, name)
     if len(text) > MAX_FIELD:
-        raise _refused(f"{field} has more than {MAX_FIELD} characters")
+        raise _refused(f"{name} has more than {MAX_FIELD} characters")
     try:
         parsed = http_sf.parse(text.encode("ascii"), tltype="dictionary", on_duplicate_key=_twice)
     except ValueError as error:
-        raise _refused(f"{field} is not the dictionary of RFC 9651 that it should be") from error
-    return cast(Mapping[str, _Item], parsed)
+        raise _refused(f"{name} is not the dictionary of RFC 9651 that it should be") from error
+    request._read[name] = cast(Mapping[str, _Item], parsed)
+    return request._read[name]
 
 
 def _twice(key: str, context: str) -> None:

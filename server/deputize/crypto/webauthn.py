@@ -130,14 +130,14 @@ class Ceremonies:
             credential_id = b64u(verified.credential_id)
             if credential_id != response["id"] or len(verified.credential_id) > _MAX_CREDENTIAL_ID:
                 raise ValueError("credential id")
-            _public_key(verified.credential_public_key)
+            public_key = _canonical(verified.credential_public_key)
         except Exception as error:  # as above
             raise Refused(
                 Code.VERIFICATION_FAILED, "The new passkey could not be verified. Try again."
             ) from error
         return Registration(
             CredentialId(credential_id),
-            verified.credential_public_key,
+            public_key,
             verified.sign_count,
             known_transports(inner.get("transports")),
         )
@@ -251,12 +251,35 @@ def _authenticator_data(raw: bytes) -> AuthenticatorData:
     return parsed
 
 
-@lru_cache(maxsize=4096)
-def _public_key(cose: bytes) -> tuple[_PublicKey, COSEAlgorithmIdentifier]:
-    """Read a COSE key (RFC 9052 §7); ValueError unless it is of the kind that its algorithm needs.
+def _canonical(cose: bytes) -> bytes:
+    """Write a COSE key anew, as short as it can be; ValueError for one with more than it needs.
 
-    Kept, since reading it takes as long as all else but the signature.
+    "The COSE_Key-encoded credential public key MUST contain the alg parameter and MUST NOT contain any other OPTIONAL
+    parameters" (WebAuthn L3 §6.5.1). It is stored: a stranger could pad it with whatever there is room for.
     """
+    key, said = _read_key(cose)
+    algorithm = int(said)
+    members: dict[int, int | bytes]
+    match key:
+        case EllipticCurvePublicKey():
+            point = key.public_numbers()
+            members = {1: 2, 3: algorithm, -1: 1, -2: point.x.to_bytes(32), -3: point.y.to_bytes(32)}
+        case Ed25519PublicKey():
+            members = {1: 1, 3: algorithm, -1: 6, -2: key.public_bytes_raw()}
+        case _:
+            numbers = key.public_numbers()
+            members = {1: 3, 3: algorithm, -1: _shortest(numbers.n), -2: _shortest(numbers.e)}
+    if parse_cbor(cose).keys() != members.keys():
+        raise ValueError("a public key with other members")
+    return encode_cbor(members)
+
+
+def _shortest(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8)
+
+
+def _read_key(cose: bytes) -> tuple[_PublicKey, COSEAlgorithmIdentifier]:
+    """Read a COSE key (RFC 9052 §7); ValueError unless it is of the kind that its algorithm needs."""
     decoded = decode_credential_public_key(cose)
     key = decoded_public_key_to_cryptography(decoded)
     match key, decoded.alg:
@@ -271,6 +294,10 @@ def _public_key(cose: bytes) -> tuple[_PublicKey, COSEAlgorithmIdentifier]:
         case _:
             raise ValueError("public key")
     return key, COSEAlgorithmIdentifier(decoded.alg)
+
+
+# Reading a key takes as long as all else but the signature. Only what is enrolled is kept, in its short form.
+_public_key = lru_cache(maxsize=4096)(_read_key)
 
 
 def _descriptor(credential: Credential) -> dict[str, Json]:

@@ -172,8 +172,11 @@ def _signature(ask: Ask, form: Form) -> Signed | None:
     """
     headers, query = ask.request.headers, ask.request.url.query
     url = ask.url + (f"?{query}" if query else "")
+    lines: dict[str, list[str]] = {}  # looked through once, however many components are covered
+    for name, value in headers.items():
+        lines.setdefault(name, []).append(value)
     signed = http_signature.read(
-        http_signature.Request(ask.request.method, url, headers.getlist, ask.body), ask.now
+        http_signature.Request(ask.request.method, url, lambda name: lines.get(name, []), ask.body), ask.now
     )
     if signed is None:
         return None
