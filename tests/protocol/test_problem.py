@@ -37,7 +37,8 @@ def test_401_says_how_to_authenticate(code: Code) -> None:
     """ERR-2"""
     header = www_authenticate(Refusal(code, ""))
     if STATUS[code] == 401:
-        assert header == f'DPoP error="{code.value}", algs="ES256"'
+        error = "" if code is Code.LOGIN_REQUIRED else f'error="{code.value}", '
+        assert header == f'DPoP {error}algs="ES256"'
     else:
         assert (header is not None) == (code is Code.INSUFFICIENT_SCOPE)
 

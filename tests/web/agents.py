@@ -147,14 +147,14 @@ class Client:
         }
         return await self.post("/par", {**form, **changed}, proof=proof, by=by)
 
-    async def page_url(self, scope: str = ALL, details: Any = None, **changed: Any) -> str:
+    async def page_url(self, scope: str | None = ALL, details: Any = None, **changed: Any) -> str:
         """Push a request, and return the URL to which the user would be sent."""
         pushed = await self.par(scope, details, **changed)
         assert pushed.status_code == 201, pushed.text
         query = urlencode({"client_id": self.client_id, "request_uri": pushed.json()["request_uri"]})
         return f"{self.bank.issuer}/authorize?{query}"
 
-    async def asks(self, page: Page, scope: str = ALL, details: Any = None) -> dict[str, str]:
+    async def asks(self, page: Page, scope: str | None = ALL, details: Any = None) -> dict[str, str]:
         """Ask this user, who agrees; return what the redirect brings."""
         answer = await page.authorize(await self.page_url(scope, details))
         assert answer.status_code == 200, answer.text

@@ -97,7 +97,7 @@ class App:
         """Send the user's browser there."""
         return await page.http.get(self.url(scope, **changed))
 
-    async def asks(self, page: Page, scope: str = READ, **changed: Any) -> dict[str, str]:
+    async def asks(self, page: Page, scope: str | None = READ, **changed: Any) -> dict[str, str]:
         """Ask this user, who agrees; return what the redirect brings."""
         there = await self.arrives(page, scope, **changed)
         assert there.status_code == 303, there.text
@@ -133,7 +133,7 @@ class App:
         form = {"grant_type": "refresh_token", "refresh_token": self.tokens.get("refresh_token")}
         return await self.post("/token", {**form, "resource": self.mcp, **changed}, headers)
 
-    async def deputized(self, page: Page, scope: str = READ, **changed: Any) -> "App":
+    async def deputized(self, page: Page, scope: str | None = READ, **changed: Any) -> "App":
         """Get a delegation of this user."""
         answer = await self.collect((await self.asks(page, scope, **changed))["code"])
         assert answer.status_code == 200, answer.text

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ class TestAsking:
             ({"code_challenge_method": None}, "invalid_request"),
             ({"code_challenge_method": "plain"}, "invalid_request"),
             ({"dpop_jkt": "x" * 43}, "invalid_request"),
-            ({"scope": None}, "invalid_scope"),
+            ({"scope": ""}, "invalid_scope"),
             ({"scope": "no:such"}, "invalid_scope"),
             (
                 {"scope": "account:read account:admin"},
@@ -116,8 +117,16 @@ class TestAsking:
     ) -> None:
         before = len(bank.entries())
         where, said = taken_back(await app.arrives(ada, **changed))
+        described = said.pop("error_description")
         assert (where, said) == (LOOPBACK, {"error": code, "state": "st&=ate", "iss": bank.issuer})
+        assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{10,}", described)  # RFC 6749 §4.1.2.1
         assert len(bank.entries()) == before
+
+    async def test_who_does_not_say_for_what_asks_for_what_does_not_write(
+        self, bank: Bank, ada: Page, app: App
+    ) -> None:  # OAUTH-16
+        await app.deputized(ada, None)
+        assert app.tokens["scope"] == "account:read"
 
     @pytest.mark.parametrize(
         "changed",
@@ -188,7 +197,8 @@ class TestAsking:
     async def test_a_no_goes_there_too(self, bank: Bank, ada: Page, app: App) -> None:
         url = (await app.arrives(ada)).headers["location"]
         answer = await ada.authorize(url, approve=False)
-        where = f"{LOOPBACK}?" + urlencode({"error": "access_denied", "state": "st&=ate", "iss": bank.issuer})
+        told = {"error": "access_denied", "error_description": "The user does not want this."}
+        where = f"{LOOPBACK}?" + urlencode({**told, "state": "st&=ate", "iss": bank.issuer})
         assert answer.json()["redirect_to"] == where
 
     async def test_without_a_state_none_is_sent(self, ada: Page, app: App) -> None:

@@ -127,7 +127,7 @@ async def test_is_for_the_client_and_key_that_began(ada: Page, helper: Client, e
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
-        ({"scope": None}, "invalid_scope"),
+        ({"scope": ""}, "invalid_scope"),
         ({"scope": "account:delete"}, "invalid_scope"),
         ({"scope": "account:admin"}, "invalid_scope"),
     ],

@@ -255,7 +255,6 @@ class TestPushing:
             ({"scope": "account:read  payments:write"}, "invalid_scope"),
             ({"scope": "account:admin"}, "invalid_scope"),  # above the ceiling of this agent
             ({"scope": ""}, "invalid_scope"),
-            ({"scope": None}, "invalid_scope"),
             ({"resource": "https://evil.example"}, "invalid_target"),
         ],
         ids=str,
@@ -263,6 +262,13 @@ class TestPushing:
     async def test_refuses(self, helper: Client, changed: dict[str, Any], code: str) -> None:
         refused = await helper.par(**changed)
         assert (refused.status_code, error(refused)) == (400, code)
+
+    async def test_who_does_not_say_for_what_asks_for_the_policys_default(
+        self, ada: Page, helper: Client
+    ) -> None:  # OAUTH-16; RFC 6749 §3.3
+        assert (await helper.par(scope=None)).status_code == 201
+        await helper.collect((await helper.asks(ada, None))["code"])
+        assert helper.tokens["scope"] == "account:read"  # what does not write
 
     @pytest.mark.parametrize("port", ["", ":1", ":65535"])
     async def test_any_port_of_a_loopback_redirect_will_do(self, helper: Client, port: str) -> None:
@@ -463,7 +469,11 @@ class TestPage:
         url = await helper.page_url()
         answer = await ada.authorize(url, approve=False)
         said = dict(parse_qsl(urlsplit(answer.json()["redirect_to"]).query))
-        assert said == {"error": "access_denied", "state": "st", "iss": ISSUER}
+        described = said.pop("error_description")
+        assert (said, described) == (
+            {"error": "access_denied", "state": "st", "iss": ISSUER},
+            "The user does not want this.",
+        )
         assert local.last()["kind"] == "grant.declined"
         assert (await ada.authorize(url)).status_code == 400
 

@@ -54,7 +54,8 @@ class Policy:
 
     `registered` are the agents whose keys the owner knows; with `development`, agents may live on this machine.
     `single_user`, for development, is who calls over MCP from this machine without saying so (MCP-4). With `bearer`,
-    there may be delegations without a key, for MCP only (BEARER-1).
+    there may be delegations without a key, for MCP only (BEARER-1). `default_scopes` is what an attested agent asks for
+    that does not say for what (OAUTH-16).
 
     `file_s256` is the hash of the file that says so, and `declared` are the tools that Python declared besides.
 
@@ -75,6 +76,7 @@ class Policy:
     single_user: str | None = None
     bearer: bool = False
     quotas: Quotas = field(default_factory=Quotas)
+    default_scopes: ScopeSet = field(default_factory=ScopeSet)
     file_s256: str | None = None
     declared: dict[str, Tool] = field(default_factory=dict)
 
@@ -94,6 +96,11 @@ class Policy:
             if not (tool.public or tool.executes is not Executes.API or tool.elsewhere or self.api.elsewhere)
             and (tool.endpoint is None or origin_of(tool.endpoint) == self.site.origin)
         ]
+
+    @property
+    def mcp_scopes(self) -> tuple[str, ...]:
+        """Name the scopes to ask for over MCP: clients ask for all of them, so those that one may have (BEARER-1)."""
+        return tuple(sorted(self.ceiling.opaque & self.ceiling.origin if self.bearer else self.scopes))
 
     @property
     def mcp(self) -> str:

@@ -28,6 +28,8 @@ def www_authenticate(refusal: Refusal) -> str | None:
 
     For `insufficient_scope` the fact `scope` (names separated by spaces) says what the agent has to ask for.
     """
+    if refusal.code is Code.LOGIN_REQUIRED:  # nothing was sent, so nothing was wrong with it (RFC 6750 §3.1)
+        return 'DPoP algs="ES256"'
     if STATUS[refusal.code] == HTTPStatus.UNAUTHORIZED:
         return f'DPoP error="{refusal.code}", algs="ES256"'
     if refusal.code is Code.INSUFFICIENT_SCOPE:

@@ -20,7 +20,7 @@ from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from ..protocol.tool import Executes, Tool
 from . import approvals, moves, quotas
-from .approvals import Action, Minted, Random, Verdict, Verified
+from .approvals import Action, Minted, Random, Rejected, Verdict, Verified
 from .calls import Denied
 from .lineages import parents_of
 from .ports import CeremonyVerifier, Proof, Reader, Tx
@@ -134,6 +134,7 @@ def call(
 ) -> Granted | Denied | Refusal:
     """Decide a call, act on its approval, record it, and redeem it where it runs here (MCP-9).
 
+    Missing evidence comes before what is wrong with the arguments (SEP-2672 §4.3), and after who may call at all.
     A bare Refusal is for what is not worth a record.
     """
     if not request.caller.spend(tx):
@@ -150,7 +151,8 @@ def call(
     draft = _draft(request, decision, verdict, random, now)
     if isinstance(decision, Authorized) and decision.constrained:
         decision = moves.spend(tx, draft, take=False) or decision
-    if isinstance(decision, Refusal):
+    missing = isinstance(verdict, Rejected) and verdict.refusal.code is Code.MISSING_EVIDENCE
+    if isinstance(decision, Refusal) and not (missing and decision.code is Code.INVALID_ARGUMENTS):  # §4.3
         if limited := quotas.refusal(tx, policy, user_id, client_id, now):
             return limited
         tx.append(
@@ -178,6 +180,7 @@ def call(
         }
         tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts), now)
         return Denied(draft.call_id, refusal)
+    assert isinstance(decision, Authorized)
     if decision.constrained:
         moves.spend(tx, draft)
     told: dict[str, object] = {**_by(request.caller), **_approval(verdict)}

@@ -112,6 +112,7 @@ class AgentsTable(Table):
     origin: OriginTable = OriginTable()
     registered: dict[Annotated[str, AfterValidator(_client_id)], RegisteredTable] = Field({})
     development: bool = False
+    default_scopes: Annotated[list[Declared], Field(max_length=MAX_SCOPES)] | None = None
 
     @field_validator("registered")
     @classmethod
@@ -133,6 +134,12 @@ class AgentsTable(Table):
             frozenset(self.origin.allow),
             {ClientId(client_id): table.most(harmless) for client_id, table in self.registered.items()},
         )
+
+    def default(self, harmless: Sequence[str]) -> ScopeSet:
+        """Return what is asked for where nothing is said: unless it is named here, what does not write (OAUTH-16)."""
+        if self.default_scopes is None:
+            return ScopeSet.of(harmless if len(harmless) <= MAX_SCOPES else ())
+        return ScopeSet.of(self.default_scopes)
 
     def documents(self) -> dict[ClientId, ClientDocument]:
         """Return the agents that are registered by name."""

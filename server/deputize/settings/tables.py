@@ -242,6 +242,7 @@ class PolicyFile(Table):
             single_user=self.mcp.single_user,
             bearer=self.mcp.bearer,
             quotas=self.quotas.quotas(),
+            default_scopes=self.agents.default(harmless(self.scopes)),
             **self.lifetimes.model_dump(),
         )
 

@@ -1,5 +1,6 @@
 """The consent page for attested agents: `/authorize` and `/device` (OAUTH-4, OAUTH-7)."""
 
+import re
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
@@ -73,9 +74,15 @@ async def _unpushed(ask: Ask) -> Response:
         if STATUS[refused.refusal.code] >= 500:
             raise
         code = _REDIRECTED.get(refused.refusal.code, refused.refusal.code.value)
-        return RedirectResponse(_back(ask, uri, form.get("state"), error=code), 303)
+        told = {"error": code, "error_description": described(refused.refusal.detail)}
+        return RedirectResponse(_back(ask, uri, form.get("state"), **told), 303)
     query = urlencode({"client_id": asking.document.client_id, "request_uri": request_uri})
     return RedirectResponse(f"{policy.site.issuer}/authorize?{query}", 303)
+
+
+def described(detail: str) -> str:
+    """Write a sentence in the characters that `error_description` may have (RFC 6749 §4.1.2.1)."""
+    return re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", "'", detail)
 
 
 # RFC 6749 §4.1.2.1 has no other words for it.
@@ -168,7 +175,8 @@ async def deny(ask: Ask) -> Response:
         )
     )
     uri = request.redirect_uri
-    return answer({"redirect_to": _back(ask, uri, request.state, error="access_denied") if uri else None})
+    told = {"error": "access_denied", "error_description": "The user does not want this."}
+    return answer({"redirect_to": _back(ask, uri, request.state, **told) if uri else None})
 
 
 async def _show(ask: Ask, request: AuthorizationRequest) -> Response:

@@ -133,9 +133,11 @@ class TestSchemes:
     async def test_the_401_says_what_is_taken(self, live: LiveBank) -> None:
         answer = await live.post(LIST)
         url = f"{live.origin}/.well-known/oauth-protected-resource/deputize/mcp"
+        scope = " ".join((await live.client().get(url)).json()["scopes_supported"])
+        assert scope
         assert answer.headers["www-authenticate"] == (
-            f'Bearer error="invalid_token", resource_metadata="{url}", '
-            f'DPoP error="invalid_token", algs="ES256", resource_metadata="{url}"'
+            f'Bearer scope="{scope}", resource_metadata="{url}", '
+            f'DPoP algs="ES256", scope="{scope}", resource_metadata="{url}"'
         )
 
     async def test_two_are_none(self, live: LiveBank, app: App) -> None:

@@ -17,6 +17,7 @@ from tests.web.mcp.conftest import (
     Deputy,
     LiveBank,
     passkey,
+    refused,
 )
 
 from deputize.crypto import dpop
@@ -51,9 +52,11 @@ class TestConnection:
         assert answer.json()["id"] == 7
         challenge = answer.headers["www-authenticate"]
         url = f"{live.origin}/.well-known/oauth-protected-resource/deputize/mcp"
-        assert challenge == f'DPoP error="invalid_token", algs="ES256", resource_metadata="{url}"'
+        scope = "account:admin account:read payments:write"
+        assert challenge == f'DPoP algs="ES256", scope="{scope}", resource_metadata="{url}"'
         metadata = (await live.client().get(url)).json()
         assert metadata["resource"] == live.url
+        assert " ".join(metadata["scopes_supported"]) == scope
         assert metadata["authorization_servers"] == [live.issuer]
         assert metadata["dpop_bound_access_tokens_required"] is True
 
@@ -193,7 +196,11 @@ class TestDecision:
 
     @pytest.mark.parametrize("arguments", [{}, {"amount": -1, "name": "Ada"}, {**TRANSFER, "more": 1}])
     async def test_arguments_must_fit_the_tool(self, live: LiveBank, deputy: Deputy, arguments: Any) -> None:
-        result = await deputy.client.call_tool("transfer_money", arguments)
+        for missing in (None, {}, {"method": "webauthn"}, "x"):  # SEP-2672 §4.3: said first
+            async with refused("missing_evidence"):
+                await deputy.call(arguments=arguments or {"": 1}, evidence=missing)
+        evidence = deputy.evidence(await deputy.challenge())
+        result = await deputy.call(arguments=arguments or {"": 1}, evidence=evidence)
         assert result.structured_content is not None
         assert result.structured_content["code"] == "invalid_arguments"
         assert result.is_error

@@ -165,7 +165,7 @@ async def test_notifications_are_acknowledged(live: LiveBank, deputy: Deputy) ->
     assert (await live.post(message)).status_code == 401
 
 
-@pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", "2025-11-25"])
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-11-25"])
 async def test_older_handshakes_are_answered(live: LiveBank, deputy: Deputy, version: str) -> None:
     client = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
     message = {"jsonrpc": "2.0", "id": "a", "method": "initialize", "params": client}

@@ -1,17 +1,23 @@
 """Streamable HTTP as MCP asks: what is accepted, what headers repeat, what is answered (MCP-1)."""
 
 from dataclasses import replace
+from time import process_time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.web.mcp.conftest import MODERN, Deputy, LiveBank
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.tool import Schema
+from deputize.web.mcp.accepting import takes_json
+from deputize.web.mcp.transport import SERVED
 
 pytestmark = pytest.mark.anyio
 
-OLDER = ["2025-03-26", "2025-06-18", "2025-11-25"]
+OLDER = ["2025-06-18", "2025-11-25"]
+WITH_BATCHES = ["2024-11-05", "2025-03-26"]
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -38,9 +44,101 @@ def headers(method: str, name: str | None = None, version: str = MODERN) -> dict
     return {"mcp-protocol-version": version, "mcp-method": method, **named}
 
 
+LISTED = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+RANGES = ["application/json", "application/*", "*/*", "text/html", "text/*"]
+TAKEN = [
+    *(
+        [],
+        [""],
+        [" , ,"],
+        ["*/*"],
+        ["application/*"],
+        ["application/json;q=0.1"],
+        ["text/html, Application/JSON"],
+    ),
+    *(["APPLICATION/JSON;Q=0.001"], ["application/json ; q=1.000"], ["text/html;q=0", "*/*;q=0.1"]),
+    *(
+        ["application/json;charset=utf-8"],
+        ['application/json;a="x, y;q=0";q=1'],
+        ["application/*;q=0, application/json"],
+    ),
+    *(["*/*;q=0, application/*;q=0.5"], ["application/json;q=0, application/json"], [",application/json,,"]),
+    # what cannot be read says nothing
+    *(
+        ["x"],
+        ["application"],
+        ["application/json;q=2"],
+        ["application/json;q=0.0000"],
+        ["application/json;q=-1"],
+    ),
+    *(
+        ["text/html;q="],
+        ["text/html;q=x"],
+        ["/"],
+        ["text/html text/plain"],
+        ['text/html;a="x'],
+        ["té/xt"],
+        ["\x00"],
+    ),
+]
+NOT_TAKEN = [
+    *(["text/event-stream"], ["text/*"], ["application/jsonl"], ["application/json;q=0"], ["*/*;q=0"]),
+    *(
+        ["application/*;q=0"],
+        ["*/*, application/json;q=0"],
+        ["*/*, application/*;Q=0.000"],
+        ["text/html", "text/plain"],
+    ),
+    *(
+        ["application/json;q=0.0, */*"],
+        ['text/html;a="application/json"'],
+        ['text/html;a=",application/json,"'],
+    ),
+]
+
+
+class TestReading:
+    """RFC 9110 §12.5.1: the most specific range decides, and its weight."""
+
+    @pytest.mark.parametrize("lines", TAKEN, ids=repr)
+    def test_takes_json(self, lines: list[str]) -> None:
+        assert takes_json(lines)
+
+    @pytest.mark.parametrize("lines", NOT_TAKEN, ids=repr)
+    def test_does_not(self, lines: list[str]) -> None:
+        assert not takes_json(lines)
+
+    @given(st.lists(st.tuples(st.sampled_from(RANGES), st.none() | st.integers(0, 1000)), max_size=6))
+    def test_the_most_specific_one_decides(self, said: list[tuple[str, int | None]]) -> None:
+        text = ", ".join(name if q is None else f"{name};q={q / 1000:.3f}" for name, q in said)
+        of = [(RANGES.index(name), 1000 if q is None else q) for name, q in said if name in RANGES[:3]]
+        best = [q for index, q in of if index == min(of)[0]]
+        assert takes_json([text]) is (not said or any(best))
+
+    @given(st.text(max_size=200) | st.lists(st.sampled_from('/;,"q=01.\\ *a'), max_size=200).map("".join))
+    def test_nothing_is_too_strange(self, text: str) -> None:
+        assert takes_json([text]) in (True, False)
+
+    @pytest.mark.parametrize("part", [";", " ", ",", '"', "\\", "a/b;", 'a/b;a="', ";q=1", "a/b ", "/"])
+    def test_nothing_takes_long(self, part: str) -> None:
+        """Nor is read twice: sixteen times as much takes much less than a square of that."""
+
+        def least(text: str) -> float:
+            times = []
+            for _ in range(5):
+                started = process_time()
+                takes_json([text])
+                times.append(process_time() - started)
+            return min(times)
+
+        assert least(part * 16_000) < 64 * max(least(part * 1_000), 1e-5)
+
+
 class TestAccept:
     @pytest.mark.parametrize("version", ["2025-11-25", MODERN])
-    @pytest.mark.parametrize("accept", ["text/event-stream", "text/html", "application/jsonl", ""])
+    @pytest.mark.parametrize(
+        "accept", ["text/event-stream", "text/html", "application/jsonl", "*/*, application/json;q=0"]
+    )
     async def test_an_answer_is_json_and_nothing_else(
         self, live: LiveBank, deputy: Deputy, version: str, accept: str
     ) -> None:
@@ -61,6 +159,48 @@ class TestAccept:
 
 
 class TestVersions:
+    @pytest.mark.parametrize("version", WITH_BATCHES)
+    async def test_one_that_has_batches_is_not_offered(
+        self, live: LiveBank, deputy: Deputy, version: str
+    ) -> None:
+        """2025-03-26: "implementations MUST support receiving JSON-RPC batches"; here a message is one (MCP-1)."""
+        client = {"name": "x", "version": "1"}
+        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": client}
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+        answer = await live.post(asked, deputy.agent)
+        assert answer.json()["result"]["protocolVersion"] == "2025-11-25"
+        for sent in (LISTED, {"jsonrpc": "2.0", "method": "notifications/initialized"}, asked):
+            answer = await live.post(sent, deputy.agent, **{"mcp-protocol-version": version})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, UNSUPPORTED)
+            assert answer.json()["error"]["data"] == {"supported": [*OLDER, MODERN], "requested": version}
+
+    @pytest.mark.parametrize("version", [*OLDER, MODERN])
+    async def test_what_is_offered_is_what_is_served(
+        self, live: LiveBank, deputy: Deputy, version: str
+    ) -> None:
+        assert version in SERVED
+        client = {"name": "x", "version": "1"}
+        hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": client}
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+        offered = (await live.post(asked, deputy.agent)).json()["result"]["protocolVersion"]
+        assert offered in SERVED
+        for discovered in (
+            await live.post(message("server/discover"), deputy.agent, **headers("server/discover"))
+        ).json()["result"]["supportedVersions"]:
+            assert discovered in SERVED
+
+    @pytest.mark.parametrize("cursor", ["", "x", "eyJ9", 5, [], {}, False])
+    async def test_no_page_has_a_cursor(self, live: LiveBank, deputy: Deputy, cursor: Any) -> None:
+        """MCP pagination: "invalid cursors SHOULD result in an error with code -32602"."""
+        for sent, repeated in (
+            ({**LISTED, "params": {"cursor": cursor}}, {}),
+            (message("tools/list", {"cursor": cursor}), headers("tools/list")),
+        ):
+            answer = await live.post(sent, deputy.agent, **repeated)
+            assert answer.json()["error"]["code"] == INVALID
+        answer = await live.post(LISTED, deputy.agent)
+        assert "nextCursor" not in answer.json()["result"]
+
     @pytest.mark.parametrize("version", [*OLDER, None])
     async def test_each_older_one_gets_what_it_knows(
         self, live: LiveBank, deputy: Deputy, version: str | None

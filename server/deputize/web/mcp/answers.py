@@ -1,5 +1,7 @@
 """How a refusal looks over MCP: in HTTP, in JSON-RPC, and in the result of a tool (MCP-7)."""
 
+from http import HTTPStatus
+
 import orjson
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -38,10 +40,21 @@ def status(refusal: Refusal) -> int:
     return 401 if refusal.code in _DEAD else STATUS[refusal.code]
 
 
-def add_headers(headers: MutableHeaders, refusal: Refusal, policy: Policy) -> None:
-    """Add `WWW-Authenticate`, with the address of the metadata (MCP-2; RFC 9728 §5.1), or `Allow`."""
+def add_headers(headers: MutableHeaders, refusal: Refusal, policy: Policy, anonymous: bool = False) -> None:
+    """Add `WWW-Authenticate`, with the address of the metadata (MCP-2; RFC 9728 §5.1), or `Allow`.
+
+    Who is `anonymous`, since he sent no credentials, made no error yet, and hears what to ask for (RFC 6750 §3.1).
+    """
     told = Refusal(Code.INVALID_TOKEN, refusal.detail) if refusal.code in _DEAD else refusal
-    if (challenge := www_authenticate(told)) is not None:
+    if anonymous and status(refusal) == HTTPStatus.UNAUTHORIZED:
+        scope = [f'scope="{" ".join(policy.mcp_scopes)}"'] if policy.mcp_scopes else []
+        metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
+        schemes = [["Bearer"]] if policy.bearer else []
+        headers["www-authenticate"] = ", ".join(
+            f"{scheme} {', '.join([*more, *scope, metadata])}"
+            for scheme, *more in [*schemes, ["DPoP", 'algs="ES256"']]
+        )
+    elif (challenge := www_authenticate(told)) is not None:
         # Bearer comes first: most of its clients look at nothing else (BEARER-1).
         challenges = [_bearer_challenge(told), challenge] if policy.bearer else [challenge]
         metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
@@ -59,14 +72,14 @@ def _bearer_challenge(refusal: Refusal) -> str:
     return 'Bearer error="invalid_token"'
 
 
-def refusal_response(refusal: Refusal, message_id: Json, policy: Policy) -> Response:
+def refusal_response(refusal: Refusal, message_id: Json, policy: Policy, anonymous: bool) -> Response:
     """Answer a message that the SDK never sees, and others never do: as a JSON-RPC error in HTTP."""
     error = rpc_error(refusal)
     if "parse_error" in refusal.facts:
         error["code"] = PARSE_ERROR
     body = orjson.dumps({"jsonrpc": "2.0", "id": message_id, "error": error})
     response = Response(body, status(refusal), media_type="application/json")
-    add_headers(response.headers, refusal, policy)
+    add_headers(response.headers, refusal, policy, anonymous)
     return response
 
 

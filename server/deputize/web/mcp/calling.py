@@ -33,7 +33,11 @@ class Calling:
     gateway: Gateway
 
     async def list_tools(self, exchange: Exchange) -> dict[str, object]:
-        """`tools/list`."""
+        """`tools/list`: one page, so that nobody has a cursor from here."""
+        if exchange.message.params.get("cursor") is not None:
+            raise Refused(
+                Code.INVALID_ARGUMENTS, "There is no such cursor: all tools are in the first answer."
+            )
         caller, offers = exchange.known.caller, self.offers.all(exchange.ask.authority.policy)
         return {"tools": [offer.listed(caller.approves(offer.tool)) for offer in offers]}
 

@@ -68,7 +68,8 @@ class Mcp:
                 answers.add_headers(response.headers, exchange.refusal, ask.authority.policy)
             return response
         message_id = message.message_id if message else None
-        return answers.refusal_response(refusal, message_id, self._current().policy)
+        anonymous = "authorization" not in request.headers
+        return answers.refusal_response(refusal, message_id, self._current().policy, anonymous)
 
     async def _spend(self, exchange: Exchange) -> None:
         caller = exchange.known.caller

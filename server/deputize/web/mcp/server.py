@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from ...protocol.errors import Refusal, Refused
 from ...protocol.rpc import rpc_error
@@ -15,6 +16,7 @@ from .approving import Approving
 from .calling import Calling
 from .exchange import Exchange
 from .messages import CALL, CHALLENGE, ENROLL_BEGIN, ENROLL_FINISH, LIST
+from .transport import SERVED
 
 _CAPABILITY: dict[str, dict[str, Any]] = {"verifiedApproval": {}}
 _Context = ServerRequestContext[Any, Any]
@@ -54,10 +56,14 @@ def build(calling: Calling, approving: Approving) -> Server[Any]:
 
 
 async def _declare(ctx: _Context, call_next: CallNext) -> HandlerResult:
-    """Put the capability back into the answer to `initialize`, from which the SDK takes it (MCP-6)."""
+    """Put the capability back into the answer to `initialize`, from which the SDK takes it (MCP-6), and offer only
+    versions that are served whole (MCP-1).
+    """
     result = await call_next(ctx)
     if ctx.method == "initialize" and isinstance(result, dict):
         result["capabilities"]["extensions"] = _CAPABILITY
+        if result["protocolVersion"] not in SERVED:
+            result["protocolVersion"] = LATEST_HANDSHAKE_VERSION
     return result
 
 

@@ -14,7 +14,6 @@ import orjson
 from mcp.server.connection import Connection
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import serve_one
-from mcp.server.streamable_http import check_accept_headers
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.inbound import (
@@ -28,13 +27,18 @@ from mcp.shared.inbound import (
 from mcp.shared.jsonrpc_dispatcher import handler_exception_to_error_data
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, SUPPORTED_PROTOCOL_VERSIONS
 from starlette.responses import Response
 
+from .accepting import takes_json
 from .exchange import Exchange
 from .messages import CALL, Message
 
 _VERSION = "mcp-protocol-version"
+_BATCHES = frozenset({"2024-11-05", "2025-03-26"})
+SERVED = tuple(version for version in SUPPORTED_PROTOCOL_VERSIONS if version not in _BATCHES)
+"""The versions that are served whole. Those before have batches, which nothing here reads as one (MCP-1)."""
+
 _JSON = TransportContext(kind="streamable-http", can_send_request=False)
 
 
@@ -66,12 +70,14 @@ class _Context:
 async def answer(server: Server[Any], exchange: Exchange) -> Response:
     """Answer a message: 202 for a notification, else its result, or the error that says why there is none."""
     request, message = exchange.ask.request, exchange.message
-    if not check_accept_headers(request)[0]:
+    if not takes_json(request.headers.getlist("accept")):
         refusal = types.ErrorData(code=types.INVALID_REQUEST, message="Accept application/json.")
         return _error(refusal, message.message_id, 406)
     version = request.headers.get(_VERSION)
     modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
     try:
+        if version in _BATCHES:
+            _must_be_none(unsupported_protocol_version_rejection(version, SERVED))
         if message.message_id is None:
             if modern:
                 _must_be_none(unsupported_protocol_version_rejection(str(version)))
@@ -85,7 +91,10 @@ async def answer(server: Server[Any], exchange: Exchange) -> Response:
         told = handler_exception_to_error_data(error)
         if told is None:
             raise
-        return _error(told, message.message_id, ERROR_CODE_HTTP_STATUS.get(told.code, 200) if modern else 200)
+        in_http = modern or told.code == types.UNSUPPORTED_PROTOCOL_VERSION
+        return _error(
+            told, message.message_id, ERROR_CODE_HTTP_STATUS.get(told.code, 200) if in_http else 200
+        )
     return _response({"jsonrpc": "2.0", "id": message.message_id, "result": result}, 200)
 
 

@@ -56,15 +56,9 @@ async def resource(ask: Ask) -> Response:
 
 
 async def mcp(ask: Ask) -> Response:
-    """Answer RFC 9728 metadata for MCP clients, which know this address of the authority only (MCP-2).
-
-    Their clients ask for every scope that it names, so with bearer delegations it names those that one may have.
-    """
+    """Answer RFC 9728 metadata for MCP clients, which know this address of the authority only (MCP-2)."""
     policy = ask.authority.policy
-    ceiling = policy.ceiling
-    return _resource(
-        ask, policy.mcp, ceiling.opaque & ceiling.origin if policy.bearer else policy.scopes, policy.bearer
-    )
+    return _resource(ask, policy.mcp, policy.mcp_scopes, policy.bearer)
 
 
 def _resource(ask: Ask, resource: str, scopes: Iterable[str], bearer: bool = False) -> Response:

@@ -104,7 +104,12 @@ def _request(
     code_challenge: str | None,
     device_code: str | None = None,
 ) -> AuthorizationRequest:
-    scopes = scopes_in(form)
+    policy, document = ask.authority.policy, asking.document
+    if "scope" in form:
+        scopes = scopes_in(form)
+    else:  # OAUTH-16
+        scopes = policy.default_scopes & policy.ceiling.of(asking.caller.agent)
+        scopes = scopes if document.scopes is None else scopes & document.scopes
     if asking.document.scopes is not None and not scopes <= asking.document.scopes:
         raise Refused(Code.INVALID_SCOPE, "The agent's document does not have all of these scopes.")
     return AuthorizationRequest(
