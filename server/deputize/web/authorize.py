@@ -61,7 +61,11 @@ async def _unpushed(ask: Ask) -> Response:
         if not (is_local(uri) or uri.startswith("https://")):
             raise Refused(Code.INVALID_REQUEST, "Without a key, codes go to https and to this computer only.")
     except Refused as refused:  # whoever asks, and wherever he wants the answer, it is not theirs
-        return _not_good(ask, refused.refusal.detail)
+        return _not_good(
+            ask,
+            "The app that led you here did not ask as it should. Go back to it and try again. If that does not "
+            f"help, show this to whoever makes it: “{refused.refusal.detail}”",  # SHIM-10
+        )
     try:
         if "dpop_jkt" in form:  # RFC 9449 §10
             raise Refused(Code.INVALID_REQUEST, "An agent with a key uses /par.")

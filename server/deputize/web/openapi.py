@@ -173,6 +173,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /static/{name}": Operation("Script and style of the pages", _ANYONE, {200: "text/*"}),
     "GET /shim.js": Operation("The shim", _ANYONE, {200: SCRIPT}),
     "GET /shim.mjs": Operation("The shim as a module", _ANYONE, {200: SCRIPT}),
+    "GET /words.mjs": Operation("What people and models are told (SHIM-10)", _ANYONE, {200: SCRIPT}),
     "GET /mcp.mjs": Operation("The module for MCP clients in a page", _ANYONE, {200: SCRIPT}),
     "GET /log/checkpoint": Operation("The signed head of the record (LOG-3)", _ANYONE, {200: TEXT}),
     "GET /jwks.json": Operation("The public keys (RFC 7517)", _ANYONE, {200: "Keys"}),

@@ -71,6 +71,7 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route("/shim.js", endpoint(shim.classic), methods=["GET"]),
         Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
         Route("/mcp.mjs", endpoint(shim.mcp), methods=["GET"]),
+        Route("/words.mjs", endpoint(shim.words), methods=["GET"]),
         Route("/log/checkpoint", endpoint(record.checkpoint), methods=["GET"]),
         shared("/jwks.json", endpoint(metadata.jwks), "GET"),
         Route("/openapi.json", endpoint(openapi.show), methods=["GET"]),

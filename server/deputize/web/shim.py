@@ -40,6 +40,11 @@ async def mcp(ask: Ask) -> Response:
     return _script("mcp.mjs")
 
 
+async def words(ask: Ask) -> Response:
+    """Answer the words for people and models, for the authority's own pages (SHIM-10)."""
+    return _script("words.mjs")
+
+
 def _script(name: str) -> Response:
     return Response(
         (_STATIC / name).read_bytes(),

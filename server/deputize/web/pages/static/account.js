@@ -1,13 +1,27 @@
 // @ts-check
 /** The account page: sign-up, sign-in, passkeys, taking deputations back. Each button is one function. */
 
+import { wordsFor } from '../words.mjs';
+
 /** @param {string} name */
 const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
 const issuer = meta('deputize-issuer') ?? '';
 const status = /** @type {HTMLElement} */ (document.getElementById('status'));
 
+/** A no, or no whole answer (SHIM-11): `lost` says that what was sent may have been acted upon all the same. */
+class Refused extends Error {
+  /** @param {string} code */
+  constructor(code) {
+    super(wordsFor(code).human); // SHIM-10
+    this.code = code;
+    this.lost = LOST.includes(code);
+  }
+}
+const LOST = ['authority_unavailable', 'record_unavailable', 'server_error'];
+const UNKNOWN = 'The site gave no answer, so it is not known whether this was done. Reload this page to see.';
+
 /**
- * Send one request; a refusal becomes an Error with the authority's own sentence.
+ * Send one request; a refusal becomes an Error in words for people.
  * @param {string} path
  * @param {object} [body]
  * @param {string} [method]
@@ -15,15 +29,15 @@ const status = /** @type {HTMLElement} */ (document.getElementById('status'));
  */
 async function send(path, body = {}, method = 'POST') {
   const csrf = meta('deputize-csrf');
-  const response = await fetch(issuer + path, {
-    method,
-    credentials: 'include',
-    headers: { 'content-type': 'application/json', ...(csrf ? { 'deputize-csrf': csrf } : {}) },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  const answer = text ? JSON.parse(text) : {};
-  if (!response.ok) throw new Error(answer.detail ?? 'That did not work. Try again.');
+  const headers = { 'content-type': 'application/json', ...(csrf ? { 'deputize-csrf': csrf } : {}) };
+  let response, answer;
+  try {
+    response = await fetch(issuer + path, { method, credentials: 'include', headers, body: method === 'GET' ? null : JSON.stringify(body) });
+    answer = response.status === 204 ? {} : JSON.parse(await response.text());
+  } catch {
+    throw new Refused('authority_unavailable');
+  }
+  if (!response.ok) throw new Refused(answer?.code ?? 'authority_unavailable');
   return answer;
 }
 
@@ -100,11 +114,19 @@ async function run(button, action) {
   try {
     await action();
   } catch (error) {
-    const cancelled = error instanceof DOMException && error.name === 'NotAllowedError';
-    say(cancelled ? 'The passkey prompt was closed or ran out. Nothing was changed.' : String(/** @type {Error} */ (error).message), true);
+    say(explained(error), true);
   } finally {
     if (button) button.disabled = false;
   }
+}
+
+/** @param {unknown} error @returns {string} */
+function explained(error) {
+  if (error instanceof Refused) return error.lost ? UNKNOWN : error.message;
+  const { name } = /** @type {Error} */ (error);
+  if (name === 'NotAllowedError') return 'The passkey prompt was closed or ran out. Please try again.';
+  if (name === 'InvalidStateError') return wordsFor('credential_already_enrolled').human;
+  return 'This browser could not use a passkey here.';
 }
 
 /** @param {string} selector @param {(button: HTMLButtonElement) => Promise<unknown>} action */
@@ -122,11 +144,17 @@ async function decide(answer) {
   const path = `/authorize/${/** @type {HTMLElement} */ (document.getElementById('deny')).dataset.request}`;
   /** @type {{redirect_to: string | null}} */
   let told;
-  if (answer === 'deny') {
-    told = await send(`${path}/denial`);
-  } else {
-    const { challengeId, requestOptions } = await send(`${path}/challenge`);
-    told = await send(`${path}/approval`, { method: 'webauthn', challengeId, response: await get(requestOptions) });
+  try {
+    if (answer === 'deny') {
+      told = await send(`${path}/denial`);
+    } else {
+      const { challengeId, requestOptions } = await send(`${path}/challenge`);
+      told = await send(`${path}/approval`, { method: 'webauthn', challengeId, response: await get(requestOptions) });
+    }
+    if (told.redirect_to === undefined) throw new Refused('authority_unavailable');
+  } catch (error) {
+    if (error instanceof Refused && error.lost) return look();
+    throw error;
   }
   if (told.redirect_to) return location.assign(told.redirect_to);
   document.querySelector('.buttons')?.remove();
@@ -148,6 +176,31 @@ function welcomeBack(added) {
     lost.querySelector('button')?.setAttribute('aria-label', `Remove the lost ${lost.querySelector('span')?.firstChild?.textContent}`);
     section.querySelector('ul')?.append(lost);
   }
+}
+
+/** Say how the consent stands after an answer was lost (SHIM-11), and let the user take it back. */
+async function look() {
+  const grant = /** @type {HTMLElement} */ (document.getElementById('deny')).dataset.grant;
+  /** @type {{state: string, expires_at: number}} */
+  let standing;
+  try {
+    standing = await send(`/grants/${grant}`, {}, 'GET');
+  } catch {
+    return say('The site gave no answer, so it is not known whether your answer arrived. Your account page shows what agents may do, and takes it back.', true);
+  }
+  if (standing.state === 'pending') return say('Your answer has not arrived. Please try again.', true);
+  document.querySelector('.buttons')?.remove();
+  if (standing.state !== 'active') return say('Your answer arrived: the agent may not act for you. You can close this page.');
+  const until = new Date(standing.expires_at * 1000).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+  say(`Your permission arrived, and holds until ${until}, but the agent may not have heard of it. Go back to it and see. `, true);
+  const button = Object.assign(document.createElement('button'), { className: 'danger', textContent: 'Take it back' });
+  button.addEventListener('click', () =>
+    run(button, async () => {
+      await send(`/grants/${grant}`, {}, 'DELETE');
+      say('It is taken back: the agent may not act for you.');
+    }),
+  );
+  status.append(button);
 }
 
 const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
