@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint bench chaos clean
+.PHONY: help setup demo run test lint bench hostile chaos clean
 
 PYTHON ?=
 PORT ?= 8000
@@ -20,7 +20,7 @@ BUNDLE := server/deputize/web/static/shim.js
 NODE_MODULES := js/node_modules/.package-lock.json
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s  %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.package $(BUNDLE) .venv/.chromium ## all that the other commands need: Python packages, Node, Chromium
 
@@ -39,6 +39,9 @@ test: setup ## all tests, Python, JavaScript and browser: ARGS='-k word' goes to
 
 # With ARGS, either run of pytest may rightly find no test that fits, which is its exit code 5.
 NONE_FITS = $(if $(ARGS),[ $$? = 5 ] ||)
+
+hostile: setup ## the growth tests at full size, and what holds the event loop: minutes, alone on its machine
+	HOSTILE=1 pytest $(ARGS) tests/hostile
 
 lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
 	ruff check .

@@ -91,9 +91,14 @@ def of(request: Request) -> Iterator[Dimension]:
 
 def fillers(*place: object) -> Sequence[str]:
     """Return all fillers for a place that is new, and few for one that was in another request of the same run."""
+    return FEW if is_known(*place) else FILLERS
+
+
+def is_known(*place: object) -> bool:
+    """Tell whether this was asked of this place already."""
     known = place in _filled
     _filled.add(place)
-    return FEW if known else FILLERS
+    return known
 
 
 def texts(most: int, fillers: Sequence[str] = FILLERS) -> Iterator[Way]:
@@ -287,6 +292,10 @@ def documented(request: Request) -> set[str]:
 
 
 def _ways(name: str, value: Any, most: int) -> Iterator[Way]:
+    if (
+        KNOWN.get(name) in (_token, _ceremony) and not FULL and is_known("in", name)
+    ):  # read alike wherever they are
+        return
     if name in KNOWN and (value or KNOWN[name] in (_accepts, _details, _ids)):
         yield from KNOWN[name](value, most)
 

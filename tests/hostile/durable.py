@@ -1,6 +1,7 @@
 """What stays: rows that somebody can make more and more of. `KINDS` has one function for each kind, which adds `n`."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tests.store import values
 
@@ -8,7 +9,6 @@ from deputize.protocol.agent import Assurance
 from deputize.protocol.call import State
 from deputize.protocol.credential import User
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import GrantId, Jkt
 from deputize.service.ports import Tx
 
 FOREVER = values.NOW + 10**6
@@ -26,28 +26,21 @@ def _grants(tx: Tx, user: User, n: int) -> None:
         tx.put_agent(
             values.agent(name, user_id=None, jkt=None, assurance=Assurance.ORIGIN, name=f"Agent {k}")
         )
-        _grant(tx, user, values.client_id(name), name, None)
+        tx.add_grant(_grant(user, values.client_id(name), name))
 
 
 def _children(tx: Tx, user: User, n: int) -> None:
     for parent in [grant for grant in tx.grants(user.user_id) if grant.state is GrantState.ACTIVE][:3]:
         for k in range(n):
-            _grant(tx, user, parent.client_id, ("below", parent.grant_id, k), parent.grant_id)
+            name = ("below", parent.grant_id, k)
+            tx.add_grant(_grant(user, parent.client_id, name, parent_id=parent.grant_id))
 
 
-def _grant(tx: Tx, user: User, client_id: str, name: object, parent: GrantId | None) -> None:
-    known = tx.grants(user.user_id)[-1:] or [values.grant()]
-    made: Grant = values.grant(
-        name,
-        user_id=user.user_id,
-        client_id=client_id,
-        parent_id=parent,
-        jkt=Jkt(values.jkt(name)),
-        state=GrantState.ACTIVE,
-        shown=known[0].shown,
-        expires_at=FOREVER,
-    )
-    tx.add_grant(made)
+def _grant(user: User, client_id: str, name: object, **others: Any) -> Grant:
+    agent = {"client_id": client_id, "assurance": "origin", "name": "Helper"}
+    shown = {"agent": agent, "expires_in": 3600, "scopes": [], "site": "Bank", "user": user.name}
+    fields = {"state": GrantState.ACTIVE, "shown": shown, "expires_at": FOREVER, "jkt": values.jkt(name)}
+    return values.grant(name, user_id=user.user_id, client_id=client_id, **fields, **others)
 
 
 def _credentials(tx: Tx, user: User, n: int) -> None:

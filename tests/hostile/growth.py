@@ -31,7 +31,6 @@ TARGET: int = getattr(_DOOR, "MAX_URL", 8 * 1024)
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Measure without the garbage collector, which would come at any time."""
-    gc.collect()
     gc.disable()
     try:
         yield

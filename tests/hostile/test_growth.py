@@ -50,7 +50,7 @@ async def longest(authorities: Authorities, caught: dict[str, Caught]) -> float:
 
 
 @pytest.fixture(autouse=True)
-def _undisturbed() -> Iterator[None]:
+def _undisturbed(caught: dict[str, Caught]) -> Iterator[None]:
     with growth.undisturbed():
         yield
 
@@ -123,7 +123,7 @@ async def test_what_is_there_already(
     faults = Faults()
     for name, one in found.items():
         async with filled(authorities, one, KINDS[kinds], ROWS) as arenas:
-            least = await plain(arenas[0], one.request)
+            least = await plain(arenas[ROWS // growth.STEP], one.request)
             await faults.compare(name, lambda n, a=arenas, r=one.request: seconds(a[n], r), ROWS, least)
             if growth.FULL and (held := await arenas[ROWS].held(one.request, longest)) > longest:
                 faults.append(f"{name}: holds the loop for {held * 1e3:.0f} ms")
@@ -134,10 +134,10 @@ async def test_what_is_there_already(
 async def filled(
     authorities: Authorities, one: Caught, kinds: durable.Kinds, most: int
 ) -> AsyncIterator[dict[int, Arena]]:
-    """Open one moment as it was, and with so many rows more, and with a sixteenth of that."""
+    """Open one moment with so many rows more, and with a sixteenth of that."""
     async with AsyncExitStack() as stack:
         arenas: dict[int, Arena] = {}
-        for n in (0, most // growth.STEP, most):
+        for n in (most // growth.STEP, most):
             arenas[n] = await stack.enter_async_context(authorities.at(one.data))
             await arenas[n].fill(lambda tx, n=n: durable.fill(tx, kinds, n))
         yield arenas
@@ -159,5 +159,5 @@ async def test_the_record(authorities: Authorities, caught: dict[str, Caught], n
                 arenas[n].bank.deputize.store.read(RECORD[name])
             return watch.seconds
 
-        await faults.compare(name, run, 8 * ROWS, await run(0))
+        await faults.compare(name, run, 8 * ROWS, await run(8 * ROWS // growth.STEP))
     faults.none()
