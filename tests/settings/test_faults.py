@@ -233,7 +233,11 @@ ONE_FAULT = [
         BASE + "[agents.attested]\n",
         7,
         "agents.attested",
-        "no such key; there is opaque, origin, registered, development",
+        "no such key; there is opaque, origin, registered, development, children",
+    ),
+    *(
+        (BASE + f"[agents]\nchildren = {value}\n", 8, "agents.children", "a whole number from 0 to 1024")
+        for value in ("-1", "1025", "true", "1.0", '"1"')
     ),
     (BASE + "[agents]\ndevelopment = 1\n", 8, "agents.development", "write true or false"),
     (

@@ -471,6 +471,17 @@ class StoreContract:
         assert [one.grant_id for one in lineage] == [v.grant_id(number) for number in (3, 2, 1)]
         assert store.read(lambda tx: tx.lineage(v.grant_id("none"))) == []
 
+    def test_chain_5_the_living_children_of_a_grant_are_counted(self, store: Store) -> None:
+        do(store, lambda tx: tx.add_grant(v.grant(1)))
+        different: list[dict[str, Any]] = [{}, {}, {"expires_at": v.NOW}, {"state": GrantState.REVOKED}]
+        for number, other in enumerate(different, 2):
+            child = {"state": GrantState.ACTIVE, "parent_id": v.grant_id(1), **other}
+            do(store, methodcaller("add_grant", v.grant(number, **child)))
+        below = v.grant(9, state=GrantState.ACTIVE, parent_id=v.grant_id(2))
+        do(store, lambda tx: tx.add_grant(below))
+        counted = [store.read(lambda tx, n=n: tx.children(v.grant_id(n), v.NOW)) for n in (1, 2, 3)]  # type: ignore[misc]
+        assert counted == [2, 1, 0]
+
     def test_cons_3_a_counter_gives_up_to_its_limit_and_not_more(self, store: Store) -> None:
         def take(counter: str, amount: int, grant: object = "grant") -> bool:
             return do(store, lambda tx: tx.take(v.grant_id(grant), Use(counter, amount, 10)))

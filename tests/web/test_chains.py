@@ -20,6 +20,7 @@ from tests.web.agents import (
 from tests.web.conftest import Bank
 
 from deputize.crypto import jwt
+from deputize.protocol.ids import GrantId
 from deputize.service import grants
 from deputize.testing.page import Page
 
@@ -284,3 +285,55 @@ class TestLineage:
         assert (await errand.call(ada, "note", {"amount": 60})).status_code == 200
         assert error(await third.call(ada, "note", {"amount": 41})) == "constraint_exhausted"
         assert (await third.call(ada, "note", {"amount": 40})).status_code == 200
+
+
+class TestBounds:
+    """No loops, and no more children than the policy says (CHAIN-5)."""
+
+    async def test_no_agent_hands_on_to_itself_or_upwards(
+        self, parent: Client, errand: Client, local: Bank
+    ) -> None:
+        assert error(await parent.hand_on(parent)) == "invalid_request"
+        elsewhere = new_key()  # by another key it is the same agent
+        again = Client(local, HELPER, elsewhere)
+        assert error(await parent.hand_on(again)) == "invalid_request"
+        await parent.deputizes(errand)
+        assert error(await errand.hand_on(parent)) == "invalid_request"
+        assert error(await errand.hand_on(errand)) == "invalid_request"
+        third = local.agent(THIRD)
+        assert (await errand.hand_on(third)).status_code == 200
+
+    async def test_a_grant_has_so_many_children(self, parent: Client, errand: Client, local: Bank) -> None:
+        most = local.deputize.policy.children
+        first = await handoff(parent, errand)
+        kept = await handoff(parent, errand)
+        for _ in range(most):
+            assert (await errand.take_over(first)).status_code == 200
+            first = kept if _ == most - 1 else await handoff(parent, errand)
+        assert error(await parent.hand_on(errand)) == "invalid_request"
+        assert (
+            error(await errand.take_over(first)) == "invalid_request"
+        )  # it was handed on before there were so many
+        assert (
+            local.deputize.store.read(
+                lambda tx: tx.children(GrantId(parent.tokens["grant_id"]), int(local.clock()))
+            )
+            == most
+        )
+        await local.revoke(errand.tokens["grant_id"])
+        assert (await parent.hand_on(errand)).status_code == 200
+
+    async def test_the_account_page_shows_what_lives(
+        self, ada: Page, parent: Client, errand: Client, local: Bank
+    ) -> None:
+        """A child whose parent was revoked grants nothing, and is not listed as if it did (CHAIN-3)."""
+        await parent.deputizes(errand)
+        third = local.agent(THIRD)
+        await errand.deputizes(third)
+        account = f"{local.issuer}/account"
+        assert (await ada.http.get(account)).text.count('data-revoke="grt_') == 3
+        await local.revoke(parent.tokens["grant_id"])
+        page = (await ada.http.get(account)).text
+        assert 'data-revoke="grt_' not in page
+        assert page.count("ended with the one that it was a part of") == 2
+        assert page.count("taken back") == 1

@@ -57,6 +57,8 @@ class Policy:
     there may be delegations without a key, for MCP only (BEARER-1). `default_scopes` is what an attested agent asks for
     that does not say for what (OAUTH-16).
 
+    `children` is how many living grants one may be handed on to directly (CHAIN-5).
+
     `file_s256` is the hash of the file that says so, and `declared` are the tools that Python declared besides.
 
     Nothing in it changes but `tools`, to which `tool()` adds. Its file changes: another takes its place (POLICY-1).
@@ -77,6 +79,7 @@ class Policy:
     bearer: bool = False
     quotas: Quotas = field(default_factory=Quotas)
     default_scopes: ScopeSet = field(default_factory=ScopeSet)
+    children: int = 16
     file_s256: str | None = None
     declared: dict[str, Tool] = field(default_factory=dict)
 

@@ -18,6 +18,9 @@ from .lineages import parents_of
 from .ports import Proof, Tx
 
 _NOT_YOURS = Refusal(Code.INVALID_GRANT, "This token is not the caller's to hand on.")
+_ABOVE = Refusal(
+    Code.INVALID_REQUEST, "An agent does not hand on to itself, nor to one that this was handed on from."
+)
 _USED = Refusal(Code.INVALID_GRANT, "This handoff was used before. Ask the parent for a new one.")
 
 
@@ -29,9 +32,13 @@ def hand_on(
     child_jkt: Jkt,
     scopes: ScopeSet | None,
     asked: Constraints,
+    most: int,
     now: int,
 ) -> Handoff | Refusal:
-    """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4)."""
+    """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4).
+
+    `most` is how many children a grant may have (CHAIN-5).
+    """
     if refusal := spend(tx, caller, now):
         return refusal
     lineage = tx.lineage(delegation.grant_id)
@@ -41,6 +48,10 @@ def hand_on(
         return Refusal(Code.INVALID_GRANT, dead.detail)
     if len(lineage) >= MAX_DEPTH:  # CHAIN-4
         return Refusal(Code.INVALID_GRANT, f"A chain has at most {MAX_DEPTH} agents.")
+    if child in (link.client_id for link in lineage):  # CHAIN-5
+        return _ABOVE
+    if full := _full(tx, lineage[0], most, now):
+        return full
     narrowed = _narrowed(lineage[0], scopes, asked)
     if isinstance(narrowed, Refusal):
         return narrowed
@@ -58,10 +69,14 @@ def take_over(
     once: Proof,
     scopes: ScopeSet | None,
     asked: Constraints,
+    most: int,
     random: Random,
     now: int,
 ) -> Renewable | Refusal:
-    """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`."""
+    """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`.
+
+    `most` is how many children the parent may have (CHAIN-5).
+    """
     if refusal := spend(tx, caller, now):
         return refusal
     if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.jkt:
@@ -74,6 +89,8 @@ def take_over(
     parent = lineage[0]
     if out := barred(tx, parent.user_id, caller.agent.client_id, now):  # BLOCK-1
         return Refusal(Code.INVALID_GRANT, out.detail)
+    if full := _full(tx, parent, most, now):
+        return full
     offered = replace(parent, scopes=handoff.scopes & parent.scopes, constraints=handoff.constraints)
     narrowed = _narrowed(offered, scopes, asked)
     if isinstance(narrowed, Refusal):
@@ -97,6 +114,15 @@ def take_over(
     tx.append(_entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), now)
     return Renewable(
         grant, caller.agent, grant.refresh_generation, parents_of(tx, tx.lineage(grant.grant_id))
+    )
+
+
+def _full(tx: Tx, parent: Grant, most: int, now: int) -> Refusal | None:
+    if tx.children(parent.grant_id, now) < most:
+        return None
+    return Refusal(
+        Code.INVALID_REQUEST,
+        f"A grant is handed on to {most} agents at most here. Revoke one that is not needed any more.",
     )
 
 

@@ -144,6 +144,9 @@ class Reader(Protocol):
     def lineage(self, grant_id: GrantId) -> list[Grant]:
         """Find a grant, and after it those that it was handed on from, nearest first; empty if there is none."""
 
+    def children(self, grant_id: GrantId, now: int) -> int:
+        """Count the living grants that one was handed on to directly (CHAIN-5)."""
+
     def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
         """Find the one active grant of this user for this agent and key that was not handed on; it may have expired."""
 

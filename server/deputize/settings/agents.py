@@ -1,6 +1,7 @@
 """`[agents]`: which agents there may be, how they prove who they are, and what they may have at most."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
@@ -113,6 +114,7 @@ class AgentsTable(Table):
     registered: dict[Annotated[str, AfterValidator(_client_id)], RegisteredTable] = Field({})
     development: bool = False
     default_scopes: Annotated[list[Declared], Field(max_length=MAX_SCOPES)] | None = None
+    children: Annotated[int, PlainValidator(partial(values.count, 0, 1024))] = 16
 
     @field_validator("registered")
     @classmethod

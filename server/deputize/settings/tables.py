@@ -243,6 +243,7 @@ class PolicyFile(Table):
             bearer=self.mcp.bearer,
             quotas=self.quotas.quotas(),
             default_scopes=self.agents.default(harmless(self.scopes)),
+            children=self.agents.children,
             **self.lifetimes.model_dump(),
         )
 

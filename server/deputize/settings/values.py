@@ -156,6 +156,13 @@ def network(text: str) -> IPv4Network | IPv6Network:
         ) from error
 
 
+def count(low: int, high: int, value: object) -> int:
+    """Read a number from `low` to `high`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"write a whole number from {low} to {high}")
+    return value
+
+
 def jwk(value: object) -> dict[str, str]:
     """Read a public P-256 key (RFC 7518 §6.2.1), and keep of it what makes it one."""
     if not isinstance(value, dict):

@@ -20,6 +20,10 @@ from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQU
 
 T = TypeVar("T")
 
+_CHILDREN = """
+    SELECT count(*) FROM grants
+    WHERE parent_id = :grant_id AND state = 'active' AND expires_at > :now"""
+
 
 class Cursor(Protocol):
     """What a statement leaves behind (PEP 249)."""
@@ -91,6 +95,10 @@ class Snapshot(Reader):
             links.append(link)
             next_id = link.parent_id
         return links
+
+    def children(self, grant_id: GrantId, now: int) -> int:
+        row = self._execute(_CHILDREN, {"grant_id": grant_id, "now": now}).fetchone()
+        return int(row[0])
 
     def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
         where = "user_id = :user_id AND client_id = :client_id AND jkt = :jkt"

@@ -32,6 +32,7 @@ async def exchange(ask: Ask, form: Form) -> Response:
     subject = needed(form, "subject_token")
     scopes = scopes_in(form) if "scope" in form else None
     asked = constraints_in(form)
+    most = authority.policy.children
     if form.get("subject_token_type") == ACCESS_TOKEN:
         _produces(form, JWT_TYPE)
         try:
@@ -41,7 +42,7 @@ async def exchange(ask: Ask, form: Form) -> Response:
         child, jkt = _child(ask, form)
         handed = or_refuse(
             await authority.store.transact(
-                lambda tx: handoffs.hand_on(tx, caller, delegation, child, jkt, scopes, asked, ask.now)
+                lambda tx: handoffs.hand_on(tx, caller, delegation, child, jkt, scopes, asked, most, ask.now)
             )
         )
         kid, key = authority.keys.signing_key()
@@ -65,7 +66,9 @@ async def exchange(ask: Ask, form: Form) -> Response:
     once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", ask.now + 2 * handoff.LIFETIME)
     return await issue(
         ask,
-        lambda tx: handoffs.take_over(tx, caller, taken, once, scopes, asked, authority.random, ask.now),
+        lambda tx: handoffs.take_over(
+            tx, caller, taken, once, scopes, asked, most, authority.random, ask.now
+        ),
         asking,
         issued_token_type=ACCESS_TOKEN,
     )

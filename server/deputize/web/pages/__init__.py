@@ -1,7 +1,7 @@
 """Pages for people: account and consent. Script and style are static files; nothing inline (CSP with Trusted Types)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from ...protocol.agent import Agent, Assurance
 from ...protocol.canonical import canonicalize
 from ...protocol.errors import Code, Refused
-from ...protocol.grant import Grant
-from ...protocol.ids import UserId
+from ...protocol.grant import Grant, GrantState
+from ...protocol.ids import GrantId, UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import AuthorizationRequest
 from ...protocol.tool import Tool, plain
@@ -56,10 +56,13 @@ async def account(ask: Ask) -> Response:
         own = authority.current_user is None
         return _page("sign-in.html", site=policy.site, issuer=policy.site.issuer, own_users=own)
     grants = authority.store.read(lambda tx: tx.grants(user.user_id))
-    # One by one: an attested agent is of its own origin, not of this user, so `tx.agents` of the user has it not.
-    agents = authority.store.read(lambda tx: {grant.client_id: tx.agent(grant.client_id) for grant in grants})
-    live = [grant for grant in grants if grant.dead(ask.now) is None]
+    dead = _dead(grants, ask.now)
+    live = [grant for grant in grants if grant.grant_id not in dead]
     live.sort(key=lambda grant: grant.parent_id is not None)  # so that nobody buries what the user gave
+    past = [grant for grant in grants if grant.grant_id in dead][:10]
+    # One by one: an attested agent is of its own origin, not of this user, so `tx.agents` of the user has it not.
+    named = {grant.client_id for grant in (*live, *past)}
+    agents = authority.store.read(lambda tx: {client_id: tx.agent(client_id) for client_id in named})
     return _page(
         "account.html",
         site=policy.site,
@@ -69,8 +72,9 @@ async def account(ask: Ask) -> Response:
         csrf=ask.csrf_token(user.user_id),
         deputies=[_deputy(grant, agents.get(grant.client_id), policy.tools) for grant in live],
         past=[
-            _deputy(grant, agents.get(grant.client_id), policy.tools) for grant in grants if grant not in live
-        ][:10],
+            {**_deputy(grant, agents.get(grant.client_id), policy.tools), "ended": _ended(grant, ask.now)}
+            for grant in past
+        ],
         blocked=authority.store.read(lambda tx: _blocked(tx, user.user_id, ask.now)),
         scopes=policy.scopes,
         credentials=authority.store.read(lambda tx: tx.credentials(user.user_id)),
@@ -110,6 +114,23 @@ def message(ask: Ask, title: str, text: str, status: int) -> Response:
 
 def _when(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y, %H:%M UTC")
+
+
+def _dead(grants: Sequence[Grant], now: int) -> set[GrantId]:
+    """Tell which of all grants of a user grant nothing: their own end has come, or that of one above (CHAIN-3)."""
+    dead: set[GrantId] = set()
+    for grant in reversed(grants):  # what was handed on is newer than what it was handed on from
+        if grant.dead(now) is not None or grant.parent_id in dead:
+            dead.add(grant.grant_id)
+    return dead
+
+
+def _ended(grant: Grant, now: int) -> str:
+    if grant.state is GrantState.ACTIVE:
+        return "ran out" if grant.dead(now) else "ended with the one that it was a part of"
+    return {GrantState.REVOKED: "taken back", GrantState.SUPERSEDED: "replaced by a newer one"}.get(
+        grant.state, "ran out"
+    )
 
 
 def _duration(seconds: int) -> str:
