@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deputize.cli import app
-from deputize.crypto.keys import KEPT, KeyRing
+from deputize.crypto.keys import KEPT, PUBLISHED_FIRST, KeyRing
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import unb64u
 from deputize.protocol.credential import Credential, User
@@ -157,8 +157,10 @@ def test_rotating_makes_another_key_sign_and_keeps_the_one_before(tmp_path: Path
     ring = KeyRing.open(tmp_path / "keys.json")
     (first,) = ring.list()
     rotated = run(app, ["keys", "rotate", "--data", str(tmp_path)])
-    second = KeyRing(tmp_path / "keys.json").signing_key()[0]
-    assert (rotated.exit_code, rotated.stdout) == (0, f"{second} signs from now on.\n")
+    assert KeyRing(tmp_path / "keys.json").signing_key()[0] == first.kid
+    second = KeyRing(tmp_path / "keys.json", lambda: time.time() + PUBLISHED_FIRST).signing_key()[0]
+    said = f"{second} is published, and signs in {PUBLISHED_FIRST} seconds.\n"
+    assert (rotated.exit_code, rotated.stdout) == (0, said)
     rows = run(app, ["keys", "list", "--data", str(tmp_path)]).stdout.splitlines()[1:]
     assert [row.split()[0] for row in rows] == [second, first.kid]
     assert ["in use" in row for row in rows] == [True, False]

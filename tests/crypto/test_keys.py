@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from tests.starving import KEEPING, no_descriptors
 
 from deputize.crypto import jwt, note
-from deputize.crypto.keys import KEPT, KeyFileError, KeyRing
+from deputize.crypto.keys import KEPT, PUBLISHED_FIRST, KeyFileError, KeyRing
 from deputize.protocol.jwk import thumbprint
 
 NOW = 1_800_000_000
@@ -22,6 +22,11 @@ NOW = 1_800_000_000
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
+
+
+def late() -> float:
+    """Tell a time at which all keys have been published for long."""
+    return NOW + PUBLISHED_FIRST
 
 
 def numbers(key: EllipticCurvePublicKey | None) -> object:
@@ -106,7 +111,7 @@ def test_what_the_keys_sign_is_verified(path: Path) -> None:
 
 
 def test_a_rotated_key_stays_known_until_nothing_by_it_can_be_valid(path: Path) -> None:
-    ring = KeyRing.open(path)
+    ring = KeyRing.open(path, late)
     old = ring.signing_key()[0]
     new = ring.rotate(NOW)
     assert ring.signing_key()[0] == new != old
@@ -132,13 +137,30 @@ def test_rotation_leaves_the_record_key_and_the_secret(path: Path) -> None:
 
 def test_token_6_what_one_process_signs_another_verifies_at_once(path: Path) -> None:
     """However often the keys are rotated, and whichever of two processes does it."""
-    one, other = KeyRing.open(path), KeyRing.open(path)
+    one, other = KeyRing.open(path, late), KeyRing.open(path, late)
     for signs, rotates, verifies in 20 * [(one, one, other), (one, other, other), (other, one, one)]:
         rotates.rotate(NOW)
         kid, key = signs.signing_key()
         token = jwt.sign({"iss": "https://site.example"}, "at+jwt", kid, key)
         assert jwt.verify(token, "at+jwt", verifies.public_key) == {"iss": "https://site.example"}
     assert one.jwks() == other.jwks()
+
+
+def test_token_6_a_key_is_published_before_it_signs(path: Path) -> None:
+    """Also where it is rotated again meanwhile, and where the clock goes back behind all of it."""
+    now = [float(NOW)]
+    ring = KeyRing.open(path, lambda: now[0])
+    first = ring.signing_key()[0]
+    second = ring.rotate(NOW)
+    now[0] += PUBLISHED_FIRST - 1
+    third = ring.rotate(int(now[0]))
+    assert ring.signing_key()[0] == first
+    now[0] += 1
+    assert ring.signing_key()[0] == second
+    now[0] += PUBLISHED_FIRST - 1
+    assert ring.signing_key()[0] == third
+    now[0] -= 24 * 3600
+    assert ring.signing_key()[0] == first
 
 
 def test_token_6_keys_that_there_are_not_make_nobody_read(path: Path) -> None:
@@ -155,7 +177,7 @@ def test_token_6_keys_that_there_are_not_make_nobody_read(path: Path) -> None:
 
 @pytest.mark.parametrize("keeping", KEEPING.values(), ids=KEEPING)
 def test_token_6_a_file_that_cannot_be_read_takes_no_keys_away(path: Path, keeping: Any) -> None:
-    server, other = KeyRing.open(path), KeyRing.open(path)
+    server, other = KeyRing.open(path, late), KeyRing.open(path, late)
     old = server.signing_key()[0]
     new = other.rotate(NOW)
     with keeping(path):
@@ -219,7 +241,7 @@ def test_a_half_written_file_of_a_crash_is_no_hindrance(path: Path) -> None:
     ring = KeyRing.open(path)
     path.with_name("keys.json.new").write_bytes(b'{"signing": [')
     new = ring.rotate(NOW)
-    assert KeyRing.open(path).signing_key()[0] == new
+    assert KeyRing.open(path, late).signing_key()[0] == new
     assert list(path.parent.iterdir()) == [path]
 
 

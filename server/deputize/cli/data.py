@@ -16,7 +16,7 @@ import typer
 
 from deputize.cli.out import UNUSABLE, fail, show, when
 from deputize.cli.policy import PolicyPath, read_policy
-from deputize.crypto.keys import KeyRing
+from deputize.crypto.keys import PUBLISHED_FIRST, KeyRing
 from deputize.protocol.block import LONGEST, SHORTEST, Block
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import RECOVERY_LIFETIME
@@ -279,12 +279,12 @@ def list_keys(data: Data = _VAR) -> None:
 
 @keys.command()
 def rotate(data: Data = _VAR) -> None:
-    """Make a new key for tokens. A running server signs with it from its next token on.
+    """Make a new key for tokens. It is published at once, and signs as soon as everybody can know it.
 
     The key before stays published for a day, so that the tokens that it signed are good until they expire.
     """
     ring, now = keys_of(data), int(time.time())
-    typer.echo(f"{ring.rotate(now)} signs from now on.")
+    typer.echo(f"{ring.rotate(now)} is published, and signs in {PUBLISHED_FIRST} seconds.")
     for kid in ring.retire(now):
         typer.echo(f"{kid} is dropped: nothing that it signed is still good.")
 

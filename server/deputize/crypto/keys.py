@@ -28,6 +28,10 @@ from ..watched import Watched
 KEPT = 24 * 3600
 """Seconds that a signing key stays in the JWKS after another has taken its place; no token lives as long."""
 
+PUBLISHED_FIRST = 10
+"""Seconds that a key is published before anything is signed with it: twice as long as a guard elsewhere, which had to
+ask for a key that nobody has, waits before it asks again (TOKEN-6)."""
+
 _BYTES = 32  # of an Ed25519 key, and of the secret
 
 
@@ -97,15 +101,16 @@ class KeyRing:
     While the file is not there, cannot be read or is no such file, the keys before it are still good.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read the file; KeyFileError or OSError."""
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """Read the file; KeyFileError or OSError. `clock` returns seconds since the epoch."""
         self._path = path
+        self._clock = clock
         self._file = Watched(path)
         self._fault: str | None = None
         self._load()
 
     @classmethod
-    def open(cls, path: Path, new: bool = True) -> "KeyRing":
+    def open(cls, path: Path, clock: Callable[[], float] = time.time, new: bool = True) -> "KeyRing":
         """Read the file at `path`, for its owner only. Missing, it is made with new keys, or NoKeys."""
         with _alone_in(path.parent) as folder:
             if path.exists():
@@ -113,10 +118,10 @@ class KeyRing:
             elif not new:
                 raise NoKeys(f"{path} is missing")
             else:
-                signing = (SigningKey.generate(int(time.time())),)
+                signing = (SigningKey.generate(int(clock())),)
                 content = _Content(signing, secrets.token_bytes(_BYTES), secrets.token_bytes(_BYTES))
                 _replace(path, content.write(), folder)
-        return cls(path)
+        return cls(path, clock)
 
     @property
     def fault(self) -> str | None:
@@ -134,9 +139,10 @@ class KeyRing:
         return Ed25519PrivateKey.from_private_bytes(self._content.record)
 
     def signing_key(self) -> tuple[str, EllipticCurvePrivateKey]:
-        """Return the current key for tokens and its id, its RFC 7638 thumbprint."""
+        """Return the key for tokens and its id, its RFC 7638 thumbprint: the newest that was published long enough."""
         self._look()
-        key = self._content.signing[0]
+        keys, until = self._content.signing, self._clock() - PUBLISHED_FIRST
+        key = next((key for key in keys if key.created_at <= until), keys[-1])
         return key.kid, key.private_key
 
     def public_key(self, kid: str) -> EllipticCurvePublicKey | None:
@@ -153,7 +159,7 @@ class KeyRing:
         return {"keys": keys}
 
     def rotate(self, now: int) -> str:
-        """Make a new signing key the current one, and return its id."""
+        """Make and publish a new signing key, and return its id; after PUBLISHED_FIRST seconds it signs."""
         new = SigningKey.generate(now)
         self._change(lambda keys: (new, replace(keys[0], replaced_at=now), *keys[1:]))
         return new.kid
