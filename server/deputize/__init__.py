@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deputize.app import Deputize, HandledCall, SiteUser, ToolFailed
+    from deputize.guard import GuardedCall
     from deputize.protocol.policy import Policy
     from deputize.settings import PolicyError, load
     from deputize.web.hardening import LocalhostRedirect
 
 __all__ = [
     "Deputize",
+    "GuardedCall",
     "HandledCall",
     "LocalhostRedirect",
     "Policy",
@@ -29,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "Deputize": "deputize.app",
+    "GuardedCall": "deputize.guard",
     "HandledCall": "deputize.app",
     "LocalhostRedirect": "deputize.web.hardening",
     "Policy": "deputize.protocol.policy",

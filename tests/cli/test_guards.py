@@ -4,8 +4,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from deputize.cli import app
 

@@ -170,7 +170,7 @@ class TestStart:
         (line,) = [
             each for each in map(orjson.loads, stream.getvalue().splitlines()) if each["event"] == "guards"
         ]
-        assert line["transfer_money"] == "POST /api/transfers (decorator)"
+        assert line["standing"] == ["transfer_money: POST /api/transfers (decorator)"]
 
     async def test_a_tool_that_comes_later_is_told_of(
         self, opened: Callable[..., Deputize], tmp_path: Path
