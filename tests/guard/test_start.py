@@ -235,6 +235,11 @@ class TestRefusing:
         for word in ("POST /pay", '.tool("pay")', 'Depends(authority.guard("pay"))', "elsewhere = true"):
             assert word in told
 
+    def test_the_guard_of_somebody_else_is_none(self, guard: Guard) -> None:
+        other = Guard(ISSUER, AUDIENCE, key_of, Authority())
+        (told,) = faults(Starlette(routes=[post("/pay", other.tool("pay")(fresh()))]), guard, "pay")
+        assert told.startswith("pay: the policy says")
+
     def test_an_app_whose_routes_nobody_sees(self, guard: Guard) -> None:
         for app in (None, plain, object()):
             (told,) = faults(app, guard, "pay")

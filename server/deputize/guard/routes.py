@@ -45,26 +45,28 @@ class Handled:
         return list(dict.fromkeys(found))
 
 
-def routed(app: object) -> object | None:
-    """Return what has the routes of an app: itself, or what it wraps, as middlewares do; None if that is hidden."""
+def unwrapped(app: object) -> Iterator[Any]:
+    """Return an app, and what it wraps, as middlewares do, down to what has routes or hides what it wraps."""
     seen: set[int] = set()
-    while app is not None and not hasattr(app, "routes") and id(app) not in seen:
+    while app is not None and id(app) not in seen:
+        yield app
         seen.add(id(app))
-        app = getattr(app, "app", None) or getattr(app, "_app", None)
-    return app if hasattr(app, "routes") else None
+        app = None if hasattr(app, "routes") else getattr(app, "app", None) or getattr(app, "_app", None)
+
+
+def routes_of(app: object) -> Iterable[BaseRoute]:
+    """Return the routes of an app, or of what it wraps; none if that is hidden."""
+    return next((each.routes for each in unwrapped(app) if hasattr(each, "routes")), ())
 
 
 def handled(app: object) -> Iterator[Handled]:
     """Return all routes of an app that end in a handler, those of the apps mounted in it as well."""
-    top = routed(app)
-    if top is not None:
-        yield from _below(top.routes)  # type: ignore[attr-defined] # `routed` has seen it
+    return _below(routes_of(app))
 
 
 def mounted(app: object) -> Iterator[object]:
     """Return the apps that are mounted in an app, and in those."""
-    top = routed(app)
-    for route in getattr(top, "routes", ()):
+    for route in routes_of(app):
         for _, each in _flat(route):
             if isinstance(each, Mount | Host):
                 yield each.app
@@ -82,9 +84,9 @@ def _below(routes: Iterable[BaseRoute], prefix: str = "", host: str = "") -> Ite
     for route in routes:
         for shown, each in _flat(route):
             if isinstance(each, Mount):
-                yield from _below(getattr(routed(each.app), "routes", ()), prefix + shown.path, host)
+                yield from _below(routes_of(each.app), prefix + shown.path, host)
             elif isinstance(each, Host):
-                yield from _below(getattr(routed(each.app), "routes", ()), prefix, host + each.host)
+                yield from _below(routes_of(each.app), prefix, host + each.host)
             elif isinstance(each, Route | WebSocketRoute):
                 methods = getattr(shown, "methods", None)
                 remade = shown is not each and not hasattr(each, "dependant")

@@ -1,9 +1,7 @@
 """What an app's start finds out: which guard stands in front of what, and that nothing is without (GUARD-8)."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.datastructures import URLPath
 from starlette.routing import BaseRoute, Match, NoMatchFound
@@ -13,7 +11,7 @@ from .guard import Guard
 from .middleware import GuardMiddleware
 from .outcome import watch
 from .point import How, Point, layers
-from .routes import Handled, handled, mounted, named
+from .routes import Handled, handled, mounted, named, unwrapped
 
 
 class Unguarded(RuntimeError):
@@ -64,7 +62,7 @@ def start(app: object, guard: Guard, needed: Iterable[str] = ()) -> list[Standin
     return standing
 
 
-def survey(app: object, guards: Iterable[Guard], needed: Iterable[str] = ()) -> list[Standing]:
+def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -> list[Standing]:
     """Do as `start` does, for any number of guards, and change nothing of how the app is served."""
     faults = list(_bind(app))
     routes = list(handled(app))
@@ -87,8 +85,9 @@ def survey(app: object, guards: Iterable[Guard], needed: Iterable[str] = ()) -> 
             )
         elif point not in there:
             lost[point.tool] = function
+    stood = {point.tool for point in there if point.guard in guards}
     for tool in dict.fromkeys(needed):
-        if tool not in bare and tool not in {each.tool for each in standing}:
+        if tool not in bare | stood:
             faults.append(_missing(tool, lost.get(tool), routes))
     if faults:
         raise Unguarded(list(dict.fromkeys(faults)))
@@ -98,14 +97,10 @@ def survey(app: object, guards: Iterable[Guard], needed: Iterable[str] = ()) -> 
 def _bind(app: object) -> Iterator[str]:
     """Let middlewares stand in front of their routes before anything is asked; say of each that cannot."""
     for each in (app, *mounted(app)):
-        inner: Any = each
-        found: list[GuardMiddleware] = []
-        while inner is not None and not hasattr(inner, "routes"):
-            if isinstance(inner, GuardMiddleware):
-                found.append(inner)
-            inner = getattr(inner, "app", None) or getattr(inner, "_app", None)
+        found = [inner for inner in unwrapped(each) if isinstance(inner, GuardMiddleware)]
         found += [
             declared.cls(inner, *declared.args, **declared.kwargs)
+            for inner in unwrapped(each)
             for declared in getattr(inner, "user_middleware", ())
             if isinstance(declared.cls, type) and issubclass(declared.cls, GuardMiddleware)
         ]
@@ -127,8 +122,7 @@ def _misplaced(route: Handled) -> Iterator[str]:
                 f"{point.tool}: the approval does not cover the parameters in the address of {route}. Name all "
                 "arguments with `args=`, a function of the request."
             )
-    by_method = Counter(point.how for point in points)
-    if len(points) > 1 and (len(points) > by_method["middleware"]):
+    if len(points) > 1 and any(point.method is None for point in points):
         yield (
             f"{points[0].tool}: {len(points)} guards stand in front of {route}; a call token is good for one, once"
         )
