@@ -31,6 +31,7 @@ PATHS = [
     "/in/cluded/transfers",
     "/list",
     "/class",
+    "/probe",
     "/v1/api/transfers",
 ]
 METHODS = ["POST", "GET", "HEAD", "PUT", "post", "Get", "OPTIONS"]
@@ -129,6 +130,7 @@ def starlette_wrapped(guard: Guard, ledger: Ledger) -> ASGIApp:
         Route("/accounts/{id}/close", write, methods=["POST", "PUT"]),
         Route("/list", write),
         Route("/class", Class),
+        Route("/probe", write, methods=["HEAD"]),
         ANY,
     ]
     named: Any = {
@@ -138,6 +140,7 @@ def starlette_wrapped(guard: Guard, ledger: Ledger) -> ASGIApp:
         ("PUT", "/accounts/{id}/close"): ("close", account),
         ("GET", "/list"): "list",
         ("GET", "/class"): "list",
+        ("HEAD", "/probe"): "list",
         ("POST", "/class"): "pay",
     }
     return Starlette(

@@ -1,6 +1,7 @@
 """Tools that are declared from Python."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from deputize.protocol.agent import Ceiling
 from deputize.protocol.canonical import Json
 from deputize.protocol.policy import Api, Policy, Site, approval_policy
 from deputize.protocol.scope import Scope, ScopeSet
-from deputize.protocol.tool import Tool
+from deputize.protocol.tool import Executes, Tool
 
 
 @pytest.fixture
@@ -77,3 +78,22 @@ def test_what_the_file_could_not_declare_python_cannot(
 def test_call_5_anything_else_is_no_approval_policy(value: object) -> None:
     with pytest.raises(ValueError, match="write"):
         approval_policy(value)
+
+
+def test_guard_8_which_tools_need_a_guard_here(policy: Policy) -> None:
+    """Those that the API executes, unless somebody said that it is elsewhere."""
+    scopes, origin = ScopeSet.of(policy.scopes), policy.site.origin
+    tools = [
+        Tool("pay", scopes),
+        Tool("here", scopes, endpoint=f"{origin}/api/pay"),
+        Tool("far", scopes, elsewhere=True),
+        Tool("there", scopes, endpoint="https://api.bank.example/pay"),
+        Tool("page", scopes, executes=Executes.PAGE),
+        Tool("help", public=True),
+    ]
+    mixed = replace(policy, tools={tool.name: tool for tool in tools})
+    assert [tool.name for tool in mixed.guarded_here()] == ["pay", "here"]
+    assert replace(mixed, api=Api(origin, (origin,), elsewhere=True)).guarded_here() == []
+    for wrong in (Tool("page", scopes, executes=Executes.PAGE), Tool("help", public=True)):
+        with pytest.raises(ValueError, match="`elsewhere` is for tools that execute at the site's API"):
+            replace(wrong, elsewhere=True)

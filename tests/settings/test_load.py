@@ -133,6 +133,13 @@ def test_agent_2_opaque_agents_may_by_default_have_what_does_not_write() -> None
     assert loads((SITE + scopes + nothing).encode()).ceiling == Ceiling(ScopeSet())
 
 
+def test_guard_8_where_the_api_is() -> None:
+    tool = "[scopes.a]\ntitle = 'x'\n[tools.t]\nscopes = ['a']\n"
+    assert [each.name for each in loads((SITE + tool).encode()).guarded_here()] == ["t"]
+    assert loads((SITE + tool + "elsewhere = true\n").encode()).guarded_here() == []
+    assert loads((SITE + tool + "[api]\nelsewhere = true\n").encode()).guarded_here() == []
+
+
 def test_mcp_5_what_is_for_agents_on_mcp() -> None:
     tool = """[scopes.a]
 title = "x"

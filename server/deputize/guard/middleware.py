@@ -77,7 +77,7 @@ class _InFront:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"].upper()  # as endpoints that are classes read it
-        point = self.points.get("GET" if method == "HEAD" else method)
+        point = self.points.get(method) or (self.points.get("GET") if method == "HEAD" else None)
         if point is None:
             await self._handle(scope, receive, send)
             return
