@@ -74,5 +74,5 @@ class _Refused(HTTPException):
             handlers[0].setdefault(_Refused, _answer)
 
 
-def _answer(request: Request, error: "_Refused") -> Response:
+async def _answer(request: Request, error: "_Refused") -> Response:
     return error.response
