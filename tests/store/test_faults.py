@@ -26,8 +26,9 @@ from tests.store.values import NOW
 
 from deputize.protocol.errors import Code, Refused
 from deputize.service.ports import Tx
-from deputize.store import checking, faults, probe, sqlite
+from deputize.store import checking, faults, place, probe, sqlite, writer
 from deputize.store.faults import Causes, Damaged
+from deputize.store.migrations import NewerDatabase
 from deputize.store.place import Displaced
 from deputize.store.sqlite import NoDatabase, SqliteStore
 
@@ -41,6 +42,7 @@ def _asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have each question answered by a look: what is true for a second is tested where that is meant."""
     monkeypatch.setattr(probe, "EVERY", 0)
     monkeypatch.setattr(sqlite, "EVERY", 0)
+    monkeypatch.setattr(writer, "PLACED", 0)
 
 
 @pytest.fixture
@@ -164,6 +166,48 @@ def test_ready_2_what_is_committed_while_its_file_goes_away_is_in_doubt(
     assert also_lost.refusal.facts == {}
     assert isinstance(raised, Oops)
     assert fault(store) is not None
+
+
+@pytest.mark.parametrize("how", DISPLACED)
+def test_ready_2_right_after_a_decision_the_next_is_in_doubt_at_least(
+    how: str, store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was in its place a moment ago is not looked at before the commit, but after it."""
+    monkeypatch.setattr(writer, "PLACED", 3600)
+    assert do(store, append) == 0
+    DISPLACED[how](path)
+    said = [refusal(do_all(store, [append])[0]) for _ in range(3)]
+    assert said == [Code.OUTCOME_UNKNOWN, Code.RECORD_UNAVAILABLE, Code.RECORD_UNAVAILABLE]
+
+
+def test_ready_2_a_folder_that_others_use_is_looked_at_again(store: SqliteStore, path: Path) -> None:
+    for number in range(3):
+        path.with_name(f"{number}").touch()
+        assert do(store, append) == number
+    path.with_name(path.name + "-wal").unlink()
+    assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
+
+
+def test_ready_2_a_folder_that_was_not_touched_for_long_is_looked_at_once(
+    store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "_STEP", 0)
+    do(store, append)
+    assert store._place._settled is not None
+    path.with_name(path.name + "-wal").rename(path.with_name("gone"))
+    assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
+
+
+def test_ready_2_damage_that_is_found_meanwhile_ends_decisions_however_fresh_the_look(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "PLACED", 3600)
+
+    def find(tx: Tx) -> None:
+        store._writer.found(Damaged("found by another thread"))
+
+    assert do(store, find) is None
+    assert [refusal(do_all(store, [append])[0]) for _ in range(2)] == [Code.RECORD_UNAVAILABLE] * 2
 
 
 def test_ready_2_a_file_that_is_put_back_is_good_again(store: SqliteStore, path: Path) -> None:
@@ -524,6 +568,35 @@ def test_ready_5_what_is_found_ends_all_decisions(path: Path, told: list[dict[st
         assert fault(store) == "the database is damaged"
 
 
+def test_ready_5_damage_that_was_met_is_looked_for_after_the_next_start(path: Path) -> None:
+    index_that_lost_a_row(path)
+    with closing(SqliteStore(path)) as store:
+        assert fault(store) is None  # nobody has met it
+        with pytest.raises(Damaged):
+            store.check()
+        store._writer.found(Damaged("met"))
+    with closing(SqliteStore(path)) as store:
+        store.check_if_left_open()
+        checked(store)
+        assert fault(store) == "the database is damaged"
+
+
+def test_ready_5_a_newer_database_that_was_left_open_is_left_alone(path: Path) -> None:
+    left_open(path)
+    with closing(sqlite3.connect(path)) as newer:
+        with newer:
+            newer.execute("UPDATE alembic_version SET version_num = '9999'")
+        reader = sqlite3.connect(path)  # keeps the log there
+        reader.execute("SELECT * FROM alembic_version").fetchone()
+    log = path.with_name(path.name + "-wal")
+    kept = log.read_bytes()
+    reader.close()
+    log.write_bytes(kept)
+    with pytest.raises(NewerDatabase):
+        SqliteStore(path)
+    assert sql(path, "PRAGMA user_version") == [[(0,)]]
+
+
 def test_ready_5_a_check_that_is_interrupted_is_made_up_for(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         do_all(store, [partial(write, number=number) for number in range(2000)])
@@ -569,6 +642,17 @@ def test_ready_6_a_cause_is_told_when_it_comes_and_once_a_minute() -> None:
     causes.tell(gone)
     causes.tell(Damaged("bad"))
     assert told == [("gone", 0), ("bad", 0), ("gone", 5), ("bad", 0)]
+
+
+def test_ready_6_a_log_that_fails_fails_no_answer(path: Path) -> None:
+    def note(event: str, **facts: object) -> None:
+        raise BrokenPipeError
+
+    with closing(SqliteStore(path, note=note)) as store:
+        path.rename(path.with_name("away"))
+        assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
+        path.with_name("away").rename(path)
+        assert do(store, append) == 0
 
 
 def test_what_a_long_reader_made_of_the_log_is_given_back(

@@ -15,7 +15,7 @@ from tests.web.conftest import ISSUER, Bank, opened
 
 from deputize.app import Deputize, LostData
 from deputize.protocol.policy import Policy
-from deputize.store import probe, sqlite
+from deputize.store import probe, sqlite, writer
 from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
 from deputize.web.operations import Log
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.anyio
 def _asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "EVERY", 0)
     monkeypatch.setattr(sqlite, "EVERY", 0)
+    monkeypatch.setattr(writer, "PLACED", 0)
 
 
 async def ready(bank: Bank) -> tuple[int, str]:

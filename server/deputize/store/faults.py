@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..protocol.errors import Code, Refused
 from .place import Displaced
@@ -101,7 +102,10 @@ class Causes:
             return
         self._said[name] = now, 0
         error = cause.__cause__ or cause
-        self._note("record", fault=words(cause), error=repr(error), also_unsaid=unsaid)
+        with suppress(
+            Exception
+        ):  # whoever waits for an answer gets it, whether it can be told to others or not
+            self._note("record", fault=words(cause), error=repr(error), also_unsaid=unsaid)
 
 
 def _code(error: BaseException | None) -> int:

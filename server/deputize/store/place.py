@@ -1,12 +1,15 @@
 """Where an open database lies. What is committed to a file that the next process will not open is lost (READY-2)."""
 
 import os
+import time
 from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
 _Identity: TypeAlias = tuple[int, int]
+_Settled: TypeAlias = tuple[int, int, int]
 _COMPANIONS = ("-wal", "-shm")
+_STEP = 3_000_000_000  # nanoseconds; more than any file system needs to tell two times apart
 
 
 class Displaced(Exception):
@@ -24,9 +27,11 @@ class Place:
         real = path.resolve()  # a link is followed by SQLite too, which puts the companions beside the file
         names = [real, *(real.with_name(real.name + suffix) for suffix in _COMPANIONS)]
         self._files = [(str(name), _told(os.lstat(name))) for name in names]
-        self._links = [] if real == path.absolute() else [(str(path), identity)]
-        self._lock = Lock()  # a size that was read later is not to be held against one read earlier
+        self._folder = str(real.parent)
+        self._links = [] if real == path.absolute() else [(path.absolute(), identity)]
+        self._lock = Lock()  # what was read later is not to be held against what was read earlier
         self._size = 0
+        self._settled: _Settled | None = None
         if self._files[0][1] != identity:
             raise Displaced("the database was replaced while it was opened")
         self.require()
@@ -35,17 +40,33 @@ class Place:
         """`Displaced` if any of the files was deleted, moved, replaced or cut off."""
         try:
             with self._lock:
-                sizes = [_size_if(identity, os.lstat(name)) for name, identity in self._files]
-                # SQLite takes nothing off this file; VACUUM does, which is not for a database that is served.
-                if sizes[0] < self._size:
-                    raise Displaced("the open database was cut off")
-                self._size = sizes[0]
-            for link, identity in self._links:
-                _size_if(identity, Path(link).stat())
+                self._look()
         except FileNotFoundError:
             raise Displaced("the open database was deleted or moved away") from None
         except OSError as error:
             raise Displaced("the folder of the database cannot be looked at") from error
+
+    def _look(self) -> None:
+        """Look at the database, whose size only it tells, and at all else only if its folder has changed."""
+        database, identity = self._files[0]
+        size = _size_if(identity, os.lstat(database))
+        if (
+            size < self._size
+        ):  # SQLite takes nothing off this file; VACUUM does, which is not for one that is served
+            raise Displaced("the open database was cut off")
+        self._size = size
+        for link, its_identity in self._links:
+            _size_if(its_identity, link.stat())
+        folder = os.lstat(self._folder)
+        now = folder.st_dev, folder.st_ino, folder.st_ctime_ns
+        if now == self._settled:
+            return
+        self._settled = None
+        for name, its_identity in self._files:
+            _size_if(its_identity, os.lstat(name))
+        # The clock of files ticks in steps: what changes in the same step again would not show.
+        if time.time_ns() - folder.st_ctime_ns > _STEP:
+            self._settled = now
 
 
 def identity_of(path: Path) -> _Identity:

@@ -139,6 +139,7 @@ class SqliteStore:
                 if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                     return  # somebody is alive
                 raise
+            is_current(connection)  # NewerDatabase: that is left alone
             header.note_unchecked(connection.execute, True)
             connection.execute("COMMIT")
 

@@ -27,6 +27,9 @@ from .transaction import Transaction
 BATCH = 64
 """Functions that share a commit at most. While a loop runs them it does nothing else."""
 
+PLACED = 0.1
+"""Seconds for which files that were in their place are not looked at again before a batch; after it they always are."""
+
 Fn: TypeAlias = Callable[[Tx], Any]
 _Job: TypeAlias = tuple[Fn, asyncio.Future[Any]]
 _Result: TypeAlias = tuple[Any, BaseException | None, str | None]
@@ -54,7 +57,7 @@ class Writer:
         self._patience = patience
         self._causes = Causes(note)
         self._damage: BaseException | None = None
-        self._durable_at = -inf
+        self._durable_at = self._placed_at = -inf
         self._wait_at_most(0)
         self._tx = Transaction(connection.cursor().execute)
         self._gate = Lock()  # for the next three
@@ -83,6 +86,7 @@ class Writer:
         if self._damage is not None:
             raise self._damage
         self._place.require()
+        self._placed_at = monotonic()
 
     def require_known(self, reader: Snapshot) -> None:
         """`Damaged` unless the record that a reader sees is the one that was written here, or goes on from it."""
@@ -101,7 +105,7 @@ class Writer:
 
         What an index does not hold any more could be used a second time.
         """
-        self._durable_at = -inf
+        self._durable_at = self._placed_at = -inf
         if self._damage is None and is_damage(cause):
             self._damage = cause
         self._causes.tell(cause)
@@ -122,7 +126,8 @@ class Writer:
             jobs = self._next()
         ran: _Ran = None
         try:
-            self.require()
+            if self._damage is not None or monotonic() - self._placed_at >= PLACED:
+                self.require()
             self._connection.execute("BEGIN IMMEDIATE")
             ran = self._run(jobs)
         except sqlite3.OperationalError:
@@ -143,6 +148,9 @@ class Writer:
                 serving = self._under_way or not self._closed
         while self._waiting:
             self._finish(self._next(), None)
+        if self._damage is not None:
+            with suppress(sqlite3.Error):  # the next start looks through it, then (READY-5)
+                header.note_unchecked(self._connection.execute, True)
         self._connection.close()
 
     def _go_on(self) -> None:
@@ -283,6 +291,7 @@ class Writer:
         try:
             if not self._closed:  # then SQLite has taken the companions away itself
                 self._place.require()
+                self._placed_at = monotonic()
         except Displaced as displaced:
             results = self._in_doubt(results, displaced)
         for (future, _), (result, error, _) in zip(answers, results, strict=True):

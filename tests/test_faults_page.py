@@ -1,0 +1,25 @@
+"""docs/faults.md is true as far as it names things: each test that it names is there."""
+
+import re
+from fnmatch import filter as matching
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NAMED = sorted(set(re.findall(r"`(test_[\w.*]+)`", (ROOT / "docs/faults.md").read_text())))
+SOURCES = [path for folder in ("tests", "chaos") for path in (ROOT / folder).rglob("test_*.py")]
+THERE = {path.name for path in SOURCES} | {
+    name
+    for path in SOURCES
+    for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+}
+
+
+def test_it_names_some() -> None:
+    assert len(NAMED) > 10
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_test_that_it_names_is_there(name: str) -> None:
+    assert matching(THERE, name)
