@@ -897,6 +897,21 @@ class StoreContract:
         assert [store.read(methodcaller("spent", name, rate, NOW)) for name in "abc"] == [60, 60, 0]
         assert store.read(lambda tx: tx.spent("a", rate, NOW + 60)) == 0
 
+    @pytest.mark.parametrize("ahead", [1, 2])
+    def test_a_clock_that_went_wrong_for_a_while_keeps_nobody_out(self, store: Store, ahead: int) -> None:
+        """Nor does a window that was longer under the policy of before."""
+        rate = Rate(3, 60)
+        for _ in range(3):
+            do(store, methodcaller("take_quota", "a", rate, NOW + 3600, ahead))
+        assert do(store, methodcaller("take_quota", "a", rate, NOW + 3600, ahead)) == 60
+        assert store.read(methodcaller("spent", "a", rate, NOW)) == 0
+        assert [do(store, methodcaller("take_quota", "a", rate, NOW, ahead)) for _ in range(4)] == [
+            0,
+            0,
+            0,
+            60,
+        ]
+
     def test_what_was_taken_ahead_and_rolled_back_is_not_given(self, store: Store) -> None:
         rate = Rate(3, 60)
         take = methodcaller("take_quota", "entries", rate, NOW, 3)

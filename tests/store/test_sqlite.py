@@ -426,7 +426,7 @@ def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:
             lambda tx: tx.waiting_grants(v.user_id(), v.client_id(), NOW),
             "grants_asking (user_id=? AND expires_at>?)",
         ),
-        (lambda tx: tx.take_quota("q", Rate(0, 1), NOW), "(name=?)"),
+        (lambda tx: tx.spent("q", Rate(1, 1), NOW), "(name=?)"),
         (lambda tx: tx.barring(v.user_id(), v.client_id(), NOW), "(user_id=? AND client_id=?)"),
         (lambda tx: tx.end_sessions(v.user_id()), "sessions_user_id (user_id=?)"),
     ],

@@ -230,7 +230,9 @@ class TestABlockedUser:
         user_id = UserId((await page.configure())["user"]["id"])
         now = int(clock())
         await deputize.store.transact(lambda tx: blocks.block_user(tx, user_id, now + 60, now))
-        for method, path in (("GET", "/tools"), ("GET", "/account"), ("POST", "/agents"), ("POST", "/calls")):
+        account = await http.get(f"{ISSUER}/account")
+        assert (account.status_code, "has blocked this account" in account.text) == (403, True)
+        for method, path in (("GET", "/tools"), ("POST", "/agents"), ("POST", "/calls")):
             answer = await page.send(method, path, _direct() if path == "/calls" else None)
             assert (answer.status_code, answer.json()["code"]) == (403, "user_blocked")
         clock.forward(60)

@@ -1,12 +1,15 @@
 """Whose request it is: nobody is believed about it but the proxies of the policy (QUOTA-4)."""
 
+import asyncio
 from collections.abc import Sequence
 from ipaddress import IPv4Address, ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from deputize.protocol.policy import Network
 from deputize.web.peers import address_of
@@ -99,6 +102,29 @@ def test_forms_of_an_address(said: str, address: str) -> None:
 )
 def test_forms_of_forwarded(said: str, address: str) -> None:
     assert told("10.0.0.1", [("forwarded", said)]) == address
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address"), [((), None), (PROXIES, None), ((ip_network("127.0.0.1/32"),), "192.0.2.1")]
+)
+def test_what_the_server_has_believed_by_itself_is_not_believed(
+    trusted: tuple[Network, ...], address: str | None
+) -> None:
+    """uvicorn takes the word of whoever is on this machine, unless it is told not to."""
+    proxied: list[object] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        proxied.append(address_of(Request(scope), trusted))
+
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "headers": [(b"x-forwarded-for", b"192.0.2.1")],
+        "client": ("127.0.0.1", 4711),
+    }
+    believing: Any = ProxyHeadersMiddleware(app)
+    asyncio.run(believing(scope, None, None))
+    assert proxied == [None if address is None else ip_address(address)]
 
 
 def test_at_a_socket_without_addresses_nothing_can_be_told() -> None:

@@ -209,6 +209,14 @@ def test_what_is_kept_of_addresses_has_an_end() -> None:
         assert len(door) <= 100
 
 
+def test_a_clock_that_went_wrong_for_a_while_keeps_no_address_out() -> None:
+    door, rate, here = Door(), Rate(1, 60), ip_address("192.0.2.1")
+    door.take(Quota.SIGN_INS, rate, here, 3600)
+    door.take(Quota.SIGN_INS, rate, here, 0)
+    with pytest.raises(Refused):
+        door.take(Quota.SIGN_INS, rate, here, 0)
+
+
 def test_without_end_nothing_is_counted() -> None:
     door = Door()
     for _ in range(5):

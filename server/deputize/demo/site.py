@@ -105,7 +105,14 @@ def serve(port: int, data: Path) -> None:
     print(f"Harbor is open at {harbor.url}, and keeps everything under {data}.")
     print("For a browser whose agents can use its page:")
     print(f"    chromium --enable-features=WebMCP {harbor.url}", flush=True)
-    uvicorn.run(harbor.app, host="localhost", port=port, access_log=False, log_level="warning")
+    uvicorn.run(
+        harbor.app,
+        host="localhost",
+        port=port,
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,  # whom to believe, the policy says
+    )
 
 
 class _Pages:

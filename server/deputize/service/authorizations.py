@@ -160,7 +160,7 @@ def typed(tx: Tx, user_id: UserId, user_code: str, now: int) -> AuthorizationReq
 
     What is wrong is counted where every process sees it.
     """
-    name = f"{Quota.WRONG_CODES} {user_id}"
+    name = f"{Quota.WRONG_CODES.value} {user_id}"
     if wait := tx.spent(name, WRONG_CODES, now):
         return too_many(Quota.WRONG_CODES, wait)
     request = tx.request_by_user_code(user_code, now)

@@ -101,7 +101,9 @@ def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now:
         return Refusal(
             Code.TOOL_NOT_APPROVED_REQUIRED, "There is no tool of this name that asks for an approval."
         )
-    user_id = request.caller.user_id
+    user_id, delegation = request.caller.user_id, request.caller.delegation
+    if limited := quotas.entry(tx, policy, user_id, delegation.client_id if delegation else None, now):
+        return limited  # so that there are not more of them than there could be calls
     decision = _decide(
         tx, request, tool, lambda: tx.credentials(user_id), approval=True, policy=policy, now=now
     )

@@ -10,18 +10,22 @@ from ..protocol.quota import Quota, Rate, counted_as, pair, too_many
 from .ports import Tx, Waiting
 
 _AHEAD = 64
-"""Entries that are taken at once: a call that is allowed is to cost no statement for being counted."""
+"""Entries that are taken at once, but never more than a hundredth: a call that is allowed is to cost no statement."""
 
 
 def take(tx: Tx, quota: Quota, rate: Rate | None, who: str, now: int, ahead: int = 1) -> Refusal | None:
     """Take one from what somebody has of a quota, or refuse."""
-    wait = tx.take_quota(f"{quota} {who}", rate, now, ahead) if rate is not None else 0
+    wait = tx.take_quota(f"{quota.value} {who}", rate, now, ahead) if rate is not None else 0
     return too_many(quota, wait) if wait else None
 
 
 def entry(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int) -> Refusal | None:
     """Count an entry of the record, by an agent for a user."""
-    return take(tx, Quota.ENTRIES, policy.quotas.entries, pair(user_id, client_id), now, _AHEAD)
+    rate = policy.quotas.entries
+    if rate is None:
+        return None
+    ahead = min(_AHEAD, rate.most // 100 or 1)
+    return take(tx, Quota.ENTRIES, rate, pair(user_id, client_id), now, ahead)
 
 
 def refusal(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int) -> Refusal | None:

@@ -162,8 +162,8 @@ class Snapshot(Reader):
 
     def spent(self, name: str, rate: Rate, now: int) -> int:
         row = self._execute(
-            "SELECT ends_at FROM quotas WHERE name = :name AND used >= :most AND ends_at > :now",
-            {"name": name, "most": rate.most, "now": now},
+            f"SELECT ends_at FROM quotas WHERE name = :name AND used >= :most AND {IN_WINDOW}",
+            {"name": name, "most": rate.most, "within": rate.within, "now": now},
         ).fetchone()
         return 0 if row is None else int(row[0]) - now
 
@@ -197,6 +197,9 @@ class Snapshot(Reader):
         rows = self._execute(f"{table.select} WHERE {where}", parameters)
         return [table.value(row) for row in rows.fetchall()]
 
+
+IN_WINDOW = "(quotas.ends_at > :now AND quotas.ends_at <= :now + :within)"
+"""Whether a window goes on. One that ends later than any could was begun by a clock that went wrong."""
 
 _LASTS = "(until IS NULL OR until > :now)"
 

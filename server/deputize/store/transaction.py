@@ -24,7 +24,7 @@ from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Proof, Session, Tx
 from .faults import Damaged
-from .snapshot import Execute, Snapshot
+from .snapshot import IN_WINDOW, Execute, Snapshot
 from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS
 
 SWEEP_LIMIT = 1000
@@ -105,12 +105,12 @@ _TAKE = """
     INSERT INTO counters (grant_id, counter, used) SELECT :grant_id, :counter, :amount WHERE :amount <= :limit
     ON CONFLICT (grant_id, counter) DO UPDATE SET used = counters.used + excluded.used
     WHERE counters.used + excluded.used <= :limit"""
-_TAKE_QUOTA = """
+_TAKE_QUOTA = f"""
     INSERT INTO quotas (name, used, ends_at) VALUES (:name, :amount, :now + :within)
     ON CONFLICT (name) DO UPDATE SET
-        used = CASE WHEN quotas.ends_at > :now THEN quotas.used + :amount ELSE :amount END,
-        ends_at = CASE WHEN quotas.ends_at > :now THEN quotas.ends_at ELSE excluded.ends_at END
-    WHERE quotas.ends_at <= :now OR quotas.used + :amount <= :most
+        used = CASE WHEN {IN_WINDOW} THEN quotas.used + :amount ELSE :amount END,
+        ends_at = CASE WHEN {IN_WINDOW} THEN quotas.ends_at ELSE excluded.ends_at END
+    WHERE NOT {IN_WINDOW} OR quotas.used + :amount <= :most
     RETURNING ends_at"""
 _PUT_BLOCK = (
     BLOCKS.insert()
@@ -338,7 +338,7 @@ class Transaction(Snapshot, Tx):
 
     def take_quota(self, name: str, rate: Rate, now: int, ahead: int = 1) -> int:
         left, ends_at = self._ahead.get(name, (0, 0))
-        if left and now < ends_at:
+        if left and now < ends_at <= now + rate.within:
             self._ahead[name] = left - 1, ends_at
             return 0
         for amount in dict.fromkeys((min(ahead, rate.most), 1)):  # of the last ones each by itself

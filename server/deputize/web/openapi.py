@@ -169,7 +169,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "Confirm a passkey (CRED-3)", _USER, {200: "EnrolledCredential"}, "Evidence"
     ),
     "DELETE /credentials/{id}": Operation("Remove a passkey", _USER, {204: None}),
-    "GET /account": Operation("The user's page", _VISITOR, {200: HTML}),
+    "GET /account": Operation("The user's page", _VISITOR, {200: HTML, 403: HTML}),
     "GET /static/{name}": Operation("Script and style of the pages", _ANYONE, {200: "text/*"}),
     "GET /shim.js": Operation("The shim", _ANYONE, {200: SCRIPT}),
     "GET /shim.mjs": Operation("The shim as a module", _ANYONE, {200: SCRIPT}),

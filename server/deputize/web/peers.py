@@ -13,6 +13,8 @@ Address = IPv4Address | IPv6Address | None
 """None: it cannot be told, as at a socket of this machine's file system. All of those are one."""
 
 _MOST_HOPS = 20
+_LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+"""Whom uvicorn believes unless it is told otherwise, which it then hides: all it leaves of that is the port 0."""
 _FOR = re.compile(r'(?:^|[;\s])for\s*=\s*("[^"]*"|[^";,\s]*)', re.IGNORECASE)
 _PORT = re.compile(r"^\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?$|^([0-9.]+):[0-9]{1,5}$")
 
@@ -24,7 +26,11 @@ def address_of(request: Request, trusted: Sequence[Network]) -> Address:
     anybody may have written. Where two headers say two things, neither is believed.
     """
     peer = _address(request.client.host) if request.client is not None else None
-    if peer is None or not _is_in(peer, trusted):
+    if peer is None or request.client is None:
+        return None
+    if request.client.port == 0:  # the server has put it there, from a header of a proxy on this machine
+        return peer if any(_is_in(each, trusted) for each in _LOOPBACK) else None
+    if not _is_in(peer, trusted):
         return peer
     said = [
         _farthest(hops, peer, trusted)

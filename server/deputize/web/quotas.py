@@ -46,7 +46,7 @@ class Door:
 
     def _wait(self, key: tuple[str, int, int], most: int, within: int, now: int) -> int:
         window = self._windows.get(key)
-        if window is None or now >= window.ends_at:
+        if window is None or not now < window.ends_at <= now + within:  # the clock may have gone wrong
             window = self._windows[key] = _Window(0, now + within)
         self._windows.move_to_end(key)  # who goes on coming is never forgotten
         if len(self._windows) > self._most_kept:

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ...protocol.agent import Agent, Assurance
 from ...protocol.canonical import canonicalize
-from ...protocol.errors import Code, Refused
+from ...protocol.errors import STATUS, Code, Refused
 from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.redirect import is_local
@@ -50,7 +50,10 @@ _QUOTED = re.compile(r"""(“[^”]*”|"(?:[^"\\]|\\.)*")""")
 async def account(ask: Ask) -> Response:
     """Show sign-in, or for who is signed in: deputies, passkeys, sign out."""
     authority, policy = ask.authority, ask.authority.policy
-    who = await ask.signed_in()
+    try:
+        who = await ask.signed_in()
+    except Refused as refused:  # BLOCK-3
+        return message(ask, "Not here", refused.refusal.detail, STATUS[refused.refusal.code])
     user = authority.store.read(lambda tx: tx.user(who.user_id)) if who else None
     if user is None:
         own = authority.current_user is None
