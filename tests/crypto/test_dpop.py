@@ -324,3 +324,20 @@ def test_what_is_made_is_right() -> None:
     assert parsed.header == {"alg": "ES256", "typ": "dpop+jwt", "jwk": JWK}
     assert parsed.claims == CLAIMS
     assert check(text) == check(proof())
+
+
+def test_what_nobody_signed_is_not_kept() -> None:
+    """Headers and keys of proofs whose signature is wrong: strangers make as many as they like."""
+    for number in range(20):
+        key = generate_private_key(SECP256R1())
+        good = dpop.make(key, "POST", URL, NOW, f"jti-{number}")
+        bad = good[:-4] + ("AAAA" if good[-4:] != "AAAA" else "BBBB")
+        before = len(jwt._headers), len(dpop._keys)
+        with pytest.raises(Refused):
+            dpop.verify([bad], "POST", URL, NOW)
+        with pytest.raises(Refused):
+            dpop.verify([good], "POST", URL, NOW + 3600)
+        assert (len(jwt._headers), len(dpop._keys)) == before
+        for _ in range(2):
+            dpop.verify([good], "POST", URL, NOW)
+        assert (len(jwt._headers), len(dpop._keys)) == (before[0] + 1, before[1] + 1)

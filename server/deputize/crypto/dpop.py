@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from jwt.algorithms import ECAlgorithm
@@ -12,6 +11,7 @@ from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
 from ..protocol.jwk import PRIVATE_MEMBERS, thumbprint
+from ..service.kept import Kept
 from ..service.ports import Proof
 from . import jwt
 
@@ -29,6 +29,7 @@ _URL = re.compile(
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+_keys = Kept[tuple[EllipticCurvePublicKey, Jkt]](4 * 2**20)  # that somebody has signed with
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 
 # What a key that verifies ES256 says of itself, where it says so. Other members mean nothing here (RFC 7517 §4).
@@ -98,6 +99,8 @@ def verify(
         raise Refused(code, "The proof was made with another key.")
     if not jwt.verify_es256(key, unverified.signing_input, unverified.signature):  # 6, which takes longest
         raise Refused(code, "The signature of the proof is wrong.")
+    jwt.remember(unverified)
+    _keys.keep(_spelled(header["jwk"]), (key, thumb))
     return Proof(thumb, jti, iat + WINDOW + 1 + _MARGIN)
 
 
@@ -139,18 +142,18 @@ def _key(jwk: Json, code: Code) -> tuple[EllipticCurvePublicKey, Jkt]:
             pass
         case _:
             raise Refused(code, "The jwk of the proof is not a public P-256 key.")
+    if (known := _keys.get(_spelled(jwk))) is not None:
+        return known
     try:
-        return _load(x, y)
+        return jwt.public_key(x, y), thumbprint({"kty": "EC", "crv": "P-256", "x": x, "y": y})
     except ValueError as error:
         raise Refused(code, "The jwk of the proof is not a point of P-256.") from error
 
 
-@lru_cache(maxsize=4096)
-def _load(x: str, y: str) -> tuple[EllipticCurvePublicKey, Jkt]:
-    return jwt.public_key(x, y), thumbprint({"kty": "EC", "crv": "P-256", "x": x, "y": y})
+def _spelled(jwk: Json) -> str:
+    return f"{jwk['x']} {jwk['y']}" if isinstance(jwk, dict) else ""
 
 
-@lru_cache(maxsize=1024)
 def _normalized(url: str) -> str | None:
     """Return the one form of equal URLs, without query and fragment; None if this is not an absolute URL."""
     parts = _URL.fullmatch(re.split(r"[?#]", url)[0])

@@ -21,6 +21,7 @@ from jwt.algorithms import ECAlgorithm
 from ..protocol import canonical
 from ..protocol.canonical import Json, JsonError, b64u, unb64u
 from ..protocol.errors import Code, Refused
+from ..service.kept import Kept
 
 MAX_TOKEN = 8192
 """How many characters a token may have (TOKEN-1)."""
@@ -53,7 +54,7 @@ def parse(token: str, *, code: Code = Code.INVALID_TOKEN) -> Unverified:
     if segments is None:
         raise Refused(code, "This is not a signed token in its compact form.")
     try:
-        header = _header(segments[1])
+        header = _headers.get(segments[1]) or _object(segments[1])
         claims = _object(segments[2])
         signature = unb64u(segments[3])
     except ValueError as error:  # JsonError is one
@@ -107,6 +108,7 @@ def check(
         raise Refused(code, "The token was signed with a key that is not known here.")
     if not verify_es256(key, unverified.signing_input, unverified.signature):
         raise Refused(code, "The signature of the token is wrong.")
+    remember(unverified)
     return unverified.claims
 
 
@@ -129,14 +131,13 @@ def _object(segment: str) -> dict[str, Json]:
     return value
 
 
-# The same few headers come again and again: one for each signing key, and for each maker of proofs. Anybody can send
-# others, whatever the signature: were long ones kept as well, they would fill half a gigabyte.
-_USUAL = 512
-_known_header = lru_cache(maxsize=4096)(_object)
+# The same few headers come again and again: one for each signing key, and for each maker of proofs.
+_headers = Kept[Mapping[str, Json]](4 * 2**20)
 
 
-def _header(segment: str) -> dict[str, Json]:
-    return _known_header(segment) if len(segment) <= _USUAL else _object(segment)
+def remember(unverified: Unverified) -> None:
+    """Read this header no second time, now that its signature turned out to be right."""
+    _headers.keep(unverified.signing_input.partition(b".")[0].decode(), unverified.header)
 
 
 _encoded_header = lru_cache(maxsize=64)(lambda typ, kid: encode_header(typ, kid=kid))

@@ -7,17 +7,20 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import partial
 from typing import Literal, get_args
 
 import orjson
 from itsdangerous import Signer
 
 from ..protocol.canonical import Json, b64u, unb64u
+from ..service.kept import keeping
 
 MAX_SEALED = 4096
 """How many characters a sealed text may have; browsers drop longer cookies."""
 
+
+_KEPT = 4 * 2**20  # bytes, of what we sealed ourselves
 
 Purpose = Literal["session", "csrf", "refresh", "nonce"]
 """What a sealed text is for. One made for one purpose is nothing to the others."""
@@ -35,8 +38,10 @@ class Sealer:
             purpose: Signer(_derived(secret, purpose), key_derivation="none", digest_method=hashlib.sha256)
             for purpose in get_args(Purpose)
         }
-        # A page sends the same cookie with each request. What does not open is not kept: errors are not.
-        self._opened = lru_cache(4096)(self._open)
+        # A page sends the same cookie with each request.
+        self._opened = {
+            purpose: keeping(partial(self._open, purpose), _KEPT) for purpose in get_args(Purpose)
+        }
 
     def seal(self, purpose: Purpose, value: Json) -> str:
         """Return the value, signed, with the second of its making; ValueError if that is too long."""
@@ -51,7 +56,7 @@ class Sealer:
         Only the text that `seal` made opens: no other spelling of it does.
         """
         try:
-            made_at, value = self._opened(purpose, text)
+            made_at, value = self._opened[purpose](text)
         except ValueError:
             return None
         if max_age is not None and not 0 <= int(self._clock()) - made_at < max_age:  # TOKEN-5

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z")  # scope-token, RFC 6749 §3.3
 MAX_SCOPES = 32
@@ -38,7 +37,7 @@ class ScopeSet:
 
     def __str__(self) -> str:
         """Return the wire form, sorted."""
-        return _written(self.names)
+        return " ".join(sorted(self.names))
 
     def __iter__(self) -> Iterator[str]:
         """Iterate in the order of the wire form."""
@@ -63,11 +62,6 @@ class ScopeSet:
     def __le__(self, other: "ScopeSet") -> bool:
         """Tell whether the other one holds all of this."""
         return self.names <= other.names
-
-
-@lru_cache(4096)
-def _written(names: frozenset[str]) -> str:
-    return " ".join(sorted(names))
 
 
 @dataclass(frozen=True, slots=True)

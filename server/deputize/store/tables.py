@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import fields
 from enum import StrEnum
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +17,7 @@ from ..protocol.credential import AuthenticatorClass, Credential, User
 from ..protocol.grant import Grant, GrantState
 from ..protocol.request import AuthorizationRequest, Status
 from ..protocol.scope import ScopeSet
+from ..service.kept import keeping
 from ..service.ports import Session
 
 T = TypeVar("T")
@@ -63,15 +63,16 @@ def _one_of(enum: type[StrEnum]) -> Column:
     return attrgetter("value"), enum
 
 
+_KEPT = 4 * 2**20  # bytes
 _FLAG: Column = (int, bool)
-_SCOPES: Column = (str, lru_cache(4096)(ScopeSet.parse))
+_SCOPES: Column = (str, keeping(ScopeSet.parse, _KEPT))
 _NAMES: Column = (lambda names: " ".join(sorted(names)), lambda text: frozenset(text.split()))
 _JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
 _BYTES: Column = (orjson.dumps, orjson.loads)
 
 _CONSTRAINTS: Column = (
     lambda constraints: orjson.dumps(constraints.details()).decode(),
-    lru_cache(4096)(lambda text: Constraints.parse(orjson.loads(text))),
+    keeping(lambda text: Constraints.parse(orjson.loads(text)), _KEPT),
 )
 
 _EMPTY: Column = (lambda value: value or "", lambda text: text or None)

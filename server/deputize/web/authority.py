@@ -1,7 +1,6 @@
 """What every endpoint works with: the policy, the store, the keys, the clock, and the tokens made of them."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from ..protocol.policy import Policy
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
 from ..service.grants import Renewable
+from ..service.kept import Kept
 from ..service.ports import Store
 from .clients import Clients
 from .clock import Clock
@@ -26,7 +26,7 @@ from .fetching import Fetcher
 from .quotas import Door
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
-_CACHE_SIZE = 4096
+_KEPT = 16 * 2**20  # bytes of tokens that we signed: some four thousand
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Authority:
     guard_keys: frozenset[str] = field(init=False)
     door: Door = field(default_factory=Door)
     _note: tuple[float, str] = (0, "")
-    _verified: OrderedDict[str, Delegation] = field(default_factory=OrderedDict)
+    _verified: Kept[Delegation] = field(default_factory=lambda: Kept(_KEPT))
 
     def __post_init__(self) -> None:
         """Make what follows from the policy."""
@@ -85,9 +85,7 @@ class Authority:
         if delegation is None:
             claims = jwt.verify(token, DELEGATION_TYP, self.keys.public_key)
             delegation = Delegation.parse(claims, self.policy.site.issuer, now)
-            self._verified[token] = delegation
-            if len(self._verified) > _CACHE_SIZE:
-                self._verified.popitem(last=False)
+            self._verified.keep(token, delegation)
         delegation.check_expiry(now)
         if delegation.unproven and not (over_mcp and self.policy.bearer):
             raise Refused(
