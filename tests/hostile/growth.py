@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
+import pytest
+
 STEP = 16  # from the one size to the other
 MOST = 64  # between the times at the one and at the other
 TRIES = 5  # of which the fastest counts
@@ -54,6 +56,23 @@ async def check(run: Callable[[int], Awaitable[float]], most: int, plain: float)
     before, after = (seconds - plain for seconds in times)
     if after >= MOST * max(before, plain / 4):
         raise Faster(f"{after * 1e3:.1f} ms at {most}, {before * 1e3:.2f} ms at {small}")
+
+
+class Faults(list[str]):
+    """What has grown too fast."""
+
+    async def compare(
+        self, name: str, run: Callable[[int], Awaitable[float]], most: int, plain: float
+    ) -> None:
+        try:
+            await check(run, most, plain)
+        except Faster as fault:
+            self.append(f"{name}: {fault}")
+
+    def none(self) -> None:
+        """Fail if there is any."""
+        if self:
+            pytest.fail("\n".join(self), pytrace=False)
 
 
 class Stopwatch:

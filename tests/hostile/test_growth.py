@@ -4,7 +4,7 @@ With HOSTILE in the environment (`make hostile`) everything is tried everywhere,
 longer than fifty plain calls take.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -70,25 +70,9 @@ async def plain(arena: Arena, request: Request) -> float:
     return min(answer.seconds for answer in answers)
 
 
-class Faults(list[str]):
-    """What has grown too fast."""
-
-    async def compare(
-        self, name: str, run: Callable[[int], Awaitable[float]], most: int, plain: float
-    ) -> None:
-        try:
-            await growth.check(run, most, plain)
-        except growth.Faster as fault:
-            self.append(f"{name}: {fault}")
-
-    def none(self) -> None:
-        if self:
-            pytest.fail("\n".join(self), pytrace=False)
-
-
 @pytest.mark.parametrize("operation", sorted(REQUESTS))
 async def test_what_is_sent(authorities: Authorities, found: dict[str, Caught], longest: float) -> None:
-    faults = Faults()
+    faults = growth.Faults()
     for name, one in found.items():
         grown = list(dimensions.of(one.request))
         assert len({dimension.name for dimension in grown}) == len(grown)
@@ -120,7 +104,7 @@ async def seconds(arena: Arena, request: Request) -> float:
 async def test_what_is_there_already(
     authorities: Authorities, found: dict[str, Caught], longest: float, kinds: str
 ) -> None:
-    faults = Faults()
+    faults = growth.Faults()
     for name, one in found.items():
         async with filled(authorities, one, KINDS[kinds], ROWS) as arenas:
             least = await plain(arenas[ROWS // growth.STEP], one.request)
@@ -151,7 +135,7 @@ RECORD: dict[str, Callable[[Tx], Any]] = {
 
 @pytest.mark.parametrize("name", RECORD)
 async def test_the_record(authorities: Authorities, caught: dict[str, Caught], name: str) -> None:
-    faults, entries = Faults(), {"entries": durable.KINDS["entries"]}
+    faults, entries = growth.Faults(), {"entries": durable.KINDS["entries"]}
     async with filled(authorities, caught[PLAIN_CALL], entries, 8 * ROWS) as arenas:
 
         async def run(n: int) -> float:
