@@ -22,7 +22,7 @@ from deputize.testing.waiting import until
 JS = Path(__file__).parent.parent / "js"
 LIVES = ("legacy", "2026-07-28")
 TRANSFER: dict[str, object] = {"amount": 250, "name": "Ada Lovelace"}
-DESCRIPTION = "Send 250.00 EUR to Ada Lovelace"
+DESCRIPTION = "Send 250.00 EUR to “Ada Lovelace”"
 POLICY = """
 [site]
 name = "Bank"

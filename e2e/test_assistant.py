@@ -232,7 +232,7 @@ def test_the_shim_and_the_assistant_ask_one_after_the_other(assistant: Assistant
     assert now.node == asked.node
     assert DESCRIPTION in human.decline().lines
     assert assistant.result()["kind"] == "declined"
-    assert "Send 7.00 EUR to Eve" in human.decline().lines
+    assert "Send 7.00 EUR to “Eve”" in human.decline().lines
 
 
 @pytest.mark.parametrize("name", ["desk", "phone"])

@@ -5,6 +5,7 @@
 
 import { element, icon, list, shadow } from './dom.js';
 import * as natives from './natives.js';
+import { partsOf } from './shown.js';
 
 /** @import { Choice, Dialog, View } from './types.js' */
 
@@ -34,7 +35,8 @@ export const dialogs = (mode) => (view) => show(view, mode);
 function show(view, mode) {
   const { host, root } = shadow('data-deputize', mode);
   const size = view.description.length > LONG ? 'description long' : 'description';
-  const description = element('p', { class: size, id: 'description', dir: 'auto' }, view.description);
+  const description = element('p', { class: size, id: 'description', dir: 'auto' });
+  write(description, view.description);
   const status = element('p', { class: 'note', role: 'status' });
   const alert = element('p', { class: 'note', role: 'alert' });
   const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
@@ -129,7 +131,7 @@ function show(view, mode) {
       label(yes, no);
       become('ready', '', text);
     },
-    describe: (text) => setText(description, text),
+    describe: (text) => write(description, text),
     close: () => {
       over = true;
       natives.disconnect(observer);
@@ -137,6 +139,21 @@ function show(view, mode) {
       natives.remove(host);
     },
   };
+}
+
+/**
+ * Writes a description: what the authority has set apart in it is drawn as what it is, not the site's words (APPR-2).
+ *
+ * @param {HTMLElement} place
+ * @param {string} text
+ */
+function write(place, text) {
+  setText(place, '');
+  const parts = partsOf(text);
+  for (let i = 0; i < parts.length; i++) {
+    const part = /** @type {{text: string, said: boolean}} */ (parts[i]);
+    appendChild(place, element(part.said ? 'bdi' : 'span', part.said ? { class: 'said' } : {}, part.text));
+  }
 }
 
 /** @param {View} view */
@@ -179,14 +196,15 @@ const termsOf = ({ scopes, until }) =>
  * @param {View} view
  * @param {HTMLElement} description
  */
-const actionOf = ({ values }, description) =>
+const actionOf = ({ values, legend }, description) =>
   element('div', {}, [
     description,
+    element('p', { class: 'legend', id: 'legend' }, legend),
     element('details', {}, [
       element('summary', {}, 'Exactly these values'),
       list('dl', {}, values.length, (i) =>
         element('div', {}, [
-          element('dt', {}, values[i]?.name),
+          element('dt', { dir: 'auto' }, values[i]?.name),
           element('dd', { dir: 'auto' }, values[i]?.value),
         ]),
       ),

@@ -6,14 +6,14 @@ export const css = `
   display: block !important;
   --surface: #ffffff; --ink: #171a21; --soft: #565d6d; --line: #e2e5eb; --tint: #f3f5f9;
   --accent: #1d55c4; --accent-strong: #17469f; --on-accent: #ffffff; --alarm: #a3261b; --alarm-tint: #fdf0ee;
-  --shade: rgb(16 20 30 / 48%);
+  --shade: rgb(16 20 30 / 48%); --said: #dbe6fb;
   color-scheme: light;
 }
 @media (prefers-color-scheme: dark) {
   :host {
     --surface: #1b1e25; --ink: #f0f2f7; --soft: #aab1c0; --line: #353a46; --tint: #252933;
     --accent: #8db4ff; --accent-strong: #adc8ff; --on-accent: #10203f; --alarm: #ffb4a9; --alarm-tint: #3a2422;
-    --shade: rgb(0 0 0 / 60%);
+    --shade: rgb(0 0 0 / 60%); --said: #31446b;
     color-scheme: dark;
   }
 }
@@ -43,6 +43,11 @@ p { margin: 0 0 16px; }
   margin: 14px 0 14px; padding: 16px 18px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint);
   font-size: 19px; font-weight: 600; line-height: 1.42; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate;
 }
+.said {
+  padding: 1px 5px; margin: 0 1px; border-radius: 6px; background: var(--said); box-decoration-break: clone; -webkit-box-decoration-break: clone;
+  unicode-bidi: isolate;
+}
+.legend { margin: -6px 0 14px; color: var(--soft); font-size: 13px; }
 #description.long { font-size: 16px; font-weight: 550; }
 ul { margin: 0 0 16px; padding: 4px 16px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint); list-style: none; }
 li { display: flex; gap: 12px; padding: 11px 0; font-weight: 550; overflow-wrap: anywhere; }

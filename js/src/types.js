@@ -107,7 +107,9 @@
  * @property {string} user who is signed in; empty where that is not known
  * @property {string} title
  * @property {string} asker who asks, and what that means
- * @property {string} description the authority's own words for what is asked; empty where the scopes say it
+ * @property {string} description the authority's own words for what is asked, with what it was told set apart; empty where the
+ *   scopes say it
+ * @property {string} legend what is said of that
  * @property {readonly string[]} scopes titles
  * @property {string} until
  * @property {ReadonlyArray<{name: string, value: string}>} values

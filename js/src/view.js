@@ -2,18 +2,9 @@
 
 import { location, stringify, URL } from './natives.js';
 import { numberOf, textOf } from './json.js';
+import { isolated, visible, warning } from './shown.js';
 
 /** @import { Arguments, Asker, Bare, Caller, View } from './types.js' */
-
-/** Control, format (bidirectional, zero-width), private, unassigned and blank characters, line separators: APPR-2. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
-
-/**
- * Shows what would not be seen.
- *
- * @param {string} text
- */
-export const visible = (text) => text.replace(UNSEEN, '\uFFFD');
 
 /**
  * The consent dialog (GRANT-1): it says what is signed, and nothing else.
@@ -34,6 +25,7 @@ export function consentView(shown, now) {
     title: 'Let the agent in this browser act for you?',
     asker: '“The agent in this browser” is any agent, and any script of this site, that runs in this browser profile.',
     description: '',
+    legend: '',
     scopes: scopes.map((scope) => visible(textOf(scope.title) || textOf(scope.scope))),
     until: `For ${duration(seconds)}, until ${moment(now + seconds * 1000, now)}. You can take it back at any time on your account page.`,
     values: [],
@@ -56,7 +48,8 @@ export function approvalView({ site, user, description, args, caller }) {
     host: location.host,
     user,
     title: caller ? 'May the agent do this for you?' : 'Do you want to do this?',
-    asker: caller ? `Asked for by ${asker(caller)}.` : 'You asked for this on the page.',
+    asker: caller ? `Asked for by ${asker(caller)}.` : 'This page asks. No assistant has named itself.',
+    legend: caller ? 'What is marked comes from the agent.' : 'What is marked comes from whoever asked.',
     description,
     scopes: [],
     until: '',
@@ -81,6 +74,7 @@ export function enrollmentView({ site, user }) {
     title: 'Add a passkey?',
     asker: 'With a passkey you confirm what an agent wants to do for you here. Go on only if it was you who wanted to add one.',
     description: '',
+    legend: '',
     scopes: [],
     until: '',
     values: [],
@@ -100,18 +94,19 @@ function asker({ clientId, assurance, name, handedOnBy }) {
 }
 
 /** @type {(clientId: string, name?: string) => string} */
-const registered = (clientId, name) => `${name ? `${called(name)}, ` : ''}an agent that this site has registered as ${visible(clientId)}`;
+const registered = (clientId, name) => `${name ? `${called(name)}, ` : ''}an agent that this site has registered as ${isolated(visible(clientId))}`;
 
 /** @type {(clientId: string, name?: string) => string} */
 const proved = (clientId, name) =>
-  `an agent that has proved that it belongs to ${visible(new URL(clientId).origin)}${name ? ` and calls itself ${called(name)}` : ''}`;
+  `an agent that has proved that it belongs to ${isolated(visible(new URL(clientId).origin))}${name ? ` and calls itself ${called(name)}` : ''}`;
 
 /** @param {string} name */
-const called = (name) => `“${visible(name)}”`;
+const called = (name) => isolated(`“${visible(name)}”`) + warning(name);
 
 /** @param {unknown} value */
 function shown(value) {
-  return visible(typeof value === 'string' ? value : stringify(value)) || '(empty)';
+  const text = typeof value === 'string' ? value : stringify(value);
+  return text === '' ? '(empty)' : visible(text) + warning(text);
 }
 
 const UNITS = /** @type {const} */ ([['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]]);

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from deputize.protocol.credential import AuthenticatorClass, Credential, counter_moves, known_transports
 from deputize.protocol.ids import CredentialId, UserId
 from deputize.protocol.scope import Scope, ScopeSet
-from deputize.protocol.tool import ApprovalPolicy, Schema, Tool, is_safe, is_tool_name, plain
+from deputize.protocol.shown import length, plain
+from deputize.protocol.tool import ApprovalPolicy, Schema, Tool, is_safe, is_tool_name
 
 READ = ScopeSet.of(["read"])
 
@@ -48,26 +49,18 @@ def test_what_could_not_be_enforced_is_refused(wrong: dict[str, Any]) -> None:
         Tool(**wrong)
 
 
-@pytest.mark.parametrize(
-    "blank", ["\u034f", "\u115f", "\u17b4", "\u180b", "\u2800", "\u3164", "\uffa0", "\ufe0f", "\U000e0100"]
-)
-def test_a_letter_that_shows_as_nothing_is_shown(blank: str) -> None:  # APPR-2
-    assert plain(f"a{blank}b") == "a\ufffdb"
-
-
 @given(st.text(max_size=600))
 def test_nothing_hides_in_a_description(text: str) -> None:  # APPR-2
     tool = Tool("a", READ, approval=ApprovalPolicy(always=True), describe=describe)
     try:
         shown = tool.description({"text": text})
     except ValueError:
-        assert len(text) > 500 or not plain(text).strip()
+        assert length(text) > 500 or not plain(text).strip()
         return
-    assert len(shown) == len(text) <= 500
-    assert shown.isprintable() or any(c.isspace() for c in shown)
-    assert not set(shown) & set(
-        "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200d\ufeff\x00\n\r\u2028"
-    )
+    assert len(shown) == len(text)
+    assert length(shown) <= 500
+    assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u200b\ufeff\x00\n\r\u2028")
+    assert shown.count("\u2068") == shown.count("\u2069")
 
 
 def test_a_describe_that_fails_is_a_refusal() -> None:  # APPR-2

@@ -1,5 +1,6 @@
 """APPR-2: what the user reads is what the arguments say, or nothing at all."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_names_that_a_template_takes_from_the_arguments() -> None:
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        ("<b>&", "<b>&"),
+        ("<b>&", "“<b>&”"),
         (250, "250"),
         (250.0, "250"),
         (0.1, "0.1"),
@@ -35,16 +36,20 @@ def test_the_names_that_a_template_takes_from_the_arguments() -> None:
         (None, "null"),
         (["a", 1], '["a",1]'),
         ({"b": 1, "a": 2}, '{"a":2,"b":1}'),
-        ("{{ 7 * 7 }}", "{{ 7 * 7 }}"),
-        ("a\u202eb\nc", "a\ufffdb\ufffdc"),
+        ("{{ 7 * 7 }}", "“{{ 7 * 7 }}”"),
+        ("a\u202eb\nc", "“a\ufffdb\ufffdc”"),
+        ("", "“”"),
+        (["a\u202e\u2069”"], '["a\ufffd\ufffd\\u201d"]'),
     ],
 )
 def test_what_is_no_text_is_written_as_canonical_json(value: Json, written: str) -> None:
-    assert described("[{{ value }}]", {"value": value}) == f"[{written}]"
+    assert described("[{{ value }}]", {"value": value}) == f"[\u2068{written}\u2069]"
 
 
 def test_line_breaks_of_the_template_are_spaces() -> None:
-    assert described("\n  Send {{ a }}\r\n  to {{ b }}.\n", {"a": 1, "b": "x"}) == "Send 1 to x."
+    assert described("\n  Send {{ a }}\r\n  to {{ b }}.\n", {"a": 1, "b": "x"}) == (
+        "Send \u20681\u2069 to \u2068“x”\u2069."
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,6 @@ def test_line_breaks_of_the_template_are_spaces() -> None:
     [
         ("{{ a }}", {}),
         ("{{ a.b }}", {"a": {}}),
-        ("{{ a }}", {"a": ""}),
         ("{{ a }}", {"a": "x" * 501}),
         ("{{ a.items }}", {"a": {}}),
         ("{{ a.append(1) }}", {"a": []}),
@@ -60,6 +64,9 @@ def test_line_breaks_of_the_template_are_spaces() -> None:
         ("{{ '%d' | format(a) }}", {"a": "x"}),
         ("{{ a | money('EUR') }}", {"a": 0.001}),
         ("{{ a | iban }}", {"a": 5}),
+        ("{{ a | iban }}", {"a": "DE89) of your own (x"}),
+        ("{{ a | money(b) }}", {"a": 5, "b": "EUR to your savings account, not"}),
+        ("{{ a | money(b) }}", {"a": 5, "b": "eur"}),
     ],
 )
 def test_what_cannot_be_said_is_refused(template: str, arguments: Mapping[str, Json]) -> None:
@@ -121,3 +128,63 @@ def test_iban() -> None:
     assert (
         iban("DE89370400440532013000") == iban("DE89 3704 0044 0532 013000") == "DE89 3704 0044 0532 0130 00"
     )
+
+
+ESCAPES = (
+    "”",
+    "“",
+    '"',
+    "\\",
+    "\u2068",
+    "\u2069",
+    "\u202e",
+    "\u2067",
+    "\u200f",
+    "\n",
+    "\u200d",
+    "\u05d0",
+    " ",
+    "»",
+    "„",
+)
+TEMPLATES = (
+    "Send {{ a }} to {{ b }}, now.",
+    "{{ a }}{{ b }}",
+    "{% for x in [a, b] %}{{ x }} and {% endfor %}so",
+    "{% set x %}{{ a }} with {{ b }}{% endset %}Take {{ x }}!",
+    "{% macro m(x) %}<{{ x }}>{% endmacro %}Do {{ m(a) }} {{ m(b) }}",
+    "Do {{ [a, {'k': b}] }}",
+    "Do {{ a ~ ' of yours, ' ~ b }}",
+    "Do {{ a | upper }} {{ b | replace('x', 'y') }}",
+)
+
+
+@given(
+    template=st.sampled_from(TEMPLATES),
+    a=st.lists(st.sampled_from(ESCAPES) | st.text(max_size=3)).map("".join),
+    b=st.lists(st.sampled_from(ESCAPES) | st.text(max_size=3)).map("".join),
+)
+def test_an_argument_never_leaves_its_place(template: str, a: str, b: str) -> None:  # APPR-2
+    """Whatever it is, the site's own words stay the same, and what is the agent's can be told in plain text, too."""
+    try:
+        text = described(template, {"a": a, "b": b})
+    except ValueError:
+        return  # too long
+    depth, own, said = 0, "", ""
+    for letter in text:
+        depth += {"\u2068": 1, "\u2069": -1}.get(letter, 0)
+        assert depth in (0, 1)
+        said += letter if depth else "\u2069" if letter == "\u2069" else ""
+        own += "" if depth or letter == "\u2069" else letter
+    assert depth == 0
+    frame = described(template, {"a": "x", "b": "x"})
+    bare = re.sub(" \\(mixed alphabets: [A-Z][a-z A-Z]+\\)", "", own)
+    assert bare == re.sub("\u2068[^\u2069]*\u2069", "", frame)
+    for one in filter(None, re.split("[\u2068\u2069]+", said)):
+        assert re.fullmatch(r"“[^“”\"]*”|\"(?:[^\"\\]|\\.)*\"|[\[<{].*[\]>}]", one, re.DOTALL), one
+        assert not set(one) & set("\u202e\u2067\u200f\n")
+
+
+def test_right_to_left_letters_move_nothing_but_themselves() -> None:  # APPR-2
+    text = described("{{ n }} × {{ p }} to {{ name }}", {"n": 2, "p": 900, "name": "Ada א"})
+    assert text == "\u20682\u2069 × \u2068900\u2069 to \u2068“Ada א”\u2069"

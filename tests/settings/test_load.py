@@ -117,7 +117,7 @@ wait = 0
     assert transfer.executes is Executes.PAGE
     assert transfer.direct
     assert (policy.tools["help"].opaque, transfer.opaque) == (True, False)  # AGENT-3
-    assert transfer.description({"amount": 5}) == "Send 5"
+    assert transfer.description({"amount": 5}) == "Send \u20685\u2069"
     assert transfer.input_schema is not None
     assert transfer.input_schema.fault({"amount": "5"}) is not None
     assert policy.ceiling == Ceiling(ScopeSet.of(["pay"]))
@@ -162,7 +162,7 @@ origins = ["https://api.harbor.example"]
 
 def test_without_an_input_schema_a_description_may_name_any_argument() -> None:
     tool = "[scopes.a]\ntitle = 'x'\n[tools.t]\nscopes = ['a']\ndescribe = 'Send {{ amount }}'\n"
-    assert loads((SITE + tool).encode()).tools["t"].description({"amount": 5}) == "Send 5"
+    assert loads((SITE + tool).encode()).tools["t"].description({"amount": 5}) == "Send \u20685\u2069"
 
 
 def test_what_is_like_no_keyword_is_an_annotation_and_what_is_data_is_no_schema() -> None:
@@ -247,8 +247,8 @@ def test_the_template_of_init_is_a_policy() -> None:
     transfer = policy.tools["transfer_money"]
     assert transfer.input_schema is not None
     assert transfer.input_schema.fault(arguments) is None
-    assert (
-        transfer.description(arguments) == "Send 1,250.00 EUR to Ada Lovelace (DE89 3704 0044 0532 0130 00)"
+    assert transfer.description(arguments) == (
+        "Send \u20681,250.00 EUR\u2069 to \u2068“Ada Lovelace”\u2069 (\u2068DE89 3704 0044 0532 0130 00\u2069)"
     )
 
 

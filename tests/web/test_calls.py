@@ -57,7 +57,7 @@ class TestDecision:
     ) -> None:  # CALL-5
         answer = await grace.call("transfer_money", TRANSFER)
         assert verdict(answer) == (202, "pending")
-        assert answer.json()["description"] == "Send 250.00 EUR to Ada"
+        assert answer.json()["description"] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
         assert "call_token" not in answer.json()
 
     @pytest.mark.parametrize(("amount", "state"), [(100, "approved"), (100.01, "pending")])
@@ -125,7 +125,7 @@ class TestDecision:
         if len(description) > 500:
             assert verdict(answer) == (400, "invalid_arguments")
         else:
-            assert answer.json()["description"] == "Send 1.00 EUR to \ufffd"
+            assert answer.json()["description"] == "Send \u20681.00\u2069 EUR to \u2068“\ufffd”\u2069"
 
 
 class TestRequest:

@@ -64,28 +64,31 @@ class TestHistory:
         assert (await grace.send("POST", f"{path}/approval", grace.evidence(envelope))).status_code == 200
         await grace.call("get_balance")
         told = await account(grace)
-        balance, transfer = told.index("get_balance"), told.index("Send 250.00 EUR to A&lt;b&gt;da\ufffd")
+        balance, transfer = (
+            told.index("get_balance"),
+            told.index('EUR to <bdi class="said">“A&lt;b&gt;da\ufffd”</bdi>'),
+        )
         assert transfer < balance
         assert "You were not asked: it is within what you allowed." in told[balance:]
         assert "You approved it with a passkey." in told[transfer:balance]
         assert "Allowed, not done yet." in told[transfer:balance]
         assert "Asked for by the agent in a browser of yours." in told[transfer:]
         assert pending["call_id"] in told
-        assert '<dd dir="auto">A&lt;b&gt;da\ufffd</dd>' in told
+        assert '<dd dir="auto"><bdi class="said">A&lt;b&gt;da\ufffd</bdi></dd>' in told
 
     async def test_no_value_hides_behind_another_whose_name_looks_the_same(self, grace: Page) -> None:
         await grace.call("note", {"to\u200b": "Ada", "to\u200c": "Mallory"})
         told = await account(grace)
-        assert told.count("<dt>to\ufffd</dt>") == 2
-        assert "Ada</dd>" in told
-        assert "Mallory</dd>" in told
+        assert told.count("<dt><bdi>to\ufffd</bdi></dt>") == 2
+        assert "Ada</bdi></dd>" in told
+        assert "Mallory</bdi></dd>" in told
 
     async def test_many_calls_do_not_hide_what_was_asked(self, grace: Page) -> None:
         await grace.call("transfer_money", {"amount": 250, "name": "Ada"})
         for _ in range(21):
             await grace.call("get_balance")
         told = await account(grace)
-        assert "Send 250.00 EUR to Ada" in told
+        assert 'Send <bdi class="said">250.00</bdi> EUR to <bdi class="said">“Ada”</bdi>' in told
         assert told.count("You were not asked") == 20
 
     async def test_what_ran_out_is_not_called_waiting(self, bank: Bank, grace: Page) -> None:  # CALL-4

@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar
 
-from ..protocol.tool import plain
+from ..protocol.shown import plain
 
 _SECRET = re.compile(r"[A-Za-z0-9_.~+/=-]{40,}")  # whatever an answer repeats of what was sent
 _MAX_TEXT = 300

@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 from rich.cells import cell_len, set_cell_size
 
-from deputize.protocol.tool import plain
+from deputize.protocol.shown import plain
 
 FAULT = 1
 """Exit code where what was asked for is refused, or what was checked is wrong."""

@@ -20,7 +20,7 @@ from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import commitment
 from deputize.protocol.ids import CallId, UserId, is_id
 from deputize.protocol.receipt import Opening, Receipt
-from deputize.protocol.tool import plain
+from deputize.protocol.shown import marked, plain
 from deputize.service import record
 from deputize.service.ports import Reader, Tx
 from deputize.service.record import Report, told
@@ -87,7 +87,7 @@ def show_trail(about: About, data: Data = _VAR) -> None:
         fail(f"the record tells nothing of {about}")
     if is_id("cal", about):
         for question, answer in read(data, lambda tx: _answers(tx, list(map(told, entries)))):
-            typer.echo(f"{question:14}{plain(answer)}")
+            typer.echo(f"{question:14}{marked(answer)}")
         typer.echo()
     show(
         ["entry", "time", "kind", "told"],

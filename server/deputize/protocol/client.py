@@ -15,7 +15,7 @@ from .errors import Code, Refused
 from .ids import ClientId
 from .jwk import Key, parse_keys
 from .scope import ScopeSet
-from .tool import plain
+from .shown import plain
 from .url import Url, origin_of
 
 MAX_NAME = 64

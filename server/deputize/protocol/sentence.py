@@ -10,8 +10,8 @@ or would make too many, is shown as it was written.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from .canonical import Json, canonicalize
-from .tool import plain
+from .canonical import Json
+from .shown import plain, quoted, spelled
 
 MAX_LABEL = 60  # characters of a site's description that can stand for a name
 _MAX_WORDS = 4000  # characters of sentences that anybody would read; JSON may be shorter
@@ -19,7 +19,6 @@ _MAX_NESTED = 2  # levels of "either … or …" that people can follow
 _ABOVE = " › "
 _NEVER = "nothing at all"
 _COMPOUND = re.compile(r"\A(?:exactly|not) |, | and | or ")
-_QUOTES = '"“”„‟«»″\uff02\\'
 _KINDS = {
     "string": "text",
     "number": "a number",
@@ -83,17 +82,6 @@ def label(own: Json, name: str) -> str:
 def member(own: Json, name: str) -> Json:
     """Return what the tool's own schema says of a member, which may be nothing."""
     return _members(own).get(name)
-
-
-def quoted(text: str) -> str:
-    """Put text in quotation marks that it cannot leave."""
-    return spelled(text) if any(mark in text for mark in _QUOTES) else f"“{text}”"
-
-
-def spelled(value: Json) -> str:
-    """Spell a value as JSON, in which no text looks as if it ended."""
-    text = canonicalize(value).decode()
-    return "".join(f"\\u{ord(c):04x}" if c in _QUOTES and not c.isascii() else c for c in text)
 
 
 def _say(limit: Json, own: Json, nested: int) -> list[Saying]:

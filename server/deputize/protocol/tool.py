@@ -1,16 +1,16 @@
 """Tools as the site owner declares them to the authority, and the words that a user reads about a call."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import jsonschema_rs
 
-from .canonical import Json, canonicalize
+from .canonical import Json
 from .credential import AuthenticatorClass
 from .scope import Scope, ScopeSet
+from .shown import length, marked, said
 
 RESERVED_PREFIX = "deputize."
 MAX_DESCRIPTION = 500
@@ -18,11 +18,6 @@ MUCH = 20_000
 """Values of schemas times values that are held to them, from which on that takes too long (CONS-4)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
-_HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
-# What shows as nothing though its category does not say so: Default_Ignorable_Code_Point, and the blank of Braille.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
-    map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
-)
 
 Describe = Callable[[Mapping[str, Json]], str]
 
@@ -150,13 +145,13 @@ class Tool:
         an agent whose every call is asked about (BEARER-4).
         """
         describe = self.describe or (
-            lambda given: f"Use “{self.title or self.name}” with {canonicalize(dict(given)).decode()}"
+            lambda given: f"Use “{self.title or self.name}” with {said(dict(given))}"
         )
         try:
-            text = plain(describe(arguments))
+            text = marked(describe(arguments))
         except Exception as error:  # the site's own template or function, given an agent's arguments
             raise ValueError("these arguments cannot be described") from error
-        if not text.strip() or len(text) > MAX_DESCRIPTION:
+        if not text.strip() or length(text) > MAX_DESCRIPTION:
             raise ValueError(f"the description is empty or longer than {MAX_DESCRIPTION} characters")
         return text
 
@@ -164,11 +159,6 @@ class Tool:
 def is_tool_name(name: str) -> bool:
     """Tell whether a page may use this name for a gated tool (HASH-2)."""
     return _NAME.match(name) is not None and not name.startswith(RESERVED_PREFIX)
-
-
-def plain(text: str) -> str:
-    """Make every character that could hide or reorder others visible as U+FFFD (APPR-2)."""
-    return "".join("\ufffd" if c in _BLANK or unicodedata.category(c) in _HIDDEN else c for c in text)
 
 
 def is_safe(tool: Tool, scopes: Mapping[str, Scope], approval: bool) -> bool:

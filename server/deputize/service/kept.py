@@ -6,10 +6,8 @@ from typing import Generic, TypeVar
 
 V = TypeVar("V")
 
-_FACTOR, _EACH = (
-    4,
-    512,
-)  # what is made of a text takes about so many bytes for each character, and so many by itself
+# What is made of a text takes about so many bytes for each character, and so many by itself.
+_FACTOR, _EACH = 4, 512
 
 
 class Kept(Generic[V]):

@@ -1,7 +1,9 @@
 """Describe templates: the sentence that a user approves, made from the arguments of a call (APPR-2).
 
 A template says what will run and never something like it: what is no text is written as canonical JSON, an
-amount that would have to be rounded is refused, and so is a name that the arguments do not have.
+amount that would have to be rounded is refused, and so is a name that the arguments do not have. Whatever an
+expression writes is taken for the agent's, and set apart from the words around it; the site's own words stand in
+the template itself.
 """
 
 import re
@@ -11,11 +13,13 @@ from decimal import Decimal, InvalidOperation
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from deputize.protocol.canonical import Json, canonicalize
+from deputize.protocol.canonical import Json
+from deputize.protocol.shown import FSI, PDI, isolated, said
 from deputize.protocol.tool import Describe
 
 _LINE_BREAK = re.compile(r"\s*[\r\n]\s*")
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}|[$€£¥₹₩₺₽]")
 # Digits after the point, where ISO 4217 does not say two.
 _DIGITS = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
@@ -40,16 +44,24 @@ def compile_template(text: str) -> tuple[frozenset[str], Describe]:
         raise ValueError("the template names another one; write all of it here")
 
     def describe(arguments: Mapping[str, Json]) -> str:
-        return template.render(arguments)
+        return template.render({name: _without_isolates(value) for name, value in arguments.items()})
 
     return frozenset(meta.find_undeclared_variables(tree)), describe
+
+
+class Written(str):
+    """What a filter of ours has made of a value: digits and letters in a fixed form, which need no quotation marks."""
+
+    __slots__ = ()
 
 
 def money(value: object, currency: str) -> str:
     """Write an amount in a currency, `1,250.00 EUR`: with the currency's digits, and never rounded.
 
-    ValueError for what is no amount, and for more digits than the currency has.
+    ValueError for what is no amount or no currency, and for more digits than the currency has.
     """
+    if _CURRENCY.fullmatch(currency) is None:
+        raise ValueError("not a currency")
     digits = _DIGITS.get(currency, 2)
     try:
         amount = _decimal(value)
@@ -58,15 +70,15 @@ def money(value: object, currency: str) -> str:
         raise ValueError("not an amount of money") from error
     if shown != amount:
         raise ValueError(f"more than {digits} digits after the point")
-    return f"{shown:,f} {currency}"
+    return Written(f"{shown:,f} {currency}")
 
 
 def iban(value: object) -> str:
-    """Write an account number in groups of four; ValueError if it is no text."""
-    if not isinstance(value, str):
+    """Write an account number in groups of four; ValueError if there is more in it than letters and digits."""
+    bare = value.replace(" ", "") if isinstance(value, str) else ""
+    if not (bare.isascii() and bare.isalnum()):
         raise ValueError("not an account number")
-    bare = value.replace(" ", "")
-    return " ".join(bare[start : start + 4] for start in range(0, len(bare), 4))
+    return Written(" ".join(bare[start : start + 4] for start in range(0, len(bare), 4)))
 
 
 def _decimal(value: object) -> Decimal:
@@ -78,7 +90,24 @@ def _decimal(value: object) -> Decimal:
 
 
 def _written(value: Json) -> str:
-    return value if isinstance(value, str) else canonicalize(value).decode()
+    if isinstance(value, str) and FSI in value:  # of a macro or a block: set apart already
+        return value
+    return isolated(value) if isinstance(value, Written) else said(value)
+
+
+def _without_isolates(value: Json) -> Json:
+    """Return an argument in which nothing looks as if it was set apart by us."""
+    match value:
+        case str():
+            return value.translate(_NO_ISOLATES)
+        case list():
+            return [_without_isolates(each) for each in value]
+        case dict():
+            return {str(_without_isolates(name)): _without_isolates(each) for name, each in value.items()}
+    return value
+
+
+_NO_ISOLATES = {ord(FSI): "\ufffd", ord(PDI): "\ufffd"}
 
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(

@@ -14,7 +14,7 @@ from jwt.exceptions import InvalidKeyError
 
 from deputize.protocol.canonical import unb64u
 from deputize.protocol.quota import Rate
-from deputize.protocol.tool import plain
+from deputize.protocol.shown import plain
 
 _ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")

@@ -6,6 +6,7 @@ accessibility tree shows it all the same, as it does to people.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from playwright.sync_api import CDPSession, Error, Page
@@ -203,13 +204,33 @@ def _dialog(node: dict[str, Any], by_id: dict[str, Any]) -> Dialog:
         name=_name(node),
         description=node.get("description", {}).get("value", ""),
         modal=_property(node, "modal") is True,
-        lines=tuple(_name(n) for n in inside if _role(n) == "StaticText"),
+        lines=tuple(_lines(node, by_id)),
         headings=tuple(_name(n) for n in inside if _role(n) == "heading"),
         controls=tuple(_control(n) for n in inside if _property(n, "focusable")),
         complaint=_said(inside, "alert", by_id),
         progress=_said(inside, "status", by_id),
         node=node["backendDOMNodeId"],
     )
+
+
+def _lines(node: dict[str, Any], by_id: dict[str, Any]) -> Iterator[str]:
+    """Read what is below a node; what stands in one paragraph is one piece."""
+    for is_text, pieces in groupby(_pieces(node, by_id), bool):
+        if is_text:
+            yield "".join(pieces)
+
+
+def _pieces(node: dict[str, Any], by_id: dict[str, Any]) -> Iterator[str]:
+    """Go through the pieces of text below a node; an empty one is where a paragraph or the like begins or ends."""
+    for child in filter(None, map(by_id.get, node.get("childIds", []))):
+        if _role(child) == "StaticText":
+            yield _name(child)
+        elif child["ignored"] or _role(child) == "generic":
+            yield from _pieces(child, by_id)
+        else:
+            yield ""
+            yield from _pieces(child, by_id)
+            yield ""
 
 
 def _control(node: dict[str, Any]) -> Control:

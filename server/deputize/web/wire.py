@@ -10,6 +10,7 @@ from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.grant import Grant
 from ..protocol.policy import Policy
+from ..protocol.shown import isolated, quotes_isolated, warning
 from ..protocol.tool import Tool
 from ..protocol.url import origin_of
 from ..service.approvals import Minted
@@ -65,7 +66,7 @@ def consent_text(grant: Grant) -> str:
     shown = cast("Mapping[str, Any]", grant.shown)  # as `shown_grant` made it
     titles = "; ".join(scope["title"] for scope in shown["scopes"])
     limits = "".join(
-        f"; limits of {each['title'] or each['tool']}: {', '.join(each['limits'])}"
+        f"; limits of {each['title'] or each['tool']}: {quotes_isolated(', '.join(each['limits']))}"
         for each in shown.get("constraints", ())
     )
     return f"Let {_asker(shown['agent'], shown['site'])} act for you at {shown['site']}: {titles}{limits}"
@@ -75,13 +76,17 @@ def _asker(agent: Mapping[str, str], site: str) -> str:
     """Say who asks: what is proven first, then what is claimed (OAUTH-4)."""
     match agent["assurance"]:
         case Assurance.ORIGIN:
-            return f"{origin_of(agent['client_id'])}, which calls itself “{agent['name']}”,"
+            return f"{isolated(origin_of(agent['client_id']))}, which calls itself {_name(agent)},"
         case Assurance.REGISTERED:
-            return f"“{agent['name']}”, registered by {site} as {agent['client_id']},"
+            return f"{_name(agent)}, registered by {site} as {isolated(agent['client_id'])},"
     if "name" in agent:  # BEARER-6
-        said = f"says it is {agent['client_id']} and calls itself “{agent['name']}”"
+        said = f"says it is {isolated(agent['client_id'])} and calls itself {_name(agent)}"
         return f"an app that does not prove who it is, but {said},"
     return "the agent in this browser"
+
+
+def _name(agent: Mapping[str, str]) -> str:
+    return isolated(f"“{agent['name']}”") + warning(agent["name"])
 
 
 def grant_request(grant: Grant) -> dict[str, object]:

@@ -211,8 +211,10 @@ class TestApproval:
     async def test_a_tool_without_words_is_shown_with_its_arguments(self, deputy: Deputy) -> None:
         """APPR-2."""
         envelope = await deputy.challenge("note", {"text": "to\u202e Bob", "n": 1})
-        assert envelope["displayText"] == 'Use “note” with {"n":1,"text":"to\ufffd Bob"}'
-        assert (await deputy.challenge("get_balance", {}))["displayText"] == "Use “get_balance” with {}"
+        assert envelope["displayText"] == ('Use “note” with \u2068{"n":1,"text":"to\ufffd Bob"}\u2069')
+        assert (await deputy.challenge("get_balance", {}))[
+            "displayText"
+        ] == "Use “get_balance” with \u2068{}\u2069"
         with pytest.raises(MCPError) as caught:  # never cut
             await deputy.challenge("note", {"text": "x" * 500})
         assert caught.value.data["code"] == "invalid_arguments"

@@ -70,9 +70,9 @@ class TestEnvelope:
 
     async def test_the_display_text_is_the_servers_and_tells_the_arguments(self, live: LiveBank) -> None:
         deputy = await live.deputy()
-        assert (await deputy.challenge())["displayText"] == "Send 250.00 EUR to Ada"
+        assert (await deputy.challenge())["displayText"] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
         other = await deputy.challenge(arguments={"amount": 1.5, "name": "Bob\u202e"})
-        assert other["displayText"] == "Send 1.50 EUR to Bob\ufffd"  # APPR-2
+        assert other["displayText"] == "Send \u20681.50\u2069 EUR to \u2068“Bob\ufffd”\u2069"  # APPR-2
 
     async def test_what_cannot_be_shown_whole_gets_no_challenge(self, live: LiveBank) -> None:  # APPR-2
         deputy = await live.deputy()
@@ -105,7 +105,7 @@ class TestEnvelope:
         for amount in (50, 500):
             assert (await deputy.challenge("pay_bill", {"amount": amount}))[
                 "displayText"
-            ] == f"Pay {amount} EUR"
+            ] == f"Pay \u2068{amount}\u2069 EUR"
 
 
 class TestHash:

@@ -16,7 +16,8 @@ from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import AuthorizationRequest
-from ...protocol.tool import Tool, plain
+from ...protocol.shown import FSI, PDI, plain
+from ...protocol.tool import Tool
 from ...protocol.url import origin_of
 from ...protocol.wording import limits_in_words
 from ...service.ports import Reader
@@ -43,7 +44,9 @@ _TEMPLATES.filters["destination"] = lambda uri: (
 )
 _TEMPLATES.filters["duration"] = lambda seconds: _duration(seconds)
 _TEMPLATES.filters["exactly"] = lambda value: _isolated(plain(canonicalize(value).decode()))
+_TEMPLATES.filters["said"] = lambda text: _said(text)
 _TEMPLATES.filters["isolated"] = lambda text: _isolated(text)
+_SET_APART = re.compile(f"{FSI}([^{FSI}{PDI}]*){PDI}")
 _QUOTED = re.compile(r"""(“[^”]*”|"(?:[^"\\]|\\.)*")""")
 
 
@@ -147,6 +150,13 @@ def _isolated(text: str) -> Markup:
     """Keep what is written from right to left within its quotation marks from reordering the words around it."""
     parts = _QUOTED.split(text)
     parts[1::2] = [Markup("{}<bdi>{}</bdi>{}").format(part[0], part[1:-1], part[-1]) for part in parts[1::2]]
+    return Markup("").join(parts)
+
+
+def _said(text: str) -> Markup:
+    """Draw what is set apart in a description as what it is: an agent's words, not the site's (APPR-2)."""
+    parts: list[str] = _SET_APART.split(text)
+    parts[1::2] = [Markup('<bdi class="said">{}</bdi>').format(part) for part in parts[1::2]]
     return Markup("").join(parts)
 
 

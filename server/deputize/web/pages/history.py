@@ -9,7 +9,7 @@ from ...protocol.call import Call, State
 from ...protocol.grant import acting
 from ...protocol.ids import UserId
 from ...protocol.policy import Policy
-from ...protocol.tool import plain
+from ...protocol.shown import visible, warning
 from ...service.ports import Reader
 
 NEWEST = 20
@@ -78,7 +78,8 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
 def _values(call: Call) -> list[tuple[str, str]]:
     """List names and values; names that differ in what is hidden only look the same, and all are there."""
     arguments = call.arguments if isinstance(call.arguments, dict) else {}
-    return [
-        (plain(name), plain(value if isinstance(value, str) else orjson.dumps(value).decode()))
+    texts = {
+        name: value if isinstance(value, str) else orjson.dumps(value).decode()
         for name, value in arguments.items()
-    ]
+    }
+    return [(visible(name), visible(text) + warning(text)) for name, text in texts.items()]

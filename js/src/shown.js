@@ -1,0 +1,120 @@
+/**
+ * Text of strangers as people are shown it (APPR-2): nothing in it hides, moves its neighbours, or passes for the site's words.
+ * The same at the authority (`protocol/shown.py`); both are held to `tests/vectors/shown-text.json`.
+ */
+
+/** First strong isolate and its end (UAX #9): what stands between them is ordered by itself, whatever its letters are. */
+export const FSI = '\u2068';
+export const PDI = '\u2069';
+
+const SPACE = '␣';
+/** Canonical_Combining_Class=Virama, Unicode 17, which no regular expression of JavaScript knows. */
+const VIRAMAS =
+  '\\u094d\\u09cd\\u0a4d\\u0acd\\u0b4d\\u0bcd\\u0c4d\\u0ccd\\u0d3b\\u0d3c\\u0d4d\\u0dca\\u0e3a\\u0eba\\u0f84\\u1039\\u103a\\u1714\\u1715' +
+  '\\u1734\\u17d2\\u1a60\\u1b44\\u1baa\\u1bab\\u1bf2\\u1bf3\\u2d7f\\ua806\\ua82c\\ua8c4\\ua953\\ua9c0\\uaaf6\\uabed\\u{10a3f}\\u{11046}' +
+  '\\u{11070}\\u{1107f}\\u{110b9}\\u{11133}\\u{11134}\\u{111c0}\\u{11235}\\u{112ea}\\u{1134d}\\u{113ce}-\\u{113d0}\\u{11442}\\u{114c2}' +
+  '\\u{115bf}\\u{1163f}\\u{116b6}\\u{1172b}\\u{11839}\\u{1193d}\\u{1193e}\\u{119e0}\\u{11a34}\\u{11a47}\\u{11a99}\\u{11c3f}\\u{11d44}' +
+  '\\u{11d45}\\u{11d97}\\u{11f41}\\u{11f42}\\u{1612f}';
+/** Arabic letters of Joining_Type D. */
+const DUAL =
+  '\\u0620\\u0626\\u0628\\u062a-\\u062e\\u0633-\\u063f\\u0641-\\u0647\\u0649\\u064a\\u066e\\u066f\\u0678-\\u0687\\u069a-\\u06bf\\u06c1' +
+  '\\u06c2\\u06cc\\u06ce\\u06d0\\u06d1\\u06fa-\\u06fc\\u06ff\\u0750-\\u0758\\u075c-\\u076a\\u076d-\\u0770\\u0772\\u0775-\\u0777' +
+  '\\u077a-\\u077f\\u0886\\u0889-\\u088d\\u088f\\u08a0-\\u08a9\\u08af\\u08b0\\u08b3-\\u08b8\\u08ba-\\u08c8\\u{10ec3}\\u{10ec4}\\u{10ec6}' +
+  '\\u{10ec7}';
+/** Arabic letters of Joining_Type R. */
+const RIGHT =
+  '\\u0622-\\u0625\\u0627\\u0629\\u062f-\\u0632\\u0648\\u0671-\\u0673\\u0675-\\u0677\\u0688-\\u0699\\u06c0\\u06c3-\\u06cb\\u06cd\\u06cf' +
+  '\\u06d2\\u06d3\\u06d5\\u06ee\\u06ef\\u0759-\\u075b\\u076b\\u076c\\u0771\\u0773\\u0774\\u0778\\u0779\\u0870-\\u0882\\u088e\\u08aa-\\u08ac' +
+  '\\u08ae\\u08b1\\u08b2\\u08b9\\u{10ec2}';
+
+/** Control, format, private, unassigned; line separators; what shows as nothing though it is a letter or mark. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+/** Joiners where a script needs them: RFC 5892 A.1 and A.2, and emoji (UTS #51). */
+const NEEDED = new RegExp(
+  [
+    `(?<=[${VIRAMAS}])[\\u200c\\u200d]`,
+    `(?<=[${DUAL}]\\p{M}*)\\u200c(?=\\p{M}*[${DUAL}${RIGHT}])`,
+    '(?<=\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?)\\u200d(?=\\p{Extended_Pictographic})',
+    '(?<=\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]',
+    '(?<=[0-9#*])\\ufe0f(?=\\u20e3)',
+  ].join('|'),
+  'gu',
+);
+const RUN = /\p{Zs}{2,}|^\p{Zs}|\p{Zs}$|(?![ \u00a0\u202f])\p{Zs}/gu;
+const WORD = /[\p{L}\p{M}\p{N}\u200c\u200d'’]+/gu;
+/** UTS #39 §5.2, moderately restrictive: what one word may be made of, apart from a single script. */
+const SCRIPTS = [
+  'Latin', 'Cyrillic', 'Greek', 'Armenian', 'Georgian', 'Cherokee', 'Coptic', 'Hebrew', 'Arabic',
+  'Syriac', 'Thaana', 'Devanagari', 'Bengali', 'Gurmukhi', 'Gujarati', 'Oriya', 'Tamil', 'Telugu',
+  'Kannada', 'Malayalam', 'Sinhala', 'Thai', 'Lao', 'Tibetan', 'Myanmar', 'Khmer', 'Ethiopic',
+  'Mongolian', 'Han', 'Hiragana', 'Katakana', 'Bopomofo', 'Hangul', 'Canadian_Aboriginal', 'Lisu', 'Tifinagh',
+  'Yi', 'Nko', 'Vai',
+];
+const BY_SCRIPT = SCRIPTS.map((name) => ({ name, pattern: new RegExp(`\\p{Script=${name}}`, 'u') }));
+const LETTER = /(?![\p{Script=Common}\p{Script=Inherited}])\p{L}/gu;
+const TOGETHER = [['Latin', 'Han', 'Hiragana', 'Katakana'], ['Latin', 'Han', 'Bopomofo'], ['Latin', 'Han', 'Hangul']];
+const LOOK_ALIKE = ['Cyrillic', 'Greek', 'Cherokee', 'Coptic', 'Armenian', 'Lisu', 'another'];
+
+/**
+ * Makes every character that could hide or reorder others visible, but for joiners where they are needed.
+ *
+ * @param {string} text
+ */
+export function plain(text) {
+  const needed = new Set([...text.matchAll(NEEDED)].map(({ index }) => index));
+  return text.replace(UNSEEN, (found, /** @type {number} */ index) => (needed.has(index) ? found : '\uFFFD'));
+}
+
+/**
+ * The same, where runs of spaces, and spaces that do not look like one, are marks.
+ *
+ * @param {string} text
+ */
+export const visible = (text) => plain(text).replace(RUN, (found) => SPACE.repeat(found.length));
+
+/**
+ * Says that a word is made of alphabets that are not written together, and so may look like another.
+ *
+ * @param {string} text
+ * @returns {string} empty if there is none
+ */
+export function warning(text) {
+  for (const [word] of text.matchAll(WORD)) {
+    const scripts = [...new Set([...word.matchAll(LETTER)].map(([letter]) => scriptOf(letter)))];
+    if (!goTogether(scripts)) return ` (mixed alphabets: ${scripts.sort().join(' and ').replaceAll('_', ' ')})`;
+  }
+  return '';
+}
+
+/**
+ * Sets text apart, so that no letters of it move what stands around it.
+ *
+ * @param {string} text
+ */
+export const isolated = (text) => `${FSI}${text}${PDI}`;
+
+/**
+ * Takes a text apart at its isolates: those within others stay as they are.
+ *
+ * @param {string} text
+ * @returns {Array<{text: string, said: boolean}>} `said`: what was set apart
+ */
+export function partsOf(text) {
+  const parts = [{ text: '', said: false }];
+  let depth = 0;
+  for (const letter of text) {
+    if (letter === FSI && depth++ === 0) parts.push({ text: '', said: true });
+    else if (letter === PDI && depth > 0 && --depth === 0) parts.push({ text: '', said: false });
+    else /** @type {{text: string}} */ (parts.at(-1)).text += letter;
+  }
+  return parts.filter((part) => part.text !== '');
+}
+
+/** @param {string} letter */
+const scriptOf = (letter) => BY_SCRIPT.find(({ pattern }) => pattern.test(letter))?.name ?? 'another';
+
+/** @param {readonly string[]} scripts */
+function goTogether(scripts) {
+  if (scripts.length <= 1 || TOGETHER.some((set) => scripts.every((script) => set.includes(script)))) return true;
+  return scripts.length === 2 && scripts.includes('Latin') && !scripts.some((script) => LOOK_ALIKE.includes(script));
+}

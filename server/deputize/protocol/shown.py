@@ -1,0 +1,175 @@
+"""Text of strangers as people are shown it (APPR-2): nothing hides, moves others, or passes for the site's words.
+
+The same in the browser (`js/src/shown.js`); both are held to `tests/vectors/shown-text.json`.
+"""
+
+import regex
+
+from .canonical import Json, canonicalize
+
+FSI, PDI = "\u2068", "\u2069"
+"""First strong isolate and its end (UAX #9): what stands between them is ordered by itself."""
+
+_SPACE = "␣"
+_QUOTES = '"“”„‟«»″\uff02\\'
+# Control, format, private, surrogate, unassigned; line separators; what shows as nothing though it is a letter or mark.
+_UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]")
+# Joiners where a script needs them: after a virama (RFC 5892 A.1, A.2), between Arabic letters that would join
+# (A.1), and in emoji (UTS #51), with the selectors that tell pictures from text.
+_NEEDED = regex.compile(
+    r"(?<=\p{ccc=9})[\u200c\u200d]"
+    r"|(?<=[\p{Script=Arabic}&&\p{Joining_Type=D}]\p{M}*)\u200c(?=\p{M}*[\p{Script=Arabic}&&[\p{Joining_Type=D}\p{Joining_Type=R}]])"
+    r"|(?<=\p{Extended_Pictographic}[\ufe0f\U0001f3fb-\U0001f3ff]?)\u200d(?=\p{Extended_Pictographic})"
+    r"|(?<=\p{Extended_Pictographic})[\ufe0e\ufe0f]"
+    r"|(?<=[0-9#*])\ufe0f(?=\u20e3)",
+    regex.V1,
+)
+_RUN = regex.compile(r"\p{Zs}{2,}|^\p{Zs}|\p{Zs}$|[\p{Zs}--[ \u00a0\u202f]]", regex.V1)
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d'’]+")
+# UTS #39 §5.2, moderately restrictive: what one word may be made of, apart from a single script.
+_SCRIPTS = (
+    *(
+        "Latin",
+        "Cyrillic",
+        "Greek",
+        "Armenian",
+        "Georgian",
+        "Cherokee",
+        "Coptic",
+        "Hebrew",
+        "Arabic",
+        "Syriac",
+        "Thaana",
+    ),
+    *(
+        "Devanagari",
+        "Bengali",
+        "Gurmukhi",
+        "Gujarati",
+        "Oriya",
+        "Tamil",
+        "Telugu",
+        "Kannada",
+        "Malayalam",
+        "Sinhala",
+    ),
+    *(
+        "Thai",
+        "Lao",
+        "Tibetan",
+        "Myanmar",
+        "Khmer",
+        "Ethiopic",
+        "Mongolian",
+        "Han",
+        "Hiragana",
+        "Katakana",
+        "Bopomofo",
+    ),
+    *("Hangul", "Canadian_Aboriginal", "Lisu", "Tifinagh", "Yi", "Nko", "Vai"),
+)
+_BY_SCRIPT = tuple((name, regex.compile(rf"\p{{Script={name}}}")) for name in _SCRIPTS)
+_LETTER = regex.compile(r"[\p{L}--[\p{Script=Common}\p{Script=Inherited}]]", regex.V1)
+_SINGLE = regex.compile(  # most words: looked at as a whole, since text may be long
+    "|".join(rf"[\P{{L}}\p{{Script=Common}}\p{{Script=Inherited}}\p{{Script={name}}}]+" for name in _SCRIPTS)
+)
+_TOGETHER = tuple(
+    frozenset(each)
+    for each in (
+        ("Latin", "Han", "Hiragana", "Katakana"),
+        ("Latin", "Han", "Bopomofo"),
+        ("Latin", "Han", "Hangul"),
+    )
+)
+_LOOK_ALIKE = frozenset({"Cyrillic", "Greek", "Cherokee", "Coptic", "Armenian", "Lisu", "another"})
+
+
+def plain(text: str) -> str:
+    """Show every character that could hide or reorder others as U+FFFD, but for joiners where they are needed."""
+    needed = {found.start() for found in _NEEDED.finditer(text)} if _UNSEEN.search(text) else ()
+    return _UNSEEN.sub(lambda found: found[0] if found.start() in needed else "\ufffd", text)
+
+
+def visible(text: str) -> str:
+    """Return the same, where runs of spaces, and spaces that do not look like one, are marks."""
+    return _RUN.sub(lambda found: _SPACE * len(found[0]), plain(text))
+
+
+def warning(text: str) -> str:
+    """Say that a word is made of alphabets that are not written together, and so may look like another; else empty."""
+    for word in _WORD.findall(text):
+        if _SINGLE.fullmatch(word):
+            continue
+        scripts = {_script(each) for each in _LETTER.findall(word)}
+        if not _go_together(scripts):
+            return f" (mixed alphabets: {' and '.join(sorted(each.replace('_', ' ') for each in scripts))})"
+    return ""
+
+
+def isolated(text: str) -> str:
+    """Set text apart, so that no letters of it move what stands around it."""
+    return f"{FSI}{text}{PDI}"
+
+
+def quoted(text: str) -> str:
+    """Put text in quotation marks that it cannot leave."""
+    return spelled(text) if any(mark in text for mark in _QUOTES) else f"“{text}”"
+
+
+def spelled(value: Json) -> str:
+    """Spell a value as JSON, in which no text looks as if it ended."""
+    text = canonicalize(value).decode()
+    return "".join(f"\\u{ord(c):04x}" if c in _QUOTES and not c.isascii() else c for c in text)
+
+
+def said(value: Json) -> str:
+    """Write a value of an agent's in a sentence of the site's: set apart, and text in quotation marks.
+
+    What has no letters passes for no words: figures need none.
+    """
+    if isinstance(value, str) and _FIGURES.fullmatch(value):
+        return isolated(value)
+    if isinstance(value, str):
+        return isolated(quoted(visible(value))) + warning(value)
+    text = spelled(value)
+    return isolated(visible(text)) + warning(text)
+
+
+_FIGURES = regex.compile(r"[-+]?[0-9]+([.,:/-][0-9]+)*")
+_ISOLATES = regex.compile(f"([{FSI}{PDI}])")
+_OPENED = regex.compile(r"“[^”]*”|\"(?:[^\"\\]|\\.)*\"")
+
+
+def marked(text: str) -> str:
+    """Show a sentence of the site's with what `said` set apart in it; isolates that do not pair are none of ours."""
+    pieces = _ISOLATES.split(text)
+    depth = 0
+    for piece in pieces[1::2]:
+        depth += 1 if piece == FSI else -1
+        if depth < 0:
+            return plain(text)
+    return "".join(map(_kept, pieces)) if depth == 0 else plain(text)
+
+
+def _kept(piece: str) -> str:
+    return piece if piece in (FSI, PDI) else plain(piece)
+
+
+def quotes_isolated(sentence: str) -> str:
+    """Set apart what stands in quotation marks, in a sentence in which only strangers' words do (CONS-4)."""
+    return str(_OPENED.sub(lambda found: isolated(found[0]), sentence))
+
+
+def length(text: str) -> int:
+    """Count what is to be read, without what only sets it apart."""
+    return len(text) - text.count(FSI) - text.count(PDI)
+
+
+def _script(letter: str) -> str:
+    return next((name for name, pattern in _BY_SCRIPT if pattern.match(letter)), "another")
+
+
+def _go_together(scripts: set[str]) -> bool:
+    if len(scripts) <= 1 or any(scripts <= each for each in _TOGETHER):
+        return True
+    return len(scripts) == 2 and "Latin" in scripts and not scripts & _LOOK_ALIKE
