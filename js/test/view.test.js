@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import './platform.js';
 
 const { bare } = await import('../src/json.js');
-const { approvalView, consentView, duration, visible } = await import('../src/view.js');
+const { visible } = await import('../src/shown.js');
+const { approvalView, consentView, duration } = await import('../src/view.js');
 
 const noon = new Date(2026, 0, 1, 12, 0).getTime();
 const shown = bare({
@@ -53,14 +54,14 @@ test('OAUTH-4: an attested agent is told by what is proven first, and what it ca
     approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: { clientId, assurance, name: 'Shop\u202Eper', scopes: [] } }).asker;
   assert.equal(
     asker('origin'),
-    'Asked for by an agent that has proved that it belongs to https://agent.example and calls itself “Shop\uFFFDper”.',
+    'Asked for by an agent that has proved that it belongs to \u2068https://agent.example\u2069 and calls itself \u2068“Shop\uFFFDper”\u2069.',
   );
-  assert.equal(asker('registered'), `Asked for by “Shop\uFFFDper”, an agent that this site has registered as ${clientId}.`);
+  assert.equal(asker('registered'), `Asked for by \u2068“Shop\uFFFDper”\u2069, an agent that this site has registered as \u2068${clientId}\u2069.`);
   const child = { clientId: 'https://child.example/agent.json', assurance: 'origin', scopes: [], handedOnBy: { clientId, assurance: 'registered', name: 'Shopper' } };
   assert.equal(
     approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: child }).asker,
-    'Asked for by an agent that has proved that it belongs to https://child.example; this was handed on to it by “Shopper”, ' +
-      `an agent that this site has registered as ${clientId}.`,
+    'Asked for by an agent that has proved that it belongs to \u2068https://child.example\u2069; this was handed on to it by \u2068“Shopper”\u2069, ' +
+      `an agent that this site has registered as \u2068${clientId}\u2069.`,
   );
 });
 

@@ -74,8 +74,8 @@ def test_who_did_it_who_let_them_and_who_saw_it(calls: dict[str, str]) -> None:
         "who let them  Grace Hopper, with a passkey, 2027-01-15T08:00:00Z: account:read payments:write for agt_"
     )
     assert (
-        lines[3]
-        == "who saw it    Grace Hopper, with a passkey, 2027-01-15T08:00:00Z: Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
+        lines[3] == "who saw it    Grace Hopper, with a passkey, 2027-01-15T08:00:00Z: "
+        "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
     )
     kinds = [line.split()[2] for line in lines[6:]]
     assert kinds == ["grant.requested", "grant.active", "call.pending", "call.approved"]

@@ -454,7 +454,7 @@ class TestPage:
         path = path_of(page)
         minted = (await ada.send("POST", f"{path}/challenge", page=False)).json()
         assert minted["displayText"] == (
-            f"Let “Helper”, registered by Bank as {HELPER}, act for you at Bank: "
+            f"Let \u2068“Helper”\u2069, registered by Bank as \u2068{HELPER}\u2069, act for you at Bank: "
             "See your accounts; Send money; limits of note: At most once"
         )
 

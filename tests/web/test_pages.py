@@ -27,7 +27,7 @@ async def test_the_agent_in_the_browser_is_told_as_what_it_is(ada: Page) -> None
 async def test_an_attested_agent_has_its_name_and_its_limits(ada: Page, helper: Client) -> None:  # CONS-1
     await helper.deputized(ada, ALL, [NOTE])
     told = await account(ada)
-    assert "<h3>Helper</h3>" in told
+    assert "<h3><bdi>Helper</bdi></h3>" in told
     assert "Registered by Bank" in told
     assert helper.client_id in told
     assert "<h4><code>note</code></h4>\n<ul><li>At most 3 times</li></ul>" in told
@@ -101,7 +101,7 @@ class TestHistory:
     async def test_an_attested_agent_is_named(self, ada: Page, helper: Client) -> None:
         await helper.deputized(ada)
         assert (await helper.call(ada, "get_balance")).status_code == 200
-        assert f"Asked for by Helper ({helper.client_id})." in await account(ada)
+        assert f"Asked for by <bdi>Helper</bdi> (<bdi>{helper.client_id}</bdi>)." in await account(ada)
 
     async def test_is_the_users_own(self, bank: Bank, grace: Page) -> None:
         await grace.call("get_balance")
