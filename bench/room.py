@@ -109,7 +109,7 @@ async def call(site: Deputize, page: Page, tool: str, number: int, needs_approva
 async def used(site: Deputize, clock: Clock, database: Path) -> int:
     """Sweep, some time later, and count the bytes of all pages that hold something."""
     clock.now += 2 * KEPT_AFTER
-    await site.sweep(int(clock.now))
+    await site.sweep(int(clock.now), int(clock.now))
     with closing(sqlite3.connect(database)) as connection:
         (pages,), (free,), (size,) = (
             connection.execute(f"PRAGMA {name}").fetchone()
