@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, Router
+from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from deputize.guard import Guard, GuardMiddleware
@@ -20,6 +21,10 @@ NAMED = {("POST", "/api/transfers"): "pay"}
 
 async def pay(request: Request) -> Response:
     return PlainTextResponse("paid")
+
+
+def post(path: str) -> Route:
+    return Route(path, pay, methods=["POST"])
 
 
 @pytest.fixture
@@ -78,7 +83,7 @@ async def test_an_app_whose_routes_are_hidden_is_not_served(guard: Guard) -> Non
 
 
 def test_a_route_has_one_guard(guard: Guard) -> None:
-    app = Starlette(routes=[Route("/api/transfers", pay, methods=["POST"])])
+    app = Starlette(routes=[post("/api/transfers")])
     bound(app, guard)
     bound(app, guard)
     assert "guarded for pay already" in refused(app, guard, {("POST", "/api/transfers"): "close"})
@@ -86,20 +91,34 @@ def test_a_route_has_one_guard(guard: Guard) -> None:
 
 
 def test_a_route_that_fastapi_makes_anew(guard: Guard) -> None:
-    app, router = FastAPI(), APIRouter(routes=[Route("/transfers", pay, methods=["POST"])])
+    app, router = FastAPI(), APIRouter(routes=[post("/transfers")])
     app.include_router(router, prefix="/api")
-    assert "made anew" in refused(app, guard).replace("makes", "made").replace("/transfers anew", "made anew")
+    told = refused(app, guard)
+    assert "FastAPI makes POST /api/transfers anew" in told
+    assert "`guard.tool`" in told
+
+
+@pytest.mark.parametrize(
+    "path", ["/%0A", "/open%0D%0A", "/%00", "/a%7F", "/%C2%85", "/api/transfers%0A", "/%0A/"]
+)
+def test_control_characters_in_a_path_are_refused(guard: Guard, path: str) -> None:
+    """GUARD-1: of any route, since routers read them each in their way."""
+    named = [Middleware(GuardMiddleware, guard, NAMED)]
+    routes = [post("/api/transfers"), Route("/{rest:path}", pay)]
+    with TestClient(Starlette(routes=routes, middleware=named)) as client:
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+        assert client.get("/%C3%A4").text == "paid"
 
 
 def test_wherever_it_stands_it_finds_the_routes(guard: Guard) -> None:
-    def route() -> Route:
-        return Route("/transfers", pay, methods=["POST"])
-
     here = {("POST", "/transfers"): "pay"}
     named = [Middleware(GuardMiddleware, guard, here)]
-    around = Starlette(routes=[route()])
+    around = Starlette(routes=[post("/transfers")])
     bound(around, guard, here)
-    mounted = Mount("/api", routes=[route()], middleware=named)
+    mounted = Mount("/api", routes=[post("/transfers")], middleware=named)
     mounted.app.bind()  # type: ignore[attr-defined] # it is the middleware
-    far = Starlette(routes=[Mount("/a", Starlette(routes=[Mount("/b", Router(routes=[route()]))]))])
+    far = Starlette(
+        routes=[Mount("/a", Starlette(routes=[Mount("/b", Router(routes=[post("/transfers")]))]))]
+    )
     bound(far, guard, {("POST", "/a/b/transfers"): "pay"})
