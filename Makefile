@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint bench hostile chaos clean
+.PHONY: help setup demo run test lint bench hostile fuzz chaos clean
 
 PYTHON ?=
 PORT ?= 8000
@@ -12,7 +12,7 @@ DATA ?= var
 ARGS ?=
 JSON ?=
 SEED ?=
-SECONDS_EACH ?=
+SECONDS ?= 60
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -43,6 +43,9 @@ NONE_FITS = $(if $(ARGS),[ $$? = 5 ] ||)
 hostile: setup ## the growth tests at full size, and what holds the event loop: minutes, alone on its machine
 	HOSTILE=1 pytest $(ARGS) tests/hostile
 
+fuzz: .venv/.fuzz ## throw what nobody would think of at every parser: SECONDS=60 for each, ARGS='json url' for some
+	python -m tests.hostile.fuzz $(SECONDS) $(ARGS)
+
 lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
 	ruff check .
 	ruff format --check .
@@ -52,8 +55,8 @@ lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
 bench: setup ## measure speed against this machine's floor: JSON=file writes the figures there
 	python bench/run.py $(if $(JSON),--json $(JSON))
 
-chaos: setup ## break it on purpose, for long: SEED=number for the same again, SECONDS_EACH=60 for each of the tests
-	SEED=$(SEED) SECONDS_EACH=$(SECONDS_EACH) pytest -rP $(ARGS) chaos
+chaos: setup ## break it on purpose, for long: SEED=number for the same again, SECONDS=60 for each of the tests
+	SEED=$(SEED) SECONDS_EACH=$(SECONDS) pytest -rP $(ARGS) chaos
 
 clean: ## remove all that these commands made, but for DATA
 	rm -rf .venv js/node_modules js/types $(BUNDLE:.js=).* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -71,6 +74,10 @@ $(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js) js/build.mjs js/package.json $(
 
 .venv/.package: pyproject.toml hatch_build.py | .venv/.made $(BUNDLE)
 	python -m pip --quiet --disable-pip-version-check install --editable '.[dev]'
+	@touch $@
+
+.venv/.fuzz: | .venv/.package
+	python -m pip --quiet --disable-pip-version-check install --editable '.[dev,fuzz]'
 	@touch $@
 
 .venv/.chromium: | .venv/.package

@@ -11,7 +11,7 @@ LARGEST = 512  # bytes of one of them
 
 def path_of(target: str) -> Path:
     """Return where the inputs for a parser are."""
-    return CORPUS / f"{target.replace(' ', '-')}.txt"
+    return CORPUS / f"{target}.txt"
 
 
 def read(target: str) -> list[bytes]:

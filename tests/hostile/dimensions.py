@@ -7,6 +7,7 @@ that has a row in `KNOWN`, by the name of its header, parameter or member.
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -105,13 +106,17 @@ def texts(most: int, fillers: Sequence[str] = FILLERS) -> Iterator[Way]:
     """Grow a text of so many bytes. No two are the same, so that nothing remembers them."""
     for filler in fillers:
         size = len(filler.encode())
-        yield f"of {filler!r}", most // size, lambda n, filler=filler: f"{filler * n}{next(_serial)}"
+        yield f"of {filler!r}", most // size, partial(_filled_with, filler, "")
         if filler.startswith("\\"):
             yield (
                 f"of quoted {filler!r}",
                 most // size,
-                lambda n, filler=filler: f'"{filler * n}{next(_serial)}"',
+                partial(_filled_with, filler, '"'),
             )
+
+
+def _filled_with(filler: str, quote: str, n: int) -> str:
+    return f"{quote}{filler * n}{next(_serial)}{quote}"
 
 
 def values(most: int, fillers: Sequence[str] = FILLERS) -> Iterator[Way]:
@@ -220,12 +225,12 @@ def _ceremony(value: str, most: int) -> Iterator[Way]:
                 yield (
                     f"{place} {name}",
                     size,
-                    lambda n, p=place, g=grow: _b64(orjson.dumps({**content, p: g(n)})),
+                    partial(_with_member, content, place, grow),
                 )
     for name, unit in (("lists", b"\x81"), ("maps", b"\xa1\x00"), ("tags", b"\xc1"), ("endless", b"\x9f")):
         size = most * 3 // 4 // len(unit)
-        yield f"nested CBOR {name}", size, lambda n, unit=unit: _b64(unit * n + b"\x00")
-        yield f"more CBOR {name}", size, lambda n, unit=unit: _b64(inner + unit * n)
+        yield f"nested CBOR {name}", size, partial(_repeated, b"", unit, b"\x00")
+        yield f"more CBOR {name}", size, partial(_repeated, inner, unit, b"")
     yield "zeros", most * 3 // 4, lambda n: _b64(bytes(n))
     yield (
         "CBOR members",
@@ -238,6 +243,14 @@ def _ceremony(value: str, most: int) -> Iterator[Way]:
     )
     yield "CBOR bytes", most * 3 // 4, lambda n: _b64(b"\x5a" + n.to_bytes(4, "big") + bytes(n))
     yield "CBOR number", most * 3 // 4, lambda n: _b64(b"\xc2\x5a" + n.to_bytes(4, "big") + b"\xff" * n)
+
+
+def _with_member(content: Mapping[str, Any], name: str, grow: Callable[[int], Any], n: int) -> str:
+    return _b64(orjson.dumps({**content, name: grow(n)}))
+
+
+def _repeated(before: bytes, unit: bytes, after: bytes, n: int) -> str:
+    return _b64(before + unit * n + after)
 
 
 def _accepts(value: Any, most: int) -> Iterator[Way]:
@@ -307,15 +320,13 @@ def _lines(request: Request) -> Iterator[Dimension]:
     sent = {name.decode(): value.decode() for name, value in request.headers}
     rest = sum(len(name) + len(value) for name, value in request.headers)
 
-    def lines(n: int, name: bytes, value: bytes) -> Request:
+    def lines(name: bytes, value: bytes, n: int) -> Request:
         return replace(request, headers=(*request.headers, *[(name, value)] * n))
 
     for name in dict.fromkeys((*HEADERS_READ, *sent)):
         value = sent.get(name, "a=1").encode()
         most = min(LINES - len(sent), max((HEADERS - rest) // len(value), 1))
-        yield Dimension(
-            f"lines of {name}", most, lambda n, name=name, value=value: lines(n, name.encode(), value)
-        )
+        yield Dimension(f"lines of {name}", most, partial(lines, name.encode(), value))
         room = min(COOKIES, HEADERS) if name == "cookie" else HEADERS - rest
         for way, most, grow in (
             *texts(room, fillers(name, name in sent)),
@@ -351,7 +362,7 @@ def _target(request: Request) -> Iterator[Dimension]:
     sent = dict(parse_qsl(request.query.decode()))
     for name in dict.fromkeys((*sent, *documented(request))) if request.method == "GET" else ():
         for dimension, query in _parameters(sent, name, room):
-            yield replace(dimension, grown=lambda n, query=query: replace(request, query=query(n)[:room]))
+            yield replace(dimension, grown=partial(_with_query, request, query, room))
 
 
 def _form(request: Request) -> Iterator[Dimension]:
@@ -362,7 +373,7 @@ def _form(request: Request) -> Iterator[Dimension]:
     )
     for name in dict.fromkeys((*sent, *documented(request))):
         for dimension, body in _parameters(sent, name, room):
-            yield replace(dimension, grown=lambda n, body=body: replace(request, body=body(n)))
+            yield replace(dimension, grown=partial(_with_body, request, body))
 
 
 def _parameters(
@@ -383,6 +394,14 @@ def _parameters(
     )
 
 
+def _with_query(request: Request, query: Callable[[int], bytes], most: int, n: int) -> Request:
+    return replace(request, query=query(n)[:most])
+
+
+def _with_body(request: Request, body: Callable[[int], bytes], n: int) -> Request:
+    return replace(request, body=body(n))
+
+
 def _many(n: int) -> bytes:
     return b"&".join(b"x%d=1" % k for k in range(n))
 
@@ -397,7 +416,7 @@ def _body(request: Request) -> Iterator[Dimension]:
     whole = orjson.loads(request.body)
     for name, unit in (("lists", b"["), ("groups", b'{"a":'), ("spaces", b" "), ("twice", b'{"a":1,"a":1}')):
         most = room // len(unit)
-        yield Dimension(f"body of {name}", most, lambda n, unit=unit: replace(request, body=unit * n))
+        yield Dimension(f"body of {name}", most, partial(_with_body, request, unit.__mul__))
     for place in dict.fromkeys((*_places(whole), *((name,) for name in documented(request)))):
         name, value = str(place[-1]) if place else "", _at(whole, place)
         for way, most, grow in (*values(room, fillers(*place)), *_ways(name, value, room)):

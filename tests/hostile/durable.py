@@ -107,7 +107,7 @@ KINDS: Kinds = {
 }
 
 
-def fill(tx: Tx, kinds: Kinds, n: int) -> None:
+def fill(kinds: Kinds, n: int, tx: Tx) -> None:
     """Add so many of these kinds for everybody who is there."""
     for user in tx.users():
         for add in kinds.values():

@@ -12,12 +12,11 @@ import sys
 from pathlib import Path
 
 import atheris
+from tests.hostile import corpus
 
 atheris.enabled_hooks.add("str")
 with atheris.instrument_imports(include=["deputize"]):
     from tests.hostile.targets import TARGETS, Target
-
-from tests.hostile import corpus
 
 WORK = Path(__file__).parents[2] / ".fuzz"
 SLOW = 2.0  # seconds for one input, under instrumentation and on a busy machine

@@ -108,7 +108,7 @@ class Hold:
             self._longest = max(self._longest, time.thread_time() - begun)
 
         self._longest = 0.0
-        asyncio.Handle._run = timed  # type: ignore[method-assign]
+        asyncio.Handle._run = timed  # type: ignore[method-assign, assignment]
         return self
 
     def __exit__(self, *exception: object) -> None:

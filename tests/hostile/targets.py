@@ -5,6 +5,7 @@ that another reading does not agree with.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_priva
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.crypto.signer import sign
 from tests.hostile.growth import Stopwatch
-from tests.hostile.node import Node
+from tests.hostile.node import node
 
 from deputize import settings
 from deputize.crypto import client_assertion, dpop, http_signature, jwt, note
@@ -81,15 +82,31 @@ def _json(data: bytes) -> None:
         value, reason = parse(data), None
     except JsonError as error:
         value, reason = None, error.reason
-    theirs = Node.shared().canonical(data)
+    theirs = node("canonical").ask(data)
     if reason is not None:
-        if reason != "duplicate_member":  # JSON.parse does not tell of them
-            assert theirs is None, reason
+        assert theirs == reason or reason == "duplicate_member"  # JSON.parse does not tell of them
         return
     text = canonicalize(value)
-    assert text == theirs
+    assert text.hex() == theirs
     assert rfc8785.dumps(value) == text
     assert parse(text) == parse(data)
+
+
+def _input(data: bytes) -> None:
+    """Take the evidence out of a tool's input, as the shim does (EVID-1)."""
+    said = node("evidence").ask(data)
+    value = _object(data)
+    left = {name: value[name] for name in value if name != MEMBER}
+    carried = value.get(MEMBER)
+    if carried in (None, ""):
+        told = "none"
+    else:
+        told = carried if isinstance(carried, str) and PAIR.fullmatch(carried) else "bad"
+    assert said == f"{canonicalize(left).hex()} {told}"
+
+
+MEMBER = "deputize_delegation"
+PAIR = re.compile(r"[\w-]+(\.[\w-]+){2}~[\w-]+(\.[\w-]+){2}", re.ASCII)
 
 
 def _text(data: bytes) -> str:
@@ -108,7 +125,8 @@ def _limit(data: bytes) -> None:
     schema = limit_schema(parse(data))
     told = sentences(schema.source, {"type": "object", "properties": {"a": {"title": "A"}}})
     assert [plain(each) for each in told] == told
-    for value in ({}, {"a": 1}, {"a": ["x"], "b": {"c": None}}):
+    values: list[Json] = [{}, {"a": 1}, {"a": ["x"], "b": {"c": None}}]
+    for value in values:
         assert schema.accepts(value) == (schema.fault(value) is None)
 
 
@@ -118,7 +136,8 @@ def _details(data: bytes) -> None:
     assert constraints.covers(constraints)
     assert constraints.widened_by(constraints) is None
     limits_in_words(constraints, TOOLS)
-    for arguments in ({}, {"amount": 1}, {"amount": [1, "x"]}):
+    values: list[Json] = [{}, {"amount": 1}, {"amount": [1, "x"]}]
+    for arguments in values:
         constraints.refuses("note", arguments, NOW)
         constraints.uses("note", arguments)
 
@@ -295,17 +314,46 @@ def _cookie(data: bytes) -> None:
     read_cookie(_sealer(), [(b"cookie", line) for line in data.split(b"\n")])
 
 
-_CLAIMS = {"iss": ISSUER, "aud": ISSUER, "sub": "usr_" + "a" * 22, "iat": NOW, "exp": NOW + 60, "jti": "j"}
-_GRANT = "grt_" + "a" * 22
+def _request(data: bytes) -> None:
+    from tests.hostile.whole import whole  # the other parsers start sooner without it
+
+    whole().send(data)
+
+
+def _message(method: str, headers: bytes = b"", **params: object) -> bytes:
+    return b"b" + headers + b"\n\n" + _dumps(jsonrpc="2.0", id=1, method=method, params=params)
 
 
 def _dumps(**members: object) -> bytes:
     return orjson.dumps(members)
 
 
+MESSAGES = (
+    *(
+        chr(letter).encode() + b"\n\n" for letter in range(ord("a"), ord("o"))
+    ),  # each as it is (`whole.NAMES`)
+    _message("tools/call", b"\naccept: a/b;q=0.5, text/event-stream", name="note", arguments={"amount": 1}),
+    _message("tools/call", name="note", arguments={}, _meta={"dev.deputize/delegation": "a~b"}),
+    _message("tools/list", b"\nmcp-protocol-version: 2026-07-28\nmcp-method: tools/list", cursor="x"),
+    _message(
+        "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "a", "version": "1"}
+    ),
+    b'b\n\n[{"jsonrpc":"2.0","method":"notifications/initialized"}]',
+    b"a\n\n" + _dumps(tool="transfer_money", arguments={"amount": 1, "name": "A"}, definition_s256="A" * 43),
+    b"d\n\nclient_id=a&scope=b&authorization_details=[]&resource=c&resource=d",
+)
+_CLAIMS = {"iss": ISSUER, "aud": ISSUER, "sub": "usr_" + "a" * 22, "iat": NOW, "exp": NOW + 60, "jti": "j"}
+_GRANT = "grt_" + "a" * 22
+
+
 TARGETS: Mapping[str, Target] = {
     "json": Target(
         _json, (b'{"b":[1,2.5e-7,"\\u00e9\\ud83d\\ude00"],"a":null}', b'{"\xc3\xa9":-0.0,"e":1e21}'), ()
+    ),
+    "input": Target(
+        _input,
+        (b'{"a":1,"deputize_delegation":"e30.e30.e30~e30.e30.e30"}', b'{"deputize_delegation":1}'),
+        (JsonError,),
     ),
     "arguments": Target(lambda data: from_body("application/json", data), (b'{"amount":1}',)),
     "query": Target(lambda data: from_query(data, SCHEMA), (b"a=x%20y&n=1.5&l=1&l=2&b=true&i=7",)),
@@ -331,9 +379,9 @@ TARGETS: Mapping[str, Target] = {
     "description": Target(
         _description,
         (b'{"amount":250,"name":"Ada","iban":"DE89370400440532013000","list":[1,"a"]}',),
-        (Refused, JsonError),
+        (ValueError,),
     ),
-    "client document": Target(
+    "client-document": Target(
         lambda data: parse_client(AGENT, data),
         (
             _dumps(
@@ -377,7 +425,7 @@ TARGETS: Mapping[str, Target] = {
         ),
         (Refused, JsonError),
     ),
-    "proof text": Target(lambda data: dpop.verify([_text(data)], "POST", ISSUER, NOW), (b"e30.e30.e30",)),
+    "proof-text": Target(lambda data: dpop.verify([_text(data)], "POST", ISSUER, NOW), (b"e30.e30.e30",)),
     "assertion": Target(
         _signed(_assertion, "JWT"),
         (orjson.dumps({**_CLAIMS, "iss": AGENT, "sub": AGENT}),),
@@ -401,7 +449,7 @@ TARGETS: Mapping[str, Target] = {
         ),
         (Refused, JsonError),
     ),
-    "call token": Target(
+    "call-token": Target(
         _signed(lambda token: CallToken.parse(_claims(token), ISSUER, ISSUER, NOW), "t"),
         (
             orjson.dumps(
@@ -432,7 +480,7 @@ TARGETS: Mapping[str, Target] = {
         ),
         (Refused, JsonError),
     ),
-    "http signature": Target(_http_signature, (_signed_request(),)),
+    "http-signature": Target(_http_signature, (_signed_request(),)),
     "registration": Target(_registration, REGISTRATIONS),
     "authentication": Target(_authentication, AUTHENTICATIONS),
     "note": Target(_note, (NOTE.encode(),), (NoteError, ValueError)),
@@ -448,6 +496,7 @@ TARGETS: Mapping[str, Target] = {
     "sealed": Target(
         lambda data: _sealer().open("csrf", _text(data)), (_sealer().seal("csrf", [1]).encode(),)
     ),
+    "request": Target(_request, MESSAGES, ()),
     "policy": Target(
         settings.loads, (Path(settings.__file__).with_name("template.toml").read_bytes(),), (PolicyError,)
     ),
