@@ -13,7 +13,7 @@ SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
 
 def pytest_report_header() -> str:
     """Say how to have the same again."""
-    return f"chaos: make chaos SEED={SEED} SECONDS_EACH={SECONDS:g}"
+    return f"chaos: make chaos SEED={SEED} SECONDS={SECONDS:g}"
 
 
 @pytest.fixture

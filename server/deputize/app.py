@@ -214,7 +214,7 @@ class Deputize:
         try:
             survey(self._site, [self.guard], self.guarded_here())
         except Unguarded as error:
-            self.log.note("unguarded", faults=error.faults)
+            self.log.unguarded(error.faults)
 
     def handler(self, tool: str) -> Callable[[H], H]:
         """Offer a tool of the policy over MCP, run by a function of `(arguments, call)`: a decorator (MCP-5).

@@ -186,6 +186,7 @@ class TestStart:
         (line,) = [
             each for each in map(orjson.loads, stream.getvalue().splitlines()) if each["event"] == "unguarded"
         ]
+        assert line["level"] == "error"
         assert line["faults"][0].startswith("pay_bill: the policy says")
 
     async def test_a_tool_of_python_is_declared_before_it_is_guarded(

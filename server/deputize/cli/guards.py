@@ -21,13 +21,13 @@ def guards(name: str, policy: Policy) -> None:
 
     app = _imported(name)
     authorities = [each for each in mounted(app) if isinstance(each, Deputize)]
-    there = {point.guard for route in handled(app) for point in route.points()}
+    there = dict.fromkeys(point.guard for route in handled(app) for point in route.points())
     if not authorities and not there:
         fail(f"{name} mounts no authority, and has no guard: there is nothing to look at", UNUSABLE)
     needed = [tool for authority in authorities for tool in authority.guarded_here()]
     for authority in authorities:
         policy = authority.policy  # with what Python declares
-        there.add(authority.guard)
+        there[authority.guard] = None
     try:
         standing = survey(app, there, needed)
     except Unguarded as error:

@@ -1,6 +1,6 @@
 """For whoever runs it: log lines, counters, health."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import perf_counter
 from traceback import format_exception
@@ -131,6 +131,10 @@ class Log:
         """Note what is wrong with the keys or the clock, or that nothing is any more (TOKEN-6, CLOCK-2)."""
         self._faults.labels(part).set(fault is not None)
         self._write("info" if fault is None else "error", part, {"fault": fault}, _MAX_STACK)
+
+    def unguarded(self, faults: Sequence[str]) -> None:
+        """Note which tools of a policy that came later have no guard in the app that serves (GUARD-8)."""
+        self._write("error", "unguarded", {"faults": faults})
 
     def note(self, event: str, **facts: object) -> None:
         """Note anything else."""
