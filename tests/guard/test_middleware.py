@@ -122,3 +122,43 @@ def test_wherever_it_stands_it_finds_the_routes(guard: Guard) -> None:
         routes=[Mount("/a", Starlette(routes=[Mount("/b", Router(routes=[post("/transfers")]))]))]
     )
     bound(far, guard, {("POST", "/a/b/transfers"): "pay"})
+
+
+class Hiding:
+    """A middleware that keeps what it wraps under a name of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.hidden = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.hidden(scope, receive, send)
+
+
+def statuses(app: ASGIApp, *paths: str) -> list[int]:
+    with TestClient(app, raise_server_exceptions=False) as client:
+        return [client.post(path, json={}).status_code for path in paths]
+
+
+def test_behind_a_middleware_that_hides_the_routes(guard: Guard) -> None:
+    """Around the router it finds them by the app; below one, where that would be too late, it serves nothing."""
+    named = [Middleware(GuardMiddleware, guard, NAMED), Middleware(Hiding)]
+    app = Starlette(routes=[post("/api/transfers")], middleware=named)
+    assert statuses(app, "/api/transfers", "/api/transfers") == [401, 401]
+    outer = Starlette(routes=[Mount("/a", Starlette(routes=[post("/api/transfers")], middleware=named))])
+    assert statuses(outer, "/a/api/transfers", "/a/api/transfers") == [500, 500]
+
+
+def test_a_route_is_guarded_wherever_it_is_included(guard: Guard) -> None:
+    router = APIRouter()
+    router.add_api_route("/transfers", lambda: "paid", methods=["POST"])
+    app = FastAPI(middleware=[Middleware(GuardMiddleware, guard, NAMED)])
+    app.include_router(router, prefix="/api")
+    app.include_router(router, prefix="/other")
+    assert statuses(app, "/api/transfers", "/other/transfers") == [401, 401]
+
+
+def test_a_route_is_guarded_in_each_app_that_has_it(guard: Guard) -> None:
+    shared = post("/api/transfers")
+    app = Starlette(routes=[shared], middleware=[Middleware(GuardMiddleware, guard, NAMED)])
+    assert statuses(app, "/api/transfers") == [401]
+    assert statuses(Starlette(routes=[shared]), "/api/transfers") == [401]

@@ -371,3 +371,12 @@ def test_the_threshold_is_no_route(guard: Guard) -> None:
 
 def test_what_stands_is_told_by_name() -> None:
     assert Standing("pay", "POST /pay", "decorator") == Standing("pay", "POST /pay", "decorator")
+
+
+def test_a_router_that_is_included_twice_and_once_without_the_guard(guard: Guard) -> None:
+    router, app = APIRouter(), FastAPI()
+    router.add_api_route("/pay", lambda: "paid", methods=["POST"])
+    app.include_router(router, prefix="/a", dependencies=[Depends(guard("pay"))])
+    app.include_router(router, prefix="/b")
+    (told,) = faults(app, guard, "pay")
+    assert "POST /b/pay runs" in told
