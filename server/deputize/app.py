@@ -352,14 +352,11 @@ def build(
     deputize = Deputize(policy, data, clock=clock, log=log, new_keys=new_keys, new_record=new_record)
     deputize._alone = True
     issuer = deputize.policy.site.issuer
-    path = "/" + "/".join(issuer.split("/")[3:])
+    path = "".join(f"/{step}" for step in issuer.split("/")[3:])
     account = RedirectResponse(f"{issuer}/account", 303)
-    entrances = [Route(entrance, lambda _: account, methods=["GET"]) for entrance in {"/", path}]
-    return deputize._behind_door(
-        _exactly(
-            [*deputize.well_known_routes(), *entrances, Mount(path.rstrip("/"), deputize)], deputize.lifespan
-        )
-    )
+    entrance = Route("/", lambda _: account, methods=["GET"])
+    routes = [*deputize.well_known_routes(), entrance, Mount(path, deputize)]
+    return deputize._behind_door(_exactly(routes, deputize.lifespan))
 
 
 def _exactly(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:

@@ -223,12 +223,14 @@ def test_what_libraries_say_goes_the_way_of_all_lines() -> None:
         logger.info("no")
         logger.warning("Invalid %s", "x" * 1000)
         logger.error("broken", exc_info=ValueError("why"))  # there is one
+        logger.warning("%d", "no number")
         logger.removeHandler(handler)
         assert log.flush()
-        said = [json.loads(lines.readline()) for _ in range(2)]
-    assert [line["event"] for line in said] == ["uvicorn.error"] * 2
+        said = [json.loads(lines.readline()) for _ in range(3)]
+    assert [line["event"] for line in said] == ["uvicorn.error"] * 3
     assert said[0]["message"] == ("Invalid " + "x" * 1000)[:200]
-    assert said[1]["error"] == "ValueError('why')"
+    assert said[1]["exception"].endswith("ValueError: why\n")
+    assert (said[2]["message"], said[2]["level"]) == ("%d", "warning")
 
 
 @pytest.fixture

@@ -134,6 +134,13 @@ async def test_no_slash_leads_anywhere(door: httpx2.AsyncClient, method: str, pa
         assert "location" not in answer.headers
 
 
+async def test_the_issuer_itself_leads_to_the_account_there(door: httpx2.AsyncClient) -> None:  # DOOR-5
+    for host in ("bank.example", "evil.example"):
+        led = await door.get("/deputize", headers={"host": host})
+        assert (led.status_code, led.headers["location"]) == (303, f"{ISSUER}/account")
+    assert (await door.get("/deputize/")).status_code == 404
+
+
 async def test_refusals_are_noted_and_hardened(bank: Bank) -> None:
     async with bank.client() as http:
         refused = await http.get(f"{ISSUER}/tools?{'a' * MAX_URL}")

@@ -52,6 +52,8 @@ def served(bank: Bank) -> set[str]:
         if isinstance(route, Threshold):  # nothing is there
             continue
         assert isinstance(route, Route)
+        if route.path == "/deputize":  # leads people to the page of their account, and says nothing
+            continue
         methods = route.methods or {"POST"}  # of an ASGI app, as MCP is one
         found |= {f"{method} {route.path}" for method in methods & _ROUTED}
     return found

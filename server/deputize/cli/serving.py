@@ -17,6 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from deputize.web.operations import Log
 
+_EACH = 5  # ticks
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -107,9 +109,10 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Look at them; uvicorn calls this ten times a second."""
-        now = asyncio.get_running_loop().time()
-        for one in _ours(self.server_state.connections):
-            one.look(now)
+        if counter % _EACH == 0:
+            now = asyncio.get_running_loop().time()
+            for one in _ours(self.server_state.connections):
+                one.look(now)
         return await super().on_tick(counter)
 
 
@@ -140,9 +143,7 @@ class ToLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one on."""
-        self._log.note(
-            record.name, message=record.getMessage(), error=repr(record.exc_info and record.exc_info[1])
-        )
+        self._log.said(record)
 
 
 def _ours(connections: Collection[object]) -> list[Connection]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from logging import LogRecord
 from time import perf_counter
 from traceback import format_exception
 from typing import IO
@@ -139,6 +140,17 @@ class Log:
     def note(self, event: str, **facts: object) -> None:
         """Note anything else."""
         self._write("info", event, facts)
+
+    def said(self, record: LogRecord) -> None:
+        """Note what a library says."""
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):  # its arguments do not fit
+            message = str(record.msg)
+        error = record.exc_info[1] if record.exc_info else None
+        stack = "".join(format_exception(error))[-_MAX_STACK:] if error else None
+        facts = {"message": message[:MAX_FIELD], "exception": stack}
+        self._write(record.levelname.lower(), record.name, facts, _MAX_STACK)
 
     def _write(self, level: str, event: str, facts: Mapping[str, object], most: int = MAX_FIELD) -> None:
         told = {name: value[:most] if isinstance(value, str) else value for name, value in facts.items()}

@@ -3,6 +3,7 @@
 import re
 
 from starlette.middleware import Middleware
+from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
 from . import accounts, authorize, enrollments, grants, openapi, operations, pages, record, shim
@@ -82,7 +83,11 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
 
 
 def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute]:
-    """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion)."""
+    """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion).
+
+    And the issuer itself, where it has a path, which leads to the page of the account. Starlette's `Mount` takes it
+    with a slash only, and a site's router would lead on to that, by http and on any host (DOOR-5).
+    """
     endpoint = Endpoint(current, log)
     suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
     answers = {
@@ -90,9 +95,11 @@ def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute
         f"/.well-known/oauth-protected-resource{suffix}": metadata.resource,
         "/" + resource_metadata_url(issuer).split("/", 3)[3]: metadata.mcp,
     }
+    to_account = RedirectResponse(f"{issuer}/account", 303)
     door = Middleware(Door, log)
     here = [shared(path, endpoint(answer), "GET", door) for path, answer in answers.items()]
-    return [*here, *(_Slashed(path, door) for path in answers)]
+    entrances = [Route(suffix, lambda _: to_account, methods=["GET"], middleware=[door])] if suffix else []
+    return [*here, *entrances, *(_Slashed(path, door) for path in answers)]
 
 
 class _Slashed(Route):
