@@ -104,8 +104,10 @@ class TestABlockedAgent:
         assert (page.status_code, "This agent is blocked" in page.text) == (403, True)
         answer = await ada.authorize(opened)  # it was shown before
         assert answer.status_code == 403
-        handoff = (await errand.hand_on(helper)).json()
-        assert error(await helper.take_over(handoff)) in ("invalid_grant", "invalid_client")
+        handoff = (await errand.hand_on(helper)).json()["access_token"]
+        refused = (await helper.take_over(handoff)).json()
+        assert refused["error"] in ("invalid_grant", "invalid_client")
+        assert "has blocked this agent" in refused["error_description"]
         local.clock.forward(3600)
         assert (await helper.deputized(ada)).tokens
 

@@ -367,6 +367,18 @@ class TestAgent:
             assert (await grace.sign_in()).status_code == 200
 
 
+async def test_handing_on_makes_no_more_entries_than_calling(tmp_path: Path) -> None:
+    """CHAIN-1: a handoff that nobody takes over is an entry, too."""
+    async with small(tmp_path, entries="4 in 1m") as bank:
+        ada = await user(bank, "192.0.2.2", "Ada")
+        helper = await agent_at(bank, "192.0.2.3").deputized(ada, "account:read")
+        errand = agent_at(bank, "192.0.2.4", ERRAND)
+        answers = [await helper.hand_on(errand) for _ in range(5)]  # one was for being asked about
+        assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2
+        assert all(refused_by(answer, "entries") for answer in answers[3:])
+        assert error(await errand.take_over(answers[0].json()["access_token"])) is None
+
+
 async def test_oauth_7_wrong_codes_are_counted_where_every_process_sees_them(
     bank: Bank, tmp_path: Path
 ) -> None:

@@ -8,8 +8,10 @@ from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant, GrantState, dead_link
 from ..protocol.handoff import MAX_DEPTH, Handoff
 from ..protocol.ids import ClientId, GrantId, Jkt, make_id
+from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
+from . import quotas
 from .approvals import Random
 from .authorizations import Caller, spend
 from .barring import barred
@@ -32,13 +34,10 @@ def hand_on(
     child_jkt: Jkt,
     scopes: ScopeSet | None,
     asked: Constraints,
-    most: int,
+    policy: Policy,
     now: int,
 ) -> Handoff | Refusal:
-    """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4).
-
-    `most` is how many children a grant may have (CHAIN-5).
-    """
+    """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4)."""
     if refusal := spend(tx, caller, now):
         return refusal
     lineage = tx.lineage(delegation.grant_id)
@@ -50,7 +49,9 @@ def hand_on(
         return Refusal(Code.INVALID_GRANT, f"A chain has at most {MAX_DEPTH} agents.")
     if child in (link.client_id for link in lineage):  # CHAIN-5
         return _ABOVE
-    if full := _full(tx, lineage[0], most, now):
+    if full := _full(tx, lineage[0], policy.children, now) or quotas.entry(
+        tx, policy, lineage[0].user_id, caller.agent.client_id, now
+    ):
         return full
     narrowed = _narrowed(lineage[0], scopes, asked)
     if isinstance(narrowed, Refusal):
@@ -69,14 +70,11 @@ def take_over(
     once: Proof,
     scopes: ScopeSet | None,
     asked: Constraints,
-    most: int,
+    policy: Policy,
     random: Random,
     now: int,
 ) -> Renewable | Refusal:
-    """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`.
-
-    `most` is how many children the parent may have (CHAIN-5).
-    """
+    """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`."""
     if refusal := spend(tx, caller, now):
         return refusal
     if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.jkt:
@@ -89,7 +87,7 @@ def take_over(
     parent = lineage[0]
     if out := barred(tx, parent.user_id, caller.agent.client_id, now):  # BLOCK-1
         return Refusal(Code.INVALID_GRANT, out.detail)
-    if full := _full(tx, parent, most, now):
+    if full := _full(tx, parent, policy.children, now):
         return full
     offered = replace(parent, scopes=handoff.scopes & parent.scopes, constraints=handoff.constraints)
     narrowed = _narrowed(offered, scopes, asked)

@@ -23,10 +23,10 @@ def served(tmp_path: Path) -> Iterator[LiveBank]:
 async def test_quota_1_a_model_reads_how_long_it_has_to_wait(live: LiveBank, mode: str) -> None:
     deputy = await live.deputy(mode)
     for _ in range(3):
-        result = await deputy.call("transfer_money", {"amount": -1})
+        result = await deputy.call("pay_bill", {"memo": 5})
         assert (result.structured_content or {})["code"] == "invalid_arguments"
     size = len(live.entries())
-    assert "refused_calls" in told(await deputy.call("transfer_money", {"amount": -1}))
+    assert "refused_calls" in told(await deputy.call("pay_bill", {"memo": 5}))
     assert len(live.entries()) == size
     for _ in range(3):
         assert not (await deputy.call("get_balance")).is_error

@@ -32,7 +32,7 @@ async def exchange(ask: Ask, form: Form) -> Response:
     subject = needed(form, "subject_token")
     scopes = scopes_in(form) if "scope" in form else None
     asked = constraints_in(form)
-    most = authority.policy.children
+    policy = authority.policy
     if form.get("subject_token_type") == ACCESS_TOKEN:
         _produces(form, JWT_TYPE)
         try:
@@ -42,7 +42,9 @@ async def exchange(ask: Ask, form: Form) -> Response:
         child, jkt = _child(ask, form)
         handed = or_refuse(
             await authority.store.transact(
-                lambda tx: handoffs.hand_on(tx, caller, delegation, child, jkt, scopes, asked, most, ask.now)
+                lambda tx: handoffs.hand_on(
+                    tx, caller, delegation, child, jkt, scopes, asked, policy, ask.now
+                )
             )
         )
         kid, key = authority.keys.signing_key()
@@ -67,7 +69,7 @@ async def exchange(ask: Ask, form: Form) -> Response:
     return await issue(
         ask,
         lambda tx: handoffs.take_over(
-            tx, caller, taken, once, scopes, asked, most, authority.random, ask.now
+            tx, caller, taken, once, scopes, asked, policy, authority.random, ask.now
         ),
         asking,
         issued_token_type=ACCESS_TOKEN,
