@@ -228,6 +228,12 @@ ONE_FAULT = [
         "agents.opaque.scopes[1]",
         'did you mean "account:read"?',
     ),
+    (
+        BASE + '[agents]\ndefault_scopes = ["account:reed"]\n',
+        8,
+        "agents.default_scopes[1]",
+        'did you mean "account:read"?',
+    ),
     (BASE + "[agents.opaque]\nscope = []\n", 8, "agents.opaque.scope", 'did you mean "scopes"?'),
     (
         BASE + "[agents.attested]\n",

@@ -131,6 +131,13 @@ def test_agent_2_opaque_agents_may_by_default_have_what_does_not_write() -> None
     assert loads((SITE + scopes).encode()).ceiling == Ceiling(ScopeSet.of(["a"]))
     nothing = "[agents.opaque]\nscopes = []\n"
     assert loads((SITE + scopes + nothing).encode()).ceiling == Ceiling(ScopeSet())
+    assert loads((SITE + scopes).encode()).default_scopes == ScopeSet.of(["a"])  # OAUTH-16
+    for named in ([], ["c"], ["a", "b"]):
+        said = f"[agents]\ndefault_scopes = {named}\n"
+        assert loads((SITE + scopes + said).encode()).default_scopes == ScopeSet.of(named)
+    many = "".join(f"[scopes.s{n}]\ntitle = 'x'\nwrites = false\n" for n in range(33))
+    few = "[agents.opaque]\nscopes = ['s1']\n"
+    assert loads((SITE + many + few).encode()).default_scopes == ScopeSet()
 
 
 def test_guard_8_where_the_api_is() -> None:

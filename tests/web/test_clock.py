@@ -50,7 +50,10 @@ class Machine:
         end = self.real + seconds
         while self.real < end:
             self.real = min(end, self.real + SWEEP_EVERY)
-            if (held := self.clock.held()) is not None:
+            held = self.clock.held()
+            if held is not None and (
+                self.real == end or self.real % 100 < SWEEP_EVERY
+            ):  # each costs a commit
                 before = held - KEPT_AFTER
                 asyncio.run(self.store.transact(methodcaller("sweep", before)))
 
@@ -101,16 +104,16 @@ class Step:
 
 
 STEPS = st.one_of(
-    st.builds(Step, st.just("pass"), st.sampled_from([1, 6, 60, 400, 700, 1500])),
+    st.builds(Step, st.just("pass"), st.sampled_from([1, 6, 700, 1500])),
     st.builds(Step, st.just("set"), st.sampled_from([0, 6, -6, 3600, -3600, 700, -700, 86400, -1800])),
     st.builds(Step, st.just("use"), st.integers(-WINDOW, WINDOW)),
-    st.builds(Step, st.just("replay"), st.integers(0, 3)),
+    st.builds(Step, st.just("replay"), st.integers(1, 3)),
     st.builds(Step, st.just("start"), st.just(0)),
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(STEPS, max_size=25))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(STEPS, min_size=10, max_size=25))
 def test_clock_1_whatever_the_clock_does_no_proof_is_good_twice(steps: list[Step]) -> None:
     with TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "deputize.db")

@@ -269,6 +269,7 @@ class TestPushing:
         assert (await helper.par(scope=None)).status_code == 201
         await helper.collect((await helper.asks(ada, None))["code"])
         assert helper.tokens["scope"] == "account:read"  # what does not write
+        assert (await helper.post("/device_authorization", {})).status_code == 200
 
     @pytest.mark.parametrize("port", ["", ":1", ":65535"])
     async def test_any_port_of_a_loopback_redirect_will_do(self, helper: Client, port: str) -> None:
