@@ -30,7 +30,7 @@ from deputize.protocol.merkle import root as root_of
 from deputize.protocol.quota import Rate
 from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
-from deputize.service.ports import Reader, Store, Tx, Waiting
+from deputize.service.ports import Health, Reader, Store, Tx, Waiting
 
 T = TypeVar("T")
 NUMBERS = count()
@@ -91,6 +91,9 @@ class StoreContract:
     def store(self, empty: Store) -> Store:
         do(empty, prepare)
         return empty
+
+    def test_ready_1_it_is_well(self, store: Store) -> None:
+        assert asyncio.run(store.health()) == Health(None, checking=False)
 
     # Transactions
 

@@ -512,6 +512,15 @@ def test_ready_5_a_database_that_was_left_open_is_looked_through(path: Path) -> 
         assert store._check is None
 
 
+def test_ready_5_behind_a_link_it_is_noticed_too(path: Path) -> None:
+    real = path.with_name("real.db")
+    left_open(real)
+    path.symlink_to(real.name)
+    with closing(SqliteStore(path)) as store:
+        store.check_if_left_open()
+        assert store._check is not None
+
+
 def test_ready_5_what_was_left_open_stays_unchecked_until_somebody_looks(path: Path) -> None:
     left_open(path)
     for _ in range(2):  # commands open it and close it again

@@ -12,6 +12,7 @@ from deputize.cli.out import fail
 from deputize.crypto.keys import KeyFileError
 from deputize.protocol.errors import Refused
 from deputize.store.migrations import NewerDatabase
+from deputize.store.place import Displaced
 
 
 class _Commands(TyperGroup):
@@ -24,7 +25,7 @@ class _Commands(TyperGroup):
             raise  # whoever reads the output has seen enough, and click ends quietly
         except Refused as refused:
             fail(f"{refused} ({refused.__cause__})" if refused.__cause__ else str(refused))
-        except (OSError, sqlite3.Error, KeyFileError, NewerDatabase) as error:
+        except (OSError, sqlite3.Error, KeyFileError, NewerDatabase, Displaced) as error:
             fail(str(error))
 
 

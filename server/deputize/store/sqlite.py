@@ -129,7 +129,8 @@ class SqliteStore:
 
     def _note_if_left_open(self) -> None:
         """Note it in the file if whoever had it open died, and nobody else has it open now (READY-5)."""
-        if not self._path.with_name(self._path.name + "-wal").exists():
+        real = self._path.resolve()
+        if not real.with_name(real.name + "-wal").exists():
             return  # whoever closes last takes it away
         with closing(self._connect("rw", timeout=0)) as connection:
             try:

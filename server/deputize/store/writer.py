@@ -198,7 +198,7 @@ class Writer:
             self._connection.execute("COMMIT")
         except Exception as error:
             self._undo()
-            if is_cut_short(error) or self._is_gone():
+            if self._is_gone() or is_cut_short(error):
                 return [(None, self._unavailable(error), None) for _ in results]  # CALL-3
             return self._in_doubt(results, error)
         self._tx.keep()

@@ -21,6 +21,7 @@ from deputize.protocol.ids import CallId
 from deputize.protocol.receipt import Opening
 from deputize.protocol.tool import Tool
 from deputize.service import record
+from deputize.store.faults import unknown
 from deputize.testing.server import Site
 from deputize.web.mcp import running
 from deputize.web.mcp.running import Gateway
@@ -103,6 +104,22 @@ class TestHandlers:
         assert answer.status_code == 503
         assert answer.json()["error"]["data"]["code"] == "record_unavailable"
         assert live.ledger.done == []
+
+    async def test_what_may_have_been_recorded_does_not_run_and_is_told_with_its_id(
+        self, live: LiveBank, deputy: Deputy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:  # READY-3
+        message = {"name": "transfer_money", "arguments": TRANSFER}
+        meta = {ANNOTATION: deputy.evidence(await deputy.challenge())}
+        monkeypatch.setattr(live.deputize.store, "transact", in_doubt)
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {**message, "_meta": meta}}
+        answer = await live.post(body, deputy.agent)
+        assert answer.json()["error"]["data"] == {"code": "outcome_unknown", "call_id": "cal_1"}
+        assert live.ledger.done == []
+
+
+async def in_doubt(fn: object) -> None:
+    """Fail as a store does whose disk failed while it committed."""
+    raise unknown(None, "cal_1")
 
 
 async def no_room(fn: object) -> None:
