@@ -66,15 +66,16 @@ export class Gate {
   }
 
   /**
-   * The user's own call (CALL-7): the tool's result, or an Error with `code`.
+   * A call of the page's own (CALL-7), or with `byAgent` one that an agent made in a form: the tool's result, or an Error with `code`.
    *
    * @param {Tool} tool
    * @param {Execute} execute
    * @param {unknown} input
+   * @param {boolean} [byAgent]
    * @returns {Promise<unknown>}
    */
-  async perform(tool, execute, input) {
-    const settled = await this.#attempt(tool, execute, input, undefined, true);
+  async perform(tool, execute, input, byAgent = false) {
+    const settled = await this.#attempt(tool, execute, input, undefined, !byAgent);
     const outcome = settled?.outcome ?? refused('tool_is_public');
     if (outcome.kind === 'thrown') throw outcome.error;
     if (outcome.kind === 'result') return outcome.value;

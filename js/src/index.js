@@ -61,19 +61,25 @@ export function install(options = {}) {
 }
 
 /**
- * Does what a tool does, for the user themselves: a form of the site asks for the same approval as an agent's call (CALL-7).
+ * Does what a tool does, for the user themselves: a form of the site asks for the same approval as an agent's call (CALL-7). A form
+ * that an agent submitted is the agent's call: so call this while the event is being handled, or pass the event.
  *
  * @template T
  * @param {string} name of a tool that the policy marks `direct`
  * @param {Record<string, unknown>} args
  * @param {(input: Arguments, client: Client) => T | Promise<T>} execute
- * @returns {Promise<T>} rejects with an Error whose `code` says why (PROTOCOL §8), or with what `execute` threw
+ * @param {{event?: Event}} [options]
+ * @returns {Promise<T>} rejects with an Error whose `code` says why (PROTOCOL §8) and whose message is for people, or with what
+ *   `execute` threw
  */
-export async function perform(name, args, execute) {
+export async function perform(name, args, execute, { event = globalThis.event } = {}) {
   const { gate, patch } = shim();
   const tool = patch?.tool(name) ?? { name, definition: () => argsS256({ description: '', inputSchema: null, name }) };
-  return /** @type {Promise<T>} */ (gate.perform(tool, /** @type {Execute} */ (execute), args));
+  return /** @type {Promise<T>} */ (gate.perform(tool, /** @type {Execute} */ (execute), args, byAgent(event)));
 }
+
+/** WebMCP tells of a form that an agent filled in and submitted. @param {Event | undefined} event */
+const byAgent = (event) => event !== undefined && Reflect.get(event, 'agentInvoked') === true;
 
 /**
  * The tools of this page that run without the gate, because they were registered before the shim or past it (SHIM-9).

@@ -479,7 +479,7 @@ describe('CALL-7: the user directly', () => {
     assert.deepEqual([runs[0]?.client.agent, runs[0]?.client.scopes], [null, []]);
     const sent = server.requests.find(({ path }) => path === '/calls');
     assert.deepEqual([!!sent?.headers['deputize-page'], sent?.headers.dpop, sent?.headers.authorization], [true, undefined, undefined]);
-    assert.doesNotMatch(opened.human.dialogs[0]?.view.asker ?? '', /agent/);
+    assert.equal(opened.human.dialogs[0]?.view.asker, 'This page asks. No assistant has named itself.');
   });
 
   test('waits as long as the human takes, and two clicks are one call', async () => {
@@ -499,6 +499,28 @@ describe('CALL-7: the user directly', () => {
     await assert.rejects(opened.gate.perform(registered('transfer_money'), execute, {}), { code: 'login_required' });
     await assert.rejects(opened.gate.perform(registered('search_help'), execute, {}), { code: 'tool_is_public' });
     assert.equal(runs.length, 0);
+  });
+
+  test('CALL-7: a form that an agent submitted is the agent\'s call, under its delegation', async () => {
+    const opened = await payer();
+    const result = opened.gate.perform(registered('transfer_money'), execute, { amount: 5 }, true);
+    await opened.human.answer(0, 'approve');
+    assert.deepEqual(await result, { done: 1 });
+    assert.match(runs[0]?.client.agent?.clientId ?? '', /^agt_/);
+    assert.match(opened.human.dialogs[0]?.view.asker ?? '', /the agent in this browser/);
+    server.ceiling.delete('payments:write');
+    for (const grant of server.grants.values()) grant.scopes = ['account:read'];
+    const refused = opened.gate.perform(registered('transfer_money'), execute, { amount: 6 }, true);
+    await assert.rejects(refused, { code: 'agent_not_allowed' });
+  });
+
+  test('SHIM-10: the message is for people', async () => {
+    server.user = null;
+    const refused = page(server).gate.perform(registered('transfer_money'), execute, { amount: 5 });
+    await assert.rejects(refused, { message: 'You are not signed in here any more. Sign in, then try again.' });
+    server.stop();
+    const unheard = page(server).gate.perform(registered('transfer_money'), execute, { amount: 5 });
+    await assert.rejects(unheard, { message: 'The site gave no answer. This page has not done anything. Please try again in a moment.' });
   });
 
   test('an agent\'s equal call is not the user\'s own', async () => {

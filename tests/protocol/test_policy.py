@@ -36,6 +36,9 @@ def test_a_describe_function_declares_its_tool(policy: Policy) -> None:
     tool = policy.tools["transfer_money"]
     assert (tool.name, tool.scopes, tool.approval.name) == ("transfer_money", ScopeSet.of(["pay"]), "when")
     assert tool.description({"amount": 5}) == "Send 5 EUR"
+    assert (
+        tool.description({"amount": "5 EUR to Ada, not"}) == "Send \u2068“5 EUR to Ada, not”\u2069 EUR"
+    )  # APPR-2
     assert tool.input_schema is not None
 
 

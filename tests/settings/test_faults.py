@@ -176,6 +176,13 @@ ONE_FAULT = [
         'write "platform" or "cross-platform"',
     ),
     (TOOL + "aproval = 1\n", 9, "tools.t.aproval", 'did you mean "approval"?'),
+    (
+        TOOL + 'describe = "x"\ndirect = true\nopaque = false\n',
+        7,
+        "tools.t",
+        "say `direct_when_closed = true` as well",
+    ),
+    (TOOL + "direct_when_closed = true\n", 7, "tools.t", "for a tool that is `direct`"),
     # their schemas
     (TOOL + 'input_schema = "{}"\n', 9, "tools.t.input_schema", "write a table that is a JSON Schema"),
     (TOOL + '[tools.t.input_schema]\ntype = "array"\n', 10, "tools.t.input_schema.type", 'write "object"'),

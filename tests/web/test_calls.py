@@ -346,6 +346,20 @@ class TestDirect:
         assert verdict(done) == (200, "approved")
         claims = jwt.parse(done.json()["call_token"]).claims
         assert claims["rctx"] == {"client_id": None, "grant_id": None}
+        arrival = next(entry for entry in bank.entries() if entry.get("call_id") == answer.json()["call_id"])
+        assert (arrival["kind"], arrival["asked_by"]) == ("call.pending", "page")
+        assert "client_id" not in arrival
+        told = (await page.http.get(f"{bank.issuer}/account")).text
+        assert "Asked for by the page itself: no assistant named itself." in told
+        assert "Asked for by yourself" not in told
+
+    async def test_whose_delegation_was_left_out_is_not_the_users_word(self, bank: Bank, grace: Page) -> None:
+        """What is refused to an agent comes once more without it: pending, with a passkey, and never as the user's."""
+        await grace.call("transfer_money", TRANSFER)
+        answer = await grace.send("POST", "/calls", _body("transfer_money", TRANSFER))
+        assert verdict(answer) == (202, "pending")
+        arrivals = [entry for entry in bank.entries() if entry["kind"] == "call.pending"]
+        assert [entry.get("asked_by") for entry in arrivals] == [None, "page"]
 
     async def test_only_where_the_policy_says_so(self, bank: Bank) -> None:
         page = bank.page()

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.anyio
 
 TRANSFER = {"amount": 250, "name": "Ada"}
 MOST = 'scopes = ["account:read", "payments:write", "account:admin"]'
+CLOSED = "opaque = false\ndirect_when_closed = true"
 NOTE = '[tools.note]\nscopes = ["payments:write"]\nexecutes = "page"\n'
 
 
@@ -180,7 +181,7 @@ class TestCallsUnderWay:
         ("old", "new", "code", "state"),
         [
             (MOST, 'scopes = ["account:read"]', "agent_not_allowed", "denied"),
-            ("direct = true", "direct = true\nopaque = false", "agent_not_allowed", "denied"),
+            ("direct = true", f"direct = true\n{CLOSED}", "agent_not_allowed", "denied"),
             ('required = ["amount", "name"]', 'required = ["amount", "name", "iban"]', "invalid_arguments", "denied"),
             ("exclusiveMinimum = 0 }", "exclusiveMinimum = 0, maximum = 100 }", "invalid_arguments", "denied"),
             ("[tools.transfer_money", "[tools.send_money", "unknown_tool", "denied"),

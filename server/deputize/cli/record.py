@@ -166,6 +166,9 @@ def show_key(data: Data = _VAR, policy: PolicyPath = _POLICY) -> None:
     typer.echo(_verifier(data, policy).vkey())
 
 
+_NOBODY = {"page": "the page (no agent named itself)"}
+
+
 def _look_through(store: SqliteStore) -> None:
     try:
         store.check()
@@ -181,9 +184,13 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
     found = tx.user(UserId(str(arrival.get("sub"))))
     user = found.name if found else "somebody unknown"
     because = f", {last['code']}" if "code" in last else ""
+    by = arrival.get("client_id") or _NOBODY.get(str(arrival.get("asked_by")), "the user")
     answers = [
         ("what", f"{arrival.get('tool', '?')}: {str(last['kind']).removeprefix('call.')}{because}"),
-        ("who did it", f"{arrival.get('client_id', 'the user')}, for {user}"),
+        (
+            "who did it",
+            f"{by}, for {user}",
+        ),
     ]
     for entry in entries:
         if entry["kind"] == "grant.active":

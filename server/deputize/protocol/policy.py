@@ -11,6 +11,7 @@ from .credential import AuthenticatorClass
 from .ids import ClientId
 from .quota import Quotas
 from .scope import Scope, ScopeSet
+from .shown import as_said
 from .tool import ApprovalPolicy, Describe, Executes, Schema, Tool
 from .url import origin_of
 
@@ -126,6 +127,7 @@ class Policy:
         title: str = "",
         endpoint: str | None = None,
         elsewhere: bool = False,
+        direct_when_closed: bool = False,
     ) -> Callable[[Describe], Describe]:
         """Declare a tool from Python: a decorator for the function that describes a call of it.
 
@@ -134,9 +136,10 @@ class Policy:
                 return f"Send {args['amount']} EUR to {args['name']}"
 
         The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy
-        file. It stays declared when the file changes. Do it before the app serves, and before its endpoint is guarded:
-        until then the tool is unknown. ValueError for a tool that the file could not have declared either, and for one
-        that is there already.
+        file. Text stands in quotation marks where the function writes it with an f-string (APPR-2); what it makes of
+        text in other ways, it has to hand to `protocol.shown.said` itself. The tool stays declared when the file
+        changes. Do it before the app serves, and before its endpoint is guarded: until then the tool is unknown.
+        ValueError for a tool that the file could not have declared either, and for one that is there already.
         """
 
         def declare(describe: Describe) -> Describe:
@@ -148,13 +151,14 @@ class Policy:
                 AuthenticatorClass(authenticator_class),
                 Executes(executes),
                 direct,
-                describe,
+                lambda arguments: describe(as_said(arguments)),
                 None if input_schema is None else Schema(input_schema),
                 opaque,
                 summary,
                 title,
                 endpoint,
                 elsewhere,
+                direct_when_closed,
             )
             self.declare(tool)
             return describe

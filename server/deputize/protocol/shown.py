@@ -3,6 +3,8 @@
 The same in the browser (`js/src/shown.js`); both are held to `tests/vectors/shown-text.json`.
 """
 
+from collections.abc import Mapping
+
 import regex
 
 from .canonical import Json, canonicalize
@@ -133,6 +135,23 @@ def said(value: Json) -> str:
         return isolated(quoted(visible(value))) + warning(value)
     text = spelled(value)
     return isolated(visible(text)) + warning(text)
+
+
+class _Said(str):
+    """Text of an agent's that sets itself apart wherever it is formatted."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        return said(format(str.__str__(self), spec))
+
+    def __str__(self) -> str:
+        return said(str.__str__(self))
+
+
+def as_said(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Hand arguments to a function that writes sentences: its f-strings set text apart as `said` does."""
+    return {name: _Said(value) if isinstance(value, str) else value for name, value in arguments.items()}
 
 
 _FIGURES = regex.compile(r"[-+]?[0-9]+([.,:/-][0-9]+)*")

@@ -90,7 +90,8 @@ class ApprovalPolicy:
 @dataclass(frozen=True, slots=True)
 class Tool:
     """One tool. `describe` turns arguments into the sentence that the user approves; a tool that is not `opaque` is
-    closed to opaque agents, so that leaving evidence out gains nothing (AGENT-3).
+    closed to opaque agents, so that leaving evidence out gains nothing (AGENT-3). A page may call a `direct` one
+    without any agent having named itself, a closed one only if it is `direct_when_closed` as well (CALL-7).
 
     `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
     that does it for them (MCP-12). `elsewhere` says that the API which does it is not in the authority's process, so
@@ -111,6 +112,7 @@ class Tool:
     title: str = ""
     endpoint: str | None = None
     elsewhere: bool = False
+    direct_when_closed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse, with ValueError, what cannot be enforced."""
@@ -125,6 +127,13 @@ class Tool:
             raise ValueError("a tool that is not public needs at least one scope")
         if approved and self.describe is None:
             raise ValueError("a tool that asks for approval needs a `describe`")
+        if self.direct and not self.opaque and not self.direct_when_closed:
+            raise ValueError(
+                "any agent in the page can call a direct tool, which opens what `opaque = false` closes: if that is "
+                "meant, say `direct_when_closed = true` as well"
+            )
+        if self.direct_when_closed and (self.opaque or not self.direct):
+            raise ValueError("`direct_when_closed` is for a tool that is `direct` and has `opaque = false`")
         if self.endpoint is not None and (self.public or self.executes is not Executes.API):
             raise ValueError(
                 "an `endpoint` is the site's API: for tools that execute there, and are not public"

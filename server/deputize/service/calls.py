@@ -88,12 +88,13 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
             return limited
         if decision.constrained and (refusal := spend(tx, call, take=call.state is State.APPROVED)):
             call, decision = replace(call, state=State.DENIED), refusal
+    asked_by = None if delegation else "page"  # CALL-7: nobody knows more
     if isinstance(decision, Refusal):
         if limited := quotas.refusal(tx, policy, user_id, client_id, now):
             return limited
-        tx.append(call_entry(call, request.canonical, policy, decision.code), now)
+        tx.append(call_entry(call, request.canonical, policy, decision.code, asked_by=asked_by), now)
         return Denied(call.call_id, decision)
-    entry = tx.append(call_entry(call, request.canonical, policy), now)
+    entry = tx.append(call_entry(call, request.canonical, policy, asked_by=asked_by), now)
     if entry != call.entry:  # an earlier call was moved for this one
         call = replace(call, entry=entry)
     tx.add_call(call)

@@ -104,6 +104,7 @@ class ToolTable(Table):
     authenticator_class: Annotated[AuthenticatorClass, Field(strict=False)] = AuthenticatorClass.PLATFORM
     executes: Annotated[Executes, Field(strict=False)] = Executes.API
     direct: bool = False
+    direct_when_closed: bool = False
     opaque: bool = True
     input_schema: Annotated[Schema | None, PlainValidator(schemas.schema)] = None
     describe: Annotated[Describe | None, PlainValidator(_describe)] = None

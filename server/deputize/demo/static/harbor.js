@@ -257,7 +257,7 @@
       name: name?.trim(),
     };
     try {
-      await /** @type {any} */ (window).deputize.perform('transfer_money', order, sendMoney);
+      await /** @type {any} */ (window).deputize.perform('transfer_money', order, sendMoney, { event });
       form.reset();
       working(false, `${euros(order.amount)} went to ${order.name}.`);
     } catch (error) {

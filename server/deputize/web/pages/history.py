@@ -32,14 +32,15 @@ _RAN = frozenset({State.APPROVED, State.REDEEMED, State.SUCCEEDED, State.FAILED,
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One call, in words. `agent` is None if the user called himself, `seen` empty if there was nothing to see.
+    """One call, in words. `agent` is None if none named itself, `on_page` if it came from a page of the site (CALL-7).
 
-    `at` is in seconds, `values` are the arguments, hidden characters made visible.
+    `seen` is empty if there was nothing to see; `at` is in seconds; `values` are the arguments, as APPR-2 shows them.
     """
 
     what: str
     at: int
     agent: Agent | None
+    on_page: bool
     became: str
     seen: str
     values: list[tuple[str, str]]
@@ -68,6 +69,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
         what=call.description or (tool.title if tool else "") or call.tool,
         at=call.created_at,
         agent=acting(agent, grant) if agent and grant else agent,
+        on_page=call.page_jkt is not None,
         became=_BECAME[state],
         seen=seen,
         values=_values(call),
