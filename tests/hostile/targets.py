@@ -42,8 +42,9 @@ from deputize.protocol.receipt import Receipt
 from deputize.protocol.redirect import matches, redirect_uri
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.sentence import sentences
+from deputize.protocol.shown import plain
 from deputize.protocol.token import CallToken, Delegation
-from deputize.protocol.tool import Schema, Tool, plain
+from deputize.protocol.tool import Schema, Tool
 from deputize.protocol.url import Url
 from deputize.protocol.wording import limits_in_words
 from deputize.settings import PolicyError
