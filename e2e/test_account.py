@@ -56,7 +56,7 @@ def test_signing_in_without_a_passkey_says_so(bank: Bank, tab: Page, passkeys: P
     passkeys.add()
     tab.goto(f"{bank.issuer}/account")
     tab.get_by_role("button", name="Sign in with a passkey").click()
-    expect(tab.get_by_role("status")).to_contain_text("Nothing was changed")
+    expect(tab.get_by_role("status")).to_contain_text("closed or ran out")
     assert bank.record() == []
 
 
@@ -102,7 +102,7 @@ def test_a_second_passkey_without_the_first_stays_unusable(customer: Customer, p
     expect(tab.get_by_text("added")).to_have_count(1)
     tab.get_by_role("button", name="Sign out").click()
     tab.get_by_role("button", name="Sign in with a passkey").click()
-    expect(tab.get_by_role("status")).to_contain_text("not known here")
+    expect(tab.get_by_role("status")).to_contain_text("does not belong to your account here")
     assert customer.bank.record("credential.added") == []
     store = customer.bank.harbor.deputize.store
     (user,) = store.read(lambda tx: tx.users())
@@ -205,7 +205,7 @@ def test_who_lost_every_passkey_gets_back_in_by_a_link_of_the_owners(
     expect(tab.get_by_role("button", name="Remove the lost")).to_have_count(0)
     tab.get_by_role("heading", name="You are back in").wait_for()
     old.get_by_role("button", name="Sign in with a passkey").click()
-    expect(old.get_by_role("status")).to_contain_text("not known here")
+    expect(old.get_by_role("status")).to_contain_text("does not belong to your account here")
     tab.get_by_role("button", name="I have nothing else to remove").click()
     expect(tab.get_by_role("heading", name="You are back in")).to_be_hidden()
     expect(tab.get_by_text("added")).to_have_count(1)
@@ -214,7 +214,7 @@ def test_who_lost_every_passkey_gets_back_in_by_a_link_of_the_owners(
     Passkeys(thief).add()
     thief.goto(link)
     thief.get_by_role("button", name="Enroll a new passkey").click()
-    expect(thief.get_by_role("status")).to_contain_text("This recovery link was used or has run out")
+    expect(thief.get_by_role("status")).to_contain_text("a link for recovery is good once")
 
 
 def test_a_number_for_this_machine_leads_to_its_name(bank: Bank, tab: Page) -> None:
