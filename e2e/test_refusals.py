@@ -312,7 +312,9 @@ def close_transfers(bank: Bank) -> None:
     """Close the tool to opaque agents in the policy file, as the owner would, in an editor."""
     path = bank.harbor.database.with_name("deputize.toml")
     head = "[tools.transfer_money]\n"
-    path.write_text(path.read_text("utf-8").replace(head, f"{head}opaque = false\n"), "utf-8")
+    path.write_text(
+        path.read_text("utf-8").replace(head, f"{head}opaque = false\ndirect_when_closed = true\n"), "utf-8"
+    )
 
 
 def test_a_policy_that_is_tightened_while_the_user_reads_ends_the_call(deputized: Customer) -> None:

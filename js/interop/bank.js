@@ -12,7 +12,7 @@ const { Prompts } = await import('../src/prompt.js');
 
 export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
 export const TRANSFER = { amount: 250, name: 'Ada' };
-export const DISPLAYED = 'Send 250.00 EUR to Ada';
+export const DISPLAYED = 'Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069';
 /** Both lives of the protocol. */
 export const LIVES = /** @type {const} */ (['legacy', '2026-07-28']);
 

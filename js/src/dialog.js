@@ -43,7 +43,7 @@ function show(view, mode) {
   const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
   const dialog = element(
     'dialog',
-    { lang: 'en', 'aria-labelledby': 'site title', 'aria-describedby': 'asker description until', 'data-state': 'opening' },
+    { lang: 'en', 'aria-labelledby': 'site title', 'aria-describedby': 'asker description legend until', 'data-state': 'opening' },
     [
       element('div', { class: 'sheet' }, [
         headerOf(view),

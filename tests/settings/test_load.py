@@ -76,6 +76,7 @@ authenticator_class = "cross-platform"
 executes = "page"
 direct = true
 opaque = false
+direct_when_closed = true
 describe = "Send {{ amount }}"
 input_schema = { properties = { amount = { type = "number" } } }
 [agents.opaque]

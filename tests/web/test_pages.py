@@ -98,6 +98,24 @@ class TestHistory:
         assert "Not done: it ran out." in told
         assert "Waits for your answer." not in told
 
+    async def test_what_may_still_be_done_can_be_called_off(self, bank: Bank, grace: Page) -> None:  # APPR-6
+        """Also where its page is gone: a tab that was closed after the approval."""
+        pending = (await grace.call("transfer_money", {"amount": 250, "name": "Ada"})).json()["call_id"]
+        assert (await grace.confirm(f"/calls/{pending}")).json()["state"] == "approved"
+        assert f'data-call-off="{pending}"' in await account(grace)
+        path = f"/calls/{pending}/denial"
+        mallory = bank.page()
+        await mallory.sign_up("Mallory")
+        body = {"reason": "declined"}
+        assert (await mallory.send("POST", path, body, page=False)).json()["code"] == "call_unknown"
+        forged = await grace.send("POST", path, body, {"deputize-csrf": "x"}, page=False)
+        assert forged.json()["code"] == "cross_site_request"
+        assert (await grace.send("POST", path, body, page=False)).json()["state"] == "declined"
+        assert (await grace.send("POST", path, body, page=False)).json()["code"] == "declined"
+        assert "data-call-off" not in await account(grace)
+        again = (await grace.call("transfer_money", {"amount": 250, "name": "Ada"})).json()
+        assert again["state"] == "pending"
+
     async def test_an_attested_agent_is_named(self, ada: Page, helper: Client) -> None:
         await helper.deputized(ada)
         assert (await helper.call(ada, "get_balance")).status_code == 200

@@ -278,8 +278,16 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now:
 def deny(tx: Tx, request: PageRequest, state: State, now: int) -> Call | Refusal:
     """End a call that has not run because the user declined it or its dialog went away (APPR-6)."""
     call = _own(tx, request, now)
-    if isinstance(call, Refusal):
-        return call
+    return call if isinstance(call, Refusal) else _end(tx, call, state, now)
+
+
+def call_off(tx: Tx, call_id: CallId, user_id: UserId, state: State, now: int) -> Call | Refusal:
+    """End a call of this user's on whatever page it was made, or over MCP (APPR-6)."""
+    call = settled(tx, call_id, now)
+    return _end(tx, call, state, now) if call is not None and call.user_id == user_id else NO_CALL
+
+
+def _end(tx: Tx, call: Call, state: State, now: int) -> Call | Refusal:
     return move(tx, call, state, now) if call.state in (State.PENDING, State.APPROVED) else stopped(call)
 
 

@@ -116,6 +116,12 @@ class Calls:
 
     async def deny(self, ask: Ask) -> Response:
         """End a call that the user declined, or whose dialog went away (APPR-6)."""
+        if not ask.has("deputize-page"):  # of the account page: taking away is never hard
+            who = await ask.must_be_here()
+            await ask.json({"reason": str})
+            return await self._transact_and_show(
+                ask, lambda tx: calls.call_off(tx, _call_id(ask), who.user_id, State.DECLINED, ask.now)
+            )
         page = await self._page(ask)
         reason = (await ask.json({"reason": str}))["reason"]
         state = _ENDINGS.get(str(reason))

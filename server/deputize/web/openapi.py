@@ -94,7 +94,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /calls/{call_id}": Operation("Look at a call (CALL-9)", _PAGE, {200: "Call"}),
     "POST /calls/{call_id}/challenge": Operation("Ask for a challenge (APPR-1)", _PAGE, {200: "Challenge"}),
     "POST /calls/{call_id}/approval": Operation("Approve (APPR-3)", _PAGE, {200: "ApprovedCall"}, "Evidence"),
-    "POST /calls/{call_id}/denial": Operation("End a call (APPR-6)", _PAGE, {200: "Call"}, "Denial"),
+    "POST /calls/{call_id}/denial": Operation("End a call (APPR-6)", _OWNER, {200: "Call"}, "Denial"),
     "POST /calls/{call_id}/events": Operation("Tell of a delivery (CALL-10)", _PAGE, {200: "Call"}, "Event"),
     "POST /calls/{call_id}/redemption": Operation(
         "Redeem (GUARD-3)", _GUARD, {200: "RedeemedCall"}, "Redemption"

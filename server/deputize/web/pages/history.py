@@ -34,7 +34,8 @@ _RAN = frozenset({State.APPROVED, State.REDEEMED, State.SUCCEEDED, State.FAILED,
 class Done:
     """One call, in words. `agent` is None if none named itself, `on_page` if it came from a page of the site (CALL-7).
 
-    `seen` is empty if there was nothing to see; `at` is in seconds; `values` are the arguments, as APPR-2 shows them.
+    `seen` is empty if there was nothing to see; `at` and `open_until`, until when it can still be called off, are in
+    seconds; `values` are the arguments, as APPR-2 shows them.
     """
 
     what: str
@@ -45,6 +46,7 @@ class Done:
     seen: str
     values: list[tuple[str, str]]
     call_id: str
+    open_until: int | None
 
 
 def history(tx: Reader, user_id: UserId, asked: bool, policy: Policy, now: int) -> list[Done]:
@@ -74,6 +76,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
         seen=seen,
         values=_values(call),
         call_id=call.call_id,
+        open_until=call.deadline if state in (State.PENDING, State.APPROVED) else None,
     )
 
 

@@ -240,6 +240,10 @@ onClick('#done', async () => {
   history.replaceState(null, '', location.pathname);
   location.reload();
 });
+onClick('[data-call-off]', async (button) => {
+  await send(`/calls/${button.dataset.callOff}/denial`, { reason: 'declined' });
+  location.reload();
+});
 onClick('[data-remove]', async (button) => {
   await send(`/credentials/${button.dataset.remove}`, {}, 'DELETE');
   location.reload();
