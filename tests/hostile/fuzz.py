@@ -1,7 +1,7 @@
 """`make fuzz`: throw what nobody would think of at every parser, for so many seconds each.
 
 atheris drives libFuzzer, which sees what a change of the input reaches in our code. What reached something new is kept
-in `tests/corpus`; what is a fault is printed, and kept in `.fuzz` until it is mended.
+in `tests/corpus`, and so is what led to a fault, which fails as a test until it is mended.
 
     python -m tests.hostile.fuzz SECONDS [target …]
 """
@@ -33,7 +33,8 @@ def run(name: str, seconds: int) -> bool:
         limits = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", "-timeout=20", "-verbosity=0"]
         fuzz(name, [*limits, f"-artifact_prefix={WORK / name}/", str(seen)])
     good = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    corpus.write(name, (path.read_bytes() for path in seen.iterdir()))
+    found = [*seen.iterdir(), *(WORK / name).glob("crash-*")]
+    corpus.write(name, (path.read_bytes() for path in found))
     return good
 
 
@@ -44,6 +45,8 @@ def fuzz(name: str, options: list[str]) -> None:
         if (took := TARGETS[name].seconds(data)) > SLOW:
             raise TimeoutError(f"{took:.2f} s for {len(data)} bytes")
 
+    for seed in TARGETS[name].seeds:
+        TARGETS[name].seconds(seed)  # what is loaded, or made, at the first time
     atheris.Setup([name, *options], once)
     atheris.Fuzz()
 

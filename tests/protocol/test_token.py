@@ -58,6 +58,7 @@ def test_each_is_read_as_it_was_made(jkt: Jkt, unproven: bool) -> None:
         (Jkt("k"), False, {"cnf": {"jkt": ""}}),
         (Jkt("k"), False, {"cnf": {"x5t#S256": "k"}}),
         (Jkt("k"), False, {"aud": f"{ISSUER}/calls"}),
+        (Jkt("k"), False, {"act": {"sub": AGENT.client_id, "assurance": "famous"}}),
     ],
 )
 def test_nothing_between_them(jkt: Jkt, unproven: bool, changed: dict[str, Any]) -> None:

@@ -94,7 +94,12 @@ class Delegation:
                 "act": {"sub": str(actor), "assurance": str(assurance)},
                 "grant_id": str(grant_id),
                 "auth_time": int(auth_time),
-            } if iss == issuer and actor == client_id and is_id("grt", grant_id):
+            } if (
+                iss == issuer
+                and actor == client_id
+                and is_id("grt", grant_id)
+                and assurance in frozenset(Assurance)
+            ):
                 jkt, unproven = _key(claims), aud == f"{issuer}/mcp"
             case _:
                 raise _not_ours()
