@@ -223,8 +223,9 @@ def test_what_libraries_say_goes_the_way_of_all_lines() -> None:
         logger.info("no")
         logger.warning("Invalid %s", "x" * 1000)
         logger.error("broken", exc_info=ValueError("why"))  # there is one
-        logger.warning("%d", "no number")
         logger.removeHandler(handler)
+        record = {"name": "uvicorn.error", "levelno": logging.WARNING, "levelname": "WARNING"}
+        handler.handle(logging.makeLogRecord({**record, "msg": "%d", "args": ("no number",)}))
         assert log.flush()
         said = [json.loads(lines.readline()) for _ in range(3)]
     assert [line["event"] for line in said] == ["uvicorn.error"] * 3
