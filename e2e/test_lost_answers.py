@@ -150,3 +150,19 @@ def test_the_answer_to_a_consent(
         "grant.active",
         "grant.revoked",
     ]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_answer_of_the_sites_own_api(customer: Customer, when: When) -> None:
+    """SHIM-10: in Harbor's form, people read neither "Failed to fetch" nor that nothing was done."""
+    tab = customer.tab
+    lose(tab, "**/api/transfers", when)
+    tab.get_by_label("To", exact=True).fill("Ada Lovelace")
+    tab.get_by_label("IBAN").fill(str(TRANSFER["iban"]))
+    tab.get_by_label("Amount").fill("250")
+    tab.get_by_role("button", name="Continue to approval").click()
+    asked = customer.human.approve()
+    assert "This page asks. No assistant has named itself." in asked.lines
+    status = tab.locator("#status")
+    until(tab, lambda: "not known whether this was done" in (status.text_content() or "") or None, "words")
+    assert customer.bank.sent() == ([(250_00, "Ada Lovelace")] if when == "after" else [])

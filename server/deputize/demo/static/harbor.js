@@ -38,8 +38,14 @@
    */
   async function ask(client, path, body) {
     const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
-    const response = await client.fetch(path, body ? { ...post, signal: client.signal } : { signal: client.signal });
-    const answer = await response.json();
+    let response, answer;
+    try {
+      response = await client.fetch(path, body ? { ...post, signal: client.signal } : { signal: client.signal });
+      answer = await response.json();
+    } catch {
+      const lost = 'No answer came, so it is not known whether this was done. Look at the transactions before you try again.';
+      throw new Error(body ? lost : 'No answer came. Try again in a moment.');
+    }
     const { detail = 'Harbor could not do this.', code } = answer;
     if (!response.ok) throw Object.assign(new Error(detail), { code });
     return answer;
@@ -219,7 +225,7 @@
     declined: 'You did not approve this. No money was sent.',
     cancelled: 'The approval was cut off. No money was sent.',
     expired: 'This was not approved in time. No money was sent.',
-    already_executed: 'You sent exactly this a moment ago. To send it once more, wait two minutes.',
+    already_executed: 'Exactly this was sent a moment ago. To send it once more, wait two minutes.',
     login_required: 'You are signed out. Sign in again, then send it.',
     no_eligible_credential: 'You have no passkey that may approve this. Add one under “Passkeys and agents”.',
   });
