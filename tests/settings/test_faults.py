@@ -246,7 +246,7 @@ ONE_FAULT = [
         BASE + "[agents.attested]\n",
         7,
         "agents.attested",
-        "no such key; there is opaque, origin, registered, development, children",
+        "no such key; there is opaque, origin, registered, development, default_scopes, children",
     ),
     *(
         (BASE + f"[agents]\nchildren = {value}\n", 8, "agents.children", "a whole number from 0 to 1024")
