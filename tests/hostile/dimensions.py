@@ -5,7 +5,7 @@ that has a row in `KNOWN`, by the name of its header, parameter or member.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -417,14 +417,41 @@ def _body(request: Request) -> Iterator[Dimension]:
     for name, unit in (("lists", b"["), ("groups", b'{"a":'), ("spaces", b" "), ("twice", b'{"a":1,"a":1}')):
         most = room // len(unit)
         yield Dimension(f"body of {name}", most, partial(_with_body, request, unit.__mul__))
-    for place in dict.fromkeys((*_places(whole), *((name,) for name in documented(request)))):
+    for name, most, grown in documents(whole, room, documented(request)):
+        yield Dimension(name, most, partial(_with_body, request, grown))
+
+
+Document = tuple[str, int, Callable[[int], bytes]]
+"""How a JSON text grows: the name of the way, how many units there can be, and the text with so many."""
+
+
+def documents(whole: Any, room: int, absent: Iterable[str] = ()) -> Iterator[Document]:
+    """Grow a JSON text at each place in it, and at members that it has not."""
+    for place in dict.fromkeys((*_places(whole), *((name,) for name in absent))):
         name, value = str(place[-1]) if place else "", _at(whole, place)
-        for way, most, grow in (*values(room, fillers(*place)), *_ways(name, value, room)):
+        for way, most, grow in (
+            *values(room, fillers(*place)),
+            *_more(value, room),
+            *_ways(name, value, room),
+        ):
+            yield f"{'.'.join(map(str, place))} {way}", most, partial(_with_value, whole, place, grow)
 
-            def grown(n: int, place: Any = place, grow: Any = grow) -> Request:
-                return replace(request, body=orjson.dumps(_put(whole, place, grow(n))))
 
-            yield Dimension(f"{'.'.join(map(str, place))} {way}", most, grown)
+def _more(value: Any, most: int) -> Iterator[Way]:
+    """Repeat what is in a list, or in an object, under other names."""
+    size = len(orjson.dumps(value))
+    if isinstance(value, list) and value:
+        yield "again and again", most // size, lambda n: value * n
+    elif isinstance(value, dict) and value:
+        yield (
+            "again and again",
+            most // (size + 6 * len(value)),
+            lambda n: {f"{name}{k or ''}": value[name] for k in range(n) for name in value},
+        )
+
+
+def _with_value(whole: Any, place: tuple[Any, ...], grow: Callable[[int], Any], n: int) -> bytes:
+    return orjson.dumps(_put(whole, place, grow(n)))
 
 
 def _places(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -449,7 +449,7 @@ TARGETS: Mapping[str, Target] = {
                 }
             ),
         ),
-        (Refused, JsonError),
+        (Refused, ValueError),
     ),
     "call-token": Target(
         _signed(lambda token: CallToken.parse(_claims(token), ISSUER, ISSUER, NOW), "t"),
@@ -464,7 +464,7 @@ TARGETS: Mapping[str, Target] = {
                 }
             ),
         ),
-        (Refused, JsonError),
+        (Refused, ValueError),
     ),
     "handoff": Target(
         _signed(lambda token: Handoff.parse(_claims(token), ISSUER, NOW), "t"),
@@ -480,7 +480,7 @@ TARGETS: Mapping[str, Target] = {
                 }
             ),
         ),
-        (Refused, JsonError),
+        (Refused, ValueError),
     ),
     "http-signature": Target(_http_signature, (_signed_request(),)),
     "registration": Target(_registration, REGISTRATIONS),
