@@ -1,5 +1,6 @@
 """What the page's own scripts read: those of `js/interop` that answer lines, as processes to ask."""
 
+import atexit
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ class Node:
     def __init__(self, script: str) -> None:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(["node", f"interop/{script}.js"], cwd=JS, stdin=pipe, stdout=pipe)
+        atexit.register(self._process.communicate)
 
     def ask(self, text: bytes) -> str:
         """Return what it answers to a text."""
