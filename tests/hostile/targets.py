@@ -229,7 +229,8 @@ CEREMONIES = Ceremonies("example.org", frozenset({"https://example.org"}))
 
 def _parts(data: bytes) -> tuple[dict[str, Json], bytes, list[bytes]]:
     """Split what a browser writes in base64url, which a fuzzer would not see through: client data, id, and the rest."""
-    client_data, name, *others = (*data.split(SEAM), b"", b"", b"")
+    parts = [*data.split(SEAM), b"", b"", b""]
+    client_data, name, others = parts[0], parts[1], parts[2:]
     try:
         challenge = unb64u(str(_object(client_data).get("challenge")))  # as if it were ours
     except (JsonError, ValueError):
