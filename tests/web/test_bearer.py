@@ -270,7 +270,7 @@ class TestConsent:
         await app.deputized(ada)
         text = (await ada.http.get(f"{bank.issuer}/account")).text
         assert "An app that does not prove who it is" in text
-        assert f"It says that it is {app.client_id}" in text
+        assert f"It says that it is <bdi>{app.client_id}</bdi>" in text
         assert "browser profile" not in text
 
 

@@ -98,8 +98,12 @@ def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute
     to_account = RedirectResponse(f"{issuer}/account", 303)
     door = Middleware(Door, log)
     here = [shared(path, endpoint(answer), "GET", door) for path, answer in answers.items()]
-    entrances = [Route(suffix, lambda _: to_account, methods=["GET"], middleware=[door])] if suffix else []
-    return [*here, *entrances, *(_Slashed(path, door) for path in answers)]
+    if suffix:
+        entrance = Route(
+            suffix, lambda _: to_account, methods=["GET"], middleware=[door], include_in_schema=False
+        )
+        here.append(entrance)
+    return [*here, *(_Slashed(path, door) for path in answers)]
 
 
 class _Slashed(Route):
