@@ -216,7 +216,7 @@ def test_8_the_signature() -> None:
     refused(f"{signing_input}.{foreign}", part="signature")
 
 
-@pytest.mark.parametrize("x", [KEY.y, "A" * 43, b64u(b"\xff" * 32)])
+@pytest.mark.parametrize("x", [KEY.y, "A" * 43, b64u(b"\xff" * 32)], ids=["its y", "zero", "most"])
 def test_8_a_key_that_is_no_point(x: str) -> None:
     refused(assertion(), Key(x, KEY.y, "1"), part="not a point")
 

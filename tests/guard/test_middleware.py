@@ -63,7 +63,7 @@ def refused(app: ASGIApp, guard: Guard, named: Any = NAMED) -> str:
         [Route("/{rest:path}", pay, methods=["POST"])],
         [Mount("/api/transfers", PlainTextResponse("paid"))],
     ],
-    ids=str,
+    ids=["none", "another", "for GET", "with a slash", "for everything", "an app"],
 )
 def test_a_route_that_is_not_there_is_not_guarded_in_silence(guard: Guard, routes: list[Any]) -> None:
     assert "no route of this app is declared as POST /api/transfers" in refused(
