@@ -81,3 +81,20 @@ def test_long_text_takes_no_time(letters: str) -> None:
     began = time.process_time()
     said(text)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "letters", ["\ua98f", "".join(map(chr, range(0x17000, 0x18000)))], ids=["Javanese", "Tangut"]
+)
+def test_letters_of_rare_scripts_take_no_longer_than_others(letters: str) -> None:
+    """The table has no line for them; all arguments of twenty calls are on one page."""
+
+    def least(text: str) -> float:
+        times = []
+        for _ in range(5):
+            began = time.process_time()
+            said(text)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert least((letters * 20_000)[:20_000]) < 3 * least("a\u0436" * 10_000)

@@ -83,6 +83,27 @@ class TestHistory:
         assert "Ada</bdi></dd>" in told
         assert "Mallory</bdi></dd>" in told
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"x": "\ua98f" * 20_000, "to": "Ada"},
+            {f"{n:04}": n for n in range(4000)},
+            {"n" * 60_000: "Ada"},
+            {"deep": [["Ada"] * 100] * 60},
+        ],
+        ids=["a long text", "many", "a long name", "a long list"],
+    )
+    async def test_no_agent_makes_it_a_page_that_cannot_be_opened(
+        self, grace: Page, arguments: dict[str, object]
+    ) -> None:
+        for _ in range(20):
+            assert (await grace.call("get_balance", arguments)).status_code == 200
+        told = await account(grace)
+        assert len(told) < 400_000
+        assert told.count("more characters of this are too many for a page. Bank has kept them.") == 20
+        if "to" in arguments:  # nothing is out of sight behind what is long
+            assert told.count(">Ada</bdi></dd>") == 20
+
     async def test_many_calls_do_not_hide_what_was_asked(self, grace: Page) -> None:
         await grace.call("transfer_money", {"amount": 250, "name": "Ada"})
         for _ in range(21):

@@ -70,7 +70,7 @@ _SCRIPTS = (
     ),
     *("Hangul", "Canadian_Aboriginal", "Lisu", "Tifinagh", "Yi", "Nko", "Vai"),
 )
-_BY_SCRIPT = tuple((name, regex.compile(rf"\p{{Script={name}}}")) for name in _SCRIPTS)
+_SCRIPT = regex.compile("|".join(rf"(\p{{Script={name}}})" for name in _SCRIPTS))
 _LETTER = regex.compile(r"[\p{L}--[\p{Script=Common}\p{Script=Inherited}]]", regex.V1)
 _SINGLE = regex.compile(  # most words: looked at as a whole, since text may be long
     "|".join(rf"[\P{{L}}\p{{Script=Common}}\p{{Script=Inherited}}\p{{Script={name}}}]+" for name in _SCRIPTS)
@@ -102,7 +102,7 @@ def warning(text: str) -> str:
     for word in _WORD.findall(text):
         if _SINGLE.fullmatch(word):
             continue
-        scripts = {_script(each) for each in _LETTER.findall(word)}
+        scripts = {_script(each) for each in set(_LETTER.findall(word))}
         if not _go_together(scripts):
             return f" (mixed alphabets: {' and '.join(sorted(each.replace('_', ' ') for each in scripts))})"
     return ""
@@ -185,7 +185,8 @@ def length(text: str) -> int:
 
 
 def _script(letter: str) -> str:
-    return next((name for name, pattern in _BY_SCRIPT if pattern.match(letter)), "another")
+    found = _SCRIPT.match(letter)
+    return _SCRIPTS[found.lastindex - 1] if found is not None and found.lastindex else "another"
 
 
 def _go_together(scripts: set[str]) -> bool:

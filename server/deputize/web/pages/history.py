@@ -1,6 +1,8 @@
 """What was done in a user's name, as the account page tells it: what, when, by whom, and whether they saw it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import orjson
 
@@ -14,6 +16,9 @@ from ...service.ports import Reader
 
 NEWEST = 20
 """Calls of each kind that the page shows."""
+
+_MOST, _LEAST = 4000, 40
+"""Characters of all arguments of a call that the page shows, shared out evenly, and of each name and value at least."""
 
 _BECAME = {
     State.PENDING: "Waits for your answer.",
@@ -35,7 +40,7 @@ class Done:
     """One call, in words. `agent` is None if none named itself, `on_page` if it came from a page of the site (CALL-7).
 
     `seen` is empty if there was nothing to see; `at` and `open_until`, until when it can still be called off, are in
-    seconds; `values` are the arguments, as APPR-2 shows them.
+    seconds; `values` are the arguments, as APPR-2 shows them, without the `unshown` characters that are too many.
     """
 
     what: str
@@ -45,6 +50,7 @@ class Done:
     became: str
     seen: str
     values: list[tuple[str, str]]
+    unshown: int
     call_id: str
     open_until: int | None
 
@@ -67,6 +73,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
         seen = "You approved it with a passkey."
     elif state in _RAN:
         seen = "You were not asked: it is within what you allowed."
+    values, unshown = _values(call)
     return Done(
         what=call.description or (tool.title if tool else "") or call.tool,
         at=call.created_at,
@@ -74,17 +81,29 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
         on_page=call.page_jkt is not None,
         became=_BECAME[state],
         seen=seen,
-        values=_values(call),
+        values=values,
+        unshown=unshown,
         call_id=call.call_id,
         open_until=call.deadline if state in (State.PENDING, State.APPROVED) else None,
     )
 
 
-def _values(call: Call) -> list[tuple[str, str]]:
-    """List names and values; names that differ in what is hidden only look the same, and all are there."""
+def _values(call: Call) -> tuple[list[tuple[str, str]], int]:
+    """List names and values, and count the characters that are left out.
+
+    Names that differ in what is hidden only look the same, and all are there. Each has its share, so that a long one
+    puts none out of sight, and nobody makes a page that cannot be opened any more.
+    """
     arguments = call.arguments if isinstance(call.arguments, dict) else {}
     texts = {
         name: value if isinstance(value, str) else orjson.dumps(value).decode()
         for name, value in arguments.items()
     }
-    return [(visible(name), visible(text) + warning(text)) for name, text in texts.items()]
+    share = max(_MOST // max(len(texts), 1), _LEAST)
+    cut = [(name[:share], text[:share]) for name, text in islice(texts.items(), _MOST // _LEAST)]
+    left_out = _characters(texts.items()) - _characters(cut)
+    return [(visible(name), visible(text) + warning(text)) for name, text in cut], left_out
+
+
+def _characters(texts: Iterable[tuple[str, str]]) -> int:
+    return sum(len(name) + len(text) for name, text in texts)
