@@ -98,6 +98,11 @@ def test_forms_of_an_address(said: str, address: str) -> None:
         ("for=_hidden", "10.0.0.1"),
         ("proto=https", "10.0.0.1"),
         ("xfor=192.0.2.1", "10.0.0.1"),
+        (
+            'for=192.0.2.2;by=",for=192.0.2.1',
+            "10.0.0.1",
+        ),  # a client's mark, and what the proxy wrote behind it
+        ('for=192.0.2.2;by="\\"",for=192.0.2.1', "10.0.0.1"),
     ],
 )
 def test_forms_of_forwarded(said: str, address: str) -> None:
@@ -125,6 +130,35 @@ def test_what_the_server_has_believed_by_itself_is_not_believed(
     believing: Any = ProxyHeadersMiddleware(app)
     asyncio.run(believing(scope, None, None))
     assert proxied == [None if address is None else ip_address(address)]
+
+
+@given(st.lists(ANYTHING, max_size=3), STRANGERS, st.lists(TRUSTED, max_size=3))
+def test_a_proxy_on_this_machine_has_others_before_it(
+    forged: list[str], client: str, proxies: list[str]
+) -> None:
+    """uvicorn stops at the first that is not on this machine; all who come through that would be one."""
+    found: list[object] = []
+    here: tuple[Network, ...] = (*PROXIES, ip_network("127.0.0.1/32"))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found.append(address_of(Request(scope), here))
+
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "headers": [(b"x-forwarded-for", ", ".join([*forged, client, *proxies]).encode("latin-1"))],
+        "client": ("127.0.0.1", 4711),
+    }
+    believing: Any = ProxyHeadersMiddleware(app)
+    asyncio.run(believing(scope, None, None))
+    if client != "127.0.0.1":
+        assert str(found[0]) == told(client, [])
+
+
+@given(st.lists(st.sampled_from(["for=192.0.2.2", ";", "by=", '"', "\\", ",", " "]), max_size=9).map("".join))
+def test_what_a_client_wrote_hides_nothing_that_a_proxy_wrote_behind_it(forged: str) -> None:
+    """Whoever it names stands before the comma, whatever the marks are in which that is."""
+    assert told("10.0.0.1", [("forwarded", f"{forged},for=198.51.100.1")]) in ("198.51.100.1", "10.0.0.1")
 
 
 def test_at_a_socket_without_addresses_nothing_can_be_told() -> None:

@@ -29,7 +29,10 @@ def address_of(request: Request, trusted: Sequence[Network]) -> Address:
     if peer is None or request.client is None:
         return None
     if request.client.port == 0:  # the server has put it there, from a header of a proxy on this machine
-        return peer if any(_is_in(each, trusted) for each in _LOOPBACK) else None
+        here = next((each for each in _LOOPBACK if _is_in(each, trusted)), None)
+        if here is None:
+            return None
+        peer = here  # the header is read once more: the server knows of no proxy but that one
     if not _is_in(peer, trusted):
         return peer
     said = [
@@ -68,7 +71,7 @@ def _forwarded(headers: Headers) -> list[str]:
 
 
 def _elements(line: str) -> Iterator[str]:
-    """Split at commas, but not within quotation marks."""
+    """Split at commas, but not within quotation marks; what stands in marks that do not end names nobody."""
     start, quoted = 0, False
     for index, character in enumerate(line):
         if character == '"':
@@ -76,7 +79,7 @@ def _elements(line: str) -> Iterator[str]:
         elif character == "," and not quoted:
             yield line[start:index]
             start = index + 1
-    yield line[start:]
+    yield "" if quoted else line[start:]
 
 
 def _address(text: str) -> Address:
