@@ -922,6 +922,18 @@ class StoreContract:
             do(store, raising(Oops(), take))
         assert [do(store, take) for _ in range(4)] == [0, 0, 0, 60]
 
+    def test_what_is_rolled_back_for_one_takes_nothing_ahead_from_another(self, store: Store) -> None:
+        """Anybody can have a transaction rolled back, without being anybody."""
+        rate = Rate(100, 60)
+        take = methodcaller("take_quota", "ada", rate, NOW, 10)
+        taken = 0
+        while do(store, take) == 0:
+            taken += 1
+            for doing in (lambda tx: None, methodcaller("take_quota", "bob", rate, NOW, 10), take):
+                with pytest.raises(Oops):
+                    do(store, raising(Oops(), doing))
+        assert taken == 100
+
     def test_quota_3_what_waits_for_a_user_is_counted_by_agent(self, store: Store) -> None:
         url, other = ClientId("https://a.example/agent.json"), ClientId("https://b.example/agent.json")
         do(store, methodcaller("put_agent", v.agent(url, jkt=None, user_id=None)))

@@ -191,6 +191,7 @@ class Transaction(Snapshot, Tx):
         self.call_id: str | None = None
         """The call that was told of last since `mark`."""
         self._ahead: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._taken: list[tuple[str, tuple[int, int] | None]] = []
 
     def begin(self) -> None:
         """Read the head: another process may have appended since. `Damaged` if the record is not ours any more."""
@@ -221,12 +222,16 @@ class Transaction(Snapshot, Tx):
     def mark(self) -> tuple[Frontier, _Last]:
         """Return what `rewind` needs to follow the database back to where it is now."""
         self.call_id = None
+        self._taken.clear()
         return self._head, self._last
 
     def rewind(self, mark: tuple[Frontier, _Last]) -> None:
         """Follow a rollback to a savepoint."""
         self._head, self._last = mark
-        self._ahead.clear()  # some of it may have been taken since
+        for name, before in reversed(
+            self._taken
+        ):  # of what others have, nothing: anybody can make this happen
+            self._keep_ahead(name, before)
 
     def flush(self) -> None:
         """Write the head, once for all that was appended."""
@@ -337,21 +342,23 @@ class Transaction(Snapshot, Tx):
         return None if row is None else int(row[0])
 
     def take_quota(self, name: str, rate: Rate, now: int, ahead: int = 1) -> int:
-        left, ends_at = self._ahead.get(name, (0, 0))
+        before = self._ahead.get(name)
+        self._taken.append((name, before))
+        left, ends_at = before or (0, 0)
         if left and now < ends_at <= now + rate.within:
             self._ahead[name] = left - 1, ends_at
             return 0
         for amount in dict.fromkeys((min(ahead, rate.most), 1)):  # of the last ones each by itself
             taken = {"name": name, "amount": amount, "most": rate.most, "within": rate.within, "now": now}
             if (row := self._execute(_TAKE_QUOTA, taken).fetchone()) is not None:
-                self._keep_ahead(name, amount - 1, row[0])
+                self._keep_ahead(name, (amount - 1, row[0]))
                 return 0
         return self.spent(name, rate, now) or 1
 
-    def _keep_ahead(self, name: str, left: int, ends_at: int) -> None:
+    def _keep_ahead(self, name: str, kept: tuple[int, int] | None) -> None:
         self._ahead.pop(name, None)
-        if left:
-            self._ahead[name] = left, ends_at
+        if kept is not None and kept[0]:
+            self._ahead[name] = kept
         if len(self._ahead) > MOST_AHEAD:
             self._ahead.popitem(last=False)
 
