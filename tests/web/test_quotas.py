@@ -15,6 +15,7 @@ from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey
+from deputize.protocol.canonical import args_s256
 from deputize.protocol.errors import Refused
 from deputize.protocol.quota import Quota, Rate
 from deputize.testing.authenticator import SoftAuthenticator
@@ -332,6 +333,44 @@ class TestAgent:
         denial = f"/calls/{calls[1].json()['call_id']}/denial"
         assert (await grace.send("POST", denial, {"reason": "declined"})).status_code == 200
         assert (await grace.call("transfer_money", {"amount": 3, "name": "Ada"})).status_code == 202
+
+    @pytest.mark.parametrize("take_back", ["revoke", "block", "let it run out"])
+    async def test_has_room_again_once_the_agent_that_filled_it_has_nothing(
+        self, bank: Bank, take_back: str
+    ) -> None:
+        """A user of whom an agent asks too much takes its grant back, and goes on himself."""
+        grace = await user(bank, "192.0.2.1")
+        assert (await grace.deputize("payments:write", expires_in=60)).status_code == 200
+        for number in (1, 2):
+            await grace.call("transfer_money", {"amount": number, "name": "Mallory"})
+        own = {
+            "tool": "transfer_money",
+            "arguments": {"amount": 5, "name": "Ada"},
+            "definition_s256": args_s256({"name": "transfer_money"}),
+        }
+        assert refused_by(await grace.send("POST", "/calls", own), "pending_calls", 600)
+        path = f"/grants/{grace.tokens['grant_id']}"
+        match take_back:
+            case "revoke":
+                await grace.send("DELETE", path, page=False)
+            case "block":
+                await grace.send("POST", f"{path}/block", {}, page=False)
+            case _:
+                bank.clock.forward(61)
+        assert (await grace.send("POST", "/calls", own)).status_code == 202
+
+    async def test_is_asked_by_others_once_the_agent_that_asked_too_much_is_blocked(self, bank: Bank) -> None:
+        grace = await user(bank, "192.0.2.1")
+        assert (await grace.deputize("payments:write")).status_code == 200
+        for _ in range(2):
+            assert (await grace.send("POST", "/grants", {"scope": "account:read"})).status_code == 201
+        tablet = bank.page(same_browser_as=grace)
+        assert (await tablet.send("POST", "/agents")).status_code in (200, 201)
+        assert refused_by(
+            await tablet.send("POST", "/grants", {"scope": "account:read"}), "pending_consents", 600
+        )
+        await grace.send("POST", f"/grants/{grace.tokens['grant_id']}/block", {}, page=False)
+        assert (await tablet.send("POST", "/grants", {"scope": "account:read"})).status_code == 201
 
     async def test_fails_to_approve_so_often_in_the_record(self, bank: Bank) -> None:
         """APPR-4: each failure is an entry, but for those beyond the quota; five still close the challenge."""

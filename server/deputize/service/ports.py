@@ -181,10 +181,13 @@ class Reader(Protocol):
         """Find the newest call with this key (CALL-6)."""
 
     def waiting_calls(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        """Count the calls of an agent that wait for this user; None is all agents in browsers, and pages (QUOTA-3)."""
+        """Count the calls of an agent that wait for this user; None is all agents in browsers, and pages (QUOTA-3).
+
+        Those whose grant has ended count no more: whoever takes it back has room again.
+        """
 
     def waiting_grants(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        """Count the requests for consent of an agent that wait for this user; None as above."""
+        """Count the requests for consent of an agent that wait for this user, if it is not blocked; None as above."""
 
     def spent(self, name: str, rate: Rate, now: int) -> int:
         """Return for how many seconds nothing is left of a quota; 0 if something is."""

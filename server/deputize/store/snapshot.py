@@ -20,6 +20,14 @@ from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQU
 
 T = TypeVar("T")
 
+# What waits, and can come to nothing any more.
+_UNGRANTED = """
+    SELECT 1 FROM grants
+    WHERE grants.grant_id = calls.grant_id AND (grants.state <> 'active' OR grants.expires_at <= :now)"""
+_BARRED = """
+    SELECT 1 FROM blocks
+    WHERE blocks.user_id IN ('', grants.user_id) AND blocks.client_id = grants.client_id
+        AND (blocks.until IS NULL OR blocks.until > :now)"""
 _CHILDREN = """
     SELECT count(*) FROM grants
     WHERE parent_id = :grant_id AND state = 'active' AND expires_at > :now"""
@@ -144,18 +152,20 @@ class Snapshot(Reader):
         return self._one(CALLS, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)
 
     def waiting_calls(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        return self._waiting("calls", "deadline", user_id, client_id, now)
+        return self._waiting("calls", "deadline", _UNGRANTED, user_id, client_id, now)
 
     def waiting_grants(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        return self._waiting("grants", "expires_at", user_id, client_id, now)
+        return self._waiting("grants", "expires_at", _BARRED, user_id, client_id, now)
 
     def _waiting(
-        self, table: str, ends: str, user_id: UserId, client_id: ClientId | None, now: int
+        self, table: str, ends: str, void: str, user_id: UserId, client_id: ClientId | None, now: int
     ) -> Waiting:
         same = "(client_id IS NULL OR client_id LIKE 'agt!_%' ESCAPE '!')"
         if client_id is not None:
             same = "client_id = :client_id"
-        where = f"state = 'pending' AND user_id = :user_id AND {ends} > :now AND {same}"
+        where = (
+            f"state = 'pending' AND user_id = :user_id AND {ends} > :now AND {same} AND NOT EXISTS ({void})"
+        )
         found = {"user_id": user_id, "client_id": client_id, "now": now}
         row = self._execute(f"SELECT COUNT(*), MIN({ends}) FROM {table} WHERE {where}", found).fetchone()
         return Waiting(row[0], row[1] or 0)
