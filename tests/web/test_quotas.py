@@ -15,7 +15,7 @@ from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey
-from deputize.protocol.canonical import args_s256
+from deputize.protocol.canonical import Json, args_s256
 from deputize.protocol.errors import Refused
 from deputize.protocol.quota import Quota, Rate
 from deputize.testing.authenticator import SoftAuthenticator
@@ -343,7 +343,7 @@ class TestAgent:
         assert (await grace.deputize("payments:write", expires_in=60)).status_code == 200
         for number in (1, 2):
             await grace.call("transfer_money", {"amount": number, "name": "Mallory"})
-        own = {
+        own: Json = {
             "tool": "transfer_money",
             "arguments": {"amount": 5, "name": "Ada"},
             "definition_s256": args_s256({"name": "transfer_money"}),
