@@ -114,7 +114,20 @@ def test_block_2_an_agent_is_blocked_and_let_in_again(store: SqliteStore) -> Non
     assert (result.exit_code, result.stdout) == (0, f"{AGENT} may ask again.\n")
     assert "active" in run(app, ["agents", "list"]).stdout
     assert kinds(store)[-1] == "agent.unblocked"
-    assert run(app, ["agents", "block", "https://agent.example/agent.json"]).exit_code == 0
+
+
+def test_block_2_who_is_blocked_before_it_comes_is_listed_and_said_to_be_unknown(store: SqliteStore) -> None:
+    url = "https://agent.example/agent.json"
+    result = run(app, ["agents", "block", url])
+    assert (result.exit_code, result.stdout) == (0, f"{url} is blocked until that is ended.\n")
+    assert "No agent has come under this name yet" in result.stderr
+    known, unknown = run(app, ["agents", "list"]).stdout.splitlines()[1:]
+    assert (known.split()[0], unknown.split()[0]) == (AGENT, url)
+    assert unknown.endswith("blocked, has not come yet")
+    run(app, ["agents", "unblock", url])
+    assert url not in run(app, ["agents", "list"]).stdout
+    assert run(app, ["agents", "block", AGENT]).stderr == ""
+    assert len(run(app, ["agents", "list"]).stdout.splitlines()) == 2  # once, where it is known
 
 
 def test_block_3_a_user_is_blocked_and_let_in_again(store: SqliteStore) -> None:
@@ -129,7 +142,21 @@ def test_block_3_a_user_is_blocked_and_let_in_again(store: SqliteStore) -> None:
     assert "blocked" not in run(app, ["users", "list"]).stdout
 
 
-@pytest.mark.parametrize("lasting", ["1s", "x", "99999d", "-5"])
+def test_a_time_may_be_a_number_of_seconds(store: SqliteStore) -> None:
+    result = run(app, ["users", "block", USER, "--for", "600"])
+    assert (result.exit_code, result.stdout) == (0, f"{USER} is blocked for 600 seconds.\n")
+    (block,) = store.read(lambda tx: tx.barring(USER, None, int(time.time())))
+    assert block.until == block.since + 600
+
+
+def test_the_passkeys_of_nobody_are_no_empty_list(store: SqliteStore) -> None:
+    result = run(app, ["credentials", "list", "usr_nobody"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no such user" in result.stderr
+    assert run(app, ["credentials", "list", USER]).exit_code == 0
+
+
+@pytest.mark.parametrize("lasting", ["1s", "5", "x", "99999d", "-5", "9" * 5000])
 def test_a_time_that_cannot_be_is_said_in_one_line(store: SqliteStore, lasting: str) -> None:
     result = run(app, ["users", "block", USER, f"--for={lasting}"])
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)

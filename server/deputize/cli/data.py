@@ -97,12 +97,12 @@ def list_credentials(
     user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")], data: Data = _VAR
 ) -> None:
     """List the passkeys of a user, oldest first."""
+    found = read(data, lambda tx: tx.credentials(UserId(user)) if tx.user(UserId(user)) is not None else None)
+    if found is None:
+        fail("There is no such user: `deputize users list` names them.")
     show(
         ["passkey", "label", "since"],
-        (
-            [each.credential_id, each.label, when(each.created_at)]
-            for each in read(data, lambda tx: tx.credentials(UserId(user)))
-        ),
+        ([each.credential_id, each.label, when(each.created_at)] for each in found),
     )
 
 
@@ -123,7 +123,9 @@ def remove_credential(
 
 For = Annotated[
     str | None,
-    typer.Option("--for", metavar="TIME", help="How long: 90m, 12h, 30d. Without it: until it is ended."),
+    typer.Option(
+        "--for", metavar="TIME", help="How long: 600 (seconds), 90m, 12h, 30d. Without it: until it is ended."
+    ),
 ]
 
 
@@ -164,10 +166,13 @@ def block_agent(
     It need not have come yet. A browser's agent, agt_…, is its key only: a script there can make another.
     """
     seconds = _seconds(lasting)
+    known = read(data, lambda tx: tx.agent(ClientId(agent)) is not None)
     _change(
         data, lambda tx, now: blocks.block_agent(tx, ClientId(agent), _until(seconds, now), now)
     )  # BLOCK-2
     typer.echo(f"{agent} is blocked{_lasting(lasting)}.")
+    if not known:
+        typer.echo("No agent has come under this name yet: see that it is spelled as it will be.", err=True)
 
 
 @agents.command("unblock")
@@ -182,36 +187,47 @@ def unblock_agent(
 
 @agents.command("list")
 def list_agents(data: Data = _VAR) -> None:
-    """List the agents, oldest first."""
+    """List the agents, oldest first, and then those that you have blocked before they came."""
     now = int(time.time())
-    rows = read(
+    rows, barred = read(
         data,
-        lambda tx: [
-            (
-                agent,
-                tx.user(agent.user_id) if agent.user_id else None,
-                tx.barring(None, agent.client_id, now),
-            )
-            for agent in tx.agents()
-        ],
+        lambda tx: (
+            [
+                (
+                    agent,
+                    tx.user(agent.user_id) if agent.user_id else None,
+                    tx.barring(None, agent.client_id, now),
+                )
+                for agent in tx.agents()
+            ],
+            tx.blocks(None, now),
+        ),
     )
+    come = {agent.client_id for agent, *_ in rows}
     show(
         ["agent", "kind", "user", "name", "since", "state"],
-        (
-            [
-                agent.client_id,
-                agent.assurance,
-                agent.user_id or "",
-                agent.name or (user.name if user else ""),
-                when(agent.created_at),
-                _blocked(barring)
-                if barring
-                else "active"
-                if agent.revoked_at is None
-                else f"revoked {when(agent.revoked_at)}",
-            ]
-            for agent, user, barring in rows
-        ),
+        [
+            *(
+                [
+                    agent.client_id,
+                    agent.assurance,
+                    agent.user_id or "",
+                    agent.name or (user.name if user else ""),
+                    when(agent.created_at),
+                    _blocked(barring)
+                    if barring
+                    else "active"
+                    if agent.revoked_at is None
+                    else f"revoked {when(agent.revoked_at)}",
+                ]
+                for agent, user, barring in rows
+            ),
+            *(
+                [each.client_id or "", "", "", "", "", f"{_blocked([each])}, has not come yet"]
+                for each in barred
+                if each.client_id not in come
+            ),
+        ],
     )
 
 
@@ -291,7 +307,8 @@ def rotate(data: Data = _VAR) -> None:
 
 def _seconds(lasting: str | None) -> int | None:
     try:
-        return None if lasting is None else values.seconds(SHORTEST, LONGEST, lasting)
+        given = int(lasting) if lasting is not None and lasting.isdecimal() else lasting
+        return None if given is None else values.seconds(SHORTEST, LONGEST, given)
     except ValueError as error:
         fail(f"--for {lasting}: {error}", UNUSABLE)
 
@@ -301,7 +318,9 @@ def _until(seconds: int | None, now: int) -> int | None:
 
 
 def _lasting(lasting: str | None) -> str:
-    return f" for {lasting}" if lasting else " until that is ended"
+    if lasting is None:
+        return " until that is ended"
+    return f" for {lasting} seconds" if lasting.isdecimal() else f" for {lasting}"
 
 
 def _blocked(barring: list[Block]) -> str:

@@ -34,8 +34,8 @@ def serve(
 ) -> None:
     """Serve the authority alone, for a site that does not mount it, until interrupted.
 
-    TLS is the business of what stands in front. Nothing that a proxy adds to a request is believed: the
-    policy's issuer is the URL under which the authority is reached.
+    TLS is the business of what stands in front. The policy's issuer is the URL under which the authority is
+    reached, whatever a proxy says of it; from which address a request came, only its `trusted_proxies` may say.
     """
     settings = read_policy(policy)
     # The other commands start without a web server.

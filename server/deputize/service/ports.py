@@ -195,8 +195,8 @@ class Reader(Protocol):
     def barring(self, user_id: UserId | None, client_id: ClientId | None, now: int) -> list[Block]:
         """List the blocks that keep this agent from this user at `now`, the user's own and the owner's (BLOCK-1)."""
 
-    def blocks(self, user_id: UserId, now: int) -> list[Block]:
-        """List the agents that a user has blocked and that are blocked still, newest first."""
+    def blocks(self, user_id: UserId | None, now: int) -> list[Block]:
+        """List the agents that a user (None: the owner) has blocked and that are blocked still, newest first."""
 
     def head(self) -> Frontier:
         """Return the frontier of the record."""

@@ -181,9 +181,9 @@ class Snapshot(Reader):
         where = "user_id IN ('', :user_id) AND client_id IN ('', :client_id) AND " + _LASTS
         return self._all(BLOCKS, where, user_id=user_id or "", client_id=client_id or "", now=now)
 
-    def blocks(self, user_id: UserId, now: int) -> list[Block]:
+    def blocks(self, user_id: UserId | None, now: int) -> list[Block]:
         where = f"user_id = :user_id AND client_id <> '' AND {_LASTS} ORDER BY since DESC"
-        return self._all(BLOCKS, where, user_id=user_id, now=now)
+        return self._all(BLOCKS, where, user_id=user_id or "", now=now)
 
     def head(self) -> Frontier:
         row = self._execute("SELECT frontier FROM log_head", {}).fetchone()
