@@ -1,0 +1,176 @@
+"""The pages for people are true as far as they name things: commands, links, and what docs/operating.md lists."""
+
+import asyncio
+import inspect
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from deputize.app import build
+from deputize.cli import app
+from deputize.protocol.agent import Agent, Assurance
+from deputize.protocol.canonical import b64u
+from deputize.protocol.credential import Credential, User
+from deputize.protocol.grant import Grant, GrantState
+from deputize.protocol.ids import ClientId, CredentialId, GrantId, Jkt, UserId, make_id
+from deputize.protocol.quota import Quotas
+from deputize.protocol.scope import ScopeSet
+from deputize.service.ports import Tx
+from deputize.store.sqlite import SqliteStore
+from deputize.web import operations
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+OPERATING = (ROOT / "docs/operating.md").read_text()
+USER, AGENT, GRANT = (make_id(kind, bytes(16)) for kind in ("usr", "agt", "grt"))
+PASSKEY = b64u(bytes(16))
+URL = "https://agent.example/agent.json"
+
+
+def table(heading: str) -> dict[str, str]:
+    """Return the first two columns of the table whose first column has this heading."""
+    (found,) = re.findall(rf"^\| {re.escape(heading)} \|.*\n\| ---.*\n((?:\|.*\n)+)", OPERATING, re.MULTILINE)
+    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in found.splitlines()]
+    return {row[0]: row[1] for row in rows}
+
+
+def script(heading: str) -> list[str]:
+    """Return the lines of the shell block in this section, without remarks."""
+    section = OPERATING.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Find each command of ours that a page names, and the page."""
+    for page in PAGES:
+        text = page.read_text()
+        for span in re.findall(r"`(deputize [a-z][^`]*)`", text):
+            yield page.name, " ".join(span.split())
+        for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            for line in re.findall(r"^(?:\$ )?(deputize .*)", block, re.MULTILINE):
+                yield page.name, line.split("  #")[0].strip()
+
+
+NAMED = sorted(set(commands()))
+
+
+@pytest.mark.parametrize(("page", "line"), NAMED, ids=[f"{page}: {line}" for page, line in NAMED])
+def test_a_command_that_a_page_names_is_there(page: str, line: str) -> None:
+    command: Any = typer.main.get_command(app)
+    for word in line.split()[1:]:
+        if below := getattr(command, "commands", None):
+            assert set(word.split("|")) <= below.keys(), f"{page}: {line}"
+            command = below[word.split("|")[0]]
+        elif word.startswith("--"):
+            assert word in {name for each in command.params for name in each.opts}, f"{page}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+        there = (page.parent / target).resolve() if target else page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]:
+    """Lay out what an owner has, with a user, a passkey, an agent and a grant, and serve it."""
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["init"]).exit_code == 0
+    with TestClient(build("deputize.toml"), base_url="http://localhost:8000"):
+        store = SqliteStore(Path("var/deputize.db"))
+
+        def populate(tx: Tx) -> None:
+            user, agent = UserId(USER), ClientId(AGENT)
+            tx.add_user(User(user, "Ada", b"handle", 1))
+            tx.add_credential(
+                Credential(CredentialId(PASSKEY), user, b"k", 0, frozenset({"usb"}), "Key", 1, True)
+            )
+            tx.add_agent(Agent(agent, Assurance.OPAQUE, Jkt("k"), user, 1))
+            scopes = ScopeSet.of(["account:read"])
+            grant = Grant(GrantId(GRANT), user, agent, scopes, GrantState.PENDING, {}, 1, 10**10, Jkt("k"))
+            tx.add_grant(grant)
+            tx.move_grant(grant.grant_id, GrantState.ACTIVE, 1, 10**10)
+
+        asyncio.run(store.transact(populate))
+        yield store
+        store.close()
+
+
+def test_the_quotas_are_those_of_the_policy() -> None:
+    def written(value: object) -> str:
+        rate = value if isinstance(value, dict) else None
+        return f'`"{rate["most"]} in {_time(rate["within"])}"`' if rate else f"`{value}`"
+
+    assert table("`[quotas]`") == {f"`{name}`": written(value) for name, value in asdict(Quotas()).items()}
+
+
+def _time(seconds: int) -> str:
+    return f"{seconds // 3600}h" if seconds % 3600 == 0 else f"{seconds // 60}m"
+
+
+def test_what_readyz_says_is_all_there() -> None:
+    told = re.findall(
+        r'^ +"([^"]+)": authority|^ +"([^"]+)": health', inspect.getsource(operations.readyz), re.MULTILINE
+    )
+    assert sorted(table("after `ready, but`")) == sorted(a or b for a, b in told)
+
+
+def test_the_metrics_are_all_there() -> None:
+    def exposed(name: str, kind: str) -> str:
+        return f"`{name}_total`" if kind == "counter" else f"`{name}`"
+
+    families = operations.Log().registry.collect()
+    assert sorted(table("metric")) == sorted(exposed(each.name, each.type) for each in families)
+
+
+def test_the_events_are_all_there() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "server/deputize").rglob("*.py"))
+    noted = re.findall(r'\b(?:_?note|_tell)\(\s*"(\w+)"|\b_write\(\s*"error",\s*"(\w+)"', sources)
+    told = re.findall(r"`(\w+)`", " ".join(table("`event`")))
+    assert sorted(told) == sorted({a or b for a, b in noted})
+
+
+def test_keeping_somebody_out_goes_as_it_says(folder: SqliteStore) -> None:
+    lines = script("Keeping somebody out, and letting somebody in")
+    assert len(lines) > 10
+    for line in lines:
+        for name, real in (("usr_…", USER), ("agt_…", AGENT), ("grt_…", GRANT), ("PASSKEY", PASSKEY)):
+            line = line.replace(name, real)
+        result = CliRunner().invoke(app, line.split()[1:])
+        assert result.exit_code == 0, f"{line}: {result.output}"
+
+
+def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
+    lines = script("Backups")
+    (statement,) = re.findall(r'^sqlite3 var/deputize\.db "(.*)"$', "\n".join(lines), re.MULTILINE)
+    for line in lines:
+        words = line.split()
+        if words[0] == "mkdir":
+            Path(words[1]).mkdir(mode=0o700)
+        elif words[0] == "sqlite3":
+            with sqlite3.connect("var/deputize.db") as database:
+                database.execute(statement)
+            database.close()
+        elif words[0] == "cp":
+            shutil.copy(words[1], words[2])
+        elif words[0] == "deputize":
+            result = CliRunner().invoke(app, words[1:])
+            assert result.exit_code == 0, result.output
+            assert "whole" in result.stdout
+    with TestClient(build("deputize.toml", "backup"), base_url="http://localhost:8000") as client:
+        assert client.get("/deputize/readyz").text.startswith("ready")
+    assert USER in CliRunner().invoke(app, ["users", "list", "--data", "backup"]).stdout
