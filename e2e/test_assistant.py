@@ -194,7 +194,7 @@ def test_a_grant_that_was_taken_back_ends_it(assistant: Assistant) -> None:
     )
     outcome = assistant.does("call", "get_balance", {})
     assert (outcome["kind"], outcome["reason"]) == ("refused", "grant_revoked")
-    assert "taken back your permission" in outcome["result"]["content"][0]["text"]
+    assert "permission to act on this site was taken back" in outcome["result"]["content"][0]["text"]
 
 
 def test_a_passkey_is_added_inside_the_window(

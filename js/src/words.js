@@ -58,8 +58,8 @@ const TABLE = {
   },
   grant_revoked: {
     again: false,
-    model: 'The user has taken back your permission to act on this site. Do not call this tool again unless the user asks you to; the site will then ask the user for permission.',
-    human: 'You have taken back what the agent may do, so this request is over.',
+    model: 'Your permission to act on this site was taken back. Do not call this tool again unless the user asks you to; the site will then ask the user for permission.',
+    human: 'What the agent may do was taken back, so this request is over.',
   },
   grant_unknown: {
     again: true,

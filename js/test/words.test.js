@@ -34,6 +34,13 @@ for (const code of [...CODES, 'something_new']) {
   });
 }
 
+test('what was taken back may have been by anybody: the user, the owner, the agent itself, whoever handed it on', () => {
+  const { model, human } = wordsFor('grant_revoked');
+  assert.match(model, /was taken back/);
+  assert.doesNotMatch(model, /The user (has )?t[ao]k/);
+  assert.doesNotMatch(human, /\b[Yy]ou\b/);
+});
+
 test('no sentence of a server stands where a person reads: each goes by the table', () => {
   for (const path of ['../src/prompt.js', '../src/gate.js', '../src/notice.js', '../src/dialog.js', '../src/view.js']) {
     assert.doesNotMatch(read(path), /\.detail\b/, path);

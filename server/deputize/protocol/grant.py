@@ -76,7 +76,7 @@ class Grant:
         if self.state is GrantState.REVOKED:
             return Refusal(
                 Code.GRANT_REVOKED,
-                "The user took this deputation back. Ask the user before asking for a new one.",
+                "This deputation was taken back. Ask the user before asking for a new one.",
             )
         if self.state is GrantState.SUPERSEDED:  # GRANT-3; RFC 6750 §3.1
             return Refusal(
