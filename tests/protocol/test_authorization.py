@@ -1,15 +1,17 @@
 """The decision: deny by default, in one order (CALL-1)."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.protocol.agent import Agent, Assurance, Ceiling
-from deputize.protocol.authorization import Authorized, decide, known_tool
+from deputize.protocol.authorization import Authorized, decide, decide_direct, known_tool
+from deputize.protocol.credential import Credential
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId
+from deputize.protocol.ids import NO_KEY, ClientId, CredentialId, GrantId, Jkt, UserId
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Schema, Tool
@@ -18,6 +20,7 @@ NOW = 1_000
 NAMES = ["a", "b", "c"]
 USER = UserId("usr_x")
 AGENT = Agent(ClientId("agt_x"), Assurance.OPAQUE, Jkt("k"), USER, 0)
+PASSKEY = Credential(CredentialId("c"), USER, b"", 0, frozenset(), "", 0, True)
 GRANT = Grant(
     GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1, Jkt("k")
 )
@@ -87,6 +90,23 @@ def test_arguments_come_last() -> None:
     assert isinstance(decision, Refusal)
     assert decision.code is Code.INVALID_ARGUMENTS
     assert isinstance(decide(rules, tool, AGENT, [GRANT], {"x": 1}, list, NOW), Authorized)
+
+
+@given(some, subsets, st.booleans(), st.booleans())
+def test_leaving_the_delegation_out_gains_nothing(
+    asked: ScopeSet, ceiling: ScopeSet, opaque: bool, said: bool
+) -> None:
+    """CALL-7: what an agent that nobody knows could never call, whatever the user gives it, the page cannot either."""
+    tool = Tool("t", asked, direct=True, opaque=opaque, direct_when_closed=said, describe=lambda _: "Do it")
+    rules = policy(tool, ceiling)
+    agents = decide(rules, tool, AGENT, [GRANT], {}, lambda: [PASSKEY], NOW)
+    pages = decide_direct(rules, tool, {}, lambda: [PASSKEY])
+    assert isinstance(pages, Authorized) == (said or isinstance(agents, Authorized))
+    if isinstance(pages, Refusal):
+        assert pages.code is Code.AGENT_NOT_ALLOWED
+    with suppress(ValueError):
+        tool.check_direct(ceiling)
+        assert isinstance(pages, Authorized)  # a policy without a fault refuses no page
 
 
 def test_tools_that_nobody_declared() -> None:  # SHIM-1, CALL-8

@@ -64,6 +64,10 @@ def test_a_tool_may_be_named_otherwise(policy: Policy) -> None:
         ({"public": True, "endpoint": "https://site.example/pay"}, "not public"),
         ({"scopes": ["pay"], "executes": "page", "endpoint": "https://site.example/pay"}, "execute there"),
         ({"scopes": ["pay"], "input_schema": {"type": "objct"}}, "objct"),
+        (
+            {"scopes": ["pay"], "direct": True},
+            r"does not let it have \(pay\): .* `direct_when_closed = true`",
+        ),
     ],
 )
 def test_what_the_file_could_not_declare_python_cannot(

@@ -42,9 +42,7 @@ def test_names_that_could(name: str) -> None:  # HASH-2
         {"name": "a", "public": True, "approval": ApprovalPolicy(always=True), "describe": describe},
         {"name": "a", "scopes": READ, "approval": ApprovalPolicy(always=True)},
         {"name": "a", "scopes": READ, "direct": True},
-        {"name": "a", "scopes": READ, "direct": True, "opaque": False, "describe": describe},
         {"name": "a", "scopes": READ, "opaque": False, "direct_when_closed": True},
-        {"name": "a", "scopes": READ, "direct": True, "direct_when_closed": True, "describe": describe},
     ],
 )
 def test_what_could_not_be_enforced_is_refused(wrong: dict[str, Any]) -> None:

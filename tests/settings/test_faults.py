@@ -40,7 +40,7 @@ ONE_FAULT = [
         SITE + "[quux]\n",
         4,
         "quux",
-        "no such key; there is site, api, scopes, tools, agents, mcp, quotas, lifetimes",
+        "no such key; there is site, api, scopes, agents, tools, mcp, quotas, lifetimes",
     ),
     (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
     ("site = 1\n", 1, "site", "write a table: [site]"),
@@ -178,9 +178,21 @@ ONE_FAULT = [
     (TOOL + "aproval = 1\n", 9, "tools.t.aproval", 'did you mean "approval"?'),
     (
         TOOL + 'describe = "x"\ndirect = true\nopaque = false\n',
-        7,
-        "tools.t",
-        "say `direct_when_closed = true` as well",
+        10,
+        "tools.t.direct",
+        "opens what `opaque = false` closes: if that is meant, say `direct_when_closed = true` as well",
+    ),
+    (
+        TOOL + 'describe = "x"\ndirect = true\n[agents.opaque]\nscopes = []\n',
+        10,
+        "tools.t.direct",
+        "opens what agents.opaque does not let it have (account:read): if that is meant, say `direct_when_closed",
+    ),
+    (
+        TOOL.replace("writes = false\n", "") + 'describe = "x"\ndirect = true\n',
+        9,
+        "tools.t.direct",
+        "opens what agents.opaque does not let it have (account:read)",
     ),
     (TOOL + "direct_when_closed = true\n", 7, "tools.t", "for a tool that is `direct`"),
     # their schemas
@@ -400,6 +412,18 @@ wait = 26
         (11, 'tools."deputize.x"'),
         (14, "agents.opaque.scopes[1]"),
         (16, "lifetimes.wait"),
+    ]
+
+
+def test_all_faults_of_tools_at_once_that_do_not_fit_the_rest() -> None:
+    """CALL-7, MCP-12: each has its own line, whatever is wrong with others."""
+    tool = 'scopes = ["account:read"]\ndescribe = "x"\nendpoint = "http://localhost:9/x"\ndirect = true\n'
+    text = BASE + "".join(f"[tools.{name}]\n{tool}" for name in "ab") + "[agents.opaque]\nscopes = []\n"
+    assert [(fault.line, fault.where) for fault in faults(text)] == [
+        (10, "tools.a.endpoint"),
+        (11, "tools.a.direct"),
+        (15, "tools.b.endpoint"),
+        (16, "tools.b.direct"),
     ]
 
 

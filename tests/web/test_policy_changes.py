@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 TRANSFER = {"amount": 250, "name": "Ada"}
 MOST = 'scopes = ["account:read", "payments:write", "account:admin"]'
-CLOSED = "opaque = false\ndirect_when_closed = true"
+DIRECT = "direct = true\ndirect_when_closed = true"
 NOTE = '[tools.note]\nscopes = ["payments:write"]\nexecutes = "page"\n'
 
 
@@ -68,7 +68,10 @@ def keys() -> dict[str, EllipticCurvePrivateKey]:
 @pytest.fixture
 def office(tmp_path: Path, keys: dict[str, EllipticCurvePrivateKey]) -> Office:
     path = tmp_path / "deputize.toml"
-    path.write_text(with_agents(POLICY, {HELPER: AgentKey(keys[HELPER])}, api=AgentKey(keys["api"])))
+    text = POLICY.replace(
+        "direct = true", DIRECT
+    )  # so that it may be closed to opaque agents at any time (CALL-7)
+    path.write_text(with_agents(text, {HELPER: AgentKey(keys[HELPER])}, api=AgentKey(keys["api"])))
     return Office(path)
 
 
@@ -89,6 +92,14 @@ def helper(bank: Bank) -> Client:
 async def redeem(page: Page, call: dict[str, Any]) -> str | None:
     path = f"/calls/{call['call_id']}/redemption"
     return error(await page.send("POST", path, {"call_token": call["call_token"]}))
+
+
+async def until_ready(page: Page) -> None:
+    """Wait until `/readyz` has nothing to tell: the disk is asked once a second (READY-1)."""
+    end = time.monotonic() + 10
+    while (answer := await page.http.get(f"{page.issuer}/readyz")).text != "ready\n":
+        assert time.monotonic() < end, answer.text
+        await asyncio.sleep(0.02)
 
 
 class TestTheNextCall:
@@ -181,12 +192,12 @@ class TestCallsUnderWay:
         ("old", "new", "code", "state"),
         [
             (MOST, 'scopes = ["account:read"]', "agent_not_allowed", "denied"),
-            ("direct = true", f"direct = true\n{CLOSED}", "agent_not_allowed", "denied"),
+            (DIRECT, f"{DIRECT}\nopaque = false", "agent_not_allowed", "denied"),
             ('required = ["amount", "name"]', 'required = ["amount", "name", "iban"]', "invalid_arguments", "denied"),
             ("exclusiveMinimum = 0 }", "exclusiveMinimum = 0, maximum = 100 }", "invalid_arguments", "denied"),
             ("[tools.transfer_money", "[tools.send_money", "unknown_tool", "denied"),
-            ("direct = true", 'authenticator_class = "cross-platform"', "cancelled", "cancelled"),
-            ("direct = true", 'executes = "page"', "cancelled", "cancelled"),
+            (DIRECT, 'authenticator_class = "cross-platform"', "cancelled", "cancelled"),
+            (DIRECT, 'executes = "page"', "cancelled", "cancelled"),
         ],
     )  # fmt: skip
     @pytest.mark.parametrize("step", ["challenge", "approval"])
@@ -239,9 +250,50 @@ class TestCallsUnderWay:
         call = (await grace.send("POST", "/calls", body)).json()
         assert (call["state"], call["agent"]) == ("pending", None)
         minted = (await grace.send("POST", f"/calls/{call['call_id']}/challenge")).json()
-        office.change("direct = true\n", "")
+        office.change(f"{DIRECT}\n", "")
         answer = await grace.send("POST", f"/calls/{call['call_id']}/approval", grace.evidence(minted))
         assert error(answer) == "consent_required"
+
+    @pytest.mark.parametrize("step", ["call", "challenge", "approval", "redemption"])
+    async def test_the_users_own_one_where_its_tool_is_closed_meanwhile(
+        self, bank: Bank, grace: Page, office: Office, step: str
+    ) -> None:
+        """CALL-7: a file that closes a direct tool is faulty, but tools of Python's go over to any file."""
+        bank.deputize.policy.tool(name="tip", scopes=["payments:write"], direct=True, executes="page")(
+            lambda _: "Tip"
+        )
+        body = {"tool": "tip", "arguments": {}, "definition_s256": "A" * 43}
+        call = (await grace.send("POST", "/calls", body)).json()
+        assert (call["state"], call["agent"]) == ("pending", None)
+        path = f"/calls/{call['call_id']}"
+        minted = (await grace.send("POST", f"{path}/challenge")).json()
+        sent: dict[str, tuple[str, Any]] = {
+            "call": ("/calls", {**body, "arguments": {"again": True}}),
+            "challenge": (f"{path}/challenge", None),
+            "approval": (f"{path}/approval", grace.evidence(minted)),
+        }
+        if step == "redemption":
+            approved = (await grace.send("POST", *sent["approval"])).json()
+            sent[step] = f"{path}/redemption", {"call_token": approved["call_token"]}
+        assert (await grace.send("GET", "/tools")).json()["tools"]["tip"]["direct"]
+        office.change(MOST, 'scopes = ["account:read"]')
+        assert error(await grace.send("POST", *sent[step])) == "agent_not_allowed"
+        assert (bank.last()["code"], bank.last()["policy_s256"]) == ("agent_not_allowed", office.s256)
+        assert not (await grace.send("GET", "/tools")).json()["tools"]["tip"]["direct"]
+
+    async def test_a_file_that_closes_a_direct_tool_without_a_word_is_a_fault(
+        self, bank: Bank, grace: Page, office: Office
+    ) -> None:  # CALL-7, POLICY-2
+        office.change(f"{DIRECT}\n", "direct = true\n")
+        for old, new in (
+            (MOST, 'scopes = ["account:read"]'),
+            ("direct = true\n", "direct = true\nopaque = false\n"),
+        ):
+            office.change(old, new)
+            assert "its file has a fault" in (await grace.http.get(f"{bank.issuer}/readyz")).text
+            assert "tools.transfer_money.direct" in office.told()[-1]["fault"]
+            office.change(new, old)
+            assert (await grace.http.get(f"{bank.issuer}/readyz")).text == "ready\n"
 
     async def test_also_by_the_guard_of_the_same_process(
         self, bank: Bank, grace: Page, office: Office
@@ -371,7 +423,7 @@ class TestFaults:
             assert (await grace.call("get_balance")).status_code == 200
             assert "fault" in (await grace.http.get(f"{bank.issuer}/readyz")).text
         assert error(await grace.call("get_balance")) == "agent_not_allowed"
-        assert (await grace.http.get(f"{bank.issuer}/readyz")).text == "ready\n"
+        await until_ready(grace)
         assert "Too many open files" in office.told()[0]["fault"]
 
     async def test_keys_that_cannot_be_read_are_one_too(
@@ -383,7 +435,7 @@ class TestFaults:
             assert (await grace.call("get_balance")).status_code == 200
             assert "keys of before" in (await grace.http.get(f"{bank.issuer}/readyz")).text
             assert 'deputize_faulty{part="keys"} 1.0' in (await grace.http.get(f"{bank.issuer}/metrics")).text
-        assert (await grace.http.get(f"{bank.issuer}/readyz")).text == "ready\n"
+        await until_ready(grace)
         token = (await grace.refresh()).json()["access_token"]
         assert jwt.parse(token).header["kid"] == KeyRing(keys).signing_key()[0]
 

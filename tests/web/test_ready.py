@@ -58,7 +58,10 @@ async def test_ready_1_it_says_that_its_folder_was_deleted_and_acknowledges_noth
         assert [(one.status_code, one.json()["code"]) for one in answers] == [(503, "record_unavailable")] * 5
         assert await ready(bank) == (
             503,
-            "Nothing can be recorded now: the open database was deleted or moved away.",
+            (
+                "Nothing can be recorded now: the open database was deleted or moved away; "
+                "besides, with the keys of before: their file has a fault."
+            ),
         )
         assert not (tmp_path / "var").exists()
     lines = [orjson.loads(line) for line in log.getvalue().splitlines()]

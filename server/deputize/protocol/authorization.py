@@ -121,16 +121,25 @@ def decide_direct(
     policy: Policy, tool: Tool, arguments: dict[str, Json], credentials: Callable[[], list[Credential]]
 ) -> Decision:
     """Decide a call that the user makes without an agent: only where declared, always approved (CALL-7)."""
+    return permits_page(policy, tool) or decide_arguments(policy, tool, arguments, credentials, approval=True)
+
+
+def permits_page(policy: Policy, tool: Tool) -> Refusal | None:
+    """Say why the page may not call this tool, where no agent has named itself; None if it may (CALL-7).
+
+    What is closed to agents that nobody knows is closed to it, but where the policy says so: any of them can leave its
+    delegation out. A file with such a tool is faulty; one that Python declared meets another ceiling with each file.
+    """
     if not tool.direct:
-        return not_direct()
-    return decide_arguments(policy, tool, arguments, credentials, approval=True)
-
-
-def not_direct() -> Refusal:
-    """Refuse a user's own call of a tool that is for agents (CALL-7)."""
-    return Refusal(
-        Code.CONSENT_REQUIRED, "This tool is for deputized agents; the site has no form of its own for it."
-    )
+        return Refusal(
+            Code.CONSENT_REQUIRED,
+            "This tool is for deputized agents; the site has no form of its own for it.",
+        )
+    if tool.closed(policy.ceiling.opaque) and not tool.direct_when_closed:
+        return Refusal(
+            Code.AGENT_NOT_ALLOWED, "The site lets nobody use this tool who has not proved which agent it is."
+        )
+    return None
 
 
 def misfit(fault: str) -> Refusal:

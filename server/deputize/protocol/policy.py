@@ -160,6 +160,7 @@ class Policy:
                 elsewhere,
                 direct_when_closed,
             )
+            tool.check_direct(self.ceiling.opaque)
             self.declare(tool)
             return describe
 

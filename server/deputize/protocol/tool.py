@@ -91,7 +91,7 @@ class ApprovalPolicy:
 class Tool:
     """One tool. `describe` turns arguments into the sentence that the user approves; a tool that is not `opaque` is
     closed to opaque agents, so that leaving evidence out gains nothing (AGENT-3). A page may call a `direct` one
-    without any agent having named itself, a closed one only if it is `direct_when_closed` as well (CALL-7).
+    without any agent having named itself, one that is `closed` only if it is `direct_when_closed` as well (CALL-7).
 
     `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
     that does it for them (MCP-12). `elsewhere` says that the API which does it is not in the authority's process, so
@@ -127,20 +127,30 @@ class Tool:
             raise ValueError("a tool that is not public needs at least one scope")
         if approved and self.describe is None:
             raise ValueError("a tool that asks for approval needs a `describe`")
-        if self.direct and not self.opaque and not self.direct_when_closed:
-            raise ValueError(
-                "any agent in the page can call a direct tool, which opens what `opaque = false` closes: if that is "
-                "meant, say `direct_when_closed = true` as well"
-            )
-        if self.direct_when_closed and (self.opaque or not self.direct):
-            raise ValueError("`direct_when_closed` is for a tool that is `direct` and has `opaque = false`")
+        if self.direct_when_closed and not self.direct:
+            raise ValueError("`direct_when_closed` is for a tool that is `direct`")
         if self.endpoint is not None and (self.public or self.executes is not Executes.API):
             raise ValueError(
                 "an `endpoint` is the site's API: for tools that execute there, and are not public"
             )
-
         if self.elsewhere and (self.public or self.executes is not Executes.API):
             raise ValueError("`elsewhere` is for tools that execute at the site's API, and are not public")
+
+    def closed(self, opaque: ScopeSet) -> bool:
+        """Tell whether no opaque agent may have this tool, where such agents may have these scopes at most: by the
+        word of the tool (AGENT-3), or since one of its scopes is beyond them (AGENT-2).
+        """
+        return not (self.opaque and self.scopes <= opaque)
+
+    def check_direct(self, opaque: ScopeSet) -> None:
+        """Refuse, with ValueError, a direct tool that is `closed`, unless its policy says that it may be (CALL-7)."""
+        if self.direct and not self.direct_when_closed and self.closed(opaque):
+            beyond = ", ".join(self.scopes - opaque)
+            closes = f"agents.opaque does not let it have ({beyond})" if beyond else "`opaque = false` closes"
+            raise ValueError(
+                f"any agent in the page can call a direct tool, which opens what {closes}: if that is meant, say "
+                "`direct_when_closed = true` as well"
+            )
 
     @property
     def annotated(self) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ..protocol.authorization import known_tool, misfit, not_direct, permits
+from ..protocol.authorization import known_tool, misfit, permits, permits_page
 from ..protocol.call import LIFETIME, STOPPED_CODE, Call, State
 from ..protocol.entry import move_entry
 from ..protocol.errors import Code, Refusal, Refused
@@ -74,8 +74,8 @@ def stop_of(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None
             return Stop(refusal)
     elif out := barred(reader, call.user_id, None, now):  # BLOCK-3: no grant of his has ended with it
         return Stop(out)
-    elif call.page_jkt is not None and not tool.direct:  # over MCP it is the machine's own user (MCP-4)
-        return Stop(not_direct())
+    elif call.page_jkt is not None and (closed := permits_page(policy, tool)):  # else it is the user of MCP-4
+        return Stop(closed)
     if tool.input_schema is not None and (fault := tool.input_schema.fault(call.arguments)):
         return Stop(misfit(fault))
     moved = (tool.authenticator_class, tool.executes.value) != (call.authenticator_class, call.executes)

@@ -10,10 +10,12 @@ from pydantic import (
     BaseModel,
     Field,
     PlainValidator,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
@@ -189,23 +191,35 @@ class PolicyFile(Table):
     site: SiteTable = Field(examples=["[site]"])
     api: ApiTable = ApiTable()
     scopes: dict[Annotated[str, AfterValidator(_scope_name)], ScopeTable] = Field({})
-    tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     agents: AgentsTable = Field(AgentsTable(), validate_default=True)
+    tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     mcp: McpTable = McpTable()
     quotas: QuotasTable = QuotasTable()
     lifetimes: LifetimesTable = LifetimesTable()
 
     @field_validator("tools")
     @classmethod
-    def _end_at_the_api(cls, tools: dict[str, ToolTable], info: ValidationInfo) -> dict[str, ToolTable]:
+    def _fit_the_rest(cls, tools: dict[str, ToolTable], info: ValidationInfo) -> dict[str, ToolTable]:
+        faults: list[InitErrorDetails] = []
+
+        def fault(error: ValueError, *path: str) -> None:
+            faults.append({"type": "value_error", "loc": path, "input": None, "ctx": {"error": error}})
+
         if "site" in info.data and "api" in info.data:
             api = info.data["api"].api(info.data["site"].origin)
             for name, table in tools.items():
                 if not api.has(table.endpoint):
-                    raise DeeperError(
-                        f"call tokens go to the site's API only, and that is at {', '.join(api.origins)}",
-                        (name, "endpoint"),
-                    )
+                    goes = f"call tokens go to the site's API only, and that is at {', '.join(api.origins)}"
+                    fault(ValueError(goes), name, "endpoint")
+        if "scopes" in info.data and "agents" in info.data:
+            opaque = info.data["agents"].opaque.most(harmless(info.data["scopes"]))
+            for name, table in tools.items():
+                try:
+                    table.tool(name).check_direct(opaque)
+                except ValueError as error:
+                    fault(error, name, "direct")
+        if faults:  # all of them at once, each with its own place
+            raise ValidationError.from_exception_data("tools", faults)
         return tools
 
     @field_validator("mcp")

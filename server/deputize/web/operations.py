@@ -179,12 +179,14 @@ async def readyz(ask: Ask) -> Response:
     """
     authority = ask.authority
     health = await authority.store.health()
-    if health.fault is not None:
-        raise Refused(Code.RECORD_UNAVAILABLE, f"Nothing can be recorded now: {health.fault}.")
     told = {
         "under the policy of before: its file has a fault": authority.fault is not None,
         "with the keys of before: their file has a fault": authority.keys.fault is not None,
         "its clock went back": authority.clock.fault is not None,
         "checking the database, which was not closed the last time": health.checking,
     }
-    return PlainTextResponse(", but ".join(["ready", *(said for said, true in told.items() if true)]) + "\n")
+    besides = [said for said, true in told.items() if true]
+    if health.fault is not None:
+        why = "; besides, ".join([f"Nothing can be recorded now: {health.fault}", *besides])
+        raise Refused(Code.RECORD_UNAVAILABLE, f"{why}.")
+    return PlainTextResponse(", but ".join(["ready", *besides]) + "\n")

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from ..crypto.webauthn import request_options
 from ..protocol.agent import Agent, Assurance
+from ..protocol.authorization import permits_page
 from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.grant import Grant
@@ -100,15 +101,15 @@ def grant_request(grant: Grant) -> dict[str, object]:
     }
 
 
-def tool(declared: Tool) -> dict[str, Json]:
-    """Write what the shim and an HTTP guard need to know of a tool (SHIM-3)."""
+def tool(declared: Tool, direct: bool) -> dict[str, Json]:
+    """Write what the shim and an HTTP guard need to know of a tool, and whether the page may call it (SHIM-3)."""
     told: dict[str, Json] = {
         "scopes": list(declared.scopes),
         "public": declared.public,
         "approval": declared.approval.name,
         "authenticator_class": declared.authenticator_class.value,
         "executes": declared.executes.value,
-        "direct": declared.direct,
+        "direct": direct,
         "opaque": declared.opaque,
     }
     if declared.input_schema is not None:
@@ -128,5 +129,8 @@ def policy(policy: Policy) -> dict[str, Json]:
         "scopes": {
             name: {"title": scope.title, "writes": scope.writes} for name, scope in policy.scopes.items()
         },
-        "tools": {name: tool(declared) for name, declared in policy.tools.items()},
+        "tools": {
+            name: tool(declared, permits_page(policy, declared) is None)
+            for name, declared in policy.tools.items()
+        },
     }
