@@ -3,19 +3,17 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from os import getpid
 from pathlib import Path
 from typing import TypeVar
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .crypto.keys import KeyRing, NoKeys
 from .crypto.sealed import Sealer
@@ -24,7 +22,7 @@ from .guard import Guard, Unguarded
 from .guard.start import Threshold, start, survey
 from .protocol.credential import User
 from .protocol.errors import Code, Refusal, Refused
-from .protocol.policy import Policy, Site
+from .protocol.policy import Policy
 from .service import calls
 from .service.ports import Reader
 from .settings.following import Followed
@@ -33,15 +31,13 @@ from .web import routes
 from .web.ask import Ask
 from .web.authority import Authority, CurrentUser, SiteUser
 from .web.clock import Clock
-from .web.cors import SitePages
-from .web.door import Door
 from .web.fetching import Fetcher
-from .web.hardening import Hardening, LocalhostRedirect
+from .web.front import Front
 from .web.in_process import InProcess, Schemas
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.operations import Log
-from .web.problems import not_routed, refusal_response
+from .web.problems import refusal_response
 
 __all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
 
@@ -125,7 +121,9 @@ class Deputize:
         self._mcp = Mcp(self._current, self.log, self._offers)
         if self._offers.all(self.policy):
             self._mcp.prepare()
-        self._app = self._build(site)
+        self._front = front = Front(lambda: self._authority.policy.site, self.log)
+        inner = front.exactly(routes.routes(self._current, self.log, self._mcp, front.page))
+        self._app = front.before(front.for_the_site(inner))
         self._housekeeping: asyncio.Task[None] | None = None
 
     @property
@@ -162,16 +160,6 @@ class Deputize:
             self._told[part] = fault is not None
             self.log.fault(part, fault)
 
-    def _build(self, site: Site) -> ASGIApp:
-        inner: ASGIApp = _exactly(routes.routes(self._current, self.log, self._mcp))
-        if not site.issuer.startswith(site.origin + "/"):  # stand-alone: the site's pages are another origin
-            inner = SitePages(inner, site.origin)
-        return self._behind_door(inner)
-
-    def _behind_door(self, app: ASGIApp) -> ASGIApp:
-        https = self._authority.policy.site.issuer.startswith("https://")
-        return Hardening(Door(LocalhostRedirect(app), self.log), https)
-
     @property
     def routes(self) -> list[BaseRoute]:
         """Name no routes: those of the authority are not the site's, which its guards stand in front of (GUARD-8)."""
@@ -185,7 +173,7 @@ class Deputize:
         """
         return [
             Threshold(self.start),
-            *routes.well_known_routes(self.policy.site.issuer, self._current, self.log),
+            *routes.well_known_routes(self.policy.site.issuer, self._current, self.log, self._front.door()),
         ]
 
     def start(self, app: object) -> None:
@@ -356,11 +344,4 @@ def build(
     account = RedirectResponse(f"{issuer}/account", 303)
     entrance = Route("/", lambda _: account, methods=["GET"])
     routes = [*deputize.well_known_routes(), entrance, Mount(path, deputize)]
-    return deputize._behind_door(_exactly(routes, deputize.lifespan))
-
-
-def _exactly(routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
-    """Answer at these addresses and no others: a slash more or less is another address, and leads nowhere (DOOR-5)."""
-    app = Starlette(routes=routes, exception_handlers={HTTPException: not_routed}, lifespan=lifespan)
-    app.router.redirect_slashes = False
-    return app
+    return deputize._front.before(deputize._front.exactly(routes, deputize.lifespan))

@@ -193,13 +193,13 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     )
     if isinstance(shown, Refusal) and shown.code is Code.TOO_MANY_REQUESTS:
         text = "Too many requests of agents wait for your answer. Open this page again in ten minutes."
-        return _too_many(ask, shown, pages.message(ask, "Not now", text, 429))
+        return _too_many(ask, shown, pages.message(ask.authority.policy.site, "Not now", text, 429))
     if isinstance(shown, Refusal) and shown.code is Code.AGENT_BLOCKED:  # BLOCK-1, BLOCK-2
         by_user = ask.authority.store.read(lambda tx: tx.blocks(who.user_id, ask.now))
         text = _BLOCKED if any(each.client_id == request.client_id for each in by_user) else shown.detail
-        return pages.message(ask, "This agent is blocked", text, 403)
+        return pages.message(ask.authority.policy.site, "This agent is blocked", text, 403)
     if isinstance(shown, Refusal):
-        return pages.message(ask, "Too late", _GONE, 400)
+        return pages.message(ask.authority.policy.site, "Too late", _GONE, 400)
     able = authority.store.read(lambda tx: tx.credentials(who.user_id))
     return pages.consent(ask, request, shown, ask.csrf_token(who.user_id), None if able else _account(ask))
 
@@ -210,7 +210,7 @@ def _too_many(ask: Ask, refusal: Refusal, page: Response) -> Response:
 
 
 def _not_good(ask: Ask, why: str) -> Response:
-    return pages.message(ask, "This link is not good", why, 400)
+    return pages.message(ask.authority.policy.site, "This link is not good", why, 400)
 
 
 def _sign_in(ask: Ask) -> Response:

@@ -5,12 +5,13 @@ and that is read as RFC 9110 says, whatever the server in front makes of it. The
 send: a call of an attested agent with three full tokens and a site's own cookies has about 20 lines and 30 KiB.
 """
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..protocol.errors import Code, Refused
+from ..protocol.errors import Code, Refusal, Refused
 from .operations import Log
-from .problems import refusal_response
 
 MAX_LINES = 100
 """How many header lines a request may have (DOOR-1)."""
@@ -33,10 +34,11 @@ Line = tuple[bytes, bytes]
 class Door:
     """ASGI middleware. What is refused here is answered here, and is noted as any other refusal."""
 
-    def __init__(self, app: ASGIApp, log: Log) -> None:
-        """Stand in front of `app`; behind another door, do nothing."""
+    def __init__(self, app: ASGIApp, log: Log, turn_away: Callable[[Request, Refusal], ASGIApp]) -> None:
+        """Stand in front of `app`; behind another door, do nothing. `turn_away` makes the answer of a refusal."""
         self._app = app
         self._log = log
+        self._turn_away = turn_away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -47,8 +49,9 @@ class Door:
             _check_url(scope)
             headers = _headers(scope["headers"])
         except Refused as refused:
-            self._log.refused(Request(scope), refused.refusal)
-            await refusal_response(refused.refusal)(scope, receive, send)
+            request, refusal = Request(scope), refused.refusal
+            self._log.refused(request, refusal)
+            await self._turn_away(request, refusal)(scope, receive, send)
             return
         await self._app({**scope, "headers": headers, _PASSED: True}, receive, send)
 
@@ -59,7 +62,9 @@ def _check_url(scope: Scope) -> None:
     if max(len(path), len(scope.get("raw_path") or b"")) + len(scope["query_string"]) > MAX_URL:
         raise Refused(Code.URI_TOO_LONG, f"A path with its query has at most {MAX_URL} bytes.")
     if not path.isprintable():  # a router whose patterns end in `$` would take a newline for the end
-        raise Refused(Code.INVALID_REQUEST, "There is a character in this path that nobody can see.")
+        raise Refused(
+            Code.INVALID_REQUEST, "There is a character in this path that nobody can see: check the address."
+        )
 
 
 def _headers(lines: list[Line]) -> list[Line]:

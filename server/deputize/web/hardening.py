@@ -64,15 +64,20 @@ class LocalhostRedirect:
         await app(scope, receive, send)
 
 
+def opens_page(request: HTTPConnection) -> bool:
+    """Tell whether a person opens a page: browsers ask for those by GET, and say that they want HTML (SESSION-3)."""
+    return request.scope["method"] in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+
+
 def _localhost_url(scope: Scope) -> URL | None:
     """Return the same address on `localhost` for a page that a person opens at a loopback number, else None.
 
-    Browsers ask for pages by GET, and say that they want HTML. Whatever else comes needs no cookie.
+    Whatever else comes needs no cookie.
     """
     host = next((value for name, value in scope["headers"] if name == b"host"), None)
-    if (host is not None and not host.startswith(_MAYBE_LOOPBACK)) or scope["method"] not in ("GET", "HEAD"):
+    if host is not None and not host.startswith(_MAYBE_LOOPBACK):
         return None
     request = HTTPConnection(scope)
-    if "text/html" not in request.headers.get("accept", ""):
+    if not opens_page(request):
         return None
     return request.url.replace(hostname="localhost") if request.url.hostname in _LOOPBACK else None

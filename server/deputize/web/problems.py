@@ -18,6 +18,7 @@ from .operations import Log
 
 T = TypeVar("T")
 Handler = Callable[[Ask], Awaitable[Response]]
+Respond = Callable[[Refusal], Response]
 
 _ROUTING = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
 _ROUTING_DETAIL = {404: "There is nothing at this address.", 405: "This address does not take this method."}
@@ -75,7 +76,7 @@ class Endpoint:
         self._log = log
 
     def __call__(
-        self, handler: Handler, refuse: Callable[[Refusal], Response] = refusal_response
+        self, handler: Handler, refuse: Respond = refusal_response
     ) -> Callable[[Request], Awaitable[Response]]:
         """Wrap one handler."""
         current, log = self._current, self._log
@@ -102,13 +103,11 @@ async def nowhere(request: Request) -> Response:
     return await not_routed(request, HTTPException(404))
 
 
-async def not_routed(request: Request, error: Exception) -> Response:
+async def not_routed(request: Request, error: Exception, respond: Respond = refusal_response) -> Response:
     """Answer what no route takes."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     code = _ROUTING.get(status, Code.INVALID_REQUEST)
-    response = refusal_response(
-        Refusal(code, _ROUTING_DETAIL.get(status, "This request cannot be answered."))
-    )
+    response = respond(Refusal(code, _ROUTING_DETAIL.get(status, "This request cannot be answered.")))
     if code is Code.METHOD_NOT_ALLOWED:  # RFC 9110 §15.5.6
         response.headers["allow"] = ", ".join(sorted(_methods(request)))
     return response

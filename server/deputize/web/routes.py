@@ -10,17 +10,19 @@ from . import accounts, authorize, enrollments, grants, openapi, operations, pag
 from .authority import Current
 from .calls import Calls
 from .cors import shared
-from .door import Door
 from .mcp.answers import resource_metadata_url
 from .mcp.endpoint import Mcp
 from .oauth import metadata, requests, standing
 from .oauth.token import token
 from .operations import Log
-from .problems import Endpoint, nowhere, oauth_response
+from .problems import Endpoint, Respond, nowhere, oauth_response
 
 
-def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
-    """Return the routes under the mount path; the busiest come first, since they are tried in order."""
+def routes(current: Current, log: Log, mcp: Mcp, page: Respond) -> list[BaseRoute]:
+    """Return the routes under the mount path; the busiest come first, since they are tried in order.
+
+    `page` answers refusals where people open a page.
+    """
     endpoint = Endpoint(current, log)
     calls = Calls(log)
     return [
@@ -39,11 +41,11 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
         shared("/device_authorization", endpoint(requests.device_authorization, oauth_response), "POST"),
         shared("/introspect", endpoint(standing.introspect, oauth_response), "POST"),
         shared("/revoke", endpoint(standing.revoke, oauth_response), "POST"),
-        Route("/authorize", endpoint(authorize.page), methods=["GET"]),
+        Route("/authorize", endpoint(authorize.page, page), methods=["GET"]),
         Route("/authorize/{request_id}/challenge", endpoint(authorize.challenge), methods=["POST"]),
         Route("/authorize/{request_id}/approval", endpoint(authorize.approve), methods=["POST"]),
         Route("/authorize/{request_id}/denial", endpoint(authorize.deny), methods=["POST"]),
-        Route("/device", endpoint(authorize.device), methods=["GET"]),
+        Route("/device", endpoint(authorize.device, page), methods=["GET"]),
         Route("/agents", endpoint(grants.register_agent), methods=["POST"]),
         Route("/grants", endpoint(grants.request_grant), methods=["POST"]),
         Route("/grants/{grant_id}/challenge", endpoint(grants.challenge), methods=["POST"]),
@@ -67,7 +69,7 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
         Route(
             "/credentials/{credential_id}/approval", endpoint(accounts.approve_enrollment), methods=["POST"]
         ),
-        Route("/account", endpoint(pages.account), methods=["GET"]),
+        Route("/account", endpoint(pages.account, page), methods=["GET"]),
         Route("/static/{name}", endpoint(pages.static), methods=["GET"]),
         Route("/shim.js", endpoint(shim.classic), methods=["GET"]),
         Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
@@ -82,7 +84,7 @@ def routes(current: Current, log: Log, mcp: Mcp) -> list[BaseRoute]:
     ]
 
 
-def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute]:
+def well_known_routes(issuer: str, current: Current, log: Log, door: Middleware) -> list[BaseRoute]:
     """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion).
 
     And the issuer itself, where it has a path, which leads to the page of the account. Starlette's `Mount` takes it
@@ -96,7 +98,6 @@ def well_known_routes(issuer: str, current: Current, log: Log) -> list[BaseRoute
         "/" + resource_metadata_url(issuer).split("/", 3)[3]: metadata.mcp,
     }
     to_account = RedirectResponse(f"{issuer}/account", 303)
-    door = Middleware(Door, log)
     here = [shared(path, endpoint(answer), "GET", door) for path, answer in answers.items()]
     if suffix:
         entrance = Route(

@@ -11,9 +11,10 @@ from starlette.responses import HTMLResponse, Response
 
 from ...protocol.agent import Agent, Assurance
 from ...protocol.canonical import canonicalize
-from ...protocol.errors import STATUS, Code, Refused
+from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
+from ...protocol.policy import Site
 from ...protocol.redirect import is_local
 from ...protocol.request import AuthorizationRequest
 from ...protocol.shown import FSI, PDI, plain
@@ -53,10 +54,7 @@ _QUOTED = re.compile(r"""(“[^”]*”|"(?:[^"\\]|\\.)*")""")
 async def account(ask: Ask) -> Response:
     """Show sign-in, or for who is signed in: deputies, passkeys, sign out."""
     authority, policy = ask.authority, ask.authority.policy
-    try:
-        who = await ask.signed_in()
-    except Refused as refused:  # BLOCK-3
-        return message(ask, "Not here", refused.refusal.detail, STATUS[refused.refusal.code])
+    who = await ask.signed_in()
     user = authority.store.read(lambda tx: tx.user(who.user_id)) if who else None
     if user is None:
         own = authority.current_user is None
@@ -112,9 +110,8 @@ def enter_code(ask: Ask, fault: str = "", status: int = 200) -> Response:
     return _page("device.html", status, site=site, issuer=site.issuer, fault=fault)
 
 
-def message(ask: Ask, title: str, text: str, status: int) -> Response:
+def message(site: Site, title: str, text: str, status: int) -> Response:
     """Say one thing."""
-    site = ask.authority.policy.site
     return _page("message.html", status, site=site, issuer=site.issuer, title=title, text=text)
 
 
