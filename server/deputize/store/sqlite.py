@@ -1,6 +1,7 @@
 """The store in one SQLite file: write-ahead log, every commit durable, one writer, readers where they are."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import sqlite3
@@ -159,9 +160,13 @@ class SqliteStore:
         return None
 
     def _look_afresh(self) -> None:
-        """Look for one's own record with a connection that remembers nothing."""
-        with closing(self._connect("ro")) as connection:
-            self._writer.require_known(Snapshot(connection.execute))
+        """Look for one's own record with a connection that remembers nothing; without a descriptor for it, do not."""
+        try:
+            with closing(self._connect("ro")) as connection:
+                self._writer.require_known(Snapshot(connection.execute))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or not _is_out_of_descriptors():
+                raise  # a decision needs no new descriptor, so it is still recorded
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -184,6 +189,14 @@ class SqliteStore:
             check_same_thread=False,  # the writer's thread and `close` use what this one opened
             uri=True,
         )
+
+
+def _is_out_of_descriptors() -> bool:
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))  # not the database: closing that drops the locks on it
+    except OSError as error:
+        return error.errno in (errno.EMFILE, errno.ENFILE)
+    return False
 
 
 @contextmanager
