@@ -54,8 +54,14 @@ def fuzz(name: str, options: list[str]) -> None:
 def main() -> None:
     """Fuzz each parser, or those that were named."""
     seconds, *names = sys.argv[1:]
-    bad = [name for name in names or TARGETS if not run(name, int(seconds))]
-    sys.exit(f"Faults, with what led to them in .fuzz: {', '.join(bad)}" if bad else 0)
+    bad = []
+    for name in names or TARGETS:
+        print(f"{name}: for {seconds} s", flush=True)
+        if not run(name, int(seconds)):
+            bad.append(name)
+    if bad:
+        sys.exit(f"Faults, with what led to them in .fuzz: {', '.join(bad)}")
+    print("No faults.")
 
 
 if __name__ == "__main__":
