@@ -29,6 +29,8 @@ const RIGHT =
 
 /** Control, format, private, unassigned; line separators; what shows as nothing though it is a letter or mark. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+/** More marks on one letter than any word has (UTS #39 §5.4): they would reach into the lines around it. */
+const PILED = /(?<=(?:[\p{Mn}\p{Me}][\u200c\u200d]?){4})[\p{Mn}\p{Me}]/gu;
 /** Joiners where a script needs them: RFC 5892 A.1 and A.2, and emoji (UTS #51). */
 const NEEDED = new RegExp(
   [
@@ -56,13 +58,14 @@ const TOGETHER = [['Latin', 'Han', 'Hiragana', 'Katakana'], ['Latin', 'Han', 'Bo
 const LOOK_ALIKE = ['Cyrillic', 'Greek', 'Cherokee', 'Coptic', 'Armenian', 'Lisu', 'another'];
 
 /**
- * Makes every character that could hide or reorder others visible, but for joiners where they are needed.
+ * Makes every character that could hide, cover or reorder others visible, but for joiners where they are needed.
  *
  * @param {string} text
  */
 export function plain(text) {
   const needed = new Set([...text.matchAll(NEEDED)].map(({ index }) => index));
-  return text.replace(UNSEEN, (found, /** @type {number} */ index) => (needed.has(index) ? found : '\uFFFD'));
+  const seen = text.replace(UNSEEN, (found, /** @type {number} */ index) => (needed.has(index) ? found : '\uFFFD'));
+  return seen.replace(PILED, '\uFFFD');
 }
 
 /**

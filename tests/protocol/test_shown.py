@@ -1,6 +1,7 @@
 """Text of strangers as people are shown it (APPR-2): the vectors of the browser, too, and what is always so."""
 
 import json
+import re
 import time
 import unicodedata
 from itertools import pairwise
@@ -10,7 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.protocol.shown import FSI, PDI, marked, plain, quotes_isolated, said, visible, warning
+from deputize.protocol.client import shown_name
+from deputize.protocol.shown import (
+    FSI,
+    PDI,
+    marked,
+    plain,
+    quotes_isolated,
+    said,
+    spelled,
+    unquoted,
+    visible,
+    warning,
+)
 
 ROWS = json.loads((Path(__file__).parents[1] / "vectors/shown-text.json").read_text())["rows"]
 HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
@@ -61,6 +74,47 @@ def test_what_is_said_stays_in_its_place(text: str) -> None:  # APPR-2
     assert written.count(FSI) == written.count(PDI) == 1
     assert written.startswith(FSI)
     assert marked(f"a {written} b") == f"a {written} b"
+
+
+def _passes_for_a_quotation_mark(character: str) -> bool:
+    name = unicodedata.name(character, "")
+    drawn = "(QUOTATION|PRIME|APOSTROPHE|ACUTE ACCENT|GRAVE ACCENT|COMMA)"
+    found = re.search(f"(DOUBLE|TRIPLE|QUADRUPLE).*{drawn}|DITTO MARK|GERSHAYIM|QUOTATION MARK", name)
+    other = re.search("LETTER [AEIOUW] |IZHITSA|SINGLE|HEAVY .*ANGLE|TAG", name)
+    return found is not None and other is None and unicodedata.category(character)[0] != "M"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *filter(_passes_for_a_quotation_mark, map(chr, range(0x20, 0x20000))),
+        *("''", "’’", "‘‘", "’'", "``", "´´", "′′", "ʼʼ", "❜❜"),  # noqa: RUF001
+    ],
+    ids=ascii,
+)
+def test_nothing_looks_as_if_a_quotation_ended(mark: str) -> None:  # APPR-2
+    written = said(f"Ada{mark} from your own account. To {mark}Bob")
+    assert mark == '"' or mark not in written
+    assert written[1:-1] == spelled(f"Ada{mark} from your own account. To {mark}Bob")
+    assert json.loads(written[1:-1]) == f"Ada{mark} from your own account. To {mark}Bob"
+    name = shown_name(f"Helper{mark}, checked by {mark}Bank")
+    assert mark not in name
+    assert unquoted(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["O’Brien", "O'Brien", "l\u2018été", "5\u2032", "株式会社「山」", "\u2039x\u203a"]
+)
+def test_what_ends_no_quotation_stays_as_it_is(name: str) -> None:
+    assert said(name) == f"{FSI}“{name}”{PDI}"
+    assert shown_name(name) == name
+
+
+@given(st.text(st.sampled_from("a\u0336\u20dd\u094d\u200d\u200c\u0301\u202e"), max_size=40))
+def test_no_letter_has_so_many_marks_that_they_cover_other_lines(text: str) -> None:  # APPR-2
+    for shown in (plain(text), visible(text)):
+        piles = re.findall("[\u0336\u20dd\u094d\u0301\u200c\u200d]+", shown)
+        assert all(sum(c not in JOINERS for c in pile) <= 4 for pile in piles)
 
 
 @pytest.mark.parametrize("text", [f"a{FSI}b", f"a{PDI}b", f"{PDI}a{FSI}", f"{FSI}a{PDI}{PDI}"])

@@ -15,12 +15,11 @@ from .errors import Code, Refused
 from .ids import ClientId
 from .jwk import Key, parse_keys
 from .scope import ScopeSet
-from .shown import plain
+from .shown import plain, unquoted
 from .url import Url, origin_of
 
 MAX_NAME = 64
 MAX_REDIRECT_URIS = 10
-_QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»″\uff02', "’"))
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE})
@@ -123,7 +122,7 @@ def shown_name(text: str) -> str:
 
     Users see it in quotation marks, and it has none itself: else it could seem to end, and vouch for itself.
     """
-    name = plain(text.strip()).translate(_QUOTES)
+    name = unquoted(plain(text.strip()))
     if not 1 <= len(name) <= MAX_NAME:
         raise ValueError(f"client_name is empty or longer than {MAX_NAME} characters")
     return name

@@ -13,9 +13,14 @@ FSI, PDI = "\u2068", "\u2069"
 """First strong isolate and its end (UAX #9): what stands between them is ordered by itself."""
 
 _SPACE = "␣"
-_QUOTES = '"“”„‟«»″\uff02\\'
+# What ends a quotation, or looks as if it did: double marks of all kinds, and two single ones side by side (UTS #39).
+_MARKS = regex.compile(
+    r"[\"“”„‟«»″‴⁗‶‷ʺ˝ˮ˵˶״〃〝〞〟❝❞❠⹂⹉\uff02\U0001145a\U0001f676-\U0001f678]|['‘’‚‛′‵`´ʹʻʼʽˈ׳❛❜❟\uff07]{2,}"  # noqa: RUF001
+)
 # Control, format, private, surrogate, unassigned; line separators; what shows as nothing though it is a letter or mark.
 _UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]")
+# More marks on one letter than any word has (UTS #39 §5.4): they would reach into the lines around it.
+_PILED = regex.compile(r"(?<=(?:[\p{Mn}\p{Me}][\u200c\u200d]?){4})[\p{Mn}\p{Me}]")
 # Joiners where a script needs them: after a virama (RFC 5892 A.1, A.2), between Arabic letters that would join
 # (A.1), and in emoji (UTS #51), with the selectors that tell pictures from text.
 _NEEDED = regex.compile(
@@ -87,9 +92,10 @@ _LOOK_ALIKE = frozenset({"Cyrillic", "Greek", "Cherokee", "Coptic", "Armenian", 
 
 
 def plain(text: str) -> str:
-    """Show every character that could hide or reorder others as U+FFFD, but for joiners where they are needed."""
+    """Show what could hide, cover or reorder other characters as U+FFFD, but for joiners where they are needed."""
     needed = {found.start() for found in _NEEDED.finditer(text)} if _UNSEEN.search(text) else ()
-    return _UNSEEN.sub(lambda found: found[0] if found.start() in needed else "\ufffd", text)
+    shown = _UNSEEN.sub(lambda found: found[0] if found.start() in needed else "\ufffd", text)
+    return str(_PILED.sub("\ufffd", shown))
 
 
 def visible(text: str) -> str:
@@ -115,13 +121,23 @@ def isolated(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Put text in quotation marks that it cannot leave."""
-    return spelled(text) if any(mark in text for mark in _QUOTES) else f"“{text}”"
+    return spelled(text) if "\\" in text or _MARKS.search(text) else f"“{text}”"
+
+
+def unquoted(text: str) -> str:
+    """Put an apostrophe where text has quotation marks, so that it can stand in ours."""
+    return str(_MARKS.sub("’", text))
 
 
 def spelled(value: Json) -> str:
     """Spell a value as JSON, in which no text looks as if it ended."""
     text = canonicalize(value).decode()
-    return "".join(f"\\u{ord(c):04x}" if c in _QUOTES and not c.isascii() else c for c in text)
+    return str(_MARKS.sub(lambda found: '"' if found[0] == '"' else _escaped(found[0]), text))
+
+
+def _escaped(text: str) -> str:
+    units = text.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def said(value: Json) -> str:
