@@ -24,6 +24,7 @@ def test_what_init_writes_passes_check() -> None:
     assert ["get_balance", "agent", "never", "api", "account:read"] in rows
     assert ["transfer_money", "nobody", "each", "call", "any", "api", "payments:write"] in rows
     assert "Any other tool is refused." in result.stdout
+    assert '"nobody": no agent that it is open to may have all of its scopes, see [agents].' in result.stdout
     assert [
         "account:read",
         "yes",
@@ -37,6 +38,19 @@ def test_what_init_writes_passes_check() -> None:
         "on",
         "them",
     ] in rows
+
+
+def test_check_calls_no_tool_open_that_is_closed_to_every_agent_there_may_be() -> None:  # AGENT-3
+    run(app, ["init"])
+    open_tool = '[tools.get_balance]\nscopes = ["account:read"]\n'
+    text = Path("deputize.toml").read_text()
+    assert text.count(open_tool) == 1
+    text = text.replace(open_tool, f"{open_tool}opaque = false\n")
+    attested = '[agents.origin]\nallow = ["https://agent.example"]\n'
+    for more, who in (("", "nobody"), (attested, "agent")):
+        Path("deputize.toml").write_text(text + more)
+        rows = [line.split() for line in run(app, ["check"]).stdout.splitlines()]
+        assert ["get_balance", who, "never", "api", "account:read"] in rows
 
 
 def test_check_says_which_agents_may_have_what() -> None:  # AGENT-2

@@ -74,8 +74,11 @@ def _summarize(policy: Policy) -> None:
         ["tool", "who may call", "approval", "passkey", "in", "scopes"],
         ([tool.name, *_rules(tool, policy), str(tool.scopes)] for tool in policy.tools.values()),
     )
-    typer.echo("\nAn agent may, once a user has consented. Any other tool is refused.\n")
+    typer.echo("\nAn agent may, once a user has consented. Any other tool is refused.")
     agents = _agents(policy)
+    if any(not tool.public and not tool.direct and not _open(tool, policy) for tool in policy.tools.values()):
+        typer.echo('"nobody": no agent that it is open to may have all of its scopes, see [agents].')
+    typer.echo()
     show(["agent", "known by", "scopes at most"], ([*who, str(most)] for *who, most in agents))
     typer.echo()
     show(
@@ -107,10 +110,17 @@ def _agents(policy: Policy) -> list[tuple[str, str, ScopeSet]]:
     ]
 
 
+def _open(tool: Tool, policy: Policy) -> bool:
+    """Tell whether there may be an agent that has what a tool needs (AGENT-2), and is of its kind (AGENT-3)."""
+    ceiling = policy.ceiling
+    attested = [*([ceiling.origin] if ceiling.origins else []), *ceiling.registered.values()]
+    return any(tool.scopes <= most for most in (*([ceiling.opaque] if tool.opaque else []), *attested))
+
+
 def _rules(tool: Tool, policy: Policy) -> tuple[str, str, str, str]:
     if tool.public:
         return "anybody", "", "", "page"
-    callers = ["agent"] if any(tool.scopes <= most for *_, most in _agents(policy)) else []
+    callers = ["agent"] if _open(tool, policy) else []
     asked = {"never": "never", "always": "each call", "when": "some calls"}[tool.approval.name]
     if tool.direct:  # CALL-7
         callers.append("user")
