@@ -54,7 +54,15 @@ H = TypeVar("H", bound=Handler)
 
 
 class LostData(Exception):
-    """A folder has keys without the record that they signed, or a record without them (READY-4). Says what to do."""
+    """A folder has keys without the record that they signed, or a record without them (READY-4).
+
+    Its text says `what` is missing, and what to do.
+    """
+
+    def __init__(self, what: str, cure: str) -> None:
+        """Tell both."""
+        super().__init__(f"{what}: bring it back from a backup, or {cure}")
+        self.what = what
 
 
 class Deputize:
@@ -303,17 +311,17 @@ def _opened(folder: Path, log: Log, new_keys: bool, new_record: bool) -> tuple[S
         store = SqliteStore(database, new=new_record or not keys.exists(), note=log.note)
     except NoDatabase as missing:
         raise LostData(
-            f"{missing}, and {keys.name} beside it says that there was one: bring it back from a backup, "
-            "or begin a new record, with no users and no calls, by --new-record (new_record=True)."
+            f"{missing}, and {keys.name} beside it says that there was one",
+            "begin a new record, with no users and no calls, by --new-record (new_record=True).",
         ) from None
     try:
         return store, KeyRing.open(keys, new=new_keys or store.read(_is_empty))
     except NoKeys as missing:
         store.close()
         raise LostData(
-            f"{missing}, and {database.name} beside it is in use: bring it back from a backup, or make new keys by "
-            "--new-keys (new_keys=True). Then everybody signs in and consents again, and the checkpoints that the old "
-            "key signed are no longer ours."
+            f"{missing}, and {database.name} beside it is in use",
+            "make new keys by --new-keys (new_keys=True). Then everybody signs in and consents again, and the "
+            "checkpoints that the old key signed are no longer ours.",
         ) from None
     except BaseException:
         store.close()

@@ -5,13 +5,18 @@ import logging
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deputize.cli.data import Data
 from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.policy import PolicyPath, read_policy
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from deputize.web.operations import Log
 
 _VAR = Path("var")
 _MOST = 8192  # files, half of them connections: more than one process can answer
@@ -40,16 +45,10 @@ def serve(
     settings = read_policy(policy)
     # The other commands start without a web server.
     from deputize.app import LostData, build
-    from deputize.cli.serving import Limits, ToLog, server
     from deputize.web.addresses import is_loopback
     from deputize.web.operations import Log
 
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for an ACK
-    except OSError as error:
-        fail(f"cannot listen on {host} port {port}: {error.strerror}", UNUSABLE)
+    listener = _listen(host, port)
     if settings.single_user is not None and not is_loopback(listener.getsockname()[0]):  # MCP-4
         listener.close()
         fail(
@@ -63,14 +62,31 @@ def serve(
     except LostData as lost:
         listener.close()
         fail(str(lost), UNUSABLE)
+    _run(app, log, listener, f"{settings.site.issuer} answers on {host} port {listener.getsockname()[1]}.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listen, or end the command."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for an ACK
+    except OSError as error:
+        fail(f"cannot listen on {host} port {port}: {error.strerror}", UNUSABLE)
+    return listener
+
+
+def _run(app: "ASGIApp", log: "Log", listener: socket.socket, greeting: str) -> None:
+    """Serve an app whose authority writes to this log, with all that DOOR-6 promises, until interrupted."""
+    from deputize.cli.serving import Limits, ToLog, server
+
     logging.getLogger().addHandler(ToLog(log))
-    most = max(_FEWEST, _open_files() // 2)
-    running = server(app, Limits(most))
+    running = server(app, Limits(max(_FEWEST, _open_files() // 2)))
     # What is there at the start stays: the collector need not look at it again (DESIGN §9).
     gc.collect()
     gc.freeze()
     with suppress(OSError):  # nobody has to listen
-        typer.echo(f"{settings.site.issuer} answers on {host} port {listener.getsockname()[1]}.", err=True)
+        typer.echo(greeting, err=True)
     running.run(sockets=[listener])
 
 
@@ -101,9 +117,7 @@ def demo(
 ) -> None:
     """Play the story of one call in a real browser, narrated; exit code 0 only if all comes out as told."""
     if serve:
-        from deputize.demo import site
-
-        site.serve(port, data)
+        _serve_demo(port, data)
         return
     try:
         from deputize.demo import story
@@ -112,3 +126,22 @@ def demo(
             raise
         fail(f"the story needs {error.name}, which comes with: pip install 'deputize[testing]'", UNUSABLE)
     raise typer.Exit(story.run(shots, headed))
+
+
+def _serve_demo(port: int, data: Path) -> None:
+    """Serve Harbor for a person until it is interrupted."""
+    from deputize.app import LostData
+    from deputize.demo import site
+    from deputize.web.operations import Log
+
+    listener, log = _listen("localhost", port), Log()
+    try:
+        harbor = site.build(data, port, log=log)
+    except ValueError as error:
+        fail(str(error))
+    except LostData as lost:
+        fail(f"{lost.what}: bring it back from a backup, or name another folder by --data.", UNUSABLE)
+    greeting = f"""Harbor is open at {harbor.url}, and keeps everything under {data}.
+For a browser whose agents can use its page:
+    chromium --enable-features=WebMCP {harbor.url}"""
+    _run(harbor.app, log, listener, greeting)

@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
 
 
 def server(app: ASGIApp, limits: Limits) -> Server:
-    """Make a server for an app. Nothing that a proxy adds to a request is believed."""
+    """Make a server for an app. What proxies add to a request it leaves to the app, which knows whom to believe."""
     config = Config(
         app,
         http=type("Limited", (Connection,), {"limits": limits}),

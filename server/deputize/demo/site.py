@@ -4,7 +4,6 @@ Read it as an example: `harbor.toml` says what agents may do, `api.py` guards ev
 offers the tools, and here deputize is mounted.
 """
 
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +13,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import jinja2
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -94,25 +92,6 @@ def policy_file(data: Path, port: int) -> Path:
         text = (_HERE / "harbor.toml").read_text(encoding="utf-8")
         path.write_text(text.replace(f"localhost:{_PORT}", f"localhost:{port}"), encoding="utf-8")
     return path
-
-
-def serve(port: int, data: Path) -> None:
-    """Serve Harbor for a person until it is interrupted."""
-    try:
-        harbor = build(data, port)
-    except ValueError as error:
-        sys.exit(str(error))
-    print(f"Harbor is open at {harbor.url}, and keeps everything under {data}.")
-    print("For a browser whose agents can use its page:")
-    print(f"    chromium --enable-features=WebMCP {harbor.url}", flush=True)
-    uvicorn.run(
-        harbor.app,
-        host="localhost",
-        port=port,
-        access_log=False,
-        log_level="warning",
-        proxy_headers=False,  # whom to believe, the policy says
-    )
 
 
 class _Pages:
