@@ -37,8 +37,10 @@ def test_401_says_how_to_authenticate(code: Code) -> None:
     """ERR-2"""
     header = www_authenticate(Refusal(code, ""))
     if STATUS[code] == 401:
-        error = "" if code is Code.LOGIN_REQUIRED else f'error="{code.value}", '
+        unsent = code in (Code.LOGIN_REQUIRED, Code.MISSING_CALL_TOKEN)  # RFC 6750 §3.1
+        error = "" if unsent else f'error="{code.value}", '
         assert header == f'DPoP {error}algs="ES256"'
+        assert www_authenticate(Refusal(code, "", unsent=True)) == 'DPoP algs="ES256"'
     else:
         assert (header is not None) == (code is Code.INSUFFICIENT_SCOPE)
 

@@ -154,11 +154,15 @@ STATUS: Mapping[Code, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A no, with what happened and what to do in one sentence, and facts for machines (`facts`, JSON values)."""
+    """A no, with what happened and what to do in one sentence, and facts for machines (`facts`, JSON values).
+
+    `unsent` says that nothing came with the request that could show who asks, and so nothing that was wrong (ERR-2).
+    """
 
     code: Code
     detail: str
     facts: Mapping[str, object] = field(default_factory=dict)
+    unsent: bool = False
 
 
 class Refused(Exception):
@@ -172,7 +176,9 @@ class Refused(Exception):
     @classmethod
     def of(cls, refusal: Refusal) -> "Refused":
         """Wrap a refusal that a transaction returned as a value."""
-        return cls(refusal.code, refusal.detail, **refusal.facts)
+        error = cls(refusal.code, refusal.detail)
+        error.refusal = refusal
+        return error
 
 
 USED_PROOF = Refusal(

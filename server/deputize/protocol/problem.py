@@ -6,6 +6,9 @@ from .errors import STATUS, Code, Refusal
 
 MEDIA_TYPE = "application/problem+json"
 
+_UNSENT = frozenset({Code.LOGIN_REQUIRED, Code.MISSING_CALL_TOKEN})
+"""What is never refused but where nothing was sent, so that nothing was wrong with it (RFC 6750 §3.1)."""
+
 
 def problem(refusal: Refusal) -> dict[str, object]:
     """Return the body: RFC 9457, with `code` and the refusal's facts as extension members (ERR-1).
@@ -28,9 +31,9 @@ def www_authenticate(refusal: Refusal) -> str | None:
 
     For `insufficient_scope` the fact `scope` (names separated by spaces) says what the agent has to ask for.
     """
-    if refusal.code is Code.LOGIN_REQUIRED:  # nothing was sent, so nothing was wrong with it (RFC 6750 §3.1)
-        return 'DPoP algs="ES256"'
     if STATUS[refusal.code] == HTTPStatus.UNAUTHORIZED:
+        if refusal.unsent or refusal.code in _UNSENT:
+            return 'DPoP algs="ES256"'
         return f'DPoP error="{refusal.code}", algs="ES256"'
     if refusal.code is Code.INSUFFICIENT_SCOPE:
         return f'DPoP error="{refusal.code}", scope="{refusal.facts.get("scope", "")}", algs="ES256"'

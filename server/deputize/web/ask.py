@@ -206,8 +206,15 @@ class Ask:
         nonce: Callable[[object], bool] | None = None,
     ) -> Proof:
         """Verify a proof of possession for this very request (PROOF-1)."""
+        values = self.request.headers.getlist(header)
+        if not values and access_token is None:
+            raise Refused.of(
+                Refusal(
+                    Code.INVALID_DPOP_PROOF, "A proof of possession is needed, and none came.", unsent=True
+                )
+            )
         return dpop.verify(
-            self.request.headers.getlist(header),
+            values,
             self.request.method,
             self.url,
             self.now,
