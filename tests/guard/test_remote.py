@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, generate_private_key
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +20,8 @@ from starlette.routing import Mount, Route
 
 from deputize.crypto import dpop
 from deputize.guard import Guard, HttpRedeemer
+from deputize.guard.guard import refusal_response
+from deputize.guard.remote import _refused
 from deputize.protocol.call import State
 from deputize.protocol.errors import STATUS, Code, Refused
 from deputize.protocol.jwk import thumbprint
@@ -176,6 +180,54 @@ async def test_what_is_said_of_the_call_is_passed_on(
     remote.refuse(code, STATUS[code])
     refused = await refusal(redeemer, token)
     assert (refused.refusal.code, refused.refusal.detail) == (code, "So it is.")
+
+
+@pytest.mark.parametrize(
+    ("code", "facts"),
+    [
+        (Code.OUTCOME_UNKNOWN, {"call_id": "cal_1"}),
+        (Code.TOO_MANY_REQUESTS, {"retry_after": 42, "quota": "refused_calls"}),
+        (Code.CALL_STATE, {"state": "denied"}),
+        (Code.AGENT_BLOCKED, {"until": None}),
+    ],
+)
+async def test_also_what_can_be_done_about_it(
+    remote: Remote, redeemer: HttpRedeemer, token: CallToken, code: Code, facts: dict[str, Any]
+) -> None:
+    remote.refuse(code, STATUS[code], **facts)
+    told = (await refusal(redeemer, token)).refusal
+    assert (told.code, dict(told.facts)) == (code, facts)
+    answer = refusal_response(told)
+    assert json.loads(answer.body).items() >= facts.items()
+    assert answer.headers.get("retry-after") == (
+        str(facts["retry_after"]) if "retry_after" in facts else None
+    )
+
+
+HOSTILE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+NAMES = st.text() | st.sampled_from(["scope", "retry_after", "type", "detail", "code", "self", "refusal"])
+
+
+@given(
+    st.sampled_from([*PASSED_ON, Code.INSUFFICIENT_SCOPE, Code.TOO_MANY_REQUESTS]),
+    st.dictionaries(NAMES, HOSTILE | st.text(min_size=500), max_size=20),
+)
+def test_but_only_so_much_of_it_and_nothing_that_breaks_out_of_a_header(
+    code: Code, facts: dict[str, Any]
+) -> None:
+    told = _refused({**facts, "code": code.value, "detail": "So it is."}).refusal
+    assert (told.code, told.detail) == (code, "So it is.")
+    answer = refusal_response(told)
+    assert len(answer.body) < 8_000
+    assert json.loads(answer.body)["detail"] == "So it is."
+    for name, value in answer.headers.items():
+        assert value.isprintable(), name
+        assert value.count('"') % 2 == 0, name
+    assert answer.headers.get("retry-after", "0").isdigit()
 
 
 @pytest.mark.parametrize("code", KEPT)

@@ -23,6 +23,7 @@ from ..protocol.canonical import JsonError, args_s256
 from ..protocol.errors import STATUS, Code, Refusal, Refused
 from ..protocol.ids import CallId, ClientId, UserId
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
+from ..protocol.quota import retry_after
 from ..protocol.scope import ScopeSet
 from ..protocol.token import CALL_TYP, CallToken
 from ..protocol.tool import Executes, Schema, Tool, is_tool_name
@@ -235,11 +236,13 @@ def check_path(scope: Scope) -> None:
 
 
 def refusal_response(refusal: Refusal) -> Response:
-    """Answer with a problem (ERR-1, ERR-2)."""
+    """Answer with a problem (ERR-1, ERR-2, QUOTA-1)."""
     headers = {"Cache-Control": "no-store"}
     authenticate = www_authenticate(refusal)
     if authenticate is not None:
         headers["WWW-Authenticate"] = authenticate
+    if (seconds := retry_after(refusal)) is not None:
+        headers["Retry-After"] = seconds
     return Response(orjson.dumps(problem(refusal)), STATUS[refusal.code], headers, MEDIA_TYPE)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -14,12 +14,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from ..crypto import dpop, jwt
 from ..protocol.call import State
 from ..protocol.canonical import Json, parse
-from ..protocol.errors import Code, Refused
+from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
 
 _MAX_ANSWER = 64 * 1024  # bytes
 _MAX_KEYS = 32
+_MAX_FACTS = 8
+_MAX_FACT = 512  # characters, its name included
+_MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code"})  # RFC 9457 §3.1, ERR-1
 _KEYS_FRESH = 300  # seconds for which keys are used without asking again
 _KEYS_PAUSE = 5  # seconds between two fetches, whoever asks for whatever key
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -143,8 +146,19 @@ def _refused(problem: Mapping[str, Json]) -> Refused:
     """Return what a problem says of the call; one with our own request is `authority_unavailable`."""
     code, detail = problem.get("code"), problem.get("detail")
     if isinstance(code, str) and code in _OF_THE_CALL and isinstance(detail, str):
-        return Refused(Code(code), detail)
+        return Refused.of(Refusal(Code(code), detail, dict(list(_facts(problem))[:_MAX_FACTS])))
     return _unavailable(f"refused this guard ({str(code)[:64]})")
+
+
+def _facts(problem: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+    """Give what a problem says besides (ERR-1): `call_id`, `retry_after`, …; single things, short and in plain letters,
+    since they may come to stand in a header.
+    """
+    for name, value in problem.items():
+        text = f"{name}{value}"
+        plain = text.isascii() and text.isprintable() and not set(text) & set('"\\')
+        if name not in _MEMBERS and isinstance(value, str | int | None) and plain and len(text) <= _MAX_FACT:
+            yield name, value
 
 
 def _unavailable(what: str) -> Refused:

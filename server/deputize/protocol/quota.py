@@ -85,4 +85,4 @@ def too_many(quota: Quota, wait: int) -> Refusal:
 def retry_after(refusal: Refusal) -> str | None:
     """Return the value of `Retry-After` (RFC 9110 §10.2.3), or None where there is none."""
     seconds = refusal.facts.get("retry_after")
-    return str(seconds) if isinstance(seconds, int) else None
+    return str(seconds) if type(seconds) is int and seconds >= 0 else None  # True is none
