@@ -42,7 +42,7 @@ from deputize.protocol.receipt import Receipt
 from deputize.protocol.redirect import matches, redirect_uri
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.sentence import sentences
-from deputize.protocol.shown import plain
+from deputize.protocol.shown import FSI, PDI, plain
 from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Schema, Tool
 from deputize.protocol.url import Url
@@ -164,7 +164,9 @@ SCHEMA = Schema(
 
 def _description(data: bytes) -> None:
     text = TOOLS["pay"].description(_object(data))
-    assert plain(text) == text
+    assert text.count(FSI) == text.count(PDI)
+    for piece in text.replace(PDI, FSI).split(FSI):
+        assert plain(piece) == piece
 
 
 def _receipt(data: bytes) -> None:
