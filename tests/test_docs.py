@@ -2,9 +2,13 @@
 
 import asyncio
 import inspect
+import json
 import re
+import runpy
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -152,6 +156,32 @@ def test_keeping_somebody_out_goes_as_it_says(folder: SqliteStore) -> None:
             line = line.replace(name, real)
         result = CliRunner().invoke(app, line.split()[1:])
         assert result.exit_code == 0, f"{line}: {result.output}"
+
+
+def test_an_api_elsewhere_is_guarded_and_checked_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = OPERATING.split("\n## An API in another process\n")[1].split("\n## ")[0]
+    blocks = dict(re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
+    assert CliRunner().invoke(app, ["agent", "keygen", "guard.jwk"]).exit_code == 0
+    key = json.loads(Path("guard.jwk").read_text())
+    policy = re.sub(
+        r'^(x|y) = "…"', lambda found: f'{found[1]} = "{key[found[1]]}"', blocks["toml"], flags=re.MULTILINE
+    )
+    Path("deputize.toml").write_text(
+        '[site]\nname = "Harbor"\norigin = "https://harbor.example"\nissuer = "https://id.harbor.example"\n'
+        f'{policy}[scopes."payments:write"]\ntitle = "Send money"\n'
+        '[tools.transfer_money]\nscopes = ["payments:write"]\napproval = "always"\ndescribe = "Send money"\n'
+    )
+    Path("api.py").write_text(blocks["python"])
+    command = [sys.executable, "-m", "deputize", "check", "deputize.toml", "--app", "api:app"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert re.search(r"^transfer_money +decorator +POST /api/transfers$", told.stdout, re.MULTILINE)
+    with TestClient(runpy.run_path("api.py")["app"]) as client:
+        answer = client.post("/api/transfers", json={"amount": 1})
+    assert (answer.status_code, answer.json()["code"]) == (401, "missing_call_token")
 
 
 def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
