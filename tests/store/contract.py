@@ -522,6 +522,9 @@ class StoreContract:
             (5, NOW, 6),
             (4, NOW + 59, 6),  # the previous one, for an answer that was lost
             (4, NOW + 60, None),
+            (4, NOW - 59, 6),  # by a clock that has gone back (CLOCK-1)
+            (4, NOW - 60, None),
+            (4, NOW - 3600, None),
             (3, NOW + 1, None),
             (6, NOW + 1, None),
         ],
@@ -541,6 +544,13 @@ class StoreContract:
         do(store, lambda tx: tx.add_grant(one))
         results = [do(store, lambda tx: tx.rotate_refresh(one.grant_id, 0, NOW, 60)) for _ in range(3)]
         assert results == [1, 2, None]
+
+    @pytest.mark.parametrize("at", [NOW - 3600, NOW - 1, NOW, NOW + 1])
+    def test_bearer_5_without_grace_it_never_is_whatever_the_clock_says(self, store: Store, at: int) -> None:
+        one = v.grant(state=GrantState.ACTIVE, refresh_generation=5, refreshed_at=NOW)
+        do(store, lambda tx: tx.add_grant(one))
+        assert do(store, lambda tx: tx.rotate_refresh(one.grant_id, 4, at, 0)) is None
+        assert do(store, lambda tx: tx.rotate_refresh(one.grant_id, 5, at, 0)) == 6
 
     def test_bearer_7_a_grant_without_a_key_is_bound_once(self, store: Store) -> None:
         one = v.grant(state=GrantState.ACTIVE, jkt=NO_KEY)

@@ -70,6 +70,13 @@ async def test_a_second_use_revokes_what_the_first_one_got(local: Bank, ada: Pag
     assert error(await helper.refresh()) == "invalid_grant"
 
 
+async def test_a_clock_that_went_back_keeps_no_device_waiting(local: Bank, helper: Client) -> None:
+    code = (await begin(helper))["device_code"]
+    assert error(await poll(helper, code)) == "authorization_pending"
+    local.clock.forward(-3600)
+    assert error(await poll(helper, code)) == "authorization_pending"
+
+
 async def test_whoever_asks_too_often_is_slowed_down(local: Bank, helper: Client) -> None:
     code = (await begin(helper))["device_code"]
     for waited, told in [

@@ -49,8 +49,8 @@ class SignIn:
     auth_time: int
 
     def recent(self, now: int) -> bool:
-        """Tell whether the sign-in is fresh enough to enroll a first credential (CRED-2)."""
-        return now - self.auth_time < RECENT_SIGN_IN
+        """Tell whether the sign-in is fresh enough to enroll a first credential (CRED-2); none far in the future is."""
+        return abs(now - self.auth_time) < RECENT_SIGN_IN
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,8 @@ class Tx(Reader, Protocol):
 
     def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
         """Move an active grant's refresh generation on from `generation`, or from the one after it when that was made
-        less than `grace` seconds ago, and return the new one; None if it is elsewhere (TOKEN-4)."""
+        less than `grace` seconds ago, or from now, by a clock that went back (CLOCK-1), and return the new one; None if
+        it is elsewhere (TOKEN-4)."""
 
     def add_challenge(self, challenge: Challenge) -> None:
         """Store a challenge."""

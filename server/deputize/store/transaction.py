@@ -81,7 +81,7 @@ _BIND_GRANT = f"""
 _ROTATE_REFRESH = """
     UPDATE grants SET refresh_generation = refresh_generation + 1, refreshed_at = :now
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
-        OR (refresh_generation = :generation + 1 AND refreshed_at > :now - :grace))
+        OR (refresh_generation = :generation + 1 AND abs(refreshed_at - :now) < :grace))
     RETURNING refresh_generation"""
 _PUT_AGENT = (
     AGENTS.insert()
