@@ -180,7 +180,7 @@ class Deputize:
         are in order (GUARD-8).
         """
         return [
-            Threshold(self.start),
+            Threshold(lambda: self._started, self.start),
             *routes.well_known_routes(self.policy.site.issuer, self._current, self.log, self._front.door()),
         ]
 

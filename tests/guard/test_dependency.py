@@ -10,12 +10,15 @@ import pytest
 from fastapi import BackgroundTasks, Body, Depends, FastAPI, Form, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from deputize.guard import Guard, GuardedCall
+from deputize.guard.start import Threshold, start
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json
 from deputize.protocol.errors import Code
@@ -349,6 +352,48 @@ def test_an_app_that_was_never_started(bank: Bank) -> None:
     assert state("/pay/200?n=x") is State.FAILED
     again = TestClient(bank.app)
     assert bank.send(again, {}, path="/pay/200")[1] is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("mounted", [False, True])
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [
+        ("/pay/200", State.SUCCEEDED),
+        ("/pay/409", State.FAILED),
+        ("/pay/502", State.UNKNOWN),
+        ("/pay/200?n=x", State.FAILED),
+        ("/pay/500", State.UNKNOWN),
+    ],
+)
+def test_of_one_behind_a_threshold_all_is_known_from_the_first_on(
+    bank: Bank, path: str, outcome: State, mounted: bool
+) -> None:
+    """GUARD-5, GUARD-8: whoever mounts an authority has its well-known routes before all others."""
+    looked: list[object] = []
+    bank.app.router.lifespan_context = FastAPI().router.lifespan_context
+    guarded = bank.guard("pay", lambda request: {})
+
+    def look(app: object) -> None:
+        start(app, bank.guard)
+        looked.append(app)
+
+    @bank.app.post("/pay/{status}")
+    async def pay(status: int, call: Annotated[GuardedCall, Depends(guarded)], n: int = 0) -> dict[str, Any]:
+        if status == 500:
+            raise RuntimeError
+        if status != 200:
+            raise HTTPException(status)
+        return {"n": n}
+
+    threshold = Threshold(lambda: bool(looked), look)
+    app: Any = Starlette(routes=[threshold, Mount("/", bank.app)]) if mounted else bank.app
+    if not mounted:
+        bank.app.router.routes.insert(0, threshold)
+    client = TestClient(app, raise_server_exceptions=False)
+    for _ in range(2):
+        status, state, _answer = bank.send(client, {}, path=path)
+        assert (status, state) == (422 if "?" in path else int(path[-3:]), outcome)
+    assert len(looked) == 1
 
 
 def test_a_call_that_could_not_be_told_of_is_logged(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:

@@ -177,14 +177,13 @@ class TestStart:
     ) -> None:
         """POLICY-1: nothing of it runs, since nobody redeems its calls; but the owner hears why."""
         stream = io.BytesIO()
-        log = Log(stream)
-        authority = opened(log=log)
+        authority = opened(log=Log(stream))
         async with visiting(site(authority, guarded(authority))) as http:
             assert (await http.get("/deputize/tools")).status_code == 200
             more = '[tools.pay_bill]\nscopes = ["payments:write"]\n'
             (tmp_path / "deputize.toml").write_text(POLICY + more)
             assert "pay_bill" in (await http.get("/deputize/tools")).json()["tools"]
-        assert log.flush()
+        assert authority.log.flush()
         (line,) = [
             each for each in map(orjson.loads, stream.getvalue().splitlines()) if each["event"] == "unguarded"
         ]

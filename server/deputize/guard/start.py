@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import URLPath
 from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from .guard import Guard
 from .middleware import GuardMiddleware
@@ -35,16 +35,26 @@ class Standing:
 
 
 class Threshold(BaseRoute):
-    """A route that is nowhere: whoever looks for one passes by here first, and finds the app in order, or not."""
+    """A route that is everywhere until the app was found in order, and nowhere from then on.
 
-    def __init__(self, look: Callable[[object], None]) -> None:
-        """Look with this, which raises Unguarded, at whatever routes."""
+    Where no start did it, the first request passes by here before all others, and goes through what routes once more,
+    whose answers are watched by then: of this request, too, is told what became of it (GUARD-5).
+    """
+
+    def __init__(self, started: Callable[[], bool], look: Callable[[object], None]) -> None:
+        """Look with this, which raises Unguarded, at whatever routes; from then on it has `started`."""
+        self._started = started
         self._look = look
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Look over the app; never match."""
-        self._look(scope.get("router"))
-        return Match.NONE, {}
+        """Match whatever comes first."""
+        return (Match.NONE if self._started() else Match.FULL), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look over the app, then let it answer."""
+        router = scope["router"]
+        self._look(router)
+        await router(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: object) -> URLPath:
         """Find nothing."""

@@ -99,11 +99,10 @@ def well_known_routes(issuer: str, current: Current, log: Log, door: Middleware)
     }
     to_account = RedirectResponse(f"{issuer}/account", 303)
     here = [shared(path, endpoint(answer), "GET", door) for path, answer in answers.items()]
-    if suffix:
-        entrance = Route(
-            suffix, lambda _: to_account, methods=["GET"], middleware=[door], include_in_schema=False
+    if suffix:  # it is ours, and nobody looks for a guard in front of it
+        here.append(
+            Route(suffix, lambda _: to_account, methods=["GET"], middleware=[door], include_in_schema=False)
         )
-        here.append(entrance)
     return [*here, *(_Slashed(path, door) for path in answers)]
 
 
