@@ -90,6 +90,21 @@ def test_without_a_passkey_no_app_may_add_one(customer: Customer) -> None:
     assert customer.bank.record("enrollment.opened") == []
 
 
+def test_a_no_is_seen_where_the_button_is_and_the_keyboard_keeps_its_place(customer: Customer) -> None:
+    """On a phone, where the page is longer than the screen."""
+    tab = account(customer)
+    tab.set_viewport_size({"width": 320, "height": 480})
+    customer.device.verifies_user(False)
+    button = tab.get_by_role("button", name="Let an app bring a passkey")
+    button.focus()
+    tab.evaluate("scrollTo(0, 0)")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("status")).to_contain_text("closed or ran out")
+    tab.evaluate("scrollTo(0, 0)")
+    expect(tab.get_by_role("status")).to_be_in_viewport(ratio=1)
+    expect(button).to_be_focused()
+
+
 def test_a_second_passkey_without_the_first_stays_unusable(customer: Customer, passkeys: Passkeys) -> None:
     """CRED-3: whoever sits at an open session cannot add a passkey of his own."""
     key = passkeys.add("usb")
@@ -214,7 +229,7 @@ def test_who_lost_every_passkey_gets_back_in_by_a_link_of_the_owners(
     Passkeys(thief).add()
     thief.goto(link)
     thief.get_by_role("button", name="Enroll a new passkey").click()
-    expect(thief.get_by_role("status")).to_contain_text("a link for recovery is good once")
+    expect(thief.get_by_role("status")).to_contain_text("It works once, for fifteen minutes.")
 
 
 def test_a_number_for_this_machine_leads_to_its_name(bank: Bank, tab: Page) -> None:

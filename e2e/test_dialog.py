@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.bank import DESCRIPTION, TRANSFER, Bank, Customer, sign_up
+from e2e.bank import DESCRIPTION, TRANSFER, Bank, Customer, add_security_key, sign_up
 from playwright.sync_api import Page
 
 from deputize.testing.agent import PlaywrightAgent
@@ -14,6 +14,11 @@ from deputize.testing.passkeys import Passkeys
 
 PHONE = {"viewport": {"width": 390, "height": 700}, "has_touch": True, "is_mobile": True}
 DARK = {"color_scheme": "dark"}
+SEEN = """function (selector) {
+  const place = this.querySelector(selector), { left, right, top, bottom } = place.getBoundingClientRect();
+  const over = this.getRootNode().elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  return top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth && place.contains(over);
+}"""
 VIOLATIONS = """
   window.violations = [];
   addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));
@@ -102,6 +107,33 @@ def test_a_complaint_is_announced_and_the_dialog_can_be_used_again(deputized: Cu
     assert not call.result().refused
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (320, 600)])
+def test_a_complaint_is_seen_without_scrolling(deputized: Customer, size: tuple[int, int]) -> None:
+    tab, human = deputized.tab, deputized.human
+    tab.set_viewport_size({"width": size[0], "height": size[1]})
+    deputized.agent.start("transfer_money", {**TRANSFER, "name": "W" * 70})
+    deputized.device.verifies_user(False)
+    human.dialog()
+    with pytest.raises(AssertionError, match="Please try again"):
+        human.approve()
+    assert seen(tab, human.dialog(), "[role=alert]")
+    human.decline()
+
+
+def test_the_legend_is_there_where_something_is_marked(customer: Customer, passkeys: Passkeys) -> None:
+    add_security_key(customer.bank, customer.tab, passkeys, customer.device)
+    customer.tab.goto(customer.bank.url)
+    customer.tab.wait_for_load_state()
+    customer.agent.start("close_account")
+    customer.human.approve()
+    assert "marked" not in customer.human.dialog().text
+    customer.human.decline()
+    customer.agent.start("transfer_money", TRANSFER)
+    customer.human.approve()
+    assert "The agent filled in what is marked. The rest is the site’s." in customer.human.dialog().lines
+    customer.human.decline()
+
+
 def test_the_page_behind_cannot_be_used_and_a_click_on_it_is_no_answer(deputized: Customer) -> None:
     tab = deputized.tab
     place = tab.get_by_role("link", name="Passkeys and agents").bounding_box()
@@ -149,6 +181,22 @@ def background(tab: Page, dialog: Dialog) -> int:
     )["result"]["value"]
     red, green, blue = (int(part) for part in told.removeprefix("rgb(").removesuffix(")").split(","))
     return (red + green + blue) // 3
+
+
+def seen(tab: Page, dialog: Dialog, selector: str) -> bool:
+    """Tell whether all of an element of the dialog can be seen, and nothing lies over its middle."""
+    session = tab.context.new_cdp_session(tab)
+    found = session.send("DOM.resolveNode", {"backendNodeId": dialog.node})["object"]["objectId"]
+    told: bool = session.send(
+        "Runtime.callFunctionOn",
+        {
+            "objectId": found,
+            "returnByValue": True,
+            "functionDeclaration": SEEN,
+            "arguments": [{"value": selector}],
+        },
+    )["result"]["value"]
+    return told
 
 
 @pytest.mark.parametrize("name", ["desk", "desk-dark", "phone", "phone-dark"])

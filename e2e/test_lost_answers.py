@@ -59,7 +59,10 @@ def test_the_answer_to_an_approval(deputized: Customer, pictures: Path, when: Wh
         assert not call.result().refused
         assert deputized.bank.sent() == [(250_00, "Ada Lovelace")]
         return
-    assert re.fullmatch(r"Your approval arrived\. It may still be done until [0-9:]+\s[AP]M\.", now.complaint)
+    assert re.fullmatch(
+        r"Your approval arrived\. What you approved may still be done until [0-9]{2}:[0-9]{2}\.",
+        now.complaint,
+    )
     human.press(button(now, "Cancel it"))
     result = call.result()
     assert result.code == "declined"
@@ -92,10 +95,13 @@ def test_when_nobody_can_be_asked(deputized: Customer, pictures: Path, when: Whe
     lose(tab, re.compile(r"/calls/[^/]+$"), "before")  # type: ignore[arg-type]
     human.press(human.dialog().approve)
     now = complaint(human, tab)
-    assert "not known whether your approval arrived. If it did, it may still be done until" in now.complaint
+    assert (
+        "not known whether your approval arrived. If it did, what you approved may still be done until"
+        in now.complaint
+    )
     tab.screenshot(path=pictures / f"lost-unknown-{when}.png")
     human.press(button(now, "Look again"))
-    wanted = "has not arrived" if when == "before" else "arrived. It may still be done"
+    wanted = "has not arrived" if when == "before" else "arrived. What you approved may still be done"
     until(tab, lambda: wanted in complaint(human, tab).complaint or None, wanted)
     now = complaint(human, tab)
     human.press(now.decline if when == "before" else button(now, "Cancel it"))
@@ -162,7 +168,7 @@ def test_the_answer_of_the_sites_own_api(customer: Customer, when: When) -> None
     tab.get_by_label("Amount").fill("250")
     tab.get_by_role("button", name="Continue to approval").click()
     asked = customer.human.approve()
-    assert "This page asks. No assistant has named itself." in asked.lines
+    assert "Asked for by this page. No agent says that it is behind it." in asked.lines
     status = tab.locator("#status")
     until(tab, lambda: "not known whether this was done" in (status.text_content() or "") or None, "words")
     assert customer.bank.sent() == ([(250_00, "Ada Lovelace")] if when == "after" else [])

@@ -36,7 +36,12 @@ function show(view, mode) {
   const { host, root } = shadow('data-deputize', mode);
   const size = view.description.length > LONG ? 'description long' : 'description';
   const description = element('p', { class: size, id: 'description', dir: 'auto' });
-  write(description, view.description);
+  const legend = element('p', { class: 'legend', id: 'legend' });
+  /** @param {string} text */
+  const describe = (text) => {
+    write(legend, write(description, text) ? view.legend : ''); // of marks, where there are any
+  };
+  describe(view.description);
   const status = element('p', { class: 'note', role: 'status' });
   const alert = element('p', { class: 'note', role: 'alert' });
   const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
@@ -49,10 +54,8 @@ function show(view, mode) {
         headerOf(view),
         element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title),
         element('p', { class: 'asker', id: 'asker' }, view.asker),
-        ...bodyOf(view, description),
-        status,
-        alert,
-        element('footer', {}, [decline, approve]),
+        ...bodyOf(view, description, legend),
+        element('footer', {}, [status, alert, element('div', { class: 'buttons' }, [decline, approve])]),
       ]),
     ],
   );
@@ -89,12 +92,14 @@ function show(view, mode) {
    * @param {'ready' | 'busy'} state
    * @param {string} progress
    * @param {string} complaint
+   * @param {string} tone
    */
-  const become = (state, progress, complaint) => {
+  const become = (state, progress, complaint, tone = 'note') => {
     setAttribute(dialog, 'data-state', state);
     setAttribute(approve, 'aria-disabled', String(state === 'busy'));
     setAttribute(decline, 'aria-disabled', 'false');
     setText(status, progress);
+    setAttribute(alert, 'class', tone);
     setText(alert, complaint);
   };
 
@@ -129,9 +134,9 @@ function show(view, mode) {
     },
     offer: (text, yes, no) => {
       label(yes, no);
-      become('ready', '', text);
+      become('ready', '', text, 'note offer'); // a choice, not a fault
     },
-    describe: (text) => write(description, text),
+    describe,
     close: () => {
       over = true;
       natives.disconnect(observer);
@@ -146,14 +151,18 @@ function show(view, mode) {
  *
  * @param {HTMLElement} place
  * @param {string} text
+ * @returns {boolean} whether anything is set apart in it
  */
 function write(place, text) {
   setText(place, '');
+  let marked = false;
   const parts = partsOf(text);
   for (let i = 0; i < parts.length; i++) {
     const part = /** @type {{text: string, said: boolean}} */ (parts[i]);
     appendChild(place, element(part.said ? 'bdi' : 'span', part.said ? { class: 'said' } : {}, part.text));
+    marked ||= part.said;
   }
+  return marked;
 }
 
 /** @param {View} view */
@@ -169,14 +178,15 @@ const headerOf = ({ site, host, user }) =>
 /**
  * @param {View} view
  * @param {HTMLElement} description
+ * @param {HTMLElement} legend
  * @returns {HTMLElement[]}
  */
-function bodyOf(view, description) {
+function bodyOf(view, description, legend) {
   switch (view.kind) {
     case 'consent':
       return [termsOf(view)];
     case 'approval':
-      return [actionOf(view, description)];
+      return [actionOf(view, description, legend)];
     case 'enrollment':
       return [];
   }
@@ -195,11 +205,12 @@ const termsOf = ({ scopes, until }) =>
 /**
  * @param {View} view
  * @param {HTMLElement} description
+ * @param {HTMLElement} legend
  */
-const actionOf = ({ values, legend }, description) =>
+const actionOf = ({ values }, description, legend) =>
   element('div', {}, [
     description,
-    element('p', { class: 'legend', id: 'legend' }, legend),
+    legend,
     element('details', {}, [
       element('summary', {}, 'Exactly these values'),
       list('dl', {}, values.length, (i) =>

@@ -44,8 +44,8 @@ export function standingOf(answer, local) {
 /** @type {(latest: number) => Unheard['words']} what is said of the approval of a call */
 export const ofApproval = (latest) => ({
   open: 'Your approval has not arrived. Please try again.',
-  arrived: (until) => `Your approval arrived. It may still be done until ${moment(until, natives.now())}.`,
-  unknown: `The site gives no answer, so it is not known whether your approval arrived. If it did, it may still be done until ${moment(latest, natives.now())}.`,
+  arrived: (until) => `Your approval arrived. What you approved may still be done until ${moment(until, natives.now())}.`,
+  unknown: `The site gives no answer, so it is not known whether your approval arrived. If it did, what you approved may still be done until ${moment(latest, natives.now())}.`,
   goOn: 'Go on',
   end: 'Cancel it',
   code: 'approval_unknown',
@@ -55,7 +55,7 @@ export const ofApproval = (latest) => ({
 export const OF_CONSENT = {
   open: 'Your permission has not arrived. Please try again.',
   arrived: (until) =>
-    `Your permission arrived, and holds until ${moment(until, natives.now())}. This page has not got it: when the agent goes on, you are asked once more.`,
+    `Your permission arrived, and holds until ${moment(until, natives.now())}. This page has not heard of it: when the agent goes on, you are asked once more.`,
   unknown: 'The site gives no answer, so it is not known whether your permission arrived. Your account page shows it, and takes it back.',
   goOn: 'Keep it',
   end: 'Take it back',

@@ -48,8 +48,8 @@ export function approvalView({ site, user, description, args, caller }) {
     host: location.host,
     user,
     title: caller ? 'May the agent do this for you?' : 'Do you want to do this?',
-    asker: caller ? `Asked for by ${asker(caller)}.` : 'This page asks. No assistant has named itself.',
-    legend: caller ? 'What is marked comes from the agent.' : 'What is marked comes from whoever asked.',
+    asker: caller ? `Asked for by ${asker(caller)}.` : 'Asked for by this page. No agent says that it is behind it.',
+    legend: `${caller ? 'The agent' : 'Whoever asked'} filled in what is ${isolated('marked')}. The rest is the site’s.`,
     description,
     scopes: [],
     until: '',
@@ -127,6 +127,6 @@ export function duration(seconds) {
  */
 export function moment(time, now) {
   const sameDay = new Date(time).toDateString() === new Date(now).toDateString();
-  return new Intl.DateTimeFormat('en', { timeStyle: 'short', ...(sameDay ? {} : { dateStyle: 'long' }) }).format(time);
+  return new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', ...(sameDay ? {} : { dateStyle: 'medium' }) }).format(time);
 }
 

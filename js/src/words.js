@@ -28,7 +28,7 @@ const TABLE = {
   invalid_token: {
     again: false,
     model: 'The delegation that came with this call is not good, so this page has run nothing. The agent’s runtime has to renew it; a model cannot mend it.',
-    human: 'What the agent brought to show that it may act for you is not good. Let it try again.',
+    human: 'The agent could not show that it may act for you. Let it try again.',
   },
   invalid_dpop_proof: {
     again: false,
@@ -100,7 +100,7 @@ const TABLE = {
   invalid_arguments: {
     again: false,
     model: 'The arguments do not fit what this tool takes. Correct them and call the tool again.',
-    human: 'Something in what is to be done does not fit what the site takes. Check what was filled in.',
+    human: 'The site cannot take this as it was filled in. Check it, then try again.',
   },
   headers_too_large: {
     again: false,
@@ -231,12 +231,12 @@ const TABLE = {
   enrollment_not_allowed: {
     again: false,
     model: 'No passkey can be added now. The user has to allow it on their account page.',
-    human: 'No passkey can be added this way now. An app may add one only while you allow it on your account page; a link for recovery is good once, for fifteen minutes.',
+    human: 'No passkey can be added now. Sign out and in again, then try once more. An app can add one only while you allow that on your account page.',
   },
   credential_already_enrolled: {
     again: false,
     model: 'The user has this passkey already.',
-    human: 'You have a passkey on this device already.',
+    human: 'This device or security key already holds a passkey for your account here.',
   },
   no_pending_enrollment: {
     again: false,
@@ -292,6 +292,10 @@ const OTHER = {
   model: 'The site refused this call, so this page has run nothing. Tell the user.',
   human: 'The site did not accept this.',
 };
+
+/** What is said of a link for recovery (CRED-5) that adds no passkey, which shares its code with other reasons. */
+export const RECOVERY_OVER =
+  'This link does not work any more, or a part of it is missing. It works once, for fifteen minutes. If you have added a new passkey with it already, sign in with that. If not, ask this site for a new link.';
 
 /** The codes that have words of their own. */
 export const CODES = Object.keys(TABLE);

@@ -479,7 +479,7 @@ describe('CALL-7: the user directly', () => {
     assert.deepEqual([runs[0]?.client.agent, runs[0]?.client.scopes], [null, []]);
     const sent = server.requests.find(({ path }) => path === '/calls');
     assert.deepEqual([!!sent?.headers['deputize-page'], sent?.headers.dpop, sent?.headers.authorization], [true, undefined, undefined]);
-    assert.equal(opened.human.dialogs[0]?.view.asker, 'This page asks. No assistant has named itself.');
+    assert.equal(opened.human.dialogs[0]?.view.asker, 'Asked for by this page. No agent says that it is behind it.');
   });
 
   test('waits as long as the human takes, and two clicks are one call', async () => {

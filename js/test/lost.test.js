@@ -69,7 +69,7 @@ describe('SHIM-11: the answer to an approval is lost', () => {
       server.lose = loss;
       lose(/approval$/, 'after');
       await human.answer(0, 'approve');
-      await says(/^Your approval arrived\. It may still be done until .+\. \[Go on \| Cancel it\]$/);
+      await says(/^Your approval arrived\. What you approved may still be done until .+\. \[Go on \| Cancel it\]$/);
       assert.equal(call()?.state, 'approved');
       await human.answer(0, 'decline');
       assert.equal((await result).structuredContent.code, 'declined');
@@ -102,7 +102,7 @@ describe('SHIM-11: the answer to an approval is lost', () => {
       const { human, result, says, call } = await asked();
       server.loses = (path) => (/approval$/.test(path) ? when : /cal_[^/]+$/.test(path) ? 'before' : '');
       await human.answer(0, 'approve');
-      await says(/not known whether your approval arrived\. If it did, it may still be done until .+\[Look again \| Cancel it\]$/);
+      await says(/not known whether your approval arrived\. If it did, what you approved may still be done until .+\[Look again \| Cancel it\]$/);
       server.loses = () => '';
       await human.answer(0, 'approve');
       await says(when === 'after' ? /Your approval arrived/ : /has not arrived/);
@@ -122,7 +122,7 @@ describe('SHIM-11: the answer to an approval is lost', () => {
       const told = await result;
       assert.equal(told.structuredContent.code, 'approval_unknown');
       assert.equal(told.structuredContent.retryable, false);
-      assert.match(human.told.join(), /not known whether your approval arrived\. If it did, it may still be done until/);
+      assert.match(human.told.join(), /not known whether your approval arrived\. If it did, what you approved may still be done until/);
       assert.doesNotMatch([...human.told, ...(dialog?.texts ?? [])].join(), /[Nn]othing (was|has)|not done/);
       assert.equal(runs, 0);
       server.loses = () => '';

@@ -24,13 +24,13 @@ test('GRANT-1: consent shows the site, who is signed in, who asks, every scope a
   assert.equal(view.user, 'Ada');
   assert.equal(view.host, 'bank.example');
   assert.deepEqual(view.scopes, ['See your accounts', 'payments:write']);
-  assert.match(view.until, /^For 1 hour, until 1:00\sPM\./);
+  assert.match(view.until, /^For 1 hour, until 13:00\./);
   assert.match(view.asker, /any agent.+any script of this site.+this browser profile/);
   assert.deepEqual([view.approve, view.decline], ['Allow with passkey', 'Not now']);
 });
 
 test('a consent that lasts beyond today names the day', () => {
-  assert.match(consentView(bare({ ...shown, expires_in: 86400 * 30 }), noon).until, /^For 30 days, until January 31, 2026/);
+  assert.match(consentView(bare({ ...shown, expires_in: 86400 * 30 }), noon).until, /^For 30 days, until 31 Jan 2026/);
 });
 
 test('SHIM-8: approval shows the description as it came, and exactly the values', () => {
@@ -45,7 +45,7 @@ test('SHIM-8: approval shows the description as it came, and exactly the values'
     { name: 'empty', value: '(empty)' },
   ]);
   assert.match(view.asker, /agent/);
-  assert.doesNotMatch(approvalView({ site: 'Harbor', user: 'Ada', description: '', args, caller: null }).asker, /agent/);
+  assert.doesNotMatch(approvalView({ site: 'Harbor', user: 'Ada', description: '', args, caller: null }).asker, /by (the|an) agent/);
 });
 
 test('OAUTH-4: an attested agent is told by what is proven first, and what it calls itself stays in quotation marks', () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { CODES, wordsFor } from '../src/words.js';
+import { CODES, RECOVERY_OVER, wordsFor } from '../src/words.js';
 
 const read = (/** @type {string} */ path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 /** How one speaks to a model, or of a person to somebody else, and what only programs understand. */
@@ -39,6 +39,11 @@ test('what was taken back may have been by anybody: the user, the owner, the age
   assert.match(model, /was taken back/);
   assert.doesNotMatch(model, /The user (has )?t[ao]k/);
   assert.doesNotMatch(human, /\b[Yy]ou\b/);
+});
+
+test('a link for recovery that is over says so, and what to do', () => {
+  assert.match(RECOVERY_OVER, /works once.+sign in with that.+ask this site for a new link/);
+  assert.doesNotMatch(RECOVERY_OVER, FOR_MODELS);
 });
 
 test('no sentence of a server stands where a person reads: each goes by the table', () => {

@@ -56,7 +56,9 @@ async def check(run: Callable[[int], Awaitable[float]], most: int, plain: float)
     for _ in range(ROUNDS):
         times = [min([await run(size) for _ in range(TRIES)]) for size in (small, most)]
         before, after = (seconds - plain for seconds in times)
-        if after < MOST * max(before, times[0] / 4):  # what is refused early may take less than a plain request
+        if after < MOST * max(
+            before, times[0] / 4
+        ):  # what is refused early may take less than a plain request
             return
     raise Faster(f"{after * 1e3:.1f} ms at {most}, {before * 1e3:.2f} ms at {small}")
 

@@ -350,7 +350,7 @@ class TestDirect:
         assert (arrival["kind"], arrival["asked_by"]) == ("call.pending", "page")
         assert "client_id" not in arrival
         told = (await page.http.get(f"{bank.issuer}/account")).text
-        assert "Asked for by the page itself: no assistant named itself." in told
+        assert "Asked for by the page itself: no agent said that it was behind it." in told
         assert "Asked for by yourself" not in told
 
     async def test_whose_delegation_was_left_out_is_not_the_users_word(self, bank: Bank, grace: Page) -> None:

@@ -38,7 +38,10 @@ async def page(ask: Ask) -> Response:
     if not request_uri.startswith(REQUEST_URI) or request is None or request.redirect_uri is None:
         return _not_good(ask, _GONE)
     if query.get("client_id") != request.client_id:
-        return _not_good(ask, "It names another agent than the one that made it.")
+        return _not_good(
+            ask,
+            "It names another agent than the one that made it. Go back to the agent and let it ask again.",
+        )
     return await _show(ask, request)
 
 
@@ -49,7 +52,9 @@ async def _unpushed(ask: Ask) -> Response:
     what is no page that its user comes to see.
     """
     if ask.request.headers.get("sec-fetch-dest", "document") != "document":
-        return _not_good(ask, "It is for the address bar of a browser.")
+        return _not_good(
+            ask, "Another page tried to open it. Go back to the app and let it open this page itself."
+        )
     who = await ask.signed_in()
     if who is None:
         return _sign_in(ask)
@@ -210,7 +215,7 @@ def _too_many(ask: Ask, refusal: Refusal, page: Response) -> Response:
 
 
 def _not_good(ask: Ask, why: str) -> Response:
-    return pages.message(ask.authority.policy.site, "This link is not good", why, 400)
+    return pages.message(ask.authority.policy.site, "This link does not work", why, 400)
 
 
 def _sign_in(ask: Ask) -> Response:

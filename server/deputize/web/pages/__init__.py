@@ -34,9 +34,8 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters["when"] = lambda seconds: _when(seconds)
-_TEMPLATES.filters["iso"] = lambda seconds: datetime.fromtimestamp(seconds, UTC).strftime(
-    "%Y-%m-%dT%H:%M:%SZ"
+_TEMPLATES.filters["when"] = lambda seconds: Markup('<time datetime="{}">{}</time>').format(
+    f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}", _when(seconds)
 )
 _TEMPLATES.filters["origin"] = origin_of
 _TEMPLATES.filters["host"] = lambda origin: origin.removeprefix("https://")
@@ -172,8 +171,8 @@ def _blocked(reader: Reader, user_id: UserId, now: int) -> list[dict[str, object
             case Agent(jkt=None, client_id=client_id):
                 name = client_id
             case _:
-                name = f"The agent in a browser of yours, blocked {_when(each.since)}"
-        told.append({"name": name, "until": each.until, "grant_id": each.grant_id})
+                name = "The agent in a browser of yours"
+        told.append({"name": name, "since": each.since, "until": each.until, "grant_id": each.grant_id})
     return told
 
 

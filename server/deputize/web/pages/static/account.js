@@ -1,7 +1,7 @@
 // @ts-check
 /** The account page: sign-up, sign-in, passkeys, taking deputations back. Each button is one function. */
 
-import { wordsFor } from '../words.mjs';
+import { RECOVERY_OVER, wordsFor } from '../words.mjs';
 
 /** @param {string} name */
 const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
@@ -68,7 +68,10 @@ async function signIn() {
 
 /** @param {string} [recovery] */
 async function addPasskey(recovery) {
-  const begun = await send('/credentials', recovery ? { recovery } : {});
+  const begun = await send('/credentials', recovery === undefined ? {} : { recovery }).catch((error) => {
+    if (recovery !== undefined && error.code === 'enrollment_not_allowed') error.message = RECOVERY_OVER;
+    throw error;
+  });
   const added = await send(`/credentials/${begun.challengeId}`, { response: await create(begun.creationOptions) });
   if (added.state === 'pending') {
     say('Now confirm with a passkey that you have already.');
@@ -97,6 +100,9 @@ function leave() {
   else location.reload();
 }
 
+/** @param {number | string} time @returns {string} as the dialogs say it: by the clock of whoever reads */
+const local = (time) => new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+
 /** @param {string} text @param {boolean} [bad] */
 function say(text, bad = false) {
   status.textContent = text;
@@ -104,19 +110,20 @@ function say(text, bad = false) {
 }
 
 /**
- * Run what a button does, one at a time, and say how it went.
+ * Run what a button does, one at a time, and say how it went. The button stays focusable, or the keyboard would lose its place.
  * @param {HTMLButtonElement | null} button
  * @param {() => Promise<unknown>} action
  */
 async function run(button, action) {
-  if (button) button.disabled = true;
+  if (button?.ariaDisabled) return;
+  if (button) button.ariaDisabled = 'true';
   say('');
   try {
     await action();
   } catch (error) {
     say(explained(error), true);
   } finally {
-    if (button) button.disabled = false;
+    if (button) button.ariaDisabled = null;
   }
 }
 
@@ -134,6 +141,13 @@ function onClick(selector, action) {
   for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll(selector))) {
     button.addEventListener('click', () => run(button, () => action(button)));
   }
+}
+
+/** Take the buttons away, but not the keyboard's place. */
+function answered() {
+  document.querySelector('.buttons')?.remove();
+  status.tabIndex = -1;
+  status.focus();
 }
 
 /**
@@ -157,7 +171,7 @@ async function decide(answer) {
     throw error;
   }
   if (told.redirect_to) return location.assign(told.redirect_to);
-  document.querySelector('.buttons')?.remove();
+  answered();
   say(answer === 'allow' ? 'Done. The agent may go on; you can close this page.' : 'The agent was told no. You can close this page.');
 }
 
@@ -189,10 +203,10 @@ async function look() {
     return say('The site gave no answer, so it is not known whether your answer arrived. Your account page shows what agents may do, and takes it back.', true);
   }
   if (standing.state === 'pending') return say('Your answer has not arrived. Please try again.', true);
-  document.querySelector('.buttons')?.remove();
+  answered();
   if (standing.state !== 'active') return say('Your answer arrived: the agent may not act for you. You can close this page.');
-  const until = new Date(standing.expires_at * 1000).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
-  say(`Your permission arrived, and holds until ${until}, but the agent may not have heard of it. Go back to it and see. `, true);
+  const until = local(standing.expires_at * 1000);
+  say(`Your permission arrived, and holds until ${until}, but the agent may not have heard of it. Go back to it and see. `);
   const button = Object.assign(document.createElement('button'), { className: 'danger', textContent: 'Take it back' });
   button.addEventListener('click', () =>
     run(button, async () => {
@@ -202,6 +216,8 @@ async function look() {
   );
   status.append(button);
 }
+
+for (const time of document.querySelectorAll('time')) time.textContent = local(time.dateTime);
 
 const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
 const recoverySection = document.getElementById('recovery');
