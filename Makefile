@@ -32,10 +32,13 @@ run: .venv/.package $(BUNDLE) ## serve the demo's bank on localhost: PORT=8000 D
 
 test: setup ## all tests, Python, JavaScript and browser: ARGS='-k word' goes to pytest
 	@status=0; \
-	pytest $(ARGS) tests || $(NONE_FITS) status=1; \
+	pytest $(SIDE_BY_SIDE) $(ARGS) tests || $(NONE_FITS) status=1; \
 	npm --prefix js --silent test || status=1; \
-	pytest $(ARGS) e2e || $(NONE_FITS) status=1; \
+	pytest $(SIDE_BY_SIDE) $(ARGS) e2e || $(NONE_FITS) status=1; \
 	exit $$status
+
+# As many processes as there are processors; whoever is done takes from the others.
+SIDE_BY_SIDE = --numprocesses=auto --dist=worksteal
 
 # With ARGS, either run of pytest may rightly find no test that fits, which is its exit code 5.
 NONE_FITS = $(if $(ARGS),[ $$? = 5 ] ||)
