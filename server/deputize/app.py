@@ -210,7 +210,7 @@ class Deputize:
         try:
             survey(self._site, [self.guard], self.guarded_here())
         except Unguarded as error:
-            self.log.unguarded(error.faults)
+            self.log.alarm("unguarded", faults=error.faults)
 
     def handler(self, tool: str) -> Callable[[H], H]:
         """Offer a tool of the policy over MCP, run by a function of `(arguments, call)`: a decorator (MCP-5).
@@ -264,7 +264,7 @@ class Deputize:
                     await self.authority.checkpoint()
                     signed, signed_at = size, ran
             except Exception as error:  # what fails now is tried again in a moment; the owner reads why
-                self.log.note("housekeeping", error=repr(error))
+                self.log.alarm("housekeeping", error=repr(error))
 
     async def sweep(self, now: int, held: int | None) -> None:
         """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more, by the
@@ -308,7 +308,7 @@ def _opened(folder: Path, log: Log, new_keys: bool, new_record: bool) -> tuple[S
     database, keys = folder / "deputize.db", folder / "keys.json"
     try:
         # The database comes first when both are made: keys without one are what is left of an authority.
-        store = SqliteStore(database, new=new_record or not keys.exists(), note=log.note)
+        store = SqliteStore(database, new=new_record or not keys.exists(), note=log.alarm)
     except NoDatabase as missing:
         raise LostData(
             f"{missing}, and {keys.name} beside it says that there was one",

@@ -98,6 +98,7 @@ def test_a_tool_without_a_guard_is_a_fault() -> None:
     result = check("bare_site", SITE.replace('"/api/transfers", transfer', '"/api/transfers", bare'))
     assert result.exit_code == 1
     assert "bare_site:app: transfer_money: transfer is guarded, and no route" in result.stdout
+    assert not Path("var/deputize.db-wal").exists()  # it closed what the site opened (READY-5)
 
 
 def test_a_misspelt_tool_is_a_fault() -> None:

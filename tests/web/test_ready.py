@@ -66,7 +66,9 @@ async def test_ready_1_it_says_that_its_folder_was_deleted_and_acknowledges_noth
         assert not (tmp_path / "var").exists()
     lines = [orjson.loads(line) for line in log.getvalue().splitlines()]
     causes = [line for line in lines if line["event"] == "record"]
-    assert [line["fault"] for line in causes] == ["the open database was deleted or moved away"]  # READY-6
+    assert [(line["level"], line["fault"]) for line in causes] == [
+        ("error", "the open database was deleted or moved away")
+    ]  # READY-6
 
 
 @pytest.fixture

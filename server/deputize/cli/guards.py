@@ -1,12 +1,17 @@
 """What stands in front of the routes of a site's app: `deputize check --app`."""
 
+import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from deputize.cli.out import FAULT, UNUSABLE, fail, show
 from deputize.protocol.policy import Policy
 from deputize.protocol.tool import Executes, Tool
+
+if TYPE_CHECKING:
+    from deputize.app import Deputize
 
 
 def guards(name: str, policy: Policy) -> None:
@@ -15,12 +20,22 @@ def guards(name: str, policy: Policy) -> None:
     An app that has no authority mounted is an API elsewhere: its guards are held against this policy.
     """
     from deputize.app import Deputize  # the other commands start without a web server
-    from deputize.guard import Unguarded
-    from deputize.guard.routes import handled, mounted
-    from deputize.guard.start import survey
+    from deputize.guard.routes import mounted
 
     app = _imported(name)
     authorities = [each for each in mounted(app) if isinstance(each, Deputize)]
+    try:
+        _look(name, app, authorities, policy)
+    finally:  # else the next start would take them for what a crash has left (READY-5)
+        for authority in authorities:
+            asyncio.run(authority.aclose())
+
+
+def _look(name: str, app: object, authorities: "list[Deputize]", policy: Policy) -> None:
+    from deputize.guard import Unguarded
+    from deputize.guard.routes import handled
+    from deputize.guard.start import survey
+
     there = dict.fromkeys(point.guard for route in handled(app) for point in route.points())
     if not authorities and not there:
         fail(f"{name} mounts no authority, and has no guard: there is nothing to look at", UNUSABLE)

@@ -1,6 +1,6 @@
 """For whoever runs it: log lines, counters, health."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from logging import LogRecord
 from time import perf_counter
@@ -133,9 +133,9 @@ class Log:
         self._faults.labels(part).set(fault is not None)
         self._write("info" if fault is None else "error", part, {"fault": fault}, _MAX_STACK)
 
-    def unguarded(self, faults: Sequence[str]) -> None:
-        """Note which tools of a policy that came later have no guard in the app that serves (GUARD-8)."""
-        self._write("error", "unguarded", {"faults": faults})
+    def alarm(self, event: str, **facts: object) -> None:
+        """Note what the owner has to mend, such as why nothing can be recorded (READY-6)."""
+        self._write("error", event, facts)
 
     def note(self, event: str, **facts: object) -> None:
         """Note anything else."""
