@@ -50,11 +50,12 @@ const RETRY = new Map([
   ['missing_evidence', `The passkey gave no answer. ${AGAIN}`],
   ['authority_unavailable', `The site gave no answer. ${AGAIN}`],
   ['record_unavailable', `The site could not write that down. ${AGAIN}`],
+  ['outcome_unknown', `The site could not write that down. ${AGAIN}`], // of a challenge: of nothing that matters
   ['server_error', `Something went wrong on the site. ${AGAIN}`],
 ]);
 
 /** After these nobody knows what became of what was sent; so it is with a question that was answered elsewhere. */
-const UNHEARD = new Set(['authority_unavailable', 'record_unavailable', 'server_error', 'call_state']);
+const UNHEARD = new Set(['authority_unavailable', 'record_unavailable', 'outcome_unknown', 'server_error', 'call_state']);
 
 /**
  * An assertion over the action (APPR-1), handed in as evidence.
