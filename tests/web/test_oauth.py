@@ -710,10 +710,7 @@ class TestAtOrigin:
         here = Home()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            document = here.document
-            if b"/child.json " in here.server.requests[-1]:
-                document = document | {"client_id": here.server.url.replace("agent", "child")}
-            writer.write(answer(json.dumps(document).encode(), "200 OK", "Cache-Control: max-age=3600"))
+            writer.write(answer(json.dumps(here.document).encode(), "200 OK", "Cache-Control: max-age=3600"))
             await writer.drain()
 
         async with serving(serve) as here.server:
@@ -794,7 +791,10 @@ class TestAtOrigin:
         form = {"grant_type": DEVICE_CODE, "device_code": asked["device_code"]}
         agent.tokens = (await agent.post("/token", form)).json()
         assert "refresh_token" not in agent.tokens
-        child = Client(bank, home.server.url.replace("agent", "child"), home.private)
+        child = Client(
+            bank, home.server.url.rpartition("/")[0] + "/child.json", home.private
+        )  # CHAIN-5: another
+        home.publish(client_id=child.client_id, grant_types=[EXCHANGE], redirect_uris=[])
         handed = (await agent.hand_on(child)).json()
         taken = (await child.take_over(handed["access_token"])).json()
         assert (taken["scope"], "refresh_token" in taken) == ("account:read", False)
