@@ -1,6 +1,6 @@
 """Harbor for each test: its own port, folder, clock and browser profile. The rest comes from the plugin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,14 +22,16 @@ POLICY = Path(harbor_site.__file__).with_name("harbor.toml").read_text(encoding=
 
 @pytest.fixture
 def open_bank(serve: Callable[..., Site], held_clock: HeldClock, tmp_path: Path) -> Callable[..., Bank]:
-    """Run a Harbor; `policy` is put after its own policy file, `without` is a line that is left out of it."""
+    """Run a Harbor; `policy` is put after its own policy file, `without` are texts that are left out of it."""
 
-    def open_one(policy: str = "", without: str = "") -> Bank:
+    def open_one(policy: str = "", without: Sequence[str] = ()) -> Bank:
         running: list[Harbor] = []
 
         def build(port: int) -> ASGIApp:
-            assert without in POLICY
-            text = POLICY.replace(without, "").replace("http://localhost:8000", f"http://localhost:{port}")
+            text = POLICY.replace("http://localhost:8000", f"http://localhost:{port}")
+            for each in without:
+                assert each in text
+                text = text.replace(each, "")
             (tmp_path / "deputize.toml").write_text(f"{text}\n{policy}\n", encoding="utf-8")
             running.append(harbor_site.build(tmp_path, port, held_clock))
             return running[0].app

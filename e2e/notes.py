@@ -23,7 +23,7 @@ scopes = ["notes:write"]
 scopes = ["notes:write"]
 approval = "always"
 executes = "page"
-describe = "Pin the note “{{{{ text }}}}”"
+describe = "Pin the note {{{{ text }}}}"
 
 [tools.pin_note.input_schema]
 type = "object"

@@ -49,7 +49,7 @@ def crew() -> Iterator[tuple[AgentProcess, AgentProcess, AgentProcess]]:
 @pytest.fixture
 def bank(open_bank: Callable[..., Bank], crew: tuple[AgentProcess, ...]) -> Bank:
     """Harbor, where they may come, and where one tool is for such agents only."""
-    return open_bank(policy(*crew), without=OPEN)
+    return open_bank(policy(*crew), without=[OPEN])
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_two_transfers_that_wait_together_cannot_overdraw(
     ada.human.approve()  # the dialog closes, with a word to the user
     assert [call.result().code for call in calls] == [None, "constraint_exhausted"]
     assert ada.bank.sent() == [(300_00, "Ada Lovelace")]
-    assert "beyond a limit that you set" in " ".join(ada.human.notices())
+    assert "What you allowed the agent here is used up" in " ".join(ada.human.notices())
 
 
 def test_eight_calls_at_once_get_no_more_than_three(ada: Principal, runner: Attested) -> None:

@@ -146,7 +146,7 @@ def test_a_first_passkey_needs_a_recent_sign_in(
     held_clock.move(300)
     tab.goto(f"{board.site.url}/deputize/account")
     tab.get_by_role("button", name="Add a passkey", exact=True).click()
-    tab.get_by_text("a first passkey needs a recent sign-in").wait_for()
+    tab.get_by_text("Sign out and in again, then try once more").wait_for()
     assert device.passkeys() == []
     board.log_in(tab, "7")
     board.enroll(tab)

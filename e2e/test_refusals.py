@@ -385,7 +385,8 @@ def test_by_default_an_opaque_agent_cannot_write(
     open_bank: Callable[..., Bank], tab: Page, passkeys: Passkeys, human: Human, agent: Agent
 ) -> None:
     """AGENT-2: without Harbor's own word for it, no consent is even asked for."""
-    bank = open_bank(without='scopes = ["account:read", "payments:write", "account:admin"]\n')
+    opaque = 'scopes = ["account:read", "payments:write", "account:admin"]\n'
+    bank = open_bank(without=[opaque, "direct = true "])  # which would open what is closed (CALL-7)
     sign_up(bank, tab, passkeys)
     result = agent.call("transfer_money", TRANSFER)
     assert result.code == "agent_not_allowed"

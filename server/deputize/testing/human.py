@@ -16,6 +16,7 @@ from .waiting import PATIENCE, TooLong, until
 By = Literal["keyboard", "mouse"]
 
 _MOST_STOPS = 20  # presses of Tab in which a dialog of ours is gone round
+_ISOLATES = dict.fromkeys(map(ord, "\u2068\u2069"))
 
 
 class NotApproved(AssertionError):
@@ -265,7 +266,8 @@ def _role(node: dict[str, Any]) -> str:
 
 
 def _name(node: dict[str, Any]) -> str:
-    return str(node.get("name", {}).get("value", ""))
+    """Return what a person reads there: what isolates the words of others (APPR-2) cannot be seen."""
+    return str(node.get("name", {}).get("value", "")).translate(_ISOLATES)
 
 
 def _property(node: dict[str, Any], name: str) -> object:
