@@ -353,6 +353,16 @@ class TestDirect:
         assert "Asked for by the page itself: no agent said that it was behind it." in told
         assert "Asked for by yourself" not in told
 
+    async def test_our_warning_is_not_drawn_as_the_words_of_whoever_asked(self, bank: Bank) -> None:
+        """APPR-2: on the account page it stands beside the value, outside of the mark."""
+        page = bank.page()
+        await page.sign_up()
+        await page.send("POST", "/calls", _body("transfer_money", {**TRANSFER, "name": "\u0410da"}))
+        told = (await page.http.get(f"{bank.issuer}/account")).text
+        warned = " (mixed alphabets: Cyrillic and Latin)"
+        assert f'<bdi class="said">\u0410da</bdi>{warned}</dd>' in told
+        assert f"{warned}</bdi>" not in told
+
     async def test_whose_delegation_was_left_out_is_not_the_users_word(self, bank: Bank, grace: Page) -> None:
         """What is refused to an agent comes once more without it: pending, with a passkey, and never as the user's."""
         await grace.call("transfer_money", TRANSFER)

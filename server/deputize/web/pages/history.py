@@ -40,7 +40,8 @@ class Done:
     """One call, in words. `agent` is None if none named itself, `on_page` if it came from a page of the site (CALL-7).
 
     `seen` is empty if there was nothing to see; `at` and `open_until`, until when it can still be called off, are in
-    seconds; `values` are the arguments, as APPR-2 shows them, without the `unshown` characters that are too many.
+    seconds; `values` are the arguments, as APPR-2 shows them, each with our warning, if any, and without the `unshown`
+    characters that are too many.
     """
 
     what: str
@@ -49,7 +50,7 @@ class Done:
     on_page: bool
     became: str
     seen: str
-    values: list[tuple[str, str]]
+    values: list[tuple[str, str, str]]
     unshown: int
     call_id: str
     open_until: int | None
@@ -88,7 +89,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     )
 
 
-def _values(call: Call) -> tuple[list[tuple[str, str]], int]:
+def _values(call: Call) -> tuple[list[tuple[str, str, str]], int]:
     """List names and values, and count the characters that are left out.
 
     Names that differ in what is hidden only look the same, and all are there. Each has its share, so that a long one
@@ -102,7 +103,7 @@ def _values(call: Call) -> tuple[list[tuple[str, str]], int]:
     share = max(_MOST // max(len(texts), 1), _LEAST)
     cut = [(name[:share], text[:share]) for name, text in islice(texts.items(), _MOST // _LEAST)]
     left_out = _characters(texts.items()) - _characters(cut)
-    return [(visible(name), visible(text) + warning(text)) for name, text in cut], left_out
+    return [(visible(name), visible(text), warning(text)) for name, text in cut], left_out
 
 
 def _characters(texts: Iterable[tuple[str, str]]) -> int:
