@@ -32,6 +32,7 @@ ORDER = """
 [tools.order]
 scopes = ["account:read"]
 approval = "always"
+executes = "page"
 describe = "{{ before }} {{ number }} × {{ price }} {{ after }}"
 """
 REGISTER = """() => document.modelContext.registerTool({
