@@ -322,6 +322,12 @@ class TestBounds:
         )
         await local.revoke(errand.tokens["grant_id"])
         assert (await parent.hand_on(errand)).status_code == 200
+        assert (
+            await errand.take_over(first)
+        ).status_code == 200  # what was refused for want of room is not used up
+        assert error(await errand.take_over(first)) in ("invalid_grant", "invalid_request")
+        await local.revoke(errand.tokens["grant_id"])
+        assert error(await errand.take_over(first)) == "invalid_grant"  # but once it is
 
     async def test_the_account_page_shows_what_lives(
         self, ada: Page, parent: Client, errand: Client, local: Bank

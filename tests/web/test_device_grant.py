@@ -191,6 +191,22 @@ class TestPage:
             assert answer.status_code == 303
             assert back in answer.headers["location"]
 
+    @pytest.mark.parametrize("dest", ["image", "empty", "iframe", "script"])
+    async def test_what_is_no_page_uses_up_no_tries(
+        self, local: Bank, ada: Page, helper: Client, dest: str
+    ) -> None:
+        """A sibling host's page has pictures at this address; the browser sends the cookie along."""
+        said = await begin(helper)
+        url = said["verification_uri"]
+        for _ in range(11):
+            answer = await ada.http.get(
+                url, params={"user_code": "BCDF-GHJK"}, headers={"sec-fetch-dest": dest}
+            )
+            assert answer.status_code == 400
+        good = {"user_code": said["user_code"]}
+        navigated = {"sec-fetch-dest": "document"}
+        assert (await ada.http.get(url, params=good, headers=navigated)).status_code == 200
+
     async def test_codes_cannot_be_guessed(self, local: Bank, ada: Page, helper: Client) -> None:
         said = await begin(helper)
         url, good = said["verification_uri"], {"user_code": said["user_code"]}

@@ -79,8 +79,6 @@ def take_over(
         return refusal
     if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.jkt:
         return _NOT_YOURS
-    if not tx.use_proof(once):
-        return _USED
     lineage = tx.lineage(handoff.parent_id)
     if not lineage or dead_link(lineage, now) is not None or len(lineage) >= MAX_DEPTH:
         return Refusal(Code.INVALID_GRANT, "The grant that this was handed on from is no more.")
@@ -89,6 +87,8 @@ def take_over(
         return Refusal(Code.INVALID_GRANT, out.detail)
     if full := _full(tx, parent, policy.children, now):
         return full
+    if not tx.use_proof(once):  # not before: there may be room again while the handoff is still good
+        return _USED
     offered = replace(parent, scopes=handoff.scopes & parent.scopes, constraints=handoff.constraints)
     narrowed = _narrowed(offered, scopes, asked)
     if isinstance(narrowed, Refusal):

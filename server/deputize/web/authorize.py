@@ -23,6 +23,7 @@ _GONE = "This request has run out or was answered already. Go back to the agent 
 _BLOCKED = (
     "You have blocked this agent. You can end that on your account page, and then open this page again."
 )
+_NO_PAGE = "Another page tried to open it. Go back to the app and let it open this page itself."
 _NOT_TAKEN = (
     "The app that sent you here does not prove who it is with a key, and this site takes no such apps."
 )
@@ -51,10 +52,8 @@ async def _unpushed(ask: Ask) -> Response:
     Anybody can send a browser here, so nothing is fetched, stored or told for one in which nobody is signed in, nor for
     what is no page that its user comes to see.
     """
-    if ask.request.headers.get("sec-fetch-dest", "document") != "document":
-        return _not_good(
-            ask, "Another page tried to open it. Go back to the app and let it open this page itself."
-        )
+    if not _is_page(ask):
+        return _not_good(ask, _NO_PAGE)
     who = await ask.signed_in()
     if who is None:
         return _sign_in(ask)
@@ -112,6 +111,8 @@ async def device(ask: Ask) -> Response:
     typed = ask.request.query_params.get("user_code")
     if typed is None:
         return pages.enter_code(ask)
+    if not _is_page(ask):  # or pictures on a page of a sibling host would use up what is counted
+        return _not_good(ask, _NO_PAGE)
     code = read_user_code(typed)
     request = await ask.authority.store.transact(
         lambda tx: authorizations.typed(tx, who.user_id, code, ask.now)
@@ -212,6 +213,11 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
 def _too_many(ask: Ask, refusal: Refusal, page: Response) -> Response:
     ask.noted = refusal
     return later(page, refusal)
+
+
+def _is_page(ask: Ask) -> bool:
+    """Tell whether this is a page that its user comes to see, as far as his browser says."""
+    return ask.request.headers.get("sec-fetch-dest", "document") == "document"
 
 
 def _not_good(ask: Ask, why: str) -> Response:
