@@ -1,6 +1,7 @@
 """The account page: what an agent may do for its reader, as it was given (GRANT-5)."""
 
 import re
+from typing import Any
 
 import pytest
 from tests.web.agents import ALL, Client
@@ -93,9 +94,7 @@ class TestHistory:
         ],
         ids=["a long text", "many", "a long name", "a long list"],
     )
-    async def test_no_agent_makes_it_a_page_that_cannot_be_opened(
-        self, grace: Page, arguments: dict[str, object]
-    ) -> None:
+    async def test_no_agent_makes_it_a_page_that_cannot_be_opened(self, grace: Page, arguments: Any) -> None:
         for _ in range(20):
             assert (await grace.call("get_balance", arguments)).status_code == 200
         told = await account(grace)

@@ -49,6 +49,15 @@ def compile_template(text: str) -> tuple[frozenset[str], Describe]:
     return frozenset(meta.find_undeclared_variables(tree)), describe
 
 
+class _Argument(str):
+    """Text of an argument: as such it goes to filters, and is set apart where a template joins it to other text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return said(str.__str__(self))
+
+
 class Written(str):
     """What a filter of ours has made of a value: digits and letters in a fixed form, which need no quotation marks."""
 
@@ -90,7 +99,9 @@ def _decimal(value: object) -> Decimal:
 
 
 def _written(value: Json) -> str:
-    if isinstance(value, str) and FSI in value:  # of a macro or a block: set apart already
+    if isinstance(value, _Argument):
+        return said(str.__str__(value))
+    if isinstance(value, str) and FSI in value:  # of a macro or a block, or joined: set apart already
         return value
     return isolated(value) if isinstance(value, Written) else said(value)
 
@@ -99,11 +110,11 @@ def _without_isolates(value: Json) -> Json:
     """Return an argument in which nothing looks as if it was set apart by us."""
     match value:
         case str():
-            return value.translate(_NO_ISOLATES)
+            return _Argument(value.translate(_NO_ISOLATES))
         case list():
             return [_without_isolates(each) for each in value]
         case dict():
-            return {str(_without_isolates(name)): _without_isolates(each) for name, each in value.items()}
+            return {name.translate(_NO_ISOLATES): _without_isolates(each) for name, each in value.items()}
     return value
 
 
