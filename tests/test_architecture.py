@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "server" / "deputize"
 FLOORS = {
     "protocol": 0,
     "service": 1,
-    "watched": 1,
+    **dict.fromkeys(("watched", "detached"), 1),
     **dict.fromkeys(("store", "crypto", "web"), 2),
     **dict.fromkeys(("guard", "agent"), 3),
     **dict.fromkeys(("settings", "app", "cli", "demo", "testing", "__init__", "__main__"), 4),

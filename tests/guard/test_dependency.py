@@ -1,11 +1,13 @@
 """The guard as FastAPI's users write it (GUARD-1, GUARD-5, GUARD-7): what they return, what fails, what shows."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import httpx2
 import pytest
 from fastapi import BackgroundTasks, Body, Depends, FastAPI, Form, Header, Query
 from fastapi.responses import StreamingResponse
@@ -394,6 +396,55 @@ def test_of_one_behind_a_threshold_all_is_known_from_the_first_on(
         status, state, _answer = bank.send(client, {}, path=path)
         assert (status, state) == (422 if "?" in path else int(path[-3:]), outcome)
     assert len(looked) == 1
+
+
+@pytest.mark.parametrize("how", ["dependency", "dependency of an app that was never started", "decorator"])
+def test_a_handler_that_is_cancelled_is_told_of_at_once(bank: Bank, how: str) -> None:
+    """GUARD-5: nobody waits 600 s to hear that it is not known; and the cancellation goes on."""
+    ended: list[str] = []
+    if how.endswith("started"):
+        bank.app.router.lifespan_context = FastAPI().router.lifespan_context
+
+    at_work = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            at_work.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("handler")
+            raise
+
+    if how == "decorator":
+
+        @bank.app.post("/pay")
+        @bank.guard.tool("pay")
+        async def transfer(request: Request) -> Response:
+            await work()
+            return Response()
+    else:
+
+        @bank.app.post("/pay")
+        async def pay(call: GuardedCall = bank.pays) -> None:
+            await work()
+
+    async def visit() -> State:
+        token = bank.authority.call("pay", TRANSFER)
+        async with bank.app.router.lifespan_context(bank.app):
+            transport = httpx2.ASGITransport(bank.app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+                headers = {"txn-token": text_of(token)}
+                visit = asyncio.create_task(http.post("/pay", json=TRANSFER, headers=headers))
+                await at_work.wait()
+                visit.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await visit
+                for _ in range(1000):
+                    await asyncio.sleep(0)
+        return bank.authority.states[token.call_id]
+
+    assert asyncio.run(visit()) is State.UNKNOWN
+    assert ended == ["handler"]
 
 
 def test_a_call_that_could_not_be_told_of_is_logged(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:

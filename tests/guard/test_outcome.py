@@ -20,7 +20,9 @@ HINT = {"type": "http.response.early_hint", "links": []}
 TOLD = "told succeeded"
 
 
-async def watch(*messages: dict[str, Any], ends: BaseException | None = None) -> list[object]:
+async def watch(
+    *messages: dict[str, Any], ends: BaseException | None = None, scope: Any = None
+) -> list[object]:
     """Return what was told and sent, in order, when an app sends these messages and then ends in this way."""
     log: list[object] = []
 
@@ -40,7 +42,7 @@ async def watch(*messages: dict[str, Any], ends: BaseException | None = None) ->
         raise AssertionError
 
     with nullcontext() if ends is None else pytest.raises(type(ends)):
-        await Outcome(tell, CallId("cal_1")).watch(app, {}, receive, send)
+        await Outcome(tell, CallId("cal_1")).watch(app, scope or {}, receive, send)
     return log
 
 
@@ -65,9 +67,59 @@ async def test_what_follows_the_end_changes_nothing() -> None:
     assert await watch(START, LAST, ends=ValueError()) == ["start", TOLD, "body"]
 
 
-async def test_a_cancelled_task_tells_nothing() -> None:
-    """CALL-4: the authority makes it `unknown` by itself."""
-    assert await watch(START, PART, ends=asyncio.CancelledError()) == ["start", "body"]
+async def test_a_cancelled_task_tells_that_nobody_knows() -> None:
+    """GUARD-5: at once, and not by the authority's own clock (CALL-4)."""
+    log = await watch(START, PART, ends=asyncio.CancelledError())
+    await told(log, "told unknown")
+    assert log == ["start", "body", "told unknown"]
+    log = await watch(START, LAST, ends=asyncio.CancelledError())
+    await told(log, TOLD)
+    assert log.count("told unknown") == 0
+
+
+async def told(log: list[object], what: str) -> None:
+    for _ in range(1000):
+        if what not in log:
+            await asyncio.sleep(0)
+    assert what in log
+
+
+@pytest.mark.parametrize(
+    ("scope", "start"),
+    [
+        ({"method": "HEAD"}, {**START, "headers": [(b"content-length", b"7")]}),
+        ({}, {**START, "status": 204}),
+        ({}, {**START, "status": 304}),
+        ({}, {**START, "headers": [(b"Content-Length", b"0")]}),
+    ],
+)
+async def test_an_answer_that_is_a_head_only_is_told_of_before_that_is_sent(
+    scope: dict[str, Any], start: dict[str, Any]
+) -> None:
+    """GUARD-5: with it the client has all of the answer."""
+    assert await watch(start, LAST, scope=scope) == [TOLD, "start", "body"]
+
+
+@pytest.mark.parametrize("outcome", [State.SUCCEEDED, State.UNKNOWN])
+async def test_what_is_being_told_is_told_to_the_end(outcome: State) -> None:
+    """Whoever goes away while it is told: half told would be not told, and never be tried again."""
+    log: list[object] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def tell(call_id: CallId, state: State) -> None:
+        begun.set()
+        await go_on.wait()
+        log.append(f"told {state}")
+
+    task = asyncio.create_task(
+        Outcome(tell, CallId("cal_1")).report(200 if outcome is State.SUCCEEDED else None)
+    )
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    await told(log, f"told {outcome}")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import time
 import unicodedata
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope
 
 from ..crypto import jwt
+from ..detached import detached
 from ..protocol.call import State
 from ..protocol.canonical import JsonError, args_s256
 from ..protocol.errors import STATUS, Code, Refusal, Refused
@@ -117,6 +119,9 @@ class Guard:
                     answer = await endpoint(Request(request.scope, replay))
                 except HTTPException as error:
                     await outcome.report(error.status_code)
+                    raise
+                except CancelledError:  # the client went away, or a time ran out
+                    detached(outcome.report(None))
                     raise
                 except Exception:
                     await outcome.report(None)

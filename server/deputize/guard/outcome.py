@@ -1,12 +1,15 @@
 """What became of a call that ran: told to the authority once, however the answer ends (GUARD-5)."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..detached import detached
 from ..protocol.call import State
 from ..protocol.ids import CallId
 
@@ -15,7 +18,7 @@ _END_OF_ANSWER = frozenset({"http.response.body", "http.response.pathsend"})
 _WATCH = "deputize.watch"
 
 Tell = Callable[[CallId, State], Awaitable[None]]
-Report = Callable[[int | None], Awaitable[None]]
+Report = Callable[[int | None], Coroutine[Any, Any, None]]
 
 
 class Outcome:
@@ -32,7 +35,9 @@ class Outcome:
         if self._reported:
             return
         self._reported = True
-        outcome = outcome_of(status)
+        await detached(self._report(outcome_of(status)))  # half told is not told, whoever goes away meanwhile
+
+    async def _report(self, outcome: State) -> None:
         try:
             await self._tell(self._call_id, outcome)
         except Exception:  # whatever it is: the handler has run, and its answer must go out
@@ -42,7 +47,7 @@ class Outcome:
         """Run an app and report when its answer is whole, but before the last of it is sent.
 
         So whoever has the answer and asks the authority next finds the outcome there. If the task is
-        cancelled, nothing is reported, and the authority takes the outcome for unknown (CALL-4).
+        cancelled, the outcome is unknown, and is told so while the cancellation goes on.
         """
         await _watched(self.report, app, scope, receive, send)
 
@@ -107,6 +112,17 @@ def outcome_of(status: int | None) -> State:
     return State.SUCCEEDED if status < 400 else State.FAILED
 
 
+def _is_bare(scope: Scope, start: Message) -> bool:
+    """Tell whether an answer has a head only (RFC 9110 §6.4.1)."""
+    return (
+        scope.get("method") == "HEAD"
+        or start["status"] in (204, 304)
+        or any(
+            name.lower() == b"content-length" and value == b"0" for name, value in start.get("headers", ())
+        )
+    )
+
+
 async def _watched(report: Report, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     status: int | None = None
 
@@ -114,6 +130,8 @@ async def _watched(report: Report, app: ASGIApp, scope: Scope, receive: Receive,
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
+            if _is_bare(scope, message):  # whoever has this has all of it
+                await report(status)
         elif message["type"] in _END_OF_ANSWER and not message.get("more_body", False):
             await report(status)
         await send(message)
@@ -122,6 +140,9 @@ async def _watched(report: Report, app: ASGIApp, scope: Scope, receive: Receive,
         await app(scope, receive, seen)
     except HTTPException as error:  # somebody above makes this the answer, unless one has begun
         await report(error.status_code if status is None else None)
+        raise
+    except CancelledError:
+        detached(report(None))
         raise
     except Exception:
         await report(None)

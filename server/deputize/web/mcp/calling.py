@@ -1,8 +1,10 @@
 """`tools/list` and `tools/call`: decide, check the evidence, record, run, tell (MCP-5, MCP-9, MCP-11, MCP-12)."""
 
+from asyncio import CancelledError
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from ...detached import detached
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
@@ -104,8 +106,13 @@ class Calling:
     ) -> dict[str, object]:
         """Run a call that is granted, and return its result with the chain of what made it so (MCP-11)."""
         if offer.handler is not None:
-            ran = await self._handle(exchange, offer.handler, request, granted.call)
-            result, call = ran.result, await self._report(exchange.ask.authority, granted.call, ran.outcome)
+            authority = exchange.ask.authority
+            try:
+                ran = await self._handle(exchange, offer.handler, request, granted.call)
+            except CancelledError:  # the client went away, or a time ran out
+                detached(self._report(authority, granted.call, State.UNKNOWN))
+                raise
+            result, call = ran.result, await self._report(authority, granted.call, ran.outcome)
         else:
             result, call = await self._send(
                 exchange.ask.authority, str(offer.tool.endpoint), request, granted.call
