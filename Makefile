@@ -52,7 +52,7 @@ fuzz: .venv/.fuzz ## throw what nobody would think of at every parser: SECONDS=6
 lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
 	ruff check .
 	ruff format --check .
-	mypy server/deputize tests $(wildcard e2e bench chaos) hatch_build.py
+	mypy server/deputize tests e2e bench chaos hatch_build.py
 	cd js && npm run --silent check
 
 bench: setup ## measure speed against this machine's floor: JSON=file writes the figures there

@@ -12,11 +12,12 @@ FLOORS = {
     **dict.fromkeys(("watched", "detached"), 1),
     **dict.fromkeys(("store", "crypto", "web"), 2),
     **dict.fromkeys(("guard", "agent"), 3),
-    **dict.fromkeys(("settings", "app", "cli", "demo", "testing", "__init__", "__main__"), 4),
+    **dict.fromkeys(("settings", "opening", "app", "cli", "demo", "testing", "__init__", "__main__"), 4),
 }
 EXTRA = {
     ("web", "crypto"): "the adapters that endpoints verify and sign with",
     ("app", "settings"): "the composition root",
+    ("app", "opening"): "the composition root",
     ("cli", "app"): "commands start what the root composes",
     ("cli", "settings"): "commands read the policy",
     ("cli", "demo"): "a command plays it",

@@ -20,7 +20,7 @@ from deputize.protocol.errors import Refused
 from deputize.protocol.quota import Quota, Rate
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
-from deputize.web.quotas import Door
+from deputize.web.quotas import ByAddress
 
 pytestmark = pytest.mark.anyio
 
@@ -187,7 +187,7 @@ def test_quota_3_no_prefix_of_ipv6_gets_more_than_its_share(data: st.DataObject)
     bits = data.draw(st.sampled_from([64, 48]))
     network = data.draw(st.integers(0, 2**bits - 1)) << (128 - bits)
     hosts = data.draw(st.lists(st.integers(0, 2 ** (128 - bits) - 1), min_size=40, max_size=60))
-    door, let_in = Door(), 0
+    door, let_in = ByAddress(), 0
     for host in hosts:
         with suppress(Refused):
             door.take(Quota.SIGN_UPS, Rate(2, 60), IPv6Address(network | host), 0)
@@ -199,7 +199,7 @@ def test_quota_3_no_prefix_of_ipv6_gets_more_than_its_share(data: st.DataObject)
 
 def test_what_is_kept_of_addresses_has_an_end() -> None:
     """However many come, so many are kept; who goes on coming is among them, and nobody else pays."""
-    door, rate, eve = Door(most_kept=100), Rate(2, 60), ip_address("192.0.2.1")
+    door, rate, eve = ByAddress(most_kept=100), Rate(2, 60), ip_address("192.0.2.1")
     for number in range(1000):
         if number < 2:
             door.take(Quota.SIGN_INS, rate, eve, 0)
@@ -211,7 +211,7 @@ def test_what_is_kept_of_addresses_has_an_end() -> None:
 
 
 def test_a_clock_that_went_wrong_for_a_while_keeps_no_address_out() -> None:
-    door, rate, here = Door(), Rate(1, 60), ip_address("192.0.2.1")
+    door, rate, here = ByAddress(), Rate(1, 60), ip_address("192.0.2.1")
     door.take(Quota.SIGN_INS, rate, here, 3600)
     door.take(Quota.SIGN_INS, rate, here, 0)
     with pytest.raises(Refused):
@@ -219,7 +219,7 @@ def test_a_clock_that_went_wrong_for_a_while_keeps_no_address_out() -> None:
 
 
 def test_without_end_nothing_is_counted() -> None:
-    door = Door()
+    door = ByAddress()
     for _ in range(5):
         door.take(Quota.SIGN_INS, None, None, 0)
     assert len(door) == 0

@@ -90,10 +90,8 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
             call, decision = replace(call, state=State.DENIED), refusal
     asked_by = None if delegation else "page"  # CALL-7: nobody knows more
     if isinstance(decision, Refusal):
-        if limited := quotas.refusal(tx, policy, user_id, client_id, now):
-            return limited
-        tx.append(call_entry(call, request.canonical, policy, decision.code, asked_by=asked_by), now)
-        return Denied(call.call_id, decision)
+        denied = call_entry(call, request.canonical, policy, decision.code, asked_by=asked_by)
+        return quotas.record(tx, policy, user_id, client_id, denied, Denied(call.call_id, decision), now)
     entry = tx.append(call_entry(call, request.canonical, policy, asked_by=asked_by), now)
     if entry != call.entry:  # an earlier call was moved for this one
         call = replace(call, entry=entry)
@@ -215,11 +213,10 @@ _MEETING = {
 
 
 def _refuse_meeting(tx: Tx, earlier: Call, code: Code, policy: Policy, now: int) -> Denied | Refusal:
-    if limited := quotas.refusal(tx, policy, earlier.user_id, earlier.client_id, now):
-        return limited
     refusal = Refusal(code, _MEETING[code], {"outcome": earlier.state.value})
-    tx.append(Entry(Kind.CALL_REFUSED, {"call_id": earlier.call_id, "code": code}), now)
-    return Denied(earlier.call_id, refusal)
+    entry = Entry(Kind.CALL_REFUSED, {"call_id": earlier.call_id, "code": code})
+    denied = Denied(earlier.call_id, refusal)
+    return quotas.record(tx, policy, earlier.user_id, earlier.client_id, entry, denied, now)
 
 
 def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now: int) -> Minted | Refusal:
@@ -254,10 +251,8 @@ def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now:
     if stop := stop_of(tx, call, policy, now):  # APPR-5
         return end(tx, call, stop, policy, now) if call.state is State.PENDING else stopped(call)
     if refusal := approvals.conclude(tx, verdict, action_of(call), now):
-        if limited := quotas.refusal(tx, policy, call.user_id, call.client_id, now):
-            return limited
-        tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id), now)
-        return refusal
+        entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id)
+        return quotas.record(tx, policy, call.user_id, call.client_id, entry, refusal, now)
     assert isinstance(verdict, Verified)
     if refusal := spend(tx, call):
         return end(tx, call, Stop(refusal), policy, now)

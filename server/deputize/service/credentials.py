@@ -214,11 +214,8 @@ def finish_enrollment(
     active = basis == Basis.RECOVERY or (basis == Basis.FIRST and not existing)
     credential = make_credential(user.user_id, registration, label, now, active=active)
     if not tx.add_credential(credential):  # CRED-4
-        if limited := quotas.refusal(tx, policy, user.user_id, None, now):
-            return limited
-        facts = {"sub": user.user_id, "code": _TAKEN.code}
-        tx.append(Entry(Kind.CREDENTIAL_REFUSED, facts), now)
-        return _TAKEN
+        entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": user.user_id, "code": _TAKEN.code})
+        return quotas.record(tx, policy, user.user_id, None, entry, _TAKEN, now)
     if active:
         tx.append(added_entry(credential, basis), now)
         recovered = basis == Basis.RECOVERY
@@ -277,11 +274,9 @@ def approve_addition(
     if refusal is None and not tx.activate_credential(credential):
         refusal = _GONE
     if refusal is not None:
-        if limited := quotas.refusal(tx, policy, credential.user_id, None, now):
-            return limited
         facts = {"sub": credential.user_id, "credential_id": credential.credential_id}
-        tx.append(approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, refusal, **facts), now)
-        return refusal
+        entry = approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, refusal, **facts)
+        return quotas.record(tx, policy, credential.user_id, None, entry, refusal, now)
     assert isinstance(verdict, Verified)
     tx.append(added_entry(credential, Basis.ANOTHER, verdict), now)
     return replace(credential, active=True)

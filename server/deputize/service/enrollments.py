@@ -65,10 +65,8 @@ def check_window(
 def open_window(tx: Tx, user_id: UserId, verdict: Verdict, policy: Policy, now: int) -> int | Refusal:
     """Open the window and return the second at which it closes, or record why not (CRED-7)."""
     if refusal := approvals.conclude(tx, verdict, _window(user_id), now):
-        if limited := quotas.refusal(tx, policy, user_id, None, now):
-            return limited
-        tx.append(approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, refusal, sub=user_id), now)
-        return refusal
+        entry = approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, refusal, sub=user_id)
+        return quotas.record(tx, policy, user_id, None, entry, refusal, now)
     until = now + WINDOW_LIFETIME
     tx.open_enrollment(user_id, until)
     facts = {"sub": user_id, "challenge_id": verdict.challenge_id, "evidence_s256": verdict.evidence_s256}
@@ -144,12 +142,8 @@ def finish(
 
 def _refused(tx: Tx, caller: Caller, refusal: Refusal, policy: Policy, now: int) -> Refusal:
     client_id = caller.delegation.client_id if caller.delegation else None
-    if limited := quotas.refusal(tx, policy, caller.user_id, client_id, now):
-        return limited
-    tx.append(
-        Entry(Kind.CREDENTIAL_REFUSED, {"sub": caller.user_id, "code": refusal.code, "via": "mcp"}), now
-    )
-    return refusal
+    entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": caller.user_id, "code": refusal.code, "via": "mcp"})
+    return quotas.record(tx, policy, caller.user_id, client_id, entry, refusal, now)
 
 
 def _challenge_id(caller: Caller) -> ChallengeId:

@@ -126,11 +126,10 @@ def request_grant(
         able = approvals.eligible(tx, request.user_id, AuthenticatorClass.PLATFORM)
         refusal = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
     if refusal is not None or user is None:
-        if limited := quotas.refusal(tx, policy, request.user_id, agent.client_id, now):
-            return limited
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
-        tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None}), now)
-        return refusal or _NO_GRANT
+        entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None})
+        refusal = refusal or _NO_GRANT
+        return quotas.record(tx, policy, request.user_id, agent.client_id, entry, refusal, now)
     if limited := quotas.pending_consent(tx, policy, request.user_id, agent.client_id, now):
         return limited
     held = tx.active_grant(request.user_id, agent.client_id, agent.jkt)
@@ -214,15 +213,11 @@ def consent(
         return out
     facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
     if refusal := askable(grant.scopes, policy.ceiling.of(acting(agent, grant)), policy):  # POLICY-3
-        if limited := quotas.refusal(tx, policy, grant.user_id, grant.client_id, now):
-            return limited
-        tx.append(Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code}), now)
-        return refusal
+        entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
+        return quotas.record(tx, policy, grant.user_id, grant.client_id, entry, refusal, now)
     if refusal := approvals.conclude(tx, verdict, _action(grant, request), now):
-        if limited := quotas.refusal(tx, policy, grant.user_id, grant.client_id, now):
-            return limited
-        tx.append(approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts), now)
-        return refusal
+        entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts)
+        return quotas.record(tx, policy, grant.user_id, grant.client_id, entry, refusal, now)
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
     if older is not None:
         supersede(tx, older, grant, now)

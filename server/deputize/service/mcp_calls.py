@@ -155,23 +155,11 @@ def call(
         decision = moves.spend(tx, draft, take=False) or decision
     missing = isinstance(verdict, Rejected) and verdict.refusal.code is Code.MISSING_EVIDENCE
     if isinstance(decision, Refusal) and not (missing and decision.code is Code.INVALID_ARGUMENTS):  # §4.3
-        if limited := quotas.refusal(tx, policy, user_id, client_id, now):
-            return limited
-        tx.append(
-            call_entry(
-                replace(draft, state=State.DENIED),
-                request.canonical,
-                policy,
-                decision.code,
-                **_by(request.caller),
-            ),
-            now,
-        )
-        return Denied(draft.call_id, decision)
+        denied, told = replace(draft, state=State.DENIED), _by(request.caller)
+        entry = call_entry(denied, request.canonical, policy, decision.code, **told)
+        return quotas.record(tx, policy, user_id, client_id, entry, Denied(draft.call_id, decision), now)
     assert tool is not None  # or the decision were a refusal
     if verdict is not None and (refusal := approvals.conclude(tx, verdict, _action(request, tool), now)):
-        if limited := quotas.refusal(tx, policy, user_id, client_id, now):
-            return limited
         facts = {
             "call_id": draft.call_id,
             "sub": draft.user_id,
@@ -180,12 +168,12 @@ def call(
             "tool": draft.tool,
             **_by(request.caller),
         }
-        tx.append(approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts), now)
-        return Denied(draft.call_id, refusal)
+        entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts)
+        return quotas.record(tx, policy, user_id, client_id, entry, Denied(draft.call_id, refusal), now)
     assert isinstance(decision, Authorized)
     if decision.constrained:
         moves.spend(tx, draft)
-    told: dict[str, object] = {**_by(request.caller), **_approval(verdict)}
+    told = {**_by(request.caller), **_approval(verdict)}
     approved = tx.append(call_entry(draft, request.canonical, policy, None, **told), now)
     granted = replace(draft, entry=approved)
     tx.add_call(granted)

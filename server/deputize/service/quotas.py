@@ -3,11 +3,16 @@
 What a quota refuses leaves no entry: it would fill the record that it is to keep from being filled.
 """
 
+from typing import TypeVar
+
+from ..protocol.entry import Entry
 from ..protocol.errors import Refusal
 from ..protocol.ids import ClientId, UserId
 from ..protocol.policy import Policy
 from ..protocol.quota import Quota, Rate, counted_as, pair, too_many
 from .ports import Tx, Waiting
+
+T = TypeVar("T")
 
 _AHEAD = 64
 """Entries that are taken at once, but never more than a hundredth: a call that is allowed is to cost no statement."""
@@ -28,9 +33,15 @@ def entry(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, n
     return take(tx, Quota.ENTRIES, rate, pair(user_id, client_id), now, ahead)
 
 
-def refusal(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int) -> Refusal | None:
-    """Count a refusal that the record is to have; where there were too many, it gets no entry."""
-    return take(tx, Quota.REFUSED_CALLS, policy.quotas.refused_calls, pair(user_id, client_id), now)
+def record(
+    tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, entry: Entry, refusal: T, now: int
+) -> T | Refusal:
+    """Record what refuses something, and return it; or where there were too many, record nothing, and refuse so."""
+    rate = policy.quotas.refused_calls
+    if limited := take(tx, Quota.REFUSED_CALLS, rate, pair(user_id, client_id), now):
+        return limited
+    tx.append(entry, now)
+    return refusal
 
 
 def pending_call(

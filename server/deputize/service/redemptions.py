@@ -30,9 +30,9 @@ def redeem(
     if page is not None and not owns(call, page):
         return NO_CALL
     if refusal := _misdirected(call, args_s256, by):
-        if not quotas.refusal(tx, policy, call.user_id, call.client_id, now):
-            tx.append(Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code}), now)
-        return refusal
+        entry = Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code})
+        quotas.record(tx, policy, call.user_id, call.client_id, entry, refusal, now)
+        return refusal  # in each case: whoever runs things has to know why not
     if stop := stop_of(tx, call, policy, now):  # GUARD-4
         return end(tx, call, stop, policy, now)
     return move(tx, call, State.REDEEMED, now, by=by.value, policy_s256=policy.file_s256)

@@ -106,7 +106,7 @@ class Ask:
         """Take one from what the request's address has of a quota; Refused(too_many_requests) (QUOTA-3)."""
         authority = self.authority
         address = address_of(self.request, authority.policy.site.trusted_proxies)
-        authority.door.take(quota, rate, address, self.now)
+        authority.by_address.take(quota, rate, address, self.now)
 
     @property
     def is_nobody(self) -> bool:

@@ -23,7 +23,7 @@ from ..service.ports import Store
 from .clients import Clients
 from .clock import Clock
 from .fetching import Fetcher
-from .quotas import Door
+from .quotas import ByAddress
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
 _KEPT = 16 * 2**20  # bytes of tokens that we signed: some four thousand
@@ -61,7 +61,7 @@ class Authority:
     fault: str | None = None
     clients: Clients = field(init=False)
     guard_keys: frozenset[str] = field(init=False)
-    door: Door = field(default_factory=Door)
+    by_address: ByAddress = field(default_factory=ByAddress)
     _note: tuple[float, str] = (0, "")
     _verified: Kept[Delegation] = field(default_factory=lambda: Kept(_KEPT))
 

@@ -21,7 +21,7 @@ class _Window:
     ends_at: int
 
 
-class Door:
+class ByAddress:
     """Counts, in windows that begin with the first request in them; lost with the process.
 
     No more than `most_kept` are kept. Where there are more, who has not come for the longest time is forgotten, and
