@@ -198,7 +198,7 @@ async def test_also_what_can_be_done_about_it(
     told = (await refusal(redeemer, token)).refusal
     assert (told.code, dict(told.facts)) == (code, facts)
     answer = refusal_response(told)
-    assert json.loads(answer.body).items() >= facts.items()
+    assert json.loads(bytes(answer.body)).items() >= facts.items()
     assert answer.headers.get("retry-after") == (
         str(facts["retry_after"]) if "retry_after" in facts else None
     )
@@ -223,7 +223,7 @@ def test_but_only_so_much_of_it_and_nothing_that_breaks_out_of_a_header(
     assert (told.code, told.detail) == (code, "So it is.")
     answer = refusal_response(told)
     assert len(answer.body) < 8_000
-    assert json.loads(answer.body)["detail"] == "So it is."
+    assert json.loads(bytes(answer.body))["detail"] == "So it is."
     for name, value in answer.headers.items():
         assert value.isprintable(), name
         assert value.count('"') % 2 == 0, name

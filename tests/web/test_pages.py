@@ -7,6 +7,7 @@ import pytest
 from tests.web.agents import ALL, Client
 from tests.web.conftest import Bank
 
+from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -126,7 +127,7 @@ class TestHistory:
         path = f"/calls/{pending}/denial"
         mallory = bank.page()
         await mallory.sign_up("Mallory")
-        body = {"reason": "declined"}
+        body: dict[str, Json] = {"reason": "declined"}
         assert (await mallory.send("POST", path, body, page=False)).json()["code"] == "call_unknown"
         forged = await grace.send("POST", path, body, {"deputize-csrf": "x"}, page=False)
         assert forged.json()["code"] == "cross_site_request"

@@ -262,7 +262,7 @@ class TestCallsUnderWay:
         bank.deputize.policy.tool(name="tip", scopes=["payments:write"], direct=True, executes="page")(
             lambda _: "Tip"
         )
-        body = {"tool": "tip", "arguments": {}, "definition_s256": "A" * 43}
+        body: dict[str, Any] = {"tool": "tip", "arguments": {}, "definition_s256": "A" * 43}
         call = (await grace.send("POST", "/calls", body)).json()
         assert (call["state"], call["agent"]) == ("pending", None)
         path = f"/calls/{call['call_id']}"
