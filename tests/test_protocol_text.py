@@ -32,6 +32,12 @@ def test_clause_ids_are_unique() -> None:
     assert len(CLAUSES) == len(set(CLAUSES)) > 50
 
 
+def test_sections_are_numbered_in_order() -> None:
+    """Whoever cites one by its number means one."""
+    numbers = [int(number) for number in re.findall(r"^## (\d+)\. ", TEXT, re.MULTILINE)]
+    assert numbers == list(range(len(numbers)))
+
+
 @pytest.mark.parametrize("clause", CLAUSES)
 def test_a_clause_has_code_and_a_test(clause: str) -> None:
     assert clause in CODE, "no code cites it"

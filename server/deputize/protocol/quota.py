@@ -1,4 +1,4 @@
-"""How much of one thing there may be at a time, so that nothing small stops the authority (PROTOCOL §19)."""
+"""How much of one thing there may be at a time, so that nothing small stops the authority (PROTOCOL §20)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Quotas by user and by agent, counted in the transaction that decides (PROTOCOL §19).
+"""Quotas by user and by agent, counted in the transaction that decides (PROTOCOL §20).
 
 What a quota refuses leaves no entry: it would fill the record that it is to keep from being filled.
 """

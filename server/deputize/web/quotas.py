@@ -1,4 +1,4 @@
-"""Quotas by address, at the door and in memory: for those whom nobody knows yet (PROTOCOL §19)."""
+"""Quotas by address, at the door and in memory: for those whom nobody knows yet (PROTOCOL §20)."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
