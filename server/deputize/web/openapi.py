@@ -118,13 +118,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "GET /authorize": Operation(
         "Show who asks for what (OAUTH-4)",
         _VISITOR,
-        {200: HTML, 303: None, 400: HTML, 403: HTML, 429: HTML},
+        {200: HTML, 303: None},
         query={"client_id": True, **dict.fromkeys(("request_uri", *_UNPUSHED), False)},
     ),
     "GET /device": Operation(
         "Take a user's code (OAUTH-7)",
         _VISITOR,
-        {200: HTML, 303: None, 400: HTML, 403: HTML, 429: HTML},
+        {200: HTML, 303: None},
         query={"user_code": False},
     ),
     "POST /authorize/{request_id}/challenge": Operation("Ask for a challenge", _USER, {200: "Challenge"}),
@@ -169,7 +169,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "Confirm a passkey (CRED-3)", _USER, {200: "EnrolledCredential"}, "Evidence"
     ),
     "DELETE /credentials/{id}": Operation("Remove a passkey", _USER, {204: None}),
-    "GET /account": Operation("The user's page", _VISITOR, {200: HTML, 403: HTML}),
+    "GET /account": Operation("The user's page", _VISITOR, {200: HTML}),
     "GET /static/{name}": Operation("Script and style of the pages", _ANYONE, {200: "text/*"}),
     "GET /shim.js": Operation("The shim", _ANYONE, {200: SCRIPT}),
     "GET /shim.mjs": Operation("The shim as a module", _ANYONE, {200: SCRIPT}),
@@ -258,6 +258,9 @@ def _refusals(operation: Operation, named: bool) -> dict[str, Json]:
             refused["headers"] = {"DPoP-Nonce": {"schema": {"type": "string"}}}
         challenge: Schema = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}  # OAUTH-1
         return {"400": refused, "401": {**refused, "headers": challenge}, "5XX": refused}
+    if HTML in operation.answers.values():
+        page: Json = {"description": "No", "content": {HTML: {}}}
+        return {"4XX": page, "5XX": page}
     said = (JSON, "Reply") if operation.body == "Message" else (MEDIA_TYPE, "Problem")  # MCP-7
     refused = {"description": "No", "content": _content(*said)}
     if operation.sender.needs or operation.sender.may:
