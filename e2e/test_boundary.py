@@ -140,3 +140,33 @@ def test_another_site_cannot_speak_for_the_user(deputized: Customer) -> None:
         data=json.dumps({"scope": "account:read"}),
     )
     assert (answer.status, answer.json()["code"]) == (403, "cross_site_request")
+
+
+def test_a_form_that_an_agent_submits_is_the_agents_call(deputized: Customer) -> None:
+    """CALL-7: WebMCP tells of it (`SubmitEvent.agentInvoked`); what a person submits is asked for by the page."""
+    deputized.tab.evaluate(
+        """(order) => {
+          const form = Object.assign(document.createElement('form'), { id: 'pay' });
+          const attributes = { toolname: 'pay_by_form', tooldescription: 'Sends money.', toolautosubmit: '' };
+          for (const [name, value] of Object.entries(attributes)) form.setAttribute(name, value);
+          form.append(
+            Object.assign(document.createElement('input'), { name: 'amount' }),
+            Object.assign(document.createElement('button'), { textContent: 'Pay by form' }),
+          );
+          form.addEventListener('submit', (event) => {
+            event.preventDefault();
+            void deputize.perform('transfer_money', order, () => 0).catch(() => {});
+          });
+          document.body.prepend(form);
+        }""",
+        TRANSFER,
+    )
+    deputized.agent.start("pay_by_form", {"amount": "1"})
+    assert "Asked for by the agent in this browser." in deputized.human.decline().text
+    deputized.tab.get_by_role("button", name="Pay by form").click()
+    assert "Asked for by this page." in deputized.human.decline().text
+    asked = [
+        (entry.get("client_id") is None, entry.get("asked_by"))
+        for entry in deputized.bank.record("call.pending")
+    ]
+    assert asked == [(False, None), (True, "page")]
