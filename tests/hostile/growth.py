@@ -45,20 +45,20 @@ class Faster(Exception):
     """Time grows faster than it may."""
 
 
-async def check(run: Callable[[int], Awaitable[float]], most: int, plain: float) -> None:
+async def check(run: Callable[[int], Awaitable[float]], most: int, plain: float, noise: float = 0) -> None:
     """Compare the times at `most` and at a sixteenth of it; `run` is given a size, and returns processor seconds.
 
-    What a plain request takes is taken off, so that a square does not hide behind it. Raises `Faster`.
+    What is plain takes `plain` seconds, which are taken off, so that a square does not hide behind them; but no more
+    than half, since what is refused early takes less. Below `noise`, or NOISE times what is plain, nothing is compared.
+    Raises `Faster`.
     """
-    if await run(most) - plain < NOISE * plain:
+    if await run(most) - plain < max(noise, NOISE * plain):
         return
     small, before, after = max(most // STEP, 1), 0.0, 0.0
     for _ in range(ROUNDS):
         times = [min([await run(size) for _ in range(TRIES)]) for size in (small, most)]
-        before, after = (seconds - plain for seconds in times)
-        if after < MOST * max(
-            before, times[0] / 4
-        ):  # what is refused early may take less than a plain request
+        before, after = (seconds - min(plain, times[0] / 2) for seconds in times)
+        if after < MOST * before:
             return
     raise Faster(f"{after * 1e3:.1f} ms at {most}, {before * 1e3:.2f} ms at {small}")
 
@@ -67,10 +67,10 @@ class Faults(list[str]):
     """What has grown too fast."""
 
     async def compare(
-        self, name: str, run: Callable[[int], Awaitable[float]], most: int, plain: float
+        self, name: str, run: Callable[[int], Awaitable[float]], most: int, plain: float, noise: float = 0
     ) -> None:
         try:
-            await check(run, most, plain)
+            await check(run, most, plain, noise)
         except Faster as fault:
             self.append(f"{name}: {fault}")
 
