@@ -65,8 +65,18 @@ class Dialog:
 
     @property
     def approve(self) -> Control:
-        """Return the button that leads to the passkey."""
-        return next(button for button in self.buttons if "passkey" in button.name.lower())
+        """Return the button that leads to the passkey; LookupError where there is none, as after a lost answer."""
+        for button in self.buttons:
+            if "passkey" in button.name.lower():
+                return button
+        raise LookupError(
+            f"This dialog asks for no passkey. It has {[button.name for button in self.buttons]}."
+        )
+
+    @property
+    def takes_an_answer(self) -> bool:
+        """Tell whether something can be chosen: while it works, the button that leads to the passkey cannot."""
+        return all(button.enabled for button in self.buttons if "passkey" in button.name.lower())
 
     @property
     def decline(self) -> Control:
@@ -109,7 +119,7 @@ class Human:
 
         def ready() -> Dialog | None:
             found = self.sees()
-            return found if found and found.approve.enabled else None
+            return found if found and found.takes_an_answer else None
 
         return until(
             self._page, ready, "a dialog that takes an answer", timeout, lambda: f"Seen: {self.sees()}"
