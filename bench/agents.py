@@ -19,6 +19,7 @@ from .figures import Figure
 from .people import DEFINITION, IBAN, Person
 
 CLIENT_ID = "https://agent.example/agent.json"
+CHILD = "https://errand.example/agent.json"
 REDIRECT_URI = "https://agent.example/callback"
 TIMES = 100
 """How often each grant type is asked for."""
@@ -140,7 +141,7 @@ async def tokens(person: Attested, watch: Watch, key: AgentKey) -> dict[str, Fig
     for _ in range(TIMES):
         await person.consents()
         await person.agent.refresh()
-        await person.agent.hand_on(CLIENT_ID, key.thumbprint)
+        await person.agent.hand_on(CHILD, key.thumbprint)
     figures: dict[str, Figure] = {}
     for name, seconds in watch.seconds.items():
         figures |= _spread(name, [1e3 * each for each in seconds])

@@ -15,7 +15,7 @@ from deputize.protocol.canonical import Json, canonicalize, s256
 from deputize.protocol.errors import Refusal
 from deputize.protocol.ids import UserId
 from deputize.service import approvals, mcp_calls
-from deputize.service.approvals import Verdict, Verified
+from deputize.service.approvals import Verified
 from deputize.service.mcp_calls import Caller, ToolRequest
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
@@ -95,7 +95,7 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
     return _Signed(request, page.evidence(envelope))
 
 
-def _check(deputize: Deputize, signed: _Signed) -> Verdict:
+def _check(deputize: Deputize, signed: _Signed) -> Verified:
     authority, now = deputize.authority, deputize.authority.now()
     verdict = authority.store.read(
         lambda tx: mcp_calls.check(
@@ -110,8 +110,9 @@ def _check(deputize: Deputize, signed: _Signed) -> Verdict:
 async def _use_up(deputize: Deputize, work: list[_Signed]) -> None:
     """Check and consume for as long as there is work."""
     while work:
+        verdict = _check(deputize, work.pop())
         conclude = partial(
-            approvals.conclude, verdict=_check(deputize, work.pop()), now=deputize.authority.now()
+            approvals.conclude, verdict=verdict, action=verdict.action, now=deputize.authority.now()
         )
         if refusal := await deputize.store.transact(conclude):
             raise RuntimeError(refusal.detail)

@@ -43,6 +43,18 @@ kid = "{kid}"
 x = "{x}"
 y = "{y}"
 
+[agents.registered."https://errand.example/agent.json"]
+name = "Bench agent"
+scopes = ["account:read", "payments:write"]
+redirect_uris = ["https://errand.example/callback"]
+
+[[agents.registered."https://errand.example/agent.json".keys]]
+kty = "EC"
+crv = "P-256"
+kid = "{kid}"
+x = "{x}"
+y = "{y}"
+
 [tools.get_balance] # decided, and run by nobody
 elsewhere = true
 scopes = ["account:read"]
