@@ -63,7 +63,9 @@ def test_the_answer_to_an_approval(deputized: Customer, pictures: Path, when: Wh
         r"Your approval arrived\. What you approved may still be done until [0-9]{2}:[0-9]{2}\.",
         now.complaint,
     )
-    assert human.dialog() == now  # the tester's kit takes it for a dialog that can be answered, with no passkey
+    assert (
+        human.dialog() == now
+    )  # the tester's kit takes it for a dialog that can be answered, with no passkey
     with pytest.raises(LookupError, match="asks for no passkey"):
         human.approve()
     human.press(button(now, "Cancel it"))
