@@ -93,6 +93,8 @@ _LOOK_ALIKE = frozenset({"Cyrillic", "Greek", "Cherokee", "Coptic", "Armenian", 
 
 def plain(text: str) -> str:
     """Show what could hide, cover or reorder other characters as U+FFFD, but for joiners where they are needed."""
+    if text.isascii() and text.isprintable():  # as most are
+        return text
     needed = {found.start() for found in _NEEDED.finditer(text)} if _UNSEEN.search(text) else ()
     shown = _UNSEEN.sub(lambda found: found[0] if found.start() in needed else "\ufffd", text)
     return str(_PILED.sub("\ufffd", shown))
@@ -105,6 +107,8 @@ def visible(text: str) -> str:
 
 def warning(text: str) -> str:
     """Say that a word is made of alphabets that are not written together, and so may look like another; else empty."""
+    if text.isascii():
+        return ""
     for word in _WORD.findall(text):
         if _SINGLE.fullmatch(word):
             continue
