@@ -97,7 +97,7 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
 
 def _check(deputize: Deputize, signed: _Signed) -> Verified:
     authority, now = deputize.authority, deputize.authority.now()
-    verdict = authority.store.read(
+    verdict = deputize.store.look(
         lambda tx: mcp_calls.check(
             tx, signed.request, signed.evidence, authority.ceremonies, authority.policy, now
         )

@@ -35,10 +35,10 @@ def test_nothing_that_was_acknowledged_is_lost_by_kills(
             acknowledged = {name: entry for one in doomed for name, entry in one.result().items()}
             total += len(acknowledged)
             with closing(SqliteStore(path)) as store:
-                frontier = store.read(partial(check, known=frontier, acknowledged=acknowledged))
+                frontier = store.look(partial(check, known=frontier, acknowledged=acknowledged))
     with closing(SqliteStore(path)) as store:
         store.check()
-        assert store.read(lambda tx: check(tx, Frontier(), {})) == frontier
+        assert store.look(lambda tx: check(tx, Frontier(), {})) == frontier
     print(f"{number + 1} rounds of kills, {total} acknowledged answers, none lost")
     assert frontier.size >= total > 0
 

@@ -57,7 +57,7 @@ class Bank:
 
     def record(self, *kinds: str) -> list[dict[str, Any]]:
         """Return the entries of the record, all or of these kinds."""
-        stored = self.harbor.deputize.store.read(lambda tx: tx.entries(0, 10_000))
+        stored = self.harbor.deputize.store.look(lambda tx: tx.entries(0, 10_000))
         entries = [json.loads(entry.leaf) for entry in stored]
         return [entry for entry in entries if not kinds or entry["kind"] in kinds]
 

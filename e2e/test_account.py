@@ -120,8 +120,8 @@ def test_a_second_passkey_without_the_first_stays_unusable(customer: Customer, p
     expect(tab.get_by_role("status")).to_contain_text("does not belong to your account here")
     assert customer.bank.record("credential.added") == []
     store = customer.bank.harbor.deputize.store
-    (user,) = store.read(lambda tx: tx.users())
-    usable = store.read(lambda tx: tx.credentials(user.user_id))
+    (user,) = store.look(lambda tx: tx.users())
+    usable = store.look(lambda tx: tx.credentials(user.user_id))
     assert made.credential_id not in {credential.credential_id for credential in usable}
 
 

@@ -49,7 +49,7 @@ class Board:
 
     def record(self, kind: str) -> list[dict[str, Any]]:
         """Return the entries of one kind."""
-        stored = self.deputize.store.read(lambda tx: tx.entries(0, 10_000))
+        stored = self.deputize.store.look(lambda tx: tx.entries(0, 10_000))
         return [entry for entry in (json.loads(each.leaf) for each in stored) if entry["kind"] == kind]
 
 
@@ -115,7 +115,7 @@ def test_who_is_signed_in_at_the_site_is_the_user(
     (succeeded,) = board.record("call.succeeded")
     assert redeemed["call_id"] == succeeded["call_id"] == result.value["correlationId"]
     assert redeemed["by"] == succeeded["reported_by"] == "page"
-    user = board.deputize.store.read(lambda tx: tx.user_by_external_id("7"))
+    user = board.deputize.store.look(lambda tx: tx.user_by_external_id("7"))
     assert user is not None
     assert user.name == "Ada Lovelace"
 

@@ -62,7 +62,7 @@ def test_the_user_deputizes_with_a_passkey_over_what_is_shown(customer: Customer
     assert given["scope"] == "account:read"
     assert given["expires_at"] - given["t"] == 3600
     assert given["evidence_s256"]
-    (grant,) = customer.bank.harbor.deputize.store.read(lambda tx: tx.grants())
+    (grant,) = customer.bank.harbor.deputize.store.look(lambda tx: tx.grants())
     assert (str(grant.scopes), grant.state) == ("account:read", "active")
 
 

@@ -28,7 +28,7 @@ try {
   await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
   await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
   await build({ ...shared, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });
-  await build({ ...shared, entryPoints: ['src/words.js'], outfile: `${out}words.mjs`, format: 'esm' });
+  await build({ ...shared, entryPoints: ['src/people/words.js'], outfile: `${out}words.mjs`, format: 'esm' });
 } catch {
   process.exitCode = 1; // esbuild has already said what is wrong, and where
 }

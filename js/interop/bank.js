@@ -7,8 +7,8 @@ import * as jose from 'jose';
 
 import { Human } from '../test/harness.js';
 
-const { Approvals } = await import('../src/approval.js');
-const { Prompts } = await import('../src/prompt.js');
+const { Approvals } = await import('../src/mcp/approval.js');
+const { Prompts } = await import('../src/people/prompt.js');
 
 export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
 export const TRANSFER = { amount: 250, name: 'Ada' };

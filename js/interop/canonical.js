@@ -5,7 +5,7 @@
  */
 import { createInterface } from 'node:readline';
 
-import { canonicalize, JsonError } from '../src/canonical.js';
+import { canonicalize, JsonError } from '../src/platform/canonical.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

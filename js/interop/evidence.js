@@ -5,9 +5,9 @@
  */
 import { createInterface } from 'node:readline';
 
-import { JsonError } from '../src/canonical.js';
-import { declareEvidence, MEMBER, moveEvidence, scopeOf, takeEvidence, withoutEvidence } from '../src/evidence.js';
-import { bare, numberOf, scopesOf, snapshot, textOf } from '../src/json.js';
+import { JsonError } from '../src/platform/canonical.js';
+import { declareEvidence, MEMBER, moveEvidence, scopeOf, takeEvidence, withoutEvidence } from '../src/authority/evidence.js';
+import { bare, numberOf, scopesOf, snapshot, textOf } from '../src/platform/json.js';
 
 /**
  * @param {string} hex

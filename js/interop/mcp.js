@@ -152,8 +152,8 @@ test('4.5 the assertion response is forwarded unmodified', async () => {
   /** @type {Json[]} */
   const answered = [];
   const sign = ada.sign('get');
-  const { Approvals } = await import('../src/approval.js');
-  const { Prompts } = await import('../src/prompt.js');
+  const { Approvals } = await import('../src/mcp/approval.js');
+  const { Prompts } = await import('../src/people/prompt.js');
   const get = async (/** @type {Json} */ options) => {
     const response = await sign(options);
     answered.push({ ...response, clientExtensionResults: { appid: false } });

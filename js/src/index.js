@@ -7,16 +7,16 @@
  * @module deputize
  */
 
-import { asking } from './asking.js';
-import { Authority } from './authority.js';
-import { argsS256 } from './canonical.js';
-import { Decisions } from './decision.js';
-import { Delegations } from './delegation.js';
-import { Delivered } from './delivered.js';
-import { Gate } from './gate.js';
-import { Keyring } from './key.js';
-import * as natives from './natives.js';
-import { alias, Patch } from './patch.js';
+import { asking } from './people/asking.js';
+import { Authority } from './authority/authority.js';
+import { argsS256 } from './platform/canonical.js';
+import { Decisions } from './calls/decision.js';
+import { Delegations } from './authority/delegation.js';
+import { Delivered } from './calls/delivered.js';
+import { Gate } from './calls/gate.js';
+import { Keyring } from './authority/key.js';
+import * as natives from './platform/natives.js';
+import { alias, Patch } from './page/patch.js';
 
 /** @import { Arguments, Client, Execute } from './types.js' */
 

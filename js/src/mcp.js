@@ -14,17 +14,17 @@
  * @module deputize/mcp
  */
 
-import { Approvals } from './approval.js';
-import { asking } from './asking.js';
-import { Authority } from './authority.js';
-import { Delegated } from './delegated.js';
-import { Delegations } from './delegation.js';
-import { Keyring } from './key.js';
-import * as natives from './natives.js';
+import { Approvals } from './mcp/approval.js';
+import { asking } from './people/asking.js';
+import { Authority } from './authority/authority.js';
+import { Delegated } from './mcp/delegated.js';
+import { Delegations } from './authority/delegation.js';
+import { Keyring } from './authority/key.js';
+import * as natives from './platform/natives.js';
 
-/** @import { About, CallParams, Enrolled, Outcome } from './approval.js' */
-/** @import { Prompts } from './prompt.js' */
-/** @import { McpClient, RequestOptions } from './rpc.js' */
+/** @import { About, CallParams, Enrolled, Outcome } from './mcp/approval.js' */
+/** @import { Prompts } from './people/prompt.js' */
+/** @import { McpClient, RequestOptions } from './mcp/rpc.js' */
 
 const SCRIPT = '/mcp.mjs';
 

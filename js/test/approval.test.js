@@ -5,10 +5,10 @@ import { afterEach, test } from 'node:test';
 import { Human } from './harness.js';
 import { clock } from './platform.js';
 
-const { ANNOTATION } = await import('../src/annotation.js');
-const { Approvals } = await import('../src/approval.js');
-const { actionHash, b64u } = await import('../src/canonical.js');
-const { Prompts } = await import('../src/prompt.js');
+const { ANNOTATION } = await import('../src/mcp/annotation.js');
+const { Approvals } = await import('../src/mcp/approval.js');
+const { actionHash, b64u } = await import('../src/platform/canonical.js');
+const { Prompts } = await import('../src/people/prompt.js');
 const { verifiedApproval } = await import('../src/mcp.js');
 
 /** @typedef {any} Json any: the wire, read by a test */

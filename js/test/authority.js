@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 
 import './platform.js';
 
-const { actionHash, b64u, canonicalize } = await import('../src/canonical.js');
+const { actionHash, b64u, canonicalize } = await import('../src/platform/canonical.js');
 
 /** @import { IncomingMessage } from 'node:http' */
 /** @typedef {Record<string, any>} Json any: the wire, read by a test */

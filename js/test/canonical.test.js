@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 
-import { actionHash, argsS256, b64u, canonicalize, check, JsonError, unb64u } from '../src/canonical.js';
+import { actionHash, argsS256, b64u, canonicalize, check, JsonError, unb64u } from '../src/platform/canonical.js';
 
 const VECTORS = new URL('../../tests/vectors/', import.meta.url);
 /** @param {string} path */

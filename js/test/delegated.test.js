@@ -6,7 +6,7 @@ import { TestAuthority } from './authority.js';
 import { page } from './harness.js';
 import { clock } from './platform.js';
 
-const { Delegated, NotDelegated } = await import('../src/delegated.js');
+const { Delegated, NotDelegated } = await import('../src/mcp/delegated.js');
 
 /** @type {TestAuthority} */
 let server;
@@ -18,7 +18,7 @@ afterEach(() => {
   server.stop();
 });
 
-/** @param {string[]} [scopes] @param {import('../src/key.js').Keyring} [shared] */
+/** @param {string[]} [scopes] @param {import('../src/authority/key.js').Keyring} [shared] */
 function open(scopes = ['account:read'], shared) {
   const { human, authority, keyring, delegations } = page(server, { keyring: shared });
   const delegated = new Delegated({ issuer: server.issuer, scopes, authority, keyring, delegations });

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 
 import './platform.js';
 
-const { declareEvidence, MEMBER, scopeOf, takeEvidence, withoutEvidence } = await import('../src/evidence.js');
-const { snapshot } = await import('../src/json.js');
+const { declareEvidence, MEMBER, scopeOf, takeEvidence, withoutEvidence } = await import('../src/authority/evidence.js');
+const { snapshot } = await import('../src/platform/json.js');
 
 const TOKEN = 'eyJ0.eyJzY29wZSI6ImEgYiJ9.c2ln';
 const PROOF = 'eyJ0.eyJqdGkiOiJ4In0.c2ln';

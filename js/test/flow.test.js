@@ -4,8 +4,8 @@ import { test } from 'node:test';
 
 import { clock } from './platform.js';
 
-const { problem } = await import('../src/authority.js');
-const { Flow } = await import('../src/flow.js');
+const { problem } = await import('../src/authority/authority.js');
+const { Flow } = await import('../src/calls/flow.js');
 
 const pending = problem('approval_pending', { callId: 'cal_1' });
 const done = /** @type {const} */ ({ kind: 'result', value: 'done' });

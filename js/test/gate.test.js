@@ -6,7 +6,7 @@ import { TestAuthority } from './authority.js';
 import { page, registered } from './harness.js';
 import { clock, stored } from './platform.js';
 
-const { Gate } = await import('../src/gate.js');
+const { Gate } = await import('../src/calls/gate.js');
 
 /** @import { Client } from '../src/types.js' */
 /** @typedef {any} Result any: what an agent gets, read by a test */

@@ -2,14 +2,14 @@
 
 import './platform.js';
 
-const { Authority } = await import('../src/authority.js');
-const { argsS256 } = await import('../src/canonical.js');
-const { Decisions } = await import('../src/decision.js');
-const { Delegations } = await import('../src/delegation.js');
-const { Delivered } = await import('../src/delivered.js');
-const { Gate } = await import('../src/gate.js');
-const { Keyring } = await import('../src/key.js');
-const { Prompts } = await import('../src/prompt.js');
+const { Authority } = await import('../src/authority/authority.js');
+const { argsS256 } = await import('../src/platform/canonical.js');
+const { Decisions } = await import('../src/calls/decision.js');
+const { Delegations } = await import('../src/authority/delegation.js');
+const { Delivered } = await import('../src/calls/delivered.js');
+const { Gate } = await import('../src/calls/gate.js');
+const { Keyring } = await import('../src/authority/key.js');
+const { Prompts } = await import('../src/people/prompt.js');
 
 /** @import { TestAuthority } from './authority.js' */
 /** @import { Choice, Dialog, View } from '../src/types.js' */
@@ -100,7 +100,7 @@ export class Human {
  * A page: the gate with everything behind it.
  *
  * @param {TestAuthority} server
- * @param {{patience?: number | null, keyring?: import('../src/key.js').Keyring}} [options]
+ * @param {{patience?: number | null, keyring?: import('../src/authority/key.js').Keyring}} [options]
  */
 export function page(server, { patience = null, keyring = new Keyring(server.issuer) } = {}) {
   const human = new Human();

@@ -4,12 +4,12 @@ import { test } from 'node:test';
 
 import { Human } from './harness.js';
 
-const { problem } = await import('../src/authority.js');
-const { actionHash, b64u } = await import('../src/canonical.js');
-const { bare } = await import('../src/json.js');
-const { Prompts } = await import('../src/prompt.js');
-const { approvalView } = await import('../src/view.js');
-const { wordsFor } = await import('../src/words.js');
+const { problem } = await import('../src/authority/authority.js');
+const { actionHash, b64u } = await import('../src/platform/canonical.js');
+const { bare } = await import('../src/platform/json.js');
+const { Prompts } = await import('../src/people/prompt.js');
+const { approvalView } = await import('../src/people/view.js');
+const { wordsFor } = await import('../src/people/words.js');
 
 /** @import { Answer } from '../src/types.js' */
 
@@ -25,7 +25,7 @@ const ok = (facts) => /** @type {Answer} */ ({ ok: true, body: bare(JSON.parse(J
 /** @param {string} code */
 const no = (code) => /** @type {Answer} */ ({ ok: false, problem: problem(code) });
 
-/** @param {Partial<import('../src/ceremony.js').Question & import('../src/ceremony.js').Approval> & {over?: unknown, displayText?: string}} [wish] */
+/** @param {Partial<import('../src/people/ceremony.js').Question & import('../src/people/ceremony.js').Approval> & {over?: unknown, displayText?: string}} [wish] */
 function ask(wish = {}) {
   const human = new Human();
   const prompts = new Prompts(human.open, human.tell, human.passkeys);

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 
 import { checkProof } from './authority.js';
 
-const { Keyring } = await import('../src/key.js');
-const { prove } = await import('../src/proof.js');
+const { Keyring } = await import('../src/authority/key.js');
+const { prove } = await import('../src/authority/proof.js');
 
 const url = 'https://bank.example/deputize/calls';
 const now = Math.floor(Date.now() / 1000);

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { problem } from '../src/authority.js';
-import { refusal } from '../src/result.js';
-import { CODES } from '../src/words.js';
+import { problem } from '../src/authority/authority.js';
+import { refusal } from '../src/calls/result.js';
+import { CODES } from '../src/people/words.js';
 
 const errors = readFileSync(new URL('../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');
 const known = new Set([...errors.matchAll(/^ {4}[A-Z_]+ = "(\w+)"$/gm)].map(([, code]) => code));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { isolated, partsOf, plain, visible, warning } from '../src/shown.js';
+import { isolated, partsOf, plain, visible, warning } from '../src/people/shown.js';
 
 const { rows } = JSON.parse(readFileSync(new URL('../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
 

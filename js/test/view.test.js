@@ -4,9 +4,9 @@ import { test } from 'node:test';
 
 import './platform.js';
 
-const { bare } = await import('../src/json.js');
-const { visible } = await import('../src/shown.js');
-const { approvalView, consentView, duration } = await import('../src/view.js');
+const { bare } = await import('../src/platform/json.js');
+const { visible } = await import('../src/people/shown.js');
+const { approvalView, consentView, duration } = await import('../src/people/view.js');
 
 const noon = new Date(2026, 0, 1, 12, 0).getTime();
 const shown = bare({

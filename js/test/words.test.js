@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { CODES, RECOVERY_OVER, wordsFor } from '../src/words.js';
+import { CODES, RECOVERY_OVER, wordsFor } from '../src/people/words.js';
 
 const read = (/** @type {string} */ path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 /** How one speaks to a model, or of a person to somebody else, and what only programs understand. */
@@ -47,7 +47,7 @@ test('a link for recovery that is over says so, and what to do', () => {
 });
 
 test('no sentence of a server stands where a person reads: each goes by the table', () => {
-  for (const path of ['../src/prompt.js', '../src/gate.js', '../src/notice.js', '../src/dialog.js', '../src/view.js']) {
+  for (const path of ['../src/people/prompt.js', '../src/calls/gate.js', '../src/people/notice.js', '../src/people/dialog.js', '../src/people/view.js']) {
     assert.doesNotMatch(read(path), /\.detail\b/, path);
   }
 });

@@ -15,8 +15,12 @@ from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .authority.authority import Authority, CurrentUser, SiteUser
+from .authority.clock import Clock
+from .authority.in_process import InProcess, Schemas
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
+from .fetching.fetcher import Fetcher
 from .guard import Guard, Unguarded
 from .guard.start import Threshold, start, survey
 from .opening import LostData, opened
@@ -27,11 +31,7 @@ from .service import calls
 from .settings.following import Followed
 from .web import routes
 from .web.ask import Ask
-from .web.authority import Authority, CurrentUser, SiteUser
-from .web.clock import Clock
-from .web.fetching import Fetcher
 from .web.front import Front
-from .web.in_process import InProcess, Schemas
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.operations import Log
@@ -224,7 +224,7 @@ class Deputize:
             who = await Ask(request, self._current).signed_in()
         except Refused:
             return None
-        return self.store.read(lambda tx: tx.user(who.user_id)) if who else None
+        return await self.store.read(lambda tx: tx.user(who.user_id)) if who else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""
@@ -245,7 +245,7 @@ class Deputize:
             await asyncio.sleep(SWEEP_EVERY)
             try:
                 await self.sweep(self.authority.now(), self._clock.held())
-                size, ran = self.store.read(lambda tx: tx.head().size), time.monotonic()
+                size, ran = await self.store.read(lambda tx: tx.head().size), time.monotonic()
                 if size != signed and ran - signed_at >= CHECKPOINT_EVERY:
                     await self.authority.checkpoint()
                     signed, signed_at = size, ran

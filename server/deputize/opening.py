@@ -33,7 +33,7 @@ def opened(folder: Path, log: Log, new_keys: bool, new_record: bool) -> tuple[Sq
             "begin a new record, with no users and no calls, by --new-record (new_record=True).",
         ) from None
     try:
-        return store, KeyRing.open(keys, new=new_keys or store.read(_is_empty))
+        return store, KeyRing.open(keys, new=new_keys or store.look(_is_empty))
     except NoKeys as missing:
         store.close()
         raise LostData(

@@ -57,7 +57,7 @@ def populate(tx: Tx, expires_at: int) -> None:
 
 
 def kinds(store: SqliteStore) -> list[str]:
-    return [json.loads(entry.leaf)["kind"] for entry in store.read(lambda tx: tx.entries(0, 100))]
+    return [json.loads(entry.leaf)["kind"] for entry in store.look(lambda tx: tx.entries(0, 100))]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_token_5_a_grant_that_has_run_out_is_not_active(tmp_path: Path) -> None:
 def test_revoking_a_grant_is_recorded(store: SqliteStore) -> None:
     result = run(app, ["grants", "revoke", GRANT])
     assert (result.exit_code, result.stdout) == (0, f"{GRANT} is revoked.\n")
-    grant = store.read(lambda tx: tx.grant(GRANT))
+    grant = store.look(lambda tx: tx.grant(GRANT))
     assert grant is not None
     assert grant.state is GrantState.REVOKED
     assert kinds(store) == ["grant.revoked"]
@@ -106,7 +106,7 @@ def test_revoking_an_agent_revokes_its_grant(store: SqliteStore) -> None:
 def test_block_2_an_agent_is_blocked_and_let_in_again(store: SqliteStore) -> None:
     result = run(app, ["agents", "block", AGENT, "--for", "7d"])
     assert (result.exit_code, result.stdout) == (0, f"{AGENT} is blocked for 7d.\n")
-    (block,) = store.read(lambda tx: tx.barring(None, AGENT, int(time.time())))
+    (block,) = store.look(lambda tx: tx.barring(None, AGENT, int(time.time())))
     assert block.until == block.since + 7 * 86400
     assert kinds(store) == ["agent.blocked", "grant.revoked"]
     assert "blocked until 20" in run(app, ["agents", "list"]).stdout
@@ -134,7 +134,7 @@ def test_block_3_a_user_is_blocked_and_let_in_again(store: SqliteStore) -> None:
     transact(store, lambda tx: tx.add_session(Session(b"s" * 32, USER, BORN, BORN + 10**10)))
     result = run(app, ["users", "block", USER])
     assert (result.exit_code, result.stdout) == (0, f"{USER} is blocked until that is ended.\n")
-    assert store.read(lambda tx: tx.session(b"s" * 32)) is None
+    assert store.look(lambda tx: tx.session(b"s" * 32)) is None
     assert kinds(store) == ["user.blocked", "grant.revoked"]
     assert "blocked" in run(app, ["users", "list"]).stdout
     result = run(app, ["users", "unblock", USER])
@@ -145,7 +145,7 @@ def test_block_3_a_user_is_blocked_and_let_in_again(store: SqliteStore) -> None:
 def test_a_time_may_be_a_number_of_seconds(store: SqliteStore) -> None:
     result = run(app, ["users", "block", USER, "--for", "600"])
     assert (result.exit_code, result.stdout) == (0, f"{USER} is blocked for 600 seconds.\n")
-    (block,) = store.read(lambda tx: tx.barring(USER, None, int(time.time())))
+    (block,) = store.look(lambda tx: tx.barring(USER, None, int(time.time())))
     assert block.until == block.since + 600
 
 
@@ -174,9 +174,9 @@ def test_cred_5_the_owner_removes_any_passkey_the_last_one_too(store: SqliteStor
     for each in passkeys:
         result = run(app, ["credentials", "remove", each])
         assert (result.exit_code, result.stdout) == (0, f"{each} is removed.\n")
-    assert store.read(lambda tx: tx.credentials(USER)) == []
+    assert store.look(lambda tx: tx.credentials(USER)) == []
     assert kinds(store) == ["credential.removed"] * 2
-    last = json.loads(store.read(lambda tx: tx.entries(1, 1))[0].leaf)
+    last = json.loads(store.look(lambda tx: tx.entries(1, 1))[0].leaf)
     assert (last["by"], last["sub"], last["credential_id"]) == ("owner", USER, passkeys[1])
 
 
@@ -246,9 +246,9 @@ def test_cred_5_recovery_is_a_link_of_900_s_that_works_once_and_is_recorded(stor
     assert page == "http://localhost:8000/deputize/account"
     digest = hashlib.sha256(unb64u(secret)).digest()
     assert kinds(store) == ["recovery.issued"]
-    assert store.read(lambda tx: tx.recovery(digest, now + 899)) == USER
-    assert store.read(lambda tx: tx.recovery(digest, now + 960)) is None
-    assert secret not in str(store.read(lambda tx: tx.entries(0, 100)))
+    assert store.look(lambda tx: tx.recovery(digest, now + 899)) == USER
+    assert store.look(lambda tx: tx.recovery(digest, now + 960)) is None
+    assert secret not in str(store.look(lambda tx: tx.entries(0, 100)))
     assert transact(store, lambda tx: tx.consume_recovery(digest, now)) == USER
     assert transact(store, lambda tx: tx.consume_recovery(digest, now)) is None
 

@@ -61,7 +61,7 @@ async def approved(page: Page, tool: str, arguments: dict[str, Json]) -> str:
 
 
 def outcomes(harbor: Harbor) -> list[str]:
-    entries = harbor.deputize.store.read(lambda tx: tx.entries(0, 1000))
+    entries = harbor.deputize.store.look(lambda tx: tx.entries(0, 1000))
     return [orjson.loads(entry.leaf)["kind"] for entry in entries][-2:]
 
 

@@ -147,7 +147,7 @@ async def test_the_record(authorities: Authorities, caught: dict[str, Caught], n
 
         async def run(n: int) -> float:
             with growth.Stopwatch() as watch:
-                arenas[n].bank.deputize.store.read(RECORD[name])
+                arenas[n].bank.deputize.store.look(RECORD[name])
             return watch.seconds
 
         await faults.compare(name, run, 8 * ROWS, await run(8 * ROWS // growth.STEP))

@@ -33,6 +33,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tests.fetching.strangers import answer, serving
+from tests.fetching.test_fetcher import certificates
 from tests.interop.test_mcp_client import JS, PATIENCE, results
 from tests.web.conftest import Clock
 from tests.web.mcp.conftest import (
@@ -50,14 +52,12 @@ from tests.web.mcp.conftest import (
     mounted,
     refused,
 )
-from tests.web.strangers import answer, serving
-from tests.web.test_fetching import certificates
 
 from deputize.crypto import jwt
+from deputize.fetching.clients import Clients
+from deputize.fetching.fetcher import Fetcher
 from deputize.testing.page import Page
 from deputize.testing.server import Site
-from deputize.web.clients import Clients
-from deputize.web.fetching import Fetcher
 
 pytestmark = pytest.mark.anyio
 

@@ -55,7 +55,7 @@ def path(tmp_path: Path) -> Path:
 def kept(path: Path) -> dict[str, Checkpoint]:
     """What somebody keeps who asked for a checkpoint at some sizes."""
     with closing(SqliteStore(path)) as store:
-        leaves = [entry.leaf_hash for entry in store.read(lambda tx: tx.entries(0, SIZE))]
+        leaves = [entry.leaf_hash for entry in store.look(lambda tx: tx.entries(0, SIZE))]
     return {f"the one of {size}": Checkpoint(ORIGIN, size, root_of(leaves[:size])) for size in (0, 8, 12, 20)}
 
 
@@ -66,7 +66,7 @@ def tamper(path: Path, how: Tamper) -> None:
 
 def check(path: Path, checkpoints: dict[str, Checkpoint] | None = None) -> Report:
     with closing(SqliteStore(path)) as store:
-        return store.read(lambda tx: record.verify(tx, checkpoints or {}))
+        return store.look(lambda tx: record.verify(tx, checkpoints or {}))
 
 
 def fault(path: Path, checkpoints: dict[str, Checkpoint] | None = None) -> Fault:
@@ -120,7 +120,7 @@ def swap(one: int, other: int) -> Tamper:
 def test_a_whole_record_is_found_whole(path: Path, kept: dict[str, Checkpoint]) -> None:
     report = check(path, kept)
     with closing(SqliteStore(path)) as store:
-        head = store.read(lambda tx: tx.head())
+        head = store.look(lambda tx: tx.head())
     assert report == Report(SIZE, head.root(), 20, None)
     assert check(path) == Report(SIZE, head.root(), 0, None)
 
@@ -147,7 +147,7 @@ def test_the_history_of_an_agent_with_many_calls_is_read_in_one_go(path: Path) -
     transact(path, call_often)
     with closing(SqliteStore(path)) as store:
         began = time.perf_counter()
-        assert len(store.read(lambda tx: record.trail(tx, "agt_often"))) == 4000
+        assert len(store.look(lambda tx: record.trail(tx, "agt_often"))) == 4000
     assert time.perf_counter() - began < 0.5
 
 
@@ -232,7 +232,7 @@ def test_another_head_shows(path: Path) -> None:
 
 def test_a_head_set_back_shows(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
-        leaves = [entry.leaf_hash for entry in store.read(lambda tx: tx.entries(0, 9))]
+        leaves = [entry.leaf_hash for entry in store.look(lambda tx: tx.entries(0, 9))]
     earlier = Frontier()
     for digest in leaves:
         earlier = earlier.append(digest)
@@ -273,7 +273,7 @@ def test_log_4_what_came_after_every_checkpoint_is_vouched_for_by_nobody(
 
 def test_log_4_a_checkpoint_of_each_size_names_the_very_entry(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
-        leaves = [entry.leaf_hash for entry in store.read(lambda tx: tx.entries(0, SIZE))]
+        leaves = [entry.leaf_hash for entry in store.look(lambda tx: tx.entries(0, SIZE))]
     every = {str(size): Checkpoint(ORIGIN, size, root_of(leaves[:size])) for size in range(SIZE + 1)}
     for changed in (SIZE - 1, 14, 0):
         tamper(path, both(put(changed, leaf(changed)), rehead))
@@ -316,7 +316,7 @@ def test_a_checkpoint_of_nothing_with_a_root_shows(path: Path) -> None:
 def test_log_3_a_signed_checkpoint_is_of_the_head_and_is_kept(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         signed = asyncio.run(store.transact(lambda tx: record.sign_checkpoint(tx, ORIGIN, sign)))
-        head, kept = store.read(lambda tx: (tx.head(), tx.checkpoints()))
+        head, kept = store.look(lambda tx: (tx.head(), tx.checkpoints()))
     body = note.open_note(signed, [note.Verifier(ORIGIN, KEY.public_key())])
     assert Checkpoint.parse(body) == Checkpoint(ORIGIN, SIZE, head.root())
     assert kept == [signed]
@@ -327,7 +327,7 @@ def test_a_checkpoint_that_cannot_be_signed_is_not_kept(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         with pytest.raises(ValueError, match="one line"):
             asyncio.run(store.transact(lambda tx: record.sign_checkpoint(tx, "two\nlines", sign)))
-        assert store.read(lambda tx: tx.checkpoints()) == []
+        assert store.look(lambda tx: tx.checkpoints()) == []
 
 
 @pytest.fixture
@@ -338,10 +338,10 @@ def store(path: Path) -> Iterator[SqliteStore]:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 16, SIZE])
 def test_each_entry_is_proven_at_each_size(store: SqliteStore, size: int) -> None:
-    entries = store.read(lambda tx: tx.entries(0, size))
+    entries = store.look(lambda tx: tx.entries(0, size))
     root = root_of([entry.leaf_hash for entry in entries])
     indexes = [entry.index for entry in entries]
-    receipt = store.read(partial(record.prove, indexes=indexes, note="", size=size))
+    receipt = store.look(partial(record.prove, indexes=indexes, note="", size=size))
     assert [proven.leaf for proven in receipt.entries] == [entry.leaf for entry in entries]
     assert receipt.unproven(Checkpoint(ORIGIN, size, root)) == []
 
@@ -349,10 +349,10 @@ def test_each_entry_is_proven_at_each_size(store: SqliteStore, size: int) -> Non
 @pytest.mark.parametrize(("index", "size"), [(0, SIZE + 1), (5, 5), (-1, 5), (0, 0), (0, -1)])
 def test_what_is_not_there_is_not_proven(store: SqliteStore, index: int, size: int) -> None:
     with pytest.raises(ValueError, match="there is no entry"):
-        store.read(lambda tx: record.prove(tx, [index], "", size))
+        store.look(lambda tx: record.prove(tx, [index], "", size))
 
 
 def test_nothing_is_proven_across_a_gap(path: Path) -> None:
     tamper(path, drop(7, 7))
     with closing(SqliteStore(path)) as store, pytest.raises(ValueError, match="no entry 7"):
-        store.read(lambda tx: record.prove(tx, [2], "", SIZE - 1))
+        store.look(lambda tx: record.prove(tx, [2], "", SIZE - 1))

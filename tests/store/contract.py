@@ -41,6 +41,10 @@ class Oops(Exception):
     pass
 
 
+def seen(store: Store, fn: Callable[[Reader], T]) -> T:
+    return asyncio.run(store.read(fn))
+
+
 def do(store: Store, fn: Callable[[Tx], T]) -> T:
     async def run() -> T:
         async with asyncio.timeout(60):  # an answer that never comes fails a test, and hangs none
@@ -104,7 +108,7 @@ class StoreContract:
         async def run() -> None:
             for name in ("eve", "mallory", "oscar"):
                 await empty.transact(methodcaller("add_user", v.user(name)))
-                assert empty.read(methodcaller("user", v.user_id(name))) == v.user(name)
+                assert await empty.read(methodcaller("user", v.user_id(name))) == v.user(name)
 
         asyncio.run(run())
 
@@ -124,8 +128,8 @@ class StoreContract:
 
         with pytest.raises(Oops):
             do(store, fn)
-        assert store.read(lambda tx: tx.session(v.digest("session"))) is None
-        assert store.read(lambda tx: tx.head()) == Frontier()
+        assert seen(store, lambda tx: tx.session(v.digest("session"))) is None
+        assert seen(store, lambda tx: tx.head()) == Frontier()
 
     def test_a_refusal_that_is_raised_keeps_its_code(self, store: Store) -> None:
         with pytest.raises(Refused) as refused:
@@ -143,7 +147,7 @@ class StoreContract:
 
         raised = asyncio.run(run())
         assert raised is error or isinstance(raised, RuntimeError)
-        assert store.read(lambda tx: tx.session(v.digest("session"))) is None
+        assert seen(store, lambda tx: tx.session(v.digest("session"))) is None
         assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 0
 
     def test_functions_handed_in_together_do_not_touch_each_other(self, store: Store) -> None:
@@ -159,7 +163,7 @@ class StoreContract:
         assert all(isinstance(results[number], Oops) for number in range(100) if number % 3 == 1)
         assert sorted(results[number] for number in kept) == list(range(len(kept)))
         for number in range(100):
-            found = store.read(methodcaller("session", v.digest(number)))
+            found = seen(store, methodcaller("session", v.digest(number)))
             assert (found is not None) == (number in kept)
         self.check_record(store, len(kept))
 
@@ -181,7 +185,7 @@ class StoreContract:
             False,
             False,
         ]
-        assert store.read(lambda tx: tx.session(v.digest(3))) is not None
+        assert seen(store, lambda tx: tx.session(v.digest(3))) is not None
 
     def test_close_finishes_what_was_handed_in_and_takes_no_more(self, store: Store) -> None:
         async def run() -> list[Any]:
@@ -205,28 +209,28 @@ class StoreContract:
             do_elsewhere(store, lambda tx: tx.add_session(v.session()))
             return before, tx.session(v.digest("session"))
 
-        assert store.read(look) == (None, None)
-        assert store.read(lambda tx: tx.session(v.digest("session"))) == v.session()
+        assert seen(store, look) == (None, None)
+        assert seen(store, lambda tx: tx.session(v.digest("session"))) == v.session()
 
     def test_a_read_that_fails_leaves_the_store_readable(self, store: Store) -> None:
         with pytest.raises(Oops):
-            store.read(lambda tx: (_ for _ in ()).throw(Oops()))
-        assert store.read(lambda tx: tx.head()) == Frontier()
+            seen(store, lambda tx: (_ for _ in ()).throw(Oops()))
+        assert seen(store, lambda tx: tx.head()) == Frontier()
 
     # Users and sessions
 
     def test_a_user_is_found_by_each_of_its_names(self, store: Store) -> None:
         eve = v.user("Eve ✂", external_id="e-7")
         do(store, lambda tx: tx.add_user(eve))
-        assert store.read(lambda tx: tx.user(eve.user_id)) == eve
-        assert store.read(lambda tx: tx.user_by_handle(eve.handle)) == eve
-        assert store.read(lambda tx: tx.user_by_external_id("e-7")) == eve
-        assert store.read(lambda tx: tx.user(v.user_id("nobody"))) is None
-        assert store.read(lambda tx: tx.user_by_handle(b"nobody")) is None
-        assert store.read(lambda tx: tx.user_by_external_id("nobody")) is None
+        assert seen(store, lambda tx: tx.user(eve.user_id)) == eve
+        assert seen(store, lambda tx: tx.user_by_handle(eve.handle)) == eve
+        assert seen(store, lambda tx: tx.user_by_external_id("e-7")) == eve
+        assert seen(store, lambda tx: tx.user(v.user_id("nobody"))) is None
+        assert seen(store, lambda tx: tx.user_by_handle(b"nobody")) is None
+        assert seen(store, lambda tx: tx.user_by_external_id("nobody")) is None
 
     def test_users_are_listed_oldest_first(self, store: Store) -> None:
-        assert store.read(lambda tx: tx.users()) == [v.user("ada"), v.user("bob")]
+        assert seen(store, lambda tx: tx.users()) == [v.user("ada"), v.user("bob")]
 
     def test_no_two_users_share_a_name_of_theirs(self, store: Store) -> None:
         do(store, lambda tx: tx.add_user(v.user("eve", external_id="e-7")))
@@ -240,10 +244,10 @@ class StoreContract:
 
     def test_a_session_is_found_until_it_is_ended(self, store: Store) -> None:
         do(store, lambda tx: tx.add_session(v.session()))
-        assert store.read(lambda tx: tx.session(v.digest("session"))) == v.session()
+        assert seen(store, lambda tx: tx.session(v.digest("session"))) == v.session()
         assert do(store, lambda tx: tx.end_session(v.digest("session")))
         assert not do(store, lambda tx: tx.end_session(v.digest("session")))
-        assert store.read(lambda tx: tx.session(v.digest("session"))) is None
+        assert seen(store, lambda tx: tx.session(v.digest("session"))) is None
 
     # Credentials
 
@@ -256,9 +260,9 @@ class StoreContract:
         )
         for one in (first, pending, second, bobs):
             assert do(store, methodcaller("add_credential", one))
-            assert store.read(methodcaller("credential", one.credential_id)) == one
-        assert store.read(lambda tx: tx.credentials(v.user_id())) == [first, second]
-        assert store.read(lambda tx: tx.credential(v.credential(9).credential_id)) is None
+            assert seen(store, methodcaller("credential", one.credential_id)) == one
+        assert seen(store, lambda tx: tx.credentials(v.user_id())) == [first, second]
+        assert seen(store, lambda tx: tx.credential(v.credential(9).credential_id)) is None
 
     @pytest.mark.parametrize("owner", ["ada", "bob"])
     def test_cred_4_an_enrolled_id_is_taken_whoever_owns_it(self, store: Store, owner: str) -> None:
@@ -266,16 +270,16 @@ class StoreContract:
         assert not do(
             store, lambda tx: tx.add_credential(v.credential(user_id=v.user_id(owner), label="new"))
         )
-        assert store.read(lambda tx: tx.credential(v.credential().credential_id)) == v.credential()
+        assert seen(store, lambda tx: tx.credential(v.credential().credential_id)) == v.credential()
 
     def test_cred_4_a_pending_id_is_replaced_by_its_own_user_only(self, store: Store) -> None:
         pending = v.credential(active=False)
         do(store, lambda tx: tx.add_credential(pending))
         assert not do(store, lambda tx: tx.add_credential(replace(pending, user_id=v.user_id("bob"))))
-        assert store.read(lambda tx: tx.credential(pending.credential_id)) == pending
+        assert seen(store, lambda tx: tx.credential(pending.credential_id)) == pending
         again = v.credential(active=False, public_key=b"new", sign_count=4, label="new", created_at=NOW + 1)
         assert do(store, lambda tx: tx.add_credential(again))
-        assert store.read(lambda tx: tx.credential(pending.credential_id)) == again
+        assert seen(store, lambda tx: tx.credential(pending.credential_id)) == again
 
     def test_cred_3_a_pending_credential_is_activated_once_by_its_user(self, store: Store) -> None:
         one = v.credential(active=False)
@@ -284,7 +288,7 @@ class StoreContract:
         assert not do(store, lambda tx: tx.activate_credential(replace(one, public_key=b"another")))
         assert do(store, lambda tx: tx.activate_credential(one))
         assert not do(store, lambda tx: tx.activate_credential(one))
-        assert store.read(lambda tx: tx.credentials(v.user_id())) == [replace(one, active=True)]
+        assert seen(store, lambda tx: tx.credentials(v.user_id())) == [replace(one, active=True)]
 
     @pytest.mark.parametrize(
         ("stored", "presented", "moves"),
@@ -296,7 +300,7 @@ class StoreContract:
         one = v.credential(sign_count=stored)
         do(store, lambda tx: tx.add_credential(one))
         assert do(store, lambda tx: tx.advance_counter(one, presented)) is moves
-        found = store.read(lambda tx: tx.credential(one.credential_id))
+        found = seen(store, lambda tx: tx.credential(one.credential_id))
         assert found is not None
         assert found.sign_count == (presented if moves else stored)
 
@@ -311,7 +315,7 @@ class StoreContract:
     ) -> None:
         do(store, lambda tx: tx.add_credential(v.credential(**other)))
         assert not do(store, lambda tx: tx.advance_counter(v.credential(), 1))
-        assert store.read(lambda tx: tx.credential(v.credential().credential_id)) == v.credential(**other)
+        assert seen(store, lambda tx: tx.credential(v.credential().credential_id)) == v.credential(**other)
 
     def test_a_credential_is_removed_by_its_user(self, store: Store) -> None:
         one = v.credential()
@@ -319,30 +323,30 @@ class StoreContract:
         assert not do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id("bob")))
         assert do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id()))
         assert not do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id()))
-        assert store.read(lambda tx: tx.credential(one.credential_id)) is None
+        assert seen(store, lambda tx: tx.credential(one.credential_id)) is None
 
     def test_cred_5_a_recovery_secret_works_once(self, store: Store) -> None:
         do(store, lambda tx: tx.add_recovery(b"secret", v.user_id(), NOW + 900))
-        assert store.read(lambda tx: tx.recovery(b"secret", NOW)) == v.user_id()
-        assert store.read(lambda tx: tx.recovery(b"other", NOW)) is None
+        assert seen(store, lambda tx: tx.recovery(b"secret", NOW)) == v.user_id()
+        assert seen(store, lambda tx: tx.recovery(b"other", NOW)) is None
         assert do(store, lambda tx: tx.consume_recovery(b"other", NOW)) is None
         assert do(store, lambda tx: tx.consume_recovery(b"secret", NOW + 899)) == v.user_id()
         assert do(store, lambda tx: tx.consume_recovery(b"secret", NOW + 899)) is None
-        assert store.read(lambda tx: tx.recovery(b"secret", NOW)) is None
+        assert seen(store, lambda tx: tx.recovery(b"secret", NOW)) is None
 
     def test_token_5_a_recovery_secret_ends_at_its_second(self, store: Store) -> None:
         do(store, lambda tx: tx.add_recovery(b"secret", v.user_id(), NOW + 900))
-        assert store.read(lambda tx: tx.recovery(b"secret", NOW + 900)) is None
+        assert seen(store, lambda tx: tx.recovery(b"secret", NOW + 900)) is None
         assert do(store, lambda tx: tx.consume_recovery(b"secret", NOW + 900)) is None
 
     # Agents
 
     def test_an_agent_is_found_by_id_and_by_key(self, store: Store) -> None:
         one = v.agent()
-        assert store.read(lambda tx: tx.agent(one.client_id)) == one
-        assert store.read(lambda tx: tx.agent_by_key(v.jkt("agent"))) == one
-        assert store.read(lambda tx: tx.agent(v.client_id("nobody"))) is None
-        assert store.read(lambda tx: tx.agent_by_key(v.jkt("nobody"))) is None
+        assert seen(store, lambda tx: tx.agent(one.client_id)) == one
+        assert seen(store, lambda tx: tx.agent_by_key(v.jkt("agent"))) == one
+        assert seen(store, lambda tx: tx.agent(v.client_id("nobody"))) is None
+        assert seen(store, lambda tx: tx.agent_by_key(v.jkt("nobody"))) is None
 
     def test_an_attested_agent_has_neither_key_nor_user(self, store: Store) -> None:
         ones = [
@@ -351,7 +355,7 @@ class StoreContract:
         ]
         for one in ones:
             assert do(store, methodcaller("add_agent", one))
-        assert store.read(lambda tx: tx.agents())[2:] == ones
+        assert seen(store, lambda tx: tx.agents())[2:] == ones
 
     def test_an_attested_agent_takes_a_new_name_but_stays_revoked(self, store: Store) -> None:
         one = v.agent(1, jkt=None, user_id=None, assurance=Assurance.ORIGIN, name="Robot")
@@ -359,28 +363,28 @@ class StoreContract:
         assert do(store, lambda tx: tx.revoke_agent(one.client_id, NOW))
         renamed = replace(one, name="Robot 2", assurance=Assurance.REGISTERED, created_at=NOW + 5)
         do(store, lambda tx: tx.put_agent(renamed))
-        assert store.read(lambda tx: tx.agent(one.client_id)) == replace(
+        assert seen(store, lambda tx: tx.agent(one.client_id)) == replace(
             renamed, created_at=NOW, revoked_at=NOW
         )
 
     def test_agents_are_listed_oldest_first(self, store: Store) -> None:
         bobs = v.agent("bobs", user_id=v.user_id("bob"), created_at=NOW - 9)
         assert do(store, lambda tx: tx.add_agent(bobs))
-        assert store.read(lambda tx: tx.agents()) == [v.agent(), v.agent("other"), bobs]
-        assert store.read(lambda tx: tx.agents(v.user_id("bob"))) == [bobs]
+        assert seen(store, lambda tx: tx.agents()) == [v.agent(), v.agent("other"), bobs]
+        assert seen(store, lambda tx: tx.agents(v.user_id("bob"))) == [bobs]
 
     def test_agent_1_neither_id_nor_key_is_given_twice(self, store: Store) -> None:
         assert not do(store, lambda tx: tx.add_agent(v.agent(jkt=v.jkt("new"), user_id=v.user_id("bob"))))
         assert not do(
             store, lambda tx: tx.add_agent(v.agent("new", jkt=v.jkt("agent"), user_id=v.user_id("bob")))
         )
-        assert store.read(lambda tx: tx.agent_by_key(v.jkt("agent"))) == v.agent()
+        assert seen(store, lambda tx: tx.agent_by_key(v.jkt("agent"))) == v.agent()
 
     def test_an_agent_is_revoked_once(self, store: Store) -> None:
         assert do(store, lambda tx: tx.revoke_agent(v.client_id(), NOW + 1))
         assert not do(store, lambda tx: tx.revoke_agent(v.client_id(), NOW + 2))
         assert not do(store, lambda tx: tx.revoke_agent(v.client_id("nobody"), NOW))
-        assert store.read(lambda tx: tx.agent(v.client_id())) == v.agent(revoked_at=NOW + 1)
+        assert seen(store, lambda tx: tx.agent(v.client_id())) == v.agent(revoked_at=NOW + 1)
 
     # Grants
 
@@ -397,8 +401,8 @@ class StoreContract:
         one = v.grant(scopes=ScopeSet(), refresh_generation=3, refreshed_at=NOW, constraints=constraints)
         for grant in (one, v.grant("child", parent_id=one.grant_id)):
             do(store, methodcaller("add_grant", grant))
-            assert store.read(methodcaller("grant", grant.grant_id)) == grant
-        assert store.read(lambda tx: tx.grant(v.grant_id("none"))) is None
+            assert seen(store, methodcaller("grant", grant.grant_id)) == grant
+        assert seen(store, lambda tx: tx.grant(v.grant_id("none"))) is None
 
     @pytest.mark.parametrize("source", GrantState)
     def test_a_grant_moves_as_its_table_says_and_not_otherwise(
@@ -412,7 +416,7 @@ class StoreContract:
 
             moves = target in GRANT_TRANSITIONS[source]
             assert do(store, move) is moves
-            found = store.read(methodcaller("grant", v.grant_id(target.value)))
+            found = seen(store, methodcaller("grant", v.grant_id(target.value)))
             assert found is not None
             assert found.state is (target if moves else source)
             assert found.expires_at == (NOW + 3600 if moves and target is GrantState.ACTIVE else NOW + 600)
@@ -462,7 +466,7 @@ class StoreContract:
         for number, other in enumerate(others):
             do(store, methodcaller("add_grant", v.grant(number, state=GrantState.ACTIVE, **other)))
         assert self.active(store) is None
-        of_agent = store.read(lambda tx: tx.active_grants(v.client_id()))
+        of_agent = seen(store, lambda tx: tx.active_grants(v.client_id()))
         assert [one.grant_id for one in of_agent] == [v.grant_id(number) for number in (1, 2, 3)]
 
     def test_chain_1_the_lineage_of_a_grant_goes_back_to_its_user(self, store: Store) -> None:
@@ -470,9 +474,9 @@ class StoreContract:
         for number in (2, 3):
             child = v.grant(number, state=GrantState.ACTIVE, parent_id=v.grant_id(number - 1))
             do(store, methodcaller("add_grant", child))
-        lineage = store.read(lambda tx: tx.lineage(v.grant_id(3)))
+        lineage = seen(store, lambda tx: tx.lineage(v.grant_id(3)))
         assert [one.grant_id for one in lineage] == [v.grant_id(number) for number in (3, 2, 1)]
-        assert store.read(lambda tx: tx.lineage(v.grant_id("none"))) == []
+        assert seen(store, lambda tx: tx.lineage(v.grant_id("none"))) == []
 
     def test_chain_5_the_living_children_of_a_grant_are_counted(self, store: Store) -> None:
         do(store, lambda tx: tx.add_grant(v.grant(1)))
@@ -482,7 +486,7 @@ class StoreContract:
             do(store, methodcaller("add_grant", v.grant(number, **child)))
         below = v.grant(9, state=GrantState.ACTIVE, parent_id=v.grant_id(2))
         do(store, lambda tx: tx.add_grant(below))
-        counted = [store.read(lambda tx, n=n: tx.children(v.grant_id(n), v.NOW)) for n in (1, 2, 3)]  # type: ignore[misc]
+        counted = [seen(store, lambda tx, n=n: tx.children(v.grant_id(n), v.NOW)) for n in (1, 2, 3)]  # type: ignore[misc]
         assert counted == [2, 1, 0]
 
     def test_cons_3_a_counter_gives_up_to_its_limit_and_not_more(self, store: Store) -> None:
@@ -492,11 +496,11 @@ class StoreContract:
         for name in ("grant", "other"):
             do(store, methodcaller("add_grant", v.grant(name)))
         assert not take("sum", 11)
-        assert store.read(lambda tx: tx.used(v.grant_id())) == {}
+        assert seen(store, lambda tx: tx.used(v.grant_id())) == {}
         assert [take("sum", amount) for amount in (7, 4, 3, 1, 0)] == [True, False, True, False, True]
         assert take("calls", 10)
         assert take("sum", 10, "other")
-        assert store.read(lambda tx: tx.used(v.grant_id())) == {"sum": 10, "calls": 10}
+        assert seen(store, lambda tx: tx.used(v.grant_id())) == {"sum": 10, "calls": 10}
 
     def test_grants_that_are_or_were_active_are_listed_newest_first(self, store: Store) -> None:
         for name in ("first", "declined", "withdrawn", "pending", "second"):
@@ -510,9 +514,9 @@ class StoreContract:
         ):
             assert do(store, methodcaller("move_grant", v.grant_id(name), state, NOW, NOW + 60))
         do(store, lambda tx: tx.add_grant(v.grant("bobs", user_id=v.user_id("bob"), state=GrantState.ACTIVE)))
-        listed = store.read(lambda tx: tx.grants(v.user_id()))
+        listed = seen(store, lambda tx: tx.grants(v.user_id()))
         assert [one.grant_id for one in listed] == [v.grant_id("second"), v.grant_id("first")]
-        assert [one.grant_id for one in store.read(lambda tx: tx.grants())] == [
+        assert [one.grant_id for one in seen(store, lambda tx: tx.grants())] == [
             v.grant_id(name) for name in ("bobs", "second", "first")
         ]
 
@@ -535,7 +539,7 @@ class StoreContract:
         one = v.grant(state=GrantState.ACTIVE, refresh_generation=5, refreshed_at=NOW)
         do(store, lambda tx: tx.add_grant(one))
         assert do(store, lambda tx: tx.rotate_refresh(one.grant_id, presented, at, 60)) == becomes
-        found = store.read(lambda tx: tx.grant(one.grant_id))
+        found = seen(store, lambda tx: tx.grant(one.grant_id))
         expected = replace(one, refresh_generation=6, refreshed_at=at) if becomes else one
         assert found == expected
 
@@ -557,8 +561,8 @@ class StoreContract:
         do(store, lambda tx: tx.add_grant(one))
         assert do(store, lambda tx: tx.bind_grant(one.grant_id, v.jkt("new")))
         assert not do(store, lambda tx: tx.bind_grant(one.grant_id, v.jkt("other")))
-        assert store.read(lambda tx: tx.grant(one.grant_id)) == replace(one, jkt=v.jkt("new"))
-        assert store.read(lambda tx: tx.active_grant(one.user_id, one.client_id, v.jkt("new"))) is not None
+        assert seen(store, lambda tx: tx.grant(one.grant_id)) == replace(one, jkt=v.jkt("new"))
+        assert seen(store, lambda tx: tx.active_grant(one.user_id, one.client_id, v.jkt("new"))) is not None
 
     @pytest.mark.parametrize("state", [state for state in GrantState if state is not GrantState.ACTIVE])
     def test_only_an_active_grant_is_bound(self, store: Store, state: GrantState) -> None:
@@ -578,12 +582,12 @@ class StoreContract:
         )
         for one in (v.request(), device):
             do(store, methodcaller("add_request", one))
-            assert store.read(methodcaller("request", one.request_id)) == one
-        assert store.read(lambda tx: tx.request_by_secret(b"secret")) == device
-        assert store.read(lambda tx: tx.request_by_secret(b"other")) is None
-        assert store.read(lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW + 89)) == device
-        assert store.read(lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW + 90)) is None
-        assert store.read(lambda tx: tx.request("req_none")) is None
+            assert seen(store, methodcaller("request", one.request_id)) == one
+        assert seen(store, lambda tx: tx.request_by_secret(b"secret")) == device
+        assert seen(store, lambda tx: tx.request_by_secret(b"other")) is None
+        assert seen(store, lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW + 89)) == device
+        assert seen(store, lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW + 90)) is None
+        assert seen(store, lambda tx: tx.request("req_none")) is None
 
     def test_a_user_code_is_free_again_once_its_request_was_answered(self, store: Store) -> None:
         first, second = v.request(1, user_code="BCDF-GHJK"), v.request(2, user_code="BCDF-GHJK")
@@ -592,7 +596,7 @@ class StoreContract:
             do(store, lambda tx: tx.add_request(second))
         assert do(store, lambda tx: tx.settle_request(first.request_id, Status.DENIED, None, NOW))
         do(store, lambda tx: tx.add_request(second))
-        assert store.read(lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW)) == second
+        assert seen(store, lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW)) == second
 
     @pytest.mark.parametrize("source", Status)
     def test_a_request_moves_as_its_table_says_and_not_otherwise(self, store: Store, source: Status) -> None:
@@ -603,13 +607,13 @@ class StoreContract:
             moves = target in MOVES[source]
             assert do(store, settle) is moves
             settled = replace(one, status=target, secret_digest=target.encode(), expires_at=NOW + 600)
-            assert store.read(methodcaller("request", one.request_id)) == (settled if moves else one)
+            assert seen(store, methodcaller("request", one.request_id)) == (settled if moves else one)
             assert not do(store, settle)
 
     def test_a_request_keeps_its_secret_if_no_new_one_is_given(self, store: Store) -> None:
         do(store, lambda tx: tx.add_request(v.request(secret_digest=b"secret")))
         assert do(store, lambda tx: tx.settle_request("req_request", Status.GRANTED, None, NOW))
-        assert store.read(lambda tx: tx.request_by_secret(b"secret")) is not None
+        assert seen(store, lambda tx: tx.request_by_secret(b"secret")) is not None
 
     def test_only_an_open_request_is_bound_to_a_user(self, store: Store) -> None:
         def bind() -> bool:
@@ -619,14 +623,14 @@ class StoreContract:
         do(store, lambda tx: tx.add_request(v.request()))
         assert bind()
         bound = v.request(user_id=v.user_id(), grant_id=v.grant_id(), expires_at=NOW + 600)
-        assert store.read(lambda tx: tx.request("req_request")) == bound
+        assert seen(store, lambda tx: tx.request("req_request")) == bound
         do(store, lambda tx: tx.settle_request("req_request", Status.DENIED, None, NOW))
         assert not bind()
 
     def test_a_poll_is_noted(self, store: Store) -> None:
         do(store, lambda tx: tx.add_request(v.request()))
         do(store, lambda tx: tx.note_poll("req_request", NOW + 5, 10))
-        assert store.read(lambda tx: tx.request("req_request")) == v.request(polled_at=NOW + 5, interval=10)
+        assert seen(store, lambda tx: tx.request("req_request")) == v.request(polled_at=NOW + 5, interval=10)
 
     # Challenges and proofs
 
@@ -634,8 +638,8 @@ class StoreContract:
         signed_out = v.challenge("in", purpose=Purpose.SIGN_IN, owner=None, page_jkt=None, subject="")
         for one in (v.challenge(), signed_out):
             do(store, methodcaller("add_challenge", one))
-            assert store.read(methodcaller("challenge", one.challenge_id)) == one
-        assert store.read(lambda tx: tx.challenge(v.challenge_id("none"))) is None
+            assert seen(store, methodcaller("challenge", one.challenge_id)) == one
+        assert seen(store, lambda tx: tx.challenge(v.challenge_id("none"))) is None
 
     def test_a_challenge_is_consumed_once(self, store: Store) -> None:
         do(store, lambda tx: tx.add_challenge(v.challenge()))
@@ -644,7 +648,7 @@ class StoreContract:
         assert do(store, lambda tx: tx.consume_challenge(v.challenge(), NOW + 59))
         assert not do(store, lambda tx: tx.consume_challenge(v.challenge(), NOW + 59))
         assert not do(store, lambda tx: tx.consume_challenge(v.challenge("none"), NOW))
-        found = store.read(lambda tx: tx.challenge(v.challenge_id()))
+        found = seen(store, lambda tx: tx.challenge(v.challenge_id()))
         assert found == v.challenge(consumed_at=NOW + 59)
 
     def test_token_5_a_challenge_is_over_at_its_second(self, store: Store) -> None:
@@ -658,7 +662,7 @@ class StoreContract:
                 do(store, methodcaller("fail_challenge", v.challenge_id(name)))
         assert do(store, lambda tx: tx.consume_challenge(v.challenge("open"), NOW))
         assert not do(store, lambda tx: tx.consume_challenge(v.challenge("closed"), NOW))
-        closed = store.read(lambda tx: tx.challenge(v.challenge_id("closed")))
+        closed = seen(store, lambda tx: tx.challenge(v.challenge_id("closed")))
         assert closed == v.challenge("closed", attempts=MAX_ATTEMPTS)
 
     def test_proof_2_a_proof_is_used_once_per_key(self, store: Store) -> None:
@@ -686,15 +690,15 @@ class StoreContract:
             v.call("done", State.SUCCEEDED, delivered=True, challenge_id=v.challenge_id()),
         ):
             do(store, methodcaller("add_call", one))
-            assert store.read(methodcaller("call", one.call_id)) == one
-        assert store.read(lambda tx: tx.call(v.call_id("none"))) is None
+            assert seen(store, methodcaller("call", one.call_id)) == one
+        assert seen(store, lambda tx: tx.call(v.call_id("none"))) is None
 
     @pytest.mark.parametrize(
         "arguments", [{}, {"": {"\u2028": [True, 1e21, -0.5, "\U0001f600"]}}, {"n": 2**53 - 1}]
     )
     def test_arguments_come_back_equal(self, store: Store, arguments: dict[str, Any]) -> None:
         do(store, lambda tx: tx.add_call(v.call(arguments=arguments)))
-        found = store.read(lambda tx: tx.call(v.call_id()))
+        found = seen(store, lambda tx: tx.call(v.call_id()))
         assert found is not None
         assert found.arguments == arguments
 
@@ -705,9 +709,9 @@ class StoreContract:
             for one in pair:
                 do(store, methodcaller("add_call", one))
         do(store, lambda tx: tx.add_call(v.call("his", user_id=v.user_id("bob"))))
-        assert store.read(lambda tx: tx.calls(v.user_id(), True, 3)) == asked[:1:-1]
-        assert store.read(lambda tx: tx.calls(v.user_id(), False, 3)) == unasked[:1:-1]
-        assert store.read(lambda tx: tx.calls(v.user_id("nobody"), True, 3)) == []
+        assert seen(store, lambda tx: tx.calls(v.user_id(), True, 3)) == asked[:1:-1]
+        assert seen(store, lambda tx: tx.calls(v.user_id(), False, 3)) == unasked[:1:-1]
+        assert seen(store, lambda tx: tx.calls(v.user_id("nobody"), True, 3)) == []
 
     def test_call_6_the_newest_call_with_a_key_is_found(self, store: Store) -> None:
         do(store, lambda tx: tx.add_call(v.call(1, created_at=NOW + 9)))
@@ -716,8 +720,8 @@ class StoreContract:
         )  # stored later, by a clock that was set back
         do(store, lambda tx: tx.add_call(v.call(3, match_key=b"other")))
         do(store, lambda tx: tx.add_call(v.call(4, match_key=None)))
-        assert store.read(lambda tx: tx.latest_call(v.digest("match"))) == v.call(2, State.EXPIRED)
-        assert store.read(lambda tx: tx.latest_call(b"none")) is None
+        assert seen(store, lambda tx: tx.latest_call(v.digest("match"))) == v.call(2, State.EXPIRED)
+        assert seen(store, lambda tx: tx.latest_call(b"none")) is None
 
     @pytest.mark.parametrize("source", State)
     def test_call_4_a_call_moves_as_its_table_says_and_not_otherwise(
@@ -739,7 +743,7 @@ class StoreContract:
                 expected = one
                 with pytest.raises(ValueError, match=source):
                     do(store, move)
-            assert store.read(methodcaller("call", one.call_id)) == expected
+            assert seen(store, methodcaller("call", one.call_id)) == expected
 
     @pytest.mark.parametrize("source", OVERDUE)
     def test_call_4_past_its_deadline_a_call_moves_nowhere_but_where_time_puts_it(
@@ -766,7 +770,7 @@ class StoreContract:
     def test_a_resumed_call_points_to_its_new_entry(self, store: Store) -> None:
         do(store, lambda tx: tx.add_call(v.call()))
         do(store, lambda tx: tx.renew_call_entry(v.call_id(), 9))
-        assert store.read(lambda tx: tx.call(v.call_id())) == v.call(entry=9)
+        assert seen(store, lambda tx: tx.call(v.call_id())) == v.call(entry=9)
 
     def test_grant_3_open_calls_of_a_grant_are_found_and_put_under_another(self, store: Store) -> None:
         for state in State:
@@ -780,7 +784,7 @@ class StoreContract:
         assert do(store, lambda tx: tx.open_calls(v.grant_id(), NOW, 1)) == found[:1]
         carried = replace(found[1], grant_id=v.grant_id("other"))
         assert do(store, lambda tx: tx.carry_call(carried, 9))
-        assert store.read(lambda tx: tx.call(carried.call_id)) == replace(carried, entry=9)
+        assert seen(store, lambda tx: tx.call(carried.call_id)) == replace(carried, entry=9)
         assert not do(store, lambda tx: tx.carry_call(replace(carried, state=State.APPROVED), 10))
 
     def test_call_10_delivery_is_noted_for_calls_of_this_user_and_key_only(self, store: Store) -> None:
@@ -794,7 +798,7 @@ class StoreContract:
             do(store, methodcaller("add_call", one))
         ids = [v.call_id(name) for name in (1, 2, 3, "none")]
         do(store, lambda tx: tx.mark_delivered(ids, v.user_id(), v.jkt()))
-        found = [store.read(methodcaller("call", one.call_id)) for one in calls]
+        found = [seen(store, methodcaller("call", one.call_id)) for one in calls]
         assert [one is not None and one.delivered for one in found] == [True, False, False, False]
 
     def test_overdue_calls_are_those_past_their_deadline_in_a_moving_state(self, store: Store) -> None:
@@ -849,17 +853,17 @@ class StoreContract:
     def test_log_1_entries_are_appended_in_order_and_read_back(self, store: Store) -> None:
         indices = [do(store, methodcaller("append", v.entry(n), NOW + n)) for n in range(5)]
         assert indices == [0, 1, 2, 3, 4]
-        entries = store.read(lambda tx: tx.entries(0, 99))
+        entries = seen(store, lambda tx: tx.entries(0, 99))
         assert [one.leaf for one in entries] == [v.entry(n).leaf(n, NOW + n) for n in range(5)]
         assert orjson.loads(entries[3].leaf)["i"] == 3
-        assert [one.index for one in store.read(lambda tx: tx.entries(2, 2))] == [2, 3]
-        assert store.read(lambda tx: tx.entries(5, 9)) == []
+        assert [one.index for one in seen(store, lambda tx: tx.entries(2, 2))] == [2, 3]
+        assert seen(store, lambda tx: tx.entries(5, 9)) == []
         self.check_record(store, 5)
 
     def test_the_record_begins_empty(self, empty: Store) -> None:
-        assert empty.read(lambda tx: tx.head()) == Frontier()
-        assert empty.read(lambda tx: tx.entries(0, 9)) == []
-        assert empty.read(lambda tx: tx.checkpoints()) == []
+        assert seen(empty, lambda tx: tx.head()) == Frontier()
+        assert seen(empty, lambda tx: tx.entries(0, 9)) == []
+        assert seen(empty, lambda tx: tx.checkpoints()) == []
 
     def test_one_transaction_may_append_many(self, store: Store) -> None:
         assert do(store, lambda tx: [tx.append(v.entry(n), NOW) for n in range(70)]) == list(range(70))
@@ -877,7 +881,7 @@ class StoreContract:
     def test_checkpoints_are_kept_in_order_and_the_same_one_once(self, store: Store) -> None:
         for size, note in ((3, "three"), (1, "one"), (3, "three"), (3, "three by another key")):
             do(store, methodcaller("add_checkpoint", size, note))
-        assert store.read(lambda tx: tx.checkpoints()) == ["three", "one", "three by another key"]
+        assert seen(store, lambda tx: tx.checkpoints()) == ["three", "one", "three by another key"]
 
     @given(
         st.lists(st.tuples(st.integers(0, 40), st.sampled_from([1, 1, 4])), max_size=60),
@@ -898,7 +902,7 @@ class StoreContract:
             assert wait == (0 if taken < most else ends_at - now)
             taken += wait == 0
             if ahead == 1 and taken == most:
-                assert store.read(methodcaller("spent", name, rate, now)) in (0, ends_at - now)
+                assert seen(store, methodcaller("spent", name, rate, now)) in (0, ends_at - now)
 
     def test_quota_1_quotas_are_counted_each_by_itself(self, store: Store) -> None:
         rate = Rate(1, 60)
@@ -907,8 +911,8 @@ class StoreContract:
             0,
             60,
         ]
-        assert [store.read(methodcaller("spent", name, rate, NOW)) for name in "abc"] == [60, 60, 0]
-        assert store.read(lambda tx: tx.spent("a", rate, NOW + 60)) == 0
+        assert [seen(store, methodcaller("spent", name, rate, NOW)) for name in "abc"] == [60, 60, 0]
+        assert seen(store, lambda tx: tx.spent("a", rate, NOW + 60)) == 0
 
     @pytest.mark.parametrize("ahead", [1, 2])
     def test_a_clock_that_went_wrong_for_a_while_keeps_nobody_out(self, store: Store, ahead: int) -> None:
@@ -917,7 +921,7 @@ class StoreContract:
         for _ in range(3):
             do(store, methodcaller("take_quota", "a", rate, NOW + 3600, ahead))
         assert do(store, methodcaller("take_quota", "a", rate, NOW + 3600, ahead)) == 60
-        assert store.read(methodcaller("spent", "a", rate, NOW)) == 0
+        assert seen(store, methodcaller("spent", "a", rate, NOW)) == 0
         assert [do(store, methodcaller("take_quota", "a", rate, NOW, ahead)) for _ in range(4)] == [
             0,
             0,
@@ -956,7 +960,7 @@ class StoreContract:
         do(store, methodcaller("add_call", v.call("done", state=State.APPROVED)))
 
         def waiting(user: UserId, client_id: ClientId | None) -> Waiting:
-            return store.read(lambda tx: tx.waiting_calls(user, client_id, NOW))
+            return seen(store, lambda tx: tx.waiting_calls(user, client_id, NOW))
 
         assert waiting(v.user_id(), url) == Waiting(2, NOW + 9)
         assert waiting(v.user_id(), other) == Waiting(1, NOW + 11)
@@ -964,9 +968,9 @@ class StoreContract:
         assert waiting(v.user_id("bob"), url) == Waiting(0, 0)
         do(store, methodcaller("add_grant", v.grant("asking", expires_at=NOW + 5)))
         do(store, methodcaller("add_grant", v.grant("given", state=GrantState.ACTIVE)))
-        assert store.read(lambda tx: tx.waiting_grants(v.user_id(), None, NOW)) == Waiting(1, NOW + 5)
-        assert store.read(lambda tx: tx.waiting_grants(v.user_id(), None, NOW + 5)) == Waiting(0, 0)
-        assert store.read(lambda tx: tx.waiting_grants(v.user_id(), url, NOW)) == Waiting(0, 0)
+        assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), None, NOW)) == Waiting(1, NOW + 5)
+        assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), None, NOW + 5)) == Waiting(0, 0)
+        assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), url, NOW)) == Waiting(0, 0)
 
     def test_block_1_a_block_bars_whom_it_names_for_as_long_as_it_says(self, store: Store) -> None:
         ada, bob, agent = v.user_id(), v.user_id("bob"), v.client_id()
@@ -976,7 +980,7 @@ class StoreContract:
             do(store, methodcaller("put_block", block))
 
         def barring(user: UserId | None, client_id: ClientId | None, now: int = NOW) -> list[Block]:
-            return store.read(lambda tx: tx.barring(user, client_id, now))
+            return seen(store, lambda tx: tx.barring(user, client_id, now))
 
         assert barring(ada, agent) == barring(ada, agent, NOW + 59) == [by_ada]
         assert barring(ada, agent, NOW + 60) == barring(ada, None) == barring(None, agent) == []  # TOKEN-5
@@ -984,8 +988,8 @@ class StoreContract:
         assert (
             barring(ada, v.client_id("bad"), NOW + 10**9) == barring(None, v.client_id("bad")) == [by_owner]
         )
-        assert store.read(lambda tx: tx.blocks(ada, NOW)) == [by_ada]
-        assert store.read(lambda tx: tx.blocks(bob, NOW)) == []
+        assert seen(store, lambda tx: tx.blocks(ada, NOW)) == [by_ada]
+        assert seen(store, lambda tx: tx.blocks(bob, NOW)) == []
         longer = replace(by_ada, until=None)
         do(store, methodcaller("put_block", longer))
         assert barring(ada, agent, NOW + 10**9) == [longer]
@@ -998,16 +1002,16 @@ class StoreContract:
         for session in (v.session("one"), v.session("two"), others):
             do(store, methodcaller("add_session", session))
         do(store, methodcaller("end_sessions", v.user_id()))
-        left = [store.read(methodcaller("session", v.digest(name))) for name in ("one", "two", "other")]
+        left = [seen(store, methodcaller("session", v.digest(name))) for name in ("one", "two", "other")]
         assert left == [None, None, others]
 
     def test_a_dropped_challenge_makes_room_for_another(self, store: Store) -> None:
         do(store, lambda tx: tx.add_challenge(v.challenge(subject="first")))
         do(store, lambda tx: tx.drop_challenge(v.challenge_id()))
-        assert store.read(lambda tx: tx.challenge(v.challenge_id())) is None
+        assert seen(store, lambda tx: tx.challenge(v.challenge_id())) is None
         do(store, lambda tx: tx.drop_challenge(v.challenge_id()))
         do(store, lambda tx: tx.add_challenge(v.challenge(subject="second")))
-        found = store.read(lambda tx: tx.challenge(v.challenge_id()))
+        found = seen(store, lambda tx: tx.challenge(v.challenge_id()))
         assert found is not None
         assert found.subject == "second"
 
@@ -1016,7 +1020,7 @@ class StoreContract:
     def test_cred_7_a_window_is_closed_once_and_only_while_it_is_open(self, store: Store) -> None:
         assert not do(store, lambda tx: tx.close_enrollment(v.user_id(), NOW))
         do(store, lambda tx: tx.open_enrollment(v.user_id(), NOW + 5))
-        found = store.read(lambda tx: tx.user(v.user_id()))
+        found = seen(store, lambda tx: tx.user(v.user_id()))
         assert found == v.user(enrolls_until=NOW + 5)
         assert not do(store, lambda tx: tx.close_enrollment(v.user_id(), NOW + 5))
         assert do(store, lambda tx: tx.close_enrollment(v.user_id(), NOW + 4))
@@ -1064,11 +1068,11 @@ class StoreContract:
             ]
 
         assert do(store, left) == [False] * 8 + [True] * 8
-        assert store.read(lambda tx: tx.barring(v.user_id(), v.client_id("for good"), NOW)) != []
-        assert store.read(lambda tx: tx.call(v.call_id())) is not None
+        assert seen(store, lambda tx: tx.barring(v.user_id(), v.client_id("for good"), NOW)) != []
+        assert seen(store, lambda tx: tx.call(v.call_id())) is not None
         for state in GrantState:
             if state is not GrantState.PENDING:
-                assert store.read(methodcaller("grant", v.grant_id(state.value))) is not None
+                assert seen(store, methodcaller("grant", v.grant_id(state.value))) is not None
 
     def test_sweeps_repeated_delete_any_number(self, store: Store) -> None:
         do(store, lambda tx: [tx.use_proof(v.proof(n, keep_until=NOW + n % 7)) for n in range(2500)])
@@ -1080,7 +1084,7 @@ class StoreContract:
     # What tests here ask often
 
     def active(self, store: Store) -> object:
-        found = store.read(lambda tx: tx.active_grant(v.user_id(), v.client_id(), v.jkt()))
+        found = seen(store, lambda tx: tx.active_grant(v.user_id(), v.client_id(), v.jkt()))
         return found and found.grant_id
 
     def overdue(self, store: Store, limit: int) -> list[Call]:
@@ -1088,7 +1092,7 @@ class StoreContract:
 
     def check_record(self, store: Store, size: int) -> None:
         """Check that the head is the tree over exactly the entries that are there."""
-        head, entries = store.read(lambda tx: (tx.head(), tx.entries(0, size + 1)))
+        head, entries = seen(store, lambda tx: (tx.head(), tx.entries(0, size + 1)))
         assert head.size == len(entries) == size
         assert [one.index for one in entries] == list(range(size))
         assert head.root() == root_of([one.leaf_hash for one in entries])

@@ -164,4 +164,4 @@ def found(folder: Path, numbers: dict[CallId, int]) -> set[int]:
 
     with closing(SqliteStore(folder / NAME)) as store:
         store.check()
-        return store.read(read)
+        return store.look(read)

@@ -236,7 +236,7 @@ def test_ready_2_a_thread_that_begins_to_read_reads_no_other_database(store: Sql
     another(path).rename(path)
 
     async def read() -> int:
-        return await asyncio.to_thread(store.read, lambda tx: tx.head().size)
+        return await asyncio.to_thread(store.look, lambda tx: tx.head().size)
 
     with pytest.raises(Refused) as refused:
         asyncio.run(read())
@@ -340,7 +340,7 @@ ballast.unlink()
 print(asyncio.run(store.health()).fault)
 assert do(store, append) == said + 1
 store.close()
-assert SqliteStore(folder / "deputize.db").read(lambda tx: tx.head().size) == said + 2
+assert SqliteStore(folder / "deputize.db").look(lambda tx: tx.head().size) == said + 2
 """
 
 

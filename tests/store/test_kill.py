@@ -70,9 +70,9 @@ def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
         acknowledged = killed(path, number * 100_000, chance.randint(1, 60))
         total += len(acknowledged)
         store = SqliteStore(path)
-        frontier = store.read(partial(check, known=frontier, acknowledged=acknowledged))
+        frontier = store.look(partial(check, known=frontier, acknowledged=acknowledged))
         store.close()
     assert frontier.size >= total > KILLS * 12
     store = SqliteStore(path)
-    assert store.read(lambda tx: check(tx, Frontier(), {})) == frontier
+    assert store.look(lambda tx: check(tx, Frontier(), {})) == frontier
     store.close()

@@ -17,7 +17,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from tests.store import values as v
-from tests.store.contract import Oops, StoreContract, do, do_all, prepare, raising
+from tests.store.contract import Oops, StoreContract, do, do_all, prepare, raising, seen
 from tests.store.processes import PROCESSES, open_and_append
 from tests.store.values import NOW
 
@@ -102,13 +102,13 @@ def test_rows_outlive_the_process(store: Store, path: Path) -> None:
     do(store, lambda tx: tx.append(v.entry(), NOW))
     store.close()
     again = SqliteStore(path)
-    assert again.read(lambda tx: (tx.user(v.user_id()), tx.head().size)) == (v.user(), 1)
+    assert again.look(lambda tx: (tx.user(v.user_id()), tx.head().size)) == (v.user(), 1)
     assert do(again, lambda tx: tx.append(v.entry(), NOW)) == 1
     again.close()
 
 
 def test_a_closed_store_leaves_one_file_and_no_connection(store: Store, path: Path) -> None:
-    store.read(lambda tx: tx.head())
+    seen(store, lambda tx: tx.head())
     store.close()
     assert list(path.parent.iterdir()) == [path]
     gc.collect()  # an open connection would warn, and warnings are errors here
@@ -128,7 +128,7 @@ def test_two_stores_see_each_other(store: Store, path: Path) -> None:
     other = SqliteStore(path)
     for n in range(6):
         assert do((store, other)[n % 2], methodcaller("append", v.entry(n), NOW)) == n
-    assert store.read(lambda tx: tx.head()) == other.read(lambda tx: tx.head())
+    assert seen(store, lambda tx: tx.head()) == seen(other, lambda tx: tx.head())
     other.close()
     TestSqlite().check_record(store, 6)
 
@@ -177,8 +177,8 @@ def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
     )
     assert sql(path, schema) != current
     store = SqliteStore(path)
-    assert store.read(lambda tx: tx.calls(v.user_id(), True, 3)) == [v.call()]
-    assert store.read(lambda tx: tx.head().size) == 1
+    assert store.look(lambda tx: tx.calls(v.user_id(), True, 3)) == [v.call()]
+    assert store.look(lambda tx: tx.head().size) == 1
     store.close()
     assert sql(path, "SELECT version_num FROM alembic_version") == [[(known_versions()[-1],)]]
     assert sql(path, schema) == current
@@ -268,7 +268,7 @@ def test_in_one_batch_a_failure_undoes_itself_only(store: Store) -> None:
     results = do_all(store, [fails, used, fails, used, fails])
     assert [type(result) for result in results] == [Oops, tuple, Oops, tuple, Oops]
     assert results[1::2] == [(True, 0), (False, 0)]
-    assert store.read(lambda tx: tx.head().size) == 0
+    assert seen(store, lambda tx: tx.head().size) == 0
 
 
 def test_in_one_batch_each_sees_what_came_before_it(store: Store) -> None:

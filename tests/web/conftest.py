@@ -131,7 +131,7 @@ class Bank:
     def entries(self) -> list[dict[str, Any]]:
         """Read the record."""
         return [
-            orjson.loads(entry.leaf) for entry in self.deputize.store.read(lambda tx: tx.entries(0, 1000))
+            orjson.loads(entry.leaf) for entry in self.deputize.store.look(lambda tx: tx.entries(0, 1000))
         ]
 
     def last(self) -> dict[str, Any]:

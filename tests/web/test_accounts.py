@@ -9,13 +9,13 @@ import pytest
 from tests.web.conftest import ISSUER, ORIGIN, Bank, Clock, _mounted
 
 from deputize.app import Deputize, SiteUser
+from deputize.authority.authority import digest
 from deputize.protocol.canonical import b64u, unb64u
 from deputize.protocol.ids import UserId
 from deputize.protocol.policy import Policy
 from deputize.service import blocks, credentials
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
-from deputize.web.authority import digest
 
 pytestmark = pytest.mark.anyio
 
@@ -211,7 +211,7 @@ class TestFurtherCredentials:
         assert answer.json()["code"] == "unknown_credential"
         assert bank.last()["kind"] == "credential.refused"
         user = UserId(str((await grace.configure())["user"]["id"]))
-        assert len(bank.deputize.store.read(lambda tx: tx.credentials(user))) == 1
+        assert len(bank.deputize.store.look(lambda tx: tx.credentials(user))) == 1
 
     async def test_an_approval_of_a_call_does_not_enroll(self, bank: Bank, grace: Page) -> None:
         added = (await add_passkey(grace, SoftAuthenticator(ORIGIN))).json()
@@ -270,7 +270,7 @@ class TestRecovery:
         assert "You are back in" in page
         user_id = UserId(grace.tokens["sub"])
         lost, _ = [
-            each.credential_id for each in bank.deputize.store.read(lambda tx: tx.credentials(user_id))
+            each.credential_id for each in bank.deputize.store.look(lambda tx: tx.credentials(user_id))
         ]
         assert (await new.send("DELETE", f"/credentials/{lost}", page=False)).status_code == 204
 

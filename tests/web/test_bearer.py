@@ -257,7 +257,7 @@ class TestConsent:
     async def test_it_is_signed_and_recorded(self, bank: Bank, ada: Page, app: App) -> None:
         await app.deputized(ada)
         assert (bank.last()["kind"], bank.last()["unproven"]) == ("grant.active", True)
-        grant = bank.deputize.store.read(lambda tx: tx.grant(app.tokens["grant_id"]))
+        grant = bank.deputize.store.look(lambda tx: tx.grant(app.tokens["grant_id"]))
         assert grant is not None
         assert grant.shown["unproven"] is True
         assert grant.shown["agent"] == {

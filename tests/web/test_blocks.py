@@ -10,13 +10,13 @@ from tests.web.agents import HELPER, Client, error, new_key
 from tests.web.conftest import ISSUER, ORIGIN, Bank, Clock, _mounted
 
 from deputize.app import Deputize, SiteUser
+from deputize.authority.in_process import InProcess
 from deputize.protocol.errors import Refused
 from deputize.protocol.ids import ClientId, UserId
 from deputize.protocol.policy import Policy
 from deputize.service import blocks
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
-from deputize.web.in_process import InProcess
 
 pytestmark = pytest.mark.anyio
 TRANSFER = {"amount": 5, "name": "Bob"}

@@ -95,7 +95,7 @@ class TestDecision:
 
     async def test_the_record_does_not_tell_the_arguments(self, bank: Bank, grace: Page) -> None:  # LOG-2
         await grace.call("transfer_money", {"amount": 77, "name": "Secret Payee"})
-        leaf = bank.deputize.store.read(lambda tx: tx.entries(tx.head().size - 1, 1))[0].leaf
+        leaf = bank.deputize.store.look(lambda tx: tx.entries(tx.head().size - 1, 1))[0].leaf
         assert b"Secret Payee" not in leaf
         assert b"args_commitment" in leaf
 

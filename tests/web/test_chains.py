@@ -315,7 +315,7 @@ class TestBounds:
             error(await errand.take_over(first)) == "invalid_request"
         )  # it was handed on before there were so many
         assert (
-            local.deputize.store.read(
+            local.deputize.store.look(
                 lambda tx: tx.children(GrantId(parent.tokens["grant_id"]), int(local.clock()))
             )
             == most

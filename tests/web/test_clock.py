@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tests.web.conftest import ISSUER, Bank
 
 from deputize.app import KEPT_AFTER, SWEEP_EVERY
+from deputize.authority.clock import HELD_FOR, STEP, Clock
 from deputize.protocol.ids import Jkt
 from deputize.service.ports import Proof
 from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
-from deputize.web.clock import HELD_FOR, STEP, Clock
 
 NOW = 1_800_000_000
 WINDOW = 30  # PROOF-1

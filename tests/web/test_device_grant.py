@@ -221,7 +221,7 @@ class TestPage:
 
     async def test_the_code_flow_has_no_page_for_it(self, ada: Page, helper: Client) -> None:
         await begin(helper)
-        request_id = helper.bank.deputize.store.read(
+        request_id = helper.bank.deputize.store.look(
             lambda tx: tx._execute("SELECT request_id FROM requests", {}).fetchone()[0]  # type: ignore[attr-defined]  # no port lists requests
         )
         url = (

@@ -26,7 +26,7 @@ async def submit(page: Page, evidence: dict[str, Any]) -> httpx2.Response:
 
 
 def open_until(bank: Bank) -> int:
-    (user,) = bank.deputize.store.read(lambda tx: tx.users())
+    (user,) = bank.deputize.store.look(lambda tx: tx.users())
     return user.enrolls_until
 
 

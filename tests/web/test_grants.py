@@ -56,7 +56,7 @@ class TestConsent:
         assert (await grace.send("POST", "/grants", {"scope": scope})).json()["code"] == code
 
     async def test_nobody_is_asked_who_could_not_answer(self, bank: Bank, grace: Page) -> None:  # GRANT-1
-        (known,) = bank.deputize.store.read(lambda tx: tx.credentials(tx.users()[0].user_id))
+        (known,) = bank.deputize.store.look(lambda tx: tx.credentials(tx.users()[0].user_id))
         await bank.deputize.store.transact(
             lambda tx: tx.remove_credential(known.credential_id, known.user_id)
         )

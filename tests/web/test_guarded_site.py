@@ -262,7 +262,7 @@ async def test_a_call_in_fastapi_from_approval_to_outcome(opened: Callable[..., 
         answer = await http.post("/api/transfers", json=TRANSFER, headers=headers)
         assert (answer.status_code, answer.json()) == (200, {"sent": 250})
         assert customers.saw == [(TRANSFER, TRANSFER, "customer-7")]
-        entries = customers.authority.store.read(lambda tx: tx.entries(0, 100))
+        entries = customers.authority.store.look(lambda tx: tx.entries(0, 100))
         assert orjson.loads(entries[-1].leaf)["kind"] == "call.succeeded"
         assert (await http.post("/api/transfers", json=TRANSFER, headers=headers)).status_code == 409
 

@@ -149,7 +149,7 @@ class TestOperations:
         origin, size, *_ = note.splitlines()
         assert origin == "bank.example/deputize"
         assert int(size) == len(bank.entries())
-        assert bank.deputize.store.read(lambda tx: tx.checkpoints()) == [note]
+        assert bank.deputize.store.look(lambda tx: tx.checkpoints()) == [note]
 
     async def test_metadata_is_at_the_root(self, bank: Bank) -> None:
         client = bank.client()

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
+from tests.fetching.strangers import Server, answer, serving
 from tests.web.agents import (
     ALL,
     CALLBACK,
@@ -22,7 +23,6 @@ from tests.web.agents import (
     with_agents,
 )
 from tests.web.conftest import POLICY, Bank, opened
-from tests.web.strangers import Server, answer, serving
 
 from deputize import settings
 from deputize.agent import AgentKey
@@ -422,7 +422,7 @@ class TestPage:
     async def test_who_has_no_passkey_is_led_to_where_one_is_added(
         self, local: Bank, ada: Page, helper: Client
     ) -> None:
-        (known,) = local.deputize.store.read(lambda tx: tx.credentials(tx.users()[0].user_id))
+        (known,) = local.deputize.store.look(lambda tx: tx.credentials(tx.users()[0].user_id))
         await local.deputize.store.transact(
             lambda tx: tx.remove_credential(known.credential_id, known.user_id)
         )
@@ -439,7 +439,7 @@ class TestPage:
     ) -> None:  # GRANT-1, GRANT-2
         limits = [{"type": "webmcp_tool", "tool": "transfer_money", "schema": {"required": ["name"]}}]
         await helper.deputized(ada, ALL, limits)
-        grant = local.deputize.store.read(lambda tx: tx.grant(helper.tokens["grant_id"]))
+        grant = local.deputize.store.look(lambda tx: tx.grant(helper.tokens["grant_id"]))
         assert grant is not None
         said = {"limits": ["name: must be given"], "title": "Make a transfer", "tool": "transfer_money"}
         assert grant.shown["constraints"] == [said]

@@ -165,7 +165,7 @@ async def test_block_3_who_is_kept_out_reads_so_on_each_page(tmp_path: Path, pat
     async with with_login(policy, tmp_path / "var", lambda: SiteUser("ada", "Ada", 0)) as (deputize, browser):
         await browser.get("/deputize/account")
         now = deputize.authority.now()
-        (user,) = deputize.store.read(lambda tx: tx.users())
+        (user,) = deputize.store.look(lambda tx: tx.users())
         await deputize.store.transact(lambda tx: blocks.block_user(tx, user.user_id, now + 60, now))
         assert "blocked" in read(await browser.get(path), 403)
 

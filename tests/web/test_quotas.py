@@ -15,12 +15,12 @@ from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey
+from deputize.authority.by_address import ByAddress
 from deputize.protocol.canonical import Json, args_s256
 from deputize.protocol.errors import Refused
 from deputize.protocol.quota import Quota, Rate
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
-from deputize.web.quotas import ByAddress
 
 pytestmark = pytest.mark.anyio
 
@@ -465,4 +465,4 @@ def _rows(bank: Bank, table: str) -> int:
     def count(tx: Any) -> int:
         return int(tx._execute(f"SELECT COUNT(*) FROM {table}", {}).fetchone()[0])  # noqa: S608
 
-    return bank.deputize.store.read(count)
+    return bank.deputize.store.look(count)

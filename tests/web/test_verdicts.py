@@ -94,7 +94,7 @@ class TestAnotherWorkerReplaces:
     ) -> None:
         mallory = bank.page()
         await mallory.sign_up("Mallory")
-        users = bank.deputize.store.read(lambda tx: tx.users())
+        users = bank.deputize.store.look(lambda tx: tx.users())
         before = len(bank.entries())
 
         def replaces(tx: Tx, _: str) -> None:
@@ -146,10 +146,10 @@ class TestAnotherWorkerReplaces:
         answer = await ada.send("POST", f"{path}/approval", evidence, headers, page=False)
         assert answer.json()["code"] == "challenge_unknown"
         for grant in (mine, wider):
-            found = local.deputize.store.read(lambda tx, it=grant: tx.grant(it.grant_id))  # type: ignore[misc]
+            found = local.deputize.store.look(lambda tx, it=grant: tx.grant(it.grant_id))  # type: ignore[misc]
             assert found is not None
             assert found.state is GrantState.PENDING
-        request = local.deputize.store.read(lambda tx: tx.request(request_id))
+        request = local.deputize.store.look(lambda tx: tx.request(request_id))
         assert request is not None
         assert request.status is Status.REQUESTED
 
@@ -158,8 +158,8 @@ class TestAnotherWorkerReplaces:
         request_id = url.rpartition("%3A")[2]
         authority = local.deputize
         store, policy = authority.store, authority.policy
-        stale = store.read(lambda tx: tx.request(request_id))
-        (user,) = store.read(lambda tx: tx.users())
+        stale = store.look(lambda tx: tx.request(request_id))
+        (user,) = store.look(lambda tx: tx.users())
         assert stale is not None
         await ada.http.get(url)
         (first,) = _pending(local, request_id)
@@ -170,10 +170,10 @@ class TestAnotherWorkerReplaces:
 
 
 def _pending(bank: Bank, request_id: str) -> list[Any]:
-    request = bank.deputize.store.read(lambda tx: tx.request(request_id))
+    request = bank.deputize.store.look(lambda tx: tx.request(request_id))
     assert request is not None
     assert request.grant_id is not None
-    return bank.deputize.store.read(lambda tx: [tx.grant(GrantId(str(request.grant_id)))])
+    return bank.deputize.store.look(lambda tx: [tx.grant(GrantId(str(request.grant_id)))])
 
 
 OTHER: dict[str, list[Any]] = {
@@ -203,8 +203,8 @@ class TestEveryMember:
 
     async def test_is_compared(self, bank: Bank, grace: Page) -> None:
         store, now = bank.deputize.store, int(bank.clock())
-        (user,) = store.read(lambda tx: tx.users())
-        (known,) = store.read(lambda tx: tx.credentials(user.user_id))
+        (user,) = store.look(lambda tx: tx.users())
+        (known,) = store.look(lambda tx: tx.credentials(user.user_id))
         action = Action(
             Purpose.CALL,
             "cal_one",
@@ -222,7 +222,7 @@ class TestEveryMember:
             "challengeId": minted.challenge.challenge_id,
             "response": {"id": known.credential_id},
         }
-        verdict = store.read(
+        verdict = store.look(
             lambda tx: approvals.check(tx, action, evidence, AnyPasskey(), ISSUER, now)  # type: ignore[arg-type]
         )
         assert isinstance(verdict, Verified)

@@ -361,7 +361,7 @@ def _existing(path: Path) -> Path:
 def read(data: Path, fn: Callable[[Reader], T]) -> T:
     """Run a function over one snapshot of the store, or end the command if there is none."""
     with opened(data) as store:
-        return store.read(fn)
+        return store.look(fn)
 
 
 def _change(data: Path, fn: Callable[[Tx, int], Refusal | None]) -> None:

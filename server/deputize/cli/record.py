@@ -65,7 +65,7 @@ def verify(
         return record.verify(tx, {name: _open(name, text, verifier) for name, text in (kept | given).items()})
 
     with opened(data) as store:
-        report = store.read(compare)
+        report = store.look(compare)
         if report.fault is not None:
             fail(str(report.fault))
         if everything:
@@ -118,15 +118,15 @@ def receipt(
         return text, tx.head().size
 
     with opened(data) as store:
-        entries = store.read(lambda tx: record.trail(tx, about))
+        entries = store.look(lambda tx: record.trail(tx, about))
         if not entries:
             fail(f"the record tells nothing of {about}")
-        call = store.read(lambda tx: tx.call(CallId(about))) if arguments else None
+        call = store.look(lambda tx: tx.call(CallId(about))) if arguments else None
         opening = Opening(call.arguments, call.salt) if call else None
         # Nothing else is done in a transaction: the record is long, and whoever decides calls would wait.
         text, size = asyncio.run(store.transact(sign))
         indexes = [entry.index for entry in entries]
-        made = store.read(lambda tx: record.prove(tx, indexes, text, size, opening))
+        made = store.look(lambda tx: record.prove(tx, indexes, text, size, opening))
     typer.echo(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2).decode())
 
 

@@ -45,7 +45,7 @@ def serve(
     settings = read_policy(policy)
     # The other commands start without a web server.
     from deputize.app import LostData, build
-    from deputize.web.addresses import is_loopback
+    from deputize.fetching.addresses import is_loopback
     from deputize.web.operations import Log
 
     listener = _listen(host, port)

@@ -66,7 +66,7 @@ class Stage:
 
     def record(self) -> list[dict[str, Any]]:
         """Return all entries of the record."""
-        stored = self.harbor.deputize.store.read(lambda tx: tx.entries(0, 100_000))
+        stored = self.harbor.deputize.store.look(lambda tx: tx.entries(0, 100_000))
         return [json.loads(entry.leaf) for entry in stored]
 
     def moves(self, call_id: str | None) -> list[str]:

@@ -1,7 +1,7 @@
 """JSON in one form: strict parsing, RFC 8785 (JCS), and the hashes over it (PROTOCOL §1).
 
 Equal arguments must be equal bytes in every language, or a hash over them means nothing. So what two parsers
-could read differently is refused before it is hashed, by the same rules in `js/src/canonical.js`.
+could read differently is refused before it is hashed, by the same rules in `js/src/platform/canonical.js`.
 """
 
 import hashlib

@@ -7,6 +7,9 @@ found it. How one looks on the wire is in `problem.py`, the sentence for a model
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Code(StrEnum):
@@ -179,6 +182,13 @@ class Refused(Exception):
         error = cls(refusal.code, refusal.detail)
         error.refusal = refusal
         return error
+
+
+def or_refuse(outcome: T | Refusal) -> T:
+    """Turn the refusal that a transaction returned into an error, now that it is committed."""
+    if isinstance(outcome, Refusal):
+        raise Refused.of(outcome)
+    return outcome
 
 
 USED_PROOF = Refusal(

@@ -1,6 +1,6 @@
 """Text of strangers as people are shown it (APPR-2): nothing hides, moves others, or passes for the site's words.
 
-The same in the browser (`js/src/shown.js`); both are held to `tests/vectors/shown-text.json`.
+The same in the browser (`js/src/people/shown.js`); both are held to `tests/vectors/shown-text.json`.
 """
 
 from collections.abc import Mapping

@@ -370,8 +370,9 @@ class Health:
 class Store(Protocol):
     """Where rows live. Acknowledged means durable."""
 
-    def read(self, fn: Callable[[Reader], T]) -> T:
-        """Run a function over one snapshot, at once, in the calling thread."""
+    async def read(self, fn: Callable[[Reader], T]) -> T:
+        """Run a function over one snapshot. A store in this process does it at once; one that lives elsewhere may run
+        it in another thread."""
 
     async def transact(self, fn: Callable[[Tx], T]) -> T:
         """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it

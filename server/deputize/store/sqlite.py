@@ -65,8 +65,12 @@ class SqliteStore:
         self._probe = Probe(self._look)
         self._check: Check | None = None
 
-    def read(self, fn: Callable[[Reader], T]) -> T:
-        """Run a function over one snapshot, at once, in the calling thread."""
+    async def read(self, fn: Callable[[Reader], T]) -> T:
+        """Run a function over one snapshot, at once: nothing is waited for."""
+        return self.look(fn)
+
+    def look(self, fn: Callable[[Reader], T]) -> T:
+        """Do the same for who cannot await, in the calling thread."""
         try:
             connection = self._reader()
             connection.execute("BEGIN")

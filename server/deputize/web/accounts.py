@@ -4,11 +4,12 @@ from typing import Literal, cast
 
 from starlette.responses import Response
 
+from ..authority.authority import digest
 from ..crypto.webauthn import creation_options, request_options
 from ..protocol.canonical import Json, unb64u
 from ..protocol.challenge import Challenge, Purpose
 from ..protocol.credential import ENROLLMENT_LIFETIME, User
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.ids import UserId
 from ..protocol.quota import Quota
 from ..service import credentials
@@ -16,8 +17,7 @@ from ..service.credentials import Enrolled
 from ..service.ports import Tx
 from . import session, wire
 from .ask import Ask
-from .authority import digest
-from .problems import answer, or_refuse
+from .problems import answer
 
 _ADD_TEXT = "Add a new passkey to your account"
 
@@ -36,7 +36,7 @@ async def begin_sign_up(ask: Ask) -> Response:
     return answer(
         {
             "challengeId": challenge.challenge_id,
-            "creationOptions": _creation(ask, challenge, user, "required"),
+            "creationOptions": await _creation(ask, challenge, user, "required"),
         }
     )
 
@@ -44,7 +44,7 @@ async def begin_sign_up(ask: Ask) -> Response:
 async def finish_sign_up(ask: Ask) -> Response:
     """Create the user with the first credential, and sign in."""
     _own_users(ask)
-    challenge = _challenge(ask, Purpose.SIGN_UP, None)
+    challenge = await _challenge(ask, Purpose.SIGN_UP, None)
     registration = ask.authority.ceremonies.registration(await _response(ask), challenge.wire)
 
     def finish(tx: Tx) -> User | Refusal:
@@ -74,9 +74,9 @@ async def finish_sign_in(ask: Ask) -> Response:
     """Verify the assertion and open a session."""
     _own_users(ask)
     authority = ask.authority
-    challenge = _challenge(ask, Purpose.SIGN_IN, None)
+    challenge = await _challenge(ask, Purpose.SIGN_IN, None)
     response = await _response(ask)
-    user, assertion = authority.store.read(
+    user, assertion = await authority.store.read(
         lambda tx: credentials.check_sign_in(tx, challenge, response, authority.ceremonies)
     )
 
@@ -114,7 +114,7 @@ async def begin_enrollment(ask: Ask) -> Response:
             lambda tx: credentials.begin_enrollment(tx, who, recovery, authority.random, ask.now)
         )
     )
-    options = _creation(ask, challenge, user, "preferred")
+    options = await _creation(ask, challenge, user, "preferred")
     return answer({"challengeId": challenge.challenge_id, "creationOptions": options})
 
 
@@ -123,7 +123,7 @@ async def finish_enrollment(ask: Ask) -> Response:
     ask.check_origin()
     who = await ask.signed_in()
     body = await ask.json({"response": dict}, {"label": str})
-    challenge = _challenge(ask, Purpose.ENROLL, who.user_id if who else None, None)
+    challenge = await _challenge(ask, Purpose.ENROLL, who.user_id if who else None, None)
     if challenge.owner is not None:
         await ask.must_be_here()
     authority = ask.authority
@@ -159,7 +159,7 @@ async def approve_enrollment(ask: Ask) -> Response:
     evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
     authority = ask.authority
     credential_id = str(ask.request.path_params["credential_id"])
-    verdict = authority.store.read(
+    verdict = await authority.store.read(
         lambda tx: credentials.check_addition(
             tx,
             who.user_id,
@@ -198,9 +198,9 @@ def _own_users(ask: Ask) -> None:
         raise Refused(Code.NOT_FOUND, "Users sign up and in at the site itself.")
 
 
-def _challenge(ask: Ask, purpose: Purpose, *owners: UserId | None) -> Challenge:
+async def _challenge(ask: Ask, purpose: Purpose, *owners: UserId | None) -> Challenge:
     challenge_id = str(ask.request.path_params["challenge_id"])
-    return ask.authority.store.read(
+    return await ask.authority.store.read(
         lambda tx: credentials.open_challenge(tx, challenge_id, purpose, owners, ask.now)
     )
 
@@ -222,11 +222,11 @@ def _secret(text: str) -> bytes:
         ) from error
 
 
-def _creation(
+async def _creation(
     ask: Ask, challenge: Challenge, user: User, resident_key: Literal["required", "preferred"]
 ) -> dict[str, Json]:
     site = ask.authority.policy.site
-    existing = ask.authority.store.read(lambda tx: tx.credentials(user.user_id))
+    existing = await ask.authority.store.read(lambda tx: tx.credentials(user.user_id))
     return creation_options(
         challenge.wire,
         site.rp_id,

@@ -7,6 +7,7 @@ from inspect import isawaitable
 from starlette._utils import get_route_path
 from starlette.requests import ClientDisconnect, Request
 
+from ..authority.authority import Authority, Current
 from ..crypto import dpop
 from ..protocol.agent import Assurance
 from ..protocol.canonical import Json, JsonError, parse
@@ -19,7 +20,6 @@ from ..service.barring import barred
 from ..service.credentials import SignIn
 from ..service.ports import Proof, Reader
 from . import session
-from .authority import Authority, Current
 from .peers import address_of
 
 MAX_BODY = 64 * 1024  # bytes (JSON-3)
@@ -133,7 +133,7 @@ class Ask:
 
     async def signed_in(self) -> SignIn | None:
         """Tell who is signed in now."""
-        return self.authority.store.read(await self.session())
+        return await self.authority.store.read(await self.session())
 
     async def _site_user(self, authority: Authority) -> SignIn | None:
         assert authority.current_user is not None
@@ -141,7 +141,7 @@ class Ask:
         known = await answer if isawaitable(answer) else answer
         if known is None:
             return None
-        user, out = authority.store.read(lambda tx: _found(tx, known.id, self.now))
+        user, out = await authority.store.read(lambda tx: _found(tx, known.id, self.now))
         if out is not None:
             raise Refused.of(out)
         if user is None:
@@ -179,7 +179,7 @@ class Ask:
     async def page(self) -> tuple[SignIn, Proof]:
         """Return who is signed in and the page's proof (PROOF-3), which also stands in for the CSRF token."""
         look, proof = await self.page_session()
-        return self.authority.store.read(look), proof
+        return await self.authority.store.read(look), proof
 
     async def page_session(self) -> tuple[Callable[[Reader], SignIn], Proof]:
         """Return the same as `page`, but that the transaction of the request looks who is signed in."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ..protocol.call import CALL_TOKEN_LIFETIME, Call, State
 from ..protocol.canonical import Json, canonicalize, s256, unb64u
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.ids import CallId, is_id
 from ..protocol.quota import Quota
 from ..protocol.tool import Executes, is_tool_name
@@ -20,7 +20,7 @@ from ..service.ports import Reader, Tx
 from . import wire
 from .ask import Ask
 from .operations import Log
-from .problems import answer, or_refuse, refusal_response
+from .problems import answer, refusal_response
 
 T = TypeVar("T")
 Asker = Mapping[str, object] | None
@@ -106,7 +106,7 @@ class Calls:
             )
 
         started = perf_counter()
-        request, verdict = authority.store.read(check)
+        request, verdict = await authority.store.read(check)
         decided, asker = await authority.store.transact(
             lambda tx: _with_asker(tx, calls.approve(tx, request, verdict, authority.policy, ask.now))
         )

@@ -2,10 +2,11 @@
 
 from starlette.responses import Response
 
+from ..protocol.errors import or_refuse
 from ..service import enrollments
 from . import wire
 from .ask import Ask
-from .problems import answer, or_refuse
+from .problems import answer
 
 _TEXT = "For the next five minutes, let an app that acts for you add one passkey to your account"
 
@@ -29,7 +30,7 @@ async def approve(ask: Ask) -> Response:
     evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
     authority = ask.authority
     issuer = authority.policy.site.issuer
-    verdict = authority.store.read(
+    verdict = await authority.store.read(
         lambda tx: enrollments.check_window(tx, who.user_id, evidence, authority.ceremonies, issuer, ask.now)
     )
     until = or_refuse(

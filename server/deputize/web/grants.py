@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from ..protocol.block import LONGEST, SHORTEST
-from ..protocol.errors import Code, Refused
+from ..protocol.errors import Code, Refused, or_refuse
 from ..protocol.grant import GrantState
 from ..protocol.ids import GrantId
 from ..protocol.scope import ScopeSet
@@ -11,7 +11,7 @@ from ..service import blocks, grants
 from ..service.grants import PageRequest
 from . import wire
 from .ask import Ask
-from .problems import answer, or_refuse
+from .problems import answer
 
 
 async def register_agent(ask: Ask) -> Response:
@@ -61,7 +61,7 @@ async def challenge(ask: Ask) -> Response:
             )
         )
     )
-    grant = authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
+    grant = await authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
     assert grant is not None
     return answer(wire.envelope(minted, wire.consent_text(grant), authority.policy.site.rp_id, ask.now))
 
@@ -72,7 +72,7 @@ async def consent(ask: Ask) -> Response:
     evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
     authority = ask.authority
     grant_id = _grant_id(ask)
-    verdict = authority.store.read(
+    verdict = await authority.store.read(
         lambda tx: grants.check_consent(
             tx, request, grant_id, evidence, authority.ceremonies, authority.policy, ask.now
         )
@@ -99,7 +99,7 @@ async def show(ask: Ask) -> Response:
     """Tell its user how a grant stands, so that nobody has to guess after a lost answer (GRANT-7)."""
     who = await ask.must_be_signed_in()
     grant_id = _grant_id(ask)
-    grant = or_refuse(ask.authority.store.read(lambda tx: grants.look(tx, grant_id, who.user_id)))
+    grant = or_refuse(await ask.authority.store.read(lambda tx: grants.look(tx, grant_id, who.user_id)))
     open_ones = (GrantState.PENDING, GrantState.ACTIVE)
     over = grant.state in open_ones and ask.now >= grant.expires_at
     state = "expired" if over else grant.state.value

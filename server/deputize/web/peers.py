@@ -7,10 +7,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from ..authority.by_address import Address
 from ..protocol.policy import Network
-
-Address = IPv4Address | IPv6Address | None
-"""None: it cannot be told, as at a socket of this machine's file system. All of those are one."""
 
 _MOST_HOPS = 20
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))

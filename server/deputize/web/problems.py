@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from ..authority.authority import Current
 from ..protocol.errors import STATUS, Code, Refusal, Refused
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
 from ..protocol.quota import retry_after
 from .ask import Ask
-from .authority import Current
 from .operations import Log
 
 T = TypeVar("T")
@@ -27,13 +27,6 @@ _ROUTING_DETAIL = {404: "There is nothing at this address.", 405: "This address 
 def answer(value: object, status: int = 200) -> Response:
     """Answer JSON."""
     return Response(orjson.dumps(value), status, media_type="application/json")
-
-
-def or_refuse(outcome: T | Refusal) -> T:
-    """Turn the refusal that a transaction returned into an error, now that it is committed."""
-    if isinstance(outcome, Refusal):
-        raise Refused.of(outcome)
-    return outcome
 
 
 def refusal_response(refusal: Refusal, **facts: object) -> Response:

@@ -6,13 +6,13 @@ from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Route
 
-from . import accounts, authorize, enrollments, grants, openapi, operations, pages, record, shim
-from .authority import Current
+from ..authority.authority import Current
+from . import accounts, enrollments, grants, openapi, operations, pages, record, shim
 from .calls import Calls
 from .cors import shared
 from .mcp.answers import resource_metadata_url
 from .mcp.endpoint import Mcp
-from .oauth import metadata, requests, standing
+from .oauth import authorize, metadata, requests, standing
 from .oauth.token import token
 from .operations import Log
 from .problems import Endpoint, Respond, nowhere, oauth_response

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from starlette.responses import Response
 
+from ..authority.authority import digest
 from ..crypto.sealed import Sealer
 from ..protocol.canonical import b64u, unb64u
 from ..protocol.errors import Code, Refused
-from .authority import digest
 
 COOKIE = "__Host-deputize"
 CSRF_HEADER = "deputize-csrf"

@@ -14,7 +14,7 @@ _STATIC = files("deputize.web") / "static"
 async def configuration(ask: Ask) -> Response:
     """Answer `GET /tools`: what everybody may know of the policy, and who is signed in."""
     who = await ask.signed_in()
-    user = ask.authority.store.read(lambda tx: tx.user(who.user_id)) if who else None
+    user = await ask.authority.store.read(lambda tx: tx.user(who.user_id)) if who else None
     return answer(
         {
             **wire.policy(ask.authority.policy),

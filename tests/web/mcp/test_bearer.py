@@ -258,7 +258,7 @@ class TestApproval:
         assert answer.json()["error"]["data"]["code"] == "enrollment_not_allowed"
         async with refused("no_pending_enrollment"):
             await deputy.send("approval/enroll/finish", {"response": {}})
-        user = live.deputize.store.read(lambda tx: tx.user(app.tokens["sub"]))
+        user = live.deputize.store.look(lambda tx: tx.user(app.tokens["sub"]))
         assert user is not None
         assert user.enrolls_until > live.clock.now  # the window is still the user's
 

@@ -182,7 +182,7 @@ class TestDecision:
         assert result.structured_content is not None
         assert result.structured_content["code"] == "constraint_exhausted"
         assert len(live.ledger.done) == 2
-        challenge = live.deputize.store.read(lambda tx: tx.challenge(evidence["challengeId"]))
+        challenge = live.deputize.store.look(lambda tx: tx.challenge(evidence["challengeId"]))
         assert challenge is not None
         assert challenge.consumed_at is None  # what cannot run burns nothing
 

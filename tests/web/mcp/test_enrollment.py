@@ -52,7 +52,7 @@ async def enroll(deputy: Deputy, *transports: str) -> SoftAuthenticator:
 def credentials(deputy: Deputy) -> list[Credential]:
     """List the active credentials of the deputy's user."""
     user_id = deputy.agent.tokens["sub"]
-    return deputy.bank.deputize.store.read(lambda tx: tx.credentials(user_id))
+    return deputy.bank.deputize.store.look(lambda tx: tx.credentials(user_id))
 
 
 class TestBegin:

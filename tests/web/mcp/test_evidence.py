@@ -254,7 +254,7 @@ async def test_step_14_the_counter_is_stored(live: LiveBank, deputy: Deputy) -> 
     name, key = next(iter(deputy.page.authenticator.keys.items()))
     key.count = 41
     assert not (await deputy.approved()).is_error
-    stored = live.deputize.store.read(lambda tx: tx.credential(name))  # type: ignore[arg-type]  # a plain text
+    stored = live.deputize.store.look(lambda tx: tx.credential(name))  # type: ignore[arg-type]  # a plain text
     assert stored is not None
     assert stored.sign_count == key.count == 42
 

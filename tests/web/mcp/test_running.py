@@ -155,10 +155,10 @@ class TestChain:
         salted = commitment(unb64u(chain["args_salt"]), canonicalize(TRANSFER))
         assert approved["args_commitment"] == salted  # LOG-2
         opening = Opening(TRANSFER, unb64u(chain["args_salt"]))
-        receipt = live.deputize.store.read(
+        receipt = live.deputize.store.look(
             lambda tx: record.prove(tx, chain["entries"], "", tx.head().size, opening)
         )
-        head = live.deputize.store.read(lambda tx: tx.head())
+        head = live.deputize.store.look(lambda tx: tx.head())
         assert receipt.unproven(Checkpoint("bank", head.size, head.root())) == []  # LOG-5
         assert receipt.opens()
 

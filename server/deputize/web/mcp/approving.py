@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
+from ...authority.authority import Authority
 from ...crypto.webauthn import creation_options
 from ...protocol.canonical import Json
-from ...protocol.errors import Refusal, Refused
+from ...protocol.errors import Refusal, Refused, or_refuse
 from ...service import enrollments, mcp_calls
 from ...service.ports import Registration
 from .. import wire
-from ..authority import Authority
-from ..problems import or_refuse
 from .exchange import Exchange
 from .offers import Offers
 
@@ -55,7 +54,7 @@ class Approving:
     async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/finish` (MCP-10; SEP-2672 §4.4.2)."""
         authority, now, caller = exchange.ask.authority, exchange.ask.now, exchange.known.caller
-        challenge = or_refuse(authority.store.read(lambda tx: enrollments.pending(tx, caller, now)))
+        challenge = or_refuse(await authority.store.read(lambda tx: enrollments.pending(tx, caller, now)))
         made = _verified(authority, exchange.message.params.get("response"), challenge.wire)
         credential = await authority.store.transact(
             lambda tx: enrollments.finish(tx, caller, challenge, made, authority.policy, now)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from ...crypto import dpop
+from ...fetching.addresses import is_loopback
 from ...protocol.agent import Assurance
 from ...protocol.canonical import args_s256
 from ...protocol.errors import Code, Refused
@@ -14,7 +15,6 @@ from ...service import credentials
 from ...service.barring import barred
 from ...service.mcp_calls import Caller, standing
 from ...service.ports import Proof
-from ..addresses import is_loopback
 from ..ask import Ask
 from .messages import CALL, CHALLENGE, Message
 
@@ -58,7 +58,7 @@ async def _connection(ask: Ask) -> Caller:
     if delegation.bearer is not bearer:  # BEARER-1; RFC 9449 §7.1: a bound token is no bearer token
         raise Refused(Code.INVALID_TOKEN, "Send this token as what it is: as DPoP or Bearer.")
     proofs = () if bearer else (ask.proof("dpop", access_token=token, jkt=delegation.jkt),)
-    if dead := ask.authority.store.read(lambda tx: standing(tx, delegation, ask.now)):
+    if dead := await ask.authority.store.read(lambda tx: standing(tx, delegation, ask.now)):
         raise Refused.of(dead)
     if delegation.unproven:
         return Caller(delegation.user_id, delegation, proofs, unproven=True)
@@ -117,12 +117,12 @@ async def _single_user(ask: Ask) -> UserId | None:
     if name is None or not _is_from_here(ask.request, ask.authority.policy.site.issuer):
         return None
     authority = ask.authority
-    user = authority.store.read(lambda tx: tx.user_by_external_id(name))
+    user = await authority.store.read(lambda tx: tx.user_by_external_id(name))
     if user is None:
         user = await authority.store.transact(
             lambda tx: credentials.site_user(tx, name, name, authority.random, ask.now)
         )
     user_id = user.user_id
-    if out := authority.store.read(lambda tx: barred(tx, user_id, None, ask.now)):  # BLOCK-3
+    if out := await authority.store.read(lambda tx: barred(tx, user_id, None, ask.now)):  # BLOCK-3
         raise Refused.of(out)
     return user_id

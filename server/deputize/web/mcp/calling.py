@@ -4,19 +4,18 @@ from asyncio import CancelledError
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+from ...authority.authority import Authority, Current
 from ...detached import detached
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
-from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ...protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ...protocol.rpc import REASONS
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import Executes, is_tool_name
 from ...service import mcp_calls, redemptions
 from ...service.calls import Denied
 from ...service.mcp_calls import Granted, ToolRequest
-from ..authority import Authority, Current
 from ..operations import Log
-from ..problems import or_refuse
 from . import answers, running
 from .exchange import Exchange
 from .offers import ANNOTATION, HandledCall, Handler, Offer, Offers
@@ -59,7 +58,7 @@ class Calling:
             return await self._call_public(exchange, offer, offer.handler, request)
         started = perf_counter()
         evidence = exchange.message.meta.get(ANNOTATION)
-        verdict = authority.store.read(
+        verdict = await authority.store.read(
             lambda tx: mcp_calls.check(tx, request, evidence, authority.ceremonies, authority.policy, ask.now)
         )
         here = offer is not None and offer.handler is not None
@@ -138,7 +137,7 @@ class Calling:
         self, exchange: Exchange, handler: Handler, request: ToolRequest, call: Call | None
     ) -> Ran:
         user_id = request.caller.user_id
-        user = exchange.ask.authority.store.read(lambda tx: tx.user(user_id))
+        user = await exchange.ask.authority.store.read(lambda tx: tx.user(user_id))
         assert user is not None  # users are never deleted
         delegation = request.caller.delegation
         handled = HandledCall(
@@ -179,7 +178,8 @@ class Calling:
             now = authority.now()
             left = await store.transact(lambda tx: mcp_calls.cancel(tx, call_id, now)) or call
             return result or running.unanswered(left.state), left
-        left = store.read(lambda tx: tx.call(call_id)) or call
+        found = await store.read(lambda tx: tx.call(call_id))
+        left = found or call
         if left.state is State.APPROVED:
             self.log.note("unguarded", correlation_id=call_id, tool=call.tool, endpoint=endpoint)
         return result, left

@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ...authority.authority import Current
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..ask import Ask
-from ..authority import Current
 from ..operations import Log
 from . import answers, messages
 from .approving import Approving

@@ -6,13 +6,13 @@ from ...crypto import jwt
 from ...protocol import handoff
 from ...protocol.canonical import b64u
 from ...protocol.client import TOKEN_EXCHANGE
-from ...protocol.errors import Code, Refused
+from ...protocol.errors import Code, Refused, or_refuse
 from ...protocol.handoff import Handoff
 from ...protocol.ids import ClientId, Jkt
 from ...service import handoffs
 from ...service.ports import Proof
 from ..ask import Ask
-from ..problems import answer, or_refuse
+from ..problems import answer
 from .form import Form, constraints_in, needed, scopes_in, thumbprint_in
 from .issuing import issue
 from .parties import must_name, party

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from starlette.responses import Response
 
-from ...protocol.errors import Refusal
+from ...protocol.errors import Refusal, or_refuse
 from ...service.grants import Renewable
 from ...service.ports import Tx
 from ..ask import Ask
-from ..problems import answer, or_refuse
+from ..problems import answer
 from .parties import Party
 
 

@@ -2,9 +2,10 @@
 
 from starlette.responses import Response
 
+from ...authority.authority import digest
 from ...protocol.canonical import b64u
 from ...protocol.client import DEVICE_CODE, redirect_allowed
-from ...protocol.errors import Code, Refused
+from ...protocol.errors import Code, Refused, or_refuse
 from ...protocol.ids import UserId
 from ...protocol.quota import Quota
 from ...protocol.request import (
@@ -18,8 +19,7 @@ from ...protocol.request import (
 )
 from ...service import authorizations
 from ..ask import Ask
-from ..authority import digest
-from ..problems import answer, or_refuse
+from ..problems import answer
 from .form import Form, check_target, constraints_in, needed, read_form, scopes_in
 from .parties import Party, asker, must_name
 

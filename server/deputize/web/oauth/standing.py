@@ -3,13 +3,13 @@
 from starlette.responses import Response
 
 from ...crypto import jwt
-from ...protocol.errors import Refusal, Refused
+from ...protocol.errors import Refusal, Refused, or_refuse
 from ...protocol.grant import dead_link
 from ...protocol.ids import GrantId
 from ...service import authorizations, grants, redemptions
 from ...service.ports import Tx
 from ..ask import Ask
-from ..problems import answer, or_refuse
+from ..problems import answer
 from .form import needed, read_form
 from .parties import api, client_alone
 
@@ -29,13 +29,13 @@ async def introspect(ask: Ask) -> Response:
     try:
         if agent is None:
             call_token = authority.read_call_token(text, ask.now)
-            active = authority.store.read(
+            active = await authority.store.read(
                 lambda tx: redemptions.is_redeemable(tx, call_token, authority.policy, ask.now)
             )
             claims = call_token.claims(authority.policy.site.issuer, authority.policy.api.audience)
             return answer({"active": True, "token_type": "N_A", **claims} if active else {"active": False})
         delegation = authority.delegation(text, ask.now)
-        lineage = authority.store.read(lambda tx: tx.lineage(delegation.grant_id))
+        lineage = await authority.store.read(lambda tx: tx.lineage(delegation.grant_id))
         if delegation.client_id == agent.client_id and lineage and dead_link(lineage, ask.now) is None:
             claims = dict(jwt.parse(text).claims)
             return answer({"active": True, "token_type": "DPoP", **claims})

@@ -2,12 +2,12 @@
 
 from starlette.responses import Response
 
+from ...authority.authority import digest
 from ...protocol.client import DEVICE_CODE, TOKEN_EXCHANGE
 from ...protocol.errors import USED_PROOF, Code, Refused
 from ...protocol.ids import GrantId
 from ...service import authorizations, grants
 from ..ask import Ask
-from ..authority import digest
 from .exchange import exchange
 from .form import Form, check_target, needed, read_form, scopes_in
 from .issuing import issue
@@ -57,7 +57,7 @@ async def _refresh(ask: Ask, form: Form) -> Response:
     authority = ask.authority
     grant_id, generation = authority.refresh_token(form.get("refresh_token", ""), ask.now)
     scopes = scopes_in(form) if "scope" in form else None
-    grant = authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
+    grant = await authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
     if grant is None:
         raise Refused(Code.INVALID_GRANT, "There is no such grant any more.")
     if grant.client_id.startswith("agt_"):

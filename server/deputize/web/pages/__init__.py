@@ -54,18 +54,18 @@ async def account(ask: Ask) -> Response:
     """Show sign-in, or for who is signed in: deputies, passkeys, sign out."""
     authority, policy = ask.authority, ask.authority.policy
     who = await ask.signed_in()
-    user = authority.store.read(lambda tx: tx.user(who.user_id)) if who else None
+    user = await authority.store.read(lambda tx: tx.user(who.user_id)) if who else None
     if user is None:
         own = authority.current_user is None
         return _page("sign-in.html", site=policy.site, issuer=policy.site.issuer, own_users=own)
-    grants = authority.store.read(lambda tx: tx.grants(user.user_id))
+    grants = await authority.store.read(lambda tx: tx.grants(user.user_id))
     dead = _dead(grants, ask.now)
     live = [grant for grant in grants if grant.grant_id not in dead]
     live.sort(key=lambda grant: grant.parent_id is not None)  # so that nobody buries what the user gave
     past = [grant for grant in grants if grant.grant_id in dead][:10]
     # One by one: an attested agent is of its own origin, not of this user, so `tx.agents` of the user has it not.
     named = {grant.client_id for grant in (*live, *past)}
-    agents = authority.store.read(lambda tx: {client_id: tx.agent(client_id) for client_id in named})
+    agents = await authority.store.read(lambda tx: {client_id: tx.agent(client_id) for client_id in named})
     return _page(
         "account.html",
         site=policy.site,
@@ -78,11 +78,11 @@ async def account(ask: Ask) -> Response:
             {**_deputy(grant, agents.get(grant.client_id), policy.tools), "ended": _ended(grant, ask.now)}
             for grant in past
         ],
-        blocked=authority.store.read(lambda tx: _blocked(tx, user.user_id, ask.now)),
+        blocked=await authority.store.read(lambda tx: _blocked(tx, user.user_id, ask.now)),
         scopes=policy.scopes,
-        credentials=authority.store.read(lambda tx: tx.credentials(user.user_id)),
-        asked=authority.store.read(lambda tx: history(tx, user.user_id, True, policy, ask.now)),
-        unasked=authority.store.read(lambda tx: history(tx, user.user_id, False, policy, ask.now)),
+        credentials=await authority.store.read(lambda tx: tx.credentials(user.user_id)),
+        asked=await authority.store.read(lambda tx: history(tx, user.user_id, True, policy, ask.now)),
+        unasked=await authority.store.read(lambda tx: history(tx, user.user_id, False, policy, ask.now)),
         enrolls_until=user.enrolls_until if ask.now < user.enrolls_until else None,
     )
 

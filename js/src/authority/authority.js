@@ -1,0 +1,241 @@
+/** The wire (PROTOCOL §3–§8): typed requests to the authority, with the proofs that each needs. */
+
+import { bare, numberOf, scopesOf, textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+import { prove } from './proof.js';
+
+/** @import { Answer, Bare, Config, PageKey, Problem, Rule } from '../types.js' */
+/** @import { Evidence } from './evidence.js' */
+/**
+ * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, wants?: string}} Manner
+ *   `wants`: the text without which a yes is not the authority's
+ */
+
+const { responseStatus, responseText } = natives;
+const TIMEOUT = 20_000;
+const PATIENCE = 20_000;
+
+/**
+ * A reason of the shim's own, in the shape of the authority's.
+ *
+ * @param {string} code
+ * @param {Partial<Problem>} [facts]
+ * @returns {Problem}
+ */
+export const problem = (code, facts) => ({ code, detail: '', callId: null, scopes: [], ...facts });
+
+/** A client of one authority. It answers with what was said or with a problem, and never throws. */
+export class Authority {
+  #issuer;
+  #skew = 0;
+  /** @type {Config | null} */
+  #config = null;
+  /** @type {Promise<Config | Problem> | null} */
+  #asking = null;
+
+  /** @param {string} issuer */
+  constructor(issuer) {
+    this.#issuer = issuer;
+  }
+
+  /**
+   * The configuration (SHIM-3), asked for once and then again only if `fresh`.
+   *
+   * @param {boolean} [fresh]
+   * @returns {Promise<Config | Problem>}
+   */
+  async config(fresh = false) {
+    if (this.#config && !fresh) return this.#config;
+    this.#asking ??= this.#configure();
+    const config = await this.#asking;
+    this.#asking = null;
+    return config;
+  }
+
+  /** @returns {Promise<Config | Problem>} */
+  async #configure() {
+    const answer = await this.#exchange('GET', '/tools', null, {});
+    if (!answer.ok) return answer.problem;
+    const config = configOf(answer.body, this.#issuer);
+    if (config.issuer !== this.#issuer) {
+      natives.console.error(`deputize: the shim was loaded from ${this.#issuer}, but the authority is ${config.issuer}.`);
+      return problem('authority_unavailable');
+    }
+    this.setClock(answer.body.now);
+    return (this.#config = config);
+  }
+
+  /**
+   * Sends one POST.
+   *
+   * @param {string} path below the issuer
+   * @param {string | null} body JSON text, or a form
+   * @param {Manner} manner the key proves the request: as `DPoP` with a token or for `/token`, else as `Deputize-Page`
+   * @returns {Promise<Answer>}
+   */
+  async post(path, body, manner) {
+    return this.#proved('POST', path, body ?? '{}', manner);
+  }
+
+  /**
+   * Looks at something, which changes nothing.
+   *
+   * @param {string} path below the issuer
+   * @param {Manner} manner
+   * @returns {Promise<Answer>}
+   */
+  async get(path, manner) {
+    return this.#proved('GET', path, null, manner);
+  }
+
+  /**
+   * Takes something back.
+   *
+   * @param {string} path below the issuer
+   * @param {Manner} manner
+   * @returns {Promise<Answer>}
+   */
+  async remove(path, manner) {
+    return this.#proved('DELETE', path, null, manner);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {string | null} body
+   * @param {Manner} manner
+   * @returns {Promise<Answer>}
+   */
+  async #proved(method, path, body, manner) {
+    const answer = await this.#exchange(method, path, body, manner);
+    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !this.setClock(answer.now)) return answer;
+    return this.#exchange(method, path, body, manner); // with the authority's time, once (SHIM-3)
+  }
+
+  /**
+   * The time here for one of the authority's.
+   *
+   * @param {unknown} seconds since the epoch
+   * @returns {number} milliseconds since the epoch; now if it was told no time
+   */
+  local = (seconds) => ((numberOf(seconds) ?? natives.now() / 1000 + this.#skew) - this.#skew) * 1000;
+
+  /**
+   * Proofs are made by the authority's clock: many a machine's is wrong by more than the 30 s of PROOF-1.
+   *
+   * @param {unknown} now seconds since the epoch
+   * @returns {boolean} whether it was told
+   */
+  setClock(now) {
+    const seconds = numberOf(now);
+    if (seconds !== null) this.#skew = seconds - Math.floor(natives.now() / 1000);
+    return seconds !== null;
+  }
+
+  /**
+   * Makes the proof for one request, by the authority's clock.
+   *
+   * @param {PageKey} key
+   * @param {{method: string, url: string, token?: string | null}} request
+   * @returns {Promise<string>}
+   */
+  async prove(key, request) {
+    return prove(key, { ...request, iat: Math.floor(natives.now() / 1000) + this.#skew });
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {string | null} body
+   * @param {Manner} manner
+   * @returns {Promise<Answer & {now?: unknown}>}
+   */
+  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, wants = '' }) {
+    const url = this.#issuer + path;
+    /** @type {Record<string, string>} */
+    const headers = Object.create(null);
+    headers.Accept = 'application/json';
+    if (body !== null) headers['Content-Type'] = form ? 'application/x-www-form-urlencoded' : 'application/json';
+    if (token) headers.Authorization = `DPoP ${token}`;
+    if (evidence) {
+      headers.Authorization = `DPoP ${evidence.token}`;
+      headers.DPoP = evidence.proof; // EVID-1: the agent's own; ours goes beside it
+    }
+    try {
+      if (key) headers[token || form ? 'DPoP' : 'Deputize-Page'] = await this.prove(key, { method, url, token });
+      const response = await natives.fetch(
+        url,
+        /** @type {RequestInit} */ ({
+          __proto__: null, // no member but these, whatever Object.prototype has come to hold
+          method,
+          headers,
+          body,
+          keepalive,
+          credentials: 'include',
+          cache: 'no-store',
+          redirect: 'error',
+          signal: natives.timeout(TIMEOUT),
+        }),
+      );
+      const status = responseStatus(response);
+      const text = await responseText(response);
+      if (status === 204) return { ok: true, body: bare({}) };
+      const said = bare(natives.parse(text)); // what is not JSON, such as a proxy's page, is no answer of the authority
+      if (status >= 300) return { ok: false, problem: problemOf(said), now: said.now };
+      if (wants && !textOf(said[wants])) throw new TypeError(`this answer has no ${wants}`); // a 200 may be a proxy's
+      return { ok: true, body: said };
+    } catch (error) {
+      natives.console.debug('deputize: no answer from the authority.', error);
+      return { ok: false, problem: problem('authority_unavailable') }; // GUARD-6
+    }
+  }
+}
+
+/**
+ * @param {Bare} body
+ * @returns {Problem}
+ */
+function problemOf(body) {
+  const code = textOf(body.code) || textOf(body.error); // ERR-1: /token answers as RFC 6749 §5.2
+  return {
+    code: code || 'authority_unavailable', // somebody else's answer
+    detail: textOf(body.detail) || textOf(body.error_description),
+    callId: textOf(body.call_id) || null,
+    scopes: scopesOf(body.scope),
+  };
+}
+
+/**
+ * @param {Bare} body
+ * @param {string} issuer
+ * @returns {Config}
+ */
+function configOf(body, issuer) {
+  const user = /** @type {Bare | null} */ (body.user ?? null);
+  const scopes = /** @type {Bare} */ (body.scopes ?? {});
+  /** @type {Map<string, Rule>} */
+  const tools = new Map();
+  for (const [name, entry] of Object.entries(body.tools ?? {})) {
+    const rule = /** @type {Bare} */ (entry);
+    const needed = scopesOf(rule.scopes);
+    /** @param {string} scope */
+    const writes = (scope) => /** @type {Bare | undefined} */ (scopes[scope])?.writes !== false;
+    tools.set(name, {
+      scopes: needed,
+      public: rule.public === true,
+      page: rule.executes === 'page',
+      opaque: rule.opaque !== false,
+      safe: rule.approval === 'never' && !needed.some(writes),
+    });
+  }
+  const origins = /** @type {unknown[]} */ (natives.isArray(body.api_origins) ? body.api_origins : []);
+  return {
+    issuer: textOf(body.issuer),
+    site: textOf(/** @type {Bare} */ (body.site ?? {}).name),
+    user: user && { id: textOf(user.id), name: textOf(user.name) },
+    patience: numberOf(body.wait_s) === null ? PATIENCE : Number(body.wait_s) * 1000,
+    apiOrigins: new Set(origins.map(textOf)),
+    signInUri: new natives.URL(textOf(body.sign_in_uri), `${issuer}/`).href,
+    tools,
+  };
+}

@@ -1,0 +1,41 @@
+/** The client object that a tool's `execute` gets as its second argument (SHIM-4). */
+
+import * as natives from '../platform/natives.js';
+
+/** @import { Agent, Client } from '../types.js' */
+
+const { freeze, Request, requestHeaders, requestUrl, setHeader, URL } = natives;
+
+/**
+ * @param {object} call
+ * @param {AbortSignal} call.signal
+ * @param {Agent | null} [call.agent]
+ * @param {readonly string[]} [call.scopes]
+ * @param {string | null} [call.callId]
+ * @param {string | null} [call.token] the call token
+ * @param {ReadonlySet<string>} [call.apiOrigins] who may see it
+ * @returns {Client}
+ */
+export function makeClient({ signal, agent = null, scopes = [], callId = null, token = null, apiOrigins }) {
+  return freeze({
+    signal,
+    agent: agent && freeze({ clientId: agent.clientId, assurance: agent.assurance }),
+    scopes: freeze([...scopes]),
+    correlationId: callId,
+    /** @type {Client['fetch']} */
+    async fetch(input, init) {
+      if (!token || !apiOrigins) return natives.fetch(input, init);
+      // Made once, so that the address that is looked at is the one that is fetched.
+      const request = new Request(input, init);
+      if (!apiOrigins.has(new URL(requestUrl(request)).origin)) return natives.fetch(request);
+      // SHIM-5: Chromium would forward the header when it follows a redirect.
+      const bound = new Request(request, { redirect: 'error' });
+      setHeader(requestHeaders(bound), 'Txn-Token', token);
+      return natives.fetch(bound);
+    },
+    /** @type {Client['requestUserInteraction']} */
+    async requestUserInteraction(callback) {
+      return callback();
+    },
+  });
+}

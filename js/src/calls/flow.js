@@ -1,0 +1,121 @@
+/**
+ * One flow for equal calls (SHIM-7): several attempts of agents wait for one dialog and one execution, each only as long
+ * as it has patience while a human is asked.
+ */
+
+import { problem } from '../authority/authority.js';
+import * as natives from '../platform/natives.js';
+
+/** @import { Execute, Outcome, Problem } from '../types.js' */
+
+const { abort, clearTimeout, isAborted, listen, now, Promise, setTimeout, signalOf, unlisten } = natives;
+
+/** Agents give up after 30 s; a result that comes later than this may not have reached them (CALL-6). */
+const DELIVERY_WINDOW = 25_000;
+
+/**
+ * @typedef {object} Attempt
+ * @property {number} began
+ * @property {() => void} wait begins to run out of patience
+ * @property {(outcome: Outcome) => void} leave
+ */
+
+/** The attempts that wait for one call, and what they wait for. */
+export class Flow {
+  /** @type {Set<Attempt>} */
+  #attempts = new Set();
+  /** @type {Problem | null} */
+  #asking = null;
+  #running = false;
+  #controller = new natives.AbortController();
+
+  /**
+   * The newest registration's callback: an older one may belong to a part of the page that is gone.
+   *
+   * @type {Execute}
+   */
+  execute = () => undefined;
+
+  /** Whether anybody still waits. */
+  get wanted() {
+    return this.#attempts.size > 0;
+  }
+
+  /** Aborted when all who waited for the execution have aborted. */
+  get signal() {
+    return signalOf(this.#controller);
+  }
+
+  /**
+   * Waits for the outcome.
+   *
+   * @param {number} patience milliseconds, counted from when a human is first asked
+   * @param {AbortSignal | undefined} signal
+   * @returns {Promise<Outcome>}
+   */
+  join(patience, signal) {
+    return new Promise((resolve) => {
+      /** @type {ReturnType<typeof setTimeout> | undefined} */
+      let timer;
+      let spent = false;
+      const aborted = () => {
+        attempt.leave({ kind: 'refused', problem: problem(this.#running ? 'outcome_unknown' : 'cancelled') });
+        if (this.#running && !this.wanted) abort(this.#controller);
+      };
+      /** @type {Attempt} */
+      const attempt = {
+        began: now(),
+        wait: () => {
+          if (spent) attempt.leave({ kind: 'refused', problem: /** @type {Problem} */ (this.#asking) });
+          else if (patience < Infinity) timer ??= setTimeout(exhausted, patience);
+        },
+        leave: (outcome) => {
+          this.#attempts.delete(attempt);
+          clearTimeout(timer);
+          if (signal) unlisten(signal, 'abort', aborted);
+          resolve(outcome);
+        },
+      };
+      const exhausted = () => {
+        spent = true;
+        if (this.#asking) attempt.wait();
+      };
+      this.#attempts.add(attempt);
+      if (signal && isAborted(signal)) return aborted();
+      if (signal) listen(signal, 'abort', aborted);
+      if (this.#asking) attempt.wait();
+    });
+  }
+
+  /**
+   * A human is asked from here on; whoever runs out of patience gets `pending`.
+   *
+   * @param {Problem} pending
+   */
+  ask(pending) {
+    this.#asking = pending;
+    for (const attempt of [...this.#attempts]) attempt.wait();
+  }
+
+  /** The human has answered. */
+  answered() {
+    this.#asking = null;
+  }
+
+  /** Execution begins: nobody leaves any more but by aborting. */
+  run() {
+    this.#running = true;
+  }
+
+  /**
+   * Ends the flow.
+   *
+   * @param {Outcome} outcome
+   * @returns {boolean} whether it reached somebody who still listened
+   */
+  settle(outcome) {
+    const youngest = Math.max(...[...this.#attempts].map((attempt) => attempt.began));
+    for (const attempt of [...this.#attempts]) attempt.leave(outcome);
+    return now() - youngest < DELIVERY_WINDOW;
+  }
+}

@@ -1,0 +1,75 @@
+/** Which tools of an MCP server need an approval: the annotation of SEP-2672 §4.2, where the server lists them. */
+
+import { bare, textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+import { ask, PATIENCE } from './rpc.js';
+
+/** @import { McpClient } from './rpc.js' */
+/** @import { Bare, Problem } from '../types.js' */
+
+/** @typedef {'none' | 'verified' | 'other'} Need what a tool's annotation asks for; `other` is nothing that we know */
+
+export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
+const MOST_PAGES = 64;
+
+/** The annotations of one server's tools, as they were last listed. */
+export class Annotations {
+  #client;
+  /** @type {Map<string, Need> | null} */
+  #needs = null;
+
+  /** @param {McpClient} client */
+  constructor(client) {
+    this.#client = client;
+  }
+
+  /**
+   * What a tool's annotation asks for (SEP-2672 §4.2).
+   *
+   * @param {string} name
+   * @param {boolean} [fresh] whether to look again
+   * @returns {Promise<Need | Problem>}
+   */
+  async need(name, fresh = false) {
+    if (fresh || !this.#needs?.has(name)) {
+      const found = await this.#list();
+      if ('code' in found) return found;
+      this.#needs = found;
+    }
+    return this.#needs?.get(name) ?? 'none';
+  }
+
+  /** @returns {Promise<Map<string, Need> | Problem>} */
+  async #list() {
+    /** @type {Map<string, Need>} */
+    const needs = new Map();
+    /** @type {string | undefined} */
+    let cursor;
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const answer = await ask(this.#client, 'tools/list', cursor ? { cursor } : {}, { timeout: PATIENCE });
+      if (!answer.ok) return answer.problem;
+      const tools = /** @type {Bare[]} */ (natives.isArray(answer.body.tools) ? answer.body.tools : []);
+      for (let i = 0; i < tools.length; i++) {
+        const tool = tools[i] ?? /** @type {Bare} */ (bare({}));
+        needs.set(textOf(tool.name), needOf(/** @type {Bare} */ (tool._meta ?? {})));
+      }
+      cursor = textOf(answer.body.nextCursor);
+      if (!cursor) break;
+    }
+    if ([...needs.values()].includes('verified') && !this.#client.getServerCapabilities()?.extensions?.verifiedApproval) {
+      natives.console.warn('deputize: this server has tools that need an approval, but does not say that it can take any.');
+    }
+    return needs;
+  }
+}
+
+/**
+ * @param {Bare} meta of a listed tool
+ * @returns {Need}
+ */
+function needOf(meta) {
+  const annotation = meta[ANNOTATION];
+  if (annotation === undefined) return 'none';
+  const required = typeof annotation === 'object' && annotation !== null && Reflect.get(annotation, 'required');
+  return required === 'verified' ? 'verified' : 'other'; // never less than was asked for
+}

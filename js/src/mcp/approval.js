@@ -1,0 +1,260 @@
+/**
+ * Verified approval for MCP clients (MCP-13, SEP-2672 §4.9): a call of an annotated tool is made with the user's passkey over exactly
+ * this call, or not at all. What comes of it is a value.
+ */
+
+import { ANNOTATION, Annotations } from './annotation.js';
+import { problem } from '../authority/authority.js';
+import { isOver } from '../people/ceremony.js';
+import { snapshot, textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+import { ahead, onItsWay } from '../people/once.js';
+import { refusal } from '../calls/result.js';
+import { ask, PATIENCE, refusalIn, send } from './rpc.js';
+import { approvalView, enrollmentView } from '../people/view.js';
+
+/** @import { Prompts } from '../people/prompt.js' */
+/** @import { McpClient, RequestOptions } from './rpc.js' */
+/** @import { Answer, Arguments, Bare, Problem } from '../types.js' */
+
+/**
+ * @typedef {{name: string, arguments?: Record<string, unknown>, _meta?: Record<string, unknown>}} CallParams
+ *
+ * @typedef {{[member: string]: unknown, content: any, isError?: boolean}} ToolResult any: whatever content MCP has
+ *
+ * @typedef {{kind: 'result', result: ToolResult}
+ *   | {kind: 'declined' | 'cancelled' | 'expired' | 'no_eligible_credential', result: ToolResult}
+ *   | {kind: 'refused', reason: string, result: ToolResult}
+ *   | {kind: 'unknown', error: unknown, result: ToolResult}} Outcome
+ * What came of a call. `result` is the tool's own, or tells a model in one sentence what happened and what to do next.
+ * `declined`, `cancelled`, `expired`, `no_eligible_credential` and `refused`: nothing has run. `unknown`: the call was sent, and
+ * whether it ran is not known.
+ *
+ * @typedef {{kind: 'enrolled', credentialId: string}
+ *   | {kind: 'already_enrolled' | 'declined' | 'cancelled' | 'expired'}
+ *   | {kind: 'refused', reason: string}
+ *   | {kind: 'unknown'}} Enrolled what came of an enrollment
+ *
+ * @typedef {object} About what the dialog says of where it is
+ * @property {string} site
+ * @property {string} user
+ */
+
+const CALL = 'tools/call';
+const CHALLENGE = 'approval/challenge/create';
+const ENROLL_BEGIN = 'approval/enroll/begin';
+const ENROLL_FINISH = 'approval/enroll/finish';
+
+/** Milliseconds that a human has, as for calls on a page (CALL-4). */
+const LIFETIME = 600_000;
+const TOO_LATE = 'You have confirmed this already, so it may still be done.';
+const UNHEARD = 'You have confirmed this, but no answer came: it is not known whether it was done. Look before you have it done again.';
+const UNHEARD_PASSKEY = 'No answer came: it is not known whether this passkey was added. Look before you add it again.';
+
+/** The calls of one MCP client. */
+export class Approvals {
+  #client;
+  #prompts;
+  #serverId;
+  #about;
+  #annotations;
+
+  /**
+   * @param {object} parts
+   * @param {McpClient} parts.client
+   * @param {Prompts} parts.prompts
+   * @param {string | null} parts.serverId what the server's challenges are over (SEP-2672 §4.6); null if it tells nobody
+   * @param {() => Promise<About>} parts.about
+   */
+  constructor({ client, prompts, serverId, about }) {
+    this.#client = client;
+    this.#prompts = prompts;
+    this.#serverId = serverId;
+    this.#about = about;
+    this.#annotations = new Annotations(client);
+  }
+
+  /**
+   * Calls a tool. It never rejects.
+   *
+   * @param {CallParams} params
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Outcome>}
+   */
+  async callTool(params, options) {
+    const { name, _meta } = params;
+    const taken = copyOf(params.arguments); // before anybody else runs
+    let need = await this.#annotations.need(name);
+    if (typeof need !== 'string') return refused(need);
+    if (need === 'none') {
+      const outcome = await this.#plain(params, options);
+      if (outcome.kind !== 'refused' || outcome.reason !== 'missing_evidence') return outcome;
+      need = await this.#annotations.need(name, true); // it has come to need an approval since the tools were listed
+      if (typeof need !== 'string' || need === 'none') return outcome;
+    }
+    if (need === 'other') return refused(problem('unsupported_approval'));
+    if (!taken) return refused(problem('invalid_arguments'));
+    return this.#approved(name, taken, _meta, options);
+  }
+
+  /**
+   * Adds a passkey (SEP-2672 §4.4.1, §4.4.2). It never rejects.
+   *
+   * @param {{signal?: AbortSignal}} [options]
+   * @returns {Promise<Enrolled>}
+   */
+  async enroll({ signal } = {}) {
+    const begin = await ahead(() => ask(this.#client, ENROLL_BEGIN, {}, { signal, timeout: PATIENCE }));
+    if (!begin.first.ok) {
+      this.#prompts.refuse(begin.first.problem);
+      return { kind: 'refused', reason: begin.first.problem.code };
+    }
+    const finish = onItsWay((/** @type {unknown} */ response) => this.#finish(response), this.#tooLate);
+    const verdict = await finish.settle(
+      await this.#prompts.enroll({
+        view: enrollmentView(await this.#about()),
+        lifetime: LIFETIME,
+        signal,
+        begin: begin.take,
+        finish: finish.send,
+      }),
+    );
+    if (verdict.kind === 'approved') {
+      const enrolled = /** @type {Enrolled} */ (/** @type {unknown} */ (verdict.body));
+      if (enrolled.kind === 'unknown') this.#prompts.tell(UNHEARD_PASSKEY); // SHIM-11
+      return enrolled;
+    }
+    if (verdict.kind !== 'refused') return { kind: verdict.kind };
+    const { code } = verdict.problem;
+    return code === 'credential_already_enrolled' ? { kind: 'already_enrolled' } : { kind: 'refused', reason: code };
+  }
+
+  /**
+   * @param {CallParams} params
+   * @param {RequestOptions | undefined} options
+   * @returns {Promise<Outcome>}
+   */
+  async #plain(params, options) {
+    try {
+      const patient = { timeout: PATIENCE, ...options };
+      const result = /** @type {ToolResult} */ (await send(this.#client, CALL, { ...params }, patient));
+      return natives.isArray(result.content) ? { kind: 'result', result } : unknown(new TypeError('this is no result of a tool'));
+    } catch (error) {
+      const found = refusalIn(error);
+      return found ? refused(found) : unknown(error);
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @param {{value: Arguments}} taken
+   * @param {Record<string, unknown> | undefined} meta
+   * @param {RequestOptions} [options]
+   * @returns {Promise<Outcome>}
+   */
+  async #approved(name, { value }, meta, options) {
+    const signal = options?.signal;
+    const action = { tool: name, args: value, issuer: this.#serverId };
+    const asked = { toolName: name, arguments: value };
+    const challenge = await ahead(() => ask(this.#client, CHALLENGE, asked, { signal, timeout: PATIENCE }));
+    const { first } = challenge;
+    const flaw = first.ok ? await flawOf(first.body, action) : first.problem;
+    if (!first.ok || flaw) {
+      const found = flaw ?? problem('server_error');
+      if (!signal || !natives.isAborted(signal)) this.#prompts.refuse(found);
+      return signal && natives.isAborted(signal) ? ended('cancelled') : refused(found);
+    }
+    const displayText = textOf(first.body.displayText);
+    const call = onItsWay(async (/** @type {string} */ evidence) => {
+      const _meta = { ...meta, [ANNOTATION]: natives.parse(evidence) };
+      // Answered by what this one request brings: a client that sends it again, say with what a server asked for in
+      // between, would use the challenge a second time.
+      const once = { ...options, allowInputRequired: true };
+      const outcome = await this.#plain({ name, arguments: value, _meta }, once);
+      return outcome.kind === 'refused' ? no(problem(outcome.reason)) : yes(outcome);
+    }, this.#tooLate);
+    const verdict = await call.settle(
+      await this.#prompts.ask({
+        view: approvalView({ ...(await this.#about()), description: displayText, args: value, caller: THE_AGENT }),
+        action,
+        displayText,
+        lifetime: LIFETIME,
+        signal,
+        challenge: challenge.take,
+        approve: call.send,
+      }),
+    );
+    switch (verdict.kind) {
+      case 'approved': {
+        const outcome = /** @type {Outcome} */ (/** @type {unknown} */ (verdict.body));
+        if (outcome.kind === 'unknown') this.#prompts.tell(UNHEARD); // SHIM-11
+        return outcome;
+      }
+      case 'refused':
+        return refused(verdict.problem);
+      default:
+        return ended(verdict.kind);
+    }
+  }
+
+  #tooLate = () => this.#prompts.tell(TOO_LATE);
+
+  /**
+   * @param {unknown} response
+   * @returns {Promise<Answer>} the outcome, or why there is none
+   */
+  async #finish(response) {
+    try {
+      const { credentialId } = /** @type {Bare} */ (await send(this.#client, ENROLL_FINISH, { response }));
+      return yes({ kind: 'enrolled', credentialId: textOf(credentialId) });
+    } catch (error) {
+      const found = refusalIn(error);
+      return found ? no(found) : yes({ kind: 'unknown' });
+    }
+  }
+}
+
+/** Who asks, as far as anybody can know (AGENT-1). */
+const THE_AGENT = { clientId: '', assurance: 'opaque', scopes: [] };
+
+/** @param {unknown} given */
+function copyOf(given) {
+  try {
+    return snapshot(given);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Says what is wrong with a challenge, before anybody is shown anything.
+ *
+ * @param {Bare} envelope
+ * @param {Parameters<typeof isOver>[1]} action
+ * @returns {Promise<Problem | null>}
+ */
+async function flawOf(envelope, action) {
+  const options = /** @type {Bare} */ (envelope.requestOptions ?? {});
+  const whole = textOf(envelope.challengeId) && textOf(envelope.displayText);
+  return whole && (await isOver(textOf(options.challenge), action)) ? null : problem('bad_challenge');
+}
+
+/** @param {object} body @returns {Answer} */
+const yes = (body) => ({ ok: true, body: /** @type {Bare} */ (body) });
+/** @param {Problem} found @returns {Answer} */
+const no = (found) => ({ ok: false, problem: found });
+
+/** @param {Problem} found @returns {Outcome} */
+function refused(found) {
+  if (found.code === 'no_eligible_credential') return ended(found.code);
+  return { kind: 'refused', reason: found.code, result: /** @type {ToolResult} */ (refusal(found)) };
+}
+
+/**
+ * @param {'declined' | 'cancelled' | 'expired' | 'no_eligible_credential'} kind
+ * @returns {Outcome}
+ */
+const ended = (kind) => ({ kind, result: refusal(problem(kind)) });
+
+/** @param {unknown} error @returns {Outcome} */
+const unknown = (error) => ({ kind: 'unknown', error, result: refusal(problem('outcome_unknown')) });

@@ -1,0 +1,200 @@
+/**
+ * The passkey ceremonies inside a dialog: what is signed is what is shown, and each try has a challenge of its own.
+ */
+
+import { problem } from '../authority/authority.js';
+import { actionHash, b64u, unb64u } from '../platform/canonical.js';
+import { textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+
+/** @import { Answer, Bare, Dialog, Problem, Step, Unheard, View } from '../types.js' */
+
+/**
+ * @typedef {object} Question
+ * @property {View} view
+ * @property {number} lifetime milliseconds from now; the authority's clock may be another one
+ * @property {AbortSignal} [signal] takes the question back
+ * @property {string} [account] the address of the account page
+ * @property {Unheard} [unheard] there from when an answer was sent that can be acted upon
+ *
+ * @typedef {object} Approval
+ * @property {{tool: string, args: unknown, issuer: string | null}} action what the challenge must be over (HASH-2); null where the
+ *   server keeps to itself what its challenges are bound to
+ * @property {string} displayText the words that the authority's envelope must repeat
+ * @property {() => Promise<Answer>} challenge
+ * @property {(evidence: string) => Promise<Answer>} approve
+ * @property {(sent: number) => Unheard} [standing] how to learn what became of an answer, and to take it back; absent where
+ *   nobody can be asked
+ *
+ * @typedef {object} Enrollment
+ * @property {() => Promise<Answer>} begin
+ * @property {(response: unknown) => Promise<Answer>} finish
+ *
+ * @typedef {(options: Bare, signal: AbortSignal) => Promise<unknown>} Passkey answers WebAuthn options, both in JSON
+ */
+
+const NONCE_BYTES = 32;
+const CHALLENGE_BYTES = 64;
+const AGAIN = 'Please try again.';
+
+/** After these the same dialog can be used once more: the next click takes a new challenge. */
+const RETRY = new Map([
+  ['challenge_unknown', `That took too long. ${AGAIN}`],
+  ['challenge_expired', `That took too long. ${AGAIN}`],
+  ['challenge_consumed', `That did not work several times. ${AGAIN}`],
+  ['unknown_credential', 'That passkey does not belong to your account here. Please use another one.'],
+  ['authenticator_class_mismatch', 'This needs another kind of passkey, such as a security key or your phone.'],
+  ['signature_verification_failed', `That passkey could not be verified. ${AGAIN}`],
+  ['signature_counter_regression', 'That passkey seems to have been copied, so it was not accepted. Please use another one.'],
+  ['verification_failed', `That passkey could not be verified. ${AGAIN}`],
+  ['missing_evidence', `The passkey gave no answer. ${AGAIN}`],
+  ['authority_unavailable', `The site gave no answer. ${AGAIN}`],
+  ['record_unavailable', `The site could not write that down. ${AGAIN}`],
+  ['outcome_unknown', `The site could not write that down. ${AGAIN}`], // of a challenge: of nothing that matters
+  ['server_error', `Something went wrong on the site. ${AGAIN}`],
+]);
+
+/** After these nobody knows what became of what was sent; so it is with a question that was answered elsewhere. */
+const UNHEARD = new Set(['authority_unavailable', 'record_unavailable', 'outcome_unknown', 'server_error', 'call_state']);
+
+/**
+ * An assertion over the action (APPR-1), handed in as evidence.
+ *
+ * @param {Question & Approval} approval
+ * @param {Dialog} dialog
+ * @param {Passkey} passkey
+ * @param {AbortSignal} signal
+ * @returns {Promise<Step>}
+ */
+export async function approve(approval, dialog, passkey, signal) {
+  dialog.busy('One moment…');
+  const envelope = await approval.challenge();
+  if (!envelope.ok) {
+    const { code } = envelope.problem;
+    if (code === 'call_state') approval.unheard ??= approval.standing?.(natives.now());
+    return approval.unheard && UNHEARD.has(code) ? { kind: 'unheard' } : judge(envelope.problem);
+  }
+  const options = /** @type {Bare} */ (envelope.body.requestOptions ?? {});
+  // What is about to be signed must be what is shown: the same action, in the same words.
+  if (!(await isOver(textOf(options.challenge), approval.action))) {
+    return { kind: 'refused', problem: problem('server_error', { detail: 'The challenge is not over this action.' }) };
+  }
+  const displayText = textOf(envelope.body.displayText);
+  if (displayText !== approval.displayText) {
+    approval.displayText = displayText;
+    dialog.describe(displayText);
+    return { kind: 'again', text: 'The wording has changed. Please read it again.' };
+  }
+  dialog.busy('Waiting for your passkey…');
+  let response;
+  try {
+    response = await passkey(verifying(options), signal);
+  } catch (error) {
+    return { kind: 'again', text: explain(error) };
+  }
+  if (natives.isAborted(signal)) return { kind: 'again', text: '' }; // the human has just said something else
+  dialog.busy('Checking…');
+  const challengeId = textOf(envelope.body.challengeId);
+  approval.unheard = approval.standing?.(natives.now());
+  const answer = await approval.approve(natives.stringify({ method: 'webauthn', challengeId, response }));
+  if (answer.ok) return { kind: 'approved', body: answer.body };
+  return approval.unheard && UNHEARD.has(answer.problem.code) ? { kind: 'unheard' } : judge(answer.problem);
+}
+
+/**
+ * A new passkey (SEP-2672 §4.4.1, §4.4.2).
+ *
+ * @param {Enrollment} enrollment
+ * @param {Dialog} dialog
+ * @param {Passkey} passkey
+ * @param {AbortSignal} signal
+ * @returns {Promise<Step>}
+ */
+export async function enroll(enrollment, dialog, passkey, signal) {
+  dialog.busy('One moment…');
+  const begun = await enrollment.begin();
+  if (!begun.ok) return judge(begun.problem);
+  dialog.busy('Waiting for your passkey…');
+  let response;
+  try {
+    response = await passkey(/** @type {Bare} */ (begun.body.options ?? {}), signal);
+  } catch (error) {
+    // WebAuthn L3 §5.1.3: the user agreed, on a device that holds one of those to be excluded.
+    if (nameOf(error) === 'InvalidStateError') return { kind: 'refused', problem: problem('credential_already_enrolled') };
+    return { kind: 'again', text: explain(error) };
+  }
+  dialog.busy('Checking…');
+  const answer = await enrollment.finish(response);
+  return answer.ok ? { kind: 'approved', body: answer.body } : judge(answer.problem);
+}
+
+/**
+ * User verification is required, whatever the server says (CRED-1).
+ *
+ * @param {Bare} options
+ * @returns {Bare}
+ */
+const verifying = (options) => ({ __proto__: null, ...options, userVerification: 'required' });
+
+/** @type {Passkey} */
+export async function assertByPasskey(options, signal) {
+  const { credentialJson, getCredential, requestOptions } = natives;
+  if (!getCredential || !requestOptions) throw new TypeError('no passkeys');
+  const publicKey = requestOptions(/** @type {any} any: WebAuthn's own parser checks it */ (options));
+  const credential = await getCredential(/** @type {CredentialRequestOptions} */ ({ __proto__: null, publicKey, signal }));
+  if (!credential) throw new TypeError('no credential');
+  return credentialJson(credential);
+}
+
+/** @type {Passkey} */
+export async function createPasskey(options, signal) {
+  const { createCredential, creationOptions, credentialJson } = natives;
+  if (!createCredential || !creationOptions) throw new TypeError('no passkeys');
+  const publicKey = creationOptions(/** @type {any} any: WebAuthn's own parser checks it */ (options));
+  const credential = await createCredential(/** @type {CredentialCreationOptions} */ ({ __proto__: null, publicKey, signal }));
+  if (!credential) throw new TypeError('no credential');
+  return credentialJson(credential);
+}
+
+/**
+ * @param {string} challenge base64url: nonce ‖ action hash (APPR-1)
+ * @param {Approval['action']} action
+ */
+export async function isOver(challenge, { tool, args, issuer }) {
+  try {
+    const bytes = unb64u(challenge);
+    if (bytes.length !== CHALLENGE_BYTES) return false;
+    return issuer === null || b64u(bytes.subarray(NONCE_BYTES)) === b64u(await actionHash(tool, args, issuer));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * @param {Problem} found
+ * @returns {Step}
+ */
+function judge(found) {
+  const text = RETRY.get(found.code);
+  return text ? { kind: 'again', text } : { kind: 'refused', problem: found };
+}
+
+/** @param {unknown} error */
+function explain(error) {
+  switch (nameOf(error)) {
+    case 'NotAllowedError':
+      return `The passkey was not used. ${AGAIN}`;
+    case 'OperationError':
+    case 'InvalidStateError':
+      return 'Another passkey prompt is open. Please finish that one, then try again.';
+    case 'SecurityError':
+      return 'Passkeys of this site cannot be used on this page.';
+    case 'TypeError':
+      return 'This browser cannot use passkeys here.';
+    default:
+      return `The passkey could not be used. ${AGAIN}`;
+  }
+}
+
+/** @param {unknown} error */
+const nameOf = (error) => (error instanceof Error || error instanceof DOMException ? error.name : '');

@@ -1,0 +1,223 @@
+/**
+ * The dialog that a human sees (SHIM-8): a modal `<dialog>` in a closed shadow root, drawn without anything that a strict
+ * CSP with Trusted Types forbids. It knows nothing of calls; it says what the human did.
+ */
+
+import { element, icon, list, shadow } from './dom.js';
+import * as natives from '../platform/natives.js';
+import { partsOf } from './shown.js';
+
+/** @import { Choice, Dialog, View } from '../types.js' */
+
+const { appendChild, document, isConnected, listen, setAttribute, setText } = natives;
+
+const SHIELD = 'M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6zM12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM12 12.5v3.5';
+const CHECK = 'M5 12.5l4.5 4.5L19 7.5';
+
+/** Characters that still look good in large type. */
+const LONG = 160;
+/** Milliseconds. A click that was meant for what lay here before the dialog opened is not meant for the dialog. */
+const ARMING = 500;
+
+/**
+ * Makes the function that opens dialogs.
+ *
+ * @param {ShadowRootMode} mode open only for tests
+ * @returns {(view: View) => Dialog}
+ */
+export const dialogs = (mode) => (view) => show(view, mode);
+
+/**
+ * @param {View} view
+ * @param {ShadowRootMode} mode
+ * @returns {Dialog}
+ */
+function show(view, mode) {
+  const { host, root } = shadow('data-deputize', mode);
+  const size = view.description.length > LONG ? 'description long' : 'description';
+  const description = element('p', { class: size, id: 'description', dir: 'auto' });
+  const legend = element('p', { class: 'legend', id: 'legend' });
+  /** @param {string} text */
+  const describe = (text) => {
+    write(legend, write(description, text) ? view.legend : ''); // of marks, where there are any
+  };
+  describe(view.description);
+  const status = element('p', { class: 'note', role: 'status' });
+  const alert = element('p', { class: 'note', role: 'alert' });
+  const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
+  const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
+  const dialog = element(
+    'dialog',
+    { lang: 'en', 'aria-labelledby': 'site title', 'aria-describedby': 'asker description legend until', 'data-state': 'opening' },
+    [
+      element('div', { class: 'sheet' }, [
+        headerOf(view),
+        element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title),
+        element('p', { class: 'asker', id: 'asker' }, view.asker),
+        ...bodyOf(view, description, legend),
+        element('footer', {}, [status, alert, element('div', { class: 'buttons' }, [decline, approve])]),
+      ]),
+    ],
+  );
+
+  /** @type {(choice: Choice) => void} */
+  let decide;
+  /** @type {Promise<Choice> | null} */
+  let choice = null;
+  let over = false;
+  /** @param {Choice} made */
+  const choose = (made) => {
+    if (!over) decide?.(made);
+  };
+  /** @param {Event} event */
+  const meant = (event) => event.isTrusted && natives.getAttribute(dialog, 'data-state') !== 'opening';
+
+  listen(approve, 'click', (event) => {
+    if (meant(event) && natives.getAttribute(dialog, 'data-state') === 'ready') choose('approve');
+  });
+  listen(decline, 'click', (event) => {
+    if (meant(event)) choose('decline');
+  });
+  listen(dialog, 'cancel', (event) => {
+    if (!event.isTrusted) return;
+    natives.preventDefault(event);
+    choose('decline');
+  });
+  listen(dialog, 'close', () => choose('decline'));
+  const observer = new natives.MutationObserver(() => {
+    if (!isConnected(host)) choose('removed');
+  });
+
+  /**
+   * @param {'ready' | 'busy'} state
+   * @param {string} progress
+   * @param {string} complaint
+   * @param {string} tone
+   */
+  const become = (state, progress, complaint, tone = 'note') => {
+    setAttribute(dialog, 'data-state', state);
+    setAttribute(approve, 'aria-disabled', String(state === 'busy'));
+    setAttribute(decline, 'aria-disabled', 'false');
+    setText(status, progress);
+    setAttribute(alert, 'class', tone);
+    setText(alert, complaint);
+  };
+
+  /** @type {(yes: string, no: string) => void} */
+  const label = (yes, no) => {
+    setText(approve, yes);
+    setText(decline, no);
+  };
+
+  appendChild(root, dialog);
+  const page = natives.documentElement(document);
+  natives.observe(observer, page, { childList: true });
+  natives.observe(observer, document, { childList: true });
+  appendChild(page, host);
+  natives.showModal(dialog);
+  natives.setTimeout(() => {
+    if (natives.getAttribute(dialog, 'data-state') === 'opening') become('ready', '', '');
+  }, ARMING);
+
+  return {
+    choice: () =>
+      (choice ??= new natives.Promise((resolve) => {
+        decide = (made) => {
+          choice = null;
+          resolve(made);
+        };
+      })),
+    busy: (text) => become('busy', text, ''),
+    again: (text) => {
+      label(view.approve, view.decline);
+      become('ready', '', text);
+    },
+    offer: (text, yes, no) => {
+      label(yes, no);
+      become('ready', '', text, 'note offer'); // a choice, not a fault
+    },
+    describe,
+    close: () => {
+      over = true;
+      natives.disconnect(observer);
+      natives.closeDialog(dialog);
+      natives.remove(host);
+    },
+  };
+}
+
+/**
+ * Writes a description: what the authority has set apart in it is drawn as what it is, not the site's words (APPR-2).
+ *
+ * @param {HTMLElement} place
+ * @param {string} text
+ * @returns {boolean} whether anything is set apart in it
+ */
+function write(place, text) {
+  setText(place, '');
+  let marked = false;
+  const parts = partsOf(text);
+  for (let i = 0; i < parts.length; i++) {
+    const part = /** @type {{text: string, said: boolean}} */ (parts[i]);
+    appendChild(place, element(part.said ? 'bdi' : 'span', part.said ? { class: 'said' } : {}, part.text));
+    marked ||= part.said;
+  }
+  return marked;
+}
+
+/** @param {View} view */
+const headerOf = ({ site, host, user }) =>
+  element('header', {}, [
+    icon(SHIELD),
+    element('div', {}, [
+      element('p', { class: 'site', id: 'site', dir: 'auto' }, site),
+      element('p', { class: 'host' }, user ? `${host} · signed in as ${user}` : host),
+    ]),
+  ]);
+
+/**
+ * @param {View} view
+ * @param {HTMLElement} description
+ * @param {HTMLElement} legend
+ * @returns {HTMLElement[]}
+ */
+function bodyOf(view, description, legend) {
+  switch (view.kind) {
+    case 'consent':
+      return [termsOf(view)];
+    case 'approval':
+      return [actionOf(view, description, legend)];
+    case 'enrollment':
+      return [];
+  }
+}
+
+/** @param {View} view */
+const termsOf = ({ scopes, until }) =>
+  element('div', {}, [
+    element('p', { class: 'lead', id: 'may' }, 'It may:'),
+    list('ul', { 'aria-labelledby': 'may' }, scopes.length, (i) =>
+      element('li', {}, [icon(CHECK), element('span', { dir: 'auto' }, scopes[i])]),
+    ),
+    element('p', { class: 'until', id: 'until' }, until),
+  ]);
+
+/**
+ * @param {View} view
+ * @param {HTMLElement} description
+ * @param {HTMLElement} legend
+ */
+const actionOf = ({ values }, description, legend) =>
+  element('div', {}, [
+    description,
+    legend,
+    element('details', {}, [
+      element('summary', {}, 'Exactly these values'),
+      list('dl', {}, values.length, (i) =>
+        element('div', {}, [
+          element('dt', { dir: 'auto' }, values[i]?.name),
+          element('dd', { dir: 'auto' }, values[i]?.value),
+        ]),
+      ),
+    ]),
+  ]);

@@ -1,0 +1,26 @@
+/** A line at the edge of the page that tells the human what became of their answer, and goes away by itself. */
+
+import { element, shadow } from './dom.js';
+import * as natives from '../platform/natives.js';
+
+const TIME = 10_000;
+const TIME_TO_GO = 30_000;
+
+/**
+ * Makes the function that shows notices.
+ *
+ * @param {ShadowRootMode} mode
+ * @returns {(text: string, account?: string) => void} with `account`, a link to the account page follows
+ */
+export const notices = (mode) => (text, account) => {
+  const { host, root } = shadow('data-deputize-notice', mode);
+  const line = element('p', { class: 'notice', role: 'status', lang: 'en' });
+  natives.appendChild(root, line);
+  natives.appendChild(natives.documentElement(natives.document), host);
+  natives.setText(line, text); // after it is in the page, so that a screen reader hears of it
+  if (account) {
+    natives.appendChild(line, element('br', {}));
+    natives.appendChild(line, element('a', { href: account, target: '_blank', rel: 'noopener' }, 'Open your account page'));
+  }
+  natives.setTimeout(() => natives.remove(host), account ? TIME_TO_GO : TIME);
+};

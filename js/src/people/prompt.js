@@ -1,0 +1,125 @@
+/**
+ * Asking the human: dialogs one after the other (SHIM-8), and in each a passkey ceremony, which can be tried again until it
+ * succeeds, the human declines, or the thing asked for is over.
+ */
+
+import { approve, assertByPasskey, createPasskey, enroll } from './ceremony.js';
+import * as natives from '../platform/natives.js';
+import { settle } from './settle.js';
+import { first, queue } from '../platform/turn.js';
+import { wordsFor } from './words.js';
+
+/** @import { Approval, Enrollment, Passkey, Question } from './ceremony.js' */
+/** @import { Choice, Dialog, Problem, Step, Verdict, View } from '../types.js' */
+/** @import { InTurn } from '../platform/turn.js' */
+
+/** The queue of dialogs. */
+export class Prompts {
+  #open;
+  #passkeys;
+  #inTurn;
+
+  /**
+   * @param {(view: View) => Dialog} open
+   * @param {(text: string, account?: string) => void} tell shows what became of an answer
+   * @param {{get: Passkey, create: Passkey}} [passkeys]
+   * @param {InTurn} [inTurn]
+   */
+  constructor(open, tell, passkeys = { get: assertByPasskey, create: createPasskey }, inTurn = queue()) {
+    this.#open = open;
+    this.tell = tell;
+    this.#passkeys = passkeys;
+    this.#inTurn = inTurn;
+  }
+
+  /**
+   * Asks for an approval, when those before have been answered.
+   *
+   * @param {Question & Approval} question
+   * @returns {Promise<Verdict>}
+   */
+  async ask(question) {
+    return this.#show(question, (dialog, signal) => approve(question, dialog, this.#passkeys.get, signal));
+  }
+
+  /**
+   * Asks for a new passkey, when those before have been answered.
+   *
+   * @param {Question & Enrollment} question
+   * @returns {Promise<Verdict>}
+   */
+  async enroll(question) {
+    return this.#show(question, (dialog, signal) => enroll(question, dialog, this.#passkeys.create, signal));
+  }
+
+  /**
+   * Tells the human why a question is over, or was not asked.
+   *
+   * @param {Problem} found
+   * @param {string} [account] the address of the account page, where that mends it
+   */
+  refuse(found, account) {
+    this.tell(found.said ?? wordsFor(found.code).human, account);
+  }
+
+  /**
+   * @param {Question} question
+   * @param {(dialog: Dialog, signal: AbortSignal) => Promise<Step>} ceremony
+   * @returns {Promise<Verdict>}
+   */
+  async #show(question, ceremony) {
+    const deadline = natives.now() + question.lifetime;
+    return this.#inTurn(() => this.#run(question, deadline - natives.now(), ceremony));
+  }
+
+  /**
+   * @param {Question} question
+   * @param {number} time milliseconds that are left
+   * @param {(dialog: Dialog, signal: AbortSignal) => Promise<Step>} ceremony
+   * @returns {Promise<Verdict>}
+   */
+  async #run(question, time, ceremony) {
+    const { view, signal, account } = question;
+    if (signal && natives.isAborted(signal)) return { kind: 'cancelled' };
+    if (time <= 0) return { kind: 'expired' };
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    /** @type {() => void} */
+    let takeBack = () => {};
+    const end = new natives.Promise((resolve) => {
+      timer = natives.setTimeout(() => resolve('expired'), time);
+      takeBack = () => resolve('removed');
+    });
+    if (signal) natives.listen(signal, 'abort', takeBack);
+    const dialog = this.#open(view);
+    try {
+      for (;;) {
+        let step = /** @type {Step | Choice | 'expired'} */ (await first(dialog.choice(), end));
+        if (step === 'approve') {
+          const controller = new natives.AbortController();
+          const trying = ceremony(dialog, natives.signalOf(controller));
+          step = /** @type {Step | Choice | 'expired'} */ (await first(trying, dialog.choice(), end));
+          if (typeof step === 'string') natives.abort(controller);
+        }
+        if (typeof step === 'string' || step.kind === 'unheard') {
+          const wish = typeof step === 'string' ? step : 'approve';
+          if (!question.unheard) return { kind: ended(wish) }; // nothing that could be acted upon was sent
+          step = await settle(question.unheard, dialog, end, wish); // SHIM-11
+        }
+        if (step.kind === 'refused') this.refuse(step.problem, account);
+        if (step.kind !== 'again') return /** @type {Verdict} */ (step);
+        dialog.again(step.text);
+      }
+    } finally {
+      natives.clearTimeout(timer);
+      if (signal) natives.unlisten(signal, 'abort', takeBack);
+      dialog.close();
+    }
+  }
+}
+
+/**
+ * @param {Choice | 'expired'} choice
+ * @returns {'declined' | 'cancelled' | 'expired'}
+ */
+const ended = (choice) => (choice === 'removed' ? 'cancelled' : choice === 'expired' ? 'expired' : 'declined');

@@ -1,0 +1,103 @@
+/**
+ * What became of an answer that was sent, and of which nothing was heard (SHIM-11): the authority is asked, and the dialog says
+ * what is true, and no more.
+ */
+
+import { problem } from '../authority/authority.js';
+import { textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+import { first } from '../platform/turn.js';
+import { moment } from './view.js';
+
+/** @import { Answer, Choice, Dialog, Standing, Step, Unheard } from '../types.js' */
+
+/** CALL-4 and the states of a grant: what is over, and the code that says why. */
+const OVER = new Map([
+  ['declined', 'declined'],
+  ['cancelled', 'cancelled'],
+  ['denied', 'cancelled'],
+  ['expired', 'expired'],
+  ['revoked', 'grant_revoked'],
+  ['superseded', 'call_state'],
+  ['redeemed', 'call_redeemed'],
+  ['succeeded', 'call_redeemed'],
+  ['failed', 'call_redeemed'],
+  ['unknown', 'call_redeemed'],
+]);
+
+/**
+ * What an answer about a call or a grant says of how it stands; anything but a clear answer says nothing.
+ *
+ * @param {Answer} answer
+ * @param {(seconds: unknown) => number} local the time here for one of the authority's, in milliseconds
+ * @returns {Standing}
+ */
+export function standingOf(answer, local) {
+  if (!answer.ok) return { kind: 'unknown' };
+  const state = textOf(answer.body.state);
+  if (state === 'pending') return { kind: 'open' };
+  if (state === 'approved' || state === 'active') return { kind: 'arrived', until: local(answer.body.expires_at) };
+  const code = OVER.get(state);
+  return code ? { kind: 'over', code } : { kind: 'unknown' };
+}
+
+/** @type {(latest: number) => Unheard['words']} what is said of the approval of a call */
+export const ofApproval = (latest) => ({
+  open: 'Your approval has not arrived. Please try again.',
+  arrived: (until) => `Your approval arrived. What you approved may still be done until ${moment(until, natives.now())}.`,
+  unknown: `The site gives no answer, so it is not known whether your approval arrived. If it did, what you approved may still be done until ${moment(latest, natives.now())}.`,
+  goOn: 'Go on',
+  end: 'Cancel it',
+  code: 'approval_unknown',
+});
+
+/** @type {Unheard['words']} what is said of a consent */
+export const OF_CONSENT = {
+  open: 'Your permission has not arrived. Please try again.',
+  arrived: (until) =>
+    `Your permission arrived, and holds until ${moment(until, natives.now())}. This page has not heard of it: when the agent goes on, you are asked once more.`,
+  unknown: 'The site gives no answer, so it is not known whether your permission arrived. Your account page shows it, and takes it back.',
+  goOn: 'Keep it',
+  end: 'Take it back',
+  code: 'consent_unknown',
+};
+
+/**
+ * Finds out, together with the human, how a question stands whose answer was sent.
+ *
+ * @param {Unheard} unheard
+ * @param {Dialog} dialog
+ * @param {Promise<unknown>} end resolves when there is no time left, or nobody to be asked
+ * @param {Choice | 'expired'} wish `approve` to go on if it can
+ * @returns {Promise<Step>} `approved` without the authority's answer: it arrived, and the human wants it
+ */
+export async function settle({ look, end: cancel, words }, dialog, end, wish) {
+  for (;;) {
+    const ending = wish === 'decline' || wish === 'removed';
+    dialog.busy(ending ? 'Cancelling…' : 'Asking the site…');
+    const found = ending ? await cancel(wish === 'decline' ? 'declined' : 'cancelled') : await look();
+    if (found.kind === 'over') return overWith(found.code, ending);
+    if (found.kind === 'open') return wish === 'expired' ? { kind: 'expired' } : { kind: 'again', text: words.open };
+    const unknown = found.kind === 'unknown';
+    if (wish === 'removed' || wish === 'expired') return { kind: 'refused', problem: problem(words.code, { said: words.unknown }) };
+    if (unknown) dialog.offer(words.unknown, 'Look again', ending ? 'Close' : words.end);
+    else dialog.offer(words.arrived(found.until), words.goOn, words.end);
+    const choice = /** @type {Choice | 'expired' | 'removed'} */ (await first(dialog.choice(), end));
+    if (choice === 'approve' && !unknown) return { kind: 'approved', body: natives.freeze({}) };
+    if (choice === 'decline' && unknown && ending) {
+      return { kind: 'refused', problem: problem(words.code, { said: words.unknown }) };
+    }
+    wish = choice;
+  }
+}
+
+/**
+ * @param {string} code
+ * @param {boolean} wanted whether the human has just ended it
+ * @returns {Step}
+ */
+function overWith(code, wanted) {
+  if (wanted && (code === 'declined' || code === 'cancelled')) return { kind: code, settled: true };
+  if (wanted && code === 'grant_revoked') return { kind: 'declined', settled: true };
+  return { kind: 'refused', problem: problem(code) };
+}

@@ -1,0 +1,68 @@
+/** JSON across the page's boundary: the authority's answers, and the arguments of a call. */
+
+import { canonicalize, check, JsonError } from './canonical.js';
+import { freeze, isArray, ownKeys, parse, setPrototypeOf, structuredClone } from './natives.js';
+
+/** @import { Arguments, Bare } from '../types.js' */
+
+/**
+ * Takes the prototypes off parsed JSON, so that a member that is not there is not found on Object.prototype either.
+ *
+ * @param {unknown} value
+ * @returns {Bare}
+ */
+export function bare(value) {
+  if (typeof value === 'object' && value !== null) {
+    if (!isArray(value)) setPrototypeOf(value, null);
+    for (const key of ownKeys(value)) bare(Reflect.get(value, key));
+  }
+  return /** @type {Bare} */ (value);
+}
+
+/** @param {unknown} value */
+export const textOf = (value) => (typeof value === 'string' ? value : '');
+
+/** @param {unknown} value */
+export const numberOf = (value) => (typeof value === 'number' ? value : null);
+
+/**
+ * @param {unknown} value a list, or one string with spaces as OAuth has it
+ * @returns {string[]}
+ */
+export function scopesOf(value) {
+  if (isArray(value)) return value.map(textOf).filter(Boolean);
+  return textOf(value).split(' ').filter(Boolean);
+}
+
+/**
+ * Copies arguments once: what is hashed, sent, shown and executed is this one value (SHIM-2).
+ *
+ * @param {unknown} input whatever the agent passed; getters in it run here and never again
+ * @returns {{text: string, value: Arguments}} the canonical text, and what it says, frozen
+ * @throws {JsonError} if it is not an object, or not JSON as JSON-1 and JSON-2 have it
+ */
+export function snapshot(input) {
+  let copy;
+  try {
+    copy = structuredClone(input ?? {});
+  } catch {
+    throw new JsonError('not_json');
+  }
+  check(copy);
+  const text = canonicalize(copy);
+  if (!text.startsWith('{')) throw new JsonError('not_json');
+  // Parsed back from the text, whatever toJSON a page may have put on a prototype.
+  return { text, value: /** @type {Arguments} */ (deepFreeze(parse(text))) };
+}
+
+/**
+ * @param {unknown} value JSON
+ * @returns {unknown}
+ */
+function deepFreeze(value) {
+  if (typeof value === 'object' && value !== null) {
+    for (const key of ownKeys(value)) deepFreeze(Reflect.get(value, key));
+    freeze(value);
+  }
+  return value;
+}

@@ -1,0 +1,163 @@
+"""What every endpoint works with: the policy, the store, the keys, the clock, and the tokens made of them."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from ..crypto import jwt, note
+from ..crypto.keys import KeyRing
+from ..crypto.sealed import Sealer
+from ..crypto.webauthn import Ceremonies
+from ..fetching.clients import Clients
+from ..fetching.fetcher import Fetcher
+from ..protocol.call import Call
+from ..protocol.canonical import Json, b64u
+from ..protocol.errors import Code, Refused
+from ..protocol.jwk import thumbprint
+from ..protocol.policy import Policy
+from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
+from ..service import record
+from ..service.grants import Renewable
+from ..service.kept import Kept
+from ..service.ports import Store
+from .by_address import ByAddress
+from .clock import Clock
+
+REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
+_KEPT = 16 * 2**20  # bytes of tokens that we signed: some four thousand
+
+
+@dataclass(frozen=True, slots=True)
+class SiteUser:
+    """A user as the site's own login knows him: a stable id, a name to show, and when he last signed in (seconds)."""
+
+    id: str
+    name: str
+    authenticated_at: int
+
+
+CurrentUser = Callable[[Request], "SiteUser | Awaitable[SiteUser | None] | None"]
+
+
+@dataclass
+class Authority:
+    """The parts of one authority under one policy. `clock` returns seconds since the epoch; `random(n)` n random bytes.
+
+    `guard_keys` are the thumbprints of the keys that redeem over HTTP (PROOF-4). `fault` says what is wrong with the
+    file that should be the policy (POLICY-2).
+    """
+
+    policy: Policy
+    store: Store
+    keys: KeyRing
+    sealer: Sealer
+    ceremonies: Ceremonies
+    clock: Clock
+    random: Callable[[int], bytes]
+    fetcher: Fetcher
+    current_user: CurrentUser | None = None
+    fault: str | None = None
+    clients: Clients = field(init=False)
+    guard_keys: frozenset[str] = field(init=False)
+    by_address: ByAddress = field(default_factory=ByAddress)
+    _note: tuple[float, str] = (0, "")
+    _verified: Kept[Delegation] = field(default_factory=lambda: Kept(_KEPT))
+
+    def __post_init__(self) -> None:
+        """Make what follows from the policy."""
+        self.clients = Clients(self.policy, self.fetcher)
+        self.guard_keys = frozenset(thumbprint(key) for key in self.policy.api.keys)
+
+    def now(self) -> int:
+        """Return the whole second that it is."""
+        return int(self.clock())
+
+    def delegation(self, token: str, now: int, over_mcp: bool = False) -> Delegation:
+        """Verify a delegation token (TOKEN-1, TOKEN-2); Refused(invalid_token).
+
+        One of an agent that proved nothing is good `over_mcp` only, and only while the policy takes such agents
+        (BEARER-1, BEARER-5). What was verified once is remembered by the token's exact spelling; its expiry is asked
+        each time, and the grant that it names is read again by every decision.
+        """
+        delegation = self._verified.get(token)
+        if delegation is None:
+            claims = jwt.verify(token, DELEGATION_TYP, self.keys.public_key)
+            delegation = Delegation.parse(claims, self.policy.site.issuer, now)
+            self._verified.keep(token, delegation)
+        delegation.check_expiry(now)
+        if delegation.unproven and not (over_mcp and self.policy.bearer):
+            raise Refused(
+                Code.INVALID_TOKEN, "This token is good over MCP only, if the site takes such at all."
+            )
+        return delegation
+
+    def token_response(self, renewable: Renewable, now: int, refreshable: bool = True) -> dict[str, object]:
+        """Issue a delegation token and, where it may be renewed, a refresh token (GRANT-3; RFC 6749 §5.1)."""
+        grant, agent = renewable.grant, renewable.agent
+        delegation = Delegation.of(grant, agent, b64u(self.random(16)), now)
+        kid, key = self.keys.signing_key()
+        refresh: Json = [grant.grant_id, renewable.generation, min(now + REFRESH_LIFETIME, grant.expires_at)]
+        return {
+            "access_token": jwt.sign(
+                delegation.claims(self.policy.site.issuer, grant.constraints, renewable.parents),
+                DELEGATION_TYP,
+                kid,
+                key,
+            ),
+            "token_type": "Bearer" if grant.bearer else "DPoP",
+            "expires_in": delegation.expires_at - now,
+            **({"refresh_token": self.sealer.seal("refresh", refresh)} if refreshable else {}),
+            "scope": str(grant.scopes),
+            **({"authorization_details": grant.constraints.details()} if grant.constraints.parts else {}),
+            "grant_id": grant.grant_id,
+            "client_id": agent.client_id,
+            "sub": grant.user_id,
+        }
+
+    def refresh_token(self, text: str, now: int) -> tuple[str, int]:
+        """Read a refresh token back: grant and generation; Refused(invalid_grant) if it is not ours or has expired."""
+        match self.sealer.open("refresh", text):
+            case [str(grant_id), int(generation), int(until)] if now < until:  # TOKEN-5
+                return grant_id, generation
+        raise Refused(
+            Code.INVALID_GRANT, "This refresh token is not good any more. The user has to consent again."
+        )
+
+    def call_token(self, call: Call, now: int) -> str:
+        """Issue the call token of an approved call (TOKEN-3)."""
+        kid, key = self.keys.signing_key()
+        claims = CallToken.of(call, now).claims(self.policy.site.issuer, self.policy.api.audience)
+        return jwt.sign(claims, CALL_TYP, kid, key)
+
+    def read_call_token(self, text: str, now: int) -> CallToken:
+        """Verify a call token that comes back for redemption; Refused(invalid_call_token)."""
+        claims = jwt.verify(text, CALL_TYP, self.keys.public_key, code=Code.INVALID_CALL_TOKEN)
+        return CallToken.parse(claims, self.policy.site.issuer, self.policy.api.audience, now)
+
+    async def checkpoint(self) -> str:
+        """Sign the record's head, keep the note, and return it (LOG-3).
+
+        Anybody may ask, and each note is a durable write: within a second everybody gets the same one.
+        """
+        made_at, text = self._note
+        if 0 <= self.clock() - made_at < 1:
+            return text
+        origin = self.policy.site.issuer.partition("://")[2]
+
+        def sign(body: str) -> str:
+            return note.sign(body, origin, self.keys.record_key())
+
+        text = await self.store.transact(lambda tx: record.sign_checkpoint(tx, origin, sign))
+        self._note = self.clock(), text
+        return text
+
+
+Current = Callable[[], Authority]
+"""Returns the authority under the policy that is in force now; a request stays with the first answer (POLICY-1)."""
+
+
+def digest(secret: bytes) -> bytes:
+    """Hash what is kept only as a hash: session ids, recovery secrets."""
+    return hashlib.sha256(secret).digest()

@@ -1,0 +1,66 @@
+"""What a guard needs of an authority in the same process: no HTTP, the same transactions (GUARD-3, GUARD-5)."""
+
+from collections.abc import Iterator, Mapping
+
+from ..protocol.call import Call, State
+from ..protocol.errors import Refusal, or_refuse
+from ..protocol.ids import CallId
+from ..protocol.token import CallToken
+from ..protocol.tool import Executes, Schema
+from ..service import redemptions
+from ..service.ports import Tx
+from .authority import Current
+
+
+class InProcess:
+    """The guard's way to the authority."""
+
+    def __init__(self, current: Current) -> None:
+        """Redeem with this authority, under the policy that is in force at each call."""
+        self._current = current
+
+    async def redeem(self, token: CallToken, text: str, args_s256: str) -> str | None:
+        """Redeem a verified call token for these arguments, and return the site's own id of its user.
+
+        Refused if it may not run.
+        """
+        authority = self._current()
+        now = authority.now()
+
+        def redeem(tx: Tx) -> tuple[Call | Refusal, str | None]:
+            call = redemptions.redeem(tx, token, args_s256, Executes.API, authority.policy, now, None)
+            return call, redemptions.external_id(tx, call)
+
+        decided, external_id = await authority.store.transact(redeem)
+        or_refuse(decided)
+        return external_id
+
+    async def report(self, call_id: CallId, outcome: State) -> None:
+        """Note the outcome."""
+        authority = self._current()
+        now = authority.now()
+        or_refuse(
+            await authority.store.transact(
+                lambda tx: redemptions.report(tx, call_id, outcome, Executes.API, now, None)
+            )
+        )
+
+
+class Schemas(Mapping[str, Schema | None]):
+    """The input schemas of the tools, those of the policy that is in force (POLICY-1)."""
+
+    def __init__(self, current: Current) -> None:
+        """Look in the policy of this authority."""
+        self._current = current
+
+    def __getitem__(self, name: str) -> Schema | None:
+        """Return a tool's schema; KeyError for no tool."""
+        return self._current().policy.tools[name].input_schema
+
+    def __iter__(self) -> Iterator[str]:
+        """Name the tools."""
+        return iter(self._current().policy.tools)
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._current().policy.tools)

@@ -1,0 +1,250 @@
+"""The consent page for attested agents: `/authorize` and `/device` (OAUTH-4, OAUTH-7)."""
+
+import re
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse, Response
+
+from ...authority.authority import digest
+from ...protocol.canonical import b64u
+from ...protocol.errors import STATUS, Code, Refusal, Refused, or_refuse
+from ...protocol.redirect import is_local
+from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
+from ...service import authorizations, grants
+from ...service.grants import PageRequest
+from .. import pages, wire
+from ..ask import Ask
+from ..problems import answer, later
+from . import requests
+from .form import parse_form
+from .parties import visitor
+
+_GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
+_BLOCKED = (
+    "You have blocked this agent. You can end that on your account page, and then open this page again."
+)
+_NO_PAGE = "Another page tried to open it. Go back to the app and let it open this page itself."
+_NOT_TAKEN = (
+    "The app that sent you here does not prove who it is with a key, and this site takes no such apps."
+)
+
+
+async def page(ask: Ask) -> Response:
+    """Show who asks for what (OAUTH-3, OAUTH-4)."""
+    query = ask.request.query_params
+    if "request_uri" not in query:
+        return await _unpushed(ask) if ask.authority.policy.bearer else _not_good(ask, _NOT_TAKEN)
+    request_uri = query.get("request_uri", "")
+    request = await ask.authority.store.read(lambda tx: tx.request(request_uri.removeprefix(REQUEST_URI)))
+    if not request_uri.startswith(REQUEST_URI) or request is None or request.redirect_uri is None:
+        return _not_good(ask, _GONE)
+    if query.get("client_id") != request.client_id:
+        return _not_good(
+            ask,
+            "It names another agent than the one that made it. Go back to the agent and let it ask again.",
+        )
+    return await _show(ask, request)
+
+
+async def _unpushed(ask: Ask) -> Response:
+    """Take a request from the address itself, as if it had been pushed, and go on to its page (BEARER-3).
+
+    Anybody can send a browser here, so nothing is fetched, stored or told for one in which nobody is signed in, nor for
+    what is no page that its user comes to see.
+    """
+    if not _is_page(ask):
+        return _not_good(ask, _NO_PAGE)
+    who = await ask.signed_in()
+    if who is None:
+        return _sign_in(ask)
+    policy = ask.authority.policy
+    try:
+        form = parse_form(ask.request.url.query)
+        asking = await visitor(ask, form)
+        uri = requests.redirect_uri(form, asking)
+        if not (is_local(uri) or uri.startswith("https://")):
+            raise Refused(Code.INVALID_REQUEST, "Without a key, codes go to https and to this computer only.")
+    except Refused as refused:  # whoever asks, and wherever he wants the answer, it is not theirs
+        return _not_good(
+            ask,
+            "The app that led you here did not ask as it should. Go back to it and try again. If that does not "
+            f"help, show this to whoever makes it: “{refused.refusal.detail}”",  # SHIM-10
+        )
+    try:
+        if "dpop_jkt" in form:  # RFC 9449 §10
+            raise Refused(Code.INVALID_REQUEST, "An agent with a key uses /par.")
+        if form.getlist("resource") != [policy.mcp]:  # RFC 8707 §2
+            raise Refused(
+                Code.INVALID_TARGET, f"Without a key the resource is {policy.mcp}, and nothing else."
+            )
+        request_uri = await requests.store_request(ask, form, asking, uri, who.user_id)
+    except Refused as refused:
+        if STATUS[refused.refusal.code] >= 500:
+            raise
+        code = _REDIRECTED.get(refused.refusal.code, refused.refusal.code.value)
+        told = {"error": code, "error_description": described(refused.refusal.detail)}
+        return RedirectResponse(_back(ask, uri, form.get("state"), **told), 303)
+    query = urlencode({"client_id": asking.document.client_id, "request_uri": request_uri})
+    return RedirectResponse(f"{policy.site.issuer}/authorize?{query}", 303)
+
+
+def described(detail: str) -> str:
+    """Write a sentence in the characters that `error_description` may have (RFC 6749 §4.1.2.1)."""
+    return re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", "'", detail)
+
+
+# RFC 6749 §4.1.2.1 has no other words for it.
+_REDIRECTED = {
+    Code.INVALID_CLIENT: "unauthorized_client",
+    Code.TOO_MANY_REQUESTS: "temporarily_unavailable",
+}
+
+
+async def device(ask: Ask) -> Response:
+    """Take the code that the user reads on another device, and show who asks for what (OAUTH-7).
+
+    Only to somebody who is signed in, and who has not been wrong too often (RFC 8628 §5.1).
+    """
+    who = await ask.signed_in()
+    if who is None:
+        return _sign_in(ask)
+    typed = ask.request.query_params.get("user_code")
+    if typed is None:
+        return pages.enter_code(ask)
+    if not _is_page(ask):  # or pictures on a page of a sibling host would use up what is counted
+        return _not_good(ask, _NO_PAGE)
+    code = read_user_code(typed)
+    request = await ask.authority.store.transact(
+        lambda tx: authorizations.typed(tx, who.user_id, code, ask.now)
+    )
+    if isinstance(request, Refusal):
+        text = "Too many wrong codes. Wait ten minutes, then try again."
+        return _too_many(ask, request, pages.enter_code(ask, text, 429))
+    if request is None:
+        return pages.enter_code(
+            ask, "No agent is waiting for this code. Check it, or let the agent show a new one."
+        )
+    return await _show(ask, request)
+
+
+async def challenge(ask: Ask) -> Response:
+    """Mint the challenge over what the page shows (GRANT-2)."""
+    who = await ask.must_be_here()
+    request = await _request(ask)
+    authority = ask.authority
+    if request.grant_id is None or request.user_id != who.user_id:
+        raise Refused(Code.GRANT_UNKNOWN, _GONE)
+    grant_id = request.grant_id
+    minted = or_refuse(
+        await authority.store.transact(
+            lambda tx: grants.consent_challenge(
+                tx, PageRequest(who.user_id, None), grant_id, authority.policy, authority.random, ask.now
+            )
+        )
+    )
+    grant = await authority.store.read(lambda tx: tx.grant(grant_id))
+    assert grant is not None
+    return answer(wire.envelope(minted, wire.consent_text(grant), authority.policy.site.rp_id, ask.now))
+
+
+async def approve(ask: Ask) -> Response:
+    """Take the consent assertion, and tell the page where to go (OAUTH-4, OAUTH-5)."""
+    who = await ask.must_be_here()
+    evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+    request = await _request(ask)
+    authority = ask.authority
+    by = PageRequest(who.user_id, None)
+    if request.grant_id is None:
+        raise Refused(Code.GRANT_UNKNOWN, _GONE)
+    grant_id = request.grant_id
+    verdict = await authority.store.read(
+        lambda tx: grants.check_consent(
+            tx, by, grant_id, evidence, authority.ceremonies, authority.policy, ask.now
+        )
+    )
+    code = b64u(authority.random(32)) if request.redirect_uri is not None else None
+    code_digest = digest(code.encode()) if code is not None else None
+    or_refuse(
+        await authority.store.transact(
+            lambda tx: authorizations.agree(
+                tx, request.request_id, by, verdict, code_digest, authority.policy, ask.now
+            )
+        )
+    )
+    uri = request.redirect_uri
+    return answer({"redirect_to": _back(ask, uri, request.state, code=code) if uri else None})
+
+
+async def deny(ask: Ask) -> Response:
+    """Note the no, and tell the page where to go (OAUTH-4)."""
+    who = await ask.must_be_here()
+    request = await _request(ask)
+    or_refuse(
+        await ask.authority.store.transact(
+            lambda tx: authorizations.refuse(tx, request.request_id, PageRequest(who.user_id, None), ask.now)
+        )
+    )
+    uri = request.redirect_uri
+    told = {"error": "access_denied", "error_description": "The user does not want this."}
+    return answer({"redirect_to": _back(ask, uri, request.state, **told) if uri else None})
+
+
+async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
+    authority = ask.authority
+    who = await ask.signed_in()
+    if who is None:
+        return _sign_in(ask)
+    shown = await authority.store.transact(
+        lambda tx: authorizations.show(tx, request, who.user_id, authority.policy, authority.random, ask.now)
+    )
+    if isinstance(shown, Refusal) and shown.code is Code.TOO_MANY_REQUESTS:
+        text = "Too many requests of agents wait for your answer. Open this page again in ten minutes."
+        return _too_many(ask, shown, pages.message(ask.authority.policy.site, "Not now", text, 429))
+    if isinstance(shown, Refusal) and shown.code is Code.AGENT_BLOCKED:  # BLOCK-1, BLOCK-2
+        by_user = await ask.authority.store.read(lambda tx: tx.blocks(who.user_id, ask.now))
+        text = _BLOCKED if any(each.client_id == request.client_id for each in by_user) else shown.detail
+        return pages.message(ask.authority.policy.site, "This agent is blocked", text, 403)
+    if isinstance(shown, Refusal):
+        return pages.message(ask.authority.policy.site, "Too late", _GONE, 400)
+    able = await authority.store.read(lambda tx: tx.credentials(who.user_id))
+    return pages.consent(ask, request, shown, ask.csrf_token(who.user_id), None if able else _account(ask))
+
+
+def _too_many(ask: Ask, refusal: Refusal, page: Response) -> Response:
+    ask.noted = refusal
+    return later(page, refusal)
+
+
+def _is_page(ask: Ask) -> bool:
+    """Tell whether this is a page that its user comes to see, as far as his browser says."""
+    return ask.request.headers.get("sec-fetch-dest", "document") == "document"
+
+
+def _not_good(ask: Ask, why: str) -> Response:
+    return pages.message(ask.authority.policy.site, "This link does not work", why, 400)
+
+
+def _sign_in(ask: Ask) -> Response:
+    return RedirectResponse(_account(ask), 303)
+
+
+def _account(ask: Ask) -> str:
+    """Return the address of the account page that leads back to where the user is."""
+    url = ask.request.url
+    return_to = f"{url.path}?{url.query}" if url.query else url.path
+    return f"{ask.authority.policy.site.issuer}/account?{urlencode({'return_to': return_to})}"
+
+
+async def _request(ask: Ask) -> AuthorizationRequest:
+    request_id = str(ask.request.path_params["request_id"])
+    request = await ask.authority.store.read(lambda tx: tx.request(request_id))
+    if request is None:
+        raise Refused(Code.GRANT_UNKNOWN, _GONE)
+    return request
+
+
+def _back(ask: Ask, uri: str, state: str | None, **said: str | None) -> str:
+    """Make the redirect to the agent, with `iss` (RFC 9207) so that it can tell who answers."""
+    told = {**said, "state": state, "iss": ask.authority.policy.site.issuer}
+    query = urlencode({name: value for name, value in told.items() if value is not None})
+    return f"{uri}{'&' if '?' in uri else '?'}{query}"
