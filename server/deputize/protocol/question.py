@@ -32,8 +32,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked (`what`: its kind, and rows with their titles and values, JSON), of whom, by which methods of approval,
-    on which surface, how many have to say yes, and until which second; `text` is how it is put.
+    """What is asked (`what`: its kind, and rows with their titles and values, JSON), of whom, by which methods of
+    approval, on which surface, how many have to say yes, and until which second; `text` is how it is put.
     """
 
     what: Mapping[str, Json]

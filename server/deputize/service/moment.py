@@ -10,7 +10,7 @@ Random = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One request's own view: the policy that is in force, randomness (`random(n)` is n bytes), and the second that it is.
+    """One request's own view: the policy in force, randomness (`random(n)` is n bytes), and the second that it is.
 
     `language` is what whoever is asked reads (BCP 47): the catalogue of words has it (`words/`).
     """
