@@ -86,9 +86,7 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
         args_s256=s256(canonical),
         definition_s256="",
     )
-    shown = await authority.store.transact(
-        lambda tx: mcp_calls.challenge(tx, request, policy, authority.random, now)
-    )
+    shown = await authority.store.transact(lambda tx: mcp_calls.challenge(tx, authority.moment(), request))
     if isinstance(shown, Refusal):
         raise RuntimeError(shown.detail)
     envelope = wire.envelope(shown.minted, shown.description, policy.site.rp_id, now)
@@ -96,10 +94,10 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
 
 
 def _check(deputize: Deputize, signed: _Signed) -> Verified:
-    authority, now = deputize.authority, deputize.authority.now()
+    authority = deputize.authority
     verdict = deputize.store.look(
         lambda tx: mcp_calls.check(
-            tx, signed.request, signed.evidence, authority.ceremonies, authority.policy, now
+            tx, authority.moment(), signed.request, signed.evidence, authority.ceremonies
         )
     )
     if not isinstance(verdict, Verified):

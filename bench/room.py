@@ -99,7 +99,7 @@ async def call(site: Deputize, page: Page, tool: str, number: int, needs_approva
     token = authority.read_call_token(answer.json()["call_token"], now := authority.now())
     if needs_approval:
         await site.store.transact(
-            lambda tx: redemptions.redeem(tx, token, token.args_s256, api, authority.policy, now, None)
+            lambda tx: redemptions.redeem(tx, site.authority.moment(), token, token.args_s256, api, None)
         )
         await site.store.transact(
             lambda tx: redemptions.report(tx, token.call_id, State.SUCCEEDED, api, now, None)

@@ -4,14 +4,13 @@ nothing of it (APPR-8).
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields, replace
-from secrets import token_bytes
 from typing import Any
 
 import httpx2
 import pytest
 from tests.store import values as v
 from tests.web.agents import Client
-from tests.web.conftest import ISSUER, Bank
+from tests.web.conftest import Bank
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.challenge import Purpose
@@ -156,15 +155,14 @@ class TestAnotherWorkerReplaces:
     async def test_two_workers_show_one_grant(self, local: Bank, ada: Page, helper: Client) -> None:
         url = await helper.page_url("account:read")
         request_id = url.rpartition("%3A")[2]
-        authority = local.deputize
-        store, policy = authority.store, authority.policy
+        authority, store = local.deputize.authority, local.deputize.store
         stale = store.look(lambda tx: tx.request(request_id))
         (user,) = store.look(lambda tx: tx.users())
         assert stale is not None
         await ada.http.get(url)
         (first,) = _pending(local, request_id)
         again = await store.transact(
-            lambda tx: authorizations.show(tx, stale, user.user_id, policy, v.digest, int(local.clock()))
+            lambda tx: authorizations.show(tx, authority.moment(), stale, user.user_id)
         )
         assert again == first
 
@@ -202,7 +200,7 @@ class TestEveryMember:
     """A verdict over one action is none over an action that differs in anything."""
 
     async def test_is_compared(self, bank: Bank, grace: Page) -> None:
-        store, now = bank.deputize.store, int(bank.clock())
+        store, at = bank.deputize.store, bank.deputize.authority.moment()
         (user,) = store.look(lambda tx: tx.users())
         (known,) = store.look(lambda tx: tx.credentials(user.user_id))
         action = Action(
@@ -215,7 +213,7 @@ class TestEveryMember:
             Jkt("key"),
         )
         assert OTHER.keys() == {field.name for field in fields(Action)}
-        minted = await store.transact(lambda tx: approvals.mint(tx, action, ISSUER, token_bytes, now))
+        minted = await store.transact(lambda tx: approvals.mint(tx, at, action))
         assert isinstance(minted, approvals.Minted)
         evidence = {
             "method": "webauthn",
@@ -223,15 +221,15 @@ class TestEveryMember:
             "response": {"id": known.credential_id},
         }
         verdict = store.look(
-            lambda tx: approvals.check(tx, action, evidence, AnyPasskey(), ISSUER, now)  # type: ignore[arg-type]
+            lambda tx: approvals.check(tx, at, action, evidence, AnyPasskey())  # type: ignore[arg-type]
         )
         assert isinstance(verdict, Verified)
         for name, others in OTHER.items():
             for other in others:
                 swapped = replace(action, **{name: other})
                 refusal = await store.transact(
-                    lambda tx, it=swapped: approvals.conclude(tx, verdict, it, now)  # type: ignore[misc]
+                    lambda tx, it=swapped: approvals.conclude(tx, verdict, it, at.now)  # type: ignore[misc]
                 )
                 assert refusal is not None, (name, other)
                 assert refusal.code == "challenge_unknown", (name, other)
-        assert await store.transact(lambda tx: approvals.conclude(tx, verdict, action, now)) is None
+        assert await store.transact(lambda tx: approvals.conclude(tx, verdict, action, at.now)) is None

@@ -21,6 +21,7 @@ from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
 from ..service.grants import Renewable
 from ..service.kept import Kept
+from ..service.moment import Moment
 from ..service.ports import Store
 from .by_address import ByAddress
 from .clock import Clock
@@ -73,6 +74,10 @@ class Authority:
     def now(self) -> int:
         """Return the whole second that it is."""
         return int(self.clock())
+
+    def moment(self, now: int | None = None) -> Moment:
+        """Return what use cases are given, at this second or the one that it is."""
+        return Moment(self.policy, self.random, self.now() if now is None else now)
 
     def delegation(self, token: str, now: int, over_mcp: bool = False) -> Delegation:
         """Verify a delegation token (TOKEN-1, TOKEN-2); Refused(invalid_token).

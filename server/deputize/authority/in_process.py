@@ -25,10 +25,10 @@ class InProcess:
         Refused if it may not run.
         """
         authority = self._current()
-        now = authority.now()
+        at = authority.moment()
 
         def redeem(tx: Tx) -> tuple[Call | Refusal, str | None]:
-            call = redemptions.redeem(tx, token, args_s256, Executes.API, authority.policy, now, None)
+            call = redemptions.redeem(tx, at, token, args_s256, Executes.API, None)
             return call, redemptions.external_id(tx, call)
 
         decided, external_id = await authority.store.transact(redeem)

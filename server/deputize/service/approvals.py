@@ -4,7 +4,7 @@ The checks are SEP-2672 §4.8 in its order. `check` verifies on a snapshot, outs
 the transaction, so that a forged assertion cannot burn the user's challenge (APPR-4).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..protocol.canonical import Json, action_hash, canonicalize
@@ -13,9 +13,8 @@ from ..protocol.credential import AuthenticatorClass, Credential, counter_moves
 from ..protocol.entry import Entry, evidence_s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, Jkt, UserId, make_id
+from .moment import Moment
 from .ports import Assertion, CeremonyVerifier, Reader, Tx
-
-Random = Callable[[int], bytes]
 
 _COUNTED = frozenset(
     {
@@ -94,29 +93,27 @@ def eligible(reader: Reader, owner: UserId, wanted: AuthenticatorClass) -> list[
     )
 
 
-def mint(tx: Tx, action: Action, server_id: str, random: Random, now: int) -> Minted | Refusal:
+def mint(tx: Tx, at: Moment, action: Action) -> Minted | Refusal:
     """Make and store a challenge over the action (APPR-1); refuse if no credential of the owner could answer it."""
     allowed = eligible(tx, action.owner, action.authenticator_class)
     if isinstance(allowed, Refusal):
         return allowed
     challenge = Challenge(
-        challenge_id=ChallengeId(make_id("chl", random(16))),
+        challenge_id=ChallengeId(make_id("chl", at.random(16))),
         purpose=action.purpose,
-        nonce=random(NONCE_BYTES),
-        action_hash=action_hash(action.tool, action.arguments, server_id),
+        nonce=at.random(NONCE_BYTES),
+        action_hash=action_hash(action.tool, action.arguments, at.policy.site.issuer),
         tool=action.tool,
         subject=action.subject,
         owner=action.owner,
         page_jkt=action.page_jkt,
-        expires_at=now + CALL_CHALLENGE_LIFETIME,
+        expires_at=at.now + CALL_CHALLENGE_LIFETIME,
     )
     tx.add_challenge(challenge)
     return Minted(challenge, allowed)
 
 
-def check(
-    reader: Reader, action: Action, evidence: Json, verifier: CeremonyVerifier, server_id: str, now: int
-) -> Verdict:
+def check(reader: Reader, at: Moment, action: Action, evidence: Json, verifier: CeremonyVerifier) -> Verdict:
     """Check evidence against the action: steps 1 to 12 of SEP-2672 §4.8, the first failure answers (APPR-3)."""
     digest = evidence_s256(evidence)
     challenge: Challenge | None = None
@@ -128,7 +125,7 @@ def check(
             raise Refused(
                 Code.CHALLENGE_UNKNOWN, "There is no such challenge for this. Start again to get one."
             )
-        if closed := challenge.closed(now):  # steps 5 and 6
+        if closed := challenge.closed(at.now):  # steps 5 and 6
             raise Refused.of(closed)
         if challenge.tool != action.tool:  # step 7
             raise Refused(Code.CHALLENGE_WRONG_TOOL, "This challenge was issued for another tool.")
@@ -149,7 +146,9 @@ def check(
             raise Refused(
                 Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
             )
-        if action_hash(action.tool, action.arguments, server_id) != challenge.action_hash:  # step 12
+        if (
+            action_hash(action.tool, action.arguments, at.policy.site.issuer) != challenge.action_hash
+        ):  # step 12
             raise Refused(Code.ARGUMENT_HASH_MISMATCH, "What was approved is not what was asked for.")
     except Refused as refused:
         return Rejected(refused.refusal, challenge.challenge_id if challenge else None, digest)

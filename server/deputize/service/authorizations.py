@@ -6,14 +6,14 @@ from ..protocol.agent import Agent
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState, shown_grant
 from ..protocol.ids import GrantId, Jkt, UserId, make_id
-from ..protocol.policy import Policy
 from ..protocol.quota import WRONG_CODES, Quota, too_many
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
 from ..protocol.scope import ScopeSet
 from . import grants, quotas
-from .approvals import Random, Verdict
+from .approvals import Verdict
 from .barring import barred
 from .grants import PageRequest, Renewable
+from .moment import Moment
 from .ports import Proof, Tx
 
 _GONE = Refusal(
@@ -67,70 +67,67 @@ def spend(tx: Tx, caller: Caller, now: int) -> Refusal | None:
 
 def push(
     tx: Tx,
+    at: Moment,
     caller: Caller,
     request: AuthorizationRequest,
-    policy: Policy,
-    now: int,
     user_id: UserId | None = None,
 ) -> Refusal | None:
     """Store what an agent asks for, for the code or the device flow (OAUTH-3, OAUTH-7, BEARER-3).
 
     It is counted for the agent or, where that has proved nothing, for the user in whose browser it asks.
     """
-    if refusal := spend(tx, caller, now):
+    if refusal := spend(tx, caller, at.now):
         return refusal
-    quota, rate = Quota.PUSHED_REQUESTS, policy.quotas.pushed_requests
+    quota, rate = Quota.PUSHED_REQUESTS, at.policy.quotas.pushed_requests
     if request.user_code is not None:
-        quota, rate = Quota.DEVICE_CODES, policy.quotas.device_codes
-    if limited := quotas.take(tx, quota, rate, user_id or caller.agent.client_id, now):
+        quota, rate = Quota.DEVICE_CODES, at.policy.quotas.device_codes
+    if limited := quotas.take(tx, quota, rate, user_id or caller.agent.client_id, at.now):
         return limited
-    if refusal := grants.askable(request.scopes, policy.ceiling.of(caller.agent), policy):
+    if refusal := grants.askable(request.scopes, at.policy.ceiling.of(caller.agent), at.policy):
         return Refusal(Code.INVALID_SCOPE, refusal.detail)
-    if unknown := [part.tool for part in request.constraints.parts if part.tool not in policy.tools]:
+    if unknown := [part.tool for part in request.constraints.parts if part.tool not in at.policy.tools]:
         detail = f"authorization_details: the site has no tool {unknown[0]}."
         return Refusal(Code.INVALID_AUTHORIZATION_DETAILS, detail)
     tx.add_request(request)
     return None
 
 
-def show(
-    tx: Tx, request: AuthorizationRequest, user_id: UserId, policy: Policy, random: Random, now: int
-) -> Grant | Refusal:
+def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> Grant | Refusal:
     """Turn a request into the grant that the page shows to this user; looking twice shows the same one (OAUTH-4)."""
     user, found = tx.user(user_id), tx.request(request.request_id)
     if found is None:
         return _GONE
     request = found  # as it is by now: another worker may have shown it since it was read
-    if request.status is not Status.REQUESTED or now >= request.expires_at or user is None:
+    if request.status is not Status.REQUESTED or at.now >= request.expires_at or user is None:
         return _GONE
-    if request.unproven and not policy.bearer:  # BEARER-5
+    if request.unproven and not at.policy.bearer:  # BEARER-5
         return _GONE
-    agent = Agent(request.client_id, request.assurance, None, None, now, request.name)
-    if grants.askable(request.scopes, policy.ceiling.of(agent), policy) is not None:  # POLICY-3
+    agent = Agent(request.client_id, request.assurance, None, None, at.now, request.name)
+    if grants.askable(request.scopes, at.policy.ceiling.of(agent), at.policy) is not None:  # POLICY-3
         return _GONE
     if request.grant_id is not None and request.user_id == user_id:
         known = tx.grant(request.grant_id)
-        if known is not None and known.state is GrantState.PENDING and now < known.expires_at:
+        if known is not None and known.state is GrantState.PENDING and at.now < known.expires_at:
             return known
-    if out := barred(tx, user_id, request.client_id, now):
+    if out := barred(tx, user_id, request.client_id, at.now):
         return out
-    if limited := quotas.entry(tx, policy, user_id, request.client_id, now) or quotas.pending_consent(
-        tx, policy, user_id, request.client_id, now
+    if limited := quotas.entry(tx, at, user_id, request.client_id) or quotas.pending_consent(
+        tx, at, user_id, request.client_id
     ):
         return limited
     keyed = (
         tx.agent(agent.client_id) if request.unproven else None
     )  # by the same document it may come with a key, too
     tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
-    grant_id = GrantId(make_id("grt", random(16)))
+    grant_id = GrantId(make_id("grt", at.random(16)))
     shown = shown_grant(
         grant_id,
         agent,
-        [policy.scopes[name] for name in request.scopes],
+        [at.policy.scopes[name] for name in request.scopes],
         request.constraints,
-        policy.tools,
-        policy.grant_lifetime,
-        policy.site.name,
+        at.policy.tools,
+        at.policy.grant_lifetime,
+        at.policy.site.name,
         user.name,
         request.unproven,
     )
@@ -141,15 +138,15 @@ def show(
         request.scopes,
         GrantState.PENDING,
         shown,
-        now,
-        now + CONSENT_LIFETIME,
+        at.now,
+        at.now + CONSENT_LIFETIME,
         request.jkt,
         request.constraints,
     )
     tx.add_grant(grant)
-    tx.append(grants.requested_entry(grant), now)
+    tx.append(grants.requested_entry(grant), at.now)
     first = request.grant_id is None and request.redirect_uri is not None
-    until = now + OPEN_LIFETIME if first else request.expires_at  # a device was told when its code ends
+    until = at.now + OPEN_LIFETIME if first else request.expires_at  # a device was told when its code ends
     if not tx.open_request(request.request_id, user_id, grant_id, until):
         return _GONE
     return grant
@@ -171,22 +168,21 @@ def typed(tx: Tx, user_id: UserId, user_code: str, now: int) -> AuthorizationReq
 
 def agree(
     tx: Tx,
+    at: Moment,
     request_id: str,
     page: PageRequest,
     verdict: Verdict,
     code_digest: bytes | None,
-    policy: Policy,
-    now: int,
 ) -> AuthorizationRequest | Refusal:
     """Act on the user's consent: activate the grant, and let the agent collect it with a code (OAUTH-4, OAUTH-5)."""
-    request = _open(tx, request_id, page.user_id, now)
+    request = _open(tx, request_id, page.user_id, at.now)
     if isinstance(request, Refusal):
         return request
     assert request.grant_id is not None
-    renewable = grants.consent(tx, page, request.grant_id, verdict, policy, now)
+    renewable = grants.consent(tx, at, page, request.grant_id, verdict)
     if isinstance(renewable, Refusal):
         return renewable
-    until = now + CODE_LIFETIME if code_digest is not None else request.expires_at
+    until = at.now + CODE_LIFETIME if code_digest is not None else request.expires_at
     if not tx.settle_request(request_id, Status.GRANTED, code_digest, until):
         raise Refused.of(_GONE)  # answered meanwhile: there is no grant either
     return replace(request, status=Status.GRANTED)
@@ -204,22 +200,22 @@ def refuse(tx: Tx, request_id: str, page: PageRequest, now: int) -> Authorizatio
 
 
 def redeem_code(
-    tx: Tx, caller: Caller, digest: bytes, redirect_uri: str, code_verifier: str, policy: Policy, now: int
+    tx: Tx, at: Moment, caller: Caller, digest: bytes, redirect_uri: str, code_verifier: str
 ) -> Renewable | Refusal:
     """Exchange a code, once: the client, its document, its key, the redirect URI and PKCE must be those of `/par`.
 
     A second use revokes what the first one got (OAUTH-5); a document that changed means asking again (OAUTH-6).
     """
-    if refusal := spend(tx, caller, now):
+    if refusal := spend(tx, caller, at.now):
         return refusal
     request = tx.request_by_secret(digest)
     if request is None or request.client_id != caller.agent.client_id:
         return _BAD_CODE
-    if not (policy.bearer if request.unproven else request.jkt == caller.jkt):  # BEARER-5
+    if not (at.policy.bearer if request.unproven else request.jkt == caller.jkt):  # BEARER-5
         return _BAD_CODE
     if request.redirect_uri != redirect_uri or not verifies(code_verifier, request.code_challenge or ""):
         return _BAD_CODE
-    return _collect(tx, request, caller, now)
+    return _collect(tx, request, caller, at.now)
 
 
 def poll(tx: Tx, caller: Caller, digest: bytes, now: int) -> Renewable | Refusal:
@@ -274,21 +270,20 @@ def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) ->
 
 def renew(
     tx: Tx,
+    at: Moment,
     caller: Caller,
     grant_id: str,
     generation: int,
     scopes: ScopeSet | None,
-    policy: Policy,
-    now: int,
 ) -> Renewable | Refusal:
     """Renew what an agent has, for its key or, where there is none, for whoever has the token (GRANT-6, BEARER-5)."""
-    if refusal := spend(tx, caller, now):
+    if refusal := spend(tx, caller, at.now):
         return refusal
     grant = tx.grant(GrantId(grant_id))
-    if grant is not None and not (policy.bearer if grant.unproven else caller.assertion):  # BEARER-5
+    if grant is not None and not (at.policy.bearer if grant.unproven else caller.assertion):  # BEARER-5
         return Refusal(Code.INVALID_GRANT, "Nobody comes this way who does not prove who it is.")
     client_id = caller.agent.client_id
-    return grants.renew(tx, caller.jkt, grant_id, generation, client_id, scopes, now)
+    return grants.renew(tx, caller.jkt, grant_id, generation, client_id, scopes, at.now)
 
 
 def _open(tx: Tx, request_id: str, user_id: UserId, now: int) -> AuthorizationRequest | Refusal:

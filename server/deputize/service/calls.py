@@ -24,13 +24,13 @@ from ..protocol.entry import Entry, Kind, call_entry, move_entry
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import dead_link
 from ..protocol.ids import CallId, UserId, make_id
-from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from ..protocol.tool import Executes
 from . import approvals, quotas
-from .approvals import Action, Minted, Random, Verdict, Verified
+from .approvals import Action, Minted, Verdict, Verified
 from .lineages import parents_of
+from .moment import Moment
 from .moves import NO_CALL, PageRequest, Stop, end, move, owns, settle, settled, spend, stop_of, stopped
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
@@ -63,7 +63,7 @@ class Denied:
     refusal: Refusal
 
 
-def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: int) -> Call | Denied | Refusal:
+def create(tx: Tx, at: Moment, request: CallRequest) -> Call | Denied | Refusal:
     """Decide a call and record the decision (CALL-1, CALL-3). A bare Refusal is for what is not worth a record."""
     delegation = request.delegation
     user_id = delegation.user_id if delegation else request.session_user
@@ -75,31 +75,29 @@ def create(tx: Tx, request: CallRequest, policy: Policy, random: Random, now: in
     if request.delivered:
         tx.mark_delivered(request.delivered, user_id, request.page.jkt)
     client_id = delegation.client_id if delegation else None
-    if limited := quotas.entry(tx, policy, user_id, client_id, now):
+    if limited := quotas.entry(tx, at, user_id, client_id):
         return limited
-    decision = _decide(tx, request, policy, now)
-    call = _draft(request, user_id, decision, policy, random, now, tx.head().size)
+    decision = _decide(tx, at, request)
+    call = _draft(at, request, user_id, decision, tx.head().size)
     if isinstance(decision, Authorized):
-        if call.match_key is not None and (met := _meet(tx, call, policy, now)) is not None:
+        if call.match_key is not None and (met := _meet(tx, at, call)) is not None:
             return met
-        if call.state is State.PENDING and (
-            limited := quotas.pending_call(tx, policy, user_id, client_id, now)
-        ):
+        if call.state is State.PENDING and (limited := quotas.pending_call(tx, at, user_id, client_id)):
             return limited
         if decision.constrained and (refusal := spend(tx, call, take=call.state is State.APPROVED)):
             call, decision = replace(call, state=State.DENIED), refusal
     asked_by = None if delegation else "page"  # CALL-7: nobody knows more
     if isinstance(decision, Refusal):
-        denied = call_entry(call, request.canonical, policy, decision.code, asked_by=asked_by)
-        return quotas.record(tx, policy, user_id, client_id, denied, Denied(call.call_id, decision), now)
-    entry = tx.append(call_entry(call, request.canonical, policy, asked_by=asked_by), now)
+        denied = call_entry(call, request.canonical, at.policy, decision.code, asked_by=asked_by)
+        return quotas.record(tx, at, user_id, client_id, denied, Denied(call.call_id, decision))
+    entry = tx.append(call_entry(call, request.canonical, at.policy, asked_by=asked_by), at.now)
     if entry != call.entry:  # an earlier call was moved for this one
         call = replace(call, entry=entry)
     tx.add_call(call)
     return call
 
 
-def _decide(tx: Tx, request: CallRequest, policy: Policy, now: int) -> Decision:
+def _decide(tx: Tx, at: Moment, request: CallRequest) -> Decision:
     delegation = request.delegation
     if delegation and request.session_user != delegation.user_id:  # CALL-1, CALL-2
         if request.session_user is None:
@@ -107,44 +105,42 @@ def _decide(tx: Tx, request: CallRequest, policy: Policy, now: int) -> Decision:
                 Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again."
             )
         return Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
-    tool = known_tool(policy, request.tool)
+    tool = known_tool(at.policy, request.tool)
     if isinstance(tool, Refusal):
         return tool
     if delegation is None:
         user_id = request.session_user
         return decide_direct(
-            policy, tool, request.arguments, lambda: tx.credentials(user_id) if user_id else []
+            at.policy, tool, request.arguments, lambda: tx.credentials(user_id) if user_id else []
         )
     lineage = tx.lineage(delegation.grant_id)
     if lineage and lineage[0].jkt != delegation.jkt:
         return Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
     return decide(
-        policy,
+        at.policy,
         tool,
         tx.agent(delegation.client_id),
         lineage,
         request.arguments,
         lambda: tx.credentials(delegation.user_id),
-        now,
+        at.now,
         parents_of(tx, lineage),
     )
 
 
 def _draft(
+    at: Moment,
     request: CallRequest,
     user_id: UserId,
     decision: Decision,
-    policy: Policy,
-    random: Random,
-    now: int,
     entry: int,
 ) -> Call:
     yes = decision if isinstance(decision, Authorized) else None
     state = State.DENIED if yes is None else State.PENDING if yes.description is not None else State.APPROVED
-    tool = policy.tools.get(request.tool)
+    tool = at.policy.tools.get(request.tool)
     delegation = request.delegation
     return Call(
-        call_id=CallId(make_id("cal", random(16))),
+        call_id=CallId(make_id("cal", at.random(16))),
         state=state,
         user_id=user_id,
         client_id=delegation.client_id if delegation else None,
@@ -156,12 +152,12 @@ def _draft(
         args_s256=request.args_s256,
         definition_s256=request.definition_s256,
         match_key=_match_key(request, user_id) if yes and not yes.safe else None,
-        salt=random(32),
+        salt=at.random(32),
         description=yes.description if yes else None,
         authenticator_class=yes.tool.authenticator_class if yes else AuthenticatorClass.PLATFORM,
         executes=(yes.tool.executes if yes else Executes.API).value,
-        created_at=now,
-        deadline=now + LIFETIME.get(state, 0),
+        created_at=at.now,
+        deadline=at.now + LIFETIME.get(state, 0),
         entry=entry,
     )
 
@@ -173,28 +169,28 @@ def _match_key(request: CallRequest, user_id: UserId) -> bytes:
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
-def _meet(tx: Tx, call: Call, policy: Policy, now: int) -> Call | Denied | Refusal | None:
+def _meet(tx: Tx, at: Moment, call: Call) -> Call | Denied | Refusal | None:
     """Find the earlier equal call and say what this one means for it; None makes it a new call (CALL-6)."""
     assert call.match_key is not None
     earlier = tx.latest_call(call.match_key)
     if earlier is None:
         return None
-    earlier = settle(tx, earlier, now)
+    earlier = settle(tx, earlier, at.now)
     if earlier.state is State.REDEEMED:
-        return _refuse_meeting(tx, earlier, Code.OUTCOME_UNKNOWN, policy, now)
-    if earlier.state in OUTCOMES and not earlier.delivered and now < earlier.deadline + REDELIVERY_WINDOW:
-        return _refuse_meeting(tx, earlier, Code.ALREADY_EXECUTED, policy, now)
-    if earlier.grant_id != call.grant_id and _lives(tx, earlier, now):
+        return _refuse_meeting(tx, at, earlier, Code.OUTCOME_UNKNOWN)
+    if earlier.state in OUTCOMES and not earlier.delivered and at.now < earlier.deadline + REDELIVERY_WINDOW:
+        return _refuse_meeting(tx, at, earlier, Code.ALREADY_EXECUTED)
+    if earlier.grant_id != call.grant_id and _lives(tx, earlier, at.now):
         return None  # another delegation of this agent asks for itself
     same = _question(earlier) == _question(call)
     if earlier.state is State.PENDING and same:
         return earlier
     if earlier.state is State.APPROVED and same:
-        entry = tx.append(move_entry(earlier, resumed=True), now)
+        entry = tx.append(move_entry(earlier, resumed=True), at.now)
         tx.renew_call_entry(earlier.call_id, entry)
         return replace(earlier, entry=entry)
     if earlier.state in LIFETIME:  # its grant is gone, or what is asked has changed: the old question is void
-        move(tx, earlier, State.CANCELLED, now)
+        move(tx, earlier, State.CANCELLED, at.now)
     return None
 
 
@@ -212,61 +208,61 @@ _MEETING = {
 }
 
 
-def _refuse_meeting(tx: Tx, earlier: Call, code: Code, policy: Policy, now: int) -> Denied | Refusal:
+def _refuse_meeting(tx: Tx, at: Moment, earlier: Call, code: Code) -> Denied | Refusal:
     refusal = Refusal(code, _MEETING[code], {"outcome": earlier.state.value})
     entry = Entry(Kind.CALL_REFUSED, {"call_id": earlier.call_id, "code": code})
     denied = Denied(earlier.call_id, refusal)
-    return quotas.record(tx, policy, earlier.user_id, earlier.client_id, entry, denied, now)
+    return quotas.record(tx, at, earlier.user_id, earlier.client_id, entry, denied)
 
 
-def challenge(tx: Tx, request: PageRequest, policy: Policy, random: Random, now: int) -> Minted | Refusal:
+def challenge(tx: Tx, at: Moment, request: PageRequest) -> Minted | Refusal:
     """Mint the challenge for a pending call, at the user's click (APPR-1)."""
-    call = _own(tx, request, now)
+    call = _own(tx, request, at.now)
     if isinstance(call, Refusal):
         return call
     if call.state is not State.PENDING:
         return stopped(call)
-    if stop := stop_of(tx, call, policy, now):
-        return end(tx, call, stop, policy, now)
-    return approvals.mint(tx, action_of(call), policy.site.issuer, random, now)
+    if stop := stop_of(tx, at, call):
+        return end(tx, at, call, stop)
+    return approvals.mint(tx, at, action_of(call))
 
 
 def check_approval(
-    reader: Reader, request: PageRequest, evidence: Json, verifier: CeremonyVerifier, policy: Policy, now: int
+    reader: Reader, at: Moment, request: PageRequest, evidence: Json, verifier: CeremonyVerifier
 ) -> Verdict:
     """Verify evidence for a call on a snapshot (APPR-3); Refused(call_unknown). No state changes here."""
     call = reader.call(request.call_id)
     if call is None or not owns(call, request):
         raise Refused.of(NO_CALL)
-    return approvals.check(reader, action_of(call), evidence, verifier, policy.site.issuer, now)
+    return approvals.check(reader, at, action_of(call), evidence, verifier)
 
 
-def approve(tx: Tx, request: PageRequest, verdict: Verdict, policy: Policy, now: int) -> Call | Refusal:
+def approve(tx: Tx, at: Moment, request: PageRequest, verdict: Verdict) -> Call | Refusal:
     """Act on a verdict: consume, move, record; or record the failure (APPR-3 to APPR-5)."""
-    call = _own(tx, request, now)
+    call = _own(tx, request, at.now)
     if isinstance(call, Refusal):
         return call
     if call.state is not State.PENDING and isinstance(verdict, Verified):
         return stopped(call)
-    if stop := stop_of(tx, call, policy, now):  # APPR-5
-        return end(tx, call, stop, policy, now) if call.state is State.PENDING else stopped(call)
-    if refusal := approvals.conclude(tx, verdict, action_of(call), now):
+    if stop := stop_of(tx, at, call):  # APPR-5
+        return end(tx, at, call, stop) if call.state is State.PENDING else stopped(call)
+    if refusal := approvals.conclude(tx, verdict, action_of(call), at.now):
         entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id)
-        return quotas.record(tx, policy, call.user_id, call.client_id, entry, refusal, now)
+        return quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
     assert isinstance(verdict, Verified)
     if refusal := spend(tx, call):
-        return end(tx, call, Stop(refusal), policy, now)
+        return end(tx, at, call, Stop(refusal))
     approved = replace(call, challenge_id=verdict.challenge_id)
     return move(
         tx,
         approved,
         State.APPROVED,
-        now,
+        at.now,
         challenge_id=verdict.challenge_id,
         credential_id=verdict.assertion.credential_id,
         method="webauthn",
         evidence_s256=verdict.evidence_s256,
-        policy_s256=policy.file_s256,
+        policy_s256=at.policy.file_s256,
     )
 
 

@@ -19,10 +19,10 @@ from ..protocol.credential import (
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
-from ..protocol.policy import Policy
 from . import approvals, quotas
-from .approvals import Action, Minted, Random, Verdict, Verified
+from .approvals import Action, Minted, Verdict, Verified
 from .barring import barred
+from .moment import Moment
 from .ports import Assertion, CeremonyVerifier, Reader, Registration, Session, Tx
 
 MAX_NAME = 64
@@ -66,23 +66,21 @@ class Enrolled:
     recovered: bool = False
 
 
-def new_user(name: str, random: Random, now: int, external_id: str | None = None) -> User:
+def new_user(at: Moment, name: str, external_id: str | None = None) -> User:
     """Make the value of a user; ValueError for a name that is empty, over 64 characters, or not printable."""
     name = name.strip(" ")
     if not name or len(name) > MAX_NAME or not name.isprintable():
         raise ValueError(f"a name has 1 to {MAX_NAME} printable characters")
-    return User(UserId(make_id("usr", random(16))), name, random(32), now, external_id)
+    return User(UserId(make_id("usr", at.random(16))), name, at.random(32), at.now, external_id)
 
 
-def begin_sign_up(tx: Tx, name: str, random: Random, now: int) -> tuple[Challenge, User] | Refusal:
+def begin_sign_up(tx: Tx, at: Moment, name: str) -> tuple[Challenge, User] | Refusal:
     """Start the enrollment of a new user's first credential. The user exists only when it is finished."""
     try:
-        user = new_user(name, random, now)
+        user = new_user(at, name)
     except ValueError as error:
         return Refusal(Code.INVALID_REQUEST, f"{error}.".capitalize())
-    challenge = _challenge(
-        Purpose.SIGN_UP, f"{user.user_id} {user.handle.hex()} {user.name}", None, random, now
-    )
+    challenge = _challenge(at, Purpose.SIGN_UP, f"{user.user_id} {user.handle.hex()} {user.name}", None)
     tx.add_challenge(challenge)
     return challenge, user
 
@@ -103,9 +101,9 @@ def finish_sign_up(tx: Tx, challenge: Challenge, registration: Registration, now
     return user
 
 
-def begin_sign_in(tx: Tx, random: Random, now: int) -> Challenge:
+def begin_sign_in(tx: Tx, at: Moment) -> Challenge:
     """Start a sign-in with whatever discoverable credential the user picks."""
-    challenge = _challenge(Purpose.SIGN_IN, "", None, random, now)
+    challenge = _challenge(at, Purpose.SIGN_IN, "", None)
     tx.add_challenge(challenge)
     return challenge
 
@@ -162,11 +160,11 @@ def open_session(
 
 
 def begin_enrollment(
-    tx: Tx, who: SignIn | None, recovery: bytes | None, random: Random, now: int
+    tx: Tx, at: Moment, who: SignIn | None, recovery: bytes | None
 ) -> tuple[Challenge, User] | Refusal:
     """Start the enrollment of a credential for a user who has the right to it (CRED-2, CRED-3, CRED-5)."""
     if recovery is not None:
-        user_id = tx.recovery(recovery, now)
+        user_id = tx.recovery(recovery, at.now)
         if user_id is None:
             return Refusal(
                 Code.ENROLLMENT_NOT_ALLOWED, "This recovery link was used or has run out. Ask for a new one."
@@ -175,7 +173,7 @@ def begin_enrollment(
     elif who is not None:
         user_id = who.user_id
         subject = Basis.ANOTHER if tx.credentials(user_id) else Basis.FIRST
-        if subject == Basis.FIRST and not who.recent(now):
+        if subject == Basis.FIRST and not who.recent(at.now):
             return Refusal(
                 Code.ENROLLMENT_NOT_ALLOWED, "Sign in again first: a first passkey needs a recent sign-in."
             )
@@ -184,45 +182,45 @@ def begin_enrollment(
     user = tx.user(user_id)
     if user is None:
         return Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
-    if out := barred(tx, user_id, None, now):
+    if out := barred(tx, user_id, None, at.now):
         return out
-    challenge = _challenge(Purpose.ENROLL, subject, None if recovery else user_id, random, now)
+    challenge = _challenge(at, Purpose.ENROLL, subject, None if recovery else user_id)
     tx.add_challenge(challenge)
     return challenge, user
 
 
 def finish_enrollment(
     tx: Tx,
+    at: Moment,
     challenge: Challenge,
     registration: Registration,
     label: str,
-    policy: Policy,
-    random: Random,
-    now: int,
 ) -> Enrolled | Refusal:
     """Store the new credential: usable at once where it is the first, else after an existing one confirmed it."""
-    if not tx.consume_challenge(challenge, now):
+    if not tx.consume_challenge(challenge, at.now):
         return _GONE
     basis, _, secret = challenge.subject.partition(" ")
-    user_id = tx.consume_recovery(bytes.fromhex(secret), now) if basis == Basis.RECOVERY else challenge.owner
+    user_id = (
+        tx.consume_recovery(bytes.fromhex(secret), at.now) if basis == Basis.RECOVERY else challenge.owner
+    )
     user = tx.user(user_id) if user_id is not None else None
     if user is None:
         return _GONE
-    if out := barred(tx, user.user_id, None, now):
+    if out := barred(tx, user.user_id, None, at.now):
         return out
     existing = tx.credentials(user.user_id)
     active = basis == Basis.RECOVERY or (basis == Basis.FIRST and not existing)
-    credential = make_credential(user.user_id, registration, label, now, active=active)
+    credential = make_credential(user.user_id, registration, label, at.now, active=active)
     if not tx.add_credential(credential):  # CRED-4
         entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": user.user_id, "code": _TAKEN.code})
-        return quotas.record(tx, policy, user.user_id, None, entry, _TAKEN, now)
+        return quotas.record(tx, at, user.user_id, None, entry, _TAKEN)
     if active:
-        tx.append(added_entry(credential, basis), now)
+        tx.append(added_entry(credential, basis), at.now)
         recovered = basis == Basis.RECOVERY
         if recovered:  # whoever has what was lost is signed in no longer
             tx.end_sessions(user.user_id)
         return Enrolled(credential, user, None, recovered)
-    minted = approvals.mint(tx, enrollment_action(credential), policy.site.issuer, random, now)
+    minted = approvals.mint(tx, at, enrollment_action(credential))
     return minted if isinstance(minted, Refusal) else Enrolled(credential, user, minted)
 
 
@@ -249,36 +247,35 @@ def enrollment_action(credential: Credential) -> Action:
 
 def check_addition(
     reader: Reader,
+    at: Moment,
     user_id: UserId,
     credential_id: str,
     evidence: Json,
     verifier: CeremonyVerifier,
-    server_id: str,
-    now: int,
 ) -> Verdict:
     """Verify on a snapshot that an existing credential confirms a pending one; Refused if none is pending."""
     credential = _pending(reader, user_id, credential_id)
     if credential is None:
         raise Refused.of(_GONE)
-    return approvals.check(reader, enrollment_action(credential), evidence, verifier, server_id, now)
+    return approvals.check(reader, at, enrollment_action(credential), evidence, verifier)
 
 
 def approve_addition(
-    tx: Tx, user_id: UserId, credential_id: str, verdict: Verdict, policy: Policy, now: int
+    tx: Tx, at: Moment, user_id: UserId, credential_id: str, verdict: Verdict
 ) -> Credential | Refusal:
     """Make a pending credential usable, or record why not."""
     credential = _pending(tx, user_id, credential_id)
     if credential is None:
         return _GONE
-    refusal = approvals.conclude(tx, verdict, enrollment_action(credential), now)
+    refusal = approvals.conclude(tx, verdict, enrollment_action(credential), at.now)
     if refusal is None and not tx.activate_credential(credential):
         refusal = _GONE
     if refusal is not None:
         facts = {"sub": credential.user_id, "credential_id": credential.credential_id}
         entry = approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, refusal, **facts)
-        return quotas.record(tx, policy, credential.user_id, None, entry, refusal, now)
+        return quotas.record(tx, at, credential.user_id, None, entry, refusal)
     assert isinstance(verdict, Verified)
-    tx.append(added_entry(credential, Basis.ANOTHER, verdict), now)
+    tx.append(added_entry(credential, Basis.ANOTHER, verdict), at.now)
     return replace(credential, active=True)
 
 
@@ -318,29 +315,29 @@ def issue_recovery(tx: Tx, user_id: UserId, digest: bytes, now: int) -> Refusal 
     return None
 
 
-def site_user(tx: Tx, external_id: str, name: str, random: Random, now: int) -> User:
+def site_user(tx: Tx, at: Moment, external_id: str, name: str) -> User:
     """Find or create the user behind the site's own login."""
     user = tx.user_by_external_id(external_id)
     if user is None:
         # Whatever the site takes for a name must not keep its user out.
         name = "".join(c if c.isprintable() else "\ufffd" for c in name.strip())[:MAX_NAME]
-        user = new_user(name or "?", random, now, external_id)
+        user = new_user(at, name or "?", external_id)
         tx.add_user(user)
     return user
 
 
-def _challenge(purpose: Purpose, subject: str, owner: UserId | None, random: Random, now: int) -> Challenge:
+def _challenge(at: Moment, purpose: Purpose, subject: str, owner: UserId | None) -> Challenge:
     """Make a challenge that signs no action: its wire form is the nonce."""
     return Challenge(
-        ChallengeId(make_id("chl", random(16))),
+        ChallengeId(make_id("chl", at.random(16))),
         purpose,
-        random(NONCE_BYTES),
+        at.random(NONCE_BYTES),
         b"",
         "",
         subject,
         owner,
         None,
-        now + ENROLLMENT_LIFETIME,
+        at.now + ENROLLMENT_LIFETIME,
     )
 
 

@@ -19,11 +19,11 @@ from ..protocol.credential import (
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
-from ..protocol.policy import Policy
 from . import approvals, quotas
-from .approvals import Action, Minted, Random, Verdict
+from .approvals import Action, Minted, Verdict
 from .credentials import Basis, added_entry, make_credential
 from .mcp_calls import Caller, standing
+from .moment import Moment
 from .ports import CeremonyVerifier, Reader, Registration, Tx
 
 _NONE_PENDING = Refusal(
@@ -50,27 +50,27 @@ class Begun:
     existing: list[Credential]
 
 
-def window_challenge(tx: Tx, user_id: UserId, server_id: str, random: Random, now: int) -> Minted | Refusal:
+def window_challenge(tx: Tx, at: Moment, user_id: UserId) -> Minted | Refusal:
     """Mint the challenge over the opening of the window, at the user's click."""
-    return approvals.mint(tx, _window(user_id), server_id, random, now)
+    return approvals.mint(tx, at, _window(user_id))
 
 
 def check_window(
-    reader: Reader, user_id: UserId, evidence: Json, verifier: CeremonyVerifier, server_id: str, now: int
+    reader: Reader, at: Moment, user_id: UserId, evidence: Json, verifier: CeremonyVerifier
 ) -> Verdict:
     """Verify on a snapshot that the user opens the window. No state changes here."""
-    return approvals.check(reader, _window(user_id), evidence, verifier, server_id, now)
+    return approvals.check(reader, at, _window(user_id), evidence, verifier)
 
 
-def open_window(tx: Tx, user_id: UserId, verdict: Verdict, policy: Policy, now: int) -> int | Refusal:
+def open_window(tx: Tx, at: Moment, user_id: UserId, verdict: Verdict) -> int | Refusal:
     """Open the window and return the second at which it closes, or record why not (CRED-7)."""
-    if refusal := approvals.conclude(tx, verdict, _window(user_id), now):
+    if refusal := approvals.conclude(tx, verdict, _window(user_id), at.now):
         entry = approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, refusal, sub=user_id)
-        return quotas.record(tx, policy, user_id, None, entry, refusal, now)
-    until = now + WINDOW_LIFETIME
+        return quotas.record(tx, at, user_id, None, entry, refusal)
+    until = at.now + WINDOW_LIFETIME
     tx.open_enrollment(user_id, until)
     facts = {"sub": user_id, "challenge_id": verdict.challenge_id, "evidence_s256": verdict.evidence_s256}
-    tx.append(Entry(Kind.ENROLLMENT_OPENED, {**facts, "expires_at": until}), now)
+    tx.append(Entry(Kind.ENROLLMENT_OPENED, {**facts, "expires_at": until}), at.now)
     return until
 
 
@@ -80,29 +80,29 @@ def close_window(tx: Tx, user_id: UserId, now: int) -> None:
         tx.append(Entry(Kind.ENROLLMENT_CLOSED, {"sub": user_id}), now)
 
 
-def begin(tx: Tx, caller: Caller, random: Random, now: int) -> Begun | Refusal:
+def begin(tx: Tx, at: Moment, caller: Caller) -> Begun | Refusal:
     """Start an enrollment, inside the window, in place of one that this caller began before (MCP-10)."""
     if not caller.spend(tx):
         return USED_PROOF
     if caller.unproven:
         return _UNPROVEN
     user = tx.user(caller.user_id)
-    refusal = standing(tx, caller.delegation, now) if caller.delegation else None
+    refusal = standing(tx, caller.delegation, at.now) if caller.delegation else None
     if refusal or user is None:
         return refusal or _CLOSED
-    until = user.enrolls_until if caller.delegation else now + ENROLLMENT_LIFETIME  # MCP-4
-    if now >= until:  # CRED-7, TOKEN-5
+    until = user.enrolls_until if caller.delegation else at.now + ENROLLMENT_LIFETIME  # MCP-4
+    if at.now >= until:  # CRED-7, TOKEN-5
         return _CLOSED
     challenge = Challenge(
         _challenge_id(caller),
         Purpose.MCP_ENROLLMENT,
-        random(NONCE_BYTES),
+        at.random(NONCE_BYTES),
         b"",
         "",
         _subject(caller, user),
         user.user_id,
         None,
-        min(until, now + ENROLLMENT_LIFETIME),
+        min(until, at.now + ENROLLMENT_LIFETIME),
     )
     tx.drop_challenge(challenge.challenge_id)
     tx.add_challenge(challenge)
@@ -116,34 +116,34 @@ def pending(reader: Reader, caller: Caller, now: int) -> Challenge | Refusal:
 
 
 def finish(
-    tx: Tx, caller: Caller, challenge: Challenge, made: Registration | Refusal, policy: Policy, now: int
+    tx: Tx, at: Moment, caller: Caller, challenge: Challenge, made: Registration | Refusal
 ) -> Credential | Refusal:
     """Store the new credential, usable at once, or record why not; the window closes behind it (CRED-7)."""
     if not caller.spend(tx):
         return USED_PROOF
     if isinstance(made, Refusal):
-        return _refused(tx, caller, made, policy, now)
+        return _refused(tx, at, caller, made)
     found = tx.credential(made.credential_id)
     if found is not None and (found.active or found.user_id != caller.user_id):  # CRED-4
-        return _refused(tx, caller, _TAKEN, policy, now)
+        return _refused(tx, at, caller, _TAKEN)
     user = tx.user(caller.user_id)
     if user is None or challenge.subject != _subject(caller, user):  # begun in another window (APPR-8)
-        return _refused(tx, caller, _NONE_PENDING, policy, now)
-    if not tx.consume_challenge(challenge, now):
-        return _refused(tx, caller, _NONE_PENDING, policy, now)
-    if caller.delegation and not tx.close_enrollment(caller.user_id, now):  # CRED-7
-        return _refused(tx, caller, _NONE_PENDING, policy, now)
-    credential = make_credential(caller.user_id, made, "", now, active=True)
+        return _refused(tx, at, caller, _NONE_PENDING)
+    if not tx.consume_challenge(challenge, at.now):
+        return _refused(tx, at, caller, _NONE_PENDING)
+    if caller.delegation and not tx.close_enrollment(caller.user_id, at.now):  # CRED-7
+        return _refused(tx, at, caller, _NONE_PENDING)
+    credential = make_credential(caller.user_id, made, "", at.now, active=True)
     if not tx.add_credential(credential):
         raise Refused.of(_TAKEN)
-    tx.append(added_entry(credential, Basis.MCP), now)
+    tx.append(added_entry(credential, Basis.MCP), at.now)
     return credential
 
 
-def _refused(tx: Tx, caller: Caller, refusal: Refusal, policy: Policy, now: int) -> Refusal:
+def _refused(tx: Tx, at: Moment, caller: Caller, refusal: Refusal) -> Refusal:
     client_id = caller.delegation.client_id if caller.delegation else None
     entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": caller.user_id, "code": refusal.code, "via": "mcp"})
-    return quotas.record(tx, policy, caller.user_id, client_id, entry, refusal, now)
+    return quotas.record(tx, at, caller.user_id, client_id, entry, refusal)
 
 
 def _challenge_id(caller: Caller) -> ChallengeId:

@@ -23,9 +23,10 @@ from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from . import approvals, quotas, successions
-from .approvals import Action, Minted, Random, Verdict
+from .approvals import Action, Minted, Verdict
 from .barring import barred
 from .lineages import parents_of
+from .moment import Moment
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 REFRESH_GRACE = 60  # seconds (TOKEN-4)
@@ -67,7 +68,7 @@ class Renewable:
     parents: tuple[Agent, ...] = ()
 
 
-def register_agent(tx: Tx, request: PageRequest, policy: Policy, random: Random, now: int) -> Agent | Refusal:
+def register_agent(tx: Tx, at: Moment, request: PageRequest) -> Agent | Refusal:
     """Register the page's key as this user's opaque agent, or find it again (AGENT-1)."""
     if not request.spend(tx):
         return USED_PROOF
@@ -76,13 +77,15 @@ def register_agent(tx: Tx, request: PageRequest, policy: Policy, random: Random,
     agent = tx.agent_by_key(request.jkt)
     if agent is not None and not _lives(agent, request.user_id):
         return _NO_AGENT
-    if out := barred(tx, request.user_id, agent.client_id if agent is not None else None, now):
+    if out := barred(tx, request.user_id, agent.client_id if agent is not None else None, at.now):
         return out
     if agent is not None:
         return agent
-    if limited := quotas.entry(tx, policy, request.user_id, None, now):
+    if limited := quotas.entry(tx, at, request.user_id, None):
         return limited
-    agent = Agent(ClientId(make_id("agt", random(16))), Assurance.OPAQUE, request.jkt, request.user_id, now)
+    agent = Agent(
+        ClientId(make_id("agt", at.random(16))), Assurance.OPAQUE, request.jkt, request.user_id, at.now
+    )
     if not tx.add_agent(agent):
         return _NO_AGENT
     facts = {
@@ -91,7 +94,7 @@ def register_agent(tx: Tx, request: PageRequest, policy: Policy, random: Random,
         "jkt": agent.jkt,
         "assurance": agent.assurance.value,
     }
-    tx.append(Entry(Kind.AGENT_REGISTERED, facts), now)
+    tx.append(Entry(Kind.AGENT_REGISTERED, facts), at.now)
     return agent
 
 
@@ -100,12 +103,10 @@ _NO_AGENT = Refusal(Code.UNKNOWN_AGENT, "This key is not registered for you, or 
 
 def request_grant(
     tx: Tx,
+    at: Moment,
     request: PageRequest,
     scopes: ScopeSet,
     expires_in: int | None,
-    policy: Policy,
-    random: Random,
-    now: int,
 ) -> Grant | Refusal:
     """Ask for consent; what is to be shown includes what the agent holds already (GRANT-1)."""
     if not request.spend(tx):
@@ -113,12 +114,12 @@ def request_grant(
     agent = tx.agent_by_key(request.jkt) if request.jkt else None
     if agent is None or agent.jkt is None or not _lives(agent, request.user_id):
         return _NO_AGENT
-    if out := barred(tx, request.user_id, agent.client_id, now) or quotas.entry(
-        tx, policy, request.user_id, agent.client_id, now
+    if out := barred(tx, request.user_id, agent.client_id, at.now) or quotas.entry(
+        tx, at, request.user_id, agent.client_id
     ):
         return out
-    ceiling = policy.ceiling.of(agent)
-    refusal = askable(scopes, ceiling, policy)
+    ceiling = at.policy.ceiling.of(agent)
+    refusal = askable(scopes, ceiling, at.policy)
     user = tx.user(request.user_id)
     if refusal is None and user is None:
         refusal = Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
@@ -129,17 +130,17 @@ def request_grant(
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None})
         refusal = refusal or _NO_GRANT
-        return quotas.record(tx, policy, request.user_id, agent.client_id, entry, refusal, now)
-    if limited := quotas.pending_consent(tx, policy, request.user_id, agent.client_id, now):
+        return quotas.record(tx, at, request.user_id, agent.client_id, entry, refusal)
+    if limited := quotas.pending_consent(tx, at, request.user_id, agent.client_id):
         return limited
     held = tx.active_grant(request.user_id, agent.client_id, agent.jkt)
-    if held is not None and held.dead(now) is None:
+    if held is not None and held.dead(at.now) is None:
         scopes = scopes | (held.scopes & ceiling)
-    grant_id = GrantId(make_id("grt", random(16)))
-    seconds = min(expires_in or policy.grant_lifetime, policy.grant_max_lifetime)
-    declared = [policy.scopes[name] for name in scopes]
+    grant_id = GrantId(make_id("grt", at.random(16)))
+    seconds = min(expires_in or at.policy.grant_lifetime, at.policy.grant_max_lifetime)
+    declared = [at.policy.scopes[name] for name in scopes]
     shown = shown_grant(
-        grant_id, agent, declared, Constraints(), policy.tools, seconds, policy.site.name, user.name
+        grant_id, agent, declared, Constraints(), at.policy.tools, seconds, at.policy.site.name, user.name
     )
     grant = Grant(
         grant_id,
@@ -148,12 +149,12 @@ def request_grant(
         scopes,
         GrantState.PENDING,
         shown,
-        now,
-        now + CONSENT_LIFETIME,
+        at.now,
+        at.now + CONSENT_LIFETIME,
         agent.jkt,
     )
     tx.add_grant(grant)
-    tx.append(requested_entry(grant), now)
+    tx.append(requested_entry(grant), at.now)
     return grant
 
 
@@ -169,67 +170,64 @@ def askable(scopes: ScopeSet, ceiling: ScopeSet, policy: Policy) -> Refusal | No
     return None
 
 
-def consent_challenge(
-    tx: Tx, request: PageRequest, grant_id: str, policy: Policy, random: Random, now: int
-) -> Minted | Refusal:
+def consent_challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Minted | Refusal:
     """Mint the challenge over the grant as it is shown, at the user's click (GRANT-2)."""
     if not request.spend(tx):
         return USED_PROOF
-    grant = _pending(tx, request, grant_id, now)
+    grant = _pending(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
-    return approvals.mint(tx, _action(grant, request), policy.site.issuer, random, now)
+    return approvals.mint(tx, at, _action(grant, request))
 
 
 def check_consent(
     reader: Reader,
+    at: Moment,
     request: PageRequest,
     grant_id: str,
     evidence: Json,
     verifier: CeremonyVerifier,
-    policy: Policy,
-    now: int,
 ) -> Verdict:
     """Verify a consent assertion on a snapshot; Refused if that request for consent is not open."""
-    grant = _pending(reader, request, grant_id, now)
+    grant = _pending(reader, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         raise Refused.of(grant)
-    return approvals.check(reader, _action(grant, request), evidence, verifier, policy.site.issuer, now)
+    return approvals.check(reader, at, _action(grant, request), evidence, verifier)
 
 
-def consent(
-    tx: Tx, request: PageRequest, grant_id: str, verdict: Verdict, policy: Policy, now: int
-) -> Renewable | Refusal:
+def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verdict) -> Renewable | Refusal:
     """Turn the request into a grant that supersedes the agent's older one, or record why not (GRANT-2, GRANT-3)."""
     if not request.spend(tx):
         return USED_PROOF
-    grant = _pending(tx, request, grant_id, now)
+    grant = _pending(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
     agent = tx.agent(grant.client_id)
     if agent is None or not _lives(agent, request.user_id):
         return _NO_AGENT
-    if out := barred(tx, request.user_id, agent.client_id, now):
+    if out := barred(tx, request.user_id, agent.client_id, at.now):
         return out
     facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
-    if refusal := askable(grant.scopes, policy.ceiling.of(acting(agent, grant)), policy):  # POLICY-3
+    if refusal := askable(grant.scopes, at.policy.ceiling.of(acting(agent, grant)), at.policy):  # POLICY-3
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
-        return quotas.record(tx, policy, grant.user_id, grant.client_id, entry, refusal, now)
-    if refusal := approvals.conclude(tx, verdict, _action(grant, request), now):
+        return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
+    if refusal := approvals.conclude(tx, verdict, _action(grant, request), at.now):
         entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts)
-        return quotas.record(tx, policy, grant.user_id, grant.client_id, entry, refusal, now)
+        return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
     if older is not None:
-        supersede(tx, older, grant, now)
-    active = replace(grant, state=GrantState.ACTIVE, expires_at=now + lifetime(grant.shown), auth_time=now)
-    if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, now, active.expires_at):
+        supersede(tx, older, grant, at.now)
+    active = replace(
+        grant, state=GrantState.ACTIVE, expires_at=at.now + lifetime(grant.shown), auth_time=at.now
+    )
+    if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, at.now, active.expires_at):
         raise Refused.of(_NO_GRANT)
     entry = _entry(
         Kind.GRANT_ACTIVE, active, challenge_id=verdict.challenge_id, evidence_s256=verdict.evidence_s256
     )
-    tx.append(entry, now)
+    tx.append(entry, at.now)
     if older is not None:
-        successions.carry_over(tx, older, active, policy, now)
+        successions.carry_over(tx, at, older, active)
     return Renewable(active, agent, active.refresh_generation)
 
 

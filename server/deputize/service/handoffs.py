@@ -8,15 +8,14 @@ from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant, GrantState, dead_link
 from ..protocol.handoff import MAX_DEPTH, Handoff
 from ..protocol.ids import ClientId, GrantId, Jkt, make_id
-from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from . import quotas
-from .approvals import Random
 from .authorizations import Caller, spend
 from .barring import barred
 from .grants import Renewable
 from .lineages import parents_of
+from .moment import Moment
 from .ports import Proof, Tx
 
 _NOT_YOURS = Refusal(Code.INVALID_GRANT, "This token is not the caller's to hand on.")
@@ -28,29 +27,28 @@ _USED = Refusal(Code.INVALID_GRANT, "This handoff was used before. Ask the paren
 
 def hand_on(
     tx: Tx,
+    at: Moment,
     caller: Caller,
     delegation: Delegation,
     child: ClientId,
     child_jkt: Jkt,
     scopes: ScopeSet | None,
     asked: Constraints,
-    policy: Policy,
-    now: int,
 ) -> Handoff | Refusal:
     """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4)."""
-    if refusal := spend(tx, caller, now):
+    if refusal := spend(tx, caller, at.now):
         return refusal
     lineage = tx.lineage(delegation.grant_id)
     if not lineage or delegation.client_id != caller.agent.client_id or delegation.jkt != caller.jkt:
         return _NOT_YOURS
-    if dead := dead_link(lineage, now):
+    if dead := dead_link(lineage, at.now):
         return Refusal(Code.INVALID_GRANT, dead.detail)
     if len(lineage) >= MAX_DEPTH:  # CHAIN-4
         return Refusal(Code.INVALID_GRANT, f"A chain has at most {MAX_DEPTH} agents.")
     if child in (link.client_id for link in lineage):  # CHAIN-5
         return _ABOVE
-    if full := _full(tx, lineage[0], policy.children, now) or quotas.entry(
-        tx, policy, lineage[0].user_id, caller.agent.client_id, now
+    if full := _full(tx, lineage[0], at.policy.children, at.now) or quotas.entry(
+        tx, at, lineage[0].user_id, caller.agent.client_id
     ):
         return full
     narrowed = _narrowed(lineage[0], scopes, asked)
@@ -59,33 +57,31 @@ def hand_on(
     handoff = Handoff(
         lineage[0].user_id, lineage[0].grant_id, child, child_jkt, narrowed.scopes, narrowed.constraints
     )
-    tx.append(_entry(Kind.GRANT_HANDED_ON, lineage[0], child=child, scope=str(narrowed.scopes)), now)
+    tx.append(_entry(Kind.GRANT_HANDED_ON, lineage[0], child=child, scope=str(narrowed.scopes)), at.now)
     return handoff
 
 
 def take_over(
     tx: Tx,
+    at: Moment,
     caller: Caller,
     handoff: Handoff,
     once: Proof,
     scopes: ScopeSet | None,
     asked: Constraints,
-    policy: Policy,
-    random: Random,
-    now: int,
 ) -> Renewable | Refusal:
     """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`."""
-    if refusal := spend(tx, caller, now):
+    if refusal := spend(tx, caller, at.now):
         return refusal
     if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.jkt:
         return _NOT_YOURS
     lineage = tx.lineage(handoff.parent_id)
-    if not lineage or dead_link(lineage, now) is not None or len(lineage) >= MAX_DEPTH:
+    if not lineage or dead_link(lineage, at.now) is not None or len(lineage) >= MAX_DEPTH:
         return Refusal(Code.INVALID_GRANT, "The grant that this was handed on from is no more.")
     parent = lineage[0]
-    if out := barred(tx, parent.user_id, caller.agent.client_id, now):  # BLOCK-1
+    if out := barred(tx, parent.user_id, caller.agent.client_id, at.now):  # BLOCK-1
         return Refusal(Code.INVALID_GRANT, out.detail)
-    if full := _full(tx, parent, policy.children, now):
+    if full := _full(tx, parent, at.policy.children, at.now):
         return full
     if not tx.use_proof(once):  # not before: there may be room again while the handoff is still good
         return _USED
@@ -95,13 +91,13 @@ def take_over(
         return narrowed
     tx.put_agent(caller.agent)
     grant = Grant(
-        GrantId(make_id("grt", random(16))),
+        GrantId(make_id("grt", at.random(16))),
         parent.user_id,
         caller.agent.client_id,
         narrowed.scopes,
         GrantState.ACTIVE,
         {},
-        now,
+        at.now,
         min(link.expires_at for link in lineage),
         caller.jkt,
         narrowed.constraints,
@@ -109,7 +105,9 @@ def take_over(
         auth_time=parent.auth_time,
     )
     tx.add_grant(grant)
-    tx.append(_entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), now)
+    tx.append(
+        _entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), at.now
+    )
     return Renewable(
         grant, caller.agent, grant.refresh_generation, parents_of(tx, tx.lineage(grant.grant_id))
     )

@@ -15,14 +15,14 @@ from ..protocol.entry import Kind, call_entry
 from ..protocol.errors import USED_PROOF, Code, Refusal
 from ..protocol.grant import dead_link
 from ..protocol.ids import CallId, UserId, make_id
-from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from ..protocol.tool import Executes, Tool
 from . import approvals, moves, quotas
-from .approvals import Action, Minted, Random, Rejected, Verdict, Verified
+from .approvals import Action, Minted, Rejected, Verdict, Verified
 from .calls import Denied
 from .lineages import parents_of
+from .moment import Moment
 from .ports import CeremonyVerifier, Proof, Reader, Tx
 
 
@@ -92,7 +92,7 @@ def standing(reader: Reader, delegation: Delegation, now: int) -> Refusal | None
     return dead_link(lineage, now)
 
 
-def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now: int) -> Shown | Refusal:
+def challenge(tx: Tx, at: Moment, request: ToolRequest) -> Shown | Refusal:
     """Mint the challenge for a call that is to follow; it belongs to this user and grant (MCP-8)."""
     if not request.caller.spend(tx):
         return USED_PROOF
@@ -102,19 +102,17 @@ def challenge(tx: Tx, request: ToolRequest, policy: Policy, random: Random, now:
             Code.TOOL_NOT_APPROVED_REQUIRED, "There is no tool of this name that asks for an approval."
         )
     user_id, delegation = request.caller.user_id, request.caller.delegation
-    if limited := quotas.entry(tx, policy, user_id, delegation.client_id if delegation else None, now):
+    if limited := quotas.entry(tx, at, user_id, delegation.client_id if delegation else None):
         return limited  # so that there are not more of them than there could be calls
-    decision = _decide(
-        tx, request, tool, lambda: tx.credentials(user_id), approval=True, policy=policy, now=now
-    )
+    decision = _decide(tx, at, request, tool, lambda: tx.credentials(user_id), approval=True)
     if isinstance(decision, Refusal):
         return decision
-    minted = approvals.mint(tx, _action(request, tool), policy.site.issuer, random, now)
+    minted = approvals.mint(tx, at, _action(request, tool))
     return minted if isinstance(minted, Refusal) else Shown(minted, decision.description or "")
 
 
 def check(
-    reader: Reader, request: ToolRequest, evidence: Json, verifier: CeremonyVerifier, policy: Policy, now: int
+    reader: Reader, at: Moment, request: ToolRequest, evidence: Json, verifier: CeremonyVerifier
 ) -> Verdict | None:
     """Verify the evidence of a call on a snapshot; None if none is needed and none was given (MCP-9)."""
     tool, caller = request.tool, request.caller
@@ -122,17 +120,15 @@ def check(
         return None
     if evidence is None and not (caller.unproven or tool.approval.required(request.arguments)):  # BEARER-4
         return None
-    return approvals.check(reader, _action(request, tool), evidence, verifier, policy.site.issuer, now)
+    return approvals.check(reader, at, _action(request, tool), evidence, verifier)
 
 
 def call(
     tx: Tx,
+    at: Moment,
     request: ToolRequest,
     verdict: Verdict | None,
-    policy: Policy,
     redeem: bool,
-    random: Random,
-    now: int,
 ) -> Granted | Denied | Refusal:
     """Decide a call, act on its approval, record it, and redeem it where it runs here (MCP-9).
 
@@ -143,23 +139,23 @@ def call(
         return USED_PROOF
     user_id = request.caller.user_id
     client_id = request.caller.delegation.client_id if request.caller.delegation else None
-    if limited := quotas.entry(tx, policy, user_id, client_id, now):
+    if limited := quotas.entry(tx, at, user_id, client_id):
         return limited
     tool = request.tool
     if tool is None:
         decision: Decision = Refusal(Code.UNKNOWN_TOOL, f"No tool is called {request.name} here.")
     else:
-        decision = _decide(tx, request, tool, None, approval=verdict is not None, policy=policy, now=now)
-    draft = _draft(request, decision, verdict, random, now)
+        decision = _decide(tx, at, request, tool, None, approval=verdict is not None)
+    draft = _draft(at, request, decision, verdict)
     if isinstance(decision, Authorized) and decision.constrained:
         decision = moves.spend(tx, draft, take=False) or decision
     missing = isinstance(verdict, Rejected) and verdict.refusal.code is Code.MISSING_EVIDENCE
     if isinstance(decision, Refusal) and not (missing and decision.code is Code.INVALID_ARGUMENTS):  # §4.3
         denied, told = replace(draft, state=State.DENIED), _by(request.caller)
-        entry = call_entry(denied, request.canonical, policy, decision.code, **told)
-        return quotas.record(tx, policy, user_id, client_id, entry, Denied(draft.call_id, decision), now)
+        entry = call_entry(denied, request.canonical, at.policy, decision.code, **told)
+        return quotas.record(tx, at, user_id, client_id, entry, Denied(draft.call_id, decision))
     assert tool is not None  # or the decision were a refusal
-    if verdict is not None and (refusal := approvals.conclude(tx, verdict, _action(request, tool), now)):
+    if verdict is not None and (refusal := approvals.conclude(tx, verdict, _action(request, tool), at.now)):
         facts = {
             "call_id": draft.call_id,
             "sub": draft.user_id,
@@ -169,18 +165,18 @@ def call(
             **_by(request.caller),
         }
         entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts)
-        return quotas.record(tx, policy, user_id, client_id, entry, Denied(draft.call_id, refusal), now)
+        return quotas.record(tx, at, user_id, client_id, entry, Denied(draft.call_id, refusal))
     assert isinstance(decision, Authorized)
     if decision.constrained:
         moves.spend(tx, draft)
     told = {**_by(request.caller), **_approval(verdict)}
-    approved = tx.append(call_entry(draft, request.canonical, policy, None, **told), now)
+    approved = tx.append(call_entry(draft, request.canonical, at.policy, None, **told), at.now)
     granted = replace(draft, entry=approved)
     tx.add_call(granted)
     if not redeem:
         return Granted(granted, (approved,))
     running = moves.move(
-        tx, granted, State.REDEEMED, now, by=Executes.API.value, policy_s256=policy.file_s256
+        tx, granted, State.REDEEMED, at.now, by=Executes.API.value, policy_s256=at.policy.file_s256
     )
     return Granted(running, (approved, running.entry))
 
@@ -193,27 +189,28 @@ def cancel(tx: Tx, call_id: CallId, now: int) -> Call | None:
 
 def _decide(
     tx: Tx,
+    at: Moment,
     request: ToolRequest,
     tool: Tool,
     credentials: Callable[[], list[Credential]] | None,
     approval: bool,
-    policy: Policy,
-    now: int,
 ) -> Decision:
     """Decide as CALL-1 has it; the user himself needs no grant (MCP-4)."""
     delegation = request.caller.delegation
     if delegation is None:
-        return decide_arguments(policy, tool, request.arguments, credentials, approval)
+        return decide_arguments(at.policy, tool, request.arguments, credentials, approval)
     lineage = tx.lineage(delegation.grant_id)
     if lineage and lineage[0].jkt != delegation.jkt:
         return Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
     agent = tx.agent(delegation.client_id)
-    if refusal := permits(policy, tool, agent, lineage, request.arguments, now, parents_of(tx, lineage)):
+    if refusal := permits(
+        at.policy, tool, agent, lineage, request.arguments, at.now, parents_of(tx, lineage)
+    ):
         if refusal.code is Code.INSUFFICIENT_SCOPE:  # MCP-7: a step up that loses nothing
             wanted = lineage[0].scopes.names | tool.scopes.names  # more, perhaps, than one grant can have
             return replace(refusal, facts={"scope": " ".join(sorted(wanted))})
         return refusal
-    decision = decide_arguments(policy, tool, request.arguments, credentials, approval)
+    decision = decide_arguments(at.policy, tool, request.arguments, credentials, approval)
     if isinstance(decision, Authorized):
         return replace(decision, constrained=constrained(lineage))
     return decision
@@ -233,13 +230,11 @@ def _action(request: ToolRequest, tool: Tool) -> Action:
     )
 
 
-def _draft(
-    request: ToolRequest, decision: Decision, verdict: Verdict | None, random: Random, now: int
-) -> Call:
+def _draft(at: Moment, request: ToolRequest, decision: Decision, verdict: Verdict | None) -> Call:
     """Make the call as it stands once it is approved. Over MCP each is a new one (MCP-11)."""
     delegation, tool = request.caller.delegation, request.tool
     return Call(
-        call_id=CallId(make_id("cal", random(16))),
+        call_id=CallId(make_id("cal", at.random(16))),
         state=State.APPROVED,
         user_id=request.caller.user_id,
         client_id=delegation.client_id if delegation else None,
@@ -251,12 +246,12 @@ def _draft(
         args_s256=request.args_s256,
         definition_s256=request.definition_s256,
         match_key=None,
-        salt=random(32),
+        salt=at.random(32),
         description=decision.description if isinstance(decision, Authorized) else None,
         authenticator_class=tool.authenticator_class if tool else AuthenticatorClass.PLATFORM,
         executes=Executes.API.value,
-        created_at=now,
-        deadline=now + LIFETIME[State.APPROVED],
+        created_at=at.now,
+        deadline=at.now + LIFETIME[State.APPROVED],
         entry=-1,
         challenge_id=verdict.challenge_id if isinstance(verdict, Verified) else None,
     )

@@ -7,9 +7,9 @@ from ..protocol.call import LIFETIME, STOPPED_CODE, Call, State
 from ..protocol.entry import move_entry
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, UserId
-from ..protocol.policy import Policy
 from .barring import barred
 from .lineages import parents_of
+from .moment import Moment
 from .ports import Proof, Reader, Tx
 
 NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
@@ -61,20 +61,24 @@ _CHANGED = Refusal(
 )
 
 
-def stop_of(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None:
+def stop_of(reader: Reader, at: Moment, call: Call) -> Stop | None:
     """Decide a call under way again, by grants, agents and policy as they are now; None if it may go on (POLICY-3)."""
-    tool = known_tool(policy, call.tool)
+    tool = known_tool(at.policy, call.tool)
     if isinstance(tool, Refusal):
         return Stop(tool)
     if call.grant_id is not None:
         lineage = reader.lineage(call.grant_id)
         agent = reader.agent(call.client_id) if call.client_id else None
         parents = parents_of(reader, lineage)
-        if refusal := permits(policy, tool, agent, lineage, call.arguments, now, parents):  # CONS-5, too
+        if refusal := permits(
+            at.policy, tool, agent, lineage, call.arguments, at.now, parents
+        ):  # CONS-5, too
             return Stop(refusal)
-    elif out := barred(reader, call.user_id, None, now):  # BLOCK-3: no grant of his has ended with it
+    elif out := barred(reader, call.user_id, None, at.now):  # BLOCK-3: no grant of his has ended with it
         return Stop(out)
-    elif call.page_jkt is not None and (closed := permits_page(policy, tool)):  # else it is the user of MCP-4
+    elif call.page_jkt is not None and (
+        closed := permits_page(at.policy, tool)
+    ):  # else it is the user of MCP-4
         return Stop(closed)
     if tool.input_schema is not None and (fault := tool.input_schema.fault(call.arguments)):
         return Stop(misfit(fault))
@@ -85,9 +89,9 @@ def stop_of(reader: Reader, call: Call, policy: Policy, now: int) -> Stop | None
     return None
 
 
-def end(tx: Tx, call: Call, stop: Stop, policy: Policy, now: int) -> Refusal:
+def end(tx: Tx, at: Moment, call: Call, stop: Stop) -> Refusal:
     """Let a call under way go no further, and return why."""
-    move(tx, call, stop.state, now, stop.refusal.code, policy_s256=policy.file_s256)
+    move(tx, call, stop.state, at.now, stop.refusal.code, policy_s256=at.policy.file_s256)
     return stop.refusal
 
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 from ..protocol.entry import Entry
 from ..protocol.errors import Refusal
 from ..protocol.ids import ClientId, UserId
-from ..protocol.policy import Policy
 from ..protocol.quota import Quota, Rate, counted_as, pair, too_many
+from .moment import Moment
 from .ports import Tx, Waiting
 
 T = TypeVar("T")
@@ -24,42 +24,42 @@ def take(tx: Tx, quota: Quota, rate: Rate | None, who: str, now: int, ahead: int
     return too_many(quota, wait) if wait else None
 
 
-def entry(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int) -> Refusal | None:
+def entry(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId | None) -> Refusal | None:
     """Count an entry of the record, by an agent for a user."""
-    rate = policy.quotas.entries
+    rate = at.policy.quotas.entries
     if rate is None:
         return None
     ahead = min(_AHEAD, rate.most // 100 or 1)
-    return take(tx, Quota.ENTRIES, rate, pair(user_id, client_id), now, ahead)
+    return take(tx, Quota.ENTRIES, rate, pair(user_id, client_id), at.now, ahead)
 
 
 def record(
-    tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, entry: Entry, refusal: T, now: int
+    tx: Tx, at: Moment, user_id: UserId, client_id: ClientId | None, entry: Entry, refusal: T
 ) -> T | Refusal:
     """Record what refuses something, and return it; or where there were too many, record nothing, and refuse so."""
-    rate = policy.quotas.refused_calls
-    if limited := take(tx, Quota.REFUSED_CALLS, rate, pair(user_id, client_id), now):
+    rate = at.policy.quotas.refused_calls
+    if limited := take(tx, Quota.REFUSED_CALLS, rate, pair(user_id, client_id), at.now):
         return limited
-    tx.append(entry, now)
+    tx.append(entry, at.now)
     return refusal
 
 
-def pending_call(
-    tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId | None, now: int
-) -> Refusal | None:
+def pending_call(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId | None) -> Refusal | None:
     """Refuse one more call that waits for its user, where too many wait."""
-    most = policy.quotas.pending_calls
+    most = at.policy.quotas.pending_calls
     if most is None:
         return None
-    return _full(Quota.PENDING_CALLS, most, tx.waiting_calls(user_id, counted_as(client_id), now), now)
+    return _full(Quota.PENDING_CALLS, most, tx.waiting_calls(user_id, counted_as(client_id), at.now), at.now)
 
 
-def pending_consent(tx: Tx, policy: Policy, user_id: UserId, client_id: ClientId, now: int) -> Refusal | None:
+def pending_consent(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId) -> Refusal | None:
     """Refuse one more request for consent, where too many wait."""
-    most = policy.quotas.pending_consents
+    most = at.policy.quotas.pending_consents
     if most is None:
         return None
-    return _full(Quota.PENDING_CONSENTS, most, tx.waiting_grants(user_id, counted_as(client_id), now), now)
+    return _full(
+        Quota.PENDING_CONSENTS, most, tx.waiting_grants(user_id, counted_as(client_id), at.now), at.now
+    )
 
 
 def _full(quota: Quota, most: int, waiting: Waiting, now: int) -> Refusal | None:

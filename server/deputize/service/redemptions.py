@@ -4,25 +4,24 @@ from ..protocol.call import Call, State
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import USED_PROOF, Code, Refusal
 from ..protocol.ids import CallId
-from ..protocol.policy import Policy
 from ..protocol.token import CallToken
 from ..protocol.tool import Executes
 from . import quotas
+from .moment import Moment
 from .moves import NO_CALL, PageRequest, end, move, owns, settled, stop_of, stopped
 from .ports import Reader, Tx
 
 
 def redeem(
     tx: Tx,
+    at: Moment,
     token: CallToken,
     args_s256: str,
     by: Executes,
-    policy: Policy,
-    now: int,
     page: PageRequest | None,
 ) -> Call | Refusal:
     """Let an approved call run, once (GUARD-3, GUARD-4). `args_s256` is the digest of what is about to run."""
-    call = settled(tx, page.call_id if page else token.call_id, now)
+    call = settled(tx, page.call_id if page else token.call_id, at.now)
     if call is None or token.call_id != call.call_id:
         return NO_CALL
     if page is not None and not tx.use_proof(page.proof):
@@ -31,11 +30,11 @@ def redeem(
         return NO_CALL
     if refusal := _misdirected(call, args_s256, by):
         entry = Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code})
-        quotas.record(tx, policy, call.user_id, call.client_id, entry, refusal, now)
+        quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
         return refusal  # in each case: whoever runs things has to know why not
-    if stop := stop_of(tx, call, policy, now):  # GUARD-4
-        return end(tx, call, stop, policy, now)
-    return move(tx, call, State.REDEEMED, now, by=by.value, policy_s256=policy.file_s256)
+    if stop := stop_of(tx, at, call):  # GUARD-4
+        return end(tx, at, call, stop)
+    return move(tx, call, State.REDEEMED, at.now, by=by.value, policy_s256=at.policy.file_s256)
 
 
 def external_id(reader: Reader, redeemed: Call | Refusal) -> str | None:
@@ -57,12 +56,12 @@ def _misdirected(call: Call, args_s256: str, by: Executes) -> Refusal | None:
     return None
 
 
-def is_redeemable(reader: Reader, token: CallToken, policy: Policy, now: int) -> bool:
+def is_redeemable(reader: Reader, at: Moment, token: CallToken) -> bool:
     """Tell whether a call token is good for a redemption now (OAUTH-8)."""
     call = reader.call(token.call_id)
-    if call is None or call.state is not State.APPROVED or call.overdue(now) is not None:
+    if call is None or call.state is not State.APPROVED or call.overdue(at.now) is not None:
         return False
-    return stop_of(reader, call, policy, now) is None
+    return stop_of(reader, at, call) is None
 
 
 def report(

@@ -6,32 +6,32 @@ from ..protocol.call import Call, State
 from ..protocol.entry import move_entry
 from ..protocol.errors import Code, Refused
 from ..protocol.grant import Grant
-from ..protocol.policy import Policy
 from . import moves
+from .moment import Moment
 from .ports import Tx
 
 MOST = 100
 """Calls that are put under a newer grant: more than anybody is asked about, and little enough to wait behind."""
 
 
-def carry_over(tx: Tx, older: Grant, newer: Grant, policy: Policy, now: int) -> None:
+def carry_over(tx: Tx, at: Moment, older: Grant, newer: Grant) -> None:
     """Put the open calls of the older grant under the newer one, each with an entry; cancel what that does not allow.
 
     A question that is open stays open, and is answered under the newer grant. What was approved is taken from the
     newer grant's counters. Of many, the older ones stay behind, where nothing is allowed any more.
     """
-    for call in reversed(tx.open_calls(older.grant_id, now, MOST)):
+    for call in reversed(tx.open_calls(older.grant_id, at.now, MOST)):
         carried = replace(call, grant_id=newer.grant_id)
-        code = _refused(tx, carried, policy, now)
+        code = _refused(tx, at, carried)
         if code is not None:
-            moves.move(tx, call, State.CANCELLED, now, code, policy_s256=policy.file_s256)
-        elif not tx.carry_call(carried, tx.append(move_entry(carried, grant_id=newer.grant_id), now)):
+            moves.move(tx, call, State.CANCELLED, at.now, code, policy_s256=at.policy.file_s256)
+        elif not tx.carry_call(carried, tx.append(move_entry(carried, grant_id=newer.grant_id), at.now)):
             raise Refused(Code.CALL_STATE, "A call of this agent moved on meanwhile. Try again.")
 
 
-def _refused(tx: Tx, carried: Call, policy: Policy, now: int) -> Code | None:
+def _refused(tx: Tx, at: Moment, carried: Call) -> Code | None:
     """Say why the grant that the call has now does not allow it; if it does, what was approved is taken from it."""
-    stop = moves.stop_of(tx, carried, policy, now)
+    stop = moves.stop_of(tx, at, carried)
     if stop is not None:
         return stop.refusal.code
     exhausted = moves.spend(tx, carried, take=carried.state is State.APPROVED)

@@ -29,9 +29,7 @@ async def begin_sign_up(ask: Ask) -> Response:
     name = str((await ask.json({"name": str}))["name"])
     authority = ask.authority
     challenge, user = or_refuse(
-        await authority.store.transact(
-            lambda tx: credentials.begin_sign_up(tx, name, authority.random, ask.now)
-        )
+        await authority.store.transact(lambda tx: credentials.begin_sign_up(tx, ask.at, name))
     )
     return answer(
         {
@@ -63,9 +61,7 @@ async def begin_sign_in(ask: Ask) -> Response:
     ask.take(Quota.SIGN_INS, ask.authority.policy.quotas.sign_ins)
     await ask.json({})
     authority = ask.authority
-    challenge = await authority.store.transact(
-        lambda tx: credentials.begin_sign_in(tx, authority.random, ask.now)
-    )
+    challenge = await authority.store.transact(lambda tx: credentials.begin_sign_in(tx, ask.at))
     options = request_options(challenge.wire, authority.policy.site.rp_id, [], ENROLLMENT_LIFETIME)
     return answer({"challengeId": challenge.challenge_id, "requestOptions": options})
 
@@ -110,9 +106,7 @@ async def begin_enrollment(ask: Ask) -> Response:
     who = await ask.must_be_here() if recovery is None else None
     authority = ask.authority
     challenge, user = or_refuse(
-        await authority.store.transact(
-            lambda tx: credentials.begin_enrollment(tx, who, recovery, authority.random, ask.now)
-        )
+        await authority.store.transact(lambda tx: credentials.begin_enrollment(tx, ask.at, who, recovery))
     )
     options = await _creation(ask, challenge, user, "preferred")
     return answer({"challengeId": challenge.challenge_id, "creationOptions": options})
@@ -132,9 +126,7 @@ async def finish_enrollment(ask: Ask) -> Response:
     session_id = authority.random(32)
 
     def finish(tx: Tx) -> Enrolled | Refusal:
-        enrolled = credentials.finish_enrollment(
-            tx, challenge, registration, label, authority.policy, authority.random, ask.now
-        )
+        enrolled = credentials.finish_enrollment(tx, ask.at, challenge, registration, label)
         if isinstance(enrolled, Enrolled) and enrolled.recovered and own:  # CRED-5
             _open(tx, ask, enrolled.user, session_id)
         return enrolled
@@ -161,20 +153,12 @@ async def approve_enrollment(ask: Ask) -> Response:
     credential_id = str(ask.request.path_params["credential_id"])
     verdict = await authority.store.read(
         lambda tx: credentials.check_addition(
-            tx,
-            who.user_id,
-            credential_id,
-            evidence,
-            authority.ceremonies,
-            authority.policy.site.issuer,
-            ask.now,
+            tx, ask.at, who.user_id, credential_id, evidence, authority.ceremonies
         )
     )
     added = or_refuse(
         await authority.store.transact(
-            lambda tx: credentials.approve_addition(
-                tx, who.user_id, credential_id, verdict, authority.policy, ask.now
-            )
+            lambda tx: credentials.approve_addition(tx, ask.at, who.user_id, credential_id, verdict)
         )
     )
     return answer({"credential_id": added.credential_id, "state": "active"})

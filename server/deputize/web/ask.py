@@ -30,7 +30,7 @@ Shape = Mapping[str, type]
 class Ask:
     """A request and the authority that it asks. `now` is the same second for everything in it."""
 
-    __slots__ = ("_current", "authority", "body", "noted", "now", "request", "session_digest")
+    __slots__ = ("_current", "at", "authority", "body", "noted", "now", "request", "session_digest")
 
     def __init__(self, request: Request, current: Current) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
@@ -40,6 +40,7 @@ class Ask:
         self._current = current
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
+        self.at = authority.moment(self.now)
         self.session_digest = session.read_cookie(authority.sealer, request.scope["headers"])
 
     async def bytes(self) -> bytes:
@@ -146,7 +147,7 @@ class Ask:
             raise Refused.of(out)
         if user is None:
             user = await authority.store.transact(
-                lambda tx: credentials.site_user(tx, known.id, known.name, authority.random, self.now)
+                lambda tx: credentials.site_user(tx, self.at, known.id, known.name)
             )
         return SignIn(user.user_id, known.authenticated_at)
 

@@ -67,7 +67,7 @@ class Calls:
                 session_user=who.user_id if who else None,
                 delegation=delegation,
             )
-            return _with_asker(tx, calls.create(tx, request, authority.policy, authority.random, ask.now))
+            return _with_asker(tx, calls.create(tx, ask.at, request))
 
         started = perf_counter()
         decided, asker = await authority.store.transact(decide)
@@ -85,7 +85,7 @@ class Calls:
 
         def mint(tx: Tx) -> tuple[Minted | Refusal, Call | None]:
             request = page(tx)
-            minted = calls.challenge(tx, request, authority.policy, authority.random, ask.now)
+            minted = calls.challenge(tx, ask.at, request)
             return minted, tx.call(request.call_id)
 
         decided, call = await authority.store.transact(mint)
@@ -101,14 +101,12 @@ class Calls:
 
         def check(tx: Reader) -> tuple[PageRequest, Verdict]:
             request = page(tx)
-            return request, calls.check_approval(
-                tx, request, evidence, authority.ceremonies, authority.policy, ask.now
-            )
+            return request, calls.check_approval(tx, ask.at, request, evidence, authority.ceremonies)
 
         started = perf_counter()
         request, verdict = await authority.store.read(check)
         decided, asker = await authority.store.transact(
-            lambda tx: _with_asker(tx, calls.approve(tx, request, verdict, authority.policy, ask.now))
+            lambda tx: _with_asker(tx, calls.approve(tx, ask.at, request, verdict))
         )
         call = or_refuse(decided)
         self._log.decided(call, started)
@@ -151,9 +149,7 @@ class Calls:
             raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
 
         def redeem(tx: Tx) -> tuple[tuple[Call | Refusal, Asker], str | None]:
-            call = redemptions.redeem(
-                tx, token, token.args_s256, by, ask.authority.policy, ask.now, page and page(tx)
-            )
+            call = redemptions.redeem(tx, ask.at, token, token.args_s256, by, page and page(tx))
             return _with_asker(tx, call), redemptions.external_id(tx, call)
 
         (decided, asker), external_id = await ask.authority.store.transact(redeem)

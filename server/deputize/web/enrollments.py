@@ -17,9 +17,7 @@ async def challenge(ask: Ask) -> Response:
     authority = ask.authority
     site = authority.policy.site
     minted = or_refuse(
-        await authority.store.transact(
-            lambda tx: enrollments.window_challenge(tx, who.user_id, site.issuer, authority.random, ask.now)
-        )
+        await authority.store.transact(lambda tx: enrollments.window_challenge(tx, ask.at, who.user_id))
     )
     return answer(wire.envelope(minted, _TEXT, site.rp_id, ask.now))
 
@@ -29,14 +27,11 @@ async def approve(ask: Ask) -> Response:
     who = await ask.must_be_here()
     evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
     authority = ask.authority
-    issuer = authority.policy.site.issuer
     verdict = await authority.store.read(
-        lambda tx: enrollments.check_window(tx, who.user_id, evidence, authority.ceremonies, issuer, ask.now)
+        lambda tx: enrollments.check_window(tx, ask.at, who.user_id, evidence, authority.ceremonies)
     )
     until = or_refuse(
-        await authority.store.transact(
-            lambda tx: enrollments.open_window(tx, who.user_id, verdict, authority.policy, ask.now)
-        )
+        await authority.store.transact(lambda tx: enrollments.open_window(tx, ask.at, who.user_id, verdict))
     )
     return answer({"open_until": until})
 

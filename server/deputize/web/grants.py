@@ -19,11 +19,7 @@ async def register_agent(ask: Ask) -> Response:
     request = await _page(ask)
     await ask.json({})
     authority = ask.authority
-    agent = or_refuse(
-        await authority.store.transact(
-            lambda tx: grants.register_agent(tx, request, authority.policy, authority.random, ask.now)
-        )
-    )
+    agent = or_refuse(await authority.store.transact(lambda tx: grants.register_agent(tx, ask.at, request)))
     return answer({"client_id": agent.client_id, "assurance": agent.assurance.value, "jkt": agent.jkt})
 
 
@@ -41,9 +37,7 @@ async def request_grant(ask: Ask) -> Response:
     authority = ask.authority
     grant = or_refuse(
         await authority.store.transact(
-            lambda tx: grants.request_grant(
-                tx, request, scopes, expires_in, authority.policy, authority.random, ask.now
-            )
+            lambda tx: grants.request_grant(tx, ask.at, request, scopes, expires_in)
         )
     )
     return answer(wire.grant_request(grant), 201)
@@ -55,11 +49,7 @@ async def challenge(ask: Ask) -> Response:
     authority = ask.authority
     grant_id = _grant_id(ask)
     minted = or_refuse(
-        await authority.store.transact(
-            lambda tx: grants.consent_challenge(
-                tx, request, grant_id, authority.policy, authority.random, ask.now
-            )
-        )
+        await authority.store.transact(lambda tx: grants.consent_challenge(tx, ask.at, request, grant_id))
     )
     grant = await authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
     assert grant is not None
@@ -73,14 +63,10 @@ async def consent(ask: Ask) -> Response:
     authority = ask.authority
     grant_id = _grant_id(ask)
     verdict = await authority.store.read(
-        lambda tx: grants.check_consent(
-            tx, request, grant_id, evidence, authority.ceremonies, authority.policy, ask.now
-        )
+        lambda tx: grants.check_consent(tx, ask.at, request, grant_id, evidence, authority.ceremonies)
     )
     renewable = or_refuse(
-        await authority.store.transact(
-            lambda tx: grants.consent(tx, request, grant_id, verdict, authority.policy, ask.now)
-        )
+        await authority.store.transact(lambda tx: grants.consent(tx, ask.at, request, grant_id, verdict))
     )
     return answer(authority.token_response(renewable, ask.now))
 

@@ -23,9 +23,7 @@ class Approving:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
         authority, ask = exchange.ask.authority, exchange.ask
         request, _ = exchange.tool_request(self.offers, "toolName", exchange.message.params.get("arguments"))
-        shown = await authority.store.transact(
-            lambda tx: mcp_calls.challenge(tx, request, authority.policy, authority.random, ask.now)
-        )
+        shown = await authority.store.transact(lambda tx: mcp_calls.challenge(tx, ask.at, request))
         if isinstance(shown, Refusal):
             raise Refused.of(shown)
         return wire.envelope(shown.minted, shown.description, authority.policy.site.rp_id, ask.now)
@@ -34,7 +32,7 @@ class Approving:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
         authority, now = exchange.ask.authority, exchange.ask.now
         begun = await authority.store.transact(
-            lambda tx: enrollments.begin(tx, exchange.known.caller, authority.random, now)
+            lambda tx: enrollments.begin(tx, exchange.ask.at, exchange.known.caller)
         )
         if isinstance(begun, Refusal):
             raise Refused.of(begun)
@@ -57,7 +55,7 @@ class Approving:
         challenge = or_refuse(await authority.store.read(lambda tx: enrollments.pending(tx, caller, now)))
         made = _verified(authority, exchange.message.params.get("response"), challenge.wire)
         credential = await authority.store.transact(
-            lambda tx: enrollments.finish(tx, caller, challenge, made, authority.policy, now)
+            lambda tx: enrollments.finish(tx, exchange.ask.at, caller, challenge, made)
         )
         if isinstance(credential, Refusal):
             raise Refused.of(credential)

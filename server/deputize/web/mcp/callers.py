@@ -119,9 +119,7 @@ async def _single_user(ask: Ask) -> UserId | None:
     authority = ask.authority
     user = await authority.store.read(lambda tx: tx.user_by_external_id(name))
     if user is None:
-        user = await authority.store.transact(
-            lambda tx: credentials.site_user(tx, name, name, authority.random, ask.now)
-        )
+        user = await authority.store.transact(lambda tx: credentials.site_user(tx, ask.at, name, name))
     user_id = user.user_id
     if out := await authority.store.read(lambda tx: barred(tx, user_id, None, ask.now)):  # BLOCK-3
         raise Refused.of(out)

@@ -59,11 +59,11 @@ class Calling:
         started = perf_counter()
         evidence = exchange.message.meta.get(ANNOTATION)
         verdict = await authority.store.read(
-            lambda tx: mcp_calls.check(tx, request, evidence, authority.ceremonies, authority.policy, ask.now)
+            lambda tx: mcp_calls.check(tx, ask.at, request, evidence, authority.ceremonies)
         )
         here = offer is not None and offer.handler is not None
         granted = await authority.store.transact(
-            lambda tx: mcp_calls.call(tx, request, verdict, authority.policy, here, authority.random, ask.now)
+            lambda tx: mcp_calls.call(tx, ask.at, request, verdict, here)
         )
         if isinstance(granted, Refusal):
             if granted.code is not Code.TOO_MANY_REQUESTS:

@@ -137,9 +137,7 @@ async def challenge(ask: Ask) -> Response:
     grant_id = request.grant_id
     minted = or_refuse(
         await authority.store.transact(
-            lambda tx: grants.consent_challenge(
-                tx, PageRequest(who.user_id, None), grant_id, authority.policy, authority.random, ask.now
-            )
+            lambda tx: grants.consent_challenge(tx, ask.at, PageRequest(who.user_id, None), grant_id)
         )
     )
     grant = await authority.store.read(lambda tx: tx.grant(grant_id))
@@ -158,17 +156,13 @@ async def approve(ask: Ask) -> Response:
         raise Refused(Code.GRANT_UNKNOWN, _GONE)
     grant_id = request.grant_id
     verdict = await authority.store.read(
-        lambda tx: grants.check_consent(
-            tx, by, grant_id, evidence, authority.ceremonies, authority.policy, ask.now
-        )
+        lambda tx: grants.check_consent(tx, ask.at, by, grant_id, evidence, authority.ceremonies)
     )
     code = b64u(authority.random(32)) if request.redirect_uri is not None else None
     code_digest = digest(code.encode()) if code is not None else None
     or_refuse(
         await authority.store.transact(
-            lambda tx: authorizations.agree(
-                tx, request.request_id, by, verdict, code_digest, authority.policy, ask.now
-            )
+            lambda tx: authorizations.agree(tx, ask.at, request.request_id, by, verdict, code_digest)
         )
     )
     uri = request.redirect_uri
@@ -194,9 +188,7 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
     who = await ask.signed_in()
     if who is None:
         return _sign_in(ask)
-    shown = await authority.store.transact(
-        lambda tx: authorizations.show(tx, request, who.user_id, authority.policy, authority.random, ask.now)
-    )
+    shown = await authority.store.transact(lambda tx: authorizations.show(tx, ask.at, request, who.user_id))
     if isinstance(shown, Refusal) and shown.code is Code.TOO_MANY_REQUESTS:
         text = "Too many requests of agents wait for your answer. Open this page again in ten minutes."
         return _too_many(ask, shown, pages.message(ask.authority.policy.site, "Not now", text, 429))

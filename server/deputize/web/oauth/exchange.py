@@ -32,7 +32,6 @@ async def exchange(ask: Ask, form: Form) -> Response:
     subject = needed(form, "subject_token")
     scopes = scopes_in(form) if "scope" in form else None
     asked = constraints_in(form)
-    policy = authority.policy
     if form.get("subject_token_type") == ACCESS_TOKEN:
         _produces(form, JWT_TYPE)
         try:
@@ -42,9 +41,7 @@ async def exchange(ask: Ask, form: Form) -> Response:
         child, jkt = _child(ask, form)
         handed = or_refuse(
             await authority.store.transact(
-                lambda tx: handoffs.hand_on(
-                    tx, caller, delegation, child, jkt, scopes, asked, policy, ask.now
-                )
+                lambda tx: handoffs.hand_on(tx, ask.at, caller, delegation, child, jkt, scopes, asked)
             )
         )
         kid, key = authority.keys.signing_key()
@@ -68,9 +65,7 @@ async def exchange(ask: Ask, form: Form) -> Response:
     once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", ask.now + 2 * handoff.LIFETIME)
     return await issue(
         ask,
-        lambda tx: handoffs.take_over(
-            tx, caller, taken, once, scopes, asked, policy, authority.random, ask.now
-        ),
+        lambda tx: handoffs.take_over(tx, ask.at, caller, taken, once, scopes, asked),
         asking,
         issued_token_type=ACCESS_TOKEN,
     )

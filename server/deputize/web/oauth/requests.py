@@ -44,9 +44,7 @@ async def device_authorization(ask: Ask) -> Response:
     secret = b64u(ask.authority.random(32))
     request = _request(ask, form, asking, b64u(ask.authority.random(32)), DEVICE_LIFETIME, None, None, secret)
     or_refuse(
-        await ask.authority.store.transact(
-            lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy, ask.now)
-        )
+        await ask.authority.store.transact(lambda tx: authorizations.push(tx, ask.at, asking.caller, request))
     )
     page = f"{ask.authority.policy.site.issuer}/device"
     return answer(
@@ -88,7 +86,7 @@ async def store_request(
     request = _request(ask, form, asking, secret, PUSHED_LIFETIME, redirect_uri, challenge)
     or_refuse(
         await ask.authority.store.transact(
-            lambda tx: authorizations.push(tx, asking.caller, request, ask.authority.policy, ask.now, user_id)
+            lambda tx: authorizations.push(tx, ask.at, asking.caller, request, user_id)
         )
     )
     return REQUEST_URI + request.request_id

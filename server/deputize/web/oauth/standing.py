@@ -29,9 +29,7 @@ async def introspect(ask: Ask) -> Response:
     try:
         if agent is None:
             call_token = authority.read_call_token(text, ask.now)
-            active = await authority.store.read(
-                lambda tx: redemptions.is_redeemable(tx, call_token, authority.policy, ask.now)
-            )
+            active = await authority.store.read(lambda tx: redemptions.is_redeemable(tx, ask.at, call_token))
             claims = call_token.claims(authority.policy.site.issuer, authority.policy.api.audience)
             return answer({"active": True, "token_type": "N_A", **claims} if active else {"active": False})
         delegation = authority.delegation(text, ask.now)

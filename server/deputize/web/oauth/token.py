@@ -33,7 +33,7 @@ async def token(ask: Ask) -> Response:
             return await issue(
                 ask,
                 lambda tx: authorizations.redeem_code(
-                    tx, asking.caller, digest(code.encode()), uri, verifier, ask.authority.policy, ask.now
+                    tx, ask.at, asking.caller, digest(code.encode()), uri, verifier
                 ),
                 asking,
             )
@@ -75,8 +75,6 @@ async def _refresh(ask: Ask, form: Form) -> Response:
     must_name(asking, "refresh_token")
     return await issue(
         ask,
-        lambda tx: authorizations.renew(
-            tx, asking.caller, grant_id, generation, scopes, authority.policy, ask.now
-        ),
+        lambda tx: authorizations.renew(tx, ask.at, asking.caller, grant_id, generation, scopes),
         asking,
     )
