@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.web.conftest import POLICY
+from tests.bank import POLICY
 
 PROGRAM = """
 import asyncio, os, sys

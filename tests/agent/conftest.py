@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from tests.bank import POLICY
 from tests.web.agents import with_agents
-from tests.web.conftest import POLICY
 
 from deputize import settings
 from deputize.agent import LOOPBACK_REDIRECT, AgentKey, client_document

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.agent.conftest import Origin, User
+from tests.bank import POLICY, Bank, opened
 from tests.web.agents import CALLBACK, ERRAND, HELPER, new_key, with_agents
-from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import (
@@ -119,8 +119,7 @@ class TestAsync:
         keys = {client_id: new_key() for client_id in (HELPER, ERRAND)}
         registered = {client_id: AgentKey(private) for client_id, private in keys.items()}
         text = with_agents(POLICY, registered)
-        async with opened(settings.loads(text.encode()), tmp_path / "var") as bank:
-            bank.keys = keys
+        async with opened(settings.loads(text.encode()), tmp_path / "var", keys=keys) as bank:
             yield bank
 
     @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.web.conftest import POLICY, opened
+from tests.bank import POLICY, opened
 from typer.testing import CliRunner
 
 from deputize import settings

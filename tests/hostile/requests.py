@@ -17,12 +17,10 @@ from urllib.parse import parse_qs, urlencode
 
 import httpx2
 import orjson
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from tests.bank import POLICY, Bank, mounted, opened
 from tests.crypto.signer import COVERED, sign
 from tests.hostile.growth import TRIES, Hold, Stopwatch
 from tests.web.agents import ALL, CALLBACK, ERRAND, HELPER, Client, new_key, with_agents
-from tests.web.conftest import POLICY, Bank, opened
 from tests.web.test_openapi import template_of, tour
 
 from deputize import settings
@@ -128,9 +126,8 @@ class Authorities:
 
     async def catch(self) -> dict[str, Caught]:
         """Go on the tour, and return a good request of each kind."""
-        async with opened(self.policy, self.folder / "var", _silent()) as bank:
+        async with opened(self.policy, self.folder / "var", _silent(), self.keys) as bank:
             offer(bank.deputize)
-            bank.keys = self.keys
             net = Net(bank, self.folder)
             page, agents = bank.page(), [bank.agent(HELPER), bank.agent(ERRAND)]
             for http in (page.http, *(agent.http for agent in agents)):
@@ -210,7 +207,7 @@ class Arena:
     def __init__(self, bank: Bank) -> None:
         """Undo what is done to this one from now on."""
         self.bank = bank
-        self.app = Starlette(routes=[*bank.deputize.well_known_routes(), Mount("/deputize", bank.deputize)])
+        self.app = mounted(bank.deputize)
         self._transact = bank.deputize.store.transact
         bank.deputize.store.transact = self._undone  # type: ignore[method-assign]  # each test has its own
 

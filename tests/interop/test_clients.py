@@ -22,10 +22,10 @@ from http_message_signatures.algorithms import ED25519
 from http_message_signatures.httpx2 import adapt_message
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey
+from tests.bank import POLICY
 from tests.fetching.strangers import Server, answer, serving
 from tests.interop.strangers import Stranger, stranger
 from tests.web.agents import LOCAL, with_agents
-from tests.web.conftest import POLICY
 
 from deputize import settings
 from deputize.agent import AgentKey

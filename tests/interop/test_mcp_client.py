@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tests.bank import Clock
 from tests.web.agents import HELPER, new_key
-from tests.web.conftest import Clock
 from tests.web.mcp.conftest import ALL, NO_TLS, Ledger, LiveBank, build, mounted
 
 from deputize.protocol.canonical import b64u

@@ -33,10 +33,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tests.bank import Clock
 from tests.fetching.strangers import answer, serving
 from tests.fetching.test_fetcher import certificates
 from tests.interop.test_mcp_client import JS, PATIENCE, results
-from tests.web.conftest import Clock
 from tests.web.mcp.conftest import (
     ANNOTATION,
     CHAIN,

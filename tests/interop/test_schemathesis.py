@@ -14,9 +14,9 @@ from schemathesis.generation import GenerationMode
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
+from tests.bank import POLICY
 from tests.interop.customer import Customer, Running
 from tests.web.agents import HELPER, LOCAL, new_key, with_agents
-from tests.web.conftest import POLICY
 
 from deputize.agent import AgentKey
 from deputize.app import Deputize

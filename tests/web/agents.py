@@ -20,7 +20,7 @@ from deputize.protocol.canonical import args_s256, b64u
 from deputize.testing.page import Page
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Bank
+    from tests.bank import Visited
 
 LOCAL = "http://localhost:8000"  # a site on this machine, so that agents may be here, too
 HELPER = "https://helper.example/agent.json"
@@ -56,11 +56,12 @@ def with_agents(
         table = f'agents.registered."{client_id}"'
         text += f'[{table}]\nname = "Helper"\nscopes = ["account:read", "payments:write"]\n'
         text += f'redirect_uris = ["{CALLBACK}", "http://127.0.0.1/callback"]\n[[{table}.keys]]\n'
-        text += _toml(key)
-    return text if api is None else text + "[[api.keys]]\n" + _toml(api)
+        text += toml(key)
+    return text if api is None else text + "[[api.keys]]\n" + toml(api)
 
 
-def _toml(key: AgentKey) -> str:
+def toml(key: AgentKey) -> str:
+    """Write a public key down as the policy has it."""
     jwk = key.public_jwk()
     return "".join(f'{name} = "{jwk[name]}"\n' for name in ("kty", "crv", "x", "y", "kid"))
 
@@ -69,7 +70,7 @@ def _toml(key: AgentKey) -> str:
 class Client:
     """An agent at the bank. `post` adds what every request needs, unless the test gives it, or None."""
 
-    bank: "Bank"
+    bank: "Visited"
     client_id: str = HELPER
     private: EllipticCurvePrivateKey = field(default_factory=new_key)
     redirect_uri: str = CALLBACK

@@ -19,7 +19,7 @@ from deputize.testing.page import Page
 from deputize.testing.server import Site
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Bank
+    from tests.bank import Bank
 
 READ = "account:read"
 LOOPBACK = "http://127.0.0.1:4711/callback"

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.web.conftest import ISSUER, ORIGIN, Bank, Clock, _mounted
+from tests.bank import ISSUER, ORIGIN, Bank, Clock, opened
 
-from deputize.app import Deputize, SiteUser
+from deputize.app import SiteUser
 from deputize.authority.authority import digest
 from deputize.protocol.canonical import b64u, unb64u
 from deputize.protocol.ids import UserId
@@ -317,22 +317,17 @@ class TestRecovery:
 class TestTheSitesOwnLogin:
     @pytest.fixture
     async def site(self, tmp_path: Path, policy: Policy) -> object:
-        clock = Clock()
-        signed_in_at = int(clock())
+        signed_in_at = int(Clock()())
 
         def current_user(request: object) -> SiteUser | None:
             login = request.headers.get("x-login")  # type: ignore[attr-defined]  # a Starlette request
             return SiteUser(login, NAMES.get(login, login.title()), signed_in_at) if login else None
 
-        deputize = Deputize(policy, tmp_path / "var", current_user=current_user, clock=clock)
-        client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(_mounted(deputize)), base_url=ORIGIN, headers={"x-login": "ada"}
-        )
-        page = Page(client, ISSUER, ORIGIN, SoftAuthenticator(ORIGIN), clock)
-        await page.configure()
-        yield page, clock
-        await client.aclose()
-        await deputize.aclose()
+        async with opened(policy, tmp_path / "var", current_user=current_user) as bank:
+            page = bank.page()
+            page.http.headers["x-login"] = "ada"
+            await page.configure()
+            yield page, bank.clock
 
     async def test_enrolls_a_first_passkey_after_a_recent_sign_in(
         self, site: tuple[Page, Clock]

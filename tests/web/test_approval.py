@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.web.conftest import ISSUER, Bank
+from tests.bank import ISSUER, Bank
 
 from deputize.protocol.canonical import Json, action_hash, b64u, unb64u
 from deputize.testing.authenticator import SoftAuthenticator

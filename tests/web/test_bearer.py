@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from tests.bank import POLICY, Bank, opened
 from tests.web.agents import HELPER, LOCAL, Client, error, new_key, with_agents
 from tests.web.apps import CALLBACK, LOOPBACK, READ, App, Home, home, taken_back
-from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey

@@ -4,18 +4,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
+from tests.bank import ISSUER, Bank, Clock, opened
 from tests.web.agents import HELPER, Client, error, new_key
-from tests.web.conftest import ISSUER, ORIGIN, Bank, Clock, _mounted
 
-from deputize.app import Deputize, SiteUser
+from deputize.app import SiteUser
 from deputize.authority.in_process import InProcess
 from deputize.protocol.errors import Refused
 from deputize.protocol.ids import ClientId, UserId
 from deputize.protocol.policy import Policy
 from deputize.service import blocks
-from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -220,27 +218,22 @@ class TestABlockedUser:
     async def test_of_the_sites_own_login_is_out_with_every_request(
         self, tmp_path: Path, policy: Policy
     ) -> None:
-        clock = Clock()
-        deputize = Deputize(
-            policy,
-            tmp_path / "var",
-            current_user=lambda _: SiteUser("ada", "Ada", int(clock())),
-            clock=clock,
-        )
-        http = httpx2.AsyncClient(transport=httpx2.ASGITransport(_mounted(deputize)), base_url=ORIGIN)
-        page = Page(http, ISSUER, ORIGIN, SoftAuthenticator(ORIGIN), clock)
-        user_id = UserId((await page.configure())["user"]["id"])
-        now = int(clock())
-        await deputize.store.transact(lambda tx: blocks.block_user(tx, user_id, now + 60, now))
-        account = await http.get(f"{ISSUER}/account")
-        assert (account.status_code, "has blocked this account" in account.text) == (403, True)
-        for method, path in (("GET", "/tools"), ("POST", "/agents"), ("POST", "/calls")):
-            answer = await page.send(method, path, _direct() if path == "/calls" else None)
-            assert (answer.status_code, answer.json()["code"]) == (403, "user_blocked")
-        clock.forward(60)
-        assert (await page.configure())["user"]["id"] == user_id
-        await http.aclose()
-        await deputize.aclose()
+        now = int(Clock()())
+
+        def current_user(_: object) -> SiteUser:
+            return SiteUser("ada", "Ada", now)
+
+        async with opened(policy, tmp_path / "var", current_user=current_user) as bank:
+            page = bank.page()
+            user_id = UserId((await page.configure())["user"]["id"])
+            await bank.deputize.store.transact(lambda tx: blocks.block_user(tx, user_id, now + 60, now))
+            account = await page.http.get(f"{ISSUER}/account")
+            assert (account.status_code, "has blocked this account" in account.text) == (403, True)
+            for method, path in (("GET", "/tools"), ("POST", "/agents"), ("POST", "/calls")):
+                answer = await page.send(method, path, _direct() if path == "/calls" else None)
+                assert (answer.status_code, answer.json()["code"]) == (403, "user_blocked")
+            bank.clock.forward(60)
+            assert (await page.configure())["user"]["id"] == user_id
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import httpx2
 import pytest
+from tests.bank import Bank
 from tests.ill_formed import TEXTS, VALUES
 from tests.web.agents import Client
-from tests.web.conftest import Bank
 from tests.web.test_openapi import DOCUMENT
 
 from deputize.testing.page import Page

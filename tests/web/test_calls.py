@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
-from tests.web.conftest import ISSUER, ORIGIN, Bank
+from tests.bank import ISSUER, ORIGIN, Bank
 
 from deputize.crypto import jwt
 from deputize.protocol.canonical import Json, args_s256

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.bank import Bank
 from tests.web.agents import (
     ACCESS_TOKEN,
     ALL,
@@ -17,7 +18,6 @@ from tests.web.agents import (
     error,
     new_key,
 )
-from tests.web.conftest import Bank
 
 from deputize.crypto import jwt
 from deputize.protocol.ids import GrantId

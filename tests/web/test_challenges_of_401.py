@@ -1,7 +1,7 @@
 """What 401 says: how to come, and what was wrong only where something was sent that could be (RFC 6750 §3.1, ERR-2)."""
 
 import pytest
-from tests.web.conftest import ISSUER, Bank
+from tests.bank import ISSUER, Bank
 
 from deputize.testing.page import Page
 from deputize.web.openapi import OPERATIONS

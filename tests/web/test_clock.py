@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.web.conftest import ISSUER, Bank
+from tests.bank import ISSUER, Bank
 
 from deputize.app import KEPT_AFTER, SWEEP_EVERY
 from deputize.authority.clock import HELD_FOR, STEP, Clock

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.bank import ISSUER, ORIGIN, POLICY, Bank
 from tests.web.agents import LOCAL, Client, error
-from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
 
 from deputize import settings
 from deputize.app import build

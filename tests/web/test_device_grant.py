@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.bank import Bank
 from tests.web.agents import ALL, DEVICE_CODE, LOCAL, Client, error, new_key
-from tests.web.conftest import Bank
 
 from deputize.crypto import jwt
 from deputize.testing.page import Page

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
-from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
+from tests.bank import ISSUER, ORIGIN, POLICY, Bank
 from tests.web.test_openapi import DOCUMENT
 
 from deputize import settings

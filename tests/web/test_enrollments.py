@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.web.conftest import Bank
+from tests.bank import Bank
 
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page

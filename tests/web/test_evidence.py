@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.bank import Bank
 from tests.web.agents import ALL, HELPER, Client, error, new_key
-from tests.web.conftest import Bank
 
 from deputize.protocol.canonical import args_s256
 from deputize.testing.page import Page

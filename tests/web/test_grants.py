@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.web.conftest import ISSUER, Bank
+from tests.bank import ISSUER, Bank
 
 from deputize.crypto import jwt
 from deputize.testing.page import Page

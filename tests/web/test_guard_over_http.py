@@ -8,20 +8,18 @@ import httpx2
 import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
     EllipticCurvePrivateKey,
-    generate_private_key,
 )
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank, Clock, _mounted
+from tests.bank import ISSUER, ORIGIN, POLICY, Bank, opened
+from tests.web.agents import new_key, toml
 
 from deputize import settings
-from deputize.app import Deputize
+from deputize.agent import AgentKey
 from deputize.guard import Guard, HttpRedeemer
-from deputize.protocol.canonical import b64u
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -31,23 +29,14 @@ TRANSFER = {"amount": 250, "name": "Ada"}
 
 @pytest.fixture
 def api_key() -> EllipticCurvePrivateKey:
-    return generate_private_key(SECP256R1())
+    return new_key()
 
 
 @pytest.fixture
 async def bank(tmp_path: Path, api_key: EllipticCurvePrivateKey) -> AsyncIterator[Bank]:
-    numbers = api_key.public_key().public_numbers()
-    x, y = (b64u(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
-    path = tmp_path / "deputize.toml"
-    path.write_text(f'{POLICY}\n[[api.keys]]\nkty = "EC"\ncrv = "P-256"\nx = "{x}"\ny = "{y}"\n')
-    clock = Clock()
-    deputize = Deputize(settings.load(path), tmp_path / "var", clock=clock)
-    bank = Bank(deputize, httpx2.AsyncClient(), clock)
-    yield bank
-    for page in bank.pages:
-        await page.http.aclose()
-    await bank.http.aclose()
-    await deputize.aclose()
+    text = f"{POLICY}[[api.keys]]\n{toml(AgentKey(api_key))}"
+    async with opened(settings.loads(text.encode()), tmp_path / "var") as bank:
+        yield bank
 
 
 class Api:
@@ -57,7 +46,7 @@ class Api:
         self, bank: Bank, key: EllipticCurvePrivateKey, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self.done: list[object] = []
-        client = httpx2.AsyncClient(transport=transport or httpx2.ASGITransport(_mounted(bank.deputize)))
+        client = httpx2.AsyncClient(transport=transport or bank.transport)
         redeemer = HttpRedeemer(ISSUER, key, client=client, clock=bank.clock)
         self.guard = Guard(ISSUER, ORIGIN, redeemer.key_of, redeemer, clock=bank.clock)
         app = Starlette(
@@ -105,7 +94,7 @@ async def test_other_arguments_do_not_run(bank: Bank, grace: Page, api_key: Elli
 
 
 async def test_a_key_that_is_not_registered_redeems_nothing(bank: Bank, grace: Page) -> None:
-    api = Api(bank, generate_private_key(SECP256R1()))
+    api = Api(bank, new_key())
     answer = await api.post(await approved(grace), TRANSFER)
     assert answer.json()["code"] == "redeemer_not_allowed"
     assert api.done == []

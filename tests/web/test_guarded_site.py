@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from tests.bank import ISSUER, ORIGIN, Clock
 from tests.web.agents import new_key
-from tests.web.conftest import ISSUER, ORIGIN, Clock
 
 from deputize import settings
 from deputize.app import Deputize, SiteUser, build

@@ -10,10 +10,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tests.web.conftest import ISSUER, ORIGIN, POLICY, Bank
+from tests.bank import ISSUER, ORIGIN, POLICY, Bank, opened
 
 from deputize import settings
-from deputize.app import Deputize, build
+from deputize.app import build
 from deputize.protocol.policy import Policy
 from deputize.testing.page import Page
 from deputize.web.hardening import LocalhostRedirect
@@ -111,17 +111,14 @@ class TestErrors:
     async def test_no_secret_reaches_the_log(self, tmp_path: Path, policy: Policy) -> None:  # ERR-3
         file = tmp_path / "log"
         with file.open("wb") as stream:
-            deputize = Deputize(policy, tmp_path / "var", log=Log(stream))
-            bank = Bank(deputize, httpx2.AsyncClient(), deputize.authority.clock)  # type: ignore[arg-type]  # any clock tells the time
-            page = bank.page()
-            await page.sign_up()
-            await page.deputize("account:read payments:write")
-            call = (await page.call("get_balance")).json()
-            await page.refresh()
-            bad = {"authorization": f"DPoP {page.tokens['access_token']}x", "dpop": "x"}
-            await page.send("POST", "/calls", {"tool": "a", "arguments": {}, "definition_s256": "x"}, bad)
-            await page.http.aclose()
-            await deputize.aclose()
+            async with opened(policy, tmp_path / "var", Log(stream)) as bank:
+                page = bank.page()
+                await page.sign_up()
+                await page.deputize("account:read payments:write")
+                call = (await page.call("get_balance")).json()
+                await page.refresh()
+                bad = {"authorization": f"DPoP {page.tokens['access_token']}x", "dpop": "x"}
+                await page.send("POST", "/calls", {"tool": "a", "arguments": {}, "definition_s256": "x"}, bad)
         text = file.read_text()
         assert call["call_id"] in text
         secrets = [

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from tests.bank import Bank
 from tests.web.agents import ERRAND, LOCAL, Client, error, new_key
-from tests.web.conftest import Bank
 
 from deputize.testing.page import Page
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 import httpx2
 import pytest
 from starlette.requests import Request
-from tests.web.conftest import ISSUER, opened
+from tests.bank import ISSUER, opened
 
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.policy import Policy

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 import pytest
+from tests.bank import POLICY, Bank, opened
 from tests.fetching.strangers import Server, answer, serving
 from tests.web.agents import (
     ALL,
@@ -22,7 +23,6 @@ from tests.web.agents import (
     new_key,
     with_agents,
 )
-from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey

@@ -12,8 +12,8 @@ import pytest
 import schemathesis
 from starlette.applications import Starlette
 from starlette.routing import Route
+from tests.bank import Bank
 from tests.web.agents import LOCAL, Client
-from tests.web.conftest import Bank
 
 import deputize
 from deputize.crypto import dpop

@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
-from tests.web.conftest import ORIGIN, POLICY, opened
+from tests.bank import ORIGIN, POLICY, opened
 
 from deputize import settings
 from deputize.app import Deputize, SiteUser, build

@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 import pytest
+from tests.bank import Bank
 from tests.web.agents import ALL, Client
-from tests.web.conftest import Bank
 
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page

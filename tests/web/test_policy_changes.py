@@ -16,9 +16,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from tests.bank import POLICY, Bank, opened
 from tests.starving import no_descriptors
 from tests.web.agents import HELPER, Client, error, new_key, with_agents
-from tests.web.conftest import POLICY, Bank, opened
 
 from deputize.agent import AgentKey
 from deputize.crypto import dpop, jwt

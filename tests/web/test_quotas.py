@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.bank import POLICY, Bank, opened
 from tests.web.agents import ERRAND, HELPER, Client, error, new_key, with_agents
-from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey
@@ -63,10 +63,9 @@ async def user(bank: Bank, address: str, name: str = "Grace") -> Page:
 
 
 def page_at(bank: Bank, address: str, **headers: str) -> Page:
-    app = bank.client()._transport
-    assert isinstance(app, httpx2.ASGITransport)
+    assert bank.transport is not None
     http = httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app.app, client=(address, 4711)),
+        transport=httpx2.ASGITransport(bank.transport.app, client=(address, 4711)),
         base_url=bank.origin,
         cookies=browser_cookies(),
         headers=headers,

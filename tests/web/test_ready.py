@@ -9,9 +9,9 @@ from pathlib import Path
 
 import orjson
 import pytest
+from tests.bank import ISSUER, Bank, opened
 from tests.store.faulty_disk import Fault, FaultyDisk, faulty_disk, sqlite_library
 from tests.store.test_faults import checkpoint, left_open
-from tests.web.conftest import ISSUER, Bank, opened
 
 from deputize.app import Deputize, LostData
 from deputize.protocol.policy import Policy

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from tests.web.conftest import ISSUER, Bank
+from tests.bank import ISSUER, Bank
 
 from deputize.crypto import dpop
 from deputize.protocol.canonical import Json

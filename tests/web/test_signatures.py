@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.bank import POLICY, Bank, opened
 from tests.crypto.signer import COVERED, Private, jwk_of, sign, thumbprint_of
 from tests.fetching.strangers import Server, answer, serving
 from tests.web.agents import ALL, CALLBACK, DEVICE_CODE, EXCHANGE, HELPER, LOCAL, Client, error, with_agents
-from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from tests.bank import Bank
 from tests.web.agents import ALL, Client, error
-from tests.web.conftest import Bank
 
 from deputize.crypto import jwt
 from deputize.protocol.agent import Agent, Assurance

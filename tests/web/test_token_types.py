@@ -14,6 +14,7 @@ import orjson
 import pytest
 from starlette.requests import Request
 from starlette.types import Message
+from tests.bank import POLICY, Bank, opened
 from tests.web.agents import (
     ACCESS_TOKEN,
     ALL,
@@ -28,7 +29,6 @@ from tests.web.agents import (
     with_agents,
 )
 from tests.web.apps import App, Home, home
-from tests.web.conftest import POLICY, Bank, opened
 
 from deputize import settings
 from deputize.agent import AgentKey

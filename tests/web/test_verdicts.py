@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.bank import Bank
 from tests.store import values as v
 from tests.web.agents import Client
-from tests.web.conftest import Bank
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.challenge import Purpose

@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
+from tests.bank import Bank, Clock
 from tests.web.agents import ERRAND, HELPER, Client, new_key
-from tests.web.conftest import Bank, Clock
 
 from deputize import settings
 from deputize.agent import AgentKey
