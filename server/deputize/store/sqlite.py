@@ -17,7 +17,7 @@ from ..service.ports import Health, Reader, Tx
 from . import header
 from .checking import Check, look_through
 from .faults import Damaged, Note, is_failure, unreadable, words
-from .migrations import is_current, upgrade
+from .migrations import require_known, upgrade
 from .place import Displaced, Place, identity_of
 from .probe import EVERY, Probe
 from .snapshot import Snapshot
@@ -119,14 +119,13 @@ class SqliteStore:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            upgrade(connection)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -65536")  # KiB
             # In pages: whoever meets a checkpoint waits 10 ms, so it is to be rare.
             connection.execute("PRAGMA wal_autocheckpoint = 8000")
             # What it grew to under a long reader is cut off by the first commit after all of it was copied.
             connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
-            if not is_current(connection):
-                upgrade(lambda: self._connect("rw"))
         except BaseException:
             connection.close()
             raise
@@ -145,7 +144,7 @@ class SqliteStore:
                 if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                     return  # somebody is alive
                 raise
-            is_current(connection)  # NewerDatabase: that is left alone
+            require_known(connection)  # NewerDatabase: that is left alone
             header.note_unchecked(connection.execute, True)
             connection.execute("COMMIT")
 

@@ -1,10 +1,17 @@
-"""The versions of the database: numbered scripts in `versions/`, run by Alembic when a database is opened."""
+"""The versions of the database: numbered scripts in `versions/`, each of which makes the next one of the one before."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_SCRIPTS = {
+    script.name[:4]: script for script in sorted((Path(__file__).parent / "versions").glob("[0-9]*.sql"))
+}
+
+# Alembic made the first databases, and in its table every one still notes which version it is of.
+_NOTED = "SELECT version_num FROM alembic_version"
+_TABLE = "CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT NOT NULL PRIMARY KEY)"
 
 
 class NewerDatabase(Exception):
@@ -17,37 +24,49 @@ class NewerDatabase(Exception):
 
 def known_versions() -> list[str]:
     """Return the numbers of all versions, oldest first; the last one is what this code works on."""
-    return sorted(script.name[:4] for script in (_HERE / "versions").glob("[0-9]*.py"))
+    return list(_SCRIPTS)
 
 
-def is_current(connection: sqlite3.Connection) -> bool:
-    """Tell whether a database is of the last version; raises `NewerDatabase`."""
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.OperationalError:  # no such table: the file is new
-        return False
-    known = known_versions()
-    if row[0] not in known:
+def require_known(connection: sqlite3.Connection) -> str | None:
+    """Return the version that a database is of, None for a new one; raises `NewerDatabase`."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'").fetchone() is None:
+        return None
+    row = connection.execute(_NOTED).fetchone()
+    if row is not None and row[0] not in _SCRIPTS:
         raise NewerDatabase(row[0])
-    return bool(row[0] == known[-1])
+    return row and str(row[0])
 
 
-def upgrade(connect: Callable[[], sqlite3.Connection]) -> None:
-    """Bring a database to the last version in one transaction.
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a database to the last version in one transaction, on a connection in autocommit mode; `NewerDatabase`.
 
-    `connect` opens a connection in autocommit mode, which is closed at the end. Another process that does the
-    same at once waits, then finds it done.
+    Another process that does the same at once waits, then finds it done. Foreign keys are not to be enforced yet: a
+    script may have to make a table anew.
     """
-    # Imported only here: a start on a current database does without them.
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import NullPool, create_engine
+    if require_known(connection) == known_versions()[-1]:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = require_known(connection) or ""  # another process may have been here meanwhile
+        for statement in (
+            each for later in known_versions() if later > version for each in _statements(later)
+        ):
+            connection.execute(statement)
+        connection.execute(_TABLE)
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", [known_versions()[-1]])
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # it was rolled back by SQLite itself, as when the disk is full
+            connection.execute("ROLLBACK")
+        raise
 
-    config = Config()
-    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    with create_engine("sqlite://", creator=connect, poolclass=NullPool).connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+
+def _statements(version: str) -> Iterator[str]:
+    """Yield the statements of a script: `executescript` would commit what has begun."""
+    statement = ""
+    for line in _SCRIPTS[version].read_text("utf-8").splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
