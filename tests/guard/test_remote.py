@@ -23,7 +23,7 @@ from deputize.guard import Guard, HttpRedeemer
 from deputize.guard.guard import refusal_response
 from deputize.guard.remote import _refused
 from deputize.protocol.call import State
-from deputize.protocol.errors import STATUS, Code, Refused
+from deputize.protocol.errors import Code, Refused
 from deputize.protocol.jwk import thumbprint
 from deputize.protocol.token import CallToken
 
@@ -177,7 +177,7 @@ KEPT = [
 async def test_what_is_said_of_the_call_is_passed_on(
     remote: Remote, redeemer: HttpRedeemer, token: CallToken, code: Code
 ) -> None:
-    remote.refuse(code, STATUS[code])
+    remote.refuse(code, code.status)
     refused = await refusal(redeemer, token)
     assert (refused.refusal.code, refused.refusal.detail) == (code, "So it is.")
 
@@ -194,7 +194,7 @@ async def test_what_is_said_of_the_call_is_passed_on(
 async def test_also_what_can_be_done_about_it(
     remote: Remote, redeemer: HttpRedeemer, token: CallToken, code: Code, facts: dict[str, Any]
 ) -> None:
-    remote.refuse(code, STATUS[code], **facts)
+    remote.refuse(code, code.status, **facts)
     told = (await refusal(redeemer, token)).refusal
     assert (told.code, dict(told.facts)) == (code, facts)
     answer = refusal_response(told)

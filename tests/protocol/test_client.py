@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from deputize.protocol import redirect
 from deputize.protocol.client import ClientDocument, parse_client, redirect_allowed
-from deputize.protocol.errors import STATUS, Code, Refused
+from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import ClientId
 from deputize.protocol.url import Url
 
@@ -116,7 +116,7 @@ def test_a_refusal_tells_nothing_of_the_document() -> None:
 
 
 def test_codes_of_rfc_6749_and_rfc_7591() -> None:
-    assert (STATUS[Code.INVALID_CLIENT], STATUS[Code.INVALID_CLIENT_METADATA]) == (401, 400)
+    assert (Code.INVALID_CLIENT.status, Code.INVALID_CLIENT_METADATA.status) == (401, 400)
 
 
 @pytest.mark.parametrize("case", VECTORS["redirect_uris"], ids=lambda case: repr(case["text"])[:60])

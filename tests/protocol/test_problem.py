@@ -4,14 +4,14 @@ from http import HTTPStatus
 
 import pytest
 
-from deputize.protocol.errors import STATUS, Code, Refusal
+from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.problem import problem, www_authenticate
 
 
 @pytest.mark.parametrize("code", Code)
 def test_every_code_has_a_status_of_an_error(code: Code) -> None:
     """ERR-1"""
-    assert 400 <= HTTPStatus(STATUS[code]) < 600
+    assert 400 <= HTTPStatus(code.status) < 600
 
 
 def test_a_problem_has_the_members_of_the_rfc_and_the_facts() -> None:
@@ -36,7 +36,7 @@ def test_a_fact_never_takes_the_place_of_a_member(member: str) -> None:
 def test_401_says_how_to_authenticate(code: Code) -> None:
     """ERR-2"""
     header = www_authenticate(Refusal(code, ""))
-    if STATUS[code] == 401:
+    if code.status == 401:
         unsent = code in (Code.LOGIN_REQUIRED, Code.MISSING_CALL_TOKEN)  # RFC 6750 §3.1
         error = "" if unsent else f'error="{code.value}", '
         assert header == f'DPoP {error}algs="ES256"'

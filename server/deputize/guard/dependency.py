@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..protocol.errors import STATUS, Refusal, Refused
+from ..protocol.errors import Refusal, Refused
 from .guard import GuardedCall, refusal_response
 from .outcome import Outcome, entrust
 from .point import Point
@@ -67,7 +67,7 @@ class _Refused(HTTPException):
 
     def __init__(self, request: Request, refusal: Refusal) -> None:
         response = refusal_response(refusal)
-        super().__init__(STATUS[refusal.code], refusal.detail, dict(response.headers))
+        super().__init__(refusal.code.status, refusal.detail, dict(response.headers))
         self.response = response
         handlers = request.scope.get(_HANDLERS)
         if handlers is not None:

@@ -22,7 +22,7 @@ from ..crypto import jwt
 from ..detached import detached
 from ..protocol.call import State
 from ..protocol.canonical import JsonError, args_s256
-from ..protocol.errors import STATUS, Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, ClientId, UserId
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
 from ..protocol.quota import retry_after
@@ -248,7 +248,7 @@ def refusal_response(refusal: Refusal) -> Response:
         headers["WWW-Authenticate"] = authenticate
     if (seconds := retry_after(refusal)) is not None:
         headers["Retry-After"] = seconds
-    return Response(orjson.dumps(problem(refusal)), STATUS[refusal.code], headers, MEDIA_TYPE)
+    return Response(orjson.dumps(problem(refusal)), refusal.code.status, headers, MEDIA_TYPE)
 
 
 def _check_endpoint(endpoint: Endpoint, tool: str) -> None:

@@ -13,146 +13,104 @@ T = TypeVar("T")
 
 
 class Code(StrEnum):
-    """The reason codes. The value is what stands on the wire."""
+    """The reason codes: what stands on the wire, and the HTTP status (ERR-1). One without a status is no code.
+
+    403 is for a no whoever asks, 401 where he has to say first who he is, 404 where there is no such thing for this
+    user, 409 where it is not in a state for this.
+    """
+
+    status: int
+
+    def __new__(cls, value: str, *status: int) -> "Code":
+        """Make a member of the two; ValueError without the second."""
+        code = str.__new__(cls, value)
+        code._value_ = value
+        (code.status,) = status
+        return code
 
     # the request
-    INVALID_REQUEST = "invalid_request"
-    PAYLOAD_TOO_LARGE = "payload_too_large"
-    HEADERS_TOO_LARGE = "headers_too_large"
-    URI_TOO_LONG = "uri_too_long"
-    REQUEST_TIMEOUT = "request_timeout"
-    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
-    NOT_FOUND = "not_found"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    CROSS_SITE_REQUEST = "cross_site_request"
-    TOO_MANY_REQUESTS = "too_many_requests"
+    INVALID_REQUEST = "invalid_request", 400
+    PAYLOAD_TOO_LARGE = "payload_too_large", 413
+    HEADERS_TOO_LARGE = "headers_too_large", 431
+    URI_TOO_LONG = "uri_too_long", 414
+    REQUEST_TIMEOUT = "request_timeout", 408
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", 415
+    NOT_FOUND = "not_found", 404
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405
+    CROSS_SITE_REQUEST = "cross_site_request", 403
+    TOO_MANY_REQUESTS = "too_many_requests", 429
     # who asks
-    LOGIN_REQUIRED = "login_required"
-    INVALID_TOKEN = "invalid_token"
-    INVALID_DPOP_PROOF = "invalid_dpop_proof"
-    WRONG_USER = "wrong_user"
-    USER_BLOCKED = "user_blocked"
+    LOGIN_REQUIRED = "login_required", 401
+    INVALID_TOKEN = "invalid_token", 401
+    INVALID_DPOP_PROOF = "invalid_dpop_proof", 401
+    WRONG_USER = "wrong_user", 403
+    USER_BLOCKED = "user_blocked", 403
     # agents and grants
-    INVALID_CLIENT = "invalid_client"
-    INVALID_CLIENT_METADATA = "invalid_client_metadata"
-    INVALID_GRANT = "invalid_grant"
-    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
-    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
-    UNAUTHORIZED_CLIENT = "unauthorized_client"
-    ACCESS_DENIED = "access_denied"
-    AUTHORIZATION_PENDING = "authorization_pending"
-    SLOW_DOWN = "slow_down"
-    EXPIRED_TOKEN = "expired_token"
-    USE_DPOP_NONCE = "use_dpop_nonce"
-    INVALID_TARGET = "invalid_target"
-    INVALID_SCOPE = "invalid_scope"
-    INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details"
-    UNKNOWN_AGENT = "unknown_agent"
-    AGENT_NOT_ALLOWED = "agent_not_allowed"
-    AGENT_BLOCKED = "agent_blocked"
-    CONSENT_REQUIRED = "consent_required"
-    CONSENT_DECLINED = "consent_declined"
-    GRANT_UNKNOWN = "grant_unknown"
-    GRANT_EXPIRED = "grant_expired"
-    GRANT_REVOKED = "grant_revoked"
-    INSUFFICIENT_SCOPE = "insufficient_scope"
-    CONSTRAINT_VIOLATED = "constraint_violated"
-    CONSTRAINT_EXHAUSTED = "constraint_exhausted"
+    INVALID_CLIENT = "invalid_client", 401
+    INVALID_CLIENT_METADATA = "invalid_client_metadata", 400
+    INVALID_GRANT = "invalid_grant", 400
+    UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type", 400
+    UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type", 403
+    UNAUTHORIZED_CLIENT = "unauthorized_client", 403
+    ACCESS_DENIED = "access_denied", 403
+    AUTHORIZATION_PENDING = "authorization_pending", 403
+    SLOW_DOWN = "slow_down", 403
+    EXPIRED_TOKEN = "expired_token", 403
+    USE_DPOP_NONCE = "use_dpop_nonce", 403
+    INVALID_TARGET = "invalid_target", 400
+    INVALID_SCOPE = "invalid_scope", 400
+    INVALID_AUTHORIZATION_DETAILS = "invalid_authorization_details", 400
+    UNKNOWN_AGENT = "unknown_agent", 403
+    AGENT_NOT_ALLOWED = "agent_not_allowed", 403
+    AGENT_BLOCKED = "agent_blocked", 403
+    CONSENT_REQUIRED = "consent_required", 403
+    CONSENT_DECLINED = "consent_declined", 403
+    GRANT_UNKNOWN = "grant_unknown", 404
+    GRANT_EXPIRED = "grant_expired", 403
+    GRANT_REVOKED = "grant_revoked", 403
+    INSUFFICIENT_SCOPE = "insufficient_scope", 403
+    CONSTRAINT_VIOLATED = "constraint_violated", 403
+    CONSTRAINT_EXHAUSTED = "constraint_exhausted", 403
     # calls
-    UNKNOWN_TOOL = "unknown_tool"
-    TOOL_IS_PUBLIC = "tool_is_public"
-    INVALID_ARGUMENTS = "invalid_arguments"
-    CALL_UNKNOWN = "call_unknown"
-    CALL_STATE = "call_state"
-    DECLINED = "declined"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    ALREADY_EXECUTED = "already_executed"
-    OUTCOME_UNKNOWN = "outcome_unknown"
+    UNKNOWN_TOOL = "unknown_tool", 403
+    TOOL_IS_PUBLIC = "tool_is_public", 400
+    INVALID_ARGUMENTS = "invalid_arguments", 400
+    CALL_UNKNOWN = "call_unknown", 404
+    CALL_STATE = "call_state", 409
+    DECLINED = "declined", 409
+    CANCELLED = "cancelled", 409
+    EXPIRED = "expired", 409
+    ALREADY_EXECUTED = "already_executed", 409
+    OUTCOME_UNKNOWN = "outcome_unknown", 409
     # approval (SEP-2672 §4.10)
-    MISSING_EVIDENCE = "missing_evidence"
-    UNSUPPORTED_METHOD = "unsupported_method"
-    CHALLENGE_UNKNOWN = "challenge_unknown"
-    CHALLENGE_CONSUMED = "challenge_consumed"
-    CHALLENGE_EXPIRED = "challenge_expired"
-    CHALLENGE_WRONG_TOOL = "challenge_wrong_tool"
-    UNKNOWN_CREDENTIAL = "unknown_credential"
-    AUTHENTICATOR_CLASS_MISMATCH = "authenticator_class_mismatch"
-    SIGNATURE_VERIFICATION_FAILED = "signature_verification_failed"
-    SIGNATURE_COUNTER_REGRESSION = "signature_counter_regression"
-    ARGUMENT_HASH_MISMATCH = "argument_hash_mismatch"
-    NO_ELIGIBLE_CREDENTIAL = "no_eligible_credential"
-    TOOL_NOT_APPROVED_REQUIRED = "tool_not_approved_required"
+    MISSING_EVIDENCE = "missing_evidence", 400
+    UNSUPPORTED_METHOD = "unsupported_method", 400
+    CHALLENGE_UNKNOWN = "challenge_unknown", 404
+    CHALLENGE_CONSUMED = "challenge_consumed", 409
+    CHALLENGE_EXPIRED = "challenge_expired", 409
+    CHALLENGE_WRONG_TOOL = "challenge_wrong_tool", 403
+    UNKNOWN_CREDENTIAL = "unknown_credential", 403
+    AUTHENTICATOR_CLASS_MISMATCH = "authenticator_class_mismatch", 403
+    SIGNATURE_VERIFICATION_FAILED = "signature_verification_failed", 403
+    SIGNATURE_COUNTER_REGRESSION = "signature_counter_regression", 403
+    ARGUMENT_HASH_MISMATCH = "argument_hash_mismatch", 403
+    NO_ELIGIBLE_CREDENTIAL = "no_eligible_credential", 403
+    TOOL_NOT_APPROVED_REQUIRED = "tool_not_approved_required", 403
     # enrollment
-    ENROLLMENT_NOT_ALLOWED = "enrollment_not_allowed"
-    CREDENTIAL_ALREADY_ENROLLED = "credential_already_enrolled"
-    NO_PENDING_ENROLLMENT = "no_pending_enrollment"
-    VERIFICATION_FAILED = "verification_failed"
+    ENROLLMENT_NOT_ALLOWED = "enrollment_not_allowed", 403
+    CREDENTIAL_ALREADY_ENROLLED = "credential_already_enrolled", 409
+    NO_PENDING_ENROLLMENT = "no_pending_enrollment", 409
+    VERIFICATION_FAILED = "verification_failed", 400
     # the guard
-    MISSING_CALL_TOKEN = "missing_call_token"
-    INVALID_CALL_TOKEN = "invalid_call_token"
-    CALL_WRONG_TOOL = "call_wrong_tool"
-    CALL_REDEEMED = "call_redeemed"
-    REDEEMER_NOT_ALLOWED = "redeemer_not_allowed"
-    AUTHORITY_UNAVAILABLE = "authority_unavailable"
+    MISSING_CALL_TOKEN = "missing_call_token", 401
+    INVALID_CALL_TOKEN = "invalid_call_token", 401
+    CALL_WRONG_TOOL = "call_wrong_tool", 403
+    CALL_REDEEMED = "call_redeemed", 409
+    REDEEMER_NOT_ALLOWED = "redeemer_not_allowed", 403
+    AUTHORITY_UNAVAILABLE = "authority_unavailable", 503
     # ourselves
-    RECORD_UNAVAILABLE = "record_unavailable"
-    SERVER_ERROR = "server_error"
-
-
-STATUS: Mapping[Code, int] = {
-    **dict.fromkeys(Code, 403),  # whoever asks, the answer is no
-    # the request cannot be read, or asks for what there is not
-    Code.INVALID_REQUEST: 400,
-    Code.INVALID_ARGUMENTS: 400,
-    Code.INVALID_CLIENT_METADATA: 400,
-    Code.INVALID_GRANT: 400,
-    Code.INVALID_SCOPE: 400,
-    Code.INVALID_TARGET: 400,
-    Code.INVALID_AUTHORIZATION_DETAILS: 400,
-    Code.UNSUPPORTED_GRANT_TYPE: 400,
-    Code.TOOL_IS_PUBLIC: 400,
-    Code.MISSING_EVIDENCE: 400,
-    Code.UNSUPPORTED_METHOD: 400,
-    Code.VERIFICATION_FAILED: 400,
-    Code.METHOD_NOT_ALLOWED: 405,
-    Code.REQUEST_TIMEOUT: 408,
-    Code.PAYLOAD_TOO_LARGE: 413,
-    Code.URI_TOO_LONG: 414,
-    Code.UNSUPPORTED_MEDIA_TYPE: 415,
-    Code.HEADERS_TOO_LARGE: 431,
-    # who asks must say so first
-    Code.INVALID_CLIENT: 401,
-    Code.LOGIN_REQUIRED: 401,
-    Code.INVALID_TOKEN: 401,
-    Code.INVALID_DPOP_PROOF: 401,
-    Code.MISSING_CALL_TOKEN: 401,
-    Code.INVALID_CALL_TOKEN: 401,
-    # there is no such thing, for this user
-    Code.NOT_FOUND: 404,
-    Code.GRANT_UNKNOWN: 404,
-    Code.CALL_UNKNOWN: 404,
-    Code.CHALLENGE_UNKNOWN: 404,
-    # it is not in a state for this
-    Code.CALL_STATE: 409,
-    Code.DECLINED: 409,
-    Code.CANCELLED: 409,
-    Code.EXPIRED: 409,
-    Code.ALREADY_EXECUTED: 409,
-    Code.OUTCOME_UNKNOWN: 409,
-    Code.CALL_REDEEMED: 409,
-    Code.CHALLENGE_CONSUMED: 409,
-    Code.CHALLENGE_EXPIRED: 409,
-    Code.CREDENTIAL_ALREADY_ENROLLED: 409,
-    Code.NO_PENDING_ENROLLMENT: 409,
-    # all in good time
-    Code.TOO_MANY_REQUESTS: 429,
-    # our own fault
-    Code.SERVER_ERROR: 500,
-    Code.RECORD_UNAVAILABLE: 503,
-    Code.AUTHORITY_UNAVAILABLE: 503,
-}
-"""The HTTP status of each code (ERR-1)."""
+    RECORD_UNAVAILABLE = "record_unavailable", 503
+    SERVER_ERROR = "server_error", 500
 
 
 @dataclass(frozen=True, slots=True)

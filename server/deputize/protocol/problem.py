@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from .errors import STATUS, Code, Refusal
+from .errors import Code, Refusal
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -15,7 +15,7 @@ def problem(refusal: Refusal) -> dict[str, object]:
 
     A fact never takes the place of a member that the RFC or ERR-1 names.
     """
-    status = STATUS[refusal.code]
+    status = refusal.code.status
     return {
         **refusal.facts,
         "type": "about:blank",
@@ -31,7 +31,7 @@ def www_authenticate(refusal: Refusal) -> str | None:
 
     For `insufficient_scope` the fact `scope` (names separated by spaces) says what the agent has to ask for.
     """
-    if STATUS[refusal.code] == HTTPStatus.UNAUTHORIZED:
+    if refusal.code.status == HTTPStatus.UNAUTHORIZED:
         if refusal.unsent or refusal.code in _UNSENT:
             return 'DPoP algs="ES256"'
         return f'DPoP error="{refusal.code}", algs="ES256"'

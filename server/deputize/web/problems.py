@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from ..authority.authority import Current
-from ..protocol.errors import STATUS, Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
 from ..protocol.quota import retry_after
 from .ask import Ask
@@ -32,7 +32,7 @@ def answer(value: object, status: int = 200) -> Response:
 def refusal_response(refusal: Refusal, **facts: object) -> Response:
     """Answer a refusal as RFC 9457 (ERR-1, ERR-2); `facts` are added to its own."""
     body = orjson.dumps({**facts, **problem(refusal)})
-    response = Response(body, STATUS[refusal.code], media_type=MEDIA_TYPE)
+    response = Response(body, refusal.code.status, media_type=MEDIA_TYPE)
     if (challenge := www_authenticate(refusal)) is not None:
         response.headers["www-authenticate"] = challenge
     return later(response, refusal)
@@ -42,7 +42,7 @@ def oauth_response(refusal: Refusal) -> Response:
     """Answer a refusal of `/token` as RFC 6749 §5.2 (ERR-1), and its facts: `now`, above all (SHIM-3)."""
     facts = dict(refusal.facts)
     nonce, scheme = facts.pop("nonce", None), facts.pop("scheme", None)
-    status = STATUS[refusal.code]
+    status = refusal.code.status
     if status < 429 and scheme is None:  # RFC 6749 §5.2; RFC 9126 §2.3 has 429 as well
         status = 400
     response = answer({**facts, "error": refusal.code.value, "error_description": refusal.detail}, status)

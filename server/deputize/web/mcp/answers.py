@@ -7,7 +7,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 from ...protocol.canonical import Json
-from ...protocol.errors import STATUS, Code, Refusal
+from ...protocol.errors import Code, Refusal
 from ...protocol.policy import Policy
 from ...protocol.problem import www_authenticate
 from ...protocol.quota import retry_after
@@ -37,7 +37,7 @@ def is_told_in_http(refusal: Refusal, in_band: bool) -> bool:
 
 def status(refusal: Refusal) -> int:
     """Return the HTTP status of a refusal."""
-    return 401 if refusal.code in _DEAD else STATUS[refusal.code]
+    return 401 if refusal.code in _DEAD else refusal.code.status
 
 
 def add_headers(headers: MutableHeaders, refusal: Refusal, policy: Policy, anonymous: bool = False) -> None:

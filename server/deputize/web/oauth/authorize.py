@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ...authority.authority import digest
 from ...protocol.canonical import b64u
-from ...protocol.errors import STATUS, Code, Refusal, Refused, or_refuse
+from ...protocol.errors import Code, Refusal, Refused, or_refuse
 from ...protocol.redirect import is_local
 from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
 from ...service import authorizations, grants
@@ -79,7 +79,7 @@ async def _unpushed(ask: Ask) -> Response:
             )
         request_uri = await requests.store_request(ask, form, asking, uri, who.user_id)
     except Refused as refused:
-        if STATUS[refused.refusal.code] >= 500:
+        if refused.refusal.code.status >= 500:
             raise
         code = _REDIRECTED.get(refused.refusal.code, refused.refusal.code.value)
         told = {"error": code, "error_description": described(refused.refusal.detail)}

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from ...protocol.errors import STATUS, Code, Refusal
+from ...protocol.errors import Code, Refusal
 from ...protocol.policy import Site
 from ..problems import later
 from . import message
@@ -36,4 +36,4 @@ def refused(site: Site, refusal: Refusal) -> Response:
     """Answer a refusal as a page. Where no words for people are here, the refusal's own are such."""
     title = _TITLES.get(refusal.code, "This page cannot be shown")
     title, text = _WORDS.get(refusal.code, (title, refusal.detail))
-    return later(message(site, title, text, STATUS[refusal.code]), refusal)
+    return later(message(site, title, text, refusal.code.status), refusal)
