@@ -52,6 +52,7 @@ title = "Make a transfer"
 scopes = ["payments:write"]
 approval = "always"
 direct = true
+summary = "Send money"
 describe = "Send {{ '%.2f' | format(amount) }} EUR to {{ name }}"
 [tools.transfer_money.input_schema]
 type = "object"
@@ -62,16 +63,18 @@ amount = { title = "Amount in EUR", type = "number", exclusiveMinimum = 0 }
 name = { type = "string" }
 [tools.pay_bill]
 scopes = ["payments:write"]
-approval = { when = { type = "object", properties = { amount = { exclusiveMinimum = 100 } }, required = ["amount"] } }
+approval = { when = { properties = { amount = { exclusiveMinimum = 100 } }, required = ["amount"] } }
 describe = "Pay {{ amount }} EUR"
 [tools.pay_bill.input_schema]
-type = "object"
-properties = { amount = { type = "number" } }
+properties = { amount = { type = "number" }, memo = { type = "string", default = "none" } }
 [tools.close_account]
 scopes = ["account:admin"]
 approval = "always"
 authenticator_class = "cross-platform"
 describe = "Close your account"
+[tools.confide]
+scopes = ["account:read"]
+opaque = false
 [tools.open_vault]
 scopes = ["vault:open"]
 [tools.search_help]
@@ -134,7 +137,7 @@ class Visited:
 
     def agent(self, client_id: str) -> Client:
         """Let an agent come that the bank has registered."""
-        return Client(self, client_id, self.keys[client_id])
+        return Client(self, client_id, self.keys[client_id])  # type: ignore[arg-type]  # more than it needs
 
 
 @dataclass(kw_only=True)

@@ -3,47 +3,25 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import httpx2
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from tests.web.agents import HELPER, Client
+from tests.bank import Visited
+from tests.web.agents import HELPER
 
 from deputize.crypto import client_assertion, dpop
 from deputize.protocol.canonical import Json
-from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page, browser_cookies
 
 SCOPE = "account:read payments:write"
 TRANSFER = {"amount": 250, "name": "Ada Lovelace"}
 
 
-@dataclass
-class Running:
-    """A bank that is served, as far as pages and agents have to know it."""
-
-    origin: str
-    keys: dict[str, EllipticCurvePrivateKey]
-    clock: Callable[[], float] = time.time
-
-    @property
-    def issuer(self) -> str:
-        return f"{self.origin}/deputize"
-
-    def client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(cookies=browser_cookies(), timeout=30)
-
-
 class Customer:
     """Who has signed up, deputized the browser and an attested agent, and left things open."""
 
-    def __init__(self, bank: Running) -> None:
+    def __init__(self, bank: Visited) -> None:
         self.bank = bank
-        self.page = Page(bank.client(), bank.issuer, bank.origin, SoftAuthenticator(bank.origin))
-        self.agent = Client(bank, HELPER, bank.keys[HELPER])  # type: ignore[arg-type]  # all that it needs
+        self.page, self.agent = bank.page(), bank.agent(HELPER)
         self.names: dict[str, str] = {}
         self.values: dict[str, Any] = {}
         asyncio.run(self._arrive())

@@ -15,14 +15,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from tests.bank import Clock
-from tests.web.agents import HELPER, new_key
-from tests.web.mcp.conftest import ALL, NO_TLS, Ledger, LiveBank, build, mounted
+from starlette.routing import BaseRoute, Route
+from tests.bank import NO_TLS
+from tests.web.agents import HELPER
+from tests.web.mcp.conftest import ALL, LiveBank, serving
 
 from deputize.protocol.canonical import b64u
 from deputize.testing.page import Page
-from deputize.testing.server import Site
 
 JS = Path(__file__).parent.parent.parent / "js"
 SOURCE = (JS / "interop/mcp.js").read_text()
@@ -92,25 +91,17 @@ def jwk(key: EllipticCurvePrivateKey) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Serve a bank and run all tests against it: what became of each, by its name."""
-    clock, ledger, keys = Clock(), Ledger(), {HELPER: new_key()}
-    folder = tmp_path_factory.mktemp("bank")
-    users: list[Users] = []
 
-    def app(port: int) -> Any:
-        deputize = build(port, folder, keys, clock, ledger)
-        bank = LiveBank(deputize, httpx2.AsyncClient(verify=NO_TLS), clock, keys=keys, ledger=ledger)
-        users.append(Users(bank))
-        served = mounted(deputize, ledger)
-        served.routes.append(Route("/control/{verb}", users[0].answer, methods=["POST"]))
-        return served
+    def control(bank: LiveBank) -> list[BaseRoute]:
+        return [Route("/control/{verb}", Users(bank).answer, methods=["POST"])]
 
-    with Site(app) as site:
+    with serving(tmp_path_factory.mktemp("bank"), HELPER, also=control) as bank:
         command = ["node", "--test", "--test-reporter=tap", "interop/mcp.js"]
-        environment = {**os.environ, "DEPUTIZE_BANK": site.url}
+        environment = {**os.environ, "DEPUTIZE_BANK": bank.origin}
         ran = subprocess.run(
             command, cwd=JS, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        httpx2.post(f"{site.url}/control/leave", json={}, verify=NO_TLS)
+        httpx2.post(f"{bank.origin}/control/leave", json={}, verify=NO_TLS)
     assert "\n# tests " in ran.stdout, ran.stdout + ran.stderr
     return results(ran.stdout)
 

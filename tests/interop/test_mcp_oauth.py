@@ -10,8 +10,8 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -29,12 +29,11 @@ from mcp.shared.auth import (
     OAuthToken,
 )
 from pydantic import AnyUrl
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from tests.bank import Clock
-from tests.fetching.strangers import answer, serving
+from starlette.routing import BaseRoute, Route
+from tests.bank import NO_TLS, Clock
+from tests.fetching import strangers
 from tests.fetching.test_fetcher import certificates
 from tests.interop.test_mcp_client import JS, PATIENCE, results
 from tests.web.mcp.conftest import (
@@ -42,22 +41,18 @@ from tests.web.mcp.conftest import (
     CHAIN,
     LEGACY,
     MODERN,
-    NO_TLS,
     POLICY,
     TRANSFER,
     Deputy,
-    Ledger,
     LiveBank,
-    build,
-    mounted,
     refused,
+    serving,
 )
 
 from deputize.crypto import jwt
 from deputize.fetching.clients import Clients
 from deputize.fetching.fetcher import Fetcher
 from deputize.testing.page import Page
-from deputize.testing.server import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -187,10 +182,10 @@ async def world(folder: Path, bearer: bool, clock: Clock | None = None) -> Async
     documents: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer(documents[0]))
+        writer.write(strangers.answer(documents[0]))
         await writer.drain()
 
-    async with serving(serve, tls=ours.server) as home:
+    async with strangers.serving(serve, tls=ours.server) as home:
         origin = f"https://localhost:{home.port}"
         document = {
             "client_id": f"{origin}/app.json",
@@ -201,24 +196,15 @@ async def world(folder: Path, bearer: bool, clock: Clock | None = None) -> Async
             "token_endpoint_auth_method": "none",
         }
         documents.append(json.dumps(document).encode())
-        policy = (
-            POLICY + f'[agents.origin]\nallow = ["{origin}"]\nscopes = ["account:read", "payments:write"]\n'
-        )
-        policy += "[mcp]\nbearer = true\n" if bearer else ""
-        clock, ledger, made = clock or Clock(), Ledger(), []
+        policy = POLICY + ("[mcp]\nbearer = true\n" if bearer else "")
 
-        def app(port: int) -> Starlette:
-            deputize = build(port, folder / "var", {}, clock, ledger, policy)
-            fetcher = Fetcher(True, clock, tls=ours.authority)
-            deputize.authority.clients = Clients(deputize.policy, fetcher)
-            made.append(deputize)
-            served = mounted(deputize, ledger)
-            user = User(LiveBank(deputize, httpx2.AsyncClient(verify=NO_TLS), clock, ledger=ledger))
-            served.routes.append(Route("/control/{verb}", user.answer, methods=["POST"]))
-            return served
+        def control(bank: LiveBank) -> list[BaseRoute]:
+            authority = bank.deputize.authority
+            authority.clients = Clients(authority.policy, Fetcher(True, bank.clock, tls=ours.authority))
+            user = User(replace(bank, stack=AsyncExitStack()))  # in the server's loop, not in the test's
+            return [Route("/control/{verb}", user.answer, methods=["POST"])]
 
-        with Site(app):
-            bank = LiveBank(made[0], httpx2.AsyncClient(verify=NO_TLS), clock, ledger=ledger)
+        with serving(folder / "var", policy=policy, apps_at=origin, clock=clock, also=control) as bank:
             async with bank.stack:
                 yield World(bank, Browser(await bank.user()), str(document["client_id"]))
 

@@ -13,9 +13,8 @@ from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount
-from tests.bank import POLICY
-from tests.interop.customer import Customer, Running
+from tests.bank import POLICY, Visited, mounted
+from tests.interop.customer import Customer
 from tests.web.agents import HELPER, LOCAL, new_key, with_agents
 
 from deputize.agent import AgentKey
@@ -50,7 +49,7 @@ bounded = settings(
 class Witness:
     """Sends what Schemathesis makes up, and looks into every answer and every line of the log for secrets."""
 
-    bank: Running
+    bank: Visited
     log: Log
     lines: io.BytesIO
 
@@ -88,13 +87,12 @@ def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     def app(port: int) -> Starlette:
         policy = loads(text.replace(LOCAL, f"http://localhost:{port}").encode())
         bank = Deputize(policy, tmp_path_factory.mktemp("var"), log=log)
-        routes = [*bank.well_known_routes(), Mount("/deputize", bank)]
-        return Starlette(
-            routes=routes, lifespan=bank.lifespan, exception_handlers={HTTPException: not_routed}
-        )
+        served = mounted(bank)
+        served.add_exception_handler(HTTPException, not_routed)
+        return served
 
     with Site(app) as site:
-        yield Witness(Running(site.url, keys), log, lines)
+        yield Witness(Visited(origin=site.url, keys=keys), log, lines)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -20,7 +21,7 @@ from deputize.protocol.canonical import args_s256, b64u
 from deputize.testing.page import Page
 
 if TYPE_CHECKING:
-    from tests.bank import Visited
+    from tests.bank import Bank
 
 LOCAL = "http://localhost:8000"  # a site on this machine, so that agents may be here, too
 HELPER = "https://helper.example/agent.json"
@@ -45,16 +46,15 @@ def with_agents(
     registered: dict[str, AgentKey],
     origin: str = "https://none.example",
     api: AgentKey | None = None,
+    scopes: Sequence[str] = ("account:read", "payments:write"),
 ) -> str:
     """Move a bank to this machine, with these agents, a key for its API, and one origin that has agents."""
-    text = policy.replace("https://bank.example", LOCAL).replace(
-        "[tools.open_vault]", '[tools.confide]\nscopes = ["account:read"]\nopaque = false\n[tools.open_vault]'
-    )
+    text = policy.replace("https://bank.example", LOCAL)
     text = text.replace("[agents.opaque]", "[agents]\ndevelopment = true\n[agents.opaque]")
     text += f'[agents.origin]\nallow = ["{origin}"]\nscopes = ["account:read", "payments:write"]\n'
     for client_id, key in registered.items():
         table = f'agents.registered."{client_id}"'
-        text += f'[{table}]\nname = "Helper"\nscopes = ["account:read", "payments:write"]\n'
+        text += f'[{table}]\nname = "Helper"\nscopes = {json.dumps(scopes)}\n'
         text += f'redirect_uris = ["{CALLBACK}", "http://127.0.0.1/callback"]\n[[{table}.keys]]\n'
         text += toml(key)
     return text if api is None else text + "[[api.keys]]\n" + toml(api)
@@ -70,7 +70,7 @@ def toml(key: AgentKey) -> str:
 class Client:
     """An agent at the bank. `post` adds what every request needs, unless the test gives it, or None."""
 
-    bank: "Visited"
+    bank: "Bank"
     client_id: str = HELPER
     private: EllipticCurvePrivateKey = field(default_factory=new_key)
     redirect_uri: str = CALLBACK

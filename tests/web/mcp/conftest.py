@@ -1,7 +1,6 @@
 """A bank on a real port that offers its tools over MCP; agents come with the official client."""
 
-import ssl
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +16,17 @@ from pydantic import ConfigDict
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from tests.bank import Bank, Clock
-from tests.web.agents import ERRAND, HELPER, Client, new_key
+from starlette.routing import BaseRoute, Route
+from tests import bank
+from tests.bank import NO_TLS, Bank, Clock, Keys, mounted
+from tests.web.agents import ERRAND, HELPER, LOCAL, Client, new_key, with_agents
 
 from deputize import settings
 from deputize.agent import AgentKey
 from deputize.app import Deputize, HandledCall, ToolFailed
 from deputize.protocol.canonical import Json
 from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page, browser_cookies
+from deputize.testing.page import Page
 from deputize.testing.server import Site
 
 ANNOTATION = "io.modelcontextprotocol/verified-approval"
@@ -36,75 +36,20 @@ LEGACY, MODERN = "legacy", "2026-07-28"
 ALL = "account:read payments:write account:admin"
 TRANSFER: dict[str, Json] = {"amount": 250, "name": "Ada"}
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading certificates takes longer than most tests
-POLICY = """
-[site]
-name = "Bank"
-origin = "http://localhost:{port}"
-[scopes."account:read"]
-title = "See your accounts"
-writes = false
-[scopes."payments:write"]
-title = "Send money"
-[scopes."account:admin"]
-title = "Close accounts"
-[tools.get_balance]
-scopes = ["account:read"]
-[tools.transfer_money]
-title = "Make a transfer"
-scopes = ["payments:write"]
-approval = "always"
-summary = "Send money"
-describe = "Send {{{{ '%.2f' | format(amount) }}}} EUR to {{{{ name }}}}"
-[tools.transfer_money.input_schema]
-type = "object"
-required = ["amount", "name"]
-additionalProperties = false
-[tools.transfer_money.input_schema.properties]
-amount = {{ type = "number", exclusiveMinimum = 0 }}
-name = {{ type = "string" }}
-[tools.pay_bill]
-scopes = ["payments:write"]
-approval = {{ when = {{ properties = {{ amount = {{ exclusiveMinimum = 100 }} }}, required = ["amount"] }} }}
-describe = "Pay {{{{ amount }}}} EUR"
-[tools.pay_bill.input_schema]
-properties = {{ amount = {{ type = "number" }}, memo = {{ type = "string", default = "none" }} }}
-[tools.close_account]
-scopes = ["account:admin"]
-approval = "always"
-authenticator_class = "cross-platform"
-describe = "Close your account"
-[tools.note]
-scopes = ["payments:write"]
+POLICY = (
+    bank.POLICY.replace('executes = "page"\n', "")
+    + f"""
 [tools.order_card]
 scopes = ["payments:write"]
 approval = "always"
 describe = "Order a card for {{{{ name }}}}"
-endpoint = "http://localhost:{port}/api/cards"
+endpoint = "{LOCAL}/api/cards"
 [tools.not_offered]
 scopes = ["account:read"]
-elsewhere = true
 approval = "always"
 describe = "Nobody can do this"
-[tools.search_help]
-public = true
-[agents]
-development = true
-[agents.opaque]
-scopes = ["account:read", "payments:write", "account:admin"]
 """
-AGENT = """
-[agents.registered."{client_id}"]
-name = "Helper"
-scopes = ["account:read", "payments:write", "account:admin"]
-redirect_uris = ["https://helper.example/callback"]
-[[agents.registered."{client_id}".keys]]
-kty = "EC"
-crv = "P-256"
-x = "{x}"
-y = "{y}"
-kid = "{kid}"
-"""
+)
 
 
 @dataclass
@@ -186,21 +131,15 @@ class Dpop(httpx2.Auth):
         yield request
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LiveBank(Bank):
-    """The bank on its port."""
+    """A bank on a port, which offers its tools over MCP."""
 
-    ledger: Ledger = field(default_factory=Ledger)
-    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    ledger: Ledger
 
     @property
     def url(self) -> str:
         return f"{self.issuer}/mcp"
-
-    def client(self) -> httpx2.AsyncClient:
-        client = httpx2.AsyncClient(base_url=self.origin, cookies=browser_cookies(), verify=NO_TLS)
-        self.stack.push_async_callback(client.aclose)
-        return client
 
     async def user(self, name: str = "Ada Lovelace", **authenticator: Any) -> Page:
         """Sign somebody up."""
@@ -238,13 +177,18 @@ class LiveBank(Bank):
 
 
 def build(
-    port: int, data: Path, keys: dict[str, Any], clock: Any, ledger: Ledger, policy: str = POLICY
-) -> Deputize:
+    port: int,
+    data: Path,
+    keys: Keys,
+    clock: Clock,
+    policy: str = POLICY,
+    apps_at: str = "https://none.example",
+) -> LiveBank:
     """Make the bank's authority, with the handlers of its tools."""
-    text = policy.format(port=port)
-    for client_id, key in keys.items():
-        text += AGENT.format(client_id=client_id, **AgentKey(key).public_jwk())
-    deputize = Deputize(settings.loads(text.encode()), data, clock=clock)
+    ledger = Ledger()
+    registered = {client_id: AgentKey(key) for client_id, key in keys.items()}
+    origin, text = f"http://localhost:{port}", with_agents(policy, registered, apps_at, scopes=ALL.split())
+    deputize = Deputize(settings.loads(text.replace(LOCAL, origin).encode()), data, clock=clock)
 
     @deputize.handler("get_balance")
     async def get_balance(arguments: dict[str, Json], call: HandledCall) -> object:
@@ -281,36 +225,39 @@ def build(
         ledger.calls.append(call)
         return "Read the manual."
 
-    return deputize
+    return LiveBank(origin=origin, clock=clock, keys=keys, deputize=deputize, ledger=ledger)
 
 
-def mounted(deputize: Deputize, ledger: Ledger) -> Starlette:
-    """Mount the authority in a site that has an API behind its guard."""
+def with_cards(bank: LiveBank, *routes: BaseRoute) -> Starlette:
+    """Mount the authority in a site that has an API behind its guard, and these routes."""
 
     async def order(request: Request) -> Response:
-        ledger.note("order_card", request.state.deputize.arguments)
+        bank.ledger.note("order_card", request.state.deputize.arguments)
         return JSONResponse({"ordered": True})
 
-    routes = [
-        *deputize.well_known_routes(),
-        Mount("/deputize", deputize),
-        Route("/api/cards", deputize.guard.tool("order_card")(order), methods=["POST"]),
-    ]
-    return Starlette(routes=routes, lifespan=deputize.lifespan)
+    guarded = bank.deputize.guard.tool("order_card")(order)
+    return mounted(bank.deputize, Route("/api/cards", guarded, methods=["POST"]), *routes)
 
 
 @contextmanager
-def serving(folder: Path, *clients: str, policy: str = POLICY) -> Iterator[LiveBank]:
-    """Serve a bank that has registered these agents, on a port of its own."""
+def serving(
+    folder: Path,
+    *clients: str,
+    policy: str = POLICY,
+    apps_at: str = "https://none.example",
+    clock: Clock | None = None,
+    also: Callable[[LiveBank], Sequence[BaseRoute]] = lambda _: (),
+) -> Iterator[LiveBank]:
+    """Serve a bank that has registered these agents, on a port of its own; `also` makes further routes."""
     keys = {client_id: new_key() for client_id in clients}
-    clock, ledger, made = Clock(), Ledger(), []
+    made: list[LiveBank] = []
 
     def app(port: int) -> Starlette:
-        made.append(build(port, folder, keys, clock, ledger, policy))
-        return mounted(made[0], ledger)
+        made.append(build(port, folder, keys, clock or Clock(), policy, apps_at))
+        return with_cards(made[0], *also(made[0]))
 
     with Site(app):
-        yield LiveBank(made[0], httpx2.AsyncClient(verify=NO_TLS), clock, keys=keys, ledger=ledger)
+        yield made[0]
 
 
 @pytest.fixture(scope="module")

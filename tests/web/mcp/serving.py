@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from tests.bank import mounted
+from tests.web.agents import LOCAL
 
 from deputize import settings
 from deputize.app import Deputize, HandledCall
@@ -21,7 +21,7 @@ def main(folder: Path, first: int | None) -> None:
     """Serve until the process is ended."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    text = (folder / "policy.toml").read_text().replace("PORT", str(first or port))
+    text = (folder / "policy.toml").read_text().replace(LOCAL, f"http://localhost:{first or port}")
     deputize = Deputize(settings.loads(text.encode()), folder / "var")
 
     @deputize.handler("transfer_money")
@@ -30,12 +30,9 @@ def main(folder: Path, first: int | None) -> None:
             done.write(f"{call.call_id}\n")
         return "sent"
 
-    site = Starlette(
-        routes=[*deputize.well_known_routes(), Mount("/deputize", deputize)], lifespan=deputize.lifespan
-    )
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    uvicorn.Server(uvicorn.Config(site, log_level="warning")).run(sockets=[listening])
+    uvicorn.Server(uvicorn.Config(mounted(deputize), log_level="warning")).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import pytest
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from tests.web.agents import ERRAND, HELPER
+from tests.bank import NO_TLS
+from tests.web.agents import ERRAND, HELPER, LOCAL
 from tests.web.apps import App, Home, home
 from tests.web.mcp.conftest import (
     ANNOTATION,
@@ -17,14 +18,13 @@ from tests.web.mcp.conftest import (
     LEGACY,
     LIST,
     MODERN,
-    NO_TLS,
-    POLICY,
     TRANSFER,
     Deputy,
     LiveBank,
     refused,
     serving,
 )
+from tests.web.mcp.conftest import POLICY as OFFERED
 from tests.web.mcp.test_callers import call, code
 
 from deputize.protocol.canonical import Json
@@ -34,18 +34,7 @@ pytestmark = pytest.mark.anyio
 
 BEGIN = {"jsonrpc": "2.0", "id": 1, "method": "approval/enroll/begin"}
 SCOPES = "account:read payments:write"
-MORE = """
-[tools.confide]
-scopes = ["account:read"]
-opaque = false
-endpoint = "http://localhost:{port}/api/confide"
-elsewhere = true
-[agents.origin]
-allow = ["HOME"]
-scopes = ["account:read", "payments:write"]
-[mcp]
-bearer = true
-"""
+POLICY = OFFERED.replace("[tools.confide]", f'[tools.confide]\nendpoint = "{LOCAL}/api/confide"')
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +46,8 @@ def there() -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, there: Home) -> Iterator[LiveBank]:
     """Serve a bank that takes apps without keys."""
-    folder, policy = tmp_path_factory.mktemp("bank"), POLICY + MORE.replace("HOME", there.origin)
-    with serving(folder, HELPER, ERRAND, policy=policy) as served:
+    folder, policy = tmp_path_factory.mktemp("bank"), f"{POLICY}[mcp]\nbearer = true\n"
+    with serving(folder, HELPER, ERRAND, policy=policy, apps_at=there.origin) as served:
         yield served
 
 

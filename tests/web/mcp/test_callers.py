@@ -52,7 +52,7 @@ class TestConnection:
         assert answer.json()["id"] == 7
         challenge = answer.headers["www-authenticate"]
         url = f"{live.origin}/.well-known/oauth-protected-resource/deputize/mcp"
-        scope = "account:admin account:read payments:write"
+        scope = "account:admin account:read payments:write vault:open"
         assert challenge == f'DPoP algs="ES256", scope="{scope}", resource_metadata="{url}"'
         metadata = (await live.client().get(url)).json()
         assert metadata["resource"] == live.url

@@ -3,7 +3,6 @@
 import asyncio
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.web.agents import HELPER, Client, new_key
-from tests.web.mcp.conftest import AGENT, ALL, ANNOTATION, NO_TLS, POLICY, TRANSFER
+from tests.bank import NO_TLS, Visited
+from tests.web.agents import HELPER, new_key, with_agents
+from tests.web.mcp.conftest import ALL, ANNOTATION, POLICY, TRANSFER
 
 from deputize.agent import AgentKey
-from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page, browser_cookies
 
 pytestmark = pytest.mark.anyio
 
@@ -25,25 +23,12 @@ ROOT = Path(__file__).parents[3]
 PROCESSES, CLIENTS, ROUNDS = 3, 50, 4
 
 
-@dataclass
-class Crowd:
-    """The bank as its agent sees it: one issuer, several doors."""
+@dataclass(kw_only=True)
+class Crowd(Visited):
+    """A bank of one issuer and several doors."""
 
     folder: Path
     ports: list[int]
-    key: Any
-    clock = staticmethod(time.time)
-
-    @property
-    def origin(self) -> str:
-        return f"http://localhost:{self.ports[0]}"
-
-    @property
-    def issuer(self) -> str:
-        return f"{self.origin}/deputize"
-
-    def client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(base_url=self.origin, cookies=browser_cookies(), verify=NO_TLS)
 
     def done(self) -> list[str]:
         path = self.folder / "done"
@@ -54,10 +39,8 @@ class Crowd:
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     """Serve one bank by several processes."""
     folder, key = tmp_path_factory.mktemp("crowd"), new_key()
-    text = (
-        POLICY.replace("{port}", "PORT").replace("{{", "{").replace("}}", "}") + "[api]\nelsewhere = true\n"
-    )
-    (folder / "policy.toml").write_text(text + AGENT.format(client_id=HELPER, **AgentKey(key).public_jwk()))
+    text = with_agents(POLICY, {HELPER: AgentKey(key)}, scopes=ALL.split())
+    (folder / "policy.toml").write_text(text)
     ports: list[int] = []
     with ExitStack() as stack:
         for _ in range(PROCESSES):
@@ -68,16 +51,15 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
             stack.callback(process.terminate)
             assert process.stdout is not None
             ports.append(int(process.stdout.readline()))
-        yield Crowd(folder, ports, key)
+        origin = f"http://localhost:{ports[0]}"
+        yield Crowd(origin=origin, keys={HELPER: key}, folder=folder, ports=ports)
 
 
 async def test_fifty_clients_race_one_challenge_and_one_wins(crowd: Crowd) -> None:
-    browser = crowd.client()
-    agent: Any = Client(crowd, HELPER, crowd.key)  # type: ignore[arg-type]  # all that it asks of a bank
+    page, agent = crowd.page(), crowd.agent(HELPER)
     limits = httpx2.Limits(max_connections=CLIENTS)
     http = httpx2.AsyncClient(verify=NO_TLS, limits=limits, timeout=60)  # a busy machine may take its time
-    async with browser, http, agent.http:
-        page = Page(browser, crowd.issuer, crowd.origin, SoftAuthenticator(crowd.origin))
+    async with crowd.stack, http:
         assert (await page.sign_up()).status_code == 200
         await agent.deputized(page, ALL)
 

@@ -1,6 +1,5 @@
 """On a machine that one person develops on, messages need no delegation (MCP-4)."""
 
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
+from tests.bank import NO_TLS, mounted
 from tests.web.agents import HELPER, Client
 from tests.web.mcp.conftest import (
     CHAIN,
@@ -17,13 +17,10 @@ from tests.web.mcp.conftest import (
     TRANSFER,
     Deputy,
     LiveBank,
-    mounted,
     serving,
 )
 
 from deputize import settings
-from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +36,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBank]:
 @pytest.fixture
 async def ada(live: LiveBank) -> AsyncIterator[Deputy]:
     """Connect without any delegation."""
-    page = Page(live.client(), live.issuer, live.origin, SoftAuthenticator(live.origin, ("usb",)), live.clock)
-    http = httpx2.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    page = live.page(transports=("usb",))
+    http = httpx2.AsyncClient(verify=NO_TLS)
     transport = streamable_http_client(live.url, http_client=http)
     async with http, McpClient(transport, mode="legacy", cache=None) as client:
         yield Deputy(live, page, Client(live, HELPER), client)
@@ -77,7 +74,7 @@ async def test_whoever_shows_a_token_has_to_show_a_good_one(live: LiveBank) -> N
 
 @pytest.mark.parametrize("host", ["192.168.1.7", "203.0.113.9", "fe80::1"])
 async def test_only_this_machine_is_that_user(live: LiveBank, host: str) -> None:
-    transport = httpx2.ASGITransport(mounted(live.deputize, live.ledger), client=(host, 5000))
+    transport = httpx2.ASGITransport(mounted(live.deputize), client=(host, 5000))
     async with httpx2.AsyncClient(transport=transport) as http:
         answer = await http.post(live.url, json=LIST, headers={"accept": "application/json"})
     assert answer.status_code == 401
