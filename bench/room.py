@@ -1,4 +1,4 @@
-"""How many bytes of the database a call takes for good: `python bench/room.py`."""
+"""How many bytes of the database a call takes for good: `python -m bench.room`."""
 
 import asyncio
 import sqlite3
@@ -10,7 +10,7 @@ import httpx2
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from deputize import settings
+from deputize.agent import AgentKey
 from deputize.app import KEPT_AFTER, Deputize
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json
@@ -18,33 +18,12 @@ from deputize.protocol.tool import Executes
 from deputize.service import redemptions
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
-from deputize.web.operations import Log
+
+from .site import SCOPES, Bank
 
 CALLS = 2000
 ORIGIN, ISSUER = "https://bank.example", "https://bank.example/deputize"
-POLICY = b"""
-[site]
-name = "Bank"
-origin = "https://bank.example"
-[scopes."account:read"]
-title = "See your accounts"
-writes = false
-[scopes."payments:write"]
-title = "Send money"
-[tools.get_balance]
-scopes = ["account:read"]
-[tools.transfer_money]
-scopes = ["payments:write"]
-approval = "always"
-describe = "Send {{ '%.2f' | format(amount) }} EUR to {{ name }}"
-[tools.transfer_money.input_schema]
-type = "object"
-[tools.transfer_money.input_schema.properties]
-amount = { type = "number" }
-name = { type = "string" }
-[agents.opaque]
-scopes = ["account:read", "payments:write"]
-"""
+TRANSFER: dict[str, Json] = {"iban": "DE89370400440532013000", "name": "Ada Lovelace"}
 
 
 class Clock:
@@ -59,15 +38,18 @@ class Clock:
 async def main() -> None:
     """Measure, and print."""
     clock = Clock()
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
-        deputize = Deputize(settings.loads(POLICY), Path(folder) / "var", clock=clock, log=Log(log))
+    with tempfile.TemporaryDirectory() as folder:
+        key = AgentKey.generate()
+        jwk = key.public_jwk()
+        bank = Bank(Path(folder), key.thumbprint, str(jwk["x"]), str(jwk["y"]))
+        deputize = bank.authority(ORIGIN, clock)
         http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(Starlette(routes=[Mount("/deputize", deputize)])),
             base_url=ORIGIN,
             cookies=browser_cookies(),
         )
         page = Page(http, ISSUER, ORIGIN, SoftAuthenticator(ORIGIN), clock)
-        database = Path(folder) / "var" / "deputize.db"
+        database = Path(folder) / "data" / "deputize.db"
         await page.sign_up()
         await measure(deputize, page, clock, database, "get_balance", False)
         await measure(deputize, page, clock, database, "transfer_money", True)
@@ -82,7 +64,7 @@ async def measure(
     before = await used(site, clock, database)
     for number in range(CALLS):
         if number % 100 == 0:  # a delegation lasts five minutes
-            assert (await page.deputize("account:read payments:write")).status_code == 200
+            assert (await page.deputize(SCOPES)).status_code == 200
         await call(site, page, tool, number, needs_approval)
         clock.now += 1
     print(f"{tool}: {(await used(site, clock, database) - before) / CALLS:.0f} bytes a call")
@@ -90,7 +72,7 @@ async def measure(
 
 async def call(site: Deputize, page: Page, tool: str, number: int, needs_approval: bool) -> None:
     """Make one call and, where it needs an approval, give that, redeem it, and report what became of it."""
-    arguments: dict[str, Json] = {"amount": number, "name": "Ada Lovelace"} if needs_approval else {}
+    arguments: dict[str, Json] = {**TRANSFER, "amount": number + 1} if needs_approval else {}
     answer = await page.call(tool, arguments)
     if needs_approval:
         answer = await page.confirm(f"/calls/{answer.json()['call_id']}")

@@ -1,6 +1,8 @@
 """The sites that are measured: the real authority mounted in a site, and a bare route as the floor of HTTP."""
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,13 +103,13 @@ class Bank:
     x: str
     y: str
 
-    def authority(self, origin: str) -> deputize.Deputize:
+    def authority(self, origin: str, clock: Callable[[], float] = time.time) -> deputize.Deputize:
         """Build the authority for this origin. Log lines are made and written as ever, to nowhere."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / "deputize.toml"
         path.write_text(_POLICY.format(origin=origin, kid=self.kid, x=self.x, y=self.y), encoding="utf-8")
         log = Log(os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"))
-        authority = deputize.Deputize(deputize.load(path), self.folder / "data", log=log)
+        authority = deputize.Deputize(deputize.load(path), self.folder / "data", clock=clock, log=log)
 
         @authority.handler("transfer_money")
         async def transfer_money(arguments: dict[str, Json], call: HandledCall) -> object:

@@ -13,14 +13,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from tests.bank import POLICY
+from tests.bank import POLICY, Visited
 from tests.web.agents import with_agents
 
 from deputize import settings
 from deputize.agent import LOOPBACK_REDIRECT, AgentKey, client_document
 from deputize.app import build
-from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page, browser_cookies
+from deputize.testing.page import Page
 from deputize.testing.server import Site
 
 
@@ -104,13 +103,13 @@ def issuer(site: Site) -> str:
 
 
 @pytest.fixture
-def user(site: Site, issuer: str) -> Iterator[User]:
+def user(site: Site) -> Iterator[User]:
     with asyncio.Runner() as runner:
-        http = httpx2.AsyncClient(cookies=browser_cookies())
-        user = User(Page(http, issuer, site.url, SoftAuthenticator(site.url)), runner)
+        bank = Visited(origin=site.url)
+        user = User(bank.page(), runner)
         assert runner.run(user.page.sign_up("Ada Lovelace")).status_code == 200
         yield user
-        runner.run(http.aclose())
+        runner.run(bank.stack.aclose())
 
 
 @pytest.fixture

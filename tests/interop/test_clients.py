@@ -22,7 +22,7 @@ from http_message_signatures.algorithms import ED25519
 from http_message_signatures.httpx2 import adapt_message
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey
-from tests.bank import POLICY
+from tests.bank import POLICY, Visited
 from tests.fetching.strangers import Server, answer, serving
 from tests.interop.strangers import Stranger, stranger
 from tests.web.agents import LOCAL, with_agents
@@ -31,8 +31,7 @@ from deputize import settings
 from deputize.agent import AgentKey
 from deputize.app import build
 from deputize.protocol.canonical import b64u
-from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page, browser_cookies
+from deputize.testing.page import Page
 from deputize.testing.server import Site
 
 pytestmark = pytest.mark.anyio
@@ -59,8 +58,9 @@ async def visited(data: Path, agents: str, api_key: Path) -> AsyncIterator[Page]
         return build(settings.loads(text.replace(LOCAL, f"http://localhost:{port}").encode()), data)
 
     with Site(app) as site:
-        async with httpx2.AsyncClient(cookies=browser_cookies(), timeout=30) as http:
-            page = Page(http, f"{site.url}/deputize", site.url, SoftAuthenticator(site.url))
+        bank = Visited(origin=site.url)
+        async with bank.stack:
+            page = bank.page()
             assert (await page.sign_up("Ada Lovelace")).status_code == 200
             yield page
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,7 @@ from deputize.authority.by_address import ByAddress
 from deputize.protocol.canonical import Json, args_s256
 from deputize.protocol.errors import Refused
 from deputize.protocol.quota import Quota, Rate
-from deputize.testing.authenticator import SoftAuthenticator
-from deputize.testing.page import Page, browser_cookies
+from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
 
@@ -64,14 +64,8 @@ async def user(bank: Bank, address: str, name: str = "Grace") -> Page:
 
 def page_at(bank: Bank, address: str, **headers: str) -> Page:
     assert bank.transport is not None
-    http = httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(bank.transport.app, client=(address, 4711)),
-        base_url=bank.origin,
-        cookies=browser_cookies(),
-        headers=headers,
-    )
-    page = Page(http, bank.issuer, bank.origin, SoftAuthenticator(bank.origin), bank.clock)
-    bank.pages.append(page)
+    page = replace(bank, transport=httpx2.ASGITransport(bank.transport.app, client=(address, 4711))).page()
+    page.http.headers.update(headers)
     return page
 
 
