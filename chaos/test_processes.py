@@ -37,7 +37,7 @@ def test_nothing_that_was_acknowledged_is_lost_by_kills(
             with closing(SqliteStore(path)) as store:
                 frontier = store.look(partial(check, known=frontier, acknowledged=acknowledged))
     with closing(SqliteStore(path)) as store:
-        store.check()
+        asyncio.run(store.check())
         assert store.look(lambda tx: check(tx, Frontier(), {})) == frontier
     print(f"{number + 1} rounds of kills, {total} acknowledged answers, none lost")
     assert frontier.size >= total > 0

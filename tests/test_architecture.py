@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "server" / "deputize"
 FLOORS = {
     "protocol": 0,
     "words": 1,
-    **dict.fromkeys(("watched", "detached"), 1),
+    **dict.fromkeys(("watched", "detached", "extras"), 1),
     "service": 2,
     **dict.fromkeys(("store", "crypto", "fetching", "settings"), 3),
     **dict.fromkeys(("authority", "guard", "agent"), 4),
@@ -19,6 +19,7 @@ FLOORS = {
 EXTRA = {
     ("app", "opening"): "the composition root",
     ("cli", "app"): "commands start what the root composes",
+    ("cli", "opening"): "commands open the store that the data is in",
     ("cli", "demo"): "a command plays it",
     ("demo", "app"): "a site mounts deputize",
     ("demo", "testing"): "the story is told with the tester's kit",

@@ -2,12 +2,14 @@
 
     authority = deputize.Deputize("deputize.toml", data="var", current_user=…)
 
-The public names are loaded when they are first used: a guard or a rule alone brings no web server with it.
+The public names are loaded when they are first used, and say which extra they come with where that is not installed.
 """
 
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+from deputize.extras import needing
 
 if TYPE_CHECKING:
     from deputize.app import Deputize, HandledCall, SiteUser, ToolFailed
@@ -47,4 +49,6 @@ def __getattr__(name: str) -> object:
         return version("deputize")
     if name not in _HOMES:
         raise AttributeError(f"module 'deputize' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home = _HOMES[name]
+    with needing("guard" if home == "deputize.guard" else "server"):
+        return getattr(import_module(home), name)

@@ -1,5 +1,19 @@
 """`python -m deputize` is the command `deputize`."""
 
-from deputize.cli import app
+import sys
 
-app(prog_name="deputize")
+from deputize.extras import NotInstalled, needing
+
+
+def main() -> None:
+    """Run the command, or say how it is installed."""
+    try:
+        with needing("server"):
+            from deputize.cli import app
+    except NotInstalled as missing:
+        sys.exit(f"deputize: {missing}")
+    app(prog_name="deputize")
+
+
+if __name__ == "__main__":
+    main()

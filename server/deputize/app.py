@@ -28,6 +28,7 @@ from .protocol.credential import User
 from .protocol.errors import Code, Refusal, Refused
 from .protocol.policy import Policy
 from .service import calls
+from .service.ports import Store
 from .settings.following import Followed
 from .web import routes
 from .web.ask import Ask
@@ -58,7 +59,8 @@ class Deputize:
     PolicyError with all faults of the file, OSError if it cannot be read. Or it is a policy, which stays as it is.
 
     `data` is the folder of its database and keys (made if missing, readable by its owner only). Where one of the two is
-    there without the other, LostData: it has to be brought back, or `new_keys` or `new_record` makes another.
+    there without the other, LostData: it has to be brought back, or `new_keys` or `new_record` makes another. With a
+    `store` of another kind, which is open already and is closed with this, the folder has the keys alone.
 
     `current_user`, given a Starlette request, tells who is signed in at the site; without it, users sign up and in here
     with passkeys.
@@ -74,8 +76,9 @@ class Deputize:
         *,
         new_keys: bool = False,
         new_record: bool = False,
+        store: Store | None = None,
     ) -> None:
-        """Open the store and the keys."""
+        """Open the store, unless it is given, and the keys."""
         self._pid = getpid()
         self._clock = clock = Clock(clock)
         self._told: dict[str, bool] = {}
@@ -85,9 +88,8 @@ class Deputize:
             policy = self._followed.policy
         site = policy.site
         self.log = log or Log()
-        self.store, keys = opened(Path(data), self.log, new_keys, new_record)
+        self.store, keys = opened(Path(data), self.log.alarm, new_keys, new_record, store)
         self._keys = keys
-        self.store.check_if_left_open()
         self._authority = Authority(
             policy,
             self.store,

@@ -1,11 +1,15 @@
-"""Opening a folder of data: its database and its keys, both or neither (READY-4)."""
+"""Opening the data of an authority: which store there is, and its keys, both or neither (READY-4)."""
 
+import sqlite3
 from pathlib import Path
 
 from .crypto.keys import KeyRing, NoKeys
-from .service.ports import Reader
-from .store.sqlite import NoDatabase, SqliteStore
-from .web.operations import Log
+from .service.faults import NoStore, StoreFault
+from .service.ports import Reader, Store
+from .store.faults import Note
+from .store.sqlite import SqliteStore
+
+KEYS = "keys.json"
 
 
 class LostData(Exception):
@@ -20,24 +24,45 @@ class LostData(Exception):
         self.what = what
 
 
-def opened(folder: Path, log: Log, new_keys: bool, new_record: bool) -> tuple[SqliteStore, KeyRing]:
-    """Open the database and the keys of a folder: both, or neither and both are made (READY-4)."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database, keys = folder / "deputize.db", folder / "keys.json"
+def store_in(folder: Path, *, new: bool, note: Note | None = None, serving: bool = False) -> Store:
+    """Open the store that the data in a folder is in, which is made unless it is not to be `new`: then `NoStore`.
+
+    Here is chosen which one that is: nobody else knows any. `note` takes the causes of what cannot be recorded. Where
+    it is opened for `serving`, what processes that died left behind is looked through meanwhile (READY-5). `StoreFault`
+    or OSError if it cannot be opened.
+    """
     try:
-        # The database comes first when both are made: keys without one are what is left of an authority.
-        store = SqliteStore(database, new=new_record or not keys.exists(), note=log.alarm)
-    except NoDatabase as missing:
+        store = SqliteStore(folder / "deputize.db", new=new, note=note)
+    except sqlite3.Error as error:
+        raise StoreFault(str(error)) from error
+    if serving:
+        store.check_if_left_open()
+    return store
+
+
+def opened(
+    folder: Path, note: Note, new_keys: bool, new_record: bool, store: Store | None = None
+) -> tuple[Store, KeyRing]:
+    """Open the store and the keys of a folder: both, or neither and both are made (READY-4).
+
+    With a `store` that is open already, the keys alone: its owner knows whether it should have been empty.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = folder / KEYS
+    try:
+        # The store comes first when both are made: keys without one are what is left of an authority.
+        store = store or store_in(folder, new=new_record or not keys.exists(), note=note, serving=True)
+    except NoStore as missing:
         raise LostData(
             f"{missing}, and {keys.name} beside it says that there was one",
             "begin a new record, with no users and no calls, by --new-record (new_record=True).",
         ) from None
     try:
-        return store, KeyRing.open(keys, new=new_keys or store.look(_is_empty))
+        return store, KeyRing.open(keys, new=new_keys or (not keys.exists() and store.look(_is_empty)))
     except NoKeys as missing:
         store.close()
         raise LostData(
-            f"{missing}, and {database.name} beside it is in use",
+            f"{missing}, and the record that it signed is in use",
             "make new keys by --new-keys (new_keys=True). Then everybody signs in and consents again, and the "
             "checkpoints that the old key signed are no longer ours.",
         ) from None

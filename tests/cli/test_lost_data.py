@@ -44,7 +44,7 @@ def test_ready_4_serve_refuses_a_record_without_keys() -> None:
     code, said = serve()
     assert code == 2
     assert said.startswith(
-        "deputize: var/keys.json is missing, and deputize.db beside it is in use: bring it back"
+        "deputize: var/keys.json is missing, and the record that it signed is in use: bring it back"
     )
     assert not KEYS.exists()
     assert "answers on" in serve("--new-keys")[1]

@@ -50,7 +50,7 @@ def test_door_6_it_is_served_with_the_same_times_and_caps(tmp_path: Path) -> Non
     ("lost", "what"),
     [
         ("deputize.db", "var/deputize.db is missing, and keys.json beside it says that there was one"),
-        ("keys.json", "var/keys.json is missing, and deputize.db beside it is in use"),
+        ("keys.json", "var/keys.json is missing, and the record that it signed is in use"),
     ],
 )
 def test_ready_4_what_is_lost_is_said_with_what_can_be_done_here(

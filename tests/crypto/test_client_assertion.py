@@ -13,7 +13,7 @@ from deputize.crypto.client_assertion import ASSERTION_TYPE
 from deputize.protocol.canonical import b64u
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.jwk import Key, thumbprint
-from deputize.service.ports import Proof
+from deputize.protocol.proof import Proof
 
 PRIVATE = generate_private_key(SECP256R1())
 ISSUER = "https://site.example/deputize"

@@ -12,7 +12,7 @@ from deputize.crypto import dpop, jwt
 from deputize.protocol.canonical import b64u
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.jwk import PRIVATE_MEMBERS
-from deputize.service.ports import Proof
+from deputize.protocol.proof import Proof
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "dpop.json").read_text())
 KEY = generate_private_key(SECP256R1())

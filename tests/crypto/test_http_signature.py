@@ -20,7 +20,7 @@ from deputize.crypto.http_signature import Request, Signed
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import Jkt
 from deputize.protocol.jwk import Key, thumbprint
-from deputize.service.ports import Proof
+from deputize.protocol.proof import Proof
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "http-signatures.json").read_text())
 PRIVATE = Ed25519PrivateKey.generate()

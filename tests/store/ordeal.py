@@ -1,5 +1,6 @@
 """Calls on a disk that fails: what was answered has to be true of what a crash leaves at any later moment (READY-3)."""
 
+import asyncio
 import os
 import random
 import shutil
@@ -163,5 +164,5 @@ def found(folder: Path, numbers: dict[CallId, int]) -> set[int]:
         return there
 
     with closing(SqliteStore(folder / NAME)) as store:
-        store.check()
+        asyncio.run(store.check())
         return store.look(read)

@@ -25,12 +25,13 @@ from tests.store.test_sqlite import pragma, refusal, sql
 from tests.store.values import NOW
 
 from deputize.protocol.errors import Code, Refused
+from deputize.service.faults import NoStore
 from deputize.service.ports import Tx
 from deputize.store import checking, faults, place, probe, sqlite, writer
 from deputize.store.faults import Causes, Damaged
 from deputize.store.migrations import NewerDatabase
 from deputize.store.place import Displaced
-from deputize.store.sqlite import NoDatabase, SqliteStore
+from deputize.store.sqlite import SqliteStore
 
 needs_vfs = pytest.mark.skipif(
     sqlite_library() is None, reason="SQLite is linked into this Python, so no disk can be put under it"
@@ -569,7 +570,7 @@ def test_ready_5_what_is_found_ends_all_decisions(path: Path, told: list[dict[st
         assert fault(store) == "the database is damaged"
         assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
         with pytest.raises(Damaged):
-            store.check()
+            asyncio.run(store.check())
     assert "proofs" in told[0]["error"]
     with closing(SqliteStore(path)) as store:  # it was closed well this time, and is damaged still
         store.check_if_left_open()
@@ -582,7 +583,7 @@ def test_ready_5_damage_that_was_met_is_looked_for_after_the_next_start(path: Pa
     with closing(SqliteStore(path)) as store:
         assert fault(store) is None  # nobody has met it
         with pytest.raises(Damaged):
-            store.check()
+            asyncio.run(store.check())
         store._writer.found(Damaged("met"))
     with closing(SqliteStore(path)) as store:
         store.check_if_left_open()
@@ -630,7 +631,7 @@ def test_ready_5_a_check_that_is_interrupted_is_made_up_for(path: Path) -> None:
 def test_ready_4_no_database_is_made_where_there_has_to_be_one(content: bytes | None, path: Path) -> None:
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(NoDatabase, match="missing" if content is None else "empty"):
+    with pytest.raises(NoStore, match="missing" if content is None else "empty"):
         SqliteStore(path, new=False)
     assert (path.read_bytes() if path.exists() else None) == content
 

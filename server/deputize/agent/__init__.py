@@ -6,25 +6,28 @@ agent.login("account:read")
 input = {**arguments, **agent.evidence("get_balance", arguments)}
 """
 
-from .async_client import AsyncAgentClient
-from .client import AgentClient
-from .document import client_document
-from .errors import (
-    AccessDenied,
-    AgentError,
-    ClientRefused,
-    ConsentNeeded,
-    NotDeputized,
-    OAuthError,
-    RequestExpired,
-    Unexpected,
-    Unreachable,
-)
-from .flows import EVIDENCE, DeviceCode
-from .key import AgentKey
-from .loopback import LOOPBACK_REDIRECT, Loopback
-from .metadata import Metadata
-from .tokens import TokenFile, Tokens, TokenStore
+from ..extras import needing
+
+with needing("agent"):
+    from .async_client import AsyncAgentClient
+    from .client import AgentClient
+    from .document import client_document
+    from .errors import (
+        AccessDenied,
+        AgentError,
+        ClientRefused,
+        ConsentNeeded,
+        NotDeputized,
+        OAuthError,
+        RequestExpired,
+        Unexpected,
+        Unreachable,
+    )
+    from .flows import EVIDENCE, DeviceCode
+    from .key import AgentKey
+    from .loopback import LOOPBACK_REDIRECT, Loopback
+    from .metadata import Metadata
+    from .tokens import TokenFile, Tokens, TokenStore
 
 __all__ = [
     "EVIDENCE",

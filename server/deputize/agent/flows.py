@@ -10,8 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import orjson
 
 from ..protocol.canonical import Json, args_s256, b64u
-from ..protocol.client import DEVICE_CODE, TOKEN_EXCHANGE
-from ..protocol.request import POLL_INTERVAL
+from ..protocol.client import DEVICE_CODE, POLL_INTERVAL, TOKEN_EXCHANGE
 from .channel import Channel
 from .errors import NotDeputized, OAuthError, Unexpected, oauth_error
 from .key import AgentKey

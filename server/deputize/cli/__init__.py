@@ -1,31 +1,38 @@
-"""The command `deputize`."""
+"""The command `deputize`: for agents alone where only `deputize[agent]` is installed."""
 
-import sqlite3
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import deputize
-from deputize.cli import agent, data, policy, record, run
-from deputize.cli.out import fail
+from deputize.cli import agent
+from deputize.cli.out import UNUSABLE, fail
 from deputize.crypto.keys import KeyFileError
+from deputize.extras import NotInstalled, needing
 from deputize.protocol.errors import Refused
-from deputize.store.migrations import NewerDatabase
-from deputize.store.place import Displaced
+from deputize.service.faults import StoreFault
 
 
 class _Commands(TyperGroup):
     """Ends a command with one line where its surroundings fail it."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        found = super().get_command(ctx, cmd_name)
+        if found is None and _MISSING is not None:
+            fail(str(_MISSING), UNUSABLE)
+        return found
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # whoever reads the output has seen enough, and click ends quietly
+        except NotInstalled as missing:
+            fail(str(missing), UNUSABLE)
         except Refused as refused:
             fail(f"{refused} ({refused.__cause__})" if refused.__cause__ else str(refused))
-        except (OSError, sqlite3.Error, KeyFileError, NewerDatabase, Displaced) as error:
+        except (OSError, KeyFileError, StoreFault) as error:
             fail(str(error))
 
 
@@ -54,14 +61,12 @@ def main(
     """Who calls, what the user allowed, and whether a human approved this very call."""
 
 
-app.command()(policy.init)
-app.command()(policy.check)
-app.command()(run.serve)
-app.command()(run.demo)
-app.add_typer(data.users, name="users")
-app.add_typer(data.agents, name="agents")
-app.add_typer(data.grants, name="grants")
-app.add_typer(data.passkeys, name="credentials")
-app.add_typer(data.keys, name="keys")
-app.add_typer(record.log, name="log")
+_MISSING: NotInstalled | None = None
+try:
+    with needing("server"):
+        from deputize.cli import owner
+except NotInstalled as missing:
+    _MISSING = missing
+else:
+    owner.add_to(app)
 app.add_typer(agent.agent, name="agent")

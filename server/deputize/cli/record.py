@@ -9,7 +9,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from deputize.cli.data import Data, keys_of, opened, read
+from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.out import fail, show, when
 from deputize.cli.policy import PolicyPath, read_policy
 from deputize.crypto import note
@@ -22,10 +22,9 @@ from deputize.protocol.ids import CallId, UserId, is_id
 from deputize.protocol.receipt import Opening, Receipt
 from deputize.protocol.shown import marked, plain
 from deputize.service import record
-from deputize.service.ports import Reader, Tx
+from deputize.service.faults import StoreFault
+from deputize.service.ports import Reader, Store, Tx
 from deputize.service.record import Report, told
-from deputize.store.faults import Damaged
-from deputize.store.sqlite import SqliteStore
 
 log = typer.Typer(no_args_is_help=True, help="The record of every decision.")
 
@@ -36,7 +35,7 @@ About = Annotated[
         help="A call (its correlation id, cal_…), a grant (grt_…), an agent or a user (usr_…).",
     ),
 ]
-_VAR, _POLICY = Path("var"), Path("deputize.toml")
+_POLICY = Path("deputize.toml")
 _STATES = frozenset(f"call.{state}" for state in State)
 
 
@@ -49,7 +48,7 @@ def verify(
     everything: Annotated[
         bool, typer.Option("--all", help="Look through the whole database too: every page and every index.")
     ] = False,
-    data: Data = _VAR,
+    data: Data = VAR,
     policy: PolicyPath = _POLICY,
 ) -> None:
     """Recompute every entry's hash and the root, and compare them with the checkpoints.
@@ -77,7 +76,7 @@ def verify(
 
 
 @log.command("show")
-def show_trail(about: About, data: Data = _VAR) -> None:
+def show_trail(about: About, data: Data = VAR) -> None:
     """Tell what the record has of a call, a grant, an agent or a user.
 
     Of a call it says first who did it, who let them, and who saw it.
@@ -102,7 +101,7 @@ def receipt(
         bool,
         typer.Option(help="Tell a call's arguments too, and the salt that opens the commitment to them."),
     ] = False,
-    data: Data = _VAR,
+    data: Data = VAR,
     policy: PolicyPath = _POLICY,
 ) -> None:
     """Print a receipt: the entries of a call, a grant, an agent or a user, a signed checkpoint, and the proofs.
@@ -161,7 +160,7 @@ def check(
 
 
 @log.command("key")
-def show_key(data: Data = _VAR, policy: PolicyPath = _POLICY) -> None:
+def show_key(data: Data = VAR, policy: PolicyPath = _POLICY) -> None:
     """Print the public key of the record, for those who check receipts and checkpoints (c2sp.org/signed-note)."""
     typer.echo(_verifier(data, policy).vkey())
 
@@ -169,10 +168,10 @@ def show_key(data: Data = _VAR, policy: PolicyPath = _POLICY) -> None:
 _NOBODY = {"page": "the page (no agent named itself)"}
 
 
-def _look_through(store: SqliteStore) -> None:
+def _look_through(store: Store) -> None:
     try:
-        store.check()
-    except Damaged as damaged:
+        asyncio.run(store.check())
+    except StoreFault as damaged:
         fail(f"{damaged}: {damaged.__cause__}")
 
 

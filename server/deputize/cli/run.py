@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deputize.cli.data import Data
+from deputize.cli.data import VAR, Data
 from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.policy import PolicyPath, read_policy
+from deputize.extras import needing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from deputize.web.operations import Log
 
-_VAR = Path("var")
 _MOST = 8192  # files, half of them connections: more than one process can answer
 _FEWEST = 16
 
 
 def serve(
     policy: PolicyPath = Path("deputize.toml"),
-    data: Data = _VAR,
+    data: Data = VAR,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free one.")
@@ -111,7 +111,7 @@ def demo(
         bool, typer.Option("--serve", help="Serve the story's bank to a person instead of playing the story.")
     ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="With --serve: the port to listen on.")] = 8000,
-    data: Annotated[Path, typer.Option(help="With --serve: folder of its databases, keys, policy.")] = _VAR,
+    data: Annotated[Path, typer.Option(help="With --serve: folder of its databases, keys, policy.")] = VAR,
     shots: Annotated[Path | None, typer.Option(help="Folder for pictures of the dialogs.")] = None,
     headed: Annotated[bool, typer.Option("--headed", help="Show the browser.")] = False,
 ) -> None:
@@ -119,12 +119,8 @@ def demo(
     if serve:
         _serve_demo(port, data)
         return
-    try:
+    with needing("testing"):
         from deputize.demo import story
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("deputize"):
-            raise
-        fail(f"the story needs {error.name}, which comes with: pip install 'deputize[testing]'", UNUSABLE)
     raise typer.Exit(story.run(shots, headed))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..protocol.errors import Code, Refused
 from ..protocol.jwk import Key, thumbprint
-from ..service.ports import Proof
+from ..protocol.proof import Proof
 from . import jwt
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

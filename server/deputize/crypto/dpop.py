@@ -11,8 +11,8 @@ from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
 from ..protocol.jwk import PRIVATE_MEMBERS, thumbprint
+from ..protocol.proof import Proof
 from ..service.kept import Kept
-from ..service.ports import Proof
 from . import jwt
 
 TYP = "dpop+jwt"

@@ -20,7 +20,7 @@ from ..protocol.canonical import unb64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
 from ..protocol.jwk import Key, thumbprint
-from ..service.ports import Proof
+from ..protocol.proof import Proof
 from . import jwt
 
 TAG = "web-bot-auth"

@@ -1,8 +1,11 @@
 """For the site's API: nothing runs but what was allowed, with exactly those arguments, once (PROTOCOL §7)."""
 
-from .guard import Guard, GuardedCall, Redeemer
-from .middleware import GuardMiddleware
-from .remote import HttpRedeemer
-from .start import Standing, Unguarded
+from ..extras import needing
+
+with needing("guard"):
+    from .guard import Guard, GuardedCall, Redeemer
+    from .middleware import GuardMiddleware
+    from .remote import HttpRedeemer
+    from .start import Standing, Unguarded
 
 __all__ = ["Guard", "GuardMiddleware", "GuardedCall", "HttpRedeemer", "Redeemer", "Standing", "Unguarded"]

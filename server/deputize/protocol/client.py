@@ -20,6 +20,7 @@ from .url import Url, origin_of
 
 MAX_NAME = 64
 MAX_REDIRECT_URIS = 10
+POLL_INTERVAL = 5  # seconds, where nobody says another (RFC 8628 §3.2)
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE})

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from .agent import Assurance
 from .canonical import b64u
+from .client import POLL_INTERVAL
 from .constraint import Constraints
 from .ids import NO_KEY, ClientId, GrantId, Jkt, UserId
 from .scope import ScopeSet
@@ -17,7 +18,6 @@ PUSHED_LIFETIME = 90  # seconds until the browser must arrive (OAUTH-3)
 OPEN_LIFETIME = 600  # seconds that the page then waits for the user
 CODE_LIFETIME = 60  # seconds (OAUTH-5)
 DEVICE_LIFETIME = 600  # seconds (OAUTH-7)
-POLL_INTERVAL = 5  # seconds
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}\Z")  # RFC 7636 §4.1
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")

@@ -18,6 +18,7 @@ from ..protocol.entry import Entry
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.proof import Proof as Proof
 from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest, Status
 
@@ -32,15 +33,6 @@ class Session:
     user_id: UserId
     auth_time: int
     expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A verified proof of possession: whose key, and until when its `jti` must be remembered (PROOF-2)."""
-
-    jkt: Jkt
-    jti: str
-    keep_until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +366,9 @@ class Store(Protocol):
         """Run a function over one snapshot. A store in this process does it at once; one that lives elsewhere may run
         it in another thread."""
 
+    def look(self, fn: Callable[[Reader], T]) -> T:
+        """Do the same for who cannot await, such as a command: it holds up the calling thread."""
+
     async def transact(self, fn: Callable[[Tx], T]) -> T:
         """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it
         did and is raised here. Refused(record_unavailable) if it was certainly not recorded, Refused(outcome_unknown)
@@ -381,6 +376,9 @@ class Store(Protocol):
 
     async def health(self) -> Health:
         """Find out whether a decision could be recorded now, as one is; at most once a second, for all who ask."""
+
+    async def check(self) -> None:
+        """Look through all that is stored, however long that takes; `StoreFault` if it is damaged."""
 
     def close(self) -> None:
         """Finish what was handed in, then close."""

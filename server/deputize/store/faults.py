@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..protocol.errors import Code, Refused
+from ..service.faults import StoreFault
 from .place import Displaced
 
 LOG_EVERY = 60.0
@@ -27,7 +28,7 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _CUT_SHORT = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 
 
-class Damaged(Exception):
+class Damaged(StoreFault):
     """The database is not what it was: pages do not fit together, or the record went back. Says so in a sentence."""
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
+from ..service.faults import StoreFault
+
 _Identity: TypeAlias = tuple[int, int]
 _Settled: TypeAlias = tuple[int, int, int]
 _COMPANIONS = ("-wal", "-shm")
 _STEP = 3_000_000_000  # nanoseconds; more than any file system needs to tell two times apart
 
 
-class Displaced(Exception):
+class Displaced(StoreFault):
     """The database at its path is not the one that is open. The message says so in a sentence, without the path."""
 
 

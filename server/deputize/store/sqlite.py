@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TypeVar
 
 from ..protocol.errors import Refused
+from ..service.faults import NoStore
 from ..service.ports import Health, Reader, Tx
 from . import header
 from .checking import Check, look_through
@@ -31,15 +32,11 @@ WAL_LIMIT = 64 * 1024 * 1024
 """Bytes of the write-ahead file that are kept to be written over; it has about half of that if nobody reads long."""
 
 
-class NoDatabase(Exception):
-    """There is none where one has to be, or an empty file in its place."""
-
-
 class SqliteStore:
     """`service.ports.Store` in the file at `path`, for its owner only.
 
     Several processes may have one file open. It is made if it is missing or empty, unless it is not to be `new`: then
-    `NoDatabase`. `note` takes the causes of what cannot be recorded. Raises `migrations.NewerDatabase`, `Displaced`,
+    `NoStore`. `note` takes the causes of what cannot be recorded. Raises `migrations.NewerDatabase`, `Displaced`,
     sqlite3.Error or OSError, too.
     """
 
@@ -50,7 +47,7 @@ class SqliteStore:
         self._readers: list[sqlite3.Connection] = []
         with _alone_in(path.parent):
             if not new and not (path.exists() and path.stat().st_size):
-                raise NoDatabase(f"{path} is {'empty' if path.exists() else 'missing'}")
+                raise NoStore(f"{path} is {'empty' if path.exists() else 'missing'}")
             _make_private(path)
             identity = identity_of(path)
             self._note_if_left_open()
@@ -100,8 +97,8 @@ class SqliteStore:
         if self._unchecked and self._check is None:
             self._check = Check(self._connect("rw"), self._writer.found)
 
-    def check(self) -> None:
-        """Look through the database now; `faults.Damaged`, sqlite3.Error."""
+    async def check(self) -> None:
+        """Look through the database now, and wait for nothing else; `faults.Damaged`, sqlite3.Error."""
         with closing(self._connect("rw")) as connection:
             look_through(connection)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ...service.faults import StoreFault
+
 _SCRIPTS = {
     script.name[:4]: script for script in sorted((Path(__file__).parent / "versions").glob("[0-9]*.sql"))
 }
@@ -14,7 +16,7 @@ _NOTED = "SELECT version_num FROM alembic_version"
 _TABLE = "CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT NOT NULL PRIMARY KEY)"
 
 
-class NewerDatabase(Exception):
+class NewerDatabase(StoreFault):
     """The database was written by a newer version of deputize than this one, which must not touch it."""
 
     def __init__(self, version: str) -> None:

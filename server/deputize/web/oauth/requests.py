@@ -4,13 +4,12 @@ from starlette.responses import Response
 
 from ...authority.authority import digest
 from ...protocol.canonical import b64u
-from ...protocol.client import DEVICE_CODE, redirect_allowed
+from ...protocol.client import DEVICE_CODE, POLL_INTERVAL, redirect_allowed
 from ...protocol.errors import Code, Refused, or_refuse
 from ...protocol.ids import UserId
 from ...protocol.quota import Quota
 from ...protocol.request import (
     DEVICE_LIFETIME,
-    POLL_INTERVAL,
     PUSHED_LIFETIME,
     REQUEST_URI,
     AuthorizationRequest,

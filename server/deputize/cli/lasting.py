@@ -1,0 +1,42 @@
+"""How long a block lasts: as an option says it, and as the lists tell it."""
+
+from typing import Annotated
+
+import typer
+
+from deputize.cli.out import UNUSABLE, fail, when
+from deputize.protocol.block import LONGEST, SHORTEST, Block
+from deputize.settings import values
+
+For = Annotated[
+    str | None,
+    typer.Option(
+        "--for", metavar="TIME", help="How long: 600 (seconds), 90m, 12h, 30d. Without it: until it is ended."
+    ),
+]
+
+
+def seconds_of(lasting: str | None) -> int | None:
+    """Read how long, in seconds, or end the command; None is until it is ended."""
+    try:
+        given = int(lasting) if lasting is not None and lasting.isdecimal() else lasting
+        return None if given is None else values.seconds(SHORTEST, LONGEST, given)
+    except ValueError as error:
+        fail(f"--for {lasting}: {error}", UNUSABLE)
+
+
+def until(seconds: int | None, now: int) -> int | None:
+    """Return the second at which it ends."""
+    return None if seconds is None else now + seconds
+
+
+def told(lasting: str | None) -> str:
+    """Say for how long."""
+    if lasting is None:
+        return " until that is ended"
+    return f" for {lasting} seconds" if lasting.isdecimal() else f" for {lasting}"
+
+
+def blocked(barring: list[Block]) -> str:
+    """Say of who is blocked until when that is."""
+    return f"blocked until {when(barring[0].until)}" if barring[0].until is not None else "blocked"

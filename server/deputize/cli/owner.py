@@ -1,0 +1,17 @@
+"""The commands of who runs an authority; those of who builds agents are in `agent.py`."""
+
+import typer
+
+from deputize.cli import agents, grants, keys, passkeys, policy, record, run, users
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add them all."""
+    for command in (policy.init, policy.check, run.serve, run.demo):
+        app.command()(command)
+    app.add_typer(users.users, name="users")
+    app.add_typer(agents.agents, name="agents")
+    app.add_typer(grants.grants, name="grants")
+    app.add_typer(passkeys.passkeys, name="credentials")
+    app.add_typer(keys.keys, name="keys")
+    app.add_typer(record.log, name="log")

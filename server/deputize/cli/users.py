@@ -1,0 +1,93 @@
+"""`deputize users`: who they are, a way back in for one who lost every passkey, and keeping one out."""
+
+import hashlib
+import secrets
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deputize.cli.data import VAR, Data, change, read
+from deputize.cli.lasting import For, blocked, seconds_of, told, until
+from deputize.cli.out import show, when
+from deputize.cli.policy import PolicyPath, read_policy
+from deputize.protocol.canonical import b64u
+from deputize.protocol.credential import RECOVERY_LIFETIME
+from deputize.protocol.ids import UserId
+from deputize.service import blocks, credentials
+
+users = typer.Typer(no_args_is_help=True, help="The users, and a way back in for one who lost every passkey.")
+
+
+@users.command("list")
+def list_users(data: Data = VAR) -> None:
+    """List the users, oldest first."""
+    now = int(time.time())
+    rows = read(
+        data,
+        lambda tx: [
+            (user, len(tx.credentials(user.user_id)), tx.barring(user.user_id, None, now))
+            for user in tx.users()
+        ],
+    )
+    show(
+        ["user", "name", "since", "passkeys", "id at the site", "state"],
+        (
+            [
+                user.user_id,
+                user.name,
+                when(user.created_at),
+                str(passkeys),
+                user.external_id or "",
+                blocked(barring) if barring else "active",
+            ]
+            for user, passkeys, barring in rows
+        ),
+    )
+
+
+@users.command()
+def recover(
+    user: Annotated[
+        str, typer.Argument(metavar="USER", help="The user, usr_…, as `deputize users list` says.")
+    ],
+    data: Data = VAR,
+    policy: PolicyPath = Path("deputize.toml"),
+) -> None:
+    """Print a link with which a user enrolls one new passkey. It works once, for 15 minutes, and is recorded.
+
+    Whoever has the link becomes that user: be sure whom you give it to.
+    """
+    issuer = read_policy(policy).site.issuer
+    secret = secrets.token_bytes(32)
+    digest = hashlib.sha256(secret).digest()
+    change(data, lambda tx, now: credentials.issue_recovery(tx, UserId(user), digest, now))  # CRED-5
+    typer.echo(f"{issuer}/account#recovery={b64u(secret)}")
+    typer.echo(
+        f"Good once, within {RECOVERY_LIFETIME // 60} minutes, for {user}. This was recorded.", err=True
+    )
+
+
+@users.command("block")
+def block_user(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")],
+    lasting: For = None,
+    data: Data = VAR,
+) -> None:
+    """Keep a user out: sessions end, agents lose what he gave them, calls that were approved do not run.
+
+    It bites at the next step of each, and is recorded.
+    """
+    seconds = seconds_of(lasting)
+    change(data, lambda tx, now: blocks.block_user(tx, UserId(user), until(seconds, now), now))  # BLOCK-3
+    typer.echo(f"{user} is blocked{told(lasting)}.")
+
+
+@users.command("unblock")
+def unblock_user(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")], data: Data = VAR
+) -> None:
+    """Let a user sign in again. What his agents had is gone; he can deputize them again."""
+    change(data, lambda tx, now: blocks.unblock_user(tx, UserId(user), now))
+    typer.echo(f"{user} may sign in again.")

@@ -1,0 +1,9 @@
+"""What keeps a store from being used, whichever it is, told to its owner."""
+
+
+class StoreFault(Exception):
+    """A store cannot be opened, or is not what it was. The message says so in a sentence."""
+
+
+class NoStore(StoreFault):
+    """There is none where one has to be, or an empty one in its place."""
