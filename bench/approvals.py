@@ -14,9 +14,9 @@ from deputize import Deputize
 from deputize.protocol.canonical import Json, canonicalize, s256
 from deputize.protocol.errors import Refusal
 from deputize.protocol.ids import UserId
-from deputize.service import approvals, mcp_calls
+from deputize.service import approvals, calls
 from deputize.service.approvals import Verified
-from deputize.service.mcp_calls import Caller, ToolRequest
+from deputize.service.calls import MCP, CallRequest, Principal
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 from deputize.web import wire
@@ -36,7 +36,7 @@ _ORIGIN = "http://localhost:1"  # nobody calls there
 class _Signed:
     """A call and what its user signed for it."""
 
-    request: ToolRequest
+    request: CallRequest
     evidence: dict[str, Json]
 
 
@@ -77,16 +77,16 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
     policy, now = authority.policy, authority.now()
     arguments: dict[str, Json] = {"amount": number / 100, "iban": IBAN, "name": "Ada Lovelace"}
     canonical = canonicalize(arguments)
-    request = ToolRequest(
-        caller=Caller(UserId(user_id), None),
-        name="transfer_money",
-        tool=policy.tools["transfer_money"],
+    request = CallRequest(
+        way=MCP,
+        principal=Principal(UserId(user_id), None),
+        tool="transfer_money",
         arguments=arguments,
         canonical=canonical,
         args_s256=s256(canonical),
         definition_s256="",
     )
-    shown = await authority.store.transact(lambda tx: mcp_calls.challenge(tx, authority.moment(), request))
+    shown = await authority.store.transact(lambda tx: calls.challenge_ahead(tx, authority.moment(), request))
     if isinstance(shown, Refusal):
         raise RuntimeError(shown.detail)
     envelope = wire.envelope(shown.minted, shown.description, policy.site.rp_id, now)
@@ -96,7 +96,7 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
 def _check(deputize: Deputize, signed: _Signed) -> Verified:
     authority = deputize.authority
     verdict = deputize.store.look(
-        lambda tx: mcp_calls.check(
+        lambda tx: calls.check_ahead(
             tx, authority.moment(), signed.request, signed.evidence, authority.ceremonies
         )
     )

@@ -104,7 +104,7 @@ def test_the_protocol_is_pure(path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "service").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "service").rglob("*.py")), ids=lambda path: path.name)
 def test_use_cases_take_clock_and_randomness_and_know_no_async(path: Path) -> None:
     assert not {name.split(".")[0] for name in imported(path)} & IMPURE
     tree = ast.parse(path.read_text())

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.protocol.agent import Agent, Assurance, Ceiling
-from deputize.protocol.authorization import Authorized, decide, decide_direct, known_tool
+from deputize.protocol.authorization import (
+    Authorized,
+    decide,
+    decide_arguments,
+    known_tool,
+    permits_page,
+)
 from deputize.protocol.credential import Credential
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant, GrantState
@@ -100,7 +106,7 @@ def test_leaving_the_delegation_out_gains_nothing(
     tool = Tool("t", asked, direct=True, opaque=opaque, direct_when_closed=said, describe=lambda _: "Do it")
     rules = policy(tool, ceiling)
     agents = decide(rules, tool, AGENT, [GRANT], {}, lambda: [PASSKEY], NOW)
-    pages = decide_direct(rules, tool, {}, lambda: [PASSKEY])
+    pages = permits_page(rules, tool) or decide_arguments(rules, tool, {}, lambda: [PASSKEY], True)
     assert isinstance(pages, Authorized) == (said or isinstance(agents, Authorized))
     if isinstance(pages, Refusal):
         assert pages.code is Code.AGENT_NOT_ALLOWED

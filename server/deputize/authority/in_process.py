@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from ..protocol.call import Call, State
-from ..protocol.errors import Refusal, or_refuse
+from ..protocol.call import State
+from ..protocol.errors import or_refuse
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
 from ..protocol.tool import Executes, Schema
-from ..service import redemptions
-from ..service.ports import Tx
+from ..service import calls
 from .authority import Current
 
 
@@ -26,24 +25,18 @@ class InProcess:
         """
         authority = self._current()
         at = authority.moment()
-
-        def redeem(tx: Tx) -> tuple[Call | Refusal, str | None]:
-            call = redemptions.redeem(tx, at, token, args_s256, Executes.API, None)
-            return call, redemptions.external_id(tx, call)
-
-        decided, external_id = await authority.store.transact(redeem)
-        or_refuse(decided)
-        return external_id
+        redeemed = or_refuse(
+            await authority.store.transact(
+                lambda tx: calls.redeem(tx, at, token, args_s256, Executes.API, None)
+            )
+        )
+        return redeemed.user.external_id if redeemed.user else None
 
     async def report(self, call_id: CallId, outcome: State) -> None:
         """Note the outcome."""
         authority = self._current()
         now = authority.now()
-        or_refuse(
-            await authority.store.transact(
-                lambda tx: redemptions.report(tx, call_id, outcome, Executes.API, now, None)
-            )
-        )
+        or_refuse(await authority.store.transact(lambda tx: calls.note(tx, call_id, outcome, now)))
 
 
 class Schemas(Mapping[str, Schema | None]):

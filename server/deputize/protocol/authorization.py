@@ -45,17 +45,20 @@ def decide(
     agent: Agent | None,
     lineage: Sequence[Grant],
     arguments: dict[str, Json],
-    credentials: Callable[[], list[Credential]],
+    credentials: Callable[[], list[Credential]] | None,
     now: int,
     parents: Sequence[Agent] = (),
+    approval: bool | None = None,
 ) -> Decision:
     """Decide an agent's call: what it may, then what is asked; the first failure answers (CALL-1).
 
-    `lineage` and `parents` as for `permits`. `credentials` is asked only when an approval is needed.
+    `lineage` and `parents` as for `permits`, `credentials` and `approval` as for `decide_arguments`; whether an
+    approval is needed, the tool says where nobody else does.
     """
     if refusal := permits(policy, tool, agent, lineage, arguments, now, parents):
         return refusal
-    decision = decide_arguments(policy, tool, arguments, credentials, tool.approval.required(arguments))
+    approval = tool.approval.required(arguments) if approval is None else approval
+    decision = decide_arguments(policy, tool, arguments, credentials, approval)
     if isinstance(decision, Authorized) and constrained(lineage):
         return replace(decision, constrained=True)
     return decision
@@ -117,13 +120,6 @@ def constrained(lineage: Sequence[Grant]) -> bool:
     return any(link.constraints.parts for link in lineage)
 
 
-def decide_direct(
-    policy: Policy, tool: Tool, arguments: dict[str, Json], credentials: Callable[[], list[Credential]]
-) -> Decision:
-    """Decide a call that the user makes without an agent: only where declared, always approved (CALL-7)."""
-    return permits_page(policy, tool) or decide_arguments(policy, tool, arguments, credentials, approval=True)
-
-
 def permits_page(policy: Policy, tool: Tool) -> Refusal | None:
     """Say why the page may not call this tool, where no agent has named itself; None if it may (CALL-7).
 
@@ -156,7 +152,8 @@ def decide_arguments(
 ) -> Decision:
     """Decide what remains once the caller is known: schema, approval, and whether anybody could approve.
 
-    That is not asked with `credentials` None: somebody says that he has approved already (MCP-9).
+    With `approval`, a human has to approve them. `credentials` is asked only then, and not at all where it is None:
+    somebody says that he has approved already (MCP-9).
     """
     if tool.input_schema is not None and (fault := tool.input_schema.fault(arguments)):
         return misfit(fault)

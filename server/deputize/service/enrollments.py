@@ -21,8 +21,8 @@ from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
 from . import approvals, quotas
 from .approvals import Action, Minted, Verdict
+from .calls import Principal, standing_of
 from .credentials import Basis, added_entry, make_credential
-from .mcp_calls import Caller, standing
 from .moment import Moment
 from .ports import CeremonyVerifier, Reader, Registration, Tx
 
@@ -80,14 +80,15 @@ def close_window(tx: Tx, user_id: UserId, now: int) -> None:
         tx.append(Entry(Kind.ENROLLMENT_CLOSED, {"sub": user_id}), now)
 
 
-def begin(tx: Tx, at: Moment, caller: Caller) -> Begun | Refusal:
+def begin(tx: Tx, at: Moment, caller: Principal) -> Begun | Refusal:
     """Start an enrollment, inside the window, in place of one that this caller began before (MCP-10)."""
     if not caller.spend(tx):
         return USED_PROOF
     if caller.unproven:
         return _UNPROVEN
     user = tx.user(caller.user_id)
-    refusal = standing(tx, caller.delegation, at.now) if caller.delegation else None
+    delegation = caller.delegation
+    refusal = standing_of(tx, delegation).lost(delegation, at.now) if delegation else None
     if refusal or user is None:
         return refusal or _CLOSED
     until = user.enrolls_until if caller.delegation else at.now + ENROLLMENT_LIFETIME  # MCP-4
@@ -109,14 +110,14 @@ def begin(tx: Tx, at: Moment, caller: Caller) -> Begun | Refusal:
     return Begun(challenge, user, tx.credentials(user.user_id))
 
 
-def pending(reader: Reader, caller: Caller, now: int) -> Challenge | Refusal:
+def pending(reader: Reader, caller: Principal, now: int) -> Challenge | Refusal:
     """Find the enrollment that this caller began and has not finished (MCP-10)."""
     challenge = reader.challenge(_challenge_id(caller))
     return _NONE_PENDING if challenge is None or challenge.closed(now) else challenge
 
 
 def finish(
-    tx: Tx, at: Moment, caller: Caller, challenge: Challenge, made: Registration | Refusal
+    tx: Tx, at: Moment, caller: Principal, challenge: Challenge, made: Registration | Refusal
 ) -> Credential | Refusal:
     """Store the new credential, usable at once, or record why not; the window closes behind it (CRED-7)."""
     if not caller.spend(tx):
@@ -140,20 +141,20 @@ def finish(
     return credential
 
 
-def _refused(tx: Tx, at: Moment, caller: Caller, refusal: Refusal) -> Refusal:
+def _refused(tx: Tx, at: Moment, caller: Principal, refusal: Refusal) -> Refusal:
     client_id = caller.delegation.client_id if caller.delegation else None
     entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": caller.user_id, "code": refusal.code, "via": "mcp"})
     return quotas.record(tx, at, caller.user_id, client_id, entry, refusal)
 
 
-def _challenge_id(caller: Caller) -> ChallengeId:
+def _challenge_id(caller: Principal) -> ChallengeId:
     """Name the one enrollment that a caller can have open: what finishes it does not say which it is."""
     grant_id = caller.delegation.grant_id if caller.delegation else ""
     name = f"{Purpose.MCP_ENROLLMENT} {caller.user_id} {grant_id}"
     return ChallengeId(make_id("chl", hashlib.sha256(name.encode()).digest()))
 
 
-def _subject(caller: Caller, user: User) -> str:
+def _subject(caller: Principal, user: User) -> str:
     """Name what an enrollment is under: the grant, and the window that is open, if one has to be (CRED-7, MCP-4)."""
     return f"{caller.delegation.grant_id} {user.enrolls_until}" if caller.delegation else ""
 

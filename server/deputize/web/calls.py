@@ -1,29 +1,25 @@
 """`/calls`: the way of one call (PROTOCOL §5 to §7)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
-from typing import TypeVar, cast
+from typing import cast
 
 from starlette.responses import Response
 
-from ..protocol.call import CALL_TOKEN_LIFETIME, Call, State
+from ..protocol.call import CALL_TOKEN_LIFETIME, State
 from ..protocol.canonical import Json, canonicalize, s256, unb64u
 from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.ids import CallId, is_id
 from ..protocol.quota import Quota
 from ..protocol.tool import Executes, is_tool_name
-from ..service import calls, redemptions
-from ..service.approvals import Minted, Verdict
-from ..service.calls import CallRequest, Denied
-from ..service.moves import PageRequest
+from ..service import calls
+from ..service.approvals import Verdict
+from ..service.calls import PAGE, Answered, CallRequest, Denied, PageCall, Principal
 from ..service.ports import Reader, Tx
 from . import wire
 from .ask import Ask
 from .operations import Log
 from .problems import answer, refusal_response
-
-T = TypeVar("T")
-Asker = Mapping[str, object] | None
 
 MAX_DELIVERED = 100
 _ENDINGS = {"declined": State.DECLINED, "cancelled": State.CANCELLED}
@@ -53,45 +49,37 @@ class Calls:
         definition_s256 = _digest(body["definition_s256"])
         delivered = _call_ids(body.get("delivered", []))
 
-        def decide(tx: Tx) -> tuple[Call | Denied | Refusal, Asker]:
-            who = session(tx)
+        def decide(tx: Tx) -> Answered | Denied | Refusal:
+            who, proofs = session(tx), (page, evidence) if evidence else (page,)
             request = CallRequest(
+                way=PAGE,
+                principal=Principal(who.user_id if who else None, delegation, proofs),
                 tool=tool,
                 arguments=arguments,
                 canonical=canonical,
                 args_s256=digest,
                 definition_s256=definition_s256,
+                page_jkt=page.jkt,
                 delivered=delivered,
-                page=page,
-                evidence=evidence,
-                session_user=who.user_id if who else None,
-                delegation=delegation,
             )
-            return _with_asker(tx, calls.create(tx, ask.at, request))
+            return calls.create(tx, ask.at, request)
 
         started = perf_counter()
-        decided, asker = await authority.store.transact(decide)
+        decided = await authority.store.transact(decide)
         if isinstance(decided, Denied):
             self._log.denied(decided.call_id, decided.refusal)
             return refusal_response(decided.refusal, call_id=decided.call_id, state="denied")
-        call = or_refuse(decided)
-        self._log.decided(call, started)
-        return self._answer(ask, call, asker)
+        made = or_refuse(decided)
+        self._log.decided(made.call, started)
+        return self._answer(ask, made)
 
     async def challenge(self, ask: Ask) -> Response:
         """Mint the challenge, at the user's click (APPR-1)."""
         page = await self._page(ask)
         authority = ask.authority
-
-        def mint(tx: Tx) -> tuple[Minted | Refusal, Call | None]:
-            request = page(tx)
-            minted = calls.challenge(tx, ask.at, request)
-            return minted, tx.call(request.call_id)
-
-        decided, call = await authority.store.transact(mint)
-        minted = or_refuse(decided)
-        description = call.description if call is not None and call.description else ""
-        return answer(wire.envelope(minted, description, authority.policy.site.rp_id, ask.now))
+        shown = or_refuse(await authority.store.transact(lambda tx: calls.challenge(tx, ask.at, page(tx))))
+        rp_id = authority.policy.site.rp_id
+        return answer(wire.envelope(shown.minted, shown.description, rp_id, ask.now))
 
     async def approve(self, ask: Ask) -> Response:
         """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
@@ -99,18 +87,16 @@ class Calls:
         evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
         authority = ask.authority
 
-        def check(tx: Reader) -> tuple[PageRequest, Verdict]:
+        def check(tx: Reader) -> tuple[PageCall, Verdict]:
             request = page(tx)
-            return request, calls.check_approval(tx, ask.at, request, evidence, authority.ceremonies)
+            return request, calls.check(tx, ask.at, request, evidence, authority.ceremonies)
 
         started = perf_counter()
         request, verdict = await authority.store.read(check)
-        decided, asker = await authority.store.transact(
-            lambda tx: _with_asker(tx, calls.approve(tx, ask.at, request, verdict))
-        )
-        call = or_refuse(decided)
-        self._log.decided(call, started)
-        return self._answer(ask, call, asker)
+        decided = await authority.store.transact(lambda tx: calls.approve(tx, ask.at, request, verdict))
+        made = or_refuse(decided)
+        self._log.decided(made.call, started)
+        return self._answer(ask, made)
 
     async def deny(self, ask: Ask) -> Response:
         """End a call that the user declined, or whose dialog went away (APPR-6)."""
@@ -148,13 +134,13 @@ class Calls:
         if token.call_id != ask.request.path_params["call_id"]:
             raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
 
-        def redeem(tx: Tx) -> tuple[tuple[Call | Refusal, Asker], str | None]:
-            call = redemptions.redeem(tx, ask.at, token, token.args_s256, by, page and page(tx))
-            return _with_asker(tx, call), redemptions.external_id(tx, call)
-
-        (decided, asker), external_id = await ask.authority.store.transact(redeem)
-        shown = wire.call(or_refuse(decided), asker)
-        return answer({**shown, "external_id": external_id} if by is Executes.API else shown)
+        redeemed = or_refuse(
+            await ask.authority.store.transact(
+                lambda tx: calls.redeem(tx, ask.at, token, token.args_s256, by, page and page(tx))
+            )
+        )
+        shown, user = _shown(redeemed), redeemed.user
+        return answer({**shown, "external_id": user.external_id} if user else shown)
 
     async def report(self, ask: Ask) -> Response:
         """Note the outcome of a redeemed call (GUARD-5)."""
@@ -164,14 +150,14 @@ class Calls:
             raise Refused(Code.INVALID_REQUEST, "`outcome` is `succeeded`, `failed` or `unknown`.")
         call_id = _call_id(ask)
         return await self._transact_and_show(
-            ask, lambda tx: redemptions.report(tx, call_id, outcome, by, ask.now, page and page(tx))
+            ask, lambda tx: calls.report(tx, call_id, outcome, by, ask.now, page and page(tx))
         )
 
-    async def _page(self, ask: Ask) -> Callable[[Reader], PageRequest]:
+    async def _page(self, ask: Ask) -> Callable[[Reader], PageCall]:
         look, proof = await ask.page_session()
-        return lambda tx: PageRequest(_call_id(ask), look(tx).user_id, proof)
+        return lambda tx: PageCall(_call_id(ask), look(tx).user_id, proof)
 
-    async def _redeemer(self, ask: Ask) -> tuple[Executes, Callable[[Reader], PageRequest] | None]:
+    async def _redeemer(self, ask: Ask) -> tuple[Executes, Callable[[Reader], PageCall] | None]:
         """Tell who redeems: a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
         if not ask.has("deputize-guard"):
             return Executes.PAGE, await self._page(ask)
@@ -181,27 +167,22 @@ class Calls:
         await ask.use_once(proof)
         return Executes.API, None
 
-    async def _transact_and_show(self, ask: Ask, fn: Callable[[Tx], Call | Refusal]) -> Response:
-        decided, asker = await ask.authority.store.transact(lambda tx: _with_asker(tx, fn(tx)))
-        return answer(wire.call(or_refuse(decided), asker))
+    async def _transact_and_show(self, ask: Ask, fn: Callable[[Tx], Answered | Refusal]) -> Response:
+        return answer(_shown(or_refuse(await ask.authority.store.transact(fn))))
 
-    def _answer(self, ask: Ask, call: Call, asker: Asker) -> Response:
+    def _answer(self, ask: Ask, made: Answered) -> Response:
         """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
-        shown = wire.call(call, asker)
-        if call.state is State.PENDING:
+        shown = _shown(made)
+        if made.call.state is State.PENDING:
             return answer(shown, 202)
-        token = ask.authority.call_token(call, ask.now)
+        token = ask.authority.call_token(made.call, ask.now)
         return answer({**shown, "call_token": token, "expires_in": CALL_TOKEN_LIFETIME})
 
 
-def _with_asker(tx: Reader, decided: T) -> tuple[T, Asker]:
-    """Return what was decided, and for a call who makes it, in full where a human is asked: both of one transaction."""
-    if not isinstance(decided, Call) or decided.client_id is None or decided.grant_id is None:
-        return decided, None
-    agent = tx.agent(decided.client_id)
-    if agent is None:
-        return decided, None
-    return decided, wire.caller(agent, tx.lineage(decided.grant_id) if decided.state is State.PENDING else ())
+def _shown(made: Answered) -> dict[str, object]:
+    """Write a call, and who makes it: in full where a human is asked."""
+    agent, asked = made.standing.agent, made.call.state is State.PENDING
+    return wire.call(made.call, wire.caller(agent, made.standing.lineage if asked else ()) if agent else None)
 
 
 def _call_id(ask: Ask) -> CallId:

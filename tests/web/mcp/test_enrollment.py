@@ -14,8 +14,8 @@ from deputize.protocol.canonical import b64u, unb64u
 from deputize.protocol.challenge import Challenge
 from deputize.protocol.credential import Credential
 from deputize.protocol.token import Delegation
+from deputize.service.calls import Principal
 from deputize.service.enrollments import pending
-from deputize.service.mcp_calls import Caller
 from deputize.service.ports import Tx
 from deputize.testing.authenticator import SoftAuthenticator
 
@@ -304,7 +304,7 @@ class TestItsWindow:
             agent = tx.agent(grant.client_id) if grant else None
             assert grant is not None
             assert agent is not None
-            old = pending(tx, Caller(grant.user_id, Delegation.of(grant, agent, "", 0)), int(live.clock()))
+            old = pending(tx, Principal(grant.user_id, Delegation.of(grant, agent, "", 0)), int(live.clock()))
             assert isinstance(old, Challenge)
             tx.drop_challenge(old.challenge_id)
             tx.add_challenge(replace(old, nonce=bytes(32)))

@@ -6,7 +6,7 @@ from ...authority.authority import Authority
 from ...crypto.webauthn import creation_options
 from ...protocol.canonical import Json
 from ...protocol.errors import Refusal, Refused, or_refuse
-from ...service import enrollments, mcp_calls
+from ...service import calls, enrollments
 from ...service.ports import Registration
 from .. import wire
 from .exchange import Exchange
@@ -22,20 +22,20 @@ class Approving:
     async def create_challenge(self, exchange: Exchange) -> dict[str, object]:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
         authority, ask = exchange.ask.authority, exchange.ask
-        request, _ = exchange.tool_request(self.offers, "toolName", exchange.message.params.get("arguments"))
-        shown = await authority.store.transact(lambda tx: mcp_calls.challenge(tx, ask.at, request))
-        if isinstance(shown, Refusal):
-            raise Refused.of(shown)
+        request, _ = exchange.call(self.offers, "toolName", exchange.message.params.get("arguments"))
+        shown = or_refuse(
+            await authority.store.transact(lambda tx: calls.challenge_ahead(tx, ask.at, request))
+        )
         return wire.envelope(shown.minted, shown.description, authority.policy.site.rp_id, ask.now)
 
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
         authority, now = exchange.ask.authority, exchange.ask.now
-        begun = await authority.store.transact(
-            lambda tx: enrollments.begin(tx, exchange.ask.at, exchange.known.caller)
+        begun = or_refuse(
+            await authority.store.transact(
+                lambda tx: enrollments.begin(tx, exchange.ask.at, exchange.principal)
+            )
         )
-        if isinstance(begun, Refusal):
-            raise Refused.of(begun)
         site, user = authority.policy.site, begun.user
         lifetime = begun.challenge.expires_at - now
         options = creation_options(
@@ -51,14 +51,14 @@ class Approving:
 
     async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/finish` (MCP-10; SEP-2672 §4.4.2)."""
-        authority, now, caller = exchange.ask.authority, exchange.ask.now, exchange.known.caller
+        authority, now, caller = exchange.ask.authority, exchange.ask.now, exchange.principal
         challenge = or_refuse(await authority.store.read(lambda tx: enrollments.pending(tx, caller, now)))
         made = _verified(authority, exchange.message.params.get("response"), challenge.wire)
-        credential = await authority.store.transact(
-            lambda tx: enrollments.finish(tx, exchange.ask.at, caller, challenge, made)
+        credential = or_refuse(
+            await authority.store.transact(
+                lambda tx: enrollments.finish(tx, exchange.ask.at, caller, challenge, made)
+            )
         )
-        if isinstance(credential, Refusal):
-            raise Refused.of(credential)
         return {
             "success": True,
             "credentialId": credential.credential_id,

@@ -1,6 +1,6 @@
 """Who calls over MCP: a delegation with its proof, evidence in the message, or the machine's one user."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from starlette.requests import Request
 
@@ -13,7 +13,7 @@ from ...protocol.ids import UserId
 from ...protocol.token import Delegation
 from ...service import credentials
 from ...service.barring import barred
-from ...service.mcp_calls import Caller, standing
+from ...service.calls import Principal, standing_of
 from ...service.ports import Proof
 from ..ask import Ask
 from .messages import CALL, CHALLENGE, Message
@@ -23,31 +23,22 @@ _OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip"})
 _TOOL_IN = {CALL: "name", CHALLENGE: "toolName"}
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Who calls, and whether the message itself says so (MCP-3): another connection would not help then."""
-
-    caller: Caller
-    in_band: bool
-
-
-async def authenticate(ask: Ask, message: Message) -> Known:
+async def authenticate(ask: Ask, message: Message) -> Principal:
     """Tell who sends a message (MCP-2, MCP-3); Refused(invalid_token, invalid_dpop_proof, wrong_user, …)."""
     connection = await _connection(ask)
     evidence = _evidence(ask, message)
     if evidence is None:
-        return Known(connection, False)
+        return connection
     delegation, proof = evidence
     if delegation.user_id != connection.user_id:
         raise Refused(Code.WRONG_USER, "Another user deputized this agent than the one who is connected.")
-    proofs = (*connection.proofs, proof)
-    return Known(Caller(connection.user_id, delegation, proofs, connection.unproven), True)
+    return replace(connection, delegation=delegation, proofs=(*connection.proofs, proof), in_band=True)
 
 
-async def _connection(ask: Ask) -> Caller:
+async def _connection(ask: Ask) -> Principal:
     values = ask.request.headers.getlist("authorization")
     if not values and (user_id := await _single_user(ask)) is not None:
-        return Caller(user_id, None)
+        return Principal(user_id, None)
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")
     bearer = scheme.lower() == "bearer" and ask.authority.policy.bearer  # BEARER-5
     if len(values) != 1 or not (bearer or scheme.lower() == "dpop"):
@@ -58,10 +49,11 @@ async def _connection(ask: Ask) -> Caller:
     if delegation.bearer is not bearer:  # BEARER-1; RFC 9449 §7.1: a bound token is no bearer token
         raise Refused(Code.INVALID_TOKEN, "Send this token as what it is: as DPoP or Bearer.")
     proofs = () if bearer else (ask.proof("dpop", access_token=token, jkt=delegation.jkt),)
-    if dead := await ask.authority.store.read(lambda tx: standing(tx, delegation, ask.now)):
-        raise Refused.of(dead)
+    standing = await ask.authority.store.read(lambda tx: standing_of(tx, delegation))
+    if lost := standing.lost(delegation, ask.now):
+        raise Refused.of(lost)
     if delegation.unproven:
-        return Caller(delegation.user_id, delegation, proofs, unproven=True)
+        return Principal(delegation.user_id, delegation, proofs, unproven=True)
     if (
         delegation.assurance is Assurance.OPAQUE
     ):  # CALL-2: an agent in a browser is nobody without its session
@@ -69,7 +61,7 @@ async def _connection(ask: Ask) -> Caller:
         if who.user_id != delegation.user_id:
             detail = "Another user is signed in than the one who deputized this agent."
             raise Refused(Code.WRONG_USER, detail)
-    return Caller(delegation.user_id, delegation, proofs)
+    return Principal(delegation.user_id, delegation, proofs)
 
 
 def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:

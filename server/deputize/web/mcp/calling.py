@@ -8,13 +8,14 @@ from ...authority.authority import Authority, Current
 from ...detached import detached
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
+from ...protocol.credential import User
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ...protocol.rpc import REASONS
 from ...protocol.scope import ScopeSet
-from ...protocol.tool import Executes, is_tool_name
-from ...service import mcp_calls, redemptions
-from ...service.calls import Denied
-from ...service.mcp_calls import Granted, ToolRequest
+from ...protocol.tool import is_tool_name
+from ...service import calls
+from ...service.approvals import Verdict
+from ...service.calls import Answered, CallRequest, Denied
 from ..operations import Log
 from . import answers, running
 from .exchange import Exchange
@@ -39,8 +40,8 @@ class Calling:
             raise Refused(
                 Code.INVALID_ARGUMENTS, "There is no such cursor: all tools are in the first answer."
             )
-        caller, offers = exchange.known.caller, self.offers.all(exchange.ask.authority.policy)
-        return {"tools": [offer.listed(caller.approves(offer.tool)) for offer in offers]}
+        who, offers = exchange.principal, self.offers.all(exchange.ask.authority.policy)
+        return {"tools": [offer.listed(who.approves(offer.tool)) for offer in offers]}
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
         """Return the schema of a tool, to which headers may be held that repeat arguments (2026-07-28)."""
@@ -51,30 +52,29 @@ class Calling:
         """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""
         authority, ask, params = exchange.ask.authority, exchange.ask, exchange.message.params
         arguments = params.get("arguments")
-        request, offer = exchange.tool_request(self.offers, "name", {} if arguments is None else arguments)
-        if not is_tool_name(request.name):  # HASH-2
+        request, offer = exchange.call(self.offers, "name", {} if arguments is None else arguments)
+        if not is_tool_name(request.tool):  # HASH-2
             raise Refused(Code.UNKNOWN_TOOL, "A tool name matches [A-Za-z0-9_.-]{1,128}.")
         if offer is not None and offer.handler is not None and offer.tool.public:
             return await self._call_public(exchange, offer, offer.handler, request)
         started = perf_counter()
         evidence = exchange.message.meta.get(ANNOTATION)
-        verdict = await authority.store.read(
-            lambda tx: mcp_calls.check(tx, ask.at, request, evidence, authority.ceremonies)
-        )
-        here = offer is not None and offer.handler is not None
-        granted = await authority.store.transact(
-            lambda tx: mcp_calls.call(tx, ask.at, request, verdict, here)
-        )
-        if isinstance(granted, Refusal):
-            if granted.code is not Code.TOO_MANY_REQUESTS:
-                raise Refused.of(granted)
-            self.log.refused(ask.request, granted)
-            return answers.refused_result(granted, None)  # for the model, which can wait
-        if isinstance(granted, Denied):
-            return self._denied(exchange, granted)
-        self.log.decided(granted.call, started)
-        assert offer is not None  # or there is nothing to grant
-        return await self._run(exchange, offer, request, granted)
+        verdict: Verdict | None = None
+        if calls.needs_check(ask.at, request, evidence):
+            verdict = await authority.store.read(
+                lambda tx: calls.check_ahead(tx, ask.at, request, evidence, authority.ceremonies)
+            )
+        made = await authority.store.transact(lambda tx: calls.create(tx, ask.at, request, verdict))
+        if isinstance(made, Refusal):
+            if made.code is not Code.TOO_MANY_REQUESTS:
+                raise Refused.of(made)
+            self.log.refused(ask.request, made)
+            return answers.refused_result(made, None)  # for the model, which can wait
+        if isinstance(made, Denied):
+            return self._denied(exchange, made)
+        self.log.decided(made.call, started)
+        assert offer is not None  # or it were denied
+        return await self._run(exchange, offer, request, made)
 
     def _denied(self, exchange: Exchange, denied: Denied) -> dict[str, object]:
         """Answer a refused call: by an error where the proposal, MCP or HTTP have one, else in a result (MCP-7)."""
@@ -86,38 +86,39 @@ class Calling:
         return answers.refused_result(refusal, denied.call_id)
 
     async def _call_public(
-        self, exchange: Exchange, offer: Offer, handler: Handler, request: ToolRequest
+        self, exchange: Exchange, offer: Offer, handler: Handler, request: CallRequest
     ) -> dict[str, object]:
         """Run a public tool, without any record (CALL-8)."""
-        caller = request.caller
-        if not await exchange.ask.authority.store.transact(caller.spend):
+        principal = request.principal
+        user = await exchange.ask.authority.store.transact(
+            lambda tx: tx.user(principal.user_id) if principal.spend(tx) else None
+        )
+        if user is None:  # users are never deleted
             raise Refused.of(USED_PROOF)
         if offer.tool.input_schema is not None and (
             fault := offer.tool.input_schema.fault(request.arguments)
         ):
             refusal = Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
             return answers.refused_result(refusal, None)
-        ran = await self._handle(exchange, handler, request, None)
+        ran = await self._handle(exchange, handler, request, user, None)
         return ran.result
 
     async def _run(
-        self, exchange: Exchange, offer: Offer, request: ToolRequest, granted: Granted
+        self, exchange: Exchange, offer: Offer, request: CallRequest, made: Answered
     ) -> dict[str, object]:
-        """Run a call that is granted, and return its result with the chain of what made it so (MCP-11)."""
-        if offer.handler is not None:
-            authority = exchange.ask.authority
+        """Run a call that may run, and return its result with the chain of what made it so (MCP-11)."""
+        authority = exchange.ask.authority
+        if offer.handler is not None and made.user is not None:
             try:
-                ran = await self._handle(exchange, offer.handler, request, granted.call)
+                ran = await self._handle(exchange, offer.handler, request, made.user, made.call)
             except CancelledError:  # the client went away, or a time ran out
-                detached(self._report(authority, granted.call, State.UNKNOWN))
+                detached(self._note(authority, made.call, State.UNKNOWN))
                 raise
-            result, call = ran.result, await self._report(authority, granted.call, ran.outcome)
+            result, call = ran.result, await self._note(authority, made.call, ran.outcome)
         else:
-            result, call = await self._send(
-                exchange.ask.authority, str(offer.tool.endpoint), request, granted.call
-            )
-        by = request.caller.delegation
-        entries = dict.fromkeys((*granted.entries, call.entry))
+            result, call = await self._send(authority, str(offer.tool.endpoint), request, made.call)
+        by = request.principal.delegation
+        entries = dict.fromkeys((*made.entries, call.entry))
         chain: dict[str, object] = {
             "call_id": call.call_id,
             "agent": {"client_id": by.client_id, "assurance": by.assurance.value} if by else None,
@@ -134,12 +135,9 @@ class Calling:
         return {**result, "_meta": {CHAIN: chain}}
 
     async def _handle(
-        self, exchange: Exchange, handler: Handler, request: ToolRequest, call: Call | None
+        self, exchange: Exchange, handler: Handler, request: CallRequest, user: User, call: Call | None
     ) -> Ran:
-        user_id = request.caller.user_id
-        user = await exchange.ask.authority.store.read(lambda tx: tx.user(user_id))
-        assert user is not None  # users are never deleted
-        delegation = request.caller.delegation
+        delegation = request.principal.delegation
         handled = HandledCall(
             call.call_id if call else None,
             user,
@@ -154,21 +152,19 @@ class Calling:
             lambda error: self.log.failed(exchange.ask.request, error),
         )
 
-    async def _report(self, authority: Authority, call: Call, outcome: State) -> Call:
+    async def _note(self, authority: Authority, call: Call, outcome: State) -> Call:
         """Note what became of a call. What was done is told also if that cannot be noted."""
         now = authority.now()
         try:
             return or_refuse(
-                await authority.store.transact(
-                    lambda tx: redemptions.report(tx, call.call_id, outcome, Executes.API, now, None)
-                )
+                await authority.store.transact(lambda tx: calls.note(tx, call.call_id, outcome, now))
             )
         except Refused as refused:
             self.log.note("outcome", correlation_id=call.call_id, code=refused.refusal.code)
             return call
 
     async def _send(
-        self, authority: Authority, endpoint: str, request: ToolRequest, call: Call
+        self, authority: Authority, endpoint: str, request: CallRequest, call: Call
     ) -> tuple[dict[str, object], Call]:
         """Have the site's API do it; its guard redeems and reports (MCP-12)."""
         store, call_id = authority.store, call.call_id
@@ -176,7 +172,7 @@ class Calling:
         result = await self.gateway.send(endpoint, request.canonical, token)
         if result is None or "isError" in result:  # what was not redeemed by now is not to be done later
             now = authority.now()
-            left = await store.transact(lambda tx: mcp_calls.cancel(tx, call_id, now)) or call
+            left = await store.transact(lambda tx: calls.cancel(tx, call_id, now)) or call
             return result or running.unanswered(left.state), left
         found = await store.read(lambda tx: tx.call(call_id))
         left = found or call

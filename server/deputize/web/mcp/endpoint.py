@@ -72,8 +72,8 @@ class Mcp:
         return answers.refusal_response(refusal, message_id, self._current().policy, anonymous)
 
     async def _spend(self, exchange: Exchange) -> None:
-        caller = exchange.known.caller
-        if caller.proofs and not await exchange.ask.authority.store.transact(caller.spend):
+        principal = exchange.principal
+        if principal.proofs and not await exchange.ask.authority.store.transact(principal.spend):
             raise Refused.of(USED_PROOF)
 
     def prepare(self) -> None:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
-from ...service.mcp_calls import ToolRequest
+from ...service.calls import MCP, CallRequest, Principal
 from ..ask import Ask
 from . import answers
-from .callers import Known
 from .messages import Message
 from .offers import Offer, Offers
 
@@ -18,26 +17,28 @@ class Exchange:
 
     ask: Ask
     message: Message
-    known: Known
+    principal: Principal
     refusal: Refusal | None = None
 
     def is_for_connection(self, refusal: Refusal) -> bool:
         """Tell whether the connection has to hear of a refusal, in HTTP, since there is something to do for it."""
-        return answers.is_told_in_http(refusal, self.known.in_band)
+        return answers.is_told_in_http(refusal, self.principal.in_band)
 
-    def tool_request(self, offers: Offers, name_in: str, arguments: Json) -> tuple[ToolRequest, Offer | None]:
+    def call(self, offers: Offers, name_in: str, arguments: Json) -> tuple[CallRequest, Offer | None]:
         """Read a call, or a challenge for one, and find what is offered under its name; Refused(invalid_arguments)."""
         name = self.message.params.get(name_in)
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise Refused(Code.INVALID_ARGUMENTS, f"`{name_in}` is a text, and `arguments` an object.")
         offer, canonical = offers.find(self.ask.authority.policy, name), canonicalize(arguments)
-        request = ToolRequest(
-            caller=self.known.caller,
-            name=name,
-            tool=offer.tool if offer else None,
+        request = CallRequest(
+            way=MCP,
+            principal=self.principal,
+            tool=name,
             arguments=arguments,
             canonical=canonical,
             args_s256=s256(canonical),
             definition_s256=offer.definition_s256 if offer else "",
+            offered=offer is not None,
+            here=offer is not None and offer.handler is not None,
         )
         return request, offer

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
-from ..protocol.call import Call, State
-from ..protocol.entry import move_entry
-from ..protocol.errors import Code, Refused
-from ..protocol.grant import Grant
-from . import moves
-from .moment import Moment
-from .ports import Tx
+from ...protocol.call import Call, State
+from ...protocol.entry import move_entry
+from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.grant import Grant
+from ..moment import Moment
+from ..ports import Tx
+from . import counters
+from .deciding import stop_of
+from .moves import move
+from .standing import Standing, standing_of
 
 MOST = 100
 """Calls that are put under a newer grant: more than anybody is asked about, and little enough to wait behind."""
@@ -20,19 +23,24 @@ def carry_over(tx: Tx, at: Moment, older: Grant, newer: Grant) -> None:
     A question that is open stays open, and is answered under the newer grant. What was approved is taken from the
     newer grant's counters. Of many, the older ones stay behind, where nothing is allowed any more.
     """
+    standing: Standing | None = None
     for call in reversed(tx.open_calls(older.grant_id, at.now, MOST)):
         carried = replace(call, grant_id=newer.grant_id)
-        code = _refused(tx, at, carried)
+        standing = standing or standing_of(tx, carried)
+        code = _refused(tx, at, carried, standing)
         if code is not None:
-            moves.move(tx, call, State.CANCELLED, at.now, code, policy_s256=at.policy.file_s256)
+            move(tx, call, State.CANCELLED, at.now, code, policy_s256=at.policy.file_s256)
         elif not tx.carry_call(carried, tx.append(move_entry(carried, grant_id=newer.grant_id), at.now)):
             raise Refused(Code.CALL_STATE, "A call of this agent moved on meanwhile. Try again.")
 
 
-def _refused(tx: Tx, at: Moment, carried: Call) -> Code | None:
+def _refused(tx: Tx, at: Moment, carried: Call, standing: Standing) -> Code | None:
     """Say why the grant that the call has now does not allow it; if it does, what was approved is taken from it."""
-    stop = moves.stop_of(tx, at, carried)
-    if stop is not None:
+    if stop := stop_of(tx, at, carried, standing):
         return stop.refusal.code
-    exhausted = moves.spend(tx, carried, take=carried.state is State.APPROVED)
-    return exhausted.code if exhausted is not None else None
+    uses = counters.left(tx, standing.lineage, carried)
+    if isinstance(uses, Refusal):
+        return uses.code
+    if carried.state is State.APPROVED:
+        uses.take(tx)
+    return None

@@ -1,0 +1,50 @@
+"""What the use cases of a call return: all that an answer tells, so that nothing is read again for it."""
+
+from dataclasses import dataclass
+
+from ...protocol.call import Call, State
+from ...protocol.credential import User
+from ...protocol.errors import Refusal
+from ...protocol.ids import CallId
+from ..approvals import Minted
+from ..ports import Reader
+from .standing import ALONE, Standing, standing_of
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call as a request has left it, and who makes it.
+
+    `user` is whose call it is, where something is about to run for him (GUARD-3). `entries` are the indices of what
+    this request recorded of it.
+    """
+
+    call: Call
+    standing: Standing = ALONE
+    user: User | None = None
+    entries: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A call that was refused when it came; the record has it under this id."""
+
+    call_id: CallId
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A challenge, and the words that the user is shown with it."""
+
+    minted: Minted
+    description: str
+
+
+def answered(reader: Reader, call: Call | Refusal) -> Answered | Refusal:
+    """Add who makes a call that was not decided again: where its user is still asked, in full."""
+    if isinstance(call, Refusal) or call.client_id is None:
+        return call if isinstance(call, Refusal) else Answered(call)
+    if call.state is State.PENDING:
+        return Answered(call, standing_of(reader, call))
+    return Answered(call, Standing(reader.agent(call.client_id)))

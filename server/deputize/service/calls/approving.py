@@ -1,0 +1,176 @@
+"""Approvals of calls: before one over MCP, and of one that waits for it (PROTOCOL §6, MCP-8, MCP-9).
+
+All that calls want of the ceremony stands here. Verification is on a snapshot, consumption in the transaction.
+"""
+
+from dataclasses import replace
+
+from ...protocol.call import Call, State
+from ...protocol.canonical import Json
+from ...protocol.challenge import Purpose
+from ...protocol.entry import Kind
+from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ...protocol.tool import Tool
+from .. import approvals, quotas
+from ..approvals import Action, Rejected, Verdict, Verified
+from ..moment import Moment
+from ..ports import CeremonyVerifier, Reader, Tx
+from . import counters
+from .answers import Answered, Denied, Shown
+from .deciding import Stop, decide, needs_approval, stop_of
+from .drafting import asked_by
+from .moves import NO_CALL, end, move, own, owns, stopped
+from .request import CallRequest, PageCall
+from .standing import standing_of
+
+
+def challenge(tx: Tx, at: Moment, request: PageCall) -> Shown | Refusal:
+    """Mint the challenge for a pending call, at the user's click (APPR-1)."""
+    call = own(tx, request, at.now)
+    if isinstance(call, Refusal):
+        return call
+    if call.state is not State.PENDING:
+        return stopped(call)
+    if stop := stop_of(tx, at, call, standing_of(tx, call)):
+        return end(tx, at, call, stop)
+    return _shown(tx, at, _action(call), call.description)
+
+
+def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Shown | Refusal:
+    """Mint the challenge for a call that is to follow; it belongs to this user and grant (MCP-8)."""
+    who = request.principal
+    if not who.spend(tx):
+        return USED_PROOF
+    tool = _approved_ahead(at, request)
+    if tool is None:
+        return Refusal(
+            Code.TOOL_NOT_APPROVED_REQUIRED, "There is no tool of this name that asks for an approval."
+        )
+    if limited := quotas.entry(tx, at, who.user_id, who.client_id):
+        return limited  # so that there are not more of them than there could be calls
+    decision = decide(tx, at, request, standing_of(tx, who.delegation), evidence=True)
+    if isinstance(decision, Refusal):
+        return decision
+    return _shown(tx, at, _action_ahead(request, tool), decision.description)
+
+
+def _shown(tx: Tx, at: Moment, action: Action, description: str | None) -> Shown | Refusal:
+    minted = approvals.mint(tx, at, action)
+    return minted if isinstance(minted, Refusal) else Shown(minted, description or "")
+
+
+def check(
+    reader: Reader, at: Moment, request: PageCall, evidence: Json, verifier: CeremonyVerifier
+) -> Verdict:
+    """Verify evidence for a call on a snapshot (APPR-3); Refused(call_unknown). No state changes here."""
+    call = reader.call(request.call_id)
+    if call is None or not owns(call, request):
+        raise Refused.of(NO_CALL)
+    return approvals.check(reader, at, _action(call), evidence, verifier)
+
+
+def needs_check(at: Moment, request: CallRequest, evidence: Json) -> bool:
+    """Tell whether the evidence of a call is to be verified: it is needed, or was given where it may be (MCP-9)."""
+    tool = _approved_ahead(at, request)
+    return tool is not None and (evidence is not None or needs_approval(request, tool))
+
+
+def check_ahead(
+    reader: Reader, at: Moment, request: CallRequest, evidence: Json, verifier: CeremonyVerifier
+) -> Verdict:
+    """Verify the evidence that came with a call on a snapshot, where `needs_check` says so (MCP-9)."""
+    return approvals.check(
+        reader, at, _action_ahead(request, at.policy.tools[request.tool]), evidence, verifier
+    )
+
+
+def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered | Refusal:
+    """Act on a verdict: consume, move, record; or record the failure (APPR-3 to APPR-5)."""
+    call = own(tx, request, at.now)
+    if isinstance(call, Refusal):
+        return call
+    if call.state is not State.PENDING and isinstance(verdict, Verified):
+        return stopped(call)
+    standing = standing_of(tx, call)
+    if stop := stop_of(tx, at, call, standing):  # APPR-5
+        return end(tx, at, call, stop) if call.state is State.PENDING else stopped(call)
+    if refusal := approvals.conclude(tx, verdict, _action(call), at.now):
+        entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id)
+        return quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
+    uses = counters.left(tx, standing.lineage, call)
+    if isinstance(uses, Refusal):
+        return end(tx, at, call, Stop(uses))
+    uses.take(tx)
+    approved = replace(call, challenge_id=verdict.challenge_id)
+    facts = {"challenge_id": verdict.challenge_id, **evidence_of(verdict), "policy_s256": at.policy.file_s256}
+    return Answered(move(tx, approved, State.APPROVED, at.now, None, **facts), standing)
+
+
+def answers_first(verdict: Verdict | None, decision: Refusal) -> bool:
+    """Tell whether missing evidence is what to say, and not what is wrong with the arguments (SEP-2672 §4.3)."""
+    missing = isinstance(verdict, Rejected) and verdict.refusal.code is Code.MISSING_EVIDENCE
+    return missing and decision.code is Code.INVALID_ARGUMENTS
+
+
+def conclude_ahead(
+    tx: Tx, at: Moment, request: CallRequest, call: Call, verdict: Verdict
+) -> Call | Denied | Refusal:
+    """Consume the approval that came with a call; or record why there is none, and whose it would have been (MCP-9)."""
+    action = _action_ahead(request, at.policy.tools[request.tool])
+    refusal = approvals.conclude(tx, verdict, action, at.now)
+    if refusal is None:
+        return replace(call, challenge_id=verdict.challenge_id)
+    facts = {
+        "call_id": call.call_id,
+        "sub": call.user_id,
+        "client_id": call.client_id,
+        "grant_id": call.grant_id,
+        "tool": call.tool,
+        **asked_by(request),
+    }
+    entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts)
+    return quotas.record(tx, at, call.user_id, call.client_id, entry, Denied(call.call_id, refusal))
+
+
+def evidence_of(verdict: Verdict | None) -> dict[str, object]:
+    """Return what the record tells of how a call was approved; nothing where it was not."""
+    if not isinstance(verdict, Verified):
+        return {}
+    return {
+        "credential_id": verdict.assertion.credential_id,
+        "method": "webauthn",
+        "evidence_s256": verdict.evidence_s256,
+    }
+
+
+def _approved_ahead(at: Moment, request: CallRequest) -> Tool | None:
+    """Find the tool of a request, if calls of it may need an approval (MCP-5)."""
+    tool = at.policy.tools.get(request.tool) if request.offered else None
+    return tool if tool is not None and request.principal.approves(tool) else None
+
+
+def _action(call: Call) -> Action:
+    """Return what a user confirms by approving this call."""
+    return Action(
+        Purpose.CALL,
+        call.call_id,
+        call.tool,
+        call.arguments,
+        call.authenticator_class,
+        call.user_id,
+        call.page_jkt,
+    )
+
+
+def _action_ahead(request: CallRequest, tool: Tool) -> Action:
+    """Return the same before there is a call: the challenge is the grant's (MCP-8)."""
+    who = request.principal
+    return Action(
+        Purpose.MCP_CALL,
+        who.delegation.grant_id if who.delegation else "",
+        tool.name,
+        request.arguments,
+        tool.authenticator_class,
+        who.user_id,
+        None,
+    )

@@ -1,0 +1,90 @@
+"""A call comes: it is decided, and the decision recorded (PROTOCOL §5, §15)."""
+
+from dataclasses import replace
+
+from ...protocol.authorization import Authorized
+from ...protocol.call import Call, State
+from ...protocol.entry import call_entry
+from ...protocol.errors import USED_PROOF, Refusal
+from ...protocol.tool import Executes
+from .. import quotas
+from ..approvals import Verdict
+from ..moment import Moment
+from ..ports import Tx
+from . import approving, counters, meeting
+from .answers import Answered, Denied
+from .deciding import decide
+from .drafting import asked_by, draft
+from .moves import move
+from .request import CallRequest
+from .standing import Standing, standing_of
+
+
+def create(
+    tx: Tx, at: Moment, request: CallRequest, verdict: Verdict | None = None
+) -> Answered | Denied | Refusal:
+    """Decide a call and record the decision (CALL-1, CALL-3, MCP-9). A bare Refusal is for what is not worth a record.
+
+    `verdict` is of the evidence that came with it. Refused(login_required) where nobody is there.
+
+    1. Proofs are spent (PROOF-2), and it is noted what was delivered (CALL-10).
+    2. The entry is counted (QUOTA-2).
+    3. Who may call this, and with these arguments?
+    4. An equal call that is there is resumed, or refuses this one (CALL-6).
+    5. One more call that waits is counted (QUOTA-2).
+    6. Is enough left in the counters (CONS-3)?
+    7. The approval that came with it is consumed. That evidence is missing is said before what is wrong with the
+       arguments (SEP-2672 §4.3).
+    8. What it uses is taken; it is recorded and stored and, where it runs here, redeemed (MCP-9).
+    """
+    who = request.principal
+    user_id, client_id = who.user_id, who.client_id  # before anything else: nothing is stored for nobody
+    if not who.spend(tx):  # 1
+        return USED_PROOF
+    if request.delivered and request.page_jkt is not None:
+        tx.mark_delivered(request.delivered, user_id, request.page_jkt)
+    if limited := quotas.entry(tx, at, user_id, client_id):  # 2
+        return limited
+    standing = standing_of(tx, who.delegation)
+    decision = decide(tx, at, request, standing, evidence=verdict is not None)  # 3
+    call = draft(at, request, decision)
+    uses = counters.Uses()
+    if isinstance(decision, Authorized):
+        met = meeting.meet(tx, at, call)  # 4
+        if met is not None:
+            return Answered(met, standing) if isinstance(met, Call) else met
+        if call.state is State.PENDING and (limited := quotas.pending_call(tx, at, user_id, client_id)):  # 5
+            return limited
+        if decision.constrained:
+            looked = counters.left(tx, standing.lineage, call)  # 6
+            uses, decision = (uses, looked) if isinstance(looked, Refusal) else (looked, decision)
+    if isinstance(decision, Refusal) and not approving.answers_first(verdict, decision):
+        denied = call_entry(
+            replace(call, state=State.DENIED),
+            request.canonical,
+            at.policy,
+            decision.code,
+            **asked_by(request),
+        )
+        return quotas.record(tx, at, user_id, client_id, denied, Denied(call.call_id, decision))
+    if verdict is not None:  # 7
+        approved = approving.conclude_ahead(tx, at, request, call, verdict)
+        if not isinstance(approved, Call):
+            return approved
+        call = approved
+    if call.state is State.APPROVED:
+        uses.take(tx)  # 8
+    return _stored(tx, at, request, call, standing, verdict)
+
+
+def _stored(
+    tx: Tx, at: Moment, request: CallRequest, call: Call, standing: Standing, verdict: Verdict | None
+) -> Answered:
+    facts = {**asked_by(request), **approving.evidence_of(verdict)}
+    entry = tx.append(call_entry(call, request.canonical, at.policy, None, **facts), at.now)
+    call = replace(call, entry=entry)
+    tx.add_call(call)
+    if not request.here:
+        return Answered(call, standing, entries=(entry,))
+    running = move(tx, call, State.REDEEMED, at.now, by=Executes.API.value, policy_s256=at.policy.file_s256)
+    return Answered(running, standing, tx.user(call.user_id), (entry, running.entry))

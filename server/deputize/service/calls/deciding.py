@@ -1,0 +1,114 @@
+"""The decision over a call when it comes, and again while it is under way (CALL-1, MCP-7, POLICY-3)."""
+
+from dataclasses import dataclass, replace
+
+from ...protocol.authorization import (
+    Decision,
+    decide_arguments,
+    known_tool,
+    misfit,
+    permits,
+    permits_page,
+)
+from ...protocol.authorization import decide as decide_delegated
+from ...protocol.call import Call, State
+from ...protocol.errors import Code, Refusal
+from ...protocol.tool import Tool
+from ..barring import barred
+from ..moment import Moment
+from ..ports import Reader
+from .principal import NOBODY
+from .request import CallRequest
+from .standing import Standing
+
+_WRONG_USER = Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
+_WRONG_KEY = Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
+
+
+def decide(
+    reader: Reader, at: Moment, request: CallRequest, standing: Standing, evidence: bool = False
+) -> Decision:
+    """Decide a call that has just come; the first failure answers (CALL-1).
+
+    With `evidence`, or where some is needed, it is decided as one that was approved. Whether it was, and whether
+    anything is left in counters, is asked after this.
+    """
+    policy, who, delegation = at.policy, request.principal, request.principal.delegation
+    if delegation is not None and who.present != delegation.user_id:  # CALL-2
+        return NOBODY if who.present is None else _WRONG_USER
+    if not request.offered:  # MCP-5
+        return Refusal(Code.UNKNOWN_TOOL, f"No tool is called {request.tool} here.")
+    tool = known_tool(policy, request.tool)
+    if isinstance(tool, Refusal):
+        return tool
+    approval = evidence or needs_approval(request, tool)
+    credentials = (lambda: reader.credentials(who.user_id)) if request.way.waits else None
+    if delegation is None:
+        closed = permits_page(policy, tool) if request.way.direct else None
+        return closed or decide_arguments(policy, tool, request.arguments, credentials, approval)
+    if standing.lineage and standing.lineage[0].jkt != delegation.jkt:
+        return _WRONG_KEY
+    decision = decide_delegated(
+        policy,
+        tool,
+        standing.agent,
+        standing.lineage,
+        request.arguments,
+        credentials,
+        at.now,
+        standing.parents,
+        approval,
+    )
+    if request.way.widens and isinstance(decision, Refusal) and decision.code is Code.INSUFFICIENT_SCOPE:
+        wanted = (
+            standing.lineage[0].scopes.names | tool.scopes.names
+        )  # more, perhaps, than one grant can have
+        return replace(decision, facts={"scope": " ".join(sorted(wanted))})
+    return decision
+
+
+def needs_approval(request: CallRequest, tool: Tool) -> bool:
+    """Tell whether a human has to approve these arguments: by the policy, or by who asks (BEARER-4, CALL-7)."""
+    who = request.principal
+    direct = request.way.direct and who.delegation is None
+    return who.unproven or direct or tool.approval.required(request.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a call under way goes no further, and the state that this puts it in."""
+
+    refusal: Refusal
+    state: State = State.DENIED
+
+
+_CHANGED = Refusal(
+    Code.CANCELLED,
+    "The site has changed what it asks for this. Nothing has run. Call again, if it is still wanted.",
+)
+
+
+def stop_of(reader: Reader, at: Moment, call: Call, standing: Standing) -> Stop | None:
+    """Decide a call under way again, by grants, agents and policy as they are now; None if it may go on (POLICY-3)."""
+    tool = known_tool(at.policy, call.tool)
+    if isinstance(tool, Refusal):
+        return Stop(tool)
+    if refusal := _keeps_out(reader, at, call, tool, standing):
+        return Stop(refusal)
+    if tool.input_schema is not None and (fault := tool.input_schema.fault(call.arguments)):
+        return Stop(misfit(fault))
+    moved = (tool.authenticator_class, tool.executes.value) != (call.authenticator_class, call.executes)
+    unasked = call.state is State.APPROVED and call.challenge_id is None
+    if moved or (unasked and tool.approval.required(call.arguments)):
+        return Stop(_CHANGED, State.CANCELLED)
+    return None
+
+
+def _keeps_out(reader: Reader, at: Moment, call: Call, tool: Tool, standing: Standing) -> Refusal | None:
+    """Say why whoever made this call may not make it any more; None if he may."""
+    if call.grant_id is not None:  # CONS-5, too
+        agent, lineage = standing.agent, standing.lineage
+        return permits(at.policy, tool, agent, lineage, call.arguments, at.now, standing.parents)
+    if out := barred(reader, call.user_id, None, at.now):  # BLOCK-3: no grant of his has ended with it
+        return out
+    return permits_page(at.policy, tool) if call.page_jkt is not None else None  # else the user of MCP-4

@@ -1,0 +1,68 @@
+"""Where a call goes from where it is, each move with its entry (CALL-4)."""
+
+from dataclasses import replace
+
+from ...protocol.call import LIFETIME, STOPPED_CODE, Call, State
+from ...protocol.entry import move_entry
+from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ...protocol.ids import CallId
+from ..moment import Moment
+from ..ports import Tx
+from .deciding import Stop
+from .request import PageCall
+
+NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
+
+
+def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
+    """Move a call and record it. Losing the race rolls the whole transaction back: nothing of it happened."""
+    moved = replace(call, state=state, deadline=now + LIFETIME.get(state, 0))
+    entry = tx.append(move_entry(moved, code, **facts), now)
+    if not tx.move_call(call, state, now, entry, call.challenge_id):
+        raise Refused(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
+    return replace(moved, entry=entry)
+
+
+def end(tx: Tx, at: Moment, call: Call, stop: Stop) -> Refusal:
+    """Let a call under way go no further, and return why."""
+    move(tx, call, stop.state, at.now, stop.refusal.code, policy_s256=at.policy.file_s256)
+    return stop.refusal
+
+
+def settle(tx: Tx, call: Call, now: int) -> Call:
+    """Move a call into the state that time has put it in."""
+    state = call.overdue(now)
+    return move(tx, call, state, now) if state is not None else call
+
+
+def settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
+    """Find a call, in the state that time has put it in."""
+    call = tx.call(call_id)
+    return settle(tx, call, now) if call is not None else None
+
+
+def owns(call: Call, request: PageCall) -> bool:
+    """Tell whether a call is of this user and of this page (CALL-2)."""
+    return call.user_id == request.user_id and call.page_jkt == request.proof.jkt
+
+
+def own(tx: Tx, request: PageCall, now: int) -> Call | Refusal:
+    """Find the call that a page asks about, and use its proof up."""
+    if not tx.use_proof(request.proof):
+        return USED_PROOF
+    call = settled(tx, request.call_id, now)
+    return call if call is not None and owns(call, request) else NO_CALL
+
+
+def stopped(call: Call) -> Refusal:
+    """Say that a call is not where it would have to be, by the reason that its state has (CALL-4)."""
+    code = STOPPED_CODE.get(call.state, Code.CALL_STATE)
+    return Refusal(code, f"This call is {call.state}.", {"state": call.state.value})
+
+
+def expire(tx: Tx, now: int, limit: int = 200) -> int:
+    """Move what is overdue, each with its entry (CALL-4); return how many."""
+    overdue = tx.overdue_calls(now, limit)
+    for call in overdue:
+        settle(tx, call, now)
+    return len(overdue)

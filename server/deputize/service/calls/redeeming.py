@@ -1,0 +1,59 @@
+"""An approved call runs, once (PROTOCOL §7)."""
+
+from ...protocol.call import Call, State
+from ...protocol.entry import Entry, Kind
+from ...protocol.errors import Code, Refusal
+from ...protocol.token import CallToken
+from ...protocol.tool import Executes
+from .. import quotas
+from ..moment import Moment
+from ..ports import Reader, Tx
+from .answers import Answered
+from .deciding import stop_of
+from .moves import NO_CALL, end, move, own, settled, stopped
+from .request import PageCall
+from .standing import standing_of
+
+
+def redeem(
+    tx: Tx, at: Moment, token: CallToken, args_s256: str, by: Executes, page: PageCall | None
+) -> Answered | Refusal:
+    """Let an approved call run, once (GUARD-3, GUARD-4). `args_s256` is the digest of what is about to run.
+
+    The answer has the user where the site's API is to know for whom it runs.
+    """
+    call = own(tx, page, at.now) if page else settled(tx, token.call_id, at.now)
+    if isinstance(call, Refusal):
+        return call
+    if call is None or token.call_id != call.call_id:
+        return NO_CALL
+    if refusal := _misdirected(call, args_s256, by):
+        entry = Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code})
+        quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
+        return refusal  # in each case: whoever runs things has to know why not
+    standing = standing_of(tx, call)
+    if stop := stop_of(tx, at, call, standing):  # GUARD-4
+        return end(tx, at, call, stop)
+    redeemed = move(tx, call, State.REDEEMED, at.now, by=by.value, policy_s256=at.policy.file_s256)
+    return Answered(redeemed, standing, tx.user(call.user_id) if by is Executes.API else None)
+
+
+def _misdirected(call: Call, args_s256: str, by: Executes) -> Refusal | None:
+    """Say what is wrong with this attempt to redeem; the call may be good for another one."""
+    if call.executes != by.value:
+        return Refusal(
+            Code.REDEEMER_NOT_ALLOWED, f"Calls of this tool are redeemed by the {call.executes} only."
+        )
+    if call.state is not State.APPROVED:
+        return stopped(call)
+    if call.args_s256 != args_s256:
+        return Refusal(Code.ARGUMENT_HASH_MISMATCH, "What is about to run is not what was approved.")
+    return None
+
+
+def is_redeemable(reader: Reader, at: Moment, token: CallToken) -> bool:
+    """Tell whether a call token is good for a redemption now (OAUTH-8)."""
+    call = reader.call(token.call_id)
+    if call is None or call.state is not State.APPROVED or call.overdue(at.now) is not None:
+        return False
+    return stop_of(reader, at, call, standing_of(reader, call)) is None
