@@ -14,9 +14,10 @@ from deputize import Deputize
 from deputize.protocol.canonical import Json, canonicalize, s256
 from deputize.protocol.errors import Refusal
 from deputize.protocol.ids import UserId
-from deputize.service import approvals, calls
+from deputize.service import approvals
 from deputize.service.approvals import Verified
-from deputize.service.calls import MCP, CallRequest, Principal
+from deputize.service.calls import approving
+from deputize.service.calls.request import MCP, CallRequest, Principal
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 from deputize.web import wire
@@ -86,7 +87,9 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
         args_s256=s256(canonical),
         definition_s256="",
     )
-    shown = await authority.store.transact(lambda tx: calls.challenge_ahead(tx, authority.moment(), request))
+    shown = await authority.store.transact(
+        lambda tx: approving.challenge_ahead(tx, authority.moment(), request)
+    )
     if isinstance(shown, Refusal):
         raise RuntimeError(shown.detail)
     envelope = wire.envelope(shown.minted, shown.description, policy.site.rp_id, now)
@@ -96,7 +99,7 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
 def _check(deputize: Deputize, signed: _Signed) -> Verified:
     authority = deputize.authority
     verdict = deputize.store.look(
-        lambda tx: calls.check_ahead(
+        lambda tx: approving.check_ahead(
             tx, authority.moment(), signed.request, signed.evidence, authority.ceremonies
         )
     )

@@ -15,7 +15,7 @@ from deputize.app import KEPT_AFTER, Deputize
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json
 from deputize.protocol.tool import Executes
-from deputize.service import calls
+from deputize.service.calls import redemptions
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
 
@@ -81,9 +81,9 @@ async def call(site: Deputize, page: Page, tool: str, number: int, needs_approva
     token = authority.read_call_token(answer.json()["call_token"], now := authority.now())
     if needs_approval:
         await site.store.transact(
-            lambda tx: calls.redeem(tx, site.authority.moment(), token, token.args_s256, api, None)
+            lambda tx: redemptions.redeem(tx, site.authority.moment(), token, token.args_s256, api, None)
         )
-        await site.store.transact(lambda tx: calls.note(tx, token.call_id, State.SUCCEEDED, now))
+        await site.store.transact(lambda tx: redemptions.note(tx, token.call_id, State.SUCCEEDED, now))
 
 
 async def used(site: Deputize, clock: Clock, database: Path) -> int:

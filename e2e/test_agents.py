@@ -6,7 +6,7 @@ import pytest
 from e2e.bank import TRANSFER, Bank, Customer, sign_up
 from playwright.sync_api import Page, Route
 
-from deputize.testing.agent import Agent, CdpAgent, PlaywrightAgent, StoppedWaiting, ToolFailed
+from deputize.testing.agent import Agent, CallFailed, CdpAgent, PlaywrightAgent, StoppedWaiting
 from deputize.testing.clock import HeldClock
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Passkeys
@@ -24,9 +24,9 @@ def test_every_agent_gets_the_same(customer: Customer, bank: Bank, new_tab: Call
     assert set(one.tools()) == set(other.tools()) >= {"get_balance", "transfer_money", "export_contacts"}
     for tool, arguments in (("get_balance", {}), ("export_contacts", {}), ("search_help", {"query": "cost"})):
         assert one.call(tool, arguments).value == other.call(tool, arguments).value
-    with pytest.raises(ToolFailed):
+    with pytest.raises(CallFailed):
         one.call("no_such_tool")
-    with pytest.raises(ToolFailed):
+    with pytest.raises(CallFailed):
         other.call("no_such_tool")
 
     customer.deputizes_for("get_balance")
@@ -74,7 +74,7 @@ def test_a_call_is_resumed_after_the_page_was_left(deputized: Customer) -> None:
     deputized.human.dialog()
     before = bank.record("call.pending")
     tab.reload()
-    with pytest.raises(ToolFailed):
+    with pytest.raises(CallFailed):
         left.result()
     call = deputized.agent.start("transfer_money", TRANSFER)
     deputized.human.approve()
@@ -134,7 +134,7 @@ def test_a_call_that_the_agent_cancels_runs_nothing(deputized: Customer) -> None
     call = agent.start("transfer_money", TRANSFER)
     deputized.human.dialog()
     agent.cancel(call)
-    with pytest.raises(ToolFailed, match="Cancel"):
+    with pytest.raises(CallFailed, match="Cancel"):
         call.result()
     deputized.human.approve()  # the question stays, since an agent may ask again
     assert deputized.bank.nothing_happened()
@@ -156,7 +156,7 @@ def test_a_result_that_never_arrived_is_not_executed_again(
     human.approve()
     until(tab, lambda: executed == [201], "the execution")
     tab.reload()
-    with pytest.raises(ToolFailed):
+    with pytest.raises(CallFailed):
         lost.result()
     told = agent.call("transfer_money", TRANSFER)
     assert told.code == "already_executed"

@@ -27,7 +27,7 @@ from .opening import LostData, opened
 from .protocol.credential import User
 from .protocol.errors import Code, Refusal, Refused
 from .protocol.policy import Policy
-from .service import calls
+from .service.calls import moves
 from .service.ports import Store
 from .settings.following import Followed
 from .web import routes
@@ -258,7 +258,7 @@ class Deputize:
         """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more, by the
         time that has `held`, if one has (CLOCK-1).
         """
-        while await self.store.transact(lambda tx: calls.expire(tx, now)):
+        while await self.store.transact(lambda tx: moves.expire(tx, now)):
             pass  # so many at a time that nobody waits long behind it
         if held is not None:
             while await self.store.transact(lambda tx: tx.sweep(held - KEPT_AFTER)):

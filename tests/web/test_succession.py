@@ -9,7 +9,7 @@ from tests.web.agents import ALL, Client, error
 from deputize.crypto import jwt
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.ids import ClientId
-from deputize.service.calls.carrying_over import MOST
+from deputize.service.calls.successions import MOST
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio

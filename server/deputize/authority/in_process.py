@@ -7,7 +7,7 @@ from ..protocol.errors import or_refuse
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
 from ..protocol.tool import Executes, Schema
-from ..service import calls
+from ..service.calls import redemptions
 from .authority import Current
 
 
@@ -27,7 +27,7 @@ class InProcess:
         at = authority.moment()
         redeemed = or_refuse(
             await authority.store.transact(
-                lambda tx: calls.redeem(tx, at, token, args_s256, Executes.API, None)
+                lambda tx: redemptions.redeem(tx, at, token, args_s256, Executes.API, None)
             )
         )
         return redeemed.user.external_id if redeemed.user else None
@@ -36,7 +36,7 @@ class InProcess:
         """Note the outcome."""
         authority = self._current()
         now = authority.now()
-        or_refuse(await authority.store.transact(lambda tx: calls.note(tx, call_id, outcome, now)))
+        or_refuse(await authority.store.transact(lambda tx: redemptions.note(tx, call_id, outcome, now)))
 
 
 class Schemas(Mapping[str, Schema | None]):

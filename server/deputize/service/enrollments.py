@@ -21,7 +21,8 @@ from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
 from . import approvals, quotas
 from .approvals import Action, Minted, Verdict
-from .calls import Principal, standing_of
+from .calls.request import Principal
+from .calls.standing import standing_of
 from .credentials import Basis, added_entry, make_credential
 from .moment import Moment
 from .ports import CeremonyVerifier, Reader, Registration, Tx

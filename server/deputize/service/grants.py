@@ -25,7 +25,7 @@ from ..protocol.scope import ScopeSet
 from . import approvals, quotas
 from .approvals import Action, Minted, Verdict
 from .barring import barred
-from .calls.carrying_over import carry_over
+from .calls import successions
 from .lineages import parents_of
 from .moment import Moment
 from .ports import CeremonyVerifier, Proof, Reader, Tx
@@ -228,7 +228,7 @@ def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Ve
     )
     tx.append(entry, at.now)
     if older is not None:
-        carry_over(tx, at, older, active)
+        successions.carry_over(tx, at, older, active)
     return Renewable(active, agent, active.refresh_generation)
 
 

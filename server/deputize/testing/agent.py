@@ -23,7 +23,7 @@ class StoppedWaiting(Exception):
     """The agent lost patience. The tool has not been told, as with real agents."""
 
 
-class ToolFailed(Exception):
+class CallFailed(Exception):
     """The tool threw, was cancelled, or is not registered. A refusal is a result, none of this."""
 
 
@@ -85,7 +85,7 @@ class OpenCall:
 
         Raises:
             StoppedWaiting: the agent's patience is over.
-            ToolFailed: the tool did not come to a result.
+            CallFailed: the tool did not come to a result.
         """
         # A client that ends its own waiting gets a second more for that news to arrive.
         patience = max(self._until - time.monotonic(), 0) + 1
@@ -117,7 +117,7 @@ class Agent(Protocol):
     def call(
         self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = ...
     ) -> ToolResult:
-        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, ToolFailed."""
+        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, CallFailed."""
 
 
 class PlaywrightAgent:
@@ -146,7 +146,7 @@ class PlaywrightAgent:
             except PlaywrightTimeoutError as error:
                 call.settle(StoppedWaiting(str(error)))
             except Error as error:
-                call.settle(ToolFailed(str(error)))
+                call.settle(CallFailed(str(error)))
 
         _beside(self._session, wait)
         return call
@@ -154,7 +154,7 @@ class PlaywrightAgent:
     def call(
         self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
     ) -> ToolResult:
-        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, ToolFailed."""
+        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, CallFailed."""
         return self.start(tool, input, patience=patience).result()
 
 
@@ -190,7 +190,7 @@ class CdpAgent:
                 "WebMCP.invokeTool", {"frameId": self._frame, "input": dict(input or {}), **named}
             )
         except Error as error:
-            call.settle(ToolFailed(str(error)))
+            call.settle(CallFailed(str(error)))
         else:
             self._open[answer["invocationId"]] = call
         return call
@@ -198,7 +198,7 @@ class CdpAgent:
     def call(
         self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
     ) -> ToolResult:
-        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, ToolFailed."""
+        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, CallFailed."""
         return self.start(tool, input, patience=patience).result()
 
     def cancel(self, call: OpenCall) -> None:
@@ -223,7 +223,7 @@ class CdpAgent:
             call.settle(ToolResult(event.get("output")))
         else:
             reason = event.get("exception", {}).get("description") or event.get("errorText")
-            call.settle(ToolFailed(reason or event["status"]))
+            call.settle(CallFailed(reason or event["status"]))
 
 
 def _beside(session: CDPSession, work: Callable[[], None]) -> None:

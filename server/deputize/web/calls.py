@@ -12,9 +12,10 @@ from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.ids import CallId, is_id
 from ..protocol.quota import Quota
 from ..protocol.tool import Executes, is_tool_name
-from ..service import calls
 from ..service.approvals import Verdict
-from ..service.calls import PAGE, Answered, CallRequest, Denied, PageCall, Principal
+from ..service.calls import approving, arrivals, endings, redemptions
+from ..service.calls.answers import Answered, Denied
+from ..service.calls.request import PAGE, CallRequest, PageCall, Principal
 from ..service.ports import Reader, Tx
 from . import wire
 from .ask import Ask
@@ -62,7 +63,7 @@ class Calls:
                 page_jkt=page.jkt,
                 delivered=delivered,
             )
-            return calls.create(tx, ask.at, request)
+            return arrivals.create(tx, ask.at, request)
 
         started = perf_counter()
         decided = await authority.store.transact(decide)
@@ -77,7 +78,9 @@ class Calls:
         """Mint the challenge, at the user's click (APPR-1)."""
         page = await self._page(ask)
         authority = ask.authority
-        shown = or_refuse(await authority.store.transact(lambda tx: calls.challenge(tx, ask.at, page(tx))))
+        shown = or_refuse(
+            await authority.store.transact(lambda tx: approving.challenge(tx, ask.at, page(tx)))
+        )
         rp_id = authority.policy.site.rp_id
         return answer(wire.envelope(shown.minted, shown.description, rp_id, ask.now))
 
@@ -89,11 +92,11 @@ class Calls:
 
         def check(tx: Reader) -> tuple[PageCall, Verdict]:
             request = page(tx)
-            return request, calls.check(tx, ask.at, request, evidence, authority.ceremonies)
+            return request, approving.check(tx, ask.at, request, evidence, authority.ceremonies)
 
         started = perf_counter()
         request, verdict = await authority.store.read(check)
-        decided = await authority.store.transact(lambda tx: calls.approve(tx, ask.at, request, verdict))
+        decided = await authority.store.transact(lambda tx: approving.approve(tx, ask.at, request, verdict))
         made = or_refuse(decided)
         self._log.decided(made.call, started)
         return self._answer(ask, made)
@@ -104,26 +107,26 @@ class Calls:
             who = await ask.must_be_here()
             await ask.json({"reason": str})
             return await self._transact_and_show(
-                ask, lambda tx: calls.call_off(tx, _call_id(ask), who.user_id, State.DECLINED, ask.now)
+                ask, lambda tx: endings.call_off(tx, _call_id(ask), who.user_id, State.DECLINED, ask.now)
             )
         page = await self._page(ask)
         reason = (await ask.json({"reason": str}))["reason"]
         state = _ENDINGS.get(str(reason))
         if state is None:
             raise Refused(Code.INVALID_REQUEST, "`reason` is `declined` or `cancelled`.")
-        return await self._transact_and_show(ask, lambda tx: calls.deny(tx, page(tx), state, ask.now))
+        return await self._transact_and_show(ask, lambda tx: endings.deny(tx, page(tx), state, ask.now))
 
     async def show(self, ask: Ask) -> Response:
         """Show a call to its page (CALL-9)."""
         page = await self._page(ask)
-        return await self._transact_and_show(ask, lambda tx: calls.look(tx, page(tx), ask.now))
+        return await self._transact_and_show(ask, lambda tx: endings.look(tx, page(tx), ask.now))
 
     async def events(self, ask: Ask) -> Response:
         """Note that a result reached the agent (CALL-10)."""
         page = await self._page(ask)
         if (await ask.json({"type": str}))["type"] != "delivered":
             raise Refused(Code.INVALID_REQUEST, "The only event is `delivered`.")
-        return await self._transact_and_show(ask, lambda tx: calls.deliver(tx, page(tx), ask.now))
+        return await self._transact_and_show(ask, lambda tx: endings.deliver(tx, page(tx), ask.now))
 
     async def redeem(self, ask: Ask) -> Response:
         """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
@@ -136,7 +139,7 @@ class Calls:
 
         redeemed = or_refuse(
             await ask.authority.store.transact(
-                lambda tx: calls.redeem(tx, ask.at, token, token.args_s256, by, page and page(tx))
+                lambda tx: redemptions.redeem(tx, ask.at, token, token.args_s256, by, page and page(tx))
             )
         )
         shown, user = _shown(redeemed), redeemed.user
@@ -150,7 +153,7 @@ class Calls:
             raise Refused(Code.INVALID_REQUEST, "`outcome` is `succeeded`, `failed` or `unknown`.")
         call_id = _call_id(ask)
         return await self._transact_and_show(
-            ask, lambda tx: calls.report(tx, call_id, outcome, by, ask.now, page and page(tx))
+            ask, lambda tx: redemptions.report(tx, call_id, outcome, by, ask.now, page and page(tx))
         )
 
     async def _page(self, ask: Ask) -> Callable[[Reader], PageCall]:

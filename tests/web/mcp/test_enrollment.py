@@ -14,7 +14,7 @@ from deputize.protocol.canonical import b64u, unb64u
 from deputize.protocol.challenge import Challenge
 from deputize.protocol.credential import Credential
 from deputize.protocol.token import Delegation
-from deputize.service.calls import Principal
+from deputize.service.calls.request import Principal
 from deputize.service.enrollments import pending
 from deputize.service.ports import Tx
 from deputize.testing.authenticator import SoftAuthenticator

@@ -17,8 +17,8 @@ from ..moment import Moment
 from ..ports import CeremonyVerifier, Reader, Tx
 from . import counters
 from .answers import Answered, Denied, Shown
-from .deciding import Stop, decide, needs_approval, stop_of
-from .drafting import asked_by
+from .decisions import Stop, decide, needs_approval, stop_of
+from .drafts import asked_by
 from .moves import NO_CALL, end, move, own, owns, stopped
 from .request import CallRequest, PageCall
 from .standing import standing_of
@@ -69,19 +69,21 @@ def check(
     return approvals.check(reader, at, _action(call), evidence, verifier)
 
 
-def needs_check(at: Moment, request: CallRequest, evidence: Json) -> bool:
-    """Tell whether the evidence of a call is to be verified: it is needed, or was given where it may be (MCP-9)."""
-    tool = _approved_ahead(at, request)
-    return tool is not None and (evidence is not None or needs_approval(request, tool))
-
-
 def check_ahead(
     reader: Reader, at: Moment, request: CallRequest, evidence: Json, verifier: CeremonyVerifier
-) -> Verdict:
-    """Verify the evidence that came with a call on a snapshot, where `needs_check` says so (MCP-9)."""
-    return approvals.check(
-        reader, at, _action_ahead(request, at.policy.tools[request.tool]), evidence, verifier
-    )
+) -> Verdict | None:
+    """Verify evidence that came with a call on a snapshot; None for a tool that nobody approves (MCP-9)."""
+    tool = _approved_ahead(at, request)
+    return approvals.check(reader, at, _action_ahead(request, tool), evidence, verifier) if tool else None
+
+
+def missing(at: Moment, request: CallRequest) -> Rejected | None:
+    """Return the verdict over a call that should have come with evidence, and came without; else None (MCP-9)."""
+    tool = None if request.way.waits else _approved_ahead(at, request)
+    return _MISSING if tool is not None and needs_approval(request, tool) else None
+
+
+_MISSING = Rejected(Refusal(Code.MISSING_EVIDENCE, "The evidence of the approval is missing."), None, None)
 
 
 def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered | Refusal:

@@ -8,7 +8,7 @@ from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.ids import CallId
 from ..moment import Moment
 from ..ports import Tx
-from .deciding import Stop
+from .decisions import Stop
 from .request import PageCall
 
 NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")

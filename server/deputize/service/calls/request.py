@@ -1,12 +1,54 @@
-"""A call as it arrived, from a page or over MCP. What differs between the two stands in `Way`."""
+"""A call as it arrived: who calls what, from a page or over MCP. What differs between the two stands in `Way`."""
 
 from dataclasses import dataclass
 
 from ...protocol.canonical import Json
-from ...protocol.ids import CallId, Jkt, UserId
-from ...protocol.tool import Executes
-from ..ports import Proof
-from .principal import Principal
+from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.ids import CallId, ClientId, Jkt, UserId
+from ...protocol.token import Delegation
+from ...protocol.tool import Executes, Tool
+from ..ports import Proof, Tx
+
+NOBODY = Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls: the delegation whose grant decides, and the proofs that a transaction has to spend.
+
+    `present` is who is signed in on the page, or connected over MCP, if anybody is. Without a delegation it is this
+    user himself: by the page (CALL-7), or on a machine that only he uses (MCP-4). With `unproven`, the message came
+    from an agent that never proved who it is (BEARER-4); with `in_band`, it names its agent itself, so that another
+    connection would mend nothing (MCP-3).
+    """
+
+    present: UserId | None
+    delegation: Delegation | None
+    proofs: tuple[Proof, ...] = ()
+    unproven: bool = False
+    in_band: bool = False
+
+    @property
+    def user_id(self) -> UserId:
+        """Return whose calls these are; Refused(login_required) where nobody is there."""
+        user_id = self.delegation.user_id if self.delegation else self.present
+        if user_id is None:
+            raise Refused.of(NOBODY)
+        return user_id
+
+    @property
+    def client_id(self) -> ClientId | None:
+        """Return the agent's id, None for the user himself."""
+        return self.delegation.client_id if self.delegation else None
+
+    def approves(self, tool: Tool) -> bool:
+        """Tell whether calls of this tool may need an approval over MCP, when they come from here (MCP-5)."""
+        return tool.annotated or (self.unproven and not tool.public)
+
+    def spend(self, tx: Tx) -> bool:
+        """Use the proofs up (PROOF-2); False if one was used before."""
+        used = [tx.use_proof(proof) for proof in self.proofs]  # each of them, also after the first that was
+        return all(used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +93,11 @@ class CallRequest:
     delivered: tuple[CallId, ...] = ()
     offered: bool = True
     here: bool = False
+
+    @property
+    def is_direct(self) -> bool:
+        """Tell whether the page asks by itself: nobody knows who made it do so (CALL-7)."""
+        return self.way.direct and self.principal.delegation is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from ...authority.authority import Authority
 from ...crypto.webauthn import creation_options
 from ...protocol.canonical import Json
 from ...protocol.errors import Refusal, Refused, or_refuse
-from ...service import calls, enrollments
+from ...service import enrollments
+from ...service.calls import approving
 from ...service.ports import Registration
 from .. import wire
 from .exchange import Exchange
@@ -24,7 +25,7 @@ class Approving:
         authority, ask = exchange.ask.authority, exchange.ask
         request, _ = exchange.call(self.offers, "toolName", exchange.message.params.get("arguments"))
         shown = or_refuse(
-            await authority.store.transact(lambda tx: calls.challenge_ahead(tx, ask.at, request))
+            await authority.store.transact(lambda tx: approving.challenge_ahead(tx, ask.at, request))
         )
         return wire.envelope(shown.minted, shown.description, authority.policy.site.rp_id, ask.now)
 

@@ -13,7 +13,8 @@ from ...protocol.ids import UserId
 from ...protocol.token import Delegation
 from ...service import credentials
 from ...service.barring import barred
-from ...service.calls import Principal, standing_of
+from ...service.calls.request import Principal
+from ...service.calls.standing import standing_of
 from ...service.ports import Proof
 from ..ask import Ask
 from .messages import CALL, CHALLENGE, Message

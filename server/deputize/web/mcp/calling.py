@@ -13,9 +13,10 @@ from ...protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ...protocol.rpc import REASONS
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import is_tool_name
-from ...service import calls
 from ...service.approvals import Verdict
-from ...service.calls import Answered, CallRequest, Denied
+from ...service.calls import approving, arrivals, endings, redemptions
+from ...service.calls.answers import Answered, Denied
+from ...service.calls.request import CallRequest
 from ..operations import Log
 from . import answers, running
 from .exchange import Exchange
@@ -60,11 +61,11 @@ class Calling:
         started = perf_counter()
         evidence = exchange.message.meta.get(ANNOTATION)
         verdict: Verdict | None = None
-        if calls.needs_check(ask.at, request, evidence):
+        if evidence is not None:
             verdict = await authority.store.read(
-                lambda tx: calls.check_ahead(tx, ask.at, request, evidence, authority.ceremonies)
+                lambda tx: approving.check_ahead(tx, ask.at, request, evidence, authority.ceremonies)
             )
-        made = await authority.store.transact(lambda tx: calls.create(tx, ask.at, request, verdict))
+        made = await authority.store.transact(lambda tx: arrivals.create(tx, ask.at, request, verdict))
         if isinstance(made, Refusal):
             if made.code is not Code.TOO_MANY_REQUESTS:
                 raise Refused.of(made)
@@ -157,7 +158,7 @@ class Calling:
         now = authority.now()
         try:
             return or_refuse(
-                await authority.store.transact(lambda tx: calls.note(tx, call.call_id, outcome, now))
+                await authority.store.transact(lambda tx: redemptions.note(tx, call.call_id, outcome, now))
             )
         except Refused as refused:
             self.log.note("outcome", correlation_id=call.call_id, code=refused.refusal.code)
@@ -172,7 +173,7 @@ class Calling:
         result = await self.gateway.send(endpoint, request.canonical, token)
         if result is None or "isError" in result:  # what was not redeemed by now is not to be done later
             now = authority.now()
-            left = await store.transact(lambda tx: calls.cancel(tx, call_id, now)) or call
+            left = await store.transact(lambda tx: endings.cancel(tx, call_id, now)) or call
             return result or running.unanswered(left.state), left
         found = await store.read(lambda tx: tx.call(call_id))
         left = found or call

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
-from ...service.calls import MCP, CallRequest, Principal
+from ...service.calls.request import MCP, CallRequest, Principal
 from ..ask import Ask
 from . import answers
 from .messages import Message

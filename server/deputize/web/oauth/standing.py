@@ -6,7 +6,8 @@ from ...crypto import jwt
 from ...protocol.errors import Refusal, Refused, or_refuse
 from ...protocol.grant import dead_link
 from ...protocol.ids import GrantId
-from ...service import authorizations, calls, grants
+from ...service import authorizations, grants
+from ...service.calls import redemptions
 from ...service.ports import Tx
 from ..ask import Ask
 from ..problems import answer
@@ -29,7 +30,7 @@ async def introspect(ask: Ask) -> Response:
     try:
         if agent is None:
             call_token = authority.read_call_token(text, ask.now)
-            active = await authority.store.read(lambda tx: calls.is_redeemable(tx, ask.at, call_token))
+            active = await authority.store.read(lambda tx: redemptions.is_redeemable(tx, ask.at, call_token))
             claims = call_token.claims(authority.policy.site.issuer, authority.policy.api.audience)
             return answer({"active": True, "token_type": "N_A", **claims} if active else {"active": False})
         delegation = authority.delegation(text, ask.now)

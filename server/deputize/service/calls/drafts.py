@@ -64,9 +64,7 @@ def asked_by(request: CallRequest) -> dict[str, object]:
     who = request.principal
     return {
         "via": request.way.via,
-        "asked_by": "page"
-        if request.way.direct and who.delegation is None
-        else None,  # nobody knows more (CALL-7)
+        "asked_by": "page" if request.is_direct else None,
         "assurance": who.delegation.assurance.value if who.delegation else None,
         "unproven": who.unproven or None,
     }

@@ -1,38 +1,12 @@
-"""What became of a call: it ran and somebody says how, or it was called off (PROTOCOL §7, APPR-6, CALL-9, CALL-10)."""
+"""What its user, or whoever shows it to him, may want of a call that is there (APPR-6, CALL-9, CALL-10, MCP-12)."""
 
 from ...protocol.call import Call, State
-from ...protocol.errors import Code, Refusal
+from ...protocol.errors import Refusal
 from ...protocol.ids import CallId, UserId
-from ...protocol.tool import Executes
 from ..ports import Tx
 from .answers import Answered, answered
 from .moves import NO_CALL, move, own, settled, stopped
 from .request import PageCall
-
-
-def report(
-    tx: Tx, call_id: CallId, outcome: State, by: Executes, now: int, page: PageCall | None
-) -> Answered | Refusal:
-    """Note what became of a redeemed call, as the page or a guard tells it over HTTP (GUARD-5)."""
-    call = own(tx, page, now) if page else settled(tx, call_id, now)
-    return answered(tx, _noted(tx, call, outcome, by, now))
-
-
-def note(tx: Tx, call_id: CallId, outcome: State, now: int) -> Call | Refusal:
-    """Note the same of a call that ran in this process (GUARD-5, MCP-11)."""
-    return _noted(tx, settled(tx, call_id, now), outcome, Executes.API, now)
-
-
-def _noted(tx: Tx, call: Call | Refusal | None, outcome: State, by: Executes, now: int) -> Call | Refusal:
-    if call is None or isinstance(call, Refusal):
-        return call or NO_CALL
-    if call.executes != by.value:
-        return Refusal(
-            Code.REDEEMER_NOT_ALLOWED, f"Outcomes of this tool are reported by the {call.executes} only."
-        )
-    if call.state is not State.REDEEMED:
-        return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
-    return move(tx, call, outcome, now, reported_by=by.value)
 
 
 def deny(tx: Tx, request: PageCall, state: State, now: int) -> Answered | Refusal:

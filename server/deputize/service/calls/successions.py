@@ -9,7 +9,7 @@ from ...protocol.grant import Grant
 from ..moment import Moment
 from ..ports import Tx
 from . import counters
-from .deciding import stop_of
+from .decisions import stop_of
 from .moves import move
 from .standing import Standing, standing_of
 

@@ -1,15 +1,16 @@
-"""An approved call runs, once (PROTOCOL §7)."""
+"""An approved call runs, once, and tells what became of it (PROTOCOL §7)."""
 
 from ...protocol.call import Call, State
 from ...protocol.entry import Entry, Kind
 from ...protocol.errors import Code, Refusal
+from ...protocol.ids import CallId
 from ...protocol.token import CallToken
 from ...protocol.tool import Executes
 from .. import quotas
 from ..moment import Moment
 from ..ports import Reader, Tx
-from .answers import Answered
-from .deciding import stop_of
+from .answers import Answered, answered
+from .decisions import stop_of
 from .moves import NO_CALL, end, move, own, settled, stopped
 from .request import PageCall
 from .standing import standing_of
@@ -57,3 +58,28 @@ def is_redeemable(reader: Reader, at: Moment, token: CallToken) -> bool:
     if call is None or call.state is not State.APPROVED or call.overdue(at.now) is not None:
         return False
     return stop_of(reader, at, call, standing_of(reader, call)) is None
+
+
+def report(
+    tx: Tx, call_id: CallId, outcome: State, by: Executes, now: int, page: PageCall | None
+) -> Answered | Refusal:
+    """Note what became of a redeemed call, as the page or a guard tells it over HTTP (GUARD-5)."""
+    call = own(tx, page, now) if page else settled(tx, call_id, now)
+    return answered(tx, _noted(tx, call, outcome, by, now))
+
+
+def note(tx: Tx, call_id: CallId, outcome: State, now: int) -> Call | Refusal:
+    """Note the same of a call that ran in this process (GUARD-5, MCP-11)."""
+    return _noted(tx, settled(tx, call_id, now), outcome, Executes.API, now)
+
+
+def _noted(tx: Tx, call: Call | Refusal | None, outcome: State, by: Executes, now: int) -> Call | Refusal:
+    if call is None or isinstance(call, Refusal):
+        return call or NO_CALL
+    if call.executes != by.value:
+        return Refusal(
+            Code.REDEEMER_NOT_ALLOWED, f"Outcomes of this tool are reported by the {call.executes} only."
+        )
+    if call.state is not State.REDEEMED:
+        return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
+    return move(tx, call, outcome, now, reported_by=by.value)

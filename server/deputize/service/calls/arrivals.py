@@ -13,8 +13,8 @@ from ..moment import Moment
 from ..ports import Tx
 from . import approving, counters, meeting
 from .answers import Answered, Denied
-from .deciding import decide
-from .drafting import asked_by, draft
+from .decisions import decide
+from .drafts import asked_by, draft
 from .moves import move
 from .request import CallRequest
 from .standing import Standing, standing_of
@@ -45,6 +45,7 @@ def create(
         tx.mark_delivered(request.delivered, user_id, request.page_jkt)
     if limited := quotas.entry(tx, at, user_id, client_id):  # 2
         return limited
+    verdict = verdict or approving.missing(at, request)
     standing = standing_of(tx, who.delegation)
     decision = decide(tx, at, request, standing, evidence=verdict is not None)  # 3
     call = draft(at, request, decision)

@@ -17,8 +17,7 @@ from ...protocol.tool import Tool
 from ..barring import barred
 from ..moment import Moment
 from ..ports import Reader
-from .principal import NOBODY
-from .request import CallRequest
+from .request import NOBODY, CallRequest
 from .standing import Standing
 
 _WRONG_USER = Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
@@ -44,7 +43,7 @@ def decide(
     approval = evidence or needs_approval(request, tool)
     credentials = (lambda: reader.credentials(who.user_id)) if request.way.waits else None
     if delegation is None:
-        closed = permits_page(policy, tool) if request.way.direct else None
+        closed = permits_page(policy, tool) if request.is_direct else None
         return closed or decide_arguments(policy, tool, request.arguments, credentials, approval)
     if standing.lineage and standing.lineage[0].jkt != delegation.jkt:
         return _WRONG_KEY
@@ -60,18 +59,16 @@ def decide(
         approval,
     )
     if request.way.widens and isinstance(decision, Refusal) and decision.code is Code.INSUFFICIENT_SCOPE:
-        wanted = (
+        wanted = sorted(
             standing.lineage[0].scopes.names | tool.scopes.names
-        )  # more, perhaps, than one grant can have
-        return replace(decision, facts={"scope": " ".join(sorted(wanted))})
+        )  # more, perhaps, than one can have
+        return replace(decision, facts={"scope": " ".join(wanted)})
     return decision
 
 
 def needs_approval(request: CallRequest, tool: Tool) -> bool:
     """Tell whether a human has to approve these arguments: by the policy, or by who asks (BEARER-4, CALL-7)."""
-    who = request.principal
-    direct = request.way.direct and who.delegation is None
-    return who.unproven or direct or tool.approval.required(request.arguments)
+    return request.principal.unproven or request.is_direct or tool.approval.required(request.arguments)
 
 
 @dataclass(frozen=True, slots=True)
