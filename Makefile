@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint bench hostile fuzz chaos clean
+.PHONY: help setup demo run test lint lock bench hostile fuzz chaos clean
 
 PYTHON ?=
 PORT ?= 8000
@@ -55,6 +55,9 @@ lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
 	mypy server/deputize tests e2e bench chaos hatch_build.py
 	cd js && npm run --silent check
 
+lock: .venv/.made ## write constraints.txt anew: the newest version of each package, for every Python that we run on
+	python .ci/lock
+
 bench: setup ## measure speed against this machine's floor: JSON=file writes the figures there
 	python bench/run.py $(if $(JSON),--json $(JSON))
 
@@ -63,6 +66,9 @@ chaos: setup ## break it on purpose, for long: SEED=number for the same again, S
 
 clean: ## remove all that these commands made, but for DATA
 	rm -rf .venv js/node_modules js/types $(BUNDLE:.js=).* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The versions that were tried together: a warning of another would be an error here.
+INSTALL = python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
 .venv/.made:
 	.ci/venv $(PYTHON)
@@ -75,12 +81,12 @@ $(NODE_MODULES): js/package-lock.json | .venv/.made
 $(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js) js/build.mjs js/package.json $(NODE_MODULES)
 	node js/build.mjs
 
-.venv/.package: pyproject.toml hatch_build.py | .venv/.made $(BUNDLE)
-	python -m pip --quiet --disable-pip-version-check install --editable '.[dev]'
+.venv/.package: pyproject.toml constraints.txt hatch_build.py | .venv/.made $(BUNDLE)
+	$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 .venv/.fuzz: | .venv/.package
-	python -m pip --quiet --disable-pip-version-check install --editable '.[dev,fuzz]'
+	$(INSTALL) --editable '.[dev,fuzz]'
 	@touch $@
 
 .venv/.chromium: | .venv/.package

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TypeVar
 
 from ..protocol.errors import Refused
-from ..service.faults import NoStore
+from ..service.faults import NoStore, StoreFault
 from ..service.ports import Health, Reader, Tx
 from . import header
 from .checking import Check, look_through
@@ -98,9 +98,12 @@ class SqliteStore:
             self._check = Check(self._connect("rw"), self._writer.found)
 
     async def check(self) -> None:
-        """Look through the database now, and wait for nothing else; `faults.Damaged`, sqlite3.Error."""
-        with closing(self._connect("rw")) as connection:
-            look_through(connection)
+        """Look through the database now, and wait for nothing else (`service.ports.Store`)."""
+        try:
+            with closing(self._connect("rw")) as connection:
+                look_through(connection)
+        except sqlite3.Error as error:
+            raise StoreFault(words(error)) from error
 
     def close(self) -> None:
         """Finish what was handed in, then close."""
