@@ -1,0 +1,22 @@
+"""One desk for each module: every test has people of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.service.calls.kit import Desk
+from tests.store import values as v
+
+from deputize.store.sqlite import SqliteStore
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    desk = Desk(SqliteStore(tmp_path_factory.mktemp("desk") / "deputize.db"))
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def desk(opened: Desk) -> Desk:
+    opened.now = v.NOW
+    return opened

@@ -1,0 +1,280 @@
+"""A site without HTTP: a real store, a policy, users with passkeys made in software, and agents that they deputized."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, TypeVar
+
+import orjson
+from tests.store import values as v
+
+from deputize import settings
+from deputize.crypto.webauthn import Ceremonies, creation_options, request_options
+from deputize.protocol.agent import Agent, Assurance
+from deputize.protocol.canonical import Json, canonicalize, s256
+from deputize.protocol.constraint import Constraints
+from deputize.protocol.credential import User
+from deputize.protocol.errors import Refusal
+from deputize.protocol.grant import Grant, GrantState
+from deputize.protocol.ids import Jkt
+from deputize.protocol.policy import Policy
+from deputize.protocol.scope import ScopeSet
+from deputize.protocol.token import CallToken, Delegation
+from deputize.protocol.tool import Executes
+from deputize.service.approvals import Minted
+from deputize.service.calls import arrivals, redemptions
+from deputize.service.calls.answers import Answered, Denied, Shown
+from deputize.service.calls.request import PAGE, CallRequest, PageCall, Principal, Way
+from deputize.service.credentials import make_credential
+from deputize.service.moment import Moment
+from deputize.service.ports import Proof, Reader, Tx
+from deputize.store.sqlite import SqliteStore
+from deputize.testing.authenticator import SoftAuthenticator
+
+T = TypeVar("T")
+
+ORIGIN = "https://bank.example"
+ALL = "account:read payments:write account:admin"
+TRANSFER: dict[str, Json] = {"amount": 250, "name": "Ada"}
+CLOSE: dict[str, Json] = {"why": "moving"}
+POLICY = """
+[site]
+name = "Bank"
+origin = "https://bank.example"
+[api]
+elsewhere = true
+[scopes."account:read"]
+title = "See your accounts"
+writes = false
+[scopes."payments:write"]
+title = "Send money"
+[scopes."account:admin"]
+title = "Close accounts"
+[scopes."vault:open"]
+title = "Open the vault"
+[tools.get_balance]
+scopes = ["account:read"]
+[tools.note]
+scopes = ["payments:write"]
+[tools.transfer_money]
+scopes = ["payments:write"]
+approval = "always"
+direct = true
+describe = "Send {{ '%.2f' | format(amount) }} EUR to {{ name }}"
+[tools.transfer_money.input_schema]
+type = "object"
+required = ["amount", "name"]
+additionalProperties = false
+[tools.transfer_money.input_schema.properties]
+amount = { type = "number", exclusiveMinimum = 0 }
+name = { type = "string" }
+[tools.pay_bill]
+scopes = ["payments:write"]
+approval = { when = { type = "object", properties = { amount = { exclusiveMinimum = 100 } }, required = ["amount"] } }
+describe = "Pay {{ amount }} EUR"
+[tools.pay_bill.input_schema]
+type = "object"
+properties = { amount = { type = "number" } }
+[tools.close_account]
+scopes = ["account:admin"]
+approval = "always"
+authenticator_class = "cross-platform"
+describe = "Close your account"
+[tools.open_vault]
+scopes = ["vault:open"]
+[tools.search_help]
+public = true
+[agents.opaque]
+scopes = ["account:read", "payments:write", "account:admin"]
+"""
+
+
+@dataclass
+class Person:
+    """A user, what she signs with, and the key of the page that she has open."""
+
+    user: User
+    devices: list[SoftAuthenticator] = field(default_factory=list)
+    page_jkt: Jkt = field(default_factory=lambda: v.jkt(os.urandom(8)))
+
+
+@dataclass
+class Desk:
+    """What use cases are given. Time is the test's."""
+
+    store: SqliteStore
+    policy: Policy = field(default_factory=lambda: settings.loads(POLICY.encode()))
+    now: int = v.NOW
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    names: "count[int]" = field(default_factory=count)
+    inside: Tx | None = None
+
+    @property
+    def at(self) -> Moment:
+        return Moment(self.policy, os.urandom, self.now)
+
+    @property
+    def verifier(self) -> Ceremonies:
+        return Ceremonies(self.policy.site.rp_id, frozenset({ORIGIN}))
+
+    def do(self, fn: Callable[[Tx], T]) -> T:
+        """Run a use case in a transaction, or in the one that is under way: a commit takes longer than all else."""
+
+        def run(tx: Tx) -> T:
+            self.inside = tx
+            try:
+                return fn(tx)
+            finally:
+                self.inside = None
+
+        if self.inside is not None:
+            return fn(self.inside)
+        return self.loop.run_until_complete(self.store.transact(run))
+
+    def look(self, fn: Callable[[Reader], T]) -> T:
+        """Run one that reads a snapshot."""
+        return self.store.look(fn) if self.inside is None else fn(self.inside)
+
+    def close(self) -> None:
+        self.store.close()
+        self.loop.close()
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Read the record."""
+        return [orjson.loads(entry.leaf) for entry in self.look(lambda tx: tx.entries(0, 10_000))]
+
+    def last(self) -> dict[str, Any]:
+        """Read the newest entry."""
+        return self.entries()[-1]
+
+    def person(self, *transports: str) -> Person:
+        """Sign somebody up, with one passkey for each of these transports."""
+        person = Person(v.user(f"user {next(self.names)}"))
+        self.do(lambda tx: tx.add_user(person.user))
+        for transport in transports:
+            self.enroll(person, transport)
+        return person
+
+    def enroll(self, person: Person, transport: str) -> None:
+        """Give a user one more passkey."""
+        device = SoftAuthenticator(ORIGIN, (transport,))
+        site, challenge = self.policy.site, os.urandom(32)
+        user = person.user
+        options = creation_options(challenge, site.rp_id, site.name, user.handle, user.name, 60)
+        made = self.verifier.registration(device.create(options), challenge)
+        credential = make_credential(user.user_id, made, "", self.now, active=True)
+        assert self.do(lambda tx: tx.add_credential(credential))
+        person.devices.append(device)
+
+    def deputize(
+        self,
+        person: Person,
+        scopes: str = ALL,
+        details: Json = None,
+        above: Delegation | None = None,
+        **others: Any,
+    ) -> Delegation:
+        """Let a user deputize a new agent in her browser, or hand something on to it; `others` are of the grant."""
+        name = next(self.names)
+        agent = Agent(v.client_id(name), Assurance.OPAQUE, person.page_jkt, person.user.user_id, self.now)
+        if self.look(lambda tx: tx.agent_by_key(person.page_jkt)) is not None:
+            agent = replace(agent, jkt=v.jkt(name))
+        grant = v.grant(
+            name,
+            user_id=person.user.user_id,
+            client_id=agent.client_id,
+            scopes=ScopeSet.of(scopes.split()),
+            constraints=Constraints.parse(details if details is not None else []),
+            jkt=agent.jkt,
+            parent_id=above.grant_id if above else None,
+            **{"state": GrantState.ACTIVE, "expires_at": self.now + 3600, **others},
+        )
+        self.do(lambda tx: (tx.add_agent(agent), tx.add_grant(grant)))
+        return Delegation.of(grant, agent, "jti", self.now)
+
+    def replaced(self, person: Person, older: Delegation, scopes: str = ALL) -> tuple[Grant, Grant]:
+        """Let the user consent again: return the older grant, which is superseded, and the newer."""
+        found = self.look(lambda tx: tx.grant(older.grant_id))
+        assert found is not None
+        newer = replace(found, grant_id=v.grant_id(next(self.names)), scopes=ScopeSet.of(scopes.split()))
+        self.do(
+            lambda tx: (tx.move_grant(found.grant_id, GrantState.SUPERSEDED, self.now), tx.add_grant(newer))
+        )
+        return found, newer
+
+    def proof(self, jkt: Jkt) -> Proof:
+        """Make a proof that nobody has used."""
+        return Proof(jkt, f"jti {next(self.names)}", self.now + 90)
+
+    def request(
+        self,
+        person: Person,
+        delegation: Delegation | None,
+        tool: str = "get_balance",
+        arguments: dict[str, Json] | None = None,
+        way: Way = PAGE,
+        **others: Any,
+    ) -> CallRequest:
+        """Make a call as web hands it in."""
+        arguments = arguments if arguments is not None else {}
+        canonical = canonicalize(arguments)
+        page = {"page_jkt": person.page_jkt} if way is PAGE else {}
+        proofs = (self.proof(person.page_jkt),)
+        fields: dict[str, Any] = {
+            "principal": Principal(person.user.user_id, delegation, proofs),
+            "definition_s256": s256(tool.encode()),
+            **page,
+        }
+        return CallRequest(
+            way,
+            tool=tool,
+            arguments=arguments,
+            canonical=canonical,
+            args_s256=s256(canonical),
+            **{**fields, **others},
+        )
+
+    def call(self, *asked: Any, **others: Any) -> Answered | Denied | Refusal:
+        """Make a call, as `request` has it."""
+        request = self.request(*asked, **others)
+        return self.do(lambda tx: arrivals.create(tx, self.at, request))
+
+    def allowed(self, *asked: Any, **others: Any) -> Answered:
+        """Make one that is not refused."""
+        made = self.call(*asked, **others)
+        assert isinstance(made, Answered), made
+        return made
+
+    def page_call(self, person: Person, made: Answered) -> PageCall:
+        """Let the page of a call ask about it."""
+        return PageCall(made.call.call_id, person.user.user_id, self.proof(person.page_jkt))
+
+    def redeemed(self, made: Answered) -> Answered:
+        """Let the site's API redeem a call."""
+        token = CallToken.of(made.call, self.now)
+        answer = self.do(
+            lambda tx: redemptions.redeem(tx, self.at, token, token.args_s256, Executes.API, None)
+        )
+        assert isinstance(answer, Answered), answer
+        return answer
+
+    def evidence(self, shown: Shown | Minted, device: SoftAuthenticator, own: bool = True) -> dict[str, Any]:
+        """Sign a challenge with the first key of a device, whatever the challenge allows."""
+        minted = shown.minted if isinstance(shown, Shown) else shown
+        options = request_options(minted.challenge.wire, self.policy.site.rp_id, minted.allowed, 60)
+        response = device.get(options, credential_id=next(iter(device.keys)))
+        return {"method": "webauthn", "challengeId": minted.challenge.challenge_id, "response": response}
+
+
+def outcome(decided: Answered | Denied | Shown | Refusal) -> str:
+    """Say in a word how something came out: the state of the call, or why there is none."""
+    match decided:
+        case Answered():
+            return decided.call.state.value
+        case Denied():
+            return decided.refusal.code.value
+        case Refusal():
+            return decided.code.value
+    return "shown"
