@@ -158,13 +158,15 @@ class Desk:
         return person
 
     def enroll(self, person: Person, transport: str) -> None:
-        """Give a user one more passkey."""
+        """Give a user one more passkey, which was used once, so that its counter counts."""
         device = SoftAuthenticator(ORIGIN, (transport,))
         site, challenge = self.policy.site, os.urandom(32)
         user = person.user
         options = creation_options(challenge, site.rp_id, site.name, user.handle, user.name, 60)
         made = self.verifier.registration(device.create(options), challenge)
-        credential = make_credential(user.user_id, made, "", self.now, active=True)
+        used_once = replace(made, sign_count=1)
+        next(iter(device.keys.values())).count = 1
+        credential = make_credential(user.user_id, used_once, "", self.now, active=True)
         assert self.do(lambda tx: tx.add_credential(credential))
         person.devices.append(device)
 
@@ -194,11 +196,16 @@ class Desk:
         self.do(lambda tx: (tx.add_agent(agent), tx.add_grant(grant)))
         return Delegation.of(grant, agent, "jti", self.now)
 
-    def replaced(self, person: Person, older: Delegation, scopes: str = ALL) -> tuple[Grant, Grant]:
+    def replaced(self, older: Delegation, scopes: str, constraints: Constraints) -> tuple[Grant, Grant]:
         """Let the user consent again: return the older grant, which is superseded, and the newer."""
         found = self.look(lambda tx: tx.grant(older.grant_id))
         assert found is not None
-        newer = replace(found, grant_id=v.grant_id(next(self.names)), scopes=ScopeSet.of(scopes.split()))
+        newer = replace(
+            found,
+            grant_id=v.grant_id(next(self.names)),
+            scopes=ScopeSet.of(scopes.split()),
+            constraints=constraints,
+        )
         self.do(
             lambda tx: (tx.move_grant(found.grant_id, GrantState.SUPERSEDED, self.now), tx.add_grant(newer))
         )

@@ -1,0 +1,93 @@
+"""What becomes of open calls when a newer grant takes the place of theirs (GRANT-3)."""
+
+from typing import Any
+
+import pytest
+from tests.service.calls.kit import ALL, TRANSFER, Desk, Person
+
+from deputize.protocol.call import Call, State
+from deputize.protocol.canonical import Json
+from deputize.protocol.constraint import Constraints
+from deputize.protocol.token import Delegation
+from deputize.service.calls import successions
+from deputize.service.calls.answers import Answered
+from deputize.service.calls.successions import MOST
+
+ONCE: Json = [{"type": "webmcp_tool", "tool": "pay_bill", "max_calls": 1}]
+SMALL: Json = [{"type": "webmcp_tool", "tool": "transfer_money", "sum": {"/amount": 249.99}}]
+SMALLER: Json = [
+    {"type": "webmcp_tool", "tool": "transfer_money", "schema": {"properties": {"amount": {"maximum": 100}}}}
+]
+
+
+@pytest.fixture
+def ada(desk: Desk) -> tuple[Person, Delegation]:
+    person = desk.person("internal")
+    return person, desk.deputize(person)
+
+
+def succeed(desk: Desk, older: Delegation, scopes: str = ALL, details: Json = None) -> Any:
+    """Let the user consent to something else, and return the newer grant's id."""
+    constraints = Constraints.parse(details if details is not None else [])
+    before, newer = desk.replaced(older, scopes, constraints)
+    desk.do(lambda tx: successions.carry_over(tx, desk.at, before, newer))
+    return newer.grant_id
+
+
+def now(desk: Desk, made: Answered) -> Call:
+    found = desk.look(lambda tx: tx.call(made.call.call_id))
+    assert found is not None
+    return found
+
+
+def test_a_question_stays_open_under_the_newer_grant(desk: Desk, ada: tuple[Person, Delegation]) -> None:
+    made = desk.allowed(*ada, "transfer_money", TRANSFER)
+    newer = succeed(desk, ada[1])
+    assert (now(desk, made).state, now(desk, made).grant_id) == (State.PENDING, newer)
+    assert (desk.last()["kind"], desk.last()["grant_id"]) == ("call.pending", newer)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "details", "code"),
+    [
+        ("account:read", None, "insufficient_scope"),
+        (ALL, SMALLER, "constraint_violated"),
+        (ALL, SMALL, "constraint_exhausted"),
+    ],
+)
+def test_what_the_newer_grant_does_not_allow_is_cancelled(
+    desk: Desk, ada: tuple[Person, Delegation], scopes: str, details: Json, code: str
+) -> None:  # CONS-2, CONS-3
+    made = desk.allowed(*ada, "transfer_money", TRANSFER)
+    succeed(desk, ada[1], scopes, details)
+    assert now(desk, made).state is State.CANCELLED
+    assert (desk.last()["kind"], desk.last()["code"]) == ("call.cancelled", code)
+
+
+def test_what_was_approved_is_taken_from_the_newer_grants_counters(
+    desk: Desk, ada: tuple[Person, Delegation]
+) -> None:  # CONS-3
+    made = [desk.allowed(*ada, "pay_bill", {"amount": amount}) for amount in (1, 2)]
+    newer = succeed(desk, ada[1], ALL, ONCE)
+    assert [now(desk, each).state for each in made] == [State.APPROVED, State.CANCELLED]
+    assert list(desk.look(lambda tx: tx.used(newer)).values()) == [1]
+
+
+def test_nobody_waits_while_endless_ones_are_put_under_it(desk: Desk, ada: tuple[Person, Delegation]) -> None:
+    """All of it is one transaction, and how many calls are open is the agent's to choose."""
+    made = desk.do(
+        lambda _: [
+            desk.allowed(*ada, "transfer_money", {**TRANSFER, "amount": number})
+            for number in range(1, MOST + 2)
+        ]
+    )
+    newer = succeed(desk, ada[1])
+    under = [now(desk, each).grant_id == newer for each in made]
+    assert under == [False] + [True] * MOST
+
+
+def test_a_call_of_another_grant_stays_where_it_is(desk: Desk, ada: tuple[Person, Delegation]) -> None:
+    other = desk.deputize(ada[0])
+    made = desk.allowed(ada[0], other, "transfer_money", TRANSFER)
+    succeed(desk, ada[1])
+    assert now(desk, made) == made.call
