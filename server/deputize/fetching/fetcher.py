@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import httpcore2
@@ -75,6 +76,16 @@ class Fetched:
     fetched_at: int
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return a context that trusts the certificates which the system trusts.
+
+    Reading them takes 25 ms, so it is done once in a process. All connections may share it: what each of them sets in
+    it, ALPN, is the same for all.
+    """
+    return httpcore2.default_ssl_context()
+
+
 class Fetcher:
     """Fetches and keeps JSON documents, in one event loop. `clock` returns seconds since the epoch.
 
@@ -95,7 +106,7 @@ class Fetcher:
         self._clock = clock
         self._resolve = resolver or _SystemResolver()
         self._limits = limits or Limits()
-        self._tls = tls or httpcore2.default_ssl_context()
+        self._tls = tls or _trusted()
         self._places = asyncio.Semaphore(self._limits.at_once)
         self._kept: OrderedDict[str, tuple[Fetched, int]] = OrderedDict()
         self._under_way: dict[str, asyncio.Task[Fetched | Exception]] = {}
