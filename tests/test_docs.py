@@ -33,7 +33,12 @@ from deputize.store.sqlite import SqliteStore
 from deputize.web import operations
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 OPERATING = (ROOT / "docs/operating.md").read_text()
 USER, AGENT, GRANT = (make_id(kind, bytes(16)) for kind in ("usr", "agt", "grt"))
 PASSKEY = b64u(bytes(16))
