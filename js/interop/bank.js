@@ -7,7 +7,7 @@ import * as jose from 'jose';
 
 import { Human } from '../test/harness.js';
 
-const { Approvals } = await import('../src/mcp/approval.js');
+const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
 const { Prompts } = await import('../src/people/prompt.js');
 
 export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
@@ -66,7 +66,7 @@ export class Deputy {
     const passkeys = { get: this.sign('get'), create: this.sign('create') };
     const prompts = new Prompts(this.human.open, this.human.tell, passkeys);
     const about = async () => ({ site: 'Bank', user: 'Ada' });
-    this.approvals = new Approvals({ client: this.client, prompts, serverId, about });
+    this.approvals = new VerifiedApproval({ client: this.client, prompts, serverId, about });
     return this;
   }
 

@@ -152,7 +152,7 @@ test('4.5 the assertion response is forwarded unmodified', async () => {
   /** @type {Json[]} */
   const answered = [];
   const sign = ada.sign('get');
-  const { Approvals } = await import('../src/mcp/approval.js');
+  const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
   const { Prompts } = await import('../src/people/prompt.js');
   const get = async (/** @type {Json} */ options) => {
     const response = await sign(options);
@@ -161,7 +161,7 @@ test('4.5 the assertion response is forwarded unmodified', async () => {
   };
   const prompts = new Prompts(ada.human.open, ada.human.tell, { get, create: get });
   const about = async () => ({ site: 'Bank', user: 'Ada' });
-  ada.approvals = new Approvals({ client: ada.client, prompts, serverId: null, about });
+  ada.approvals = new VerifiedApproval({ client: ada.client, prompts, serverId: null, about });
   assert.equal((await ada.call('transfer_money')).kind, 'result');
   assert.deepEqual(evidences(ada)[0].response, answered[0]);
 });

@@ -7,17 +7,16 @@
  * @module deputize
  */
 
-import { asking } from './people/asking.js';
 import { Authority } from './authority/authority.js';
-import { argsS256 } from './platform/canonical.js';
-import { Decisions } from './calls/decision.js';
-import { Delegations } from './authority/delegation.js';
-import { Delivered } from './calls/delivered.js';
-import { Gate } from './calls/gate.js';
-import { Keyring } from './authority/key.js';
-import * as natives from './platform/natives.js';
+import { Keyring } from './authority/keyring.js';
+import { gateOf } from './calls/gate.js';
+import { Grants } from './grants/grants.js';
 import { alias, Patch } from './page/patch.js';
+import { asking } from './people/asking.js';
+import { argsS256 } from './platform/canonical.js';
+import * as natives from './platform/natives.js';
 
+/** @import { Gate } from './calls/gate.js' */
 /** @import { Arguments, Client, Execute } from './types.js' */
 
 const { document } = natives;
@@ -35,7 +34,7 @@ const SCRIPT = '/shim.js';
  * @property {{clientId: string, assurance: string} | null} agent the agent in this browser, once the user deputized it
  * @property {{id: string, scopes: readonly string[], expiresAt: Date | null} | null} grant what it may do, and until when
  *
- * @typedef {{issuer: string, authority: Authority, delegations: Delegations, gate: Gate, patch: Patch | null}} Installed
+ * @typedef {{issuer: string, authority: Authority, grants: Grants, gate: Gate, patch: Patch | null}} Installed
  */
 
 /** @type {Installed | null} */
@@ -96,11 +95,11 @@ export async function unguarded() {
  * @returns {Promise<Status>} rejects with an Error with `code` if the authority cannot be reached
  */
 export async function status() {
-  const { issuer, authority, delegations } = shim();
+  const { issuer, authority, grants } = shim();
   const config = await authority.config(true);
   if ('code' in config) throw Object.assign(new Error(config.detail), { code: config.code });
   const { user } = config;
-  const tokens = user && (await delegations.current(user.id)).tokens;
+  const tokens = user && (await grants.current(user.id)).tokens;
   if (!tokens) return { issuer, user, agent: null, grant: null };
   const { clientId, assurance, grantId, scopes, grantExpiresAt } = tokens;
   const expiresAt = grantExpiresAt === null ? null : new Date(grantExpiresAt);
@@ -122,12 +121,9 @@ function assemble(issuer, { wait, openRoot }) {
   const authority = new Authority(issuer);
   const keyring = new Keyring(issuer);
   const prompts = asking(openRoot);
-  const delegations = new Delegations(authority, keyring, prompts);
-  const delivered = new Delivered(issuer);
-  const decisions = new Decisions({ authority, keyring, delegations, prompts, delivered });
-  const patience = wait === undefined ? null : wait * 1000;
-  const gate = new Gate({ authority, keyring, decisions, delivered, patience });
-  return { issuer, authority, delegations, gate, patch: null };
+  const grants = new Grants(authority, keyring, prompts);
+  const gate = gateOf({ authority, keyring, grants, prompts }, wait === undefined ? null : wait * 1000);
+  return { issuer, authority, grants, gate, patch: null };
 }
 
 /** Read through the prototype: `<form name="modelContext">` would answer for `document.modelContext`. */

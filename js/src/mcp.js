@@ -14,15 +14,15 @@
  * @module deputize/mcp
  */
 
-import { Approvals } from './mcp/approval.js';
-import { asking } from './people/asking.js';
 import { Authority } from './authority/authority.js';
-import { Delegated } from './mcp/delegated.js';
-import { Delegations } from './authority/delegation.js';
-import { Keyring } from './authority/key.js';
+import { Keyring } from './authority/keyring.js';
+import { Grants } from './grants/grants.js';
+import { DelegatedFetch } from './mcp/delegated-fetch.js';
+import { VerifiedApproval } from './mcp/verified-approval.js';
+import { asking } from './people/asking.js';
 import * as natives from './platform/natives.js';
 
-/** @import { About, CallParams, Enrolled, Outcome } from './mcp/approval.js' */
+/** @import { About, CallParams, Enrolled, Outcome } from './mcp/verified-approval.js' */
 /** @import { Prompts } from './people/prompt.js' */
 /** @import { McpClient, RequestOptions } from './mcp/rpc.js' */
 
@@ -59,7 +59,7 @@ export function verifiedApproval(client, options = {}) {
   const issuer = serverId === undefined ? issuerOf(options) : null;
   const authority = issuer === null ? null : new Authority(issuer);
   const about = () => aboutOf(client, authority, options);
-  const approvals = new Approvals({ client, prompts: prompts(openRoot), serverId: serverId ?? issuer, about });
+  const approvals = new VerifiedApproval({ client, prompts: prompts(openRoot), serverId: serverId ?? issuer, about });
   return {
     callTool: (params, given) => approvals.callTool(params, given),
     enroll: (given) => approvals.enroll(given),
@@ -79,9 +79,9 @@ export async function delegatedFetch({ scopes, openRoot, ...options }) {
   const issuer = issuerOf(options);
   const authority = new Authority(issuer);
   const keyring = new Keyring(issuer);
-  const delegations = new Delegations(authority, keyring, prompts(openRoot));
-  const delegated = new Delegated({ issuer, scopes, authority, keyring, delegations });
-  await delegated.obtain();
+  const grants = new Grants(authority, keyring, prompts(openRoot));
+  const delegated = new DelegatedFetch({ authority, keyring, grants }, scopes);
+  await delegated.connect();
   return (input, init) => delegated.fetch(input, init);
 }
 

@@ -10,7 +10,7 @@
  * @property {readonly string[]} scopes the scopes that are missing, where that is the reason
  * @property {string} [said] what a human is told of it, where that says more than the code
  *
- * @typedef {{ok: true, body: Bare} | {ok: false, problem: Problem}} Answer
+ * @typedef {Reply<Bare>} Answer
  *
  * @typedef {object} Rule what the policy says of one tool (SHIM-3)
  * @property {readonly string[]} scopes
@@ -70,20 +70,24 @@
  * @property {Config} config
  * @property {User} user
  * @property {boolean} direct the user's own (CALL-7)
- * @property {Approved} [judged] what the authority said of it already, where the agent brought evidence (EVID-3)
+ * @property {Approved} [judged] the authority's decision, where it was asked already because the agent brought evidence (EVID-3)
  *
  * @typedef {{clientId: string, assurance: string, name?: string, handedOnBy?: Asker}} Asker an agent, under the name by which the
  *   user consented to it; one that the grant was handed on to has none, but who did that
  *
- * @typedef {Asker & {scopes: readonly string[]}} Caller the agent that calls
+ * @typedef {Asker & {scopes: readonly string[], access?: string}} Caller the agent that calls; `access` is the delegation token of
+ *   the browser's own
  *
- * @typedef {{callId: string, body: Bare, tokens: Caller | null}} Approved a call that may run, and the answer that says so
+ * @typedef {{callId: string, body: Bare, caller: Caller | null, outcome?: undefined}} Approved a call that may run, or may once a
+ *   human approves it, and the answer that says so; `caller` is null for the user's own
+ *
+ * @typedef {{outcome: Outcome, callId?: undefined} | Approved} Decision
  *
  * @typedef {{kind: 'result', value: unknown}
  *   | {kind: 'thrown', error: unknown}
  *   | {kind: 'refused', problem: Problem}
  *   | {kind: 'stale', problem: Problem}
- *   | {kind: 'left'}} Outcome how a flow ended; `stale`: the configuration is out of date; `left`: nobody waited any more
+ *   | {kind: 'left'}} Outcome how a call ended; `stale`: the configuration is out of date; `left`: nobody waited any more
  *
  * @typedef {{kind: 'approved', body: Bare}
  *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean}
@@ -125,6 +129,12 @@
  * @property {() => void} close
  *
  * @typedef {'approve' | 'decline' | 'removed'} Choice
+ */
+
+/**
+ * @template T
+ * @typedef {{ok: true, body: T} | {ok: false, problem: Problem, now?: unknown}} Reply what a request came to; `now` is the authority's
+ *   time in seconds since the epoch, told where it is why the proof was refused
  */
 
 export {};

@@ -5,8 +5,8 @@ import { afterEach, test } from 'node:test';
 import { Human } from './harness.js';
 import { clock } from './platform.js';
 
-const { ANNOTATION } = await import('../src/mcp/annotation.js');
-const { Approvals } = await import('../src/mcp/approval.js');
+const { ANNOTATION } = await import('../src/mcp/annotations.js');
+const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
 const { actionHash, b64u } = await import('../src/platform/canonical.js');
 const { Prompts } = await import('../src/people/prompt.js');
 const { verifiedApproval } = await import('../src/mcp.js');
@@ -59,7 +59,7 @@ function open(methods = {}, id = serverId) {
   const human = new Human();
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
   const about = async () => ({ site: 'Bank', user: '' });
-  const approvals = new Approvals({ client, prompts, serverId: id, about });
+  const approvals = new VerifiedApproval({ client, prompts, serverId: id, about });
   const call = (name = 'pay', given = /** @type {Json} */ (args), options = {}) =>
     /** @type {Promise<Json>} */ (approvals.callTool({ name, arguments: given }, options));
   return { human, client, approvals, call, sent, calls: () => sent.filter(({ method }) => method === 'tools/call') };
@@ -296,7 +296,7 @@ test('older clients, which ask for a schema of zod’s, do as well', async () =>
   };
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
   const about = async () => ({ site: 'Bank', user: '' });
-  const outcome = new Approvals({ client, prompts, serverId, about }).callTool({ name: 'pay', arguments: args });
+  const outcome = new VerifiedApproval({ client, prompts, serverId, about }).callTool({ name: 'pay', arguments: args });
   await human.answer(0, 'approve');
   assert.equal((await outcome).kind, 'result');
 });

@@ -6,7 +6,7 @@ import { TestAuthority } from './authority.js';
 import { page } from './harness.js';
 import { clock } from './platform.js';
 
-const { Delegated, NotDelegated } = await import('../src/mcp/delegated.js');
+const { DelegatedFetch, NotDelegated } = await import('../src/mcp/delegated-fetch.js');
 
 /** @type {TestAuthority} */
 let server;
@@ -18,10 +18,10 @@ afterEach(() => {
   server.stop();
 });
 
-/** @param {string[]} [scopes] @param {import('../src/authority/key.js').Keyring} [shared] */
+/** @param {string[]} [scopes] @param {import('../src/authority/keyring.js').Keyring} [shared] */
 function open(scopes = ['account:read'], shared) {
-  const { human, authority, keyring, delegations } = page(server, { keyring: shared });
-  const delegated = new Delegated({ issuer: server.issuer, scopes, authority, keyring, delegations });
+  const { human, authority, keyring, grants } = page(server, { keyring: shared });
+  const delegated = new DelegatedFetch({ authority, keyring, grants }, scopes);
   /** @param {string} [scope] @param {string} [url] */
   const send = async (scope = 'account:read', url = `${server.issuer}/mcp`) => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping', params: { scope } });
@@ -34,7 +34,7 @@ function open(scopes = ['account:read'], shared) {
 /** @param {string[]} [scopes] */
 async function consented(scopes) {
   const opened = open(scopes);
-  const obtained = opened.delegated.obtain();
+  const obtained = opened.delegated.connect();
   await opened.human.answer(0, 'approve');
   await obtained;
   server.requests = [];
@@ -120,7 +120,7 @@ test('GRANT-5: what was taken back is not asked for again by itself; a new conne
   for (const grant of server.grants.values()) grant.state = 'revoked';
   await assert.rejects(send(), refused('grant_revoked'));
   assert.equal(human.dialogs.length, 1);
-  const again = delegated.obtain();
+  const again = delegated.connect();
   await human.answer(1, 'approve');
   await again;
   assert.ok((await send()).result);

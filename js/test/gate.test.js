@@ -540,7 +540,7 @@ describe('EVID-2: evidence is shown once', () => {
   const pair = 'eyJ0.eyJzY29wZSI6IiJ9.c2ln~eyJ0.eyJqdGkiOiJ4In0.c2ln';
 
   /**
-   * A gate before an authority that judges two equal calls so, and whose first flow has ended without anybody when the second comes.
+   * A gate before an authority that judges two equal calls so, and whose first call has ended without anybody when the second comes.
    *
    * @param {...string} states
    */
@@ -549,13 +549,13 @@ describe('EVID-2: evidence is shown once', () => {
     const seen = { judged: 0, decided: 0 };
     /** @type {(left: any) => void} any: a decision */
     let leave = () => {};
-    const decisions = {
-      judge: async () => ({ callId: 'cal_1', body: { state: states[seen.judged++], call_token: 'token' }, tokens: null }),
+    const decider = {
+      judge: async () => ({ callId: 'cal_1', body: { state: states[seen.judged++], call_token: 'token' }, caller: null }),
       decide: (/** @type {unknown} */ _, /** @type {any} */ call) =>
         seen.decided++ === 0 ? new Promise((resolve) => (leave = resolve)) : Promise.resolve(call.judged),
     };
-    const parts = /** @type {any} */ ({ authority, keyring, decisions, delivered: { add() {} }, patience: null });
-    const gate = new Gate(parts);
+    const parts = /** @type {any} */ ({ authority, keyring, decider, acknowledgements: { add() {} } });
+    const gate = new Gate(parts, null);
     const controller = new AbortController();
     const input = { deputize_delegation: pair };
     const first = gate.call(registered('get_balance'), execute, input, controller.signal);

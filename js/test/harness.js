@@ -4,11 +4,9 @@ import './platform.js';
 
 const { Authority } = await import('../src/authority/authority.js');
 const { argsS256 } = await import('../src/platform/canonical.js');
-const { Decisions } = await import('../src/calls/decision.js');
-const { Delegations } = await import('../src/authority/delegation.js');
-const { Delivered } = await import('../src/calls/delivered.js');
-const { Gate } = await import('../src/calls/gate.js');
-const { Keyring } = await import('../src/authority/key.js');
+const { gateOf } = await import('../src/calls/gate.js');
+const { Grants } = await import('../src/grants/grants.js');
+const { Keyring } = await import('../src/authority/keyring.js');
 const { Prompts } = await import('../src/people/prompt.js');
 
 /** @import { TestAuthority } from './authority.js' */
@@ -100,17 +98,15 @@ export class Human {
  * A page: the gate with everything behind it.
  *
  * @param {TestAuthority} server
- * @param {{patience?: number | null, keyring?: import('../src/authority/key.js').Keyring}} [options]
+ * @param {{patience?: number | null, keyring?: import('../src/authority/keyring.js').Keyring}} [options]
  */
 export function page(server, { patience = null, keyring = new Keyring(server.issuer) } = {}) {
   const human = new Human();
   const authority = new Authority(server.issuer);
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
-  const delegations = new Delegations(authority, keyring, prompts);
-  const delivered = new Delivered(server.issuer);
-  const decisions = new Decisions({ authority, keyring, delegations, prompts, delivered });
-  const gate = new Gate({ authority, keyring, decisions, delivered, patience });
-  return { human, authority, keyring, prompts, delegations, gate };
+  const grants = new Grants(authority, keyring, prompts);
+  const gate = gateOf({ authority, keyring, grants, prompts }, patience);
+  return { human, authority, keyring, prompts, grants, gate };
 }
 
 /**

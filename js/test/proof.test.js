@@ -4,8 +4,8 @@ import { test } from 'node:test';
 
 import { checkProof } from './authority.js';
 
-const { Keyring } = await import('../src/authority/key.js');
-const { prove } = await import('../src/authority/proof.js');
+const { Keyring } = await import('../src/authority/keyring.js');
+const { prove } = await import('../src/authority/dpop.js');
 
 const url = 'https://bank.example/deputize/calls';
 const now = Math.floor(Date.now() / 1000);

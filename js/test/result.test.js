@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { problem } from '../src/authority/authority.js';
-import { refusal } from '../src/calls/result.js';
+import { refusal } from '../src/calls/refusal.js';
 import { CODES } from '../src/people/words.js';
 
 const errors = readFileSync(new URL('../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');

@@ -1,10 +1,10 @@
-/** The wire (PROTOCOL §3–§8): typed requests to the authority, with the proofs that each needs. */
+/** Requests to the authority (PROTOCOL §3–§8), each with the proof that it needs. */
 
 import { bare, numberOf, scopesOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { prove } from './proof.js';
+import { prove } from './dpop.js';
 
-/** @import { Answer, Bare, Config, PageKey, Problem, Rule } from '../types.js' */
+/** @import { Answer, Bare, Config, PageKey, Problem, Reply, Rule } from '../types.js' */
 /** @import { Evidence } from './evidence.js' */
 /**
  * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, wants?: string}} Manner
@@ -26,7 +26,6 @@ export const problem = (code, facts) => ({ code, detail: '', callId: null, scope
 
 /** A client of one authority. It answers with what was said or with a problem, and never throws. */
 export class Authority {
-  #issuer;
   #skew = 0;
   /** @type {Config | null} */
   #config = null;
@@ -35,7 +34,7 @@ export class Authority {
 
   /** @param {string} issuer */
   constructor(issuer) {
-    this.#issuer = issuer;
+    this.issuer = issuer;
   }
 
   /**
@@ -56,9 +55,9 @@ export class Authority {
   async #configure() {
     const answer = await this.#exchange('GET', '/tools', null, {});
     if (!answer.ok) return answer.problem;
-    const config = configOf(answer.body, this.#issuer);
-    if (config.issuer !== this.#issuer) {
-      natives.console.error(`deputize: the shim was loaded from ${this.#issuer}, but the authority is ${config.issuer}.`);
+    const config = configOf(answer.body, this.issuer);
+    if (config.issuer !== this.issuer) {
+      natives.console.error(`deputize: the shim was loaded from ${this.issuer}, but the authority is ${config.issuer}.`);
       return problem('authority_unavailable');
     }
     this.setClock(answer.body.now);
@@ -107,9 +106,20 @@ export class Authority {
    * @returns {Promise<Answer>}
    */
   async #proved(method, path, body, manner) {
-    const answer = await this.#exchange(method, path, body, manner);
-    if (answer.ok || answer.problem.code !== 'invalid_dpop_proof' || !this.setClock(answer.now)) return answer;
-    return this.#exchange(method, path, body, manner); // with the authority's time, once (SHIM-3)
+    return this.onTime(() => this.#exchange(method, path, body, manner));
+  }
+
+  /**
+   * Sends what carries a proof, and once more if the authority says that it has another time (SHIM-3).
+   *
+   * @template T
+   * @param {() => Promise<Reply<T>>} send makes a new proof each time
+   * @returns {Promise<Reply<T>>}
+   */
+  async onTime(send) {
+    const answer = await send();
+    const late = !answer.ok && answer.problem.code === 'invalid_dpop_proof' && this.setClock(answer.now);
+    return late ? send() : answer;
   }
 
   /**
@@ -148,10 +158,10 @@ export class Authority {
    * @param {string} path
    * @param {string | null} body
    * @param {Manner} manner
-   * @returns {Promise<Answer & {now?: unknown}>}
+   * @returns {Promise<Answer>}
    */
   async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, wants = '' }) {
-    const url = this.#issuer + path;
+    const url = this.issuer + path;
     /** @type {Record<string, string>} */
     const headers = Object.create(null);
     headers.Accept = 'application/json';
@@ -192,10 +202,12 @@ export class Authority {
 }
 
 /**
+ * What a refusal on the wire says.
+ *
  * @param {Bare} body
  * @returns {Problem}
  */
-function problemOf(body) {
+export function problemOf(body) {
   const code = textOf(body.code) || textOf(body.error); // ERR-1: /token answers as RFC 6749 §5.2
   return {
     code: code || 'authority_unavailable', // somebody else's answer

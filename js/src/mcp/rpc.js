@@ -1,7 +1,7 @@
 /** Requests of MCP through whatever client the page has, and what their errors say (SEP-2672 §4.10, MCP-7). */
 
 import { problem } from '../authority/authority.js';
-import { NotDelegated } from './delegated.js';
+import { NotDelegated } from './delegated-fetch.js';
 import { bare, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 

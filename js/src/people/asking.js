@@ -5,7 +5,7 @@ import { dialogs } from './dialog.js';
 import * as natives from '../platform/natives.js';
 import { notices } from './notice.js';
 import { Prompts } from './prompt.js';
-import { queue, shared } from '../platform/turn.js';
+import { queue, shared } from '../platform/concurrency.js';
 
 const PASSKEYS = { get: assertByPasskey, create: createPasskey };
 

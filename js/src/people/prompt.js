@@ -6,12 +6,12 @@
 import { approve, assertByPasskey, createPasskey, enroll } from './ceremony.js';
 import * as natives from '../platform/natives.js';
 import { settle } from './settle.js';
-import { first, queue } from '../platform/turn.js';
+import { first, queue } from '../platform/concurrency.js';
 import { wordsFor } from './words.js';
 
 /** @import { Approval, Enrollment, Passkey, Question } from './ceremony.js' */
 /** @import { Choice, Dialog, Problem, Step, Verdict, View } from '../types.js' */
-/** @import { InTurn } from '../platform/turn.js' */
+/** @import { InTurn } from '../platform/concurrency.js' */
 
 /** The queue of dialogs. */
 export class Prompts {

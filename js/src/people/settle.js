@@ -6,7 +6,7 @@
 import { problem } from '../authority/authority.js';
 import { textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { first } from '../platform/turn.js';
+import { first } from '../platform/concurrency.js';
 import { moment } from './view.js';
 
 /** @import { Answer, Choice, Dialog, Standing, Step, Unheard } from '../types.js' */

@@ -6,6 +6,8 @@ import { digest, randomUUID, sign, stringify, TextEncoder, URL } from '../platfo
 /** @import { PageKey } from '../types.js' */
 
 const utf8 = new TextEncoder();
+/** The token of the last proof, and its hash: most proofs are for one token. */
+let known = { token: '', ath: '' };
 
 /** @param {unknown} value */
 const segment = (value) => b64u(utf8.encode(stringify(value)));
@@ -19,14 +21,18 @@ const segment = (value) => b64u(utf8.encode(stringify(value)));
  */
 export async function prove(key, { method, url, token, iat }) {
   const { origin, pathname } = new URL(url);
-  const claims = {
-    htm: method,
-    htu: origin + pathname,
-    iat,
-    jti: randomUUID(),
-    ...(token ? { ath: b64u(new Uint8Array(await digest('SHA-256', utf8.encode(token)))) } : {}),
-  };
+  const bound = token ? { ath: await hashOf(token) } : {};
+  const claims = { htm: method, htu: origin + pathname, iat, jti: randomUUID(), ...bound };
   const signed = `${segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: key.jwk })}.${segment(claims)}`;
   const signature = await sign({ name: 'ECDSA', hash: 'SHA-256' }, key.privateKey, utf8.encode(signed));
   return `${signed}.${b64u(new Uint8Array(signature))}`;
+}
+
+/**
+ * @param {string} token
+ * @returns {Promise<string>}
+ */
+async function hashOf(token) {
+  if (known.token !== token) known = { token, ath: b64u(new Uint8Array(await digest('SHA-256', utf8.encode(token)))) };
+  return known.ath;
 }

@@ -1,4 +1,7 @@
-/** Which results have reached an agent, so that an equal call is a new one (CALL-6, CALL-10); a reload keeps the list. */
+/**
+ * Which results have reached their agent. The authority is told with the next call, and so takes an equal one for a new one
+ * (CALL-6, CALL-10). A reload keeps the list.
+ */
 
 import { isArray, parse, sessionStorage, stringify } from '../platform/natives.js';
 import { textOf } from '../platform/json.js';
@@ -6,7 +9,7 @@ import { textOf } from '../platform/json.js';
 const LIMIT = 32;
 
 /** The calls that the authority has not been told of yet, for each user. */
-export class Delivered {
+export class Acknowledgements {
   #name;
 
   /** @param {string} issuer */
@@ -23,7 +26,7 @@ export class Delivered {
   }
 
   /**
-   * What goes with the next call.
+   * The calls to tell of with the next one.
    *
    * @param {string} user
    * @returns {string[]}
@@ -38,7 +41,7 @@ export class Delivered {
   }
 
   /**
-   * That call was answered, so the authority knows of these.
+   * Takes out those that the authority has been told of.
    *
    * @param {string} user
    * @param {readonly string[]} told

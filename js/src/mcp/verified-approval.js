@@ -3,13 +3,13 @@
  * this call, or not at all. What comes of it is a value.
  */
 
-import { ANNOTATION, Annotations } from './annotation.js';
+import { ANNOTATION, Annotations } from './annotations.js';
 import { problem } from '../authority/authority.js';
 import { isOver } from '../people/ceremony.js';
 import { snapshot, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { ahead, onItsWay } from '../people/once.js';
-import { refusal } from '../calls/result.js';
+import { refusal } from '../calls/refusal.js';
 import { ask, PATIENCE, refusalIn, send } from './rpc.js';
 import { approvalView, enrollmentView } from '../people/view.js';
 
@@ -52,7 +52,7 @@ const UNHEARD = 'You have confirmed this, but no answer came: it is not known wh
 const UNHEARD_PASSKEY = 'No answer came: it is not known whether this passkey was added. Look before you add it again.';
 
 /** The calls of one MCP client. */
-export class Approvals {
+export class VerifiedApproval {
   #client;
   #prompts;
   #serverId;

@@ -1,6 +1,6 @@
 /**
- * One flow for equal calls (SHIM-7): several attempts of agents wait for one dialog and one execution, each only as long
- * as it has patience while a human is asked.
+ * Equal calls share one dialog and one execution (SHIM-7): each attempt waits for them, and while a human is asked only as long as
+ * it has patience.
  */
 
 import { problem } from '../authority/authority.js';
@@ -20,8 +20,8 @@ const DELIVERY_WINDOW = 25_000;
  * @property {(outcome: Outcome) => void} leave
  */
 
-/** The attempts that wait for one call, and what they wait for. */
-export class Flow {
+/** One call, and the attempts that wait for it. */
+export class SharedCall {
   /** @type {Set<Attempt>} */
   #attempts = new Set();
   /** @type {Problem | null} */
@@ -108,7 +108,7 @@ export class Flow {
   }
 
   /**
-   * Ends the flow.
+   * Ends the call, for all who wait.
    *
    * @param {Outcome} outcome
    * @returns {boolean} whether it reached somebody who still listened

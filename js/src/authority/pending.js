@@ -1,0 +1,21 @@
+/** What waits for a human at the authority, a call or a grant: the requests about it, by the page that asked (CALL-9, GRANT-7). */
+
+import { stringify } from '../platform/natives.js';
+
+/** @import { Authority } from './authority.js' */
+/** @import { PageKey } from '../types.js' */
+
+/**
+ * @param {Authority} authority
+ * @param {string} path of the call or the grant, below the issuer
+ * @param {PageKey} key
+ * @param {string} wants what the answer to an approval must bring
+ */
+export const pending = (authority, path, key, wants) => ({
+  challenge: () => authority.post(`${path}/challenge`, null, { key, wants: 'challengeId' }),
+  approve: (/** @type {string} */ evidence) => authority.post(`${path}/approval`, evidence, { key, wants }),
+  look: () => authority.get(path, { key, wants: 'state' }),
+  /** @param {'declined' | 'cancelled'} [reason] */
+  deny: (reason) => authority.post(`${path}/denial`, stringify({ reason }), { key, wants: 'state' }),
+  withdraw: () => authority.remove(path, { key }),
+});

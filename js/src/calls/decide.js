@@ -1,0 +1,151 @@
+/** The authority's decision of one call (PROTOCOL §5): under the agent's grant, by evidence of its own, or for the user directly. */
+
+import { problem } from '../authority/authority.js';
+import { scopeOf } from '../authority/evidence.js';
+import { scopesOf, textOf } from '../platform/json.js';
+import { stringify } from '../platform/natives.js';
+import { refused, ruled } from './outcome.js';
+
+/** @import { Acknowledgements } from './acknowledgements.js' */
+/** @import { Approver } from './approve.js' */
+/** @import { SharedCall } from './shared.js' */
+/** @import { Authority } from '../authority/authority.js' */
+/** @import { Evidence } from '../authority/evidence.js' */
+/** @import { Keyring } from '../authority/keyring.js' */
+/** @import { Grants } from '../grants/grants.js' */
+/** @import { Answer, Asker, Bare, Call, Decision } from '../types.js' */
+
+/** Nobody waits any more, so nothing was sent. */
+const LEFT = problem('cancelled');
+
+/** Asks for decisions. */
+export class Decider {
+  #authority;
+  #keyring;
+  #grants;
+  #approver;
+  #acknowledgements;
+
+  /**
+   * @param {object} parts
+   * @param {Authority} parts.authority
+   * @param {Keyring} parts.keyring
+   * @param {Grants} parts.grants
+   * @param {Approver} parts.approver asks the human where the decision is theirs
+   * @param {Acknowledgements} parts.acknowledgements
+   */
+  constructor({ authority, keyring, grants, approver, acknowledgements }) {
+    this.#authority = authority;
+    this.#keyring = keyring;
+    this.#grants = grants;
+    this.#approver = approver;
+    this.#acknowledgements = acknowledgements;
+  }
+
+  /**
+   * Lets the authority judge a call that comes with evidence of its own (EVID-2, EVID-3). A no is a no: bad evidence is never
+   * a call without evidence.
+   *
+   * @param {Call} call
+   * @param {Evidence} evidence
+   * @returns {Promise<Decision>}
+   */
+  async judge(call, evidence) {
+    const answer = await this.#send(call, { evidence });
+    if (!answer.ok) return { outcome: ruled(answer.problem) };
+    const agent = /** @type {Bare} */ (answer.body.agent ?? {});
+    const caller = { ...askerOf(agent), scopes: scopesOf(scopeOf(evidence.token)) };
+    if (agent.handed_on_by) caller.handedOnBy = askerOf(/** @type {Bare} */ (agent.handed_on_by));
+    return { callId: textOf(answer.body.call_id), body: answer.body, caller };
+  }
+
+  /**
+   * From the grant to the call token: asks the authority, and the human where it must.
+   *
+   * @param {SharedCall} shared
+   * @param {Call} call
+   * @returns {Promise<Decision>}
+   */
+  async decide(shared, call) {
+    const decided = call.judged ?? (await (call.direct ? this.#direct(call) : this.#granted(shared, call)));
+    if (decided.outcome) return decided;
+    const { callId, body, caller } = decided;
+    if (body.state === 'approved') return decided;
+    if (body.state !== 'pending') return { outcome: refused('server_error', callId) };
+    const verdict = await this.#approver.ask(shared, call, decided);
+    if (verdict.outcome || !shared.wanted || textOf(verdict.body.call_token)) return verdict;
+    // The approval arrived, but not the answer with the call token: the same call brings a fresh one (CALL-6). One that came
+    // with evidence cannot be sent again, since its proof is spent: the agent's next one is it.
+    if (call.judged) return { outcome: refused('call_state', callId) };
+    const answer = await this.#post(call, [], { token: caller?.access, wants: 'call_token' });
+    if (!answer.ok) return { outcome: ruled(answer.problem) };
+    const { call_id, state } = answer.body;
+    if (state !== 'approved' || call_id !== callId) return { outcome: refused('call_state', callId) };
+    return { callId, body: answer.body, caller };
+  }
+
+  /**
+   * @param {Call} call the user's own (CALL-7)
+   * @returns {Promise<Decision>}
+   */
+  async #direct(call) {
+    const answer = await this.#send(call, {});
+    if (!answer.ok) return { outcome: ruled(answer.problem) };
+    return { callId: textOf(answer.body.call_id), body: answer.body, caller: null };
+  }
+
+  /**
+   * @param {SharedCall} shared
+   * @param {Call} call of the browser's own agent
+   * @returns {Promise<Decision>}
+   */
+  async #granted(shared, call) {
+    const { config, user, rule } = call;
+    const { reply, tokens } = await this.#grants.use(
+      user.id,
+      async ({ access }) => (shared.wanted ? this.#send(call, { token: access }) : { ok: false, problem: LEFT }),
+      async (missing) => {
+        if (!rule) return { problem: problem('unknown_tool') };
+        if (!rule.opaque) return { problem: problem('agent_not_allowed') }; // AGENT-3: no consent would help
+        const waiting = missing ?? problem('consent_pending');
+        const obtained = await this.#grants.consent(config, user.id, rule.scopes, () => shared.ask(waiting));
+        shared.answered();
+        return obtained;
+      },
+    );
+    if (reply.ok) return { callId: textOf(reply.body.call_id), body: reply.body, caller: tokens };
+    return { outcome: reply.problem === LEFT ? { kind: 'left' } : ruled(reply.problem) };
+  }
+
+  /**
+   * @param {Call} call
+   * @param {{token?: string, evidence?: Evidence}} by
+   * @returns {Promise<Answer>}
+   */
+  async #send(call, by) {
+    const told = this.#acknowledgements.list(call.user.id);
+    const answer = await this.#post(call, told, { ...by, wants: 'state' });
+    if (answer.ok || answer.problem.callId) this.#acknowledgements.remove(call.user.id, told);
+    return answer;
+  }
+
+  /**
+   * The arguments are sent as the canonical text itself, so that nothing can come between (SHIM-2).
+   *
+   * @param {Call} call
+   * @param {readonly string[]} delivered
+   * @param {{token?: string, evidence?: Evidence, wants: string}} manner
+   * @returns {Promise<Answer>}
+   */
+  async #post({ tool, definition, text, user }, delivered, manner) {
+    const members = [`"tool":${stringify(tool.name)}`, `"arguments":${text}`, `"definition_s256":"${definition}"`];
+    if (delivered.length > 0) members.push(`"delivered":${stringify(delivered)}`); // CALL-10
+    return this.#authority.post('/calls', `{${members.join(',')}}`, { ...manner, key: await this.#keyring.key(user.id) });
+  }
+}
+
+/**
+ * @param {Bare} agent
+ * @returns {Asker}
+ */
+const askerOf = (agent) => ({ clientId: textOf(agent.client_id), assurance: textOf(agent.assurance), name: textOf(agent.name) });

@@ -1,0 +1,52 @@
+/** The page's own callback, run by a call token: redeemed before and reported after, where the effect is in the page (GUARD-3, GUARD-5). */
+
+import { textOf } from '../platform/json.js';
+import { apply, stringify } from '../platform/natives.js';
+import { makeClient } from './client.js';
+import { ruled } from './outcome.js';
+
+/** @import { SharedCall } from './shared.js' */
+/** @import { Authority } from '../authority/authority.js' */
+/** @import { Keyring } from '../authority/keyring.js' */
+/** @import { Approved, Call, Outcome } from '../types.js' */
+
+/**
+ * Runs the callback, if anybody still waits: what is approved after that waits too, and expires.
+ *
+ * @param {{authority: Authority, keyring: Keyring}} parts
+ * @param {SharedCall} shared
+ * @param {Call} call
+ * @param {Approved} approved
+ * @returns {Promise<Outcome>} `refused` or `stale` if it could not be redeemed, and so was not run
+ */
+export async function execute({ authority, keyring }, shared, { rule, args, config, user }, { callId, body, caller }) {
+  if (!shared.wanted) return { kind: 'left' };
+  shared.run();
+  const token = textOf(body.call_token);
+  const key = rule?.page ? await keyring.key(user.id) : undefined;
+  if (key) {
+    const answer = await authority.post(`/calls/${callId}/redemption`, stringify({ call_token: token }), { key, wants: 'state' });
+    if (!answer.ok) return ruled({ ...answer.problem, callId });
+  }
+  const { apiOrigins } = config;
+  const client = makeClient({ signal: shared.signal, agent: caller, scopes: caller?.scopes, callId, token, apiOrigins });
+  /** @type {Outcome} */
+  let outcome;
+  try {
+    outcome = { kind: 'result', value: await apply(shared.execute, undefined, [args, client]) };
+  } catch (error) {
+    outcome = { kind: 'thrown', error };
+  }
+  if (key) {
+    const told = stringify({ outcome: succeeded(outcome) ? 'succeeded' : 'failed' });
+    await authority.post(`/calls/${callId}/outcome`, told, { key, keepalive: true });
+  }
+  return outcome;
+}
+
+/** @param {Outcome} outcome */
+function succeeded(outcome) {
+  if (outcome.kind !== 'result') return false;
+  const { value } = outcome;
+  return !(typeof value === 'object' && value !== null && 'isError' in value && value.isError === true);
+}

@@ -1,0 +1,33 @@
+/** How a call ends on this page. */
+
+import { problem } from '../authority/authority.js';
+
+/** @import { Outcome, Problem } from '../types.js' */
+
+/** The configuration has changed since it was fetched: look again, once. */
+const STALE = new Set(['login_required', 'wrong_user', 'unknown_tool', 'tool_is_public']);
+
+/**
+ * A refusal of the shim's own.
+ *
+ * @param {string} code
+ * @param {string | null} [callId]
+ * @returns {Outcome}
+ */
+export const refused = (code, callId = null) => ({ kind: 'refused', problem: problem(code, { callId }) });
+
+/**
+ * A refusal by the authority.
+ *
+ * @param {Problem} found
+ * @returns {Outcome}
+ */
+export const ruled = (found) => ({ kind: STALE.has(found.code) ? 'stale' : 'refused', problem: found });
+
+/**
+ * Why a call has no result.
+ *
+ * @param {Outcome} outcome
+ * @returns {Problem}
+ */
+export const reason = (outcome) => ('problem' in outcome ? outcome.problem : problem('server_error'));

@@ -1,0 +1,133 @@
+/**
+ * How the browser's own agent comes by a grant: this browser profile is registered (AGENT-1), and the user consents (GRANT-1,
+ * GRANT-2). One consent at a time for each user.
+ */
+
+import { problem } from '../authority/authority.js';
+import { pending } from '../authority/pending.js';
+import { bare, numberOf, textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+import { OF_CONSENT, standingOf } from '../people/settle.js';
+import { consentView } from '../people/view.js';
+import { tokensOf } from './tokens.js';
+
+/** @import { Authority } from '../authority/authority.js' */
+/** @import { Keyring } from '../authority/keyring.js' */
+/** @import { Prompts } from '../people/prompt.js' */
+/** @import { Obtained, TokenClient } from './tokens.js' */
+/** @import { Bare } from '../types.js' */
+
+/** @typedef {{issuer: string, signInUri: string}} Site */
+
+const ACTION = 'deputize.consent';
+const LIFETIME = 600_000; // GRANT-4
+
+/** The consents that the user is asked for. */
+export class Consents {
+  #authority;
+  #keyring;
+  #prompts;
+  #tokens;
+  /** @type {Map<string, {scopes: Set<string>, done: Promise<Obtained>}>} */
+  #open = new Map();
+
+  /**
+   * @param {object} parts
+   * @param {Authority} parts.authority
+   * @param {Keyring} parts.keyring
+   * @param {Prompts} parts.prompts
+   * @param {TokenClient} parts.tokens keeps what comes of it
+   */
+  constructor({ authority, keyring, prompts, tokens }) {
+    this.#authority = authority;
+    this.#keyring = keyring;
+    this.#prompts = prompts;
+    this.#tokens = tokens;
+  }
+
+  /**
+   * Asks the user, or waits for the question that is open already.
+   *
+   * @param {Site} site
+   * @param {string} user
+   * @param {readonly string[]} scopes
+   * @param {() => void} onAsk called when the human begins to be asked
+   * @returns {Promise<Obtained>} never without tokens
+   */
+  async ask(site, user, scopes, onAsk) {
+    for (let open = this.#open.get(user); open; open = this.#open.get(user)) {
+      onAsk();
+      const { scopes: asked, done } = open;
+      const answer = await done;
+      if (scopes.every((scope) => asked.has(scope))) return answer;
+    }
+    const open = { scopes: new Set(scopes), done: this.#request(site, user, scopes, onAsk) };
+    this.#open.set(user, open);
+    try {
+      return await open.done;
+    } finally {
+      this.#open.delete(user);
+    }
+  }
+
+  /**
+   * @param {Site} site
+   * @param {string} user
+   * @param {readonly string[]} scopes
+   * @param {() => void} onAsk
+   * @returns {Promise<Obtained>}
+   */
+  async #request({ issuer, signInUri }, user, scopes, onAsk) {
+    let key = await this.#keyring.key(user);
+    let registered = await this.#authority.post('/agents', null, { key, wants: 'client_id' });
+    if (!registered.ok && registered.problem.code === 'unknown_agent') {
+      ({ key } = await this.#keyring.replace(user, key)); // a new agent, with nothing but what the user consents to now
+      registered = await this.#authority.post('/agents', null, { key, wants: 'client_id' });
+    }
+    if (!registered.ok) return { problem: registered.problem };
+    const agent = { clientId: textOf(registered.body.client_id), assurance: textOf(registered.body.assurance) };
+    const requested = await this.#authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key, wants: 'grant_id' });
+    if (!requested.ok) {
+      // No dialog opens: the human is told here what the agent is told there.
+      if (requested.problem.code === 'no_eligible_credential') this.#prompts.refuse(requested.problem, signInUri);
+      return { problem: requested.problem };
+    }
+    const { body } = requested;
+    const shown = /** @type {Bare} */ (body.shown ?? bare({}));
+    const grant = pending(this.#authority, `/grants/${textOf(body.grant_id)}`, key, 'access_token');
+    const look = async () => standingOf(await grant.look(), this.#authority.local);
+    onAsk();
+    const verdict = await this.#prompts.ask({
+      account: signInUri,
+      view: consentView(shown, natives.now()),
+      action: { tool: ACTION, args: shown, issuer },
+      displayText: textOf(body.description),
+      lifetime: LIFETIME,
+      challenge: grant.challenge,
+      approve: grant.approve,
+      standing: () => ({
+        look,
+        end: async () => {
+          await grant.deny(); // for a consent that has not arrived
+          await grant.withdraw(); // for one that has
+          return look();
+        },
+        words: OF_CONSENT,
+      }),
+    });
+    switch (verdict.kind) {
+      case 'approved': {
+        if (!textOf(verdict.body.access_token)) return { problem: problem('consent_required') };
+        const grantExpiresAt = natives.now() + (numberOf(shown.expires_in) ?? 0) * 1000;
+        return this.#tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
+      }
+      case 'refused':
+        return { problem: verdict.problem };
+      case 'expired':
+        return { problem: problem('expired') };
+      default: // declined, cancelled
+        if (!verdict.settled) await grant.deny();
+        return { problem: problem(verdict.kind === 'declined' ? 'consent_declined' : 'cancelled') };
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The grant of the browser's own agent, for whoever sends something under it: what is missing is got, by the user's consent
+ * where it takes one, and then it is sent again.
+ */
+
+import { problem } from '../authority/authority.js';
+import { Consents } from './consent.js';
+import { TokenClient } from './tokens.js';
+
+/** @import { Authority } from '../authority/authority.js' */
+/** @import { Keyring } from '../authority/keyring.js' */
+/** @import { Prompts } from '../people/prompt.js' */
+/** @import { Site } from './consent.js' */
+/** @import { Obtained } from './tokens.js' */
+/** @import { Problem, Reply, Tokens } from '../types.js' */
+
+/**
+ * @typedef {(missing: Problem | null) => Promise<Obtained>} Asks asks the user, with `consent`; `missing` is the refusal of what has
+ *   too few scopes, null where there is no grant
+ */
+
+/** So often is one thing sent. */
+const ROUNDS = 4;
+const TOO_FEW = 'insufficient_scope';
+/** The user took the grant back: the agent hears so, and only its next call asks again (GRANT-5). */
+const TAKEN_BACK = new Set(['grant_revoked', 'unknown_agent']);
+/** The grant is over: another tab may have a newer one, else a new consent mends it. */
+const OVER = new Set([...TAKEN_BACK, 'consent_required', 'grant_expired', 'grant_unknown']);
+
+/** The grants of this browser profile, one for each user. */
+export class Grants {
+  #tokens;
+  #consents;
+
+  /**
+   * @param {Authority} authority
+   * @param {Keyring} keyring
+   * @param {Prompts} prompts
+   */
+  constructor(authority, keyring, prompts) {
+    this.#tokens = new TokenClient(authority, keyring);
+    this.#consents = new Consents({ authority, keyring, prompts, tokens: this.#tokens });
+  }
+
+  /**
+   * The tokens of this user's agent, renewed if they have run out; null if it has none.
+   *
+   * @param {string} user
+   * @returns {Promise<Obtained>}
+   */
+  async current(user) {
+    return this.#tokens.current(user);
+  }
+
+  /**
+   * Asks the user, or waits for the question that is open already.
+   *
+   * @param {Site} site
+   * @param {string} user
+   * @param {readonly string[]} scopes
+   * @param {() => void} [onAsk] called when the human begins to be asked
+   * @returns {Promise<Obtained>} never without tokens
+   */
+  async consent(site, user, scopes, onAsk = () => {}) {
+    return this.#consents.ask(site, user, scopes, onAsk);
+  }
+
+  /**
+   * Sends something under the grant until it is answered, refused for good, or refused too often.
+   *
+   * @template T
+   * @param {string} user
+   * @param {(tokens: Tokens) => Promise<Reply<T>>} send what it refuses has had no effect
+   * @param {Asks} ask
+   * @returns {Promise<{reply: Reply<T>, tokens: Tokens | null}>} the last answer, and what it was sent with; without tokens
+   *   where nothing could be sent
+   */
+  async use(user, send, ask) {
+    let obtained = await this.#tokens.current(user);
+    /** @type {Problem | null} */
+    let missing = null;
+    let asked = false; // for what is missing
+    for (let round = 1; ; round++) {
+      if (obtained.tokens === null) {
+        asked = missing !== null;
+        obtained = await ask(missing);
+      }
+      const { tokens } = obtained;
+      if (!tokens) return { reply: { ok: false, problem: obtained.problem ?? problem('consent_required') }, tokens: null };
+      const reply = await send(tokens);
+      if (reply.ok || round === ROUNDS) return { reply, tokens };
+      const { code } = reply.problem;
+      const mended = asked && code === TOO_FEW ? null : await this.#mend(user, tokens, code);
+      if (!mended) return { reply, tokens };
+      if (code === TOO_FEW) missing = reply.problem;
+      obtained = mended;
+    }
+  }
+
+  /**
+   * @param {string} user
+   * @param {Tokens} tokens
+   * @param {string} code why they were refused
+   * @returns {Promise<Obtained | null>} what to try next, without tokens if the user is to be asked; null if the refusal stands
+   */
+  async #mend(user, tokens, code) {
+    if (code === 'invalid_token') return this.#tokens.current(user, tokens);
+    if (code === TOO_FEW) return this.#tokens.other(user, tokens);
+    if (!OVER.has(code)) return null;
+    const { tokens: others } = await this.#tokens.forget(user, tokens);
+    return others || !TAKEN_BACK.has(code) ? { tokens: others ?? null } : null;
+  }
+}

@@ -1,0 +1,161 @@
+/** The tokens under which the browser's own agent calls: kept for each user, and renewed when they run out (GRANT-6). */
+
+import { numberOf, scopesOf, textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+import { queue, shared } from '../platform/concurrency.js';
+
+/** @import { Authority } from '../authority/authority.js' */
+/** @import { Keyring } from '../authority/keyring.js' */
+/** @import { Agent, Bare, Problem, Tokens } from '../types.js' */
+
+/**
+ * @typedef {{tokens: Tokens | null, problem?: undefined} | {tokens?: undefined, problem: Problem}} Obtained the tokens, null if
+ *   the user has deputized no agent here; or why that is not known
+ */
+
+/** Milliseconds: what is good for less than that counts as run out. */
+const MARGIN = 15_000;
+const alone = queue();
+
+/** The token client of this browser profile. */
+export class TokenClient {
+  #authority;
+  #keyring;
+  /** @type {Map<string, Tokens | null>} what was last seen in the keyring */
+  #seen = new Map();
+
+  /**
+   * @param {Authority} authority
+   * @param {Keyring} keyring
+   */
+  constructor(authority, keyring) {
+    this.#authority = authority;
+    this.#keyring = keyring;
+  }
+
+  /**
+   * The tokens of this user's agent, renewed if they have run out.
+   *
+   * @param {string} user
+   * @param {Tokens} [refused] tokens that the authority did not take: newer ones are asked for
+   * @returns {Promise<Obtained>}
+   */
+  async current(user, refused) {
+    const seen = this.#seen.get(user);
+    if (seen && seen.access !== refused?.access && fresh(seen)) return { tokens: seen };
+    const { tokens } = await this.#keyring.of(user);
+    this.#seen.set(user, tokens);
+    if (!tokens || (fresh(tokens) && tokens.access !== refused?.access)) return { tokens };
+    return this.#locked(user, () => this.#renew(user, tokens.access));
+  }
+
+  /**
+   * Tokens that another tab has got meanwhile; null if there are none.
+   *
+   * @param {string} user
+   * @param {Tokens} known those that are known here
+   * @returns {Promise<Obtained>}
+   */
+  async other(user, known) {
+    const { tokens } = await this.#keyring.of(user);
+    return { tokens: tokens && tokens.access !== known.access ? this.#see(user, tokens) : null };
+  }
+
+  /**
+   * Forgets tokens whose grant is over, unless those of another grant have taken their place.
+   *
+   * @param {string} user
+   * @param {Tokens} dead
+   * @returns {Promise<Obtained>} what has taken their place
+   */
+  async forget(user, dead) {
+    return this.#locked(user, async () => {
+      const { tokens } = await this.#keyring.of(user);
+      return tokens && tokens.grantId !== dead.grantId ? { tokens: this.#see(user, tokens) } : this.#keep(user, null);
+    });
+  }
+
+  /**
+   * Keeps the tokens of a new grant.
+   *
+   * @param {string} user
+   * @param {Tokens} tokens
+   * @returns {Promise<Obtained>}
+   */
+  async keep(user, tokens) {
+    return this.#locked(user, () => this.#keep(user, tokens));
+  }
+
+  /**
+   * @param {string} user
+   * @param {string} stale
+   * @returns {Promise<Obtained>}
+   */
+  async #renew(user, stale) {
+    const { key, tokens } = await this.#keyring.of(user);
+    if (!tokens || tokens.access !== stale) return { tokens: this.#see(user, tokens) }; // another tab was quicker
+    if (!tokens.refresh) return this.#keep(user, null);
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: tokens.refresh,
+      client_id: tokens.clientId,
+    });
+    const answer = await this.#authority.post('/token', form.toString(), { key, form: true, wants: 'access_token' });
+    if (answer.ok) return this.#keep(user, tokensOf(answer.body, tokens));
+    // RFC 6749 §5.2: the grant is gone. Anything else may pass.
+    return answer.problem.code === 'invalid_grant' ? this.#keep(user, null) : { problem: answer.problem };
+  }
+
+  /**
+   * @param {string} user
+   * @param {Tokens | null} tokens
+   * @returns {Promise<Obtained>}
+   */
+  async #keep(user, tokens) {
+    await this.#keyring.keep(user, tokens);
+    return { tokens: this.#see(user, tokens) };
+  }
+
+  /**
+   * @param {string} user
+   * @param {Tokens | null} tokens
+   */
+  #see(user, tokens) {
+    this.#seen.set(user, tokens);
+    return tokens;
+  }
+
+  /**
+   * One at a time over all tabs: a refresh token that is used twice revokes the grant (TOKEN-4).
+   *
+   * @param {string} user
+   * @param {() => Promise<Obtained>} work
+   * @returns {Promise<Obtained>}
+   */
+  async #locked(user, work) {
+    return shared(user, alone)(work);
+  }
+}
+
+/** @param {Tokens} tokens */
+const fresh = (tokens) => tokens.expiresAt - MARGIN > natives.now();
+
+/**
+ * Reads a token response (GRANT-3).
+ *
+ * @param {Bare} body
+ * @param {Agent & {refresh?: string | null, grantExpiresAt: number | null}} known what it may leave out
+ * @returns {Tokens}
+ */
+export function tokensOf(body, known) {
+  return {
+    access: textOf(body.access_token),
+    refresh: textOf(body.refresh_token) || known.refresh || null,
+    expiresAt: natives.now() + (numberOf(body.expires_in) ?? 0) * 1000,
+    clientId: textOf(body.client_id) || known.clientId,
+    assurance: known.assurance,
+    grantId: textOf(body.grant_id),
+    scopes: scopesOf(body.scope),
+    grantExpiresAt: known.grantExpiresAt,
+  };
+}

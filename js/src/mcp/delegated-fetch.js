@@ -1,0 +1,140 @@
+/**
+ * A `fetch` for the transport of an MCP client in a page of the site: it speaks for the agent in this browser, under the grant that
+ * the user gave it, with a proof for each message (MCP-2, MCP-14).
+ */
+
+import { problem, problemOf } from '../authority/authority.js';
+import { bare, textOf } from '../platform/json.js';
+import * as natives from '../platform/natives.js';
+
+/** @import { Authority } from '../authority/authority.js' */
+/** @import { Keyring } from '../authority/keyring.js' */
+/** @import { Grants } from '../grants/grants.js' */
+/** @import { Bare, Config, Problem, Reply, Tokens, User } from '../types.js' */
+
+/** Somebody else has signed in, or nobody is any more. */
+const STALE = new Set(['login_required', 'wrong_user']);
+
+const { cloneResponse, Request, requestHeaders, requestMethod, requestUrl, responseStatus, responseText, setHeader } = natives;
+
+/** There is no delegation for a message, so nothing has come of it: `code` says why (PROTOCOL §8). */
+export class NotDelegated extends Error {
+  /** @param {Problem} found */
+  constructor({ code, detail }) {
+    super(detail || `The agent in this browser may not do this: ${code}`);
+    this.name = 'NotDelegated';
+    this.code = code;
+  }
+}
+
+/** Speaks for the agent in this browser. */
+export class DelegatedFetch {
+  #authority;
+  #keyring;
+  #grants;
+  #scopes;
+
+  /**
+   * @param {object} parts
+   * @param {Authority} parts.authority
+   * @param {Keyring} parts.keyring
+   * @param {Grants} parts.grants
+   * @param {readonly string[]} scopes what to ask the user for, to begin with
+   */
+  constructor({ authority, keyring, grants }, scopes) {
+    this.#authority = authority;
+    this.#keyring = keyring;
+    this.#grants = grants;
+    this.#scopes = scopes;
+  }
+
+  /**
+   * Sees to it that there is a grant: the user is asked, unless there is one.
+   *
+   * @throws {NotDelegated}
+   */
+  async connect() {
+    await this.#use(async () => ({ ok: true, body: null }));
+  }
+
+  /**
+   * `fetch`; requests for `{issuer}/mcp` carry the delegation, others are sent as they are.
+   *
+   * @param {RequestInfo | URL} input
+   * @param {RequestInit} [init]
+   * @returns {Promise<Response>} rejects with NotDelegated, or as `fetch` does
+   */
+  async fetch(input, init) {
+    const url = new natives.URL(requestUrl(new Request(input, init)));
+    if (url.origin + url.pathname !== `${this.#authority.issuer}/mcp`) return natives.fetch(input, init);
+    return this.#use((user, tokens) => this.#authority.onTime(() => this.#send(user, tokens, input, init)));
+  }
+
+  /**
+   * @template T
+   * @param {(user: string, tokens: Tokens) => Promise<Reply<T>>} send
+   * @returns {Promise<T>}
+   * @throws {NotDelegated}
+   */
+  async #use(send) {
+    for (let again = false; ; again = true) {
+      const config = await this.#signedIn(again);
+      const user = config.user.id;
+      const { reply } = await this.#grants.use(
+        user,
+        (tokens) => send(user, tokens),
+        (missing) => this.#grants.consent(config, user, missing ? missing.scopes : this.#scopes),
+      );
+      if (reply.ok) return reply.body;
+      if (again || !STALE.has(reply.problem.code)) throw new NotDelegated(reply.problem);
+    }
+  }
+
+  /**
+   * @param {string} user
+   * @param {Tokens} tokens
+   * @param {RequestInfo | URL} input
+   * @param {RequestInit | undefined} init
+   * @returns {Promise<Reply<Response>>} no if it was turned away at the door: nothing has come of it
+   */
+  async #send(user, { access }, input, init) {
+    // Chromium would forward the headers when it follows a redirect. The session comes along (CALL-2).
+    const fixed = /** @type {RequestInit} */ ({ __proto__: null, redirect: 'error', credentials: 'include', cache: 'no-store' });
+    const request = new Request(new Request(input, init), fixed);
+    const key = await this.#keyring.key(user);
+    const proof = { method: requestMethod(request), url: requestUrl(request), token: access };
+    setHeader(requestHeaders(request), 'Authorization', `DPoP ${access}`);
+    setHeader(requestHeaders(request), 'DPoP', await this.#authority.prove(key, proof));
+    const body = await natives.fetch(request);
+    const status = responseStatus(body);
+    const turnedAway = status === 401 || status === 403 ? refusedBy(await responseText(cloneResponse(body))) : null;
+    return turnedAway ?? { ok: true, body };
+  }
+
+  /**
+   * @param {boolean} fresh
+   * @returns {Promise<Config & {user: User}>}
+   */
+  async #signedIn(fresh) {
+    const config = await this.#authority.config(fresh);
+    if ('code' in config) throw new NotDelegated(config);
+    const { user } = config;
+    if (user) return { ...config, user };
+    if (!fresh) return this.#signedIn(true); // the user may have signed in meanwhile, in another tab
+    throw new NotDelegated(problem('login_required', { detail: 'Nobody is signed in here.' }));
+  }
+}
+
+/**
+ * @param {string} text
+ * @returns {{ok: false, problem: Problem, now: unknown} | null} what a JSON-RPC error of the authority says; null for any other
+ *   answer
+ */
+function refusedBy(text) {
+  try {
+    const { data, message } = /** @type {{data: Bare, message: unknown}} */ (bare(natives.parse(text)).error);
+    return textOf(data.code) ? { ok: false, problem: problemOf(bare({ ...data, detail: message })), now: data.now } : null;
+  } catch {
+    return null;
+  }
+}
