@@ -5,12 +5,23 @@
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 /** @param {string} path relative to this file */
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const { version, license } = JSON.parse(await readFile(here('package.json'), 'utf8'));
+
+/** The dialogs' style sheet is text in a module, which the minifier leaves as it is. @type {import('esbuild').Plugin} */
+const smallSheet = {
+  name: 'small-sheet',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /people\/style\.js$/ }, async ({ path }) => {
+      const { css } = await import(path);
+      const { code } = await transform(css, { loader: 'css', minify: true });
+      return { contents: `export const css = ${JSON.stringify(code.trim())};` };
+    }),
+};
 
 /** @type {import('esbuild').BuildOptions} */
 const shared = {
@@ -19,6 +30,7 @@ const shared = {
   minify: true,
   sourcemap: true,
   target: 'es2022',
+  plugins: [smallSheet],
   banner: { js: `/*! deputize ${version} | ${license}, with canonicalize | Apache-2.0 */` },
   logLevel: 'warning',
 };

@@ -99,7 +99,7 @@ export async function status() {
   const config = await authority.config(true);
   if ('code' in config) throw Object.assign(new Error(config.detail), { code: config.code });
   const { user } = config;
-  const tokens = user && (await grants.current(user.id)).tokens;
+  const tokens = user && (await grants.tokens.current(user.id)).tokens;
   if (!tokens) return { issuer, user, agent: null, grant: null };
   const { clientId, assurance, grantId, scopes, grantExpiresAt } = tokens;
   const expiresAt = grantExpiresAt === null ? null : new Date(grantExpiresAt);

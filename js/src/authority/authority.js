@@ -73,39 +73,19 @@ export class Authority {
    * @returns {Promise<Answer>}
    */
   async post(path, body, manner) {
-    return this.#proved('POST', path, body ?? '{}', manner);
+    return this.request('POST', path, body ?? '{}', manner);
   }
 
   /**
-   * Looks at something, which changes nothing.
+   * Sends one request.
    *
-   * @param {string} path below the issuer
-   * @param {Manner} manner
-   * @returns {Promise<Answer>}
-   */
-  async get(path, manner) {
-    return this.#proved('GET', path, null, manner);
-  }
-
-  /**
-   * Takes something back.
-   *
-   * @param {string} path below the issuer
-   * @param {Manner} manner
-   * @returns {Promise<Answer>}
-   */
-  async remove(path, manner) {
-    return this.#proved('DELETE', path, null, manner);
-  }
-
-  /**
    * @param {string} method
-   * @param {string} path
+   * @param {string} path below the issuer
    * @param {string | null} body
    * @param {Manner} manner
    * @returns {Promise<Answer>}
    */
-  async #proved(method, path, body, manner) {
+  async request(method, path, body, manner) {
     return this.onTime(() => this.#exchange(method, path, body, manner));
   }
 

@@ -57,13 +57,8 @@ export function moveEvidence(input, options) {
   const carried = Reflect.get(options, MEMBER);
   if (carried === undefined || carried === null || carried === '') return input;
   const asText = typeof input === 'string';
-  let copy;
-  try {
-    copy = parse(asText ? input : stringify(input ?? {}));
-  } catch {
-    return input;
-  }
-  if (typeof copy !== 'object' || copy === null || isArray(copy)) return input;
+  const copy = copyOf(() => (asText ? input : stringify(input ?? {})));
+  if (!copy) return input;
   const moved = { ...copy, [MEMBER]: carried };
   return asText ? stringify(moved) : moved;
 }
@@ -76,15 +71,22 @@ export function moveEvidence(input, options) {
  */
 export function declareEvidence(schema) {
   if (schema === undefined || schema === null) return { type: 'object', properties: { [MEMBER]: DECLARED } };
-  let copy;
-  try {
-    copy = parse(stringify(schema));
-  } catch {
-    return schema; // the platform refuses it, in its own words
-  }
-  if (typeof copy !== 'object' || copy === null || isArray(copy)) return schema;
-  if (copy.type !== undefined && copy.type !== 'object') return schema;
+  const copy = copyOf(() => stringify(schema));
+  if (!copy || (copy.type !== undefined && copy.type !== 'object')) return schema; // the platform has its own words for it
   return { ...copy, properties: { ...copy.properties, [MEMBER]: DECLARED } };
+}
+
+/**
+ * @param {() => string} text
+ * @returns {any} any: an object of whatever JSON says; null if it says none
+ */
+function copyOf(text) {
+  try {
+    const copy = parse(text());
+    return typeof copy === 'object' && !isArray(copy) ? copy : null;
+  } catch {
+    return null;
+  }
 }
 
 /**

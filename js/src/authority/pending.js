@@ -14,8 +14,8 @@ import { stringify } from '../platform/natives.js';
 export const pending = (authority, path, key, wants) => ({
   challenge: () => authority.post(`${path}/challenge`, null, { key, wants: 'challengeId' }),
   approve: (/** @type {string} */ evidence) => authority.post(`${path}/approval`, evidence, { key, wants }),
-  look: () => authority.get(path, { key, wants: 'state' }),
+  look: () => authority.request('GET', path, null, { key, wants: 'state' }),
   /** @param {'declined' | 'cancelled'} [reason] */
   deny: (reason) => authority.post(`${path}/denial`, stringify({ reason }), { key, wants: 'state' }),
-  withdraw: () => authority.remove(path, { key }),
+  withdraw: () => authority.request('DELETE', path, null, { key }),
 });

@@ -21,70 +21,53 @@ const TOO_LATE =
 /** What the authority says of a call that is over: a no from here was not what ended it. */
 const ELSEWHERE = new Set(['call_redeemed', 'expired', 'declined', 'cancelled']);
 
-/** Asks for approvals. */
-export class Approver {
-  #authority;
-  #keyring;
-  #prompts;
-
-  /**
-   * @param {Authority} authority
-   * @param {Keyring} keyring
-   * @param {Prompts} prompts
-   */
-  constructor(authority, keyring, prompts) {
-    this.#authority = authority;
-    this.#keyring = keyring;
-    this.#prompts = prompts;
-  }
-
-  /**
-   * Asks the human.
-   *
-   * @param {SharedCall} shared
-   * @param {Call} call
-   * @param {Approved} decided as pending
-   * @returns {Promise<Decision>} with an empty body if the approval arrived, but not its answer
-   */
-  async ask(shared, { tool, args, config, user }, { callId, body, caller }) {
-    shared.ask(problem('approval_pending', { callId }));
-    const description = textOf(body.description);
-    const call = pending(this.#authority, `/calls/${callId}`, await this.#keyring.key(user.id), 'call_token');
-    const standing = (/** @type {Answer} */ answer) => standingOf(answer, this.#authority.local);
-    const look = async () => standing(await call.look());
-    const verdict = await this.#prompts.ask({
-      account: config.signInUri,
-      view: approvalView({ site: config.site, user: user.name, description, args, caller }),
-      action: { tool: tool.name, args, issuer: config.issuer },
-      displayText: description,
-      lifetime: LIFETIME,
-      challenge: call.challenge,
-      approve: call.approve,
-      standing: (sent) => ({
-        look,
-        end: async (reason) => {
-          const answer = await call.deny(reason);
-          return answer.ok ? standing(answer) : look();
-        },
-        words: ofApproval(sent + LATEST),
-      }),
-    });
-    shared.answered();
-    switch (verdict.kind) {
-      case 'approved':
-        if (!shared.wanted) this.#prompts.tell(TOO_LATE);
-        return { callId, body: verdict.body, caller };
-      case 'refused':
-        return { outcome: ruled({ ...verdict.problem, callId }) };
-      case 'expired':
-        return { outcome: refused('expired', callId) };
-      default: {
-        if (verdict.settled) return { outcome: refused(verdict.kind, callId) };
-        const answer = await call.deny(verdict.kind); // APPR-6
-        const code = answer.ok || !ELSEWHERE.has(answer.problem.code) ? verdict.kind : answer.problem.code;
-        if (code !== verdict.kind) this.#prompts.refuse(problem(code), config.signInUri);
-        return { outcome: refused(code, callId) };
-      }
+/**
+ * Asks the human.
+ *
+ * @param {{authority: Authority, keyring: Keyring, prompts: Prompts}} parts
+ * @param {SharedCall} shared
+ * @param {Call} call
+ * @param {Approved} decided as pending
+ * @returns {Promise<Decision>} with an empty body if the approval arrived, but not its answer
+ */
+export async function approve({ authority, keyring, prompts }, shared, { tool, args, config, user }, { callId, body, caller }) {
+  shared.ask(problem('approval_pending', { callId }));
+  const description = textOf(body.description);
+  const call = pending(authority, `/calls/${callId}`, await keyring.key(user.id), 'call_token');
+  const standing = (/** @type {Answer} */ answer) => standingOf(answer, authority.local);
+  const look = async () => standing(await call.look());
+  const verdict = await prompts.ask({
+    account: config.signInUri,
+    view: approvalView({ site: config.site, user: user.name, description, args, caller }),
+    action: { tool: tool.name, args, issuer: config.issuer },
+    displayText: description,
+    lifetime: LIFETIME,
+    challenge: call.challenge,
+    approve: call.approve,
+    standing: (sent) => ({
+      look,
+      end: async (reason) => {
+        const answer = await call.deny(reason);
+        return answer.ok ? standing(answer) : look();
+      },
+      words: ofApproval(sent + LATEST),
+    }),
+  });
+  shared.answered();
+  switch (verdict.kind) {
+    case 'approved':
+      if (!shared.wanted) prompts.tell(TOO_LATE);
+      return { callId, body: verdict.body, caller };
+    case 'refused':
+      return { outcome: ruled({ ...verdict.problem, callId }) };
+    case 'expired':
+      return { outcome: refused('expired', callId) };
+    default: {
+      if (verdict.settled) return { outcome: refused(verdict.kind, callId) };
+      const answer = await call.deny(verdict.kind); // APPR-6
+      const code = answer.ok || !ELSEWHERE.has(answer.problem.code) ? verdict.kind : answer.problem.code;
+      if (code !== verdict.kind) prompts.refuse(problem(code), config.signInUri);
+      return { outcome: refused(code, callId) };
     }
   }
 }

@@ -4,15 +4,16 @@ import { problem } from '../authority/authority.js';
 import { scopeOf } from '../authority/evidence.js';
 import { scopesOf, textOf } from '../platform/json.js';
 import { stringify } from '../platform/natives.js';
+import { approve } from './approve.js';
 import { refused, ruled } from './outcome.js';
 
 /** @import { Acknowledgements } from './acknowledgements.js' */
-/** @import { Approver } from './approve.js' */
 /** @import { SharedCall } from './shared.js' */
 /** @import { Authority } from '../authority/authority.js' */
 /** @import { Evidence } from '../authority/evidence.js' */
 /** @import { Keyring } from '../authority/keyring.js' */
 /** @import { Grants } from '../grants/grants.js' */
+/** @import { Prompts } from '../people/prompt.js' */
 /** @import { Answer, Asker, Bare, Call, Decision } from '../types.js' */
 
 /** Nobody waits any more, so nothing was sent. */
@@ -20,25 +21,15 @@ const LEFT = problem('cancelled');
 
 /** Asks for decisions. */
 export class Decider {
-  #authority;
-  #keyring;
-  #grants;
-  #approver;
+  #parts;
   #acknowledgements;
 
   /**
-   * @param {object} parts
-   * @param {Authority} parts.authority
-   * @param {Keyring} parts.keyring
-   * @param {Grants} parts.grants
-   * @param {Approver} parts.approver asks the human where the decision is theirs
-   * @param {Acknowledgements} parts.acknowledgements
+   * @param {{authority: Authority, keyring: Keyring, grants: Grants, prompts: Prompts}} parts
+   * @param {Acknowledgements} acknowledgements
    */
-  constructor({ authority, keyring, grants, approver, acknowledgements }) {
-    this.#authority = authority;
-    this.#keyring = keyring;
-    this.#grants = grants;
-    this.#approver = approver;
+  constructor(parts, acknowledgements) {
+    this.#parts = parts;
     this.#acknowledgements = acknowledgements;
   }
 
@@ -72,7 +63,7 @@ export class Decider {
     const { callId, body, caller } = decided;
     if (body.state === 'approved') return decided;
     if (body.state !== 'pending') return { outcome: refused('server_error', callId) };
-    const verdict = await this.#approver.ask(shared, call, decided);
+    const verdict = await approve(this.#parts, shared, call, decided);
     if (verdict.outcome || !shared.wanted || textOf(verdict.body.call_token)) return verdict;
     // The approval arrived, but not the answer with the call token: the same call brings a fresh one (CALL-6). One that came
     // with evidence cannot be sent again, since its proof is spent: the agent's next one is it.
@@ -101,14 +92,15 @@ export class Decider {
    */
   async #granted(shared, call) {
     const { config, user, rule } = call;
-    const { reply, tokens } = await this.#grants.use(
+    const { grants } = this.#parts;
+    const { reply, tokens } = await grants.use(
       user.id,
       async ({ access }) => (shared.wanted ? this.#send(call, { token: access }) : { ok: false, problem: LEFT }),
       async (missing) => {
         if (!rule) return { problem: problem('unknown_tool') };
         if (!rule.opaque) return { problem: problem('agent_not_allowed') }; // AGENT-3: no consent would help
         const waiting = missing ?? problem('consent_pending');
-        const obtained = await this.#grants.consent(config, user.id, rule.scopes, () => shared.ask(waiting));
+        const obtained = await grants.consents.ask(config, user.id, rule.scopes, () => shared.ask(waiting));
         shared.answered();
         return obtained;
       },
@@ -140,7 +132,8 @@ export class Decider {
   async #post({ tool, definition, text, user }, delivered, manner) {
     const members = [`"tool":${stringify(tool.name)}`, `"arguments":${text}`, `"definition_s256":"${definition}"`];
     if (delivered.length > 0) members.push(`"delivered":${stringify(delivered)}`); // CALL-10
-    return this.#authority.post('/calls', `{${members.join(',')}}`, { ...manner, key: await this.#keyring.key(user.id) });
+    const { authority, keyring } = this.#parts;
+    return authority.post('/calls', `{${members.join(',')}}`, { ...manner, key: await keyring.key(user.id) });
   }
 }
 

@@ -5,7 +5,6 @@ import { snapshot } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { wordsFor } from '../people/words.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { Approver } from './approve.js';
 import { makeClient } from './client.js';
 import { Decider } from './decide.js';
 import { execute } from './execute.js';
@@ -18,14 +17,11 @@ import { SharedCall } from './shared.js';
 /** @import { Keyring } from '../authority/keyring.js' */
 /** @import { Grants } from '../grants/grants.js' */
 /** @import { Prompts } from '../people/prompt.js' */
-/** @import { Arguments, Call, Config, Execute, Outcome, Rule, Tool, User } from '../types.js' */
+/** @import { Call, Execute, Outcome, Tool } from '../types.js' */
 
 /** The gate of one page. */
 export class Gate {
   #parts;
-  #authority;
-  #decider;
-  #acknowledgements;
   #patience;
   /** @type {Map<string, SharedCall>} */
   #open = new Map();
@@ -38,11 +34,8 @@ export class Gate {
    * @param {Acknowledgements} parts.acknowledgements
    * @param {number | null} patience milliseconds, instead of the authority's `wait_s`
    */
-  constructor({ authority, keyring, decider, acknowledgements }, patience) {
-    this.#parts = { authority, keyring };
-    this.#authority = authority;
-    this.#decider = decider;
-    this.#acknowledgements = acknowledgements;
+  constructor(parts, patience) {
+    this.#parts = parts;
     this.#patience = patience;
   }
 
@@ -99,7 +92,7 @@ export class Gate {
     let judged = null;
     for (let again = false; ; again = true) {
       // A human who calls may have signed in as somebody else just now; agents hear of it when they call.
-      const config = await this.#authority.config(again || direct);
+      const config = await this.#parts.authority.config(again || direct);
       if ('code' in config) return { outcome: { kind: 'refused', problem: config } };
       const rule = config.tools.get(tool.name);
       if (rule?.public) return null; // CALL-8
@@ -110,9 +103,8 @@ export class Gate {
       if (!taken) return { outcome: refused('invalid_arguments') };
       if (taken.bad) return { outcome: refused('invalid_token') }; // EVID-1: never treated as none
       if (judged) return { outcome: judged }; // its proof is spent: a second answer would only hide why
-      const { args, evidence } = taken;
-      const circumstances = { direct, rule, config, user: config.user, evidence };
-      const outcome = await this.#share(tool, callback, args, signal, circumstances);
+      const { args: { text, value: args }, evidence } = taken;
+      const outcome = await this.#share({ tool, definition: '', text, args, rule, config, user: config.user, direct }, evidence, callback, signal);
       if (outcome.kind !== 'stale' && outcome.kind !== 'left') {
         const unable = reason(outcome).code === 'no_eligible_credential';
         return { outcome, facts: unable ? { account_uri: config.signInUri } : {} };
@@ -126,31 +118,28 @@ export class Gate {
    * Equal calls of one page are one (SHIM-7). With evidence, the authority says first whose call it is: those who brought good
    * evidence for the same call share it, and nobody else does (EVID-3).
    *
-   * @param {Tool} tool
+   * @param {Call} call
+   * @param {Evidence | null} evidence
    * @param {Execute} callback
-   * @param {{text: string, value: Arguments}} args
    * @param {AbortSignal | undefined} signal
-   * @param {{direct: boolean, rule: Rule | undefined, config: Config, user: User, evidence: Evidence | null}} circumstances
    * @returns {Promise<Outcome>}
    */
-  async #share(tool, callback, args, signal, { direct, rule, config, user, evidence }) {
-    let definition;
+  async #share(call, evidence, callback, signal) {
+    const { tool, text, user, direct } = call;
     try {
-      definition = await tool.definition();
+      call.definition = await tool.definition();
     } catch (error) {
       natives.console.error(`deputize: the definition of the tool "${tool.name}" is not JSON, so it is refused.`, error);
       return refused('invalid_request');
     }
-    /** @type {Call} */
-    const call = { tool, definition, text: args.text, args: args.value, rule, config, user, direct };
     let id;
     if (evidence) {
-      const judged = await this.#decider.judge(call, evidence);
+      const judged = await this.#parts.decider.judge(call, evidence);
       if (judged.outcome) return judged.outcome;
       call.judged = judged;
       id = judged.callId;
     } else {
-      id = natives.stringify([tool.name, args.text, definition, user.id, direct]);
+      id = natives.stringify([tool.name, text, call.definition, user.id, direct]);
     }
     for (;;) {
       const outcome = await this.#join(id, call, callback, signal);
@@ -189,7 +178,7 @@ export class Gate {
     let outcome;
     let callId = '';
     try {
-      const decision = await this.#decider.decide(shared, call);
+      const decision = await this.#parts.decider.decide(shared, call);
       callId = decision.callId ?? '';
       outcome = decision.outcome ?? (await execute(this.#parts, shared, call, decision));
     } catch (error) {
@@ -199,7 +188,7 @@ export class Gate {
     this.#open.delete(id);
     const heard = shared.settle(outcome);
     const ran = outcome.kind === 'result' || outcome.kind === 'thrown';
-    if (ran && (call.direct || (heard && !call.rule?.safe))) this.#acknowledgements.add(call.user.id, callId);
+    if (ran && (call.direct || (heard && !call.rule?.safe))) this.#parts.acknowledgements.add(call.user.id, callId);
   }
 }
 
@@ -214,11 +203,9 @@ export class Gate {
  * @param {number | null} patience milliseconds, instead of the authority's `wait_s`
  * @returns {Gate}
  */
-export function gateOf({ authority, keyring, grants, prompts }, patience) {
-  const acknowledgements = new Acknowledgements(authority.issuer);
-  const approver = new Approver(authority, keyring, prompts);
-  const decider = new Decider({ authority, keyring, grants, approver, acknowledgements });
-  return new Gate({ authority, keyring, decider, acknowledgements }, patience);
+export function gateOf(parts, patience) {
+  const acknowledgements = new Acknowledgements(parts.authority.issuer);
+  return new Gate({ ...parts, decider: new Decider(parts, acknowledgements), acknowledgements }, patience);
 }
 
 /**

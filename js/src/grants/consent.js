@@ -24,10 +24,7 @@ const LIFETIME = 600_000; // GRANT-4
 
 /** The consents that the user is asked for. */
 export class Consents {
-  #authority;
-  #keyring;
-  #prompts;
-  #tokens;
+  #parts;
   /** @type {Map<string, {scopes: Set<string>, done: Promise<Obtained>}>} */
   #open = new Map();
 
@@ -38,11 +35,8 @@ export class Consents {
    * @param {Prompts} parts.prompts
    * @param {TokenClient} parts.tokens keeps what comes of it
    */
-  constructor({ authority, keyring, prompts, tokens }) {
-    this.#authority = authority;
-    this.#keyring = keyring;
-    this.#prompts = prompts;
-    this.#tokens = tokens;
+  constructor(parts) {
+    this.#parts = parts;
   }
 
   /**
@@ -51,10 +45,10 @@ export class Consents {
    * @param {Site} site
    * @param {string} user
    * @param {readonly string[]} scopes
-   * @param {() => void} onAsk called when the human begins to be asked
+   * @param {() => void} [onAsk] called when the human begins to be asked
    * @returns {Promise<Obtained>} never without tokens
    */
-  async ask(site, user, scopes, onAsk) {
+  async ask(site, user, scopes, onAsk = () => {}) {
     for (let open = this.#open.get(user); open; open = this.#open.get(user)) {
       onAsk();
       const { scopes: asked, done } = open;
@@ -78,26 +72,27 @@ export class Consents {
    * @returns {Promise<Obtained>}
    */
   async #request({ issuer, signInUri }, user, scopes, onAsk) {
-    let key = await this.#keyring.key(user);
-    let registered = await this.#authority.post('/agents', null, { key, wants: 'client_id' });
+    const { authority, keyring, prompts, tokens } = this.#parts;
+    let key = await keyring.key(user);
+    let registered = await authority.post('/agents', null, { key, wants: 'client_id' });
     if (!registered.ok && registered.problem.code === 'unknown_agent') {
-      ({ key } = await this.#keyring.replace(user, key)); // a new agent, with nothing but what the user consents to now
-      registered = await this.#authority.post('/agents', null, { key, wants: 'client_id' });
+      ({ key } = await keyring.replace(user, key)); // a new agent, with nothing but what the user consents to now
+      registered = await authority.post('/agents', null, { key, wants: 'client_id' });
     }
     if (!registered.ok) return { problem: registered.problem };
     const agent = { clientId: textOf(registered.body.client_id), assurance: textOf(registered.body.assurance) };
-    const requested = await this.#authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key, wants: 'grant_id' });
+    const requested = await authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key, wants: 'grant_id' });
     if (!requested.ok) {
       // No dialog opens: the human is told here what the agent is told there.
-      if (requested.problem.code === 'no_eligible_credential') this.#prompts.refuse(requested.problem, signInUri);
+      if (requested.problem.code === 'no_eligible_credential') prompts.refuse(requested.problem, signInUri);
       return { problem: requested.problem };
     }
     const { body } = requested;
     const shown = /** @type {Bare} */ (body.shown ?? bare({}));
-    const grant = pending(this.#authority, `/grants/${textOf(body.grant_id)}`, key, 'access_token');
-    const look = async () => standingOf(await grant.look(), this.#authority.local);
+    const grant = pending(authority, `/grants/${textOf(body.grant_id)}`, key, 'access_token');
+    const look = async () => standingOf(await grant.look(), authority.local);
     onAsk();
-    const verdict = await this.#prompts.ask({
+    const verdict = await prompts.ask({
       account: signInUri,
       view: consentView(shown, natives.now()),
       action: { tool: ACTION, args: shown, issuer },
@@ -119,7 +114,7 @@ export class Consents {
       case 'approved': {
         if (!textOf(verdict.body.access_token)) return { problem: problem('consent_required') };
         const grantExpiresAt = natives.now() + (numberOf(shown.expires_in) ?? 0) * 1000;
-        return this.#tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
+        return tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
       }
       case 'refused':
         return { problem: verdict.problem };

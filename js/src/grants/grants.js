@@ -10,12 +10,11 @@ import { TokenClient } from './tokens.js';
 /** @import { Authority } from '../authority/authority.js' */
 /** @import { Keyring } from '../authority/keyring.js' */
 /** @import { Prompts } from '../people/prompt.js' */
-/** @import { Site } from './consent.js' */
 /** @import { Obtained } from './tokens.js' */
 /** @import { Problem, Reply, Tokens } from '../types.js' */
 
 /**
- * @typedef {(missing: Problem | null) => Promise<Obtained>} Asks asks the user, with `consent`; `missing` is the refusal of what has
+ * @typedef {(missing: Problem | null) => Promise<Obtained>} Asks asks the user; `missing` is the refusal of what has
  *   too few scopes, null where there is no grant
  */
 
@@ -29,40 +28,14 @@ const OVER = new Set([...TAKEN_BACK, 'consent_required', 'grant_expired', 'grant
 
 /** The grants of this browser profile, one for each user. */
 export class Grants {
-  #tokens;
-  #consents;
-
   /**
    * @param {Authority} authority
    * @param {Keyring} keyring
    * @param {Prompts} prompts
    */
   constructor(authority, keyring, prompts) {
-    this.#tokens = new TokenClient(authority, keyring);
-    this.#consents = new Consents({ authority, keyring, prompts, tokens: this.#tokens });
-  }
-
-  /**
-   * The tokens of this user's agent, renewed if they have run out; null if it has none.
-   *
-   * @param {string} user
-   * @returns {Promise<Obtained>}
-   */
-  async current(user) {
-    return this.#tokens.current(user);
-  }
-
-  /**
-   * Asks the user, or waits for the question that is open already.
-   *
-   * @param {Site} site
-   * @param {string} user
-   * @param {readonly string[]} scopes
-   * @param {() => void} [onAsk] called when the human begins to be asked
-   * @returns {Promise<Obtained>} never without tokens
-   */
-  async consent(site, user, scopes, onAsk = () => {}) {
-    return this.#consents.ask(site, user, scopes, onAsk);
+    this.tokens = new TokenClient(authority, keyring);
+    this.consents = new Consents({ authority, keyring, prompts, tokens: this.tokens });
   }
 
   /**
@@ -76,7 +49,7 @@ export class Grants {
    *   where nothing could be sent
    */
   async use(user, send, ask) {
-    let obtained = await this.#tokens.current(user);
+    let obtained = await this.tokens.current(user);
     /** @type {Problem | null} */
     let missing = null;
     let asked = false; // for what is missing
@@ -104,10 +77,10 @@ export class Grants {
    * @returns {Promise<Obtained | null>} what to try next, without tokens if the user is to be asked; null if the refusal stands
    */
   async #mend(user, tokens, code) {
-    if (code === 'invalid_token') return this.#tokens.current(user, tokens);
-    if (code === TOO_FEW) return this.#tokens.other(user, tokens);
+    if (code === 'invalid_token') return this.tokens.current(user, tokens);
+    if (code === TOO_FEW) return this.tokens.other(user, tokens);
     if (!OVER.has(code)) return null;
-    const { tokens: others } = await this.#tokens.forget(user, tokens);
+    const { tokens: others } = await this.tokens.forget(user, tokens);
     return others || !TAKEN_BACK.has(code) ? { tokens: others ?? null } : null;
   }
 }

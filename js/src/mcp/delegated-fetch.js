@@ -29,9 +29,7 @@ export class NotDelegated extends Error {
 
 /** Speaks for the agent in this browser. */
 export class DelegatedFetch {
-  #authority;
-  #keyring;
-  #grants;
+  #parts;
   #scopes;
 
   /**
@@ -41,10 +39,8 @@ export class DelegatedFetch {
    * @param {Grants} parts.grants
    * @param {readonly string[]} scopes what to ask the user for, to begin with
    */
-  constructor({ authority, keyring, grants }, scopes) {
-    this.#authority = authority;
-    this.#keyring = keyring;
-    this.#grants = grants;
+  constructor(parts, scopes) {
+    this.#parts = parts;
     this.#scopes = scopes;
   }
 
@@ -66,8 +62,8 @@ export class DelegatedFetch {
    */
   async fetch(input, init) {
     const url = new natives.URL(requestUrl(new Request(input, init)));
-    if (url.origin + url.pathname !== `${this.#authority.issuer}/mcp`) return natives.fetch(input, init);
-    return this.#use((user, tokens) => this.#authority.onTime(() => this.#send(user, tokens, input, init)));
+    if (url.origin + url.pathname !== `${this.#parts.authority.issuer}/mcp`) return natives.fetch(input, init);
+    return this.#use((user, tokens) => this.#parts.authority.onTime(() => this.#send(user, tokens, input, init)));
   }
 
   /**
@@ -80,10 +76,10 @@ export class DelegatedFetch {
     for (let again = false; ; again = true) {
       const config = await this.#signedIn(again);
       const user = config.user.id;
-      const { reply } = await this.#grants.use(
+      const { reply } = await this.#parts.grants.use(
         user,
         (tokens) => send(user, tokens),
-        (missing) => this.#grants.consent(config, user, missing ? missing.scopes : this.#scopes),
+        (missing) => this.#parts.grants.consents.ask(config, user, missing?.scopes ?? this.#scopes),
       );
       if (reply.ok) return reply.body;
       if (again || !STALE.has(reply.problem.code)) throw new NotDelegated(reply.problem);
@@ -101,10 +97,10 @@ export class DelegatedFetch {
     // Chromium would forward the headers when it follows a redirect. The session comes along (CALL-2).
     const fixed = /** @type {RequestInit} */ ({ __proto__: null, redirect: 'error', credentials: 'include', cache: 'no-store' });
     const request = new Request(new Request(input, init), fixed);
-    const key = await this.#keyring.key(user);
+    const key = await this.#parts.keyring.key(user);
     const proof = { method: requestMethod(request), url: requestUrl(request), token: access };
     setHeader(requestHeaders(request), 'Authorization', `DPoP ${access}`);
-    setHeader(requestHeaders(request), 'DPoP', await this.#authority.prove(key, proof));
+    setHeader(requestHeaders(request), 'DPoP', await this.#parts.authority.prove(key, proof));
     const body = await natives.fetch(request);
     const status = responseStatus(body);
     const turnedAway = status === 401 || status === 403 ? refusedBy(await responseText(cloneResponse(body))) : null;
@@ -116,7 +112,7 @@ export class DelegatedFetch {
    * @returns {Promise<Config & {user: User}>}
    */
   async #signedIn(fresh) {
-    const config = await this.#authority.config(fresh);
+    const config = await this.#parts.authority.config(fresh);
     if ('code' in config) throw new NotDelegated(config);
     const { user } = config;
     if (user) return { ...config, user };

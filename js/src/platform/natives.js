@@ -22,9 +22,9 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 /**
  * @param {string} owner the name of an interface
  * @param {string} name
- * @param {'value' | 'get' | 'set'} part
+ * @param {'value' | 'get' | 'set'} [part]
  */
-function native(owner, name, part) {
+function native(owner, name, part = 'value') {
   let prototype = Reflect.get(globalThis, owner)?.prototype;
   while (prototype && !getOwnPropertyDescriptor(prototype, name)) prototype = Object.getPrototypeOf(prototype);
   const method = prototype && getOwnPropertyDescriptor(prototype, name)?.[part];
@@ -85,20 +85,20 @@ export const requestOptions = PublicKeyCredential?.parseRequestOptionsFromJSON?.
 /** @type {((json: PublicKeyCredentialCreationOptionsJSON) => PublicKeyCredentialCreationOptions) | undefined} */
 export const creationOptions = PublicKeyCredential?.parseCreationOptionsFromJSON?.bind(PublicKeyCredential);
 /** @type {(credential: Credential) => unknown} */
-export const credentialJson = native('PublicKeyCredential', 'toJSON', 'value');
+export const credentialJson = native('PublicKeyCredential', 'toJSON');
 
 /** @type {(controller: AbortController, reason?: unknown) => void} */
-export const abort = native('AbortController', 'abort', 'value');
+export const abort = native('AbortController', 'abort');
 /** @type {(controller: AbortController) => AbortSignal} */
 export const signalOf = native('AbortController', 'signal', 'get');
 /** @type {(signal: AbortSignal) => boolean} */
 export const isAborted = native('AbortSignal', 'aborted', 'get');
 /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
-export const listen = native('EventTarget', 'addEventListener', 'value');
+export const listen = native('EventTarget', 'addEventListener');
 /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
-export const unlisten = native('EventTarget', 'removeEventListener', 'value');
+export const unlisten = native('EventTarget', 'removeEventListener');
 /** @type {(event: Event) => void} */
-export const preventDefault = native('Event', 'preventDefault', 'value');
+export const preventDefault = native('Event', 'preventDefault');
 
 /** @type {(request: Request) => string} */
 export const requestUrl = native('Request', 'url', 'get');
@@ -107,49 +107,49 @@ export const requestMethod = native('Request', 'method', 'get');
 /** @type {(request: Request) => Headers} */
 export const requestHeaders = native('Request', 'headers', 'get');
 /** @type {(headers: Headers, name: string, value: string) => void} */
-export const setHeader = native('Headers', 'set', 'value');
+export const setHeader = native('Headers', 'set');
 /** @type {(response: Response) => number} */
 export const responseStatus = native('Response', 'status', 'get');
 /** @type {(response: Response) => Promise<string>} */
-export const responseText = native('Response', 'text', 'value');
+export const responseText = native('Response', 'text');
 /** @type {(response: Response) => Response} */
-export const cloneResponse = native('Response', 'clone', 'value');
+export const cloneResponse = native('Response', 'clone');
 
 /** @type {(document: Document, name: string) => HTMLElement} */
-export const createElement = native('Document', 'createElement', 'value');
+export const createElement = native('Document', 'createElement');
 /** @type {(document: Document, namespace: string, name: string) => Element} */
-export const createElementNS = native('Document', 'createElementNS', 'value');
+export const createElementNS = native('Document', 'createElementNS');
 /** @type {(document: Document) => HTMLElement} */
 export const documentElement = native('Document', 'documentElement', 'get');
 /** @type {(document: Document) => Element | null} */
 export const currentScript = native('Document', 'currentScript', 'get');
 /** @type {(host: Element, init: ShadowRootInit) => ShadowRoot} */
-export const attachShadow = native('Element', 'attachShadow', 'value');
+export const attachShadow = native('Element', 'attachShadow');
 /** @type {(root: ShadowRoot, sheets: CSSStyleSheet[]) => void} */
 export const adoptStyleSheets = native('ShadowRoot', 'adoptedStyleSheets', 'set');
 /** @type {(sheet: CSSStyleSheet, css: string) => void} */
-export const replaceSync = native('CSSStyleSheet', 'replaceSync', 'value');
+export const replaceSync = native('CSSStyleSheet', 'replaceSync');
 /** @type {(parent: Node, child: Node) => void} */
-export const appendChild = native('Node', 'appendChild', 'value');
+export const appendChild = native('Node', 'appendChild');
 /** @type {(node: Node, text: string) => void} */
 export const setText = native('Node', 'textContent', 'set');
 /** @type {(element: Element, name: string, value: string) => void} */
-export const setAttribute = native('Element', 'setAttribute', 'value');
+export const setAttribute = native('Element', 'setAttribute');
 /** @type {(element: Element, name: string) => string | null} */
-export const getAttribute = native('Element', 'getAttribute', 'value');
+export const getAttribute = native('Element', 'getAttribute');
 /** @type {(element: Element, name: string, force: boolean) => void} */
-export const toggleAttribute = native('Element', 'toggleAttribute', 'value');
+export const toggleAttribute = native('Element', 'toggleAttribute');
 /** @type {(element: Element) => void} */
-export const remove = native('Element', 'remove', 'value');
+export const remove = native('Element', 'remove');
 /** @type {(node: Node) => boolean} */
 export const isConnected = native('Node', 'isConnected', 'get');
 /** @type {(element: HTMLElement) => void} */
-export const focus = native('HTMLElement', 'focus', 'value');
+export const focus = native('HTMLElement', 'focus');
 /** @type {(dialog: HTMLElement) => void} */
-export const showModal = native('HTMLDialogElement', 'showModal', 'value');
+export const showModal = native('HTMLDialogElement', 'showModal');
 /** @type {(dialog: HTMLElement) => void} */
-export const closeDialog = native('HTMLDialogElement', 'close', 'value');
+export const closeDialog = native('HTMLDialogElement', 'close');
 /** @type {(observer: MutationObserver, target: Node, options: MutationObserverInit) => void} */
-export const observe = native('MutationObserver', 'observe', 'value');
+export const observe = native('MutationObserver', 'observe');
 /** @type {(observer: MutationObserver) => void} */
-export const disconnect = native('MutationObserver', 'disconnect', 'value');
+export const disconnect = native('MutationObserver', 'disconnect');
