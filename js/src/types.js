@@ -1,5 +1,7 @@
+/** The shapes that the shim's modules hand to each other, by where they come from. Types only: nothing here runs. */
+
 /**
- * The shapes that the shim's modules hand to each other. Types only: nothing here runs.
+ * What the authority says, as it is read. (What it writes is PROTOCOL's.)
  *
  * @typedef {Readonly<Record<string, unknown>>} Bare a JSON object of the authority's, without a prototype
  *
@@ -39,6 +41,16 @@
  * @property {string} grantId
  * @property {readonly string[]} scopes
  * @property {number | null} grantExpiresAt milliseconds since the epoch
+ */
+
+/**
+ * @template T
+ * @typedef {{ok: true, body: T} | {ok: false, problem: Problem, now?: unknown}} Reply what a request came to; `now` is the authority's
+ *   time in seconds since the epoch, told where it is why the proof was refused
+ */
+
+/**
+ * What a call on a page consists of, and how it ends.
  *
  * @typedef {{privateKey: CryptoKey, jwk: {crv: string, kty: string, x: string, y: string}}} PageKey
  *
@@ -88,6 +100,10 @@
  *   | {kind: 'refused', problem: Problem}
  *   | {kind: 'stale', problem: Problem}
  *   | {kind: 'left'}} Outcome how a call ended; `stale`: the configuration is out of date; `left`: nobody waited any more
+ */
+
+/**
+ * What a human is asked, and what comes of it.
  *
  * @typedef {{kind: 'approved', body: Bare}
  *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean}
@@ -129,12 +145,6 @@
  * @property {() => void} close
  *
  * @typedef {'approve' | 'decline' | 'removed'} Choice
- */
-
-/**
- * @template T
- * @typedef {{ok: true, body: T} | {ok: false, problem: Problem, now?: unknown}} Reply what a request came to; `now` is the authority's
- *   time in seconds since the epoch, told where it is why the proof was refused
  */
 
 export {};

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { checkProof } from './authority.js';
+import { checkProof } from '../authority.js';
 
-const { Keyring } = await import('../src/authority/keyring.js');
-const { prove } = await import('../src/authority/dpop.js');
+const { Keyring } = await import('../../src/authority/keyring.js');
+const { prove } = await import('../../src/authority/dpop.js');
 
 const url = 'https://bank.example/deputize/calls';
 const now = Math.floor(Date.now() / 1000);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { makeClient } from '../src/calls/client.js';
+import { makeClient } from '../../src/calls/client.js';
 
 /** @type {Array<{at: string, token: unknown, body: string, method: string | undefined}>} */
 const seen = [];

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 
-import { TestAuthority } from './authority.js';
-import { page } from './harness.js';
-import { clock } from './platform.js';
+import { TestAuthority } from '../authority.js';
+import { page } from '../harness.js';
+import { clock } from '../platform.js';
 
-const { DelegatedFetch, NotDelegated } = await import('../src/mcp/delegated-fetch.js');
+const { DelegatedFetch, NotDelegated } = await import('../../src/mcp/delegated-fetch.js');
 
 /** @type {TestAuthority} */
 let server;
@@ -18,7 +18,7 @@ afterEach(() => {
   server.stop();
 });
 
-/** @param {string[]} [scopes] @param {import('../src/authority/keyring.js').Keyring} [shared] */
+/** @param {string[]} [scopes] @param {import('../../src/authority/keyring.js').Keyring} [shared] */
 function open(scopes = ['account:read'], shared) {
   const { human, authority, keyring, grants } = page(server, { keyring: shared });
   const delegated = new DelegatedFetch({ authority, keyring, grants }, scopes);
@@ -83,14 +83,6 @@ test('the delegation does not follow a redirect', async (context) => {
   assert.deepEqual(elsewhere.requests, []);
 });
 
-test('a delegation that has run out is renewed', async () => {
-  const { human, send } = await consented();
-  clock.ahead = 400_000;
-  assert.ok((await send()).result);
-  assert.equal(human.dialogs.length, 1);
-  assert.deepEqual(server.paths.filter((path) => path === '/token').length, 1);
-});
-
 test('a missing scope is asked for, with what there is, and the message comes again', async () => {
   const { human, send } = await consented();
   const answer = send('payments:write');
@@ -135,14 +127,6 @@ test('GRANT-3: what the shim has got meanwhile takes the place of what is over',
   assert.ok((await send()).result);
   assert.ok((await send('payments:write')).result);
   assert.equal(human.dialogs.length, 1, 'the user was asked by the other one');
-});
-
-test('a grant that is over is asked for again', async () => {
-  const { human, send } = await consented();
-  for (const grant of server.grants.values()) grant.state = 'expired';
-  const answer = send();
-  await human.answer(1, 'approve');
-  assert.ok((await answer).result);
 });
 
 test('nobody signed in, or somebody else', async () => {

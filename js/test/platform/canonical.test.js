@@ -5,9 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 
-import { actionHash, argsS256, b64u, canonicalize, check, JsonError, unb64u } from '../src/platform/canonical.js';
+import { actionHash, argsS256, b64u, canonicalize, check, JsonError, unb64u } from '../../src/platform/canonical.js';
 
-const VECTORS = new URL('../../tests/vectors/', import.meta.url);
+const VECTORS = new URL('../../../tests/vectors/', import.meta.url);
 /** @param {string} path */
 const read = (path) => readFileSync(new URL(path, VECTORS), 'utf8');
 /** @param {string} hex */

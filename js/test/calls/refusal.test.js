@@ -3,18 +3,18 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { problem } from '../src/authority/authority.js';
-import { refusal } from '../src/calls/refusal.js';
-import { CODES } from '../src/people/words.js';
+import { problem } from '../../src/authority/authority.js';
+import { refusal } from '../../src/calls/refusal.js';
+import { CODES } from '../../src/people/words.js';
 
-const errors = readFileSync(new URL('../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');
+const errors = readFileSync(new URL('../../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');
 const known = new Set([...errors.matchAll(/^ {4}[A-Z_]+ = "(\w+)"$/gm)].map(([, code]) => code));
 /** Codes of the shim's own (SHIM-7). */
 const OWN = ['consent_pending', 'approval_pending', 'consent_unknown', 'approval_unknown'];
 
-describe('SHIM-6: each refusal', () => {
-  for (const code of [...CODES, 'something_new']) {
-    test(code, () => {
+describe('SHIM-6: a refusal is a short result that tells a model what to do', () => {
+  for (const code of [...CODES, 'of_a_newer_authority']) {
+    test(`for ${code}`, () => {
       const long = 'x'.repeat(4000);
       const scopes = Array.from({ length: 100 }, (_, i) => `scope:${i}`);
       for (const facts of [{}, { detail: long }, { detail: `Failed to PARSE input ${long}` }, { scopes, callId: 'cal_1' }]) {

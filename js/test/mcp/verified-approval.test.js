@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 
-import { Human } from './harness.js';
-import { clock } from './platform.js';
+import { Human } from '../harness.js';
+import { clock } from '../platform.js';
 
-const { ANNOTATION } = await import('../src/mcp/annotations.js');
-const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
-const { actionHash, b64u } = await import('../src/platform/canonical.js');
-const { Prompts } = await import('../src/people/prompt.js');
-const { verifiedApproval } = await import('../src/mcp.js');
+const { ANNOTATION } = await import('../../src/mcp/annotations.js');
+const { VerifiedApproval } = await import('../../src/mcp/verified-approval.js');
+const { actionHash, b64u } = await import('../../src/platform/canonical.js');
+const { Prompts } = await import('../../src/people/prompt.js');
+const { verifiedApproval } = await import('../../src/mcp.js');
 
 /** @typedef {any} Json any: the wire, read by a test */
 /** @typedef {(params: Json, options: Json) => Promise<Json>} Method */

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 
-import { TestAuthority } from './authority.js';
-import { page, registered } from './harness.js';
-import { stored } from './platform.js';
+import { TestAuthority } from '../authority.js';
+import { page, registered } from '../harness.js';
+import { stored } from '../platform.js';
 
 /** @import { ServerResponse } from 'node:http' */
 /** @typedef {any} Result any: what an agent gets, read by a test */

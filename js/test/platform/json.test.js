@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 
-import { bare, snapshot } from '../src/platform/json.js';
+import { bare, snapshot } from '../../src/platform/json.js';
 
 /** @type {any} any: a test that pollutes what must not be relied on */
 const polluted = Object.prototype;

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { clock } from './platform.js';
+import { clock } from '../platform.js';
 
-const { problem } = await import('../src/authority/authority.js');
-const { SharedCall } = await import('../src/calls/shared.js');
+const { problem } = await import('../../src/authority/authority.js');
+const { SharedCall } = await import('../../src/calls/shared.js');
 
 const pending = problem('approval_pending', { callId: 'cal_1' });
 const done = /** @type {const} */ ({ kind: 'result', value: 'done' });

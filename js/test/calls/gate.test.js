@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 
-import { TestAuthority } from './authority.js';
-import { page, registered } from './harness.js';
-import { clock, stored } from './platform.js';
+import { TestAuthority } from '../authority.js';
+import { page, registered } from '../harness.js';
+import { clock, stored } from '../platform.js';
 
-const { Gate } = await import('../src/calls/gate.js');
+const { Gate } = await import('../../src/calls/gate.js');
 
-/** @import { Client } from '../src/types.js' */
+/** @import { Client } from '../../src/types.js' */
 /** @typedef {any} Result any: what an agent gets, read by a test */
 
 /** @type {TestAuthority} */

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
 
-import { argsS256 } from '../src/platform/canonical.js';
-import { Patch } from '../src/page/patch.js';
+import { argsS256 } from '../../src/platform/canonical.js';
+import { Patch } from '../../src/page/patch.js';
 
-/** @import { ModelContext } from '../src/page/patch.js' */
+/** @import { ModelContext } from '../../src/page/patch.js' */
 /** @typedef {any} Tool any: what a page passes, right or wrong */
 
 /** As the native one: a method of the prototype that knows its own objects and reads a dictionary (DESIGN §7). */
@@ -42,7 +42,7 @@ class MinimalContext extends EventTarget {
 
 /** @type {Array<{tool: {name: string, definition: () => Promise<string>}, input: unknown, signal: AbortSignal | undefined}>} */
 let calls = [];
-const gate = /** @type {import('../src/calls/gate.js').Gate} */ (
+const gate = /** @type {import('../../src/calls/gate.js').Gate} */ (
   /** @type {unknown} */ ({
     /** @param {any} tool @param {Function} execute @param {unknown} input @param {AbortSignal | undefined} signal */
     async call(tool, execute, input, signal) {

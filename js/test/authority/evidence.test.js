@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import './platform.js';
+import '../platform.js';
 
-const { declareEvidence, MEMBER, scopeOf, takeEvidence, withoutEvidence } = await import('../src/authority/evidence.js');
-const { snapshot } = await import('../src/platform/json.js');
+const { declareEvidence, MEMBER, scopeOf, takeEvidence, withoutEvidence } = await import('../../src/authority/evidence.js');
+const { snapshot } = await import('../../src/platform/json.js');
 
 const TOKEN = 'eyJ0.eyJzY29wZSI6ImEgYiJ9.c2ln';
 const PROOF = 'eyJ0.eyJqdGkiOiJ4In0.c2ln';
