@@ -14,6 +14,7 @@ from deputize import Deputize
 from deputize.protocol.canonical import Json, canonicalize, s256
 from deputize.protocol.errors import Refusal
 from deputize.protocol.ids import UserId
+from deputize.protocol.question import Text
 from deputize.service import approvals
 from deputize.service.approvals import Verified
 from deputize.service.calls import approving
@@ -38,6 +39,7 @@ class _Signed:
     """A call and what its user signed for it."""
 
     request: CallRequest
+    text: Text
     evidence: dict[str, Json]
 
 
@@ -75,7 +77,7 @@ async def _rounds(deputize: Deputize, rounds: int) -> list[tuple[float, float]]:
 async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> _Signed:
     """Have a challenge minted for a call of the user himself, and sign it."""
     authority = deputize.authority
-    policy, now = authority.policy, authority.now()
+    now = authority.now()
     arguments: dict[str, Json] = {"amount": number / 100, "iban": IBAN, "name": "Ada Lovelace"}
     canonical = canonicalize(arguments)
     request = CallRequest(
@@ -87,21 +89,18 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
         args_s256=s256(canonical),
         definition_s256="",
     )
-    shown = await authority.store.transact(
+    minted = await authority.store.transact(
         lambda tx: approving.challenge_ahead(tx, authority.moment(), request)
     )
-    if isinstance(shown, Refusal):
-        raise RuntimeError(shown.detail)
-    envelope = wire.envelope(shown.minted, shown.description, policy.site.rp_id, now)
-    return _Signed(request, page.evidence(envelope))
+    if isinstance(minted, Refusal):
+        raise RuntimeError(minted.detail)
+    return _Signed(request, minted.text, page.evidence(wire.envelope(minted, now)))
 
 
 def _check(deputize: Deputize, signed: _Signed) -> Verified:
     authority = deputize.authority
     verdict = deputize.store.look(
-        lambda tx: approving.check_ahead(
-            tx, authority.moment(), signed.request, signed.evidence, authority.ceremonies
-        )
+        lambda tx: approving.check_ahead(tx, authority.moment(), signed.request, signed.evidence)
     )
     if not isinstance(verdict, Verified):
         raise RuntimeError(verdict)
@@ -111,9 +110,10 @@ def _check(deputize: Deputize, signed: _Signed) -> Verified:
 async def _use_up(deputize: Deputize, work: list[_Signed]) -> None:
     """Check and consume for as long as there is work."""
     while work:
-        verdict = _check(deputize, work.pop())
+        signed = work.pop()
+        verdict, at = _check(deputize, signed), deputize.authority.moment()
         conclude = partial(
-            approvals.conclude, verdict=verdict, action=verdict.action, now=deputize.authority.now()
+            approvals.conclude, at=at, verdict=verdict, action=verdict.action, text=signed.text
         )
         if refusal := await deputize.store.transact(conclude):
             raise RuntimeError(refusal.detail)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .authority.authority import Authority, CurrentUser, SiteUser
 from .authority.clock import Clock
 from .authority.in_process import InProcess, Schemas
+from .crypto.passkeys import Passkeys
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
 from .fetching.fetcher import Fetcher
@@ -28,6 +29,7 @@ from .protocol.credential import User
 from .protocol.errors import Code, Refusal, Refused
 from .protocol.policy import Policy
 from .service.calls import moves
+from .service.methods import Methods
 from .service.ports import Store
 from .settings.following import Followed
 from .web import routes
@@ -95,7 +97,8 @@ class Deputize:
             self.store,
             keys,
             Sealer(keys.secret, clock),
-            Ceremonies(site.rp_id, policy.origins()),
+            ceremonies := Ceremonies(site.rp_id, policy.origins()),
+            Methods((Passkeys(ceremonies),)),  # each method of approval is registered here (APPR-9)
             clock,
             secrets.token_bytes,
             Fetcher(policy.development, clock),

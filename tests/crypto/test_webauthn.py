@@ -143,7 +143,7 @@ class Authenticator:
 
 
 def assertion(response: Any, of: Authenticator) -> Assertion:
-    return CEREMONIES.assertion(response, CHALLENGE, of.credential(), HANDLE)
+    return CEREMONIES.authentication(response, CHALLENGE, of.credential(), HANDLE)
 
 
 def accepted(authenticator: Authenticator) -> None:
@@ -180,7 +180,7 @@ def test_a_right_ceremony_is_accepted(authenticator: Authenticator) -> None:
     assert registration.transports == {"internal", "hybrid"}
     assert registration.sign_count == 7
     credential = replace(authenticator.credential(), public_key=registration.public_key)
-    got = CEREMONIES.assertion(authenticator.get(), CHALLENGE, credential, HANDLE)
+    got = CEREMONIES.authentication(authenticator.get(), CHALLENGE, credential, HANDLE)
     assert got == Assertion(credential, 7)
 
 
@@ -327,13 +327,13 @@ def test_whoever_is_discovered_says_who_it_is(handle: str | None) -> None:
     named = {**response["response"], "userHandle": handle}
     for inner in (named, {name: value for name, value in named.items() if value is not None}):
         if handle == b64u(HANDLE):
-            found = CEREMONIES.assertion(
+            found = CEREMONIES.authentication(
                 response | {"response": inner}, CHALLENGE, ES256.credential(), HANDLE, discovered=True
             )
             assert found.sign_count == ES256.sign_count
             continue
         with pytest.raises(Refused):
-            CEREMONIES.assertion(
+            CEREMONIES.authentication(
                 response | {"response": inner}, CHALLENGE, ES256.credential(), HANDLE, discovered=True
             )
 
@@ -593,10 +593,10 @@ def test_published_ceremonies(vector: dict[str, Any]) -> None:
     challenge = bytes.fromhex(got["challenge"])
     credential = replace(ES256.credential(), credential_id=CredentialId(b64u(id_)), public_key=key)
     if taken and bytes.fromhex(got["authenticatorData"])[32] & VERIFIED:
-        assert CEREMONIES.assertion(response, challenge, credential, HANDLE).sign_count == 0
+        assert CEREMONIES.authentication(response, challenge, credential, HANDLE).sign_count == 0
     else:
         with pytest.raises(Refused):
-            CEREMONIES.assertion(response, challenge, credential, HANDLE)
+            CEREMONIES.authentication(response, challenge, credential, HANDLE)
 
 
 def test_options_to_create() -> None:

@@ -255,7 +255,7 @@ def _authentication(data: bytes) -> object:
     said: Json = {**inner, "authenticatorData": b64u(authenticator_data), "signature": b64u(signature)}
     name = CredentialId(str(response["id"]))
     known = Credential(name, UserId("usr_x"), key[0] if key else b"", 0, frozenset(), "", NOW, active=True)
-    return CEREMONIES.assertion({**response, "response": said}, challenge, known, b"handle")
+    return CEREMONIES.authentication({**response, "response": said}, challenge, known, b"handle")
 
 
 SEAM = b"\n--\n"

@@ -19,7 +19,7 @@ from deputize.protocol.agent import Assurance
 from deputize.protocol.block import Block
 from deputize.protocol.call import LIFETIME, OVERDUE, TRANSITIONS, Call, State
 from deputize.protocol.canonical import Json
-from deputize.protocol.challenge import MAX_ATTEMPTS, Purpose
+from deputize.protocol.challenge import MAX_ATTEMPTS, Enrolling, Inside, NewUser, Purpose, Subject
 from deputize.protocol.constraint import Constraints, Use
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
@@ -27,6 +27,7 @@ from deputize.protocol.grant import GrantState
 from deputize.protocol.ids import NO_KEY, ClientId, UserId
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
+from deputize.protocol.question import Asked, Question, Surface, Text
 from deputize.protocol.quota import Rate
 from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
@@ -636,7 +637,15 @@ class StoreContract:
 
     def test_a_challenge_is_kept_as_it_is(self, store: Store) -> None:
         signed_out = v.challenge("in", purpose=Purpose.SIGN_IN, owner=None, page_jkt=None, subject="")
-        for one in (v.challenge(), signed_out):
+        subjects: list[Subject] = [
+            NewUser(v.user_id(), v.digest("handle"), "Ada, the \u2068first\u2069"),
+            Enrolling("recovery", v.digest("secret")),
+            Enrolling("first"),
+            Inside(v.grant_id(), NOW + 300),
+        ]
+        about = [v.challenge(repr(each), subject=each) for each in subjects]
+        asked = v.challenge("asked", method="webauthn", salt=v.digest("salt"))
+        for one in (v.challenge(), signed_out, asked, *about):
             do(store, methodcaller("add_challenge", one))
             assert seen(store, methodcaller("challenge", one.challenge_id)) == one
         assert seen(store, lambda tx: tx.challenge(v.challenge_id("none"))) is None
@@ -650,6 +659,18 @@ class StoreContract:
         assert not do(store, lambda tx: tx.consume_challenge(v.challenge("none"), NOW))
         found = seen(store, lambda tx: tx.challenge(v.challenge_id()))
         assert found == v.challenge(consumed_at=NOW + 59)
+
+    def test_appr_10_a_question_that_was_answered_is_kept_as_it_is(self, store: Store) -> None:
+        text = Text("de-CH", ("Überweise \u2068250.00\u2069 EUR", "an \u2068“Ada”\u2069"))
+        what: dict[str, Json] = {"kind": "call", "rows": [["Betrag", 250.5], {"n": None}]}
+        question = Question(what, v.user_id(), NOW + 60, text, ("webauthn", "code"), Surface.EITHER, 2)
+        asked = Asked(v.challenge_id(), v.digest("salt"), question)
+        assert seen(store, lambda tx: tx.asked(v.challenge_id())) is None
+        do(store, lambda tx: tx.add_asked(asked))
+        do(store, lambda tx: tx.sweep(NOW + 10**9))
+        found = seen(store, lambda tx: tx.asked(v.challenge_id()))
+        assert found == asked
+        assert found.commitment == asked.commitment
 
     def test_token_5_a_challenge_is_over_at_its_second(self, store: Store) -> None:
         do(store, lambda tx: tx.add_challenge(v.challenge()))
@@ -758,14 +779,14 @@ class StoreContract:
     def test_an_approval_names_its_challenge_and_later_moves_keep_it(self, store: Store) -> None:
         one = v.call(state=State.PENDING)
         do(store, lambda tx: tx.add_call(one))
-        assert do(store, lambda tx: tx.move_call(one, State.APPROVED, NOW, 1, v.challenge_id()))
+        assert do(store, lambda tx: tx.move_call(one, State.APPROVED, NOW, 1, v.challenge_id(), "webauthn"))
         approved = do(store, lambda tx: tx.call(one.call_id))
         assert approved is not None
-        assert approved.challenge_id == v.challenge_id()
+        assert approved.approval == {"challenge_id": v.challenge_id(), "method": "webauthn"}
         assert do(store, lambda tx: tx.move_call(approved, State.REDEEMED, NOW, 2))
         redeemed = do(store, lambda tx: tx.call(one.call_id))
         assert redeemed is not None
-        assert redeemed.challenge_id == v.challenge_id()
+        assert redeemed.approval == approved.approval
 
     def test_a_resumed_call_points_to_its_new_entry(self, store: Store) -> None:
         do(store, lambda tx: tx.add_call(v.call()))

@@ -18,6 +18,7 @@ from tests.store.contract import Oops, StoreContract, do, do_all, prepare, raisi
 from tests.store.processes import PROCESSES, open_and_append
 from tests.store.values import NOW
 
+from deputize.protocol.call import State
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.quota import Rate
 from deputize.service.ports import Store, Tx
@@ -154,8 +155,14 @@ ADDED = {
         "INDEX grants_asking",
         "INDEX sessions_user_id",
     ),
+    "0004": ("TABLE questions",),
 }
 """What each version has that the one before had not."""
+
+COLUMNS = {
+    "0004": ("challenges DROP COLUMN method", "challenges DROP COLUMN salt", "calls DROP COLUMN method")
+}
+"""The columns, likewise."""
 
 
 @pytest.mark.parametrize("version", known_versions()[:-1])
@@ -163,7 +170,9 @@ def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
     path: Path, version: str
 ) -> None:
     store = SqliteStore(path)
-    do(store, methodcaller("add_call", v.call()))
+    approved = v.call("approved", State.APPROVED, challenge_id=v.challenge_id(), method="webauthn")
+    for call in (v.call(), approved):
+        do(store, methodcaller("add_call", call))
     do(store, methodcaller("append", v.entry(), NOW))
     store.close()
     schema = "SELECT name FROM sqlite_schema ORDER BY name"
@@ -172,11 +181,12 @@ def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
     sql(
         path,
         *(f"DROP {thing}" for thing in later),
+        *(f"ALTER TABLE {each}" for added, those in COLUMNS.items() if added > version for each in those),
         f"UPDATE alembic_version SET version_num = '{version}'",  # noqa: S608  # of our own
     )
     assert sql(path, schema) != current
     store = SqliteStore(path)
-    assert store.look(lambda tx: tx.calls(v.user_id(), True, 3)) == [v.call()]
+    assert store.look(lambda tx: tx.calls(v.user_id(), True, 3)) == [approved, v.call()]
     assert store.look(lambda tx: tx.head().size) == 1
     store.close()
     assert noted(path) == known_versions()[-1]

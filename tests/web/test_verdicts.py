@@ -12,14 +12,17 @@ from tests.bank import Bank
 from tests.store import values as v
 from tests.web.agents import Client
 
+from deputize.crypto.passkeys import Passkeys
 from deputize.protocol.canonical import Json
 from deputize.protocol.challenge import Purpose
 from deputize.protocol.credential import AuthenticatorClass, Credential
 from deputize.protocol.grant import GrantState
 from deputize.protocol.ids import ChallengeId, GrantId, Jkt, UserId
+from deputize.protocol.question import Surface, Text
 from deputize.protocol.request import Status
 from deputize.service import approvals, authorizations
 from deputize.service.approvals import Action, Verified
+from deputize.service.methods import Methods
 from deputize.service.ports import Assertion, Tx
 from deputize.testing.page import Page
 
@@ -174,6 +177,7 @@ def _pending(bank: Bank, request_id: str) -> list[Any]:
     return bank.deputize.store.look(lambda tx: [tx.grant(GrantId(str(request.grant_id)))])
 
 
+TEXT = Text("en", ("Pay 1 EUR",))
 OTHER: dict[str, list[Any]] = {
     "purpose": [each for each in Purpose if each is not Purpose.CALL],
     "subject": ["cal_other", ""],
@@ -182,6 +186,9 @@ OTHER: dict[str, list[Any]] = {
     "authenticator_class": [AuthenticatorClass.CROSS_PLATFORM],
     "owner": [UserId("usr_other")],
     "page_jkt": [None, Jkt("other")],
+    "methods": [("webauthn",), (), ("other",)],
+    "surface": [Surface.AUTHORITY, Surface.EITHER],
+    "approvals": [0, 2],
 }
 
 
@@ -189,7 +196,9 @@ OTHER: dict[str, list[Any]] = {
 class AnyPasskey:
     """Takes every assertion for good: what is tried here comes after it."""
 
-    def assertion(self, response: Any, challenge: bytes, credential: Credential, handle: bytes) -> Any:
+    rp_id = "bank.example"
+
+    def authentication(self, response: Any, challenge: bytes, credential: Credential, handle: bytes) -> Any:
         return Assertion(credential, credential.sign_count + 1)
 
     def registration(self, response: Any, challenge: bytes) -> Any:
@@ -200,7 +209,9 @@ class TestEveryMember:
     """A verdict over one action is none over an action that differs in anything."""
 
     async def test_is_compared(self, bank: Bank, grace: Page) -> None:
-        store, at = bank.deputize.store, bank.deputize.authority.moment()
+        store = bank.deputize.store
+        methods = Methods((Passkeys(AnyPasskey()),))  # type: ignore[arg-type]
+        at = replace(bank.deputize.authority.moment(), methods=methods)
         (user,) = store.look(lambda tx: tx.users())
         (known,) = store.look(lambda tx: tx.credentials(user.user_id))
         action = Action(
@@ -213,23 +224,21 @@ class TestEveryMember:
             Jkt("key"),
         )
         assert OTHER.keys() == {field.name for field in fields(Action)}
-        minted = await store.transact(lambda tx: approvals.mint(tx, at, action))
+        minted = await store.transact(lambda tx: approvals.mint(tx, at, action, TEXT))
         assert isinstance(minted, approvals.Minted)
-        evidence = {
+        evidence: dict[str, Json] = {
             "method": "webauthn",
             "challengeId": minted.challenge.challenge_id,
             "response": {"id": known.credential_id},
         }
-        verdict = store.look(
-            lambda tx: approvals.check(tx, at, action, evidence, AnyPasskey())  # type: ignore[arg-type]
-        )
+        verdict = store.look(lambda tx: approvals.check(tx, at, action, evidence))
         assert isinstance(verdict, Verified)
         for name, others in OTHER.items():
             for other in others:
                 swapped = replace(action, **{name: other})
                 refusal = await store.transact(
-                    lambda tx, it=swapped: approvals.conclude(tx, verdict, it, at.now)  # type: ignore[misc]
+                    lambda tx, it=swapped: approvals.conclude(tx, at, verdict, it, TEXT)  # type: ignore[misc]
                 )
                 assert refusal is not None, (name, other)
                 assert refusal.code == "challenge_unknown", (name, other)
-        assert await store.transact(lambda tx: approvals.conclude(tx, verdict, action, at.now)) is None
+        assert await store.transact(lambda tx: approvals.conclude(tx, at, verdict, action, TEXT)) is None

@@ -21,6 +21,7 @@ from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
 from ..service.grants import Renewable
 from ..service.kept import Kept
+from ..service.methods import Methods
 from ..service.moment import Moment
 from ..service.ports import Store
 from .by_address import ByAddress
@@ -46,8 +47,8 @@ CurrentUser = Callable[[Request], "SiteUser | Awaitable[SiteUser | None] | None"
 class Authority:
     """The parts of one authority under one policy. `clock` returns seconds since the epoch; `random(n)` n random bytes.
 
-    `guard_keys` are the thumbprints of the keys that redeem over HTTP (PROOF-4). `fault` says what is wrong with the
-    file that should be the policy (POLICY-2).
+    `methods` are those by which people approve (APPR-9), `guard_keys` the thumbprints of the keys that redeem over HTTP
+    (PROOF-4). `fault` says what is wrong with the file that should be the policy (POLICY-2).
     """
 
     policy: Policy
@@ -55,6 +56,7 @@ class Authority:
     keys: KeyRing
     sealer: Sealer
     ceremonies: Ceremonies
+    methods: Methods
     clock: Clock
     random: Callable[[int], bytes]
     fetcher: Fetcher
@@ -77,7 +79,7 @@ class Authority:
 
     def moment(self, now: int | None = None) -> Moment:
         """Return what use cases are given, at this second or the one that it is."""
-        return Moment(self.policy, self.random, self.now() if now is None else now)
+        return Moment(self.policy, self.random, self.now() if now is None else now, methods=self.methods)
 
     def delegation(self, token: str, now: int, over_mcp: bool = False) -> Delegation:
         """Verify a delegation token (TOKEN-1, TOKEN-2); Refused(invalid_token).

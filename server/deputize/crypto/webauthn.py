@@ -56,7 +56,7 @@ class Ceremonies:
     rp_id: str
     origins: frozenset[str]
 
-    def assertion(
+    def authentication(
         self,
         response: Mapping[str, Json],
         challenge: bytes,
@@ -65,7 +65,7 @@ class Ceremonies:
         *,
         discovered: bool = False,
     ) -> Assertion:
-        """Verify what `get()` answered (WebAuthn L3 §7.2); else Refused(signature_verification_failed).
+        """Verify an authentication response (WebAuthn L3 §7.2); else Refused(signature_verification_failed).
 
         1. It has the right form, and is by this very credential.
         2. A user handle, if there is one, is the owner's. There is one where nobody knew before who the user is:
@@ -103,7 +103,7 @@ class Ceremonies:
         return Assertion(credential, parsed.sign_count)
 
     def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
-        """Verify what `create()` answered (WebAuthn L3 §7.1); else Refused(verification_failed).
+        """Verify a registration response (WebAuthn L3 §7.1); else Refused(verification_failed).
 
         No attestation is asked for. A statement that comes all the same must be right, and means nothing.
         """

@@ -62,7 +62,8 @@ STOPPED_CODE: Mapping[State, Code] = {
 class Call:
     """One call. `client_id` and `grant_id` are None for the user's own (CALL-7). `salt` hides the arguments (LOG-2).
 
-    `match_key` is None for a safe call, which never meets an earlier one (CALL-6).
+    `method` is the one that `challenge_id` was answered by. `match_key` is None for a safe call, which never meets an
+    earlier one (CALL-6).
     `deadline` is the second at which OVERDUE applies; for a state that ends, the second it was reached.
     """
 
@@ -87,6 +88,14 @@ class Call:
     entry: int
     challenge_id: ChallengeId | None = None
     delivered: bool = False
+    method: str | None = None
+
+    @property
+    def approval(self) -> dict[str, str] | None:
+        """Tell over which challenge and by which method somebody approved it; None if nobody did (TOKEN-3)."""
+        if self.challenge_id is None or self.method is None:
+            return None
+        return {"challenge_id": self.challenge_id, "method": self.method}
 
     def overdue(self, now: int) -> State | None:
         """Return the state that this call has fallen into by `now`, or None if it stays where it is (TOKEN-5)."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .canonical import Json, b64u, unb64u
 from .errors import Code, Refusal
 from .ids import ChallengeId, Jkt, UserId
 
@@ -26,10 +27,69 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
-    """One thing to sign. `subject` names it: a call, a grant, a new credential, or the name of a new user.
+class NewUser:
+    """Who signs up: a user who exists only when that is finished."""
 
-    `owner` is the user it was made for, and `page_jkt` the page key that asked; both are None before sign-in.
+    user_id: UserId
+    handle: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolling:
+    """Why a credential may be enrolled (`service.credentials.Basis`), with the hash of a recovery link."""
+
+    basis: str
+    recovery: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What an enrollment over MCP is under: a grant, and the window that closes at that second (CRED-7)."""
+
+    grant_id: str
+    enrolls_until: int
+
+
+Subject = str | NewUser | Enrolling | Inside
+"""What a challenge is about: the id of a call, a grant, a credential or a user (none: empty), or what is enrolled."""
+
+
+def write_subject(subject: Subject) -> Json:
+    """Write what a challenge is about as JSON."""
+    match subject:
+        case NewUser(user_id, handle, name):
+            return {"user_id": user_id, "handle": b64u(handle), "name": name}
+        case Enrolling(basis, recovery):
+            return {"basis": basis, "recovery": None if recovery is None else b64u(recovery)}
+        case Inside(grant_id, until):
+            return {"grant_id": grant_id, "enrolls_until": until}
+        case _:
+            return subject
+
+
+def read_subject(value: Json) -> Subject:
+    """Read what `write_subject` wrote; ValueError for anything else."""
+    match value:
+        case str(named):
+            return named
+        case {"user_id": str(user_id), "handle": str(handle), "name": str(name)}:
+            return NewUser(UserId(user_id), unb64u(handle), name)
+        case {"basis": str(basis), "recovery": str(recovery)}:
+            return Enrolling(basis, unb64u(recovery))
+        case {"basis": str(basis), "recovery": None}:
+            return Enrolling(basis)
+        case {"grant_id": str(grant_id), "enrolls_until": int(until)}:
+            return Inside(grant_id, until)
+    raise ValueError("no subject of a challenge")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One thing to sign, by a method of approval (`method`); those of WebAuthn's own ceremonies name none.
+
+    `owner` is the user it was made for, and `page_jkt` the page key that asked; both are None before sign-in. Where a
+    question is asked, `nonce` commits to it, and `salt` opens that (APPR-10).
     """
 
     challenge_id: ChallengeId
@@ -37,12 +97,14 @@ class Challenge:
     nonce: bytes
     action_hash: bytes
     tool: str
-    subject: str
+    subject: Subject
     owner: UserId | None
     page_jkt: Jkt | None
     expires_at: int
     attempts: int = 0
     consumed_at: int | None = None
+    method: str = ""
+    salt: bytes = b""
 
     @property
     def wire(self) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .canonical import Json, canonicalize, s256
-from .ids import UserId
+from .ids import ChallengeId, UserId
 
 
 class Surface(StrEnum):
@@ -23,6 +23,10 @@ class Text:
 
     language: str
     lines: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the words as one text, a line of it for each."""
+        return "\n".join(self.lines)
 
     @property
     def s256(self) -> str:
@@ -58,5 +62,57 @@ class Question:
         }
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of the structure in canonical bytes."""
+        """Return the SHA-256 of the structure in canonical bytes (APPR-10)."""
         return hashlib.sha256(canonicalize(self.structure())).digest()
+
+    def to_json(self) -> dict[str, Json]:
+        """Write it whole: the structure, with the words in place of their digest."""
+        written = self.structure()
+        del written["text_s256"]
+        return {**written, "lines": [*self.text.lines]}
+
+    @classmethod
+    def parse(cls, value: Json) -> "Question":
+        """Read what `to_json` wrote; ValueError for anything else."""
+        match value:
+            case {
+                "what": dict(what),
+                "approver": str(approver),
+                "until": int(until),
+                "language": str(language),
+                "lines": list(lines),
+                "methods": list(methods),
+                "surface": str(surface),
+                "approvals": int(approvals),
+                **more,
+            } if not more:
+                text = Text(language, _strings(lines))
+                of = UserId(approver)
+                return cls(what, of, until, text, _strings(methods), Surface(surface), approvals)
+        raise ValueError("not a question")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was answered, with the salt that opens what was signed and recorded of it (APPR-11)."""
+
+    challenge_id: ChallengeId
+    salt: bytes
+    question: Question
+
+    @property
+    def commitment(self) -> bytes:
+        """Return the first 32 bytes of the challenge."""
+        return committed(self.salt, self.question)
+
+
+def committed(salt: bytes, question: Question) -> bytes:
+    """Commit to a question without telling it: SHA-256(salt ‖ digest), 32 bytes (APPR-10)."""
+    return hashlib.sha256(salt + question.digest()).digest()
+
+
+def _strings(values: list[Json]) -> tuple[str, ...]:
+    strings = tuple(value for value in values if isinstance(value, str))
+    if len(strings) < len(values):
+        raise ValueError("not a question")
+    return strings

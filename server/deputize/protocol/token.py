@@ -177,7 +177,7 @@ class CallToken:
             tool=call.tool,
             args_s256=call.args_s256,
             scopes=call.scopes,
-            approval={"challenge_id": call.challenge_id, "method": "webauthn"} if call.challenge_id else None,
+            approval=call.approval,
             entry=call.entry,
             issued_at=now,
             expires_at=now + CALL_TOKEN_LIFETIME,

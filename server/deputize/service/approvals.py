@@ -1,35 +1,31 @@
-"""One ceremony for everything that a user confirms with a passkey: a call, a consent, a further credential.
+"""One way for everything that a user confirms: a call, a consent, a further credential, the window of enrollment.
 
-The checks are SEP-2672 §4.8 in its order. `check` verifies on a snapshot, outside the writer; `conclude` consumes in
+Who is asked, and in which words, is the question (APPR-10); how it is answered is a method of approval (APPR-9). The
+checks are SEP-2672 §4.8 in its order. `check` verifies on a snapshot, outside the writer; `conclude` consumes in
 the transaction, so that a forged assertion cannot burn the user's challenge (APPR-4).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..protocol.canonical import Json, action_hash, canonicalize
+from ..protocol.canonical import Json, action_hash, b64u, canonicalize
 from ..protocol.challenge import CALL_CHALLENGE_LIFETIME, NONCE_BYTES, Challenge, Purpose
-from ..protocol.credential import AuthenticatorClass, Credential, counter_moves
+from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, evidence_s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, Jkt, UserId, make_id
+from ..protocol.question import Asked, Question, Surface, Text, committed
+from .methods import Answer, Method, Methods, Offer
 from .moment import Moment
-from .ports import Assertion, CeremonyVerifier, Reader, Tx
-
-_COUNTED = frozenset(
-    {
-        Code.UNKNOWN_CREDENTIAL,
-        Code.AUTHENTICATOR_CLASS_MISMATCH,
-        Code.SIGNATURE_VERIFICATION_FAILED,
-        Code.SIGNATURE_COUNTER_REGRESSION,
-        Code.ARGUMENT_HASH_MISMATCH,
-    }
-)
+from .ports import Assertion, Reader, Tx
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is to be confirmed: by whom, from which page, for which subject, as which tool with which arguments."""
+    """What is to be confirmed: by whom, from which page, for which subject, as which tool with which arguments.
+
+    And how: by one of `methods` (None: any that is registered), on which surface, by how many (APPR-10).
+    """
 
     purpose: Purpose
     subject: str
@@ -38,16 +34,47 @@ class Action:
     authenticator_class: AuthenticatorClass
     owner: UserId
     page_jkt: Jkt | None
+    methods: tuple[str, ...] | None = None
+    surface: Surface = Surface.PAGE
+    approvals: int = 1
 
     def is_(self, other: "Action") -> bool:
         """Tell whether the other is this very action; in Python `1 == True`, so arguments go by their bytes."""
-        same = replace(self, arguments=None) == replace(other, arguments=None)
-        return same and canonicalize(self.arguments) == canonicalize(other.arguments)
+        if replace(self, arguments=None) != replace(other, arguments=None):
+            return False
+        return self.arguments is other.arguments or canonicalize(self.arguments) == canonicalize(
+            other.arguments
+        )
+
+    def allowed(self, registered: Methods) -> tuple[str, ...]:
+        """Return the names of the methods that it may be confirmed by, best first."""
+        return tuple(name for name in registered.names if self.methods is None or name in self.methods)
+
+    def question(self, registered: Methods, text: Text, until: int) -> Question:
+        """Return what its approver is asked, in these words (APPR-10)."""
+        what: dict[str, Json] = {
+            "kind": self.purpose.value,
+            "subject": self.subject,
+            "tool": self.tool,
+            "authenticator_class": self.authenticator_class.value,
+        }
+        methods = self.allowed(registered)
+        return Question(what, self.owner, until, text, methods, self.surface, self.approvals)
+
+    def unanswerable(self) -> Refusal | None:
+        """Say why nobody could answer here: pages ask one person, on themselves (APPR-10)."""
+        if self.surface is Surface.PAGE and self.approvals == 1:
+            return None
+        return Refusal(
+            Code.UNSUPPORTED_METHOD,
+            "Only one approval, given on the page, can be asked for here: this needs "
+            f"{self.approvals}, given on: {self.surface}.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """An assertion that passed every check but the ones that only a transaction can make.
+    """An answer that passed every check but the ones that only a transaction can make.
 
     It names what it is over: the action and the challenge as they were read. Who acts on it holds that against what is
     there by then (APPR-8).
@@ -55,7 +82,7 @@ class Verified:
 
     action: Action
     challenge: Challenge
-    assertion: Assertion
+    answer: Answer
     evidence_s256: str | None
 
     @property
@@ -63,14 +90,28 @@ class Verified:
         """Return the id of the challenge."""
         return self.challenge.challenge_id
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """Return what the record says of an approval: by what, over which challenge, and of which question."""
+        return {
+            **self.answer.facts,
+            "challenge_id": self.challenge_id,
+            "method": self.challenge.method,
+            "evidence_s256": self.evidence_s256,
+            "question_commitment": b64u(self.challenge.nonce),  # APPR-11
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An assertion that did not pass; `challenge_id` is the challenge to count it against, if one was met."""
+    """An answer that did not pass; `challenge_id` is the challenge that was met, if one was, and `counts` says whether
+    this is one of its failures (APPR-4).
+    """
 
     refusal: Refusal
     challenge_id: ChallengeId | None
     evidence_s256: str | None
+    counts: bool = False
 
 
 Verdict = Verified | Rejected
@@ -78,49 +119,69 @@ Verdict = Verified | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Minted:
-    """A fresh challenge and the credentials that may answer it."""
+    """A fresh challenge, the words that are shown with it, and what the page is given to answer it with."""
 
     challenge: Challenge
-    allowed: list[Credential]
+    text: Text
+    offer: Offer
 
 
-def eligible(reader: Reader, owner: UserId, wanted: AuthenticatorClass) -> list[Credential] | Refusal:
-    """List the credentials of a user that may confirm something; a refusal if there is none."""
-    return [each for each in reader.credentials(owner) if each.satisfies(wanted)] or Refusal(
+def eligible(
+    reader: Reader,
+    at: Moment,
+    owner: UserId,
+    wanted: AuthenticatorClass,
+    allowed: tuple[str, ...] | None = None,
+) -> tuple[Method, Offer] | Refusal:
+    """Find the best method, of all or of those `allowed`, by which a user can confirm something; a refusal if there is
+    none."""
+    for method in at.methods:
+        offer = method.offer(reader, owner, wanted) if allowed is None or method.name in allowed else None
+        if offer is not None:
+            return method, offer
+    return Refusal(
         Code.NO_ELIGIBLE_CREDENTIAL,
         "You have no passkey that may confirm this. Add one on the account page.",
         {"authenticator_class": wanted.value},
     )
 
 
-def mint(tx: Tx, at: Moment, action: Action) -> Minted | Refusal:
-    """Make and store a challenge over the action (APPR-1); refuse if no credential of the owner could answer it."""
-    allowed = eligible(tx, action.owner, action.authenticator_class)
-    if isinstance(allowed, Refusal):
-        return allowed
+def mint(tx: Tx, at: Moment, action: Action, text: Text) -> Minted | Refusal:
+    """Make and store a challenge over the action and the question in these words (APPR-1, APPR-10); refuse if its owner
+    could not answer it by any method."""
+    if refusal := action.unanswerable():
+        return refusal
+    found = eligible(tx, at, action.owner, action.authenticator_class, action.methods)
+    if isinstance(found, Refusal):
+        return found
+    method, offer = found
+    salt, until = at.random(NONCE_BYTES), at.now + CALL_CHALLENGE_LIFETIME
     challenge = Challenge(
         challenge_id=ChallengeId(make_id("chl", at.random(16))),
         purpose=action.purpose,
-        nonce=at.random(NONCE_BYTES),
+        nonce=committed(salt, action.question(at.methods, text, until)),
         action_hash=action_hash(action.tool, action.arguments, at.policy.site.issuer),
         tool=action.tool,
         subject=action.subject,
         owner=action.owner,
         page_jkt=action.page_jkt,
-        expires_at=at.now + CALL_CHALLENGE_LIFETIME,
+        expires_at=until,
+        method=method.name,
+        salt=salt,
     )
     tx.add_challenge(challenge)
-    return Minted(challenge, allowed)
+    return Minted(challenge, text, offer)
 
 
-def check(reader: Reader, at: Moment, action: Action, evidence: Json, verifier: CeremonyVerifier) -> Verdict:
+def check(reader: Reader, at: Moment, action: Action, evidence: Json) -> Verdict:
     """Check evidence against the action: steps 1 to 12 of SEP-2672 §4.8, the first failure answers (APPR-3)."""
     digest = evidence_s256(evidence)
     challenge: Challenge | None = None
+    counts = False
     try:
-        challenge_id, credential_id, response = _well_formed(evidence)  # steps 1 to 3
+        method, challenge_id, given = _well_formed(at.methods, action, evidence)  # steps 1 to 3
         challenge = reader.challenge(challenge_id)  # step 4, with our additions
-        if challenge is None or not _belongs(challenge, action):
+        if challenge is None or not _belongs(challenge, action, method):
             challenge = None
             raise Refused(
                 Code.CHALLENGE_UNKNOWN, "There is no such challenge for this. Start again to get one."
@@ -129,48 +190,42 @@ def check(reader: Reader, at: Moment, action: Action, evidence: Json, verifier: 
             raise Refused.of(closed)
         if challenge.tool != action.tool:  # step 7
             raise Refused(Code.CHALLENGE_WRONG_TOOL, "This challenge was issued for another tool.")
-        credential = next(
-            (c for c in reader.credentials(action.owner) if c.credential_id == credential_id), None
-        )
-        if credential is None:  # step 8
-            raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not one of yours on this site.")
-        if not credential.satisfies(action.authenticator_class):  # step 9
-            raise Refused(
-                Code.AUTHENTICATOR_CLASS_MISMATCH, "This needs a passkey on another device or a security key."
-            )
-        user = reader.user(action.owner)
-        if user is None:
-            raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not one of yours on this site.")
-        assertion = verifier.assertion(response, challenge.wire, credential, user.handle)  # step 10
-        if not counter_moves(credential.sign_count, assertion.sign_count):  # step 11, APPR-7
-            raise Refused(
-                Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
-            )
+        counts = True
+        answer = method.verify(reader, challenge, action.authenticator_class, given)  # steps 8 to 11
         if (
             action_hash(action.tool, action.arguments, at.policy.site.issuer) != challenge.action_hash
         ):  # step 12
             raise Refused(Code.ARGUMENT_HASH_MISMATCH, "What was approved is not what was asked for.")
     except Refused as refused:
-        return Rejected(refused.refusal, challenge.challenge_id if challenge else None, digest)
-    return Verified(action, challenge, assertion, digest)
+        met = challenge.challenge_id if challenge else None
+        return Rejected(refused.refusal, met, digest, counts)
+    return Verified(action, challenge, answer, digest)
 
 
-def conclude(tx: Tx, verdict: Verdict, action: Action, now: int) -> Refusal | None:
-    """Steps 13 and 14 in the transaction that acts on the approval: consume once, store the counter.
+def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -> Refusal | None:
+    """Steps 13 and 14 in the transaction that acts on the approval: consume once, store what the method stores.
 
-    `action` is what is about to be done, as this transaction reads it: a verdict over another one is none (APPR-8). A
-    verdict that was a no is counted against its challenge here.
+    `action` is what is about to be done, and `text` how it is put, as this transaction reads them: a verdict over
+    another one, or over other words, is none (APPR-8, APPR-10). A verdict that was a no is counted against its
+    challenge here.
     """
     if isinstance(verdict, Rejected):
-        if verdict.challenge_id is not None and verdict.refusal.code in _COUNTED:
+        if verdict.challenge_id is not None and verdict.counts:
             tx.fail_challenge(verdict.challenge_id)
         return verdict.refusal
-    if not verdict.action.is_(action):
+    challenge = verdict.challenge
+    asked = Asked(
+        challenge.challenge_id, challenge.salt, action.question(at.methods, text, challenge.expires_at)
+    )
+    if not verdict.action.is_(action) or asked.commitment != challenge.nonce:
         return _NO_CHALLENGE
-    if not tx.consume_challenge(verdict.challenge, now):  # another was quicker, or it ran out meanwhile
-        challenge = tx.challenge(verdict.challenge_id)
-        return (challenge.closed(now) if challenge is not None else None) or _NO_CHALLENGE
-    return advance(tx, verdict.assertion)
+    if not tx.consume_challenge(challenge, at.now):  # another was quicker, or it ran out meanwhile
+        left = tx.challenge(challenge.challenge_id)
+        return (left.closed(at.now) if left is not None else None) or _NO_CHALLENGE
+    if refusal := verdict.answer.settle(tx):
+        return refusal
+    tx.add_asked(asked)
+    return None
 
 
 def advance(tx: Tx, assertion: Assertion) -> Refusal | None:
@@ -203,22 +258,31 @@ def refused_entry(kind: str, verdict: Verdict, refusal: Refusal, **facts: object
     )
 
 
-def _well_formed(evidence: Json) -> tuple[ChallengeId, str, Mapping[str, Json]]:
+def _well_formed(
+    methods: Methods, action: Action, evidence: Json
+) -> tuple[Method, ChallengeId, Mapping[str, Json]]:
     if not isinstance(evidence, dict) or not evidence:  # step 1
         raise Refused(Code.MISSING_EVIDENCE, "The evidence of the approval is missing.")
-    method, challenge_id, response = (evidence.get(name) for name in ("method", "challengeId", "response"))
-    if (
-        not isinstance(method, str) or not isinstance(challenge_id, str) or not isinstance(response, dict)
-    ):  # step 2
-        raise Refused(Code.MISSING_EVIDENCE, "Evidence has `method`, `challengeId` and `response`.")
-    if method != "webauthn":  # step 3
-        raise Refused(Code.UNSUPPORTED_METHOD, "The only method of approval is `webauthn`.")
-    credential_id = response.get("id")
-    if not isinstance(credential_id, str):
-        raise Refused(Code.MISSING_EVIDENCE, "The response has no credential `id`.")
-    return ChallengeId(challenge_id), credential_id, response
+    name, challenge_id = evidence.get("method"), evidence.get("challengeId")
+    method = methods.named(name) if isinstance(name, str) else None
+    # Of a method that nobody knows, evidence is as the proposal has it.
+    whole = isinstance(evidence.get("response"), dict) if method is None else method.well_formed(evidence)
+    if not isinstance(name, str) or not isinstance(challenge_id, str) or not whole:  # step 2
+        raise Refused(
+            Code.MISSING_EVIDENCE, "Evidence has `method`, `challengeId`, and what the method answers."
+        )
+    if method is None or name not in action.allowed(methods):  # step 3
+        known = ", ".join(f"`{each}`" for each in action.allowed(methods))
+        raise Refused(
+            Code.UNSUPPORTED_METHOD, f"This is not approved by that method, but by {known or 'none'}."
+        )
+    if refusal := action.unanswerable():
+        raise Refused.of(refusal)
+    return method, ChallengeId(challenge_id), evidence
 
 
-def _belongs(challenge: Challenge, action: Action) -> bool:
-    wanted = (action.purpose, action.subject, action.owner, action.page_jkt)
-    return (challenge.purpose, challenge.subject, challenge.owner, challenge.page_jkt) == wanted
+def _belongs(challenge: Challenge, action: Action, method: Method) -> bool:
+    """Tell whether a challenge is for this action, and for this method: none is answered by another (APPR-9)."""
+    wanted = (action.purpose, action.subject, action.owner, action.page_jkt, method.name)
+    its = (challenge.purpose, challenge.subject, challenge.owner, challenge.page_jkt, challenge.method)
+    return its == wanted

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..protocol.canonical import Json, b64u
-from ..protocol.challenge import NONCE_BYTES, Challenge, Purpose
+from ..protocol.challenge import NONCE_BYTES, Challenge, Enrolling, NewUser, Purpose, Subject
 from ..protocol.credential import (
     ENROLL_ACTION,
     ENROLLMENT_LIFETIME,
@@ -19,7 +19,7 @@ from ..protocol.credential import (
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
-from . import approvals, quotas
+from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
 from .barring import barred
 from .moment import Moment
@@ -80,17 +80,17 @@ def begin_sign_up(tx: Tx, at: Moment, name: str) -> tuple[Challenge, User] | Ref
         user = new_user(at, name)
     except ValueError as error:
         return Refusal(Code.INVALID_REQUEST, f"{error}.".capitalize())
-    challenge = _challenge(at, Purpose.SIGN_UP, f"{user.user_id} {user.handle.hex()} {user.name}", None)
+    challenge = _challenge(at, Purpose.SIGN_UP, NewUser(user.user_id, user.handle, user.name), None)
     tx.add_challenge(challenge)
     return challenge, user
 
 
 def finish_sign_up(tx: Tx, challenge: Challenge, registration: Registration, now: int) -> User | Refusal:
     """Create the user with the first credential."""
-    if not tx.consume_challenge(challenge, now):
+    new = challenge.subject
+    if not isinstance(new, NewUser) or not tx.consume_challenge(challenge, now):
         return _GONE
-    user_id, handle, name = challenge.subject.split(" ", 2)
-    user = User(UserId(user_id), name, bytes.fromhex(handle), now)
+    user = User(new.user_id, new.name, new.handle, now)
     tx.add_user(user)
     credential = make_credential(user.user_id, registration, "", now, active=True)
     if not tx.add_credential(credential):  # CRED-4; raised so that no user without a credential stays behind
@@ -129,7 +129,7 @@ def check_sign_in(
     user = reader.user(credential.user_id) if credential is not None and credential.active else None
     if credential is None or user is None:
         raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not known here. Was it made on another site?")
-    return user, verifier.assertion(response, challenge.wire, credential, user.handle, discovered=True)
+    return user, verifier.authentication(response, challenge.wire, credential, user.handle, discovered=True)
 
 
 def finish_sign_in(
@@ -169,11 +169,11 @@ def begin_enrollment(
             return Refusal(
                 Code.ENROLLMENT_NOT_ALLOWED, "This recovery link was used or has run out. Ask for a new one."
             )
-        subject = f"{Basis.RECOVERY} {recovery.hex()}"
+        basis = Basis.RECOVERY
     elif who is not None:
         user_id = who.user_id
-        subject = Basis.ANOTHER if tx.credentials(user_id) else Basis.FIRST
-        if subject == Basis.FIRST and not who.recent(at.now):
+        basis = Basis.ANOTHER if tx.credentials(user_id) else Basis.FIRST
+        if basis is Basis.FIRST and not who.recent(at.now):
             return Refusal(
                 Code.ENROLLMENT_NOT_ALLOWED, "Sign in again first: a first passkey needs a recent sign-in."
             )
@@ -184,7 +184,7 @@ def begin_enrollment(
         return Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
     if out := barred(tx, user_id, None, at.now):
         return out
-    challenge = _challenge(at, Purpose.ENROLL, subject, None if recovery else user_id)
+    challenge = _challenge(at, Purpose.ENROLL, Enrolling(basis, recovery), None if recovery else user_id)
     tx.add_challenge(challenge)
     return challenge, user
 
@@ -197,30 +197,29 @@ def finish_enrollment(
     label: str,
 ) -> Enrolled | Refusal:
     """Store the new credential: usable at once where it is the first, else after an existing one confirmed it."""
-    if not tx.consume_challenge(challenge, at.now):
+    why = challenge.subject
+    if not isinstance(why, Enrolling) or not tx.consume_challenge(challenge, at.now):
         return _GONE
-    basis, _, secret = challenge.subject.partition(" ")
-    user_id = (
-        tx.consume_recovery(bytes.fromhex(secret), at.now) if basis == Basis.RECOVERY else challenge.owner
-    )
+    basis = Basis(why.basis)
+    user_id = challenge.owner if why.recovery is None else tx.consume_recovery(why.recovery, at.now)
     user = tx.user(user_id) if user_id is not None else None
     if user is None:
         return _GONE
     if out := barred(tx, user.user_id, None, at.now):
         return out
     existing = tx.credentials(user.user_id)
-    active = basis == Basis.RECOVERY or (basis == Basis.FIRST and not existing)
+    active = basis is Basis.RECOVERY or (basis is Basis.FIRST and not existing)
     credential = make_credential(user.user_id, registration, label, at.now, active=active)
     if not tx.add_credential(credential):  # CRED-4
         entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": user.user_id, "code": _TAKEN.code})
         return quotas.record(tx, at, user.user_id, None, entry, _TAKEN)
     if active:
         tx.append(added_entry(credential, basis), at.now)
-        recovered = basis == Basis.RECOVERY
+        recovered = basis is Basis.RECOVERY
         if recovered:  # whoever has what was lost is signed in no longer
             tx.end_sessions(user.user_id)
         return Enrolled(credential, user, None, recovered)
-    minted = approvals.mint(tx, at, enrollment_action(credential))
+    minted = approvals.mint(tx, at, enrollment_action(credential), questions.of_addition(at))
     return minted if isinstance(minted, Refusal) else Enrolled(credential, user, minted)
 
 
@@ -251,13 +250,12 @@ def check_addition(
     user_id: UserId,
     credential_id: str,
     evidence: Json,
-    verifier: CeremonyVerifier,
 ) -> Verdict:
     """Verify on a snapshot that an existing credential confirms a pending one; Refused if none is pending."""
     credential = _pending(reader, user_id, credential_id)
     if credential is None:
         raise Refused.of(_GONE)
-    return approvals.check(reader, at, enrollment_action(credential), evidence, verifier)
+    return approvals.check(reader, at, enrollment_action(credential), evidence)
 
 
 def approve_addition(
@@ -267,7 +265,8 @@ def approve_addition(
     credential = _pending(tx, user_id, credential_id)
     if credential is None:
         return _GONE
-    refusal = approvals.conclude(tx, verdict, enrollment_action(credential), at.now)
+    action, text = enrollment_action(credential), questions.of_addition(at)
+    refusal = approvals.conclude(tx, at, verdict, action, text)
     if refusal is None and not tx.activate_credential(credential):
         refusal = _GONE
     if refusal is not None:
@@ -326,7 +325,7 @@ def site_user(tx: Tx, at: Moment, external_id: str, name: str) -> User:
     return user
 
 
-def _challenge(at: Moment, purpose: Purpose, subject: str, owner: UserId | None) -> Challenge:
+def _challenge(at: Moment, purpose: Purpose, subject: Subject, owner: UserId | None) -> Challenge:
     """Make a challenge that signs no action: its wire form is the nonce."""
     return Challenge(
         ChallengeId(make_id("chl", at.random(16))),
@@ -349,14 +348,11 @@ def make_credential(user_id: UserId, made: Registration, label: str, now: int, a
     )
 
 
-def added_entry(credential: Credential, basis: str, verdict: Verified | None = None) -> Entry:
+def added_entry(credential: Credential, basis: Basis, verdict: Verified | None = None) -> Entry:
     """Tell of a credential that is usable now."""
-    return Entry(
-        Kind.CREDENTIAL_ADDED,
-        {
-            "sub": credential.user_id,
-            "credential_id": credential.credential_id,
-            "basis": str(basis),
-            "evidence_s256": verdict.evidence_s256 if verdict else None,
-        },
-    )
+    added = {
+        "sub": credential.user_id,
+        "credential_id": credential.credential_id,
+        "basis": basis.value,
+    }
+    return Entry(Kind.CREDENTIAL_ADDED, {**(verdict.facts if verdict else {}), **added})

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from ..protocol.canonical import Json
-from ..protocol.challenge import NONCE_BYTES, Challenge, Purpose
+from ..protocol.challenge import NONCE_BYTES, Challenge, Inside, Purpose, Subject
 from ..protocol.credential import (
     ENROLLMENT_LIFETIME,
     WINDOW_ACTION,
@@ -19,13 +19,13 @@ from ..protocol.credential import (
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
-from . import approvals, quotas
-from .approvals import Action, Minted, Verdict
+from . import approvals, questions, quotas
+from .approvals import Action, Minted, Verdict, Verified
 from .calls.request import Principal
 from .calls.standing import standing_of
 from .credentials import Basis, added_entry, make_credential
 from .moment import Moment
-from .ports import CeremonyVerifier, Reader, Registration, Tx
+from .ports import Reader, Registration, Tx
 
 _NONE_PENDING = Refusal(
     Code.NO_PENDING_ENROLLMENT, "No enrollment is open: it ran out, was finished, or was never begun."
@@ -53,25 +53,24 @@ class Begun:
 
 def window_challenge(tx: Tx, at: Moment, user_id: UserId) -> Minted | Refusal:
     """Mint the challenge over the opening of the window, at the user's click."""
-    return approvals.mint(tx, at, _window(user_id))
+    return approvals.mint(tx, at, _window(user_id), questions.of_window(at))
 
 
-def check_window(
-    reader: Reader, at: Moment, user_id: UserId, evidence: Json, verifier: CeremonyVerifier
-) -> Verdict:
+def check_window(reader: Reader, at: Moment, user_id: UserId, evidence: Json) -> Verdict:
     """Verify on a snapshot that the user opens the window. No state changes here."""
-    return approvals.check(reader, at, _window(user_id), evidence, verifier)
+    return approvals.check(reader, at, _window(user_id), evidence)
 
 
 def open_window(tx: Tx, at: Moment, user_id: UserId, verdict: Verdict) -> int | Refusal:
     """Open the window and return the second at which it closes, or record why not (CRED-7)."""
-    if refusal := approvals.conclude(tx, verdict, _window(user_id), at.now):
+    if refusal := approvals.conclude(tx, at, verdict, _window(user_id), questions.of_window(at)):
         entry = approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, refusal, sub=user_id)
         return quotas.record(tx, at, user_id, None, entry, refusal)
     until = at.now + WINDOW_LIFETIME
     tx.open_enrollment(user_id, until)
-    facts = {"sub": user_id, "challenge_id": verdict.challenge_id, "evidence_s256": verdict.evidence_s256}
-    tx.append(Entry(Kind.ENROLLMENT_OPENED, {**facts, "expires_at": until}), at.now)
+    assert isinstance(verdict, Verified)
+    facts = {**verdict.facts, "sub": user_id, "expires_at": until}
+    tx.append(Entry(Kind.ENROLLMENT_OPENED, facts), at.now)
     return until
 
 
@@ -155,9 +154,9 @@ def _challenge_id(caller: Principal) -> ChallengeId:
     return ChallengeId(make_id("chl", hashlib.sha256(name.encode()).digest()))
 
 
-def _subject(caller: Principal, user: User) -> str:
+def _subject(caller: Principal, user: User) -> Subject:
     """Name what an enrollment is under: the grant, and the window that is open, if one has to be (CRED-7, MCP-4)."""
-    return f"{caller.delegation.grant_id} {user.enrolls_until}" if caller.delegation else ""
+    return Inside(caller.delegation.grant_id, user.enrolls_until) if caller.delegation else ""
 
 
 def _window(user_id: UserId) -> Action:

@@ -22,13 +22,13 @@ from ..protocol.grant import (
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
-from . import approvals, quotas
-from .approvals import Action, Minted, Verdict
+from . import approvals, questions, quotas
+from .approvals import Action, Minted, Verdict, Verified
 from .barring import barred
 from .calls import successions
 from .lineages import parents_of
 from .moment import Moment
-from .ports import CeremonyVerifier, Proof, Reader, Tx
+from .ports import Proof, Reader, Tx
 
 REFRESH_GRACE = 60  # seconds (TOKEN-4)
 _NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
@@ -125,7 +125,7 @@ def request_grant(
     if refusal is None and user is None:
         refusal = Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
     if refusal is None:
-        able = approvals.eligible(tx, request.user_id, AuthenticatorClass.PLATFORM)
+        able = approvals.eligible(tx, at, request.user_id, AuthenticatorClass.PLATFORM)
         refusal = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
     if refusal is not None or user is None:
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
@@ -178,7 +178,7 @@ def consent_challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -
     grant = _pending(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
-    return approvals.mint(tx, at, _action(grant, request))
+    return approvals.mint(tx, at, _action(grant, request), questions.of_consent(at, grant))
 
 
 def check_consent(
@@ -187,13 +187,12 @@ def check_consent(
     request: PageRequest,
     grant_id: str,
     evidence: Json,
-    verifier: CeremonyVerifier,
 ) -> Verdict:
     """Verify a consent assertion on a snapshot; Refused if that request for consent is not open."""
     grant = _pending(reader, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         raise Refused.of(grant)
-    return approvals.check(reader, at, _action(grant, request), evidence, verifier)
+    return approvals.check(reader, at, _action(grant, request), evidence)
 
 
 def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verdict) -> Renewable | Refusal:
@@ -212,7 +211,8 @@ def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Ve
     if refusal := askable(grant.scopes, at.policy.ceiling.of(acting(agent, grant)), at.policy):  # POLICY-3
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
         return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
-    if refusal := approvals.conclude(tx, verdict, _action(grant, request), at.now):
+    action, text = _action(grant, request), questions.of_consent(at, grant)
+    if refusal := approvals.conclude(tx, at, verdict, action, text):
         entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts)
         return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
@@ -223,10 +223,8 @@ def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Ve
     )
     if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, at.now, active.expires_at):
         raise Refused.of(_NO_GRANT)
-    entry = _entry(
-        Kind.GRANT_ACTIVE, active, challenge_id=verdict.challenge_id, evidence_s256=verdict.evidence_s256
-    )
-    tx.append(entry, at.now)
+    assert isinstance(verdict, Verified)
+    tx.append(_entry(Kind.GRANT_ACTIVE, active, **verdict.facts), at.now)
     if older is not None:
         successions.carry_over(tx, at, older, active)
     return Renewable(active, agent, active.refresh_generation)

@@ -1,9 +1,10 @@
 """What every use case is given besides its transaction and what was asked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..protocol.policy import Policy
+from .methods import Methods
 
 Random = Callable[[int], bytes]
 
@@ -12,10 +13,12 @@ Random = Callable[[int], bytes]
 class Moment:
     """One request's own view: the policy in force, randomness (`random(n)` is n bytes), and the second that it is.
 
-    `language` is what whoever is asked reads (BCP 47): the catalogue of words has it (`words/`).
+    `language` is what whoever is asked reads (BCP 47): the catalogue of words has it (`words/`). `methods` are those by
+    which somebody can approve.
     """
 
     policy: Policy
     random: Random
     now: int
     language: str = "en"
+    methods: Methods = field(default_factory=Methods)

@@ -19,6 +19,7 @@ from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
 from ..protocol.proof import Proof as Proof
+from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest, Status
 
@@ -78,7 +79,7 @@ class Waiting:
 class CeremonyVerifier(Protocol):
     """Checks WebAuthn ceremonies for one rp id and a fixed set of origins (CRED-1)."""
 
-    def assertion(
+    def authentication(
         self,
         response: Mapping[str, Json],
         challenge: bytes,
@@ -87,11 +88,11 @@ class CeremonyVerifier(Protocol):
         *,
         discovered: bool = False,
     ) -> Assertion:
-        """Verify an assertion but for its counter; Refused(signature_verification_failed) otherwise. One that was
-        `discovered`, for a user whom nobody had named, says by its handle who it is."""
+        """Verify an authentication response but for its counter; Refused(signature_verification_failed) otherwise. One
+        that was `discovered`, for a user whom nobody had named, says by its handle who it is."""
 
     def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
-        """Verify a registration; Refused(verification_failed) otherwise."""
+        """Verify a registration response; Refused(verification_failed) otherwise."""
 
 
 class Reader(Protocol):
@@ -162,6 +163,9 @@ class Reader(Protocol):
 
     def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
         """Find a challenge in any state."""
+
+    def asked(self, challenge_id: ChallengeId) -> Asked | None:
+        """Find the question that was answered with a challenge, for good (APPR-10)."""
 
     def call(self, call_id: CallId) -> Call | None:
         """Find a call in any state."""
@@ -298,6 +302,9 @@ class Tx(Reader, Protocol):
     def fail_challenge(self, challenge_id: ChallengeId) -> None:
         """Count one failed attempt (APPR-4)."""
 
+    def add_asked(self, asked: Asked) -> None:
+        """Keep a question that was answered."""
+
     def use_proof(self, proof: Proof) -> bool:
         """Remember a proof; False if it was used before, or may have been: those of its time are forgotten (PROOF-2,
         CLOCK-1)."""
@@ -306,10 +313,17 @@ class Tx(Reader, Protocol):
         """Store a call."""
 
     def move_call(
-        self, call: Call, state: State, now: int, entry: int, challenge_id: ChallengeId | None = None
+        self,
+        call: Call,
+        state: State,
+        now: int,
+        entry: int,
+        challenge_id: ChallengeId | None = None,
+        method: str | None = None,
     ) -> bool:
-        """Move a call on from the state it was read in, in one statement, with the new state's deadline; False if it
-        has moved meanwhile. Raises ValueError for a move that TRANSITIONS does not have."""
+        """Move a call on from the state it was read in, in one statement, with the new state's deadline, and for an
+        approval its challenge and method; False if it has moved meanwhile. Raises ValueError for a move that
+        TRANSITIONS does not have."""
 
     def open_calls(self, grant_id: GrantId, now: int, limit: int) -> list[Call]:
         """List at most `limit` of the calls under a grant that are pending or approved, newest first."""

@@ -13,10 +13,23 @@ from ..protocol.credential import Credential, User
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest
 from ..service.ports import Reader, Session, StoredEntry, Waiting
-from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS, Table
+from .tables import (
+    AGENTS,
+    BLOCKS,
+    CALLS,
+    CHALLENGES,
+    CREDENTIALS,
+    GRANTS,
+    QUESTIONS,
+    REQUESTS,
+    SESSIONS,
+    USERS,
+    Table,
+)
 
 T = TypeVar("T")
 
@@ -139,6 +152,9 @@ class Snapshot(Reader):
 
     def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
         return self._one(CHALLENGES, "challenge_id = :challenge_id", challenge_id=challenge_id)
+
+    def asked(self, challenge_id: ChallengeId) -> Asked | None:
+        return self._one(QUESTIONS, "challenge_id = :challenge_id", challenge_id=challenge_id)
 
     def call(self, call_id: CallId) -> Call | None:
         return self._one(CALLS, "call_id = :call_id", call_id=call_id)

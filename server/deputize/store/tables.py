@@ -11,10 +11,11 @@ import orjson
 from ..protocol.agent import Agent, Assurance
 from ..protocol.block import Block
 from ..protocol.call import Call, State
-from ..protocol.challenge import Challenge, Purpose
+from ..protocol.challenge import Challenge, Purpose, read_subject, write_subject
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, Credential, User
 from ..protocol.grant import Grant, GrantState
+from ..protocol.question import Asked, Question
 from ..protocol.request import AuthorizationRequest, Status
 from ..protocol.scope import ScopeSet
 from ..service.kept import keeping
@@ -75,6 +76,14 @@ _CONSTRAINTS: Column = (
     keeping(lambda text: Constraints.parse(orjson.loads(text)), _KEPT),
 )
 
+_SUBJECT: Column = (
+    lambda subject: orjson.dumps(write_subject(subject)).decode(),
+    lambda text: read_subject(orjson.loads(text)),
+)
+_QUESTION: Column = (
+    lambda question: orjson.dumps(question.to_json()).decode(),
+    lambda text: Question.parse(orjson.loads(text)),
+)
 _EMPTY: Column = (lambda value: value or "", lambda text: text or None)
 
 USERS = Table("users", User)
@@ -93,7 +102,8 @@ REQUESTS = Table(
     status=_one_of(Status),
 )
 BLOCKS = Table("blocks", Block, user_id=_EMPTY, client_id=_EMPTY)
-CHALLENGES = Table("challenges", Challenge, purpose=_one_of(Purpose))
+CHALLENGES = Table("challenges", Challenge, purpose=_one_of(Purpose), subject=_SUBJECT)
+QUESTIONS = Table("questions", Asked, question=_QUESTION)
 CALLS = Table(
     "calls",
     Call,

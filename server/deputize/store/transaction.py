@@ -19,13 +19,25 @@ from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier, leaf_hash
+from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Proof, Session, Tx
 from .faults import Damaged
 from .snapshot import IN_WINDOW, Execute, Snapshot
-from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, REQUESTS, SESSIONS, USERS
+from .tables import (
+    AGENTS,
+    BLOCKS,
+    CALLS,
+    CHALLENGES,
+    CREDENTIALS,
+    GRANTS,
+    QUESTIONS,
+    REQUESTS,
+    SESSIONS,
+    USERS,
+)
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
@@ -124,6 +136,7 @@ _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
     WHERE challenge_id = :challenge_id AND nonce = :nonce AND consumed_at IS NULL AND expires_at > :now
         AND attempts < {MAX_ATTEMPTS}"""
+_ADD_ASKED = QUESTIONS.insert()
 _FAIL_CHALLENGE = "UPDATE challenges SET attempts = attempts + 1 WHERE challenge_id = :challenge_id"
 # Among the proofs, which begin with no such digest, stands the time up to which they were forgotten (CLOCK-1).
 _FORGOTTEN = bytes(16)
@@ -137,7 +150,7 @@ _NOTE_FORGOTTEN = """
 _ADD_CALL = CALLS.insert()
 _MOVE_CALL = """
     UPDATE calls SET state = :state, deadline = :deadline, entry = :entry,
-        challenge_id = COALESCE(:challenge_id, challenge_id)
+        challenge_id = COALESCE(:challenge_id, challenge_id), method = COALESCE(:method, method)
     WHERE call_id = :call_id AND state = :source AND (deadline > :now OR :state = :overdue)"""
 _CARRY_CALL = """
     UPDATE calls SET grant_id = :grant_id, entry = :entry
@@ -378,6 +391,9 @@ class Transaction(Snapshot, Tx):
         it = {"challenge_id": challenge.challenge_id, "nonce": challenge.nonce}
         return self._changed(_CONSUME_CHALLENGE, now=now, **it)
 
+    def add_asked(self, asked: Asked) -> None:
+        self._execute(_ADD_ASKED, QUESTIONS.row(asked))
+
     def fail_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_FAIL_CHALLENGE, {"challenge_id": challenge_id})
 
@@ -390,7 +406,13 @@ class Transaction(Snapshot, Tx):
         self._execute(_ADD_CALL, CALLS.row(call))
 
     def move_call(
-        self, call: Call, state: State, now: int, entry: int, challenge_id: ChallengeId | None = None
+        self,
+        call: Call,
+        state: State,
+        now: int,
+        entry: int,
+        challenge_id: ChallengeId | None = None,
+        method: str | None = None,
     ) -> bool:
         if state not in CALL_TRANSITIONS[call.state]:  # CALL-4
             raise ValueError(f"no call moves from {call.state} to {state}")
@@ -404,6 +426,7 @@ class Transaction(Snapshot, Tx):
             now=now,
             entry=entry,
             challenge_id=challenge_id,
+            method=method,
         )
 
     def carry_call(self, call: Call, entry: int) -> bool:

@@ -19,8 +19,6 @@ from . import session, wire
 from .ask import Ask
 from .problems import answer
 
-_ADD_TEXT = "Add a new passkey to your account"
-
 
 async def begin_sign_up(ask: Ask) -> Response:
     """Start a new user's enrollment; only where users are ours, not the site's (CRED-2)."""
@@ -141,20 +139,18 @@ async def finish_enrollment(ask: Ask) -> Response:
         return response
     if enrolled.minted is None:
         return answer({**told, "state": "active"})
-    envelope = wire.envelope(enrolled.minted, _ADD_TEXT, authority.policy.site.rp_id, ask.now)
+    envelope = wire.envelope(enrolled.minted, ask.now)
     return answer({**told, "state": "pending", **envelope})
 
 
 async def approve_enrollment(ask: Ask) -> Response:
     """Take an existing passkey's assertion over the new one (CRED-3)."""
     who = await ask.must_be_here()
-    evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+    evidence = await ask.evidence()
     authority = ask.authority
     credential_id = str(ask.request.path_params["credential_id"])
     verdict = await authority.store.read(
-        lambda tx: credentials.check_addition(
-            tx, ask.at, who.user_id, credential_id, evidence, authority.ceremonies
-        )
+        lambda tx: credentials.check_addition(tx, ask.at, who.user_id, credential_id, evidence)
     )
     added = or_refuse(
         await authority.store.transact(

@@ -94,6 +94,10 @@ class Ask:
                 raise Refused(Code.INVALID_REQUEST, f"Member {name!r} is missing.")
         return body
 
+    async def evidence(self) -> dict[str, Json]:
+        """Return the evidence of an approval, with the members that the methods of approval have (APPR-9)."""
+        return await self.json({}, self.authority.methods.members)
+
     def check_origin(self) -> None:
         """Refuse what another site made a browser send (SESSION-2)."""
         headers = self.request.headers

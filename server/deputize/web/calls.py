@@ -78,21 +78,18 @@ class Calls:
         """Mint the challenge, at the user's click (APPR-1)."""
         page = await self._page(ask)
         authority = ask.authority
-        shown = or_refuse(
-            await authority.store.transact(lambda tx: approving.challenge(tx, ask.at, page(tx)))
-        )
-        rp_id = authority.policy.site.rp_id
-        return answer(wire.envelope(shown.minted, shown.description, rp_id, ask.now))
+        minted = await authority.store.transact(lambda tx: approving.challenge(tx, ask.at, page(tx)))
+        return answer(wire.envelope(or_refuse(minted), ask.now))
 
     async def approve(self, ask: Ask) -> Response:
         """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
         page = await self._page(ask)
-        evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+        evidence = await ask.evidence()
         authority = ask.authority
 
         def check(tx: Reader) -> tuple[PageCall, Verdict]:
             request = page(tx)
-            return request, approving.check(tx, ask.at, request, evidence, authority.ceremonies)
+            return request, approving.check(tx, ask.at, request, evidence)
 
         started = perf_counter()
         request, verdict = await authority.store.read(check)

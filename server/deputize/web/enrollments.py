@@ -8,27 +8,24 @@ from . import wire
 from .ask import Ask
 from .problems import answer
 
-_TEXT = "For the next five minutes, let an app that acts for you add one passkey to your account"
-
 
 async def challenge(ask: Ask) -> Response:
     """Mint the challenge, at the user's click."""
     who = await ask.must_be_here()
     authority = ask.authority
-    site = authority.policy.site
     minted = or_refuse(
         await authority.store.transact(lambda tx: enrollments.window_challenge(tx, ask.at, who.user_id))
     )
-    return answer(wire.envelope(minted, _TEXT, site.rp_id, ask.now))
+    return answer(wire.envelope(minted, ask.now))
 
 
 async def approve(ask: Ask) -> Response:
     """Take the assertion, and open the window."""
     who = await ask.must_be_here()
-    evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+    evidence = await ask.evidence()
     authority = ask.authority
     verdict = await authority.store.read(
-        lambda tx: enrollments.check_window(tx, ask.at, who.user_id, evidence, authority.ceremonies)
+        lambda tx: enrollments.check_window(tx, ask.at, who.user_id, evidence)
     )
     until = or_refuse(
         await authority.store.transact(lambda tx: enrollments.open_window(tx, ask.at, who.user_id, verdict))

@@ -5,7 +5,6 @@ from starlette.responses import Response
 from ..protocol.block import LONGEST, SHORTEST
 from ..protocol.errors import Code, Refused, or_refuse
 from ..protocol.grant import GrantState
-from ..protocol.ids import GrantId
 from ..protocol.scope import ScopeSet
 from ..service import blocks, grants
 from ..service.grants import PageRequest
@@ -51,19 +50,17 @@ async def challenge(ask: Ask) -> Response:
     minted = or_refuse(
         await authority.store.transact(lambda tx: grants.consent_challenge(tx, ask.at, request, grant_id))
     )
-    grant = await authority.store.read(lambda tx: tx.grant(GrantId(grant_id)))
-    assert grant is not None
-    return answer(wire.envelope(minted, wire.consent_text(grant), authority.policy.site.rp_id, ask.now))
+    return answer(wire.envelope(minted, ask.now))
 
 
 async def consent(ask: Ask) -> Response:
     """Take the consent assertion and answer the token response (GRANT-2, GRANT-3)."""
     request = await _page(ask)
-    evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+    evidence = await ask.evidence()
     authority = ask.authority
     grant_id = _grant_id(ask)
     verdict = await authority.store.read(
-        lambda tx: grants.check_consent(tx, ask.at, request, grant_id, evidence, authority.ceremonies)
+        lambda tx: grants.check_consent(tx, ask.at, request, grant_id, evidence)
     )
     renewable = or_refuse(
         await authority.store.transact(lambda tx: grants.consent(tx, ask.at, request, grant_id, verdict))

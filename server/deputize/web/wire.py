@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from ..crypto.webauthn import request_options
-from ..protocol.agent import Agent, Assurance
+from ..protocol.agent import Agent
 from ..protocol.authorization import permits_page
 from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.grant import Grant
 from ..protocol.policy import Policy
-from ..protocol.shown import isolated, quotes_isolated, warning
 from ..protocol.tool import Tool
-from ..protocol.url import origin_of
+from ..service import questions
 from ..service.approvals import Minted
 
 
@@ -22,14 +20,14 @@ def iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def envelope(minted: Minted, description: str, rp_id: str, now: int) -> dict[str, object]:
-    """Write a challenge as SEP-2672 §4.4.3 (APPR-1)."""
+def envelope(minted: Minted, now: int) -> dict[str, object]:
+    """Write a challenge as SEP-2672 §4.4.3, with what its method of approval adds (APPR-1, APPR-9)."""
     challenge = minted.challenge
     return {
         "challengeId": challenge.challenge_id,
-        "displayText": description,
+        "displayText": str(minted.text),
         "expiresAt": iso(challenge.expires_at),
-        "requestOptions": request_options(challenge.wire, rp_id, minted.allowed, challenge.expires_at - now),
+        **minted.offer(challenge, challenge.expires_at - now),
     }
 
 
@@ -62,34 +60,6 @@ def caller(agent: Agent, lineage: Sequence[Grant]) -> dict[str, object]:
     return {**told, "name": given["name"]} if "name" in given else told
 
 
-def consent_text(grant: Grant) -> str:
-    """Say in one sentence what a grant lets an agent do; the dialog shows the parts too."""
-    shown = cast("Mapping[str, Any]", grant.shown)  # as `shown_grant` made it
-    titles = "; ".join(scope["title"] for scope in shown["scopes"])
-    limits = "".join(
-        f"; limits of {each['title'] or each['tool']}: {quotes_isolated(', '.join(each['limits']))}"
-        for each in shown.get("constraints", ())
-    )
-    return f"Let {_asker(shown['agent'], shown['site'])} act for you at {shown['site']}: {titles}{limits}"
-
-
-def _asker(agent: Mapping[str, str], site: str) -> str:
-    """Say who asks: what is proven first, then what is claimed (OAUTH-4)."""
-    match agent["assurance"]:
-        case Assurance.ORIGIN:
-            return f"{isolated(origin_of(agent['client_id']))}, which calls itself {_name(agent)},"
-        case Assurance.REGISTERED:
-            return f"{_name(agent)}, registered by {site} as {isolated(agent['client_id'])},"
-    if "name" in agent:  # BEARER-6
-        said = f"says it is {isolated(agent['client_id'])} and calls itself {_name(agent)}"
-        return f"an app that does not prove who it is, but {said},"
-    return "the agent in this browser"
-
-
-def _name(agent: Mapping[str, str]) -> str:
-    return isolated(f"“{agent['name']}”") + warning(agent["name"])
-
-
 def grant_request(grant: Grant) -> dict[str, object]:
     """Write a request for consent (GRANT-1)."""
     return {
@@ -97,7 +67,7 @@ def grant_request(grant: Grant) -> dict[str, object]:
         "state": grant.state.value,
         "expires_at": grant.expires_at,
         "shown": dict(grant.shown),
-        "description": consent_text(grant),
+        "description": questions.consent(grant),
     }
 
 

@@ -11,7 +11,8 @@ import orjson
 from tests.store import values as v
 
 from deputize import settings
-from deputize.crypto.webauthn import Ceremonies, creation_options, request_options
+from deputize.crypto.passkeys import Passkeys
+from deputize.crypto.webauthn import Ceremonies, creation_options
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import Json, canonicalize, s256
 from deputize.protocol.constraint import Constraints
@@ -25,9 +26,10 @@ from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Executes
 from deputize.service.approvals import Minted
 from deputize.service.calls import arrivals, redemptions
-from deputize.service.calls.answers import Answered, Denied, Shown
+from deputize.service.calls.answers import Answered, Denied
 from deputize.service.calls.request import PAGE, CallRequest, PageCall, Principal, Way
 from deputize.service.credentials import make_credential
+from deputize.service.methods import Methods
 from deputize.service.moment import Moment
 from deputize.service.ports import Proof, Reader, Tx
 from deputize.store.sqlite import SqliteStore
@@ -113,7 +115,8 @@ class Desk:
 
     @property
     def at(self) -> Moment:
-        return Moment(self.policy, os.urandom, self.now)
+        methods = Methods((Passkeys(self.verifier),))
+        return Moment(self.policy, os.urandom, self.now, methods=methods)
 
     @property
     def verifier(self) -> Ceremonies:
@@ -267,15 +270,15 @@ class Desk:
         assert isinstance(answer, Answered), answer
         return answer
 
-    def evidence(self, shown: Shown | Minted, device: SoftAuthenticator, own: bool = True) -> dict[str, Any]:
+    def evidence(self, minted: Minted, device: SoftAuthenticator, own: bool = True) -> dict[str, Any]:
         """Sign a challenge with the first key of a device, whatever the challenge allows."""
-        minted = shown.minted if isinstance(shown, Shown) else shown
-        options = request_options(minted.challenge.wire, self.policy.site.rp_id, minted.allowed, 60)
+        options = minted.offer(minted.challenge, 60)["requestOptions"]
+        assert isinstance(options, dict)
         response = device.get(options, credential_id=next(iter(device.keys)))
         return {"method": "webauthn", "challengeId": minted.challenge.challenge_id, "response": response}
 
 
-def outcome(decided: Answered | Denied | Shown | Refusal) -> str:
+def outcome(decided: Answered | Denied | Minted | Refusal) -> str:
     """Say in a word how something came out: the state of the call, or why there is none."""
     match decided:
         case Answered():

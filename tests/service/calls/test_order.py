@@ -14,8 +14,9 @@ from tests.service.calls.kit import ALL, CLOSE, TRANSFER, Desk, Person, outcome
 
 from deputize.protocol.canonical import Json, b64u
 from deputize.protocol.token import Delegation
+from deputize.service.approvals import Minted
 from deputize.service.calls import approving, arrivals
-from deputize.service.calls.answers import Answered, Shown
+from deputize.service.calls.answers import Answered
 from deputize.service.calls.request import MCP
 
 STEPS = {
@@ -64,12 +65,12 @@ def over_mcp(desk: Desk, faults: set[int]) -> str:
 
     def call(of: Standing, tool: str, arguments: dict[str, Json], evidence: Json) -> str:
         request = desk.request(*of, tool, arguments, MCP)
-        verdict = desk.look(lambda tx: approving.check_ahead(tx, desk.at, request, evidence, desk.verifier))
+        verdict = desk.look(lambda tx: approving.check_ahead(tx, desk.at, request, evidence))
         return outcome(desk.do(lambda tx: arrivals.create(tx, desk.at, request, verdict)))
 
     request = desk.request(*asker, tool, arguments, MCP)
     shown = desk.do(lambda tx: approving.challenge_ahead(tx, desk.at, request))
-    assert isinstance(shown, Shown)
+    assert isinstance(shown, Minted)
     if 5 in faults:
         assert call(asker, tool, arguments, desk.evidence(shown, asker[0].devices[ROAMING])) == "approved"
     evidence = spoiled(desk, shown, user[0], stranger[0], faults)
@@ -84,14 +85,14 @@ def on_a_page(desk: Desk, faults: set[int]) -> str:
     waits = desk.allowed(*user, "close_account", CLOSE)
     other = desk.allowed(*user, "close_account", {"why": "another"})
 
-    def challenge(made: Answered) -> Shown:
+    def challenge(made: Answered) -> Minted:
         shown = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(user[0], made)))
-        assert isinstance(shown, Shown)
+        assert isinstance(shown, Minted)
         return shown
 
     def approve(made: Answered, evidence: Json) -> str:
         asked = desk.page_call(user[0], made)
-        verdict = desk.look(lambda tx: approving.check(tx, desk.at, asked, evidence, desk.verifier))
+        verdict = desk.look(lambda tx: approving.check(tx, desk.at, asked, evidence))
         return outcome(desk.do(lambda tx: approving.approve(tx, desk.at, asked, verdict)))
 
     asked = other if 4 in faults else waits

@@ -10,8 +10,9 @@ from tests.service.calls.kit import ALL, TRANSFER, Desk, Person, outcome
 from deputize.protocol.canonical import Json
 from deputize.protocol.grant import GrantState
 from deputize.protocol.token import Delegation
+from deputize.service.approvals import Minted
 from deputize.service.calls import approving, arrivals
-from deputize.service.calls.answers import Answered, Denied, Shown
+from deputize.service.calls.answers import Answered, Denied
 from deputize.service.calls.request import MCP, PAGE
 from deputize.service.calls.standing import standing_of
 from deputize.service.ports import Tx
@@ -125,8 +126,8 @@ def test_who_gets_a_challenge_over_mcp_would_be_asked_on_a_page(
 
     by_page, by_mcp = desk.do(both)
     if isinstance(by_page, Answered):
-        assert isinstance(by_mcp, Shown)
-        assert by_mcp.description == by_page.call.description
+        assert isinstance(by_mcp, Minted)
+        assert by_mcp.text.lines == (by_page.call.description,)
     else:
         assert outcome(by_mcp) == outcome(by_page)
 
@@ -137,17 +138,17 @@ def test_the_record_tells_the_same_of_both(desk: Desk) -> None:  # LOG-6
     delegation = desk.deputize(person)
     pending = desk.allowed(person, delegation, "transfer_money", TRANSFER)
     shown = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(person, pending)))
-    assert isinstance(shown, Shown)
+    assert isinstance(shown, Minted)
     evidence, asked = desk.evidence(shown, person.devices[0]), desk.page_call(person, pending)
-    verdict = desk.look(lambda tx: approving.check(tx, desk.at, asked, evidence, desk.verifier))
+    verdict = desk.look(lambda tx: approving.check(tx, desk.at, asked, evidence))
     assert outcome(desk.do(lambda tx: approving.approve(tx, desk.at, asked, verdict))) == "approved"
     arrival, approval = desk.entries()[-2:]
     ahead = desk.request(person, delegation, "transfer_money", TRANSFER, MCP)
     minted = desk.do(lambda tx: approving.challenge_ahead(tx, desk.at, ahead))
-    assert isinstance(minted, Shown)
+    assert isinstance(minted, Minted)
     request = desk.request(person, delegation, "transfer_money", TRANSFER, MCP)
     evidence = desk.evidence(minted, person.devices[0])
-    given = desk.look(lambda tx: approving.check_ahead(tx, desk.at, request, evidence, desk.verifier))
+    given = desk.look(lambda tx: approving.check_ahead(tx, desk.at, request, evidence))
     assert outcome(desk.do(lambda tx: arrivals.create(tx, desk.at, request, given))) == "approved"
     at_once = desk.last()
     assert {**arrival, **approval}.keys() | TOLD_BY_MCP.keys() == at_once.keys()

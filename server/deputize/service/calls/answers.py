@@ -6,7 +6,6 @@ from ...protocol.call import Call, State
 from ...protocol.credential import User
 from ...protocol.errors import Refusal
 from ...protocol.ids import CallId
-from ..approvals import Minted
 from ..ports import Reader
 from .standing import ALONE, Standing, standing_of
 
@@ -31,14 +30,6 @@ class Denied:
 
     call_id: CallId
     refusal: Refusal
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A challenge, and the words that the user is shown with it."""
-
-    minted: Minted
-    description: str
 
 
 def answered(reader: Reader, call: Call | Refusal) -> Answered | Refusal:

@@ -11,12 +11,12 @@ from ...protocol.challenge import Purpose
 from ...protocol.entry import Kind
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.tool import Tool
-from .. import approvals, quotas
-from ..approvals import Action, Rejected, Verdict, Verified
+from .. import approvals, questions, quotas
+from ..approvals import Action, Minted, Rejected, Verdict, Verified
 from ..moment import Moment
-from ..ports import CeremonyVerifier, Reader, Tx
+from ..ports import Reader, Tx
 from . import counters
-from .answers import Answered, Denied, Shown
+from .answers import Answered, Denied
 from .decisions import Stop, decide, needs_approval, stop_of
 from .drafts import asked_by
 from .moves import NO_CALL, end, move, own, owns, stopped
@@ -24,7 +24,7 @@ from .request import CallRequest, PageCall
 from .standing import standing_of
 
 
-def challenge(tx: Tx, at: Moment, request: PageCall) -> Shown | Refusal:
+def challenge(tx: Tx, at: Moment, request: PageCall) -> Minted | Refusal:
     """Mint the challenge for a pending call, at the user's click (APPR-1)."""
     call = own(tx, request, at.now)
     if isinstance(call, Refusal):
@@ -33,10 +33,10 @@ def challenge(tx: Tx, at: Moment, request: PageCall) -> Shown | Refusal:
         return stopped(call)
     if stop := stop_of(tx, at, call, standing_of(tx, call)):
         return end(tx, at, call, stop)
-    return _shown(tx, at, _action(call), call.description)
+    return approvals.mint(tx, at, _action(call), questions.of_call(at, call.description))
 
 
-def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Shown | Refusal:
+def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusal:
     """Mint the challenge for a call that is to follow; it belongs to this user and grant (MCP-8)."""
     who = request.principal
     if not who.spend(tx):
@@ -51,30 +51,22 @@ def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Shown | Refusal
     decision = decide(tx, at, request, standing_of(tx, who.delegation), evidence=True)
     if isinstance(decision, Refusal):
         return decision
-    return _shown(tx, at, _action_ahead(request, tool), decision.description)
+    text = questions.of_call(at, decision.description)
+    return approvals.mint(tx, at, _action_ahead(request, tool), text)
 
 
-def _shown(tx: Tx, at: Moment, action: Action, description: str | None) -> Shown | Refusal:
-    minted = approvals.mint(tx, at, action)
-    return minted if isinstance(minted, Refusal) else Shown(minted, description or "")
-
-
-def check(
-    reader: Reader, at: Moment, request: PageCall, evidence: Json, verifier: CeremonyVerifier
-) -> Verdict:
+def check(reader: Reader, at: Moment, request: PageCall, evidence: Json) -> Verdict:
     """Verify evidence for a call on a snapshot (APPR-3); Refused(call_unknown). No state changes here."""
     call = reader.call(request.call_id)
     if call is None or not owns(call, request):
         raise Refused.of(NO_CALL)
-    return approvals.check(reader, at, _action(call), evidence, verifier)
+    return approvals.check(reader, at, _action(call), evidence)
 
 
-def check_ahead(
-    reader: Reader, at: Moment, request: CallRequest, evidence: Json, verifier: CeremonyVerifier
-) -> Verdict | None:
+def check_ahead(reader: Reader, at: Moment, request: CallRequest, evidence: Json) -> Verdict | None:
     """Verify evidence that came with a call on a snapshot; None for a tool that nobody approves (MCP-9)."""
     tool = _approved_ahead(at, request)
-    return approvals.check(reader, at, _action_ahead(request, tool), evidence, verifier) if tool else None
+    return approvals.check(reader, at, _action_ahead(request, tool), evidence) if tool else None
 
 
 def missing(at: Moment, request: CallRequest) -> Rejected | None:
@@ -96,15 +88,17 @@ def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered
     standing = standing_of(tx, call)
     if stop := stop_of(tx, at, call, standing):  # APPR-5
         return end(tx, at, call, stop) if call.state is State.PENDING else stopped(call)
-    if refusal := approvals.conclude(tx, verdict, _action(call), at.now):
+    text = questions.of_call(at, call.description)
+    if refusal := approvals.conclude(tx, at, verdict, _action(call), text):
         entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id)
         return quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
     uses = counters.left(tx, standing.lineage, call)
     if isinstance(uses, Refusal):
         return end(tx, at, call, Stop(uses))
     uses.take(tx)
-    approved = replace(call, challenge_id=verdict.challenge_id)
-    facts = {"challenge_id": verdict.challenge_id, **evidence_of(verdict), "policy_s256": at.policy.file_s256}
+    assert isinstance(verdict, Verified)
+    approved = _approved(call, verdict)
+    facts = {**verdict.facts, "policy_s256": at.policy.file_s256}
     return Answered(move(tx, approved, State.APPROVED, at.now, None, **facts), standing)
 
 
@@ -119,9 +113,10 @@ def conclude_ahead(
 ) -> Call | Denied | Refusal:
     """Consume the approval that came with a call; or record why there is none, and whose it would have been (MCP-9)."""
     action = _action_ahead(request, at.policy.tools[request.tool])
-    refusal = approvals.conclude(tx, verdict, action, at.now)
+    refusal = approvals.conclude(tx, at, verdict, action, questions.of_call(at, call.description))
     if refusal is None:
-        return replace(call, challenge_id=verdict.challenge_id)
+        assert isinstance(verdict, Verified)
+        return _approved(call, verdict)
     facts = {
         "call_id": call.call_id,
         "sub": call.user_id,
@@ -134,15 +129,8 @@ def conclude_ahead(
     return quotas.record(tx, at, call.user_id, call.client_id, entry, Denied(call.call_id, refusal))
 
 
-def evidence_of(verdict: Verdict | None) -> dict[str, object]:
-    """Return what the record tells of how a call was approved; nothing where it was not."""
-    if not isinstance(verdict, Verified):
-        return {}
-    return {
-        "credential_id": verdict.assertion.credential_id,
-        "method": "webauthn",
-        "evidence_s256": verdict.evidence_s256,
-    }
+def _approved(call: Call, verdict: Verified) -> Call:
+    return replace(call, challenge_id=verdict.challenge_id, method=verdict.challenge.method)
 
 
 def _approved_ahead(at: Moment, request: CallRequest) -> Tool | None:

@@ -8,7 +8,7 @@ from ...protocol.entry import call_entry
 from ...protocol.errors import USED_PROOF, Refusal
 from ...protocol.tool import Executes
 from .. import quotas
-from ..approvals import Verdict
+from ..approvals import Verdict, Verified
 from ..moment import Moment
 from ..ports import Tx
 from . import approving, counters, meeting
@@ -81,7 +81,7 @@ def create(
 def _stored(
     tx: Tx, at: Moment, request: CallRequest, call: Call, standing: Standing, verdict: Verdict | None
 ) -> Answered:
-    facts = {**asked_by(request), **approving.evidence_of(verdict)}
+    facts = {**asked_by(request), **(verdict.facts if isinstance(verdict, Verified) else {})}
     entry = tx.append(call_entry(call, request.canonical, at.policy, None, **facts), at.now)
     call = replace(call, entry=entry)
     tx.add_call(call)

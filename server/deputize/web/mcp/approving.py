@@ -24,10 +24,8 @@ class Approving:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
         authority, ask = exchange.ask.authority, exchange.ask
         request, _ = exchange.call(self.offers, "toolName", exchange.message.params.get("arguments"))
-        shown = or_refuse(
-            await authority.store.transact(lambda tx: approving.challenge_ahead(tx, ask.at, request))
-        )
-        return wire.envelope(shown.minted, shown.description, authority.policy.site.rp_id, ask.now)
+        minted = await authority.store.transact(lambda tx: approving.challenge_ahead(tx, ask.at, request))
+        return wire.envelope(or_refuse(minted), ask.now)
 
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""

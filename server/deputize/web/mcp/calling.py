@@ -63,7 +63,7 @@ class Calling:
         verdict: Verdict | None = None
         if evidence is not None:
             verdict = await authority.store.read(
-                lambda tx: approving.check_ahead(tx, ask.at, request, evidence, authority.ceremonies)
+                lambda tx: approving.check_ahead(tx, ask.at, request, evidence)
             )
         made = await authority.store.transact(lambda tx: arrivals.create(tx, ask.at, request, verdict))
         if isinstance(made, Refusal):
@@ -127,9 +127,7 @@ class Calling:
             "tool": call.tool,
             "args_s256": call.args_s256,
             "args_salt": b64u(call.salt),
-            "approval": {"challenge_id": call.challenge_id, "method": "webauthn"}
-            if call.challenge_id
-            else None,
+            "approval": call.approval,
             "state": call.state.value,
             "entries": list(entries),
         }

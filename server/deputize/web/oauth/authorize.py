@@ -140,24 +140,20 @@ async def challenge(ask: Ask) -> Response:
             lambda tx: grants.consent_challenge(tx, ask.at, PageRequest(who.user_id, None), grant_id)
         )
     )
-    grant = await authority.store.read(lambda tx: tx.grant(grant_id))
-    assert grant is not None
-    return answer(wire.envelope(minted, wire.consent_text(grant), authority.policy.site.rp_id, ask.now))
+    return answer(wire.envelope(minted, ask.now))
 
 
 async def approve(ask: Ask) -> Response:
     """Take the consent assertion, and tell the page where to go (OAUTH-4, OAUTH-5)."""
     who = await ask.must_be_here()
-    evidence = await ask.json({}, {"method": str, "challengeId": str, "response": dict})
+    evidence = await ask.evidence()
     request = await _request(ask)
     authority = ask.authority
     by = PageRequest(who.user_id, None)
     if request.grant_id is None:
         raise Refused(Code.GRANT_UNKNOWN, _GONE)
     grant_id = request.grant_id
-    verdict = await authority.store.read(
-        lambda tx: grants.check_consent(tx, ask.at, by, grant_id, evidence, authority.ceremonies)
-    )
+    verdict = await authority.store.read(lambda tx: grants.check_consent(tx, ask.at, by, grant_id, evidence))
     code = b64u(authority.random(32)) if request.redirect_uri is not None else None
     code_digest = digest(code.encode()) if code is not None else None
     or_refuse(

@@ -1,0 +1,85 @@
+"""The method of approval `webauthn`: an assertion by a passkey (SEP-2672 §4.5, §4.8)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from ..protocol.canonical import Json
+from ..protocol.challenge import Challenge
+from ..protocol.credential import AuthenticatorClass, Credential, counter_moves
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.ids import UserId
+from ..service import approvals
+from ..service.methods import Offer
+from ..service.ports import Assertion, Reader, Tx
+from .webauthn import Ceremonies, request_options
+
+
+@dataclass(frozen=True, slots=True)
+class Asserted:
+    """A verified assertion (`service.methods.Answer`)."""
+
+    assertion: Assertion
+
+    @property
+    def facts(self) -> Mapping[str, Json]:
+        """Name the passkey."""
+        return {"credential_id": self.assertion.credential_id}
+
+    def settle(self, tx: Tx) -> Refusal | None:
+        """Store the counter."""
+        return approvals.advance(tx, self.assertion)
+
+
+@dataclass(frozen=True, slots=True)
+class Passkeys:
+    """Approval by passkey (`service.methods.Method`)."""
+
+    ceremonies: Ceremonies
+    name: str = "webauthn"
+
+    @property
+    def members(self) -> Mapping[str, type]:
+        """Name the browser's answer, an AuthenticationResponseJSON."""
+        return {"response": dict}
+
+    def offer(self, reader: Reader, approver: UserId, wanted: AuthenticatorClass) -> Offer | None:
+        """Offer the passkeys of this class, as PublicKeyCredentialRequestOptionsJSON."""
+        allowed = [each for each in reader.credentials(approver) if each.satisfies(wanted)]
+
+        def options(challenge: Challenge, lifetime: int) -> dict[str, Json]:
+            rp_id = self.ceremonies.rp_id
+            return {"requestOptions": request_options(challenge.wire, rp_id, allowed, lifetime)}
+
+        return options if allowed else None
+
+    def well_formed(self, evidence: Mapping[str, Json]) -> bool:
+        """Tell whether there is a response, and which passkey it is by."""
+        response = evidence.get("response")
+        return isinstance(response, dict) and isinstance(response.get("id"), str)
+
+    def verify(
+        self, reader: Reader, challenge: Challenge, wanted: AuthenticatorClass, evidence: Mapping[str, Json]
+    ) -> Asserted:
+        """Verify an assertion by one of the owner's passkeys: steps 8 to 11 of SEP-2672 §4.8."""
+        response = cast(Mapping[str, Json], evidence["response"])
+        user = reader.user(challenge.owner) if challenge.owner is not None else None
+        credential = _among(reader.credentials(user.user_id), response["id"]) if user is not None else None
+        if user is None or credential is None:  # step 8
+            raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not one of yours on this site.")
+        if not credential.satisfies(wanted):  # step 9
+            raise Refused(
+                Code.AUTHENTICATOR_CLASS_MISMATCH, "This needs a passkey on another device or a security key."
+            )
+        assertion = self.ceremonies.authentication(
+            response, challenge.wire, credential, user.handle
+        )  # step 10
+        if not counter_moves(credential.sign_count, assertion.sign_count):  # step 11, APPR-7
+            raise Refused(
+                Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
+            )
+        return Asserted(assertion)
+
+
+def _among(credentials: Sequence[Credential], credential_id: Json) -> Credential | None:
+    return next((each for each in credentials if each.credential_id == credential_id), None)
