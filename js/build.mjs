@@ -1,7 +1,7 @@
 /**
  * Bundles the browser's half into the Python package: `shim.js`, a classic script for `<script src>` that defines the global
  * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, and `words.mjs`,
- * what the authority's own pages say. Run by `npm run build`, `make` and the Python build hook.
+ * what the authority's own pages say and how people answer there. Run by `npm run build`, `make` and the Python build hook.
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +40,7 @@ try {
   await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
   await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
   await build({ ...shared, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });
-  await build({ ...shared, entryPoints: ['src/people/words.js'], outfile: `${out}words.mjs`, format: 'esm' });
+  await build({ ...shared, entryPoints: ['src/people/pages.js'], outfile: `${out}words.mjs`, format: 'esm' });
 } catch {
   process.exitCode = 1; // esbuild has already said what is wrong, and where
 }

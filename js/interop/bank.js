@@ -9,6 +9,7 @@ import { Human } from '../test/harness.js';
 
 const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
 const { Prompts } = await import('../src/people/prompt.js');
+const { webauthn } = await import('../src/people/methods/webauthn.js');
 
 export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
 export const TRANSFER = { amount: 250, name: 'Ada' };
@@ -63,8 +64,8 @@ export class Deputy {
       fetch: (url, init) => this.#fetch(/** @type {CryptoKey} */ (key), String(url), init),
     });
     await this.client.connect(transport);
-    const passkeys = { get: this.sign('get'), create: this.sign('create') };
-    const prompts = new Prompts(this.human.open, this.human.tell, passkeys);
+    const ways = { methods: new Map([['webauthn', webauthn(this.sign('get'))]]), create: this.sign('create') };
+    const prompts = new Prompts(this.human.open, this.human.tell, ways);
     const about = async () => ({ site: 'Bank', user: 'Ada' });
     this.approvals = new VerifiedApproval({ client: this.client, prompts, serverId, about });
     return this;

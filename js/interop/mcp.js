@@ -154,12 +154,13 @@ test('4.5 the assertion response is forwarded unmodified', async () => {
   const sign = ada.sign('get');
   const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
   const { Prompts } = await import('../src/people/prompt.js');
+  const { webauthn } = await import('../src/people/methods/webauthn.js');
   const get = async (/** @type {Json} */ options) => {
     const response = await sign(options);
     answered.push({ ...response, clientExtensionResults: { appid: false } });
     return answered[0];
   };
-  const prompts = new Prompts(ada.human.open, ada.human.tell, { get, create: get });
+  const prompts = new Prompts(ada.human.open, ada.human.tell, { methods: new Map([['webauthn', webauthn(get)]]), create: get });
   const about = async () => ({ site: 'Bank', user: 'Ada' });
   ada.approvals = new VerifiedApproval({ client: ada.client, prompts, serverId: null, about });
   assert.equal((await ada.call('transfer_money')).kind, 'result');

@@ -8,6 +8,7 @@ const { gateOf } = await import('../src/calls/gate.js');
 const { Grants } = await import('../src/grants/grants.js');
 const { Keyring } = await import('../src/authority/keyring.js');
 const { Prompts } = await import('../src/people/prompt.js');
+const { webauthn } = await import('../src/people/methods/webauthn.js');
 
 /** @import { TestAuthority } from './authority.js' */
 /** @import { Choice, Dialog, View } from '../src/types.js' */
@@ -35,8 +36,8 @@ export class Human {
   /** @type {(options: any, signal: AbortSignal) => Promise<unknown>} any: WebAuthn's options */
   create = async (options) => ({ made: options.challenge });
   passkeys = {
-    get: (/** @type {any} */ options, /** @type {AbortSignal} */ signal) => this.assert(options, signal),
-    create: (/** @type {any} */ options, /** @type {AbortSignal} */ signal) => this.create(options, signal),
+    methods: new Map([['webauthn', webauthn((/** @type {any} */ options, /** @type {any} */ signal) => this.assert(options, signal))]]),
+    create: (/** @type {any} */ options, /** @type {any} */ signal) => this.create(options, signal),
   };
 
   /** @type {(view: View) => Dialog} */

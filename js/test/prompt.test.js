@@ -164,3 +164,81 @@ test('CALL-4: what nobody answers expires, and so does what waited too long in t
   assert.equal((await second).kind, 'expired');
   assert.equal(human.signed, 0);
 });
+
+/** A method as somebody would add one: the human types a code. */
+const codes = () => {
+  /** @type {unknown[]} */
+  const asked = [];
+  /** @type {import('../src/people/methods/index.js').Method} */
+  const method = {
+    waiting: 'Waiting for your code…',
+    challenge: (envelope) => String(envelope.challenge),
+    answer: async (envelope) => {
+      asked.push(envelope.request);
+      return { code: '4711', method: 'webauthn', challengeId: 'another' };
+    },
+    explain: () => 'No code was typed.',
+    again: new Map([['signature_verification_failed', 'That was not the code.']]),
+  };
+  return { asked, method };
+};
+
+/** @param {string} [method] @param {unknown} [over] */
+const coded = async (method = 'code', over = args) =>
+  ok({ challengeId: 'chl_1', displayText: 'Send 250', method, challenge: await challengeOver(over), request: { digits: 4 } });
+
+/** @param {import('../src/people/methods/index.js').Method} method @param {Parameters<typeof ask>[0]} wish */
+function askByCode(method, wish) {
+  const asked = ask(wish);
+  const human = new Human();
+  const ways = { ...human.passkeys, methods: new Map([...human.passkeys.methods, ['code', method]]) };
+  const prompts = new Prompts(human.open, human.tell, ways);
+  return { ...asked, human, verdict: prompts.ask(asked.request()) };
+}
+
+test('APPR-9: a second method is asked for by the envelope, and makes the evidence', async () => {
+  const { asked, method } = codes();
+  const { human, evidence, verdict } = askByCode(method, { challenge: () => coded() });
+  await human.answer(0, 'approve');
+  assert.equal((await verdict).kind, 'approved');
+  assert.deepEqual(JSON.parse(evidence[0] ?? ''), { method: 'code', challengeId: 'chl_1', code: '4711' });
+  assert.deepEqual(JSON.parse(JSON.stringify(asked)), [{ digits: 4 }]);
+  assert.ok(human.dialogs[0]?.texts.includes('Waiting for your code…'));
+  assert.equal(human.signed, 0, 'no passkey was asked for');
+});
+
+test('APPR-9: nothing is answered by it over something else than what is shown', async () => {
+  const { asked, method } = codes();
+  const { human, evidence, verdict } = askByCode(method, { challenge: () => coded('code', { amount: 9999 }) });
+  await human.answer(0, 'approve');
+  assert.equal((await verdict).kind, 'refused');
+  assert.deepEqual([asked, evidence], [[], []]);
+});
+
+for (const name of ['pin', '', 'constructor', 'Code']) {
+  test(`APPR-9: a method that the page does not have is not asked for: "${name}"`, async () => {
+    const { asked, method } = codes();
+    const { human, evidence, verdict } = askByCode(method, { challenge: () => coded(name) });
+    await human.answer(0, 'approve');
+    const said = await verdict;
+    assert.equal(said.kind === 'refused' && said.problem.code, 'unsupported_method');
+    assert.deepEqual([asked, evidence, human.signed], [[], [], 0]);
+  });
+}
+
+test('APPR-9: a method says in its own words what went wrong, and the same dialog asks again', async () => {
+  const { method } = codes();
+  let tries = 0;
+  const answers = [() => no('signature_verification_failed'), () => ok({ state: 'approved' })];
+  const approve = async () => /** @type {() => Answer} */ (answers[tries++])();
+  const { human, verdict } = askByCode(method, { challenge: () => coded(), approve });
+  await human.answer(0, 'approve');
+  await human.until(() => human.dialogs[0]?.texts.includes('That was not the code.'));
+  const { answer } = method;
+  method.answer = async () => { throw new Error('closed'); };
+  await human.answer(0, 'approve');
+  await human.until(() => human.dialogs[0]?.texts.includes('No code was typed.'));
+  method.answer = answer;
+  await human.answer(0, 'approve');
+  assert.equal((await verdict).kind, 'approved');
+});

@@ -6,6 +6,7 @@
 import { ANNOTATION, Annotations } from './annotations.js';
 import { problem } from '../authority/authority.js';
 import { isOver } from '../people/ceremony.js';
+import { nameIn } from '../people/methods/index.js';
 import { snapshot, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { ahead, onItsWay } from '../people/once.js';
@@ -13,6 +14,7 @@ import { refusal } from '../calls/refusal.js';
 import { ask, PATIENCE, refusalIn, send } from './rpc.js';
 import { approvalView, enrollmentView } from '../people/view.js';
 
+/** @import { Methods } from '../people/methods/index.js' */
 /** @import { Prompts } from '../people/prompt.js' */
 /** @import { McpClient, RequestOptions } from './rpc.js' */
 /** @import { Answer, Arguments, Bare, Problem } from '../types.js' */
@@ -158,7 +160,7 @@ export class VerifiedApproval {
     const asked = { toolName: name, arguments: value };
     const challenge = await ahead(() => ask(this.#client, CHALLENGE, asked, { signal, timeout: PATIENCE }));
     const { first } = challenge;
-    const flaw = first.ok ? await flawOf(first.body, action) : first.problem;
+    const flaw = first.ok ? await flawOf(first.body, action, this.#prompts.methods) : first.problem;
     if (!first.ok || flaw) {
       const found = flaw ?? problem('server_error');
       if (!signal || !natives.isAborted(signal)) this.#prompts.refuse(found);
@@ -231,12 +233,13 @@ function copyOf(given) {
  *
  * @param {Bare} envelope
  * @param {Parameters<typeof isOver>[1]} action
+ * @param {Methods} methods
  * @returns {Promise<Problem | null>}
  */
-async function flawOf(envelope, action) {
-  const options = /** @type {Bare} */ (envelope.requestOptions ?? {});
+async function flawOf(envelope, action, methods) {
+  const method = methods.get(nameIn(envelope));
   const whole = textOf(envelope.challengeId) && textOf(envelope.displayText);
-  return whole && (await isOver(textOf(options.challenge), action)) ? null : problem('bad_challenge');
+  return method && whole && (await isOver(method.challenge(envelope), action)) ? null : problem('bad_challenge');
 }
 
 /** @param {object} body @returns {Answer} */

@@ -1,13 +1,10 @@
 /** Who asks the human on this page: dialogs, notices, and one queue for all copies of this code (SHIM-8). */
 
-import { assertByPasskey, createPasskey } from './ceremony.js';
 import { dialogs } from './dialog.js';
 import * as natives from '../platform/natives.js';
 import { notices } from './notice.js';
 import { Prompts } from './prompt.js';
 import { queue, shared } from '../platform/concurrency.js';
-
-const PASSKEYS = { get: assertByPasskey, create: createPasskey };
 
 /**
  * Makes the one who asks.
@@ -18,7 +15,7 @@ const PASSKEYS = { get: assertByPasskey, create: createPasskey };
 export function asking(openRoot = testMode()) {
   const mode = openRoot ? 'open' : 'closed';
   // The shim and the module for MCP clients are bundles of their own: what they share is the moment at which the page began.
-  return new Prompts(dialogs(mode), notices(mode), PASSKEYS, shared(`dialog ${natives.timeOrigin}`, queue()));
+  return new Prompts(dialogs(mode), notices(mode), undefined, shared(`dialog ${natives.timeOrigin}`, queue()));
 }
 
 /** The page's owner opts in with `<html data-deputize-test="open">`; what script adds after the shim comes too late. */

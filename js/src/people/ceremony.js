@@ -1,12 +1,16 @@
 /**
- * The passkey ceremonies inside a dialog: what is signed is what is shown, and each try has a challenge of its own.
+ * What happens inside a dialog once the human agrees: what is signed is what is shown, and each try has a challenge of its own.
  */
 
 import { problem } from '../authority/authority.js';
 import { actionHash, b64u, unb64u } from '../platform/canonical.js';
 import { textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
+import { evidenceOf, nameIn } from './methods/index.js';
+import { AGAIN_BY_CODE, explain, nameOf } from './methods/webauthn.js';
 
+/** @import { Methods } from './methods/index.js' */
+/** @import { Passkey } from './methods/webauthn.js' */
 /** @import { Answer, Bare, Dialog, Problem, Step, Unheard, View } from '../types.js' */
 
 /**
@@ -29,8 +33,6 @@ import * as natives from '../platform/natives.js';
  * @typedef {object} Enrollment
  * @property {() => Promise<Answer>} begin
  * @property {(response: unknown) => Promise<Answer>} finish
- *
- * @typedef {(options: Bare, signal: AbortSignal) => Promise<unknown>} Passkey answers WebAuthn options, both in JSON
  */
 
 const NONCE_BYTES = 32;
@@ -42,12 +44,6 @@ const RETRY = new Map([
   ['challenge_unknown', `That took too long. ${AGAIN}`],
   ['challenge_expired', `That took too long. ${AGAIN}`],
   ['challenge_consumed', `That did not work several times. ${AGAIN}`],
-  ['unknown_credential', 'That passkey does not belong to your account here. Please use another one.'],
-  ['authenticator_class_mismatch', 'This needs another kind of passkey, such as a security key or your phone.'],
-  ['signature_verification_failed', `That passkey could not be verified. ${AGAIN}`],
-  ['signature_counter_regression', 'That passkey seems to have been copied, so it was not accepted. Please use another one.'],
-  ['verification_failed', `That passkey could not be verified. ${AGAIN}`],
-  ['missing_evidence', `The passkey gave no answer. ${AGAIN}`],
   ['authority_unavailable', `The site gave no answer. ${AGAIN}`],
   ['record_unavailable', `The site could not write that down. ${AGAIN}`],
   ['outcome_unknown', `The site could not write that down. ${AGAIN}`], // of a challenge: of nothing that matters
@@ -58,15 +54,15 @@ const RETRY = new Map([
 const UNHEARD = new Set(['authority_unavailable', 'record_unavailable', 'outcome_unknown', 'server_error', 'call_state']);
 
 /**
- * An assertion over the action (APPR-1), handed in as evidence.
+ * An answer over the action (APPR-1), by the method that the authority asks for (APPR-9), handed in as evidence.
  *
  * @param {Question & Approval} approval
  * @param {Dialog} dialog
- * @param {Passkey} passkey
+ * @param {Methods} methods
  * @param {AbortSignal} signal
  * @returns {Promise<Step>}
  */
-export async function approve(approval, dialog, passkey, signal) {
+export async function approve(approval, dialog, methods, signal) {
   dialog.busy('One moment…');
   const envelope = await approval.challenge();
   if (!envelope.ok) {
@@ -74,9 +70,10 @@ export async function approve(approval, dialog, passkey, signal) {
     if (code === 'call_state') approval.unheard ??= approval.standing?.(natives.now());
     return approval.unheard && UNHEARD.has(code) ? { kind: 'unheard' } : judge(envelope.problem);
   }
-  const options = /** @type {Bare} */ (envelope.body.requestOptions ?? {});
+  const method = methods.get(nameIn(envelope.body));
+  if (!method) return { kind: 'refused', problem: problem('unsupported_method') };
   // What is about to be signed must be what is shown: the same action, in the same words.
-  if (!(await isOver(textOf(options.challenge), approval.action))) {
+  if (!(await isOver(method.challenge(envelope.body), approval.action))) {
     return { kind: 'refused', problem: problem('server_error', { detail: 'The challenge is not over this action.' }) };
   }
   const displayText = textOf(envelope.body.displayText);
@@ -85,20 +82,19 @@ export async function approve(approval, dialog, passkey, signal) {
     dialog.describe(displayText);
     return { kind: 'again', text: 'The wording has changed. Please read it again.' };
   }
-  dialog.busy('Waiting for your passkey…');
-  let response;
+  dialog.busy(method.waiting);
+  let evidence;
   try {
-    response = await passkey(verifying(options), signal);
+    evidence = await evidenceOf(envelope.body, signal, methods);
   } catch (error) {
-    return { kind: 'again', text: explain(error) };
+    return { kind: 'again', text: method.explain(error) };
   }
   if (natives.isAborted(signal)) return { kind: 'again', text: '' }; // the human has just said something else
   dialog.busy('Checking…');
-  const challengeId = textOf(envelope.body.challengeId);
   approval.unheard = approval.standing?.(natives.now());
-  const answer = await approval.approve(natives.stringify({ method: 'webauthn', challengeId, response }));
+  const answer = await approval.approve(natives.stringify(evidence));
   if (answer.ok) return { kind: 'approved', body: answer.body };
-  return approval.unheard && UNHEARD.has(answer.problem.code) ? { kind: 'unheard' } : judge(answer.problem);
+  return approval.unheard && UNHEARD.has(answer.problem.code) ? { kind: 'unheard' } : judge(answer.problem, method.again);
 }
 
 /**
@@ -125,35 +121,7 @@ export async function enroll(enrollment, dialog, passkey, signal) {
   }
   dialog.busy('Checking…');
   const answer = await enrollment.finish(response);
-  return answer.ok ? { kind: 'approved', body: answer.body } : judge(answer.problem);
-}
-
-/**
- * User verification is required, whatever the server says (CRED-1).
- *
- * @param {Bare} options
- * @returns {Bare}
- */
-const verifying = (options) => ({ __proto__: null, ...options, userVerification: 'required' });
-
-/** @type {Passkey} */
-export async function assertByPasskey(options, signal) {
-  const { credentialJson, getCredential, requestOptions } = natives;
-  if (!getCredential || !requestOptions) throw new TypeError('no passkeys');
-  const publicKey = requestOptions(/** @type {any} any: WebAuthn's own parser checks it */ (options));
-  const credential = await getCredential(/** @type {CredentialRequestOptions} */ ({ __proto__: null, publicKey, signal }));
-  if (!credential) throw new TypeError('no credential');
-  return credentialJson(credential);
-}
-
-/** @type {Passkey} */
-export async function createPasskey(options, signal) {
-  const { createCredential, creationOptions, credentialJson } = natives;
-  if (!createCredential || !creationOptions) throw new TypeError('no passkeys');
-  const publicKey = creationOptions(/** @type {any} any: WebAuthn's own parser checks it */ (options));
-  const credential = await createCredential(/** @type {CredentialCreationOptions} */ ({ __proto__: null, publicKey, signal }));
-  if (!credential) throw new TypeError('no credential');
-  return credentialJson(credential);
+  return answer.ok ? { kind: 'approved', body: answer.body } : judge(answer.problem, AGAIN_BY_CODE);
 }
 
 /**
@@ -172,29 +140,10 @@ export async function isOver(challenge, { tool, args, issuer }) {
 
 /**
  * @param {Problem} found
+ * @param {Map<string, string>} [again] what a method says beside RETRY
  * @returns {Step}
  */
-function judge(found) {
-  const text = RETRY.get(found.code);
+function judge(found, again) {
+  const text = RETRY.get(found.code) ?? again?.get(found.code);
   return text ? { kind: 'again', text } : { kind: 'refused', problem: found };
 }
-
-/** @param {unknown} error */
-function explain(error) {
-  switch (nameOf(error)) {
-    case 'NotAllowedError':
-      return `The passkey was not used. ${AGAIN}`;
-    case 'OperationError':
-    case 'InvalidStateError':
-      return 'Another passkey prompt is open. Please finish that one, then try again.';
-    case 'SecurityError':
-      return 'Passkeys of this site cannot be used on this page.';
-    case 'TypeError':
-      return 'This browser cannot use passkeys here.';
-    default:
-      return `The passkey could not be used. ${AGAIN}`;
-  }
-}
-
-/** @param {unknown} error */
-const nameOf = (error) => (error instanceof Error || error instanceof DOMException ? error.name : '');

@@ -3,32 +3,37 @@
  * succeeds, the human declines, or the thing asked for is over.
  */
 
-import { approve, assertByPasskey, createPasskey, enroll } from './ceremony.js';
+import { approve, enroll } from './ceremony.js';
+import { METHODS } from './methods/index.js';
+import { createPasskey } from './methods/webauthn.js';
 import * as natives from '../platform/natives.js';
 import { settle } from './settle.js';
 import { first, queue } from '../platform/concurrency.js';
 import { wordsFor } from './words.js';
 
-/** @import { Approval, Enrollment, Passkey, Question } from './ceremony.js' */
+/** @import { Approval, Enrollment, Question } from './ceremony.js' */
+/** @import { Methods } from './methods/index.js' */
+/** @import { Passkey } from './methods/webauthn.js' */
 /** @import { Choice, Dialog, Problem, Step, Verdict, View } from '../types.js' */
 /** @import { InTurn } from '../platform/concurrency.js' */
 
 /** The queue of dialogs. */
 export class Prompts {
   #open;
-  #passkeys;
+  #create;
   #inTurn;
 
   /**
    * @param {(view: View) => Dialog} open
    * @param {(text: string, account?: string) => void} tell shows what became of an answer
-   * @param {{get: Passkey, create: Passkey}} [passkeys]
+   * @param {{methods: Methods, create: Passkey}} [ways] how a human answers, and adds a passkey
    * @param {InTurn} [inTurn]
    */
-  constructor(open, tell, passkeys = { get: assertByPasskey, create: createPasskey }, inTurn = queue()) {
+  constructor(open, tell, { methods, create } = { methods: METHODS, create: createPasskey }, inTurn = queue()) {
     this.#open = open;
     this.tell = tell;
-    this.#passkeys = passkeys;
+    this.methods = methods;
+    this.#create = create;
     this.#inTurn = inTurn;
   }
 
@@ -39,7 +44,7 @@ export class Prompts {
    * @returns {Promise<Verdict>}
    */
   async ask(question) {
-    return this.#show(question, (dialog, signal) => approve(question, dialog, this.#passkeys.get, signal));
+    return this.#show(question, (dialog, signal) => approve(question, dialog, this.methods, signal));
   }
 
   /**
@@ -49,7 +54,7 @@ export class Prompts {
    * @returns {Promise<Verdict>}
    */
   async enroll(question) {
-    return this.#show(question, (dialog, signal) => enroll(question, dialog, this.#passkeys.create, signal));
+    return this.#show(question, (dialog, signal) => enroll(question, dialog, this.#create, signal));
   }
 
   /**

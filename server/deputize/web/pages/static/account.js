@@ -1,7 +1,7 @@
 // @ts-check
 /** The account page: sign-up, sign-in, passkeys, taking deputations back. Each button is one function. */
 
-import { RECOVERY_OVER, wordsFor } from '../words.mjs';
+import { evidenceOf, RECOVERY_OVER, wordsFor } from '../words.mjs';
 
 /** @param {string} name */
 const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
@@ -75,8 +75,7 @@ async function addPasskey(recovery) {
   const added = await send(`/credentials/${begun.challengeId}`, { response: await create(begun.creationOptions) });
   if (added.state === 'pending') {
     say('Now confirm with a passkey that you have already.');
-    const evidence = { method: 'webauthn', challengeId: added.challengeId, response: await get(added.requestOptions) };
-    await send(`/credentials/${added.credential_id}/approval`, evidence);
+    await send(`/credentials/${added.credential_id}/approval`, await evidenceOf(added));
   }
   if (added.recovered) {
     history.replaceState(null, '', `${location.pathname}#recovered=${added.credential_id}`);
@@ -86,9 +85,7 @@ async function addPasskey(recovery) {
 }
 
 async function openWindow() {
-  const { challengeId, requestOptions } = await send('/account/enrollment-window/challenge');
-  const evidence = { method: 'webauthn', challengeId, response: await get(requestOptions) };
-  await send('/account/enrollment-window/approval', evidence);
+  await send('/account/enrollment-window/approval', await evidenceOf(await send('/account/enrollment-window/challenge')));
   location.reload();
 }
 
@@ -162,8 +159,7 @@ async function decide(answer) {
     if (answer === 'deny') {
       told = await send(`${path}/denial`);
     } else {
-      const { challengeId, requestOptions } = await send(`${path}/challenge`);
-      told = await send(`${path}/approval`, { method: 'webauthn', challengeId, response: await get(requestOptions) });
+      told = await send(`${path}/approval`, await evidenceOf(await send(`${path}/challenge`)));
     }
     if (told.redirect_to === undefined) throw new Refused('authority_unavailable');
   } catch (error) {

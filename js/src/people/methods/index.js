@@ -1,0 +1,48 @@
+/**
+ * The methods of approval that a page has (APPR-9), by the name that evidence says. To add one: a module beside this one, and a line
+ * in METHODS.
+ */
+
+import { textOf } from '../../platform/json.js';
+import { webauthn } from './webauthn.js';
+
+/** @import { Bare } from '../../types.js' */
+
+/**
+ * @typedef {object} Method
+ * @property {string} waiting what the dialog says meanwhile
+ * @property {(envelope: Bare) => string} challenge the bytes that are to be signed, in base64url: what the page holds against
+ *   what it shows
+ * @property {(envelope: Bare, signal?: AbortSignal) => Promise<object>} answer lets the human answer: the members that the evidence
+ *   has beside `method` and `challengeId`; rejects where there is no answer
+ * @property {(error: unknown) => string} explain says why there was none
+ * @property {Map<string, string>} again what to say after refusals that the same dialog can mend, by their codes
+ *
+ * @typedef {Map<string, Method>} Methods
+ */
+
+/** @type {Methods} */
+export const METHODS = new Map([['webauthn', webauthn()]]);
+
+/**
+ * Finds the method that an envelope asks for. SEP-2672 has one only, and its envelope does not name it.
+ *
+ * @param {Bare} envelope
+ */
+export const nameIn = (envelope) => (envelope.method === undefined ? 'webauthn' : textOf(envelope.method));
+
+/**
+ * Lets the human answer an envelope, and makes the evidence of it (SEP-2672 §4.5).
+ *
+ * @param {Bare} envelope
+ * @param {AbortSignal} [signal]
+ * @param {Methods} [methods]
+ * @returns {Promise<object>}
+ */
+export async function evidenceOf(envelope, signal, methods = METHODS) {
+  const name = nameIn(envelope);
+  const method = methods.get(name);
+  if (!method) throw new TypeError(`no method of approval is called ${name}`);
+  const challengeId = textOf(envelope.challengeId);
+  return { ...(await method.answer(envelope, signal)), method: name, challengeId };
+}
