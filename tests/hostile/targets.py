@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -30,7 +30,9 @@ from deputize.crypto.webauthn import Ceremonies
 from deputize.guard.arguments import from_body, from_query
 from deputize.protocol.canonical import Json, JsonError, b64u, canonicalize, parse, unb64u
 from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.clauses import clauses
 from deputize.protocol.client import parse_client
+from deputize.protocol.consent import limits_of
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.credential import Credential
 from deputize.protocol.errors import Refused
@@ -41,16 +43,16 @@ from deputize.protocol.limit import limit_schema
 from deputize.protocol.receipt import Receipt
 from deputize.protocol.redirect import matches, redirect_uri
 from deputize.protocol.scope import ScopeSet
-from deputize.protocol.sentence import sentences
 from deputize.protocol.shown import FSI, PDI, plain
 from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Schema, Tool
 from deputize.protocol.url import Url
-from deputize.protocol.wording import limits_in_words
 from deputize.settings import PolicyError
 from deputize.settings.describing import compile_template
 from deputize.web.oauth.form import parse_form
 from deputize.web.session import read_cookie
+from deputize.words.catalogue import words
+from deputize.words.limits import limits
 
 NOW = 1_800_000_000
 ISSUER = "https://bank.example/deputize"
@@ -125,8 +127,9 @@ def _object(data: bytes) -> dict[str, Json]:
 def _limit(data: bytes) -> None:
     """Say a limit that an agent has made up, and hold arguments to it."""
     schema = limit_schema(parse(data))
-    told = sentences(schema.source, {"type": "object", "properties": {"a": {"title": "A"}}})
-    assert [plain(each) for each in told] == told
+    told = clauses(schema.source, {"type": "object", "properties": {"a": {"title": "A"}}})
+    for line in limits(words("en"), [{"is": "arguments", **each} for each in told]):
+        assert plain(bare := line.replace(FSI, "").replace(PDI, "")) == bare
     values: list[Json] = [{}, {"a": 1}, {"a": ["x"], "b": {"c": None}}]
     for value in values:
         assert schema.accepts(value) == (schema.fault(value) is None)
@@ -137,7 +140,8 @@ def _details(data: bytes) -> None:
     assert Constraints.parse(constraints.details()).details() == constraints.details()
     assert constraints.covers(constraints)
     assert constraints.widened_by(constraints) is None
-    limits_in_words(constraints, TOOLS)
+    for tool in cast("list[dict[str, Any]]", limits_of(constraints, TOOLS)):
+        assert limits(words("en"), tool["limits"])
     values: list[Json] = [{}, {"amount": 1}, {"amount": [1, "x"]}]
     for arguments in values:
         constraints.refuses("note", arguments, NOW)

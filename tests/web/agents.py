@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,11 @@ def toml(key: AgentKey) -> str:
     """Write a public key down as the policy has it."""
     jwk = key.public_jwk()
     return "".join(f'{name} = "{jwk[name]}"\n' for name in ("kty", "crv", "x", "y", "kid"))
+
+
+def seen(page: str) -> str:
+    """Return a page without the tags that only set apart, but for those that mark what an agent said."""
+    return re.sub(r"<bdi>(.*?)</bdi>", r"\1", page.replace(" data-line", ""))
 
 
 @dataclass

@@ -21,6 +21,7 @@ from tests.web.agents import (
     Client,
     error,
     new_key,
+    seen,
     with_agents,
 )
 
@@ -401,21 +402,22 @@ class TestPage:
         page = await ada.http.get(await helper.page_url(ALL, limits))
         assert page.status_code == 200
         for text in (
-            "<h1>Let an agent <strong>registered by Bank</strong> act for you?</h1>",
-            "Bank knows this agent as <strong>“<bdi>Helper</bdi>”</strong>",
-            f"<code>{HELPER}</code>",
+            "<h1>Let an agent registered by Bank act for you?</h1>",
+            "Bank knows this agent as “Helper”",
+            f"Its id: {HELPER}",
             "See your accounts",
             "Send money",
-            "<h3><code>note</code></h3>\n<ul><li>At most twice</li><li>“<bdi>amount</bdi>”: at most 500 in all</li>",
-            "<h3>Make a transfer <code>transfer_money</code></h3>",
+            '<h3>note</h3>\n<ul class="limits"><li>At most twice</li><li>“amount”: at most 500 in all</li>',
+            "<h3>Make a transfer (transfer_money)</h3>",
             "<li>Amount in EUR: at most 250</li>",
-            "<li>name: only “<bdi>&lt;אדה&gt;</bdi>”</li>",
+            "<li>name: only “&lt;אדה&gt;”</li>",
             "The limits exactly as you sign them",
             "For 1 hour",
             "you go on to https://helper.example",
             "Ada Lovelace",
         ):
-            assert text in page.text
+            assert text in seen(page.text)
+        assert "only <bdi>“&lt;אדה&gt;”</bdi>" in page.text
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         assert page.headers["x-frame-options"] == "DENY"
 
@@ -434,14 +436,15 @@ class TestPage:
         assert "Allow with passkey" not in page.text
         assert (await ada.authorize(url, approve=False)).status_code == 200  # a no needs none
 
-    async def test_what_is_signed_has_the_limits_in_words_and_exactly(
+    async def test_what_is_signed_has_the_limits_as_asked_for_and_what_they_come_to(
         self, local: Bank, ada: Page, helper: Client
     ) -> None:  # GRANT-1, GRANT-2
         limits = [{"type": "webmcp_tool", "tool": "transfer_money", "schema": {"required": ["name"]}}]
         await helper.deputized(ada, ALL, limits)
         grant = local.deputize.store.look(lambda tx: tx.grant(helper.tokens["grant_id"]))
         assert grant is not None
-        said = {"limits": ["name: must be given"], "title": "Make a transfer", "tool": "transfer_money"}
+        must = {"is": "arguments", "place": [{"is": "member", "title": "name"}], "says": [{"is": "required"}]}
+        said = {"limits": [must], "title": "Make a transfer", "tool": "transfer_money"}
         assert grant.shown["constraints"] == [said]
         assert grant.shown["authorization_details"] == limits
         assert grant.shown["agent"] == {"client_id": HELPER, "assurance": "registered", "name": "Helper"}
@@ -454,10 +457,15 @@ class TestPage:
         )
         path = path_of(page)
         minted = (await ada.send("POST", f"{path}/challenge", page=False)).json()
-        assert minted["displayText"] == (
-            f"Let \u2068“Helper”\u2069, registered by Bank as \u2068{HELPER}\u2069, act for you at Bank: "
-            "See your accounts; Send money; limits of note: At most once"
-        )
+        assert minted["displayText"].split("\n")[2:9] == [
+            f"Its id: \u2068{HELPER}\u2069",
+            "At \u2068Bank\u2069 it may",
+            "\u2068See your accounts\u2069 (\u2068account:read\u2069)",
+            "\u2068Send money\u2069 (\u2068payments:write\u2069)",
+            "Only within these limits",
+            "\u2068note\u2069",
+            "At most once",
+        ]
 
     async def test_ends_in_a_redirect_with_code_state_and_issuer(self, ada: Page, helper: Client) -> None:
         answer = await ada.authorize(await helper.page_url())
@@ -733,8 +741,8 @@ class TestAtOrigin:
         agent = home.agent(bank)
         page = await user.http.get(await agent.page_url())
         origin = f"http://localhost:{home.server.port}"
-        assert f"<h1>Let <strong>{origin}</strong> act for you?</h1>" in page.text
-        assert f"proved that it belongs to <strong>{origin}</strong>. It calls itself “<bdi>" in page.text
+        assert f"<h1>Let {origin} act for you?</h1>" in seen(page.text)
+        assert f"proved that it belongs to {origin}. It calls itself “" in seen(page.text)
         assert "Bank does not vouch for the agent" in page.text
         await agent.deputized(user)
         claims = jwt.parse(agent.tokens["access_token"]).claims

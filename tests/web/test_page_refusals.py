@@ -75,7 +75,12 @@ def read(answer: httpx2.Response, status: int) -> str:
 
 TWICE = {"cookie": "__Host-deputize=a; __Host-deputize=b"}
 TURNED_AWAY: list[tuple[str, dict[str, str], int, str]] = [
-    ("", TWICE, 400, "came twice, and one of them is not ours. Delete the cookies"),
+    (
+        "",
+        TWICE,
+        400,
+        "came twice, and one of them is not ours. First check the address. If it is right, delete the cookies",
+    ),
     ("", {"cookie": "a" * (MAX_COOKIES + 1)}, 431, "Delete its cookies"),
     ("&a=" + "a" * MAX_URL, {}, 414, "Go back to where you found it"),
     ("\n", {}, 400, "check the address"),
@@ -96,7 +101,7 @@ async def test_a_page_that_is_refused_is_a_page(
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_also_to_what_does_not_say_that_it_wants_one(browser: httpx2.AsyncClient, path: str) -> None:
-    assert "Delete the cookies" in read(await browser.get(path, headers={**TWICE, "accept": "*/*"}), 400)
+    assert "delete the cookies" in read(await browser.get(path, headers={**TWICE, "accept": "*/*"}), 400)
 
 
 @pytest.mark.parametrize(("path", "status"), [("/deputize/acount", 404), ("/deputize/calls", 405)])
@@ -180,7 +185,7 @@ class TestOurOwnFault:
         async with with_login(policy, tmp_path / "var", fails) as (_, browser):
             for path in ("/deputize/account", "/deputize/device"):
                 answer = await browser.get(path)
-                assert "It is this site's fault" in read(answer, 500)
+                assert "It is this site’s fault" in read(answer, 500)
                 assert "secret" not in answer.text
 
     async def test_a_record_that_cannot_be_written(self, tmp_path: Path, policy: Policy) -> None:

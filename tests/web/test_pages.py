@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.bank import Bank
-from tests.web.agents import ALL, Client
+from tests.web.agents import ALL, Client, seen
 
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
@@ -16,7 +16,7 @@ NOTE = {"type": "webmcp_tool", "tool": "note", "max_calls": 3}
 
 
 async def account(page: Page) -> str:
-    return (await page.http.get(f"{page.issuer}/account")).text
+    return seen((await page.http.get(f"{page.issuer}/account")).text)
 
 
 async def test_the_agent_in_the_browser_is_told_as_what_it_is(ada: Page) -> None:
@@ -29,10 +29,10 @@ async def test_the_agent_in_the_browser_is_told_as_what_it_is(ada: Page) -> None
 async def test_an_attested_agent_has_its_name_and_its_limits(ada: Page, helper: Client) -> None:  # CONS-1
     await helper.deputized(ada, ALL, [NOTE])
     told = await account(ada)
-    assert "<h3><bdi>Helper</bdi></h3>" in told
+    assert "<h3>Helper</h3>" in told
     assert "Registered by Bank" in told
     assert helper.client_id in told
-    assert "<h4><code>note</code></h4>\n<ul><li>At most 3 times</li></ul>" in told
+    assert "<h4>note</h4>\n<ul><li>At most 3 times</li></ul>" in told
     assert "browser profile" not in told
 
 
@@ -50,8 +50,8 @@ async def test_nobody_buries_what_was_given_under_what_it_handed_on(
 
 
 async def test_limits_are_said_to_be_of_single_tools(ada: Page, helper: Client) -> None:  # OAUTH-4
-    told = (await ada.http.get(await helper.page_url(ALL, [NOTE]))).text
-    assert "<h3><code>note</code></h3>\n<ul><li>At most 3 times</li></ul>" in told
+    told = seen((await ada.http.get(await helper.page_url(ALL, [NOTE]))).text)
+    assert '<h3>note</h3>\n<ul class="limits"><li>At most 3 times</li></ul>' in told
     assert "Each limit is for the tool that it stands under" in told
 
 
@@ -81,7 +81,7 @@ class TestHistory:
     async def test_no_value_hides_behind_another_whose_name_looks_the_same(self, grace: Page) -> None:
         await grace.call("note", {"to\u200b": "Ada", "to\u200c": "Mallory"})
         told = await account(grace)
-        assert told.count("<dt><bdi>to\ufffd</bdi></dt>") == 2
+        assert told.count("<dt>to\ufffd</dt>") == 2
         assert "Ada</bdi></dd>" in told
         assert "Mallory</bdi></dd>" in told
 
@@ -140,7 +140,7 @@ class TestHistory:
     async def test_an_attested_agent_is_named(self, ada: Page, helper: Client) -> None:
         await helper.deputized(ada)
         assert (await helper.call(ada, "get_balance")).status_code == 200
-        assert f"Asked for by <bdi>Helper</bdi> (<bdi>{helper.client_id}</bdi>)." in await account(ada)
+        assert f"Asked for by Helper ({helper.client_id})." in await account(ada)
 
     async def test_is_the_users_own(self, bank: Bank, grace: Page) -> None:
         await grace.call("get_balance")

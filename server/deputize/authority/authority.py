@@ -24,6 +24,7 @@ from ..service.kept import Kept
 from ..service.methods import Methods
 from ..service.moment import Moment
 from ..service.ports import Store
+from ..words.catalogue import DEFAULT
 from .by_address import ByAddress
 from .clock import Clock
 
@@ -77,9 +78,11 @@ class Authority:
         """Return the whole second that it is."""
         return int(self.clock())
 
-    def moment(self, now: int | None = None) -> Moment:
-        """Return what use cases are given, at this second or the one that it is."""
-        return Moment(self.policy, self.random, self.now() if now is None else now, methods=self.methods)
+    def moment(self, now: int | None = None, language: str = DEFAULT) -> Moment:
+        """Return what use cases are given, at this second or the one that it is, for who reads this language."""
+        return Moment(
+            self.policy, self.random, self.now() if now is None else now, language, methods=self.methods
+        )
 
     def delegation(self, token: str, now: int, over_mcp: bool = False) -> Delegation:
         """Verify a delegation token (TOKEN-1, TOKEN-2); Refused(invalid_token).

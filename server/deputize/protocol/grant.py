@@ -9,9 +9,7 @@ from .canonical import Json
 from .constraint import Constraints
 from .errors import Code, Refusal
 from .ids import NO_KEY, ClientId, GrantId, Jkt, UserId
-from .scope import Scope, ScopeSet
-from .tool import Tool
-from .wording import limits_in_words
+from .scope import ScopeSet
 
 CONSENT_ACTION = "deputize.consent"
 CONSENT_LIFETIME = 600  # seconds that a request for consent waits (GRANT-4)
@@ -87,45 +85,6 @@ class Grant:
         if now >= self.expires_at:
             return Refusal(Code.GRANT_EXPIRED, "This deputation has run out. The user can renew it.")
         return None
-
-
-def shown_grant(
-    grant_id: GrantId,
-    agent: Agent,
-    scopes: list[Scope],
-    constraints: Constraints,
-    tools: Mapping[str, Tool],
-    expires_in: int,
-    site: str,
-    user: str,
-    unproven: bool = False,
-) -> dict[str, Json]:
-    """Build what is shown for consent, which is what the consent assertion signs (GRANT-1, GRANT-2, BEARER-6).
-
-    Limits are in it twice: in words, and exactly, so that nobody can have meant other ones by the same words.
-    """
-    limits: dict[str, Json] = {}
-    if constraints.parts:
-        limits = {
-            "authorization_details": constraints.details(),
-            "constraints": limits_in_words(constraints, tools),
-        }
-    return {
-        "agent": {
-            "client_id": agent.client_id,
-            "assurance": agent.assurance.value,
-            **({"name": agent.name} if agent.name else {}),
-        },
-        **({"unproven": True} if unproven else {}),
-        **limits,
-        "expires_in": expires_in,
-        "grant_id": grant_id,
-        "scopes": [
-            {"scope": scope.name, "title": scope.title} for scope in sorted(scopes, key=lambda s: s.name)
-        ],
-        "site": site,
-        "user": user,
-    }
 
 
 def acting(agent: Agent, grant: Grant) -> Agent:

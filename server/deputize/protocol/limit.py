@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from .canonical import Json
 from .tool import Schema
 
+MAX_DEPTH = 32
+"""How deep a limit may be nested: what is signed has it within other structure (GRANT-2)."""
+
 _NAMED = frozenset({"properties"})
 _LISTED = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _SINGLE = frozenset({"additionalProperties", "items", "not"})
@@ -25,6 +28,8 @@ def limit_schema(source: Json) -> Schema:
     """Compile the schema of a limit; ValueError for what is none, or says more than CONS-4 allows."""
     if not isinstance(source, dict):
         raise ValueError("a limit is a JSON Schema object")
+    if _depth(source) > MAX_DEPTH:
+        raise ValueError(f"a limit is nested at most {MAX_DEPTH} deep")
     _check(source)
     return Schema(source)
 
@@ -46,3 +51,8 @@ def _check(schema: Json) -> None:
             raise ValueError(f"the keyword {keyword[:64]!r} cannot be part of a limit")
         for each in inner:
             _check(each)
+
+
+def _depth(value: Json) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)

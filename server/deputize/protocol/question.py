@@ -19,10 +19,14 @@ class Surface(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a person is shown: its language (BCP 47) and the words, in the order in which they stand."""
+    """What a person is shown: its language (BCP 47) and the words, in the order in which they stand.
+
+    `parts` say of each line how it is drawn (GRANT-2).
+    """
 
     language: str
     lines: tuple[str, ...]
+    parts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the words as one text, a line of it for each."""

@@ -105,17 +105,23 @@ def visible(text: str) -> str:
     return _RUN.sub(lambda found: _SPACE * len(found[0]), plain(text))
 
 
-def warning(text: str) -> str:
-    """Say that a word is made of alphabets that are not written together, and so may look like another; else empty."""
+def mixed(text: str) -> list[str]:
+    """Name the alphabets of a word that are not written together, so that it may look like another; else none."""
     if text.isascii():
-        return ""
+        return []
     for word in _WORD.findall(text):
         if _SINGLE.fullmatch(word):
             continue
         scripts = {_script(each) for each in set(_LETTER.findall(word))}
         if not _go_together(scripts):
-            return f" (mixed alphabets: {' and '.join(sorted(each.replace('_', ' ') for each in scripts))})"
-    return ""
+            return sorted(each.replace("_", " ") for each in scripts)
+    return []
+
+
+def warning(text: str) -> str:
+    """Say that a word is made of such alphabets (APPR-2); else empty."""
+    scripts = mixed(text)
+    return f" (mixed alphabets: {' and '.join(scripts)})" if scripts else ""
 
 
 def isolated(text: str) -> str:

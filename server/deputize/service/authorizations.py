@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent
+from ..protocol.consent import consent_structure
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
-from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState, shown_grant
+from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState
 from ..protocol.ids import GrantId, Jkt, UserId, make_id
 from ..protocol.quota import WRONG_CODES, Quota, too_many
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
 from ..protocol.scope import ScopeSet
+from ..words.consent import put, text_of
 from . import grants, quotas
 from .approvals import Verdict
 from .barring import barred
@@ -107,7 +109,8 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
         return _GONE
     if request.grant_id is not None and request.user_id == user_id:
         known = tx.grant(request.grant_id)
-        if known is not None and known.state is GrantState.PENDING and at.now < known.expires_at:
+        open_still = known is not None and known.state is GrantState.PENDING and at.now < known.expires_at
+        if known is not None and open_still and text_of(known.shown) is not None:  # GRANT-2
             return known
     if out := barred(tx, user_id, request.client_id, at.now):
         return out
@@ -120,7 +123,7 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
     )  # by the same document it may come with a key, too
     tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
     grant_id = GrantId(make_id("grt", at.random(16)))
-    shown = shown_grant(
+    asked = consent_structure(
         grant_id,
         agent,
         [at.policy.scopes[name] for name in request.scopes],
@@ -137,7 +140,7 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
         request.client_id,
         request.scopes,
         GrantState.PENDING,
-        shown,
+        put(asked, at.language),
         at.now,
         at.now + CONSENT_LIFETIME,
         request.jkt,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from ..protocol.agent import Agent, Assurance
 from ..protocol.canonical import Json
 from ..protocol.challenge import Purpose
+from ..protocol.consent import consent_structure
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, Kind
@@ -17,11 +18,11 @@ from ..protocol.grant import (
     acting,
     dead_link,
     lifetime,
-    shown_grant,
 )
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
+from ..words.consent import put
 from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
 from .barring import barred
@@ -140,7 +141,7 @@ def request_grant(
     grant_id = GrantId(make_id("grt", at.random(16)))
     seconds = min(expires_in or at.policy.grant_lifetime, at.policy.grant_max_lifetime)
     declared = [at.policy.scopes[name] for name in scopes]
-    shown = shown_grant(
+    asked = consent_structure(
         grant_id, agent, declared, Constraints(), at.policy.tools, seconds, at.policy.site.name, user.name
     )
     grant = Grant(
@@ -149,7 +150,7 @@ def request_grant(
         agent.client_id,
         scopes,
         GrantState.PENDING,
-        shown,
+        put(asked, at.language),
         at.now,
         at.now + CONSENT_LIFETIME,
         agent.jkt,
@@ -178,7 +179,7 @@ def consent_challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -
     grant = _pending(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
-    return approvals.mint(tx, at, _action(grant, request), questions.of_consent(at, grant))
+    return approvals.mint(tx, at, _action(grant, request), questions.of_consent(grant))
 
 
 def check_consent(
@@ -211,7 +212,7 @@ def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Ve
     if refusal := askable(grant.scopes, at.policy.ceiling.of(acting(agent, grant)), at.policy):  # POLICY-3
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
         return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
-    action, text = _action(grant, request), questions.of_consent(at, grant)
+    action, text = _action(grant, request), questions.of_consent(grant)
     if refusal := approvals.conclude(tx, at, verdict, action, text):
         entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts)
         return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)

@@ -19,6 +19,7 @@ from ..service import credentials
 from ..service.barring import barred
 from ..service.credentials import SignIn
 from ..service.ports import Proof, Reader
+from ..words.catalogue import language_of
 from . import session
 from .peers import address_of
 
@@ -40,7 +41,9 @@ class Ask:
         self._current = current
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
-        self.at = authority.moment(self.now)
+        self.at = authority.moment(
+            self.now, language_of(", ".join(request.headers.getlist("accept-language")))
+        )
         self.session_digest = session.read_cookie(authority.sealer, request.scope["headers"])
 
     async def bytes(self) -> bytes:

@@ -15,6 +15,7 @@ from ..protocol.credential import AuthenticatorClass
 from ..protocol.errors import Code
 from ..protocol.grant import GrantState
 from ..protocol.tool import Executes
+from ..words.consent import PARTS
 from .calls import MAX_DELIVERED
 from .oauth.exchange import ACCESS_TOKEN, JWT_TYPE
 
@@ -153,7 +154,12 @@ SCHEMAS: Mapping[str, Schema] = {
             "state": _one_of(GrantState.PENDING),
             "expires_at": _SECONDS,
             "shown": _ANY,
-            "description": _TEXT,
+            "text": _object(
+                {
+                    "language": _TEXT,
+                    "lines": _list(_object({"part": _one_of(*PARTS), "line": _TEXT})),
+                }
+            ),
         }
     ),
     "Grant": _object({"grant_id": an_id("grt"), "state": _one_of(*GrantState)}),

@@ -10,6 +10,7 @@ from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.grant import Grant
 from ..protocol.policy import Policy
+from ..protocol.question import Text
 from ..protocol.tool import Tool
 from ..service import questions
 from ..service.approvals import Minted
@@ -60,6 +61,12 @@ def caller(agent: Agent, lineage: Sequence[Grant]) -> dict[str, object]:
     return {**told, "name": given["name"]} if "name" in given else told
 
 
+def text(made: Text) -> dict[str, object]:
+    """Write a text with how each line is drawn (GRANT-2)."""
+    lines = [{"part": part, "line": line} for part, line in zip(made.parts, made.lines, strict=True)]
+    return {"language": made.language, "lines": lines}
+
+
 def grant_request(grant: Grant) -> dict[str, object]:
     """Write a request for consent (GRANT-1)."""
     return {
@@ -67,7 +74,7 @@ def grant_request(grant: Grant) -> dict[str, object]:
         "state": grant.state.value,
         "expires_at": grant.expires_at,
         "shown": dict(grant.shown),
-        "description": questions.consent(grant),
+        "text": text(questions.of_consent(grant)),
     }
 
 

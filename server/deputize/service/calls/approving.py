@@ -33,7 +33,7 @@ def challenge(tx: Tx, at: Moment, request: PageCall) -> Minted | Refusal:
         return stopped(call)
     if stop := stop_of(tx, at, call, standing_of(tx, call)):
         return end(tx, at, call, stop)
-    return approvals.mint(tx, at, _action(call), questions.of_call(at, call.description))
+    return approvals.mint(tx, at, _action(call), questions.of_call(call.description))
 
 
 def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusal:
@@ -51,7 +51,7 @@ def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusa
     decision = decide(tx, at, request, standing_of(tx, who.delegation), evidence=True)
     if isinstance(decision, Refusal):
         return decision
-    text = questions.of_call(at, decision.description)
+    text = questions.of_call(decision.description)
     return approvals.mint(tx, at, _action_ahead(request, tool), text)
 
 
@@ -88,7 +88,7 @@ def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered
     standing = standing_of(tx, call)
     if stop := stop_of(tx, at, call, standing):  # APPR-5
         return end(tx, at, call, stop) if call.state is State.PENDING else stopped(call)
-    text = questions.of_call(at, call.description)
+    text = questions.of_call(call.description)
     if refusal := approvals.conclude(tx, at, verdict, _action(call), text):
         entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id)
         return quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
@@ -113,7 +113,7 @@ def conclude_ahead(
 ) -> Call | Denied | Refusal:
     """Consume the approval that came with a call; or record why there is none, and whose it would have been (MCP-9)."""
     action = _action_ahead(request, at.policy.tools[request.tool])
-    refusal = approvals.conclude(tx, at, verdict, action, questions.of_call(at, call.description))
+    refusal = approvals.conclude(tx, at, verdict, action, questions.of_call(call.description))
     if refusal is None:
         assert isinstance(verdict, Verified)
         return _approved(call, verdict)

@@ -12,6 +12,7 @@ from ...protocol.redirect import is_local
 from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
 from ...service import authorizations, grants
 from ...service.grants import PageRequest
+from ...words.catalogue import words
 from .. import pages, wire
 from ..ask import Ask
 from ..problems import answer, later
@@ -20,29 +21,19 @@ from .form import parse_form
 from .parties import visitor
 
 _GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
-_BLOCKED = (
-    "You have blocked this agent. You can end that on your account page, and then open this page again."
-)
-_NO_PAGE = "Another page tried to open it. Go back to the app and let it open this page itself."
-_NOT_TAKEN = (
-    "The app that sent you here does not prove who it is with a key, and this site takes no such apps."
-)
 
 
 async def page(ask: Ask) -> Response:
     """Show who asks for what (OAUTH-3, OAUTH-4)."""
     query = ask.request.query_params
     if "request_uri" not in query:
-        return await _unpushed(ask) if ask.authority.policy.bearer else _not_good(ask, _NOT_TAKEN)
+        return await _unpushed(ask) if ask.authority.policy.bearer else _not_good(ask, "told-no-bearer")
     request_uri = query.get("request_uri", "")
     request = await ask.authority.store.read(lambda tx: tx.request(request_uri.removeprefix(REQUEST_URI)))
     if not request_uri.startswith(REQUEST_URI) or request is None or request.redirect_uri is None:
-        return _not_good(ask, _GONE)
+        return _not_good(ask, "told-gone-link")
     if query.get("client_id") != request.client_id:
-        return _not_good(
-            ask,
-            "It names another agent than the one that made it. Go back to the agent and let it ask again.",
-        )
+        return _not_good(ask, "told-another-agent")
     return await _show(ask, request)
 
 
@@ -53,7 +44,7 @@ async def _unpushed(ask: Ask) -> Response:
     what is no page that its user comes to see.
     """
     if not _is_page(ask):
-        return _not_good(ask, _NO_PAGE)
+        return _not_good(ask, "told-no-page")
     who = await ask.signed_in()
     if who is None:
         return _sign_in(ask)
@@ -65,11 +56,8 @@ async def _unpushed(ask: Ask) -> Response:
         if not (is_local(uri) or uri.startswith("https://")):
             raise Refused(Code.INVALID_REQUEST, "Without a key, codes go to https and to this computer only.")
     except Refused as refused:  # whoever asks, and wherever he wants the answer, it is not theirs
-        return _not_good(
-            ask,
-            "The app that led you here did not ask as it should. Go back to it and try again. If that does not "
-            f"help, show this to whoever makes it: “{refused.refusal.detail}”",  # SHIM-10
-        )
+        detail = words(ask.at.language).quoted(refused.refusal.detail)  # SHIM-10
+        return _not_good(ask, "told-asked-badly", detail=detail)
     try:
         if "dpop_jkt" in form:  # RFC 9449 §10
             raise Refused(Code.INVALID_REQUEST, "An agent with a key uses /par.")
@@ -112,18 +100,15 @@ async def device(ask: Ask) -> Response:
     if typed is None:
         return pages.enter_code(ask)
     if not _is_page(ask):  # or pictures on a page of a sibling host would use up what is counted
-        return _not_good(ask, _NO_PAGE)
+        return _not_good(ask, "told-no-page")
     code = read_user_code(typed)
     request = await ask.authority.store.transact(
         lambda tx: authorizations.typed(tx, who.user_id, code, ask.now)
     )
     if isinstance(request, Refusal):
-        text = "Too many wrong codes. Wait ten minutes, then try again."
-        return _too_many(ask, request, pages.enter_code(ask, text, 429))
+        return _too_many(ask, request, pages.enter_code(ask, "device-too-many", 429))
     if request is None:
-        return pages.enter_code(
-            ask, "No agent is waiting for this code. Check it, or let the agent show a new one."
-        )
+        return pages.enter_code(ask, "device-unknown")
     return await _show(ask, request)
 
 
@@ -186,14 +171,13 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
         return _sign_in(ask)
     shown = await authority.store.transact(lambda tx: authorizations.show(tx, ask.at, request, who.user_id))
     if isinstance(shown, Refusal) and shown.code is Code.TOO_MANY_REQUESTS:
-        text = "Too many requests of agents wait for your answer. Open this page again in ten minutes."
-        return _too_many(ask, shown, pages.message(ask.authority.policy.site, "Not now", text, 429))
+        return _too_many(ask, shown, _told(ask, "told-too-many-consents", 429))
     if isinstance(shown, Refusal) and shown.code is Code.AGENT_BLOCKED:  # BLOCK-1, BLOCK-2
         by_user = await ask.authority.store.read(lambda tx: tx.blocks(who.user_id, ask.now))
-        text = _BLOCKED if any(each.client_id == request.client_id for each in by_user) else shown.detail
-        return pages.message(ask.authority.policy.site, "This agent is blocked", text, 403)
+        his_own = any(each.client_id == request.client_id for each in by_user)
+        return _told(ask, "told-blocked-by-you" if his_own else "told-blocked", 403)
     if isinstance(shown, Refusal):
-        return pages.message(ask.authority.policy.site, "Too late", _GONE, 400)
+        return _told(ask, "told-gone", 400)
     able = await authority.store.read(lambda tx: tx.credentials(who.user_id))
     return pages.consent(ask, request, shown, ask.csrf_token(who.user_id), None if able else _account(ask))
 
@@ -208,8 +192,12 @@ def _is_page(ask: Ask) -> bool:
     return ask.request.headers.get("sec-fetch-dest", "document") == "document"
 
 
-def _not_good(ask: Ask, why: str) -> Response:
-    return pages.message(ask.authority.policy.site, "This link does not work", why, 400)
+def _not_good(ask: Ask, why: str, **taken: str) -> Response:
+    return _told(ask, why, 400, **taken)
+
+
+def _told(ask: Ask, name: str, status: int, **taken: str) -> Response:
+    return pages.message(ask.authority.policy.site, ask.at.language, name, status, **taken)
 
 
 def _sign_in(ask: Ask) -> Response:

@@ -1,4 +1,4 @@
-"""What was done in a user's name, as the account page tells it: what, when, by whom, and whether they saw it."""
+"""What was done in a user's name, as the account page tells it: what, when, by whom, and whether he saw it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ...protocol.call import Call, State
 from ...protocol.grant import acting
 from ...protocol.ids import UserId
 from ...protocol.policy import Policy
-from ...protocol.shown import visible, warning
+from ...protocol.shown import mixed, visible
 from ...service.ports import Reader
 
 NEWEST = 20
@@ -20,28 +20,16 @@ NEWEST = 20
 _MOST, _LEAST = 4000, 40
 """Characters of all arguments of a call that the page shows, shared out evenly, and of each name and value at least."""
 
-_BECAME = {
-    State.PENDING: "Waits for your answer.",
-    State.APPROVED: "Allowed, not done yet.",
-    State.REDEEMED: "Being done.",
-    State.SUCCEEDED: "Done.",
-    State.FAILED: "Failed.",
-    State.UNKNOWN: "Perhaps done: nobody has said.",
-    State.DENIED: "Refused.",
-    State.DECLINED: "Not done: you said no.",
-    State.EXPIRED: "Not done: it ran out.",
-    State.CANCELLED: "Not done: it was called off.",
-}
 _RAN = frozenset({State.APPROVED, State.REDEEMED, State.SUCCEEDED, State.FAILED, State.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One call, in words. `agent` is None if none named itself, `on_page` if it came from a page of the site (CALL-7).
+    """One call. `agent` is None if none named itself, `on_page` if it came from a page of the site (CALL-7).
 
-    `seen` is empty if there was nothing to see; `at` and `open_until`, until when it can still be called off, are in
-    seconds; `values` are the arguments, as APPR-2 shows them, each with our warning, if any, and without the `unshown`
-    characters that are too many.
+    `became` is its state, `seen` the message that says whether he saw it, empty if there was nothing to see. `at` and
+    `open_until`, until when it can still be called off, are in seconds. `values` are the arguments, as APPR-2 shows
+    them, each with the alphabets that are mixed in it, and without the `unshown` characters that are too many.
     """
 
     what: str
@@ -50,7 +38,7 @@ class Done:
     on_page: bool
     became: str
     seen: str
-    values: list[tuple[str, str, str]]
+    values: list[tuple[str, str, list[str]]]
     unshown: int
     call_id: str
     open_until: int | None
@@ -71,16 +59,16 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     grant = tx.grant(call.grant_id) if call.grant_id else None
     seen = ""
     if call.challenge_id is not None:
-        seen = "You approved it with a passkey."
+        seen = "done-seen"
     elif state in _RAN:
-        seen = "You were not asked: it is within what you allowed."
+        seen = "done-not-asked"
     values, unshown = _values(call)
     return Done(
         what=call.description or (tool.title if tool else "") or call.tool,
         at=call.created_at,
         agent=acting(agent, grant) if agent and grant else agent,
         on_page=call.page_jkt is not None,
-        became=_BECAME[state],
+        became=state.value,
         seen=seen,
         values=values,
         unshown=unshown,
@@ -89,7 +77,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     )
 
 
-def _values(call: Call) -> tuple[list[tuple[str, str, str]], int]:
+def _values(call: Call) -> tuple[list[tuple[str, str, list[str]]], int]:
     """List names and values, and count the characters that are left out.
 
     Names that differ in what is hidden only look the same, and all are there. Each has its share, so that a long one
@@ -103,7 +91,7 @@ def _values(call: Call) -> tuple[list[tuple[str, str, str]], int]:
     share = max(_MOST // max(len(texts), 1), _LEAST)
     cut = [(name[:share], text[:share]) for name, text in islice(texts.items(), _MOST // _LEAST)]
     left_out = _characters(texts.items()) - _characters(cut)
-    return [(visible(name), visible(text), warning(text)) for name, text in cut], left_out
+    return [(visible(name), visible(text), mixed(text)) for name, text in cut], left_out
 
 
 def _characters(texts: Iterable[tuple[str, str]]) -> int:

@@ -1,39 +1,41 @@
 """What people read who open a page and are refused: what has happened, and what they can do (SHIM-10)."""
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from ...protocol.errors import Code, Refusal
+from ...protocol.errors import Refusal
 from ...protocol.policy import Site
+from ...protocol.quota import retry_after
+from ...words.catalogue import language_of, words
 from ..problems import later
 from . import message
 
-_NOTHING = ("There is nothing here", "No page has this address. Check it, or go back to where you found it.")
-_WORDS = {
-    Code.NOT_FOUND: _NOTHING,
-    Code.METHOD_NOT_ALLOWED: _NOTHING,
-    Code.URI_TOO_LONG: ("This link is too long", "Go back to where you found it, and try again."),
-    Code.HEADERS_TOO_LARGE: (
-        "Too many cookies",
-        "Your browser sends more than this site takes. Delete its cookies and those of its domain, then sign in again.",
-    ),
-    Code.RECORD_UNAVAILABLE: (
-        "Not now",
-        "This site cannot write down what is done here, so it has done nothing. Open this page again in a few minutes.",
-    ),
-    Code.OUTCOME_UNKNOWN: (
-        "Not now",
-        "It is not known whether this site wrote down what you did. Open this page again in a few minutes, to see.",
-    ),
-    Code.SERVER_ERROR: (
-        "Something went wrong here",
-        "It is this site's fault, and has been noted. Open this page again in a moment.",
-    ),
-}
-_TITLES = {Code.USER_BLOCKED: "Not here", Code.TOO_MANY_REQUESTS: "Not now"}
+
+class _Page(Response):
+    """A page that says one thing, made when it is sent: only then it is known who reads it, and in which language."""
+
+    def __init__(self, site: Site, refusal: Refusal) -> None:
+        super().__init__(status_code=refusal.code.status)
+        self._site = site
+        self._refusal = refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        language = language_of(", ".join(Headers(scope=scope).getlist("accept-language")))
+        page = _told(self._site, self._refusal, language)
+        page.headers.update({**self.headers, **page.headers})
+        await page(scope, receive, send)
 
 
 def refused(site: Site, refusal: Refusal) -> Response:
-    """Answer a refusal as a page. Where no words for people are here, the refusal's own are such."""
-    title = _TITLES.get(refusal.code, "This page cannot be shown")
-    title, text = _WORDS.get(refusal.code, (title, refusal.detail))
-    return later(message(site, title, text, refusal.code.status), refusal)
+    """Answer a refusal as a page, in words for people."""
+    return later(_Page(site, refusal), refusal)
+
+
+def _told(site: Site, refusal: Refusal, language: str) -> Response:
+    said = words(language)
+    name = f"refused-page-{refusal.code.value.replace('_', '-')}"
+    wait = retry_after(refusal)
+    taken = {"wait": said.duration(int(wait))} if wait is not None else {}
+    known = name in said and said.taken(name) <= taken.keys()
+    return message(site, language, name if known else "refused-page", refusal.code.status, **taken)

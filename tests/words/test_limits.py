@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.protocol.consent import limits_of
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.scope import ScopeSet
+from deputize.protocol.shown import FSI, PDI
 from deputize.protocol.tool import Schema, Tool
-from deputize.protocol.wording import limits_in_words
+from deputize.words import catalogue
+from deputize.words.limits import limits
 
 OWN = Schema(
     {
@@ -29,7 +32,15 @@ TOOLS = {
 
 def words(*parts: dict[str, Any]) -> Any:
     details: Any = [{"type": "webmcp_tool", "tool": "pay", **part} for part in parts]
-    return limits_in_words(Constraints.parse(details), TOOLS)
+    told: Any = limits_of(Constraints.parse(details), TOOLS)
+    english = catalogue.words("en")
+    return [
+        {
+            **each,
+            "limits": [line.replace(FSI, "").replace(PDI, "") for line in limits(english, each["limits"])],
+        }
+        for each in told
+    ]
 
 
 @pytest.mark.parametrize(
@@ -41,9 +52,9 @@ def words(*parts: dict[str, Any]) -> Any:
         ({"sum": {"/amount": 500}}, "Amount in EUR: at most 500 in all"),
         ({"sum": {"/to/fee": 0.5}}, "Recipient › Fee: at most 0.5 in all"),
         ({"sum": {"/price": 9}}, "“price”, unknown to the site: at most 9 in all"),
-        ({"not_before": 1800000000}, "Not before 15 Jan 2027, 08:00 UTC"),
-        ({"not_after": 1800000001}, "Only until 15 Jan 2027, 08:00:01 UTC"),
-        ({"not_after": 253402300799}, "Only until 31 Dec 9999, 23:59:59 UTC"),
+        ({"not_before": 1800000000}, "Not before Jan 15, 2027, 08:00 UTC"),
+        ({"not_after": 1800000001}, "Only until Jan 15, 2027, 08:00:01 UTC"),
+        ({"not_after": 253402300799}, "Only until Dec 31, 9999, 23:59:59 UTC"),
         ({"hours": ["09:00", "17:00"]}, "Every day from 09:00 to 17:00 UTC"),
         ({"hours": ["22:00", "06:00"]}, "Every day from 22:00 to 06:00 of the next day, UTC"),
         ({"schema": {"properties": {"amount": {"maximum": 250}}}}, "Amount in EUR: at most 250"),

@@ -1,4 +1,4 @@
-"""Limits in sentences: nothing that limits is left out, and equal words mean equal limits (CONS-4)."""
+"""Limits on arguments in sentences: nothing that limits is left out, and equal words mean equal limits (CONS-4)."""
 
 from copy import deepcopy
 from itertools import product
@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deputize.protocol.canonical import Json
+from deputize.protocol.clauses import clauses
 from deputize.protocol.limit import limit_schema
-from deputize.protocol.sentence import sentences
+from deputize.protocol.shown import FSI, PDI
 from deputize.protocol.tool import Schema
+from deputize.words.catalogue import words
+from deputize.words.limits import limits as limits_said
 
 OWN: dict[str, Any] = {
     "type": "object",
@@ -23,6 +27,15 @@ OWN: dict[str, Any] = {
         "more": {"description": "Whatever else there is."},
     },
 }
+
+
+def said(limit: Json, own: Json) -> list[str]:
+    """Say a limit in English, as it is read: what is set apart is drawn so, and is not looked at here."""
+    told = [{"is": "arguments", **each} for each in clauses(limit, own)]
+    lines = limits_said(words("en"), told) if told else []
+    return [line.replace(FSI, "").replace(PDI, "") for line in lines]
+
+
 NAMES = ["amount", "name", "tags", "more", "Amount"]
 VALUES: list[Any] = [1, 2.5, 0, "a", "1", "", True, None, ["a"], [], {"name": "a"}, {"name": 1}, {}]
 CALLS = [
@@ -108,7 +121,7 @@ def test_every_keyword_that_limits_is_told(schema: dict[str, Any], data: Any) ->
     holder, keyword = places(without)[index]
     del holder[keyword]
     if allowed(without) != allowed(schema):
-        assert sentences(without, OWN) != sentences(schema, OWN)
+        assert said(without, OWN) != said(schema, OWN)
 
 
 @settings(max_examples=500)
@@ -126,7 +139,7 @@ def test_equal_words_are_equal_limits(schema: dict[str, Any], other: Any, data: 
         holder[name] = where[name]
     else:
         holder[keyword] = data.draw(keywords[keyword]) if keyword in keywords else holder[keyword]
-    if sentences(changed, OWN) == sentences(schema, OWN):
+    if said(changed, OWN) == said(schema, OWN):
         assert allowed(changed) == allowed(schema)
 
 
@@ -134,9 +147,9 @@ def test_equal_words_are_equal_limits(schema: dict[str, Any], other: Any, data: 
 def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> None:  # CONS-4
     schemas: list[Any] = [None, True, {}, {"properties": True, "required": 5, "type": 5}]
     for own in schemas:
-        said = sentences(schema, own)
-        assert bool(said) or allowed(schema) == [True] * len(CALLS)
-        assert all(said)
+        told = said(schema, own)
+        assert bool(told) or allowed(schema) == [True] * len(CALLS)
+        assert all(told)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +167,7 @@ def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> No
                     "amount": {"type": "integer", "minimum": 1, "exclusiveMaximum": 5, "multipleOf": 2}
                 }
             },
-            ["Amount in EUR: a whole number, at least 1, less than 5 and a multiple of 2"],
+            ["Amount in EUR: a whole number, at least 1, less than 5, and a multiple of 2"],
         ),
         ({"properties": {"amount": {"exclusiveMinimum": 0.5}}}, ["Amount in EUR: more than 0.5"]),
         (
@@ -177,13 +190,13 @@ def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> No
         ),
         (
             {"type": "object", "properties": {"name": False}, "minProperties": 1, "maxProperties": 2},
-            ["At least 1 value and at most 2 values", "Recipient: must not be given"],
+            ["As a whole: at least 1 value and at most 2 values", "Recipient: must not be given"],
         ),
         (
             {"properties": {"amount": True, "name": True}, "additionalProperties": False},
-            ["Nothing but Amount in EUR and Recipient"],
+            ["As a whole: nothing but Amount in EUR and Recipient"],
         ),
-        ({"additionalProperties": False}, ["No values"]),
+        ({"additionalProperties": False}, ["As a whole: no values"]),
         (
             {"properties": {"amount": True}, "additionalProperties": {"type": "string"}},
             ["whatever is not Amount in EUR: text"],
@@ -206,9 +219,9 @@ def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> No
         ),
         (
             {"oneOf": [{"required": ["name"]}, {"properties": {"amount": {"maximum": 5}}}]},
-            ["Exactly one of these: (Recipient: must be given) or (Amount in EUR: at most 5)"],
+            ["As a whole: exactly one of these: (Recipient: must be given) or (Amount in EUR: at most 5)"],
         ),
-        ({"not": {"required": ["name"]}}, ["Not (Recipient: must be given)"]),
+        ({"not": {"required": ["name"]}}, ["As a whole: not (Recipient: must be given)"]),
         (
             {
                 "allOf": [
@@ -218,32 +231,35 @@ def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> No
             },
             ["Amount in EUR: at least 1, at most 5"],
         ),
-        ({"enum": []}, ["Nothing at all"]),
-        ({"anyOf": [True, {"required": ["name"]}]}, ["Either anything or (Recipient: must be given)"]),
+        ({"enum": []}, ["As a whole: nothing at all"]),
+        (
+            {"anyOf": [True, {"required": ["name"]}]},
+            ["As a whole: either anything or (Recipient: must be given)"],
+        ),
         ({"properties": {"amount": {"type": ["number", "null"]}}}, []),  # it is a number anyway
     ],
 )
 def test_what_is_said(limit: dict[str, Any], words: list[str]) -> None:  # CONS-4
-    assert sentences(limit, OWN) == words
+    assert said(limit, OWN) == words
 
 
 def test_a_way_out_is_told_where_the_tool_leaves_one() -> None:  # CONS-4
     """A `maximum` says nothing of what is left out, or is no number."""
     limit: dict[str, Any] = {"properties": {"amount": {"maximum": 250}}}
-    assert sentences(limit, None) == ["“amount” (if given): at most 250 (if it is a number)"]
+    assert said(limit, None) == ["“amount” (if given): at most 250 (if it is a number)"]
     sure: dict[str, Any] = {
         "required": ["amount"],
         "properties": {"amount": {"type": "number", "maximum": 250}},
     }
-    assert sentences(sure, None) == ["“amount”: must be given, a number, at most 250"]
+    assert said(sure, None) == ["“amount”: must be given, a number, at most 250"]
 
 
 def test_what_is_too_deep_for_a_sentence_is_shown_as_it_is() -> None:  # CONS-4
     limit: dict[str, Any] = {"maximum": 5}
     for _ in range(3):
         limit = {"anyOf": [limit, {"const": 7}]}
-    said = sentences({"properties": {"amount": limit}}, OWN)
-    assert said == [
+    told = said({"properties": {"amount": limit}}, OWN)
+    assert told == [
         'Amount in EUR: either (either (either fitting {"maximum":5} or fitting {"const":7}) or only 7) or only 7'
     ]
 
@@ -253,11 +269,9 @@ def test_what_would_be_too_much_to_read_is_shown_as_it_is() -> None:  # CONS-4
     names: dict[str, Any] = {f"n{number}": True for number in range(100)}
     parts = {f"m{number}": {"const": 1} for number in range(80)}
     limit: Any = {"properties": names, "additionalProperties": {"properties": parts}}
-    (said,) = sentences(limit, OWN)
-    assert said.startswith(
-        'Only with arguments that fit {"additionalProperties":{"properties":{"m0":{"const":1}'
-    )
-    assert len(said) < 4000
+    (told,) = said(limit, OWN)
+    assert told.startswith('As a whole: fitting {"additionalProperties":{"properties":{"m0":{"const":1}')
+    assert len(told) < 4000
 
 
 @pytest.mark.parametrize(
@@ -270,7 +284,7 @@ def test_what_would_be_too_much_to_read_is_shown_as_it_is() -> None:  # CONS-4
     ],
 )
 def test_an_agent_cannot_speak_as_the_site(name: str, told: str) -> None:  # CONS-4
-    assert sentences({"properties": {name: {"const": 1}}}, OWN) == [told]
+    assert said({"properties": {name: {"const": 1}}}, OWN) == [told]
 
 
 @pytest.mark.parametrize(
@@ -286,11 +300,11 @@ def test_an_agent_cannot_speak_as_the_site(name: str, told: str) -> None:  # CON
     ],
 )
 def test_a_value_cannot_leave_its_quotation_marks(value: Any, told: str) -> None:  # CONS-4
-    assert sentences({"properties": {"name": {"const": value}}}, OWN) == [told]
+    assert said({"properties": {"name": {"const": value}}}, OWN) == [told]
 
 
 def test_two_members_of_one_title_are_told_apart() -> None:  # CONS-4
     own: dict[str, Any] = {"properties": {"from": {"title": "Account"}, "to": {"title": "Account"}}}
-    assert sentences({"required": ["to"]}, own) == ["Account “to”: must be given"]
+    assert said({"required": ["to"]}, own) == ["Account “to”: must be given"]
     bare: dict[str, Any] = {"properties": {"Account": {}, "to": {"title": "Account"}}}
-    assert sentences({"required": ["Account"]}, bare) == ["Account “Account”: must be given"]
+    assert said({"required": ["Account"]}, bare) == ["Account “Account”: must be given"]

@@ -1,0 +1,95 @@
+"""What a consent is about, as structure: `words/` makes of it what the user reads (GRANT-2, OAUTH-4)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .agent import Agent
+from .canonical import Json
+from .clauses import Step, clauses, distinct, label, member
+from .constraint import Constraint, Constraints, amount_of
+from .ids import GrantId
+from .scope import Scope
+from .tool import Tool
+
+
+def consent_structure(
+    grant_id: GrantId,
+    agent: Agent,
+    scopes: list[Scope],
+    constraints: Constraints,
+    tools: Mapping[str, Tool],
+    expires_in: int,
+    site: str,
+    user: str,
+    unproven: bool = False,
+) -> dict[str, Json]:
+    """Build what is signed, but for the words: their language and digest are added to it (GRANT-2, BEARER-6).
+
+    Limits are in it twice, as they are asked for and as what they come to, so that nobody can have meant other ones.
+    """
+    limited: dict[str, Json] = {}
+    if constraints.parts:
+        limited = {
+            "authorization_details": constraints.details(),
+            "constraints": limits_of(constraints, tools),
+        }
+    return {
+        "agent": {
+            "client_id": agent.client_id,
+            "assurance": agent.assurance.value,
+            **({"name": agent.name} if agent.name else {}),
+        },
+        **({"unproven": True} if unproven else {}),
+        **limited,
+        "expires_in": expires_in,
+        "grant_id": grant_id,
+        "scopes": [
+            {"scope": scope.name, "title": scope.title} for scope in sorted(scopes, key=lambda s: s.name)
+        ],
+        "site": site,
+        "user": user,
+    }
+
+
+def limits_of(constraints: Constraints, tools: Mapping[str, Tool]) -> list[Json]:
+    """Return `[{"limits": [limit, …], "title", "tool"}]`: for each tool that is limited, every limit once.
+
+    The `title` is the site's; it is empty for a tool that has none. A limit is an object whose member `is` is `calls`
+    (at `most`), `sum` (at `most` in all, of what the `place`, a list of labels, names), `not_before` or `not_after`
+    (`at` a second), `hours` (`from`, `to`, in UTC), or `arguments`, which is a statement of `clauses`.
+    """
+    told: dict[str, list[Any]] = {}
+    for part in constraints.parts:
+        tool = tools.get(part.tool)
+        own = tool.input_schema.source if tool is not None and tool.input_schema is not None else None
+        told.setdefault(part.tool, []).extend(_limits(part, own))
+    return [
+        {"limits": [*distinct(limits)], "title": tools[name].title if name in tools else "", "tool": name}
+        for name, limits in told.items()
+    ]
+
+
+def _limits(part: Constraint, own: Json) -> list[dict[str, Any]]:
+    limits: list[dict[str, Any]] = []
+    if part.max_calls is not None:
+        limits.append({"is": "calls", "most": part.max_calls})
+    for pointer, limit in part.sums.items():
+        limits.append({"is": "sum", "place": _place(pointer, own), "most": amount_of(limit)})
+    if part.not_before is not None:
+        limits.append({"is": "not_before", "at": part.not_before})
+    if part.not_after is not None:
+        limits.append({"is": "not_after", "at": part.not_after})
+    if part.hours is not None:
+        limits.append({"is": "hours", "from": part.hours[0], "to": part.hours[1]})
+    if part.schema is not None:
+        limits += [{"is": "arguments", **each} for each in clauses(part.schema.source, own)]
+    return limits
+
+
+def _place(pointer: str, own: Json) -> list[Step]:
+    """Call the place of a sum as the site does."""
+    way = []
+    for name in pointer.split("/")[1:]:
+        way.append(label(own, name))
+        own = member(own, name)
+    return way

@@ -1,0 +1,244 @@
+"""The catalogue: one Fluent file for each language, found by being there. Numbers, dates and lists are CLDR's.
+
+A file is named by its language tag (BCP 47), as `pt-BR.ftl`. What it lacks is said in English. It has to take up all
+that the English message takes up, or something could be hidden from those who read it: where it does not, or is no
+Fluent, nothing starts.
+
+Whatever is put into a message and is not of the catalogue is set apart with U+2068 and U+2069, and what hides or covers
+others in it is shown as U+FFFD: no translator can forget that, and no stranger's letters move ours.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Literal
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
+from babel.units import format_unit
+from fluent.runtime import FluentBundle
+from fluent.runtime.types import fluent_number
+from fluent.syntax import FluentParser, ast
+from fluent.syntax.visitor import Visitor
+
+from ..protocol.canonical import Json
+from ..protocol.shown import isolated, mixed, plain, quoted, spelled
+
+DEFAULT = "en"
+"""The language that is whole, and is spoken to whoever reads none of the others."""
+
+_FOLDER = files("deputize.words")
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+_DIGITS = 18
+"""Digits before or after the point of a number that is written as figures; others are written as in JSON."""
+_MARK = "\uf8ff"
+"""Stands around the number of a text while Fluent makes a message; nobody else's is in one: `plain` replaces it."""
+
+_MARKS = re.compile(f"{_MARK}([0-9]+){_MARK}")
+
+
+class Worded(str):
+    """What the catalogue has made: what is not its own in it is set apart already."""
+
+    __slots__ = ()
+
+
+class Words:
+    """One language of the catalogue."""
+
+    def __init__(self, language: str, resource: ast.Resource, otherwise: "Words | None" = None) -> None:
+        """Take up what a file says; ValueError for a message that `otherwise`, which is whole, would not have said."""
+        self.language = language
+        self.locale = Locale.parse(language, sep="-")
+        self._bundle = FluentBundle([language], use_isolating=False)
+        self._bundle.add_resource(resource)
+        self._otherwise = otherwise
+        self._fixed: dict[str, Worded] = {}
+        self.variables = _variables(language, resource)
+        if otherwise is not None:
+            for name, taken in self.variables.items():
+                if taken != otherwise.variables.get(name):
+                    raise ValueError(
+                        f"{language}.ftl: {name} does not take up what it takes up in {DEFAULT}.ftl"
+                    )
+
+    @property
+    def direction(self) -> Literal["ltr", "rtl"]:
+        """Return how the language is written, as HTML's `dir` has it."""
+        return "rtl" if self.locale.character_order == "right-to-left" else "ltr"
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is such a message, or `message.attribute`, in this language or in English."""
+        return name in self.variables or (self._otherwise is not None and name in self._otherwise)
+
+    def taken(self, name: str) -> frozenset[str]:
+        """Return what a message takes up; KeyError if there is none."""
+        if name not in self.variables and self._otherwise is not None:
+            return self._otherwise.taken(name)
+        return self.variables[name]
+
+    def __call__(self, name: str, /, **taken: str | int | float) -> Worded:
+        """Say a message, or `message.attribute`; KeyError if there is none, ValueError if something is not given."""
+        if name not in self.variables and self._otherwise is not None:
+            return self._otherwise(name, **taken)
+        if not taken and name in self._fixed:
+            return self._fixed[name]
+        message, _, attribute = name.partition(".")
+        found = self._bundle.get_message(message)
+        pattern = found.attributes[attribute] if attribute else found.value
+        if pattern is None:
+            raise KeyError(name)
+        texts: list[str] = []
+        put = {each: self._put(value, texts) for each, value in taken.items()}
+        said, errors = self._bundle.format_pattern(pattern, put)
+        if errors:
+            raise ValueError(f"{self.language}.ftl: {name}: {errors[0]}")
+        worded = Worded(_MARKS.sub(lambda found: texts[int(found[1])], str(said)) if texts else said)
+        if not taken:
+            self._fixed[name] = worded
+        return worded
+
+    def _put(self, value: str | int | float, texts: list[str]) -> object:
+        """Return what Fluent is handed: a number, or a mark for a text, which may be longer than it takes."""
+        if not isinstance(value, str) and _is_figures(value):
+            exact = Decimal(repr(value)) if isinstance(value, float) else value
+            return fluent_number(exact, maximumFractionDigits=_DIGITS)
+        text = value if isinstance(value, str) else self.json(value)
+        texts.append(text if isinstance(text, Worded) else isolated(plain(text)))
+        return f"{_MARK}{len(texts) - 1}{_MARK}"
+
+    def quoted(self, text: str) -> Worded:
+        """Write text of an agent's: set apart, in quotation marks, with our warning where it may look like another."""
+        told = Worded(isolated(plain(quoted(text))))
+        if not (scripts := mixed(text)):
+            return told
+        return self("mixed-alphabets", text=told, scripts=self.all_of([Worded(each) for each in scripts]))
+
+    def json(self, value: Json) -> Worded:
+        """Write a value of an agent's: text in quotation marks, figures as they are written here, else JSON."""
+        if isinstance(value, str):
+            return Worded(isolated(plain(quoted(value))))
+        if isinstance(value, int | float) and not isinstance(value, bool) and _is_figures(value):
+            return self("figures", number=value)
+        return Worded(isolated(plain(spelled(value))))
+
+    def all_of(self, said: Iterable[Worded]) -> Worded:
+        """List several things that are all meant: "a, b and c"."""
+        return Worded(format_list([*said], "standard", self.locale))
+
+    def one_of(self, said: Iterable[Worded]) -> Worded:
+        """List several things of which one is meant: "a, b or c"."""
+        return Worded(format_list([*said], "or", self.locale))
+
+    def joined(self, name: str, said: Iterable[Worded]) -> Worded:
+        """Write several things one after the other, with what this message has between them."""
+        return Worded(self(name).join(said))
+
+    def day(self, seconds: int) -> Worded:
+        """Write the day, in UTC, of a time in seconds since the epoch."""
+        return Worded(format_date(datetime.fromtimestamp(seconds, UTC), "medium", self.locale))
+
+    def moment(self, seconds: int) -> Worded:
+        """Write a time in seconds since the epoch as day and time in UTC, with seconds where there are some."""
+        at = datetime.fromtimestamp(seconds, UTC)
+        clock = Worded(format_skeleton("Hms" if at.second else "Hm", at, locale=self.locale))
+        return self("moment", day=self.day(seconds), clock=clock)
+
+    def clock(self, text: str) -> Worded:
+        """Write a time of the day, given as `HH:MM`."""
+        return Worded(
+            format_skeleton("Hm", datetime.combine(_ANY_DAY, time.fromisoformat(text)), locale=self.locale)
+        )
+
+    def duration(self, seconds: int) -> Worded:
+        """Write how long something lasts, in the largest unit that divides it."""
+        size, unit = next(
+            (size, unit) for unit, size in _UNITS if seconds % size == 0 and (seconds >= size or size == 1)
+        )
+        return Worded(format_unit(seconds // size, f"duration-{unit}", locale=self.locale))
+
+
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC).date()
+
+
+def words(language: str) -> Words:
+    """Return a language of the catalogue; English for one that it does not have (any more)."""
+    known = _languages()
+    return known.get(language) or known[DEFAULT]
+
+
+def languages() -> list[str]:
+    """List the languages that there are."""
+    return [*_languages()]
+
+
+@lru_cache(maxsize=256)
+def language_of(accepted: str) -> str:
+    """Choose by `Accept-Language` (RFC 9110 §12.5.4) and lookup (RFC 4647 §3.4); English where nothing fits."""
+    ranges: list[tuple[float, str]] = []
+    for each in accepted[:_MAX_ACCEPTED].split(","):
+        tag, _, weight = each.replace(" ", "").replace("\t", "").lower().partition(";q=")
+        try:
+            ranges.append((float(weight) if weight else 1.0, tag))
+        except ValueError:
+            continue
+    known = {language.lower(): language for language in _languages()}
+    for rank, wanted in sorted(ranges, key=lambda each: -each[0]):
+        subtags = wanted.split("-") if 0 < rank <= 1 else []
+        while subtags:
+            if (found := known.get("-".join(subtags))) is not None:
+                return found
+            subtags = subtags[:-2] if len(subtags) > 1 and len(subtags[-2]) == 1 else subtags[:-1]
+    return DEFAULT
+
+
+_MAX_ACCEPTED = 300  # characters; browsers send a fraction of it
+
+
+@cache
+def _languages() -> Mapping[str, Words]:
+    """Read all files, once."""
+    named = {each.name.removesuffix(".ftl"): each for each in _FOLDER.iterdir() if each.name.endswith(".ftl")}
+    texts = {
+        language: FluentParser().parse(each.read_text("utf-8")) for language, each in sorted(named.items())
+    }
+    whole = Words(DEFAULT, texts.pop(DEFAULT))
+    return {DEFAULT: whole, **{language: Words(language, text, whole) for language, text in texts.items()}}
+
+
+def _is_figures(value: int | float) -> bool:
+    digits = Decimal(repr(value) if isinstance(value, float) else value).adjusted()
+    return -_DIGITS // 2 < digits < _DIGITS
+
+
+class _Taken(Visitor):
+    """Collects the variables that a pattern names."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_VariableReference(self, node: ast.VariableReference) -> None:  # noqa: N802
+        self.names.add(node.id.name)
+
+
+def _variables(language: str, resource: ast.Resource) -> dict[str, frozenset[str]]:
+    """List messages and attributes with what they take up; ValueError for what is no Fluent, or is there twice."""
+    told: dict[str, frozenset[str]] = {}
+    for entry in resource.body:
+        if isinstance(entry, ast.Junk):
+            raise ValueError(f"{language}.ftl: {entry.annotations[0].message}: {str(entry.content)[:60]!r}")
+        if not isinstance(entry, ast.Message):
+            continue
+        patterns = {entry.id.name: entry.value} if entry.value is not None else {}
+        patterns |= {f"{entry.id.name}.{each.id.name}": each.value for each in entry.attributes}
+        for name, pattern in patterns.items():
+            if name in told:
+                raise ValueError(f"{language}.ftl: {name} is there twice")
+            taken = _Taken()
+            taken.visit(pattern)
+            told[name] = frozenset(taken.names)
+    return told

@@ -1,0 +1,69 @@
+"""A consent as its user reads it: lines made of what is signed, and of nothing else (GRANT-2, OAUTH-4, BEARER-6)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from ..protocol.agent import Assurance
+from ..protocol.canonical import Json
+from ..protocol.question import Text
+from ..protocol.url import origin_of
+from .catalogue import Worded, Words, words
+from .limits import limits, tool_name
+
+PARTS = ("title", "asker", "warning", "heading", "scope", "tool", "limit", "remark")
+"""What a line can be: it says how the line is drawn."""
+
+
+def put(structure: Mapping[str, Json], language: str) -> dict[str, Json]:
+    """Add to what a consent is about the language of the question and the digest of its text: all this is signed."""
+    worded = words(language)
+    return {**structure, "language": worded.language, "text_s256": _text(structure, worded).s256}
+
+
+def text_of(shown: Mapping[str, Json]) -> Text | None:
+    """Make the text of what `put` has made; None where it would be another by now, since the catalogue has changed."""
+    text = _text(shown, words(str(shown["language"])))
+    return text if (text.language, text.s256) == (shown["language"], shown["text_s256"]) else None
+
+
+def _text(structure: Mapping[str, Json], words: Words) -> Text:
+    parts, lines = zip(*_lines(cast("Mapping[str, Any]", structure), words), strict=True)
+    return Text(words.language, lines, parts)
+
+
+def _lines(shown: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Worded]]:
+    yield from _asker(shown["agent"], shown["site"], words)
+    yield "heading", words("consent-scopes", site=shown["site"])
+    for scope in shown["scopes"]:
+        yield "scope", tool_name(words, scope["title"], scope["scope"])
+    if "constraints" in shown:
+        yield "heading", words("consent-limits")
+        for each in shown["constraints"]:
+            yield "tool", tool_name(words, each["title"], each["tool"])
+            for limit in limits(words, each["limits"]):
+                yield "limit", limit
+        yield "remark", words("consent-limits-remark")
+    yield "heading", words("consent-duration", duration=words.duration(shown["expires_in"]))
+    yield "remark", words("consent-duration-remark")
+
+
+def _asker(agent: Mapping[str, str], site: str, words: Words) -> Iterator[tuple[str, Worded]]:
+    """Say who asks: what is proven first, then what is claimed (OAUTH-4)."""
+    client_id, name = agent["client_id"], words.quoted(agent.get("name", ""))
+    match agent["assurance"]:
+        case Assurance.ORIGIN:
+            origin = origin_of(client_id)
+            yield "title", words("consent-title-origin", host=origin.removeprefix("https://"))
+            yield "asker", words("consent-asker-origin", origin=origin, name=name, site=site)
+        case Assurance.REGISTERED:
+            yield "title", words("consent-title-registered", site=site)
+            yield "asker", words("consent-asker-registered", name=name, site=site)
+        case _ if "name" in agent:  # BEARER-6
+            yield "title", words("consent-title-unproven")
+            yield "asker", words("consent-asker-unproven", name=name)
+            yield "warning", words("consent-warning-unproven")
+        case _:
+            yield "title", words("consent-title-browser")
+            yield "asker", words("consent-asker-browser")
+            return
+    yield "asker", words("consent-id", client_id=client_id)
