@@ -79,7 +79,7 @@ TURNED_AWAY: list[tuple[str, dict[str, str], int, str]] = [
         "",
         TWICE,
         400,
-        "came twice, and one of them is not ours. First check the address. If it is right, delete the cookies",
+        "came twice, and one of them is not ours. First check the address.",
     ),
     ("", {"cookie": "a" * (MAX_COOKIES + 1)}, 431, "Delete its cookies"),
     ("&a=" + "a" * MAX_URL, {}, 414, "Go back to where you found it"),

@@ -33,8 +33,8 @@ DEFAULT = "en"
 
 _FOLDER = files("deputize.words")
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
-_DIGITS = 18
-"""Digits before or after the point of a number that is written as figures; others are written as in JSON."""
+_FIGURES = range(-9, 16)
+"""Powers of ten of numbers that are written as figures; others are written as in JSON."""
 _MARK = "\uf8ff"
 """Stands around the number of a text while Fluent makes a message; nobody else's is in one: `plain` replaces it."""
 
@@ -105,8 +105,10 @@ class Words:
     def _put(self, value: str | int | float, texts: list[str]) -> object:
         """Return what Fluent is handed: a number, or a mark for a text, which may be longer than it takes."""
         if not isinstance(value, str) and _is_figures(value):
-            exact = Decimal(repr(value)) if isinstance(value, float) else value
-            return fluent_number(exact, maximumFractionDigits=_DIGITS)
+            if isinstance(value, int):
+                return fluent_number(value)
+            exact = Decimal(repr(value))
+            return fluent_number(exact, maximumFractionDigits=max(0, -int(exact.as_tuple().exponent)))
         text = value if isinstance(value, str) else self.json(value)
         texts.append(text if isinstance(text, Worded) else isolated(plain(text)))
         return f"{_MARK}{len(texts) - 1}{_MARK}"
@@ -211,8 +213,7 @@ def _languages() -> Mapping[str, Words]:
 
 
 def _is_figures(value: int | float) -> bool:
-    digits = Decimal(repr(value) if isinstance(value, float) else value).adjusted()
-    return -_DIGITS // 2 < digits < _DIGITS
+    return Decimal(repr(value)).adjusted() in _FIGURES
 
 
 class _Taken(Visitor):

@@ -108,6 +108,6 @@ _TEMPLATES.filters |= {
     "said": _said,
     "marked": lambda value: Markup('<bdi class="said">{}</bdi>').format(value),
     "code": lambda value: Markup("<code>{}</code>").format(value),
-    "link": lambda address: Markup('<a href="{0}">{0}</a>').format(address),
+    "link": lambda address: Markup('<a href="{0}"><bdi>{0}</bdi></a>').format(address),
     "runs": _runs,
 }

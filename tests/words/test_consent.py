@@ -1,0 +1,153 @@
+"""GRANT-2: what a user reads is made of what he signs, in one language, and bound by its digest."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.words.languages import ENGLISH, LANGUAGES, catalogue_of, spelled, translated
+
+from deputize.protocol.agent import Agent, Assurance
+from deputize.protocol.canonical import canonicalize, s256
+from deputize.protocol.consent import consent_structure
+from deputize.protocol.constraint import Constraints
+from deputize.protocol.ids import ClientId, GrantId, Jkt
+from deputize.protocol.scope import Scope
+from deputize.protocol.shown import FSI, PDI
+from deputize.words import catalogue
+from deputize.words.consent import PARTS, put, text_of
+
+BROWSER = Agent(ClientId("agt_1"), Assurance.OPAQUE, Jkt("k"), None, 0)
+ORIGIN = Agent(ClientId("https://a.example/agent.json"), Assurance.ORIGIN, None, None, 0, "Ann")
+REGISTERED = replace(ORIGIN, assurance=Assurance.REGISTERED)
+UNPROVEN = replace(ORIGIN, assurance=Assurance.OPAQUE)
+AGENTS = [BROWSER, ORIGIN, REGISTERED, UNPROVEN]
+DETAILS: Any = [
+    {
+        "type": "webmcp_tool",
+        "tool": "pay",
+        "max_calls": 2,
+        "hours": ["22:00", "06:00"],
+        "sum": {"/amount": 500.5},
+        "schema": {"properties": {"name": {"enum": ["Ada", "Grace"]}}},
+    }
+]
+
+
+def structure(agent: Agent, details: Any = DETAILS) -> dict[str, Any]:
+    scopes = [Scope("pay", "Send money", True), Scope("see", "See accounts", False)]
+    limits = Constraints.parse(details)
+    return consent_structure(GrantId("grt_1"), agent, scopes, limits, {}, 3600, "Bank", "Ada Lovelace")
+
+
+def lines(agent: Agent, language: str = "en", **changed: Any) -> list[tuple[str, str]]:
+    text = text_of(put({**structure(agent), **changed}, language))
+    assert text is not None
+    bare = (line.replace(FSI, "").replace(PDI, "") for line in text.lines)
+    return [*zip(text.parts, bare, strict=True)]
+
+
+def test_it_is_told_from_top_to_bottom() -> None:
+    assert lines(ORIGIN) == [
+        ("title", "Let a.example act for you?"),
+        (
+            "asker",
+            "This agent has proved that it belongs to https://a.example. It calls itself “Ann”; nobody has checked that name, and Bank does not vouch for the agent.",  # noqa: E501
+        ),
+        ("asker", "Its id: https://a.example/agent.json"),
+        ("heading", "At Bank it may"),
+        ("scope", "Send money (pay)"),
+        ("scope", "See accounts (see)"),
+        ("heading", "Only within these limits"),
+        ("tool", "pay"),
+        ("limit", "At most twice"),
+        ("limit", "“amount”: at most 500.5 in all"),
+        ("limit", "Every day from 22:00 to 06:00 of the next day, UTC"),
+        ("limit", "“name” (if given): only “Ada” or “Grace”"),
+        (
+            "remark",
+            "Each limit is for the tool that it stands under. With any other, the agent may do all of the above.",
+        ),
+        ("heading", "For 1 hour"),
+        ("remark", "You can take it back at any time on your account page."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("agent", "title", "told"),
+    [
+        (BROWSER, "Let the agent in this browser act for you?", "any script of this site"),
+        (REGISTERED, "Let an agent registered by Bank act for you?", "Bank knows this agent as “Ann”"),
+        (UNPROVEN, "Let an app that does not prove who it is act for you?", "any app can say this"),
+    ],
+)
+def test_who_asks_is_told_by_what_is_proven(agent: Agent, title: str, told: str) -> None:  # OAUTH-4, BEARER-6
+    said = lines(agent)
+    assert said[0] == ("title", title)
+    assert any(told in line for _, line in said)
+    assert any("proved" in line for _, line in said) is (agent is REGISTERED)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_what_is_signed_has_no_sentence_of_ours(agent: Agent) -> None:
+    shown = put(structure(agent), "en")
+    signed = json.dumps(shown)
+    assert all(line not in signed for _, line in lines(agent) if " " in line and line != "See accounts")
+    text = text_of(shown)
+    assert text is not None
+    assert shown["text_s256"] == s256(canonicalize([*text.lines])) == text.s256
+    assert shown["language"] == "en"
+    assert set(text.parts) <= set(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("site", "Bunk"),
+        ("expires_in", 3601),
+        ("scopes", []),
+        ("agent", {**structure(ORIGIN)["agent"], "name": "Bob"}),
+        ("agent", {**structure(ORIGIN)["agent"], "assurance": "registered"}),
+        ("constraints", []),
+        ("language", "fr"),
+        ("text_s256", s256(b"")),
+    ],
+)
+def test_another_structure_has_no_text_with_this_digest(member: str, value: Any) -> None:
+    shown = put(structure(ORIGIN), "en")
+    assert text_of(shown) is not None
+    assert text_of({**shown, member: value}) is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("agent", AGENTS)
+def test_it_is_told_in_the_language_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: Agent, language: str
+) -> None:
+    english = put(structure(agent), "en")
+    with catalogue_of(tmp_path, monkeypatch, **{language: translated(language)}):
+        shown = put(structure(agent), language)
+        text = text_of(shown)
+        assert text is not None
+        assert text.language == shown["language"] == language
+        assert {**shown, "language": "en", "text_s256": english["text_s256"]} == english
+        assert shown["text_s256"] != english["text_s256"]
+        assert text.lines[-1] == spelled(catalogue.words("en")("consent-duration-remark"), language)
+        strangers = "".join(text.lines)
+        assert "⁨“Ann”⁩" in strangers or agent is BROWSER
+        assert "⁨“Grace”⁩" in strangers
+
+
+def test_words_that_have_changed_since_are_not_those_that_were_asked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = put(structure(BROWSER), "en")
+    with catalogue_of(tmp_path, monkeypatch, en=ENGLISH.replace("Send", "Post").replace("it may", "it must")):
+        assert text_of(shown) is None
+
+
+def test_an_agent_says_nothing_in_our_name() -> None:
+    name = "Bank⁩ has checked this”. “"
+    told = [line for _, line in lines(replace(ORIGIN, name=name))]
+    assert '"Bank\ufffd has checked this\\u201d. \\u201c"' in told[1]
