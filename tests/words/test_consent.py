@@ -12,6 +12,8 @@ from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import canonicalize, s256
 from deputize.protocol.consent import consent_structure
 from deputize.protocol.constraint import Constraints
+from deputize.protocol.errors import Refused
+from deputize.protocol.grant import CONSENT_ACTION
 from deputize.protocol.ids import ClientId, GrantId, Jkt
 from deputize.protocol.scope import Scope
 from deputize.protocol.shown import FSI, PDI
@@ -151,3 +153,18 @@ def test_an_agent_says_nothing_in_our_name() -> None:
     name = "Bank⁩ has checked this”. “"
     told = [line for _, line in lines(replace(ORIGIN, name=name))]
     assert '"Bank\ufffd has checked this\\u201d. \\u201c"' in told[1]
+
+
+@pytest.mark.parametrize("way", [["not"], ["anyOf"], ["properties"], ["items", "oneOf"], ["properties", "allOf"]])
+def test_the_deepest_limit_can_be_signed(way: list[str]) -> None:  # CONS-4
+    """It stands within other structure, and that is not too deep for canonical JSON."""
+    schema: Any = {"const": 1}
+    while True:
+        for keyword in way:
+            deeper = {"a": schema} if keyword == "properties" else [schema]
+            schema = {keyword: schema if keyword in ("not", "items") else deeper}
+        try:
+            shown = put(structure(ORIGIN, [{"type": "webmcp_tool", "tool": "pay", "schema": schema}]), "en")
+        except Refused:
+            break
+        assert canonicalize({"tool": CONSENT_ACTION, "arguments": shown})
