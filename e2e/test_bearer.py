@@ -66,7 +66,8 @@ def test_a_user_reads_who_asks_and_where_the_answer_goes(
     page = tab.locator("main").inner_text()
     for words in (
         "Let an app that does not prove who it is act for you?",
-        "calls itself “Any App”. It does not prove it: any app can say this.",
+        "calls itself “Any App”.",
+        "It does not prove it: any app can say this.",
         app,
         "Each call asks for your passkey: read each time what you approve.",
         "See your balance and your transactions",

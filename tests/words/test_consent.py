@@ -155,7 +155,9 @@ def test_an_agent_says_nothing_in_our_name() -> None:
     assert '"Bank\ufffd has checked this\\u201d. \\u201c"' in told[1]
 
 
-@pytest.mark.parametrize("way", [["not"], ["anyOf"], ["properties"], ["items", "oneOf"], ["properties", "allOf"]])
+@pytest.mark.parametrize(
+    "way", [["not"], ["anyOf"], ["properties"], ["items", "oneOf"], ["properties", "allOf"]]
+)
 def test_the_deepest_limit_can_be_signed(way: list[str]) -> None:  # CONS-4
     """It stands within other structure, and that is not too deep for canonical JSON."""
     schema: Any = {"const": 1}
