@@ -41,9 +41,8 @@ class Ask:
         self._current = current
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
-        self.at = authority.moment(
-            self.now, language_of(", ".join(request.headers.getlist("accept-language")))
-        )
+        language = language_of(request.headers.get("accept-language", ""))
+        self.at = authority.moment(self.now, language)
         self.session_digest = session.read_cookie(authority.sealer, request.scope["headers"])
 
     async def bytes(self) -> bytes:

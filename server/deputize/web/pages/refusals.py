@@ -21,7 +21,7 @@ class _Page(Response):
         self._refusal = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        language = language_of(", ".join(Headers(scope=scope).getlist("accept-language")))
+        language = language_of(Headers(scope=scope).get("accept-language", ""))
         page = _told(self._site, self._refusal, language)
         page.headers.update({**self.headers, **page.headers})
         await page(scope, receive, send)
