@@ -105,8 +105,8 @@ class Words:
     def _put(self, value: str | int | float, texts: list[str]) -> object:
         """Return what Fluent is handed: a number, or a mark for a text, which may be longer than it takes."""
         if not isinstance(value, str) and _is_figures(value):
-            if isinstance(value, int):
-                return fluent_number(value)
+            if isinstance(value, int) or value == 0:  # of which JSON knows one
+                return fluent_number(int(value))
             exact = Decimal(repr(value))
             return fluent_number(exact, maximumFractionDigits=max(0, -int(exact.as_tuple().exponent)))
         text = value if isinstance(value, str) else self.json(value)
@@ -158,9 +158,8 @@ class Words:
 
     def duration(self, seconds: int) -> Worded:
         """Write how long something lasts, in the largest unit that divides it."""
-        size, unit = next(
-            (size, unit) for unit, size in _UNITS if seconds % size == 0 and (seconds >= size or size == 1)
-        )
+        fitting = (each for each in _UNITS if seconds >= each[1] and seconds % each[1] == 0)
+        unit, size = next(fitting, _UNITS[-1])
         return Worded(format_unit(seconds // size, f"duration-{unit}", locale=self.locale))
 
 
