@@ -33,10 +33,6 @@ class Codes:
     without: frozenset[UserId] = frozenset()
     name: str = "code"
 
-    @property
-    def members(self) -> Mapping[str, type]:
-        return {"code": str}
-
     def offer(self, reader: Reader, approver: UserId, wanted: AuthenticatorClass) -> Offer | None:
         if approver in self.without:
             return None

@@ -81,7 +81,7 @@ def conclude(
 def test_appr_10_what_is_signed_commits_to_the_question(store: SqliteStore) -> None:
     """Computed here by the words of the clause, with another implementation of JCS."""
     challenge = minted(store).challenge
-    question: dict[str, Any] = {
+    question: Any = {
         "what": {
             "kind": "call",
             "subject": v.call_id(),

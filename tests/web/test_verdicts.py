@@ -226,7 +226,7 @@ class TestEveryMember:
         assert OTHER.keys() == {field.name for field in fields(Action)}
         minted = await store.transact(lambda tx: approvals.mint(tx, at, action, TEXT))
         assert isinstance(minted, approvals.Minted)
-        evidence: dict[str, Json] = {
+        evidence: Json = {
             "method": "webauthn",
             "challengeId": minted.challenge.challenge_id,
             "response": {"id": known.credential_id},

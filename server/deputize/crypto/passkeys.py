@@ -38,11 +38,6 @@ class Passkeys:
     ceremonies: Ceremonies
     name: str = "webauthn"
 
-    @property
-    def members(self) -> Mapping[str, type]:
-        """Name the browser's answer, an AuthenticationResponseJSON."""
-        return {"response": dict}
-
     def offer(self, reader: Reader, approver: UserId, wanted: AuthenticatorClass) -> Offer | None:
         """Offer the passkeys of this class, as PublicKeyCredentialRequestOptionsJSON."""
         allowed = [each for each in reader.credentials(approver) if each.satisfies(wanted)]
@@ -54,7 +49,7 @@ class Passkeys:
         return options if allowed else None
 
     def well_formed(self, evidence: Mapping[str, Json]) -> bool:
-        """Tell whether there is a response, and which passkey it is by."""
+        """Tell whether there is an AuthenticationResponseJSON, and which passkey it is by."""
         response = evidence.get("response")
         return isinstance(response, dict) and isinstance(response.get("id"), str)
 

@@ -38,15 +38,11 @@ class Method(Protocol):
     def name(self) -> str:
         """Return what evidence calls it in `method`."""
 
-    @property
-    def members(self) -> Mapping[str, type]:
-        """Return the members that its evidence has beside `method` and `challengeId`, and their JSON types."""
-
     def offer(self, reader: Reader, approver: UserId, wanted: AuthenticatorClass) -> Offer | None:
         """Offer this person to answer by it; None where he cannot, or not by an authenticator of this class."""
 
     def well_formed(self, evidence: Mapping[str, Json]) -> bool:
-        """Tell whether evidence has what `verify` reads (SEP-2672 §4.8 step 2)."""
+        """Tell whether evidence has what `verify` reads, beside `method` and `challengeId` (SEP-2672 §4.8 step 2)."""
 
     def verify(
         self, reader: Reader, challenge: Challenge, wanted: AuthenticatorClass, evidence: Mapping[str, Json]
@@ -72,12 +68,6 @@ class Methods:
     def names(self) -> tuple[str, ...]:
         """Return what they are called."""
         return tuple(method.name for method in self.registered)
-
-    @property
-    def members(self) -> dict[str, type]:
-        """Return the members that evidence of any of them may have (JSON-3)."""
-        own = {name: of for method in self.registered for name, of in method.members.items()}
-        return {"method": str, "challengeId": str, **own}
 
     def named(self, name: str) -> Method | None:
         """Find one by its name."""

@@ -70,8 +70,8 @@ class Ask:
         self.body = bytes(body)
         return self.body
 
-    async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
-        """Return a JSON object with exactly these members and types (JSON-1 to JSON-3)."""
+    async def evidence(self) -> dict[str, Json]:
+        """Return a JSON object with whatever members (JSON-1, JSON-2), of which a method of approval reads its own."""
         if (
             self.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
             != "application/json"
@@ -83,6 +83,11 @@ class Ask:
             raise Refused(Code.INVALID_REQUEST, f"The body is not strict JSON: {error.reason}.") from error
         if not isinstance(body, dict):
             raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
+        return body
+
+    async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
+        """Return a JSON object with exactly these members and types (JSON-1 to JSON-3)."""
+        body = await self.evidence()
         shape = {**(optional or {}), **required}
         for name, value in body.items():
             if name not in shape:
@@ -95,10 +100,6 @@ class Ask:
             if name not in body:
                 raise Refused(Code.INVALID_REQUEST, f"Member {name!r} is missing.")
         return body
-
-    async def evidence(self) -> dict[str, Json]:
-        """Return the evidence of an approval, with the members that the methods of approval have (APPR-9)."""
-        return await self.json({}, self.authority.methods.members)
 
     def check_origin(self) -> None:
         """Refuse what another site made a browser send (SESSION-2)."""

@@ -79,7 +79,12 @@ _MINTED: dict[str, Schema] = {
     "challengeId": an_id("chl"),
     "displayText": _TEXT,
     "expiresAt": {"type": "string", "format": "date-time"},
+}
+_REQUEST: dict[str, Schema] = {  # of passkeys the first, of another method of approval the others (APPR-9)
     "requestOptions": _ANY,
+    "method": _WORD,
+    "challenge": BASE64URL,
+    "request": _ANY,
 }
 _ENROLLED: dict[str, Schema] = {"credential_id": _TEXT, "state": _one_of("active", "pending")}
 _CLIENT: dict[str, Schema] = {
@@ -139,8 +144,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "ApprovedCall": _object(
         {**_CALL, "call_token": ref("Jwt"), "expires_in": _SECONDS, "expires_at": _SECONDS}, description=_TEXT
     ),
-    "Challenge": _object(_MINTED),
-    "Evidence": _object({"method": _one_of("webauthn"), "challengeId": _TEXT, "response": ref("Assertion")}),
+    "Challenge": _object(_MINTED, **_REQUEST),
+    "Evidence": _open({"method": _TEXT, "challengeId": _TEXT}, response=ref("Assertion")),
     "Assertion": {**_open({"id": _TEXT}), "description": "AuthenticationResponseJSON (WebAuthn L3 §5.1)"},
     "Denial": _object({"reason": _one_of("declined", "cancelled")}),
     "Event": _object({"type": _one_of("delivered")}),
@@ -199,7 +204,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "SignedIn": _object({"user": _USER}),
     "Enrollment": _object({}, recovery=_TEXT),
     "NewCredential": _object({"response": _ANY}, label=_TEXT),
-    "EnrolledCredential": {"oneOf": [_object(_ENROLLED, recovered=_FLAG), _object({**_ENROLLED, **_MINTED})]},
+    "EnrolledCredential": {
+        "oneOf": [_object(_ENROLLED, recovered=_FLAG), _object({**_ENROLLED, **_MINTED}, **_REQUEST)]
+    },
     "Window": _object({"open_until": _SECONDS}),
     "Redirect": _object({"redirect_to": {"anyOf": [_URI, {"type": "null"}]}}),
     "PushedRequest": _form(
