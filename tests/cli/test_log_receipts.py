@@ -162,6 +162,29 @@ def test_a_receipt_may_open_the_arguments(calls: dict[str, str]) -> None:
     assert (code, "not the arguments that the record commits to" in told) == (1, True)
 
 
+def test_appr_11_a_receipt_may_open_what_was_shown(calls: dict[str, str]) -> None:
+    made = receipt(calls["approved"], "--arguments")
+    consent, call = (each["question"] for each in made["questions"])
+    assert call["lines"] == ["Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"]
+    assert (call["what"]["kind"], call["what"]["subject"]) == ("call", calls["approved"])
+    assert (consent["what"]["kind"], consent["what"]["subject"]) == ("consent", calls["grant"])
+    assert check(made)[0] == 0
+    for member, other in (
+        ("lines", ["Send \u20681.00\u2069 EUR"]),
+        ("approver", "usr_other"),
+        ("language", "de"),
+    ):
+        forged = json.loads(json.dumps(made))
+        forged["questions"][1]["question"][member] = other
+        assert check(forged) == (1, "deputize: receipt.json: the record does not commit to these words\n")
+    made["questions"][0]["salt"], made["questions"][1]["salt"] = (
+        made["questions"][1]["salt"],
+        made["questions"][0]["salt"],
+    )
+    assert check(made)[0] == 1
+    assert "questions" not in receipt(calls["approved"])
+
+
 def test_a_receipt_sends_no_control_characters_to_the_terminal(calls: dict[str, str]) -> None:
     """Whoever checks does not trust whoever made the record."""
     with closing(SqliteStore(Path("var/deputize.db"))) as store:
@@ -224,6 +247,9 @@ def test_a_forged_receipt_shows(calls: dict[str, str], forge: Any) -> None:
         {},
         [],
         {"v": 1, "checkpoint": "", "entries": []},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": []}], "questions": {}},
+        {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": []}],
+         "questions": [{"question": {}, "salt": ""}]},
         {"v": 2, "checkpoint": "", "entries": [{"index": 0, "leaf": "{}", "proof": []}]},
         {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "[]", "proof": []}]},
         {"v": 1, "checkpoint": "", "entries": [{"index": 0, "leaf": "{", "proof": []}]},

@@ -99,7 +99,10 @@ def receipt(
     about: About,
     arguments: Annotated[
         bool,
-        typer.Option(help="Tell a call's arguments too, and the salt that opens the commitment to them."),
+        typer.Option(
+            help="Tell a call's arguments too, and what people were shown when they approved, with the salts that open "
+            "the commitments to them."
+        ),
     ] = False,
     data: Data = VAR,
     policy: PolicyPath = _POLICY,
@@ -122,10 +125,11 @@ def receipt(
             fail(f"the record tells nothing of {about}")
         call = store.look(lambda tx: tx.call(CallId(about))) if arguments else None
         opening = Opening(call.arguments, call.salt) if call else None
+        questions = store.look(lambda tx: record.answered(tx, entries)) if arguments else []
         # Nothing else is done in a transaction: the record is long, and whoever decides calls would wait.
         text, size = asyncio.run(store.transact(sign))
         indexes = [entry.index for entry in entries]
-        made = store.look(lambda tx: record.prove(tx, indexes, text, size, opening))
+        made = store.look(lambda tx: record.prove(tx, indexes, text, size, opening, questions))
     typer.echo(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2).decode())
 
 
@@ -150,8 +154,12 @@ def check(
         fail(f"{file}: entry {unproven[0]} is not in the record as it stands here")
     if given.opening is not None and not given.opens():
         fail(f"{file}: these are not the arguments that the record commits to")
+    if given.unasked():
+        fail(f"{file}: the record does not commit to these words")
     for entry in given.entries:
         typer.echo(plain(entry.leaf.decode()))  # whoever made the record may have put anything into it
+    for shown in given.questions:
+        typer.echo(plain(f"{shown.question.approver} was shown: {shown.question.text}"))
     also = ", with these arguments" if given.opening is not None else ""
     typer.echo(
         f"All {len(given.entries)} are in the record of {checkpoint.origin}{also}; it had {checkpoint.size}.",

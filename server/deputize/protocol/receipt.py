@@ -9,6 +9,7 @@ from .canonical import Json, b64u, canonicalize, unb64u
 from .checkpoint import Checkpoint
 from .entry import commitment
 from .merkle import leaf_hash, verify_inclusion
+from .question import Question, committed
 
 _NOT_ONE = "not a receipt"
 
@@ -38,6 +39,14 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A question that was answered, with its words, and the 32 bytes that open what the record has of it (APPR-11)."""
+
+    question: Question
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What somebody without access to the record needs to be sure of some of it.
 
@@ -47,6 +56,7 @@ class Receipt:
     checkpoint: str
     entries: tuple[Proven, ...]
     opening: Opening | None = None
+    questions: tuple[Shown, ...] = ()
 
     def unproven(self, checkpoint: Checkpoint) -> list[int]:
         """Return the indexes of the entries that the opened checkpoint does not cover, as they stand here."""
@@ -68,6 +78,11 @@ class Receipt:
         opened = commitment(self.opening.salt, canonicalize(self.opening.arguments))
         return bool(committed) and all(each == opened for each in committed)
 
+    def unasked(self) -> list[Shown]:
+        """Return the questions that no entry here commits to."""
+        asked = {entry.told().get("question_commitment") for entry in self.entries}
+        return [each for each in self.questions if b64u(committed(each.salt, each.question)) not in asked]
+
     def to_json(self) -> dict[str, Json]:
         """Write it."""
         entries: list[Json] = [
@@ -81,6 +96,10 @@ class Receipt:
         written: dict[str, Json] = {"v": 1, "checkpoint": self.checkpoint, "entries": entries}
         if self.opening is not None:
             written["opening"] = {"arguments": self.opening.arguments, "args_salt": b64u(self.opening.salt)}
+        if self.questions:
+            written["questions"] = [
+                {"question": each.question.to_json(), "salt": b64u(each.salt)} for each in self.questions
+            ]
         return written
 
     @classmethod
@@ -91,6 +110,9 @@ class Receipt:
                 pass
             case _:
                 raise ValueError(_NOT_ONE)
+        questions = more.pop("questions", [])
+        if not isinstance(questions, list):
+            raise ValueError(_NOT_ONE)
         match more:
             case {} if not more:
                 opening = None
@@ -98,7 +120,14 @@ class Receipt:
                 opening = Opening(arguments, unb64u(salt))
             case _:
                 raise ValueError(_NOT_ONE)
-        return cls(checkpoint, tuple(map(_proven, entries)), opening)
+        return cls(checkpoint, tuple(map(_proven, entries)), opening, tuple(map(_shown, questions)))
+
+
+def _shown(value: Json) -> Shown:
+    match value:
+        case {"question": question, "salt": str(salt), **more} if not more:
+            return Shown(Question.parse(question), unb64u(salt))
+    raise ValueError(_NOT_ONE)
 
 
 def _proven(value: Json) -> Proven:

@@ -1,7 +1,7 @@
 """The record as others rely on it: a signed head, proofs of single entries, a check of all (PROTOCOL §9)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 
@@ -9,9 +9,9 @@ import orjson
 
 from ..protocol.canonical import Json
 from ..protocol.checkpoint import Checkpoint
-from ..protocol.ids import GrantId, is_id
+from ..protocol.ids import ChallengeId, GrantId, is_id
 from ..protocol.merkle import Frontier, inclusion_proofs, leaf_hash
-from ..protocol.receipt import Opening, Proven, Receipt
+from ..protocol.receipt import Opening, Proven, Receipt, Shown
 from .ports import Reader, StoredEntry, Tx
 
 _PAGE = 1000
@@ -72,7 +72,12 @@ def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> str:
 
 
 def prove(
-    reader: Reader, indexes: Sequence[int], note: str, size: int, opening: Opening | None = None
+    reader: Reader,
+    indexes: Sequence[int],
+    note: str,
+    size: int,
+    opening: Opening | None = None,
+    questions: Iterable[Shown] = (),
 ) -> Receipt:
     """Make a receipt of these entries, by a note over the first `size`; ValueError if not all are there (LOG-5)."""
     if absent := [index for index in indexes if not 0 <= index < size]:
@@ -89,7 +94,15 @@ def prove(
         raise ValueError(f"there is no entry {len(leaves)}")
     proofs = inclusion_proofs(indexes, leaves)
     proven = (Proven(index, found[index], tuple(proof)) for index, proof in zip(indexes, proofs, strict=True))
-    return Receipt(note, tuple(proven), opening)
+    return Receipt(note, tuple(proven), opening, tuple(questions))
+
+
+def answered(reader: Reader, entries: Iterable[StoredEntry]) -> list[Shown]:
+    """Find the questions that people answered, of those that these entries tell of (APPR-11)."""
+    said = [told(entry) for entry in entries]
+    ids = [ChallengeId(str(each["challenge_id"])) for each in said if "question_commitment" in each]
+    found = (reader.asked(challenge_id) for challenge_id in ids)
+    return [Shown(asked.question, asked.salt) for asked in found if asked is not None]
 
 
 def trail(reader: Reader, about: str) -> list[StoredEntry]:

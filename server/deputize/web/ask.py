@@ -71,7 +71,11 @@ class Ask:
         return self.body
 
     async def evidence(self) -> dict[str, Json]:
-        """Return a JSON object with whatever members (JSON-1, JSON-2), of which a method of approval reads its own."""
+        """Return the evidence of an approval, of which its method reads what is its own (JSON-3, APPR-9)."""
+        return await self._object()
+
+    async def _object(self) -> dict[str, Json]:
+        """Return a JSON object with whatever members (JSON-1, JSON-2)."""
         if (
             self.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
             != "application/json"
@@ -87,7 +91,7 @@ class Ask:
 
     async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
         """Return a JSON object with exactly these members and types (JSON-1 to JSON-3)."""
-        body = await self.evidence()
+        body = await self._object()
         shape = {**(optional or {}), **required}
         for name, value in body.items():
             if name not in shape:
