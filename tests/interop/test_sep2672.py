@@ -1,6 +1,7 @@
 """What SEP-2672 demands of servers and clients in its sections 4.2 to 4.10, in our words, and the test that shows each.
 
-Those of servers are driven by the official client for Python, those of clients by the official one for TypeScript.
+Those of servers are driven by the official client for Python, but for the order of §4.8, which is shown where it is
+decided; those of clients by the official one for TypeScript.
 §4.4's demand of servers without the capability is none of ours: it is always declared.
 """
 
@@ -12,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 CLIENT = "js/interop/mcp.js"
-MCP = "tests/web/mcp"
+SHOWN_IN = ("tests/web/mcp", "tests/service/calls")
 
 
 def demands(text: str) -> dict[str, str]:
@@ -78,7 +79,7 @@ SERVERS = demands(
 4.5 evidence is verified before the tool runs
     test_evidence::test_4_5_a_call_with_good_evidence_runs
 4.5 a call is rejected if evidence is missing or fails
-    test_order::test_each_fault_alone_has_its_own_reason
+    test_order::test_the_earliest_fault_answers
 4.5 nothing runs if a step fails
     test_evidence::test_4_5_nothing_runs_if_any_step_fails
 4.6 RFC 8785
@@ -130,7 +131,7 @@ SERVERS = demands(
 4.8 step 14
     test_evidence::test_step_14_the_counter_is_stored
 4.8 in this order
-    test_order::test_the_earlier_of_two_answers
+    test_order::test_the_earliest_fault_answers
 4.10 the code is -32001
     test_errors::test_an_approval_refusal_has_the_code_and_a_reason_and_no_other_has
 4.10 the reason is one of the list
@@ -189,7 +190,8 @@ def functions(node: ast.AST, prefix: str) -> set[str]:
 
 BY_PYTHON = {
     name
-    for path in (ROOT / MCP).glob("test_*.py")
+    for folder in SHOWN_IN
+    for path in (ROOT / folder).glob("test_*.py")
     for name in functions(ast.parse(path.read_text()), path.stem)
 }
 BY_TYPESCRIPT = set(re.findall(r"^test\('(.+?)', ", (ROOT / CLIENT).read_text(), re.MULTILINE))

@@ -60,12 +60,6 @@ class TestDecision:
         assert answer.json()["description"] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
         assert "call_token" not in answer.json()
 
-    @pytest.mark.parametrize(("amount", "state"), [(100, "approved"), (100.01, "pending")])
-    async def test_approval_can_depend_on_the_arguments(
-        self, bank: Bank, grace: Page, amount: float, state: str
-    ) -> None:  # CALL-5
-        assert (await grace.call("pay_bill", {"amount": amount})).json()["state"] == state
-
     async def test_the_order_of_refusals(self, bank: Bank) -> None:  # CALL-1
         page = bank.page()
         assert verdict(await page.send("POST", "/calls", _body("get_balance"))) == (401, "login_required")
@@ -83,28 +77,6 @@ class TestDecision:
         assert verdict(await page.call("close_account")) == (403, "no_eligible_credential")  # CALL-5
         await bank.revoke(str(page.tokens["grant_id"]))
         assert verdict(await page.call("get_balance")) == (403, "grant_revoked")
-
-    async def test_every_refusal_of_a_known_caller_is_an_entry(
-        self, bank: Bank, grace: Page
-    ) -> None:  # CALL-3
-        answer = await grace.call("close_account")
-        entry = bank.last()
-        assert entry["kind"] == "call.denied"
-        assert (entry["call_id"], entry["code"]) == (answer.json()["call_id"], "insufficient_scope")
-        assert entry["sub"] == grace.tokens["sub"]
-
-    async def test_the_record_does_not_tell_the_arguments(self, bank: Bank, grace: Page) -> None:  # LOG-2
-        await grace.call("transfer_money", {"amount": 77, "name": "Secret Payee"})
-        leaf = bank.deputize.store.look(lambda tx: tx.entries(tx.head().size - 1, 1))[0].leaf
-        assert b"Secret Payee" not in leaf
-        assert b"args_commitment" in leaf
-
-    async def test_another_user_is_signed_in(self, bank: Bank, grace: Page) -> None:  # CALL-1
-        mallory = bank.page()
-        await mallory.sign_up("Mallory")
-        mallory.key, mallory.tokens = grace.key, grace.tokens
-        assert verdict(await mallory.call("get_balance")) == (403, "wrong_user")
-        assert bank.last()["code"] == "wrong_user"
 
     async def test_no_record_no_yes(
         self, bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch
@@ -207,20 +179,6 @@ class TestRequest:
 
 
 class TestMeeting:
-    async def test_a_pending_call_is_resumed(self, bank: Bank, grace: Page) -> None:  # CALL-6
-        first = (await grace.call("transfer_money", TRANSFER)).json()
-        again = (await grace.call("transfer_money", TRANSFER)).json()
-        assert (again["call_id"], again["state"]) == (first["call_id"], "pending")
-        other = (await grace.call("transfer_money", {**TRANSFER, "amount": 251})).json()
-        assert other["call_id"] != first["call_id"]
-
-    async def test_another_definition_is_another_call(
-        self, bank: Bank, grace: Page
-    ) -> None:  # CALL-6, HASH-3
-        first = (await grace.call("transfer_money", TRANSFER)).json()
-        other = (await grace.call("transfer_money", TRANSFER, definition_s256=args_s256("other"))).json()
-        assert other["call_id"] != first["call_id"]
-
     async def test_an_approved_call_is_resumed_with_a_fresh_token(
         self, bank: Bank, grace: Page
     ) -> None:  # CALL-6
@@ -233,24 +191,6 @@ class TestMeeting:
         claims: dict[str, Any] = jwt.parse(again.json()["call_token"]).claims
         assert claims["tctx"]["approval"]["method"] == "webauthn"
         assert bank.last()["resumed"] is True
-
-    async def test_resuming_decides_again(self, bank: Bank, grace: Page) -> None:  # CALL-6
-        first = (await grace.call("transfer_money", TRANSFER)).json()
-        await grace.confirm(f"/calls/{first['call_id']}")
-        await bank.revoke(str(grace.tokens["grant_id"]))
-        assert verdict(await grace.call("transfer_money", TRANSFER)) == (403, "grant_revoked")
-
-    async def test_a_running_one_is_not_repeated(self, bank: Bank, grace: Page) -> None:  # CALL-6
-        await _redeemed(grace)
-        assert verdict(await grace.call("note")) == (409, "outcome_unknown")
-
-    async def test_an_executed_one_is_not_repeated_at_once(self, bank: Bank, grace: Page) -> None:  # CALL-6
-        call_id = await _redeemed(grace)
-        await grace.send("POST", f"/calls/{call_id}/outcome", {"outcome": "succeeded"})
-        bank.clock.forward(119)
-        assert verdict(await grace.call("note")) == (409, "already_executed")
-        bank.clock.forward(1)
-        assert verdict(await grace.call("note")) == (200, "approved")
 
     @pytest.mark.parametrize("way", ["events", "delivered"])
     async def test_a_delivered_one_may_be_repeated(
@@ -265,19 +205,6 @@ class TestMeeting:
         assert verdict(answer) == (200, "approved")
         assert answer.json()["call_id"] != call_id
 
-    async def test_nobody_else_marks_it_delivered(self, bank: Bank, grace: Page) -> None:  # CALL-10
-        call_id = await _redeemed(grace)
-        await grace.send("POST", f"/calls/{call_id}/outcome", {"outcome": "succeeded"})
-        mallory = bank.page()
-        await mallory.sign_up("Mallory")
-        await mallory.deputize("payments:write")
-        await mallory.call("note", delivered=[call_id])
-        assert verdict(await grace.call("note")) == (409, "already_executed")
-
-    async def test_safe_calls_are_always_new(self, bank: Bank, grace: Page) -> None:  # CALL-6
-        answers = await asyncio.gather(*(grace.call("get_balance") for _ in range(8)))
-        assert len({answer.json()["call_id"] for answer in answers}) == 8
-
 
 class TestExpiry:
     async def test_a_pending_call_waits_600_seconds(self, bank: Bank, grace: Page) -> None:  # CALL-4
@@ -289,20 +216,6 @@ class TestExpiry:
         assert (bank.last()["kind"], bank.last()["call_id"]) == ("call.expired", call["call_id"])
         answer = await grace.confirm(f"/calls/{call['call_id']}")
         assert verdict(answer) == (409, "expired")
-
-    async def test_an_approved_call_waits_300_seconds(self, bank: Bank, grace: Page) -> None:  # CALL-4
-        call = (await grace.call("note")).json()
-        bank.clock.forward(300)
-        assert (await _look(grace, call["call_id"])).json()["state"] == "expired"
-        again = await _again(grace, "note")
-        assert again["call_id"] != call["call_id"]
-
-    async def test_a_redeemed_call_without_outcome_becomes_unknown(
-        self, bank: Bank, grace: Page
-    ) -> None:  # CALL-4
-        call_id = await _redeemed(grace)
-        bank.clock.forward(600)
-        assert (await _look(grace, call_id)).json()["state"] == "unknown"
 
 
 class TestOwnership:
@@ -362,20 +275,6 @@ class TestDirect:
         warned = " (mixed alphabets: Cyrillic and Latin)"
         assert f'<bdi class="said">\u0410da</bdi>{warned}</dd>' in told
         assert f"{warned}</bdi>" not in told
-
-    async def test_whose_delegation_was_left_out_is_not_the_users_word(self, bank: Bank, grace: Page) -> None:
-        """What is refused to an agent comes once more without it: pending, with a passkey, and never as the user's."""
-        await grace.call("transfer_money", TRANSFER)
-        answer = await grace.send("POST", "/calls", _body("transfer_money", TRANSFER))
-        assert verdict(answer) == (202, "pending")
-        arrivals = [entry for entry in bank.entries() if entry["kind"] == "call.pending"]
-        assert [entry.get("asked_by") for entry in arrivals] == [None, "page"]
-
-    async def test_only_where_the_policy_says_so(self, bank: Bank) -> None:
-        page = bank.page()
-        await page.sign_up()
-        for tool in ("get_balance", "pay_bill", "note"):
-            assert verdict(await page.send("POST", "/calls", _body(tool))) == (403, "consent_required")
 
 
 def _body(tool: str, arguments: dict[str, Json] | None = None) -> dict[str, Json]:
@@ -443,13 +342,6 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     code = said["error"] if form else said["error"]["data"]["code"] if path == "/mcp" else said["code"]
     assert code == "request_timeout"
     assert answer.status_code == (400 if form else 408)
-
-
-async def test_what_nobody_asks_for_expires_all_the_same(bank: Bank, grace: Page) -> None:  # CALL-4
-    call = (await grace.call("transfer_money", TRANSFER)).json()
-    bank.clock.forward(600)
-    await bank.deputize.sweep(int(bank.clock()), int(bank.clock()))
-    assert (bank.last()["kind"], bank.last()["call_id"]) == ("call.expired", call["call_id"])
 
 
 async def test_however_many_run_out_none_is_left(bank: Bank, grace: Page) -> None:  # CALL-4

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 from tests.bank import Bank
-from tests.web.agents import ALL, Client, error
+from tests.web.agents import Client, error
 
 from deputize.crypto import jwt
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.ids import ClientId
-from deputize.service.calls.successions import MOST
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -44,16 +43,6 @@ class TestPending:
         await grace.deputize("account:admin")
         assert (await grace.call("transfer_money", TRANSFER)).json()["call_id"] == first["call_id"]
 
-    async def test_nobody_waits_while_endless_ones_are_put_under_it(self, bank: Bank, grace: Page) -> None:
-        """All of it is one transaction, and how many calls are open is the agent's to choose."""
-        first, *_ = [
-            await grace.call("transfer_money", {**TRANSFER, "amount": n}) for n in range(1, MOST + 2)
-        ]
-        await grace.deputize("account:admin")
-        now_under = [entry.get("grant_id") for entry in bank.entries() if entry["kind"] == "call.pending"]
-        assert now_under.count(grace.tokens["grant_id"]) == MOST
-        assert error(await grace.confirm(f"/calls/{first.json()['call_id']}")) == "invalid_token"
-
     async def test_a_challenge_that_was_minted_before_can_be_answered_after(self, grace: Page) -> None:
         asked = (await grace.call("transfer_money", TRANSFER)).json()
         path = f"/calls/{asked['call_id']}"
@@ -61,29 +50,6 @@ class TestPending:
         await grace.deputize("account:admin")
         answer = await grace.send("POST", f"{path}/approval", grace.evidence(minted))
         assert answer.status_code == 200
-
-    async def test_is_cancelled_where_the_newer_grant_does_not_allow_it(
-        self, local: Bank, ada: Page, helper: Client
-    ) -> None:
-        await helper.deputized(ada)
-        asked = (await helper.call(ada, "transfer_money", TRANSFER)).json()
-        await helper.deputized(ada, "account:read")
-        assert (local.last()["kind"], local.last()["code"]) == ("call.cancelled", "insufficient_scope")
-        assert error(await ada.confirm(f"/calls/{asked['call_id']}")) == "cancelled"
-
-    async def test_is_cancelled_where_it_is_outside_of_the_newer_limits(
-        self, local: Bank, ada: Page, helper: Client
-    ) -> None:  # CONS-2, CONS-3
-        await helper.deputized(ada)
-        for details in (
-            {"schema": {"properties": {"amount": {"maximum": 100}}}},
-            {"sum": {"/amount": 249.99}},
-        ):
-            asked = (await helper.call(ada, "transfer_money", TRANSFER)).json()
-            assert asked["state"] == "pending"
-            await helper.deputized(ada, ALL, [{"type": "webmcp_tool", "tool": "transfer_money", **details}])
-            assert error(await ada.confirm(f"/calls/{asked['call_id']}")) == "cancelled"
-            await helper.deputized(ada)
 
     async def test_one_that_was_taken_back_is_not_revived_by_a_new_consent(
         self, bank: Bank, grace: Page
@@ -98,14 +64,6 @@ class TestPending:
         )  # the old question is void
         assert (await grace.confirm(f"/calls/{again['call_id']}")).status_code == 200
 
-    async def test_of_another_user_or_page_stays_where_it_is(self, bank: Bank, grace: Page) -> None:
-        other = bank.page(same_browser_as=grace)
-        await other.deputize(ALL)
-        asked = (await other.call("transfer_money", TRANSFER)).json()
-        await grace.deputize("account:admin")
-        assert bank.last()["kind"] == "grant.active"
-        assert (await other.confirm(f"/calls/{asked['call_id']}")).status_code == 200
-
 
 class TestApproved:
     async def test_runs_under_the_newer_grant(self, bank: Bank, grace: Page) -> None:
@@ -114,17 +72,6 @@ class TestApproved:
         path = f"/calls/{allowed['call_id']}/redemption"
         redeemed = await grace.send("POST", path, {"call_token": allowed["call_token"]})
         assert redeemed.json()["state"] == "redeemed"
-
-    async def test_is_taken_from_the_newer_grants_counters(
-        self, local: Bank, ada: Page, helper: Client
-    ) -> None:  # CONS-3
-        await helper.deputized(ada)
-        allowed = [(await helper.call(ada, "pay_bill", {"amount": n})).json() for n in (1, 2)]
-        assert [each["state"] for each in allowed] == ["approved", "approved"]
-        await helper.deputized(ada, ALL, [ONCE])
-        assert error(await helper.call(ada, "pay_bill", {"amount": 3})) == "constraint_exhausted"
-        states = [(await ada.send("GET", f"/calls/{each['call_id']}")).json()["state"] for each in allowed]
-        assert states == ["approved", "cancelled"]
 
     async def test_what_ran_is_not_run_again_because_the_user_allowed_more(
         self, grace: Page

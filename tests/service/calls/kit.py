@@ -196,7 +196,8 @@ class Desk:
             parent_id=above.grant_id if above else None,
             **{"state": GrantState.ACTIVE, "expires_at": self.now + 3600, **others},
         )
-        self.do(lambda tx: (tx.add_agent(agent), tx.add_grant(grant)))
+        self.do(lambda tx: tx.add_agent(agent))
+        self.do(lambda tx: tx.add_grant(grant))
         return Delegation.of(grant, agent, "jti", self.now)
 
     def replaced(self, older: Delegation, scopes: str, constraints: Constraints) -> tuple[Grant, Grant]:
@@ -209,9 +210,8 @@ class Desk:
             scopes=ScopeSet.of(scopes.split()),
             constraints=constraints,
         )
-        self.do(
-            lambda tx: (tx.move_grant(found.grant_id, GrantState.SUPERSEDED, self.now), tx.add_grant(newer))
-        )
+        self.do(lambda tx: tx.move_grant(found.grant_id, GrantState.SUPERSEDED, self.now))
+        self.do(lambda tx: tx.add_grant(newer))
         return found, newer
 
     def proof(self, jkt: Jkt) -> Proof:

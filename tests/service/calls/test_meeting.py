@@ -1,5 +1,7 @@
 """A call that is not safe meets an earlier one that equals it (CALL-6)."""
 
+from typing import Any
+
 import pytest
 from tests.service.calls.kit import TRANSFER, Desk, Person, outcome
 
@@ -50,11 +52,11 @@ def test_another_call_is_a_new_one(desk: Desk, ada: Standing, changed: str) -> N
     if changed in ("agent", "user"):
         delegation = desk.deputize(person)
     arguments = {**TRANSFER, "amount": 251} if changed == "arguments" else TRANSFER
-    others = {
+    others: dict[str, dict[str, Any]] = {
         "definition": {"definition_s256": s256(b"another")},
         "page key": {"page_jkt": desk.person().page_jkt},
-    }.get(changed, {})
-    other = desk.allowed(person, delegation, "transfer_money", arguments, **others)
+    }
+    other = desk.allowed(person, delegation, "transfer_money", arguments, **others.get(changed, {}))
     assert other.call.call_id != first.call.call_id
 
 

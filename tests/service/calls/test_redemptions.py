@@ -14,7 +14,7 @@ from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Executes
 from deputize.service.calls import arrivals, endings, redemptions
 from deputize.service.calls.answers import Answered
-from deputize.service.calls.request import MCP
+from deputize.service.calls.request import MCP, PAGE
 
 Standing = tuple[Person, Delegation]
 
@@ -141,8 +141,8 @@ class TestOverMcp:
 
 
 def test_a_proof_is_used_once_on_each_way(desk: Desk, ada: Standing) -> None:  # PROOF-2
-    for others in ({}, {"way": MCP}):
-        request = desk.request(*ada, **others)
+    for way in (PAGE, MCP):
+        request = desk.request(*ada, way=way)
         made = [desk.do(lambda tx, it=request: arrivals.create(tx, desk.at, it)) for _ in range(2)]  # type: ignore[misc]
         assert [outcome(each) for each in made] == ["approved", "invalid_dpop_proof"]
 
