@@ -5,9 +5,10 @@ from importlib.metadata import version
 from typing import Any, cast
 
 import mcp_types as types
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.server.lowlevel.server import Server
-from mcp.shared.exceptions import MCPError
+from mcp import MCPError
+from mcp.server import Server, ServerRequestContext
+from mcp.server.context import HandlerResult
+from mcp.server.runner import CallNext
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from ...protocol.errors import Refusal, Refused

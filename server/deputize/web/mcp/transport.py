@@ -8,14 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# What is taken from the SDK below its front door (`mcp`, `mcp.server`): the kernel that serves one request, what that
+# has to be told, and the rules of streamable HTTP. Behind the front door there are whole transports only, with sessions
+# and streams that MCP-1 does not have. Each name is a public one of its module (in `__all__`, where there is one), the
+# SDK is held to its major version, and tests/web/mcp/test_parity.py holds our answers to those of its own transport.
 import anyio
 import mcp_types as types
 import orjson
+from mcp import MCPError
+from mcp.server import Server
 from mcp.server.connection import Connection
-from mcp.server.lowlevel.server import Server
 from mcp.server.runner import serve_one
 from mcp.shared.dispatcher import CallOptions
-from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.exceptions import NoBackChannelError
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     InboundLadderRejection,
