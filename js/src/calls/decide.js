@@ -19,7 +19,7 @@ import { refused, ruled } from './outcome.js';
 /** Nobody waits any more, so nothing was sent. */
 const LEFT = problem('cancelled');
 
-/** Asks for decisions. */
+/** Asks the authority whether a call may be. */
 export class Decider {
   #parts;
   #acknowledgements;
@@ -51,14 +51,14 @@ export class Decider {
   }
 
   /**
-   * From the grant to the call token: asks the authority, and the human where it must.
+   * Gets the call token: asks the authority, and the human where that is its answer.
    *
    * @param {SharedCall} shared
    * @param {Call} call
    * @returns {Promise<Decision>}
    */
   async decide(shared, call) {
-    const decided = call.judged ?? (await (call.direct ? this.#direct(call) : this.#granted(shared, call)));
+    const decided = call.judged ?? (await this.#ask(shared, call));
     if (decided.outcome) return decided;
     const { callId, body, caller } = decided;
     if (body.state === 'approved') return decided;
@@ -76,25 +76,27 @@ export class Decider {
   }
 
   /**
-   * @param {Call} call the user's own (CALL-7)
+   * @param {SharedCall} shared
+   * @param {Call} call without evidence
    * @returns {Promise<Decision>}
    */
-  async #direct(call) {
-    const answer = await this.#send(call, {});
-    if (!answer.ok) return { outcome: ruled(answer.problem) };
-    return { callId: textOf(answer.body.call_id), body: answer.body, caller: null };
+  async #ask(shared, call) {
+    const direct = call.direct ? { reply: await this.#send(call, {}), tokens: null } : null; // CALL-7
+    const { reply, tokens } = direct ?? (await this.#underGrant(shared, call));
+    if (reply.ok) return { callId: textOf(reply.body.call_id), body: reply.body, caller: tokens };
+    return { outcome: reply.problem === LEFT ? { kind: 'left' } : ruled(reply.problem) };
   }
 
   /**
    * @param {SharedCall} shared
    * @param {Call} call of the browser's own agent
-   * @returns {Promise<Decision>}
    */
-  async #granted(shared, call) {
+  #underGrant(shared, call) {
     const { config, user, rule } = call;
     const { grants } = this.#parts;
-    const { reply, tokens } = await grants.use(
+    return grants.use(
       user.id,
+      /** @returns {Promise<Answer>} */
       async ({ access }) => (shared.wanted ? this.#send(call, { token: access }) : { ok: false, problem: LEFT }),
       async (missing) => {
         if (!rule) return { problem: problem('unknown_tool') };
@@ -105,8 +107,6 @@ export class Decider {
         return obtained;
       },
     );
-    if (reply.ok) return { callId: textOf(reply.body.call_id), body: reply.body, caller: tokens };
-    return { outcome: reply.problem === LEFT ? { kind: 'left' } : ruled(reply.problem) };
   }
 
   /**

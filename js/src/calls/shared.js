@@ -30,7 +30,7 @@ export class SharedCall {
   #controller = new natives.AbortController();
 
   /**
-   * The newest registration's callback: an older one may belong to a part of the page that is gone.
+   * The callback of the newest registration: that of an older one may belong to a part of the page that is gone.
    *
    * @type {Execute}
    */

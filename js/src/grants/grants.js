@@ -1,6 +1,6 @@
 /**
- * The grant of the browser's own agent, for whoever sends something under it: what is missing is got, by the user's consent
- * where it takes one, and then it is sent again.
+ * The grant of the browser's own agent, for whoever sends something under it. Where the authority refuses for want of a grant, a
+ * scope or a fresh token, that is obtained, if need be by the user's consent, and the same is sent again.
  */
 
 import { problem } from '../authority/authority.js';
@@ -13,12 +13,7 @@ import { TokenClient } from './tokens.js';
 /** @import { Obtained } from './tokens.js' */
 /** @import { Problem, Reply, Tokens } from '../types.js' */
 
-/**
- * @typedef {(missing: Problem | null) => Promise<Obtained>} Asks asks the user; `missing` is the refusal of what has
- *   too few scopes, null where there is no grant
- */
-
-/** So often is one thing sent. */
+/** How often one thing is sent at most. */
 const ROUNDS = 4;
 const TOO_FEW = 'insufficient_scope';
 /** The user took the grant back: the agent hears so, and only its next call asks again (GRANT-5). */
@@ -34,7 +29,9 @@ export class Grants {
    * @param {Prompts} prompts
    */
   constructor(authority, keyring, prompts) {
+    /** What there is without asking anybody. */
     this.tokens = new TokenClient(authority, keyring);
+    /** What there is by asking the user. */
     this.consents = new Consents({ authority, keyring, prompts, tokens: this.tokens });
   }
 
@@ -43,8 +40,9 @@ export class Grants {
    *
    * @template T
    * @param {string} user
-   * @param {(tokens: Tokens) => Promise<Reply<T>>} send what it refuses has had no effect
-   * @param {Asks} ask
+   * @param {(tokens: Tokens) => Promise<Reply<T>>} send refuses only what has had no effect
+   * @param {(missing: Problem | null) => Promise<Obtained>} ask asks the user; `missing` is the refusal for want of scopes, null where
+   *   there is no grant
    * @returns {Promise<{reply: Reply<T>, tokens: Tokens | null}>} the last answer, and what it was sent with; without tokens
    *   where nothing could be sent
    */

@@ -1,4 +1,4 @@
-/** Taking turns: one thing after the other, where needed over all tabs, or all copies of this code in one page. */
+/** What runs at the same time: in turn, be it over all tabs of the site, or until the first is done. */
 
 import * as natives from './natives.js';
 
@@ -28,8 +28,8 @@ export function queue() {
 }
 
 /**
- * Makes a queue for all who name it alike, in every tab of the site; among those of `alone` where the browser has no locks, for
- * there are no tabs then that could share anything.
+ * Makes a queue for all who name it alike, in every tab of the site. Where the browser has no locks, `alone` is the queue, and other
+ * tabs do not keep to it.
  *
  * @param {string} name
  * @param {InTurn} alone
