@@ -24,6 +24,12 @@ test('PROOF-1: with a token it carries its hash', async () => {
   assert.throws(() => checkProof(proof, { method: 'POST', url, token: 'a.b.d' }), /ath/);
 });
 
+test('PROOF-1: so it does when tokens take turns, or come at the same time', async () => {
+  const proofOf = async (/** @type {string} */ token) => checkProof(await prove(key, { method: 'POST', url, token, iat: now }), { method: 'POST', url, token });
+  await Promise.all(['a.b.c', 'd.e.f', 'a.b.c', 'd.e.f'].map(proofOf));
+  for (const token of ['a.b.c', 'd.e.f']) await proofOf(token);
+});
+
 test('PROOF-1: htu has neither query nor fragment', async () => {
   const proof = await prove(key, { method: 'GET', url: `${url}?a=b#c`, iat: now });
   checkProof(proof, { method: 'GET', url });

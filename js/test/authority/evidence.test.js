@@ -64,6 +64,6 @@ test('EVID-1: what is no schema of an object is left to the platform', () => {
   for (const odd of ['text', 5, true, [], { type: 'array' }, loop]) assert.equal(declareEvidence(odd), odd);
 });
 
-test('the scopes that a token names', () => {
+test('the scopes of a token are those that its claims name', () => {
   assert.equal(scopeOf(TOKEN), 'a b');
 });

@@ -304,7 +304,7 @@ describe('the delegation', () => {
     assert.equal(new Set([...server.grants.values()].map(({ jkt }) => jkt)).size, 2, 'AGENT-1: with a key of their own');
   });
 
-  test('CALL-1: signed out in another tab', async () => {
+  test('CALL-1: signed out in another tab, nothing runs, and the agent hears where to sign in', async () => {
     const opened = await deputized();
     server.user = null;
     const result = await call(opened, 'get_balance');
@@ -390,7 +390,7 @@ describe('approval', () => {
     assert.equal(runs.length, 0);
   });
 
-  test('APPR-5: a grant revoked while the dialog is open', async () => {
+  test('APPR-5: a grant that is revoked while the dialog is open is refused, and nothing runs', async () => {
     const opened = await payer();
     const result = call(opened, 'transfer_money', { amount: 1 });
     server.failing = ['grant_revoked'];
@@ -501,7 +501,7 @@ describe('CALL-7: the user directly', () => {
     assert.equal(runs.length, 0);
   });
 
-  test('CALL-7: a form that an agent submitted is the agent\'s call, under its delegation', async () => {
+  test('a form that an agent submitted is the agent\'s call, under its grant', async () => {
     const opened = await payer();
     const result = opened.gate.perform(registered('transfer_money'), execute, { amount: 5 }, true);
     await opened.human.answer(0, 'approve');

@@ -282,7 +282,7 @@ describe('SHIM-11: other answers are lost', () => {
     assert.deepEqual(await again, { done: 1 });
   });
 
-  test('a consent of which nothing can be learned', async () => {
+  test('a consent of which nothing can be learned is said to be unknown', async () => {
     const { human, gate } = page(server);
     server.loses = (path) => (/grt_.+approval$/.test(path) ? 'after' : /grt_/.test(path) && !/challenge$/.test(path) ? 'before' : '');
     const result = /** @type {Promise<Result>} */ (gate.call(registered('get_balance'), execute, {}, undefined));

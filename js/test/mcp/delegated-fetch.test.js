@@ -129,7 +129,7 @@ test('GRANT-3: what the shim has got meanwhile takes the place of what is over',
   assert.equal(human.dialogs.length, 1, 'the user was asked by the other one');
 });
 
-test('nobody signed in, or somebody else', async () => {
+test('with nobody signed in it is refused; somebody else is asked for a grant of their own', async () => {
   const { human, send } = await consented();
   server.user = null;
   await assert.rejects(send(), refused('login_required'));
