@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from os import getpid
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
@@ -26,8 +26,10 @@ from .guard import Guard, Unguarded
 from .guard.start import Threshold, start, survey
 from .opening import LostData, opened
 from .protocol.credential import User
+from .protocol.declared import Declaration, declared
 from .protocol.errors import Code, Refusal, Refused
 from .protocol.policy import Policy
+from .protocol.tool import Describe
 from .service.calls import moves
 from .service.methods import Methods
 from .service.ports import Store
@@ -202,6 +204,30 @@ class Deputize:
             survey(self._site, [self.guard], self.guarded_here())
         except Unguarded as error:
             self.log.alarm("unguarded", faults=error.faults)
+
+    def tool(self, **declaration: Unpack[Declaration]) -> Callable[[Describe], Describe]:
+        """Declare a tool from Python: a decorator for the function that describes a call of it.
+
+            @authority.tool(scopes=["payments:write"], approval="always")
+            def transfer_money(args):
+                return f"Send {args['amount']} EUR to {args['name']}"
+
+        The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy
+        file. Text stands in quotation marks where the function writes it with an f-string (APPR-2); what it makes of
+        text in other ways, it has to hand to `protocol.shown.said` itself. The tool stays declared when the file
+        changes. Do it before the app serves, and before its endpoint is guarded: until then the tool is unknown.
+        ValueError for a tool that the file could not have declared either, and for one that is there already.
+        """
+
+        def declare(describe: Describe) -> Describe:
+            tool, policy = declared(describe, declaration), self.policy
+            tool.check_direct(policy.ceiling.opaque)
+            self._authority = replace(self._authority, policy=policy.declaring(tool))
+            if self._followed is not None:
+                self._followed.declare(tool)
+            return describe
+
+        return declare
 
     def handler(self, tool: str) -> Callable[[H], H]:
         """Offer a tool of the policy over MCP, run by a function of `(arguments, call)`: a decorator (MCP-5).

@@ -1,12 +1,13 @@
 """Tools that are declared from Python."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from deputize.protocol.agent import Ceiling
 from deputize.protocol.canonical import Json
+from deputize.protocol.declared import Declaration, declared
 from deputize.protocol.policy import Api, Policy, Site, approval_policy
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Executes, Tool
@@ -28,12 +29,17 @@ def test_the_origins_are_the_sites_and_the_authoritys(policy: Policy) -> None:
 
 
 def test_a_describe_function_declares_its_tool(policy: Policy) -> None:
-    @policy.tool(scopes=["pay"], approval={"when": {"minProperties": 1}}, input_schema={"type": "object"})
     def transfer_money(arguments: Mapping[str, Json]) -> str:
         return f"Send {arguments['amount']} EUR"
 
-    assert transfer_money({"amount": 5}) == "Send 5 EUR"  # still the function that it was
-    tool = policy.tools["transfer_money"]
+    said: Declaration = {
+        "scopes": ["pay"],
+        "approval": {"when": {"minProperties": 1}},
+        "input_schema": {"type": "object"},
+    }
+    more = policy.declaring(declared(transfer_money, said))
+    assert more.tools.keys() - policy.tools.keys() == more.declared.keys() == {"transfer_money"}
+    tool = more.tools["transfer_money"]
     assert (tool.name, tool.scopes, tool.approval.name) == ("transfer_money", ScopeSet.of(["pay"]), "when")
     assert tool.description({"amount": 5}) == "Send 5 EUR"
     assert (
@@ -43,8 +49,8 @@ def test_a_describe_function_declares_its_tool(policy: Policy) -> None:
 
 
 def test_a_tool_may_be_named_otherwise(policy: Policy) -> None:
-    policy.tool(name="pay.now", scopes=["pay"])(str)
-    assert "pay.now" in policy.tools
+    tool = declared(str, {"name": "pay.now", "scopes": ["pay"]})
+    assert "pay.now" in policy.declaring(tool).tools
 
 
 @pytest.mark.parametrize(
@@ -64,19 +70,13 @@ def test_a_tool_may_be_named_otherwise(policy: Policy) -> None:
         ({"public": True, "endpoint": "https://site.example/pay"}, "not public"),
         ({"scopes": ["pay"], "executes": "page", "endpoint": "https://site.example/pay"}, "execute there"),
         ({"scopes": ["pay"], "input_schema": {"type": "objct"}}, "objct"),
-        (
-            {"scopes": ["pay"], "direct": True},
-            r"does not let it have \(pay\): .* `direct_when_closed = true`",
-        ),
     ],
 )
 def test_what_the_file_could_not_declare_python_cannot(
     policy: Policy, options: dict[str, Json], message: str
 ) -> None:
-    declared = dict(policy.tools)
     with pytest.raises(ValueError, match=message):
-        policy.tool(**options)(str)  # type: ignore[arg-type]  # any options, right or wrong
-    assert policy.tools == declared
+        policy.declaring(declared(str, options))  # type: ignore[arg-type]  # any options, right or wrong
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,7 @@ def test_guard_8_which_tools_need_a_guard_here(policy: Policy) -> None:
     for wrong in (Tool("page", scopes, executes=Executes.PAGE), Tool("help", public=True)):
         with pytest.raises(ValueError, match="`elsewhere` is for tools that execute at the site's API"):
             replace(wrong, elsewhere=True)
+
+
+def test_python_says_of_a_tool_what_there_is_to_say() -> None:
+    assert Declaration.__annotations__.keys() == {field.name for field in fields(Tool)} - {"describe"}

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tests.starving import KEEPING
 
+from deputize.protocol.scope import ScopeSet
+from deputize.protocol.tool import Tool
 from deputize.settings import PolicyError, following, loads
 from deputize.settings.following import Followed
 
@@ -206,12 +208,15 @@ class TestFaults:
             Followed(file)
 
 
+GREET = Tool("greet", ScopeSet.of(["account:read"]))
+
+
 class TestDeclared:
     """What Python declared stays declared, if it still can be."""
 
     def test_stays(self, file: Path) -> None:
         followed = Followed(file)
-        followed.policy.tool(scopes=["account:read"], name="greet")(lambda args: "Greet")
+        followed.declare(GREET)
         for name in ("Bonk", "Bunk"):
             file.write_text(SITE.replace("Bank", name) + READ)
             assert followed.changed()
@@ -226,8 +231,8 @@ class TestDeclared:
     )
     def test_or_the_file_has_a_fault(self, file: Path, text: str, fault: str) -> None:
         followed = Followed(file)
+        followed.declare(GREET)
         before = followed.policy
-        before.tool(scopes=["account:read"], name="greet")(lambda args: "Greet")
         file.write_text(text)
         assert followed.changed()
         assert (followed.policy, followed.fault) == (before, fault)

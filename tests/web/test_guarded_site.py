@@ -196,10 +196,18 @@ class TestStart:
         authority = opened()
         with pytest.raises(ValueError, match="Declare it before"):
             authority.guard.tool("greet")
-        authority.policy.tool(name="greet", scopes=["payments:write"])(lambda arguments: "Greet")
+        authority.tool(name="greet", scopes=["payments:write"])(lambda arguments: "Greet")
         authority.guard.tool("greet")
-        authority.policy.tool(name="far", scopes=["payments:write"], elsewhere=True)(lambda arguments: "")
+        authority.tool(name="far", scopes=["payments:write"], elsewhere=True)(lambda arguments: "")
         assert "greet: " in await refused(authority, guarded(authority))
+
+    async def test_call_7_a_tool_of_python_that_is_direct_is_not_closed(
+        self, opened: Callable[..., Deputize]
+    ) -> None:
+        authority = opened()
+        with pytest.raises(ValueError, match="`direct_when_closed = true` as well"):
+            authority.tool(name="greet", scopes=["payments:write"], direct=True, opaque=False)(str)
+        assert "greet" not in authority.policy.tools
 
     @pytest.mark.parametrize("kind", ["public = true", 'scopes = ["payments:write"]\nexecutes = "page"'])
     async def test_what_the_api_does_not_execute_is_nowhere_else(

@@ -259,7 +259,7 @@ class TestCallsUnderWay:
         self, bank: Bank, grace: Page, office: Office, step: str
     ) -> None:
         """CALL-7: a file that closes a direct tool is faulty, but tools of Python's go over to any file."""
-        bank.deputize.policy.tool(name="tip", scopes=["payments:write"], direct=True, executes="page")(
+        bank.deputize.tool(name="tip", scopes=["payments:write"], direct=True, executes="page")(
             lambda _: "Tip"
         )
         body: dict[str, Any] = {"tool": "tip", "arguments": {}, "definition_s256": "A" * 43}
@@ -460,7 +460,7 @@ class TestFaults:
 async def test_what_python_declared_stays_and_is_offered(
     bank: Bank, grace: Page, office: Office
 ) -> None:  # MCP-5
-    @bank.deputize.policy.tool(scopes=["account:read"], input_schema={"type": "object", "required": ["name"]})
+    @bank.deputize.tool(scopes=["account:read"], input_schema={"type": "object", "required": ["name"]})
     def greet(arguments: Any) -> str:
         return "Greet"
 

@@ -1,18 +1,16 @@
 """The policy: everything that the site owner decides, as values. `settings.py` reads it from a file."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 
 from .agent import Ceiling
 from .canonical import Json
 from .client import ClientDocument
-from .credential import AuthenticatorClass
 from .ids import ClientId
 from .quota import Quotas
 from .scope import Scope, ScopeSet
-from .shown import as_said
-from .tool import ApprovalPolicy, Describe, Executes, Schema, Tool
+from .tool import ApprovalPolicy, Executes, Schema, Tool
 from .url import origin_of
 
 Network = IPv4Network | IPv6Network
@@ -60,15 +58,15 @@ class Policy:
 
     `children` is how many living grants one may be handed on to directly (CHAIN-5).
 
-    `file_s256` is the hash of the file that says so, and `declared` are the tools that Python declared besides.
+    `file_s256` is the hash of the file that says so, and `declared` are those of its tools that Python declared.
 
-    Nothing in it changes but `tools`, to which `tool()` adds. Its file changes: another takes its place (POLICY-1).
+    Nothing in it changes: where its file does, another takes its place (POLICY-1).
     """
 
     site: Site
     api: Api
     scopes: Mapping[str, Scope]
-    tools: dict[str, Tool]
+    tools: Mapping[str, Tool]
     ceiling: Ceiling
     grant_lifetime: int = 3600
     grant_max_lifetime: int = 30 * 86400
@@ -82,7 +80,7 @@ class Policy:
     default_scopes: ScopeSet = field(default_factory=ScopeSet)
     children: int = 16
     file_s256: str | None = None
-    declared: dict[str, Tool] = field(default_factory=dict)
+    declared: Mapping[str, Tool] = field(default_factory=dict)
 
     def origins(self) -> frozenset[str]:
         """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""
@@ -111,63 +109,10 @@ class Policy:
         """Return the URL of the MCP endpoint, which is the one resource that bearer delegations are for (BEARER-1)."""
         return f"{self.site.issuer}/mcp"
 
-    def tool(
-        self,
-        *,
-        scopes: Iterable[str] = (),
-        name: str | None = None,
-        public: bool = False,
-        approval: Json = "never",
-        authenticator_class: str = AuthenticatorClass.PLATFORM,
-        executes: str = Executes.API,
-        direct: bool = False,
-        input_schema: Mapping[str, Json] | None = None,
-        opaque: bool = True,
-        summary: str = "",
-        title: str = "",
-        endpoint: str | None = None,
-        elsewhere: bool = False,
-        direct_when_closed: bool = False,
-    ) -> Callable[[Describe], Describe]:
-        """Declare a tool from Python: a decorator for the function that describes a call of it.
-
-            @authority.policy.tool(scopes=["payments:write"], approval="always")
-            def transfer_money(args):
-                return f"Send {args['amount']} EUR to {args['name']}"
-
-        The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy
-        file. Text stands in quotation marks where the function writes it with an f-string (APPR-2); what it makes of
-        text in other ways, it has to hand to `protocol.shown.said` itself. The tool stays declared when the file
-        changes. Do it before the app serves, and before its endpoint is guarded: until then the tool is unknown.
-        ValueError for a tool that the file could not have declared either, and for one that is there already.
+    def declaring(self, tool: Tool) -> "Policy":
+        """Return this policy with a tool that Python declares; ValueError where the file could not have declared it
+        either, or has it already.
         """
-
-        def declare(describe: Describe) -> Describe:
-            tool = Tool(
-                name or describe.__name__,
-                ScopeSet.of(scopes),
-                public,
-                approval_policy(approval),
-                AuthenticatorClass(authenticator_class),
-                Executes(executes),
-                direct,
-                lambda arguments: describe(as_said(arguments)),
-                None if input_schema is None else Schema(input_schema),
-                opaque,
-                summary,
-                title,
-                endpoint,
-                elsewhere,
-                direct_when_closed,
-            )
-            tool.check_direct(self.ceiling.opaque)
-            self.declare(tool)
-            return describe
-
-        return declare
-
-    def declare(self, tool: Tool) -> None:
-        """Add a tool that is made from Python; ValueError as for `tool`."""
         undeclared = [scope for scope in tool.scopes if scope not in self.scopes]
         if undeclared:
             raise ValueError(f"{tool.name}: the policy declares no scope {', '.join(undeclared)}")
@@ -175,7 +120,8 @@ class Policy:
             raise ValueError(f"{tool.name}: the endpoint is not at an origin of the site's API")
         if tool.name in self.tools:
             raise ValueError(f"{tool.name}: this tool is declared already")
-        self.tools[tool.name] = self.declared[tool.name] = tool
+        its = {tool.name: tool}
+        return replace(self, tools={**self.tools, **its}, declared={**self.declared, **its})
 
 
 def approval_policy(value: object) -> ApprovalPolicy:

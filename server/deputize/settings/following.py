@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from deputize.protocol.policy import Policy
+from deputize.protocol.tool import Tool
 from deputize.settings import loads
 from deputize.watched import Watched
 
@@ -10,7 +11,7 @@ from deputize.watched import Watched
 class Followed:
     """The policy of a file. `fault` says why the file, as it is now, is not the policy that is in force.
 
-    What was declared from Python stays declared (`Policy.tool`).
+    What was declared from Python stays declared.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -40,6 +41,10 @@ class Followed:
             self._file.forget()
         return self.policy is not before[0] or self.fault != before[1]
 
+    def declare(self, tool: Tool) -> None:
+        """Add a tool that Python declares to the policy, and to all that come after it; ValueError if it cannot be."""
+        self.policy = self.policy.declaring(tool)
+
     def _read(self) -> Policy:
         if self._file.error is not None:
             raise self._file.error
@@ -55,7 +60,7 @@ def _successor(policy: Policy, new: Policy) -> Policy:
     if new.file_s256 == policy.file_s256:
         return policy
     for tool in policy.declared.values():
-        new.declare(tool)
+        new = new.declaring(tool)
     return new
 
 

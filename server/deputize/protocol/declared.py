@@ -1,0 +1,54 @@
+"""Tools that are declared from Python: whose words a function writes."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypedDict
+
+from .canonical import Json
+from .credential import AuthenticatorClass
+from .policy import approval_policy
+from .scope import ScopeSet
+from .shown import as_said
+from .tool import Describe, Executes, Schema, Tool
+
+
+class Declaration(TypedDict, total=False):
+    """What is said of a tool; each means what it means in the policy file, and has the same default."""
+
+    scopes: Iterable[str]
+    name: str
+    public: bool
+    approval: Json
+    authenticator_class: str
+    executes: str
+    direct: bool
+    input_schema: Mapping[str, Json]
+    opaque: bool
+    summary: str
+    title: str
+    endpoint: str
+    elsewhere: bool
+    direct_when_closed: bool
+
+
+_READ: dict[str, Callable[[Any], object]] = {
+    "scopes": ScopeSet.of,
+    "approval": approval_policy,
+    "authenticator_class": AuthenticatorClass,
+    "executes": Executes,
+    "input_schema": Schema,
+}
+
+
+def declared(describe: Describe, declaration: Declaration) -> Tool:
+    """Make the tool that a function describes, named as it is unless `name` says otherwise; ValueError if it cannot be.
+
+    Text stands in quotation marks where the function writes it with an f-string (APPR-2).
+    """
+    given: dict[str, Any] = {name: _READ.get(name, _as_it_is)(value) for name, value in declaration.items()}
+    return Tool(
+        **{"name": describe.__name__, **given}, describe=lambda arguments: describe(as_said(arguments))
+    )
+
+
+def _as_it_is(value: object) -> object:
+    return value
