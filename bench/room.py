@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from deputize.agent import AgentKey
-from deputize.app import KEPT_AFTER, Deputize
+from deputize.app import Deputize
+from deputize.authority.housekeeping import KEPT_AFTER
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json
 from deputize.protocol.tool import Executes

@@ -1,12 +1,9 @@
 """The composition root: a policy, a folder for data, and out comes an ASGI app (mounted or alone)."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
-from os import getpid
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar, Unpack
 
@@ -17,6 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .authority.authority import Authority, CurrentUser, SiteUser
 from .authority.clock import Clock
+from .authority.housekeeping import Housekeeping
+from .authority.in_force import FORKED, InForce
 from .authority.in_process import InProcess, Schemas
 from .crypto.passkeys import Passkeys
 from .crypto.sealed import Sealer
@@ -27,10 +26,9 @@ from .guard.start import Threshold, start, survey
 from .opening import LostData, opened
 from .protocol.credential import User
 from .protocol.declared import Declaration, declared
-from .protocol.errors import Code, Refusal, Refused
+from .protocol.errors import Refused
 from .protocol.policy import Policy
 from .protocol.tool import Describe
-from .service.calls import moves
 from .service.methods import Methods
 from .service.ports import Store
 from .settings.following import Followed
@@ -43,15 +41,6 @@ from .web.operations import Log
 from .web.problems import refusal_response
 
 __all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
-
-SWEEP_EVERY = 5.0  # seconds between sweeps of what has expired
-KEPT_AFTER = 600  # seconds that expired rows still answer `expired` rather than `unknown`
-CHECKPOINT_EVERY = 60  # seconds between checkpoints of a record that grew
-_FORKED = Refusal(
-    Code.RECORD_UNAVAILABLE,
-    "This process was forked off another after that one had opened its authority: neither the database nor what writes "
-    "to it can be shared. Let each process open its own: start gunicorn without --preload.",
-)
 
 H = TypeVar("H", bound=Handler)
 
@@ -83,18 +72,15 @@ class Deputize:
         store: Store | None = None,
     ) -> None:
         """Open the store, unless it is given, and the keys."""
-        self._pid = getpid()
-        self._clock = clock = Clock(clock)
-        self._told: dict[str, bool] = {}
-        self._followed: Followed | None = None
+        clock = Clock(clock)
+        followed = None
         if not isinstance(policy, Policy):
-            self._followed = Followed(policy)
-            policy = self._followed.policy
+            followed = Followed(policy)
+            policy = followed.policy
         site = policy.site
         self.log = log or Log()
         self.store, keys = opened(Path(data), self.log.alarm, new_keys, new_record, store)
-        self._keys = keys
-        self._authority = Authority(
+        authority = Authority(
             policy,
             self.store,
             keys,
@@ -106,6 +92,7 @@ class Deputize:
             Fetcher(policy.development, clock),
             current_user,
         )
+        self._current = InForce(authority, followed, self.log, self._look_again)
         self.guard = Guard(
             issuer=site.issuer,
             audience=policy.api.audience,
@@ -122,10 +109,10 @@ class Deputize:
         self._mcp = Mcp(self._current, self.log, self._offers)
         if self._offers.all(self.policy):
             self._mcp.prepare()
-        self._front = front = Front(lambda: self._authority.policy.site, self.log)
+        self._front = front = Front(lambda: self._current.latest.policy.site, self.log)
         inner = front.exactly(routes.routes(self._current, self.log, self._mcp, front.page))
         self._app = front.before(front.for_the_site(inner))
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._housekeeping = Housekeeping(self._current, self.log.alarm)
 
     @property
     def authority(self) -> Authority:
@@ -136,30 +123,6 @@ class Deputize:
     def policy(self) -> Policy:
         """The policy that is in force now."""
         return self._current().policy
-
-    def _current(self) -> Authority:
-        """Return the authority under the policy that is in force now, after a look at its file (POLICY-1).
-
-        Refused(record_unavailable) in a process that was forked off the one that opened it.
-        """
-        if getpid() != self._pid:
-            raise Refused.of(_FORKED)
-        followed, before = self._followed, self._authority
-        if followed is not None and followed.changed():
-            self._authority = replace(before, policy=followed.policy, fault=followed.fault)
-            self.log.policy(followed.policy.file_s256, followed.fault)
-            if self._started:
-                self._look_again()
-        self._tell("keys", self._keys.fault)
-        self._clock()
-        self._tell("clock", self._clock.fault)
-        return self._authority
-
-    def _tell(self, part: str, fault: str | None) -> None:
-        """Tell the owner once that something is wrong, and once that it is not any more."""
-        if self._told.get(part, False) is not (fault is not None):
-            self._told[part] = fault is not None
-            self.log.fault(part, fault)
 
     @property
     def routes(self) -> list[BaseRoute]:
@@ -200,6 +163,8 @@ class Deputize:
 
     def _look_again(self) -> None:
         """Tell the owner of what a new policy wants guarded and is not: its calls find nobody to redeem them."""
+        if not self._started:
+            return
         try:
             survey(self._site, [self.guard], self.guarded_here())
         except Unguarded as error:
@@ -220,11 +185,7 @@ class Deputize:
         """
 
         def declare(describe: Describe) -> Describe:
-            tool, policy = declared(describe, declaration), self.policy
-            tool.check_direct(policy.ceiling.opaque)
-            self._authority = replace(self._authority, policy=policy.declaring(tool))
-            if self._followed is not None:
-                self._followed.declare(tool)
+            self._current.declare(declared(describe, declaration))
             return describe
 
         return declare
@@ -259,46 +220,22 @@ class Deputize:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""
-        if getpid() != self._pid:
-            self.log.refused(Request(scope), _FORKED)
-            await refusal_response(_FORKED)(scope, receive, send)
+        if self._current.is_forked:
+            self.log.refused(Request(scope), FORKED)
+            await refusal_response(FORKED)(scope, receive, send)
             return
         if not self._started:
             self.start(scope.get("router"))
-        if self._housekeeping is None:
-            self._housekeeping = asyncio.create_task(self._keep_house())
+        self._housekeeping.begin()
         await self._app(scope, receive, send)
 
-    async def _keep_house(self) -> None:
-        """Expire calls, delete what has run out, and sign the record from time to time."""
-        signed, signed_at = -1, float("-inf")
-        while True:
-            await asyncio.sleep(SWEEP_EVERY)
-            try:
-                await self.sweep(self.authority.now(), self._clock.held())
-                size, ran = await self.store.read(lambda tx: tx.head().size), time.monotonic()
-                if size != signed and ran - signed_at >= CHECKPOINT_EVERY:
-                    await self.authority.checkpoint()
-                    signed, signed_at = size, ran
-            except Exception as error:  # what fails now is tried again in a moment; the owner reads why
-                self.log.alarm("housekeeping", error=repr(error))
-
     async def sweep(self, now: int, held: int | None) -> None:
-        """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more, by the
-        time that has `held`, if one has (CLOCK-1).
-        """
-        while await self.store.transact(lambda tx: moves.expire(tx, now)):
-            pass  # so many at a time that nobody waits long behind it
-        if held is not None:
-            while await self.store.transact(lambda tx: tx.sweep(held - KEPT_AFTER)):
-                pass  # likewise
+        """Do at once what housekeeping does every few seconds (`authority.housekeeping`)."""
+        await self._housekeeping.sweep(now, held)
 
     async def aclose(self) -> None:
         """End housekeeping and MCP, and close the store: what was acknowledged is on disk already."""
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._housekeeping
+        await self._housekeeping.end()
         await self._mcp.aclose()
         self.store.close()
         self.log.flush()
@@ -309,8 +246,8 @@ class Deputize:
 
         Unguarded, so that nothing starts, if that app would run anything without a guard (GUARD-8).
         """
-        if getpid() != self._pid:
-            raise RuntimeError(_FORKED.detail)
+        if self._current.is_forked:
+            raise RuntimeError(FORKED.detail)
         if app is not None:
             self.start(app)
         try:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.bank import ISSUER, Bank
 
-from deputize.app import KEPT_AFTER, SWEEP_EVERY
 from deputize.authority.clock import HELD_FOR, STEP, Clock
+from deputize.authority.housekeeping import KEPT_AFTER, SWEEP_EVERY
 from deputize.protocol.ids import Jkt
 from deputize.service.ports import Proof
 from deputize.store.sqlite import SqliteStore

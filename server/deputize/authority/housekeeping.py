@@ -1,0 +1,70 @@
+"""What an authority does from time to time, whoever asks for what: expire, delete, and sign the record."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Protocol
+
+from ..service.calls import moves
+from .authority import Current
+
+SWEEP_EVERY = 5.0
+"""Seconds between sweeps of what has expired."""
+KEPT_AFTER = 600
+"""Seconds that expired rows still answer `expired` rather than `unknown`."""
+CHECKPOINT_EVERY = 60
+"""Seconds between checkpoints of a record that grew."""
+
+
+class Note(Protocol):
+    """Tells the owner of an event, with facts; `web.operations.Log.alarm` is one."""
+
+    def __call__(self, event: str, **facts: object) -> None:
+        """Tell."""
+
+
+class Housekeeping:
+    """Keeps house in the loop in which it was begun."""
+
+    def __init__(self, current: Current, note: Note) -> None:
+        """Keep this authority's, and tell of what fails."""
+        self._current = current
+        self._note = note
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Begin, unless it goes on already."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._go_on())
+
+    async def end(self) -> None:
+        """End it. What was not done is, after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def sweep(self, now: int, held: int | None) -> None:
+        """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more, by the
+        time that has `held`, if one has (CLOCK-1).
+        """
+        store = self._current().store
+        while await store.transact(lambda tx: moves.expire(tx, now)):
+            pass  # so many at a time that nobody waits long behind it
+        if held is not None:
+            while await store.transact(lambda tx: tx.sweep(held - KEPT_AFTER)):
+                pass  # likewise
+
+    async def _go_on(self) -> None:
+        signed, signed_at = -1, float("-inf")
+        while True:
+            await asyncio.sleep(SWEEP_EVERY)
+            try:
+                authority = self._current()
+                await self.sweep(authority.now(), authority.clock.held())
+                size, ran = await authority.store.read(lambda tx: tx.head().size), time.monotonic()
+                if size != signed and ran - signed_at >= CHECKPOINT_EVERY:
+                    await authority.checkpoint()
+                    signed, signed_at = size, ran
+            except Exception as error:  # what fails now is tried again in a moment; the owner reads why
+                self._note("housekeeping", error=repr(error))

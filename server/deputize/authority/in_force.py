@@ -1,0 +1,75 @@
+"""The authority under the policy that is in force, which may be another one at each moment (POLICY-1)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from os import getpid
+from typing import Protocol
+
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.tool import Tool
+from ..settings.following import Followed
+from .authority import Authority
+
+FORKED = Refusal(
+    Code.RECORD_UNAVAILABLE,
+    "This process was forked off another after that one had opened its authority: neither the database nor what writes "
+    "to it can be shared. Let each process open its own: start gunicorn without --preload.",
+)
+
+
+class Told(Protocol):
+    """What the owner is told of; `web.operations.Log` is one."""
+
+    def policy(self, file_s256: str | None, fault: str | None) -> None:
+        """Tell of another policy, or of what keeps its file from being one."""
+
+    def fault(self, part: str, fault: str | None) -> None:
+        """Tell that something is wrong, or not any more."""
+
+
+class InForce:
+    """Is called for the authority; `log` is told of what comes of that, and `changed` called for another policy."""
+
+    def __init__(
+        self, authority: Authority, followed: Followed | None, log: Told, changed: Callable[[], None]
+    ) -> None:
+        """Begin with this one, whose policy is the followed one, or stays as it is."""
+        self.latest = authority  # as it was when it was last called for
+        self._followed = followed
+        self._log = log
+        self._changed = changed
+        self._pid = getpid()
+        self._told: dict[str, bool] = {}
+
+    @property
+    def is_forked(self) -> bool:
+        """Tell whether this is another process than the one that opened the authority, which it must not use."""
+        return getpid() != self._pid
+
+    def __call__(self) -> Authority:
+        """Return it under the policy that is in force now, after a look at its file; Refused if it `is_forked`."""
+        if self.is_forked:
+            raise Refused.of(FORKED)
+        followed, before = self._followed, self.latest
+        if followed is not None and followed.changed():
+            self.latest = replace(before, policy=followed.policy, fault=followed.fault)
+            self._log.policy(followed.policy.file_s256, followed.fault)
+            self._changed()
+        self._tell("keys", before.keys.fault)
+        before.clock()
+        self._tell("clock", before.clock.fault)
+        return self.latest
+
+    def declare(self, tool: Tool) -> None:
+        """Add a tool that Python declares to the policy, and to all that follow it; ValueError if it cannot be."""
+        policy = self().policy
+        tool.check_direct(policy.ceiling.opaque)
+        self.latest = replace(self.latest, policy=policy.declaring(tool))
+        if self._followed is not None:
+            self._followed.declare(tool)
+
+    def _tell(self, part: str, fault: str | None) -> None:
+        """Tell once that something is wrong, and once that it is not any more."""
+        if self._told.get(part, False) is not (fault is not None):
+            self._told[part] = fault is not None
+            self._log.fault(part, fault)
