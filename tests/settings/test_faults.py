@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deputize.protocol.policy import Policy
-from deputize.settings import Fault, PolicyError, load, loads
+from deputize.settings import PolicyError, PolicyFault, load, loads
 
 SITE = '[site]\nname = "Harbor"\norigin = "http://localhost:8000"\n'
 READ = '[scopes."account:read"]\ntitle = "See your accounts"\nwrites = false\n'
@@ -22,7 +22,7 @@ y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
 """  # RFC 7515 A.3
 
 
-def faults(text: str) -> list[Fault]:
+def faults(text: str) -> list[PolicyFault]:
     with pytest.raises(PolicyError) as raised:
         loads(text.encode())
     return raised.value.faults
@@ -443,7 +443,7 @@ def test_lines_count_through_comments_and_what_windows_writes() -> None:
 def test_not_utf_8() -> None:
     with pytest.raises(PolicyError) as raised:
         loads(b"[site]\nname = '\xe9'\n")
-    assert raised.value.faults == [Fault(2, "file", "not UTF-8; save the file in that encoding")]
+    assert raised.value.faults == [PolicyFault(2, "file", "not UTF-8; save the file in that encoding")]
 
 
 def test_the_error_reads_as_its_faults() -> None:
@@ -480,7 +480,7 @@ LINES = st.one_of(
 )
 
 
-def outcome(data: bytes) -> Policy | list[Fault]:
+def outcome(data: bytes) -> Policy | list[PolicyFault]:
     try:
         return loads(data)
     except PolicyError as error:

@@ -13,10 +13,10 @@ from deputize.settings import toml
 from deputize.settings.schemas import DeeperError
 from deputize.settings.table import Context
 from deputize.settings.tables import PolicyFile, table_at
-from deputize.settings.toml import Fault, Lines, PolicyError, dotted
+from deputize.settings.toml import Lines, PolicyError, PolicyFault, dotted
 from deputize.settings.values import did_you_mean
 
-__all__ = ["Fault", "PolicyError", "load", "loads"]
+__all__ = ["PolicyError", "PolicyFault", "load", "loads"]
 
 _KINDS = {
     "bool_type": "write true or false",
@@ -37,7 +37,7 @@ def loads(data: bytes) -> Policy:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise PolicyError([Fault(line, "file", "not UTF-8; save the file in that encoding")]) from error
+        raise PolicyError([PolicyFault(line, "file", "not UTF-8; save the file in that encoding")]) from error
     raw = toml.parse(text)
     match raw:
         case {"agents": {"development": True}}:
@@ -56,7 +56,7 @@ def loads(data: bytes) -> Policy:
     return replace(policy, file_s256=b64u(hashlib.sha256(data).digest()))
 
 
-def _fault(details: ErrorDetails, lines: Lines) -> Fault:
+def _fault(details: ErrorDetails, lines: Lines) -> PolicyFault:
     """Say in our words, and in the file's, what pydantic found."""
     path: toml.Path = details["loc"]
     context = details.get("ctx", {})
@@ -81,4 +81,4 @@ def _fault(details: ErrorDetails, lines: Lines) -> Fault:
                 path += context["error"].path
         case kind:
             message = _KINDS.get(kind, details["msg"])
-    return Fault(lines[path], dotted(path), message)
+    return PolicyFault(lines[path], dotted(path), message)

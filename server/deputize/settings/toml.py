@@ -19,7 +19,7 @@ _MAX_SYNTAX_FAULTS = 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Fault:
+class PolicyFault:
     """One fault: the line (from 1), where in it (a key or a column), what is wrong, what to write instead."""
 
     line: int
@@ -33,7 +33,7 @@ class Fault:
 class PolicyError(ValueError):
     """The policy cannot be used. `faults` are all that could be found, by line."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[PolicyFault]) -> None:
         self.faults = sorted(faults)
         super().__init__("\n".join(map(str, self.faults)))
 
@@ -44,7 +44,7 @@ def parse(text: str) -> dict[str, object]:
     The parser stops at the first one. To find the next, its line is taken out and the rest is parsed again,
     until what is wrong can only be the line that is missing.
     """
-    faults: dict[int, Fault] = {}
+    faults: dict[int, PolicyFault] = {}
     lines = text.split("\n")
     while len(faults) < _MAX_SYNTAX_FAULTS:
         try:
@@ -63,10 +63,10 @@ def parse(text: str) -> dict[str, object]:
     raise PolicyError(faults.values())
 
 
-def _syntax_fault(error: Exception, last: int) -> tuple[int, Fault]:
+def _syntax_fault(error: Exception, last: int) -> tuple[int, PolicyFault]:
     position = _POSITION.search(str(error))
     if position is None:
-        return 1, Fault(1, "file", "not TOML: nested too deeply, or a number that is too long")
+        return 1, PolicyFault(1, "file", "not TOML: nested too deeply, or a number that is too long")
     message = str(error)[: position.start()]
     if message.startswith(("Cannot overwrite", "Cannot declare", "Cannot mutate", "Duplicate")):
         message = "this is in the file already; write all of it in one place"
@@ -77,7 +77,7 @@ def _syntax_fault(error: Exception, last: int) -> tuple[int, Fault]:
     else:
         message = "not TOML: " + message[0].lower() + message[1:]
     line, column = position.groups()
-    return int(line or last), Fault(
+    return int(line or last), PolicyFault(
         int(line or last), f"column {column}" if column else "end of file", message
     )
 
