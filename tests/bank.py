@@ -19,6 +19,7 @@ from deputize.app import Deputize, SiteUser
 from deputize.protocol.ids import GrantId
 from deputize.protocol.policy import Policy
 from deputize.service import grants
+from deputize.service.ports import Store
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
 from deputize.web.operations import Log
@@ -175,10 +176,11 @@ async def opened(
     log: Log | None = None,
     keys: Keys | None = None,
     current_user: Callable[[Any], SiteUser | None] | None = None,
+    store: Store | None = None,
 ) -> AsyncIterator[Bank]:
     """Run a bank under this policy, in the memory of this process."""
     clock = Clock()
-    deputize = Deputize(policy, data, clock=clock, log=log, current_user=current_user)
+    deputize = Deputize(policy, data, clock=clock, log=log, current_user=current_user, store=store)
     transport = httpx2.ASGITransport(mounted(deputize))
     origin = deputize.policy.site.origin
     bank = Bank(origin=origin, clock=clock, keys=keys or {}, transport=transport, deputize=deputize)

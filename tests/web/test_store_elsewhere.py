@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx2
 import pytest
+from tests.bank import Bank, opened
 from tests.store.elsewhere import Elsewhere
-from tests.web.conftest import Bank, Clock
 
-from deputize import Deputize
 from deputize.protocol.policy import Policy
 
 pytestmark = pytest.mark.anyio
@@ -16,16 +14,10 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def bank(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bank]:
-    clock = Clock()
     store = Elsewhere(tmp_path / "elsewhere.db")
-    deputize = Deputize(policy, tmp_path / "var", clock=clock, store=store)
     monkeypatch.setattr(Elsewhere, "look", None)  # whoever serves awaits
-    bank = Bank(deputize, httpx2.AsyncClient(), clock)
-    yield bank
-    for page in bank.pages:
-        await page.http.aclose()
-    await bank.http.aclose()
-    await deputize.aclose()
+    async with opened(policy, tmp_path / "var", store=store) as bank:
+        yield bank
 
 
 async def test_a_call_goes_its_whole_way(bank: Bank, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TypeAlias, cast
 
 from ..protocol.agent import Agent
 from ..protocol.block import Block
@@ -14,30 +13,17 @@ from ..protocol.call import TRANSITIONS as CALL_TRANSITIONS
 from ..protocol.challenge import MAX_ATTEMPTS, Challenge
 from ..protocol.constraint import Use
 from ..protocol.credential import Credential, User
-from ..protocol.entry import Entry
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
-from ..protocol.merkle import Frontier, leaf_hash
 from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Proof, Session, Tx
-from .faults import Damaged
-from .snapshot import IN_WINDOW, Execute, Snapshot
-from .tables import (
-    AGENTS,
-    BLOCKS,
-    CALLS,
-    CHALLENGES,
-    CREDENTIALS,
-    GRANTS,
-    QUESTIONS,
-    REQUESTS,
-    SESSIONS,
-    USERS,
-)
+from .recording import Mark, Recording
+from .snapshot import IN_WINDOW, Execute
+from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, QUESTIONS, REQUESTS, SESSIONS, USERS
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
@@ -164,11 +150,6 @@ _UNSETTLED = f"state IN ({_listed(OVERDUE)})"
 _OPEN = f"""{_UNSETTLED} AND deadline > :now AND grant_id = :grant_id AND state <> 'redeemed'
     ORDER BY seq DESC LIMIT :limit"""
 _OVERDUE = f"{_UNSETTLED} AND deadline <= :now ORDER BY deadline LIMIT :limit"
-_ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
-_SET_HEAD = """
-    INSERT INTO log_head (one, frontier) VALUES (1, :frontier)
-    ON CONFLICT (one) DO UPDATE SET frontier = excluded.frontier"""
-_ADD_CHECKPOINT = "INSERT INTO checkpoints (size, note) VALUES (:size, :note) ON CONFLICT DO NOTHING"
 _OLDEST_PROOFS = f"(SELECT seq, keep_until, digest FROM proofs ORDER BY seq LIMIT {SWEEP_LIMIT}) AS oldest"
 _SWEEP_PROOFS, *_SWEEPS = [
     f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {some} WHERE {dead} LIMIT {SWEEP_LIMIT})"
@@ -186,85 +167,27 @@ _SWEEP_PROOFS, *_SWEEPS = [
     )
 ]
 
-_Last: TypeAlias = tuple[int, bytes] | None
-"""The index and the hash of an entry that was appended here."""
 
-
-class Transaction(Snapshot, Tx):
-    """A `Tx` over one connection, used for one transaction after another.
-
-    Whoever commits calls `begin` first and `flush` last; around a savepoint, `mark` and perhaps `rewind`.
-    """
+class Transaction(Recording, Tx):
+    """A `Tx` over one connection, used for one transaction after another, as `Recording` says."""
 
     def __init__(self, execute: Execute) -> None:
         super().__init__(execute)
-        self._head = self._stored_head = Frontier()
-        self._last: _Last = None
-        self._known: tuple[Frontier, _Last] = Frontier(), None
-        self.call_id: str | None = None
-        """The call that was told of last since `mark`."""
         self._ahead: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._taken: list[tuple[str, tuple[int, int] | None]] = []
 
-    def begin(self) -> None:
-        """Read the head: another process may have appended since. `Damaged` if the record is not ours any more."""
-        self._head = self._stored_head = self.require_known(self)
-        self._last = self._known[1]
-
-    def require_known(self, reader: Snapshot) -> Frontier:
-        """Return the head that a reader sees; `Damaged` unless it is the one that `keep` knows, or later (READY-2)."""
-        known, last = self._known
-        try:
-            head = Snapshot.head(reader)
-        except ValueError:
-            raise Damaged("the head of the record is damaged") from None
-        if head == known:
-            return head
-        if head.size > known.size and (last is None or _has(reader, *last)):
-            return head
-        raise Damaged("the record is not the one that was written here: an older copy, or another's")
-
-    def is_there(self) -> bool:
-        """Tell whether what was appended last, and not kept, is in the database all the same."""
-        return self._last is not None and self._last != self._known[1] and _has(self, *self._last)
-
-    def keep(self) -> None:
-        """Remember the head, now that it is durable."""
-        self._known = self._head, self._last
-
-    def mark(self) -> tuple[Frontier, _Last]:
+    def mark(self) -> Mark:
         """Return what `rewind` needs to follow the database back to where it is now."""
-        self.call_id = None
         self._taken.clear()
-        return self._head, self._last
+        return super().mark()
 
-    def rewind(self, mark: tuple[Frontier, _Last]) -> None:
+    def rewind(self, mark: Mark) -> None:
         """Follow a rollback to a savepoint."""
-        self._head, self._last = mark
+        super().rewind(mark)
         for name, before in reversed(
             self._taken
         ):  # of what others have, nothing: anybody can make this happen
             self._keep_ahead(name, before)
-
-    def flush(self) -> None:
-        """Write the head, once for all that was appended."""
-        if self._head is not self._stored_head:
-            self._execute(_SET_HEAD, {"frontier": self._head.to_bytes()})
-
-    def head(self) -> Frontier:
-        return self._head
-
-    def append(self, entry: Entry, now: int) -> int:
-        head = self._head
-        leaf = entry.leaf(head.size, now)
-        digest = leaf_hash(leaf)
-        self._execute(_ADD_ENTRY, {"idx": head.size, "leaf": leaf, "leaf_hash": digest})
-        self._head, self._last = head.append(digest), (head.size, digest)
-        self.call_id = cast("str | None", entry.facts.get("call_id")) or self.call_id
-        return head.size
-
-    def add_checkpoint(self, size: int, note: str) -> None:
-        self._execute(_ADD_CHECKPOINT, {"size": size, "note": note})
 
     def add_user(self, user: User) -> None:
         self._execute(_ADD_USER, USERS.row(user))
@@ -469,7 +392,3 @@ def _named(credential: Credential) -> dict[str, object]:
         "user_id": credential.user_id,
         "public_key": credential.public_key,
     }
-
-
-def _has(reader: Snapshot, index: int, digest: bytes) -> bool:
-    return [entry.leaf_hash for entry in reader.entries(index, 1)] == [digest]
