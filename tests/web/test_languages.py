@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.web.agents import ALL, Client
 from tests.bank import Bank
+from tests.web.agents import ALL, Client
 from tests.words.languages import LANGUAGES, catalogue_of, read_again, spelled, translated
 
 from deputize.protocol.canonical import canonicalize, s256

@@ -23,7 +23,18 @@ from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Proof, Session, Tx
 from .recording import Mark, Recording
 from .snapshot import IN_WINDOW, Execute
-from .tables import AGENTS, BLOCKS, CALLS, CHALLENGES, CREDENTIALS, GRANTS, QUESTIONS, REQUESTS, SESSIONS, USERS
+from .tables import (
+    AGENTS,
+    BLOCKS,
+    CALLS,
+    CHALLENGES,
+    CREDENTIALS,
+    GRANTS,
+    QUESTIONS,
+    REQUESTS,
+    SESSIONS,
+    USERS,
+)
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
