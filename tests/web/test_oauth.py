@@ -743,7 +743,7 @@ class TestAtOrigin:
         origin = f"http://localhost:{home.server.port}"
         assert f"<h1>Let {origin} act for you?</h1>" in seen(page.text)
         assert f"proved that it belongs to {origin}. It calls itself “" in seen(page.text)
-        assert "Bank does not vouch for the agent" in page.text
+        assert "Bank does not vouch for the agent" in seen(page.text)
         await agent.deputized(user)
         claims = jwt.parse(agent.tokens["access_token"]).claims
         assert claims["act"] == {"sub": home.server.url, "assurance": "origin"}
