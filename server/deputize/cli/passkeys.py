@@ -8,6 +8,8 @@ from deputize.cli.data import VAR, Data, change, read
 from deputize.cli.out import fail, show, when
 from deputize.protocol.ids import UserId
 from deputize.service import credentials
+from deputize.words.catalogue import DEFAULT, words
+from deputize.words.passkeys import passkey
 
 passkeys = typer.Typer(no_args_is_help=True, help="The passkeys of a user, and their end.")
 
@@ -22,7 +24,7 @@ def list_credentials(
         fail("There is no such user: `deputize users list` names them.")
     show(
         ["passkey", "label", "since"],
-        ([each.credential_id, each.label, when(each.created_at)] for each in found),
+        ([each.credential_id, passkey(words(DEFAULT), each), when(each.created_at)] for each in found),
     )
 
 

@@ -341,10 +341,10 @@ def _challenge(at: Moment, purpose: Purpose, subject: Subject, owner: UserId | N
 
 
 def make_credential(user_id: UserId, made: Registration, label: str, now: int, active: bool) -> Credential:
-    """Make the value of a credential; without a label it is named by what its browser says of it."""
-    label = label.strip()[:MAX_NAME] or ("This device" if "internal" in made.transports else "Security key")
+    """Make the value of a credential; `words/` names one without a label."""
+    named = label.strip()[:MAX_NAME]
     return Credential(
-        made.credential_id, user_id, made.public_key, made.sign_count, made.transports, label, now, active
+        made.credential_id, user_id, made.public_key, made.sign_count, made.transports, named, now, active
     )
 
 

@@ -220,6 +220,8 @@ done-number = Number { $call_id }
 
 passkeys = Your passkeys
 passkeys-none = You have no passkey here yet. Without one you cannot approve anything.
+passkey-here = This device
+passkey-elsewhere = Security key
 passkey-added = added { $moment }
 passkey-remove = Remove
     .label = Remove { $label }

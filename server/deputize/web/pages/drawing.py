@@ -15,6 +15,7 @@ from ...protocol.redirect import is_local
 from ...protocol.shown import FSI, PDI, plain, quotes_isolated
 from ...protocol.url import origin_of
 from ...words.catalogue import Worded, Words, words
+from ...words.passkeys import passkey
 
 _MARK = "\ue000"
 """Stands around the number of a piece of HTML in a message; nobody else's is in one, since `plain` replaces it."""
@@ -33,6 +34,7 @@ def page(template: str, language: str, **values: object) -> str:
         say=partial(_say, said),
         bare=partial(_bare, said),
         quoted=said.quoted,
+        called=partial(passkey, said),
         warned=partial(_warned, said),
         when=partial(_when, said),
         duration=said.duration,
