@@ -14,10 +14,10 @@ from deputize.protocol.authorization import (
     known_tool,
     permits_page,
 )
-from deputize.protocol.credential import Credential
+from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import NO_KEY, ClientId, CredentialId, GrantId, Jkt, UserId
+from deputize.protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Schema, Tool
@@ -26,13 +26,22 @@ NOW = 1_000
 NAMES = ["a", "b", "c"]
 USER = UserId("usr_x")
 AGENT = Agent(ClientId("agt_x"), Assurance.OPAQUE, Jkt("k"), USER, 0)
-PASSKEY = Credential(CredentialId("c"), USER, b"", 0, frozenset(), "", 0, True)
 GRANT = Grant(
     GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1, Jkt("k")
 )
 
 subsets = st.frozensets(st.sampled_from(NAMES)).map(ScopeSet)
 some = st.frozensets(st.sampled_from(NAMES), min_size=1).map(ScopeSet)
+
+
+def nobody(wanted: AuthenticatorClass) -> bool:
+    """Say that the user has nothing to approve with."""
+    return False
+
+
+def anybody(wanted: AuthenticatorClass) -> bool:
+    """Say that the user can approve."""
+    return True
 
 
 def policy(tool: Tool, ceiling: ScopeSet) -> Policy:
@@ -46,7 +55,7 @@ def test_a_call_may_do_the_least_of_tool_grant_and_ceiling(
     asked: ScopeSet, granted: ScopeSet, ceiling: ScopeSet
 ) -> None:
     tool = Tool("t", asked)
-    decision = decide(policy(tool, ceiling), tool, AGENT, [replace(GRANT, scopes=granted)], {}, list, NOW)
+    decision = decide(policy(tool, ceiling), tool, AGENT, [replace(GRANT, scopes=granted)], {}, nobody, NOW)
     if asked <= ceiling and asked <= granted:
         assert isinstance(decision, Authorized)
     else:
@@ -60,7 +69,7 @@ def test_only_an_active_grant_that_has_not_expired_grants(
 ) -> None:  # TOKEN-5
     tool = Tool("t", ScopeSet.of(["a"]))
     grant = replace(GRANT, state=state, expires_at=expires_at)
-    decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, [grant], {}, list, NOW)
+    decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, [grant], {}, nobody, NOW)
     assert isinstance(decision, Authorized) == (state is GrantState.ACTIVE and expires_at > NOW)
 
 
@@ -75,7 +84,7 @@ def test_agents_and_grants_that_do_not_belong_together() -> None:
         (AGENT, replace(GRANT, user_id=UserId("usr_y")), Code.CONSENT_REQUIRED),
     ]
     for agent, grant, code in cases:
-        decision = decide(rules, tool, agent, [grant] if grant else [], {}, list, NOW)
+        decision = decide(rules, tool, agent, [grant] if grant else [], {}, nobody, NOW)
         assert isinstance(decision, Refusal)
         assert decision.code is code
 
@@ -84,7 +93,7 @@ def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
     tool = Tool("t", ScopeSet.of(["a"]))
     for assurance in (Assurance.REGISTERED, Assurance.ORIGIN):
         agent = replace(AGENT, assurance=assurance)
-        decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, agent, [GRANT], {}, list, NOW)
+        decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, agent, [GRANT], {}, nobody, NOW)
         assert isinstance(decision, Refusal)
         assert decision.code is Code.AGENT_NOT_ALLOWED
 
@@ -92,10 +101,10 @@ def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
 def test_arguments_come_last() -> None:
     tool = Tool("t", ScopeSet.of(["a"]), input_schema=Schema({"required": ["x"]}))
     rules = policy(tool, ScopeSet.of(NAMES))
-    decision = decide(rules, tool, AGENT, [GRANT], {}, list, NOW)
+    decision = decide(rules, tool, AGENT, [GRANT], {}, nobody, NOW)
     assert isinstance(decision, Refusal)
     assert decision.code is Code.INVALID_ARGUMENTS
-    assert isinstance(decide(rules, tool, AGENT, [GRANT], {"x": 1}, list, NOW), Authorized)
+    assert isinstance(decide(rules, tool, AGENT, [GRANT], {"x": 1}, nobody, NOW), Authorized)
 
 
 @given(some, subsets, st.booleans(), st.booleans())
@@ -105,8 +114,8 @@ def test_leaving_the_delegation_out_gains_nothing(
     """CALL-7: what an agent that nobody knows could never call, whatever the user gives it, the page cannot either."""
     tool = Tool("t", asked, direct=True, opaque=opaque, direct_when_closed=said, describe=lambda _: "Do it")
     rules = policy(tool, ceiling)
-    agents = decide(rules, tool, AGENT, [GRANT], {}, lambda: [PASSKEY], NOW)
-    pages = permits_page(rules, tool) or decide_arguments(rules, tool, {}, lambda: [PASSKEY], True)
+    agents = decide(rules, tool, AGENT, [GRANT], {}, anybody, NOW)
+    pages = permits_page(rules, tool) or decide_arguments(rules, tool, {}, anybody, True)
     assert isinstance(pages, Authorized) == (said or isinstance(agents, Authorized))
     if isinstance(pages, Refusal):
         assert pages.code is Code.AGENT_NOT_ALLOWED
@@ -134,7 +143,7 @@ def test_nobody_hands_on_what_the_policy_does_not_let_him_have(
     rules = replace(policy(tool, ScopeSet()), ceiling=ceiling)
     agents = [Agent(name, Assurance.REGISTERED, None, None, 0) for name in (child, parent)]
     links = [replace(GRANT, client_id=child, parent_id=GRANT.grant_id), replace(GRANT, client_id=parent)]
-    decision = decide(rules, tool, agents[0], links, {}, list, NOW, agents[1:])
+    decision = decide(rules, tool, agents[0], links, {}, nobody, NOW, agents[1:])
     assert isinstance(decision, Authorized) == (asked <= childs and asked <= parents)
 
 
@@ -155,7 +164,7 @@ def test_a_grant_without_a_key_is_good_while_the_policy_says_so_and_for_an_opaqu
     ):
         ceiling = Ceiling(scopes, ScopeSet.of(["a", "b"]), frozenset({"https://a.example"}))
         rules = replace(policy(tool, scopes), ceiling=ceiling, bearer=bearer)
-        decision = decide(rules, tool, agent, [grant], {}, list, NOW)
+        decision = decide(rules, tool, agent, [grant], {}, nobody, NOW)
         assert (decision.code if isinstance(decision, Refusal) else None) is code
-        keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"), shown={})], {}, list, NOW)
+        keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"), shown={})], {}, nobody, NOW)
         assert isinstance(keyed, Authorized)

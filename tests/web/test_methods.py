@@ -179,3 +179,18 @@ async def test_what_a_passkey_signs_for_is_not_known_before(bank: Bank, grace: P
     for one, envelope in zip(kept, envelopes, strict=True):
         assert one is not None
         assert b64u(one.salt) not in str(envelope)
+
+
+async def test_whoever_has_no_passkey_but_a_telephone_is_asked(bank: Bank, user: Page) -> None:
+    """CALL-5: nobody is turned away who could answer by any method."""
+    store = bank.deputize.store
+    for passkey in store.look(lambda tx: tx.credentials(user.tokens["sub"])):
+        await store.transact(lambda tx, it=passkey: tx.remove_credential(it.credential_id, it.user_id))  # type: ignore[misc]
+    call_id = await pending(user)
+    assert (await submit(user, call_id, user.evidence(await mint(user, call_id)))).json()[
+        "state"
+    ] == "approved"
+    authority = bank.deputize.authority
+    authority.methods = Methods(tuple(authority.methods)[1:])
+    refused = (await user.call("transfer_money", {**TRANSFER, "amount": 7})).json()
+    assert refused["code"] == "no_eligible_credential"

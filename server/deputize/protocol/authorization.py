@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from .agent import Agent, Assurance
 from .canonical import Json
-from .credential import Credential
+from .credential import AuthenticatorClass
 from .errors import Code, Refusal
 from .grant import Grant, acting, dead_link
 from .policy import Policy
@@ -26,6 +26,9 @@ class Authorized:
 
 Decision = Authorized | Refusal
 
+Able = Callable[[AuthenticatorClass], bool]
+"""Tells whether the user could approve something by any method, with an authenticator of this class (CALL-5)."""
+
 
 def known_tool(policy: Policy, name: str) -> Tool | Refusal:
     """Find the tool that the owner declared under this name; a page cannot add any (SHIM-1, CALL-8)."""
@@ -45,20 +48,20 @@ def decide(
     agent: Agent | None,
     lineage: Sequence[Grant],
     arguments: dict[str, Json],
-    credentials: Callable[[], list[Credential]] | None,
+    able: Able | None,
     now: int,
     parents: Sequence[Agent] = (),
     approval: bool | None = None,
 ) -> Decision:
     """Decide an agent's call: what it may, then what is asked; the first failure answers (CALL-1).
 
-    `lineage` and `parents` as for `permits`, `credentials` and `approval` as for `decide_arguments`; whether an
+    `lineage` and `parents` as for `permits`, `able` and `approval` as for `decide_arguments`; whether an
     approval is needed, the tool says where nobody else does.
     """
     if refusal := permits(policy, tool, agent, lineage, arguments, now, parents):
         return refusal
     approval = tool.approval.required(arguments) if approval is None else approval
-    decision = decide_arguments(policy, tool, arguments, credentials, approval)
+    decision = decide_arguments(policy, tool, arguments, able, approval)
     if isinstance(decision, Authorized) and constrained(lineage):
         return replace(decision, constrained=True)
     return decision
@@ -147,12 +150,12 @@ def decide_arguments(
     policy: Policy,
     tool: Tool,
     arguments: dict[str, Json],
-    credentials: Callable[[], list[Credential]] | None,
+    able: Able | None,
     approval: bool,
 ) -> Decision:
     """Decide what remains once the caller is known: schema, approval, and whether anybody could approve.
 
-    With `approval`, a human has to approve them. `credentials` is asked only then, and not at all where it is None:
+    With `approval`, a human has to approve them. `able` is asked only then, and not at all where it is None:
     somebody says that he has approved already (MCP-9).
     """
     if tool.input_schema is not None and (fault := tool.input_schema.fault(arguments)):
@@ -163,9 +166,7 @@ def decide_arguments(
         description = tool.description(arguments)  # APPR-2
     except ValueError as error:
         return Refusal(Code.INVALID_ARGUMENTS, f"The user could not be shown this call: {error}")
-    if credentials is not None and not any(
-        credential.satisfies(tool.authenticator_class) for credential in credentials()
-    ):  # CALL-5
+    if able is not None and not able(tool.authenticator_class):  # CALL-5
         return Refusal(
             Code.NO_ELIGIBLE_CREDENTIAL,
             "The user has no passkey that may approve this. One can be added on the account page.",

@@ -8,6 +8,7 @@ the transaction, so that a forged assertion cannot burn the user's challenge (AP
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ..protocol.authorization import Able
 from ..protocol.canonical import Json, action_hash, b64u, canonicalize
 from ..protocol.challenge import CALL_CHALLENGE_LIFETIME, NONCE_BYTES, Challenge, Purpose
 from ..protocol.credential import AuthenticatorClass
@@ -144,6 +145,11 @@ def eligible(
         "You have no passkey that may confirm this. Add one on the account page.",
         {"authenticator_class": wanted.value},
     )
+
+
+def able(reader: Reader, at: Moment, owner: UserId | None) -> Able:
+    """Return what tells whether somebody could approve something at all, by whichever method (CALL-5)."""
+    return lambda wanted: owner is not None and not isinstance(eligible(reader, at, owner, wanted), Refusal)
 
 
 def mint(tx: Tx, at: Moment, action: Action, text: Text) -> Minted | Refusal:

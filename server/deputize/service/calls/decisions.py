@@ -14,6 +14,7 @@ from ...protocol.authorization import decide as decide_delegated
 from ...protocol.call import Call, State
 from ...protocol.errors import Code, Refusal
 from ...protocol.tool import Tool
+from .. import approvals
 from ..barring import barred
 from ..moment import Moment
 from ..ports import Reader
@@ -41,10 +42,10 @@ def decide(
     if isinstance(tool, Refusal):
         return tool
     approval = evidence or needs_approval(request, tool)
-    credentials = (lambda: reader.credentials(who.user_id)) if request.way.waits else None
+    able = approvals.able(reader, at, who.user_id) if request.way.waits else None
     if delegation is None:
         closed = permits_page(policy, tool) if request.is_direct else None
-        return closed or decide_arguments(policy, tool, request.arguments, credentials, approval)
+        return closed or decide_arguments(policy, tool, request.arguments, able, approval)
     if standing.lineage and standing.lineage[0].jkt != delegation.jkt:
         return _WRONG_KEY
     decision = decide_delegated(
@@ -53,7 +54,7 @@ def decide(
         standing.agent,
         standing.lineage,
         request.arguments,
-        credentials,
+        able,
         at.now,
         standing.parents,
         approval,
