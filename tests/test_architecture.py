@@ -112,5 +112,11 @@ def test_use_cases_take_clock_and_randomness_and_know_no_async(path: Path) -> No
     assert not waits or path.name == "ports.py"
 
 
+def test_which_store_there_is_only_opening_knows() -> None:
+    """So another one is a package beside `store`, and a choice there."""
+    knows = {room(path) for path in MODULES if "store" in rooms_of(path)}
+    assert knows - {"store"} == {"opening"}
+
+
 def test_every_room_has_a_floor() -> None:
     assert {room(path) for path in MODULES} <= FLOORS.keys()

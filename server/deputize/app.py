@@ -264,12 +264,15 @@ def build(
     *,
     new_keys: bool = False,
     new_record: bool = False,
+    store: Store | None = None,
 ) -> ASGIApp:
     """Build the stand-alone app: the authority at the path of its issuer, and the well-known routes at the root.
 
     Who comes to the root, or to the issuer itself, is led to the page of the account.
     """
-    deputize = Deputize(policy, data, clock=clock, log=log, new_keys=new_keys, new_record=new_record)
+    deputize = Deputize(
+        policy, data, clock=clock, log=log, new_keys=new_keys, new_record=new_record, store=store
+    )
     deputize._alone = True
     issuer = deputize.policy.site.issuer
     path = "".join(f"/{step}" for step in issuer.split("/")[3:])
