@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 import deputize
 from deputize.app import HandledCall
+from deputize.log.log import Log
 from deputize.protocol.canonical import Json
-from deputize.web.operations import Log
 
 SCOPES = "account:read payments:write"
 _POLICY = """

@@ -1,4 +1,4 @@
-"""The account page: signing up, in and out, passkeys, taking deputations back, and the way back in."""
+"""The account page: signing up, in and out, passkeys, taking delegations back, and the way back in."""
 
 import subprocess
 import sys

@@ -16,13 +16,13 @@ from starlette.routing import BaseRoute, Mount
 from tests.web.agents import Client
 
 from deputize.app import Deputize, SiteUser
+from deputize.log.log import Log
 from deputize.protocol.ids import GrantId
 from deputize.protocol.policy import Policy
 from deputize.service import grants
 from deputize.service.ports import Store
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
-from deputize.web.operations import Log
 
 ORIGIN = "https://bank.example"
 ISSUER = f"{ORIGIN}/deputize"

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from deputize.app import build
 from deputize.cli import app
+from deputize.log.log import Log
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import Credential, User
@@ -30,7 +31,7 @@ from deputize.protocol.quota import Quotas
 from deputize.protocol.scope import ScopeSet
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
-from deputize.web import operations
+from deputize.web import health
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -133,7 +134,7 @@ def _time(seconds: int) -> str:
 
 def test_what_readyz_says_is_all_there() -> None:
     told = re.findall(
-        r'^ +"([^"]+)": authority|^ +"([^"]+)": health', inspect.getsource(operations.readyz), re.MULTILINE
+        r'^ +"([^"]+)": authority|^ +"([^"]+)": health', inspect.getsource(health.readyz), re.MULTILINE
     )
     assert sorted(table("after `ready, but`")) == sorted(a or b for a, b in told)
 
@@ -142,7 +143,7 @@ def test_the_metrics_are_all_there() -> None:
     def exposed(name: str, kind: str) -> str:
         return f"`{name}_total`" if kind == "counter" else f"`{name}`"
 
-    families = operations.Log().registry.collect()
+    families = Log().registry.collect()
     assert sorted(table("metric")) == sorted(exposed(each.name, each.type) for each in families)
 
 

@@ -23,6 +23,7 @@ from .crypto.webauthn import Ceremonies
 from .fetching.fetcher import Fetcher
 from .guard import Guard, Unguarded
 from .guard.start import Threshold, start, survey
+from .log.log import Log
 from .opening import LostData, opened
 from .protocol.credential import User
 from .protocol.declared import Declaration, declared
@@ -37,8 +38,7 @@ from .web.ask import Ask
 from .web.front import Front
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
-from .web.operations import Log
-from .web.problems import refusal_response
+from .web.refusals import as_problem
 
 __all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
 
@@ -213,7 +213,7 @@ class Deputize:
     async def user(self, request: Request) -> User | None:
         """Tell which user is signed in, for the site's own pages; None too where that cannot be known (SESSION-1)."""
         try:
-            who = await Ask(request, self._current).signed_in()
+            who = await Ask(request, self._current, self.log).signed_in()
         except Refused:
             return None
         return await self.store.read(lambda tx: tx.user(who.user_id)) if who else None
@@ -222,7 +222,7 @@ class Deputize:
         """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""
         if self._current.is_forked:
             self.log.refused(Request(scope), FORKED)
-            await refusal_response(FORKED)(scope, receive, send)
+            await as_problem(FORKED)(scope, receive, send)
             return
         if not self._started:
             self.start(scope.get("router"))

@@ -18,7 +18,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from deputize.cli.serving import Limits, ToLog, server
-from deputize.web.operations import Log
+from deputize.log.log import Log
 
 LIMITS = Limits(8, head=0.3, request=0.6, idle=1, stop=1, head_size=4096)
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\n"

@@ -26,9 +26,9 @@ from tests.web.test_openapi import template_of, tour
 from deputize import settings
 from deputize.agent import AgentKey
 from deputize.app import Deputize
+from deputize.log.log import Log
 from deputize.service.ports import Tx
 from deputize.testing.page import Page
-from deputize.web.operations import Log
 
 T = TypeVar("T")
 Headers = tuple[tuple[bytes, bytes], ...]

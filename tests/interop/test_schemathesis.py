@@ -13,18 +13,21 @@ from schemathesis.checks import CHECKS
 from schemathesis.generation import GenerationMode
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from tests.bank import POLICY, Visited, mounted
 from tests.interop.customer import Customer
 from tests.web.agents import HELPER, LOCAL, new_key, with_agents
 
 from deputize.agent import AgentKey
 from deputize.app import Deputize
+from deputize.log.log import Log
 from deputize.protocol.canonical import JsonError, check
 from deputize.settings import loads
 from deputize.testing.server import Site
+from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 from deputize.web.openapi import document
-from deputize.web.operations import Log
-from deputize.web.problems import not_routed
+from deputize.web.refusals import not_routed
 
 PROVING = {"authorization", "cookie", "dpop", "deputize-csrf", "deputize-guard", "deputize-page"}
 CONFIG = {
@@ -33,7 +36,7 @@ CONFIG = {
     "checks": {"positive_data_acceptance": {"enabled": False}},  # names of nobody are well-formed, too
 }
 API = schemathesis.openapi.from_dict(
-    document(f"{LOCAL}/deputize"), config=schemathesis.Config.from_dict(CONFIG)
+    document(f"{LOCAL}/deputize", ENDPOINTS, WELL_KNOWN), config=schemathesis.Config.from_dict(CONFIG)
 ).exclude(path_regex="^/.well-known/")
 REPAIRED = ("ignored_auth", "missing_required_header", "negative_data_rejection")
 PATIENCE = 60  # seconds for one answer, on a machine that has other things to do
@@ -76,6 +79,10 @@ def secrets_in(request: Any) -> set[str]:
     return {secret for text in sent for secret in re.split(r"[ =;]+", text) if len(secret) >= SECRET}
 
 
+async def nowhere(request: Request, error: Exception) -> Response:
+    return not_routed(error)
+
+
 @pytest.fixture(scope="module")
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     """Serve a bank that has registered an agent and the key of its API."""
@@ -88,7 +95,7 @@ def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
         policy = loads(text.replace(LOCAL, f"http://localhost:{port}").encode())
         bank = Deputize(policy, tmp_path_factory.mktemp("var"), log=log)
         served = mounted(bank)
-        served.add_exception_handler(HTTPException, not_routed)
+        served.add_exception_handler(HTTPException, nowhere)
         return served
 
     with Site(app) as site:

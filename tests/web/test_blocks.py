@@ -60,7 +60,7 @@ class TestABlockedAgent:
         assert (await helper.call(ada, "get_balance")).json()["code"] in ("grant_revoked", "login_required")
         answer = await ada.confirm(f"/calls/{pending['call_id']}")
         assert answer.json()["code"] in ("grant_revoked", "login_required")
-        with pytest.raises(Refused, match="deputation was taken back"):
+        with pytest.raises(Refused, match="delegation was taken back"):
             await redeem(local, token)
         assert error(await helper.refresh()) in ("invalid_grant", "invalid_client")
         assert "active" not in (await helper.introspect(helper.tokens["access_token"])).text.replace(

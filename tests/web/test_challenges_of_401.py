@@ -4,12 +4,12 @@ import pytest
 from tests.bank import ISSUER, Bank
 
 from deputize.testing.page import Page
-from deputize.web.openapi import OPERATIONS
+from deputize.web.endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if not name.startswith("GET ")])
+@pytest.mark.parametrize("name", [each.name for each in ENDPOINTS if each.method != "GET"])
 async def test_err_2_who_sent_nothing_made_no_error(bank: Bank, name: str) -> None:
     """Whatever it asks for: no token, no proof, no cookie; and with a body that is wrong or right."""
     method, _, path = name.partition(" ")

@@ -11,13 +11,14 @@ from tests.web.agents import LOCAL, Client, error
 from deputize import settings
 from deputize.app import build
 from deputize.testing.page import Page
-from deputize.web.openapi import OPERATIONS, WELL_KNOWN
+from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 
 pytestmark = pytest.mark.anyio
 
 AGENT = "https://agent.example"
 SHARED = {"/token", "/par", "/device_authorization", "/introspect", "/revoke", "/jwks.json"}
-METADATA = ["/.well-known/" + name.format("/deputize") for name in WELL_KNOWN]
+METADATA = ["/.well-known/" + each.path.format("/deputize") for each in WELL_KNOWN]
+OPERATIONS = [each.name for each in ENDPOINTS]
 CLOSED = [name for name in OPERATIONS if name.partition(" ")[2] not in SHARED]
 OPEN = [name for name in OPERATIONS if name not in CLOSED]
 ASKED = ["authorization", "content-type", "dpop", "mcp-protocol-version"]

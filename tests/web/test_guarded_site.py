@@ -22,10 +22,10 @@ from deputize import settings
 from deputize.app import Deputize, SiteUser, build
 from deputize.crypto import dpop
 from deputize.guard import GuardedCall, Unguarded
+from deputize.log.log import Log
 from deputize.protocol.canonical import b64u
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
-from deputize.web.operations import Log
 
 pytestmark = pytest.mark.anyio
 

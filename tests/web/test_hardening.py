@@ -14,10 +14,10 @@ from tests.bank import ISSUER, ORIGIN, POLICY, Bank, opened
 
 from deputize import settings
 from deputize.app import build
+from deputize.log.log import Log
 from deputize.protocol.policy import Policy
 from deputize.testing.page import Page
 from deputize.web.hardening import LocalhostRedirect
-from deputize.web.operations import Log
 
 pytestmark = pytest.mark.anyio
 

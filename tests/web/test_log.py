@@ -16,10 +16,10 @@ import pytest
 from starlette.requests import Request
 from tests.bank import ISSUER, opened
 
+from deputize.log.lines import MOST, Lines
+from deputize.log.log import MAX_FIELD, Log
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.policy import Policy
-from deputize.web.lines import MOST, Lines
-from deputize.web.operations import MAX_FIELD, Log
 
 pytestmark = pytest.mark.anyio
 
@@ -230,7 +230,7 @@ async def test_what_is_decided_is_answered_wherever_the_log_goes(
 def test_a_process_without_standard_error_serves(tmp_path: Path, policy: Policy) -> None:
     program = (
         "import sys; assert sys.stderr is None\n"
-        "from deputize.web.operations import Log\n"
+        "from deputize.log.log import Log\n"
         "log = Log(); log.note('x'); print(log.flush(), log._dropped._value.get())"
     )
     ran = subprocess.run(
@@ -241,7 +241,7 @@ def test_a_process_without_standard_error_serves(tmp_path: Path, policy: Policy)
 
 def test_a_log_goes_on_after_a_fork(pipe: Pipe) -> None:
     program = (
-        "import os\nfrom deputize.web.operations import Log\n"
+        "import os\nfrom deputize.log.log import Log\n"
         "log = Log(); log.note('parent'); log.flush()\n"
         "if (child := os.fork()) == 0:\n    log.note('child'); log.flush(); os._exit(0)\n"
         "os.waitpid(child, 0)"

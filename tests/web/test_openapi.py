@@ -21,12 +21,13 @@ from deputize.guard.start import Threshold
 from deputize.protocol.canonical import Json
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
-from deputize.web.openapi import document
-from deputize.web.shapes import SCHEMAS
+from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
+from deputize.web.openapi import document, schemas
 
 PROTOCOL = (Path(deputize.__file__).parent / "PROTOCOL.md").read_text()
 ISSUER = f"{LOCAL}/deputize"
-DOCUMENT: dict[str, Any] = document(ISSUER)
+DOCUMENT: dict[str, Any] = document(ISSUER, ENDPOINTS, WELL_KNOWN)
+SCHEMAS = schemas((*ENDPOINTS, *WELL_KNOWN))
 REQUESTS = {
     f"{method.upper()} {path}"
     for path, item in DOCUMENT["paths"].items()

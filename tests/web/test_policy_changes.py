@@ -23,10 +23,10 @@ from tests.web.agents import HELPER, Client, error, new_key, with_agents
 from deputize.agent import AgentKey
 from deputize.crypto import dpop, jwt
 from deputize.crypto.keys import KeyRing
+from deputize.log.log import Log
 from deputize.protocol.canonical import b64u
 from deputize.protocol.tool import Schema
 from deputize.testing.page import Page
-from deputize.web.operations import Log
 
 pytestmark = pytest.mark.anyio
 

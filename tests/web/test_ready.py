@@ -14,11 +14,11 @@ from tests.store.faulty_disk import Fault, FaultyDisk, faulty_disk, sqlite_libra
 from tests.store.test_faults import checkpoint, left_open
 
 from deputize.app import Deputize, LostData
+from deputize.log.log import Log
 from deputize.protocol.policy import Policy
 from deputize.store import probe, sqlite, writer
 from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
-from deputize.web.operations import Log
 
 needs_vfs = pytest.mark.skipif(
     sqlite_library() is None, reason="SQLite is linked into this Python, so no disk can be put under it"

@@ -6,6 +6,7 @@ import { prove } from './dpop.js';
 
 /** @import { Answer, Bare, Config, PageKey, Problem, Reply, Rule } from '../types.js' */
 /** @import { Evidence } from './evidence.js' */
+/** @import { Said, Tools } from '../wire.js' */
 /**
  * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, wants?: string}} Manner
  *   `wants`: the text without which a yes is not the authority's
@@ -198,7 +199,7 @@ export function problemOf(body) {
 }
 
 /**
- * @param {Bare} body
+ * @param {Said<Tools>} body
  * @param {string} issuer
  * @returns {Config}
  */

@@ -1,7 +1,7 @@
 """What every endpoint works with: the policy, the store, the keys, the clock, and the tokens made of them."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from ..crypto.webauthn import Ceremonies
 from ..fetching.clients import Clients
 from ..fetching.fetcher import Fetcher
 from ..protocol.call import Call
-from ..protocol.canonical import Json, b64u
+from ..protocol.canonical import b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.jwk import thumbprint
 from ..protocol.policy import Policy
@@ -103,28 +103,23 @@ class Authority:
             )
         return delegation
 
-    def token_response(self, renewable: Renewable, now: int, refreshable: bool = True) -> dict[str, object]:
-        """Issue a delegation token and, where it may be renewed, a refresh token (GRANT-3; RFC 6749 §5.1)."""
-        grant, agent = renewable.grant, renewable.agent
-        delegation = Delegation.of(grant, agent, b64u(self.random(16)), now)
+    def sign(self, typ: str, claims: Mapping[str, object]) -> str:
+        """Sign a token of this type with the key that is in use now."""
         kid, key = self.keys.signing_key()
-        refresh: Json = [grant.grant_id, renewable.generation, min(now + REFRESH_LIFETIME, grant.expires_at)]
-        return {
-            "access_token": jwt.sign(
-                delegation.claims(self.policy.site.issuer, grant.constraints, renewable.parents),
-                DELEGATION_TYP,
-                kid,
-                key,
-            ),
-            "token_type": "Bearer" if grant.bearer else "DPoP",
-            "expires_in": delegation.expires_at - now,
-            **({"refresh_token": self.sealer.seal("refresh", refresh)} if refreshable else {}),
-            "scope": str(grant.scopes),
-            **({"authorization_details": grant.constraints.details()} if grant.constraints.parts else {}),
-            "grant_id": grant.grant_id,
-            "client_id": agent.client_id,
-            "sub": grant.user_id,
-        }
+        return jwt.sign(claims, typ, kid, key)
+
+    def delegation_token(self, renewable: Renewable, now: int) -> tuple[str, int]:
+        """Issue a delegation token (TOKEN-2), and tell for how many seconds it is good."""
+        grant = renewable.grant
+        delegation = Delegation.of(grant, renewable.agent, b64u(self.random(16)), now)
+        claims = delegation.claims(self.policy.site.issuer, grant.constraints, renewable.parents)
+        return self.sign(DELEGATION_TYP, claims), delegation.expires_at - now
+
+    def make_refresh_token(self, renewable: Renewable, now: int) -> str:
+        """Make the token that a delegation is renewed with (TOKEN-4)."""
+        grant = renewable.grant
+        until = min(now + REFRESH_LIFETIME, grant.expires_at)
+        return self.sealer.seal("refresh", [grant.grant_id, renewable.generation, until])
 
     def refresh_token(self, text: str, now: int) -> tuple[str, int]:
         """Read a refresh token back: grant and generation; Refused(invalid_grant) if it is not ours or has expired."""
@@ -137,9 +132,8 @@ class Authority:
 
     def call_token(self, call: Call, now: int) -> str:
         """Issue the call token of an approved call (TOKEN-3)."""
-        kid, key = self.keys.signing_key()
         claims = CallToken.of(call, now).claims(self.policy.site.issuer, self.policy.api.audience)
-        return jwt.sign(claims, CALL_TYP, kid, key)
+        return self.sign(CALL_TYP, claims)
 
     def read_call_token(self, text: str, now: int) -> CallToken:
         """Verify a call token that comes back for redemption; Refused(invalid_call_token)."""

@@ -17,7 +17,7 @@ CHECKPOINT_EVERY = 60
 
 
 class Note(Protocol):
-    """Tells the owner of an event, with facts; `web.operations.Log.alarm` is one."""
+    """Tells the owner of an event, with facts; `log.Log.alarm` is one."""
 
     def __call__(self, event: str, **facts: object) -> None:
         """Tell."""

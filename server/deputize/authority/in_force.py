@@ -18,7 +18,7 @@ FORKED = Refusal(
 
 
 class Told(Protocol):
-    """What the owner is told of; `web.operations.Log` is one."""
+    """What the owner is told of; `log.Log` is one."""
 
     def policy(self, file_s256: str | None, fault: str | None) -> None:
         """Tell of another policy, or of what keeps its file from being one."""

@@ -17,7 +17,7 @@ from deputize.extras import needing
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from deputize.web.operations import Log
+    from deputize.log.log import Log
 
 _MOST = 8192  # files, half of them connections: more than one process can answer
 _FEWEST = 16
@@ -46,7 +46,7 @@ def serve(
     # The other commands start without a web server.
     from deputize.app import LostData, build
     from deputize.fetching.addresses import is_loopback
-    from deputize.web.operations import Log
+    from deputize.log.log import Log
 
     listener = _listen(host, port)
     if settings.single_user is not None and not is_loopback(listener.getsockname()[0]):  # MCP-4
@@ -128,7 +128,7 @@ def _serve_demo(port: int, data: Path) -> None:
     """Serve Harbor for a person until it is interrupted."""
     from deputize.app import LostData
     from deputize.demo import site
-    from deputize.web.operations import Log
+    from deputize.log.log import Log
 
     listener, log = _listen("localhost", port), Log()
     try:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from deputize.web.operations import Log
+from deputize.log.log import Log
 
 _EACH = 5  # ticks
 

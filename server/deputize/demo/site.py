@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 
 import deputize
 from deputize import Deputize, LocalhostRedirect
-from deputize.web.operations import Log
+from deputize.log.log import Log
 
 from . import api
 from .bank import Bank

@@ -16,12 +16,12 @@ from typing import Any
 from playwright.sync_api import Page, Request, Route, sync_playwright
 from starlette.types import ASGIApp
 
+from deputize.log.log import Log
 from deputize.testing import browser
 from deputize.testing.agent import CdpAgent, PlaywrightAgent
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Authenticator, Passkeys
 from deputize.testing.server import Site
-from deputize.web.operations import Log
 
 from . import site
 from .site import Harbor

@@ -74,16 +74,16 @@ class Grant:
         if self.state is GrantState.REVOKED:
             return Refusal(
                 Code.GRANT_REVOKED,
-                "This deputation was taken back. Ask the user before asking for a new one.",
+                "This delegation was taken back. Ask the user before asking for a new one.",
             )
         if self.state is GrantState.SUPERSEDED:  # GRANT-3; RFC 6750 §3.1
             return Refusal(
-                Code.INVALID_TOKEN, "A newer deputation has taken the place of this one. Use that."
+                Code.INVALID_TOKEN, "A newer delegation has taken the place of this one. Use that."
             )
         if self.state is not GrantState.ACTIVE:
             return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent yet.")
         if now >= self.expires_at:
-            return Refusal(Code.GRANT_EXPIRED, "This deputation has run out. The user can renew it.")
+            return Refusal(Code.GRANT_EXPIRED, "This delegation has run out. The user can renew it.")
         return None
 
 

@@ -1,8 +1,10 @@
 """How an attested agent gets a grant: push, ask the user, collect (PROTOCOL §11). Each function is one transaction."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent
+from ..protocol.canonical import Json
 from ..protocol.consent import consent_structure
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState
@@ -12,15 +14,20 @@ from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationReques
 from ..protocol.scope import ScopeSet
 from ..words.consent import put, text_of
 from . import grants, quotas
-from .approvals import Verdict
+from .approvals import Minted, Verdict
 from .barring import barred
 from .grants import PageRequest, Renewable
 from .moment import Moment
-from .ports import Proof, Tx
+from .ports import Proof, Reader, Tx
 
 _GONE = Refusal(
     Code.INVALID_REQUEST, "This request has run out or was answered already. Let the agent ask again."
 )
+UNKNOWN = Refusal(
+    Code.GRANT_UNKNOWN,
+    "This request has run out or was answered already. Go back to the agent and let it ask again.",
+)
+"""What the page hears of a request that is not there."""
 _BAD_CODE = Refusal(
     Code.INVALID_GRANT, "This code is not good: it ran out, was used, or is another client's."
 )
@@ -31,7 +38,7 @@ _USED_ASSERTION = Refusal(
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Client:
     """An agent at an endpoint: who, with which document, and the proofs to spend.
 
     `assertion` may be a signature as well (OAUTH-14); one whose document says that it proves nothing has none
@@ -45,7 +52,7 @@ class Caller:
     jkt: Jkt
 
 
-def authenticate(tx: Tx, assertion: Proof | None, agent: Agent | None, now: int) -> Refusal | None:
+def authenticate(tx: Tx, at: Moment, assertion: Proof | None, agent: Agent | None) -> Refusal | None:
     """Use up a client assertion (OAUTH-1) or signature (OAUTH-14), and see that the agent is not revoked.
 
     `agent` is None for an API of the site.
@@ -55,22 +62,22 @@ def authenticate(tx: Tx, assertion: Proof | None, agent: Agent | None, now: int)
     known = tx.agent(agent.client_id) if agent is not None else None
     if known is not None and known.revoked_at is not None:
         return Refusal(Code.INVALID_CLIENT, "The owner of this site has revoked this agent.")
-    if agent is not None and (out := barred(tx, None, agent.client_id, now)):  # BLOCK-2
+    if agent is not None and (out := barred(tx, None, agent.client_id, at.now)):  # BLOCK-2
         return Refusal(Code.INVALID_CLIENT, out.detail)
     return None
 
 
-def spend(tx: Tx, caller: Caller, now: int) -> Refusal | None:
-    """Use up the caller's client assertion and DPoP proof (OAUTH-1, PROOF-2)."""
-    if refusal := authenticate(tx, caller.assertion, caller.agent, now):
+def spend(tx: Tx, at: Moment, client: Client) -> Refusal | None:
+    """Use up the client's assertion and DPoP proof (OAUTH-1, PROOF-2)."""
+    if refusal := authenticate(tx, at, client.assertion, client.agent):
         return refusal
-    return None if caller.proof is None or tx.use_proof(caller.proof) else USED_PROOF
+    return None if client.proof is None or tx.use_proof(client.proof) else USED_PROOF
 
 
 def push(
     tx: Tx,
     at: Moment,
-    caller: Caller,
+    client: Client,
     request: AuthorizationRequest,
     user_id: UserId | None = None,
 ) -> Refusal | None:
@@ -78,14 +85,14 @@ def push(
 
     It is counted for the agent or, where that has proved nothing, for the user in whose browser it asks.
     """
-    if refusal := spend(tx, caller, at.now):
+    if refusal := spend(tx, at, client):
         return refusal
     quota, rate = Quota.PUSHED_REQUESTS, at.policy.quotas.pushed_requests
     if request.user_code is not None:
         quota, rate = Quota.DEVICE_CODES, at.policy.quotas.device_codes
-    if limited := quotas.take(tx, quota, rate, user_id or caller.agent.client_id, at.now):
+    if limited := quotas.take(tx, quota, rate, user_id or client.agent.client_id, at.now):
         return limited
-    if refusal := grants.askable(request.scopes, at.policy.ceiling.of(caller.agent), at.policy):
+    if refusal := grants.askable(request.scopes, at.policy.ceiling.of(client.agent), at.policy):
         return Refusal(Code.INVALID_SCOPE, refusal.detail)
     if unknown := [part.tool for part in request.constraints.parts if part.tool not in at.policy.tools]:
         detail = f"authorization_details: the site has no tool {unknown[0]}."
@@ -155,102 +162,121 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
     return grant
 
 
-def typed(tx: Tx, user_id: UserId, user_code: str, now: int) -> AuthorizationRequest | Refusal | None:
+def typed(tx: Tx, at: Moment, user_id: UserId, user_code: str) -> AuthorizationRequest | Refusal | None:
     """Find what the code asks for that a user has typed, unless he was wrong too often (OAUTH-7; RFC 8628 §5.1).
 
     What is wrong is counted where every process sees it.
     """
     name = f"{Quota.WRONG_CODES.value} {user_id}"
-    if wait := tx.spent(name, WRONG_CODES, now):
+    if wait := tx.spent(name, WRONG_CODES, at.now):
         return too_many(Quota.WRONG_CODES, wait)
-    request = tx.request_by_user_code(user_code, now)
+    request = tx.request_by_user_code(user_code, at.now)
     if request is None:
-        tx.take_quota(name, WRONG_CODES, now)
+        tx.take_quota(name, WRONG_CODES, at.now)
     return request
 
 
+def challenge(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> Minted | Refusal:
+    """Mint the challenge over what the page shows this user (GRANT-2)."""
+    request = tx.request(request_id)
+    if request is None or request.grant_id is None or request.user_id != user_id:
+        return UNKNOWN
+    return grants.consent_challenge(tx, at, PageRequest(user_id, None), request.grant_id)
+
+
+def check(reader: Reader, at: Moment, user_id: UserId, request_id: str, evidence: Json) -> Verdict:
+    """Verify a consent assertion on a snapshot; Refused if nothing is asked there."""
+    request = reader.request(request_id)
+    if request is None or request.grant_id is None:
+        raise Refused.of(UNKNOWN)
+    by = PageRequest(user_id, None)
+    return grants.check_consent(reader, at, by, request.grant_id, evidence)
+
+
 def agree(
-    tx: Tx,
-    at: Moment,
-    request_id: str,
-    page: PageRequest,
-    verdict: Verdict,
-    code_digest: bytes | None,
-) -> AuthorizationRequest | Refusal:
-    """Act on the user's consent: activate the grant, and let the agent collect it with a code (OAUTH-4, OAUTH-5)."""
-    request = _open(tx, request_id, page.user_id, at.now)
+    tx: Tx, at: Moment, user_id: UserId, request_id: str, verdict: Verdict, code: str
+) -> tuple[AuthorizationRequest, str | None] | Refusal:
+    """Act on the user's consent: activate the grant, and let the agent collect it (OAUTH-4, OAUTH-5).
+
+    With the request comes the code to collect by, this one, or None for a device, which has its own.
+    """
+    request = _open(tx, request_id, user_id, at.now)
     if isinstance(request, Refusal):
         return request
     assert request.grant_id is not None
-    renewable = grants.consent(tx, at, page, request.grant_id, verdict)
+    renewable = grants.consent(tx, at, PageRequest(user_id, None), request.grant_id, verdict)
     if isinstance(renewable, Refusal):
         return renewable
+    given = code if request.redirect_uri is not None else None
+    code_digest = hashlib.sha256(given.encode()).digest() if given is not None else None
     until = at.now + CODE_LIFETIME if code_digest is not None else request.expires_at
     if not tx.settle_request(request_id, Status.GRANTED, code_digest, until):
         raise Refused.of(_GONE)  # answered meanwhile: there is no grant either
-    return replace(request, status=Status.GRANTED)
+    return replace(request, status=Status.GRANTED), given
 
 
-def refuse(tx: Tx, request_id: str, page: PageRequest, now: int) -> AuthorizationRequest | Refusal:
+def refuse(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> AuthorizationRequest | Refusal:
     """Note that the user does not want this (OAUTH-4)."""
-    request = _open(tx, request_id, page.user_id, now)
+    if tx.request(request_id) is None:
+        return UNKNOWN
+    request = _open(tx, request_id, user_id, at.now)
     if isinstance(request, Refusal):
         return request
     assert request.grant_id is not None
-    grants.decline(tx, page, request.grant_id, now)
+    grants.decline(tx, at, PageRequest(user_id, None), request.grant_id)
     tx.settle_request(request_id, Status.DENIED, None, request.expires_at)
     return replace(request, status=Status.DENIED)
 
 
 def redeem_code(
-    tx: Tx, at: Moment, caller: Caller, digest: bytes, redirect_uri: str, code_verifier: str
+    tx: Tx, at: Moment, client: Client, digest: bytes, redirect_uri: str, code_verifier: str
 ) -> Renewable | Refusal:
     """Exchange a code, once: the client, its document, its key, the redirect URI and PKCE must be those of `/par`.
 
     A second use revokes what the first one got (OAUTH-5); a document that changed means asking again (OAUTH-6).
     """
-    if refusal := spend(tx, caller, at.now):
+    if refusal := spend(tx, at, client):
         return refusal
     request = tx.request_by_secret(digest)
-    if request is None or request.client_id != caller.agent.client_id:
+    if request is None or request.client_id != client.agent.client_id:
         return _BAD_CODE
-    if not (at.policy.bearer if request.unproven else request.jkt == caller.jkt):  # BEARER-5
+    if not (at.policy.bearer if request.unproven else request.jkt == client.jkt):  # BEARER-5
         return _BAD_CODE
     if request.redirect_uri != redirect_uri or not verifies(code_verifier, request.code_challenge or ""):
         return _BAD_CODE
-    return _collect(tx, request, caller, at.now)
+    return _collect(tx, request, client, at.now)
 
 
-def poll(tx: Tx, caller: Caller, digest: bytes, now: int) -> Renewable | Refusal:
+def poll(tx: Tx, at: Moment, client: Client, digest: bytes) -> Renewable | Refusal:
     """Answer a device that waits (OAUTH-7; RFC 8628 §3.5)."""
-    if refusal := spend(tx, caller, now):
+    if refusal := spend(tx, at, client):
         return refusal
     request = tx.request_by_secret(digest)
-    if request is None or request.client_id != caller.agent.client_id or request.jkt != caller.jkt:
+    if request is None or request.client_id != client.agent.client_id or request.jkt != client.jkt:
         return _BAD_CODE
     if request.code_challenge is not None:
         return _BAD_CODE
-    if now >= request.expires_at:
+    if at.now >= request.expires_at:
         return Refusal(Code.EXPIRED_TOKEN, "The user did not answer in time. Start again.")
     if request.status is Status.DENIED:
         return Refusal(Code.ACCESS_DENIED, "The user does not want this.")
     if request.status is Status.REQUESTED:
         hasty = (
-            abs(now - request.polled_at) < request.interval
+            abs(at.now - request.polled_at) < request.interval
         )  # a clock that went back keeps no device waiting
-        tx.note_poll(request.request_id, now, request.interval + (5 if hasty else 0))
+        tx.note_poll(request.request_id, at.now, request.interval + (5 if hasty else 0))
         if hasty:
             return Refusal(Code.SLOW_DOWN, "Ask less often: five seconds more between two requests.")
         return Refusal(Code.AUTHORIZATION_PENDING, "The user has not answered yet.")
-    return _collect(tx, request, caller, now)
+    return _collect(tx, request, client, at.now)
 
 
-def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) -> Renewable | Refusal:
+def _collect(tx: Tx, request: AuthorizationRequest, client: Client, now: int) -> Renewable | Refusal:
     grant = tx.grant(request.grant_id) if request.grant_id is not None else None
     used = request.status is Status.REDEEMED
     if grant is None or (now >= request.expires_at and not used):
         return _BAD_CODE
-    if request.document_s256 != caller.document_s256:  # OAUTH-6
+    if request.document_s256 != client.document_s256:  # OAUTH-6
         grants.revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_CLIENT)
         return Refusal(
             Code.INVALID_CLIENT, "The agent's document changed after the user was asked. Ask again."
@@ -261,32 +287,32 @@ def _collect(tx: Tx, request: AuthorizationRequest, caller: Caller, now: int) ->
     agent = tx.agent(grant.client_id)
     if agent is None or grant.dead(now) is not None:
         return _BAD_CODE
-    if grant.bearer and caller.proof is not None:  # BEARER-7
-        older = tx.active_grant(grant.user_id, grant.client_id, caller.jkt)
+    if grant.bearer and client.proof is not None:  # BEARER-7
+        older = tx.active_grant(grant.user_id, grant.client_id, client.jkt)
         if older is not None:
             grants.supersede(tx, older, grant, now)
-        if not tx.bind_grant(grant.grant_id, caller.jkt):
+        if not tx.bind_grant(grant.grant_id, client.jkt):
             raise Refused.of(_BAD_CODE)
-        grant = replace(grant, jkt=caller.jkt)
+        grant = replace(grant, jkt=client.jkt)
     return Renewable(grant, agent, grant.refresh_generation)
 
 
 def renew(
     tx: Tx,
     at: Moment,
-    caller: Caller,
+    client: Client,
     grant_id: str,
     generation: int,
     scopes: ScopeSet | None,
 ) -> Renewable | Refusal:
     """Renew what an agent has, for its key or, where there is none, for whoever has the token (GRANT-6, BEARER-5)."""
-    if refusal := spend(tx, caller, at.now):
+    if refusal := spend(tx, at, client):
         return refusal
     grant = tx.grant(GrantId(grant_id))
-    if grant is not None and not (at.policy.bearer if grant.unproven else caller.assertion):  # BEARER-5
+    if grant is not None and not (at.policy.bearer if grant.unproven else client.assertion):  # BEARER-5
         return Refusal(Code.INVALID_GRANT, "Nobody comes this way who does not prove who it is.")
-    client_id = caller.agent.client_id
-    return grants.renew(tx, caller.jkt, grant_id, generation, client_id, scopes, at.now)
+    client_id = client.agent.client_id
+    return grants.renew(tx, client.jkt, grant_id, generation, client_id, scopes, at.now)
 
 
 def _open(tx: Tx, request_id: str, user_id: UserId, now: int) -> AuthorizationRequest | Refusal:

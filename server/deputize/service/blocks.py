@@ -10,26 +10,27 @@ from ..protocol.errors import Code, Refusal
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import ClientId, GrantId, UserId
 from . import grants
+from .moment import Moment
 from .ports import Tx
 
 _NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
 _NOT_BLOCKED = Refusal(Code.NOT_FOUND, "Nobody is blocked there, or not any more.")
 
 
-def block(tx: Tx, user_id: UserId, grant_id: str, until: int | None, now: int) -> Block | Refusal:
+def block(tx: Tx, at: Moment, user_id: UserId, grant_id: str, until: int | None) -> Block | Refusal:
     """Take back all that the agent of a grant has from this user, and let it ask for nothing (BLOCK-1)."""
     grant = tx.grant(GrantId(grant_id))
     if grant is None or grant.user_id != user_id:
         return _NO_GRANT
-    blocked = Block(user_id, grant.client_id, now, until, grant.grant_id)
-    _block(tx, blocked, tx.grants(user_id), now)
+    blocked = Block(user_id, grant.client_id, at.now, until, grant.grant_id)
+    _block(tx, blocked, tx.grants(user_id), at.now)
     return blocked
 
 
-def unblock(tx: Tx, user_id: UserId, grant_id: str, now: int) -> Refusal | None:
+def unblock(tx: Tx, at: Moment, user_id: UserId, grant_id: str) -> Refusal | None:
     """Let an agent ask again that this user has blocked; it has nothing until the user consents."""
-    blocked = next((each for each in tx.blocks(user_id, now) if each.grant_id == grant_id), None)
-    return _lift(tx, user_id, blocked.client_id, now) if blocked is not None else _NOT_BLOCKED
+    blocked = next((each for each in tx.blocks(user_id, at.now) if each.grant_id == grant_id), None)
+    return _lift(tx, user_id, blocked.client_id, at.now) if blocked is not None else _NOT_BLOCKED
 
 
 def block_agent(tx: Tx, client_id: ClientId, until: int | None, now: int) -> None:

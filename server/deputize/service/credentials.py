@@ -161,8 +161,11 @@ def open_session(
 
 def begin_enrollment(
     tx: Tx, at: Moment, who: SignIn | None, recovery: bytes | None
-) -> tuple[Challenge, User] | Refusal:
-    """Start the enrollment of a credential for a user who has the right to it (CRED-2, CRED-3, CRED-5)."""
+) -> tuple[Challenge, User, list[Credential]] | Refusal:
+    """Start the enrollment of a credential for a user who has the right to it (CRED-2, CRED-3, CRED-5).
+
+    With it come the credentials that the user has, which must not be enrolled again.
+    """
     if recovery is not None:
         user_id = tx.recovery(recovery, at.now)
         if user_id is None:
@@ -186,7 +189,7 @@ def begin_enrollment(
         return out
     challenge = _challenge(at, Purpose.ENROLL, Enrolling(basis, recovery), None if recovery else user_id)
     tx.add_challenge(challenge)
-    return challenge, user
+    return challenge, user, tx.credentials(user_id)
 
 
 def finish_enrollment(

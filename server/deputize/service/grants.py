@@ -231,22 +231,27 @@ def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Ve
     return Renewable(active, agent, active.refresh_generation)
 
 
-def decline(tx: Tx, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
+def decline(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Grant | Refusal:
     """Note that the user does not want this (GRANT-4)."""
     if not request.spend(tx):
         return USED_PROOF
-    grant = _pending(tx, request, grant_id, now)
+    grant = _pending(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
-    tx.move_grant(grant.grant_id, GrantState.DECLINED, now)
-    tx.append(_entry(Kind.GRANT_DECLINED, grant), now)
+    tx.move_grant(grant.grant_id, GrantState.DECLINED, at.now)
+    tx.append(_entry(Kind.GRANT_DECLINED, grant), at.now)
     return replace(grant, state=GrantState.DECLINED)
 
 
-def look(reader: Reader, grant_id: str, user_id: UserId) -> Grant | Refusal:
+def look(reader: Reader, at: Moment, user_id: UserId, grant_id: str) -> Grant | Refusal:
     """Show a grant, or a request for one, to its user (GRANT-7)."""
     grant = reader.grant(GrantId(grant_id))
     return grant if grant is not None and grant.user_id == user_id else _NO_GRANT
+
+
+def take_back(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Refusal | None:
+    """Take a grant back, as its user (GRANT-5)."""
+    return revoke(tx, grant_id, at.now, request.user_id) if request.spend(tx) else USED_PROOF
 
 
 def revoke(tx: Tx, grant_id: str, now: int, user_id: UserId | None = None) -> Refusal | None:

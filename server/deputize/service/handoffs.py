@@ -11,7 +11,7 @@ from ..protocol.ids import ClientId, GrantId, Jkt, make_id
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from . import quotas
-from .authorizations import Caller, spend
+from .authorizations import Client, spend
 from .barring import barred
 from .grants import Renewable
 from .lineages import parents_of
@@ -28,7 +28,7 @@ _USED = Refusal(Code.INVALID_GRANT, "This handoff was used before. Ask the paren
 def hand_on(
     tx: Tx,
     at: Moment,
-    caller: Caller,
+    client: Client,
     delegation: Delegation,
     child: ClientId,
     child_jkt: Jkt,
@@ -36,10 +36,10 @@ def hand_on(
     asked: Constraints,
 ) -> Handoff | Refusal:
     """Make the claims of a handoff for a child: no wider than the parent's live grant (CHAIN-1, CHAIN-4)."""
-    if refusal := spend(tx, caller, at.now):
+    if refusal := spend(tx, at, client):
         return refusal
     lineage = tx.lineage(delegation.grant_id)
-    if not lineage or delegation.client_id != caller.agent.client_id or delegation.jkt != caller.jkt:
+    if not lineage or delegation.client_id != client.agent.client_id or delegation.jkt != client.jkt:
         return _NOT_YOURS
     if dead := dead_link(lineage, at.now):
         return Refusal(Code.INVALID_GRANT, dead.detail)
@@ -48,7 +48,7 @@ def hand_on(
     if child in (link.client_id for link in lineage):  # CHAIN-5
         return _ABOVE
     if full := _full(tx, lineage[0], at.policy.children, at.now) or quotas.entry(
-        tx, at, lineage[0].user_id, caller.agent.client_id
+        tx, at, lineage[0].user_id, client.agent.client_id
     ):
         return full
     narrowed = _narrowed(lineage[0], scopes, asked)
@@ -64,22 +64,22 @@ def hand_on(
 def take_over(
     tx: Tx,
     at: Moment,
-    caller: Caller,
+    client: Client,
     handoff: Handoff,
     once: Proof,
     scopes: ScopeSet | None,
     asked: Constraints,
 ) -> Renewable | Refusal:
     """Turn a handoff into the child's own grant, below the parent's (CHAIN-2). `once` spends the handoff's `jti`."""
-    if refusal := spend(tx, caller, at.now):
+    if refusal := spend(tx, at, client):
         return refusal
-    if handoff.child != caller.agent.client_id or handoff.child_jkt != caller.jkt:
+    if handoff.child != client.agent.client_id or handoff.child_jkt != client.jkt:
         return _NOT_YOURS
     lineage = tx.lineage(handoff.parent_id)
     if not lineage or dead_link(lineage, at.now) is not None or len(lineage) >= MAX_DEPTH:
         return Refusal(Code.INVALID_GRANT, "The grant that this was handed on from is no more.")
     parent = lineage[0]
-    if out := barred(tx, parent.user_id, caller.agent.client_id, at.now):  # BLOCK-1
+    if out := barred(tx, parent.user_id, client.agent.client_id, at.now):  # BLOCK-1
         return Refusal(Code.INVALID_GRANT, out.detail)
     if full := _full(tx, parent, at.policy.children, at.now):
         return full
@@ -89,17 +89,17 @@ def take_over(
     narrowed = _narrowed(offered, scopes, asked)
     if isinstance(narrowed, Refusal):
         return narrowed
-    tx.put_agent(caller.agent)
+    tx.put_agent(client.agent)
     grant = Grant(
         GrantId(make_id("grt", at.random(16))),
         parent.user_id,
-        caller.agent.client_id,
+        client.agent.client_id,
         narrowed.scopes,
         GrantState.ACTIVE,
         {},
         at.now,
         min(link.expires_at for link in lineage),
-        caller.jkt,
+        client.jkt,
         narrowed.constraints,
         parent.grant_id,
         auth_time=parent.auth_time,
@@ -109,7 +109,7 @@ def take_over(
         _entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), at.now
     )
     return Renewable(
-        grant, caller.agent, grant.refresh_generation, parents_of(tx, tx.lineage(grant.grant_id))
+        grant, client.agent, grant.refresh_generation, parents_of(tx, tx.lineage(grant.grant_id))
     )
 
 

@@ -13,7 +13,7 @@ LOG_EVERY = 60.0
 """Seconds between log lines about one cause (READY-6)."""
 
 Note = Callable[..., None]
-"""Takes an event and facts, from any thread; `web.operations.Log.alarm` is one."""
+"""Takes an event and facts, from any thread; `log.Log.alarm` is one."""
 
 _WORDS = {
     sqlite3.SQLITE_FULL: "the disk is full",

@@ -1,196 +1,194 @@
 """Sign-up, sign-in, passkeys: `/account/…` and `/credentials/…` (PROTOCOL §2)."""
 
-from typing import Literal, cast
+from collections.abc import Collection
+from typing import Annotated, Literal
 
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from ..authority.authority import digest
 from ..crypto.webauthn import creation_options, request_options
-from ..protocol.canonical import Json, unb64u
+from ..protocol.canonical import unb64u
 from ..protocol.challenge import Challenge, Purpose
-from ..protocol.credential import ENROLLMENT_LIFETIME, User
-from ..protocol.errors import Code, Refusal, Refused, or_refuse
+from ..protocol.credential import ENROLLMENT_LIFETIME, Credential, User
+from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import UserId
-from ..protocol.quota import Quota
 from ..service import credentials
-from ..service.credentials import Enrolled
-from ..service.ports import Tx
-from . import session, wire
+from ..service.approvals import Verdict
+from ..service.credentials import Enrolled, SignIn
+from ..service.moment import Moment
+from ..service.ports import Assertion, Reader, Tx
+from . import session, types, wire
+from .access import Who
+from .answers import answer
 from .ask import Ask
-from .problems import answer
+from .types import ChallengeIdText, Closed, Enrollment, Evidence, Nothing, Object, said, sent
 
 
-async def begin_sign_up(ask: Ask) -> Response:
+class SignUp(Closed):
+    """The name of a new user."""
+
+    name: Annotated[str, said(pattern=r"^ *[^\p{C}\p{Z}]([^\p{C}\p{Z}]| ){0,63} *$")]
+
+
+class Creation(Closed, rename="camel"):
+    """What the browser makes a passkey by."""
+
+    challenge_id: ChallengeIdText
+    creation_options: Object
+
+
+class SignInOptions(Closed, rename="camel"):
+    """What the browser picks a passkey by."""
+
+    challenge_id: ChallengeIdText
+    request_options: Object
+
+
+class Ceremony(Closed):
+    """What the browser's ceremony gave (WebAuthn L3 §5.1)."""
+
+    response: Object
+
+
+class NewCredential(Ceremony):
+    """A passkey that the browser has made, and how it is called."""
+
+    label: str = ""
+
+
+class SignedIn(Closed):
+    """Who is signed in from now on."""
+
+    user: types.User
+
+
+class ActiveCredential(Closed):
+    """A passkey that is usable; with `recovered`, its user has come back by a link (CRED-5)."""
+
+    credential_id: str
+    state: Literal["active"]
+    recovered: bool | UnsetType = UNSET
+
+
+class PendingCredential(types.Challenge, rename=None, kw_only=True):
+    """A passkey that another one has to confirm, and the challenge for that (CRED-3)."""
+
+    credential_id: str
+    state: Literal["pending"]
+
+
+async def begin_sign_up(ask: Ask, body: SignUp) -> Creation:
     """Start a new user's enrollment; only where users are ours, not the site's (CRED-2)."""
-    _own_users(ask)
-    ask.take(Quota.SIGN_UPS, ask.authority.policy.quotas.sign_ups)
-    name = str((await ask.json({"name": str}))["name"])
-    authority = ask.authority
-    challenge, user = or_refuse(
-        await authority.store.transact(lambda tx: credentials.begin_sign_up(tx, ask.at, name))
-    )
-    return answer(
-        {
-            "challengeId": challenge.challenge_id,
-            "creationOptions": await _creation(ask, challenge, user, "required"),
-        }
-    )
+    challenge, user = await ask.run(credentials.begin_sign_up, body.name)
+    return _creation(ask, challenge, user, (), "required")
 
 
-async def finish_sign_up(ask: Ask) -> Response:
+async def finish_sign_up(ask: Ask, body: Ceremony) -> Response:
     """Create the user with the first credential, and sign in."""
-    _own_users(ask)
-    challenge = await _challenge(ask, Purpose.SIGN_UP, None)
-    registration = ask.authority.ceremonies.registration(await _response(ask), challenge.wire)
-
-    def finish(tx: Tx) -> User | Refusal:
-        user = credentials.finish_sign_up(tx, challenge, registration, ask.now)
-        if isinstance(user, User):
-            _open(tx, ask, user, session_id)
-        return user
-
+    challenge = await ask.look(_open, ask.named("challenge_id"), Purpose.SIGN_UP, None)
+    registration = ask.authority.ceremonies.registration(body.response, challenge.wire)
     session_id = ask.authority.random(32)
-    return _signed_in(ask, or_refuse(await ask.authority.store.transact(finish)), session_id)
+
+    def finish(tx: Tx, at: Moment) -> User | Refusal:
+        return _signs_in(tx, ask, credentials.finish_sign_up(tx, challenge, registration, at.now), session_id)
+
+    return _signed_in(ask, await ask.run(finish), session_id)
 
 
-async def begin_sign_in(ask: Ask) -> Response:
+async def begin_sign_in(ask: Ask, body: Nothing) -> SignInOptions:
     """Start a sign-in with a discoverable passkey."""
-    _own_users(ask)
-    ask.take(Quota.SIGN_INS, ask.authority.policy.quotas.sign_ins)
-    await ask.json({})
-    authority = ask.authority
-    challenge = await authority.store.transact(lambda tx: credentials.begin_sign_in(tx, ask.at))
-    options = request_options(challenge.wire, authority.policy.site.rp_id, [], ENROLLMENT_LIFETIME)
-    return answer({"challengeId": challenge.challenge_id, "requestOptions": options})
+    challenge = await ask.run(credentials.begin_sign_in)
+    options = request_options(challenge.wire, ask.authority.policy.site.rp_id, [], ENROLLMENT_LIFETIME)
+    return SignInOptions(challenge.challenge_id, options)
 
 
-async def finish_sign_in(ask: Ask) -> Response:
+async def finish_sign_in(ask: Ask, body: Ceremony) -> Response:
     """Verify the assertion and open a session."""
-    _own_users(ask)
-    authority = ask.authority
-    challenge = await _challenge(ask, Purpose.SIGN_IN, None)
-    response = await _response(ask)
-    user, assertion = await authority.store.read(
-        lambda tx: credentials.check_sign_in(tx, challenge, response, authority.ceremonies)
-    )
+    ceremonies, session_id = ask.authority.ceremonies, ask.authority.random(32)
 
-    def finish(tx: Tx) -> User | Refusal:
-        refusal = credentials.finish_sign_in(tx, challenge, user, assertion, ask.now)
-        if refusal is None:
-            _open(tx, ask, user, session_id)
-        return refusal or user
+    def check(tx: Reader, at: Moment) -> tuple[Challenge, User, Assertion]:
+        challenge = _open(tx, at, ask.named("challenge_id"), Purpose.SIGN_IN, None)
+        return challenge, *credentials.check_sign_in(tx, challenge, body.response, ceremonies)
 
-    session_id = authority.random(32)
-    return _signed_in(ask, or_refuse(await authority.store.transact(finish)), session_id)
+    challenge, user, assertion = await ask.look(check)
+
+    def finish(tx: Tx, at: Moment) -> User | Refusal:
+        refusal = credentials.finish_sign_in(tx, challenge, user, assertion, at.now)
+        return _signs_in(tx, ask, refusal or user, session_id)
+
+    return _signed_in(ask, await ask.run(finish), session_id)
 
 
-async def sign_out(ask: Ask) -> Response:
+async def sign_out(ask: Ask, user: Who[UserId]) -> Response:
     """End the session at once (SESSION-1)."""
-    await ask.must_be_here()
-    _own_users(ask)
     ended = ask.session_digest
-    if ended is not None:
-        await ask.authority.store.transact(lambda tx: tx.end_session(ended))
+    await user.run(lambda tx, at, user_id: tx.end_session(ended) if ended is not None else None)
     response = Response(status_code=204)
     session.clear_cookie(response)
     return response
 
 
-async def begin_enrollment(ask: Ask) -> Response:
+async def begin_enrollment(ask: Ask, who: Who[SignIn | None], body: Enrollment) -> Creation:
     """Start adding a passkey: for who is signed in, or with a recovery link (CRED-2, CRED-3, CRED-5)."""
-    ask.check_origin()
-    body = await ask.json({}, {"recovery": str})
-    recovery = _secret(str(body["recovery"])) if "recovery" in body else None
-    who = await ask.must_be_here() if recovery is None else None
-    authority = ask.authority
-    challenge, user = or_refuse(
-        await authority.store.transact(lambda tx: credentials.begin_enrollment(tx, ask.at, who, recovery))
-    )
-    options = await _creation(ask, challenge, user, "preferred")
-    return answer({"challengeId": challenge.challenge_id, "creationOptions": options})
+    recovery = _secret(body.recovery) if isinstance(body.recovery, str) else None
+    challenge, user, existing = await who.run(credentials.begin_enrollment, recovery)
+    return _creation(ask, challenge, user, existing, "preferred")
 
 
-async def finish_enrollment(ask: Ask) -> Response:
+async def finish_enrollment(ask: Ask, body: NewCredential) -> Response | ActiveCredential | dict[str, object]:
     """Register the new passkey; the answer says whether an existing one must still confirm it (CRED-3)."""
-    ask.check_origin()
-    who = await ask.signed_in()
-    body = await ask.json({"response": dict}, {"label": str})
-    challenge = await _challenge(ask, Purpose.ENROLL, who.user_id if who else None, None)
-    if challenge.owner is not None:
-        await ask.must_be_here()
-    authority = ask.authority
-    registration = authority.ceremonies.registration(_dict(body["response"]), challenge.wire)
-    label = str(body.get("label", ""))
-    session_id = authority.random(32)
+    look = await ask.session()
 
-    def finish(tx: Tx) -> Enrolled | Refusal:
-        enrolled = credentials.finish_enrollment(tx, ask.at, challenge, registration, label)
+    def find(tx: Reader, at: Moment) -> Challenge:
+        who = look(tx)
+        owners = (who.user_id, None) if who else (None,)
+        challenge = _open(tx, at, ask.named("id"), Purpose.ENROLL, *owners)
+        if challenge.owner is not None:
+            ask.check_csrf(challenge.owner)
+        return challenge
+
+    challenge = await ask.look(find)
+    authority = ask.authority
+    registration = authority.ceremonies.registration(body.response, challenge.wire)
+    session_id = authority.random(32)
+    own = authority.current_user is None
+
+    def finish(tx: Tx, at: Moment) -> Enrolled | Refusal:
+        enrolled = credentials.finish_enrollment(tx, at, challenge, registration, body.label)
         if isinstance(enrolled, Enrolled) and enrolled.recovered and own:  # CRED-5
-            _open(tx, ask, enrolled.user, session_id)
+            _signs_in(tx, ask, enrolled.user, session_id)
         return enrolled
 
-    own = authority.current_user is None
-    enrolled = or_refuse(await authority.store.transact(finish))
-    told: dict[str, object] = {"credential_id": enrolled.credential.credential_id}
+    enrolled = await ask.run(finish)
+    credential_id = enrolled.credential.credential_id
     if enrolled.recovered:
-        response = answer({**told, "state": "active", "recovered": True})
+        response = answer(ActiveCredential(credential_id, "active", recovered=True))
         if own:
             session.set_cookie(response, authority.sealer, session_id, authority.policy.session_lifetime)
         return response
     if enrolled.minted is None:
-        return answer({**told, "state": "active"})
+        return ActiveCredential(credential_id, "active")
     envelope = wire.envelope(enrolled.minted, ask.now)
-    return answer({**told, "state": "pending", **envelope})
+    return {"credential_id": credential_id, "state": "pending", **envelope}
 
 
-async def approve_enrollment(ask: Ask) -> Response:
+async def approve_enrollment(ask: Ask, user: Who[UserId], evidence: Evidence) -> ActiveCredential:
     """Take an existing passkey's assertion over the new one (CRED-3)."""
-    who = await ask.must_be_here()
-    evidence = await ask.evidence()
-    authority = ask.authority
-    credential_id = str(ask.request.path_params["credential_id"])
-    verdict = await authority.store.read(
-        lambda tx: credentials.check_addition(tx, ask.at, who.user_id, credential_id, evidence)
-    )
-    added = or_refuse(
-        await authority.store.transact(
-            lambda tx: credentials.approve_addition(tx, ask.at, who.user_id, credential_id, verdict)
-        )
-    )
-    return answer({"credential_id": added.credential_id, "state": "active"})
+    credential_id = ask.named("id")
+    verdict: Verdict = await user.look(credentials.check_addition, credential_id, sent(evidence))
+    added = await user.run(credentials.approve_addition, credential_id, verdict)
+    return ActiveCredential(added.credential_id, "active")
 
 
-async def remove(ask: Ask) -> Response:
+async def remove(ask: Ask, user: Who[UserId]) -> None:
     """Take a passkey away; the last one stays."""
-    who = await ask.must_be_here()
-    credential_id = str(ask.request.path_params["credential_id"])
-    or_refuse(
-        await ask.authority.store.transact(
-            lambda tx: credentials.remove_credential(tx, who.user_id, credential_id, ask.now)
-        )
-    )
-    return Response(status_code=204)
+    name = ask.named("id")
+    await user.run(lambda tx, at, user_id: credentials.remove_credential(tx, user_id, name, at.now))
 
 
-def _own_users(ask: Ask) -> None:
-    ask.check_origin()
-    if ask.authority.current_user is not None:
-        raise Refused(Code.NOT_FOUND, "Users sign up and in at the site itself.")
-
-
-async def _challenge(ask: Ask, purpose: Purpose, *owners: UserId | None) -> Challenge:
-    challenge_id = str(ask.request.path_params["challenge_id"])
-    return await ask.authority.store.read(
-        lambda tx: credentials.open_challenge(tx, challenge_id, purpose, owners, ask.now)
-    )
-
-
-async def _response(ask: Ask) -> dict[str, Json]:
-    return _dict((await ask.json({"response": dict}))["response"])
-
-
-def _dict(value: Json) -> dict[str, Json]:
-    return cast(dict[str, Json], value)
+def _open(tx: Reader, at: Moment, challenge_id: str, purpose: Purpose, *owners: UserId | None) -> Challenge:
+    return credentials.open_challenge(tx, challenge_id, purpose, owners, at.now)
 
 
 def _secret(text: str) -> bytes:
@@ -202,12 +200,15 @@ def _secret(text: str) -> bytes:
         ) from error
 
 
-async def _creation(
-    ask: Ask, challenge: Challenge, user: User, resident_key: Literal["required", "preferred"]
-) -> dict[str, Json]:
+def _creation(
+    ask: Ask,
+    challenge: Challenge,
+    user: User,
+    existing: Collection[Credential],
+    resident_key: Literal["required", "preferred"],
+) -> Creation:
     site = ask.authority.policy.site
-    existing = await ask.authority.store.read(lambda tx: tx.credentials(user.user_id))
-    return creation_options(
+    options = creation_options(
         challenge.wire,
         site.rp_id,
         site.name,
@@ -217,14 +218,18 @@ async def _creation(
         exclude=existing,
         resident_key=resident_key,
     )
+    return Creation(challenge.challenge_id, options)
 
 
-def _open(tx: Tx, ask: Ask, user: User, session_id: bytes) -> None:
-    lifetime = ask.authority.policy.session_lifetime
-    credentials.open_session(tx, user.user_id, digest(session_id), ask.session_digest, lifetime, ask.now)
+def _signs_in(tx: Tx, ask: Ask, user: User | Refusal, session_id: bytes) -> User | Refusal:
+    """Open the session of a user who may, in the transaction that says so."""
+    if isinstance(user, User):
+        lifetime = ask.authority.policy.session_lifetime
+        credentials.open_session(tx, user.user_id, digest(session_id), ask.session_digest, lifetime, ask.now)
+    return user
 
 
 def _signed_in(ask: Ask, user: User, session_id: bytes) -> Response:
-    response = answer({"user": {"id": user.user_id, "name": user.name}})
+    response = answer(SignedIn(types.User(user.user_id, user.name)))
     session.set_cookie(response, ask.authority.sealer, session_id, ask.authority.policy.session_lifetime)
     return response

@@ -1,41 +1,43 @@
-"""One request, as an endpoint sees it: body, proofs, session; each read once, strictly, or refused."""
+"""One request, as an endpoint sees it: bytes, proofs, session, each read once or refused; and how a use case is run."""
 
 from asyncio import timeout
 from collections.abc import Callable, Mapping
 from inspect import isawaitable
+from typing import Concatenate, ParamSpec, TypeVar
 
-from starlette._utils import get_route_path
 from starlette.requests import ClientDisconnect, Request
 
 from ..authority.authority import Authority, Current
 from ..crypto import dpop
-from ..protocol.agent import Assurance
-from ..protocol.canonical import Json, JsonError, parse
+from ..log.log import Log
 from ..protocol.credential import User
-from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.quota import Quota, Rate
-from ..protocol.token import Delegation
 from ..service import credentials
 from ..service.barring import barred
 from ..service.credentials import SignIn
-from ..service.ports import Proof, Reader
+from ..service.moment import Moment
+from ..service.ports import Proof, Reader, Tx
 from ..words.catalogue import language_of
 from . import session
 from .peers import address_of
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_BODY = 64 * 1024  # bytes (JSON-3)
 MAX_DELAY = 30  # seconds (JSON-4)
-Shape = Mapping[str, type]
 
 
 class Ask:
     """A request and the authority that it asks. `now` is the same second for everything in it."""
 
-    __slots__ = ("_current", "at", "authority", "body", "noted", "now", "request", "session_digest")
+    __slots__ = ("_current", "at", "authority", "body", "log", "noted", "now", "request", "session_digest")
 
-    def __init__(self, request: Request, current: Current) -> None:
+    def __init__(self, request: Request, current: Current, log: Log) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
         self.request = request
+        self.log = log
         self.body = b""
         self.noted: Refusal | None = None  # a refusal that a page has told in words of its own
         self._current = current
@@ -70,41 +72,6 @@ class Ask:
         self.body = bytes(body)
         return self.body
 
-    async def evidence(self) -> dict[str, Json]:
-        """Return the evidence of an approval, of which its method reads what is its own (JSON-3, APPR-9)."""
-        return await self._object()
-
-    async def _object(self) -> dict[str, Json]:
-        """Return a JSON object with whatever members (JSON-1, JSON-2)."""
-        if (
-            self.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
-            != "application/json"
-        ):
-            raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
-        try:
-            body = parse(await self.bytes())
-        except JsonError as error:
-            raise Refused(Code.INVALID_REQUEST, f"The body is not strict JSON: {error.reason}.") from error
-        if not isinstance(body, dict):
-            raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
-        return body
-
-    async def json(self, required: Shape, optional: Shape | None = None) -> dict[str, Json]:
-        """Return a JSON object with exactly these members and types (JSON-1 to JSON-3)."""
-        body = await self._object()
-        shape = {**(optional or {}), **required}
-        for name, value in body.items():
-            if name not in shape:
-                raise Refused(Code.INVALID_REQUEST, f"Unknown member: {name[:64]!r}.")
-            if shape[name] is int and isinstance(value, float) and value.is_integer():
-                body[name] = value = int(value)  # 1.0 is 1 in JSON
-            if not isinstance(value, shape[name]) or (shape[name] is int and isinstance(value, bool)):
-                raise Refused(Code.INVALID_REQUEST, f"Member {name!r} has the wrong type.")
-        for name in required:
-            if name not in body:
-                raise Refused(Code.INVALID_REQUEST, f"Member {name!r} is missing.")
-        return body
-
     def check_origin(self) -> None:
         """Refuse what another site made a browser send (SESSION-2)."""
         headers = self.request.headers
@@ -114,10 +81,29 @@ class Ask:
         if headers.get("sec-fetch-site") not in (None, "same-origin", "same-site"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
 
-    def take(self, quota: Quota, rate: Rate | None) -> None:
+    def named(self, name: str) -> str:
+        """Return what stands in the address in place of a name in braces."""
+        return str(self.request.path_params[name])
+
+    async def run(
+        self, fn: Callable[Concatenate[Tx, Moment, P], T | Refusal], /, *args: P.args, **more: P.kwargs
+    ) -> T:
+        """Run a use case as one transaction; what it refuses is raised once that is committed."""
+        at = self.at
+        return or_refuse(await self.authority.store.transact(lambda tx: fn(tx, at, *args, **more)))
+
+    async def look(
+        self, fn: Callable[Concatenate[Reader, Moment, P], T | Refusal], /, *args: P.args, **more: P.kwargs
+    ) -> T:
+        """Run a use case that changes nothing, over one snapshot; what it refuses is raised."""
+        at = self.at
+        return or_refuse(await self.authority.store.read(lambda tx: fn(tx, at, *args, **more)))
+
+    def take(self, quota: Quota) -> None:
         """Take one from what the request's address has of a quota; Refused(too_many_requests) (QUOTA-3)."""
         authority = self.authority
         address = address_of(self.request, authority.policy.site.trusted_proxies)
+        rate: Rate | None = getattr(authority.policy.quotas, quota)
         authority.by_address.take(quota, rate, address, self.now)
 
     @property
@@ -153,20 +139,17 @@ class Ask:
         known = await answer if isawaitable(answer) else answer
         if known is None:
             return None
-        user, out = await authority.store.read(lambda tx: _found(tx, known.id, self.now))
-        if out is not None:
-            raise Refused.of(out)
+        user = await self.look(_found, known.id)
         if user is None:
-            user = await authority.store.transact(
-                lambda tx: credentials.site_user(tx, self.at, known.id, known.name)
-            )
+            user = await self.run(credentials.site_user, known.id, known.name)
         return SignIn(user.user_id, known.authenticated_at)
 
     async def must_be_signed_in(self) -> SignIn:
         """Return who is signed in; Refused(login_required)."""
-        return self._must(await self.signed_in())
+        return self.must(await self.signed_in())
 
-    def _must(self, who: SignIn | None) -> SignIn:
+    def must(self, who: SignIn | None) -> SignIn:
+        """Return who is signed in; Refused(login_required) for nobody."""
         if who is None:
             raise Refused(
                 Code.LOGIN_REQUIRED,
@@ -175,30 +158,15 @@ class Ask:
             )
         return who
 
-    async def must_be_here(self) -> SignIn:
-        """Return who is signed in, for a change that rests on the session alone: origin and CSRF token (SESSION-2)."""
-        self.check_origin()
-        who = await self.must_be_signed_in()
+    def check_csrf(self, user_id: str) -> None:
+        """Refuse what does not carry the token of this user's page (SESSION-2)."""
         value = self.request.headers.get(session.CSRF_HEADER)
-        if not session.check_csrf(self.authority.sealer, value, who.user_id, self.session_digest):
+        if not session.check_csrf(self.authority.sealer, value, user_id, self.session_digest):
             raise Refused(Code.CROSS_SITE_REQUEST, "The page is out of date. Reload it and try again.")
-        return who
 
     def csrf_token(self, user_id: str) -> str:
         """Make the CSRF token of the page that is answered (SESSION-2)."""
         return session.csrf_token(self.authority.sealer, user_id, self.session_digest)
-
-    async def page(self) -> tuple[SignIn, Proof]:
-        """Return who is signed in and the page's proof (PROOF-3), which also stands in for the CSRF token."""
-        look, proof = await self.page_session()
-        return await self.authority.store.read(look), proof
-
-    async def page_session(self) -> tuple[Callable[[Reader], SignIn], Proof]:
-        """Return the same as `page`, but that the transaction of the request looks who is signed in."""
-        self.check_origin()
-        proof = self.proof("deputize-page")
-        session = await self.session()
-        return lambda tx: self._must(session(tx)), proof
 
     def has(self, header: str) -> bool:
         """Tell whether the request has this header."""
@@ -207,7 +175,9 @@ class Ask:
     @property
     def url(self) -> str:
         """Return what the request is for, without query: the path is ours, the host the issuer's (PROOF-1)."""
-        return self.authority.policy.site.issuer + get_route_path(self.request.scope)
+        scope = self.request.scope
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        return self.authority.policy.site.issuer + path
 
     def proof(
         self,
@@ -236,34 +206,11 @@ class Ask:
             nonce=nonce,
         )
 
-    def caller(self, bound: Mapping[str, str]) -> tuple[Delegation | None, Proof, Proof | None]:
-        """Return the delegation that the request carries, if any, the page's proof, and an attested agent's own proof.
 
-        An opaque agent's proof is the page's as well (CALL-2). An attested agent's is bound to this very call: its
-        claims are those of `bound` (EVID-2).
-        """
-        values = self.request.headers.getlist("authorization")
-        if not values:
-            return None, self.proof("deputize-page"), None
-        scheme, _, token = values[0].partition(" ")
-        if len(values) > 1 or scheme.lower() != "dpop":
-            raise Refused(Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`.")
-        delegation = self.authority.delegation(token, self.now)
-        if delegation.assurance is Assurance.OPAQUE:
-            return delegation, self.proof("dpop", access_token=token, jkt=delegation.jkt), None
-        own = self.proof("dpop", access_token=token, jkt=delegation.jkt, bound=bound)
-        return delegation, self.proof("deputize-page"), own
-
-    async def use_once(self, proof: Proof) -> None:
-        """Spend a proof that authorizes no transaction of its own (PROOF-2)."""
-        if not await self.authority.store.transact(lambda tx: tx.use_proof(proof)):
-            raise Refused.of(USED_PROOF)
-
-
-def _found(reader: Reader, external_id: str, now: int) -> tuple[User | None, Refusal | None]:
-    """Find a user of the site's own login, and why he is kept out if he is (BLOCK-3)."""
+def _found(reader: Reader, at: Moment, external_id: str) -> User | Refusal | None:
+    """Find a user of the site's own login, or why he is kept out if he is (BLOCK-3)."""
     user = reader.user_by_external_id(external_id)
-    return user, barred(reader, user.user_id, None, now) if user is not None else None
+    return user and (barred(reader, user.user_id, None, at.now) or user)
 
 
 def _too_slow() -> Refused:

@@ -1,216 +1,258 @@
 """`/calls`: the way of one call (PROTOCOL §5 to §7)."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import cast
+from typing import Any, Literal, cast
 
+import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
+from ..protocol import agent
+from ..protocol.agent import Assurance
 from ..protocol.call import CALL_TOKEN_LIFETIME, State
-from ..protocol.canonical import Json, canonicalize, s256, unb64u
-from ..protocol.errors import Code, Refusal, Refused, or_refuse
+from ..protocol.canonical import unb64u
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.grant import Grant
 from ..protocol.ids import CallId, is_id
-from ..protocol.quota import Quota
-from ..protocol.tool import Executes, is_tool_name
+from ..protocol.tool import Executes
 from ..service.approvals import Verdict
 from ..service.calls import approving, arrivals, endings, redemptions
+from ..service.calls import request as request_of
 from ..service.calls.answers import Answered, Denied
-from ..service.calls.request import PAGE, CallRequest, PageCall, Principal
-from ..service.ports import Reader, Tx
+from ..service.calls.request import PageCall
+from ..service.grants import PageRequest
+from ..service.moment import Moment
+from ..service.ports import Proof, Reader, Tx
 from . import wire
+from .access import Deputy, Redeemer, Who
 from .ask import Ask
-from .operations import Log
-from .problems import answer, refusal_response
-
-MAX_DELIVERED = 100
-_ENDINGS = {"declined": State.DECLINED, "cancelled": State.CANCELLED}
-_OUTCOMES = {state.value: state for state in (State.SUCCEEDED, State.FAILED, State.UNKNOWN)}
+from .refusals import as_problem
+from .types import MAX_DELIVERED, CallIdText, CallRequest, Closed, Evidence, Jwt, Seconds, ToolName, sent
 
 
-class Calls:
-    """The endpoints under `/calls`."""
+class HandedOn(Closed):
+    """The agent that has handed its grant on, under the name that the user consented to."""
 
-    def __init__(self, log: Log) -> None:
-        """Note each decision in this log."""
-        self._log = log
+    client_id: str
+    assurance: Assurance
+    name: str | UnsetType = UNSET
 
-    async def create(self, ask: Ask) -> Response:
-        """Decide a call (CALL-1): 200 with a call token, 202 with a description, or a problem."""
-        authority = ask.authority
-        ask.check_origin()
-        body = await ask.json({"tool": str, "arguments": dict, "definition_s256": str}, {"delivered": list})
-        session = await ask.session()
-        tool = _tool_name(body["tool"])
-        arguments = cast(dict[str, Json], body["arguments"])
-        canonical = canonicalize(arguments)
-        digest = s256(canonical)
-        delegation, page, evidence = ask.caller({"tool": tool, "args_s256": digest})
-        if delegation is None and ask.is_nobody:
-            ask.take(Quota.REFUSED_CALLS, authority.policy.quotas.refused_calls)
-        definition_s256 = _digest(body["definition_s256"])
-        delivered = _call_ids(body.get("delivered", []))
 
-        def decide(tx: Tx) -> Answered | Denied | Refusal:
-            who, proofs = session(tx), (page, evidence) if evidence else (page,)
-            request = CallRequest(
-                way=PAGE,
-                principal=Principal(who.user_id if who else None, delegation, proofs),
-                tool=tool,
-                arguments=arguments,
-                canonical=canonical,
-                args_s256=digest,
-                definition_s256=definition_s256,
-                page_jkt=page.jkt,
-                delivered=delivered,
-            )
-            return arrivals.create(tx, ask.at, request)
+class Agent(HandedOn):
+    """Who calls, under the name that the user consented to; one that it was handed on to has none."""
 
-        started = perf_counter()
-        decided = await authority.store.transact(decide)
-        if isinstance(decided, Denied):
-            self._log.denied(decided.call_id, decided.refusal)
-            return refusal_response(decided.refusal, call_id=decided.call_id, state="denied")
-        made = or_refuse(decided)
-        self._log.decided(made.call, started)
-        return self._answer(ask, made)
+    handed_on_by: HandedOn | UnsetType = UNSET
 
-    async def challenge(self, ask: Ask) -> Response:
-        """Mint the challenge, at the user's click (APPR-1)."""
-        page = await self._page(ask)
-        authority = ask.authority
-        minted = await authority.store.transact(lambda tx: approving.challenge(tx, ask.at, page(tx)))
-        return answer(wire.envelope(or_refuse(minted), ask.now))
 
-    async def approve(self, ask: Ask) -> Response:
-        """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
-        page = await self._page(ask)
-        evidence = await ask.evidence()
-        authority = ask.authority
+class Call(Closed, kw_only=True):
+    """A call, as its page sees it (CALL-3, CALL-9); `agent` is null for the user himself."""
 
-        def check(tx: Reader) -> tuple[PageCall, Verdict]:
-            request = page(tx)
-            return request, approving.check(tx, ask.at, request, evidence)
+    call_id: CallIdText
+    state: State
+    tool: ToolName
+    scopes: list[str]
+    executes: Executes
+    agent: Agent | None
+    description: str | UnsetType = UNSET
+    expires_at: Seconds | UnsetType = UNSET
 
-        started = perf_counter()
-        request, verdict = await authority.store.read(check)
-        decided = await authority.store.transact(lambda tx: approving.approve(tx, ask.at, request, verdict))
-        made = or_refuse(decided)
-        self._log.decided(made.call, started)
-        return self._answer(ask, made)
 
-    async def deny(self, ask: Ask) -> Response:
-        """End a call that the user declined, or whose dialog went away (APPR-6)."""
-        if not ask.has("deputize-page"):  # of the account page: taking away is never hard
-            who = await ask.must_be_here()
-            await ask.json({"reason": str})
-            return await self._transact_and_show(
-                ask, lambda tx: endings.call_off(tx, _call_id(ask), who.user_id, State.DECLINED, ask.now)
-            )
-        page = await self._page(ask)
-        reason = (await ask.json({"reason": str}))["reason"]
-        state = _ENDINGS.get(str(reason))
-        if state is None:
-            raise Refused(Code.INVALID_REQUEST, "`reason` is `declined` or `cancelled`.")
-        return await self._transact_and_show(ask, lambda tx: endings.deny(tx, page(tx), state, ask.now))
+class ApprovedCall(Call, kw_only=True):
+    """A call that may run, with its token (TOKEN-3)."""
 
-    async def show(self, ask: Ask) -> Response:
-        """Show a call to its page (CALL-9)."""
-        page = await self._page(ask)
-        return await self._transact_and_show(ask, lambda tx: endings.look(tx, page(tx), ask.now))
+    call_token: Jwt
+    expires_in: Seconds
 
-    async def events(self, ask: Ask) -> Response:
-        """Note that a result reached the agent (CALL-10)."""
-        page = await self._page(ask)
-        if (await ask.json({"type": str}))["type"] != "delivered":
-            raise Refused(Code.INVALID_REQUEST, "The only event is `delivered`.")
-        return await self._transact_and_show(ask, lambda tx: endings.deliver(tx, page(tx), ask.now))
 
-    async def redeem(self, ask: Ask) -> Response:
-        """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
-        by, page = await self._redeemer(ask)
-        token = ask.authority.read_call_token(
-            str((await ask.json({"call_token": str}))["call_token"]), ask.now
+class RedeemedCall(Call, kw_only=True):
+    """A call that was redeemed; a guard is told the site's own id of its user as well (GUARD-3)."""
+
+    external_id: str | UnsetType | None = UNSET
+
+
+class Denial(Closed):
+    """The end of a call (APPR-6)."""
+
+    reason: Literal["declined", "cancelled"]
+
+
+class Event(Closed):
+    """What has happened to a call (CALL-10)."""
+
+    type: Literal["delivered"]
+
+
+class Redemption(Closed):
+    """A call token that is to be redeemed (GUARD-3)."""
+
+    call_token: Jwt
+
+
+class Outcome(Closed):
+    """What became of a call (GUARD-5)."""
+
+    outcome: Literal["succeeded", "failed", "unknown"]
+
+
+async def create(ask: Ask, who: Deputy, body: CallRequest) -> Call | Response:
+    """Decide a call (CALL-1): 200 with a call token, 202 with a description, or a problem."""
+    _check(body)
+    delivered = tuple(CallId(each) for each in body.delivered)
+    proofs = (who.page, who.evidence) if who.evidence else (who.page,)
+
+    def decide(tx: Tx, at: Moment) -> Answered | Denied | Refusal:
+        user = who.session(tx)
+        request = request_of.CallRequest(
+            way=request_of.PAGE,
+            principal=request_of.Principal(user.user_id if user else None, who.delegation, proofs),
+            tool=body.tool,
+            arguments=body.arguments,
+            canonical=who.canonical,
+            args_s256=who.args_s256,
+            definition_s256=body.definition_s256,
+            page_jkt=who.page.jkt,
+            delivered=delivered,
         )
-        if token.call_id != ask.request.path_params["call_id"]:
-            raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
+        return arrivals.create(tx, at, request)
 
-        redeemed = or_refuse(
-            await ask.authority.store.transact(
-                lambda tx: redemptions.redeem(tx, ask.at, token, token.args_s256, by, page and page(tx))
-            )
-        )
-        shown, user = _shown(redeemed), redeemed.user
-        return answer({**shown, "external_id": user.external_id} if user else shown)
-
-    async def report(self, ask: Ask) -> Response:
-        """Note the outcome of a redeemed call (GUARD-5)."""
-        by, page = await self._redeemer(ask)
-        outcome = _OUTCOMES.get(str((await ask.json({"outcome": str}))["outcome"]))
-        if outcome is None:
-            raise Refused(Code.INVALID_REQUEST, "`outcome` is `succeeded`, `failed` or `unknown`.")
-        call_id = _call_id(ask)
-        return await self._transact_and_show(
-            ask, lambda tx: redemptions.report(tx, call_id, outcome, by, ask.now, page and page(tx))
-        )
-
-    async def _page(self, ask: Ask) -> Callable[[Reader], PageCall]:
-        look, proof = await ask.page_session()
-        return lambda tx: PageCall(_call_id(ask), look(tx).user_id, proof)
-
-    async def _redeemer(self, ask: Ask) -> tuple[Executes, Callable[[Reader], PageCall] | None]:
-        """Tell who redeems: a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
-        if not ask.has("deputize-guard"):
-            return Executes.PAGE, await self._page(ask)
-        proof = ask.proof("deputize-guard")
-        if proof.jkt not in ask.authority.guard_keys:
-            raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
-        await ask.use_once(proof)
-        return Executes.API, None
-
-    async def _transact_and_show(self, ask: Ask, fn: Callable[[Tx], Answered | Refusal]) -> Response:
-        return answer(_shown(or_refuse(await ask.authority.store.transact(fn))))
-
-    def _answer(self, ask: Ask, made: Answered) -> Response:
-        """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
-        shown = _shown(made)
-        if made.call.state is State.PENDING:
-            return answer(shown, 202)
-        token = ask.authority.call_token(made.call, ask.now)
-        return answer({**shown, "call_token": token, "expires_in": CALL_TOKEN_LIFETIME})
+    started = perf_counter()
+    decided: Answered | Denied = await ask.run(decide)
+    if isinstance(decided, Denied):
+        ask.log.denied(decided.call_id, decided.refusal)
+        return as_problem(decided.refusal, call_id=decided.call_id, state="denied")
+    ask.log.decided(decided.call, started)
+    return _decided(ask, decided)
 
 
-def _shown(made: Answered) -> dict[str, object]:
+async def challenge(ask: Ask, page: Who[PageRequest]) -> dict[str, object]:
+    """Mint the challenge, at the user's click (APPR-1)."""
+    return wire.envelope(await _its(ask, page).run(approving.challenge), ask.now)
+
+
+async def approve(ask: Ask, page: Who[PageRequest], evidence: Evidence) -> Call:
+    """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
+
+    def check(tx: Reader, at: Moment, request: PageCall) -> tuple[PageCall, Verdict]:
+        return request, approving.check(tx, at, request, sent(evidence))
+
+    started = perf_counter()
+    request, verdict = await _its(ask, page).look(check)
+    decided = await ask.run(approving.approve, request, verdict)
+    ask.log.decided(decided.call, started)
+    return _decided(ask, decided)
+
+
+async def deny(ask: Ask, page: Who[PageRequest], body: Denial) -> Call:
+    """End a call that the user declined, or whose dialog went away (APPR-6)."""
+
+    def end(tx: Tx, at: Moment, by: PageRequest) -> Answered | Refusal:
+        if by.proof is None:  # on the account page: taking away is never hard
+            return endings.call_off(tx, _call_id(ask), by.user_id, State.DECLINED, at.now)
+        return endings.deny(tx, _of_call(ask, by), State(body.reason), at.now)
+
+    return _told(await page.run(end))
+
+
+async def show(ask: Ask, page: Who[PageRequest]) -> Call:
+    """Show a call to its page (CALL-9)."""
+    return _told(await _its(ask, page).run(lambda tx, at, by: endings.look(tx, by, at.now)))
+
+
+async def events(ask: Ask, page: Who[PageRequest], body: Event) -> Call:
+    """Note that a result reached the agent (CALL-10)."""
+    return _told(await _its(ask, page).run(lambda tx, at, by: endings.deliver(tx, by, at.now)))
+
+
+async def redeem(ask: Ask, by: Redeemer, body: Redemption) -> Call:
+    """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
+    token = ask.authority.read_call_token(body.call_token, ask.now)
+    if token.call_id != _call_id(ask):
+        raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
+
+    def redeem(tx: Tx, at: Moment) -> Answered | Refusal:
+        if not by.spend(tx):
+            return USED_PROOF
+        page = _its(ask, by.page).find(tx) if by.page else None
+        return redemptions.redeem(tx, at, token, token.args_s256, by.by, page)
+
+    redeemed = await ask.run(redeem)
+    user = redeemed.user
+    return _told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
+
+
+async def report(ask: Ask, by: Redeemer, body: Outcome) -> Call:
+    """Note the outcome of a redeemed call (GUARD-5)."""
+
+    def report(tx: Tx, at: Moment) -> Answered | Refusal:
+        if not by.spend(tx):
+            return USED_PROOF
+        page = _its(ask, by.page).find(tx) if by.page else None
+        return redemptions.report(tx, _call_id(ask), State(body.outcome), by.by, at.now, page)
+
+    return _told(await ask.run(report))
+
+
+def _its(ask: Ask, page: Who[PageRequest]) -> Who[PageCall]:
+    """Return who asks about the call that the address names."""
+    return page.map(lambda by: _of_call(ask, by))
+
+
+def _of_call(ask: Ask, by: PageRequest) -> PageCall:
+    return PageCall(_call_id(ask), by.user_id, cast(Proof, by.proof))
+
+
+def _agent(found: agent.Agent, lineage: Sequence[Grant]) -> Agent:
+    """Write who calls, an attested agent as the user consented to it, whatever it calls itself by now.
+
+    To one that the grant was handed on to, nobody has consented by name: so the agent that has handed it on is told.
+    """
+    told = Agent(found.client_id, found.assurance)
+    given = cast("Mapping[str, Any]", lineage[-1].shown).get("agent", {}) if lineage else {}
+    if len(lineage) > 1:
+        told.handed_on_by = msgspec.convert(given, HandedOn)
+    elif "name" in given:
+        told.name = given["name"]
+    return told
+
+
+def _told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
     """Write a call, and who makes it: in full where a human is asked."""
-    agent, asked = made.standing.agent, made.call.state is State.PENDING
-    return wire.call(made.call, wire.caller(agent, made.standing.lineage if asked else ()) if agent else None)
+    found, asked = made.call, made.call.state is State.PENDING
+    who = made.standing.agent
+    open_until = found.deadline if found.state in (State.PENDING, State.APPROVED) else UNSET
+    members: dict[str, Any] = {"expires_at": open_until, **more}
+    return kind(
+        call_id=found.call_id,
+        state=found.state,
+        tool=found.tool,
+        scopes=list(found.scopes),
+        executes=Executes(found.executes),
+        agent=_agent(who, made.standing.lineage if asked else ()) if who else None,
+        description=UNSET if found.description is None else found.description,
+        **members,
+    )
+
+
+def _decided(ask: Ask, made: Answered) -> Call:
+    """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
+    if made.call.state is State.PENDING:
+        return _told(made)
+    token = ask.authority.call_token(made.call, ask.now)
+    return _told(made, ApprovedCall, call_token=token, expires_in=CALL_TOKEN_LIFETIME)
 
 
 def _call_id(ask: Ask) -> CallId:
-    return CallId(ask.request.path_params["call_id"])
+    return CallId(ask.named("call_id"))
 
 
-def _tool_name(value: object) -> str:
-    name = str(value)
-    if not is_tool_name(name):
-        raise Refused(Code.INVALID_REQUEST, "A tool name matches [A-Za-z0-9_.-]{1,128}.")  # HASH-2
-    return name
-
-
-def _digest(value: object) -> str:
-    text = str(value)
+def _check(body: CallRequest) -> None:
+    """Refuse what is a text and not what it should be."""
     try:
-        if len(unb64u(text)) == 32:
-            return text
+        is_digest = len(unb64u(body.definition_s256)) == 32
     except ValueError:
-        pass
-    raise Refused(Code.INVALID_REQUEST, "`definition_s256` is a base64url SHA-256.")
-
-
-def _call_ids(value: object) -> tuple[CallId, ...]:
-    if (
-        not isinstance(value, list)
-        or len(value) > MAX_DELIVERED
-        or not all(is_id("cal", item) for item in value)
-    ):
+        is_digest = False
+    if not is_digest:
+        raise Refused(Code.INVALID_REQUEST, "`definition_s256` is a base64url SHA-256.")
+    if len(body.delivered) > MAX_DELIVERED or not all(is_id("cal", each) for each in body.delivered):
         raise Refused(Code.INVALID_REQUEST, f"`delivered` is a list of at most {MAX_DELIVERED} call ids.")
-    return tuple(CallId(str(item)) for item in value)

@@ -4,41 +4,26 @@ Two kinds, never mixed: what agents in browsers need, for every origin and witho
 stands alone, everything for the site's own pages, with credentials.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _MCP_HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name")
 _EXPOSED = ("dpop-nonce", "www-authenticate")
 
 
-def shared(
-    path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str, *outer: Middleware
-) -> Route:
-    """Route an address that pages of every origin use, without credentials: nothing there goes by a session.
-
-    `outer` stands before all of it.
-    """
-    cors = Middleware(
+def every_origin(methods: Sequence[str]) -> Middleware:
+    """Let pages of every origin use an address, without credentials: nothing there goes by a session."""
+    return Middleware(
         CORSMiddleware,
         allow_origins=["*"],
-        allow_methods=[method],
+        allow_methods=methods,
         allow_headers=["authorization", "content-type", "dpop", *_MCP_HEADERS],
         expose_headers=_EXPOSED,
     )
-
-    async def answer(request: Request) -> Response:
-        if request.method == "OPTIONS":  # and not a page's question, which was answered before
-            return Response(status_code=204, headers={"allow": f"{method}, OPTIONS"})
-        return await endpoint(request)
-
-    return Route(path, answer, methods=[method, "OPTIONS"], middleware=[*outer, cors])
 
 
 class SitePages:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..log.log import Log
 from ..protocol.errors import Code, Refusal, Refused
-from .operations import Log
 
 MAX_LINES = 100
 """How many header lines a request may have (DOOR-1)."""

@@ -1,40 +1,31 @@
 """`/account/enrollment-window`: the user lets a passkey be added over MCP, for five minutes (CRED-7)."""
 
-from starlette.responses import Response
-
-from ..protocol.errors import or_refuse
+from ..protocol.ids import UserId
 from ..service import enrollments
+from ..service.approvals import Verdict
 from . import wire
+from .access import Who
 from .ask import Ask
-from .problems import answer
+from .types import Closed, Evidence, Seconds, sent
 
 
-async def challenge(ask: Ask) -> Response:
+class Window(Closed):
+    """A window that is open."""
+
+    open_until: Seconds
+
+
+async def challenge(ask: Ask, user: Who[UserId]) -> dict[str, object]:
     """Mint the challenge, at the user's click."""
-    who = await ask.must_be_here()
-    authority = ask.authority
-    minted = or_refuse(
-        await authority.store.transact(lambda tx: enrollments.window_challenge(tx, ask.at, who.user_id))
-    )
-    return answer(wire.envelope(minted, ask.now))
+    return wire.envelope(await user.run(enrollments.window_challenge), ask.now)
 
 
-async def approve(ask: Ask) -> Response:
+async def approve(ask: Ask, user: Who[UserId], evidence: Evidence) -> Window:
     """Take the assertion, and open the window."""
-    who = await ask.must_be_here()
-    evidence = await ask.evidence()
-    authority = ask.authority
-    verdict = await authority.store.read(
-        lambda tx: enrollments.check_window(tx, ask.at, who.user_id, evidence)
-    )
-    until = or_refuse(
-        await authority.store.transact(lambda tx: enrollments.open_window(tx, ask.at, who.user_id, verdict))
-    )
-    return answer({"open_until": until})
+    verdict: Verdict = await user.look(enrollments.check_window, sent(evidence))
+    return Window(await user.run(enrollments.open_window, verdict))
 
 
-async def close(ask: Ask) -> Response:
+async def close(ask: Ask, user: Who[UserId]) -> None:
     """Close the window; no passkey is asked for."""
-    who = await ask.must_be_here()
-    await ask.authority.store.transact(lambda tx: enrollments.close_window(tx, who.user_id, ask.now))
-    return Response(status_code=204)
+    await user.run(lambda tx, at, user_id: enrollments.close_window(tx, user_id, at.now))

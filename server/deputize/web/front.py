@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Lifespan
 
+from ..log.log import Log
 from ..protocol.errors import Refusal
 from ..protocol.policy import Site
 from .cors import SitePages
 from .door import Door
 from .hardening import Hardening, LocalhostRedirect, opens_page
-from .operations import Log
 from .pages.refusals import refused
-from .problems import Respond, not_routed, refusal_response
+from .refusals import Dialect, as_problem, not_routed
 
 
 class Front:
@@ -54,11 +54,11 @@ class Front:
         """Answer a refusal as a page, for people."""
         return refused(self._site(), refusal)
 
-    def _respond(self, request: Request) -> Respond:
-        return self.page if opens_page(request) else refusal_response
+    def _dialect(self, request: Request) -> Dialect:
+        return self.page if opens_page(request) else as_problem
 
     def _turn_away(self, request: Request, refusal: Refusal) -> ASGIApp:
-        return self.for_the_site(self._respond(request)(refusal))
+        return self.for_the_site(self._dialect(request)(refusal))
 
     async def _not_routed(self, request: Request, error: Exception) -> Response:
-        return await not_routed(request, error, self._respond(request))
+        return not_routed(error, self._dialect(request))

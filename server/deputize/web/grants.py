@@ -1,135 +1,150 @@
 """`/agents` and `/grants`: who may act for the user, and what (PROTOCOL §4)."""
 
-from starlette.responses import Response
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
 
 from ..protocol.block import LONGEST, SHORTEST
-from ..protocol.errors import Code, Refused, or_refuse
+from ..protocol.errors import Code, Refused
 from ..protocol.grant import GrantState
+from ..protocol.ids import UserId
 from ..protocol.scope import ScopeSet
-from ..service import blocks, grants
+from ..service import blocks, grants, questions
+from ..service.approvals import Verdict
 from ..service.grants import PageRequest
+from ..words.consent import PARTS
 from . import wire
+from .access import Who
 from .ask import Ask
-from .problems import answer
+from .oauth.issuing import Tokens, tokens
+from .types import Closed, Evidence, GrantIdText, Hash, Nothing, Object, Scope, Seconds, said, sent
 
 
-async def register_agent(ask: Ask) -> Response:
+class OpaqueAgent(Closed):
+    """The page's key as an agent (AGENT-1)."""
+
+    client_id: Annotated[str, said(pattern="^agt_[A-Za-z0-9_-]{22}$")]
+    assurance: Literal["opaque"]
+    jkt: Hash
+
+
+class GrantRequest(Closed):
+    """What an agent asks its user for (GRANT-1)."""
+
+    scope: Scope
+    expires_in: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+
+
+class Line(Closed):
+    """One line of a text, and how it is drawn."""
+
+    part: Annotated[str, said(enum=[*PARTS])]
+    line: str
+
+
+class Text(Closed):
+    """What is read by whoever is asked (GRANT-2)."""
+
+    language: str
+    lines: list[Line]
+
+
+class PendingGrant(Closed):
+    """A request for consent (GRANT-1); `shown` is what is shown and signed."""
+
+    grant_id: GrantIdText
+    state: GrantState
+    expires_at: Seconds
+    shown: Object
+    text: Text
+
+
+class Grant(Closed):
+    """How a grant stands now."""
+
+    grant_id: GrantIdText
+    state: GrantState
+
+
+class GrantNow(Closed):
+    """How a grant stands, and until when (GRANT-7)."""
+
+    grant_id: GrantIdText
+    state: Annotated[str, said(enum=[*GrantState, "expired"])]
+    expires_at: Seconds
+
+
+class BlockFor(Closed):
+    """For how long an agent is blocked: until that is ended, if nothing is said (BLOCK-1)."""
+
+    seconds: Annotated[int, Meta(ge=SHORTEST, le=LONGEST)] | UnsetType = UNSET
+
+
+class Block(Closed):
+    """An agent that is blocked, and until when."""
+
+    client_id: str
+    until: Seconds | None
+
+
+async def register_agent(ask: Ask, page: Who[PageRequest], body: Nothing) -> OpaqueAgent:
     """Register the page's key as this user's opaque agent (AGENT-1)."""
-    request = await _page(ask)
-    await ask.json({})
-    authority = ask.authority
-    agent = or_refuse(await authority.store.transact(lambda tx: grants.register_agent(tx, ask.at, request)))
-    return answer({"client_id": agent.client_id, "assurance": agent.assurance.value, "jkt": agent.jkt})
+    agent = await page.run(grants.register_agent)
+    return OpaqueAgent(agent.client_id, "opaque", agent.jkt or "")
 
 
-async def request_grant(ask: Ask) -> Response:
+async def request_grant(ask: Ask, page: Who[PageRequest], body: GrantRequest) -> PendingGrant:
     """Ask for consent (GRANT-1)."""
-    request = await _page(ask)
-    body = await ask.json({"scope": str}, {"expires_in": int})
     try:
-        scopes = ScopeSet.parse(str(body["scope"]))
+        scopes = ScopeSet.parse(body.scope)
     except ValueError as error:
         raise Refused(Code.INVALID_SCOPE, "`scope` is a list of scope names separated by spaces.") from error
-    expires_in = body.get("expires_in")
-    if expires_in is not None and (not isinstance(expires_in, int) or expires_in < 1):
-        raise Refused(Code.INVALID_REQUEST, "`expires_in` is a positive number of seconds.")
-    authority = ask.authority
-    grant = or_refuse(
-        await authority.store.transact(
-            lambda tx: grants.request_grant(tx, ask.at, request, scopes, expires_in)
-        )
-    )
-    return answer(wire.grant_request(grant), 201)
+    grant = await page.run(grants.request_grant, scopes, body.expires_in or None)
+    made = questions.of_consent(grant)
+    lines = [Line(part, line) for part, line in zip(made.parts, made.lines, strict=True)]
+    text = Text(made.language, lines)
+    return PendingGrant(grant.grant_id, grant.state, grant.expires_at, dict(grant.shown), text)
 
 
-async def challenge(ask: Ask) -> Response:
+async def challenge(ask: Ask, page: Who[PageRequest]) -> dict[str, object]:
     """Mint the challenge over the grant as it is shown (GRANT-2)."""
-    request = await _page(ask)
-    authority = ask.authority
-    grant_id = _grant_id(ask)
-    minted = or_refuse(
-        await authority.store.transact(lambda tx: grants.consent_challenge(tx, ask.at, request, grant_id))
-    )
-    return answer(wire.envelope(minted, ask.now))
+    return wire.envelope(await page.run(grants.consent_challenge, ask.named("grant_id")), ask.now)
 
 
-async def consent(ask: Ask) -> Response:
+async def consent(ask: Ask, page: Who[PageRequest], evidence: Evidence) -> Tokens:
     """Take the consent assertion and answer the token response (GRANT-2, GRANT-3)."""
-    request = await _page(ask)
-    evidence = await ask.evidence()
-    authority = ask.authority
-    grant_id = _grant_id(ask)
-    verdict = await authority.store.read(
-        lambda tx: grants.check_consent(tx, ask.at, request, grant_id, evidence)
-    )
-    renewable = or_refuse(
-        await authority.store.transact(lambda tx: grants.consent(tx, ask.at, request, grant_id, verdict))
-    )
-    return answer(authority.token_response(renewable, ask.now))
+    grant_id = ask.named("grant_id")
+    verdict: Verdict = await page.look(grants.check_consent, grant_id, sent(evidence))
+    renewable = await page.run(grants.consent, grant_id, verdict)
+    return tokens(ask, renewable)
 
 
-async def decline(ask: Ask) -> Response:
+async def decline(ask: Ask, page: Who[PageRequest]) -> Grant:
     """Note that the user does not want this (GRANT-4)."""
-    request = await _page(ask)
-    grant_id = _grant_id(ask)
-    grant = or_refuse(
-        await ask.authority.store.transact(lambda tx: grants.decline(tx, request, grant_id, ask.now))
-    )
-    return answer({"grant_id": grant.grant_id, "state": grant.state.value})
+    grant = await page.run(grants.decline, ask.named("grant_id"))
+    return Grant(grant.grant_id, grant.state)
 
 
-async def show(ask: Ask) -> Response:
+async def show(ask: Ask, user: Who[UserId]) -> GrantNow:
     """Tell its user how a grant stands, so that nobody has to guess after a lost answer (GRANT-7)."""
-    who = await ask.must_be_signed_in()
-    grant_id = _grant_id(ask)
-    grant = or_refuse(await ask.authority.store.read(lambda tx: grants.look(tx, grant_id, who.user_id)))
+    grant = await user.look(grants.look, ask.named("grant_id"))
     open_ones = (GrantState.PENDING, GrantState.ACTIVE)
     over = grant.state in open_ones and ask.now >= grant.expires_at
-    state = "expired" if over else grant.state.value
-    return answer({"grant_id": grant.grant_id, "state": state, "expires_at": grant.expires_at})
+    return GrantNow(grant.grant_id, "expired" if over else grant.state, grant.expires_at)
 
 
-async def revoke(ask: Ask) -> Response:
+async def revoke(ask: Ask, page: Who[PageRequest]) -> None:
     """Take a grant back; no passkey is asked for (GRANT-5)."""
-    if ask.has("deputize-page"):  # SESSION-2: it stands in for the CSRF token
-        who, proof = await ask.page()
-        await ask.use_once(proof)
-    else:
-        who = await ask.must_be_here()
-    grant_id = _grant_id(ask)
-    refusal = await ask.authority.store.transact(lambda tx: grants.revoke(tx, grant_id, ask.now, who.user_id))
-    or_refuse(refusal)
-    return Response(status_code=204)
+    await page.run(grants.take_back, ask.named("grant_id"))
 
 
-async def block(ask: Ask) -> Response:
+async def block(ask: Ask, user: Who[UserId], body: BlockFor) -> Block:
     """Take back what an agent has, and keep it from asking: for so many seconds, or until that is ended (BLOCK-1)."""
-    who = await ask.must_be_here()
-    seconds = (await ask.json({}, {"seconds": int})).get("seconds")
-    if isinstance(seconds, int) and not SHORTEST <= seconds <= LONGEST:
-        raise Refused(Code.INVALID_REQUEST, f"`seconds` is from {SHORTEST} to {LONGEST}.")
-    until = ask.now + seconds if isinstance(seconds, int) else None
-    grant_id = _grant_id(ask)
-    blocked = or_refuse(
-        await ask.authority.store.transact(lambda tx: blocks.block(tx, who.user_id, grant_id, until, ask.now))
-    )
-    return answer({"client_id": blocked.client_id, "until": blocked.until})
+    until = ask.now + body.seconds if isinstance(body.seconds, int) else None
+    blocked = await user.run(blocks.block, ask.named("grant_id"), until)
+    return Block(blocked.client_id or "", blocked.until)
 
 
-async def unblock(ask: Ask) -> Response:
+async def unblock(ask: Ask, user: Who[UserId]) -> None:
     """Let an agent ask again (BLOCK-1)."""
-    who = await ask.must_be_here()
-    grant_id = _grant_id(ask)
-    or_refuse(
-        await ask.authority.store.transact(lambda tx: blocks.unblock(tx, who.user_id, grant_id, ask.now))
-    )
-    return Response(status_code=204)
-
-
-async def _page(ask: Ask) -> PageRequest:
-    who, proof = await ask.page()
-    return PageRequest(who.user_id, proof)
-
-
-def _grant_id(ask: Ask) -> str:
-    return str(ask.request.path_params["grant_id"])
+    await user.run(blocks.unblock, ask.named("grant_id"))

@@ -1,86 +1,49 @@
-"""Every address of the authority on one screen."""
+"""Routes of the table of endpoints: what comes is read, who asks is known, the handler runs, and all is answered."""
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import RedirectResponse
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..authority.authority import Current
-from . import accounts, enrollments, grants, openapi, operations, pages, record, shim
-from .calls import Calls
-from .cors import shared
-from .mcp.answers import resource_metadata_url
+from ..log.log import Log
+from ..protocol.errors import Refused
+from .answers import answer
+from .ask import Ask
+from .bodies import read_evidence, read_json
+from .cors import every_origin
+from .endpoint import Endpoint
+from .endpoints import ENDPOINTS, WELL_KNOWN
 from .mcp.endpoint import Mcp
-from .oauth import authorize, metadata, requests, standing
-from .oauth.token import token
-from .operations import Log
-from .problems import Endpoint, Respond, nowhere, oauth_response
+from .oauth.form import read_form
+from .refusals import UNFORESEEN, Dialect, as_oauth, as_problem, not_routed
+from .types import Evidence
+
+Serve: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-def routes(current: Current, log: Log, mcp: Mcp, page: Respond) -> list[BaseRoute]:
-    """Return the routes under the mount path; the busiest come first, since they are tried in order.
+def routes(current: Current, log: Log, mcp: Mcp, page: Dialect) -> list[BaseRoute]:
+    """Return the routes under the mount path, one for each, in the order of the table.
 
     `page` answers refusals where people open a page.
     """
-    endpoint = Endpoint(current, log)
-    calls = Calls(log)
+    at: dict[str, dict[str, Serve]] = {}
+    shared = set[str]()
+    for each in ENDPOINTS:
+        methods = at.setdefault(each.path, {})
+        if each.handler is not None:
+            dialect = as_oauth if each.form else page if each.is_page else as_problem
+            methods[each.method] = _serve(each, current, log, dialect)
+        if each.shared:
+            shared.add(each.path)
     return [
-        Route("/calls", endpoint(calls.create), methods=["POST"]),
-        Route("/calls/{call_id}/redemption", endpoint(calls.redeem), methods=["POST"]),
-        Route("/calls/{call_id}/outcome", endpoint(calls.report), methods=["POST"]),
-        Route("/calls/{call_id}/challenge", endpoint(calls.challenge), methods=["POST"]),
-        Route("/calls/{call_id}/approval", endpoint(calls.approve), methods=["POST"]),
-        Route("/calls/{call_id}/denial", endpoint(calls.deny), methods=["POST"]),
-        Route("/calls/{call_id}/events", endpoint(calls.events), methods=["POST"]),
-        Route("/calls/{call_id}", endpoint(calls.show), methods=["GET"]),
-        Route("/mcp", mcp),
-        Route("/tools", endpoint(shim.configuration), methods=["GET"]),
-        shared("/token", endpoint(token, oauth_response), "POST"),
-        shared("/par", endpoint(requests.push, oauth_response), "POST"),
-        shared("/device_authorization", endpoint(requests.device_authorization, oauth_response), "POST"),
-        shared("/introspect", endpoint(standing.introspect, oauth_response), "POST"),
-        shared("/revoke", endpoint(standing.revoke, oauth_response), "POST"),
-        Route("/authorize", endpoint(authorize.page, page), methods=["GET"]),
-        Route("/authorize/{request_id}/challenge", endpoint(authorize.challenge), methods=["POST"]),
-        Route("/authorize/{request_id}/approval", endpoint(authorize.approve), methods=["POST"]),
-        Route("/authorize/{request_id}/denial", endpoint(authorize.deny), methods=["POST"]),
-        Route("/device", endpoint(authorize.device, page), methods=["GET"]),
-        Route("/agents", endpoint(grants.register_agent), methods=["POST"]),
-        Route("/grants", endpoint(grants.request_grant), methods=["POST"]),
-        Route("/grants/{grant_id}/challenge", endpoint(grants.challenge), methods=["POST"]),
-        Route("/grants/{grant_id}/approval", endpoint(grants.consent), methods=["POST"]),
-        Route("/grants/{grant_id}/denial", endpoint(grants.decline), methods=["POST"]),
-        Route("/grants/{grant_id}", endpoint(grants.show), methods=["GET"]),
-        Route("/grants/{grant_id}/block", endpoint(grants.block), methods=["POST"]),
-        Route("/grants/{grant_id}/block", endpoint(grants.unblock), methods=["DELETE"]),
-        Route("/grants/{grant_id}", endpoint(grants.revoke), methods=["DELETE"]),
-        Route("/account/sign-up", endpoint(accounts.begin_sign_up), methods=["POST"]),
-        Route("/account/sign-up/{challenge_id}", endpoint(accounts.finish_sign_up), methods=["POST"]),
-        Route("/account/sign-in", endpoint(accounts.begin_sign_in), methods=["POST"]),
-        Route("/account/sign-in/{challenge_id}", endpoint(accounts.finish_sign_in), methods=["POST"]),
-        Route("/account/sign-out", endpoint(accounts.sign_out), methods=["POST"]),
-        Route("/account/enrollment-window/challenge", endpoint(enrollments.challenge), methods=["POST"]),
-        Route("/account/enrollment-window/approval", endpoint(enrollments.approve), methods=["POST"]),
-        Route("/account/enrollment-window", endpoint(enrollments.close), methods=["DELETE"]),
-        Route("/credentials", endpoint(accounts.begin_enrollment), methods=["POST"]),
-        Route("/credentials/{challenge_id}", endpoint(accounts.finish_enrollment), methods=["POST"]),
-        Route("/credentials/{credential_id}", endpoint(accounts.remove), methods=["DELETE"]),
-        Route(
-            "/credentials/{credential_id}/approval", endpoint(accounts.approve_enrollment), methods=["POST"]
-        ),
-        Route("/account", endpoint(pages.account, page), methods=["GET"]),
-        Route("/static/{name}", endpoint(pages.static), methods=["GET"]),
-        Route("/shim.js", endpoint(shim.classic), methods=["GET"]),
-        Route("/shim.mjs", endpoint(shim.module), methods=["GET"]),
-        Route("/mcp.mjs", endpoint(shim.mcp), methods=["GET"]),
-        Route("/words.mjs", endpoint(shim.words), methods=["GET"]),
-        Route("/log/checkpoint", endpoint(record.checkpoint), methods=["GET"]),
-        shared("/jwks.json", endpoint(metadata.jwks), "GET"),
-        Route("/openapi.json", endpoint(openapi.show), methods=["GET"]),
-        Route("/healthz", operations.healthz, methods=["GET"]),
-        Route("/readyz", endpoint(operations.readyz), methods=["GET"]),
-        Route("/metrics", log.metrics, methods=["GET"]),
+        Route(path, mcp) if not methods else _route(path, methods, shared=path in shared)
+        for path, methods in at.items()
     ]
 
 
@@ -90,15 +53,13 @@ def well_known_routes(issuer: str, current: Current, log: Log, door: Middleware)
     And the issuer itself, where it has a path, which leads to the page of the account. Starlette's `Mount` takes it
     with a slash only, and a site's router would lead on to that, by http and on any host (DOOR-5).
     """
-    endpoint = Endpoint(current, log)
     suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
-    answers = {
-        f"/.well-known/oauth-authorization-server{suffix}": metadata.server,
-        f"/.well-known/oauth-protected-resource{suffix}": metadata.resource,
-        "/" + resource_metadata_url(issuer).split("/", 3)[3]: metadata.mcp,
-    }
     to_account = RedirectResponse(f"{issuer}/account", 303)
-    here = [shared(path, endpoint(answer), "GET", door) for path, answer in answers.items()]
+    answers = {"/.well-known/" + each.path.format(suffix): each for each in WELL_KNOWN}
+    here: list[BaseRoute] = [
+        _route(path, {each.method: _serve(each, current, log, as_problem)}, door, shared=each.shared)
+        for path, each in answers.items()
+    ]
     if suffix:  # it is ours, and nobody looks for a guard in front of it
         here.append(
             Route(suffix, lambda _: to_account, methods=["GET"], middleware=[door], include_in_schema=False)
@@ -106,9 +67,67 @@ def well_known_routes(issuer: str, current: Current, log: Log, door: Middleware)
     return [*here, *(_Slashed(path, door) for path in answers)]
 
 
+def _serve(endpoint: Endpoint, current: Current, log: Log, dialect: Dialect) -> Serve:
+    """Make what serves one row: refusals become answers in its dialect, anything unforeseen a bare 500 (ERR-3)."""
+    access, limit, handler, kind = endpoint.access, endpoint.limit, endpoint.handler, endpoint.body
+    assert handler is not None
+    first, *_ = endpoint.answers
+    statuses: dict[object, int] = {
+        said: status for status, said in endpoint.answers.items() if isinstance(said, type)
+    }
+
+    async def read(ask: Ask) -> object:
+        if endpoint.form:
+            return await read_form(ask)
+        if kind is Evidence:
+            return await read_evidence(ask)
+        return await read_json(ask, kind) if kind is not None else None
+
+    async def serve(request: Request) -> Response:
+        try:
+            ask = Ask(request, current, log)
+            who = await access.before(ask) if access.before is not None else None
+            if limit is not None:
+                ask.take(limit)
+            body = await read(ask)
+            if access.by is not None:
+                who = await access.by(ask, body)
+            told = await handler(*(each for each in (ask, who, body) if each is not None))
+            if ask.noted is not None:
+                log.refused(request, ask.noted)
+            return told if isinstance(told, Response) else answer(told, statuses.get(type(told), first))
+        except Refused as refused:
+            log.refused(request, refused.refusal)
+            return dialect(refused.refusal)
+        except Exception as error:  # ERR-3: told to the owner, not to the caller
+            log.failed(request, error)
+            return dialect(UNFORESEEN)
+
+    return serve
+
+
+def _route(path: str, methods: Mapping[str, Serve], *outer: Middleware, shared: bool) -> Route:
+    """Route one address, whatever its methods; `outer` stands before all of it."""
+
+    async def serve(request: Request) -> Response:
+        method = request.method
+        if method == "OPTIONS":  # of a shared one, and not a page's question, which was answered before
+            return Response(status_code=204, headers={"allow": ", ".join([*methods, "OPTIONS"])})
+        return await methods["GET" if method == "HEAD" else method](request)
+
+    if shared:
+        middleware = [*outer, every_origin([*methods])]
+        return Route(path, serve, methods=[*methods, "OPTIONS"], middleware=middleware)
+    return Route(path, serve, methods=[*methods], middleware=[*outer])
+
+
+async def _nowhere(request: Request) -> Response:
+    return not_routed(HTTPException(404))
+
+
 class _Slashed(Route):
     """Where slashes are too many: the router is the site's, and would lead on from there, to any host (DOOR-5)."""
 
     def __init__(self, path: str, door: Middleware) -> None:
-        super().__init__(path, nowhere, middleware=[door])
+        super().__init__(path, _nowhere, middleware=[door])
         self.path_regex = re.compile(rf"{re.escape(path)}\n?/+\n?\Z")

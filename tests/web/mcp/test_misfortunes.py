@@ -8,8 +8,8 @@ import pytest
 from tests.web.mcp.conftest import CHAIN, TRANSFER, Deputy, LiveBank
 from tests.web.test_log import pipe, stuck  # noqa: F401  # fixtures
 
+from deputize.log.log import Log
 from deputize.web.mcp import running
-from deputize.web.operations import Log
 
 pytestmark = pytest.mark.anyio
 

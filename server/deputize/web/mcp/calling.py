@@ -6,6 +6,7 @@ from time import perf_counter
 
 from ...authority.authority import Authority, Current
 from ...detached import detached
+from ...log.log import Log
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
 from ...protocol.credential import User
@@ -17,7 +18,6 @@ from ...service.approvals import Verdict
 from ...service.calls import approving, arrivals, endings, redemptions
 from ...service.calls.answers import Answered, Denied
 from ...service.calls.request import CallRequest
-from ..operations import Log
 from . import answers, running
 from .exchange import Exchange
 from .offers import ANNOTATION, HandledCall, Handler, Offer, Offers

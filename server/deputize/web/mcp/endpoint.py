@@ -8,9 +8,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...authority.authority import Current
-from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ...log.log import Log
+from ...protocol.errors import USED_PROOF, Code, Refused
 from ..ask import Ask
-from ..operations import Log
+from ..refusals import UNFORESEEN
 from . import answers, messages
 from .approving import Approving
 from .callers import authenticate
@@ -45,7 +46,7 @@ class Mcp:
     async def _answer(self, request: Request) -> Response:
         message: Message | None = None
         try:
-            ask = Ask(request, self._current)
+            ask = Ask(request, self._current, self._log)
             if request.method != "POST":
                 raise Refused(
                     Code.METHOD_NOT_ALLOWED, "Send each message by POST; there are no streams here."
@@ -61,7 +62,7 @@ class Mcp:
             refusal = refused.refusal
         except Exception as error:  # ERR-3: told to the owner, not to the caller
             self._log.failed(request, error)
-            refusal = Refusal(Code.SERVER_ERROR, "Something went wrong here. It has been noted.")
+            refusal = UNFORESEEN
         else:
             if exchange.refusal is not None:  # MCP-7
                 response.status_code = answers.status(exchange.refusal)

@@ -5,22 +5,22 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
-from ...authority.authority import digest
 from ...protocol.canonical import b64u
-from ...protocol.errors import Code, Refusal, Refused, or_refuse
+from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.ids import UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
-from ...service import authorizations, grants
-from ...service.grants import PageRequest
+from ...service import authorizations
+from ...service.approvals import Verdict
 from ...words.catalogue import words
 from .. import pages, wire
+from ..access import Who
 from ..ask import Ask
-from ..problems import answer, later
+from ..refusals import later
+from ..types import Closed, Evidence, Uri, sent
 from . import requests
+from .authentication import identify
 from .form import parse_form
-from .parties import visitor
-
-_GONE = "This request has run out or was answered already. Go back to the agent and let it ask again."
 
 
 async def page(ask: Ask) -> Response:
@@ -29,7 +29,7 @@ async def page(ask: Ask) -> Response:
     if "request_uri" not in query:
         return await _unpushed(ask) if ask.authority.policy.bearer else _not_good(ask, "told-no-bearer")
     request_uri = query.get("request_uri", "")
-    request = await ask.authority.store.read(lambda tx: tx.request(request_uri.removeprefix(REQUEST_URI)))
+    request = await ask.look(lambda tx, at: tx.request(request_uri.removeprefix(REQUEST_URI)))
     if not request_uri.startswith(REQUEST_URI) or request is None or request.redirect_uri is None:
         return _not_good(ask, "told-gone-link")
     if query.get("client_id") != request.client_id:
@@ -51,8 +51,8 @@ async def _unpushed(ask: Ask) -> Response:
     policy = ask.authority.policy
     try:
         form = parse_form(ask.request.url.query)
-        asking = await visitor(ask, form)
-        uri = requests.redirect_uri(form, asking)
+        client = await identify(ask, form)
+        uri = requests.redirect_uri(form, client)
         if not (is_local(uri) or uri.startswith("https://")):
             raise Refused(Code.INVALID_REQUEST, "Without a key, codes go to https and to this computer only.")
     except Refused as refused:  # whoever asks, and wherever he wants the answer, it is not theirs
@@ -65,14 +65,14 @@ async def _unpushed(ask: Ask) -> Response:
             raise Refused(
                 Code.INVALID_TARGET, f"Without a key the resource is {policy.mcp}, and nothing else."
             )
-        request_uri = await requests.store_request(ask, form, asking, uri, who.user_id)
+        request_uri = await requests.store_request(ask, form, client, uri, who.user_id)
     except Refused as refused:
         if refused.refusal.code.status >= 500:
             raise
         code = _REDIRECTED.get(refused.refusal.code, refused.refusal.code.value)
         told = {"error": code, "error_description": described(refused.refusal.detail)}
         return RedirectResponse(_back(ask, uri, form.get("state"), **told), 303)
-    query = urlencode({"client_id": asking.document.client_id, "request_uri": request_uri})
+    query = urlencode({"client_id": client.document.client_id, "request_uri": request_uri})
     return RedirectResponse(f"{policy.site.issuer}/authorize?{query}", 303)
 
 
@@ -102,84 +102,66 @@ async def device(ask: Ask) -> Response:
     if not _is_page(ask):  # or pictures on a page of a sibling host would use up what is counted
         return _not_good(ask, "told-no-page")
     code = read_user_code(typed)
-    request = await ask.authority.store.transact(
-        lambda tx: authorizations.typed(tx, who.user_id, code, ask.now)
-    )
-    if isinstance(request, Refusal):
-        return _too_many(ask, request, pages.enter_code(ask, "device-too-many", 429))
+    try:
+        request = await ask.run(authorizations.typed, who.user_id, code)
+    except Refused as refused:
+        if refused.refusal.code is not Code.TOO_MANY_REQUESTS:
+            raise
+        return _too_many(ask, refused.refusal, pages.enter_code(ask, "device-too-many", 429))
     if request is None:
         return pages.enter_code(ask, "device-unknown")
     return await _show(ask, request)
 
 
-async def challenge(ask: Ask) -> Response:
+class Redirect(Closed):
+    """Where the page goes; nowhere, if the agent runs on another device."""
+
+    redirect_to: Uri | None
+
+
+async def challenge(ask: Ask, user: Who[UserId]) -> dict[str, object]:
     """Mint the challenge over what the page shows (GRANT-2)."""
-    who = await ask.must_be_here()
-    request = await _request(ask)
-    authority = ask.authority
-    if request.grant_id is None or request.user_id != who.user_id:
-        raise Refused(Code.GRANT_UNKNOWN, _GONE)
-    grant_id = request.grant_id
-    minted = or_refuse(
-        await authority.store.transact(
-            lambda tx: grants.consent_challenge(tx, ask.at, PageRequest(who.user_id, None), grant_id)
-        )
-    )
-    return answer(wire.envelope(minted, ask.now))
+    return wire.envelope(await user.run(authorizations.challenge, ask.named("request_id")), ask.now)
 
 
-async def approve(ask: Ask) -> Response:
+async def approve(ask: Ask, user: Who[UserId], evidence: Evidence) -> Redirect:
     """Take the consent assertion, and tell the page where to go (OAUTH-4, OAUTH-5)."""
-    who = await ask.must_be_here()
-    evidence = await ask.evidence()
-    request = await _request(ask)
-    authority = ask.authority
-    by = PageRequest(who.user_id, None)
-    if request.grant_id is None:
-        raise Refused(Code.GRANT_UNKNOWN, _GONE)
-    grant_id = request.grant_id
-    verdict = await authority.store.read(lambda tx: grants.check_consent(tx, ask.at, by, grant_id, evidence))
-    code = b64u(authority.random(32)) if request.redirect_uri is not None else None
-    code_digest = digest(code.encode()) if code is not None else None
-    or_refuse(
-        await authority.store.transact(
-            lambda tx: authorizations.agree(tx, ask.at, request.request_id, by, verdict, code_digest)
-        )
-    )
-    uri = request.redirect_uri
-    return answer({"redirect_to": _back(ask, uri, request.state, code=code) if uri else None})
+    request_id = ask.named("request_id")
+    verdict: Verdict = await user.look(authorizations.check, request_id, sent(evidence))
+    code = b64u(ask.authority.random(32))
+    request, given = await user.run(authorizations.agree, request_id, verdict, code)
+    return _redirect(ask, request, code=given)
 
 
-async def deny(ask: Ask) -> Response:
+async def deny(ask: Ask, user: Who[UserId]) -> Redirect:
     """Note the no, and tell the page where to go (OAUTH-4)."""
-    who = await ask.must_be_here()
-    request = await _request(ask)
-    or_refuse(
-        await ask.authority.store.transact(
-            lambda tx: authorizations.refuse(tx, request.request_id, PageRequest(who.user_id, None), ask.now)
-        )
-    )
-    uri = request.redirect_uri
-    told = {"error": "access_denied", "error_description": "The user does not want this."}
-    return answer({"redirect_to": _back(ask, uri, request.state, **told) if uri else None})
+    request = await user.run(authorizations.refuse, ask.named("request_id"))
+    return _redirect(ask, request, error="access_denied", error_description="The user does not want this.")
 
 
 async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
-    authority = ask.authority
     who = await ask.signed_in()
     if who is None:
         return _sign_in(ask)
-    shown = await authority.store.transact(lambda tx: authorizations.show(tx, ask.at, request, who.user_id))
-    if isinstance(shown, Refusal) and shown.code is Code.TOO_MANY_REQUESTS:
-        return _too_many(ask, shown, _told(ask, "told-too-many-consents", 429))
-    if isinstance(shown, Refusal) and shown.code is Code.AGENT_BLOCKED:  # BLOCK-1, BLOCK-2
-        by_user = await ask.authority.store.read(lambda tx: tx.blocks(who.user_id, ask.now))
+    user_id = who.user_id
+    try:
+        shown = await ask.run(authorizations.show, request, user_id)
+    except Refused as refused:
+        if refused.refusal.code.status >= 500:
+            raise
+        return await _not_shown(ask, request, user_id, refused.refusal)
+    able = await ask.look(lambda tx, at: tx.credentials(user_id))
+    return pages.consent(ask, request, shown, ask.csrf_token(user_id), None if able else _account(ask))
+
+
+async def _not_shown(ask: Ask, request: AuthorizationRequest, user_id: UserId, refusal: Refusal) -> Response:
+    if refusal.code is Code.TOO_MANY_REQUESTS:
+        return _too_many(ask, refusal, _told(ask, "told-too-many-consents", 429))
+    if refusal.code is Code.AGENT_BLOCKED:  # BLOCK-1, BLOCK-2
+        by_user = await ask.look(lambda tx, at: tx.blocks(user_id, at.now))
         his_own = any(each.client_id == request.client_id for each in by_user)
         return _told(ask, "told-blocked-by-you" if his_own else "told-blocked", 403)
-    if isinstance(shown, Refusal):
-        return _told(ask, "told-gone", 400)
-    able = await authority.store.read(lambda tx: tx.credentials(who.user_id))
-    return pages.consent(ask, request, shown, ask.csrf_token(who.user_id), None if able else _account(ask))
+    return _told(ask, "told-gone", 400)
 
 
 def _too_many(ask: Ask, refusal: Refusal, page: Response) -> Response:
@@ -211,12 +193,9 @@ def _account(ask: Ask) -> str:
     return f"{ask.authority.policy.site.issuer}/account?{urlencode({'return_to': return_to})}"
 
 
-async def _request(ask: Ask) -> AuthorizationRequest:
-    request_id = str(ask.request.path_params["request_id"])
-    request = await ask.authority.store.read(lambda tx: tx.request(request_id))
-    if request is None:
-        raise Refused(Code.GRANT_UNKNOWN, _GONE)
-    return request
+def _redirect(ask: Ask, request: AuthorizationRequest, **said: str | None) -> Redirect:
+    uri = request.redirect_uri
+    return Redirect(_back(ask, uri, request.state, **said) if uri else None)
 
 
 def _back(ask: Ask, uri: str, state: str | None, **said: str | None) -> str:

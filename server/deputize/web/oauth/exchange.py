@@ -1,32 +1,39 @@
 """Token exchange: a part of a delegation is handed on (CHAIN-1, CHAIN-2; RFC 8693)."""
 
-from starlette.responses import Response
+from typing import Literal
 
 from ...crypto import jwt
 from ...protocol import handoff
 from ...protocol.canonical import b64u
 from ...protocol.client import TOKEN_EXCHANGE
-from ...protocol.errors import Code, Refused, or_refuse
-from ...protocol.handoff import Handoff
+from ...protocol.errors import Code, Refused
 from ...protocol.ids import ClientId, Jkt
 from ...service import handoffs
 from ...service.ports import Proof
 from ..ask import Ask
-from ..problems import answer
+from ..types import Closed, Jwt, Scope, Seconds
+from .authentication import authenticate, must_name
 from .form import Form, constraints_in, needed, scopes_in, thumbprint_in
-from .issuing import issue
-from .parties import must_name, party
+from .issuing import ACCESS_TOKEN, Tokens, tokens
 
-ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-
-JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
+JWT_TYPE: Literal["urn:ietf:params:oauth:token-type:jwt"] = "urn:ietf:params:oauth:token-type:jwt"
 
 
-async def exchange(ask: Ask, form: Form) -> Response:
+class Handoff(Closed):
+    """A part of a delegation, for another agent to take over (CHAIN-1)."""
+
+    access_token: Jwt
+    issued_token_type: Literal["urn:ietf:params:oauth:token-type:jwt"]
+    token_type: Literal["N_A"]
+    expires_in: Seconds
+    scope: Scope
+
+
+async def exchange(ask: Ask, form: Form) -> Tokens | Handoff:
     """Hand on, or take over what was handed on (CHAIN-1, CHAIN-2; RFC 8693)."""
-    asking = await party(ask, form)
-    must_name(asking, TOKEN_EXCHANGE)
-    authority, caller = ask.authority, asking.caller
+    client = await authenticate(ask, form)
+    must_name(client, TOKEN_EXCHANGE)
+    authority, proved = ask.authority, client.proved
     if "actor_token" in form:  # who acts is who proves it, never who is named
         raise Refused(Code.INVALID_REQUEST, "The actor is the client itself: send no actor_token.")
     subject = needed(form, "subject_token")
@@ -39,36 +46,22 @@ async def exchange(ask: Ask, form: Form) -> Response:
         except Refused as refused:  # RFC 8693 §2.2.2
             raise Refused(Code.INVALID_GRANT, refused.refusal.detail) from refused
         child, jkt = _child(ask, form)
-        handed = or_refuse(
-            await authority.store.transact(
-                lambda tx: handoffs.hand_on(tx, ask.at, caller, delegation, child, jkt, scopes, asked)
-            )
-        )
-        kid, key = authority.keys.signing_key()
+        handed = await ask.run(handoffs.hand_on, proved, delegation, child, jkt, scopes, asked)
         claims = handed.claims(authority.policy.site.issuer, b64u(authority.random(16)), ask.now)
-        return answer(
-            {
-                "access_token": jwt.sign(claims, handoff.TYP, kid, key),
-                "issued_token_type": JWT_TYPE,
-                "token_type": "N_A",
-                "expires_in": handoff.LIFETIME,
-                "scope": str(handed.scopes),
-            }
-        )
+        token = authority.sign(handoff.TYP, claims)
+        return Handoff(token, JWT_TYPE, "N_A", handoff.LIFETIME, str(handed.scopes))
     if form.get("subject_token_type") != JWT_TYPE:
         raise Refused(
             Code.INVALID_REQUEST, "subject_token_type is that of an access token or, for a handoff, of a jwt."
         )
     _produces(form, ACCESS_TOKEN)
     received = jwt.verify(subject, handoff.TYP, authority.keys.public_key, code=Code.INVALID_GRANT)
-    taken = Handoff.parse(received, authority.policy.site.issuer, ask.now)
+    taken = handoff.Handoff.parse(received, authority.policy.site.issuer, ask.now)
     once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", ask.now + 2 * handoff.LIFETIME)
-    return await issue(
-        ask,
-        lambda tx: handoffs.take_over(tx, ask.at, caller, taken, once, scopes, asked),
-        asking,
-        issued_token_type=ACCESS_TOKEN,
-    )
+    renewable = await ask.run(handoffs.take_over, proved, taken, once, scopes, asked)
+    issued = tokens(ask, renewable, client)
+    issued.issued_token_type = ACCESS_TOKEN
+    return issued
 
 
 def _produces(form: Form, token_type: str) -> None:

@@ -12,6 +12,7 @@ from ...protocol.ids import Jkt
 from ...protocol.request import is_code_challenge
 from ...protocol.scope import ScopeSet
 from ..ask import Ask
+from ..bodies import media_type
 
 _RIGHTS = frozenset({"scope", "authorization_details"})  # who narrows to nothing does not mean everything
 _TARGETS = frozenset({"resource", "audience"})  # the only ones of which there may be several (RFC 8707 §2)
@@ -25,10 +26,7 @@ async def read_form(ask: Ask) -> Form:
     Refused(invalid_request), and for whoever authenticates by an `Authorization` header Refused(invalid_client) with
     the `scheme` of that (OAUTH-1; RFC 6749 §5.2).
     """
-    if (
-        ask.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
-        != "application/x-www-form-urlencoded"
-    ):
+    if media_type(ask) != "application/x-www-form-urlencoded":
         raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
     try:
         form = parse_form((await ask.bytes()).decode("ascii"))

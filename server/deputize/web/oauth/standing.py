@@ -1,65 +1,61 @@
 """What a token is worth, and its end: `/introspect` and `/revoke` (OAUTH-8, OAUTH-9)."""
 
-from starlette.responses import Response
+from msgspec import Struct
 
 from ...crypto import jwt
-from ...protocol.errors import Refusal, Refused, or_refuse
+from ...protocol.agent import Agent
+from ...protocol.errors import Refusal, Refused
 from ...protocol.grant import dead_link
 from ...protocol.ids import GrantId
 from ...service import authorizations, grants
 from ...service.calls import redemptions
-from ...service.ports import Tx
+from ...service.moment import Moment
+from ...service.ports import Proof, Tx
 from ..ask import Ask
-from ..problems import answer
-from .form import needed, read_form
-from .parties import api, client_alone
+from .form import Form, needed
 
 
-async def introspect(ask: Ask) -> Response:
+class Introspection(Struct):
+    """What a token is worth: with it, if it is worth something, its claims (OAUTH-8)."""
+
+    active: bool
+
+
+async def introspect(ask: Ask, client: tuple[Agent | None, Proof | None], form: Form) -> dict[str, object]:
     """`/introspect`: what a token is worth now, to those whom it concerns (OAUTH-8; RFC 7662)."""
-    form = await read_form(ask)
-    text = needed(form, "token")
-    own = api(ask, form)
-    agent, assertion = (None, own) if own is not None else await client_alone(ask, form)
-    or_refuse(
-        await ask.authority.store.transact(
-            lambda tx: authorizations.authenticate(tx, assertion, agent, ask.now)
-        )
-    )
+    text, (agent, assertion) = needed(form, "token"), client
+    await ask.run(authorizations.authenticate, assertion, agent)
     authority = ask.authority
     try:
         if agent is None:
             call_token = authority.read_call_token(text, ask.now)
-            active = await authority.store.read(lambda tx: redemptions.is_redeemable(tx, ask.at, call_token))
+            active = await ask.look(redemptions.is_redeemable, call_token)
             claims = call_token.claims(authority.policy.site.issuer, authority.policy.api.audience)
-            return answer({"active": True, "token_type": "N_A", **claims} if active else {"active": False})
+            return {"active": True, "token_type": "N_A", **claims} if active else {"active": False}
         delegation = authority.delegation(text, ask.now)
-        lineage = await authority.store.read(lambda tx: tx.lineage(delegation.grant_id))
+        lineage = await ask.look(lambda tx, at: tx.lineage(delegation.grant_id))
         if delegation.client_id == agent.client_id and lineage and dead_link(lineage, ask.now) is None:
             claims = dict(jwt.parse(text).claims)
-            return answer({"active": True, "token_type": "DPoP", **claims})
+            return {"active": True, "token_type": "DPoP", **claims}
     except Refused:
         pass  # whatever is wrong with it: not active (RFC 7662 §2.2)
-    return answer({"active": False})
+    return {"active": False}
 
 
-async def revoke(ask: Ask) -> Response:
+async def revoke(ask: Ask, client: tuple[Agent, Proof | None], form: Form) -> None:
     """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
-    form = await read_form(ask)
-    text = needed(form, "token")
-    agent, assertion = await client_alone(ask, form, keyless=ask.authority.policy.bearer)
-    grant_id = _grant_of(ask, text)
+    agent, assertion = client
+    grant_id = _grant_of(ask, needed(form, "token"))
 
-    def give_back(tx: Tx) -> Refusal | None:
-        if refusal := authorizations.authenticate(tx, assertion, agent, ask.now):
+    def give_back(tx: Tx, at: Moment) -> Refusal | None:
+        if refusal := authorizations.authenticate(tx, at, assertion, agent):
             return refusal
         grant = tx.grant(grant_id) if grant_id else None
         if grant is not None and grant.client_id == agent.client_id:
-            grants.revoke_grant(tx, grant, ask.now, by="agent")
+            grants.revoke_grant(tx, grant, at.now, by="agent")
         return None
 
-    or_refuse(await ask.authority.store.transact(give_back))
-    return Response(status_code=200)
+    await ask.run(give_back)
 
 
 def _grant_of(ask: Ask, text: str) -> GrantId | None:

@@ -8,7 +8,7 @@ from ...protocol.errors import Refusal
 from ...protocol.policy import Site
 from ...protocol.quota import retry_after
 from ...words.catalogue import language_of, words
-from ..problems import later
+from ..refusals import later
 from . import message
 
 

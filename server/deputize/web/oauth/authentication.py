@@ -1,4 +1,4 @@
-"""Who stands before an OAuth endpoint: an attested agent that proves itself, or an API (OAUTH-1, OAUTH-2)."""
+"""Client authentication (RFC 6749 §2.3): how an agent, or an API, proves who it is (OAUTH-1, OAUTH-2)."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,9 @@ from ...protocol.client import AuthMethod, ClientDocument
 from ...protocol.errors import Code, Refused
 from ...protocol.ids import NO_KEY
 from ...protocol.jwk import Key, thumbprint
-from ...service.authorizations import Caller
+from ...service.authorizations import Client
 from ...service.ports import Proof
+from ..access import Access
 from ..ask import Ask
 from .form import Form, thumbprint_in
 
@@ -18,14 +19,14 @@ NONCE_LIFETIME = 300  # seconds (OAUTH-2)
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
-    """An attested agent at an endpoint: its document, and what its transaction has to spend."""
+class KnownClient:
+    """An agent at an endpoint: its document, and what it has proved, which its transaction has to spend."""
 
     document: ClientDocument
-    caller: Caller
+    proved: Client
 
 
-async def party(ask: Ask, form: Form, since: int = 0, keyless: bool = False) -> Party:
+async def authenticate(ask: Ask, form: Form, since: int = 0, keyless: bool = False) -> KnownClient:
     """Know an attested agent by its assertion or signature, and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
 
     Its document was fetched at `since` or later; with `keyless`, one that says that it proves nothing needs neither
@@ -46,74 +47,80 @@ async def party(ask: Ask, form: Form, since: int = 0, keyless: bool = False) -> 
         raise Refused(
             Code.USE_DPOP_NONCE, refused.refusal.detail, nonce=sealer.seal("nonce", True)
         ) from refused
-    return Party(document, Caller(agent, document.document_s256, assertion, proof, proof.jkt))
+    return KnownClient(document, Client(agent, document.document_s256, assertion, proof, proof.jkt))
 
 
-async def collector(ask: Ask, form: Form, since: int = 0) -> Party:
-    """Know an agent that comes with a code or a refresh token: as `party` or, where the policy takes such, as one that
-    proves nothing of itself, with a proof of a key or without (BEARER-5, BEARER-7).
+async def authenticate_or_public(ask: Ask, form: Form, since: int = 0) -> KnownClient:
+    """Know an agent that comes with a code or a refresh token: as `authenticate` or, where the policy takes such, as a
+    public client (RFC 6749 §2.1), with a proof of a key or without (BEARER-5, BEARER-7).
     """
     policy = ask.authority.policy
     if not policy.bearer:
-        return await party(ask, form, since)
+        return await authenticate(ask, form, since)
     if ask.has("dpop"):
-        asking = await party(ask, form, since, keyless=True)
+        client = await authenticate(ask, form, since, keyless=True)
     else:
         document, agent, assertion = await _client(ask, form, since, keyless=True)
         if document.dpop_bound_access_tokens:  # RFC 9449 §5.2
             raise Refused(
                 Code.INVALID_DPOP_PROOF, "By its document all of this agent's tokens are bound to a key."
             )
-        asking = Party(document, Caller(agent, document.document_s256, assertion, None, NO_KEY))
-    unproven = asking.caller.assertion is None or asking.caller.proof is None
+        client = KnownClient(document, Client(agent, document.document_s256, assertion, None, NO_KEY))
+    unproven = client.proved.assertion is None or client.proved.proof is None
     if unproven and any(target != policy.mcp for target in form.getlist("resource")):
         raise Refused(Code.INVALID_TARGET, f"For an agent that proves nothing there is only {policy.mcp}.")
-    return asking
+    return client
 
 
-async def visitor(ask: Ask, form: Form) -> Party:
+async def identify(ask: Ask, form: Form) -> KnownClient:
     """Take the word of whoever sent the browser here about which agent it is that asks (BEARER-3).
 
     Refused(invalid_client), Refused(invalid_client_metadata).
     """
     document = (await ask.authority.clients.find(form.get("client_id", ""), keyless=True)).document
     agent = Agent(document.client_id, Assurance.OPAQUE, None, None, ask.now, document.name)  # BEARER-2
-    return Party(document, Caller(agent, document.document_s256, None, None, NO_KEY))
+    return KnownClient(document, Client(agent, document.document_s256, None, None, NO_KEY))
 
 
-async def asker(ask: Ask, form: Form) -> Party:
-    """Know an attested agent that asks its user: as `party`, or without a proof where `dpop_jkt` names the key.
+async def authenticate_or_name_key(ask: Ask, form: Form) -> KnownClient:
+    """Know an attested agent that asks its user: as `authenticate`, or without a proof where `dpop_jkt` names the key.
 
     The key proves itself when the grant is collected (OAUTH-2; RFC 9449 §10.1).
     """
     if "dpop_jkt" not in form:
-        return await party(ask, form)
+        return await authenticate(ask, form)
     jkt = thumbprint_in(form)
     if not ask.has("dpop"):
         document, agent, assertion = await _client(ask, form)
-        return Party(document, Caller(agent, document.document_s256, assertion, None, jkt))
-    proved = await party(ask, form)
-    if proved.caller.jkt != jkt:
+        return KnownClient(document, Client(agent, document.document_s256, assertion, None, jkt))
+    known = await authenticate(ask, form)
+    if known.proved.jkt != jkt:
         raise Refused(Code.INVALID_DPOP_PROOF, "dpop_jkt is not the key of the proof.")
-    return proved
+    return known
 
 
-def must_name(asking: Party, grant_type: str) -> None:
+def must_name(client: KnownClient, grant_type: str) -> None:
     """Hold an agent to the grant types of its document (OAUTH-13); Refused(unauthorized_client)."""
-    if grant_type not in asking.document.grant_types:
+    if grant_type not in client.document.grant_types:
         raise Refused(Code.UNAUTHORIZED_CLIENT, "The agent's document does not name this grant type.")
 
 
-async def client_alone(ask: Ask, form: Form, keyless: bool = False) -> tuple[Agent, Proof | None]:
-    """Know an agent without a proof, as introspection and revocation do; Refused(invalid_client).
-
-    With `keyless`, one without any, if its document says that it has none.
-    """
-    _, agent, assertion = await _client(ask, form, keyless=keyless)
+async def _revoking(ask: Ask, form: Form) -> tuple[Agent, Proof | None]:
+    """Know an agent without a proof of a key, and where the policy takes such, one that says that it has none."""
+    _, agent, assertion = await _client(ask, form, keyless=ask.authority.policy.bearer)
     return agent, assertion
 
 
-def api(ask: Ask, form: Form) -> Proof | None:
+async def _introspecting(ask: Ask, form: Form) -> tuple[Agent | None, Proof | None]:
+    """Know an API of the site, or else an agent without a proof of a key."""
+    own = resource_server(ask, form)
+    if own is not None:
+        return None, own
+    _, agent, assertion = await _client(ask, form)
+    return agent, assertion
+
+
+def resource_server(ask: Ask, form: Form) -> Proof | None:
     """Know an API of the site by a client assertion under its audience and a key of the policy; None if it is none.
 
     Where there are several keys, `kid` is the thumbprint of the one.
@@ -203,3 +210,11 @@ def _issuer_of(form: Form) -> str:
     if "client_assertion" not in form:
         return ""
     return str(jwt.parse(form["client_assertion"], code=Code.INVALID_CLIENT).claims.get("iss", ""))
+
+
+_SIGNED = ("Signature-Input", "Signature", "Signature-Agent", "Content-Digest")
+
+ASKING = Access(by=authenticate_or_name_key, may=("DPoP", *_SIGNED))
+COLLECTING = Access(may=("DPoP", *_SIGNED))  # who has to prove what, the grant type says
+INTROSPECTING = Access(by=_introspecting, may=_SIGNED)
+REVOKING = Access(by=_revoking, may=_SIGNED)

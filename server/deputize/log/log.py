@@ -1,4 +1,4 @@
-"""For whoever runs it: log lines, counters, health."""
+"""What is noted: log lines, and counters."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,20 +8,11 @@ from traceback import format_exception
 from typing import IO
 
 import orjson
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 
 from ..protocol.call import Call
-from ..protocol.errors import Code, Refusal, Refused
-from .ask import Ask
+from ..protocol.errors import Code, Refusal
 from .lines import Lines, standard_error
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
@@ -160,33 +151,3 @@ class Log:
         except TypeError:  # half a character, which JSON cannot have
             text = orjson.dumps({name: ascii(value) for name, value in line.items()}, option=_OPTIONS)
         self._lines.put(text)
-
-    async def metrics(self, request: Request) -> Response:
-        """Answer `GET /metrics`: counts and times only."""
-        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-async def healthz(request: Request) -> Response:
-    """Answer that the process runs."""
-    return PlainTextResponse("ok\n")
-
-
-async def readyz(ask: Ask) -> Response:
-    """Answer that a decision could be recorded now; 503 with what is wrong if not (READY-1).
-
-    Some things do not end that, but are told of: the policy or the keys before a file that is not good are in force
-    (POLICY-2, TOKEN-6), the clock went back (CLOCK-2), and the database is still being looked through (READY-5).
-    """
-    authority = ask.authority
-    health = await authority.store.health()
-    told = {
-        "under the policy of before: its file has a fault": authority.fault is not None,
-        "with the keys of before: their file has a fault": authority.keys.fault is not None,
-        "its clock went back": authority.clock.fault is not None,
-        "checking the database, which was not closed the last time": health.checking,
-    }
-    besides = [said for said, true in told.items() if true]
-    if health.fault is not None:
-        why = "; besides, ".join([f"Nothing can be recorded now: {health.fault}", *besides])
-        raise Refused(Code.RECORD_UNAVAILABLE, f"{why}.")
-    return PlainTextResponse(", but ".join(["ready", *besides]) + "\n")

@@ -1,0 +1,1 @@
+"""What whoever runs it reads: log lines, and counters."""

@@ -1,0 +1,222 @@
+"""Who may call an endpoint: each kind is a value, with what proves it before a handler runs."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from ..protocol.agent import Assurance
+from ..protocol.canonical import canonicalize, s256
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.ids import UserId
+from ..protocol.quota import Quota
+from ..protocol.token import Delegation
+from ..protocol.tool import Executes, is_tool_name
+from ..service.credentials import SignIn
+from ..service.grants import PageRequest
+from ..service.moment import Moment
+from ..service.ports import Proof, Reader, Tx
+from .ask import Ask
+from .types import CallRequest, Enrollment
+
+P = ParamSpec("P")
+T = TypeVar("T")
+W = TypeVar("W")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call: what proves it, `before` the body is read or, where it is about the body, `by` that.
+
+    The rest is for the document: the headers that it `needs`, those that it `may` have, and how one may be signed in.
+    """
+
+    before: Callable[[Ask], Awaitable[Any]] | None = None
+    by: Callable[[Ask, Any], Awaitable[Any]] | None = None
+    needs: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
+    security: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Who(Generic[W]):
+    """Who asks: `find` tells it in whatever transaction wants to know, or raises Refused.
+
+    So the session is looked at in the transaction of the request, and no other is needed for it.
+    """
+
+    ask: Ask
+    find: Callable[[Reader], W]
+
+    async def run(
+        self, fn: Callable[Concatenate[Tx, Moment, W, P], T | Refusal], /, *args: P.args, **more: P.kwargs
+    ) -> T:
+        """Run a use case as one transaction, for who asks; what it refuses is raised once that is committed."""
+        return await self.ask.run(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
+
+    async def look(
+        self, fn: Callable[Concatenate[Reader, Moment, W, P], T | Refusal], /, *args: P.args, **more: P.kwargs
+    ) -> T:
+        """Run a use case that changes nothing, for who asks, over one snapshot; what it refuses is raised."""
+        return await self.ask.look(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
+
+    def map(self, other: Callable[[W], V]) -> "Who[V]":
+        """Return the same, as another use case names it."""
+        return Who(self.ask, lambda tx: other(self.find(tx)))
+
+
+async def _session(ask: Ask) -> Callable[[Reader], SignIn]:
+    """Return what tells who is signed in; where it is certain already that nobody is, Refused(login_required)."""
+    look = await ask.session()
+    if ask.is_nobody:
+        ask.must(None)
+    return lambda tx: ask.must(look(tx))
+
+
+async def signed_in(ask: Ask) -> Who[UserId]:
+    """Know a user by the session alone, for what changes nothing."""
+    look = await _session(ask)
+    return Who(ask, lambda tx: look(tx).user_id)
+
+
+async def here(ask: Ask) -> Who[SignIn]:
+    """Know a user for a change that rests on the session alone: origin and CSRF token (SESSION-2)."""
+    ask.check_origin()
+    look = await _session(ask)
+
+    def find(tx: Reader) -> SignIn:
+        who = look(tx)
+        ask.check_csrf(who.user_id)
+        return who
+
+    return Who(ask, find)
+
+
+async def user(ask: Ask) -> Who[UserId]:
+    """Know a user as `here` does."""
+    return (await here(ask)).map(lambda who: who.user_id)
+
+
+async def page(ask: Ask) -> Who[PageRequest]:
+    """Know the page of a user by its proof (PROOF-3), which also stands in for the CSRF token."""
+    ask.check_origin()
+    proof = ask.proof("deputize-page")
+    look = await _session(ask)
+    return Who(ask, lambda tx: PageRequest(look(tx).user_id, proof))
+
+
+async def user_or_page(ask: Ask) -> Who[PageRequest]:
+    """Know a user as `here`, without a proof to spend, or by a page of theirs: taking away is never hard."""
+    if ask.has("deputize-page"):
+        return await page(ask)
+    return (await here(ask)).map(lambda who: PageRequest(who.user_id, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemer:
+    """Who redeems a call: a guard, with its proof, or the page where it runs (GUARD-3)."""
+
+    by: Executes
+    page: Who[PageRequest] | None
+    proof: Proof | None = None
+
+    def spend(self, tx: Tx) -> bool:
+        """Use a guard's proof up (PROOF-2); False if it was used before. A page's is used up by what it redeems."""
+        return self.proof is None or tx.use_proof(self.proof)
+
+
+async def guard_or_page(ask: Ask) -> Redeemer:
+    """Know a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
+    if not ask.has("deputize-guard"):
+        return Redeemer(Executes.PAGE, await page(ask))
+    proof = ask.proof("deputize-guard")
+    if proof.jkt not in ask.authority.guard_keys:
+        raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
+    return Redeemer(Executes.API, None, proof)
+
+
+@dataclass(frozen=True, slots=True)
+class Deputy:
+    """Who calls a tool: the delegation that the request carries, if any, the page's proof, and an attested agent's own.
+
+    An opaque agent's proof is the page's as well (CALL-2). `canonical` are the arguments that they are for.
+    """
+
+    session: Callable[[Reader], SignIn | None]
+    delegation: Delegation | None
+    page: Proof
+    evidence: Proof | None
+    canonical: bytes
+    args_s256: str
+
+
+async def same_site(ask: Ask) -> None:
+    """Know only that no other site made a browser send it (SESSION-2)."""
+    ask.check_origin()
+
+
+async def deputy(ask: Ask, body: CallRequest) -> Deputy:
+    """Know who calls: an attested agent's proof is bound to this very call, its claims are the tool and the arguments
+    (EVID-2).
+    """
+    session = await ask.session()
+    if not is_tool_name(body.tool):
+        raise Refused(Code.INVALID_REQUEST, "A tool name matches [A-Za-z0-9_.-]{1,128}.")  # HASH-2
+    canonical = canonicalize(body.arguments)
+    digest = s256(canonical)
+    values = ask.request.headers.getlist("authorization")
+    if not values:
+        found = Deputy(session, None, ask.proof("deputize-page"), None, canonical, digest)
+        if ask.is_nobody:
+            ask.take(Quota.REFUSED_CALLS)
+        return found
+    scheme, _, token = values[0].partition(" ")
+    if len(values) > 1 or scheme.lower() != "dpop":
+        raise Refused(Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`.")
+    delegation = ask.authority.delegation(token, ask.now)
+    if delegation.assurance is Assurance.OPAQUE:
+        proof = ask.proof("dpop", access_token=token, jkt=delegation.jkt)
+        return Deputy(session, delegation, proof, None, canonical, digest)
+    bound = {"tool": body.tool, "args_s256": digest}
+    own = ask.proof("dpop", access_token=token, jkt=delegation.jkt, bound=bound)
+    return Deputy(session, delegation, ask.proof("deputize-page"), own, canonical, digest)
+
+
+async def own_users(ask: Ask) -> None:
+    """Know nobody, where users are ours, not the site's (CRED-2)."""
+    ask.check_origin()
+    if ask.authority.current_user is not None:
+        raise Refused(Code.NOT_FOUND, "Users sign up and in at the site itself.")
+
+
+async def own_user(ask: Ask) -> Who[UserId]:
+    """Know a user as `here`, where users are ours."""
+    who = await user(ask)
+    await own_users(ask)
+    return who
+
+
+async def enrolling(ask: Ask, body: Enrollment) -> Who[SignIn | None]:
+    """Know a user as `here`, or by a recovery link (CRED-5), of which the transaction knows whose it is."""
+    if isinstance(body.recovery, str):
+        return Who(ask, lambda tx: None)
+    return (await here(ask)).map(lambda who: who)
+
+
+_OR_NOBODY = ((), ("session",))
+
+ANYONE = Access()
+VISITOR = Access(security=_OR_NOBODY)
+SESSION = Access(signed_in, security=(("session",),))
+USER = Access(user, needs=("Deputize-CSRF",), security=(("session",),))
+OWN_USER = Access(own_user, needs=("Deputize-CSRF",), security=(("session",),))
+USER_OR_PAGE = Access(user_or_page, may=("Deputize-CSRF", "Deputize-Page"), security=(("session",),))
+PAGE = Access(page, needs=("Deputize-Page",), security=(("session",),))
+GUARD = Access(guard_or_page, may=("Deputize-Guard", "Deputize-Page"), security=_OR_NOBODY)
+DEPUTY = Access(
+    same_site, deputy, may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",))
+)
+NEWCOMER = Access(own_users)
+ENROLLING = Access(same_site, enrolling, may=("Deputize-CSRF",), security=_OR_NOBODY)
+ENROLLED = Access(same_site, may=("Deputize-CSRF",), security=_OR_NOBODY)
+MCP = Access(may=("DPoP",), security=(("delegation",), ("session", "delegation"), ("bearer",), ()))

@@ -1,0 +1,79 @@
+"""What an endpoint is: one row of the table (`endpoints.py`)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+from ..protocol.quota import Quota
+from .access import Access
+
+HTML, SCRIPT, TEXT = "text/html", "text/javascript", "text/plain"
+
+Kind: TypeAlias = type[Any]
+Answer: TypeAlias = Kind | tuple[Kind, ...] | str | None
+"""A type, one of several, a media type, or nothing."""
+Handler: TypeAlias = Callable[..., Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endpoint:
+    """One request: its handler is given the request, who asks if that is known by then, and the body if there is one.
+
+    What it returns is answered with the status that has its type, or with the first; a response as it is. With `limit`,
+    one is taken of what the caller's address has of that (QUOTA-3).
+    """
+
+    method: str
+    path: str
+    access: Access
+    body: Kind | None
+    answers: Mapping[int, Answer]
+    handler: Handler | None
+    summary: str
+    form: tuple[Kind, ...] = ()
+    limit: Quota | None = None
+    query: Mapping[str, bool] = field(default_factory=dict)
+    """The parameters in the address, and whether they have to be there."""
+    shared: bool = False
+    """Whether pages of every origin use it, without credentials: nothing there goes by a session (OAUTH-12)."""
+
+    @property
+    def name(self) -> str:
+        """Return method and path."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def is_page(self) -> bool:
+        """Tell whether people open it."""
+        return HTML in self.answers.values()
+
+
+Answers: TypeAlias = Answer | Mapping[int, Answer]
+
+
+def get(path: str, access: Access, answers: Answers, *rest: Any, **more: Any) -> Endpoint:
+    """Write a row."""
+    return Endpoint("GET", path, access, None, _by_status(answers), *rest, **more)
+
+
+def post(path: str, access: Access, body: Kind | None, answers: Answers, *rest: Any, **more: Any) -> Endpoint:
+    """Write a row."""
+    return Endpoint("POST", path, access, body, _by_status(answers), *rest, **more)
+
+
+def delete(path: str, access: Access, *rest: Any) -> Endpoint:
+    """Write a row of what answers nothing."""
+    return Endpoint("DELETE", path, access, None, {204: None}, *rest)
+
+
+def oauth(
+    path: str, access: Access, form: Kind | tuple[Kind, ...], answers: Answers, *rest: Any, **more: Any
+) -> Endpoint:
+    """Write a row of OAuth, which takes a form and is for agents in pages of every origin."""
+    forms = form if isinstance(form, tuple) else (form,)
+    told = _by_status(answers)
+    return replace(Endpoint("POST", path, access, None, told, *rest, **more), form=forms, shared=True)
+
+
+def _by_status(answers: Answers) -> Mapping[int, Answer]:
+    return answers if isinstance(answers, Mapping) else {200: answers}

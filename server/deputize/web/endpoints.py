@@ -1,0 +1,151 @@
+"""Every request that the authority takes, on one screen: who may send it, what is in it, what is answered, and by what.
+
+Routing, reading, 405, CORS, the OpenAPI document and the types of the shim come from here. The busiest come first.
+"""
+
+from ..protocol.quota import Quota
+from . import accounts, calls, enrollments, grants, health, pages, record, shim
+from .access import (
+    ANYONE,
+    DEPUTY,
+    ENROLLED,
+    ENROLLING,
+    GUARD,
+    MCP,
+    NEWCOMER,
+    OWN_USER,
+    PAGE,
+    SESSION,
+    USER,
+    USER_OR_PAGE,
+    VISITOR,
+)
+from .accounts import (
+    ActiveCredential,
+    Ceremony,
+    Creation,
+    NewCredential,
+    PendingCredential,
+    SignedIn,
+    SignInOptions,
+    SignUp,
+)
+from .ask import Ask
+from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Redemption
+from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
+from .enrollments import Window
+from .grants import Block, BlockFor, Grant, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
+from .mcp.wire import Message, Reply, ReplyError
+from .oauth import authorize, metadata, requests, standing, token
+from .oauth.authentication import ASKING, COLLECTING, INTROSPECTING, REVOKING
+from .oauth.authorize import Redirect
+from .oauth.exchange import Handoff
+from .oauth.forms import (
+    ByCode,
+    ByDeviceCode,
+    ByRefreshToken,
+    DeviceRequest,
+    HandOn,
+    PushedRequest,
+    TakeOver,
+    TokenQuestion,
+)
+from .oauth.issuing import Tokens
+from .oauth.metadata import Keys, ResourceMetadata, ServerMetadata
+from .oauth.requests import Device, Pushed
+from .oauth.standing import Introspection
+from .openapi import OpenApi, document
+from .shim import Tools
+from .types import CallRequest, Challenge, Enrollment, Evidence, Nothing
+
+_TOKEN = (ByCode, ByRefreshToken, ByDeviceCode, HandOn, TakeOver)
+_ADDED = (ActiveCredential, PendingCredential)
+_CODE = {"user_code": False}
+_ASKED = {  # what may be in the address in place of `request_uri`, too (BEARER-3)
+    "client_id": True,
+    **dict.fromkeys(
+        ("request_uri", "response_type", "response_mode", "redirect_uri", "scope", "state"), False
+    ),
+    **dict.fromkeys(("code_challenge", "code_challenge_method", "authorization_details", "resource"), False),
+}
+
+
+async def describe(ask: Ask) -> object:
+    """Answer this table, as OpenAPI."""
+    return document(ask.authority.policy.site.issuer, ENDPOINTS, WELL_KNOWN)
+
+
+# fmt: off
+ENDPOINTS = (
+    post("/calls", DEPUTY, CallRequest, {200: ApprovedCall, 202: Call}, calls.create, "Decide a call (CALL-1)"),
+    post("/calls/{call_id}/redemption", GUARD, Redemption, RedeemedCall, calls.redeem, "Redeem (GUARD-3)"),
+    post("/calls/{call_id}/outcome", GUARD, Outcome, Call, calls.report, "Tell the outcome (GUARD-5)"),
+    post("/calls/{call_id}/challenge", PAGE, None, Challenge, calls.challenge, "Ask for a challenge (APPR-1)"),
+    post("/calls/{call_id}/approval", PAGE, Evidence, ApprovedCall, calls.approve, "Approve (APPR-3)"),
+    post("/calls/{call_id}/denial", USER_OR_PAGE, Denial, Call, calls.deny, "End a call (APPR-6)"),
+    post("/calls/{call_id}/events", PAGE, Event, Call, calls.events, "Tell of a delivery (CALL-10)"),
+    get("/calls/{call_id}", PAGE, Call, calls.show, "Look at a call (CALL-9)"),
+    post("/mcp", MCP, Message, {200: (Reply, ReplyError), 202: None}, None, "One message of MCP (MCP-1)"),
+    get("/tools", VISITOR, Tools, shim.configuration, "Read the policy, and who is signed in (SHIM-3)"),
+    oauth("/token", COLLECTING, _TOKEN, (Tokens, Handoff), token.token, "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)"),
+    oauth("/par", ASKING, PushedRequest, {201: Pushed}, requests.push, "Push a request (OAUTH-3)",
+          limit=Quota.PUSHED_REQUESTS),
+    oauth("/device_authorization", ASKING, DeviceRequest, Device, requests.device_authorization,
+          "Get a code for the user (OAUTH-7)", limit=Quota.DEVICE_CODES),
+    oauth("/introspect", INTROSPECTING, TokenQuestion, Introspection, standing.introspect,
+          "Ask what a token is worth (OAUTH-8)"),
+    oauth("/revoke", REVOKING, TokenQuestion, None, standing.revoke, "Give a grant back (OAUTH-9)"),
+    get("/authorize", VISITOR, {200: HTML, 303: None}, authorize.page, "Show who asks what (OAUTH-4)", query=_ASKED),
+    post("/authorize/{request_id}/challenge", USER, None, Challenge, authorize.challenge, "Ask for a challenge"),
+    post("/authorize/{request_id}/approval", USER, Evidence, Redirect, authorize.approve, "Consent (OAUTH-4)"),
+    post("/authorize/{request_id}/denial", USER, None, Redirect, authorize.deny, "Decline (OAUTH-4)"),
+    get("/device", VISITOR, {200: HTML, 303: None}, authorize.device, "Take a user's code (OAUTH-7)", query=_CODE),
+    post("/agents", PAGE, Nothing, OpaqueAgent, grants.register_agent, "Register the page's key (AGENT-1)"),
+    post("/grants", PAGE, GrantRequest, {201: PendingGrant}, grants.request_grant, "Ask for consent (GRANT-1)"),
+    post("/grants/{grant_id}/challenge", PAGE, None, Challenge, grants.challenge, "Ask for a challenge (GRANT-2)"),
+    post("/grants/{grant_id}/approval", PAGE, Evidence, Tokens, grants.consent, "Consent (GRANT-2)"),
+    post("/grants/{grant_id}/denial", PAGE, None, Grant, grants.decline, "Decline (GRANT-4)"),
+    get("/grants/{grant_id}", SESSION, GrantNow, grants.show, "Look at a grant (GRANT-7)"),
+    delete("/grants/{grant_id}", USER_OR_PAGE, grants.revoke, "Revoke (GRANT-5)"),
+    post("/grants/{grant_id}/block", USER, BlockFor, Block, grants.block, "Block an agent (BLOCK-1)"),
+    delete("/grants/{grant_id}/block", USER, grants.unblock, "Let it ask again (BLOCK-1)"),
+    post("/account/sign-up", NEWCOMER, SignUp, Creation, accounts.begin_sign_up, "Begin to sign up",
+         limit=Quota.SIGN_UPS),
+    post("/account/sign-up/{challenge_id}", NEWCOMER, Ceremony, SignedIn, accounts.finish_sign_up, "Sign up"),
+    post("/account/sign-in", NEWCOMER, Nothing, SignInOptions, accounts.begin_sign_in, "Begin to sign in",
+         limit=Quota.SIGN_INS),
+    post("/account/sign-in/{challenge_id}", NEWCOMER, Ceremony, SignedIn, accounts.finish_sign_in, "Sign in"),
+    post("/account/sign-out", OWN_USER, None, {204: None}, accounts.sign_out, "Sign out (SESSION-1)"),
+    post("/account/enrollment-window/challenge", USER, None, Challenge, enrollments.challenge,
+         "Ask for a challenge (CRED-7)"),
+    post("/account/enrollment-window/approval", USER, Evidence, Window, enrollments.approve, "Open it (CRED-7)"),
+    delete("/account/enrollment-window", USER, enrollments.close, "Close it (CRED-7)"),
+    post("/credentials", ENROLLING, Enrollment, Creation, accounts.begin_enrollment,
+         "Begin to add a passkey (CRED-2, CRED-5)"),
+    post("/credentials/{id}", ENROLLED, NewCredential, _ADDED, accounts.finish_enrollment, "Add a passkey (CRED-3)"),
+    post("/credentials/{id}/approval", USER, Evidence, ActiveCredential, accounts.approve_enrollment,
+         "Confirm a passkey (CRED-3)"),
+    delete("/credentials/{id}", USER, accounts.remove, "Remove a passkey"),
+    get("/account", VISITOR, HTML, pages.account, "The user's page"),
+    get("/static/{name}", ANYONE, "text/*", pages.static, "Script and style of the pages"),
+    get("/shim.js", ANYONE, SCRIPT, shim.classic, "The shim"),
+    get("/shim.mjs", ANYONE, SCRIPT, shim.module, "The shim as a module"),
+    get("/mcp.mjs", ANYONE, SCRIPT, shim.mcp, "The module for MCP clients in a page"),
+    get("/words.mjs", ANYONE, SCRIPT, shim.words, "What people and models are told (SHIM-10)"),
+    get("/log/checkpoint", ANYONE, TEXT, record.checkpoint, "The signed head of the record (LOG-3)"),
+    get("/jwks.json", ANYONE, Keys, metadata.jwks, "The public keys (RFC 7517)", shared=True),
+    get("/openapi.json", ANYONE, OpenApi, describe, "This document"),
+    get("/healthz", ANYONE, TEXT, health.healthz, "Whether the process runs"),
+    get("/readyz", ANYONE, TEXT, health.readyz, "Whether a decision could be recorded"),
+    get("/metrics", ANYONE, TEXT, health.metrics, "Counts and times"),
+)
+"""What is below the issuer."""
+
+WELL_KNOWN = (
+    get("oauth-authorization-server{}", ANYONE, ServerMetadata, metadata.server, "RFC 8414 metadata", shared=True),
+    get("oauth-protected-resource{}", ANYONE, ResourceMetadata, metadata.resource, "RFC 9728 metadata", shared=True),
+    get("oauth-protected-resource{}/mcp", ANYONE, ResourceMetadata, metadata.mcp, "RFC 9728 metadata for MCP (MCP-2)",
+        shared=True),
+)
+"""What only the root of the host can answer; the path of the issuer takes the place of the braces."""
+# fmt: on
