@@ -15,8 +15,8 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def bank(tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bank]:
     store = Elsewhere(tmp_path / "elsewhere.db")
-    monkeypatch.setattr(Elsewhere, "look", None)  # whoever serves awaits
     async with opened(policy, tmp_path / "var", store=store) as bank:
+        monkeypatch.setattr(Elsewhere, "look", None)  # whoever serves awaits
         yield bank
 
 
