@@ -82,7 +82,7 @@ def home(serve: Callable[..., Site]) -> Site:
     return serve(lambda port: Starlette(routes=routes), host="127.0.0.1")
 
 
-def test_an_agent_that_is_a_page(
+def test_an_agent_that_is_a_page_of_its_own_origin_gets_a_delegation_and_acts(
     bank: Bank, home: Site, tab: Page, passkeys: Passkeys, tmp_path: Path
 ) -> None:  # OAUTH-12, OAUTH-11
     sign_up(bank, tab, passkeys)

@@ -16,7 +16,9 @@ KINDS = [PlaywrightAgent, CdpAgent]
 Kind = Callable[[Page], Agent]
 
 
-def test_every_agent_gets_the_same(customer: Customer, bank: Bank, new_tab: Callable[..., Page]) -> None:
+def test_playwright_and_devtools_get_the_same_answers(
+    customer: Customer, bank: Bank, new_tab: Callable[..., Page]
+) -> None:
     stranger = new_tab()
     stranger.goto(bank.url)
     one: Agent = PlaywrightAgent(stranger)

@@ -65,7 +65,7 @@ def assistant(bank: Bank, tab: Page, device: Authenticator, human: Human) -> Ass
 
 
 @pytest.mark.parametrize("life", LIVES)
-def test_from_consent_to_a_result(
+def test_a_call_goes_from_consent_through_approval_to_a_result(
     bank: Bank, tab: Page, device: Authenticator, human: Human, life: str
 ) -> None:
     """The whole way: consent, tools, a call, a step up for more, an approval by keyboard, and the chain of it."""
@@ -96,7 +96,7 @@ def test_from_consent_to_a_result(
     assert chain["state"] == "succeeded"
 
 
-def test_an_authority_on_a_host_of_its_own(
+def test_it_works_with_an_authority_on_a_host_of_its_own(
     serve: Callable[..., Site],
     held_clock: HeldClock,
     tmp_path: Path,
@@ -131,7 +131,7 @@ def test_an_authority_on_a_host_of_its_own(
     assert opened[0].sent == [TRANSFER]
 
 
-def test_a_user_who_declines(assistant: Assistant, human: Human) -> None:
+def test_a_user_who_declines_is_an_outcome(assistant: Assistant, human: Human) -> None:
     assistant.start("call", "transfer_money", TRANSFER)
     human.approve()
     human.decline("escape")
@@ -141,7 +141,9 @@ def test_a_user_who_declines(assistant: Assistant, human: Human) -> None:
     assert assistant.bank.sent == []
 
 
-def test_a_user_who_does_not_consent(bank: Bank, tab: Page, device: Authenticator, human: Human) -> None:
+def test_a_consent_that_is_declined_is_an_outcome(
+    bank: Bank, tab: Page, device: Authenticator, human: Human
+) -> None:
     assistant = Assistant(bank, tab)
     assistant.start("connect", LIVES[0])
     human.decline()
@@ -176,7 +178,7 @@ def test_a_passkey_that_fails_can_be_tried_again(
     assert assistant.bank.sent == [TRANSFER]
 
 
-def test_nobody_is_signed_in(bank: Bank, tab: Page) -> None:
+def test_without_a_user_who_is_signed_in_there_is_no_delegation(bank: Bank, tab: Page) -> None:
     visit(bank, tab)
     assistant = Assistant(bank, tab)
     assistant.start("connect", LIVES[0])
@@ -236,7 +238,9 @@ def test_the_shim_and_the_assistant_ask_one_after_the_other(assistant: Assistant
 
 
 @pytest.mark.parametrize("name", ["desk", "phone"])
-def test_what_it_looks_like(bank: Bank, new_tab: Callable[..., Page], pictures: Path, name: str) -> None:
+def test_its_dialogs_work_on_computers_and_phones(
+    bank: Bank, new_tab: Callable[..., Page], pictures: Path, name: str
+) -> None:
     tab = new_tab(**(PHONE if name == "phone" else {}))
     human, passkeys = Human(tab), Passkeys(tab)
     sign_up(bank, tab, passkeys)

@@ -44,7 +44,9 @@ def complaint(human: Human, tab: Page) -> Dialog:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_answer_to_an_approval(deputized: Customer, pictures: Path, when: When) -> None:
+def test_where_the_answer_to_an_approval_is_lost_the_dialog_asks_what_became_of_it(
+    deputized: Customer, pictures: Path, when: When
+) -> None:
     """SHIM-11: the human learns whether it arrived; what arrived can be cancelled, and then nothing happens."""
     tab, human = deputized.tab, deputized.human
     call = deputized.agent.start("transfer_money", TRANSFER)
@@ -91,7 +93,9 @@ def test_what_arrived_can_go_on(deputized: Customer) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_when_nobody_can_be_asked(deputized: Customer, pictures: Path, when: When) -> None:
+def test_when_nobody_can_be_asked_the_dialog_says_what_is_known(
+    deputized: Customer, pictures: Path, when: When
+) -> None:
     """SHIM-11: that it is not known is all that is said, and one can look again."""
     tab, human = deputized.tab, deputized.human
     call = deputized.agent.start("transfer_money", TRANSFER)
@@ -116,7 +120,7 @@ def test_when_nobody_can_be_asked(deputized: Customer, pictures: Path, when: Whe
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("what", ["calls", "calls/*/challenge", "calls/*/denial"])
-def test_other_answers(deputized: Customer, what: str, when: When) -> None:
+def test_where_another_answer_is_lost_nothing_runs(deputized: Customer, what: str, when: When) -> None:
     """SHIM-11: nothing was approved, so nothing runs, and nothing is said but that."""
     tab, human = deputized.tab, deputized.human
     lose(tab, f"**/deputize/{what}", when)
@@ -135,7 +139,7 @@ def test_other_answers(deputized: Customer, what: str, when: When) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_answer_to_a_consent(
+def test_where_the_answer_to_a_consent_is_lost_the_dialog_says_so(
     bank: Bank, new_tab: Callable[..., Page], pictures: Path, when: When
 ) -> None:
     """SHIM-11, on a phone: what arrived can be taken back, and is."""
@@ -164,7 +168,9 @@ def test_the_answer_to_a_consent(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_the_answer_of_the_sites_own_api(customer: Customer, when: When) -> None:
+def test_where_the_sites_own_api_does_not_answer_the_outcome_is_unknown(
+    customer: Customer, when: When
+) -> None:
     """SHIM-10: in Harbor's form, people read neither "Failed to fetch" nor that nothing was done."""
     tab = customer.tab
     lose(tab, "**/api/transfers", when)

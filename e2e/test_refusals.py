@@ -45,7 +45,9 @@ CLICK_EVERYTHING = """() => {
 
 
 @pytest.mark.parametrize("by", ["keyboard", "mouse", "escape"])
-def test_declined(deputized: Customer, by: Literal["keyboard", "mouse", "escape"]) -> None:
+def test_a_call_that_the_user_declines_runs_nothing(
+    deputized: Customer, by: Literal["keyboard", "mouse", "escape"]
+) -> None:
     """SHIM-8, APPR-6."""
     call = deputized.agent.start("transfer_money", TRANSFER)
     deputized.human.decline(by)

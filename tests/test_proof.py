@@ -17,7 +17,7 @@ THERE = {path.name for path in SOURCES} | {
 }
 
 
-def test_it_names_some() -> None:
+def test_the_page_of_faults_names_tests() -> None:
     assert len(NAMED) > 10
 
 

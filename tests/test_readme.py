@@ -53,7 +53,7 @@ def test_make_has_every_target_that_it_names() -> None:
     assert named <= targets
 
 
-def test_it_is_short() -> None:
+def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 140
 
 

@@ -37,7 +37,7 @@ NOTE = {"type": "webmcp_tool", "tool": "note", "max_calls": 1}
 class TestBlocking:
     """`AgentClient`, over real sockets, with the clock that everybody has."""
 
-    def test_from_the_browser_to_the_call(
+    def test_a_login_leads_to_calls_and_outlives_the_process(
         self, issuer: str, client_id: str, key: AgentKey, user: User, tmp_path: Path
     ) -> None:
         with AgentClient(issuer, client_id, key, TokenFile(tmp_path / "tokens")) as agent:
@@ -60,15 +60,21 @@ class TestBlocking:
             with pytest.raises(NotDeputized):
                 agent.evidence("get_balance", {})
 
-    def test_a_user_who_says_no(self, issuer: str, client_id: str, key: AgentKey, user: User) -> None:
+    def test_a_user_who_says_no_is_access_denied(
+        self, issuer: str, client_id: str, key: AgentKey, user: User
+    ) -> None:
         with AgentClient(issuer, client_id, key) as agent, pytest.raises(AccessDenied):
             agent.login("account:read", show=lambda url: user.browses(url, approve=False))
 
-    def test_a_user_who_does_not_come_back(self, issuer: str, client_id: str, key: AgentKey) -> None:
+    def test_a_user_who_does_not_come_back_is_not_waited_for(
+        self, issuer: str, client_id: str, key: AgentKey
+    ) -> None:
         with AgentClient(issuer, client_id, key) as agent, pytest.raises(RequestExpired):
             agent.login("account:read", show=lambda url: None, patience=0)
 
-    def test_on_another_device(self, issuer: str, client_id: str, key: AgentKey, user: User) -> None:
+    def test_a_user_on_another_device_deputizes_it(
+        self, issuer: str, client_id: str, key: AgentKey, user: User
+    ) -> None:
         waited: list[float] = []
         with AgentClient(issuer, client_id, key, sleep=waited.append) as agent:
             tokens = agent.device("account:read", lambda code: user.approves(code.verification_uri_complete))
@@ -101,7 +107,7 @@ class TestBlocking:
         with AgentClient(issuer, client_id, AgentKey.generate()) as thief, pytest.raises(ClientRefused):
             thief.authorization_url("account:read", "http://127.0.0.1/callback")
 
-    def test_nobody_there(self, client_id: str, key: AgentKey) -> None:
+    def test_an_authority_that_is_not_there_is_unreachable(self, client_id: str, key: AgentKey) -> None:
         with (
             AgentClient("http://localhost:1/d", client_id, key) as agent,
             pytest.raises(Unreachable) as caught,
@@ -149,7 +155,7 @@ class TestAsync:
         evidence = await agent.evidence(tool, {})
         return await page.call_for(evidence["deputize_delegation"], tool)
 
-    async def test_the_whole_way(self, bank: Bank, page: Page) -> None:
+    async def test_a_login_leads_to_calls(self, bank: Bank, page: Page) -> None:
         async with await self.deputized(bank, page) as agent:
             assert agent.tokens is not None
             assert (await self.called(page, agent)).status_code == 200
@@ -158,7 +164,7 @@ class TestAsync:
             await agent.revoke()
             assert agent.tokens is None
 
-    async def test_through_a_loopback_redirect(self, bank: Bank, page: Page) -> None:
+    async def test_a_loopback_redirect_is_collected(self, bank: Bank, page: Page) -> None:
         agent = self.agent(bank)
         tasks: list[asyncio.Task[None]] = []
 
@@ -182,7 +188,7 @@ class TestAsync:
         with pytest.raises(NotDeputized):
             await agent.evidence("get_balance", {})
 
-    async def test_many_at_once_renew_once(self, bank: Bank, page: Page) -> None:
+    async def test_many_calls_at_once_renew_once(self, bank: Bank, page: Page) -> None:
         agent = await self.deputized(bank, page)
         bank.clock.forward(280)
         answers = await asyncio.gather(*(self.called(page, agent) for _ in range(8)))
@@ -190,7 +196,7 @@ class TestAsync:
         bank.clock.forward(280)  # had several been made, the last one kept could be an old one by now
         assert (await self.called(page, agent)).status_code == 200
 
-    async def test_on_another_device(self, bank: Bank, page: Page) -> None:
+    async def test_a_user_on_another_device_deputizes_it(self, bank: Bank, page: Page) -> None:
         agent = self.agent(bank)
         codes: asyncio.Queue[str] = asyncio.Queue()
 
@@ -204,7 +210,7 @@ class TestAsync:
         await approving
         assert tokens.scope == "account:read"
 
-    async def test_a_device_that_nobody_answers(self, bank: Bank) -> None:
+    async def test_a_code_that_nobody_answers_runs_out(self, bank: Bank) -> None:
         started = bank.clock()
         with pytest.raises(RequestExpired):
             await self.agent(bank).device("account:read", lambda code: None)
@@ -224,7 +230,7 @@ class TestAsync:
         with pytest.raises(ConsentNeeded):
             await child.refresh()
 
-    async def test_nobody_there(self) -> None:
+    async def test_an_authority_that_is_not_there_is_unreachable(self) -> None:
         async with AsyncAgentClient("http://localhost:1/d", HELPER, AgentKey.generate()) as agent:
             with pytest.raises(Unreachable):
                 await agent.discover()

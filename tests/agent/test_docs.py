@@ -76,7 +76,7 @@ def test_twenty_lines_are_a_working_agent(names: dict[str, Any], user: User) -> 
     assert names["call"](tab, "get_balance", {}) == 200  # the user was asked again
 
 
-def test_limits(names: dict[str, Any], user: User) -> None:
+def test_the_limits_of_the_page_hold(names: dict[str, Any], user: User) -> None:
     run(CODE[1], names)
     tab = Tab(user)
     names["call"](tab, "transfer_money", {"amount": 501, "name": "Ada"})
@@ -86,7 +86,7 @@ def test_limits(names: dict[str, Any], user: User) -> None:
     assert codes == ["constraint_exhausted", "constraint_violated", None]
 
 
-def test_another_device(
+def test_the_device_flow_of_the_page_works(
     names: dict[str, Any], user: User, issuer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def show(text: str) -> None:
@@ -98,14 +98,14 @@ def test_another_device(
     assert names["call"](Tab(user), "get_balance", {}) == 200
 
 
-def test_handing_on(names: dict[str, Any], user: User) -> None:
+def test_handing_on_works_as_the_page_shows(names: dict[str, Any], user: User) -> None:
     names["agent"].login("account:read payments:write")
     run(CODE[3], names)
     assert user.call(names["child"].evidence("get_balance", {}), "get_balance").status_code == 200
     names["child"].close()
 
 
-def test_asyncio(names: dict[str, Any], user: User) -> None:
+def test_the_asyncio_client_of_the_page_works(names: dict[str, Any], user: User) -> None:
     names["agent"].login("account:read")
     run(CODE[4], names)
     tab = Tab(user)
@@ -119,7 +119,7 @@ def test_asyncio(names: dict[str, Any], user: User) -> None:
     assert len(CODE) == 5  # every block is run by a test
 
 
-def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_page_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (console,) = [text for language, text in BLOCKS if language == "console"]
     for line in console.splitlines():

@@ -138,7 +138,7 @@ class TestDiscovery:
         request = next(Flows(issuer, ME, AgentKey.generate(), None, lambda: NOW).discover())
         assert (request.method, request.url) == ("GET", url)
 
-    def test_is_done_once(self) -> None:
+    def test_metadata_is_fetched_once(self) -> None:
         talk = Talk()
         found = talk.play(talk.flows.discover())
         assert talk.play(talk.flows.discover()) is found
@@ -193,14 +193,14 @@ class TestPushing:
             url == f"{BANK}/authorize?client_id=https%3A%2F%2Fagent.example%2Fagent.json&request_uri=urn%3Ax"
         )
 
-    def test_each_time_anew(self) -> None:
+    def test_makes_state_and_verifier_anew_each_time(self) -> None:
         talk = Talk()
         assert talk.pushed() != talk.pushed()
         assert talk.form(1)["code_challenge"] != talk.form(2)["code_challenge"]
         assert talk.assertion(1)["jti"] != talk.assertion(2)["jti"]
         assert talk.proof(1)["jti"] != talk.proof(2)["jti"]
 
-    def test_an_answer_without_request_uri(self) -> None:
+    def test_an_answer_without_request_uri_is_unexpected(self) -> None:
         talk = Talk()
         with pytest.raises(Unexpected):
             talk.play(talk.flows.push("a", CALLBACK, None), answer({}, 201))
@@ -256,7 +256,7 @@ class TestFinishing:
         with pytest.raises(Unexpected, match="state is unknown"):
             talk.play(talk.flows.finish(url))
 
-    def test_a_no_of_the_user(self) -> None:
+    def test_a_no_of_the_user_is_access_denied(self) -> None:
         talk = Talk()
         url = self.url(talk.pushed(), code=None, error="access_denied", error_description="No")
         with pytest.raises(AccessDenied) as caught:
@@ -306,7 +306,7 @@ class TestAgain:
             )
         assert caught.value.code == "use_dpop_nonce"
 
-    def test_a_nonce_that_is_asked_for_and_not_given(self) -> None:
+    def test_a_nonce_that_is_asked_for_and_not_given_is_a_refusal(self) -> None:
         talk = Talk(tokens=True)
         with pytest.raises(OAuthError, match="use_dpop_nonce"):
             talk.play(talk.flows.refresh(), refusal("use_dpop_nonce"))
@@ -322,7 +322,7 @@ class TestAgain:
         with pytest.raises(OAuthError, match=code):
             talk.play(talk.flows.refresh(), refusal(code, now=NOW), refusal(code, now=NOW))
 
-    def test_both_in_one_request(self) -> None:
+    def test_clock_and_nonce_are_set_in_one_request(self) -> None:
         talk = Talk(tokens=True)
         talk.play(
             talk.flows.refresh(),
@@ -373,7 +373,7 @@ class TestHolding:
         with pytest.raises(NotDeputized):
             talk.play(talk.flows.refresh(), found=False)
 
-    def test_tokens_of_another_agent_or_authority(self) -> None:
+    def test_tokens_of_another_agent_or_authority_are_not_used(self) -> None:
         theirs = Memory(Tokens.of(TOKENS, BANK, "https://other.example/a.json", NOW))
         with pytest.raises(ValueError, match="another"):
             Flows(BANK, ME, AgentKey.generate(), theirs, lambda: NOW)
@@ -437,14 +437,14 @@ class TestDevice:
         with pytest.raises(kind):
             talk.play(talk.flows.device("a", lambda code: None, None), answer(DEVICE), refusal(code))
 
-    def test_an_answer_without_a_code(self) -> None:
+    def test_an_answer_without_a_code_is_unexpected(self) -> None:
         talk = Talk()
         with pytest.raises(Unexpected):
             talk.play(talk.flows.device("a", lambda code: None, None), answer({"user_code": "x"}))
 
 
 class TestChains:
-    def test_hands_on(self) -> None:  # CHAIN-1
+    def test_a_parent_gets_a_handoff_for_its_child(self) -> None:  # CHAIN-1
         talk = Talk(tokens=True)
         jwt_type = "urn:ietf:params:oauth:token-type:jwt"
         said = {"access_token": "handoff", "issued_token_type": jwt_type, "token_type": "N_A"}
@@ -464,7 +464,7 @@ class TestChains:
         with pytest.raises(Unexpected):
             talk.play(talk.flows.hand_on("https://c.example/a", "jkt", None, None), answer(TOKENS))
 
-    def test_takes_over(self) -> None:  # CHAIN-2
+    def test_a_child_gets_tokens_for_its_handoff(self) -> None:  # CHAIN-2
         talk = Talk()
         talk.play(talk.flows.take_over("handoff", None, None), answer(TOKENS))
         assert talk.form()["subject_token"] == "handoff"
@@ -493,7 +493,7 @@ def test_introspection_needs_no_proof() -> None:  # OAUTH-8
     "said",
     [answer(b"<html>oops", 502), answer({"detail": "x"}, 500), answer({"error": 1}, 400), answer([], 400)],
 )
-def test_answers_that_make_no_sense(said: Answer) -> None:
+def test_answers_that_make_no_sense_are_unexpected(said: Answer) -> None:
     talk = Talk(tokens=True)
     with pytest.raises(Unexpected, match="The authority answered"):
         talk.play(talk.flows.refresh(), said)

@@ -23,7 +23,7 @@ def test_takes_the_redirect_that_is_expected(loopback: Loopback) -> None:
     assert loopback.wait(1) == f"{loopback.redirect_uri}?code=secret&state=good"
 
 
-def test_nothing_else_counts(loopback: Loopback, capfd: pytest.CaptureFixture[str]) -> None:
+def test_other_requests_are_no_redirect(loopback: Loopback, capfd: pytest.CaptureFixture[str]) -> None:
     base = loopback.redirect_uri.removesuffix("/callback")
     for url in (
         "/callback?state=bad&code=x",

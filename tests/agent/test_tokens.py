@@ -49,7 +49,7 @@ def test_are_what_the_authority_answered() -> None:
     ],
     ids=str,
 )
-def test_are_nothing_else(changed: dict[str, Any]) -> None:
+def test_answers_without_what_tokens_need_are_unexpected(changed: dict[str, Any]) -> None:
     with pytest.raises(Unexpected, match="DPoP-bound") as caught:
         of(**changed)
     assert not [secret for secret in secrets_of(ANSWER) if secret in str(caught.value)]

@@ -99,7 +99,9 @@ def started(command: list[str]) -> "subprocess.Popen[str]":
     )
 
 
-def test_login_through_the_browser(login: list[str], user: User, issuer: str, tmp_path: Path) -> None:
+def test_login_through_the_browser_writes_tokens(
+    login: list[str], user: User, issuer: str, tmp_path: Path
+) -> None:
     limits = [{"type": "webmcp_tool", "tool": "note", "max_calls": 1}]
     (tmp_path / "limits.json").write_text(json.dumps(limits))
     with started([*login, "--no-browser", "--limits", "limits.json", "--tokens", "my.tokens"]) as process:
@@ -117,7 +119,7 @@ def test_login_through_the_browser(login: list[str], user: User, issuer: str, tm
         assert secret not in said + more
 
 
-def test_login_on_another_device(login: list[str], user: User) -> None:
+def test_login_on_another_device_writes_tokens(login: list[str], user: User) -> None:
     with started([*login, "--device"]) as process:
         user.approves(told(process))
         said, more = process.communicate(timeout=30)
@@ -145,7 +147,7 @@ def test_what_the_authority_refuses_is_told_in_one_line(login: list[str], origin
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"a": 1, "a": 2}]'])
-def test_limits_that_are_none(login: list[str], tmp_path: Path, content: str) -> None:
+def test_limits_that_are_no_list_are_told_in_one_line(login: list[str], tmp_path: Path, content: str) -> None:
     (tmp_path / "limits.json").write_text(content)
     result = run(app, [*login, "--limits", "limits.json"])
     assert (result.exit_code, result.stderr) == (

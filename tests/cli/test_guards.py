@@ -107,7 +107,7 @@ def test_a_misspelt_tool_is_a_fault() -> None:
     assert "Did you mean 'transfer_money'?" in result.stderr
 
 
-def test_an_api_of_its_own() -> None:
+def test_an_api_of_its_own_is_looked_over_as_well() -> None:
     result = check("own_api", API)
     assert result.exit_code == 0, result.output
     assert "print_receipt dependency POST /receipts" in rows(result)
@@ -124,7 +124,7 @@ def test_an_api_of_its_own() -> None:
         ("raise OSError('no database')", "cannot be imported: OSError: no database"),
     ],
 )
-def test_an_app_that_there_is_not(text: str, told: str) -> None:
+def test_an_app_that_there_is_not_is_told(text: str, told: str) -> None:
     result = check(f"no_site_{len(text)}", text)
     assert result.exit_code != 0
     assert told in result.stderr

@@ -65,7 +65,7 @@ def shown(about: str) -> str:
     return result.stdout
 
 
-def test_who_did_it_who_let_them_and_who_saw_it(calls: dict[str, str]) -> None:
+def test_log_show_tells_who_did_it_who_let_them_and_who_saw_it(calls: dict[str, str]) -> None:
     lines = shown(calls["approved"]).splitlines()
     assert lines[0] == "what          transfer_money: approved"
     assert lines[1].startswith("who did it    agt_")
@@ -96,7 +96,7 @@ def test_what_is_refused_afterwards_is_not_what_became_of_it(calls: dict[str, st
     ("which", "what"),
     [("declined", "transfer_money: declined"), ("unasked", "get_balance: approved")],
 )
-def test_nobody_saw_it(calls: dict[str, str], which: str, what: str) -> None:
+def test_log_show_says_that_nobody_saw_it(calls: dict[str, str], which: str, what: str) -> None:
     lines = shown(calls[which]).splitlines()
     assert lines[0] == f"what          {what}"
     assert lines[3] == "who saw it    nobody with a passkey"
@@ -260,11 +260,13 @@ def test_a_forged_receipt_shows(calls: dict[str, str], forge: Any) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_no_receipt(calls: dict[str, str], made: object) -> None:
+def test_what_is_no_receipt_is_told_in_one_line(calls: dict[str, str], made: object) -> None:
     assert check(made) == (1, "deputize: receipt.json is not a receipt\n")
 
 
-def test_another_records_key(calls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_receipt_is_not_good_by_another_records_key(
+    calls: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     made = receipt(calls["grant"])
     own = run(app, ["log", "key"]).stdout.strip()
     for key in ("x", own[:-4] + "AAAA", own.replace("bank", "bonk")):

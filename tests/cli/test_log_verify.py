@@ -71,7 +71,7 @@ def tree(size: int) -> Frontier:
     return head
 
 
-def test_a_whole_record() -> None:
+def test_a_whole_record_is_said_to_be_whole() -> None:
     code, told = verdict()
     assert code == 0
     assert told.startswith("The record is whole. Entries: 10, 8 of them signed. Root: ")
@@ -81,7 +81,7 @@ def test_a_whole_record() -> None:
     )
 
 
-def test_a_checkpoint_that_was_kept_elsewhere() -> None:
+def test_a_checkpoint_that_was_kept_elsewhere_is_met() -> None:
     Path("kept.txt").write_text(signed(tree(6)))
     Path("more.txt").write_text(signed(tree(10)))
     result = run(app, ["log", "verify", "--checkpoint", "kept.txt", "--checkpoint", "more.txt"])
@@ -89,7 +89,7 @@ def test_a_checkpoint_that_was_kept_elsewhere() -> None:
     assert result.stdout.startswith("The record is whole. Entries: 10, 10 of them signed.")
 
 
-def test_an_empty_record() -> None:
+def test_an_empty_record_is_said_to_be_whole() -> None:
     Path("empty").mkdir()
     KeyRing.open(Path("empty/keys.json"))
     SqliteStore(Path("empty/deputize.db")).close()

@@ -108,13 +108,13 @@ def test_check_names_all_faults_with_file_and_line() -> None:
 
 
 @pytest.mark.parametrize("command", [["check", "x.toml"], ["serve", "--policy", "x.toml"]])
-def test_a_policy_that_is_not_there(command: list[str]) -> None:
+def test_a_policy_that_is_not_there_is_told_in_one_line(command: list[str]) -> None:
     result = run(app, command)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "deputize: there is no x.toml; `deputize init x.toml` writes one\n"
 
 
-def test_a_policy_that_cannot_be_read() -> None:
+def test_a_policy_that_cannot_be_read_is_told_in_one_line() -> None:
     result = run(app, ["check", "."])
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1

@@ -34,7 +34,9 @@ def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.wait(10)
 
 
-def test_it_answers_until_it_is_interrupted(server: tuple[subprocess.Popen[str], str], folder: Path) -> None:
+def test_serve_answers_until_it_is_interrupted(
+    server: tuple[subprocess.Popen[str], str], folder: Path
+) -> None:
     process, url = server
     tools = httpx2.get(f"{url}/tools")
     assert tools.status_code == 200

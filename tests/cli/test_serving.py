@@ -263,7 +263,7 @@ def test_nobody_reads_standard_error_and_it_serves_and_ends(folder: Path) -> Non
         process.wait(20)
 
 
-def test_few_descriptors_and_many_idle_connections(folder: Path) -> None:
+def test_many_idle_connections_take_no_descriptor_from_an_honest_one(folder: Path) -> None:
     """64 of them and 80 connections: honest requests are answered, and a change of the policy bites."""
     process, port = serve(folder, 'ulimit -n 64; exec "$0" "$@"')
     with process, ExitStack() as stack:

@@ -69,7 +69,7 @@ def test_what_these_tests_change_is_good_before() -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "jwt-bearer", ASSERTION_TYPE + " ", ASSERTION_TYPE.upper()])
-def test_1_the_type_of_assertion(kind: str) -> None:
+def test_1_another_type_of_assertion_is_refused(kind: str) -> None:
     refused(assertion(), kind=kind, part="client_assertion_type")
 
 
@@ -80,37 +80,37 @@ def test_7_a_key_that_signs_requests_only_is_none_of_those() -> None:  # OAUTH-1
 
 
 @pytest.mark.parametrize("alg", ["none", "HS256", "RS256", "ES384", "EdDSA", "es256", None])
-def test_1_the_algorithm(alg: str | None) -> None:
+def test_1_another_algorithm_is_refused(alg: str | None) -> None:
     refused(assertion(alg=alg))
 
 
 @pytest.mark.parametrize("text", ["", "x", assertion() + "=", assertion() + ".", assertion(crit=["exp"])])
-def test_1_a_well_formed_token(text: str) -> None:  # TOKEN-1
+def test_1_what_is_no_token_is_refused(text: str) -> None:  # TOKEN-1
     refused(text)
 
 
 @pytest.mark.parametrize(
     "typ", [None, "JWT", "client-authentication+jwt", "application/client-authentication+jwt"]
 )
-def test_2_types_that_say_this_or_nothing(typ: str | None) -> None:
+def test_2_types_that_say_this_or_nothing_are_taken(typ: str | None) -> None:
     assert check(assertion(typ=typ)).jti == "abc"
 
 
 @pytest.mark.parametrize(
     "typ", ["at+jwt", "dpop+jwt", "txntoken+jwt", "handoff+jwt", "jwt", "", 1, ["JWT"], {}]
 )
-def test_2_other_types(typ: object) -> None:
+def test_2_other_types_are_refused(typ: object) -> None:
     refused(assertion(typ=typ), part="another type")
 
 
 @pytest.mark.parametrize("name", ["iss", "sub"])
 @pytest.mark.parametrize("value", [None, "", CLIENT + "/", CLIENT.upper(), [CLIENT], 1])
-def test_3_made_by_the_client_about_itself(name: str, value: object) -> None:
+def test_3_one_that_the_client_did_not_make_about_itself_is_refused(name: str, value: object) -> None:
     refused(assertion(without(name)), part="client_id")
     refused(assertion(CLAIMS | {name: value}), part="client_id")
 
 
-def test_3_another_client() -> None:
+def test_3_another_clients_is_refused() -> None:
     refused(assertion(), client_id=CLIENT + "x", part="client_id")
     refused(assertion(CLAIMS | {"iss": "x", "sub": "x"}), part="client_id")
 
@@ -130,7 +130,7 @@ def test_3_another_client() -> None:
         {ISSUER: 1},
     ],
 )
-def test_4_for_this_authority_only(aud: object) -> None:
+def test_4_one_for_another_authority_is_refused(aud: object) -> None:
     refused(assertion(CLAIMS | {"aud": aud}), part="aud has to be")
     refused(assertion(without("aud")), part="aud has to be")
 
@@ -162,7 +162,9 @@ def test_4_for_this_authority_only(aud: object) -> None:
     ],
     ids=str,
 )
-def test_5_times(times: dict[str, object], now: int, good: bool) -> None:  # TOKEN-5
+def test_5_one_that_is_not_of_now_is_refused(
+    times: dict[str, object], now: int, good: bool
+) -> None:  # TOKEN-5
     claims = {name: value for name, value in (CLAIMS | times).items() if value is not None}
     if good:
         assert check(assertion(claims), now=now).jti == "abc"
@@ -185,18 +187,18 @@ def test_a_proof_is_remembered_as_long_as_it_could_be_shown(leeway: int) -> None
 
 
 @pytest.mark.parametrize("jti", ["a", "~" * 128, 'printable: {"}'])
-def test_6_a_jti_that_can_be_kept(jti: str) -> None:
+def test_6_a_jti_that_can_be_kept_is_taken(jti: str) -> None:
     assert check(assertion(CLAIMS | {"jti": jti})).jti == jti
 
 
 @pytest.mark.parametrize("jti", [None, "", "a" * 129, "a\n", "\0", "ä", 1, ["a"]])
-def test_6_a_jti_that_cannot_be_kept(jti: object) -> None:
+def test_6_a_jti_that_cannot_be_kept_is_refused(jti: object) -> None:
     refused(assertion(CLAIMS | {"jti": jti}), part="jti")
     refused(assertion(without("jti")), part="jti")
 
 
 @pytest.mark.parametrize("kid", ["2", "3", "", 1, ["1"], {}])
-def test_7_a_kid_that_names_another_key_or_none(kid: object) -> None:
+def test_7_a_kid_that_names_another_key_or_none_is_refused(kid: object) -> None:
     refused(assertion(kid=kid))
 
 
@@ -209,7 +211,7 @@ def test_7_no_kid_is_enough_for_one_key_only() -> None:
         client_assertion.verify(assertion(kid=None), ASSERTION_TYPE, (), CLIENT, ISSUER, NOW)
 
 
-def test_8_the_signature() -> None:
+def test_8_another_signature_is_refused() -> None:
     refused(assertion(), Key(OTHER.x, OTHER.y, "1"), part="signature")
     signing_input, _, _ = assertion().rpartition(".")
     foreign = assertion(CLAIMS | {"jti": "abd"}).rpartition(".")[2]
@@ -217,7 +219,7 @@ def test_8_the_signature() -> None:
 
 
 @pytest.mark.parametrize("x", [KEY.y, "A" * 43, b64u(b"\xff" * 32)], ids=["its y", "zero", "most"])
-def test_8_a_key_that_is_no_point(x: str) -> None:
+def test_8_a_key_that_is_no_point_is_refused(x: str) -> None:
     refused(assertion(), Key(x, KEY.y, "1"), part="not a point")
 
 

@@ -44,7 +44,7 @@ def without(name: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
-def test_published_proofs(case: dict[str, Any]) -> None:
+def test_published_proofs_are_good(case: dict[str, Any]) -> None:
     def verify() -> Proof:
         optional: dict[str, Any] = {name: case.get(name) for name in ("access_token", "jkt")}
         return dpop.verify([case["proof"]], case["method"], case["url"], case["now"], **optional)
@@ -62,7 +62,7 @@ def test_what_these_tests_change_is_good_before() -> None:
 
 
 @pytest.mark.parametrize("values", [(), ("a", "b")])
-def test_check_1_one_header_field(values: tuple[str, ...]) -> None:
+def test_check_1_there_is_one_header_field(values: tuple[str, ...]) -> None:
     assert refused(*values) is Code.INVALID_DPOP_PROOF
 
 
@@ -73,38 +73,38 @@ def test_check_1_the_same_proof_twice_is_two_header_fields() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "proof", proof() + "=", proof() + ".", " " + proof()])
-def test_check_2_a_well_formed_token(text: str) -> None:
+def test_check_2_what_is_no_token_is_refused(text: str) -> None:
     assert refused(text) is Code.INVALID_DPOP_PROOF
 
 
 @pytest.mark.parametrize("name", ["jti", "htm", "htu", "iat"])
 @pytest.mark.parametrize("value", [None, True, [], {}, "", 1.5])
-def test_check_3_all_claims_and_each_of_its_type(name: str, value: object) -> None:
+def test_check_3_each_claim_is_there_and_of_its_type(name: str, value: object) -> None:
     assert refused(proof(without(name))) is Code.INVALID_DPOP_PROOF
     assert refused(proof(CLAIMS | {name: value})) is Code.INVALID_DPOP_PROOF
 
 
 @pytest.mark.parametrize("jti", ["a", "~" * 128, 'printable: {"}'])
-def test_check_3_a_jti_that_can_be_kept(jti: str) -> None:
+def test_check_3_a_jti_that_can_be_kept_is_taken(jti: str) -> None:
     assert check(proof(CLAIMS | {"jti": jti})).jti == jti
 
 
 @pytest.mark.parametrize("jti", ["", "a" * 129, "a\n", "a\0", "ä", "\x7f", 1])
-def test_check_3_a_jti_that_cannot_be_kept(jti: object) -> None:
+def test_check_3_a_jti_that_cannot_be_kept_is_refused(jti: object) -> None:
     assert refused(proof(CLAIMS | {"jti": jti})) is Code.INVALID_DPOP_PROOF
 
 
 @pytest.mark.parametrize("typ", ["JWT", "DPOP+JWT", "application/dpop+jwt", "at+jwt", None])
-def test_check_4_the_type(typ: str | None) -> None:
+def test_check_4_another_type_is_refused(typ: str | None) -> None:
     assert refused(proof(typ=typ)) is Code.INVALID_DPOP_PROOF
 
 
 @pytest.mark.parametrize("alg", ["none", "ES384", "HS256", "es256", None])
-def test_check_5_the_algorithm(alg: str | None) -> None:
+def test_check_5_another_algorithm_is_refused(alg: str | None) -> None:
     assert refused(proof(alg=alg)) is Code.INVALID_DPOP_PROOF
 
 
-def test_check_6_the_signature() -> None:
+def test_check_6_another_signature_is_refused() -> None:
     other = ECAlgorithm.to_jwk(generate_private_key(SECP256R1()).public_key(), as_dict=True)
     assert refused(proof(jwk=other)) is Code.INVALID_DPOP_PROOF
     signing_input, _, signature = proof().rpartition(".")
@@ -130,14 +130,16 @@ OPTIONAL: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("two", [{}, *OPTIONAL])
 @pytest.mark.parametrize("one", OPTIONAL)
-def test_check_7_what_a_public_key_says_of_itself(one: dict[str, object], two: dict[str, object]) -> None:
+def test_check_7_what_a_public_key_says_of_itself_is_taken(
+    one: dict[str, object], two: dict[str, object]
+) -> None:
     """RFC 7517 §4: optional members, and those that nobody knows. The thumbprint is that of the key alone."""
     assert check(proof(jwk=JWK | one | two)) == check(proof())
 
 
 @pytest.mark.parametrize("more", OPTIONAL)
 @pytest.mark.parametrize("name", sorted(PRIVATE_MEMBERS))
-def test_check_7_nothing_private_beside_it(name: str, more: dict[str, object]) -> None:
+def test_check_7_a_private_member_is_refused(name: str, more: dict[str, object]) -> None:
     values: list[Any] = ["", "c2VjcmV0", None, []]
     for value in values:
         assert refused(proof(jwk=JWK | more | {name: value})) is Code.INVALID_DPOP_PROOF
@@ -183,12 +185,12 @@ BAD_KEYS: list[Any] = [
 
 
 @pytest.mark.parametrize("jwk", BAD_KEYS)
-def test_check_7_any_other_key(jwk: Any) -> None:
+def test_check_7_any_other_key_is_refused(jwk: Any) -> None:
     assert refused(proof(jwk=jwk)) is Code.INVALID_DPOP_PROOF
 
 
 @pytest.mark.parametrize("htm", ["GET", "post", "POST "])
-def test_check_8_the_method(htm: str) -> None:
+def test_check_8_another_method_is_refused(htm: str) -> None:
     assert refused(proof(CLAIMS | {"htm": htm})) is Code.INVALID_DPOP_PROOF
 
 
@@ -204,7 +206,7 @@ def test_check_8_the_method(htm: str) -> None:
         "https://s%69te.example/deputize/calls",
     ],
 )
-def test_check_9_the_same_url_in_another_spelling(htu: str) -> None:
+def test_check_9_the_same_url_in_another_spelling_is_taken(htu: str) -> None:
     assert check(proof(CLAIMS | {"htu": htu})).jti == "abc"
 
 
@@ -233,7 +235,7 @@ def test_check_9_the_same_url_in_another_spelling(htu: str) -> None:
         "",
     ],
 )
-def test_check_9_another_url(htu: str) -> None:
+def test_check_9_another_url_is_refused(htu: str) -> None:
     assert refused(proof(CLAIMS | {"htu": htu})) is Code.INVALID_DPOP_PROOF
 
 
@@ -249,23 +251,23 @@ def test_check_9_what_is_no_url_equals_nothing() -> None:
 
 
 @pytest.mark.parametrize("away", [-30, -1, 0, 1, 30])
-def test_check_11_at_most_30_seconds_away(away: int) -> None:
+def test_check_11_at_most_30_seconds_away_is_taken(away: int) -> None:
     assert check(proof(CLAIMS | {"iat": NOW + away})).jti == "abc"
 
 
 @pytest.mark.parametrize("iat", [NOW - 31, NOW + 31, 0, -1, str(NOW), float(NOW) + 0.5, True])
-def test_check_11_any_other_time(iat: object) -> None:
+def test_check_11_any_other_time_is_refused(iat: object) -> None:
     assert refused(proof(CLAIMS | {"iat": iat})) is Code.INVALID_DPOP_PROOF
 
 
-def test_check_11_tells_the_time() -> None:
+def test_check_11_a_refusal_tells_the_time() -> None:
     """SHIM-3: a maker whose clock is wrong learns by how much."""
     with pytest.raises(Refused) as caught:
         check(proof(CLAIMS | {"iat": NOW - 31}))
     assert caught.value.refusal.facts == {"now": NOW}
 
 
-def test_check_12_the_token() -> None:
+def test_check_12_a_proof_is_for_its_token() -> None:
     with_token = dpop.make(KEY, "POST", URL, NOW, "abc", "token")
     assert check(with_token, access_token="token").jti == "abc"
     for token in ("Token", "", None):
@@ -274,14 +276,14 @@ def test_check_12_the_token() -> None:
     assert refused(proof(CLAIMS | {"ath": None}), access_token="token") is Code.INVALID_DPOP_PROOF
 
 
-def test_check_12_the_key_that_the_token_is_bound_to() -> None:
+def test_check_12_a_proof_is_by_the_key_that_the_token_is_bound_to() -> None:
     jkt = check(proof()).jkt
     assert check(proof(), jkt=jkt).jkt == jkt
     for other in (jkt[:-1], jkt.swapcase(), ""):
         assert refused(proof(), jkt=other) is Code.INVALID_DPOP_PROOF
 
 
-def test_check_10_the_nonce() -> None:
+def test_check_10_another_nonce_is_refused() -> None:
     """OAUTH-2: whoever asks for one says which it takes; nobody else looks at it."""
     with_nonce = dpop.make(KEY, "POST", URL, NOW, "abc", nonce="n1")
     assert check(with_nonce).jti == "abc"
@@ -290,7 +292,7 @@ def test_check_10_the_nonce() -> None:
         assert refused(text, nonce=lambda nonce: nonce == "n2") is Code.USE_DPOP_NONCE
 
 
-def test_check_12_the_claims_that_bind_it_to_a_call() -> None:
+def test_check_12_claims_that_bind_it_to_another_call_are_refused() -> None:
     """EVID-2"""
     bound = {"tool": "transfer_money", "args_s256": "abc"}
     text = dpop.make(KEY, "POST", URL, NOW, "abc", **bound)

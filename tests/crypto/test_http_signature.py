@@ -70,14 +70,14 @@ def changed(field: str, old: str, new: str, **how: Any) -> dict[str, str]:
 
 class TestVectors:
     @pytest.mark.parametrize("case", VECTORS["requests"], ids=lambda case: case["name"])
-    def test_requests(self, case: dict[str, Any]) -> None:
+    def test_published_requests_are_good(self, case: dict[str, Any]) -> None:
         said = {name: VECTORS[name] for name in ("method", "url")}
         keys = [key_of(jwk) for jwk in VECTORS["keys"]]
         proof = check(case["fields"], keys, VECTORS["now"], body=VECTORS["body"].encode(), **said)
         assert proof == Proof(case["keyid"], "signature n1", VECTORS["now"] + 91)
 
     @pytest.mark.parametrize("case", VECTORS["signatures"], ids=lambda case: case["name"])
-    def test_bases(self, case: dict[str, Any]) -> None:
+    def test_published_bases_are_what_is_signed(self, case: dict[str, Any]) -> None:
         key, base = key_of(case["jwk"]), "\n".join(case["base"]).encode()
         keyid = Jkt(thumbprint(key.jwk))
         signature = b64decode(case["signature"])
@@ -106,24 +106,24 @@ def test_what_these_tests_change_is_good_before(private: Any, include_alg: bool)
     ],
     ids=lambda fields: ",".join(fields),
 )
-def test_1_what_is_not_signed_for_this(fields: dict[str, str]) -> None:
+def test_1_what_is_not_signed_for_this_is_no_signature(fields: dict[str, str]) -> None:
     assert http_signature.read(request(fields), NOW) is None
 
 
 class TestOne:
     """1: one signature with the tag; those of others do not matter."""
 
-    def test_beside_those_of_others(self) -> None:
+    def test_one_beside_those_of_others_is_found(self) -> None:
         first = signed(tag="proxy", private=P256, label="proxy", agent="", covered=["@authority"])
         check(sign(PRIVATE, URL, BODY, AGENT, NOW, headers=first, also=True))
 
     @pytest.mark.parametrize("first", [PRIVATE, P256])
-    def test_not_two(self, first: Any) -> None:
+    def test_two_are_refused(self, first: Any) -> None:
         fields = signed(private=first)
         twice = sign(PRIVATE, URL, BODY, AGENT, NOW, "n2", headers=fields, label="sig2", also=True)
         refused(twice, "more than one")
 
-    def test_not_two_of_one_name(self) -> None:
+    def test_two_of_one_name_are_refused(self) -> None:
         fields = signed()
         for name in ("Signature-Input", "Signature", "Signature-Agent", "Content-Digest"):
             refused({**fields, name: [fields[name], fields[name]]}, "dictionary")
@@ -153,12 +153,12 @@ class TestOne:
         ("sig1=(", 'sig1="x";a=("'),
     ],
 )
-def test_2_the_parameters(old: str, new: str) -> None:
+def test_2_other_parameters_are_refused(old: str, new: str) -> None:
     fields = changed("Signature-Input", old, new)
     refused(fields, "dictionary" if "(" in new else "its parameters are")
 
 
-def test_2_a_signature_input_without_components() -> None:
+def test_2_a_signature_input_without_components_is_refused() -> None:
     refused(changed("Signature-Input", 'sig1=("@method"', 'sig1="@method";x=("a"'), "dictionary")
     whole = signed()["Signature-Input"]
     refused({**signed(), "Signature-Input": "sig1" + whole[whole.index(")") + 1 :]}, "its parameters are")
@@ -168,22 +168,22 @@ class TestTime:
     """3: of now, and for a minute at most."""
 
     @pytest.mark.parametrize("off", [-30, 0, 30])
-    def test_good(self, off: int) -> None:
+    def test_a_signature_of_now_is_good(self, off: int) -> None:
         check(signed(now=NOW + off))
 
     @pytest.mark.parametrize(
         ("off", "lifetime"), [(-31, 60), (31, 60), (0, 61), (0, -1), (0, 0), (-10, 9), (-10, 10), (0, 10**9)]
     )
-    def test_bad(self, off: int, lifetime: int) -> None:
+    def test_a_signature_of_another_time_is_refused(self, off: int, lifetime: int) -> None:
         refused(signed(now=NOW + off, lifetime=lifetime), "not of now")
 
-    def test_numbers_out_of_any_range(self) -> None:
+    def test_numbers_out_of_any_range_are_refused(self) -> None:
         refused(changed("Signature-Input", "created=1800000000", "created=-999999999999999"), "not of now")
         refused(changed("Signature-Input", "created=1800000000", "created=9999999999999999"), "dictionary")
 
 
 @pytest.mark.parametrize("nonce", ["", "x" * 129])
-def test_4_the_nonce(nonce: str) -> None:
+def test_4_a_nonce_that_cannot_be_kept_is_refused(nonce: str) -> None:
     refused(changed("Signature-Input", 'nonce="n1"', f'nonce="{nonce}"'), "1 to 128")
 
 
@@ -232,19 +232,19 @@ class TestCovered:
     """5: who asks, for what, where and for which key cannot be changed."""
 
     @pytest.mark.parametrize("left_out", COVERED)
-    def test_all_that_is_needed(self, left_out: str) -> None:
+    def test_all_that_is_needed_has_to_be_covered(self, left_out: str) -> None:
         # The digest is there, and right, but for the signature it could be any.
         digest = {"Content-Digest": signed()["Content-Digest"]}
         fields = signed(covered=[name for name in COVERED if name != left_out], headers=digest)
         refused(fields, "it has to cover")
 
     @pytest.mark.parametrize("target", [["@authority"], ["@path"], []])
-    def test_a_target_in_two_parts_or_whole(self, target: list[str]) -> None:
+    def test_a_target_may_be_covered_in_two_parts_or_whole(self, target: list[str]) -> None:
         rest = [name for name in COVERED if name != "@target-uri"]
         refused(signed(covered=[*target, *rest]), "it has to cover")
         check(signed(covered=["@authority", "@path", *rest]))
 
-    def test_a_proof_that_is_sent(self) -> None:
+    def test_a_proof_that_is_sent_has_to_be_covered(self) -> None:
         dpop = {"DPoP": "e30.e30.AA"}
         refused(signed(headers=dpop), "it has to cover")
         check(signed(headers=dpop, covered=[*COVERED, "dpop"]))
@@ -262,7 +262,7 @@ class TestCovered:
         ],
         ids=str,
     )
-    def test_another_request(self, change: dict[str, str]) -> None:
+    def test_what_is_signed_is_no_other_request(self, change: dict[str, str]) -> None:
         refused(signed(), "it is wrong", **change)
         if not change.get("url", "").endswith("?x"):
             rest = [name for name in COVERED if name != "@target-uri"]
@@ -295,7 +295,7 @@ class TestCovered:
             ":AA==:",
         ],
     )
-    def test_what_is_not_offered(self, component: str) -> None:
+    def test_what_is_not_offered_is_refused(self, component: str) -> None:
         refused(
             changed("Signature-Input", '("@method"', f'({component} "@method"'),
             "it covers" if component[0] == '"' and component != '"Date"' else "lower case",
@@ -305,16 +305,16 @@ class TestCovered:
         "component",
         ['"content-digest";sf', '"content-digest";key="sha-256"', '"@method";req', '"@target-uri";x'],
     )
-    def test_and_not_with_parameters(self, component: str) -> None:
+    def test_components_with_parameters_are_refused(self, component: str) -> None:
         plain = component.partition(";")[0]
         refused(changed("Signature-Input", plain, component), "with these parameters")
 
     @pytest.mark.parametrize("component", COVERED)
-    def test_each_once(self, component: str) -> None:
+    def test_a_component_that_comes_twice_is_refused(self, component: str) -> None:
         text = component if component[0] == '"' else f'"{component}"'
         refused(changed("Signature-Input", '("@method"', f'({text} "@method"'), "covered twice")
 
-    def test_one_member_of_the_signature_agent(self) -> None:
+    def test_one_member_of_the_signature_agent_is_enough(self) -> None:
         fields = changed("Signature-Input", '("@method"', '("signature-agent";key="x" "@method"')
         fields["Signature-Agent"] += ', x="https://x.example"'
         refused(fields, "covered twice")
@@ -322,7 +322,7 @@ class TestCovered:
     @pytest.mark.parametrize(
         "new", ['"signature-agent"', '"signature-agent";key=sig1', '"signature-agent";sf']
     )
-    def test_its_own_member(self, new: str) -> None:
+    def test_another_member_of_the_signature_agent_is_refused(self, new: str) -> None:
         refused(changed("Signature-Input", '"signature-agent";key="sig1"', new), "its own member")
 
     def test_lines_cannot_be_smuggled_in(self) -> None:
@@ -340,10 +340,10 @@ class TestDigest:
     """6: the body is what was signed."""
 
     @pytest.mark.parametrize("body", [b"", BODY + b"&", BODY[:-1], BODY.replace(b"x", b"y")])
-    def test_another_body(self, body: bytes) -> None:
+    def test_another_body_is_refused(self, body: bytes) -> None:
         refused(signed(), "not that of the body", body=body)
 
-    def test_another_digest(self) -> None:
+    def test_another_digest_is_refused(self) -> None:
         fields = signed()
         other = sign(PRIVATE, URL, b"other", AGENT, NOW)
         refused({**fields, "Content-Digest": other["Content-Digest"]}, "not that of the body")
@@ -364,7 +364,7 @@ class TestDigest:
         digest = changed("Content-Digest", "sha-256=", f"{name}=")
         refused(digest, "not that of the body")
 
-    def test_a_digest_that_is_none(self) -> None:
+    def test_a_digest_that_is_none_is_refused(self) -> None:
         for text in ("sha-256=1", "sha-256", "sha-256=(:AA==:)", 'sha-256=":AA==:"'):
             refused({**signed(), "Content-Digest": text}, "not that of the body")
 
@@ -385,7 +385,7 @@ class TestSpelling:
     def test_is_the_one_of_rfc_9651(self, field: str, old: str, new: str) -> None:
         refused(changed(field, old, new), "RFC 9651")
 
-    def test_of_base64(self) -> None:
+    def test_of_base64_is_one(self) -> None:
         fields = signed()
         text = fields["Signature"]
         assert text.endswith("==:")
@@ -397,7 +397,7 @@ class TestSpelling:
         for bad in (text.replace("=:", "=:_", 1), text.replace("=:", "=: ", 1), text[:-1]):
             refused({**fields, "Signature": bad}, "dictionary")
 
-    def test_of_parameters_that_are_repeated(self) -> None:
+    def test_of_parameters_that_are_repeated_is_one(self) -> None:
         refused(changed("Signature-Input", ';nonce="n1"', ';nonce="n1";nonce="n1"'), "dictionary")
         refused(changed("Signature-Agent", ";type=cimd", ";type=cimd;type=cimd"), "dictionary")
 
@@ -410,24 +410,24 @@ class TestAgent:
         assert found is not None
         return found.agent, found.kind
 
-    def test_a_url_and_a_type(self) -> None:
+    def test_is_a_url_and_a_type(self) -> None:
         assert self.read(AGENT) == ("https://agent.example/agent.json", "cimd")
         assert self.read('sig1="https://agent.example"') == ("https://agent.example", "directory")
         assert self.read('x="https://x.example", sig1="https://agent.example"')[0] == "https://agent.example"
 
-    def test_a_label_may_be_another(self) -> None:  # RFC 9421 §7.2.5
+    def test_may_have_another_label(self) -> None:  # RFC 9421 §7.2.5
         assert self.read(AGENT, label="other") == ("https://agent.example/agent.json", "cimd")
 
     @pytest.mark.parametrize(
         "agent", ["sig1=1", "sig1", 'sig1="x";type="cimd"', 'sig1="x";type', "sig1=:AA==:"]
     )
-    def test_what_is_neither(self, agent: str) -> None:
+    def test_that_is_neither_is_refused(self, agent: str) -> None:
         refused(signed(agent=agent), "a string")
 
     @pytest.mark.parametrize(
         "agent", ['"https://agent.example"', "", "sig1=", ",", 'sig2="https://agent.example"']
     )
-    def test_what_has_no_such_member(self, agent: str) -> None:
+    def test_without_such_a_member_is_refused(self, agent: str) -> None:
         refused({**signed(), "Signature-Agent": agent}, "signature-agent")
 
     def test_is_what_was_signed(self) -> None:
@@ -438,34 +438,34 @@ class TestAgent:
 class TestKey:
     """By a key of the client, and no other."""
 
-    def test_unknown(self) -> None:
+    def test_that_is_unknown_is_refused(self) -> None:
         refused(signed(), "its keyid is not", keys=KEYS[1:])
         refused(signed(), "its keyid is not", keys=[])
         refused(signed(keyid="a kid that says nothing"), "its keyid is not")
 
-    def test_named_by_another(self) -> None:
+    def test_named_by_another_is_refused(self) -> None:
         refused(signed(private=Ed25519PrivateKey.generate(), keyid=thumbprint_of(PRIVATE)), "it is wrong")
         refused(signed(keyid=thumbprint_of(P256), include_alg=False), "it is wrong")
         refused(signed(private=P256, keyid=thumbprint_of(PRIVATE), include_alg=False), "it is wrong")
 
     @pytest.mark.parametrize("alg", ["ecdsa-p256-sha256", "rsa-pss-sha512", "hmac-sha256", "", "Ed25519"])
-    def test_by_another_algorithm(self, alg: str) -> None:
+    def test_for_another_algorithm_is_refused(self, alg: str) -> None:
         refused(changed("Signature-Input", 'alg="ed25519"', f'alg="{alg}"'), "its alg")
 
-    def test_that_is_no_point(self) -> None:
+    def test_that_is_no_point_is_refused(self) -> None:
         x = b64encode(b"\xff" * 32).decode().replace("/", "_").rstrip("=")
         for key in (Key(x, x), Key(x, None), Key("", None)):
             keyid = thumbprint(key.jwk)
             refused(signed(keyid=keyid, include_alg=False), "it is wrong", keys=[key])
 
-    def test_of_another_curve(self) -> None:
+    def test_of_another_curve_is_refused(self) -> None:
         other = generate_private_key(SECP384R1())
         assert jwk_of(other)["crv"] == "P-384"
         key = Key(*(str(jwk_of(other)[name]) for name in "xy"))
         refused(signed(keyid=thumbprint(key.jwk), include_alg=False), "it is wrong", keys=[key])
 
     @pytest.mark.parametrize("field", ["Signature", "Signature-Input", "Signature-Agent", "Content-Digest"])
-    def test_of_what_is_not_there(self, field: str) -> None:
+    def test_of_what_is_not_there_is_refused(self, field: str) -> None:
         fields = signed()
         del fields[field]
         if field == "Signature-Input":
@@ -474,12 +474,12 @@ class TestKey:
             refused(fields, field.lower() if field != "Content-Digest" else "content-digest")
 
     @pytest.mark.parametrize("text", ['sig1="x"', "sig1", "sig1=(:AA==:)", "sig1=:AA==:;x", "sig2=:AA==:"])
-    def test_of_no_signature(self, text: str) -> None:
+    def test_of_no_signature_is_refused(self, text: str) -> None:
         refused({**signed(), "Signature": text}, "signature")
 
     @pytest.mark.parametrize("length", [0, 1, 63, 65, 128])
     @pytest.mark.parametrize("private", [PRIVATE, P256], ids=["ed25519", "p256"])
-    def test_of_another_length(self, private: Any, length: int) -> None:
+    def test_of_another_length_is_refused(self, private: Any, length: int) -> None:
         text = f"sig1=:{b64encode(b'x' * length).decode()}:"
         refused({**signed(private=private), "Signature": text}, "it is wrong")
 

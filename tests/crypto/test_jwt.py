@@ -92,7 +92,7 @@ def test_malformed_tokens_are_refused(case: dict[str, str]) -> None:
     assert caught.value.refusal.code is Code.INVALID_TOKEN
 
 
-def test_at_most_8_kib() -> None:
+def test_a_token_has_at_most_8_kib() -> None:
     """TOKEN-1"""
     sizes = {}
     for kid in ("1", "12", "123"):  # base64 has no length of 4n + 1, so that one header does not do for all

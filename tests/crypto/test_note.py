@@ -70,7 +70,7 @@ class TestVerifierKey:
             pytest.param(PETER_VKEY.replace("10TW", "10é="), id="not ASCII"),
         ],
     )
-    def test_refuses(self, vkey: str) -> None:
+    def test_refuses_what_is_none(self, vkey: str) -> None:
         self.refuse(vkey)
 
     @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\n", "a\u00a0b", "a\u2028b", "a\0", "\ud800"])
@@ -115,7 +115,7 @@ class TestOpen:
         body = "one\n\n— not a signature\n\n"
         assert open_note(sign(body, "PeterNeumann", PETER_KEY), [PETER]) == body
 
-    def test_nobody_we_know(self) -> None:
+    def test_a_signature_by_nobody_we_know_is_refused(self) -> None:
         assert refuses(TEXT + "\n" + PETER_LINE + ENOCH_LINE) == "no_known_signature"
         assert refuses(TEXT + "\n" + ENOCH_LINE, PETER) == "no_known_signature"
 
@@ -126,7 +126,7 @@ class TestOpen:
             refuses(TEXT + "\n" + PETER_LINE.replace("PeterNeumann", "Peter"), PETER) == "no_known_signature"
         )
 
-    def test_a_changed_text(self) -> None:
+    def test_a_changed_text_is_refused(self) -> None:
         assert refuses(TEXT.replace("answer", "Answer") + "\n" + PETER_LINE, PETER) == "bad_signature"
 
     def test_one_bad_signature_spoils_a_good_one(self) -> None:
@@ -137,14 +137,14 @@ class TestOpen:
             assert refuses(TEXT + "\n" + lines, PETER, ENOCH) == "bad_signature"
         assert open_note(TEXT + "\n" + bad + ENOCH_LINE, [ENOCH]) == TEXT
 
-    def test_a_signature_of_another_length(self) -> None:
+    def test_a_signature_of_another_length_is_refused(self) -> None:
         longer = PETER_LINE[:60] + "ABCD" + PETER_LINE[60:]
         shorter = PETER_LINE[:60] + PETER_LINE[64:]
         for line in (longer, shorter):
             assert refuses(TEXT + "\n" + line, PETER) == "bad_signature"
             assert open_note(TEXT + "\n" + line + ENOCH_LINE, [ENOCH]) == TEXT
 
-    def test_up_to_a_hundred_signatures(self) -> None:
+    def test_up_to_a_hundred_signatures_are_read(self) -> None:
         assert open_note(TEXT + "\n" + PETER_LINE * 100, [PETER]) == TEXT
         assert refuses(TEXT + "\n" + PETER_LINE * 101, PETER) == "malformed_note"
 

@@ -572,7 +572,7 @@ def from_hex(vector: dict[str, str], credential_id: bytes, *parts: str) -> dict[
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
-def test_published_ceremonies(vector: dict[str, Any]) -> None:
+def test_published_ceremonies_are_accepted(vector: dict[str, Any]) -> None:
     """W3C WebAuthn Level 3: some by keys that we do not take, some unverified, two embedded (CRED-1)."""
     created, got = vector["registration"], vector["authentication"]
     attestation = cbor2.loads(bytes.fromhex(created["attestationObject"]))
@@ -599,7 +599,7 @@ def test_published_ceremonies(vector: dict[str, Any]) -> None:
             CEREMONIES.authentication(response, challenge, credential, HANDLE)
 
 
-def test_options_to_create() -> None:
+def test_options_to_create_are_what_a_browser_takes() -> None:
     options = creation_options(CHALLENGE, RP_ID, "Example", HANDLE, "Ada", 300, exclude=[ES256.credential()])
     assert options == {
         "rp": {"id": RP_ID, "name": "Example"},
@@ -625,7 +625,7 @@ def test_options_to_create() -> None:
     }
 
 
-def test_options_to_get() -> None:
+def test_options_to_get_are_what_a_browser_takes() -> None:
     assert request_options(CHALLENGE, RP_ID, [ES256.credential()], 60) == {
         "challenge": b64u(CHALLENGE),
         "timeout": 60_000,

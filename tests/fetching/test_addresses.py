@@ -35,18 +35,18 @@ WORLD = [
 
 
 @pytest.mark.parametrize("address", INSIDE + NO_ADDRESSES)
-def test_what_is_inside_of_something(address: str) -> None:
+def test_addresses_inside_of_something_are_not_global(address: str) -> None:
     assert not is_global(address)
 
 
 @pytest.mark.parametrize("address", WORLD)
-def test_what_is_the_worlds(address: str) -> None:
+def test_addresses_of_the_world_are_global(address: str) -> None:
     assert is_global(address)
     assert not is_loopback(address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1"])
-def test_what_is_this_machine(address: str) -> None:
+def test_addresses_of_this_machine_are_loopback(address: str) -> None:
     assert is_loopback(address)
 
 
@@ -54,5 +54,5 @@ def test_what_is_this_machine(address: str) -> None:
     "address",
     ["::", "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::127.0.0.1", "localhost", "10.0.0.1", "fe80::1"],
 )
-def test_what_is_not_this_machine(address: str) -> None:
+def test_addresses_of_others_are_not_loopback(address: str) -> None:
     assert not is_loopback(address)

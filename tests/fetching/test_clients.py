@@ -94,7 +94,7 @@ async def refused(clients: Clients, client_id: str) -> tuple[Code, str]:
     return caught.value.refusal.code, caught.value.refusal.detail
 
 
-async def test_a_client_at_an_origin_that_may_have_agents() -> None:
+async def test_a_client_at_an_origin_that_may_have_agents_is_fetched() -> None:
     async with stranger() as agent:
         client = await agent.clients().find(agent.client_id)
         assert (client.document.client_id, client.assurance) == (agent.client_id, Assurance.ORIGIN)
@@ -111,7 +111,7 @@ async def test_nothing_is_fetched_from_an_origin_that_may_not_have_agents(policy
 
 
 @pytest.mark.parametrize("client_id", ["", "agt_x", "x", "https://agent.example"])
-async def test_what_is_no_url_of_a_client(client_id: str) -> None:
+async def test_what_is_no_url_of_a_client_is_refused(client_id: str) -> None:
     async with stranger() as agent:
         assert (await refused(agent.clients(), client_id))[0] is Code.INVALID_CLIENT
         assert (await refused(agent.clients(), agent.client_id + "?x"))[0] is Code.INVALID_CLIENT
@@ -134,7 +134,7 @@ async def test_what_the_policy_says_of_a_client_is_not_asked_elsewhere() -> None
         assert agent.fetched() == []
 
 
-async def test_a_client_that_proves_nothing() -> None:
+async def test_a_client_that_proves_nothing_is_refused() -> None:
     async with stranger(token_endpoint_auth_method="none") as agent:
         code, detail = await refused(agent.clients(), agent.client_id)
         assert code is Code.INVALID_CLIENT
@@ -184,7 +184,7 @@ async def keys(agent: Stranger, clients: Clients, client: Client, kid: str | Non
     ]
 
 
-async def test_keys_in_the_document() -> None:
+async def test_keys_in_the_document_are_found() -> None:
     async with stranger(jwks={"keys": [ONE, TWO]}) as agent:
         del agent.document["jwks_uri"]
         clients = agent.clients()
@@ -193,7 +193,7 @@ async def test_keys_in_the_document() -> None:
         assert agent.fetched() == ["/agent.json"]
 
 
-async def test_keys_that_rotate() -> None:
+async def test_keys_that_rotate_are_fetched_anew() -> None:
     async with stranger() as agent:
         clients = agent.clients()
         client = await clients.find(agent.client_id)

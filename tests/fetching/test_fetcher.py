@@ -78,7 +78,7 @@ def sends(*pieces: bytes, then: bytes = b"", pause: float = 0) -> Handler:
 
 
 @pytest.mark.parametrize("address", INSIDE)
-async def test_a_name_that_leads_inside(address: str, wire: Wire) -> None:
+async def test_a_name_that_leads_inside_is_refused(address: str, wire: Wire) -> None:
     for answers in ([address], [WORLD[0], address], [address, WORLD[0]]):
         names = Names([answers])
         assert "public address" in await refused(production(names).json(NAME))
@@ -87,7 +87,7 @@ async def test_a_name_that_leads_inside(address: str, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("address", [address for address in INSIDE if address not in ("127.0.0.1", "::1")])
-async def test_for_development_nothing_else_inside(address: str, wire: Wire) -> None:
+async def test_for_development_nothing_else_inside_is_reached(address: str, wire: Wire) -> None:
     if not address.startswith("127."):
         await refused(fetcher([address]).json(NAME))
         await refused(fetcher([address]).json("http://localhost:9/agent.json"))
@@ -95,7 +95,7 @@ async def test_for_development_nothing_else_inside(address: str, wire: Wire) -> 
 
 
 @pytest.mark.parametrize("url", URLS, ids=lambda url: repr(url)[:60])
-async def test_a_url_that_leads_inside_or_cannot_be_read(url: str, wire: Wire) -> None:
+async def test_a_url_that_leads_inside_or_cannot_be_read_is_refused(url: str, wire: Wire) -> None:
     names = Names([[WORLD[0]]])
     assert "a URL here" in await refused(production(names).json(url))
     assert (names.asked, wire) == ([], Wire())
@@ -109,7 +109,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(address: str,
     assert wire == Wire(connected=[(address, 443)])
 
 
-async def test_a_name_that_leads_elsewhere_the_second_time(wire: Wire) -> None:
+async def test_a_name_that_leads_elsewhere_the_second_time_is_asked_once(wire: Wire) -> None:
     async with serving(answer()) as server, serving(answer(b"{}"), "127.0.0.2") as other:
         names = Names([["127.0.0.1"], ["127.0.0.2"]])
         fetched = await Fetcher(True, Clock(), names).json(server.url)
@@ -122,7 +122,7 @@ async def test_http_in_development_is_for_this_machine_only(wire: Wire) -> None:
     assert wire == Wire()
 
 
-async def test_no_address_at_all(wire: Wire) -> None:
+async def test_a_name_without_any_address_is_refused(wire: Wire) -> None:
     await refused(fetcher([]).json(NAME))
     assert wire == Wire()
 
@@ -130,7 +130,7 @@ async def test_no_address_at_all(wire: Wire) -> None:
 @pytest.mark.parametrize(
     "error", [socket.gaierror(-2, "no such name"), UnicodeError("label too long"), OSError()]
 )
-async def test_a_name_that_nobody_knows(error: Exception, wire: Wire) -> None:
+async def test_a_name_that_nobody_knows_is_refused(error: Exception, wire: Wire) -> None:
     async def fail(host: str, port: int) -> Sequence[str]:
         raise error
 
@@ -180,7 +180,7 @@ async def test_an_address_that_cannot_be_reached_is_passed_over() -> None:
         await refused(fetcher(["127.0.0.1", "::1", "127.0.0.1", "127.0.0.2"]).json(server.url))
 
 
-async def test_the_systems_resolver() -> None:
+async def test_the_systems_resolver_is_used_unless_told_otherwise() -> None:
     async with serving(answer()) as server:
         assert (await Fetcher(True, Clock()).json(server.url)).body == BODY
         await refused(Fetcher(False, Clock()).json(server.url))
@@ -270,7 +270,7 @@ async def test_https_is_not_spoken_in_the_clear() -> None:
         "application/cimd+json ; x",
     ],
 )
-async def test_json(kind: str) -> None:
+async def test_a_body_of_any_type_of_json_is_read(kind: str) -> None:
     async with serving(answer(kind=kind)) as server:
         assert await fetcher().json(server.url) == Fetched(BODY, NOW)
 
@@ -324,7 +324,7 @@ async def test_answers_that_are_not_wanted_all_look_the_same(raw: bytes) -> None
         assert len(server.requests) == 1
 
 
-async def test_a_body_of_the_largest_size() -> None:
+async def test_a_body_of_the_largest_size_is_read() -> None:
     async with serving(answer(bytes(64 * 1024))) as server:
         assert len((await fetcher().json(server.url)).body) == 64 * 1024
 
@@ -517,7 +517,7 @@ async def test_one_who_goes_away_does_not_take_it_from_the_others() -> None:
         assert (first.cancelled(), len(server.requests)) == (True, 1)
 
 
-async def test_only_so_many_at_once() -> None:
+async def test_only_so_many_are_fetched_at_once() -> None:
     arrived, go = asyncio.Semaphore(0), asyncio.Event()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -66,7 +66,7 @@ def test_a_body_says_that_it_is_json(site: Site, content_type: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
-def test_json_by_any_spelling_of_its_name(site: Site, content_type: str) -> None:
+def test_json_is_taken_by_any_spelling_of_its_name(site: Site, content_type: str) -> None:
     token = site.authority.call("transfer_money", {})
     assert site.send(token, content=b"{}", headers={"Content-Type": content_type}).status_code == 200
 
@@ -90,14 +90,14 @@ def test_a_body_has_at_most_64_kib(site: Site) -> None:
         assert site.refused(Code.PAYLOAD_TOO_LARGE, token, content=content, headers=JSON).status_code == 413
 
 
-def test_no_query_beside_a_body(site: Site) -> None:
+def test_a_query_beside_a_body_is_refused(site: Site) -> None:
     """GUARD-2: a handler could take it for arguments, and nobody approved it."""
     token = site.authority.call("transfer_money", TRANSFER)
     site.refused(Code.INVALID_REQUEST, token, path="/api/transfers?amount=1000000")
     assert site.send(token, path="/api/transfers?").status_code == 200
 
 
-def test_no_body_beside_a_query(site: Site) -> None:
+def test_a_body_beside_a_query_is_refused(site: Site) -> None:
     """GUARD-2"""
     token = site.authority.call("list_transactions", {})
     site.refused(Code.INVALID_REQUEST, token, "GET", "/api/transactions", json={"limit": 5})
@@ -140,7 +140,7 @@ def test_a_query_is_the_arguments_of_a_get(site: Site) -> None:
         (b"days=1&days=2", {"days": [1, 2]}),
     ],
 )
-def test_queries(query: bytes, arguments: dict[str, Json]) -> None:
+def test_a_query_is_read_by_the_types_of_the_schema(query: bytes, arguments: dict[str, Json]) -> None:
     """GUARD-2"""
     read = from_query(query, QUERY_SCHEMA)
     assert read == arguments
@@ -189,7 +189,7 @@ def test_queries(query: bytes, arguments: dict[str, Json]) -> None:
         (b"text=\xc3\xa4", Code.INVALID_REQUEST),
     ],
 )
-def test_queries_that_cannot_be_read(query: bytes, code: Code) -> None:
+def test_a_query_that_does_not_fit_the_schema_is_refused(query: bytes, code: Code) -> None:
     """GUARD-2: unknown, repeated and undecodable parameters are refused."""
     with pytest.raises(Refused) as caught:
         from_query(query, QUERY_SCHEMA)
@@ -203,7 +203,7 @@ def test_without_a_schema_a_query_has_no_arguments(schema: Schema | None) -> Non
         from_query(b"limit=5", schema)
 
 
-def test_arguments_that_the_developer_names(decorated_site: Site) -> None:
+def test_arguments_that_the_developer_names_are_what_is_compared(decorated_site: Site) -> None:
     """GUARD-2: `args=`, here from the path and the body together; the handler still gets the body."""
     site = decorated_site
     arguments: dict[str, Json] = {"account": "42", "reason": "moving"}
@@ -224,7 +224,7 @@ def test_path_parameters_that_nobody_named_are_the_developers_mistake(decorated_
     assert (site.ran, site.authority.log) == ([], [])
 
 
-def test_named_arguments_that_are_not_json(decorated_site: Site) -> None:
+def test_named_arguments_that_are_not_json_are_refused(decorated_site: Site) -> None:
     site = decorated_site
     token = site.authority.call("close_account", {})
     site.refused(Code.INVALID_ARGUMENTS, token, path="/api/not-json", json={})

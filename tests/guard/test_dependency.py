@@ -76,7 +76,7 @@ def bank() -> Bank:
     return Bank()
 
 
-def test_a_model_beside_the_call(bank: Bank) -> None:
+def test_a_model_beside_the_call_is_of_the_same_bytes(bank: Bank) -> None:
     """What the model is made of is what was hashed; the bytes are read once, and are there for whoever asks."""
 
     @bank.app.post("/pay")
@@ -91,7 +91,7 @@ def test_a_model_beside_the_call(bank: Bank) -> None:
     assert bank.saw == [(TRANSFER, TRANSFER, raw)]
 
 
-def test_an_embedded_body(bank: Bank) -> None:
+def test_an_embedded_body_is_the_arguments(bank: Bank) -> None:
     @bank.app.post("/pay")
     async def pay(
         amount: Annotated[int, Body()], name: Annotated[str, Body()], call: GuardedCall = bank.pays
@@ -101,7 +101,7 @@ def test_an_embedded_body(bank: Bank) -> None:
     assert bank.pay({"amount": 1, "name": "Ada"})[2].json() == "1 to Ada"
 
 
-def test_a_query_beside_the_call(bank: Bank) -> None:
+def test_a_query_beside_the_call_is_of_the_same_values(bank: Bank) -> None:
     @bank.app.get("/pay")
     async def pay(limit: Annotated[int, Query()], call: GuardedCall = bank.pays) -> dict[str, Any]:
         return {"limit": limit, "arguments": call.arguments}
@@ -111,7 +111,7 @@ def test_a_query_beside_the_call(bank: Bank) -> None:
     assert answer.json() == {"limit": 5, "arguments": {"limit": 5}}
 
 
-def test_a_function_that_is_not_async(bank: Bank) -> None:
+def test_a_function_that_is_not_async_is_guarded(bank: Bank) -> None:
     @bank.app.post("/pay")
     def pay(transfer: Transfer, call: GuardedCall = bank.pays) -> dict[str, Any]:
         return {"sent": transfer.amount, "user": call.user_id}
@@ -119,7 +119,7 @@ def test_a_function_that_is_not_async(bank: Bank) -> None:
     assert bank.pay()[2].json() == {"sent": 250, "user": "usr_1"}
 
 
-def test_arguments_that_the_developer_names(bank: Bank) -> None:
+def test_arguments_that_the_developer_names_are_what_is_compared(bank: Bank) -> None:
     async def args(request: Request) -> dict[str, Json]:
         return {"account": request.path_params["id"], **await request.json()}
 
@@ -201,7 +201,7 @@ def test_whatever_it_returns_is_served_and_told(bank: Bank, kind: str, ends: End
     assert bank.authority.log == ["redeem", f"report {ends.outcome}"]
 
 
-def test_an_answer_that_is_not_what_was_promised(bank: Bank) -> None:
+def test_an_answer_that_is_not_what_was_promised_is_unknown(bank: Bank) -> None:
     """GUARD-5: the handler has done it, and FastAPI refuses to write what it says."""
 
     @bank.app.post("/pay", response_model=Receipt)
@@ -211,7 +211,7 @@ def test_an_answer_that_is_not_what_was_promised(bank: Bank) -> None:
     assert bank.pay()[:2] == (500, State.UNKNOWN)
 
 
-def test_a_status_that_is_set_aside(bank: Bank) -> None:
+def test_a_status_that_is_set_aside_decides_the_outcome(bank: Bank) -> None:
     @bank.app.post("/pay")
     async def pay(response: Response, call: GuardedCall = bank.pays) -> dict[str, Any]:
         response.status_code = 422
@@ -265,7 +265,7 @@ def refused(bank: Bank, code: Code, **more: Any) -> None:
     assert bank.saw == []
 
 
-def test_refusals_are_problems(bank: Bank) -> None:
+def test_refusals_of_the_guard_are_problems(bank: Bank) -> None:
     """ERR-1, ERR-2: whatever the app makes of exceptions of its own."""
 
     @bank.app.exception_handler(HTTPException)
@@ -295,7 +295,7 @@ def test_refusals_are_problems(bank: Bank) -> None:
     assert answer.headers["www-authenticate"].startswith('DPoP error="invalid_call_token"')
 
 
-def test_a_form_is_no_json(bank: Bank) -> None:
+def test_a_form_is_refused_as_it_is_no_json(bank: Bank) -> None:
     @bank.app.post("/pay")
     async def pay(amount: Annotated[str, Form()], call: GuardedCall = bank.pays) -> None:
         bank.saw.append(amount)
@@ -332,7 +332,7 @@ def test_it_shows_in_openapi(bank: Bank) -> None:
     assert [each["name"] for each in document["paths"]["/pay"]["post"].get("parameters", ())] == []
 
 
-def test_an_app_that_was_never_started(bank: Bank) -> None:
+def test_an_app_that_was_never_started_is_looked_over_at_its_first_request(bank: Bank) -> None:
     """Its first answer nobody sees but the client; what is raised is known, and from the second on all is."""
     bank.app.router.lifespan_context = FastAPI().router.lifespan_context
 
@@ -458,7 +458,7 @@ def test_a_call_that_could_not_be_told_of_is_logged(bank: Bank, caplog: pytest.L
     assert "could not be reported" in caplog.text
 
 
-def test_the_users_id_at_the_site(bank: Bank) -> None:
+def test_the_call_has_the_users_id_at_the_site(bank: Bank) -> None:
     @bank.app.post("/pay")
     async def pay(call: GuardedCall = bank.pays) -> str | None:
         return call.external_id

@@ -57,7 +57,7 @@ def test_the_users_own_call_has_no_agent(site: Site) -> None:
     assert site.send(token).json()["agent"] is None
 
 
-def test_no_call_token(site: Site) -> None:
+def test_without_a_call_token_nothing_runs(site: Site) -> None:
     """GUARD-1, ERR-1, ERR-2"""
     answer = site.refused(Code.MISSING_CALL_TOKEN, None)
     assert answer.status_code == 401
@@ -74,7 +74,7 @@ def test_no_call_token(site: Site) -> None:
     assert site.authority.log == []
 
 
-def test_two_call_tokens(site: Site) -> None:
+def test_two_call_tokens_are_refused(site: Site) -> None:
     first, second = (text_of(site.authority.call("transfer_money", TRANSFER)) for _ in range(2))
     for texts in ([first, second], [first, first], [f"{first}, {second}"]):
         assert site.refused(Code.INVALID_CALL_TOKEN, texts).status_code == 401
@@ -108,7 +108,7 @@ def test_another_token_is_no_call_token(site: Site) -> None:
     assert site.send(token).status_code == 200
 
 
-def test_another_tool(site: Site) -> None:
+def test_a_call_token_of_another_tool_is_refused(site: Site) -> None:
     """GUARD-1"""
     assert (
         site.refused(Code.CALL_WRONG_TOOL, site.authority.call("close_account", TRANSFER)).status_code == 403
@@ -127,7 +127,7 @@ def test_another_tool(site: Site) -> None:
     ],
     ids=str,
 )
-def test_other_arguments(site: Site, body: dict[str, Any]) -> None:
+def test_other_arguments_than_the_approved_are_refused(site: Site, body: dict[str, Any]) -> None:
     """GUARD-1: nothing is redeemed for other arguments, so the call is still good for its own."""
     token = site.authority.call("transfer_money", TRANSFER)
     assert site.refused(Code.ARGUMENT_HASH_MISMATCH, token, json=body).status_code == 403
@@ -135,7 +135,7 @@ def test_other_arguments(site: Site, body: dict[str, Any]) -> None:
     assert site.send(token).status_code == 200
 
 
-def test_the_order_of_checks(site: Site) -> None:
+def test_the_first_check_that_fails_answers(site: Site) -> None:
     """GUARD-1: a request with everything wrong hears of each fault in turn."""
     wrong = {**TRANSFER, "amount": 1}
     site.authority.revoked = True
@@ -152,7 +152,7 @@ def test_the_order_of_checks(site: Site) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_body_that_takes_longer_than_the_token_lives() -> None:
+async def test_a_body_that_takes_longer_than_the_token_lives_is_refused() -> None:
     """GUARD-1, TOKEN-5: the token is good when the request begins, and not when its body is there."""
     authority = Authority()
     token = authority.call("transfer_money", TRANSFER)
@@ -176,7 +176,7 @@ async def test_a_body_that_takes_longer_than_the_token_lives() -> None:
     assert (await admit(0)).call_id == token.call_id
 
 
-def test_a_revoked_grant(site: Site) -> None:
+def test_a_revoked_grant_stops_the_call(site: Site) -> None:
     """GUARD-4"""
     site.authority.revoked = True
     token = site.authority.call("transfer_money", TRANSFER)
@@ -184,7 +184,7 @@ def test_a_revoked_grant(site: Site) -> None:
     assert site.authority.states[token.call_id] is State.DENIED
 
 
-def test_nobody_answers(site: Site) -> None:
+def test_an_authority_that_is_away_means_no(site: Site) -> None:
     """GUARD-6"""
     site.authority.away = True
     assert (
@@ -224,7 +224,9 @@ def test_a_race_for_one_call_has_one_winner(site: Site) -> None:
     ],
     ids=str,
 )
-def test_outcomes(site: Site, how: dict[str, Any], status: int, outcome: State) -> None:
+def test_what_a_handler_answers_is_the_outcome(
+    site: Site, how: dict[str, Any], status: int, outcome: State
+) -> None:
     """GUARD-5"""
     token = site.authority.call("answer", how)
     assert site.send(token, path="/api/answer", json=how).status_code == status

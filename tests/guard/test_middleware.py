@@ -37,12 +37,12 @@ def bound(app: ASGIApp, guard: Guard, named: Any = NAMED) -> None:
 
 
 @pytest.mark.parametrize("route", [("post", "/a"), ("POST", "a"), ("GET", "/a/{id}")])
-def test_routes_that_no_request_has(guard: Guard, route: tuple[str, str]) -> None:
+def test_routes_that_no_request_has_are_a_mistake(guard: Guard, route: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match="path"):
         GuardMiddleware(Router(), guard, {route: "tool"})
 
 
-def test_a_tool_that_cannot_be(guard: Guard) -> None:
+def test_a_tool_that_cannot_be_is_a_mistake(guard: Guard) -> None:
     with pytest.raises(ValueError, match="cannot be the name"):
         GuardMiddleware(Router(), guard, {("POST", "/a"): "deputize.consent"})
 
@@ -90,7 +90,7 @@ def test_a_route_has_one_guard(guard: Guard) -> None:
     assert "guarded for pay already" in refused(app, Guard(ISSUER, AUDIENCE, key_of, Authority()))
 
 
-def test_a_route_that_fastapi_makes_anew(guard: Guard) -> None:
+def test_a_route_that_fastapi_makes_anew_does_not_start(guard: Guard) -> None:
     app, router = FastAPI(), APIRouter(routes=[post("/transfers")])
     app.include_router(router, prefix="/api")
     told = refused(app, guard)
@@ -139,7 +139,7 @@ def statuses(app: ASGIApp, *paths: str) -> list[int]:
         return [client.post(path, json={}).status_code for path in paths]
 
 
-def test_behind_a_middleware_that_hides_the_routes(guard: Guard) -> None:
+def test_behind_a_middleware_that_hides_the_routes_it_finds_them_or_serves_nothing(guard: Guard) -> None:
     """Around the router it finds them by the app; below one, where that would be too late, it serves nothing."""
     named = [Middleware(GuardMiddleware, guard, NAMED), Middleware(Hiding)]
     app = Starlette(routes=[post("/api/transfers")], middleware=named)

@@ -133,6 +133,6 @@ async def test_what_is_being_told_is_told_to_the_end(outcome: State) -> None:
         (None, State.UNKNOWN),
     ],
 )
-async def test_statuses(status: int | None, outcome: State) -> None:
+async def test_the_status_of_an_answer_is_its_outcome(status: int | None, outcome: State) -> None:
     """GUARD-5"""
     assert outcome_of(status) is outcome

@@ -335,7 +335,7 @@ def test_what_runs_carried_a_token(
     site.authority.log.clear()
 
 
-def test_the_routes_are_there(site: Site) -> None:
+def test_the_routes_that_are_spelled_are_there(site: Site) -> None:
     """What goes past nothing would go past the guard as well: each app does what it is for."""
     assert site.ask("/api/transfers", token=text_of(site.authority.call("pay", {}))) == 200
     assert site.ask("/api/transfers") == 401

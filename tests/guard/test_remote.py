@@ -139,7 +139,9 @@ async def refusal(redeemer: HttpRedeemer, token: CallToken) -> Refused:
     return caught.value
 
 
-async def test_redemption_and_report(remote: Remote, redeemer: HttpRedeemer, token: CallToken) -> None:
+async def test_it_redeems_and_reports_over_http(
+    remote: Remote, redeemer: HttpRedeemer, token: CallToken
+) -> None:
     """GUARD-3, GUARD-5, PROOF-4: with a fresh proof for each request."""
     remote.authority.external_id = "customer-7"
     assert await redeemer.redeem(token, text_of(token), token.args_s256) == "customer-7"
@@ -191,7 +193,7 @@ async def test_what_is_said_of_the_call_is_passed_on(
         (Code.AGENT_BLOCKED, {"until": None}),
     ],
 )
-async def test_also_what_can_be_done_about_it(
+async def test_what_can_be_done_about_it_is_passed_on(
     remote: Remote, redeemer: HttpRedeemer, token: CallToken, code: Code, facts: dict[str, Any]
 ) -> None:
     remote.refuse(code, code.status, **facts)
@@ -216,7 +218,7 @@ NAMES = st.text() | st.sampled_from(["scope", "retry_after", "type", "detail", "
     st.sampled_from([*PASSED_ON, Code.INSUFFICIENT_SCOPE, Code.TOO_MANY_REQUESTS]),
     st.dictionaries(NAMES, HOSTILE | st.text(min_size=500), max_size=20),
 )
-def test_but_only_so_much_of_it_and_nothing_that_breaks_out_of_a_header(
+def test_so_much_is_passed_on_and_nothing_that_breaks_out_of_a_header(
     code: Code, facts: dict[str, Any]
 ) -> None:
     told = _refused({**facts, "code": code.value, "detail": "So it is."}).refusal
@@ -231,7 +233,7 @@ def test_but_only_so_much_of_it_and_nothing_that_breaks_out_of_a_header(
 
 
 @pytest.mark.parametrize("code", KEPT)
-async def test_what_is_said_of_the_guard_is_not(
+async def test_what_is_said_of_the_guard_is_not_passed_on(
     remote: Remote, redeemer: HttpRedeemer, token: CallToken, code: str
 ) -> None:
     """GUARD-6"""
@@ -286,7 +288,7 @@ async def test_an_answer_that_says_no_length_is_counted(
     assert (await refusal(redeemer, token)).refusal.code is Code.AUTHORITY_UNAVAILABLE
 
 
-async def test_nobody_there(token: CallToken) -> None:
+async def test_an_authority_that_is_not_there_means_no(token: CallToken) -> None:
     """GUARD-6"""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -297,7 +299,7 @@ async def test_nobody_there(token: CallToken) -> None:
     await redeemer.aclose()
 
 
-async def test_nobody_answers(token: CallToken) -> None:
+async def test_an_authority_that_does_not_answer_means_no(token: CallToken) -> None:
     """GUARD-6: a socket that accepts and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/deputize"
@@ -306,7 +308,7 @@ async def test_nobody_answers(token: CallToken) -> None:
         await redeemer.aclose()
 
 
-async def test_a_client_of_the_sites_own(remote: Remote, token: CallToken) -> None:
+async def test_a_client_of_the_sites_own_is_used(remote: Remote, token: CallToken) -> None:
     seen: list[str] = []
 
     async def see(request: httpx2.Request) -> None:
@@ -323,7 +325,7 @@ async def test_a_client_of_the_sites_own(remote: Remote, token: CallToken) -> No
 @pytest.mark.parametrize(
     "issuer", ["https://bank.example/deputize", "http://localhost", "http://[::1]:8000/a"]
 )
-async def test_authorities_that_can_be_trusted(issuer: str) -> None:
+async def test_an_authority_over_https_or_on_this_machine_is_taken(issuer: str) -> None:
     await HttpRedeemer(issuer, GUARD_KEY).aclose()
 
 
@@ -371,7 +373,9 @@ async def test_a_key_that_was_taken_away_is_forgotten(
     assert await redeemer.key_of(KID) is None
 
 
-async def test_keys_that_cannot_be_fetched(remote: Remote, redeemer: HttpRedeemer, clock: Clock) -> None:
+async def test_keys_that_cannot_be_fetched_mean_no(
+    remote: Remote, redeemer: HttpRedeemer, clock: Clock
+) -> None:
     """GUARD-6: known ones are good while they are fresh, and the authority is left alone for five seconds."""
     assert await redeemer.key_of(KID) is not None
     remote.instead = Response("down", 503)
@@ -404,7 +408,7 @@ async def test_stale_keys_are_not_used_while_the_authority_is_left_alone(
     assert len(remote.asked) == 2
 
 
-async def test_the_largest_key_set(remote: Remote, redeemer: HttpRedeemer) -> None:
+async def test_the_largest_key_set_is_read(remote: Remote, redeemer: HttpRedeemer) -> None:
     remote.keys[:] = [jwk(str(number)) for number in range(32)]
     text = json.dumps({"keys": remote.keys})
     remote.instead = Response(text + " " * (64 * 1024 - len(text)))
@@ -432,14 +436,14 @@ async def test_keys_of_other_kinds_are_passed_over(
 
 
 @pytest.mark.parametrize("jwks", ["{}", '{"keys": {}}', "[]", json.dumps({"keys": [jwk(KID)] * 33})])
-async def test_a_key_set_that_is_none(remote: Remote, redeemer: HttpRedeemer, jwks: str) -> None:
+async def test_a_key_set_that_is_none_means_no(remote: Remote, redeemer: HttpRedeemer, jwks: str) -> None:
     remote.instead = Response(jwks)
     with pytest.raises(Refused) as caught:
         await redeemer.key_of(KID)
     assert caught.value.refusal.code is Code.AUTHORITY_UNAVAILABLE
 
 
-async def test_a_guarded_api_over_http(remote: Remote) -> None:
+async def test_a_guarded_api_redeems_over_http(remote: Remote) -> None:
     """GUARD-1, GUARD-5: client, API and authority, each behind its own socket."""
     redeemer = HttpRedeemer(f"{remote.url}/deputize", GUARD_KEY, clock=lambda: NOW)
     guard = Guard(f"{remote.url}/deputize", AUDIENCE, redeemer.key_of, redeemer)

@@ -78,7 +78,9 @@ class TestMaking:
             ("", "cannot be the name"),
         ],
     )
-    def test_a_tool_that_the_policy_does_not_have(self, guard: Guard, tool: str, told: str) -> None:
+    def test_a_guard_of_a_tool_that_the_policy_does_not_have_is_a_mistake(
+        self, guard: Guard, tool: str, told: str
+    ) -> None:
         makers: list[Callable[[], object]] = [
             lambda: guard.tool(tool),
             lambda: guard(tool),
@@ -95,7 +97,7 @@ class TestMaking:
         guard.tool("pya")(fresh())
         guard("pya")
 
-    def test_what_the_decorator_cannot_guard(self, guard: Guard) -> None:
+    def test_what_the_decorator_cannot_guard_is_a_mistake(self, guard: Guard) -> None:
         def sync(request: Request) -> Response:
             return PlainTextResponse("")
 
@@ -116,7 +118,7 @@ class TestMaking:
             assert 'call: GuardedCall = Depends(guard("pay"))' in str(caught.value)
         guard.tool("pay")(Endpoint().post)
 
-    def test_a_second_guard(self, guard: Guard) -> None:
+    def test_a_second_guard_is_a_mistake(self, guard: Guard) -> None:
         for endpoint in (guard.tool("pay")(fresh()), explained(guard.tool("pay")(fresh()))):
             with pytest.raises(TypeError, match="guarded already"):
                 guard.tool("close")(endpoint)
@@ -125,7 +127,7 @@ class TestMaking:
 class TestFinding:
     """Every guard is found, wherever its route is, and listed."""
 
-    def test_in_starlette(self, guard: Guard) -> None:
+    def test_guards_are_found_in_starlette(self, guard: Guard) -> None:
         tool = guard.tool
         inner = Starlette(routes=[post("/pay", tool("pay")(fresh()))])
         app = Starlette(
@@ -149,7 +151,7 @@ class TestFinding:
             ("close", "POST /wrapped/pay", "decorator"),
         ]
 
-    def test_by_middleware(self, guard: Guard) -> None:
+    def test_guards_by_middleware_are_found(self, guard: Guard) -> None:
         def below(tool: str, path: str) -> Middleware:
             return Middleware(GuardMiddleware, guard=guard, routes={("POST", path): tool})
 
@@ -167,7 +169,7 @@ class TestFinding:
             ("close", "POST /b/pay", "middleware"),
         ]
 
-    def test_in_fastapi(self, guard: Guard) -> None:
+    def test_guards_are_found_in_fastapi(self, guard: Guard) -> None:
         app, router, deeper, below = FastAPI(), APIRouter(), APIRouter(prefix="/deep"), FastAPI()
         pays = Depends(guard("pay"))
 
@@ -257,7 +259,7 @@ class TestRefusing:
         assert "without its guard" in told
         assert "directly above the function" in told
 
-    def test_also_where_the_tool_is_guarded_elsewhere_in_the_app(self, guard: Guard) -> None:
+    def test_a_bare_route_of_a_tool_that_is_guarded_elsewhere_in_the_app(self, guard: Guard) -> None:
         app = FastAPI()
         app.add_api_route("/other", guard.tool("pay")(fresh()), methods=["POST"])
 

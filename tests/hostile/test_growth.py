@@ -72,7 +72,9 @@ async def plain(arena: Arena, request: Request) -> float:
 
 
 @pytest.mark.parametrize("operation", sorted(REQUESTS))
-async def test_what_is_sent(authorities: Authorities, found: dict[str, Caught], longest: float) -> None:
+async def test_no_request_takes_longer_than_what_is_sent(
+    authorities: Authorities, found: dict[str, Caught], longest: float
+) -> None:
     faults = growth.Faults()
     for name, one in found.items():
         grown = list(dimensions.of(one.request))
@@ -104,7 +106,7 @@ async def hold(faults: growth.Faults, name: str, arena: Arena, request: Request,
 
 @pytest.mark.parametrize("kinds", KINDS)
 @pytest.mark.parametrize("operation", sorted(REQUESTS))
-async def test_what_is_there_already(
+async def test_no_request_takes_longer_for_what_is_there_already(
     authorities: Authorities, found: dict[str, Caught], longest: float, kinds: str
 ) -> None:
     faults = growth.Faults()
@@ -141,7 +143,9 @@ RECORD: dict[str, Callable[[Reader], Any]] = {
 
 
 @pytest.mark.parametrize("name", RECORD)
-async def test_the_record(authorities: Authorities, caught: dict[str, Caught], name: str) -> None:
+async def test_nothing_takes_longer_for_the_length_of_the_record(
+    authorities: Authorities, caught: dict[str, Caught], name: str
+) -> None:
     faults, entries = growth.Faults(), {"entries": durable.KINDS["entries"]}
     async with filled(authorities, caught[PLAIN_CALL], entries, 8 * ROWS) as arenas:
 

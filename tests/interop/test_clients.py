@@ -76,7 +76,7 @@ async def agree(page: Page, agent: Stranger, flow: str) -> None:
 
 
 @pytest.mark.parametrize("flow", ["code", "device"])
-async def test_an_agent_by_strangers(tmp_path: Path, api_key: Path, flow: str) -> None:
+async def test_an_agent_by_strangers_is_deputized_and_calls(tmp_path: Path, api_key: Path, flow: str) -> None:
     """oauth4webapi, jose, joserfc and Authlib: discovery, consent, calls, sub-agents, introspection, revocation."""
     async with stranger(flow) as agent:
         client_id = await agent.hear("client_id")
@@ -116,7 +116,9 @@ async def test_an_agent_by_strangers(tmp_path: Path, api_key: Path, flow: str) -
             assert ("authorization_pending" in agent.refused) == (flow == "device")
 
 
-async def test_an_agent_that_signs_its_requests(tmp_path: Path, api_key: Path) -> None:  # OAUTH-14, OAUTH-15
+async def test_an_agent_that_signs_its_requests_is_deputized_and_calls(
+    tmp_path: Path, api_key: Path
+) -> None:  # OAUTH-14, OAUTH-15
     """http-message-signatures and joserfc: the keys are in a directory of their origin, and there is no assertion."""
     signer = Signer()
 

@@ -120,5 +120,5 @@ def test_each_test_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_asked_of_clients(told: dict[str, str], name: str) -> None:
+def test_the_client_does_what_is_asked_of_it(told: dict[str, str], name: str) -> None:
     assert told[name].startswith("ok "), told[name]

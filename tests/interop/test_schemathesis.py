@@ -109,13 +109,17 @@ def customer(witness: Witness) -> Customer:
 
 @API.parametrize()
 @bounded
-def test_whatever_a_stranger_sends(case: Any, witness: Witness) -> None:  # ERR-1, ERR-3
+def test_whatever_a_stranger_sends_is_answered_as_documented(
+    case: Any, witness: Witness
+) -> None:  # ERR-1, ERR-3
     witness.send(case, {})
 
 
 @API.parametrize()
 @bounded
-def test_whatever_a_customer_sends(case: Any, witness: Witness, customer: Customer) -> None:  # ERR-1, ERR-3
+def test_whatever_a_customer_sends_is_answered_as_documented(
+    case: Any, witness: Witness, customer: Customer
+) -> None:  # ERR-1, ERR-3
     """With good credentials and names, so that it is the rest that is looked at."""
     for name in case.path_parameters:
         case.path_parameters[name] = customer.name(case.path)

@@ -73,7 +73,7 @@ def test_only_an_active_grant_that_has_not_expired_grants(
     assert isinstance(decision, Authorized) == (state is GrantState.ACTIVE and expires_at > NOW)
 
 
-def test_agents_and_grants_that_do_not_belong_together() -> None:
+def test_agents_and_grants_that_do_not_belong_together_are_refused() -> None:
     tool = Tool("t", ScopeSet.of(["a"]))
     rules = policy(tool, ScopeSet.of(NAMES))
     cases = [
@@ -98,7 +98,7 @@ def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
         assert decision.code is Code.AGENT_NOT_ALLOWED
 
 
-def test_arguments_come_last() -> None:
+def test_arguments_are_looked_at_last() -> None:
     tool = Tool("t", ScopeSet.of(["a"]), input_schema=Schema({"required": ["x"]}))
     rules = policy(tool, ScopeSet.of(NAMES))
     decision = decide(rules, tool, AGENT, [GRANT], {}, nobody, NOW)
@@ -124,7 +124,7 @@ def test_leaving_the_delegation_out_gains_nothing(
         assert isinstance(pages, Authorized)  # a policy without a fault refuses no page
 
 
-def test_tools_that_nobody_declared() -> None:  # SHIM-1, CALL-8
+def test_tools_that_nobody_declared_are_unknown() -> None:  # SHIM-1, CALL-8
     public = Tool("help", public=True)
     rules = policy(public, ScopeSet())
     for name, code in (("t", Code.UNKNOWN_TOOL), ("help", Code.TOOL_IS_PUBLIC)):

@@ -79,7 +79,7 @@ anything = st.recursive(
 
 class TestParse:
     @named(CANONICAL["accepted"])
-    def test_accepts(self, case: dict[str, str]) -> None:
+    def test_accepts_what_is_json(self, case: dict[str, str]) -> None:
         assert canonicalize(parse(case["text"].encode())) == case["canonical"].encode()
 
     @named(CANONICAL["refused_values"])
@@ -103,14 +103,14 @@ class TestParse:
             parse(opening * times)
         assert refusal.value.reason in {"depth", "not_json"}
 
-    def test_depth_of_a_whole_document(self) -> None:
+    def test_depth_is_that_of_the_whole_document(self) -> None:
         for times in (MAX_DEPTH + 1, 250, 900, 100_000):
             with pytest.raises(JsonError) as refusal:
                 parse(b"[" * times + b"]" * times)
             assert refusal.value.reason == "depth"
 
     @pytest.mark.parametrize("text", [b"[9007199254740991,-9007199254740991]", b"[ 9007199254740991, -0 ]"])
-    def test_integers_are_integers(self, text: bytes) -> None:
+    def test_integers_stay_integers(self, text: bytes) -> None:
         numbers = parse(text)
         assert isinstance(numbers, list)
         assert [type(number) for number in numbers] == [int, int]
@@ -182,13 +182,13 @@ class TestCheck:
             ([object()], "not_json"),
         ],
     )
-    def test_refuses(self, value: Json, reason: str) -> None:
+    def test_refuses_what_json_cannot_say(self, value: Json, reason: str) -> None:
         for refuse in (check, canonicalize, args_s256):
             with pytest.raises(JsonError) as refusal:
                 refuse(value)
             assert refusal.value.reason == reason
 
-    def test_depth(self) -> None:
+    def test_takes_64_levels_and_no_more(self) -> None:
         deep: Json = 1
         for _ in range(MAX_DEPTH // 2):
             deep = {"a": [deep]}
@@ -203,7 +203,7 @@ class TestCheck:
         with pytest.raises(JsonError, match="depth"):
             check(endless)
 
-    def test_edges_of_the_integers(self) -> None:
+    def test_takes_integers_that_every_reader_has_exactly(self) -> None:
         check([2**53 - 1, -(2**53) + 1, float(2**53 - 1), 1e21, -1e21])
 
     @given(anything)
@@ -258,13 +258,13 @@ class TestCanonicalize:
         assert canonicalize(value) == b'{"no":"a","yes":["yes",1]}'
 
     @pytest.mark.parametrize("name", sorted(path.stem for path in (JCS / "input").iterdir()))
-    def test_published_documents(self, name: str) -> None:
+    def test_published_documents_have_their_bytes(self, name: str) -> None:
         canonical = canonicalize(parse((JCS / "input" / f"{name}.json").read_bytes()))
         assert canonical == (JCS / "output" / f"{name}.json").read_bytes()
         assert canonical == bytes.fromhex((JCS / "outhex" / f"{name}.txt").read_text())
         assert parse(canonical) == parse((JCS / "input" / f"{name}.json").read_bytes())
 
-    def test_published_numbers(self) -> None:
+    def test_published_numbers_have_their_bytes(self) -> None:
         """The first million numbers; those that JSON-2 refuses are written by rfc8785 alone."""
         published = json.loads((JCS / "numbers.json").read_text())
         lines = hashlib.sha256()
@@ -287,12 +287,12 @@ class TestCanonicalize:
 
 class TestBase64url:
     @pytest.mark.parametrize("case", CANONICAL["base64url"]["accepted"])
-    def test_accepts(self, case: dict[str, str]) -> None:
+    def test_accepts_the_one_spelling(self, case: dict[str, str]) -> None:
         assert b64u(bytes.fromhex(case["hex"])) == case["text"]
         assert unb64u(case["text"]) == bytes.fromhex(case["hex"])
 
     @pytest.mark.parametrize("text", CANONICAL["base64url"]["refused"])
-    def test_refuses(self, text: str) -> None:
+    def test_refuses_any_other_spelling(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"."):
             unb64u(text)
 
@@ -311,12 +311,12 @@ class TestBase64url:
 
 class TestHashes:
     @named(CANONICAL["accepted"])
-    def test_args_s256(self, case: dict[str, str]) -> None:
+    def test_args_s256_is_over_the_canonical_form(self, case: dict[str, str]) -> None:
         """HASH-1."""
         assert args_s256(parse(case["text"].encode())) == case["s256"]
 
     @named(CANONICAL["action_hash"]["accepted"])
-    def test_action_hash(self, case: dict[str, Any]) -> None:
+    def test_action_hash_is_that_of_the_proposal(self, case: dict[str, Any]) -> None:
         """HASH-2, with the check vector of SEP-2672."""
         assert action_hash(case["tool"], case["args"], case["server_id"]).hex() == case["hex"]
 

@@ -23,7 +23,7 @@ class TestCheckpoint:
         assert b64encode(checkpoint.root).decode() == ROOT
         assert checkpoint.body() == BODY
 
-    def test_of_an_empty_log(self) -> None:
+    def test_of_an_empty_log_has_the_empty_root(self) -> None:
         body = "bank.example/deputize\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
         assert Checkpoint("bank.example/deputize", 0, EMPTY_ROOT).body() == body
         assert Checkpoint.parse(body) == Checkpoint("bank.example/deputize", 0, EMPTY_ROOT)
@@ -71,7 +71,7 @@ class TestCheckpoint:
             pytest.param(BODY.replace(ROOT, "AAAA" + ROOT), id="35 bytes"),
         ],
     )
-    def test_refuses(self, body: str) -> None:
+    def test_refuses_what_is_none(self, body: str) -> None:
         with pytest.raises(ValueError, match=r"checkpoint|base64|origin"):
             Checkpoint.parse(body)
 

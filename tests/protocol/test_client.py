@@ -39,7 +39,7 @@ def refused(document: bytes, url: str = URL, development: bool = False) -> tuple
 
 
 @pytest.mark.parametrize("case", VECTORS["documents"], ids=lambda case: case["name"])
-def test_documents(case: dict[str, Any]) -> None:
+def test_documents_are_read_or_refused_as_the_vectors_say(case: dict[str, Any]) -> None:
     if (reason := case.get("refused")) is not None:
         code, detail = refused(changed(case["change"]))
         assert code is Code.INVALID_CLIENT_METADATA
@@ -74,7 +74,7 @@ def test_documents(case: dict[str, Any]) -> None:
     ],
     ids=lambda document: repr(document[-30:]),
 )
-def test_documents_that_are_no_strict_json_object(document: bytes) -> None:  # JSON-1
+def test_documents_that_are_no_strict_json_object_are_refused(document: bytes) -> None:  # JSON-1
     assert refused(document)[0] is Code.INVALID_CLIENT_METADATA
 
 
@@ -90,7 +90,7 @@ def test_documents_that_are_no_strict_json_object(document: bytes) -> None:  # J
         ("", False),
     ],
 )
-def test_what_cannot_name_a_client(url: str, development: bool) -> None:
+def test_what_cannot_name_a_client_is_refused(url: str, development: bool) -> None:
     assert refused(changed({"client_id": url}), url, development)[0] is Code.INVALID_CLIENT
 
 
@@ -115,12 +115,12 @@ def test_a_refusal_tells_nothing_of_the_document() -> None:
         assert not set(refused(changed(change))[1]) & set('<>"\\')
 
 
-def test_codes_of_rfc_6749_and_rfc_7591() -> None:
+def test_refusals_have_codes_of_rfc_6749_and_rfc_7591() -> None:
     assert (Code.INVALID_CLIENT.status, Code.INVALID_CLIENT_METADATA.status) == (401, 400)
 
 
 @pytest.mark.parametrize("case", VECTORS["redirect_uris"], ids=lambda case: repr(case["text"])[:60])
-def test_where_codes_may_be_sent_at_all(case: dict[str, Any]) -> None:
+def test_a_redirect_uri_is_good_or_refused_as_the_vectors_say(case: dict[str, Any]) -> None:
     if case["valid"]:
         assert redirect.redirect_uri(case["text"], CLIENT) == case["text"]
         assert redirect_allowed(read({"redirect_uris": [case["text"]]}), case["text"])
@@ -130,7 +130,7 @@ def test_where_codes_may_be_sent_at_all(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", VECTORS["allowed"]["cases"], ids=lambda case: repr(case["text"]))
-def test_where_the_codes_of_a_client_may_be_sent(case: dict[str, Any]) -> None:  # OAUTH-3
+def test_codes_go_where_the_document_says(case: dict[str, Any]) -> None:  # OAUTH-3
     document = read({"redirect_uris": VECTORS["allowed"]["registered"]})
     assert redirect_allowed(document, case["text"]) is case["valid"]
 

@@ -167,7 +167,7 @@ def test_sums_take_amounts_only(amount: Any, yes: bool) -> None:  # CONS-3
     assert allowed(held, [("pay", {}, 0)]) == [False]
 
 
-def test_tenths_add_up() -> None:  # CONS-3
+def test_tenths_add_up_without_rounding() -> None:  # CONS-3
     held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "sum": {"/amount": 1}}])
     assert allowed(held, [("pay", {"amount": 0.1}, 0)] * 11) == [True] * 10 + [False]
 
@@ -184,7 +184,7 @@ def test_tenths_add_up() -> None:  # CONS-3
         (["22:00", "06:00"], "06:00", False),
     ],
 )
-def test_hours_of_the_day(hours: Any, at: str, yes: bool) -> None:
+def test_a_call_outside_of_the_hours_is_refused(hours: Any, at: str, yes: bool) -> None:
     held = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "hours": hours}])
     hour, minute = map(int, at.split(":"))
     assert allowed(held, [("pay", {}, hour * 3600 + minute * 60)]) == [yes]

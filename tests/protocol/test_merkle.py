@@ -98,7 +98,7 @@ class TestPublished:
         "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
     )
 
-    def test_roots(self) -> None:
+    def test_published_roots_come_out(self) -> None:
         leaves = [leaf_hash(bytes.fromhex(entry)) for entry in self.ENTRIES]
         frontier = Frontier()
         for size, root in enumerate(self.ROOTS):
@@ -107,7 +107,7 @@ class TestPublished:
             if size < len(leaves):
                 frontier = frontier.append(leaves[size])
 
-    def test_consistency(self) -> None:
+    def test_published_consistency_proofs_hold(self) -> None:
         leaves = [leaf_hash(bytes.fromhex(entry)) for entry in self.ENTRIES]
         proof = [
             "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
@@ -146,7 +146,7 @@ class TestFrontier:
             assert Frontier.from_bytes(frontier.to_bytes()) == frontier
             frontier = frontier.append(LEAVES[size])
 
-    def test_begins_empty(self) -> None:
+    def test_of_nothing_is_empty(self) -> None:
         assert Frontier().root() == EMPTY_ROOT
         assert Frontier().to_bytes() == bytes(8)
 
@@ -202,7 +202,7 @@ class TestFrontier:
 
 class TestInclusion:
     @pytest.mark.parametrize("size", range(1, LARGEST + 1))
-    def test_every_leaf_of_every_tree(self, size: int) -> None:
+    def test_every_leaf_of_every_tree_is_proven(self, size: int) -> None:
         root = naive_root(0, size)
         indices = range(size) if size <= 70 else {0, 1, size // 3, size // 2, size - 2, size - 1}
         for index, proof in zip(indices, inclusion_proofs([*indices], LEAVES[:size]), strict=True):
@@ -268,7 +268,7 @@ class TestInclusion:
 
 class TestConsistency:
     @pytest.mark.parametrize("second", range(1, 67))
-    def test_every_pair(self, second: int) -> None:
+    def test_every_pair_of_sizes_is_proven(self, second: int) -> None:
         for first in range(1, second + 1):
             proof = consistency_proof(first, LEAVES[:second])
             assert proof == naive_consistency(first, 0, second)

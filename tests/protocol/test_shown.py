@@ -34,7 +34,7 @@ anything = st.text(
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: ascii(row["text"]))
-def test_vectors(row: dict[str, str]) -> None:
+def test_texts_are_shown_as_the_vectors_say(row: dict[str, str]) -> None:
     text = row["text"]
     assert {"plain": plain(text), "visible": visible(text), "warning": warning(text)} == {
         name: row[name] for name in ("plain", "visible", "warning")

@@ -61,7 +61,7 @@ def test_each_is_read_as_it_was_made(jkt: Jkt, unproven: bool) -> None:
         (Jkt("k"), False, {"act": {"sub": AGENT.client_id, "assurance": "famous"}}),
     ],
 )
-def test_nothing_between_them(jkt: Jkt, unproven: bool, changed: dict[str, Any]) -> None:
+def test_a_token_of_one_type_is_none_of_another(jkt: Jkt, unproven: bool, changed: dict[str, Any]) -> None:
     with pytest.raises(Refused) as caught:
         Delegation.parse(claims(jkt, unproven, **changed), ISSUER, 0)
     assert caught.value.refusal.code is Code.INVALID_TOKEN

@@ -21,14 +21,14 @@ def describe(arguments: Any) -> str:
 
 
 @pytest.mark.parametrize("name", ["a", "get_balance", "a.b-c_D9", "x" * 128])
-def test_names_that_cannot_blur_the_hash(name: str) -> None:  # HASH-2
+def test_names_that_cannot_blur_the_hash_are_taken(name: str) -> None:  # HASH-2
     assert is_tool_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "x" * 129, "a b", "a\0b", "ä", "a/b", "a\n", "deputize.consent", "deputize."]
 )
-def test_names_that_could(name: str) -> None:  # HASH-2
+def test_names_that_could_blur_the_hash_are_refused(name: str) -> None:  # HASH-2
     assert not is_tool_name(name)
 
 
@@ -111,7 +111,7 @@ def test_safe_means_no_approval_and_no_write(writes: bool, approval: bool, safe:
         ({"ble"}, True),
     ],
 )
-def test_classes_of_authenticators(transports: set[str], roaming: bool) -> None:  # CRED-6
+def test_a_class_takes_the_authenticators_that_fit_it(transports: set[str], roaming: bool) -> None:  # CRED-6
     credential = Credential(CredentialId("c"), UserId("u"), b"", 0, frozenset(transports), "", 0, True)
     assert credential.satisfies(AuthenticatorClass.PLATFORM)
     assert credential.satisfies(AuthenticatorClass.CROSS_PLATFORM) is roaming
@@ -128,5 +128,5 @@ def test_unknown_transports_are_dropped(said: object, kept: set[str]) -> None:
     ("stored", "presented", "moves"),
     [(0, 0, True), (0, 5, True), (5, 6, True), (5, 5, False), (5, 4, False), (5, 0, False)],
 )
-def test_the_counter_rule(stored: int, presented: int, moves: bool) -> None:  # APPR-7
+def test_a_counter_grows_unless_zero_is_stored(stored: int, presented: int, moves: bool) -> None:  # APPR-7
     assert counter_moves(stored, presented) is moves

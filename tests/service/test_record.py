@@ -224,7 +224,7 @@ def test_a_head_that_is_none_shows(path: Path, frontier: bytes, kept: dict[str, 
     assert fault(path, kept).first == 5
 
 
-def test_another_head_shows(path: Path) -> None:
+def test_another_head_than_the_records_shows(path: Path) -> None:
     forged = Frontier(SIZE, (bytes(32),) * SIZE.bit_count())
     tamper(path, lambda db: db.execute("UPDATE log_head SET frontier = ?", (forged.to_bytes(),)))
     assert fault(path).what.startswith("was changed with its hash: the stored head")

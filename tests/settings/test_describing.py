@@ -88,7 +88,7 @@ def test_what_cannot_be_said_is_refused(template: str, arguments: Mapping[str, J
         ("9007199254740993.01", "EUR", "9,007,199,254,740,993.01 EUR"),
     ],
 )
-def test_money(value: object, currency: str, written: str) -> None:
+def test_money_is_written_with_its_currency_and_places(value: object, currency: str, written: str) -> None:
     assert money(value, currency) == written
 
 
@@ -124,7 +124,7 @@ def test_money_says_the_very_amount(amount: object) -> None:
     assert (said.replace(",", ""), currency) == (str(amount), "EUR")
 
 
-def test_iban() -> None:
+def test_an_iban_is_written_in_groups_of_four() -> None:
     assert (
         iban("DE89370400440532013000") == iban("DE89 3704 0044 0532 013000") == "DE89 3704 0044 0532 0130 00"
     )

@@ -376,7 +376,7 @@ ONE_FAULT = [
 
 
 @pytest.mark.parametrize(("text", "line", "where", "part"), ONE_FAULT)
-def test_one_fault(text: str, line: int, where: str, part: str) -> None:
+def test_each_fault_is_told_with_its_line_and_its_cure(text: str, line: int, where: str, part: str) -> None:
     (fault,) = faults(text)
     assert (fault.line, fault.where) == (line, where)
     assert part in fault.message
@@ -440,7 +440,7 @@ def test_lines_count_through_comments_and_what_windows_writes() -> None:
     assert (fault.line, fault.where) == (11, "lifetimes.wait")
 
 
-def test_not_utf_8() -> None:
+def test_a_file_that_is_not_utf_8_is_a_fault() -> None:
     with pytest.raises(PolicyError) as raised:
         loads(b"[site]\nname = '\xe9'\n")
     assert raised.value.faults == [PolicyFault(2, "file", "not UTF-8; save the file in that encoding")]

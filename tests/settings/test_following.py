@@ -57,7 +57,7 @@ class TestChanges:
             assert followed.policy.site.name == f"B{index:03}"
             assert not followed.changed()
 
-    def test_and_after_a_while(self, file: Path) -> None:
+    def test_a_change_after_a_while_shows_too(self, file: Path) -> None:
         followed = Followed(file)
         until_it_is_old(file)
         assert not followed.changed()
@@ -68,7 +68,7 @@ class TestChanges:
         assert followed.changed()
         assert followed.policy.site.name == "Bonk"
 
-    def test_another_file_in_its_place(self, file: Path, tmp_path: Path) -> None:
+    def test_another_file_in_its_place_shows(self, file: Path, tmp_path: Path) -> None:
         followed = Followed(file)
         new = tmp_path / "new.toml"
         new.write_text(SITE + READ)
@@ -76,7 +76,7 @@ class TestChanges:
         assert followed.changed()
         assert not followed.policy.tools
 
-    def test_a_link_that_leads_elsewhere(self, file: Path, tmp_path: Path) -> None:
+    def test_a_link_that_leads_elsewhere_shows(self, file: Path, tmp_path: Path) -> None:
         link = tmp_path / "link.toml"
         link.symlink_to(file)
         followed = Followed(link)
@@ -94,7 +94,9 @@ class TestChanges:
         assert not followed.changed()
         assert followed.policy is before
 
-    def test_wherever_the_process_goes(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_is_followed_wherever_the_process_goes(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(file.parent)
         followed = Followed(file.name)
         monkeypatch.chdir("/")
@@ -131,7 +133,7 @@ class TestFaults:
         assert followed.changed()
         assert (followed.policy, followed.fault) == (before, None)
 
-    def test_a_file_that_is_gone(self, file: Path) -> None:
+    def test_a_file_that_is_gone_leaves_the_policy_in_force(self, file: Path) -> None:
         followed = Followed(file)
         before, text = followed.policy, file.read_text()
         file.unlink()
@@ -147,7 +149,7 @@ class TestFaults:
         assert (followed.policy.site.name, followed.fault) == ("Bonk", None)
 
     @pytest.mark.parametrize("keeping", KEEPING.values(), ids=KEEPING)
-    def test_a_file_that_cannot_be_read(self, file: Path, keeping: Any) -> None:
+    def test_a_file_that_cannot_be_read_leaves_the_policy_in_force(self, file: Path, keeping: Any) -> None:
         """Whatever it is, it is told, and what was tightened meanwhile bites at the first look after it."""
         followed = Followed(file)
         before = followed.policy
@@ -177,7 +179,7 @@ class TestFaults:
         assert followed.changed()
         assert (followed.policy.scopes, followed.fault) == ({}, None)
 
-    def test_a_file_that_is_nested_without_end(self, file: Path) -> None:
+    def test_a_file_that_is_nested_without_end_leaves_the_policy_in_force(self, file: Path) -> None:
         followed = Followed(file)
         file.write_text(SITE + "x = " + 50_000 * "[")
         assert followed.changed()
@@ -186,7 +188,7 @@ class TestFaults:
         assert followed.changed()
         assert followed.fault is None
 
-    def test_a_file_that_is_written_bit_by_bit(self, file: Path) -> None:
+    def test_a_file_that_is_written_bit_by_bit_counts_once_it_is_whole(self, file: Path) -> None:
         """Each look finds what is there, and the last one finds the whole."""
         followed = Followed(file)
         whole = SITE.replace("Bank", "Bonk") + READ + TOOL
@@ -214,7 +216,7 @@ GREET = Tool("greet", ScopeSet.of(["account:read"]))
 class TestDeclared:
     """What Python declared stays declared, if it still can be."""
 
-    def test_stays(self, file: Path) -> None:
+    def test_what_python_declared_stays(self, file: Path) -> None:
         followed = Followed(file)
         followed.declare(GREET)
         for name in ("Bonk", "Bunk"):
@@ -229,7 +231,9 @@ class TestDeclared:
             (SITE + READ + TOOL.replace("get_balance", "greet"), "greet: this tool is declared already"),
         ],
     )
-    def test_or_the_file_has_a_fault(self, file: Path, text: str, fault: str) -> None:
+    def test_a_file_that_what_python_declared_does_not_fit_has_a_fault(
+        self, file: Path, text: str, fault: str
+    ) -> None:
         followed = Followed(file)
         followed.declare(GREET)
         before = followed.policy

@@ -29,7 +29,7 @@ KEY = {
 }
 
 
-def test_a_site_and_nothing_else() -> None:
+def test_a_site_and_nothing_else_is_a_policy() -> None:
     origin = "https://www.harbor.example"
     assert replace(loads(SITE.encode()), file_s256=None) == Policy(
         Site("Harbor", origin, origin + "/deputize", "www.harbor.example"),
@@ -44,7 +44,7 @@ def test_a_site_and_nothing_else() -> None:
     )
 
 
-def test_everything_is_read(tmp_path: Path) -> None:
+def test_everything_that_a_file_may_say_is_read(tmp_path: Path) -> None:
     path = tmp_path / "deputize.toml"
     path.write_text(
         SITE

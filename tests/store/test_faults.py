@@ -303,7 +303,7 @@ def no_file_may_grow(path: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_ready_1_a_full_disk(store: SqliteStore, path: Path) -> None:
+def test_ready_1_on_a_full_disk_it_is_not_ready(store: SqliteStore, path: Path) -> None:
     do(store, append)
     with no_file_may_grow(path):
         assert fault(store) == "the disk fails, or is full"
@@ -353,7 +353,7 @@ def may_mount() -> bool:
 
 
 @pytest.mark.skipif(not may_mount(), reason="this machine lets nobody mount a small file system of his own")
-def test_ready_1_a_file_system_that_is_really_full(tmp_path: Path) -> None:
+def test_ready_1_on_a_file_system_that_is_really_full_it_is_not_ready(tmp_path: Path) -> None:
     done = subprocess.run(
         ["unshare", "-rm", sys.executable, "-c", FULL, tmp_path],
         env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
@@ -374,7 +374,7 @@ INJECTED = {
 
 @needs_vfs
 @pytest.mark.parametrize("how", INJECTED)
-def test_ready_1_a_disk_that_fails(how: str, path: Path) -> None:
+def test_ready_1_on_a_disk_that_fails_it_is_not_ready(how: str, path: Path) -> None:
     operation, code, words = INJECTED[how]
     with faulty_disk() as disk, closing(SqliteStore(path)) as store:
         assert do(store, append) == 0

@@ -373,7 +373,7 @@ def test_call_3_when_sqlite_rolls_everything_back_the_whole_batch_is_refused(sto
     assert do(store, append) == 0
 
 
-def test_call_3_when_another_process_holds_the_database_too_long(
+def test_call_3_when_another_process_holds_the_database_too_long_it_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 50)

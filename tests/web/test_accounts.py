@@ -140,7 +140,7 @@ class TestSession:
         assert (await grace.configure())["user"] is None
         assert (await grace.call("get_balance")).json()["code"] == "login_required"
 
-    async def test_expires(self, bank: Bank, grace: Page) -> None:
+    async def test_expires_after_its_time(self, bank: Bank, grace: Page) -> None:
         bank.clock.forward(bank.deputize.policy.session_lifetime - 1)
         assert (await grace.configure())["user"] is not None
         bank.clock.forward(1)  # TOKEN-5
@@ -304,7 +304,7 @@ class TestRecovery:
         assert (await self.recover(bank, secret)).json()["state"] == "active"
         assert (await self.recover(bank, secret)).json()["code"] == "enrollment_not_allowed"
 
-    async def test_runs_out(self, bank: Bank, grace: Page) -> None:
+    async def test_runs_out_after_its_time(self, bank: Bank, grace: Page) -> None:
         secret = await self.issue(bank, str(grace.tokens["sub"]))
         bank.clock.forward(900)
         assert (await self.recover(bank, secret)).json()["code"] == "enrollment_not_allowed"

@@ -54,7 +54,7 @@ class TestChallenge:
         nonces = {(await mint(grace, call_id))["requestOptions"]["challenge"] for _ in range(5)}
         assert len(nonces) == 5
 
-    async def test_class_filters_credentials(self, bank: Bank, grace: Page) -> None:  # CRED-6
+    async def test_offers_credentials_of_the_tools_class(self, bank: Bank, grace: Page) -> None:  # CRED-6
         await grace.deputize("account:admin")
         key = SoftAuthenticator(grace.origin, transports=("usb",))
         begun = (await grace.send("POST", "/credentials", page=False)).json()
@@ -89,7 +89,7 @@ class TestOrder:
             ({"method": "webauthn", "challengeId": "chl_x", "response": {"id": "x"}}, "challenge_unknown"),
         ],
     )
-    async def test_shape_and_challenge(
+    async def test_evidence_has_its_shape_and_names_a_challenge(
         self, bank: Bank, grace: Page, change: dict[str, Json], code: str
     ) -> None:
         assert (await submit(grace, await pending(grace), change)).json()["code"] == code
@@ -114,7 +114,7 @@ class TestOrder:
             {"challenge": b64u(b"x" * 64)},
         ],
     )
-    async def test_ceremonies_elsewhere_or_over_something_else(
+    async def test_a_ceremony_elsewhere_or_over_something_else_is_refused(
         self, bank: Bank, grace: Page, client_data: dict[str, Any]
     ) -> None:  # CRED-1
         call_id = await pending(grace)
@@ -126,7 +126,9 @@ class TestOrder:
         assert bank.last()["kind"] == "approval.refused"  # APPR-4
         assert bank.last()["evidence_s256"]
 
-    async def test_without_user_verification(self, bank: Bank, grace: Page) -> None:  # CRED-1
+    async def test_an_assertion_without_user_verification_is_refused(
+        self, bank: Bank, grace: Page
+    ) -> None:  # CRED-1
         grace.authenticator.flags = 0x01
         answer = await grace.confirm(f"/calls/{await pending(grace)}")
         assert answer.json()["code"] == "signature_verification_failed"
@@ -184,7 +186,7 @@ class TestConsumption:
 
 class TestEnding:
     @pytest.mark.parametrize("reason", ["declined", "cancelled"])
-    async def test_denial_ends_it(self, bank: Bank, grace: Page, reason: str) -> None:  # APPR-6
+    async def test_a_denial_ends_the_call(self, bank: Bank, grace: Page, reason: str) -> None:  # APPR-6
         call_id = await pending(grace)
         evidence = grace.evidence(await mint(grace, call_id))
         assert (await grace.send("POST", f"/calls/{call_id}/denial", {"reason": reason})).json()[
@@ -200,7 +202,9 @@ class TestEnding:
         answer = await grace.send("POST", f"/calls/{await pending(grace)}/denial", {"reason": "approved"})
         assert answer.json()["code"] == "invalid_request"
 
-    async def test_a_grant_revoked_in_between(self, bank: Bank, grace: Page) -> None:  # APPR-5
+    async def test_a_grant_that_is_revoked_in_between_ends_the_call(
+        self, bank: Bank, grace: Page
+    ) -> None:  # APPR-5
         call_id = await pending(grace)
         evidence = grace.evidence(await mint(grace, call_id))
         await bank.revoke(str(grace.tokens["grant_id"]))

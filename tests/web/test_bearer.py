@@ -168,7 +168,9 @@ class TestAsking:
         ],
         ids=str,
     )
-    async def test_documents_that_do_not_fit(self, ada: Page, app: App, there: Home, change: Any) -> None:
+    async def test_documents_that_do_not_fit_are_refused(
+        self, ada: Page, app: App, there: Home, change: Any
+    ) -> None:
         there.publish(**change)
         assert (await app.arrives(ada)).status_code == 400
 
@@ -180,7 +182,7 @@ class TestAsking:
         assert answer.status_code == 400
 
     @pytest.mark.parametrize("uri", [CALLBACK, "http://127.0.0.1:1/callback", "http://localhost:9/cb"])
-    async def test_where_answers_may_go(self, ada: Page, app: App, uri: str) -> None:
+    async def test_answers_go_where_the_document_says(self, ada: Page, app: App, uri: str) -> None:
         app.redirect_uri = uri
         await app.deputized(ada)
 
@@ -277,7 +279,7 @@ class TestConsent:
 class TestCollecting:
     """BEARER-1, BEARER-5: at `/token`."""
 
-    async def test_what_is_issued(self, bank: Bank, ada: Page, app: App) -> None:
+    async def test_a_bearer_token_without_a_key_is_issued(self, bank: Bank, ada: Page, app: App) -> None:
         await app.deputized(ada)
         assert (app.tokens["token_type"], app.tokens["scope"]) == ("Bearer", READ)
         claims = jwt.parse(app.tokens["access_token"]).claims
@@ -539,7 +541,9 @@ class TestKey:
         bank.clock.forward(90)
         assert (await keyed.refresh()).status_code == 200
 
-    async def test_nor_does_a_code(self, bank: Bank, ada: Page, app: App, there: Home) -> None:
+    async def test_a_code_that_was_asked_for_with_a_key_is_not_collected_without(
+        self, bank: Bank, ada: Page, app: App, there: Home
+    ) -> None:
         """OAUTH-6: how an agent proves itself is a part of what the user was shown."""
         there.publish(
             token_endpoint_auth_method="private_key_jwt", jwks={"keys": [AgentKey(KEY).public_jwk()]}
@@ -555,7 +559,7 @@ class TestKey:
 class TestRenewal:
     """BEARER-5: a refresh token is good once."""
 
-    async def test_it_rotates(self, bank: Bank, ada: Page, app: App) -> None:
+    async def test_a_refresh_token_rotates(self, bank: Bank, ada: Page, app: App) -> None:
         await app.deputized(ada)
         for _ in range(3):
             old = app.tokens
@@ -577,7 +581,7 @@ class TestRenewal:
         assert (await app.send(LIST)).status_code == 401
         assert bank.last()["kind"] == "grant.revoked"
 
-    async def test_it_is_its_clients(self, bank: Bank, ada: Page, app: App, there: Home) -> None:
+    async def test_a_refresh_token_is_its_clients(self, bank: Bank, ada: Page, app: App, there: Home) -> None:
         await app.deputized(ada)
         token = app.tokens["refresh_token"]
         thief = App(bank, there.publish("thief"), tokens=app.tokens)

@@ -60,7 +60,7 @@ class TestDecision:
         assert answer.json()["description"] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
         assert "call_token" not in answer.json()
 
-    async def test_the_order_of_refusals(self, bank: Bank) -> None:  # CALL-1
+    async def test_the_first_refusal_in_order_answers(self, bank: Bank) -> None:  # CALL-1
         page = bank.page()
         assert verdict(await page.send("POST", "/calls", _body("get_balance"))) == (401, "login_required")
         await page.sign_up()
@@ -78,7 +78,7 @@ class TestDecision:
         await bank.revoke(str(page.tokens["grant_id"]))
         assert verdict(await page.call("get_balance")) == (403, "grant_revoked")
 
-    async def test_no_record_no_yes(
+    async def test_without_a_record_there_is_no_yes(
         self, bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch
     ) -> None:  # CALL-3
         async def fail(_fn: object) -> None:
@@ -137,7 +137,7 @@ class TestRequest:
     ) -> None:
         assert verdict(await grace.call(name)) == (400, "invalid_request")  # HASH-2
 
-    async def test_needs_json(self, bank: Bank, grace: Page) -> None:
+    async def test_is_json_or_refused(self, bank: Bank, grace: Page) -> None:
         answer = await grace.http.post(
             f"{ISSUER}/calls", content=b"{}", headers={"content-type": "text/plain"}
         )
@@ -166,7 +166,9 @@ class TestRequest:
         assert (answer.json()["code"], answer.json()["now"]) == ("invalid_dpop_proof", int(bank.clock()))
 
     @pytest.mark.parametrize("header", ["Bearer x", "DPoP", "DPoP a.b.c", "DPoP x y"])
-    async def test_tokens_that_are_not_ours(self, bank: Bank, grace: Page, header: str) -> None:  # TOKEN-1
+    async def test_tokens_that_are_not_ours_are_refused(
+        self, bank: Bank, grace: Page, header: str
+    ) -> None:  # TOKEN-1
         headers = {**_authorized(grace), "authorization": header}
         answer = await grace.send("POST", "/calls", _body("get_balance"), headers, page=False)
         assert verdict(answer) == (401, "invalid_token")

@@ -82,20 +82,20 @@ class TestEvidence:
         headers = {"authorization": f"DPoP {token}", "dpop": proof, "deputize-page": proof}
         assert error(await ada.send("POST", "/calls", BALANCE, headers)) == "invalid_dpop_proof"
 
-    async def test_by_another_key_than_the_tokens(self, ada: Page, agent: Client) -> None:
+    async def test_by_another_key_than_the_tokens_is_none(self, ada: Page, agent: Client) -> None:
         token = agent.tokens["access_token"]
         bound = {"tool": "get_balance", "args_s256": args_s256({})}
         proof = agent.proof("/calls", token, new_key(), **bound)
         assert error(await ada.call_for(f"{token}~{proof}", "get_balance")) == "invalid_dpop_proof"
 
-    async def test_for_another_place(self, ada: Page, agent: Client) -> None:
+    async def test_for_another_place_is_none(self, ada: Page, agent: Client) -> None:
         token = agent.tokens["access_token"]
         bound = {"tool": "get_balance", "args_s256": args_s256({})}
         for path in ("/token", "/calls/x", "/par"):
             proof = agent.proof(path, token, **bound)
             assert error(await ada.call_for(f"{token}~{proof}", "get_balance")) == "invalid_dpop_proof"
 
-    async def test_without_ath_or_for_another_token(self, ada: Page, agent: Client) -> None:
+    async def test_without_ath_or_for_another_token_is_none(self, ada: Page, agent: Client) -> None:
         old = agent.tokens["access_token"]
         await agent.refresh()
         bound = {"tool": "get_balance", "args_s256": args_s256({})}
@@ -128,7 +128,9 @@ class TestEvidence:
         agent.tokens = dict(ada.tokens)
         assert error(await agent.call(ada, "get_balance")) == "invalid_dpop_proof"
 
-    async def test_a_tool_that_is_closed_to_opaque_agents(self, ada: Page, agent: Client) -> None:  # AGENT-3
+    async def test_opens_a_tool_that_is_closed_to_opaque_agents(
+        self, ada: Page, agent: Client
+    ) -> None:  # AGENT-3
         await ada.deputize(ALL)
         refused = await ada.call("confide")
         assert (error(refused), refused.json()["assurance"]) == ("agent_not_allowed", "opaque")
@@ -144,7 +146,7 @@ class TestEvidence:
 class TestCounters:
     """What was allowed in number or in sum (CONS-3)."""
 
-    async def test_so_many_calls(self, ada: Page, helper: Client) -> None:
+    async def test_allow_so_many_calls_and_no_more(self, ada: Page, helper: Client) -> None:
         await helper.deputized(ada, ALL, [{**NOTE, "max_calls": 2}])
         codes = [error(await helper.call(ada, "note", {"n": n})) for n in range(3)]
         assert codes == [None, None, "constraint_exhausted"]

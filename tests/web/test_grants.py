@@ -77,14 +77,14 @@ class TestConsent:
         bank.clock.forward(1)
         assert (await grace.call("get_balance")).json()["code"] == "invalid_token"
 
-    async def test_can_be_declined(self, bank: Bank, grace: Page) -> None:  # GRANT-4
+    async def test_that_is_declined_grants_nothing(self, bank: Bank, grace: Page) -> None:  # GRANT-4
         asked = (await grace.send("POST", "/grants", {"scope": "account:admin"})).json()
         path = f"/grants/{asked['grant_id']}"
         assert (await grace.send("POST", f"{path}/denial")).json()["state"] == "declined"
         assert (await grace.consent(asked["grant_id"])).json()["code"] == "call_state"
         assert bank.last()["kind"] == "grant.declined"
 
-    async def test_request_runs_out(self, bank: Bank, grace: Page) -> None:  # GRANT-4
+    async def test_that_nobody_gives_runs_out(self, bank: Bank, grace: Page) -> None:  # GRANT-4
         asked = (await grace.send("POST", "/grants", {"scope": "account:admin"})).json()
         bank.clock.forward(600)
         assert (await grace.consent(asked["grant_id"])).json()["code"] == "expired"
@@ -163,7 +163,9 @@ class TestRevocation:
 
 
 class TestRenewal:
-    async def test_rotates(self, bank: Bank, grace: Page) -> None:  # GRANT-6, TOKEN-4
+    async def test_gives_a_new_refresh_token_each_time(
+        self, bank: Bank, grace: Page
+    ) -> None:  # GRANT-6, TOKEN-4
         old = str(grace.tokens["refresh_token"])
         bank.clock.forward(299)
         assert (await grace.refresh()).status_code == 200

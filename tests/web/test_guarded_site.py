@@ -116,7 +116,7 @@ async def starts(authority: Deputize, *routes: BaseRoute) -> None:
 class TestStart:
     """Each tool that the API executes has a guard, or somebody has said where it is."""
 
-    async def test_with_a_guard(self, opened: Callable[..., Deputize]) -> None:
+    async def test_a_site_whose_tools_are_guarded_starts(self, opened: Callable[..., Deputize]) -> None:
         authority = opened()
         await starts(authority, guarded(authority))
 
@@ -127,7 +127,7 @@ class TestStart:
         assert "pin_note" not in told
         assert "search_help" not in told
 
-    async def test_with_a_handler(self, opened: Callable[..., Deputize]) -> None:
+    async def test_a_tool_with_a_handler_needs_no_route(self, opened: Callable[..., Deputize]) -> None:
         authority = opened()
         authority.handler("transfer_money")(lambda arguments, call: "sent")
         await starts(authority)
@@ -146,7 +146,7 @@ class TestStart:
         ],
         ids=["the tool", "the API", "an endpoint"],
     )
-    async def test_where_the_policy_says_that_it_is_elsewhere(
+    async def test_a_tool_that_is_elsewhere_needs_no_guard_here(
         self, opened: Callable[..., Deputize], said: tuple[str, ...]
     ) -> None:
         text = POLICY

@@ -89,7 +89,7 @@ class TestErrors:
         ("method", "path", "status", "code"),
         [("GET", "/nothing", 404, "not_found"), ("PUT", "/calls", 405, "method_not_allowed")],
     )
-    async def test_are_problems(
+    async def test_refusals_are_problems(
         self, bank: Bank, method: str, path: str, status: int, code: str
     ) -> None:  # ERR-1
         answer = await bank.client().request(method, ISSUER + path)
@@ -132,7 +132,7 @@ class TestErrors:
 
 
 class TestOperations:
-    async def test_health_and_metrics(self, bank: Bank, grace: Page) -> None:
+    async def test_health_and_metrics_are_told(self, bank: Bank, grace: Page) -> None:
         await grace.call("get_balance")
         await grace.call("steal")
         assert (await grace.http.get(f"{ISSUER}/healthz")).text == "ok\n"

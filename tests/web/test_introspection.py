@@ -115,7 +115,7 @@ class TestRevocation:
         told = next(entry for entry in local.entries() if entry["kind"] == "grant.revoked")
         assert told["by"] == "agent"
 
-    async def test_and_all_below(self, ada: Page, helper: Client, errand: Client) -> None:  # CHAIN-3
+    async def test_ends_all_below(self, ada: Page, helper: Client, errand: Client) -> None:  # CHAIN-3
         await (await helper.deputized(ada)).deputizes(errand)
         await helper.revoke(helper.tokens["refresh_token"])
         assert error(await errand.call(ada, "get_balance")) == "grant_revoked"

@@ -112,7 +112,7 @@ class TestClients:
         ],
         ids=str,
     )
-    async def test_assertions_that_are_not_for_this(
+    async def test_assertions_that_are_not_for_this_are_refused(
         self, helper: Client, path: str, claims: dict[str, Any]
     ) -> None:
         answer = await post(helper, path, assertion=helper.assertion(**claims))
@@ -210,7 +210,7 @@ class TestProofs:
         stale = await post(helper, "/par", proof=helper.proof("/par", nonce=helper.nonce))
         assert (good.status_code, error(stale)) == (201, "use_dpop_nonce")
 
-    async def test_a_nonce_of_another_server_or_purpose(self, local: Bank, helper: Client) -> None:
+    async def test_a_nonce_of_another_server_or_purpose_is_none(self, local: Bank, helper: Client) -> None:
         forged = local.deputize.authority.sealer.seal("refresh", True)
         assert error(await post(helper, "/par", proof=helper.proof("/par", nonce=forged))) == "use_dpop_nonce"
 
@@ -260,7 +260,9 @@ class TestPushing:
         ],
         ids=str,
     )
-    async def test_refuses(self, helper: Client, changed: dict[str, Any], code: str) -> None:
+    async def test_refuses_what_the_policy_or_the_document_does_not_allow(
+        self, helper: Client, changed: dict[str, Any], code: str
+    ) -> None:
         refused = await helper.par(**changed)
         assert (refused.status_code, error(refused)) == (400, code)
 
@@ -326,7 +328,9 @@ class TestTargets:
     @pytest.mark.parametrize(
         "resource", [ISSUER, f"{ISSUER}/mcp", [ISSUER, f"{ISSUER}/mcp"], [ISSUER, ISSUER], ""]
     )
-    async def test_here(self, ada: Page, helper: Client, errand: Client, resource: Any) -> None:
+    async def test_this_authority_is_the_target(
+        self, ada: Page, helper: Client, errand: Client, resource: Any
+    ) -> None:
         agreed = (await ada.authorize(await helper.page_url(resource=resource))).json()
         code = dict(parse_qsl(urlsplit(agreed["redirect_to"]).query))["code"]
         assert (await helper.collect(code, resource=resource)).status_code == 200
@@ -358,7 +362,9 @@ class TestTargets:
         ],
         ids=str,
     )
-    async def test_and_nowhere_else(self, ada: Page, helper: Client, errand: Client, resource: Any) -> None:
+    async def test_any_other_target_is_refused(
+        self, ada: Page, helper: Client, errand: Client, resource: Any
+    ) -> None:
         assert error(await helper.par(resource=resource)) == "invalid_target"
         said = await helper.asks(ada)
         for refused in (
@@ -614,22 +620,24 @@ class TestCodes:
         ],
         ids=str,
     )
-    async def test_refuses(self, ada: Page, helper: Client, changed: dict[str, Any], code: str) -> None:
+    async def test_what_differs_from_what_was_pushed_collects_nothing(
+        self, ada: Page, helper: Client, changed: dict[str, Any], code: str
+    ) -> None:
         said = await helper.asks(ada)
         assert error(await helper.collect(**{"code": said["code"], **changed})) == code
         assert (await helper.collect(said["code"])).status_code == 200  # nothing of it was used up
 
-    async def test_another_key(self, ada: Page, helper: Client) -> None:
+    async def test_another_key_collects_nothing(self, ada: Page, helper: Client) -> None:
         said = await helper.asks(ada)
         assert error(await helper.collect(said["code"], by=new_key())) == "invalid_grant"
 
-    async def test_another_client(self, ada: Page, helper: Client, errand: Client) -> None:
+    async def test_another_client_collects_nothing(self, ada: Page, helper: Client, errand: Client) -> None:
         said = await helper.asks(ada)
         errand.verifier = helper.verifier
         assert error(await errand.collect(said["code"], by=helper.private)) == "invalid_grant"
 
     @pytest.mark.parametrize(("waited", "status"), [(59, 200), (60, 400)])
-    async def test_lives_60_seconds(
+    async def test_a_code_lives_60_seconds(
         self, local: Bank, ada: Page, helper: Client, waited: int, status: int
     ) -> None:
         said = await helper.asks(ada)
@@ -692,7 +700,7 @@ class TestRenewal:
         assert error(await helper.refresh(by=new_key())) == "invalid_grant"
         assert (await helper.refresh()).status_code == 200
 
-    async def test_reuse_revokes(self, local: Bank, ada: Page, helper: Client) -> None:
+    async def test_a_second_use_revokes_the_grant(self, local: Bank, ada: Page, helper: Client) -> None:
         await helper.deputized(ada)
         old = helper.tokens["refresh_token"]
         await helper.refresh()
@@ -706,7 +714,7 @@ class TestRenewal:
         assert error(await ada.refresh(helper.tokens["refresh_token"])) == "invalid_client"
 
     @pytest.mark.parametrize("grant_type", ["password", "client_credentials", "", None, "implicit"])
-    async def test_other_grant_types(self, helper: Client, grant_type: str | None) -> None:
+    async def test_other_grant_types_are_unsupported(self, helper: Client, grant_type: str | None) -> None:
         assert error(await helper.post("/token", {"grant_type": grant_type})) == "unsupported_grant_type"
 
 
@@ -737,7 +745,9 @@ class TestAtOrigin:
         await page.sign_up("Ada Lovelace")
         return page
 
-    async def test_prove_it(self, bank: Bank, user: Page, home: "Home") -> None:
+    async def test_agents_prove_that_they_are_of_their_origin(
+        self, bank: Bank, user: Page, home: "Home"
+    ) -> None:
         agent = home.agent(bank)
         page = await user.http.get(await agent.page_url())
         origin = f"http://localhost:{home.server.port}"

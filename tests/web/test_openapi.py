@@ -72,7 +72,7 @@ async def test_every_route_is_in_it_and_nothing_else(local: Bank) -> None:
 
 
 @pytest.mark.anyio
-async def test_it_is_served(local: Bank) -> None:
+async def test_the_document_is_served(local: Bank) -> None:
     answer = await local.page().http.get(f"{ISSUER}/openapi.json")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == DOCUMENT

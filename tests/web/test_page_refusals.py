@@ -142,7 +142,7 @@ class TestStandAlone:
 
     @pytest.mark.parametrize("path", ["/deputize/tools", "/deputize/account", "/deputize/token", "/"])
     @pytest.mark.parametrize(("more", "headers", "status", "words"), TURNED_AWAY[1:])
-    async def test_the_door(
+    async def test_a_refusal_of_the_door_can_be_read_by_the_sites_pages(
         self,
         client: httpx2.AsyncClient,
         path: str,
@@ -178,7 +178,7 @@ async def test_block_3_who_is_kept_out_reads_so_on_each_page(tmp_path: Path, pat
 class TestOurOwnFault:
     """Pages that cannot be made say that it is not their reader's fault, and nothing that may be untrue."""
 
-    async def test_what_nobody_foresaw(self, tmp_path: Path, policy: Policy) -> None:
+    async def test_an_unforeseen_error_is_a_page(self, tmp_path: Path, policy: Policy) -> None:
         def fails() -> SiteUser:
             raise RuntimeError("secret")
 
@@ -188,7 +188,7 @@ class TestOurOwnFault:
                 assert "It is this site’s fault" in read(answer, 500)
                 assert "secret" not in answer.text
 
-    async def test_a_record_that_cannot_be_written(self, tmp_path: Path, policy: Policy) -> None:
+    async def test_a_record_that_cannot_be_written_is_a_page(self, tmp_path: Path, policy: Policy) -> None:
         async with opened(policy, tmp_path / "var") as bank:
             ada = bank.page()
             await ada.sign_up()

@@ -83,7 +83,7 @@ def test_two_headers_are_believed_where_they_agree(peer: str, one: str, two: str
         ("", "10.0.0.1"),
     ],
 )
-def test_forms_of_an_address(said: str, address: str) -> None:
+def test_every_form_of_an_address_is_read(said: str, address: str) -> None:
     assert told("10.0.0.1", [("x-forwarded-for", said)]) == address
 
 
@@ -105,7 +105,7 @@ def test_forms_of_an_address(said: str, address: str) -> None:
         ('for=192.0.2.2;by="\\"",for=192.0.2.1', "10.0.0.1"),
     ],
 )
-def test_forms_of_forwarded(said: str, address: str) -> None:
+def test_every_form_of_forwarded_is_read(said: str, address: str) -> None:
     assert told("10.0.0.1", [("forwarded", said)]) == address
 
 

@@ -349,7 +349,9 @@ class TestCallsUnderWay:
 class TestConsents:
     """POLICY-3: nobody consents to what is not allowed any more."""
 
-    async def test_in_a_page(self, bank: Bank, grace: Page, office: Office) -> None:
+    async def test_a_consent_in_a_page_is_held_against_the_policy_of_now(
+        self, bank: Bank, grace: Page, office: Office
+    ) -> None:
         asked = (await grace.send("POST", "/grants", {"scope": "account:admin"})).json()
         minted = (await grace.send("POST", f"/grants/{asked['grant_id']}/challenge")).json()
         office.change(MOST, 'scopes = ["account:read"]')
@@ -365,7 +367,7 @@ class TestConsents:
             ('"payments:write"', '"payments:send"'),
         ],
     )
-    async def test_on_the_consent_page(
+    async def test_a_consent_on_its_page_is_held_against_the_policy_of_now(
         self, bank: Bank, grace: Page, helper: Client, office: Office, old: str, new: str
     ) -> None:
         seen, unseen = await helper.page_url(), await helper.page_url()

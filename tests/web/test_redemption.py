@@ -29,7 +29,7 @@ async def redeem(page: Page, call: dict[str, Any], **headers: str) -> tuple[int,
 
 
 class TestRedemption:
-    async def test_once(self, bank: Bank, grace: Page) -> None:  # GUARD-3
+    async def test_happens_once(self, bank: Bank, grace: Page) -> None:  # GUARD-3
         call = await called(grace)
         results = await asyncio.gather(*(redeem(grace, call) for _ in range(20)))
         assert sorted(results) == [(200, "redeemed"), *[(409, "call_redeemed")] * 19]
@@ -58,7 +58,7 @@ class TestRedemption:
         call["call_token"] = grace.tokens["access_token"]
         assert await redeem(grace, call) == (401, "invalid_call_token")
 
-    async def test_a_token_of_another_call(self, bank: Bank, grace: Page) -> None:
+    async def test_a_token_of_another_call_does_not_redeem(self, bank: Bank, grace: Page) -> None:
         first, second = await called(grace), await called(grace, "get_balance")
         first["call_token"] = second["call_token"]
         assert await redeem(grace, first) == (401, "invalid_call_token")
@@ -87,7 +87,7 @@ class TestOutcome:
         assert (bank.last()["kind"], bank.last()["reported_by"]) == (f"call.{outcome}", "page")
         assert (await self.report(grace, call, {"outcome": "succeeded"}))[1] == "call_state"
 
-    async def test_has_three_words(self, bank: Bank, grace: Page) -> None:
+    async def test_is_one_of_three_words(self, bank: Bank, grace: Page) -> None:
         assert await self.report(grace, await called(grace), {"outcome": "approved"}) == (
             400,
             "invalid_request",

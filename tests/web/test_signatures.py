@@ -308,7 +308,7 @@ class TestAreRefused:
         uncovered = agent.sign(path, body, None)
         assert error(await agent.send(path, body, uncovered, dpop=theirs)) == "invalid_client"
 
-    async def test_twice(self, agent: Signer, path: str) -> None:
+    async def test_that_come_twice(self, agent: Signer, path: str) -> None:
         body, proof = agent.form(path), agent.proven(path)
         first = agent.sign(path, body, proof)
         second = agent.sign(path, body, headers=first, label="sig2", also=True)

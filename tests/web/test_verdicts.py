@@ -77,7 +77,7 @@ async def confirmed(page: Page, path: str, arm: Callable[[str], None]) -> httpx2
 
 class TestAnotherWorkerReplaces:
     @pytest.mark.parametrize("way", WAYS)
-    async def test_the_challenge(
+    async def test_the_challenge_and_nothing_is_approved(
         self, bank: Bank, grace: Page, way: Way, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def replaces(tx: Tx, challenge_id: str) -> None:
@@ -91,7 +91,7 @@ class TestAnotherWorkerReplaces:
 
     @pytest.mark.parametrize("gone", ["removed", "another key", "another user"])
     @pytest.mark.parametrize("way", [*WAYS, None])
-    async def test_the_passkey(
+    async def test_the_passkey_and_nothing_is_approved(
         self, bank: Bank, grace: Page, way: Way | None, gone: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         mallory = bank.page()
@@ -122,7 +122,7 @@ class TestAnotherWorkerReplaces:
         kinds = {entry["kind"] for entry in bank.entries()[before:]}
         assert not {"call.approved", "grant.active", "enrollment.opened", "user.signed_in"} & kinds
 
-    async def test_the_grant_of_a_request(
+    async def test_the_grant_of_a_request_and_nothing_is_given(
         self, local: Bank, ada: Page, helper: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A consent is for the grant that was signed, not for the one that the request is bound to by now."""
@@ -208,7 +208,7 @@ class AnyPasskey:
 class TestEveryMember:
     """A verdict over one action is none over an action that differs in anything."""
 
-    async def test_is_compared(self, bank: Bank, grace: Page) -> None:
+    async def test_of_an_action_is_compared(self, bank: Bank, grace: Page) -> None:
         store = bank.deputize.store
         methods = Methods((Passkeys(AnyPasskey()),))  # type: ignore[arg-type]
         at = replace(bank.deputize.authority.moment(), methods=methods)

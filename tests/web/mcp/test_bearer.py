@@ -129,7 +129,7 @@ class TestSchemes:
             f'DPoP algs="ES256", scope="{scope}", resource_metadata="{url}"'
         )
 
-    async def test_two_are_none(self, live: LiveBank, app: App) -> None:
+    async def test_two_tokens_are_none(self, live: LiveBank, app: App) -> None:
         token = f"Bearer {app.tokens['access_token']}"
         async with httpx2.AsyncClient(verify=NO_TLS) as http:
             headers = [("authorization", token), ("authorization", token)]
@@ -161,7 +161,7 @@ class TestApproval:
             ("transfer_money", TRANSFER),
         ],
     )
-    async def test_nothing_runs_without(
+    async def test_nothing_runs_without_an_approval(
         self, live: LiveBank, deputy: Deputy, tool: str, arguments: Any
     ) -> None:
         """Whatever the policy says: never, always, or when."""

@@ -56,7 +56,7 @@ def test_our_own_code_is_where_implementations_have_theirs() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
-async def test_it_looks_like_that_on_the_wire(live: LiveBank, mode: str) -> None:
+async def test_a_refusal_looks_on_the_wire_as_the_proposal_shows(live: LiveBank, mode: str) -> None:
     deputy = await live.deputy(mode)
     with pytest.raises(MCPError) as caught:
         await deputy.call()

@@ -135,7 +135,7 @@ repeated = st.fixed_dictionaries(
 )
 @example("2025-11-25", "tools/call", {"name": "refuse"}, 1, {}, True)
 @example(None, "initialize", HELLO, 1, {}, True)
-async def test_both_answer_alike(
+async def test_our_transport_answers_as_the_sdks_does(
     sides: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
     version: str | None,
     method: str,
@@ -160,7 +160,7 @@ async def test_both_answer_alike(
 @pytest.mark.parametrize(
     "accept", ["text/html", "text/event-stream", "*/*", "application/*", "application/json"]
 )
-async def test_both_ask_for_the_same_accept(
+async def test_our_transport_asks_for_the_same_accept(
     sides: tuple[httpx2.AsyncClient, httpx2.AsyncClient], version: str, accept: str
 ) -> None:
     headers = {"accept": accept, "mcp-protocol-version": version}

@@ -105,7 +105,7 @@ class TestReading:
         assert takes_json(lines)
 
     @pytest.mark.parametrize("lines", NOT_TAKEN, ids=repr)
-    def test_does_not(self, lines: list[str]) -> None:
+    def test_does_not_take_anything_else(self, lines: list[str]) -> None:
         assert not takes_json(lines)
 
     @given(st.lists(st.tuples(st.sampled_from(RANGES), st.none() | st.integers(0, 1000)), max_size=6))
@@ -116,11 +116,11 @@ class TestReading:
         assert takes_json([text]) is (not said or any(best))
 
     @given(st.text(max_size=200) | st.lists(st.sampled_from('/;,"q=01.\\ *a'), max_size=200).map("".join))
-    def test_nothing_is_too_strange(self, text: str) -> None:
+    def test_of_anything_at_all_raises_nothing(self, text: str) -> None:
         assert takes_json([text]) in (True, False)
 
     @pytest.mark.parametrize("part", [";", " ", ",", '"', "\\", "a/b;", 'a/b;a="', ";q=1", "a/b ", "/"])
-    def test_nothing_takes_long(self, part: str) -> None:
+    def test_of_the_longest_header_takes_no_time(self, part: str) -> None:
         """Nor is read twice: sixteen times as much takes much less than a square of that."""
 
         def least(text: str) -> float:
@@ -152,7 +152,7 @@ class TestAccept:
     @pytest.mark.parametrize(
         "accept", ["*/*", "application/*", "application/json;q=0.1", "text/html, Application/JSON"]
     )
-    async def test_by_any_spelling(self, live: LiveBank, deputy: Deputy, accept: str) -> None:
+    async def test_is_read_in_any_spelling(self, live: LiveBank, deputy: Deputy, accept: str) -> None:
         answer = await live.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, deputy.agent, accept=accept)
         assert (answer.status_code, answer.json()) == (200, {"jsonrpc": "2.0", "id": 1, "result": {}})
         assert answer.headers["content-type"] == "application/json"
@@ -235,7 +235,9 @@ class TestEnvelope:
     """2026-07-28: what a request says of itself, in its body and again in headers."""
 
     @pytest.mark.parametrize("without", list(ENVELOPE))
-    async def test_it_is_needed(self, live: LiveBank, deputy: Deputy, without: str) -> None:
+    async def test_a_request_without_one_is_refused(
+        self, live: LiveBank, deputy: Deputy, without: str
+    ) -> None:
         asked = message("tools/list")
         del asked["params"]["_meta"][without]
         answer = await live.post(asked, deputy.agent, **headers("tools/list"))
@@ -314,7 +316,9 @@ class TestParameters:
 
 class TestMethods:
     @pytest.mark.parametrize("method", ["approval/enroll/all", "subscriptions/listen", "resources/list"])
-    async def test_what_there_is_not_is_told(self, live: LiveBank, deputy: Deputy, method: str) -> None:
+    async def test_a_method_that_there_is_not_is_told(
+        self, live: LiveBank, deputy: Deputy, method: str
+    ) -> None:
         older = await live.post({"jsonrpc": "2.0", "id": 1, "method": method}, deputy.agent)
         assert (older.status_code, older.json()["error"]["code"]) == (200, NO_METHOD)
         newer = await live.post(message(method), deputy.agent, **headers(method))
@@ -343,7 +347,7 @@ class TestMethods:
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, UNSUPPORTED)
         assert answer.json()["id"] is None
 
-    async def test_what_nobody_foresaw_is_told_without_detail(
+    async def test_an_unforeseen_error_is_told_without_detail(
         self, live: LiveBank, deputy: Deputy, monkeypatch: pytest.MonkeyPatch
     ) -> None:  # ERR-3
         monkeypatch.delattr(live.deputize._offers, "_handlers")
