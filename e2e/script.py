@@ -1,6 +1,6 @@
 """What script of the site's own page can do without the shim: it has the same cookie and the same key.
 
-Such script is inside the trust base of the page, not of the authority (DESIGN §2). The tests let it try.
+Such script is inside the trust base of the page, not of the authority (docs/architecture.md §3). The tests let it try.
 """
 
 from dataclasses import dataclass

@@ -179,7 +179,7 @@ def test_an_agent_that_clicks_whatever_it_can_reach_gets_no_approval(deputized: 
 
 
 def test_an_agent_that_clicks_as_the_browser_does_gets_a_prompt_and_no_approval(deputized: Customer) -> None:
-    """DESIGN §2: no button is consent. The click starts a passkey prompt, and nobody uses a passkey."""
+    """docs/architecture.md §3: no button is consent. The click starts a passkey prompt, and nobody uses a passkey."""
     deputized.device.present(False)
     call = deputized.agent.start("transfer_money", TRANSFER)
     dialog = deputized.human.dialog()

@@ -1,4 +1,4 @@
-"""Single use is one statement: of eight processes that try at the same moment one wins (DESIGN §6)."""
+"""Single use is one statement: of eight processes that try at the same moment one wins (docs/architecture.md §3)."""
 
 import asyncio
 from concurrent.futures import ProcessPoolExecutor

@@ -136,7 +136,7 @@ export class Patch {
 }
 
 /**
- * Gives the page `navigator.modelContext`, which browsers no longer have, as the same object (DESIGN §7).
+ * Gives the page `navigator.modelContext`, which browsers no longer have, as the same object (docs/architecture.md §7).
  *
  * @param {() => unknown} context
  */

@@ -8,7 +8,7 @@ import { Patch } from '../../src/page/patch.js';
 /** @import { ModelContext } from '../../src/page/patch.js' */
 /** @typedef {any} Tool any: what a page passes, right or wrong */
 
-/** As the native one: a method of the prototype that knows its own objects and reads a dictionary (DESIGN §7). */
+/** As the native one: a method of the prototype that knows its own objects and reads a dictionary (docs/architecture.md §7). */
 class MinimalContext extends EventTarget {
   /** @type {Map<string, Tool>} */
   #tools = new Map();

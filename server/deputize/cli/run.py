@@ -82,7 +82,7 @@ def _run(app: "ASGIApp", log: "Log", listener: socket.socket, greeting: str) -> 
 
     logging.getLogger().addHandler(ToLog(log))
     running = server(app, Limits(max(_FEWEST, _open_files() // 2)))
-    # What is there at the start stays: the collector need not look at it again (DESIGN §9).
+    # What is there at the start stays: the collector need not look at it again (docs/architecture.md §5).
     gc.collect()
     gc.freeze()
     with suppress(OSError):  # nobody has to listen

@@ -1,4 +1,7 @@
-"""Writes of the rows. What can lose a race is one statement; the rows it changed tell who won (DESIGN §6)."""
+"""Writes of the rows. What can lose a race is one statement; the rows it changed tell who won.
+
+Why: docs/architecture.md §3.
+"""
 
 # ruff: noqa: D102, S608  # what methods promise is written in service/ports.py; SQL is made of constants
 

@@ -1,4 +1,4 @@
-"""Group commit: what many ask for is run in one transaction, and made durable at once (DESIGN §6).
+"""Group commit: what many ask for is run in one transaction, and made durable at once (docs/architecture.md §4).
 
 The functions run in the loop that asked for them, one after the other: two threads that take turns at one
 interpreter cost more than all that a function writes. What is left to a thread is to wait: for the disk, and
