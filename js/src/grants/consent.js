@@ -16,6 +16,7 @@ import { tokensOf } from './tokens.js';
 /** @import { Prompts } from '../people/prompt.js' */
 /** @import { Obtained, TokenClient } from './tokens.js' */
 /** @import { Bare } from '../types.js' */
+/** @import { OpaqueAgent, Said } from '../wire.js' */
 
 /** @typedef {{issuer: string, signInUri: string}} Site */
 
@@ -80,7 +81,9 @@ export class Consents {
       registered = await authority.post('/agents', null, { key, wants: 'client_id' });
     }
     if (!registered.ok) return { problem: registered.problem };
-    const agent = { clientId: textOf(registered.body.client_id), assurance: textOf(registered.body.assurance) };
+    /** @type {Said<OpaqueAgent>} */
+    const said = registered.body;
+    const agent = { clientId: textOf(said.client_id), assurance: textOf(said.assurance) };
     const requested = await authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key, wants: 'grant_id' });
     if (!requested.ok) {
       // No dialog opens: the human is told here what the agent is told there.

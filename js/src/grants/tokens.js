@@ -6,7 +6,8 @@ import { queue, shared } from '../platform/concurrency.js';
 
 /** @import { Authority } from '../authority/authority.js' */
 /** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Agent, Bare, Problem, Tokens } from '../types.js' */
+/** @import { Agent, Problem, Tokens } from '../types.js' */
+/** @import { Said, Tokens as TokenResponse } from '../wire.js' */
 
 /**
  * @typedef {{tokens: Tokens | null, problem?: undefined} | {tokens?: undefined, problem: Problem}} Obtained the tokens, null if
@@ -143,7 +144,7 @@ const fresh = (tokens) => tokens.expiresAt - MARGIN > natives.now();
 /**
  * Reads a token response (GRANT-3).
  *
- * @param {Bare} body
+ * @param {Said<TokenResponse>} body
  * @param {Agent & {refresh?: string | null, grantExpiresAt: number | null}} known what it may leave out
  * @returns {Tokens}
  */
