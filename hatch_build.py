@@ -51,7 +51,8 @@ class BundleHook(BuildHookInterface[Any]):
             return False
         js = root / "js"
         sources = [js / "src", *(js / "src").rglob("*")]  # folders too: they tell of a file taken away
-        sources += [js / "build.mjs", js / "package.json", js / "package-lock.json"]
+        sources += [js / "build.mjs", js / "catalogue.mjs", js / "package.json", js / "package-lock.json"]
+        sources.append(root / "server/deputize/words/en.ftl")
         newest = max(path.stat().st_mtime_ns for path in sources)
         return bool(missing) or min(path.stat().st_mtime_ns for path in made) < newest
 

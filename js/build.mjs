@@ -1,16 +1,33 @@
 /**
  * Bundles the browser's half into the Python package: `shim.js`, a classic script for `<script src>` that defines the global
  * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, and `words.mjs`,
- * what the authority's own pages say and how people answer there. Run by `npm run build`, `make` and the Python build hook.
+ * how the authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
+import { english, messages } from './catalogue.mjs';
 
 /** @param {string} path relative to this file */
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const { version, license } = JSON.parse(await readFile(here('package.json'), 'utf8'));
+
+/** What a page has to say of an authority that gives it no words: it does not answer, or turns it away at the door (PROTOCOL §1a). */
+const FEW = /^script-account-unknown|^refusal-(authority-unavailable|headers-too-large|other|record-unavailable|request-timeout|server-error|too-many-requests|user-blocked)[.]/;
+
+const all = Object.entries(messages(english));
+/** @param {Array<[string, unknown]>} chosen */
+const spoken = (chosen) => JSON.stringify({ language: 'en', direction: 'ltr', messages: Object.fromEntries(chosen) });
+await writeFile(
+  here('src/words/english.js'),
+  `/** Made by build.mjs of the catalogue. */
+/** @type {import('./words.js').Spoken} what is said where the authority gives no words */
+export const FEW = ${spoken(all.filter(([id]) => FEW.test(id)))};
+/** @type {import('./words.js').Spoken} */
+export const ALL = ${spoken(all)};
+`,
+);
 
 /** The dialogs' style sheet is text in a module, which the minifier leaves as it is. @type {import('esbuild').Plugin} */
 const smallSheet = {

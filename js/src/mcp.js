@@ -21,12 +21,16 @@ import { DelegatedFetch } from './mcp/delegated-fetch.js';
 import { VerifiedApproval } from './mcp/verified-approval.js';
 import { asking } from './people/asking.js';
 import * as natives from './platform/natives.js';
+import { ALL } from './words/english.js';
+import { speak } from './words/words.js';
 
 /** @import { About, CallParams, Enrolled, Outcome } from './mcp/verified-approval.js' */
 /** @import { Prompts } from './people/prompt.js' */
 /** @import { McpClient, RequestOptions } from './mcp/rpc.js' */
 
 const SCRIPT = '/mcp.mjs';
+
+speak(ALL); // other servers have no words for it
 
 /**
  * @typedef {object} ApprovalOptions

@@ -125,13 +125,14 @@
  * @property {string} site
  * @property {string} host
  * @property {string} user who is signed in; empty where that is not known
- * @property {string} title
+ * @property {string} title empty, like the next, where the lines say it
  * @property {string} asker who asks, and what that means
  * @property {string} description the authority's own words for what is asked, with what it was told set apart; empty where the
  *   scopes say it
  * @property {string} legend what is said of that
- * @property {readonly string[]} scopes titles
- * @property {string} until
+ * @property {string} language of the lines (BCP 47)
+ * @property {ReadonlyArray<{part: string, line: string}>} lines what is signed, in the authority's own words; `part` says how it is
+ *   drawn (GRANT-2)
  * @property {ReadonlyArray<{name: string, value: string}>} values
  * @property {string} approve
  * @property {string} decline

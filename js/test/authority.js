@@ -3,7 +3,7 @@
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto';
 import { createServer } from 'node:http';
 
-import './platform.js';
+import { ENGLISH } from './platform.js';
 
 const { actionHash, b64u, canonicalize } = await import('../src/platform/canonical.js');
 
@@ -81,6 +81,10 @@ export class TestAuthority {
   passkeys = 1;
   /** @type {Set<string>} scopes that an agent may have */
   ceiling = new Set(['account:read', 'payments:write']);
+  /** @type {Json} what is said of a consent besides what is signed */
+  text = {};
+  /** @type {Json | null} what is said */
+  words = ENGLISH;
   /** @type {Set<string>} thumbprints of keys that the user revoked */
   shutOut = new Set();
   /** @type {Json} */
@@ -151,6 +155,7 @@ export class TestAuthority {
     if (lost === 'before') return this.lose(response);
     const form = request.headers['content-type']?.includes('urlencoded');
     const body = form ? Object.fromEntries(new URLSearchParams(raw)) : JSON.parse(raw || '{}');
+    if (path === '/words/some.json') return void response.end(JSON.stringify(this.words));
     this.requests.push({ path, headers: request.headers, body });
     let status = 200;
     let told;
@@ -226,6 +231,7 @@ export class TestAuthority {
       user: this.user,
       csrf: null,
       wait_s: this.waitS,
+      words: '/words/some.json',
       api_origins: ['https://bank.example'],
       sign_in_uri: `${this.issuer}/account`,
       scopes: { 'account:read': { title: 'See your accounts', writes: false }, 'payments:write': { title: 'Send money', writes: true } },
@@ -246,16 +252,26 @@ export class TestAuthority {
     }
     const grant_id = `grt_${randomBytes(16).toString('base64url')}`;
     const scopes = /** @type {string[]} */ ([...wanted]).sort();
+    const lines = [
+      { part: 'title', line: 'Let it act for you?' },
+      { part: 'asker', line: 'It is any agent.' },
+      { part: 'heading', line: 'It may' },
+      ...scopes.map((scope) => ({ part: 'scope', line: `May ${scope}` })),
+      { part: 'remark', line: 'You can take it back.' },
+    ];
+    const description = lines.map(({ line }) => line).join('\n');
     const shown = {
       agent: { client_id: `agt_${jkt}`, assurance: 'opaque' },
       expires_in: 3600,
       grant_id,
+      language: this.words?.language,
+      text_s256: sha256(canonicalize(lines.map(({ line }) => line))),
       scopes: scopes.map((scope) => ({ scope, title: `May ${scope}` })),
       site: 'Harbor',
       user: 'Ada',
     };
-    this.grants.set(grant_id, { id: grant_id, jkt, scopes, shown, state: 'pending', description: 'Let the agent act', tool: 'deputize.consent', args: shown });
-    return { grant_id, state: 'pending', expires_at: this.now + 600, shown, description: 'Let the agent act' };
+    this.grants.set(grant_id, { id: grant_id, jkt, scopes, shown, state: 'pending', description, tool: 'deputize.consent', args: shown });
+    return { grant_id, state: 'pending', expires_at: this.now + 600, shown, text: { language: this.words?.language, lines, ...this.text } };
   }
 
   /** @param {Json} grant */

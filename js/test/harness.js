@@ -13,6 +13,9 @@ const { webauthn } = await import('../src/people/methods/webauthn.js');
 /** @import { TestAuthority } from './authority.js' */
 /** @import { Choice, Dialog, View } from '../src/types.js' */
 
+/** @param {View | undefined} view @returns {string[]} what a consent asks for */
+export const scopesIn = (view) => (view?.lines ?? []).filter(({ part }) => part === 'scope').map(({ line }) => line);
+
 /** Somebody who looks at the dialogs, and a passkey that signs whatever it is given. */
 export class Human {
   /** @type {Array<{view: View, texts: string[], closed: boolean, choose: (choice: Choice) => void}>} */

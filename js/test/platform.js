@@ -21,3 +21,14 @@ Object.assign(globalThis, {
     setItem: (/** @type {string} */ name, /** @type {string} */ value) => void stored.set(name, value),
   },
 });
+
+const { english, messages } = await import('../catalogue.mjs');
+const { speak } = await import('../src/words/words.js');
+
+/** What an authority serves. */
+export const ENGLISH = { language: 'en', direction: 'ltr', messages: messages(english) };
+speak(ENGLISH);
+/** The codes that have sentences of their own. */
+export const CODES = Object.keys(ENGLISH.messages)
+  .filter((id) => /^refusal-.*[.]human$/.test(id) && id !== 'refusal-other.human')
+  .map((id) => id.slice('refusal-'.length, -'.human'.length).replaceAll('-', '_'));

@@ -9,7 +9,7 @@ const { actionHash, b64u } = await import('../src/platform/canonical.js');
 const { bare } = await import('../src/platform/json.js');
 const { Prompts } = await import('../src/people/prompt.js');
 const { approvalView } = await import('../src/people/view.js');
-const { wordsFor } = await import('../src/people/words.js');
+const { wordsFor } = await import('../src/words/words.js');
 
 /** @import { Answer } from '../src/types.js' */
 
@@ -171,14 +171,14 @@ const codes = () => {
   const asked = [];
   /** @type {import('../src/people/methods/index.js').Method} */
   const method = {
-    waiting: 'Waiting for your code…',
+    waiting: () => 'Waiting for your code…',
     challenge: (envelope) => String(envelope.challenge),
     answer: async (envelope) => {
       asked.push(envelope.request);
       return { code: '4711', method: 'webauthn', challengeId: 'another' };
     },
     explain: () => 'No code was typed.',
-    again: new Map([['signature_verification_failed', 'That was not the code.']]),
+    again: (code) => (code === 'signature_verification_failed' ? 'That was not the code.' : ''),
   };
   return { asked, method };
 };

@@ -6,31 +6,40 @@ import './platform.js';
 
 const { bare } = await import('../src/platform/json.js');
 const { visible } = await import('../src/people/shown.js');
-const { approvalView, consentView, duration } = await import('../src/people/view.js');
+const { argsS256 } = await import('../src/platform/canonical.js');
+const { approvalView, consentView, linesIn } = await import('../src/people/view.js');
 
-const noon = new Date(2026, 0, 1, 12, 0).getTime();
-const shown = bare({
-  agent: { client_id: 'agt_1', assurance: 'opaque' },
-  expires_in: 3600,
-  grant_id: 'grt_1',
-  scopes: [{ scope: 'account:read', title: 'See your accounts' }, { scope: 'payments:write', title: '' }],
-  site: 'Harbor',
-  user: 'Ada',
+/** @param {string} text @returns {string} without what only sets its parts apart */
+const plainly = (text) => text.replace(/[\u2068\u2069]/g, '');
+
+const lines = [
+  { part: 'title', line: 'Darf er das für Sie tun?' },
+  { part: 'asker', line: 'Der Agent in diesem Browser.' },
+  { part: 'heading', line: 'Er darf' },
+  { part: 'scope', line: 'Ihre Konten sehen' },
+];
+const shown = { site: 'Harbor', user: 'Ada', language: 'de', text_s256: await argsS256(lines.map(({ line }) => line)) };
+/** @param {object} [text] @param {object} [signed] */
+const consent = (text, signed) => consentView(bare({ ...shown, ...signed }), bare({ language: 'de', lines: structuredClone(lines), ...text }));
+
+test('GRANT-2: consent shows the site, who is signed in, and the lines that are signed', async () => {
+  const view = await consent();
+  assert.deepEqual([view?.site, view?.user, view?.host], ['Harbor', 'Ada', 'bank.example']);
+  assert.deepEqual(view?.lines.map((each) => ({ ...each })), lines);
+  assert.equal(view?.language, 'de');
+  assert.equal(view && linesIn(view), lines.map(({ line }) => line).join('\n'));
+  assert.deepEqual([view?.approve, view?.decline], ['Allow with passkey', 'Not now']);
 });
 
-test('GRANT-1: consent shows the site, who is signed in, who asks, every scope and until when', () => {
-  const view = consentView(shown, noon);
-  assert.equal(view.site, 'Harbor');
-  assert.equal(view.user, 'Ada');
-  assert.equal(view.host, 'bank.example');
-  assert.deepEqual(view.scopes, ['See your accounts', 'payments:write']);
-  assert.match(view.until, /^For 1 hour, until 13:00\./);
-  assert.match(view.asker, /any agent.+any script of this site.+this browser profile/);
-  assert.deepEqual([view.approve, view.decline], ['Allow with passkey', 'Not now']);
-});
-
-test('a consent that lasts beyond today names the day', () => {
-  assert.match(consentView(bare({ ...shown, expires_in: 86400 * 30 }), noon).until, /^For 30 days, until 31 Jan 2026/);
+test('GRANT-2: nobody is shown other words than those that are signed', async () => {
+  const [title, ...others] = lines;
+  assert.equal(await consent({ lines: [title, ...others.slice(1)] }), null, 'fewer');
+  assert.equal(await consent({ lines: [...lines, { part: 'remark', line: 'And more.' }] }), null, 'more');
+  assert.equal(await consent({ lines: [...others, title] }), null, 'in another order');
+  assert.equal(await consent({ lines: lines.map(({ line }) => line) }), null, 'no lines');
+  assert.equal(await consent({ lines: null }), null);
+  assert.equal(await consent({ language: 'en' }), null, 'in another language');
+  assert.equal(await consent({}, { text_s256: undefined }), null);
 });
 
 test('SHIM-8: approval shows the description as it came, and exactly the values', () => {
@@ -54,14 +63,14 @@ test('OAUTH-4: an attested agent is told by what is proven first, and what it ca
     approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: { clientId, assurance, name: 'Shop\u202Eper', scopes: [] } }).asker;
   assert.equal(
     asker('origin'),
-    'Asked for by an agent that has proved that it belongs to \u2068https://agent.example\u2069 and calls itself \u2068“Shop\uFFFDper”\u2069.',
+    'Asked for by \u2068an agent that has proved that it belongs to \u2068https://agent.example\u2069 and calls itself \u2068“\u2068Shop\uFFFDper\u2069”\u2069\u2069.',
   );
-  assert.equal(asker('registered'), `Asked for by \u2068“Shop\uFFFDper”\u2069, an agent that this site has registered as \u2068${clientId}\u2069.`);
+  assert.equal(plainly(asker('registered')), `Asked for by “Shop\uFFFDper”, an agent that this site has registered as ${clientId}.`);
   const child = { clientId: 'https://child.example/agent.json', assurance: 'origin', scopes: [], handedOnBy: { clientId, assurance: 'registered', name: 'Shopper' } };
   assert.equal(
-    approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: child }).asker,
-    'Asked for by an agent that has proved that it belongs to \u2068https://child.example\u2069; this was handed on to it by \u2068“Shopper”\u2069, ' +
-      `an agent that this site has registered as \u2068${clientId}\u2069.`,
+    plainly(approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: child }).asker),
+    'Asked for by an agent that has proved that it belongs to https://child.example; this was handed on to it by “Shopper”, ' +
+      `an agent that this site has registered as ${clientId}.`,
   );
 });
 
@@ -69,9 +78,4 @@ test('APPR-2: what would not be seen in a value is', () => {
   assert.equal(visible('a\u202Eb\u200Bc\u0000d\u2066e\uFEFFf\u00ADg\u2028h\u3164i'), 'a\uFFFDb\uFFFDc\uFFFDd\uFFFDe\uFFFDf\uFFFDg\uFFFDh\uFFFDi');
   assert.equal(visible('a\u{E0100}b\u2800c\u180Bd'), 'a\uFFFDb\uFFFDc\uFFFDd');
   assert.equal(visible('Grüße, 東京, עברית, 👩'), 'Grüße, 東京, עברית, 👩');
-});
-
-test('durations in the largest unit that divides them', () => {
-  const said = [1, 90, 60, 5400, 3600, 7200, 86400, 90000, 2592000].map(duration);
-  assert.deepEqual(said, ['1 second', '90 seconds', '1 minute', '90 minutes', '1 hour', '2 hours', '1 day', '25 hours', '30 days']);
 });

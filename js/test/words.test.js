@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { CODES, RECOVERY_OVER, wordsFor } from '../src/people/words.js';
+import { CODES } from './platform.js';
+
+const { say, wordsFor } = await import('../src/words/words.js');
 
 const read = (/** @type {string} */ path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 /** How one speaks to a model, or of a person to somebody else, and what only programs understand. */
@@ -42,8 +44,9 @@ test('what was taken back may have been by anybody: the user, the owner, the age
 });
 
 test('a link for recovery that is over says so, and what to do', () => {
-  assert.match(RECOVERY_OVER, /works once.+sign in with that.+ask this site for a new link/);
-  assert.doesNotMatch(RECOVERY_OVER, FOR_MODELS);
+  const over = say('script-account-recovery-over');
+  assert.match(over, /works once.+sign in with that.+ask this site for a new link/);
+  assert.doesNotMatch(over, FOR_MODELS);
 });
 
 test('no sentence of a server stands where a person reads: each goes by the table', () => {

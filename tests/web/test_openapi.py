@@ -166,6 +166,8 @@ async def read_what_is_public(page: Page) -> None:
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
     for name in ("shim.js", "shim.mjs", "mcp.mjs", "words.mjs", "static/account.js", "static/account.css"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
+    words = (await page.http.get(f"{ISSUER}/tools")).json()["words"]
+    assert (await page.http.get(f"{ISSUER}{words}")).status_code == 200
     for name in (
         "oauth-authorization-server/deputize",
         "oauth-protected-resource/deputize",

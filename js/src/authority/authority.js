@@ -2,14 +2,15 @@
 
 import { bare, numberOf, scopesOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
+import { speak, wished } from '../words/words.js';
 import { prove } from './dpop.js';
 
 /** @import { Answer, Bare, Config, PageKey, Problem, Reply, Rule } from '../types.js' */
 /** @import { Evidence } from './evidence.js' */
 /** @import { Said, Tools } from '../wire.js' */
 /**
- * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, wants?: string}} Manner
- *   `wants`: the text without which a yes is not the authority's
+ * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, kept?: boolean, wants?: string}} Manner
+ *   `kept`: the browser may answer from its cache; `wants`: the text without which a yes is not the authority's
  */
 
 const { responseStatus, responseText } = natives;
@@ -28,6 +29,8 @@ export const problem = (code, facts) => ({ code, detail: '', callId: null, scope
 /** A client of one authority. It answers with what was said or with a problem, and never throws. */
 export class Authority {
   #skew = 0;
+  /** What is said is in this language, and so is what is asked for (SHIM-12). */
+  #language = '';
   /** @type {Config | null} */
   #config = null;
   /** @type {Promise<Config | Problem> | null} */
@@ -62,6 +65,10 @@ export class Authority {
       return problem('authority_unavailable');
     }
     this.setClock(answer.body.now);
+    const words = await this.#exchange('GET', textOf(answer.body.words), null, { kept: true, wants: 'language' });
+    if (!words.ok) return words.problem; // nobody is asked anything without words
+    if (!speak(words.body)) return problem('authority_unavailable');
+    this.#language = textOf(words.body.language);
     return (this.#config = config);
   }
 
@@ -141,11 +148,13 @@ export class Authority {
    * @param {Manner} manner
    * @returns {Promise<Answer>}
    */
-  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, wants = '' }) {
+  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, kept = false, wants = '' }) {
     const url = this.issuer + path;
     /** @type {Record<string, string>} */
     const headers = Object.create(null);
     headers.Accept = 'application/json';
+    const language = this.#language || wished();
+    if (language) headers['Accept-Language'] = language;
     if (body !== null) headers['Content-Type'] = form ? 'application/x-www-form-urlencoded' : 'application/json';
     if (token) headers.Authorization = `DPoP ${token}`;
     if (evidence) {
@@ -163,7 +172,7 @@ export class Authority {
           body,
           keepalive,
           credentials: 'include',
-          cache: 'no-store',
+          cache: kept ? 'default' : 'no-store',
           redirect: 'error',
           signal: natives.timeout(TIMEOUT),
         }),

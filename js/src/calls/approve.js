@@ -3,8 +3,9 @@
 import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
 import { textOf } from '../platform/json.js';
-import { ofApproval, standingOf } from '../people/settle.js';
+import { standingOf, unheardOf } from '../people/settle.js';
 import { approvalView } from '../people/view.js';
+import { say } from '../words/words.js';
 import { refused, ruled } from './outcome.js';
 
 /** @import { SharedCall } from './shared.js' */
@@ -16,8 +17,6 @@ import { refused, ruled } from './outcome.js';
 const LIFETIME = 600_000; // CALL-4
 /** A challenge lives 60 s, and an approved call 300 s (APPR-1, CALL-4): so long something may come of an approval that was sent. */
 const LATEST = 360_000;
-const TOO_LATE =
-  'Approved. The agent is not waiting any more, so this page has not done it. It is done if the agent asks again within 5 minutes.';
 /** What the authority says of a call that is over: a no from here was not what ended it. */
 const ELSEWHERE = new Set(['call_redeemed', 'expired', 'declined', 'cancelled']);
 
@@ -50,13 +49,13 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
         const answer = await call.deny(reason);
         return answer.ok ? standing(answer) : look();
       },
-      words: ofApproval(sent + LATEST),
+      words: unheardOf('approval', sent + LATEST),
     }),
   });
   shared.answered();
   switch (verdict.kind) {
     case 'approved':
-      if (!shared.wanted) prompts.tell(TOO_LATE);
+      if (!shared.wanted) prompts.tell(say('script-approval-too-late'));
       return { callId, body: verdict.body, caller };
     case 'refused':
       return { outcome: ruled({ ...verdict.problem, callId }) };

@@ -3,7 +3,7 @@
 import { takeEvidence, withoutEvidence } from '../authority/evidence.js';
 import { snapshot } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { wordsFor } from '../people/words.js';
+import { wordsFor } from '../words/words.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { makeClient } from './client.js';
 import { Decider } from './decide.js';

@@ -1,7 +1,7 @@
 /** What an agent sees of a refusal (SHIM-6): a result, in the words for models. */
 
 import { stringify } from '../platform/natives.js';
-import { wordsFor } from '../people/words.js';
+import { wordsFor } from '../words/words.js';
 
 /** @import { Problem } from '../types.js' */
 

@@ -7,8 +7,8 @@ import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
 import { bare, numberOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { OF_CONSENT, standingOf } from '../people/settle.js';
-import { consentView } from '../people/view.js';
+import { standingOf, unheardOf } from '../people/settle.js';
+import { consentView, linesIn } from '../people/view.js';
 import { tokensOf } from './tokens.js';
 
 /** @import { Authority } from '../authority/authority.js' */
@@ -92,14 +92,16 @@ export class Consents {
     }
     const { body } = requested;
     const shown = /** @type {Bare} */ (body.shown ?? bare({}));
+    const view = await consentView(shown, /** @type {Bare} */ (body.text ?? bare({})));
+    if (!view) return { problem: problem('server_error', { detail: 'What is to be signed is not what would be shown.' }) };
     const grant = pending(authority, `/grants/${textOf(body.grant_id)}`, key, 'access_token');
     const look = async () => standingOf(await grant.look(), authority.local);
     onAsk();
     const verdict = await prompts.ask({
       account: signInUri,
-      view: consentView(shown, natives.now()),
+      view,
       action: { tool: ACTION, args: shown, issuer },
-      displayText: textOf(body.description),
+      displayText: linesIn(view),
       lifetime: LIFETIME,
       challenge: grant.challenge,
       approve: grant.approve,
@@ -110,7 +112,7 @@ export class Consents {
           await grant.withdraw(); // for one that has
           return look();
         },
-        words: OF_CONSENT,
+        words: unheardOf('consent'),
       }),
     });
     switch (verdict.kind) {

@@ -6,6 +6,7 @@
 import { problem, problemOf } from '../authority/authority.js';
 import { bare, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
+import { wordsFor } from '../words/words.js';
 
 /** @import { Authority } from '../authority/authority.js' */
 /** @import { Keyring } from '../authority/keyring.js' */
@@ -21,7 +22,7 @@ const { cloneResponse, Request, requestHeaders, requestMethod, requestUrl, respo
 export class NotDelegated extends Error {
   /** @param {Problem} found */
   constructor({ code, detail }) {
-    super(detail || `The agent in this browser may not do this: ${code}`);
+    super(detail || wordsFor(code).human);
     this.name = 'NotDelegated';
     this.code = code;
   }
@@ -117,7 +118,7 @@ export class DelegatedFetch {
     const { user } = config;
     if (user) return { ...config, user };
     if (!fresh) return this.#signedIn(true); // the user may have signed in meanwhile, in another tab
-    throw new NotDelegated(problem('login_required', { detail: 'Nobody is signed in here.' }));
+    throw new NotDelegated(problem('login_required'));
   }
 }
 

@@ -13,6 +13,7 @@ import { ahead, onItsWay } from '../people/once.js';
 import { refusal } from '../calls/refusal.js';
 import { ask, PATIENCE, refusalIn, send } from './rpc.js';
 import { approvalView, enrollmentView } from '../people/view.js';
+import { say } from '../words/words.js';
 
 /** @import { Methods } from '../people/methods/index.js' */
 /** @import { Prompts } from '../people/prompt.js' */
@@ -49,9 +50,6 @@ const ENROLL_FINISH = 'approval/enroll/finish';
 
 /** Milliseconds that a human has, as for calls on a page (CALL-4). */
 const LIFETIME = 600_000;
-const TOO_LATE = 'You have confirmed this already, so it may still be done.';
-const UNHEARD = 'You have confirmed this, but no answer came: it is not known whether it was done. Look before you have it done again.';
-const UNHEARD_PASSKEY = 'No answer came: it is not known whether this passkey was added. Look before you add it again.';
 
 /** The calls of one MCP client. */
 export class VerifiedApproval {
@@ -123,7 +121,7 @@ export class VerifiedApproval {
     );
     if (verdict.kind === 'approved') {
       const enrolled = /** @type {Enrolled} */ (/** @type {unknown} */ (verdict.body));
-      if (enrolled.kind === 'unknown') this.#prompts.tell(UNHEARD_PASSKEY); // SHIM-11
+      if (enrolled.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard-passkey')); // SHIM-11
       return enrolled;
     }
     if (verdict.kind !== 'refused') return { kind: verdict.kind };
@@ -189,7 +187,7 @@ export class VerifiedApproval {
     switch (verdict.kind) {
       case 'approved': {
         const outcome = /** @type {Outcome} */ (/** @type {unknown} */ (verdict.body));
-        if (outcome.kind === 'unknown') this.#prompts.tell(UNHEARD); // SHIM-11
+        if (outcome.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard')); // SHIM-11
         return outcome;
       }
       case 'refused':
@@ -199,7 +197,7 @@ export class VerifiedApproval {
     }
   }
 
-  #tooLate = () => this.#prompts.tell(TOO_LATE);
+  #tooLate = () => this.#prompts.tell(say('script-mcp-too-late'));
 
   /**
    * @param {unknown} response

@@ -7,7 +7,8 @@ import { actionHash, b64u, unb64u } from '../platform/canonical.js';
 import { textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { evidenceOf, nameIn } from './methods/index.js';
-import { AGAIN_BY_CODE, explain, nameOf } from './methods/webauthn.js';
+import { again, explain, nameOf } from './methods/webauthn.js';
+import { say, wordsFor } from '../words/words.js';
 
 /** @import { Methods } from './methods/index.js' */
 /** @import { Passkey } from './methods/webauthn.js' */
@@ -37,17 +38,16 @@ import { AGAIN_BY_CODE, explain, nameOf } from './methods/webauthn.js';
 
 const NONCE_BYTES = 32;
 const CHALLENGE_BYTES = 64;
-const AGAIN = 'Please try again.';
 
 /** After these the same dialog can be used once more: the next click takes a new challenge. */
-const RETRY = new Map([
-  ['challenge_unknown', `That took too long. ${AGAIN}`],
-  ['challenge_expired', `That took too long. ${AGAIN}`],
-  ['challenge_consumed', `That did not work several times. ${AGAIN}`],
-  ['authority_unavailable', `The site gave no answer. ${AGAIN}`],
-  ['record_unavailable', `The site could not write that down. ${AGAIN}`],
-  ['outcome_unknown', `The site could not write that down. ${AGAIN}`], // of a challenge: of nothing that matters
-  ['server_error', `Something went wrong on the site. ${AGAIN}`],
+const RETRY = new Set([
+  'challenge_unknown',
+  'challenge_expired',
+  'challenge_consumed',
+  'authority_unavailable',
+  'record_unavailable',
+  'outcome_unknown', // of a challenge: of nothing that matters
+  'server_error',
 ]);
 
 /** After these nobody knows what became of what was sent; so it is with a question that was answered elsewhere. */
@@ -63,7 +63,7 @@ const UNHEARD = new Set(['authority_unavailable', 'record_unavailable', 'outcome
  * @returns {Promise<Step>}
  */
 export async function approve(approval, dialog, methods, signal) {
-  dialog.busy('One moment…');
+  dialog.busy(say('script-busy'));
   const envelope = await approval.challenge();
   if (!envelope.ok) {
     const { code } = envelope.problem;
@@ -80,9 +80,9 @@ export async function approve(approval, dialog, methods, signal) {
   if (displayText !== approval.displayText) {
     approval.displayText = displayText;
     dialog.describe(displayText);
-    return { kind: 'again', text: 'The wording has changed. Please read it again.' };
+    return { kind: 'again', text: say('script-reworded') };
   }
-  dialog.busy(method.waiting);
+  dialog.busy(method.waiting());
   let evidence;
   try {
     evidence = await evidenceOf(envelope.body, signal, methods);
@@ -90,7 +90,7 @@ export async function approve(approval, dialog, methods, signal) {
     return { kind: 'again', text: method.explain(error) };
   }
   if (natives.isAborted(signal)) return { kind: 'again', text: '' }; // the human has just said something else
-  dialog.busy('Checking…');
+  dialog.busy(say('script-busy-checking'));
   approval.unheard = approval.standing?.(natives.now());
   const answer = await approval.approve(natives.stringify(evidence));
   if (answer.ok) return { kind: 'approved', body: answer.body };
@@ -107,10 +107,10 @@ export async function approve(approval, dialog, methods, signal) {
  * @returns {Promise<Step>}
  */
 export async function enroll(enrollment, dialog, passkey, signal) {
-  dialog.busy('One moment…');
+  dialog.busy(say('script-busy'));
   const begun = await enrollment.begin();
   if (!begun.ok) return judge(begun.problem);
-  dialog.busy('Waiting for your passkey…');
+  dialog.busy(say('script-busy-passkey'));
   let response;
   try {
     response = await passkey(/** @type {Bare} */ (begun.body.options ?? {}), signal);
@@ -119,9 +119,9 @@ export async function enroll(enrollment, dialog, passkey, signal) {
     if (nameOf(error) === 'InvalidStateError') return { kind: 'refused', problem: problem('credential_already_enrolled') };
     return { kind: 'again', text: explain(error) };
   }
-  dialog.busy('Checking…');
+  dialog.busy(say('script-busy-checking'));
   const answer = await enrollment.finish(response);
-  return answer.ok ? { kind: 'approved', body: answer.body } : judge(answer.problem, AGAIN_BY_CODE);
+  return answer.ok ? { kind: 'approved', body: answer.body } : judge(answer.problem, again);
 }
 
 /**
@@ -140,10 +140,10 @@ export async function isOver(challenge, { tool, args, issuer }) {
 
 /**
  * @param {Problem} found
- * @param {Map<string, string>} [again] what a method says beside RETRY
+ * @param {(code: string) => string} [mended] what a method says, beside RETRY
  * @returns {Step}
  */
-function judge(found, again) {
-  const text = RETRY.get(found.code) ?? again?.get(found.code);
+function judge(found, mended) {
+  const text = RETRY.has(found.code) ? wordsFor(found.code).retry : mended?.(found.code);
   return text ? { kind: 'again', text } : { kind: 'refused', problem: found };
 }

@@ -6,6 +6,7 @@
 import { element, icon, list, shadow } from './dom.js';
 import * as natives from '../platform/natives.js';
 import { partsOf } from './shown.js';
+import { say, tongue } from '../words/words.js';
 
 /** @import { Choice, Dialog, View } from '../types.js' */
 
@@ -13,6 +14,9 @@ const { appendChild, document, isConnected, listen, setAttribute, setText } = na
 
 const SHIELD = 'M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6zM12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM12 12.5v3.5';
 const CHECK = 'M5 12.5l4.5 4.5L19 7.5';
+const BAR = 'M6 12h12';
+/** Where a dialog begins: what is read first, and a stray Enter presses nothing. */
+const TITLE = { id: 'title', tabindex: '-1', autofocus: '' };
 
 /** Characters that still look good in large type. */
 const LONG = 160;
@@ -48,12 +52,10 @@ function show(view, mode) {
   const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
   const dialog = element(
     'dialog',
-    { lang: 'en', 'aria-labelledby': 'site title', 'aria-describedby': 'asker description legend until', 'data-state': 'opening' },
+    { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asker description legend', 'data-state': 'opening' },
     [
       element('div', { class: 'sheet' }, [
         headerOf(view),
-        element('h2', { id: 'title', tabindex: '-1', autofocus: '' }, view.title),
-        element('p', { class: 'asker', id: 'asker' }, view.asker),
         ...bodyOf(view, description, legend),
         element('footer', {}, [status, alert, element('div', { class: 'buttons' }, [decline, approve])]),
       ]),
@@ -170,8 +172,8 @@ const headerOf = ({ site, host, user }) =>
   element('header', {}, [
     icon(SHIELD),
     element('div', {}, [
-      element('p', { class: 'site', id: 'site', dir: 'auto' }, site),
-      element('p', { class: 'host' }, user ? `${host} · signed in as ${user}` : host),
+      element('p', { class: 'site', id: 'site' }, [element('bdi', {}, site)]),
+      element('p', { class: 'host' }, user ? say('script-signed-in', { host, user }) : host),
     ]),
   ]);
 
@@ -184,23 +186,38 @@ const headerOf = ({ site, host, user }) =>
 function bodyOf(view, description, legend) {
   switch (view.kind) {
     case 'consent':
-      return [termsOf(view)];
+      return [linesOf(view)];
     case 'approval':
-      return [actionOf(view, description, legend)];
+      return [...titleOf(view), actionOf(view, description, legend)];
     case 'enrollment':
-      return [];
+      return titleOf(view);
   }
 }
 
 /** @param {View} view */
-const termsOf = ({ scopes, until }) =>
-  element('div', {}, [
-    element('p', { class: 'lead', id: 'may' }, 'It may:'),
-    list('ul', { 'aria-labelledby': 'may' }, scopes.length, (i) =>
-      element('li', {}, [icon(CHECK), element('span', { dir: 'auto' }, scopes[i])]),
-    ),
-    element('p', { class: 'until', id: 'until' }, until),
-  ]);
+const titleOf = ({ title, asker }) => [element('h2', TITLE, title), element('p', { class: 'asker', id: 'asker' }, asker)];
+
+/**
+ * Draws each line as what it is (GRANT-2).
+ *
+ * @param {View} view
+ */
+function linesOf({ language, lines }) {
+  const drawn = element('div', { lang: language });
+  /** @type {HTMLElement | null} */
+  let items = null;
+  for (let i = 0; i < lines.length; i++) {
+    const { part, line } = /** @type {View['lines'][number]} */ (lines[i]);
+    if (part === 'scope' || part === 'limit') {
+      if (!items) appendChild(drawn, (items = element('ul', { class: part, 'aria-labelledby': `line${i - 1}` })));
+      appendChild(items, element('li', {}, [icon(part === 'scope' ? CHECK : BAR), element('span', {}, line)]));
+    } else {
+      items = null;
+      appendChild(drawn, part === 'title' ? element('h2', TITLE, line) : element('p', { class: part, id: part === 'asker' ? part : `line${i}` }, line));
+    }
+  }
+  return drawn;
+}
 
 /**
  * @param {View} view
@@ -212,7 +229,7 @@ const actionOf = ({ values }, description, legend) =>
     description,
     legend,
     element('details', {}, [
-      element('summary', {}, 'Exactly these values'),
+      element('summary', {}, say('script-approval-values')),
       list('dl', {}, values.length, (i) =>
         element('div', {}, [
           element('dt', { dir: 'auto' }, values[i]?.name),

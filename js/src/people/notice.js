@@ -2,6 +2,7 @@
 
 import { element, shadow } from './dom.js';
 import * as natives from '../platform/natives.js';
+import { say, tongue } from '../words/words.js';
 
 const TIME = 10_000;
 const TIME_TO_GO = 30_000;
@@ -14,13 +15,13 @@ const TIME_TO_GO = 30_000;
  */
 export const notices = (mode) => (text, account) => {
   const { host, root } = shadow('data-deputize-notice', mode);
-  const line = element('p', { class: 'notice', role: 'status', lang: 'en' });
+  const line = element('p', { class: 'notice', role: 'status', ...tongue() });
   natives.appendChild(root, line);
   natives.appendChild(natives.documentElement(natives.document), host);
   natives.setText(line, text); // after it is in the page, so that a screen reader hears of it
   if (account) {
     natives.appendChild(line, element('br', {}));
-    natives.appendChild(line, element('a', { href: account, target: '_blank', rel: 'noopener' }, 'Open your account page'));
+    natives.appendChild(line, element('a', { href: account, target: '_blank', rel: 'noopener' }, say('script-account-link')));
   }
   natives.setTimeout(() => natives.remove(host), account ? TIME_TO_GO : TIME);
 };

@@ -1,4 +1,4 @@
-/** What the authority's own pages need of this: the words for people (SHIM-10), and how a human answers (APPR-9). */
+/** What the authority's own pages need of this: what is said (SHIM-10, SHIM-12), and how a human answers (APPR-9). */
 
-export { RECOVERY_OVER, wordsFor } from './words.js';
+export { say, speak, wordsFor } from '../words/words.js';
 export { evidenceOf } from './methods/index.js';

@@ -9,7 +9,7 @@ import { createPasskey } from './methods/webauthn.js';
 import * as natives from '../platform/natives.js';
 import { settle } from './settle.js';
 import { first, queue } from '../platform/concurrency.js';
-import { wordsFor } from './words.js';
+import { wordsFor } from '../words/words.js';
 
 /** @import { Approval, Enrollment, Question } from './ceremony.js' */
 /** @import { Methods } from './methods/index.js' */

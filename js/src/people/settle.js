@@ -7,7 +7,7 @@ import { problem } from '../authority/authority.js';
 import { textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { first } from '../platform/concurrency.js';
-import { moment } from './view.js';
+import { say, when } from '../words/words.js';
 
 /** @import { Answer, Choice, Dialog, Standing, Step, Unheard } from '../types.js' */
 
@@ -41,26 +41,21 @@ export function standingOf(answer, local) {
   return code ? { kind: 'over', code } : { kind: 'unknown' };
 }
 
-/** @type {(latest: number) => Unheard['words']} what is said of the approval of a call */
-export const ofApproval = (latest) => ({
-  open: 'Your approval has not arrived. Please try again.',
-  arrived: (until) => `Your approval arrived. What you approved may still be done until ${moment(until, natives.now())}.`,
-  unknown: `The site gives no answer, so it is not known whether your approval arrived. If it did, what you approved may still be done until ${moment(latest, natives.now())}.`,
-  goOn: 'Go on',
-  end: 'Cancel it',
-  code: 'approval_unknown',
+/**
+ * What is said of a question whose answer was sent.
+ *
+ * @param {'approval' | 'consent'} what
+ * @param {number} [latest] until when something may come of it, in milliseconds
+ * @returns {Unheard['words']}
+ */
+export const unheardOf = (what, latest) => ({
+  open: say(`script-${what}-open`),
+  arrived: (until) => say(`script-${what}-arrived`, { until: when(until) }),
+  unknown: say(`script-${what}-unknown`, latest === undefined ? {} : { until: when(latest) }),
+  goOn: say(`script-${what}-go-on`),
+  end: say(`script-${what}-end`),
+  code: `${what}_unknown`,
 });
-
-/** @type {Unheard['words']} what is said of a consent */
-export const OF_CONSENT = {
-  open: 'Your permission has not arrived. Please try again.',
-  arrived: (until) =>
-    `Your permission arrived, and holds until ${moment(until, natives.now())}. This page has not heard of it: when the agent goes on, you are asked once more.`,
-  unknown: 'The site gives no answer, so it is not known whether your permission arrived. Your account page shows it, and takes it back.',
-  goOn: 'Keep it',
-  end: 'Take it back',
-  code: 'consent_unknown',
-};
 
 /**
  * Finds out, together with the human, how a question stands whose answer was sent.
@@ -74,13 +69,13 @@ export const OF_CONSENT = {
 export async function settle({ look, end: cancel, words }, dialog, end, wish) {
   for (;;) {
     const ending = wish === 'decline' || wish === 'removed';
-    dialog.busy(ending ? 'Cancelling…' : 'Asking the site…');
+    dialog.busy(say(ending ? 'script-cancelling' : 'script-asking'));
     const found = ending ? await cancel(wish === 'decline' ? 'declined' : 'cancelled') : await look();
     if (found.kind === 'over') return overWith(found.code, ending);
     if (found.kind === 'open') return wish === 'expired' ? { kind: 'expired' } : { kind: 'again', text: words.open };
     const unknown = found.kind === 'unknown';
     if (wish === 'removed' || wish === 'expired') return { kind: 'refused', problem: problem(words.code, { said: words.unknown }) };
-    if (unknown) dialog.offer(words.unknown, 'Look again', ending ? 'Close' : words.end);
+    if (unknown) dialog.offer(words.unknown, say('script-look-again'), ending ? say('script-close') : words.end);
     else dialog.offer(words.arrived(found.until), words.goOn, words.end);
     const choice = /** @type {Choice | 'expired' | 'removed'} */ (await first(dialog.choice(), end));
     if (choice === 'approve' && !unknown) return { kind: 'approved', body: natives.freeze({}) };

@@ -3,9 +3,7 @@
  * The same at the authority (`protocol/shown.py`); both are held to `tests/vectors/shown-text.json`.
  */
 
-/** First strong isolate and its end (UAX #9): what stands between them is ordered by itself, whatever its letters are. */
-export const FSI = '\u2068';
-export const PDI = '\u2069';
+import { FSI, PDI } from '../words/fluent.js';
 
 const SPACE = '␣';
 /** Canonical_Combining_Class=Virama, Unicode 17, which no regular expression of JavaScript knows. */
@@ -44,18 +42,16 @@ const NEEDED = new RegExp(
 );
 const RUN = /\p{Zs}{2,}|^\p{Zs}|\p{Zs}$|(?![ \u00a0\u202f])\p{Zs}/gu;
 const WORD = /[\p{L}\p{M}\p{N}\u200c\u200d'’]+/gu;
-/** UTS #39 §5.2, moderately restrictive: what one word may be made of, apart from a single script. */
+/** UTS #39 §5.2, moderately restrictive: what one word may be made of, apart from a single script (ISO 15924). */
 const SCRIPTS = [
-  'Latin', 'Cyrillic', 'Greek', 'Armenian', 'Georgian', 'Cherokee', 'Coptic', 'Hebrew', 'Arabic',
-  'Syriac', 'Thaana', 'Devanagari', 'Bengali', 'Gurmukhi', 'Gujarati', 'Oriya', 'Tamil', 'Telugu',
-  'Kannada', 'Malayalam', 'Sinhala', 'Thai', 'Lao', 'Tibetan', 'Myanmar', 'Khmer', 'Ethiopic',
-  'Mongolian', 'Han', 'Hiragana', 'Katakana', 'Bopomofo', 'Hangul', 'Canadian_Aboriginal', 'Lisu', 'Tifinagh',
-  'Yi', 'Nko', 'Vai',
+  'Latn', 'Cyrl', 'Grek', 'Armn', 'Geor', 'Cher', 'Copt', 'Hebr', 'Arab', 'Syrc', 'Thaa', 'Deva', 'Beng',
+  'Guru', 'Gujr', 'Orya', 'Taml', 'Telu', 'Knda', 'Mlym', 'Sinh', 'Thai', 'Laoo', 'Tibt', 'Mymr', 'Khmr',
+  'Ethi', 'Mong', 'Hani', 'Hira', 'Kana', 'Bopo', 'Hang', 'Cans', 'Lisu', 'Tfng', 'Yiii', 'Nkoo', 'Vaii',
 ];
 const BY_SCRIPT = SCRIPTS.map((name) => ({ name, pattern: new RegExp(`\\p{Script=${name}}`, 'u') }));
 const LETTER = /(?![\p{Script=Common}\p{Script=Inherited}])\p{L}/gu;
-const TOGETHER = [['Latin', 'Han', 'Hiragana', 'Katakana'], ['Latin', 'Han', 'Bopomofo'], ['Latin', 'Han', 'Hangul']];
-const LOOK_ALIKE = ['Cyrillic', 'Greek', 'Cherokee', 'Coptic', 'Armenian', 'Lisu', 'another'];
+const TOGETHER = [['Latn', 'Hani', 'Hira', 'Kana'], ['Latn', 'Hani', 'Bopo'], ['Latn', 'Hani', 'Hang']];
+const LOOK_ALIKE = ['Cyrl', 'Grek', 'Cher', 'Copt', 'Armn', 'Lisu', 'another'];
 
 /**
  * Makes every character that could hide, cover or reorder others visible, but for joiners where they are needed.
@@ -76,17 +72,17 @@ export function plain(text) {
 export const visible = (text) => plain(text).replace(RUN, (found) => SPACE.repeat(found.length));
 
 /**
- * Says that a word is made of alphabets that are not written together, and so may look like another.
+ * Finds a word that is made of alphabets that are not written together, and so may look like another.
  *
  * @param {string} text
- * @returns {string} empty if there is none
+ * @returns {string[]} these alphabets, as ISO 15924 has them; none if there is no such word
  */
-export function warning(text) {
+export function mixed(text) {
   for (const [word] of text.matchAll(WORD)) {
     const scripts = [...new Set([...word.matchAll(LETTER)].map(([letter]) => scriptOf(letter)))];
-    if (!goTogether(scripts)) return ` (mixed alphabets: ${scripts.sort().join(' and ').replaceAll('_', ' ')})`;
+    if (!goTogether(scripts)) return scripts.sort();
   }
-  return '';
+  return [];
 }
 
 /**
@@ -119,5 +115,5 @@ const scriptOf = (letter) => BY_SCRIPT.find(({ pattern }) => pattern.test(letter
 /** @param {readonly string[]} scripts */
 function goTogether(scripts) {
   if (scripts.length <= 1 || TOGETHER.some((set) => scripts.every((script) => set.includes(script)))) return true;
-  return scripts.length === 2 && scripts.includes('Latin') && !scripts.some((script) => LOOK_ALIKE.includes(script));
+  return scripts.length === 2 && scripts.includes('Latn') && !scripts.some((script) => LOOK_ALIKE.includes(script));
 }

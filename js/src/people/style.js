@@ -37,8 +37,10 @@ svg { flex: none; fill: none; stroke: currentcolor; stroke-width: 1.8; stroke-li
 h2 { margin: 0 0 6px; font-size: 21px; font-weight: 650; line-height: 1.28; letter-spacing: -0.01em; text-wrap: balance; }
 h2:focus-visible { outline: none; }
 p { margin: 0 0 16px; }
-.asker, .until { color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
-.lead { margin-bottom: 8px; font-weight: 600; font-size: 14px; }
+.asker, .warning, .remark { color: var(--soft); font-size: 14px; overflow-wrap: anywhere; }
+.warning { color: var(--alarm); }
+.heading, .tool { margin-bottom: 8px; font-weight: 600; font-size: 14px; overflow-wrap: anywhere; }
+.heading + .remark { margin-top: -8px; }
 .description {
   margin: 14px 0; padding: 16px 18px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint);
   font-size: 19px; font-weight: 600; line-height: 1.5; white-space: pre-line; text-wrap: pretty; overflow-wrap: anywhere; unicode-bidi: isolate;
@@ -89,7 +91,7 @@ button {
 }
 [data-state="busy"] .approve { opacity: 0.6; cursor: default; }
 .notice {
-  position: fixed; inset: auto 16px 16px auto; z-index: 2147483647; max-width: min(24rem, calc(100vw - 32px)); margin: 0; padding: 14px 18px;
+  position: fixed; inset-block-end: 16px; inset-inline-end: 16px; z-index: 2147483647; max-width: min(24rem, calc(100vw - 32px)); margin: 0; padding: 14px 18px;
   border: 1px solid var(--line); border-radius: 14px; background: var(--surface); color: var(--ink); box-shadow: 0 12px 40px rgb(10 15 30 / 25%);
   font: 400 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; animation: rise 160ms ease-out;
 }

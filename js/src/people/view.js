@@ -1,37 +1,51 @@
 /** What the dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
-import { location, stringify, URL } from '../platform/natives.js';
-import { numberOf, textOf } from '../platform/json.js';
-import { isolated, visible, warning } from './shown.js';
+import { argsS256 } from '../platform/canonical.js';
+import { isArray, location, parse, stringify, URL, urlOrigin } from '../platform/natives.js';
+import { textOf } from '../platform/json.js';
+import { mixed, visible } from './shown.js';
+import { alphabet, say, tongue } from '../words/words.js';
 
 /** @import { Arguments, Asker, Bare, Caller, View } from '../types.js' */
 
 /**
- * The consent dialog (GRANT-1): it says what is signed, and nothing else.
+ * The consent dialog (GRANT-2): the lines that are signed, each as it is, and nothing else.
  *
- * @param {Bare} shown
- * @param {number} now milliseconds since the epoch
- * @returns {View}
+ * @param {Bare} shown what is signed
+ * @param {Bare} text what it is in words
+ * @returns {Promise<View | null>} null if what is signed are other words
  */
-export function consentView(shown, now) {
-  const site = textOf(shown.site);
-  const scopes = /** @type {Bare[]} */ (shown.scopes ?? []);
-  const seconds = numberOf(shown.expires_in) ?? 0;
+export async function consentView(shown, text) {
+  const lines = /** @type {View['lines']} */ (isArray(text.lines) ? text.lines : []);
+  let json = '';
+  for (let i = 0; i < lines.length; i++) json += `${i > 0 ? ',' : ''}${stringify(textOf(lines[i]?.line))}`;
+  const same = text.language === shown.language && (await argsS256(parse(`[${json}]`))) === shown.text_s256;
+  if (!same) return null;
   return {
     kind: 'consent',
-    site,
+    site: textOf(shown.site),
     host: location.host,
     user: textOf(shown.user),
-    title: 'Let the agent in this browser act for you?',
-    asker: '“The agent in this browser” is any agent, and any script of this site, that runs in this browser profile.',
+    title: '',
+    asker: '',
     description: '',
     legend: '',
-    scopes: scopes.map((scope) => visible(textOf(scope.title) || textOf(scope.scope))),
-    until: `For ${duration(seconds)}, until ${moment(now + seconds * 1000, now)}. You can take it back at any time on your account page.`,
+    language: textOf(text.language),
+    lines,
     values: [],
-    approve: 'Allow with passkey',
-    decline: 'Not now',
+    approve: say('script-consent-yes'),
+    decline: say('script-consent-no'),
   };
+}
+
+/**
+ * @param {View} view
+ * @returns {string} its lines, as an envelope has them
+ */
+export function linesIn({ lines }) {
+  let text = '';
+  for (let i = 0; i < lines.length; i++) text += (i > 0 ? '\n' : '') + (lines[i]?.line ?? '');
+  return text;
 }
 
 /**
@@ -47,15 +61,15 @@ export function approvalView({ site, user, description, args, caller }) {
     site,
     host: location.host,
     user,
-    title: caller ? 'May the agent do this for you?' : 'Do you want to do this?',
-    asker: caller ? `Asked for by ${asker(caller)}.` : 'Asked for by this page. No agent says that it is behind it.',
-    legend: `${caller ? 'The agent' : 'Whoever asked'} filled in what is ${isolated('marked')}. The rest is the site’s.`,
+    title: say(caller ? 'script-approval-title' : 'script-approval-title-own'),
+    asker: asker(caller),
+    legend: say(caller ? 'script-approval-legend' : 'script-approval-legend-own'),
     description,
-    scopes: [],
-    until: '',
+    language: tongue().lang,
+    lines: [],
     values: Object.keys(args).map((name) => ({ name: visible(name), value: shown(args[name]) })),
-    approve: 'Approve with passkey',
-    decline: 'Decline',
+    approve: say('script-approval-yes'),
+    decline: say('script-approval-no'),
   };
 }
 
@@ -71,62 +85,57 @@ export function enrollmentView({ site, user }) {
     site,
     host: location.host,
     user,
-    title: 'Add a passkey?',
-    asker: 'With a passkey you confirm what an agent wants to do for you here. Go on only if it was you who wanted to add one.',
+    title: say('script-enrollment-title'),
+    asker: say('script-enrollment-asker'),
     description: '',
     legend: '',
-    scopes: [],
-    until: '',
+    language: tongue().lang,
+    lines: [],
     values: [],
-    approve: 'Add a passkey',
-    decline: 'Not now',
+    approve: say('script-enrollment-yes'),
+    decline: say('script-enrollment-no'),
   };
 }
 
 /**
- * @param {Asker} agent
+ * @param {Caller | null} caller
  * @returns {string}
  */
-function asker({ clientId, assurance, name, handedOnBy }) {
-  if (assurance === 'opaque') return 'the agent in this browser';
-  const told = assurance === 'registered' ? registered(clientId, name) : proved(clientId, name);
-  return handedOnBy ? `${told}; this was handed on to it by ${asker(handedOnBy)}` : told;
+function asker(caller) {
+  if (!caller) return say('script-approval-asker-own');
+  const { handedOnBy } = caller;
+  if (!handedOnBy) return say('script-approval-asker', { agent: nameOf(caller) });
+  return say('script-approval-asker-handed-on', { agent: nameOf(caller), giver: nameOf(handedOnBy) });
 }
 
-/** @type {(clientId: string, name?: string) => string} */
-const registered = (clientId, name) => `${name ? `${called(name)}, ` : ''}an agent that this site has registered as ${isolated(visible(clientId))}`;
+/**
+ * @param {Asker} agent
+ * @returns {string} what is known of it, and then what it says
+ */
+function nameOf({ clientId, assurance, name }) {
+  if (assurance === 'opaque') return say('script-agent', { kind: 'browser' });
+  const registered = assurance === 'registered';
+  const kind = registered ? 'registered' : 'proved';
+  const id = visible(registered ? clientId : urlOrigin(new URL(clientId)));
+  if (!name) return say('script-agent', { kind, id });
+  return say('script-agent', { kind: `${kind}-named`, id, name: warned(say('script-called', { name: visible(name) }), name) });
+}
 
-/** @type {(clientId: string, name?: string) => string} */
-const proved = (clientId, name) =>
-  `an agent that has proved that it belongs to ${isolated(visible(new URL(clientId).origin))}${name ? ` and calls itself ${called(name)}` : ''}`;
-
-/** @param {string} name */
-const called = (name) => isolated(`“${visible(name)}”`) + warning(name);
+/**
+ * @param {string} shown
+ * @param {string} text what it shows
+ * @returns {string} with a warning, where a word of it may look like another
+ */
+function warned(shown, text) {
+  const scripts = mixed(text);
+  if (!scripts[0]) return shown;
+  let alphabets = alphabet(scripts[0]);
+  for (let i = 1; i < scripts.length; i++) alphabets = say('script-and', { one: alphabets, other: alphabet(scripts[i] ?? '') });
+  return say('script-mixed', { text: shown, alphabets });
+}
 
 /** @param {unknown} value */
 function shown(value) {
   const text = typeof value === 'string' ? value : stringify(value);
-  return text === '' ? '(empty)' : visible(text) + warning(text);
+  return text === '' ? say('script-approval-value-empty') : warned(visible(text), text);
 }
-
-const UNITS = /** @type {const} */ ([['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]]);
-
-/**
- * @param {number} seconds
- * @returns {string} as in "1 hour" or "90 minutes": the largest unit that divides it
- */
-export function duration(seconds) {
-  const [unit, size] = UNITS.find(([, length]) => seconds >= length && seconds % length === 0) ?? UNITS[3];
-  const count = seconds / size;
-  return `${count} ${unit}${count === 1 ? '' : 's'}`;
-}
-
-/**
- * @param {number} time
- * @param {number} now
- */
-export function moment(time, now) {
-  const sameDay = new Date(time).toDateString() === new Date(now).toDateString();
-  return new Intl.DateTimeFormat('en-GB', { timeStyle: 'short', ...(sameDay ? {} : { dateStyle: 'medium' }) }).format(time);
-}
-

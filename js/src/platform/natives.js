@@ -56,6 +56,7 @@ export const { freeze, hasOwn, defineProperty, getPrototypeOf, setPrototypeOf } 
 export const { parse, stringify } = JSON;
 export const { now } = Date;
 export const { isArray } = Array;
+export const { DateTimeFormat, DisplayNames } = Intl;
 /** Milliseconds since the epoch at which this page began. */
 export const { timeOrigin } = performance;
 
@@ -71,6 +72,15 @@ export const digest = subtle?.digest.bind(subtle);
 export const sign = subtle?.sign.bind(subtle);
 export const generateKey = subtle?.generateKey.bind(subtle);
 export const exportKey = subtle?.exportKey.bind(subtle);
+
+/** What the human has told the browser that they read, the best first. */
+export const languages = navigator?.languages;
+/** @type {(format: Intl.DateTimeFormat) => (time: number) => string} */
+export const formatOf = uncurry(/** @type {Function} */ (getOwnPropertyDescriptor(DateTimeFormat.prototype, 'format')?.get));
+/** @type {(names: Intl.DisplayNames, code: string) => string} */
+export const nameOf = uncurry(DisplayNames.prototype.of);
+/** @type {(url: URL) => string} */
+export const urlOrigin = native('URL', 'origin', 'get');
 
 /** @type {((name: string, work: () => Promise<unknown>) => Promise<unknown>) | undefined} */
 export const lock = navigator?.locks?.request.bind(navigator.locks);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 
 import { TestAuthority } from '../authority.js';
-import { page, registered } from '../harness.js';
+import { page, registered, scopesIn } from '../harness.js';
 import { clock, stored } from '../platform.js';
 
 const { Gate } = await import('../../src/calls/gate.js');
@@ -119,7 +119,7 @@ describe('consent', () => {
     const opened = page(server);
     const result = call(opened, 'get_balance', { account: 1 });
     await opened.human.until(() => opened.human.dialogs.length === 1);
-    assert.deepEqual(opened.human.dialogs[0]?.view.scopes, ['May account:read']);
+    assert.deepEqual(scopesIn(opened.human.dialogs[0]?.view), ['May account:read']);
     assert.equal(runs.length, 0);
     await opened.human.answer(0, 'approve');
     assert.deepEqual(await result, { done: 1 });
@@ -170,7 +170,7 @@ describe('consent', () => {
     const opened = await deputized();
     const result = call(opened, 'transfer_money', { amount: 1 });
     await opened.human.until(() => opened.human.dialogs.length === 1);
-    assert.deepEqual(opened.human.dialogs[0]?.view.scopes, ['May account:read', 'May payments:write']);
+    assert.deepEqual(scopesIn(opened.human.dialogs[0]?.view), ['May account:read', 'May payments:write']);
     await opened.human.answer(0, 'approve');
     await opened.human.answer(1, 'approve');
     assert.deepEqual(await result, { done: 1 });
@@ -464,6 +464,7 @@ describe('execution', () => {
   test('the newest registration of a tool is what runs', async () => {
     const opened = await payer();
     const old = opened.gate.call(registered('transfer_money'), () => 'old', {}, undefined);
+    await opened.human.until(() => opened.human.dialogs[0]); // its digests may take longer than those of the next
     const young = opened.gate.call(registered('transfer_money'), () => 'young', {}, undefined);
     await opened.human.answer(0, 'approve');
     assert.deepEqual(await Promise.all([old, young]), ['young', 'young']);

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 
 import { problem } from '../../src/authority/authority.js';
 import { refusal } from '../../src/calls/refusal.js';
-import { CODES } from '../../src/people/words.js';
+import { CODES } from '../platform.js';
 
 const errors = readFileSync(new URL('../../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');
 const known = new Set([...errors.matchAll(/^ {4}[A-Z_]+ = "(\w+)", \d{3}$/gm)].map(([, code]) => code));

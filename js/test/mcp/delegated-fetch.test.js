@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 
 import { TestAuthority } from '../authority.js';
-import { page } from '../harness.js';
+import { page, scopesIn } from '../harness.js';
 import { clock } from '../platform.js';
 
 const { DelegatedFetch, NotDelegated } = await import('../../src/mcp/delegated-fetch.js');
@@ -61,7 +61,7 @@ test('the user is asked once, for what was named', async () => {
   await Promise.all([first, second]);
   await send();
   assert.equal(human.dialogs.length, 1);
-  assert.deepEqual(human.dialogs[0]?.view.scopes, ['May account:read']);
+  assert.deepEqual(scopesIn(human.dialogs[0]?.view), ['May account:read']);
 });
 
 test('no other address gets the delegation', async () => {
@@ -88,7 +88,7 @@ test('a missing scope is asked for, with what there is, and the message comes ag
   const answer = send('payments:write');
   await human.answer(1, 'approve');
   assert.ok((await answer).result);
-  assert.deepEqual(human.dialogs[1]?.view.scopes, ['May account:read', 'May payments:write']);
+  assert.deepEqual(scopesIn(human.dialogs[1]?.view), ['May account:read', 'May payments:write']);
   assert.equal(messages().length, 2);
 });
 

@@ -55,7 +55,7 @@ from .oauth.metadata import Keys, ResourceMetadata, ServerMetadata
 from .oauth.requests import Device, Pushed
 from .oauth.standing import Introspection
 from .openapi import OpenApi, document
-from .shim import Tools
+from .shim import Tools, Words
 from .types import CallRequest, Challenge, Enrollment, Evidence, Nothing
 
 _TOKEN = (ByCode, ByRefreshToken, ByDeviceCode, HandOn, TakeOver)
@@ -131,7 +131,8 @@ ENDPOINTS = (
     get("/shim.js", ANYONE, SCRIPT, shim.classic, "The shim"),
     get("/shim.mjs", ANYONE, SCRIPT, shim.module, "The shim as a module"),
     get("/mcp.mjs", ANYONE, SCRIPT, shim.mcp, "The module for MCP clients in a page"),
-    get("/words.mjs", ANYONE, SCRIPT, shim.words, "What people and models are told (SHIM-10)"),
+    get("/words.mjs", ANYONE, SCRIPT, shim.speech, "How the pages speak (SHIM-10)"),
+    get("/words/{words}", ANYONE, Words, shim.words, "What people and models are told (SHIM-12)"),
     get("/log/checkpoint", ANYONE, TEXT, record.checkpoint, "The signed head of the record (LOG-3)"),
     get("/jwks.json", ANYONE, Keys, metadata.jwks, "The public keys (RFC 7517)", shared=True),
     get("/openapi.json", ANYONE, OpenApi, describe, "This document"),

@@ -1,7 +1,7 @@
-"""The shim and its configuration (SHIM-3), and the module for MCP clients."""
+"""The shim, its configuration (SHIM-3) and what it says (SHIM-12), and the module for MCP clients."""
 
 from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
@@ -10,11 +10,14 @@ from ..protocol import tool
 from ..protocol.authorization import permits_page
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.credential import User as UserOf
+from ..protocol.errors import Code, Refused
 from ..protocol.tool import Executes
 from ..service.moment import Moment
 from ..service.ports import Reader
+from ..words.catalogue import languages
+from ..words.page import PageWords, page_words
 from .ask import Ask
-from .types import Closed, Object, Seconds, Uri, User
+from .types import Closed, Object, Seconds, Uri, User, said
 
 _STATIC = files("deputize.web") / "static"
 
@@ -59,6 +62,15 @@ class Tools(Closed):
     now: Seconds
     user: User | None
     csrf: str | None
+    words: Annotated[str, said(pattern=r"^/words/[A-Za-z0-9-]+\.[A-Za-z0-9_-]+\.json$")]
+
+
+class Words(Closed):
+    """What a page says in a language (SHIM-12): messages by their ids, as text or as patterns."""
+
+    language: str
+    direction: Literal["ltr", "rtl"]
+    messages: dict[str, Annotated[Any, said(type=["string", "array"])]]
 
 
 async def configuration(ask: Ask) -> Tools:
@@ -85,6 +97,7 @@ async def configuration(ask: Ask) -> Tools:
         now=ask.now,
         user=User(user.user_id, user.name) if user else None,
         csrf=ask.csrf_token(user.user_id) if user else None,
+        words=path_of(page_words(ask.at.language)),
     )
 
 
@@ -116,9 +129,25 @@ async def mcp(ask: Ask) -> Response:
     return _script("mcp.mjs")
 
 
-async def words(ask: Ask) -> Response:
-    """Answer the words for people and models, for the authority's own pages (SHIM-10)."""
+async def speech(ask: Ask) -> Response:
+    """Answer the module by which the authority's own pages speak (SHIM-10)."""
     return _script("words.mjs")
+
+
+def path_of(words: PageWords) -> str:
+    """Return where a page finds these words, below the issuer: another address whenever they are others."""
+    return f"/words/{words.language}.{words.s256}.json"
+
+
+async def words(ask: Ask) -> Response:
+    """Answer what a page says in a language, to be kept for ever if asked for by their digest."""
+    language, _, digest = str(ask.request.path_params["words"]).removesuffix(".json").partition(".")
+    if language not in languages():
+        raise Refused(Code.NOT_FOUND, "There is nothing at this address.")
+    found = page_words(language)
+    keep = "public, max-age=31536000, immutable" if digest == found.s256 else "no-store"
+    headers = {"cache-control": keep, "vary": "origin"}  # OAUTH-12: who may read it goes by the origin
+    return Response(found.body, media_type="application/json", headers=headers)
 
 
 def _script(name: str) -> Response:

@@ -53,6 +53,7 @@ class Words:
     def __init__(self, language: str, resource: ast.Resource, otherwise: "Words | None" = None) -> None:
         """Take up what a file says; ValueError for a message that `otherwise`, which is whole, would not have said."""
         self.language = language
+        self.resource = resource
         self.locale = Locale.parse(language, sep="-")
         self._bundle = FluentBundle([language], use_isolating=False)
         self._bundle.add_resource(resource)

@@ -299,3 +299,314 @@ refused-page-user-blocked = The owner of this site has blocked this account.
     .title = Not here
 refused-page-too-many-requests = This was asked for too often. Wait { $wait }, then try again.
     .title = Not now
+
+### What the page says: to people in dialogs, notices and the authority's own scripts, to models in results (SHIM-10).
+### The page is served the messages whose names begin with "script-" and "refusal-". There it knows texts, variables that are
+### texts, selection by them, and references to other messages of these; no functions: times come as text.
+### Of a refusal, "human" is for people, "model" for models, and "retry", where it is another, for the dialog that can be used
+### again. Whether the same call can succeed later ("again") is not translated: a language leaves it out.
+
+# The region by whose custom times are written (BCP 47).
+script-times = en-GB
+
+## Dialogs
+
+script-signed-in = { $host } · signed in as { $user }
+script-account-link = Open your account page
+
+# The words for what asks stand after "by", wherever they are used.
+script-agent = { $kind ->
+        [browser] the agent in this browser
+        [registered] an agent that this site has registered as { $id }
+        [registered-named] { $name }, an agent that this site has registered as { $id }
+        [proved-named] an agent that has proved that it belongs to { $id } and calls itself { $name }
+       *[proved] an agent that has proved that it belongs to { $id }
+    }
+script-called = “{ $name }”
+script-mixed = { $text } (mixed alphabets: { $alphabets })
+script-and = { $one } and { $other }
+script-alphabet-other = another
+
+script-approval-title = May the agent do this for you?
+script-approval-title-own = Do you want to do this?
+script-approval-asker = Asked for by { $agent }.
+script-approval-asker-handed-on = Asked for by { $agent }; this was handed on to it by { $giver }.
+script-approval-asker-own = Asked for by this page. No agent says that it is behind it.
+# What stands in braces is drawn as what it speaks of.
+script-approval-legend = The agent filled in what is { "marked" }. The rest is the site’s.
+script-approval-legend-own = Whoever asked filled in what is { "marked" }. The rest is the site’s.
+script-approval-values = Exactly these values
+script-approval-value-empty = (empty)
+script-approval-yes = Approve with passkey
+script-approval-no = Decline
+
+script-consent-yes = Allow with passkey
+script-consent-no = Not now
+
+script-enrollment-title = Add a passkey?
+script-enrollment-asker = With a passkey you confirm what an agent wants to do for you here. Go on only if it was you who wanted to add one.
+script-enrollment-yes = Add a passkey
+script-enrollment-no = Not now
+
+## Passkeys in a dialog
+
+script-busy = One moment…
+script-busy-passkey = Waiting for your passkey…
+script-busy-checking = Checking…
+script-reworded = The wording has changed. Please read it again.
+script-passkey-not-used = The passkey was not used. Please try again.
+script-passkey-elsewhere = Another passkey prompt is open. Please finish that one, then try again.
+script-passkey-not-here = Passkeys of this site cannot be used on this page.
+script-passkey-unsupported = This browser cannot use passkeys here.
+script-passkey-failed = The passkey could not be used. Please try again.
+
+## What became of an answer (SHIM-11)
+
+script-cancelling = Cancelling…
+script-asking = Asking the site…
+script-look-again = Look again
+script-close = Close
+script-approval-open = Your approval has not arrived. Please try again.
+script-approval-arrived = Your approval arrived. What you approved may still be done until { $until }.
+script-approval-unknown = The site gives no answer, so it is not known whether your approval arrived. If it did, what you approved may still be done until { $until }.
+script-approval-go-on = Go on
+script-approval-end = Cancel it
+script-approval-too-late = Approved. The agent is not waiting any more, so this page has not done it. It is done if the agent asks again within 5 minutes.
+script-consent-open = Your permission has not arrived. Please try again.
+script-consent-arrived = Your permission arrived, and holds until { $until }. This page has not heard of it: when the agent goes on, you are asked once more.
+script-consent-unknown = The site gives no answer, so it is not known whether your permission arrived. Your account page shows it, and takes it back.
+script-consent-go-on = Keep it
+script-consent-end = Take it back
+script-mcp-too-late = You have confirmed this already, so it may still be done.
+script-mcp-unheard = You have confirmed this, but no answer came: it is not known whether it was done. Look before you have it done again.
+script-mcp-unheard-passkey = No answer came: it is not known whether this passkey was added. Look before you add it again.
+
+## The account page and the consent page
+
+script-account-unknown = The site gave no answer, so it is not known whether this was done. Reload this page to see.
+script-account-confirm = Now confirm with a passkey that you have already.
+script-account-passkey-closed = The passkey prompt was closed or ran out. Please try again.
+script-account-passkey-failed = This browser could not use a passkey here.
+script-account-remove-lost = Remove the lost { $passkey }
+script-account-recovery-over = This link does not work any more, or a part of it is missing. It works once, for fifteen minutes. If you have added a new passkey with it already, sign in with that. If not, ask this site for a new link.
+script-account-allowed = Done. The agent may go on; you can close this page.
+script-account-denied = The agent was told no. You can close this page.
+script-account-answer-unknown = The site gave no answer, so it is not known whether your answer arrived. Your account page shows what agents may do, and takes it back.
+script-account-answer-open = Your answer has not arrived. Please try again.
+script-account-answer-denied = Your answer arrived: the agent may not act for you. You can close this page.
+script-account-answer-allowed = Your permission arrived, and holds until { $until }, but the agent may not have heard of it. Go back to it and see.
+script-account-take-back = Take it back
+script-account-taken-back = It is taken back: the agent may not act for you.
+
+## Refusals: who asks
+
+refusal-login-required =
+    .human = You are not signed in here any more. Sign in, then try again.
+    .model = Nobody is signed in on this site. Ask the user to sign in at the address in sign_in_uri, then call this tool again with the same arguments.
+    .again = yes
+refusal-wrong-user =
+    .human = Somebody else has signed in here meanwhile. Sign in as yourself, then try again.
+    .model = Another user has signed in on this site meanwhile. Ask the user who should be signed in, then call this tool again with the same arguments.
+    .again = yes
+refusal-invalid-token =
+    .human = The agent could not show that it may act for you. Let it try again.
+    .model = The delegation that came with this call is not good, so this page has run nothing. The agent’s runtime has to renew it; a model cannot mend it.
+refusal-invalid-dpop-proof =
+    .human = This page could not prove to the site who it is. Reload it, then try again.
+    .model = The proof that came with this call is not good for it: it is too old, was used before, or was made for other arguments. This page has run nothing. The agent’s runtime has to make a new one for each call.
+
+## Refusals: the agent's rights
+
+refusal-consent-pending =
+    .human = You are being asked, in a dialog on this page, whether the agent may do this.
+    .model = The user is being asked, in a dialog on this page, to let you use this tool. This page has run nothing yet. Tell the user to look at the page, wait until they have answered, then call this tool again with the same arguments.
+    .again = yes
+refusal-consent-required =
+    .human = You have not allowed this yet. The site asks you when the agent tries again.
+    .model = The user has not let you use this tool yet. Tell the user that the site will ask them, then call this tool again with the same arguments.
+    .again = yes
+refusal-consent-declined =
+    .human = You did not allow this.
+    .model = The user declined to let you use this tool. Do not call it again unless the user asks you to.
+refusal-grant-expired =
+    .human = The time for which you allowed this has run out. The site asks you when the agent tries again.
+    .model = The user let you use this tool for a limited time, which has run out. Tell the user that the site will ask them again, then call this tool again with the same arguments.
+    .again = yes
+refusal-grant-revoked =
+    .human = What the agent may do was taken back, so this request is over.
+    .model = Your permission to act on this site was taken back. Do not call this tool again unless the user asks you to; the site will then ask the user for permission.
+refusal-grant-unknown =
+    .human = This request is not open any more: it has run out, or was answered already. Let the agent ask again.
+    .model = This site does not know of the permission under which you called. Tell the user that the site will ask them, then call this tool again with the same arguments.
+    .again = yes
+refusal-insufficient-scope =
+    .human = You have not allowed the agent enough for this. The site asks you when it tries again.
+    .model = The user has not allowed you enough for this tool; what is missing is in scopes. The user has been asked for it in a dialog on this page. Tell the user to look at the page, wait until they have answered, then call this tool again with the same arguments.
+    .again = yes
+refusal-agent-not-allowed =
+    .human = This site does not let agents of this kind do this. You can do it on the site yourself.
+    .model = This site does not let agents like you use this tool, whatever the user allows. Tell the user to do it on the site themselves.
+refusal-constraint-violated =
+    .human = This goes beyond a limit that you set for the agent, so this request is over.
+    .model = The user has set limits to what you may do here, and this call goes beyond them. Do not repeat it; stay within the limits, or ask the user.
+refusal-constraint-exhausted =
+    .human = What you allowed the agent here is used up, so this request is over.
+    .model = What the user allowed you here is used up. Do not repeat this call; ask the user.
+refusal-unknown-agent =
+    .human = The site does not know this agent, or has shut it out. Your account page shows your agents.
+    .model = This site does not know you, or has shut you out. Tell the user to look at their agents on the account page of this site.
+
+## Refusals: this call
+
+refusal-unknown-tool =
+    .human = This site does not let agents do this. You can do it on the site yourself.
+    .model = This site does not let agents use this tool. Do not call it again; do without it, or ask the user to do it themselves.
+refusal-invalid-arguments =
+    .human = The site cannot take this as it was filled in. Check it, then try again.
+    .model = The arguments do not fit what this tool takes. Correct them and call the tool again.
+refusal-headers-too-large =
+    .human = Your browser sends more cookies than this site takes. Delete the cookies of this site and of its domain, then sign in again.
+    .model = This browser sends more cookies or headers than this site takes, so this page has run nothing. Tell the user to delete the cookies of this site and of its domain, then to sign in again.
+refusal-request-timeout =
+    .human = It took too long to reach the site. This page has not done anything. Please try again in a moment.
+    .model = This call took too long to reach the site, so this page has run nothing. Wait a little, then call this tool again with the same arguments.
+    .again = yes
+refusal-payload-too-large =
+    .human = This is too long for the site. Make it shorter.
+    .model = The arguments are too large. Call the tool with less.
+refusal-approval-pending =
+    .human = You are being asked, in a dialog on this page, whether this may be done.
+    .model = The user is being asked, in a dialog on this page, to approve exactly this call. This page has run nothing yet. Tell the user to look at the page, wait until they have answered, then call this tool again with the same arguments; it will not run twice.
+    .again = yes
+refusal-approval-unknown =
+    .human = The connection broke, so it is not known whether your answer arrived. Your account page shows what became of it.
+    .model = The user answered, but the connection broke, and it is not known whether the answer arrived. This page has run nothing. If it arrived as a yes, calling again with the same arguments within 5 minutes runs it without asking. So ask the user before you call this tool again.
+refusal-consent-unknown =
+    .human = The connection broke, so it is not known whether your answer arrived. Your account page shows what agents may do, and takes it back.
+    .model = The user answered whether you may use this tool, but the connection broke, and it is not known whether the answer arrived. This page has run nothing. Tell the user, then call this tool again with the same arguments; the site asks them again where it must.
+    .again = yes
+refusal-declined =
+    .human = You said no to this, so it is not done.
+    .model = The user declined this call. This page has run nothing. Do not repeat it; ask the user what they want instead.
+refusal-cancelled =
+    .human = This was called off, so it is not done.
+    .model = This call was called off before it ran. Ask the user before you call the tool again.
+    .again = yes
+refusal-expired =
+    .human = This request was open for too long, so it is not done.
+    .model = This call ran out before it was approved and run. Ask the user whether they still want it, then call this tool again with the same arguments.
+    .again = yes
+refusal-no-eligible-credential =
+    .human = You have no passkey here that can confirm this. You can add one on your account page.
+    .model = The user has no passkey on this site that may approve this. Ask the user to add one on the account page of this site, then call this tool again with the same arguments.
+    .again = yes
+refusal-already-executed =
+    .human = Exactly this was started a moment ago. Your account page shows what became of it. To have it a second time, wait two minutes.
+    .model = This very call has just run. Do not repeat it. Check the result with another tool, or ask the user; if it is meant to happen a second time, call the tool again in two minutes.
+refusal-outcome-unknown =
+    .human = This may have been started, and how it ended is not known. Check before you do it again.
+    .retry = The site could not write that down. Please try again.
+    .model = This very call may have started, and how it ended is not known. Do not repeat it. Check with another tool what happened, or ask the user.
+refusal-call-redeemed =
+    .human = This was approved and started already, perhaps in another window. Your account page shows what became of it.
+    .model = This very call has already been started. Do not repeat it. Check the result with another tool, or ask the user.
+refusal-call-state =
+    .human = This was answered already, perhaps in another window. Your account page shows what became of it.
+    .model = This call was decided elsewhere meanwhile. This page has run nothing. Look whether it has happened already; if not, call this tool again with the same arguments.
+    .again = yes
+refusal-call-unknown =
+    .human = The site does not know this request as one of yours. Your account page shows what became of it.
+    .model = The site does not know this call any more. Look whether it has happened already; if not, call this tool again with the same arguments.
+    .again = yes
+refusal-tool-is-public =
+    .human = This needs no approval. The page has a fault: it asked for one.
+    .model = This tool is for everybody and is called without asking. Tell the user that the page has a fault.
+
+## Refusals: passkeys
+
+refusal-challenge-unknown =
+    .human = That took too long. Please try again.
+    .model = The approval took too long. Ask the user whether they still want it, then call this tool again with the same arguments.
+    .again = yes
+refusal-challenge-expired =
+    .human = That took too long. Please try again.
+    .model = The approval took too long. Ask the user whether they still want it, then call this tool again with the same arguments.
+    .again = yes
+refusal-challenge-consumed =
+    .human = That was used already, or failed too often. Please start again.
+    .retry = That did not work several times. Please try again.
+    .model = The approval was used already, or failed too often. Look whether it has happened already; if not, then call this tool again with the same arguments.
+    .again = yes
+refusal-unknown-credential =
+    .human = That passkey does not belong to your account here. Please use another one.
+    .model = The user tried a passkey that is not theirs on this site. Ask the user for another one, then call this tool again with the same arguments.
+    .again = yes
+refusal-authenticator-class-mismatch =
+    .human = This needs another kind of passkey, such as a security key or your phone.
+    .model = This needs another kind of passkey, such as a security key or a phone. Tell the user, then call this tool again with the same arguments.
+    .again = yes
+refusal-signature-verification-failed =
+    .human = That passkey could not be verified. Please try again.
+    .model = The user’s passkey could not be verified. Tell the user, then call this tool again with the same arguments.
+    .again = yes
+refusal-signature-counter-regression =
+    .human = That passkey seems to have been copied, so it was not accepted. Please use another one.
+    .model = The user’s passkey seems to have been copied, so it was not accepted. Tell the user, then call this tool again with the same arguments.
+    .again = yes
+refusal-verification-failed =
+    .human = That passkey could not be verified. Please try again.
+    .model = The user’s passkey could not be verified. Tell the user, then call this tool again with the same arguments.
+    .again = yes
+refusal-missing-evidence =
+    .human = The passkey gave no answer. Please try again.
+    .model = The user’s passkey gave no answer. Tell the user, then call this tool again with the same arguments.
+    .again = yes
+refusal-enrollment-not-allowed =
+    .human = No passkey can be added now. Sign out and in again, then try once more. An app can add one only while you allow that on your account page.
+    .model = No passkey can be added now. The user has to allow it on their account page.
+refusal-credential-already-enrolled =
+    .human = This device or security key already holds a passkey for your account here.
+    .model = The user has this passkey already.
+refusal-no-pending-enrollment =
+    .human = Adding this passkey took too long, or was finished already. Please start again.
+    .model = No passkey is being added: that ran out, or was finished already.
+refusal-too-many-requests =
+    .human = This was asked for too often in a short time. Please wait a little, then try again.
+    .model = You ask for more than this site takes at a time, so this page has run nothing. Wait as long as this says, then call this tool again with the same arguments; do not try more often.
+    .again = yes
+refusal-agent-blocked =
+    .human = This agent is blocked: by you, which you can end on your account page, or by the site.
+    .model = You are blocked on this site: by the user, who can end that on the account page, or by the site. This page has run nothing. Do not call this tool again, and do not ask the user to let you.
+refusal-user-blocked =
+    .human = The owner of this site has blocked your account. Only they can end that.
+    .model = The owner of this site has blocked the account of this user. This page has run nothing. Do not call this tool again; only the owner of the site can help the user.
+
+## Refusals: what is broken
+
+refusal-authority-unavailable =
+    .human = The site gave no answer. This page has not done anything. Please try again in a moment.
+    .retry = The site gave no answer. Please try again.
+    .model = The site gave no answer when it was to check this call, so this page has run nothing. Wait a little, then call this tool again with the same arguments.
+    .again = yes
+refusal-record-unavailable =
+    .human = The site could not write down what was asked. This page has not done anything. Please try again in a moment.
+    .retry = The site could not write that down. Please try again.
+    .model = The site could not record this call, so this page has run nothing. Wait a little, then call this tool again with the same arguments.
+    .again = yes
+refusal-server-error =
+    .human = Something went wrong on the site. This page has not done anything. Please try again in a moment.
+    .retry = Something went wrong on the site. Please try again.
+    .model = The site had an error while it checked this call, so this page has run nothing. Wait a little, then call this tool again with the same arguments.
+    .again = yes
+refusal-cross-site-request =
+    .human = This page is out of date. Reload it, then try again.
+    .model = The site does not take this from the page that sent it. Tell the user to reload the page.
+refusal-invalid-request =
+    .human = The site could not use this. Check what was filled in, or start again.
+    .model = The site could not read this call, so this page has run nothing. Tell the user.
+
+## Refusals: any other reason
+
+refusal-other =
+    .human = The site did not accept this.
+    .model = The site refused this call, so this page has run nothing. Tell the user.

@@ -10,13 +10,13 @@ import { webauthn } from './webauthn.js';
 
 /**
  * @typedef {object} Method
- * @property {string} waiting what the dialog says meanwhile
+ * @property {() => string} waiting what the dialog says meanwhile
  * @property {(envelope: Bare) => string} challenge the bytes that are to be signed, in base64url: what the page holds against
  *   what it shows
  * @property {(envelope: Bare, signal?: AbortSignal) => Promise<object>} answer lets the human answer: the members that the evidence
  *   has beside `method` and `challengeId`; rejects where there is no answer
  * @property {(error: unknown) => string} explain says why there was none
- * @property {Map<string, string>} again what to say after refusals that the same dialog can mend, by their codes
+ * @property {(code: string) => string} again what to say after a refusal that the same dialog can mend; empty after others
  *
  * @typedef {Map<string, Method>} Methods
  */

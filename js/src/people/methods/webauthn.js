@@ -2,6 +2,7 @@
 
 import { textOf } from '../../platform/json.js';
 import * as natives from '../../platform/natives.js';
+import { say, wordsFor } from '../../words/words.js';
 
 /** @import { Bare } from '../../types.js' */
 /** @import { Method } from './index.js' */
@@ -10,33 +11,34 @@ import * as natives from '../../platform/natives.js';
  * @typedef {(options: Bare, signal?: AbortSignal) => Promise<unknown>} Passkey answers WebAuthn options, both in JSON
  */
 
-const AGAIN = 'Please try again.';
-
 /**
  * @param {Passkey} [get]
  * @returns {Method}
  */
 export const webauthn = (get = assertByPasskey) => ({
-  waiting: 'Waiting for your passkey…',
+  waiting: () => say('script-busy-passkey'),
   challenge: (envelope) => textOf(optionsIn(envelope).challenge),
   // User verification is required, whatever the server says (CRED-1).
   answer: async (envelope, signal) => ({ response: await get({ __proto__: null, ...optionsIn(envelope), userVerification: 'required' }, signal) }),
   explain,
-  again: AGAIN_BY_CODE,
+  again,
 });
 
 /** @param {Bare} envelope */
 const optionsIn = (envelope) => /** @type {Bare} */ (envelope.requestOptions ?? {});
 
 /** Refusals after which another passkey, or the same once more, may do. */
-export const AGAIN_BY_CODE = new Map([
-  ['unknown_credential', 'That passkey does not belong to your account here. Please use another one.'],
-  ['authenticator_class_mismatch', 'This needs another kind of passkey, such as a security key or your phone.'],
-  ['signature_verification_failed', `That passkey could not be verified. ${AGAIN}`],
-  ['signature_counter_regression', 'That passkey seems to have been copied, so it was not accepted. Please use another one.'],
-  ['verification_failed', `That passkey could not be verified. ${AGAIN}`],
-  ['missing_evidence', `The passkey gave no answer. ${AGAIN}`],
+const AGAIN = new Set([
+  'unknown_credential',
+  'authenticator_class_mismatch',
+  'signature_verification_failed',
+  'signature_counter_regression',
+  'verification_failed',
+  'missing_evidence',
 ]);
+
+/** @param {string} code */
+export const again = (code) => (AGAIN.has(code) ? wordsFor(code).retry : '');
 
 /**
  * Says why a browser gave no answer.
@@ -46,16 +48,16 @@ export const AGAIN_BY_CODE = new Map([
 export function explain(error) {
   switch (nameOf(error)) {
     case 'NotAllowedError':
-      return `The passkey was not used. ${AGAIN}`;
+      return say('script-passkey-not-used');
     case 'OperationError':
     case 'InvalidStateError':
-      return 'Another passkey prompt is open. Please finish that one, then try again.';
+      return say('script-passkey-elsewhere');
     case 'SecurityError':
-      return 'Passkeys of this site cannot be used on this page.';
+      return say('script-passkey-not-here');
     case 'TypeError':
-      return 'This browser cannot use passkeys here.';
+      return say('script-passkey-unsupported');
     default:
-      return `The passkey could not be used. ${AGAIN}`;
+      return say('script-passkey-failed');
   }
 }
 

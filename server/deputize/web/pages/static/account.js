@@ -1,12 +1,16 @@
 // @ts-check
 /** The account page: sign-up, sign-in, passkeys, taking deputations back. Each button is one function. */
 
-import { evidenceOf, RECOVERY_OVER, wordsFor } from '../words.mjs';
+import { evidenceOf, say, speak, wordsFor } from '../words.mjs';
 
 /** @param {string} name */
 const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
 const issuer = meta('deputize-issuer') ?? '';
 const status = /** @type {HTMLElement} */ (document.getElementById('status'));
+/** In the language of this page (SHIM-12); without an answer it can say little. */
+const ready = fetch(`${issuer}/words/${document.documentElement.lang}.json`)
+  .then((response) => response.json())
+  .then(speak, () => {});
 
 /** A no, or no whole answer (SHIM-11): `lost` says that what was sent may have been acted upon all the same. */
 class Refused extends Error {
@@ -18,7 +22,6 @@ class Refused extends Error {
   }
 }
 const LOST = ['authority_unavailable', 'record_unavailable', 'server_error'];
-const UNKNOWN = 'The site gave no answer, so it is not known whether this was done. Reload this page to see.';
 
 /**
  * Send one request; a refusal becomes an Error in words for people.
@@ -69,12 +72,12 @@ async function signIn() {
 /** @param {string} [recovery] */
 async function addPasskey(recovery) {
   const begun = await send('/credentials', recovery === undefined ? {} : { recovery }).catch((error) => {
-    if (recovery !== undefined && error.code === 'enrollment_not_allowed') error.message = RECOVERY_OVER;
+    if (recovery !== undefined && error.code === 'enrollment_not_allowed') error.message = say('script-account-recovery-over');
     throw error;
   });
   const added = await send(`/credentials/${begun.challengeId}`, { response: await create(begun.creationOptions) });
   if (added.state === 'pending') {
-    say('Now confirm with a passkey that you have already.');
+    tell(say('script-account-confirm'));
     await send(`/credentials/${added.credential_id}/approval`, await evidenceOf(added));
   }
   if (added.recovered) {
@@ -98,10 +101,10 @@ function leave() {
 }
 
 /** @param {number | string} time @returns {string} as the dialogs say it: by the clock of whoever reads */
-const local = (time) => new Date(time).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+const local = (time) => new Date(time).toLocaleString(say('script-times'), { dateStyle: 'medium', timeStyle: 'short' });
 
 /** @param {string} text @param {boolean} [bad] */
-function say(text, bad = false) {
+function tell(text, bad = false) {
   status.textContent = text;
   status.classList.toggle('bad', bad);
 }
@@ -114,11 +117,12 @@ function say(text, bad = false) {
 async function run(button, action) {
   if (button?.ariaDisabled) return;
   if (button) button.ariaDisabled = 'true';
-  say('');
+  tell('');
+  await ready;
   try {
     await action();
   } catch (error) {
-    say(explained(error), true);
+    tell(explained(error), true);
   } finally {
     if (button) button.ariaDisabled = null;
   }
@@ -126,11 +130,11 @@ async function run(button, action) {
 
 /** @param {unknown} error @returns {string} */
 function explained(error) {
-  if (error instanceof Refused) return error.lost ? UNKNOWN : error.message;
+  if (error instanceof Refused) return error.lost ? say('script-account-unknown') : error.message;
   const { name } = /** @type {Error} */ (error);
-  if (name === 'NotAllowedError') return 'The passkey prompt was closed or ran out. Please try again.';
+  if (name === 'NotAllowedError') return say('script-account-passkey-closed');
   if (name === 'InvalidStateError') return wordsFor('credential_already_enrolled').human;
-  return 'This browser could not use a passkey here.';
+  return say('script-account-passkey-failed');
 }
 
 /** @param {string} selector @param {(button: HTMLButtonElement) => Promise<unknown>} action */
@@ -168,7 +172,7 @@ async function decide(answer) {
   }
   if (told.redirect_to) return location.assign(told.redirect_to);
   answered();
-  say(answer === 'allow' ? 'Done. The agent may go on; you can close this page.' : 'The agent was told no. You can close this page.');
+  tell(say(answer === 'allow' ? 'script-account-allowed' : 'script-account-denied'));
 }
 
 /**
@@ -183,7 +187,8 @@ function welcomeBack(added) {
   for (const button of document.querySelectorAll('[data-remove]')) {
     if (/** @type {HTMLElement} */ (button).dataset.remove === added) continue;
     const lost = /** @type {HTMLElement} */ (button.closest('li')?.cloneNode(true));
-    lost.querySelector('button')?.setAttribute('aria-label', `Remove the lost ${lost.querySelector('span')?.firstChild?.textContent}`);
+    const passkey = lost.querySelector('span')?.firstChild?.textContent ?? '';
+    void ready.then(() => lost.querySelector('button')?.setAttribute('aria-label', say('script-account-remove-lost', { passkey })));
     section.querySelector('ul')?.append(lost);
   }
 }
@@ -196,30 +201,32 @@ async function look() {
   try {
     standing = await send(`/grants/${grant}`, {}, 'GET');
   } catch {
-    return say('The site gave no answer, so it is not known whether your answer arrived. Your account page shows what agents may do, and takes it back.', true);
+    return tell(say('script-account-answer-unknown'), true);
   }
-  if (standing.state === 'pending') return say('Your answer has not arrived. Please try again.', true);
+  if (standing.state === 'pending') return tell(say('script-account-answer-open'), true);
   answered();
-  if (standing.state !== 'active') return say('Your answer arrived: the agent may not act for you. You can close this page.');
+  if (standing.state !== 'active') return tell(say('script-account-answer-denied'));
   const until = local(standing.expires_at * 1000);
-  say(`Your permission arrived, and holds until ${until}, but the agent may not have heard of it. Go back to it and see. `);
-  const button = Object.assign(document.createElement('button'), { className: 'danger', textContent: 'Take it back' });
+  tell(`${say('script-account-answer-allowed', { until })} `);
+  const button = Object.assign(document.createElement('button'), { className: 'danger', textContent: say('script-account-take-back') });
   button.addEventListener('click', () =>
     run(button, async () => {
       await send(`/grants/${grant}`, {}, 'DELETE');
-      say('It is taken back: the agent may not act for you.');
+      tell(say('script-account-taken-back'));
     }),
   );
   status.append(button);
 }
 
-for (const time of document.querySelectorAll('time')) time.textContent = local(time.dateTime);
 
 const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
 const recoverySection = document.getElementById('recovery');
 if (recovery && recoverySection) recoverySection.hidden = false;
 const recovered = new URLSearchParams(location.hash.slice(1)).get('recovered');
 if (recovered) welcomeBack(recovered);
+void ready.then(() => {
+  for (const time of document.querySelectorAll('time')) time.textContent = local(time.dateTime);
+});
 
 onClick('#allow', () => decide('allow'));
 onClick('#deny', () => decide('deny'));
