@@ -1,7 +1,7 @@
 """SHIM-12: where a page finds what it says, and how long it may keep it."""
 
 import pytest
-from tests.web.conftest import ISSUER, Bank
+from tests.bank import ISSUER, Bank
 
 from deputize.words.page import page_words
 
