@@ -232,6 +232,7 @@
  * @property {number} now
  * @property {User | null} user
  * @property {string | null} csrf
+ * @property {string} words
  */
 
 /**
