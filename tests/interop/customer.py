@@ -56,6 +56,7 @@ class Customer:
             "/credentials/{id}": added["challengeId"],
             "/credentials/{id}/approval": next(iter(page.authenticator.keys)),
             "/static/{name}": "account.js",
+            "/words/{words}": "en.json",
         }
         self.values = {
             **dict(parse_qsl(urlsplit(there).query)),

@@ -9,7 +9,7 @@ from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from tests.bank import NO_TLS
-from tests.web.agents import ERRAND, HELPER, LOCAL
+from tests.web.agents import ERRAND, HELPER, LOCAL, seen
 from tests.web.apps import App, Home, home
 from tests.web.mcp.conftest import (
     ANNOTATION,
@@ -183,7 +183,7 @@ class TestApproval:
     ) -> None:
         """And is not told that it was the agent in the browser, nor that anything was proved."""
         await deputy.approved("note", {"text": "a"})
-        text = (await ada.http.get(f"{live.issuer}/account")).text
+        text = seen((await ada.http.get(f"{live.issuer}/account")).text)
         assert f"Asked for by an app that says it is {deputy.agent.client_id}, without proving it." in text
         assert "agent in a browser" not in text
 
