@@ -40,7 +40,6 @@ BELONGS = {
 NOT_IMPORTED = {
     "httptools": "uvicorn's parser, on which `deputize serve` counts",
     "uvloop": "uvicorn takes it where it is there",
-    **dict.fromkeys(("babel", "fluent-runtime", "msgspec"), "what is next is built on them"),
 }
 
 
