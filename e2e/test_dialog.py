@@ -19,6 +19,33 @@ SEEN = """function (selector) {
   const over = this.getRootNode().elementFromPoint((left + right) / 2, (top + bottom) / 2);
   return top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth && place.contains(over);
 }"""
+COLLECTOR = """() => {
+  window.met = {};
+  const { apply, ownKeys, getOwnPropertyDescriptor: descriptor, defineProperty } = Reflect;
+  const isNode = (value) => value instanceof Node && value !== document.documentElement;
+  const note = (name, values) => {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i], many = Array.isArray(value) ? value : [];
+      let found = isNode(value);
+      for (let j = 0; j < many.length; j++) found ||= isNode(many[j]);
+      if (found) met[name] = true;
+    }
+  };
+  const owners = [Array, String, Map, Set, Function, Promise, Node, Element, EventTarget, [].values()];
+  const prototypes = owners.map((owner) => owner.prototype ?? Object.getPrototypeOf(owner));
+  for (let i = 0; i < prototypes.length; i++) {
+    const keys = ownKeys(prototypes[i]);
+    for (let j = 0; j < keys.length; j++) {
+      const key = keys[j], found = descriptor(prototypes[i], key);
+      if (!found.configurable || key === 'constructor' || typeof found.value !== 'function') continue;
+      const value = function (...given) {
+        note(String(key), [this, given]);
+        return apply(found.value, this, given);
+      };
+      defineProperty(prototypes[i], key, { ...found, value });
+    }
+  }
+}"""
 VIOLATIONS = """
   window.violations = [];
   addEventListener('securitypolicyviolation', (event) => violations.push(event.violatedDirective));
@@ -145,6 +172,15 @@ def test_the_page_behind_cannot_be_used_and_a_click_on_it_is_no_answer(deputized
     assert now is not None
     assert now.node == dialog.node
     assert tab.url == f"{deputized.bank.url}/"
+    deputized.human.decline()
+
+
+def test_what_the_page_replaces_meets_nothing_that_is_inside(deputized: Customer) -> None:
+    """SHIM-8: with one node of a dialog in hand, page script could rewrite what is approved there."""
+    deputized.tab.evaluate(COLLECTOR)
+    deputized.agent.start("transfer_money", TRANSFER)
+    assert DESCRIPTION in deputized.human.dialog().description
+    assert deputized.tab.evaluate("Object.keys(met)") == []
     deputized.human.decline()
 
 

@@ -70,7 +70,7 @@ export async function approve(approval, dialog, methods, signal) {
     if (code === 'call_state') approval.unheard ??= approval.standing?.(natives.now());
     return approval.unheard && UNHEARD.has(code) ? { kind: 'unheard' } : judge(envelope.problem);
   }
-  const method = methods.get(nameIn(envelope.body));
+  const method = natives.getFrom(methods, nameIn(envelope.body));
   if (!method) return { kind: 'refused', problem: problem('unsupported_method') };
   // What is about to be signed must be what is shown: the same action, in the same words.
   if (!(await isOver(method.challenge(envelope.body), approval.action))) {

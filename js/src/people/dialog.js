@@ -56,7 +56,7 @@ function show(view, mode) {
     [
       element('div', { class: 'sheet' }, [
         headerOf(view),
-        ...bodyOf(view, description, legend),
+        bodyOf(view, description, legend),
         element('footer', {}, [status, alert, element('div', { class: 'buttons' }, [decline, approve])]),
       ]),
     ],
@@ -181,21 +181,20 @@ const headerOf = ({ site, host, user }) =>
  * @param {View} view
  * @param {HTMLElement} description
  * @param {HTMLElement} legend
- * @returns {HTMLElement[]}
  */
 function bodyOf(view, description, legend) {
   switch (view.kind) {
     case 'consent':
-      return [linesOf(view)];
+      return linesOf(view);
     case 'approval':
-      return [...titleOf(view), actionOf(view, description, legend)];
+      return element('div', {}, [titleOf(view), actionOf(view, description, legend)]);
     case 'enrollment':
       return titleOf(view);
   }
 }
 
 /** @param {View} view */
-const titleOf = ({ title, asker }) => [element('h2', TITLE, title), element('p', { class: 'asker', id: 'asker' }, asker)];
+const titleOf = ({ title, asker }) => element('div', {}, [element('h2', TITLE, title), element('p', { class: 'asker', id: 'asker' }, asker)]);
 
 /**
  * Draws each line as what it is (GRANT-2).

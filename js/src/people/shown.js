@@ -1,8 +1,12 @@
 /**
  * Text of strangers as people are shown it (APPR-2): nothing in it hides, moves its neighbours, or passes for the site's words.
  * The same at the authority (`protocol/shown.py`); both are held to `tests/vectors/shown-text.json`.
+ *
+ * Indexes, own members, operators and saved natives only: through a method of strings, lists or patterns, or through an iterator,
+ * page script that runs later could say what a dialog shows.
  */
 
+import { exec, hasOwn, push, slice } from '../platform/natives.js';
 import { FSI, PDI } from '../words/fluent.js';
 
 const SPACE = '␣';
@@ -59,9 +63,13 @@ const LOOK_ALIKE = ['Cyrl', 'Grek', 'Cher', 'Copt', 'Armn', 'Lisu', 'another'];
  * @param {string} text
  */
 export function plain(text) {
-  const needed = new Set([...text.matchAll(NEEDED)].map(({ index }) => index));
-  const seen = text.replace(UNSEEN, (found, /** @type {number} */ index) => (needed.has(index) ? found : '\uFFFD'));
-  return seen.replace(PILED, '\uFFFD');
+  const needed = matches(NEEDED, text);
+  let next = 0;
+  const seen = replaced(text, UNSEEN, (found, index) => {
+    while ((indexAt(needed, next) ?? index) < index) next++;
+    return indexAt(needed, next) === index ? found : '\uFFFD';
+  });
+  return replaced(seen, PILED, () => '\uFFFD');
 }
 
 /**
@@ -69,7 +77,14 @@ export function plain(text) {
  *
  * @param {string} text
  */
-export const visible = (text) => plain(text).replace(RUN, (found) => SPACE.repeat(found.length));
+export const visible = (text) => replaced(plain(text), RUN, marks);
+
+/** @param {string} spaces */
+function marks(spaces) {
+  let text = '';
+  for (let i = 0; i < spaces.length; i++) text += SPACE;
+  return text;
+}
 
 /**
  * Finds a word that is made of alphabets that are not written together, and so may look like another.
@@ -78,9 +93,10 @@ export const visible = (text) => plain(text).replace(RUN, (found) => SPACE.repea
  * @returns {string[]} these alphabets, as ISO 15924 has them; none if there is no such word
  */
 export function mixed(text) {
-  for (const [word] of text.matchAll(WORD)) {
-    const scripts = [...new Set([...word.matchAll(LETTER)].map(([letter]) => scriptOf(letter)))];
-    if (!goTogether(scripts)) return scripts.sort();
+  const words = matches(WORD, text);
+  for (let i = 0; i < words.length; i++) {
+    const scripts = scriptsOf(words[i]?.text ?? '');
+    if (!goTogether(scripts)) return sorted(scripts);
   }
   return [];
 }
@@ -99,21 +115,117 @@ export const isolated = (text) => `${FSI}${text}${PDI}`;
  * @returns {Array<{text: string, said: boolean}>} `said`: what was set apart
  */
 export function partsOf(text) {
-  const parts = [{ text: '', said: false }];
+  /** @type {Array<{text: string, said: boolean}>} */
+  const parts = [];
+  let part = '';
   let depth = 0;
-  for (const letter of text) {
-    if (letter === FSI && depth++ === 0) parts.push({ text: '', said: true });
-    else if (letter === PDI && depth > 0 && --depth === 0) parts.push({ text: '', said: false });
-    else /** @type {{text: string}} */ (parts.at(-1)).text += letter;
+  /** @param {boolean} said */
+  const end = (said) => {
+    if (part !== '') push(parts, { text: part, said });
+    part = '';
+  };
+  for (let i = 0; i < text.length; i++) {
+    const unit = text[i];
+    if (unit === FSI && depth++ === 0) end(false);
+    else if (unit === PDI && depth > 0 && --depth === 0) end(true);
+    else part += unit;
   }
-  return parts.filter((part) => part.text !== '');
+  end(depth > 0);
+  return parts;
+}
+
+/**
+ * Finds what a pattern finds, from left to right. Only `exec` is asked, which goes by the pattern's own flags.
+ *
+ * @param {RegExp} pattern with `g`, never of nothing
+ * @param {string} text
+ */
+function matches(pattern, text) {
+  /** @type {Array<{text: string, index: number}>} */
+  const all = [];
+  pattern.lastIndex = 0;
+  for (let found = exec(pattern, text); found; found = exec(pattern, text)) push(all, { text: found[0], index: found.index });
+  return all;
+}
+
+/**
+ * Replaces what a pattern finds.
+ *
+ * @param {string} text
+ * @param {RegExp} pattern with `g`, never of nothing
+ * @param {(found: string, index: number) => string} by
+ */
+function replaced(text, pattern, by) {
+  const all = matches(pattern, text);
+  let made = '';
+  let from = 0;
+  for (let i = 0; i < all.length; i++) {
+    const found = /** @type {{text: string, index: number}} */ (all[i]);
+    made += slice(text, from, found.index) + by(found.text, found.index);
+    from = found.index + found.text.length;
+  }
+  return made + slice(text, from);
+}
+
+/**
+ * @param {ReadonlyArray<{index: number}>} found
+ * @param {number} place
+ * @returns {number | undefined} nothing after the last, whatever a page has put on the prototype of lists
+ */
+const indexAt = (found, place) => (hasOwn(found, place) ? found[place]?.index : undefined);
+
+/** @param {string} word @returns {string[]} each of its scripts once */
+function scriptsOf(word) {
+  const letters = matches(LETTER, word);
+  /** @type {string[]} */
+  const scripts = [];
+  for (let i = 0; i < letters.length; i++) {
+    const script = scriptOf(letters[i]?.text ?? '');
+    if (!among(script, scripts)) push(scripts, script);
+  }
+  return scripts;
 }
 
 /** @param {string} letter */
-const scriptOf = (letter) => BY_SCRIPT.find(({ pattern }) => pattern.test(letter))?.name ?? 'another';
+function scriptOf(letter) {
+  for (let i = 0; i < BY_SCRIPT.length; i++) {
+    const script = BY_SCRIPT[i];
+    if (script && exec(script.pattern, letter)) return script.name;
+  }
+  return 'another';
+}
 
 /** @param {readonly string[]} scripts */
 function goTogether(scripts) {
-  if (scripts.length <= 1 || TOGETHER.some((set) => scripts.every((script) => set.includes(script)))) return true;
-  return scripts.length === 2 && scripts.includes('Latn') && !scripts.some((script) => LOOK_ALIKE.includes(script));
+  if (scripts.length <= 1) return true;
+  for (let i = 0; i < TOGETHER.length; i++) if (!outside(scripts, TOGETHER[i] ?? [])) return true;
+  if (scripts.length !== 2 || !among('Latn', scripts)) return false;
+  return !among(scripts[0], LOOK_ALIKE) && !among(scripts[1], LOOK_ALIKE);
+}
+
+/** @param {readonly string[]} scripts @param {readonly string[]} set @returns {boolean} whether one of them is not in it */
+function outside(scripts, set) {
+  for (let i = 0; i < scripts.length; i++) if (!among(scripts[i], set)) return true;
+  return false;
+}
+
+/** @param {string | undefined} one @param {readonly string[]} list */
+function among(one, list) {
+  for (let i = 0; i < list.length; i++) if (list[i] === one) return true;
+  return false;
+}
+
+/** @param {readonly string[]} names @returns {string[]} in the order of their letters */
+function sorted(names) {
+  /** @type {string[]} */
+  const rest = [];
+  for (let last = ''; rest.length < names.length; last = rest[rest.length - 1] ?? '') {
+    let next = '';
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i] ?? '';
+      if (name > last && (next === '' || name < next)) next = name;
+    }
+    push(rest, next);
+  }
+  return rest;
 }

@@ -1,7 +1,7 @@
 /** What the dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
 import { argsS256 } from '../platform/canonical.js';
-import { isArray, location, parse, stringify, URL, urlOrigin } from '../platform/natives.js';
+import { isArray, keys, location, parse, push, stringify, URL, urlOrigin } from '../platform/natives.js';
 import { textOf } from '../platform/json.js';
 import { mixed, visible } from './shown.js';
 import { alphabet, say, tongue } from '../words/words.js';
@@ -67,10 +67,25 @@ export function approvalView({ site, user, description, args, caller }) {
     description,
     language: tongue().lang,
     lines: [],
-    values: Object.keys(args).map((name) => ({ name: visible(name), value: shown(args[name]) })),
+    values: valuesOf(args),
     approve: say('script-approval-yes'),
     decline: say('script-approval-no'),
   };
+}
+
+/**
+ * @param {Arguments} args
+ * @returns {View['values']}
+ */
+function valuesOf(args) {
+  const names = keys(args);
+  /** @type {Array<View['values'][number]>} */
+  const values = [];
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] ?? '';
+    push(values, { name: visible(name), value: shown(args[name]) });
+  }
+  return values;
 }
 
 /**
@@ -128,8 +143,8 @@ function nameOf({ clientId, assurance, name }) {
  */
 function warned(shown, text) {
   const scripts = mixed(text);
-  if (!scripts[0]) return shown;
-  let alphabets = alphabet(scripts[0]);
+  if (scripts.length === 0) return shown;
+  let alphabets = alphabet(scripts[0] ?? '');
   for (let i = 1; i < scripts.length; i++) alphabets = say('script-and', { one: alphabets, other: alphabet(scripts[i] ?? '') });
   return say('script-mixed', { text: shown, alphabets });
 }

@@ -7,7 +7,7 @@
  */
 import serialize from 'canonicalize';
 
-import { digest, getPrototypeOf, isArray, TextEncoder } from './natives.js';
+import { digest, getPrototypeOf, isArray, keys, TextEncoder } from './natives.js';
 
 /** @typedef {null | boolean | number | string | Json[] | {[member: string]: Json}} Json */
 /**
@@ -15,7 +15,6 @@ import { digest, getPrototypeOf, isArray, TextEncoder } from './natives.js';
  * What a parser already refuses (duplicate members, encoding) is not to be seen in a value.
  */
 
-const { keys } = Object;
 const { fromCharCode } = String;
 const { atob, btoa, Uint8Array } = globalThis;
 const utf8 = ((encoder) => encoder.encode.bind(encoder))(new TextEncoder());

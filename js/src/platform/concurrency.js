@@ -48,7 +48,7 @@ export const shared = (name, alone) => {
  */
 export function first(...promises) {
   return new natives.Promise((resolve, reject) => {
-    for (const promise of promises) void settle(promise, resolve, reject);
+    for (let i = 0; i < promises.length; i++) void settle(/** @type {Promise<unknown>} */ (promises[i]), resolve, reject);
   });
 }
 

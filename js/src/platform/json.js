@@ -1,7 +1,7 @@
 /** JSON across the page's boundary: the authority's answers, and the arguments of a call. */
 
 import { canonicalize, JsonError } from './canonical.js';
-import { freeze, isArray, ownKeys, parse, setPrototypeOf, structuredClone } from './natives.js';
+import { freeze, get, isArray, ownKeys, parse, setPrototypeOf, structuredClone } from './natives.js';
 
 /** @import { Arguments, Bare } from '../types.js' */
 
@@ -14,7 +14,8 @@ import { freeze, isArray, ownKeys, parse, setPrototypeOf, structuredClone } from
 export function bare(value) {
   if (typeof value === 'object' && value !== null) {
     if (!isArray(value)) setPrototypeOf(value, null);
-    for (const key of ownKeys(value)) bare(Reflect.get(value, key));
+    const names = ownKeys(value);
+    for (let i = 0; i < names.length; i++) bare(get(value, names[i] ?? ''));
   }
   return /** @type {Bare} */ (value);
 }
@@ -60,7 +61,8 @@ export function snapshot(input) {
  */
 function deepFreeze(value) {
   if (typeof value === 'object' && value !== null) {
-    for (const key of ownKeys(value)) deepFreeze(Reflect.get(value, key));
+    const names = ownKeys(value);
+    for (let i = 0; i < names.length; i++) deepFreeze(get(value, names[i] ?? ''));
     freeze(value);
   }
   return value;

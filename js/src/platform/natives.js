@@ -51,8 +51,8 @@ export const { Promise, AbortController, Request, URL, TextDecoder, TextEncoder,
 export const { document, navigator, location, console } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
-export const { apply, ownKeys } = Reflect;
-export const { freeze, hasOwn, defineProperty, getPrototypeOf, setPrototypeOf } = Object;
+export const { apply, get, ownKeys } = Reflect;
+export const { freeze, hasOwn, keys, defineProperty, getPrototypeOf, setPrototypeOf } = Object;
 export const { parse, stringify } = JSON;
 export const { now } = Date;
 export const { isArray } = Array;
@@ -72,6 +72,25 @@ export const digest = subtle?.digest.bind(subtle);
 export const sign = subtle?.sign.bind(subtle);
 export const generateKey = subtle?.generateKey.bind(subtle);
 export const exportKey = subtle?.exportKey.bind(subtle);
+
+/** @type {(pattern: RegExp, text: string) => RegExpExecArray | null} */
+export const exec = uncurry(RegExp.prototype.exec);
+/** @type {(text: string, from: number, to?: number) => string} */
+export const slice = uncurry(String.prototype.slice);
+
+/** @type {<K, V>(map: ReadonlyMap<K, V>, key: K) => V | undefined} */
+export const getFrom = uncurry(Map.prototype.get);
+
+/**
+ * Adds to the end of a list, past any setter that a page has put on an index.
+ *
+ * @template T
+ * @param {T[]} list
+ * @param {T} value
+ */
+export const push = (list, value) => {
+  defineProperty(list, list.length, /** @type {PropertyDescriptor} */ ({ __proto__: null, value, writable: true, enumerable: true, configurable: true }));
+};
 
 /** What the human has told the browser that they read, the best first. */
 export const languages = navigator?.languages;

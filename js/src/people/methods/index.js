@@ -4,6 +4,7 @@
  */
 
 import { textOf } from '../../platform/json.js';
+import { getFrom } from '../../platform/natives.js';
 import { webauthn } from './webauthn.js';
 
 /** @import { Bare } from '../../types.js' */
@@ -41,7 +42,7 @@ export const nameIn = (envelope) => (envelope.method === undefined ? 'webauthn' 
  */
 export async function evidenceOf(envelope, signal, methods = METHODS) {
   const name = nameIn(envelope);
-  const method = methods.get(name);
+  const method = getFrom(methods, name);
   if (!method) throw new TypeError(`no method of approval is called ${name}`);
   const challengeId = textOf(envelope.challengeId);
   return { ...(await method.answer(envelope, signal)), method: name, challengeId };

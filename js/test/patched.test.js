@@ -1,0 +1,133 @@
+/** SHIM-8: page script that replaces the platform after the shim has loaded has no say in what a dialog shows (`natives.js`). */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import './platform.js';
+
+const { first } = await import('../src/platform/concurrency.js');
+const { bare } = await import('../src/platform/json.js');
+const { approvalView, consentView, enrollmentView, linesIn } = await import('../src/people/view.js');
+const { mixed, partsOf, plain, visible } = await import('../src/people/shown.js');
+const { argsS256 } = await import('../src/platform/canonical.js');
+const { say, when, wished, wordsFor } = await import('../src/words/words.js');
+
+const { rows } = JSON.parse(readFileSync(new URL('../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
+const LINES = [{ part: 'title', line: 'May \u2068the agent\u2069 do this?' }, { part: 'scope', line: 'See your accounts' }];
+const SHOWN = { site: 'Harbor', user: 'Ada', language: 'en', text_s256: await argsS256(LINES.map(({ line }) => line)) };
+const CALLER = { clientId: 'https://agent.example/a.json', assurance: 'origin', name: 'Sho\u0440per', scopes: [] };
+const DESCRIPTION = 'Send \u2068“Ada”\u2069 now \u2068x';
+const ARGS = { amount: 250, name: ' Ada  \u202Eb\u0430nk', nested: { list: [1, 'x'] }, empty: '' };
+
+const CONSENT = bare(structuredClone(SHOWN));
+const TEXT = bare({ language: 'en', lines: structuredClone(LINES) });
+const TEXTS = rows.slice(0, 60).map((/** @type {{text: string}} */ { text }) => text);
+const given = { status: 'given' };
+const never = new Promise(() => {});
+const mine = Promise.resolve(given);
+
+/** All that is said on the way to a dialog, made at once, without anything that is replaced. */
+function everything() {
+  const texts = [];
+  for (let i = 0; i < TEXTS.length; i++) texts[i] = { plain: plain(TEXTS[i]), visible: visible(TEXTS[i]), mixed: mixed(TEXTS[i]) };
+  return {
+    approval: approvalView({ site: 'Harbor', user: 'Ada', description: DESCRIPTION, args: ARGS, caller: CALLER }),
+    enrollment: enrollmentView({ site: 'Harbor', user: 'Ada' }),
+    parts: partsOf(DESCRIPTION),
+    texts,
+    said: say('script-agent', { kind: 'registered', id: 'x' }),
+    words: wordsFor('declined'),
+    wished: wished(['de-AT', 'en'], 'de'),
+    time: when(86_400_000),
+    bare: bare({ a: [{ b: 1 }] }),
+  };
+}
+
+/** The lines of a consent, which fail to be shown where their digest cannot be made (`canonical.js`). */
+async function lines() {
+  try {
+    const view = await consentView(CONSENT, TEXT);
+    return view && linesIn(view);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * What page script can replace: every method of what texts, lists and patterns are made of, and of their iterators.
+ *
+ * @returns {Array<{name: string, owner: any, key: PropertyKey}>} any: prototypes and constructors
+ */
+function replaceable() {
+  const made = { Array: [].values(), String: ''[Symbol.iterator](), RegExp: ''.matchAll(/x/g), Map: new Map().values(), Set: new Set().values() };
+  /** @type {Array<[string, any]>} */
+  const owners = [
+    ...[String, Array, RegExp, Map, Set, Number].map((kind) => /** @type {[string, any]} */ ([`${kind.name}.prototype`, kind.prototype])),
+    ...Object.entries(made).map(([name, each]) => /** @type {[string, any]} */ ([`iterators of ${name}`, Object.getPrototypeOf(each)])),
+    ...Object.entries({ Object, Array, String, JSON, Reflect, Intl, Number, globalThis: globalThis }),
+  ];
+  /** @param {PropertyDescriptor | undefined} is */
+  const works = (is) => is?.configurable && (typeof is.value === 'function' || is.get);
+  return owners.flatMap(([name, owner]) =>
+    Reflect.ownKeys(owner)
+      .filter((key) => key !== 'constructor' && works(Object.getOwnPropertyDescriptor(owner, key)))
+      .map((key) => ({ name: `${name}.${String(key)}`, owner, key })),
+  );
+}
+
+test('nothing that a page replaces later is asked on the way to a dialog', async () => {
+  const told = everything();
+  const consent = await lines();
+  const { defineProperty, getOwnPropertyDescriptor } = Object;
+  const all = replaceable();
+  assert.ok(all.length > 250 && consent);
+  /** @type {unknown[]} */
+  const asked = [];
+  for (let i = 0; i < all.length; i++) {
+    const { name, owner, key } = /** @type {{name: string, owner: any, key: PropertyKey}} */ (all[i]);
+    const kept = /** @type {PropertyDescriptor} */ (getOwnPropertyDescriptor(owner, key));
+    const lie = () => {
+      throw new RangeError(name);
+    };
+    const replaced = kept.get ? { ...kept, get: lie } : { ...kept, value: lie };
+    let now;
+    let read;
+    let won;
+    defineProperty(owner, key, replaced);
+    try {
+      now = everything();
+      read = lines();
+      won = first(never, mine);
+    } catch (error) {
+      now = error;
+    } finally {
+      defineProperty(owner, key, kept); // before anybody else has a turn
+    }
+    try {
+      assert.deepEqual(now, told);
+      assert.equal(await won, given);
+      assert.ok([consent, null].includes((await read) ?? null));
+    } catch {
+      asked.push(name);
+    }
+  }
+  assert.deepEqual(asked, []);
+});
+
+test('setters on indexes of lists get nothing, and add nothing', () => {
+  const show = () => approvalView({ site: 'Harbor', user: 'Ada', description: '', args: { amount: 250, name: 'Ada', list: [1] }, caller: null });
+  const told = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(CALLER.name) };
+  /** @type {unknown[]} */
+  const got = [];
+  for (let i = 0; i < 4; i++) {
+    Object.defineProperty(Array.prototype, i, { configurable: true, get: () => 'lie', set: (value) => got.push(value) });
+  }
+  let now;
+  try {
+    now = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(CALLER.name) };
+  } finally {
+    for (let i = 0; i < 4; i++) Reflect.deleteProperty(Array.prototype, i);
+  }
+  assert.deepEqual(now, told);
+  assert.deepEqual(got, []);
+});
