@@ -12,7 +12,7 @@ FLOORS = {
     **dict.fromkeys(("watched", "detached", "extras"), 1),
     "service": 2,
     **dict.fromkeys(("store", "crypto", "fetching", "settings", "log"), 3),
-    **dict.fromkeys(("authority", "guard", "agent"), 4),
+    **dict.fromkeys(("authority", "methods", "guard", "agent"), 4),
     "web": 5,
     **dict.fromkeys(("opening", "app", "cli", "demo", "testing", "__init__", "__main__"), 6),
 }

@@ -17,20 +17,19 @@ from .authority.clock import Clock
 from .authority.housekeeping import Housekeeping
 from .authority.in_force import FORKED, InForce
 from .authority.in_process import InProcess, Schemas
-from .crypto.passkeys import Passkeys
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
 from .fetching.fetcher import Fetcher
 from .guard import Guard, Unguarded
 from .guard.start import Threshold, start, survey
 from .log.log import Log
+from .methods import methods
 from .opening import LostData, opened
 from .protocol.credential import User
 from .protocol.declared import Declaration, declared
 from .protocol.errors import Refused
 from .protocol.policy import Policy
 from .protocol.tool import Describe
-from .service.methods import Methods
 from .service.ports import Store
 from .settings.following import Followed
 from .web import routes
@@ -85,8 +84,8 @@ class Deputize:
             self.store,
             keys,
             Sealer(keys.secret, clock),
-            ceremonies := Ceremonies(site.rp_id, policy.origins()),
-            Methods((Passkeys(ceremonies),)),  # each method of approval is registered here (APPR-9)
+            Ceremonies(site.rp_id, policy.origins()),
+            methods(policy, keys.secret),
             clock,
             secrets.token_bytes,
             Fetcher(policy.development, clock),

@@ -12,7 +12,7 @@ from tests.bank import Bank
 from tests.store import values as v
 from tests.web.agents import Client
 
-from deputize.crypto.passkeys import Passkeys
+from deputize.methods.webauthn import Passkeys
 from deputize.protocol.canonical import Json
 from deputize.protocol.challenge import Purpose
 from deputize.protocol.credential import AuthenticatorClass, Credential

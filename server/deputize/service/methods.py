@@ -1,7 +1,7 @@
 """Methods of approval (APPR-9): who can answer by each, what the page is given, and how an answer is verified.
 
-A method is a module that makes one of these, a module of the page under its name (`js/src/people/methods/`), and the
-line in `app.py` that registers it.
+A method is a module that makes one of these (`methods/`), a module of the page under the same name
+(`js/src/people/methods/`), and what it says (`words/en.ftl`).
 """
 
 from collections.abc import Callable, Iterator, Mapping

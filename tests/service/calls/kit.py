@@ -11,8 +11,8 @@ import orjson
 from tests.store import values as v
 
 from deputize import settings
-from deputize.crypto.passkeys import Passkeys
 from deputize.crypto.webauthn import Ceremonies, creation_options
+from deputize.methods.webauthn import Passkeys
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import Json, canonicalize, s256
 from deputize.protocol.constraint import Constraints

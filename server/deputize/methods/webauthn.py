@@ -4,15 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from ..crypto.webauthn import Ceremonies, request_options
 from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
 from ..protocol.credential import AuthenticatorClass, Credential, counter_moves
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import UserId
+from ..protocol.policy import Policy
 from ..service import approvals
 from ..service.methods import Offer
 from ..service.ports import Assertion, Reader, Tx
-from .webauthn import Ceremonies, request_options
+
+RANK = 0
+
+
+def method(policy: Policy, secret: bytes) -> "Passkeys":
+    """Approve by the passkeys of this site; they need no secret of ours."""
+    return Passkeys(Ceremonies(policy.site.rp_id, policy.origins()))
 
 
 @dataclass(frozen=True, slots=True)
