@@ -161,7 +161,7 @@ def test_without_an_eligible_passkey_nobody_is_asked(assistant: Assistant, human
     outcome = assistant.does("call", "close_account", {})
     assert outcome["kind"] == "no_eligible_credential"
     assert human.sees() is None
-    assert "You have no passkey here that can confirm this" in human.notices()[0]
+    assert "You have nothing here that can confirm this" in human.notices()[0]
 
 
 def test_a_passkey_that_fails_can_be_tried_again(

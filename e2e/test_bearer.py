@@ -69,7 +69,7 @@ def test_a_user_reads_who_asks_and_where_the_answer_goes(
         "calls itself “Any App”.",
         "It does not prove it: any app can say this.",
         app,
-        "Each call asks for your passkey: read each time what you approve.",
+        "Each call asks you: read each time what you approve.",
         "See your balance and your transactions",
         "you go on to an app on this computer (http://127.0.0.1:4711)",
     ):

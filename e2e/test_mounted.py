@@ -131,7 +131,7 @@ def test_without_a_passkey_nobody_is_asked_to_consent(
     assert result.structured["account_uri"] == f"{board.site.url}/deputize/account"
     assert human.sees() is None
     told = " ".join(human.notices())
-    assert "You have no passkey here that can confirm this" in told
+    assert "You have nothing here that can confirm this" in told
     assert "Open your account page" in told
     assert tab.locator("#board li").count() == 0
     assert board.record("grant.active") == []

@@ -81,6 +81,17 @@ def test_log_show_tells_who_did_it_who_let_them_and_who_saw_it(calls: dict[str, 
     assert kinds == ["grant.requested", "grant.active", "call.pending", "call.approved"]
 
 
+def test_log_show_tells_by_which_method_it_was_seen(calls: dict[str, str]) -> None:  # APPR-9
+    facts = {"call_id": calls["approved"], "method": "code", "evidence_s256": "x"}
+    with closing(SqliteStore(Path("var/deputize.db"))) as store:
+        asyncio.run(store.transact(lambda tx: tx.append(Entry("call.approved", facts), 1_800_000_009)))
+    assert (
+        shown(calls["approved"])
+        .splitlines()[3]
+        .startswith("who saw it    Grace Hopper, by the method code, ")
+    )
+
+
 @pytest.mark.parametrize("kind", [Kind.REDEMPTION_REFUSED, Kind.CALL_REFUSED, Kind.APPROVAL_REFUSED])
 def test_what_is_refused_afterwards_is_not_what_became_of_it(calls: dict[str, str], kind: Kind) -> None:
     """GUARD-3, CALL-6: whoever sends a call token twice, or asks for the same again, rewrites nothing."""
@@ -99,7 +110,7 @@ def test_what_is_refused_afterwards_is_not_what_became_of_it(calls: dict[str, st
 def test_log_show_says_that_nobody_saw_it(calls: dict[str, str], which: str, what: str) -> None:
     lines = shown(calls[which]).splitlines()
     assert lines[0] == f"what          {what}"
-    assert lines[3] == "who saw it    nobody with a passkey"
+    assert lines[3] == "who saw it    nobody"
 
 
 def test_a_grant_and_a_user_have_a_history_too(calls: dict[str, str]) -> None:

@@ -234,7 +234,7 @@ class TestConsent:
             "“Any App”",
             f"Its id: {app.client_id}",
             "It does not prove it: any app can say this",
-            "Each call asks for your passkey",
+            "Each call asks you",
             "you go on to an app on this computer (http://127.0.0.1:4711)",
             "See your accounts",
         ):

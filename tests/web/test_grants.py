@@ -62,7 +62,7 @@ class TestConsent:
         )
         asked = await grace.send("POST", "/grants", {"scope": "account:admin"})
         assert (asked.status_code, asked.json()["code"]) == (403, "no_eligible_credential")
-        assert "Add one on the account page" in asked.json()["detail"]
+        assert "can be added on the account page" in asked.json()["detail"]
         assert (bank.last()["kind"], bank.last()["code"]) == ("grant.refused", "no_eligible_credential")
         assert (await grace.call("get_balance")).status_code == 200  # what was given stays
 

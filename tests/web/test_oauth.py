@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx2
 import pytest
 from tests.bank import POLICY, Bank, opened
+from tests.codes import Codes
 from tests.fetching.strangers import Server, answer, serving
 from tests.web.agents import (
     ALL,
@@ -29,6 +30,7 @@ from deputize import settings
 from deputize.agent import AgentKey
 from deputize.crypto import client_assertion, jwt
 from deputize.service import grants
+from deputize.service.methods import Methods
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -436,11 +438,26 @@ class TestPage:
         )
         url = await helper.page_url()
         page = await ada.http.get(url)
-        assert "Only a passkey can allow this" in page.text
+        assert "nothing here yet that can allow this" in page.text
         back = urlencode({"return_to": url.removeprefix("http://localhost:8000")}).replace("&", "&amp;")
         assert f'<a href="{ISSUER}/account?{back}">Add a passkey</a>' in page.text
         assert "Allow with passkey" not in page.text
         assert (await ada.authorize(url, approve=False)).status_code == 200  # a no needs none
+
+    async def test_who_has_no_passkey_but_another_method_is_asked_by_it(
+        self, local: Bank, ada: Page, helper: Client
+    ) -> None:  # APPR-9
+        (known,) = local.deputize.store.look(lambda tx: tx.credentials(tx.users()[0].user_id))
+        await local.deputize.store.transact(
+            lambda tx: tx.remove_credential(known.credential_id, known.user_id)
+        )
+        local.deputize.authority.methods = Methods((*local.deputize.authority.methods, Codes()))
+        page = await ada.http.get(await helper.page_url())
+        assert '<button id="allow" class="primary">Allow</button>' in page.text
+        assert "passkey" not in page.text
+        account = (await ada.http.get(f"{ISSUER}/account")).text
+        assert "You have no passkey here yet." in account
+        assert "cannot approve anything" not in account
 
     async def test_what_is_signed_has_the_limits_as_asked_for_and_what_they_come_to(
         self, local: Bank, ada: Page, helper: Client

@@ -201,7 +201,7 @@ describe('consent', () => {
     const account = `${server.issuer}/account`;
     assert.equal(result.structuredContent.account_uri, account);
     assert.equal(opened.human.dialogs.length, 0);
-    assert.match(opened.human.told.join(), /You have no passkey here/);
+    assert.match(opened.human.told.join(), /You have nothing here/);
     assert.deepEqual(opened.human.led, [account]);
   });
 

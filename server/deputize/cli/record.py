@@ -201,16 +201,21 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
     ]
     for entry in entries:
         if entry["kind"] == "grant.active":
-            by = "whoever had it before" if "parent_id" in entry else f"{user}, with a passkey"
+            by = "whoever had it before" if "parent_id" in entry else f"{user}, {_with(entry)}"
             answers += [("who let them", f"{by}, {_time(entry)}: {entry['scope']} for {entry['client_id']}")]
     seen = [entry for entry in moves if entry["kind"] == "call.approved" and "evidence_s256" in entry]
     if not seen:
-        return [*answers, ("who saw it", "nobody with a passkey")]
+        return [*answers, ("who saw it", "nobody")]
     call = tx.call(CallId(str(arrival["call_id"])))
     words = call.description if call and call.description else ""
     if call is None or commitment(call.salt, words.encode()) != arrival.get("description_commitment"):
         words = "(the words are kept no more, or not as the record commits to them)"
-    return [*answers, ("who saw it", f"{user}, with a passkey, {_time(seen[-1])}: {words}")]
+    return [*answers, ("who saw it", f"{user}, {_with(seen[-1])}, {_time(seen[-1])}: {words}")]
+
+
+def _with(entry: Mapping[str, Json]) -> str:
+    """Tell by which method of approval somebody answered (APPR-9)."""
+    return "with a passkey" if entry["method"] == "webauthn" else f"by the method {entry['method']}"
 
 
 def _time(entry: Mapping[str, Json]) -> str:

@@ -169,7 +169,7 @@ def decide_arguments(
     if able is not None and not able(tool.authenticator_class):  # CALL-5
         return Refusal(
             Code.NO_ELIGIBLE_CREDENTIAL,
-            "The user has no passkey that may approve this. One can be added on the account page.",
+            "The user has nothing that may approve this. A passkey can be added on the account page.",
             {"authenticator_class": tool.authenticator_class.value},
         )
     return Authorized(tool, description, is_safe(tool, policy.scopes, approval))

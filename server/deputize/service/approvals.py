@@ -142,7 +142,7 @@ def eligible(
             return method, offer
     return Refusal(
         Code.NO_ELIGIBLE_CREDENTIAL,
-        "You have no passkey that may confirm this. Add one on the account page.",
+        "You have nothing here that may confirm this. A passkey can be added on the account page.",
         {"authenticator_class": wanted.value},
     )
 
@@ -150,6 +150,12 @@ def eligible(
 def able(reader: Reader, at: Moment, owner: UserId | None) -> Able:
     """Return what tells whether somebody could approve something at all, by whichever method (CALL-5)."""
     return lambda wanted: owner is not None and not isinstance(eligible(reader, at, owner, wanted), Refusal)
+
+
+def asked_by(reader: Reader, at: Moment, owner: UserId) -> str | None:
+    """Name the method by which somebody is asked where any authenticator will do; None who can answer by none."""
+    found = eligible(reader, at, owner, AuthenticatorClass.PLATFORM)
+    return None if isinstance(found, Refusal) else found[0].name
 
 
 def mint(tx: Tx, at: Moment, action: Action, text: Text) -> Minted | Refusal:

@@ -10,7 +10,7 @@ from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.ids import UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
-from ...service import authorizations
+from ...service import approvals, authorizations
 from ...service.approvals import Verdict
 from ...words.catalogue import words
 from .. import pages, wire
@@ -150,8 +150,8 @@ async def _show(ask: Ask, request: AuthorizationRequest) -> Response:
         if refused.refusal.code.status >= 500:
             raise
         return await _not_shown(ask, request, user_id, refused.refusal)
-    able = await ask.look(lambda tx, at: tx.credentials(user_id))
-    return pages.consent(ask, request, shown, ask.csrf_token(user_id), None if able else _account(ask))
+    method = await ask.look(approvals.asked_by, user_id)
+    return pages.consent(ask, request, shown, ask.csrf_token(user_id), method, _account(ask))
 
 
 async def _not_shown(ask: Ask, request: AuthorizationRequest, user_id: UserId, refusal: Refusal) -> Response:

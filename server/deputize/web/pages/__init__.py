@@ -13,7 +13,7 @@ from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.policy import Policy, Site
 from ...protocol.request import AuthorizationRequest
-from ...service import questions
+from ...service import approvals, questions
 from ...service.ports import Reader
 from ...words.catalogue import Words, words
 from ...words.limits import limits, tool_name
@@ -53,6 +53,7 @@ async def account(ask: Ask) -> Response:
         past=[{**_deputy(grant, policy, said), "ended": _ended(grant, ask.now)} for grant in past],
         blocked=await authority.store.read(lambda tx: _blocked(tx, user.user_id, ask.now, said)),
         credentials=await authority.store.read(lambda tx: tx.credentials(user.user_id)),
+        method=await ask.look(approvals.asked_by, user.user_id),
         asked=await authority.store.read(lambda tx: history(tx, user.user_id, True, policy, ask.now)),
         unasked=await authority.store.read(lambda tx: history(tx, user.user_id, False, policy, ask.now)),
         enrolls_until=user.enrolls_until if ask.now < user.enrolls_until else None,
@@ -60,9 +61,12 @@ async def account(ask: Ask) -> Response:
 
 
 def consent(
-    ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str, enroll_uri: str | None
+    ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str, method: str | None, account_uri: str
 ) -> Response:
-    """Show who asks for what, as it will be signed (OAUTH-4); who has no passkey is led to where one is added."""
+    """Show who asks for what, as it will be signed (OAUTH-4), to be answered by a method of approval (APPR-9).
+
+    Who can answer by none is led to the account page, where a passkey is added.
+    """
     text = questions.of_consent(grant)
     return _page(
         ask.authority.policy.site,
@@ -72,7 +76,8 @@ def consent(
         request=request,
         shown=grant.shown,
         lines=text,
-        enroll_uri=enroll_uri,
+        method=method,
+        account_uri=account_uri,
     )
 
 

@@ -59,7 +59,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     grant = tx.grant(call.grant_id) if call.grant_id else None
     seen = ""
     if call.challenge_id is not None:
-        seen = "done-seen"
+        seen = "done-seen.webauthn" if call.method == "webauthn" else "done-seen"
     elif state in _RAN:
         seen = "done-not-asked"
     values, unshown = _values(call)
