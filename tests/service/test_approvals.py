@@ -17,7 +17,6 @@ from tests.store import values as v
 from deputize import settings
 from deputize.protocol.canonical import b64u
 from deputize.protocol.challenge import Challenge, Purpose
-from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.question import Question, Surface, Text, committed
 from deputize.service import approvals
@@ -37,10 +36,9 @@ ACTION = Action(
     v.call_id(),
     "transfer_money",
     {"amount": 250},
-    AuthenticatorClass.PLATFORM,
     v.user_id(),
-    v.jkt(),
-    ("code",),
+    page_jkt=v.jkt(),
+    methods=("code",),
 )
 
 

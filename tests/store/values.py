@@ -21,9 +21,10 @@ from deputize.protocol.ids import (
     UserId,
     make_id,
 )
+from deputize.protocol.proof import Proof
 from deputize.protocol.request import AuthorizationRequest
 from deputize.protocol.scope import ScopeSet
-from deputize.service.ports import Proof, Session
+from deputize.service.ports import Session
 
 NOW = 1_800_000_000
 

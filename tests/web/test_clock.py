@@ -15,7 +15,7 @@ from tests.bank import ISSUER, Bank
 from deputize.authority.clock import HELD_FOR, STEP, Clock
 from deputize.authority.housekeeping import KEPT_AFTER, SWEEP_EVERY
 from deputize.protocol.ids import Jkt
-from deputize.service.ports import Proof
+from deputize.protocol.proof import Proof
 from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
 

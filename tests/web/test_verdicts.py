@@ -219,9 +219,8 @@ class TestEveryMember:
             "cal_one",
             "pay",
             {"amount": 1},
-            AuthenticatorClass.PLATFORM,
             user.user_id,
-            Jkt("key"),
+            page_jkt=Jkt("key"),
         )
         assert OTHER.keys() == {field.name for field in fields(Action)}
         minted = await store.transact(lambda tx: approvals.mint(tx, at, action, TEXT))

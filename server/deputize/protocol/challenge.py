@@ -86,21 +86,21 @@ def read_subject(value: Json) -> Subject:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One thing to sign, by a method of approval (`method`); those of WebAuthn's own ceremonies name none.
+    """One thing to sign. Sign-up, sign-in and enrollment sign no action: they have no hash, tool or `method`.
 
-    `owner` is the user it was made for, and `page_jkt` the page key that asked; both are None before sign-in. Where a
-    question is asked, `nonce` commits to it, and `salt` opens that (APPR-10).
+    `owner` is the user it was made for, and `page_jkt` the key of the page that asked; both are None before sign-in.
+    Where a question is asked, `nonce` commits to it, and `salt` opens the commitment (APPR-10).
     """
 
     challenge_id: ChallengeId
     purpose: Purpose
     nonce: bytes
-    action_hash: bytes
-    tool: str
     subject: Subject
     owner: UserId | None
-    page_jkt: Jkt | None
     expires_at: int
+    action_hash: bytes = b""
+    tool: str = ""
+    page_jkt: Jkt | None = None
     attempts: int = 0
     consumed_at: int | None = None
     method: str = ""

@@ -10,6 +10,7 @@ import orjson
 from .call import Call
 from .canonical import Json, b64u
 from .errors import Code
+from .grant import Grant
 from .policy import Policy
 
 
@@ -92,6 +93,17 @@ def call_entry(
 def move_entry(call: Call, code: Code | None = None, **facts: object) -> Entry:
     """Tell of a later move of a call whose arrival is in the record already."""
     return Entry(f"call.{call.state}", {"call_id": call.call_id, "code": code, **facts})
+
+
+def grant_entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
+    """Tell of a grant."""
+    told = {
+        "grant_id": grant.grant_id,
+        "sub": grant.user_id,
+        "client_id": grant.client_id,
+        "scope": str(grant.scopes),
+    }
+    return Entry(kind, {**told, **facts})
 
 
 def evidence_s256(evidence: Json) -> str | None:

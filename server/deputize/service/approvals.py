@@ -32,9 +32,9 @@ class Action:
     subject: str
     tool: str
     arguments: Json
-    authenticator_class: AuthenticatorClass
     owner: UserId
-    page_jkt: Jkt | None
+    authenticator_class: AuthenticatorClass = AuthenticatorClass.PLATFORM
+    page_jkt: Jkt | None = None
     methods: tuple[str, ...] | None = None
     surface: Surface = Surface.PAGE
     approvals: int = 1

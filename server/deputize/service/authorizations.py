@@ -1,24 +1,24 @@
 """How an attested agent gets a grant: push, ask the user, collect (PROTOCOL §11). Each function is one transaction."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..protocol.agent import Agent
 from ..protocol.canonical import Json
-from ..protocol.consent import consent_structure
-from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
-from ..protocol.grant import CONSENT_LIFETIME, Grant, GrantState
-from ..protocol.ids import GrantId, Jkt, UserId, make_id
+from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.grant import Grant, GrantState
+from ..protocol.ids import GrantId, UserId
 from ..protocol.quota import WRONG_CODES, Quota, too_many
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
 from ..protocol.scope import ScopeSet
-from ..words.consent import put, text_of
+from ..words.consent import text_of
 from . import grants, quotas
 from .approvals import Minted, Verdict
 from .barring import barred
+from .clients import Client, spend
 from .grants import PageRequest, Renewable
 from .moment import Moment
-from .ports import Proof, Reader, Tx
+from .ports import Reader, Tx
 
 _GONE = Refusal(
     Code.INVALID_REQUEST, "This request has run out or was answered already. Let the agent ask again."
@@ -31,47 +31,6 @@ UNKNOWN = Refusal(
 _BAD_CODE = Refusal(
     Code.INVALID_GRANT, "This code is not good: it ran out, was used, or is another client's."
 )
-_USED_ASSERTION = Refusal(
-    Code.INVALID_CLIENT,
-    "This client assertion or signature was used before, or is too old to tell. Make a new one each time.",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """An agent at an endpoint: who, with which document, and the proofs to spend.
-
-    `assertion` may be a signature as well (OAUTH-14); one whose document says that it proves nothing has none
-    (BEARER-5). `jkt` is the key of `proof`; where there is none, one that the agent only named, or no key.
-    """
-
-    agent: Agent
-    document_s256: str
-    assertion: Proof | None
-    proof: Proof | None
-    jkt: Jkt
-
-
-def authenticate(tx: Tx, at: Moment, assertion: Proof | None, agent: Agent | None) -> Refusal | None:
-    """Use up a client assertion (OAUTH-1) or signature (OAUTH-14), and see that the agent is not revoked.
-
-    `agent` is None for an API of the site.
-    """
-    if assertion is not None and not tx.use_proof(assertion):
-        return _USED_ASSERTION
-    known = tx.agent(agent.client_id) if agent is not None else None
-    if known is not None and known.revoked_at is not None:
-        return Refusal(Code.INVALID_CLIENT, "The owner of this site has revoked this agent.")
-    if agent is not None and (out := barred(tx, None, agent.client_id, at.now)):  # BLOCK-2
-        return Refusal(Code.INVALID_CLIENT, out.detail)
-    return None
-
-
-def spend(tx: Tx, at: Moment, client: Client) -> Refusal | None:
-    """Use up the client's assertion and DPoP proof (OAUTH-1, PROOF-2)."""
-    if refusal := authenticate(tx, at, client.assertion, client.agent):
-        return refusal
-    return None if client.proof is None or tx.use_proof(client.proof) else USED_PROOF
 
 
 def push(
@@ -129,35 +88,13 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
         tx.agent(agent.client_id) if request.unproven else None
     )  # by the same document it may come with a key, too
     tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
-    grant_id = GrantId(make_id("grt", at.random(16)))
-    asked = consent_structure(
-        grant_id,
-        agent,
-        [at.policy.scopes[name] for name in request.scopes],
-        request.constraints,
-        at.policy.tools,
-        at.policy.grant_lifetime,
-        at.policy.site.name,
-        user.name,
-        request.unproven,
+    seconds = at.policy.grant_lifetime
+    grant = grants.ask(
+        tx, at, user, agent, request.jkt, request.scopes, request.constraints, seconds, request.unproven
     )
-    grant = Grant(
-        grant_id,
-        user_id,
-        request.client_id,
-        request.scopes,
-        GrantState.PENDING,
-        put(asked, at.language),
-        at.now,
-        at.now + CONSENT_LIFETIME,
-        request.jkt,
-        request.constraints,
-    )
-    tx.add_grant(grant)
-    tx.append(grants.requested_entry(grant), at.now)
     first = request.grant_id is None and request.redirect_uri is not None
     until = at.now + OPEN_LIFETIME if first else request.expires_at  # a device was told when its code ends
-    if not tx.open_request(request.request_id, user_id, grant_id, until):
+    if not tx.open_request(request.request_id, user_id, grant.grant_id, until):
         return _GONE
     return grant
 

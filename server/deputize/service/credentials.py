@@ -12,7 +12,6 @@ from ..protocol.credential import (
     ENROLLMENT_LIFETIME,
     RECENT_SIGN_IN,
     RECOVERY_LIFETIME,
-    AuthenticatorClass,
     Credential,
     User,
 )
@@ -29,7 +28,7 @@ MAX_NAME = 64
 _GONE = Refusal(
     Code.NO_PENDING_ENROLLMENT, "This enrollment ran out or was finished already. Start it again."
 )
-_TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled already.")
+TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled already.")
 
 
 class Basis(StrEnum):
@@ -94,7 +93,7 @@ def finish_sign_up(tx: Tx, challenge: Challenge, registration: Registration, now
     tx.add_user(user)
     credential = make_credential(user.user_id, registration, "", now, active=True)
     if not tx.add_credential(credential):  # CRED-4; raised so that no user without a credential stays behind
-        raise Refused.of(_TAKEN)
+        raise Refused.of(TAKEN)
     tx.append(
         Entry(Kind.USER_SIGNED_UP, {"sub": user.user_id, "credential_id": credential.credential_id}), now
     )
@@ -214,8 +213,8 @@ def finish_enrollment(
     active = basis is Basis.RECOVERY or (basis is Basis.FIRST and not existing)
     credential = make_credential(user.user_id, registration, label, at.now, active=active)
     if not tx.add_credential(credential):  # CRED-4
-        entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": user.user_id, "code": _TAKEN.code})
-        return quotas.record(tx, at, user.user_id, None, entry, _TAKEN)
+        entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": user.user_id, "code": TAKEN.code})
+        return quotas.record(tx, at, user.user_id, None, entry, TAKEN)
     if active:
         tx.append(added_entry(credential, basis), at.now)
         recovered = basis is Basis.RECOVERY
@@ -236,15 +235,8 @@ def enrollment_action(credential: Credential) -> Action:
         "public_key_s256": b64u(hashlib.sha256(credential.public_key).digest()),
         "user": credential.user_id,
     }
-    return Action(
-        Purpose.ADD_CREDENTIAL,
-        credential.credential_id,
-        ENROLL_ACTION,
-        arguments,
-        AuthenticatorClass.PLATFORM,
-        credential.user_id,
-        None,
-    )
+    added, owner = credential.credential_id, credential.user_id
+    return Action(Purpose.ADD_CREDENTIAL, added, ENROLL_ACTION, arguments, owner)
 
 
 def check_addition(
@@ -329,18 +321,8 @@ def site_user(tx: Tx, at: Moment, external_id: str, name: str) -> User:
 
 
 def _challenge(at: Moment, purpose: Purpose, subject: Subject, owner: UserId | None) -> Challenge:
-    """Make a challenge that signs no action: its wire form is the nonce."""
-    return Challenge(
-        ChallengeId(make_id("chl", at.random(16))),
-        purpose,
-        at.random(NONCE_BYTES),
-        b"",
-        "",
-        subject,
-        owner,
-        None,
-        at.now + ENROLLMENT_LIFETIME,
-    )
+    made = ChallengeId(make_id("chl", at.random(16)))
+    return Challenge(made, purpose, at.random(NONCE_BYTES), subject, owner, at.now + ENROLLMENT_LIFETIME)
 
 
 def make_credential(user_id: UserId, made: Registration, label: str, now: int, active: bool) -> Credential:

@@ -12,7 +12,6 @@ from ..protocol.credential import (
     ENROLLMENT_LIFETIME,
     WINDOW_ACTION,
     WINDOW_LIFETIME,
-    AuthenticatorClass,
     Credential,
     User,
 )
@@ -23,14 +22,13 @@ from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
 from .calls.request import Principal
 from .calls.standing import standing_of
-from .credentials import Basis, added_entry, make_credential
+from .credentials import TAKEN, Basis, added_entry, make_credential
 from .moment import Moment
 from .ports import Reader, Registration, Tx
 
 _NONE_PENDING = Refusal(
     Code.NO_PENDING_ENROLLMENT, "No enrollment is open: it ran out, was finished, or was never begun."
 )
-_TAKEN = Refusal(Code.CREDENTIAL_ALREADY_ENROLLED, "This passkey is enrolled already.")
 # BEARER-4: a thief of the token could wait for the window, and from then on approve what he likes.
 _UNPROVEN = Refusal(
     Code.ENROLLMENT_NOT_ALLOWED,
@@ -98,11 +96,8 @@ def begin(tx: Tx, at: Moment, caller: Principal) -> Begun | Refusal:
         _challenge_id(caller),
         Purpose.MCP_ENROLLMENT,
         at.random(NONCE_BYTES),
-        b"",
-        "",
         _subject(caller, user),
         user.user_id,
-        None,
         min(until, at.now + ENROLLMENT_LIFETIME),
     )
     tx.drop_challenge(challenge.challenge_id)
@@ -126,7 +121,7 @@ def finish(
         return _refused(tx, at, caller, made)
     found = tx.credential(made.credential_id)
     if found is not None and (found.active or found.user_id != caller.user_id):  # CRED-4
-        return _refused(tx, at, caller, _TAKEN)
+        return _refused(tx, at, caller, TAKEN)
     user = tx.user(caller.user_id)
     if user is None or challenge.subject != _subject(caller, user):  # begun in another window (APPR-8)
         return _refused(tx, at, caller, _NONE_PENDING)
@@ -136,7 +131,7 @@ def finish(
         return _refused(tx, at, caller, _NONE_PENDING)
     credential = make_credential(caller.user_id, made, "", at.now, active=True)
     if not tx.add_credential(credential):
-        raise Refused.of(_TAKEN)
+        raise Refused.of(TAKEN)
     tx.append(added_entry(credential, Basis.MCP), at.now)
     return credential
 
@@ -160,12 +155,4 @@ def _subject(caller: Principal, user: User) -> Subject:
 
 
 def _window(user_id: UserId) -> Action:
-    return Action(
-        Purpose.ENROLLMENT_WINDOW,
-        user_id,
-        WINDOW_ACTION,
-        {"user": user_id},
-        AuthenticatorClass.PLATFORM,
-        user_id,
-        None,
-    )
+    return Action(Purpose.ENROLLMENT_WINDOW, user_id, WINDOW_ACTION, {"user": user_id}, user_id)

@@ -7,8 +7,8 @@ from ..protocol.canonical import Json
 from ..protocol.challenge import Purpose
 from ..protocol.consent import consent_structure
 from ..protocol.constraint import Constraints
-from ..protocol.credential import AuthenticatorClass
-from ..protocol.entry import Entry, Kind
+from ..protocol.credential import AuthenticatorClass, User
+from ..protocol.entry import Entry, Kind, grant_entry
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import (
     CONSENT_ACTION,
@@ -21,6 +21,7 @@ from ..protocol.grant import (
 )
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
+from ..protocol.proof import Proof
 from ..protocol.scope import ScopeSet
 from ..words.consent import put
 from . import approvals, questions, quotas
@@ -29,7 +30,7 @@ from .barring import barred
 from .calls import successions
 from .lineages import parents_of
 from .moment import Moment
-from .ports import Proof, Reader, Tx
+from .ports import Reader, Tx
 
 REFRESH_GRACE = 60  # seconds (TOKEN-4)
 _NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
@@ -138,25 +139,41 @@ def request_grant(
     held = tx.active_grant(request.user_id, agent.client_id, agent.jkt)
     if held is not None and held.dead(at.now) is None:
         scopes = scopes | (held.scopes & ceiling)
-    grant_id = GrantId(make_id("grt", at.random(16)))
     seconds = min(expires_in or at.policy.grant_lifetime, at.policy.grant_max_lifetime)
-    declared = [at.policy.scopes[name] for name in scopes]
+    return ask(tx, at, user, agent, agent.jkt, scopes, Constraints(), seconds)
+
+
+def ask(
+    tx: Tx,
+    at: Moment,
+    user: User,
+    agent: Agent,
+    jkt: Jkt,
+    scopes: ScopeSet,
+    constraints: Constraints,
+    seconds: int,
+    unproven: bool = False,
+) -> Grant:
+    """Store and record a request for consent, in the words that its user is to read (GRANT-1, OAUTH-4)."""
+    grant_id, policy = GrantId(make_id("grt", at.random(16))), at.policy
+    declared = [policy.scopes[name] for name in scopes]
     asked = consent_structure(
-        grant_id, agent, declared, Constraints(), at.policy.tools, seconds, at.policy.site.name, user.name
+        grant_id, agent, declared, constraints, policy.tools, seconds, policy.site.name, user.name, unproven
     )
     grant = Grant(
         grant_id,
-        request.user_id,
+        user.user_id,
         agent.client_id,
         scopes,
         GrantState.PENDING,
         put(asked, at.language),
         at.now,
         at.now + CONSENT_LIFETIME,
-        agent.jkt,
+        jkt,
+        constraints,
     )
     tx.add_grant(grant)
-    tx.append(requested_entry(grant), at.now)
+    tx.append(_entry(Kind.GRANT_REQUESTED, grant), at.now)
     return grant
 
 
@@ -304,15 +321,8 @@ def renew(
 
 
 def _action(grant: Grant, request: PageRequest) -> Action:
-    return Action(
-        Purpose.CONSENT,
-        grant.grant_id,
-        CONSENT_ACTION,
-        dict(grant.shown),
-        AuthenticatorClass.PLATFORM,
-        grant.user_id,
-        request.jkt,
-    )
+    shown: Json = dict(grant.shown)
+    return Action(Purpose.CONSENT, grant.grant_id, CONSENT_ACTION, shown, grant.user_id, page_jkt=request.jkt)
 
 
 def _pending(reader: Reader, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
@@ -344,17 +354,6 @@ def supersede(tx: Tx, older: Grant, newer: Grant, now: int) -> None:
         tx.append(_entry(Kind.GRANT_SUPERSEDED, older, superseded_by=newer.grant_id), now)
 
 
-def requested_entry(grant: Grant) -> Entry:
-    """Tell of a request for consent."""
-    return _entry(Kind.GRANT_REQUESTED, grant)
-
-
 def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
-    told = {
-        "grant_id": grant.grant_id,
-        "sub": grant.user_id,
-        "client_id": grant.client_id,
-        "scope": str(grant.scopes),
-        "unproven": grant.unproven or None,
-    }
-    return Entry(kind, {**told, "expires_at": grant.expires_at, **facts})
+    facts = {"unproven": grant.unproven or None, "expires_at": grant.expires_at, **facts}
+    return grant_entry(kind, grant, **facts)

@@ -3,20 +3,21 @@
 from dataclasses import replace
 
 from ..protocol.constraint import Constraints
-from ..protocol.entry import Entry, Kind
+from ..protocol.entry import Kind, grant_entry
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant, GrantState, dead_link
 from ..protocol.handoff import MAX_DEPTH, Handoff
 from ..protocol.ids import ClientId, GrantId, Jkt, make_id
+from ..protocol.proof import Proof
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from . import quotas
-from .authorizations import Client, spend
 from .barring import barred
+from .clients import Client, spend
 from .grants import Renewable
 from .lineages import parents_of
 from .moment import Moment
-from .ports import Proof, Tx
+from .ports import Tx
 
 _NOT_YOURS = Refusal(Code.INVALID_GRANT, "This token is not the caller's to hand on.")
 _ABOVE = Refusal(
@@ -57,7 +58,7 @@ def hand_on(
     handoff = Handoff(
         lineage[0].user_id, lineage[0].grant_id, child, child_jkt, narrowed.scopes, narrowed.constraints
     )
-    tx.append(_entry(Kind.GRANT_HANDED_ON, lineage[0], child=child, scope=str(narrowed.scopes)), at.now)
+    tx.append(grant_entry(Kind.GRANT_HANDED_ON, lineage[0], child=child, scope=str(narrowed.scopes)), at.now)
     return handoff
 
 
@@ -106,7 +107,7 @@ def take_over(
     )
     tx.add_grant(grant)
     tx.append(
-        _entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), at.now
+        grant_entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), at.now
     )
     return Renewable(
         grant, client.agent, grant.refresh_generation, parents_of(tx, tx.lineage(grant.grant_id))
@@ -135,13 +136,3 @@ def _narrowed(grant: Grant, scopes: ScopeSet | None, asked: Constraints) -> Gran
     except Refused as refused:
         return refused.refusal
     return replace(grant, scopes=wanted, constraints=constraints)
-
-
-def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
-    told = {
-        "grant_id": grant.grant_id,
-        "sub": grant.user_id,
-        "client_id": grant.client_id,
-        "scope": str(grant.scopes),
-    }
-    return Entry(kind, {**told, **facts})

@@ -18,7 +18,7 @@ from ..protocol.entry import Entry
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
-from ..protocol.proof import Proof as Proof
+from ..protocol.proof import Proof
 from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest, Status

@@ -19,11 +19,12 @@ from ..protocol.credential import Credential, User
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
+from ..protocol.proof import Proof
 from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
-from ..service.ports import Proof, Session, Tx
+from ..service.ports import Session, Tx
 from .recording import Mark, Recording
 from .snapshot import IN_WINDOW, Execute
 from .tables import (

@@ -8,13 +8,14 @@ from ..protocol.agent import Assurance
 from ..protocol.canonical import canonicalize, s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import UserId
+from ..protocol.proof import Proof
 from ..protocol.quota import Quota
 from ..protocol.token import Delegation
 from ..protocol.tool import Executes, is_tool_name
 from ..service.credentials import SignIn
 from ..service.grants import PageRequest
 from ..service.moment import Moment
-from ..service.ports import Proof, Reader, Tx
+from ..service.ports import Reader, Tx
 from .ask import Ask
 from .types import CallRequest, Enrollment
 

@@ -12,12 +12,13 @@ from ..crypto import dpop
 from ..log.log import Log
 from ..protocol.credential import User
 from ..protocol.errors import Code, Refusal, Refused, or_refuse
+from ..protocol.proof import Proof
 from ..protocol.quota import Quota, Rate
 from ..service import credentials
 from ..service.barring import barred
 from ..service.credentials import SignIn
 from ..service.moment import Moment
-from ..service.ports import Proof, Reader, Tx
+from ..service.ports import Reader, Tx
 from ..words.catalogue import language_of
 from . import session
 from .peers import address_of

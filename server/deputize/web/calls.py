@@ -15,6 +15,7 @@ from ..protocol.canonical import unb64u
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, is_id
+from ..protocol.proof import Proof
 from ..protocol.tool import Executes
 from ..service.approvals import Verdict
 from ..service.calls import approving, arrivals, endings, redemptions
@@ -23,7 +24,7 @@ from ..service.calls.answers import Answered, Denied
 from ..service.calls.request import PageCall
 from ..service.grants import PageRequest
 from ..service.moment import Moment
-from ..service.ports import Proof, Reader, Tx
+from ..service.ports import Reader, Tx
 from . import wire
 from .access import Deputy, Redeemer, Who
 from .ask import Ask

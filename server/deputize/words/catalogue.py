@@ -9,7 +9,7 @@ others in it is shown as U+FFFD: no translator can forget that, and no stranger'
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -226,20 +226,26 @@ class _Taken(Visitor):
         self.names.add(node.id.name)
 
 
-def _variables(language: str, resource: ast.Resource) -> dict[str, frozenset[str]]:
-    """List messages and attributes with what they take up; ValueError for what is no Fluent, or is there twice."""
-    told: dict[str, frozenset[str]] = {}
+def patterns(language: str, resource: ast.Resource) -> Iterator[tuple[str, ast.Pattern]]:
+    """List what messages and attributes say, by `message` or `message.attribute`; ValueError for what is no Fluent."""
     for entry in resource.body:
         if isinstance(entry, ast.Junk):
             raise ValueError(f"{language}.ftl: {entry.annotations[0].message}: {str(entry.content)[:60]!r}")
         if not isinstance(entry, ast.Message):
             continue
-        patterns = {entry.id.name: entry.value} if entry.value is not None else {}
-        patterns |= {f"{entry.id.name}.{each.id.name}": each.value for each in entry.attributes}
-        for name, pattern in patterns.items():
-            if name in told:
-                raise ValueError(f"{language}.ftl: {name} is there twice")
-            taken = _Taken()
-            taken.visit(pattern)
-            told[name] = frozenset(taken.names)
+        if entry.value is not None:
+            yield entry.id.name, entry.value
+        for attribute in entry.attributes:
+            yield f"{entry.id.name}.{attribute.id.name}", attribute.value
+
+
+def _variables(language: str, resource: ast.Resource) -> dict[str, frozenset[str]]:
+    """List messages and attributes with what they take up; ValueError for what is no Fluent, or is there twice."""
+    told: dict[str, frozenset[str]] = {}
+    for name, pattern in patterns(language, resource):
+        if name in told:
+            raise ValueError(f"{language}.ftl: {name} is there twice")
+        taken = _Taken()
+        taken.visit(pattern)
+        told[name] = frozenset(taken.names)
     return told

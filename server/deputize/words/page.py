@@ -11,7 +11,7 @@ from functools import cache
 from fluent.syntax import ast as ftl
 
 from ..protocol.canonical import Json, canonicalize, s256
-from .catalogue import DEFAULT, Words, words
+from .catalogue import DEFAULT, Words, patterns, words
 
 _OURS = ("script-", "refusal-")
 
@@ -42,16 +42,12 @@ def page_words(language: str) -> PageWords:
 
 
 def _messages(words: Words) -> Iterator[tuple[str, Json]]:
-    for entry in words.resource.body:
-        if isinstance(entry, ftl.Message) and entry.id.name.startswith(_OURS):
-            parts = {f"{entry.id.name}.{each.id.name}": each.value for each in entry.attributes}
-            if entry.value is not None:
-                parts[entry.id.name] = entry.value
-            for name, pattern in parts.items():
-                try:
-                    yield name, _pattern(pattern)
-                except Untellable as error:
-                    raise Untellable(f"{words.language}.ftl: {name}: {error}") from None
+    for name, pattern in patterns(words.language, words.resource):
+        if name.startswith(_OURS):
+            try:
+                yield name, _pattern(pattern)
+            except Untellable as error:
+                raise Untellable(f"{words.language}.ftl: {name}: {error}") from None
 
 
 def _pattern(pattern: ftl.Pattern) -> Json:

@@ -21,6 +21,7 @@ from deputize.protocol.errors import Refusal
 from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import Jkt
 from deputize.protocol.policy import Policy
+from deputize.protocol.proof import Proof
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Executes
@@ -31,7 +32,7 @@ from deputize.service.calls.request import PAGE, CallRequest, PageCall, Principa
 from deputize.service.credentials import make_credential
 from deputize.service.methods import Methods
 from deputize.service.moment import Moment
-from deputize.service.ports import Proof, Reader, Tx
+from deputize.service.ports import Reader, Tx
 from deputize.store.sqlite import SqliteStore
 from deputize.testing.authenticator import SoftAuthenticator
 

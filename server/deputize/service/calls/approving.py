@@ -141,26 +141,12 @@ def _approved_ahead(at: Moment, request: CallRequest) -> Tool | None:
 
 def _action(call: Call) -> Action:
     """Return what a user confirms by approving this call."""
-    return Action(
-        Purpose.CALL,
-        call.call_id,
-        call.tool,
-        call.arguments,
-        call.authenticator_class,
-        call.user_id,
-        call.page_jkt,
-    )
+    kind, page = call.authenticator_class, call.page_jkt
+    return Action(Purpose.CALL, call.call_id, call.tool, call.arguments, call.user_id, kind, page)
 
 
 def _action_ahead(request: CallRequest, tool: Tool) -> Action:
     """Return the same before there is a call: the challenge is the grant's (MCP-8)."""
     who = request.principal
-    return Action(
-        Purpose.MCP_CALL,
-        who.delegation.grant_id if who.delegation else "",
-        tool.name,
-        request.arguments,
-        tool.authenticator_class,
-        who.user_id,
-        None,
-    )
+    subject, kind = who.delegation.grant_id if who.delegation else "", tool.authenticator_class
+    return Action(Purpose.MCP_CALL, subject, tool.name, request.arguments, who.user_id, kind)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from ...protocol.canonical import Json
 from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.ids import CallId, ClientId, Jkt, UserId
+from ...protocol.proof import Proof
 from ...protocol.token import Delegation
 from ...protocol.tool import Executes, Tool
-from ..ports import Proof, Tx
+from ..ports import Tx
 
 NOBODY = Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
 

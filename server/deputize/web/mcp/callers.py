@@ -10,12 +10,12 @@ from ...protocol.agent import Assurance
 from ...protocol.canonical import args_s256
 from ...protocol.errors import Code, Refused
 from ...protocol.ids import UserId
+from ...protocol.proof import Proof
 from ...protocol.token import Delegation
 from ...service import credentials
 from ...service.barring import barred
 from ...service.calls.request import Principal
 from ...service.calls.standing import standing_of
-from ...service.ports import Proof
 from ..ask import Ask
 from .messages import CALL, CHALLENGE, Message
 

@@ -9,8 +9,8 @@ from ...protocol.client import AuthMethod, ClientDocument
 from ...protocol.errors import Code, Refused
 from ...protocol.ids import NO_KEY
 from ...protocol.jwk import Key, thumbprint
-from ...service.authorizations import Client
-from ...service.ports import Proof
+from ...protocol.proof import Proof
+from ...service.clients import Client
 from ..access import Access
 from ..ask import Ask
 from .form import Form, thumbprint_in

@@ -8,8 +8,8 @@ from ...protocol.canonical import b64u
 from ...protocol.client import TOKEN_EXCHANGE
 from ...protocol.errors import Code, Refused
 from ...protocol.ids import ClientId, Jkt
+from ...protocol.proof import Proof
 from ...service import handoffs
-from ...service.ports import Proof
 from ..ask import Ask
 from ..types import Closed, Jwt, Scope, Seconds
 from .authentication import authenticate, must_name

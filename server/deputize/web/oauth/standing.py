@@ -7,10 +7,11 @@ from ...protocol.agent import Agent
 from ...protocol.errors import Refusal, Refused
 from ...protocol.grant import dead_link
 from ...protocol.ids import GrantId
-from ...service import authorizations, grants
+from ...protocol.proof import Proof
+from ...service import clients, grants
 from ...service.calls import redemptions
 from ...service.moment import Moment
-from ...service.ports import Proof, Tx
+from ...service.ports import Tx
 from ..ask import Ask
 from .form import Form, needed
 
@@ -24,7 +25,7 @@ class Introspection(Struct):
 async def introspect(ask: Ask, client: tuple[Agent | None, Proof | None], form: Form) -> dict[str, object]:
     """`/introspect`: what a token is worth now, to those whom it concerns (OAUTH-8; RFC 7662)."""
     text, (agent, assertion) = needed(form, "token"), client
-    await ask.run(authorizations.authenticate, assertion, agent)
+    await ask.run(clients.authenticate, assertion, agent)
     authority = ask.authority
     try:
         if agent is None:
@@ -48,7 +49,7 @@ async def revoke(ask: Ask, client: tuple[Agent, Proof | None], form: Form) -> No
     grant_id = _grant_of(ask, needed(form, "token"))
 
     def give_back(tx: Tx, at: Moment) -> Refusal | None:
-        if refusal := authorizations.authenticate(tx, at, assertion, agent):
+        if refusal := clients.authenticate(tx, at, assertion, agent):
             return refusal
         grant = tx.grant(grant_id) if grant_id else None
         if grant is not None and grant.client_id == agent.client_id:
