@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint lock bench hostile fuzz chaos clean
+.PHONY: help setup demo run test lint lock types bench hostile fuzz chaos clean
 
 PYTHON ?=
 PORT ?= 8000
@@ -57,6 +57,9 @@ lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
 
 lock: .venv/.made ## write constraints.txt anew: the newest version of each package, for every Python that we run on
 	python .ci/lock
+
+types: .venv/.package ## write js/src/wire.js anew, the types of the shim, from the table of endpoints
+	python -m tests.web.wire_types
 
 bench: setup ## measure speed against this machine's floor: JSON=file writes the figures there
 	python bench/run.py $(if $(JSON),--json $(JSON))

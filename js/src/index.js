@@ -12,7 +12,7 @@ import { Keyring } from './authority/keyring.js';
 import { gateOf } from './calls/gate.js';
 import { Grants } from './grants/grants.js';
 import { alias, Patch } from './page/patch.js';
-import { asking } from './people/asking.js';
+import { promptsOfPage } from './people/prompt.js';
 import { argsS256 } from './platform/canonical.js';
 import * as natives from './platform/natives.js';
 
@@ -120,7 +120,7 @@ function shim() {
 function assemble(issuer, { wait, openRoot }) {
   const authority = new Authority(issuer);
   const keyring = new Keyring(issuer);
-  const prompts = asking(openRoot);
+  const prompts = promptsOfPage(openRoot);
   const grants = new Grants(authority, keyring, prompts);
   const gate = gateOf({ authority, keyring, grants, prompts }, wait === undefined ? null : wait * 1000);
   return { issuer, authority, grants, gate, patch: null };

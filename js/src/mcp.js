@@ -19,7 +19,7 @@ import { Keyring } from './authority/keyring.js';
 import { Grants } from './grants/grants.js';
 import { DelegatedFetch } from './mcp/delegated-fetch.js';
 import { VerifiedApproval } from './mcp/verified-approval.js';
-import { asking } from './people/asking.js';
+import { promptsOfPage } from './people/prompt.js';
 import * as natives from './platform/natives.js';
 import { ALL } from './words/english.js';
 import { speak } from './words/words.js';
@@ -93,7 +93,7 @@ export async function delegatedFetch({ scopes, openRoot, ...options }) {
 let made;
 
 /** @param {boolean | undefined} openRoot */
-const prompts = (openRoot) => (made ??= asking(openRoot));
+const prompts = (openRoot) => (made ??= promptsOfPage(openRoot));
 
 /** @param {{issuer?: string}} options */
 function issuerOf({ issuer = servedBy() }) {

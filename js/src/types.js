@@ -1,5 +1,7 @@
 /** The shapes that the shim's modules hand to each other, by where they come from. Types only: nothing here runs. */
 
+/** @import { ApprovedCall, Line, Said, User } from './wire.js' */
+
 /**
  * What the authority says, as it is read. (What it writes is PROTOCOL's.)
  *
@@ -20,8 +22,6 @@
  * @property {boolean} page whether the effect happens in the page, so that the shim redeems
  * @property {boolean} opaque whether the browser's own agent may have it at all (AGENT-3)
  * @property {boolean} safe whether a call can never need an approval and writes nothing (CALL-6)
- *
- * @typedef {{id: string, name: string}} User
  *
  * @typedef {object} Config the shim's configuration (SHIM-3)
  * @property {string} issuer
@@ -90,7 +90,7 @@
  * @typedef {Asker & {scopes: readonly string[], access?: string}} Caller the agent that calls; `access` is the delegation token of
  *   the browser's own
  *
- * @typedef {{callId: string, body: Bare, caller: Caller | null, outcome?: undefined}} Approved a call that may run, or may once a
+ * @typedef {{callId: string, body: Said<ApprovedCall>, caller: Caller | null, outcome?: undefined}} Approved a call that may run, or may once a
  *   human approves it, and the answer that says so; `caller` is null for the user's own
  *
  * @typedef {{outcome: Outcome, callId?: undefined} | Approved} Decision
@@ -131,7 +131,7 @@
  *   scopes say it
  * @property {string} legend what is said of that
  * @property {string} language of the lines (BCP 47)
- * @property {ReadonlyArray<{part: string, line: string}>} lines what is signed, in the authority's own words; `part` says how it is
+ * @property {ReadonlyArray<Line>} lines what is signed, in the authority's own words; `part` says how it is
  *   drawn (GRANT-2)
  * @property {ReadonlyArray<{name: string, value: string}>} values
  * @property {string} approve

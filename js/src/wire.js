@@ -1,6 +1,6 @@
 /**
  * What goes over the wire between the shim and the authority. Written from the table of endpoints by
- * `python -m tests.web.wire_types`, and not by hand. Types only: nothing here runs.
+ * `make types`, and not by hand. Types only: nothing here runs.
  *
  * @template T
  * @typedef {{readonly [name in keyof T]?: unknown}} Said what somebody has answered who should have answered a `T`

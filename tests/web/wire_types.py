@@ -1,4 +1,4 @@
-"""The types of the shim, from the table of endpoints: `python -m tests.web.wire_types` writes `js/src/wire.js`."""
+"""The types of the shim, from the table of endpoints: `make types` writes `js/src/wire.js`, a test holds it to that."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ FILE = Path(__file__).parents[2] / "js" / "src" / "wire.js"
 _HEAD = """\
 /**
  * What goes over the wire between the shim and the authority. Written from the table of endpoints by
- * `python -m tests.web.wire_types`, and not by hand. Types only: nothing here runs.
+ * `make types`, and not by hand. Types only: nothing here runs.
  *
  * @template T
  * @typedef {{readonly [name in keyof T]?: unknown}} Said what somebody has answered who should have answered a `T`

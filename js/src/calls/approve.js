@@ -3,7 +3,7 @@
 import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
 import { textOf } from '../platform/json.js';
-import { standingOf, unheardOf } from '../people/settle.js';
+import { standingOf, unheardOf } from '../people/unheard.js';
 import { approvalView } from '../people/view.js';
 import { say } from '../words/words.js';
 import { refused, ruled } from './outcome.js';

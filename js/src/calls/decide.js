@@ -14,7 +14,8 @@ import { refused, ruled } from './outcome.js';
 /** @import { Keyring } from '../authority/keyring.js' */
 /** @import { Grants } from '../grants/grants.js' */
 /** @import { Prompts } from '../people/prompt.js' */
-/** @import { Answer, Asker, Bare, Call, Decision } from '../types.js' */
+/** @import { Answer, Asker, Call, Decision } from '../types.js' */
+/** @import { Agent, Said } from '../wire.js' */
 
 /** Nobody waits any more, so nothing was sent. */
 const LEFT = problem('cancelled');
@@ -44,9 +45,9 @@ export class Decider {
   async judge(call, evidence) {
     const answer = await this.#send(call, { evidence });
     if (!answer.ok) return { outcome: ruled(answer.problem) };
-    const agent = /** @type {Bare} */ (answer.body.agent ?? {});
+    const agent = /** @type {Said<Agent>} */ (answer.body.agent ?? {});
     const caller = { ...askerOf(agent), scopes: scopesOf(scopeOf(evidence.token)) };
-    if (agent.handed_on_by) caller.handedOnBy = askerOf(/** @type {Bare} */ (agent.handed_on_by));
+    if (agent.handed_on_by) caller.handedOnBy = askerOf(/** @type {Said<Agent>} */ (agent.handed_on_by));
     return { callId: textOf(answer.body.call_id), body: answer.body, caller };
   }
 
@@ -138,7 +139,7 @@ export class Decider {
 }
 
 /**
- * @param {Bare} agent
+ * @param {Said<Agent>} agent
  * @returns {Asker}
  */
 const askerOf = (agent) => ({ clientId: textOf(agent.client_id), assurance: textOf(agent.assurance), name: textOf(agent.name) });

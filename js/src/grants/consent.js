@@ -7,7 +7,7 @@ import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
 import { bare, numberOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { standingOf, unheardOf } from '../people/settle.js';
+import { standingOf, unheardOf } from '../people/unheard.js';
 import { consentView, linesIn } from '../people/view.js';
 import { tokensOf } from './tokens.js';
 
@@ -16,7 +16,7 @@ import { tokensOf } from './tokens.js';
 /** @import { Prompts } from '../people/prompt.js' */
 /** @import { Obtained, TokenClient } from './tokens.js' */
 /** @import { Bare } from '../types.js' */
-/** @import { OpaqueAgent, Said } from '../wire.js' */
+/** @import { OpaqueAgent, PendingGrant, Said, Text } from '../wire.js' */
 
 /** @typedef {{issuer: string, signInUri: string}} Site */
 
@@ -90,9 +90,10 @@ export class Consents {
       if (requested.problem.code === 'no_eligible_credential') prompts.refuse(requested.problem, signInUri);
       return { problem: requested.problem };
     }
-    const { body } = requested;
+    /** @type {Said<PendingGrant>} */
+    const body = requested.body;
     const shown = /** @type {Bare} */ (body.shown ?? bare({}));
-    const view = await consentView(shown, /** @type {Bare} */ (body.text ?? bare({})));
+    const view = await consentView(shown, /** @type {Said<Text>} */ (body.text ?? bare({})));
     if (!view) return { problem: problem('server_error', { detail: 'What is to be signed is not what would be shown.' }) };
     const grant = pending(authority, `/grants/${textOf(body.grant_id)}`, key, 'access_token');
     const look = async () => standingOf(await grant.look(), authority.local);

@@ -11,7 +11,8 @@ import { wordsFor } from '../words/words.js';
 /** @import { Authority } from '../authority/authority.js' */
 /** @import { Keyring } from '../authority/keyring.js' */
 /** @import { Grants } from '../grants/grants.js' */
-/** @import { Bare, Config, Problem, Reply, Tokens, User } from '../types.js' */
+/** @import { Bare, Config, Problem, Reply, Tokens } from '../types.js' */
+/** @import { User } from '../wire.js' */
 
 /** Somebody else has signed in, or nobody is any more. */
 const STALE = new Set(['login_required', 'wrong_user']);

@@ -9,7 +9,7 @@ import { isOver } from '../people/ceremony.js';
 import { nameIn } from '../people/methods/index.js';
 import { snapshot, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { ahead, onItsWay } from '../people/once.js';
+import { ahead, onItsWay } from './once.js';
 import { refusal } from '../calls/refusal.js';
 import { ask, PATIENCE, refusalIn, send } from './rpc.js';
 import { approvalView, enrollmentView } from '../people/view.js';

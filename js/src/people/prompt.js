@@ -4,11 +4,13 @@
  */
 
 import { approve, enroll } from './ceremony.js';
+import { dialogs } from './dialog.js';
 import { METHODS } from './methods/index.js';
 import { createPasskey } from './methods/webauthn.js';
+import { notices } from './notice.js';
 import * as natives from '../platform/natives.js';
-import { settle } from './settle.js';
-import { first, queue } from '../platform/concurrency.js';
+import { findOut } from './unheard.js';
+import { first, queue, shared } from '../platform/concurrency.js';
 import { wordsFor } from '../words/words.js';
 
 /** @import { Approval, Enrollment, Question } from './ceremony.js' */
@@ -109,7 +111,7 @@ export class Prompts {
         if (typeof step === 'string' || step.kind === 'unheard') {
           const wish = typeof step === 'string' ? step : 'approve';
           if (!question.unheard) return { kind: ended(wish) }; // nothing that could be acted upon was sent
-          step = await settle(question.unheard, dialog, end, wish); // SHIM-11
+          step = await findOut(question.unheard, dialog, end, wish); // SHIM-11
         }
         if (step.kind === 'refused') this.refuse(step.problem, account);
         if (step.kind !== 'again') return /** @type {Verdict} */ (step);
@@ -128,3 +130,18 @@ export class Prompts {
  * @returns {'declined' | 'cancelled' | 'expired'}
  */
 const ended = (choice) => (choice === 'removed' ? 'cancelled' : choice === 'expired' ? 'expired' : 'declined');
+
+/**
+ * The prompts of this page, in one queue for all copies of this code: the shim and the module for MCP clients are bundles of their
+ * own, and what they share is the moment at which the page began.
+ *
+ * @param {boolean} [openRoot] for tests: whether the dialogs' shadow roots are open
+ */
+export function promptsOfPage(openRoot = testMode()) {
+  const mode = openRoot ? 'open' : 'closed';
+  return new Prompts(dialogs(mode), notices(mode), undefined, shared(`dialog ${natives.timeOrigin}`, queue()));
+}
+
+/** The page's owner opts in with `<html data-deputize-test="open">`; what script adds after the shim comes too late. */
+const testMode = () =>
+  natives.getAttribute(natives.documentElement(natives.document), 'data-deputize-test') === 'open';

@@ -7,12 +7,13 @@ import { mixed, visible } from './shown.js';
 import { alphabet, say, tongue } from '../words/words.js';
 
 /** @import { Arguments, Asker, Bare, Caller, View } from '../types.js' */
+/** @import { Said, Text } from '../wire.js' */
 
 /**
  * The consent dialog (GRANT-2): the lines that are signed, each as it is, and nothing else.
  *
  * @param {Bare} shown what is signed
- * @param {Bare} text what it is in words
+ * @param {Said<Text>} text what it is in words
  * @returns {Promise<View | null>} null if what is signed are other words
  */
 export async function consentView(shown, text) {

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import './platform.js';
+import '../platform.js';
 
-const { bare } = await import('../src/platform/json.js');
-const { visible } = await import('../src/people/shown.js');
-const { argsS256 } = await import('../src/platform/canonical.js');
-const { approvalView, consentView, linesIn } = await import('../src/people/view.js');
+const { bare } = await import('../../src/platform/json.js');
+const { visible } = await import('../../src/people/shown.js');
+const { argsS256 } = await import('../../src/platform/canonical.js');
+const { approvalView, consentView, linesIn } = await import('../../src/people/view.js');
 
 /** @param {string} text @returns {string} without what only sets its parts apart */
 const plainly = (text) => text.replace(/[\u2068\u2069]/g, '');

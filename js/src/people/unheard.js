@@ -66,7 +66,7 @@ export const unheardOf = (what, latest) => ({
  * @param {Choice | 'expired'} wish `approve` to go on if it can
  * @returns {Promise<Step>} `approved` without the authority's answer: it arrived, and the human wants it
  */
-export async function settle({ look, end: cancel, words }, dialog, end, wish) {
+export async function findOut({ look, end: cancel, words }, dialog, end, wish) {
   for (;;) {
     const ending = wish === 'decline' || wish === 'removed';
     dialog.busy(say(ending ? 'script-cancelling' : 'script-asking'));

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import './platform.js';
+import '../platform.js';
 
-const { isolated, mixed, partsOf, plain, visible } = await import('../src/people/shown.js');
-const { alphabet } = await import('../src/words/words.js');
+const { isolated, mixed, partsOf, plain, visible } = await import('../../src/people/shown.js');
+const { alphabet } = await import('../../src/words/words.js');
 
-const { rows } = JSON.parse(readFileSync(new URL('../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
+const { rows } = JSON.parse(readFileSync(new URL('../../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
 
 /** @param {string[]} scripts what is warned of, in English */
 const warning = (scripts) => (scripts.length > 0 ? ` (mixed alphabets: ${scripts.map(alphabet).join(' and ')})` : '');

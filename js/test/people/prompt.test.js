@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Human } from './harness.js';
+import { Human } from '../harness.js';
 
-const { problem } = await import('../src/authority/authority.js');
-const { actionHash, b64u } = await import('../src/platform/canonical.js');
-const { bare } = await import('../src/platform/json.js');
-const { Prompts } = await import('../src/people/prompt.js');
-const { approvalView } = await import('../src/people/view.js');
-const { wordsFor } = await import('../src/words/words.js');
+const { problem } = await import('../../src/authority/authority.js');
+const { actionHash, b64u } = await import('../../src/platform/canonical.js');
+const { bare } = await import('../../src/platform/json.js');
+const { Prompts } = await import('../../src/people/prompt.js');
+const { approvalView } = await import('../../src/people/view.js');
+const { wordsFor } = await import('../../src/words/words.js');
 
-/** @import { Answer } from '../src/types.js' */
+/** @import { Answer } from '../../src/types.js' */
 
 const issuer = 'https://bank.example/deputize';
 const args = { amount: 250 };
@@ -25,7 +25,7 @@ const ok = (facts) => /** @type {Answer} */ ({ ok: true, body: bare(JSON.parse(J
 /** @param {string} code */
 const no = (code) => /** @type {Answer} */ ({ ok: false, problem: problem(code) });
 
-/** @param {Partial<import('../src/people/ceremony.js').Question & import('../src/people/ceremony.js').Approval> & {over?: unknown, displayText?: string}} [wish] */
+/** @param {Partial<import('../../src/people/ceremony.js').Question & import('../../src/people/ceremony.js').Approval> & {over?: unknown, displayText?: string}} [wish] */
 function ask(wish = {}) {
   const human = new Human();
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
@@ -110,7 +110,7 @@ for (const code of ['challenge_expired', 'challenge_consumed', 'unknown_credenti
   });
 }
 
-for (const code of ['call_state', 'expired', 'grant_revoked', 'no_eligible_credential', 'login_required', 'call_unknown', 'something_new']) {
+for (const code of ['call_state', 'expired', 'grant_revoked', 'no_eligible_credential', 'login_required', 'call_unknown', 'code_of_a_later_version']) {
   test(`CALL-4: ${code} ends it`, async () => {
     const { human, verdict } = ask({ challenge: async () => no(code) });
     await human.answer(0, 'approve');
@@ -169,7 +169,7 @@ test('CALL-4: what nobody answers expires, and so does what waited too long in t
 const codes = () => {
   /** @type {unknown[]} */
   const asked = [];
-  /** @type {import('../src/people/methods/index.js').Method} */
+  /** @type {import('../../src/people/methods/index.js').Method} */
   const method = {
     waiting: () => 'Waiting for your code…',
     challenge: (envelope) => String(envelope.challenge),
@@ -187,7 +187,7 @@ const codes = () => {
 const coded = async (method = 'code', over = args) =>
   ok({ challengeId: 'chl_1', displayText: 'Send 250', method, challenge: await challengeOver(over), request: { digits: 4 } });
 
-/** @param {import('../src/people/methods/index.js').Method} method @param {Parameters<typeof ask>[0]} wish */
+/** @param {import('../../src/people/methods/index.js').Method} method @param {Parameters<typeof ask>[0]} wish */
 function askByCode(method, wish) {
   const asked = ask(wish);
   const human = new Human();

@@ -3,17 +3,17 @@ import assert from 'node:assert/strict';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { FluentBundle, FluentResource } from '@fluent/bundle';
 
-import { english, messages } from '../catalogue.mjs';
-import { TestAuthority } from './authority.js';
-import { CODES, ENGLISH } from './platform.js';
-import { page, registered } from './harness.js';
+import { english, messages } from '../../catalogue.mjs';
+import { TestAuthority } from '../authority.js';
+import { CODES, ENGLISH } from '../platform.js';
+import { page, registered } from '../harness.js';
 
-const { bare } = await import('../src/platform/json.js');
-const { refusal } = await import('../src/calls/refusal.js');
-const { problem } = await import('../src/authority/authority.js');
-const { FEW } = await import('../src/words/english.js');
-const { alphabet, say, speak, tongue, when, wished, wordsFor } = await import('../src/words/words.js');
-const { approvalView, enrollmentView } = await import('../src/people/view.js');
+const { bare } = await import('../../src/platform/json.js');
+const { refusal } = await import('../../src/calls/refusal.js');
+const { problem } = await import('../../src/authority/authority.js');
+const { FEW } = await import('../../src/words/english.js');
+const { alphabet, say, speak, tongue, when, wished, wordsFor } = await import('../../src/words/words.js');
+const { approvalView, enrollmentView } = await import('../../src/people/view.js');
 
 /** English in letters of mathematics: whoever reads others reads what was not translated. @param {string} text */
 const spelled = (text) => text.replace(/[A-Za-z]/g, (letter) => String.fromCodePoint((letter.codePointAt(0) ?? 0) + (letter < 'a' ? 0x1d5d4 - 65 : 0x1d5ee - 97)));
@@ -48,7 +48,7 @@ describe('in another language', () => {
       assert.equal(view.language, 'ar');
     }
     assert.deepEqual(tongue(), { lang: 'ar', dir: 'rtl' });
-    for (const code of [...CODES, 'something_new']) {
+    for (const code of [...CODES, 'code_of_a_later_version']) {
       isPseudo(refusal(problem(code)).content, 'type text sign_in_uri');
       isPseudo([wordsFor(code).human, wordsFor(code).retry]);
       assert.equal(wordsFor(code).again, `refusal-${code.replaceAll('_', '-')}.again` in ENGLISH.messages, 'is not for translators to say');

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { CODES } from './platform.js';
+import { CODES } from '../platform.js';
 
-const { say, wordsFor } = await import('../src/words/words.js');
+const { say, wordsFor } = await import('../../src/words/words.js');
 
 const read = (/** @type {string} */ path) => readFileSync(new URL(path, import.meta.url), 'utf8');
 /** How one speaks to a model, or of a person to somebody else, and what only programs understand. */
@@ -13,7 +13,7 @@ const FOR_MODELS = /call (this|the) tool|\bthe user\b|ask the user|tell the user
 /** States in which a call can never run any more (CALL-4). */
 const ENDED = ['declined', 'cancelled', 'expired'];
 
-for (const code of [...CODES, 'something_new']) {
+for (const code of [...CODES, 'code_of_a_later_version']) {
   describe(code, () => {
     const { again, model, human } = wordsFor(code);
 
@@ -50,7 +50,7 @@ test('a link for recovery that is over says so, and what to do', () => {
 });
 
 test('no sentence of a server stands where a person reads: each goes by the table', () => {
-  for (const path of ['../src/people/prompt.js', '../src/calls/gate.js', '../src/people/notice.js', '../src/people/dialog.js', '../src/people/view.js']) {
+  for (const path of ['../../src/people/prompt.js', '../../src/calls/gate.js', '../../src/people/notice.js', '../../src/people/dialog.js', '../../src/people/view.js']) {
     assert.doesNotMatch(read(path), /\.detail\b/, path);
   }
 });
