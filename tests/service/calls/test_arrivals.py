@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.service.calls.kit import TRANSFER, Desk, Person, outcome
+from tests.service.kit import TRANSFER, Desk, Person, outcome
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.errors import Code, Refused

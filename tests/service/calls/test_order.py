@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from tests.service.calls.kit import ALL, CLOSE, TRANSFER, Desk, Person, outcome
+from tests.service.kit import ALL, CLOSE, TRANSFER, Desk, Person, outcome
 
 from deputize.protocol.canonical import Json, b64u
 from deputize.protocol.token import Delegation

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.service.calls.kit import ALL, TRANSFER, Desk, Person, outcome
+from tests.service.kit import ALL, TRANSFER, Desk, Person, outcome
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.grant import GrantState

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.service.calls.kit import TRANSFER, Desk, Person, outcome
+from tests.service.kit import TRANSFER, Desk, Person, outcome
 
 from deputize.protocol.call import State
 from deputize.protocol.canonical import s256

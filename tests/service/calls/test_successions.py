@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.service.calls.kit import ALL, TRANSFER, Desk, Person
+from tests.service.kit import ALL, TRANSFER, Desk, Person
 
 from deputize.protocol.call import Call, State
 from deputize.protocol.canonical import Json

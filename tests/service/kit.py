@@ -25,6 +25,7 @@ from deputize.protocol.proof import Proof
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Executes
+from deputize.service import grants
 from deputize.service.approvals import Minted
 from deputize.service.calls import arrivals, redemptions
 from deputize.service.calls.answers import Answered, Denied
@@ -92,6 +93,7 @@ public = true
 [agents.opaque]
 scopes = ["account:read", "payments:write", "account:admin"]
 """
+SITE = settings.loads(POLICY.encode())
 
 
 @dataclass
@@ -108,7 +110,7 @@ class Desk:
     """What use cases are given. Time is the test's."""
 
     store: SqliteStore
-    policy: Policy = field(default_factory=lambda: settings.loads(POLICY.encode()))
+    policy: Policy = SITE
     now: int = v.NOW
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     names: "count[int]" = field(default_factory=count)
@@ -257,6 +259,14 @@ class Desk:
         made = self.call(*asked, **others)
         assert isinstance(made, Answered), made
         return made
+
+    def said(self, *asked: Any, **others: Any) -> str:
+        """Make a call, and say in a word how it came out."""
+        return outcome(self.call(*asked, **others))
+
+    def revoke(self, grant_id: str) -> None:
+        """Take a grant back, as the owner."""
+        assert self.do(lambda tx: grants.revoke(tx, grant_id, self.now)) is None
 
     def page_call(self, person: Person, made: Answered) -> PageCall:
         """Let the page of a call ask about it."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.service.calls.kit import Desk
+from tests.service.kit import SITE, Desk
 from tests.store import values as v
 
 from deputize.store.sqlite import SqliteStore
@@ -18,5 +18,5 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 @pytest.fixture
 def desk(opened: Desk) -> Desk:
-    opened.now = v.NOW
+    opened.now, opened.policy = v.NOW, SITE
     return opened
