@@ -15,13 +15,13 @@ from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant
 from deputize.protocol.handoff import LIFETIME, Handoff
 from deputize.protocol.ids import NO_KEY, ClientId, Jkt
+from deputize.protocol.proof import Proof
 from deputize.protocol.request import DEVICE_LIFETIME, PUSHED_LIFETIME, AuthorizationRequest
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.token import Delegation
 from deputize.service import authorizations, grants, handoffs
-from deputize.service.authorizations import Client
+from deputize.service.clients import Client
 from deputize.service.grants import PageRequest, Renewable
-from deputize.service.ports import Proof
 
 BOTH = "account:read payments:write"
 REDIRECT = "https://helper.example/callback"

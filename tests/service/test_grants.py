@@ -97,7 +97,7 @@ class TestAsking:
         refused = browser.ask()
         assert isinstance(refused, Refusal)
         assert refused.code == "no_eligible_credential"
-        assert "Add one on the account page" in refused.detail
+        assert "can be added on the account page" in refused.detail
         assert (desk.last()["kind"], desk.last()["code"]) == ("grant.refused", "no_eligible_credential")
         assert desk.said(browser.person, browser.delegation) == "approved"  # what was given stays
 
