@@ -21,7 +21,7 @@ from deputize.service.calls import approving
 from deputize.service.calls.request import MCP, CallRequest, Principal
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
-from deputize.web import wire
+from deputize.web import answers
 
 from .figures import Figure
 from .people import IBAN
@@ -94,7 +94,7 @@ async def _signed(deputize: Deputize, page: Page, user_id: str, number: int) -> 
     )
     if isinstance(minted, Refusal):
         raise RuntimeError(minted.detail)
-    return _Signed(request, minted.text, page.evidence(wire.envelope(minted, now)))
+    return _Signed(request, minted.text, page.evidence(answers.envelope(minted, now)))
 
 
 def _check(deputize: Deputize, signed: _Signed) -> Verified:

@@ -21,7 +21,7 @@ from .types import CallRequest, Enrollment
 
 P = ParamSpec("P")
 T = TypeVar("T")
-W = TypeVar("W")
+W = TypeVar("W", covariant=True)
 V = TypeVar("V")
 
 
@@ -201,7 +201,7 @@ async def enrolling(ask: Ask, body: Enrollment) -> Who[SignIn | None]:
     """Know a user as `here`, or by a recovery link (CRED-5), of which the transaction knows whose it is."""
     if isinstance(body.recovery, str):
         return Who(ask, lambda tx: None)
-    return (await here(ask)).map(lambda who: who)
+    return await here(ask)
 
 
 _OR_NOBODY = ((), ("session",))

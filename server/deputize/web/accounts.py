@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from ..authority.authority import digest
 from ..crypto.webauthn import creation_options, request_options
-from ..protocol.canonical import unb64u
+from ..protocol.canonical import Json, unb64u
 from ..protocol.challenge import Challenge, Purpose
 from ..protocol.credential import ENROLLMENT_LIFETIME, Credential, User
 from ..protocol.errors import Code, Refusal, Refused
@@ -18,9 +18,9 @@ from ..service.approvals import Verdict
 from ..service.credentials import Enrolled, SignIn
 from ..service.moment import Moment
 from ..service.ports import Assertion, Reader, Tx
-from . import session, types, wire
+from . import session, types
 from .access import Who
-from .answers import answer
+from .answers import answer, envelope
 from .ask import Ask
 from .types import ChallengeIdText, Closed, Enrollment, Evidence, Nothing, Object, said, sent
 
@@ -81,7 +81,7 @@ class PendingCredential(types.Challenge, rename=None, kw_only=True):
 async def begin_sign_up(ask: Ask, body: SignUp) -> Creation:
     """Start a new user's enrollment; only where users are ours, not the site's (CRED-2)."""
     challenge, user = await ask.run(credentials.begin_sign_up, body.name)
-    return _creation(ask, challenge, user, (), "required")
+    return Creation(challenge.challenge_id, options_of(ask, challenge, user, (), "required"))
 
 
 async def finish_sign_up(ask: Ask, body: Ceremony) -> Response:
@@ -133,7 +133,7 @@ async def begin_enrollment(ask: Ask, who: Who[SignIn | None], body: Enrollment) 
     """Start adding a passkey: for who is signed in, or with a recovery link (CRED-2, CRED-3, CRED-5)."""
     recovery = _secret(body.recovery) if isinstance(body.recovery, str) else None
     challenge, user, existing = await who.run(credentials.begin_enrollment, recovery)
-    return _creation(ask, challenge, user, existing, "preferred")
+    return Creation(challenge.challenge_id, options_of(ask, challenge, user, existing))
 
 
 async def finish_enrollment(ask: Ask, body: NewCredential) -> Response | ActiveCredential | dict[str, object]:
@@ -169,8 +169,7 @@ async def finish_enrollment(ask: Ask, body: NewCredential) -> Response | ActiveC
         return response
     if enrolled.minted is None:
         return ActiveCredential(credential_id, "active")
-    envelope = wire.envelope(enrolled.minted, ask.now)
-    return {"credential_id": credential_id, "state": "pending", **envelope}
+    return {"credential_id": credential_id, "state": "pending", **envelope(enrolled.minted, ask.now)}
 
 
 async def approve_enrollment(ask: Ask, user: Who[UserId], evidence: Evidence) -> ActiveCredential:
@@ -200,25 +199,25 @@ def _secret(text: str) -> bytes:
         ) from error
 
 
-def _creation(
+def options_of(
     ask: Ask,
     challenge: Challenge,
     user: User,
     existing: Collection[Credential],
-    resident_key: Literal["required", "preferred"],
-) -> Creation:
+    resident_key: Literal["required", "preferred"] = "preferred",
+) -> dict[str, Json]:
+    """Return what a browser makes a passkey by, for as long as the challenge is good; those of `existing` make none."""
     site = ask.authority.policy.site
-    options = creation_options(
+    return creation_options(
         challenge.wire,
         site.rp_id,
         site.name,
         user.handle,
         user.name,
-        ENROLLMENT_LIFETIME,
+        challenge.expires_at - ask.now,
         exclude=existing,
         resident_key=resident_key,
     )
-    return Creation(challenge.challenge_id, options)
 
 
 def _signs_in(tx: Tx, ask: Ask, user: User | Refusal, session_id: bytes) -> User | Refusal:

@@ -1,7 +1,11 @@
 """How a value is answered."""
 
+from datetime import UTC, datetime
+
 import msgspec
 from starlette.responses import Response
+
+from ..service.approvals import Minted
 
 
 def _plain(value: object) -> str:
@@ -19,3 +23,19 @@ def answer(value: object, status: int = 200) -> Response:
     if value is None:
         return Response(status_code=status)
     return Response(_encode(value), status, media_type="application/json")
+
+
+def envelope(minted: Minted, now: int) -> dict[str, object]:
+    """Write a challenge as SEP-2672 §4.4.3, with what its method of approval adds (APPR-1, APPR-9)."""
+    challenge = minted.challenge
+    return {
+        "challengeId": challenge.challenge_id,
+        "displayText": str(minted.text),
+        "expiresAt": iso(challenge.expires_at),
+        **minted.offer(challenge, challenge.expires_at - now),
+    }
+
+
+def iso(seconds: int) -> str:
+    """Write a time as SEP-2672 does."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from ..authority.authority import Authority, Current
+from ..authority.authority import Current, CurrentUser
 from ..crypto import dpop
 from ..log.log import Log
 from ..protocol.credential import User
@@ -119,7 +119,7 @@ class Ask:
         """
         digest, now = self.session_digest, self.now
         if self.authority.current_user is not None:
-            known = await self._site_user(self.authority)
+            known = await self._at_the_site(self.authority.current_user)
             return lambda tx: known
         if digest is None:
             return lambda tx: None
@@ -134,16 +134,18 @@ class Ask:
         """Tell who is signed in now."""
         return await self.authority.store.read(await self.session())
 
-    async def _site_user(self, authority: Authority) -> SignIn | None:
-        assert authority.current_user is not None
-        answer = authority.current_user(self.request)
+    async def _at_the_site(self, current_user: CurrentUser) -> SignIn | None:
+        answer = current_user(self.request)
         known = await answer if isawaitable(answer) else answer
         if known is None:
             return None
-        user = await self.look(_found, known.id)
-        if user is None:
-            user = await self.run(credentials.site_user, known.id, known.name)
+        user = await self.site_user(known.id, known.name)
         return SignIn(user.user_id, known.authenticated_at)
+
+    async def site_user(self, external_id: str, name: str) -> User:
+        """Find or make the user whom the site knows by this id; Refused(user_blocked) if he is kept out (BLOCK-3)."""
+        user = await self.look(_found, external_id)
+        return user if user is not None else await self.run(credentials.site_user, external_id, name)
 
     async def must_be_signed_in(self) -> SignIn:
         """Return who is signed in; Refused(login_required)."""

@@ -1,6 +1,6 @@
 """`/calls`: the way of one call (PROTOCOL §5 to §7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Literal, cast
 
@@ -25,8 +25,8 @@ from ..service.calls.request import PageCall
 from ..service.grants import PageRequest
 from ..service.moment import Moment
 from ..service.ports import Reader, Tx
-from . import wire
 from .access import Deputy, Redeemer, Who
+from .answers import envelope
 from .ask import Ask
 from .refusals import as_problem
 from .types import MAX_DELIVERED, CallIdText, CallRequest, Closed, Evidence, Jwt, Seconds, ToolName, sent
@@ -128,7 +128,7 @@ async def create(ask: Ask, who: Deputy, body: CallRequest) -> Call | Response:
 
 async def challenge(ask: Ask, page: Who[PageRequest]) -> dict[str, object]:
     """Mint the challenge, at the user's click (APPR-1)."""
-    return wire.envelope(await _its(ask, page).run(approving.challenge), ask.now)
+    return envelope(await _its(ask, page).run(approving.challenge), ask.now)
 
 
 async def approve(ask: Ask, page: Who[PageRequest], evidence: Evidence) -> Call:
@@ -171,13 +171,10 @@ async def redeem(ask: Ask, by: Redeemer, body: Redemption) -> Call:
     if token.call_id != _call_id(ask):
         raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
 
-    def redeem(tx: Tx, at: Moment) -> Answered | Refusal:
-        if not by.spend(tx):
-            return USED_PROOF
-        page = _its(ask, by.page).find(tx) if by.page else None
+    def redeem(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
         return redemptions.redeem(tx, at, token, token.args_s256, by.by, page)
 
-    redeemed = await ask.run(redeem)
+    redeemed = await _run(ask, by, redeem)
     user = redeemed.user
     return _told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
 
@@ -185,13 +182,23 @@ async def redeem(ask: Ask, by: Redeemer, body: Redemption) -> Call:
 async def report(ask: Ask, by: Redeemer, body: Outcome) -> Call:
     """Note the outcome of a redeemed call (GUARD-5)."""
 
-    def report(tx: Tx, at: Moment) -> Answered | Refusal:
-        if not by.spend(tx):
-            return USED_PROOF
-        page = _its(ask, by.page).find(tx) if by.page else None
+    def report(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
         return redemptions.report(tx, _call_id(ask), State(body.outcome), by.by, at.now, page)
 
-    return _told(await ask.run(report))
+    return _told(await _run(ask, by, report))
+
+
+async def _run(
+    ask: Ask, by: Redeemer, fn: Callable[[Tx, Moment, PageCall | None], Answered | Refusal]
+) -> Answered:
+    """Run a use case for a guard, whose proof is used up with it, or for the page."""
+
+    def run(tx: Tx, at: Moment) -> Answered | Refusal:
+        if not by.spend(tx):
+            return USED_PROOF
+        return fn(tx, at, _its(ask, by.page).find(tx) if by.page else None)
+
+    return await ask.run(run)
 
 
 def _its(ask: Ask, page: Who[PageRequest]) -> Who[PageCall]:

@@ -35,8 +35,8 @@ from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Red
 from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
 from .grants import Block, BlockFor, Grant, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
-from .mcp.wire import Message, Reply, ReplyError
-from .oauth import authorize, metadata, requests, standing, token
+from .mcp.types import Message, Reply, ReplyError
+from .oauth import authorize, introspection, metadata, requests, revocation, token
 from .oauth.authentication import ASKING, COLLECTING, INTROSPECTING, REVOKING
 from .oauth.authorize import Redirect
 from .oauth.exchange import Handoff
@@ -50,10 +50,10 @@ from .oauth.forms import (
     TakeOver,
     TokenQuestion,
 )
+from .oauth.introspection import Introspection
 from .oauth.issuing import Tokens
 from .oauth.metadata import Keys, ResourceMetadata, ServerMetadata
 from .oauth.requests import Device, Pushed
-from .oauth.standing import Introspection
 from .openapi import OpenApi, document
 from .shim import Tools, Words
 from .types import CallRequest, Challenge, Enrollment, Evidence, Nothing
@@ -92,9 +92,9 @@ ENDPOINTS = (
           limit=Quota.PUSHED_REQUESTS),
     oauth("/device_authorization", ASKING, DeviceRequest, Device, requests.device_authorization,
           "Get a code for the user (OAUTH-7)", limit=Quota.DEVICE_CODES),
-    oauth("/introspect", INTROSPECTING, TokenQuestion, Introspection, standing.introspect,
+    oauth("/introspect", INTROSPECTING, TokenQuestion, Introspection, introspection.introspect,
           "Ask what a token is worth (OAUTH-8)"),
-    oauth("/revoke", REVOKING, TokenQuestion, None, standing.revoke, "Give a grant back (OAUTH-9)"),
+    oauth("/revoke", REVOKING, TokenQuestion, None, revocation.revoke, "Give a grant back (OAUTH-9)"),
     get("/authorize", VISITOR, {200: HTML, 303: None}, authorize.page, "Show who asks what (OAUTH-4)", query=_ASKED),
     post("/authorize/{request_id}/challenge", USER, None, Challenge, authorize.challenge, "Ask for a challenge"),
     post("/authorize/{request_id}/approval", USER, Evidence, Redirect, authorize.approve, "Consent (OAUTH-4)"),
@@ -128,10 +128,10 @@ ENDPOINTS = (
     delete("/credentials/{id}", USER, accounts.remove, "Remove a passkey"),
     get("/account", VISITOR, HTML, pages.account, "The user's page"),
     get("/static/{name}", ANYONE, "text/*", pages.static, "Script and style of the pages"),
-    get("/shim.js", ANYONE, SCRIPT, shim.classic, "The shim"),
-    get("/shim.mjs", ANYONE, SCRIPT, shim.module, "The shim as a module"),
-    get("/mcp.mjs", ANYONE, SCRIPT, shim.mcp, "The module for MCP clients in a page"),
-    get("/words.mjs", ANYONE, SCRIPT, shim.speech, "How the pages speak (SHIM-10)"),
+    get("/shim.js", ANYONE, SCRIPT, shim.script("shim.js"), "The shim"),
+    get("/shim.mjs", ANYONE, SCRIPT, shim.script("shim.mjs"), "The shim as a module"),
+    get("/mcp.mjs", ANYONE, SCRIPT, shim.script("mcp.mjs"), "The module for MCP clients in a page"),
+    get("/words.mjs", ANYONE, SCRIPT, shim.script("words.mjs"), "How the pages speak (SHIM-10)"),
     get("/words/{words}", ANYONE, Words, shim.words, "What people and models are told (SHIM-12)"),
     get("/log/checkpoint", ANYONE, TEXT, record.checkpoint, "The signed head of the record (LOG-3)"),
     get("/jwks.json", ANYONE, Keys, metadata.jwks, "The public keys (RFC 7517)", shared=True),

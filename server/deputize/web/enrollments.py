@@ -3,8 +3,8 @@
 from ..protocol.ids import UserId
 from ..service import enrollments
 from ..service.approvals import Verdict
-from . import wire
 from .access import Who
+from .answers import envelope
 from .ask import Ask
 from .types import Closed, Evidence, Seconds, sent
 
@@ -17,7 +17,7 @@ class Window(Closed):
 
 async def challenge(ask: Ask, user: Who[UserId]) -> dict[str, object]:
     """Mint the challenge, at the user's click."""
-    return wire.envelope(await user.run(enrollments.window_challenge), ask.now)
+    return envelope(await user.run(enrollments.window_challenge), ask.now)
 
 
 async def approve(ask: Ask, user: Who[UserId], evidence: Evidence) -> Window:

@@ -13,8 +13,8 @@ from ..service import blocks, grants, questions
 from ..service.approvals import Verdict
 from ..service.grants import PageRequest
 from ..words.consent import PARTS
-from . import wire
 from .access import Who
+from .answers import envelope
 from .ask import Ask
 from .oauth.issuing import Tokens, tokens
 from .types import Closed, Evidence, GrantIdText, Hash, Nothing, Object, Scope, Seconds, said, sent
@@ -108,7 +108,7 @@ async def request_grant(ask: Ask, page: Who[PageRequest], body: GrantRequest) ->
 
 async def challenge(ask: Ask, page: Who[PageRequest]) -> dict[str, object]:
     """Mint the challenge over the grant as it is shown (GRANT-2)."""
-    return wire.envelope(await page.run(grants.consent_challenge, ask.named("grant_id")), ask.now)
+    return envelope(await page.run(grants.consent_challenge, ask.named("grant_id")), ask.now)
 
 
 async def consent(ask: Ask, page: Who[PageRequest], evidence: Evidence) -> Tokens:

@@ -1,6 +1,6 @@
 """How a refusal is answered over HTTP, in each of its dialects (PROTOCOL §8): which one, an endpoint's row says.
 
-MCP has a dialect of its own (`mcp/answers.py`), and pages have words (`pages/refusals.py`).
+MCP has a dialect of its own (`mcp/refusals.py`), and pages have words (`pages/refusals.py`).
 """
 
 from collections.abc import Callable

@@ -17,6 +17,7 @@ from ..service.ports import Reader
 from ..words.catalogue import languages
 from ..words.page import PageWords, page_words
 from .ask import Ask
+from .endpoint import SCRIPT, Handler
 from .types import Closed, Object, Seconds, Uri, User, said
 
 _STATIC = files("deputize.web") / "static"
@@ -114,26 +115,6 @@ def _tool(declared: tool.Tool, direct: bool) -> Tool:
     )
 
 
-async def classic(ask: Ask) -> Response:
-    """Answer the shim for `<script src>`."""
-    return _script("shim.js")
-
-
-async def module(ask: Ask) -> Response:
-    """Answer the shim as an ES module."""
-    return _script("shim.mjs")
-
-
-async def mcp(ask: Ask) -> Response:
-    """Answer the module for MCP clients in a page."""
-    return _script("mcp.mjs")
-
-
-async def speech(ask: Ask) -> Response:
-    """Answer the module by which the authority's own pages speak (SHIM-10)."""
-    return _script("words.mjs")
-
-
 def path_of(words: PageWords) -> str:
     """Return where a page finds these words, below the issuer: another address whenever they are others."""
     return f"/words/{words.language}.{words.s256}.json"
@@ -150,9 +131,11 @@ async def words(ask: Ask) -> Response:
     return Response(found.body, media_type="application/json", headers=headers)
 
 
-def _script(name: str) -> Response:
-    return Response(
-        (_STATIC / name).read_bytes(),
-        media_type="text/javascript",
-        headers={"cache-control": "no-cache", "cross-origin-resource-policy": "cross-origin"},
-    )
+def script(name: str) -> Handler:
+    """Return what answers one of the bundles that `js/build.mjs` makes."""
+    headers = {"cache-control": "no-cache", "cross-origin-resource-policy": "cross-origin"}
+
+    async def answer(ask: Ask) -> Response:
+        return Response((_STATIC / name).read_bytes(), media_type=SCRIPT, headers=headers)
+
+    return answer

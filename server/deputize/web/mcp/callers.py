@@ -12,8 +12,6 @@ from ...protocol.errors import Code, Refused
 from ...protocol.ids import UserId
 from ...protocol.proof import Proof
 from ...protocol.token import Delegation
-from ...service import credentials
-from ...service.barring import barred
 from ...service.calls.request import Principal
 from ...service.calls.standing import standing_of
 from ..ask import Ask
@@ -50,9 +48,7 @@ async def _connection(ask: Ask) -> Principal:
     if delegation.bearer is not bearer:  # BEARER-1; RFC 9449 §7.1: a bound token is no bearer token
         raise Refused(Code.INVALID_TOKEN, "Send this token as what it is: as DPoP or Bearer.")
     proofs = () if bearer else (ask.proof("dpop", access_token=token, jkt=delegation.jkt),)
-    standing = await ask.authority.store.read(lambda tx: standing_of(tx, delegation))
-    if lost := standing.lost(delegation, ask.now):
-        raise Refused.of(lost)
+    await ask.look(lambda tx, at: standing_of(tx, delegation).lost(delegation, at.now))
     if delegation.unproven:
         return Principal(delegation.user_id, delegation, proofs, unproven=True)
     if (
@@ -109,11 +105,4 @@ async def _single_user(ask: Ask) -> UserId | None:
     name = ask.authority.policy.single_user
     if name is None or not _is_from_here(ask.request, ask.authority.policy.site.issuer):
         return None
-    authority = ask.authority
-    user = await authority.store.read(lambda tx: tx.user_by_external_id(name))
-    if user is None:
-        user = await authority.store.transact(lambda tx: credentials.site_user(tx, ask.at, name, name))
-    user_id = user.user_id
-    if out := await authority.store.read(lambda tx: barred(tx, user_id, None, ask.now)):  # BLOCK-3
-        raise Refused.of(out)
-    return user_id
+    return (await ask.site_user(name, name)).user_id

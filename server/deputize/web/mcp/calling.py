@@ -18,7 +18,7 @@ from ...service.approvals import Verdict
 from ...service.calls import approving, arrivals, endings, redemptions
 from ...service.calls.answers import Answered, Denied
 from ...service.calls.request import CallRequest
-from . import answers, running
+from . import refusals, running
 from .exchange import Exchange
 from .offers import ANNOTATION, HandledCall, Handler, Offer, Offers
 from .running import Gateway, Ran
@@ -51,8 +51,7 @@ class Calling:
 
     async def call_tool(self, exchange: Exchange) -> dict[str, object]:
         """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""
-        authority, ask, params = exchange.ask.authority, exchange.ask, exchange.message.params
-        arguments = params.get("arguments")
+        ask, arguments = exchange.ask, exchange.message.params.get("arguments")
         request, offer = exchange.call(self.offers, "name", {} if arguments is None else arguments)
         if not is_tool_name(request.tool):  # HASH-2
             raise Refused(Code.UNKNOWN_TOOL, "A tool name matches [A-Za-z0-9_.-]{1,128}.")
@@ -62,15 +61,14 @@ class Calling:
         evidence = exchange.message.meta.get(ANNOTATION)
         verdict: Verdict | None = None
         if evidence is not None:
-            verdict = await authority.store.read(
-                lambda tx: approving.check_ahead(tx, ask.at, request, evidence)
-            )
-        made = await authority.store.transact(lambda tx: arrivals.create(tx, ask.at, request, verdict))
-        if isinstance(made, Refusal):
-            if made.code is not Code.TOO_MANY_REQUESTS:
-                raise Refused.of(made)
-            self.log.refused(ask.request, made)
-            return answers.refused_result(made, None)  # for the model, which can wait
+            verdict = await ask.look(approving.check_ahead, request, evidence)
+        try:
+            made: Answered | Denied = await ask.run(arrivals.create, request, verdict)
+        except Refused as refused:
+            if refused.refusal.code is not Code.TOO_MANY_REQUESTS:
+                raise
+            self.log.refused(ask.request, refused.refusal)
+            return refusals.refused_result(refused.refusal, None)  # for the model, which can wait
         if isinstance(made, Denied):
             return self._denied(exchange, made)
         self.log.decided(made.call, started)
@@ -84,23 +82,21 @@ class Calling:
         in_rpc = refusal.code in REASONS or refusal.code is Code.UNKNOWN_TOOL
         if in_rpc or exchange.is_for_connection(refusal):
             raise Refused.of(replace(refusal, facts={**refusal.facts, "call_id": denied.call_id}))
-        return answers.refused_result(refusal, denied.call_id)
+        return refusals.refused_result(refusal, denied.call_id)
 
     async def _call_public(
         self, exchange: Exchange, offer: Offer, handler: Handler, request: CallRequest
     ) -> dict[str, object]:
         """Run a public tool, without any record (CALL-8)."""
         principal = request.principal
-        user = await exchange.ask.authority.store.transact(
-            lambda tx: tx.user(principal.user_id) if principal.spend(tx) else None
+        user = await exchange.ask.run(
+            lambda tx, at: (principal.spend(tx) and tx.user(principal.user_id)) or USED_PROOF
         )
-        if user is None:  # users are never deleted
-            raise Refused.of(USED_PROOF)
         if offer.tool.input_schema is not None and (
             fault := offer.tool.input_schema.fault(request.arguments)
         ):
             refusal = Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
-            return answers.refused_result(refusal, None)
+            return refusals.refused_result(refusal, None)
         ran = await self._handle(exchange, handler, request, user, None)
         return ran.result
 

@@ -12,7 +12,7 @@ from ...log.log import Log
 from ...protocol.errors import USED_PROOF, Code, Refused
 from ..ask import Ask
 from ..refusals import UNFORESEEN
-from . import answers, messages
+from . import messages, refusals
 from .approving import Approving
 from .callers import authenticate
 from .calling import Calling
@@ -65,17 +65,17 @@ class Mcp:
             refusal = UNFORESEEN
         else:
             if exchange.refusal is not None:  # MCP-7
-                response.status_code = answers.status(exchange.refusal)
-                answers.add_headers(response.headers, exchange.refusal, ask.authority.policy)
+                response.status_code = refusals.status(exchange.refusal)
+                refusals.add_headers(response, exchange.refusal, ask.authority.policy)
             return response
         message_id = message.message_id if message else None
         anonymous = "authorization" not in request.headers
-        return answers.refusal_response(refusal, message_id, self._current().policy, anonymous)
+        return refusals.refusal_response(refusal, message_id, self._current().policy, anonymous)
 
     async def _spend(self, exchange: Exchange) -> None:
         principal = exchange.principal
-        if principal.proofs and not await exchange.ask.authority.store.transact(principal.spend):
-            raise Refused.of(USED_PROOF)
+        if principal.proofs:
+            await exchange.ask.run(lambda tx, at: None if principal.spend(tx) else USED_PROOF)
 
     def prepare(self) -> None:
         """Load what the first message would load otherwise; for a server that is going to get some.

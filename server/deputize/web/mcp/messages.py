@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ...protocol.canonical import Json, JsonError, parse
 from ...protocol.errors import Code, Refused
 from ..ask import Ask
+from ..bodies import media_type
 
 ENROLL_BEGIN = "approval/enroll/begin"
 ENROLL_FINISH = "approval/enroll/finish"
@@ -34,10 +35,7 @@ async def read(ask: Ask) -> Message:
 
     What is no JSON at all has the fact `parse_error`.
     """
-    if (
-        ask.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
-        != "application/json"
-    ):
+    if media_type(ask) != "application/json":
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the message as application/json.")
     try:
         value = parse(await ask.bytes())

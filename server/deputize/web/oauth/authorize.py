@@ -13,8 +13,9 @@ from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_cod
 from ...service import approvals, authorizations
 from ...service.approvals import Verdict
 from ...words.catalogue import words
-from .. import pages, wire
+from .. import pages
 from ..access import Who
+from ..answers import envelope
 from ..ask import Ask
 from ..refusals import later
 from ..types import Closed, Evidence, Uri, sent
@@ -121,7 +122,7 @@ class Redirect(Closed):
 
 async def challenge(ask: Ask, user: Who[UserId]) -> dict[str, object]:
     """Mint the challenge over what the page shows (GRANT-2)."""
-    return wire.envelope(await user.run(authorizations.challenge, ask.named("request_id")), ask.now)
+    return envelope(await user.run(authorizations.challenge, ask.named("request_id")), ask.now)
 
 
 async def approve(ask: Ask, user: Who[UserId], evidence: Evidence) -> Redirect:

@@ -1,6 +1,6 @@
 """Pages for people: account and consent. Script and style are static files; nothing inline (CSP with Trusted Types)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, cast
 
@@ -8,12 +8,15 @@ from starlette.responses import HTMLResponse, Response
 
 from ...protocol.agent import Agent, Assurance
 from ...protocol.consent import limits_of
+from ...protocol.credential import User
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.policy import Policy, Site
 from ...protocol.request import AuthorizationRequest
 from ...service import approvals, questions
+from ...service.credentials import SignIn
+from ...service.moment import Moment
 from ...service.ports import Reader
 from ...words.catalogue import Words, words
 from ...words.limits import limits, tool_name
@@ -27,37 +30,13 @@ _STATIC = {"account.css": "text/css", "account.js": "text/javascript"}
 
 async def account(ask: Ask) -> Response:
     """Show sign-in, or for who is signed in: deputies, passkeys, sign out."""
-    authority, policy = ask.authority, ask.authority.policy
-    who = await ask.signed_in()
-    user = await authority.store.read(lambda tx: tx.user(who.user_id)) if who else None
-    own = authority.current_user is None
-    if user is None:
-        return _page(policy.site, "sign-in.html", ask.at.language, own_users=own)
-    grants = await authority.store.read(lambda tx: tx.grants(user.user_id))
-    dead = _dead(grants, ask.now)
-    live = [grant for grant in grants if grant.grant_id not in dead]
-    live.sort(key=lambda grant: grant.parent_id is not None)  # so that nobody buries what the user gave
-    past = [grant for grant in grants if grant.grant_id in dead][:10]
-    # One by one: an attested agent is of its own origin, not of this user, so `tx.agents` of the user has it not.
-    named = {grant.client_id for grant in (*live, *past)}
-    agents = await authority.store.read(lambda tx: {client_id: tx.agent(client_id) for client_id in named})
-    said = words(ask.at.language)
-    return _page(
-        policy.site,
-        "account.html",
-        ask.at.language,
-        own_users=own,
-        user=user,
-        csrf=ask.csrf_token(user.user_id),
-        deputies=[{**_deputy(grant, policy, said), "agent": agents.get(grant.client_id)} for grant in live],
-        past=[{**_deputy(grant, policy, said), "ended": _ended(grant, ask.now)} for grant in past],
-        blocked=await authority.store.read(lambda tx: _blocked(tx, user.user_id, ask.now, said)),
-        credentials=await authority.store.read(lambda tx: tx.credentials(user.user_id)),
-        method=await ask.look(approvals.asked_by, user.user_id),
-        asked=await authority.store.read(lambda tx: history(tx, user.user_id, True, policy, ask.now)),
-        unasked=await authority.store.read(lambda tx: history(tx, user.user_id, False, policy, ask.now)),
-        enrolls_until=user.enrolls_until if ask.now < user.enrolls_until else None,
-    )
+    site, own = ask.authority.policy.site, ask.authority.current_user is None
+    shown = await ask.look(_shown, await ask.session())
+    if shown is None:
+        return _page(site, "sign-in.html", ask.at.language, own_users=own)
+    user, values = shown
+    csrf = ask.csrf_token(user.user_id)
+    return _page(site, "account.html", ask.at.language, own_users=own, user=user, csrf=csrf, **values)
 
 
 def consent(
@@ -89,6 +68,35 @@ def enter_code(ask: Ask, fault: str = "", status: int = 200) -> Response:
 def message(site: Site, language: str, told: str, status: int, **taken: str) -> Response:
     """Say one thing: a message of the catalogue that has a `title`."""
     return _page(site, "message.html", language, status, told=told, taken=taken)
+
+
+def _shown(
+    reader: Reader, at: Moment, signed_in: Callable[[Reader], SignIn | None]
+) -> tuple[User, dict[str, Any]] | None:
+    """Read what the page shows of who is signed in; None for nobody."""
+    who = signed_in(reader)
+    user = reader.user(who.user_id) if who else None
+    if user is None:
+        return None
+    user_id, policy, said = user.user_id, at.policy, words(at.language)
+    grants = reader.grants(user_id)
+    dead = _dead(grants, at.now)
+    live = [grant for grant in grants if grant.grant_id not in dead]
+    live.sort(key=lambda grant: grant.parent_id is not None)  # so that nobody buries what the user gave
+    past = [grant for grant in grants if grant.grant_id in dead][:10]
+    return user, {
+        # An attested agent is of its own origin, not of this user: `reader.agents` of the user has it not.
+        "deputies": [
+            {**_deputy(grant, policy, said), "agent": reader.agent(grant.client_id)} for grant in live
+        ],
+        "past": [{**_deputy(grant, policy, said), "ended": _ended(grant, at.now)} for grant in past],
+        "blocked": _blocked(reader, user_id, at.now, said),
+        "credentials": reader.credentials(user_id),
+        "method": approvals.asked_by(reader, at, user_id),
+        "asked": history(reader, user_id, True, policy, at.now),
+        "unasked": history(reader, user_id, False, policy, at.now),
+        "enrolls_until": user.enrolls_until if at.now < user.enrolls_until else None,
+    }
 
 
 def _dead(grants: Sequence[Grant], now: int) -> set[GrantId]:

@@ -3,15 +3,14 @@
 from http import HTTPStatus
 
 import orjson
-from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 from ...protocol.canonical import Json
 from ...protocol.errors import Code, Refusal
 from ...protocol.policy import Policy
 from ...protocol.problem import www_authenticate
-from ...protocol.quota import retry_after
 from ...protocol.rpc import PARSE_ERROR, rpc_error
+from ..refusals import later
 
 _DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED, Code.GRANT_REVOKED})
 """What is wrong with a token that names a grant that is no more: the client has to get another one."""
@@ -40,11 +39,12 @@ def status(refusal: Refusal) -> int:
     return 401 if refusal.code in _DEAD else refusal.code.status
 
 
-def add_headers(headers: MutableHeaders, refusal: Refusal, policy: Policy, anonymous: bool = False) -> None:
+def add_headers(response: Response, refusal: Refusal, policy: Policy, anonymous: bool = False) -> None:
     """Add `WWW-Authenticate`, with the address of the metadata (MCP-2; RFC 9728 §5.1), or `Allow`.
 
     Who is `anonymous`, since he sent no credentials, made no error yet, and hears what to ask for (RFC 6750 §3.1).
     """
+    headers = later(response, refusal).headers
     told = Refusal(Code.INVALID_TOKEN, refusal.detail) if refusal.code in _DEAD else refusal
     if anonymous and status(refusal) == HTTPStatus.UNAUTHORIZED:
         scope = [f'scope="{" ".join(policy.mcp_scopes)}"'] if policy.mcp_scopes else []
@@ -59,8 +59,6 @@ def add_headers(headers: MutableHeaders, refusal: Refusal, policy: Policy, anony
         challenges = [_bearer_challenge(told), challenge] if policy.bearer else [challenge]
         metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
         headers["www-authenticate"] = ", ".join(f"{each}, {metadata}" for each in challenges)
-    if (seconds := retry_after(refusal)) is not None:
-        headers["retry-after"] = seconds
     if refusal.code is Code.METHOD_NOT_ALLOWED:
         headers["allow"] = "POST"
 
@@ -79,7 +77,7 @@ def refusal_response(refusal: Refusal, message_id: Json, policy: Policy, anonymo
         error["code"] = PARSE_ERROR
     body = orjson.dumps({"jsonrpc": "2.0", "id": message_id, "error": error})
     response = Response(body, status(refusal), media_type="application/json")
-    add_headers(response.headers, refusal, policy, anonymous)
+    add_headers(response, refusal, policy, anonymous)
     return response
 
 

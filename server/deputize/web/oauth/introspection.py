@@ -1,17 +1,14 @@
-"""What a token is worth, and its end: `/introspect` and `/revoke` (OAUTH-8, OAUTH-9)."""
+"""What a token is worth: `/introspect` (OAUTH-8; RFC 7662)."""
 
 from msgspec import Struct
 
 from ...crypto import jwt
 from ...protocol.agent import Agent
-from ...protocol.errors import Refusal, Refused
+from ...protocol.errors import Refused
 from ...protocol.grant import dead_link
-from ...protocol.ids import GrantId
 from ...protocol.proof import Proof
-from ...service import clients, grants
+from ...service import clients
 from ...service.calls import redemptions
-from ...service.moment import Moment
-from ...service.ports import Tx
 from ..ask import Ask
 from .form import Form, needed
 
@@ -41,31 +38,3 @@ async def introspect(ask: Ask, client: tuple[Agent | None, Proof | None], form: 
     except Refused:
         pass  # whatever is wrong with it: not active (RFC 7662 §2.2)
     return {"active": False}
-
-
-async def revoke(ask: Ask, client: tuple[Agent, Proof | None], form: Form) -> None:
-    """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
-    agent, assertion = client
-    grant_id = _grant_of(ask, needed(form, "token"))
-
-    def give_back(tx: Tx, at: Moment) -> Refusal | None:
-        if refusal := clients.authenticate(tx, at, assertion, agent):
-            return refusal
-        grant = tx.grant(grant_id) if grant_id else None
-        if grant is not None and grant.client_id == agent.client_id:
-            grants.revoke_grant(tx, grant, at.now, by="agent")
-        return None
-
-    await ask.run(give_back)
-
-
-def _grant_of(ask: Ask, text: str) -> GrantId | None:
-    """Find the grant that a refresh or delegation token names, or None."""
-    try:
-        return GrantId(ask.authority.refresh_token(text, ask.now)[0])
-    except Refused:
-        pass
-    try:
-        return ask.authority.delegation(text, ask.now, over_mcp=True).grant_id
-    except Refused:
-        return None

@@ -1,0 +1,39 @@
+"""An agent gives a grant back: `/revoke` (OAUTH-9; RFC 7009)."""
+
+from ...protocol.agent import Agent
+from ...protocol.errors import Refusal, Refused
+from ...protocol.ids import GrantId
+from ...protocol.proof import Proof
+from ...service import clients, grants
+from ...service.moment import Moment
+from ...service.ports import Tx
+from ..ask import Ask
+from .form import Form, needed
+
+
+async def revoke(ask: Ask, client: tuple[Agent, Proof | None], form: Form) -> None:
+    """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
+    agent, assertion = client
+    grant_id = _grant_of(ask, needed(form, "token"))
+
+    def give_back(tx: Tx, at: Moment) -> Refusal | None:
+        if refusal := clients.authenticate(tx, at, assertion, agent):
+            return refusal
+        grant = tx.grant(grant_id) if grant_id else None
+        if grant is not None and grant.client_id == agent.client_id:
+            grants.revoke_grant(tx, grant, at.now, by="agent")
+        return None
+
+    await ask.run(give_back)
+
+
+def _grant_of(ask: Ask, text: str) -> GrantId | None:
+    """Find the grant that a refresh or delegation token names, or None."""
+    try:
+        return GrantId(ask.authority.refresh_token(text, ask.now)[0])
+    except Refused:
+        pass
+    try:
+        return ask.authority.delegation(text, ask.now, over_mcp=True).grant_id
+    except Refused:
+        return None
