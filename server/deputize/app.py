@@ -33,7 +33,7 @@ from .protocol.tool import Describe
 from .service.ports import Store
 from .settings.following import Followed
 from .web import routes
-from .web.ask import Ask
+from .web.context import Context
 from .web.front import Front
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
@@ -212,7 +212,7 @@ class Deputize:
     async def user(self, request: Request) -> User | None:
         """Tell which user is signed in, for the site's own pages; None too where that cannot be known (SESSION-1)."""
         try:
-            who = await Ask(request, self._current, self.log).signed_in()
+            who = await Context(request, self._current, self.log).signed_in()
         except Refused:
             return None
         return await self.store.read(lambda tx: tx.user(who.user_id)) if who else None

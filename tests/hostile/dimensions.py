@@ -18,7 +18,7 @@ from tests.hostile.requests import FORM, JSON, Request
 from tests.web.test_openapi import DOCUMENT, template_of
 
 from deputize.protocol.canonical import MAX_DEPTH
-from deputize.web.ask import MAX_BODY
+from deputize.web.context import MAX_BODY
 
 FILLERS = (
     *("a", "0", "-", ".", ",", ";", "=", "%", "%41", ":", "/", "@", "~", "&", "+", "(", "[", "{", "{{", "<"),

@@ -13,7 +13,7 @@ from deputize.crypto import jwt
 from deputize.protocol.canonical import Json, args_s256
 from deputize.protocol.errors import Code, Refused
 from deputize.testing.page import Page
-from deputize.web import ask
+from deputize.web import context
 
 pytestmark = pytest.mark.anyio
 
@@ -334,7 +334,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
             yield chunk
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(ask, "MAX_DELAY", 0.05)
+    monkeypatch.setattr(context, "MAX_DELAY", 0.05)
     form = path == "/token"
     media_type = "application/x-www-form-urlencoded" if form else "application/json"
     headers = {**_authorized(grace), "content-type": media_type, "origin": ORIGIN}

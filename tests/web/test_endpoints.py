@@ -10,7 +10,7 @@ from tests.bank import Bank
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
 from deputize.web.access import OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE
-from deputize.web.ask import Ask
+from deputize.web.context import Context
 from deputize.web.endpoint import Endpoint
 from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 from deputize.web.oauth.form import Form
@@ -33,7 +33,7 @@ def test_a_handler_takes_and_returns_what_its_row_says(endpoint: Endpoint) -> No
     hints = get_type_hints(endpoint.handler)
     told = hints.pop("return")
     first, *others = hints.values()
-    assert first is Ask
+    assert first is Context
     body = Form if endpoint.form else endpoint.body
     assert (others[-1:] == [body]) if body is not None else len(others) <= 1
     proves = endpoint.access.by or endpoint.access.before

@@ -16,7 +16,7 @@ from ..service.credentials import SignIn
 from ..service.grants import PageRequest
 from ..service.moment import Moment
 from ..service.ports import Reader, Tx
-from .ask import Ask
+from .context import Context
 from .types import CallRequest, Enrollment
 
 P = ParamSpec("P")
@@ -32,8 +32,8 @@ class Access:
     The rest is for the document: the headers that it `needs`, those that it `may` have, and how one may be signed in.
     """
 
-    before: Callable[[Ask], Awaitable[Any]] | None = None
-    by: Callable[[Ask, Any], Awaitable[Any]] | None = None
+    before: Callable[[Context], Awaitable[Any]] | None = None
+    by: Callable[[Context, Any], Awaitable[Any]] | None = None
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     security: tuple[tuple[str, ...], ...] = ()
@@ -46,71 +46,71 @@ class Who(Generic[W]):
     So the session is looked at in the transaction of the request, and no other is needed for it.
     """
 
-    ask: Ask
+    context: Context
     find: Callable[[Reader], W]
 
     async def run(
         self, fn: Callable[Concatenate[Tx, Moment, W, P], T | Refusal], /, *args: P.args, **more: P.kwargs
     ) -> T:
         """Run a use case as one transaction, for who asks; what it refuses is raised once that is committed."""
-        return await self.ask.run(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
+        return await self.context.run(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
 
     async def look(
         self, fn: Callable[Concatenate[Reader, Moment, W, P], T | Refusal], /, *args: P.args, **more: P.kwargs
     ) -> T:
         """Run a use case that changes nothing, for who asks, over one snapshot; what it refuses is raised."""
-        return await self.ask.look(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
+        return await self.context.look(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
 
     def map(self, other: Callable[[W], V]) -> "Who[V]":
         """Return the same, as another use case names it."""
-        return Who(self.ask, lambda tx: other(self.find(tx)))
+        return Who(self.context, lambda tx: other(self.find(tx)))
 
 
-async def _session(ask: Ask) -> Callable[[Reader], SignIn]:
+async def _session(context: Context) -> Callable[[Reader], SignIn]:
     """Return what tells who is signed in; where it is certain already that nobody is, Refused(login_required)."""
-    look = await ask.session()
-    if ask.is_nobody:
-        ask.must(None)
-    return lambda tx: ask.must(look(tx))
+    look = await context.session()
+    if context.is_nobody:
+        context.must(None)
+    return lambda tx: context.must(look(tx))
 
 
-async def signed_in(ask: Ask) -> Who[UserId]:
+async def signed_in(context: Context) -> Who[UserId]:
     """Know a user by the session alone, for what changes nothing."""
-    look = await _session(ask)
-    return Who(ask, lambda tx: look(tx).user_id)
+    look = await _session(context)
+    return Who(context, lambda tx: look(tx).user_id)
 
 
-async def here(ask: Ask) -> Who[SignIn]:
+async def here(context: Context) -> Who[SignIn]:
     """Know a user for a change that rests on the session alone: origin and CSRF token (SESSION-2)."""
-    ask.check_origin()
-    look = await _session(ask)
+    context.check_origin()
+    look = await _session(context)
 
     def find(tx: Reader) -> SignIn:
         who = look(tx)
-        ask.check_csrf(who.user_id)
+        context.check_csrf(who.user_id)
         return who
 
-    return Who(ask, find)
+    return Who(context, find)
 
 
-async def user(ask: Ask) -> Who[UserId]:
+async def user(context: Context) -> Who[UserId]:
     """Know a user as `here` does."""
-    return (await here(ask)).map(lambda who: who.user_id)
+    return (await here(context)).map(lambda who: who.user_id)
 
 
-async def page(ask: Ask) -> Who[PageRequest]:
+async def page(context: Context) -> Who[PageRequest]:
     """Know the page of a user by its proof (PROOF-3), which also stands in for the CSRF token."""
-    ask.check_origin()
-    proof = ask.proof("deputize-page")
-    look = await _session(ask)
-    return Who(ask, lambda tx: PageRequest(look(tx).user_id, proof))
+    context.check_origin()
+    proof = context.proof("deputize-page")
+    look = await _session(context)
+    return Who(context, lambda tx: PageRequest(look(tx).user_id, proof))
 
 
-async def user_or_page(ask: Ask) -> Who[PageRequest]:
+async def user_or_page(context: Context) -> Who[PageRequest]:
     """Know a user as `here`, without a proof to spend, or by a page of theirs: taking away is never hard."""
-    if ask.has("deputize-page"):
-        return await page(ask)
-    return (await here(ask)).map(lambda who: PageRequest(who.user_id, None))
+    if context.has("deputize-page"):
+        return await page(context)
+    return (await here(context)).map(lambda who: PageRequest(who.user_id, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,12 @@ class Redeemer:
         return self.proof is None or tx.use_proof(self.proof)
 
 
-async def guard_or_page(ask: Ask) -> Redeemer:
+async def guard_or_page(context: Context) -> Redeemer:
     """Know a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
-    if not ask.has("deputize-guard"):
-        return Redeemer(Executes.PAGE, await page(ask))
-    proof = ask.proof("deputize-guard")
-    if proof.jkt not in ask.authority.guard_keys:
+    if not context.has("deputize-guard"):
+        return Redeemer(Executes.PAGE, await page(context))
+    proof = context.proof("deputize-guard")
+    if proof.jkt not in context.authority.guard_keys:
         raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
     return Redeemer(Executes.API, None, proof)
 
@@ -151,57 +151,57 @@ class Deputy:
     args_s256: str
 
 
-async def same_site(ask: Ask) -> None:
+async def same_site(context: Context) -> None:
     """Know only that no other site made a browser send it (SESSION-2)."""
-    ask.check_origin()
+    context.check_origin()
 
 
-async def deputy(ask: Ask, body: CallRequest) -> Deputy:
+async def deputy(context: Context, body: CallRequest) -> Deputy:
     """Know who calls: an attested agent's proof is bound to this very call, its claims are the tool and the arguments
     (EVID-2).
     """
-    session = await ask.session()
+    session = await context.session()
     if not is_tool_name(body.tool):
         raise Refused(Code.INVALID_REQUEST, "A tool name matches [A-Za-z0-9_.-]{1,128}.")  # HASH-2
     canonical = canonicalize(body.arguments)
     digest = s256(canonical)
-    values = ask.request.headers.getlist("authorization")
+    values = context.request.headers.getlist("authorization")
     if not values:
-        found = Deputy(session, None, ask.proof("deputize-page"), None, canonical, digest)
-        if ask.is_nobody:
-            ask.take(Quota.REFUSED_CALLS)
+        found = Deputy(session, None, context.proof("deputize-page"), None, canonical, digest)
+        if context.is_nobody:
+            context.take(Quota.REFUSED_CALLS)
         return found
     scheme, _, token = values[0].partition(" ")
     if len(values) > 1 or scheme.lower() != "dpop":
         raise Refused(Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`.")
-    delegation = ask.authority.delegation(token, ask.now)
+    delegation = context.authority.delegation(token, context.now)
     if delegation.assurance is Assurance.OPAQUE:
-        proof = ask.proof("dpop", access_token=token, jkt=delegation.jkt)
+        proof = context.proof("dpop", access_token=token, jkt=delegation.jkt)
         return Deputy(session, delegation, proof, None, canonical, digest)
     bound = {"tool": body.tool, "args_s256": digest}
-    own = ask.proof("dpop", access_token=token, jkt=delegation.jkt, bound=bound)
-    return Deputy(session, delegation, ask.proof("deputize-page"), own, canonical, digest)
+    own = context.proof("dpop", access_token=token, jkt=delegation.jkt, bound=bound)
+    return Deputy(session, delegation, context.proof("deputize-page"), own, canonical, digest)
 
 
-async def own_users(ask: Ask) -> None:
+async def own_users(context: Context) -> None:
     """Know nobody, where users are ours, not the site's (CRED-2)."""
-    ask.check_origin()
-    if ask.authority.current_user is not None:
+    context.check_origin()
+    if context.authority.current_user is not None:
         raise Refused(Code.NOT_FOUND, "Users sign up and in at the site itself.")
 
 
-async def own_user(ask: Ask) -> Who[UserId]:
+async def own_user(context: Context) -> Who[UserId]:
     """Know a user as `here`, where users are ours."""
-    who = await user(ask)
-    await own_users(ask)
+    who = await user(context)
+    await own_users(context)
     return who
 
 
-async def enrolling(ask: Ask, body: Enrollment) -> Who[SignIn | None]:
+async def enrolling(context: Context, body: Enrollment) -> Who[SignIn | None]:
     """Know a user as `here`, or by a recovery link (CRED-5), of which the transaction knows whose it is."""
     if isinstance(body.recovery, str):
-        return Who(ask, lambda tx: None)
-    return await here(ask)
+        return Who(context, lambda tx: None)
+    return await here(context)
 
 
 _OR_NOBODY = ((), ("session",))

@@ -21,7 +21,7 @@ from ..service.ports import Assertion, Reader, Tx
 from . import session, types
 from .access import Who
 from .answers import answer, envelope
-from .ask import Ask
+from .context import Context
 from .types import ChallengeIdText, Closed, Enrollment, Evidence, Nothing, Object, said, sent
 
 
@@ -78,78 +78,82 @@ class PendingCredential(types.Challenge, rename=None, kw_only=True):
     state: Literal["pending"]
 
 
-async def begin_sign_up(ask: Ask, body: SignUp) -> Creation:
+async def begin_sign_up(context: Context, body: SignUp) -> Creation:
     """Start a new user's enrollment; only where users are ours, not the site's (CRED-2)."""
-    challenge, user = await ask.run(credentials.begin_sign_up, body.name)
-    return Creation(challenge.challenge_id, options_of(ask, challenge, user, (), "required"))
+    challenge, user = await context.run(credentials.begin_sign_up, body.name)
+    return Creation(challenge.challenge_id, options_of(context, challenge, user, (), "required"))
 
 
-async def finish_sign_up(ask: Ask, body: Ceremony) -> Response:
+async def finish_sign_up(context: Context, body: Ceremony) -> Response:
     """Create the user with the first credential, and sign in."""
-    challenge = await ask.look(_open, ask.named("challenge_id"), Purpose.SIGN_UP, None)
-    registration = ask.authority.ceremonies.registration(body.response, challenge.wire)
-    session_id = ask.authority.random(32)
+    challenge = await context.look(_open, context.named("challenge_id"), Purpose.SIGN_UP, None)
+    registration = context.authority.ceremonies.registration(body.response, challenge.wire)
+    session_id = context.authority.random(32)
 
     def finish(tx: Tx, at: Moment) -> User | Refusal:
-        return _signs_in(tx, ask, credentials.finish_sign_up(tx, challenge, registration, at.now), session_id)
+        return _signs_in(
+            tx, context, credentials.finish_sign_up(tx, challenge, registration, at.now), session_id
+        )
 
-    return _signed_in(ask, await ask.run(finish), session_id)
+    return _signed_in(context, await context.run(finish), session_id)
 
 
-async def begin_sign_in(ask: Ask, body: Nothing) -> SignInOptions:
+async def begin_sign_in(context: Context, body: Nothing) -> SignInOptions:
     """Start a sign-in with a discoverable passkey."""
-    challenge = await ask.run(credentials.begin_sign_in)
-    options = request_options(challenge.wire, ask.authority.policy.site.rp_id, [], ENROLLMENT_LIFETIME)
+    challenge = await context.run(credentials.begin_sign_in)
+    options = request_options(challenge.wire, context.authority.policy.site.rp_id, [], ENROLLMENT_LIFETIME)
     return SignInOptions(challenge.challenge_id, options)
 
 
-async def finish_sign_in(ask: Ask, body: Ceremony) -> Response:
+async def finish_sign_in(context: Context, body: Ceremony) -> Response:
     """Verify the assertion and open a session."""
-    ceremonies, session_id = ask.authority.ceremonies, ask.authority.random(32)
+    ceremonies, session_id = context.authority.ceremonies, context.authority.random(32)
 
     def check(tx: Reader, at: Moment) -> tuple[Challenge, User, Assertion]:
-        challenge = _open(tx, at, ask.named("challenge_id"), Purpose.SIGN_IN, None)
+        challenge = _open(tx, at, context.named("challenge_id"), Purpose.SIGN_IN, None)
         return challenge, *credentials.check_sign_in(tx, challenge, body.response, ceremonies)
 
-    challenge, user, assertion = await ask.look(check)
+    challenge, user, assertion = await context.look(check)
 
     def finish(tx: Tx, at: Moment) -> User | Refusal:
         refusal = credentials.finish_sign_in(tx, challenge, user, assertion, at.now)
-        return _signs_in(tx, ask, refusal or user, session_id)
+        return _signs_in(tx, context, refusal or user, session_id)
 
-    return _signed_in(ask, await ask.run(finish), session_id)
+    return _signed_in(context, await context.run(finish), session_id)
 
 
-async def sign_out(ask: Ask, user: Who[UserId]) -> Response:
+async def sign_out(context: Context, user: Who[UserId]) -> Response:
     """End the session at once (SESSION-1)."""
-    ended = ask.session_digest
+    ended = context.session_digest
     await user.run(lambda tx, at, user_id: tx.end_session(ended) if ended is not None else None)
     response = Response(status_code=204)
     session.clear_cookie(response)
     return response
 
 
-async def begin_enrollment(ask: Ask, who: Who[SignIn | None], body: Enrollment) -> Creation:
+async def begin_enrollment(context: Context, who: Who[SignIn | None], body: Enrollment) -> Creation:
     """Start adding a passkey: for who is signed in, or with a recovery link (CRED-2, CRED-3, CRED-5)."""
     recovery = _secret(body.recovery) if isinstance(body.recovery, str) else None
     challenge, user, existing = await who.run(credentials.begin_enrollment, recovery)
-    return Creation(challenge.challenge_id, options_of(ask, challenge, user, existing))
+    return Creation(challenge.challenge_id, options_of(context, challenge, user, existing))
 
 
-async def finish_enrollment(ask: Ask, body: NewCredential) -> Response | ActiveCredential | dict[str, object]:
+async def finish_enrollment(
+    context: Context, body: NewCredential
+) -> Response | ActiveCredential | dict[str, object]:
     """Register the new passkey; the answer says whether an existing one must still confirm it (CRED-3)."""
-    look = await ask.session()
+    look = await context.session()
 
     def find(tx: Reader, at: Moment) -> Challenge:
         who = look(tx)
         owners = (who.user_id, None) if who else (None,)
-        challenge = _open(tx, at, ask.named("id"), Purpose.ENROLL, *owners)
+        challenge = _open(tx, at, context.named("id"), Purpose.ENROLL, *owners)
         if challenge.owner is not None:
-            ask.check_csrf(challenge.owner)
+            context.check_csrf(challenge.owner)
         return challenge
 
-    challenge = await ask.look(find)
-    authority = ask.authority
+    challenge = await context.look(find)
+    authority = context.authority
     registration = authority.ceremonies.registration(body.response, challenge.wire)
     session_id = authority.random(32)
     own = authority.current_user is None
@@ -157,10 +161,10 @@ async def finish_enrollment(ask: Ask, body: NewCredential) -> Response | ActiveC
     def finish(tx: Tx, at: Moment) -> Enrolled | Refusal:
         enrolled = credentials.finish_enrollment(tx, at, challenge, registration, body.label)
         if isinstance(enrolled, Enrolled) and enrolled.recovered and own:  # CRED-5
-            _signs_in(tx, ask, enrolled.user, session_id)
+            _signs_in(tx, context, enrolled.user, session_id)
         return enrolled
 
-    enrolled = await ask.run(finish)
+    enrolled = await context.run(finish)
     credential_id = enrolled.credential.credential_id
     if enrolled.recovered:
         response = answer(ActiveCredential(credential_id, "active", recovered=True))
@@ -169,20 +173,20 @@ async def finish_enrollment(ask: Ask, body: NewCredential) -> Response | ActiveC
         return response
     if enrolled.minted is None:
         return ActiveCredential(credential_id, "active")
-    return {"credential_id": credential_id, "state": "pending", **envelope(enrolled.minted, ask.now)}
+    return {"credential_id": credential_id, "state": "pending", **envelope(enrolled.minted, context.now)}
 
 
-async def approve_enrollment(ask: Ask, user: Who[UserId], evidence: Evidence) -> ActiveCredential:
+async def approve_enrollment(context: Context, user: Who[UserId], evidence: Evidence) -> ActiveCredential:
     """Take an existing passkey's assertion over the new one (CRED-3)."""
-    credential_id = ask.named("id")
+    credential_id = context.named("id")
     verdict: Verdict = await user.look(credentials.check_addition, credential_id, sent(evidence))
     added = await user.run(credentials.approve_addition, credential_id, verdict)
     return ActiveCredential(added.credential_id, "active")
 
 
-async def remove(ask: Ask, user: Who[UserId]) -> None:
+async def remove(context: Context, user: Who[UserId]) -> None:
     """Take a passkey away; the last one stays."""
-    name = ask.named("id")
+    name = context.named("id")
     await user.run(lambda tx, at, user_id: credentials.remove_credential(tx, user_id, name, at.now))
 
 
@@ -200,35 +204,39 @@ def _secret(text: str) -> bytes:
 
 
 def options_of(
-    ask: Ask,
+    context: Context,
     challenge: Challenge,
     user: User,
     existing: Collection[Credential],
     resident_key: Literal["required", "preferred"] = "preferred",
 ) -> dict[str, Json]:
     """Return what a browser makes a passkey by, for as long as the challenge is good; those of `existing` make none."""
-    site = ask.authority.policy.site
+    site = context.authority.policy.site
     return creation_options(
         challenge.wire,
         site.rp_id,
         site.name,
         user.handle,
         user.name,
-        challenge.expires_at - ask.now,
+        challenge.expires_at - context.now,
         exclude=existing,
         resident_key=resident_key,
     )
 
 
-def _signs_in(tx: Tx, ask: Ask, user: User | Refusal, session_id: bytes) -> User | Refusal:
+def _signs_in(tx: Tx, context: Context, user: User | Refusal, session_id: bytes) -> User | Refusal:
     """Open the session of a user who may, in the transaction that says so."""
     if isinstance(user, User):
-        lifetime = ask.authority.policy.session_lifetime
-        credentials.open_session(tx, user.user_id, digest(session_id), ask.session_digest, lifetime, ask.now)
+        lifetime = context.authority.policy.session_lifetime
+        credentials.open_session(
+            tx, user.user_id, digest(session_id), context.session_digest, lifetime, context.now
+        )
     return user
 
 
-def _signed_in(ask: Ask, user: User, session_id: bytes) -> Response:
+def _signed_in(context: Context, user: User, session_id: bytes) -> Response:
     response = answer(SignedIn(types.User(user.user_id, user.name)))
-    session.set_cookie(response, ask.authority.sealer, session_id, ask.authority.policy.session_lifetime)
+    session.set_cookie(
+        response, context.authority.sealer, session_id, context.authority.policy.session_lifetime
+    )
     return response

@@ -8,28 +8,28 @@ from msgspec.structs import FieldInfo, fields
 
 from ..protocol.canonical import Json, JsonError, parse
 from ..protocol.errors import Code, Refused
-from .ask import Ask
+from .context import Context
 from .types import Evidence
 
 B = TypeVar("B", bound=msgspec.Struct)
 
 
-async def read_evidence(ask: Ask) -> Evidence:
+async def read_evidence(context: Context) -> Evidence:
     """Read the evidence of an approval, of which its method reads what is its own (JSON-3, APPR-9), as `read_json`."""
-    body = _parse(await _bytes(ask))
+    body = _parse(await _bytes(context))
     if not isinstance(body, dict):
         raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
     return cast("Evidence", body)
 
 
-async def read_json(ask: Ask, kind: type[B]) -> B:
-    """Read the body as `read`; Refused(unsupported_media_type), and as `Ask.bytes`."""
-    return read(await _bytes(ask), kind)
+async def read_json(context: Context, kind: type[B]) -> B:
+    """Read the body as `read`; Refused(unsupported_media_type), and as `Context.bytes`."""
+    return read(await _bytes(context), kind)
 
 
-def media_type(ask: Ask) -> str:
+def media_type(context: Context) -> str:
     """Return what the body is said to be."""
-    return ask.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
+    return context.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
 
 
 def read(text: bytes, kind: type[B]) -> B:
@@ -41,10 +41,10 @@ def read(text: bytes, kind: type[B]) -> B:
         return _again(body, kind)
 
 
-async def _bytes(ask: Ask) -> bytes:
-    if media_type(ask) != "application/json":
+async def _bytes(context: Context) -> bytes:
+    if media_type(context) != "application/json":
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
-    return await ask.bytes()
+    return await context.bytes()
 
 
 def _parse(text: bytes) -> Json:

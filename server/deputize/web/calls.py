@@ -27,7 +27,7 @@ from ..service.moment import Moment
 from ..service.ports import Reader, Tx
 from .access import Deputy, Redeemer, Who
 from .answers import envelope
-from .ask import Ask
+from .context import Context
 from .refusals import as_problem
 from .types import MAX_DELIVERED, CallIdText, CallRequest, Closed, Evidence, Jwt, Seconds, ToolName, sent
 
@@ -96,7 +96,7 @@ class Outcome(Closed):
     outcome: Literal["succeeded", "failed", "unknown"]
 
 
-async def create(ask: Ask, who: Deputy, body: CallRequest) -> Call | Response:
+async def create(context: Context, who: Deputy, body: CallRequest) -> Call | Response:
     """Decide a call (CALL-1): 200 with a call token, 202 with a description, or a problem."""
     _check(body)
     delivered = tuple(CallId(each) for each in body.delivered)
@@ -118,96 +118,96 @@ async def create(ask: Ask, who: Deputy, body: CallRequest) -> Call | Response:
         return arrivals.create(tx, at, request)
 
     started = perf_counter()
-    decided: Answered | Denied = await ask.run(decide)
+    decided: Answered | Denied = await context.run(decide)
     if isinstance(decided, Denied):
-        ask.log.denied(decided.call_id, decided.refusal)
+        context.log.denied(decided.call_id, decided.refusal)
         return as_problem(decided.refusal, call_id=decided.call_id, state="denied")
-    ask.log.decided(decided.call, started)
-    return _decided(ask, decided)
+    context.log.decided(decided.call, started)
+    return _decided(context, decided)
 
 
-async def challenge(ask: Ask, page: Who[PageRequest]) -> dict[str, object]:
+async def challenge(context: Context, page: Who[PageRequest]) -> dict[str, object]:
     """Mint the challenge, at the user's click (APPR-1)."""
-    return envelope(await _its(ask, page).run(approving.challenge), ask.now)
+    return envelope(await _its(context, page).run(approving.challenge), context.now)
 
 
-async def approve(ask: Ask, page: Who[PageRequest], evidence: Evidence) -> Call:
+async def approve(context: Context, page: Who[PageRequest], evidence: Evidence) -> Call:
     """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
 
     def check(tx: Reader, at: Moment, request: PageCall) -> tuple[PageCall, Verdict]:
         return request, approving.check(tx, at, request, sent(evidence))
 
     started = perf_counter()
-    request, verdict = await _its(ask, page).look(check)
-    decided = await ask.run(approving.approve, request, verdict)
-    ask.log.decided(decided.call, started)
-    return _decided(ask, decided)
+    request, verdict = await _its(context, page).look(check)
+    decided = await context.run(approving.approve, request, verdict)
+    context.log.decided(decided.call, started)
+    return _decided(context, decided)
 
 
-async def deny(ask: Ask, page: Who[PageRequest], body: Denial) -> Call:
+async def deny(context: Context, page: Who[PageRequest], body: Denial) -> Call:
     """End a call that the user declined, or whose dialog went away (APPR-6)."""
 
     def end(tx: Tx, at: Moment, by: PageRequest) -> Answered | Refusal:
         if by.proof is None:  # on the account page: taking away is never hard
-            return endings.call_off(tx, _call_id(ask), by.user_id, State.DECLINED, at.now)
-        return endings.deny(tx, _of_call(ask, by), State(body.reason), at.now)
+            return endings.call_off(tx, _call_id(context), by.user_id, State.DECLINED, at.now)
+        return endings.deny(tx, _of_call(context, by), State(body.reason), at.now)
 
     return _told(await page.run(end))
 
 
-async def show(ask: Ask, page: Who[PageRequest]) -> Call:
+async def show(context: Context, page: Who[PageRequest]) -> Call:
     """Show a call to its page (CALL-9)."""
-    return _told(await _its(ask, page).run(lambda tx, at, by: endings.look(tx, by, at.now)))
+    return _told(await _its(context, page).run(lambda tx, at, by: endings.look(tx, by, at.now)))
 
 
-async def events(ask: Ask, page: Who[PageRequest], body: Event) -> Call:
+async def events(context: Context, page: Who[PageRequest], body: Event) -> Call:
     """Note that a result reached the agent (CALL-10)."""
-    return _told(await _its(ask, page).run(lambda tx, at, by: endings.deliver(tx, by, at.now)))
+    return _told(await _its(context, page).run(lambda tx, at, by: endings.deliver(tx, by, at.now)))
 
 
-async def redeem(ask: Ask, by: Redeemer, body: Redemption) -> Call:
+async def redeem(context: Context, by: Redeemer, body: Redemption) -> Call:
     """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
-    token = ask.authority.read_call_token(body.call_token, ask.now)
-    if token.call_id != _call_id(ask):
+    token = context.authority.read_call_token(body.call_token, context.now)
+    if token.call_id != _call_id(context):
         raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
 
     def redeem(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
         return redemptions.redeem(tx, at, token, token.args_s256, by.by, page)
 
-    redeemed = await _run(ask, by, redeem)
+    redeemed = await _run(context, by, redeem)
     user = redeemed.user
     return _told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
 
 
-async def report(ask: Ask, by: Redeemer, body: Outcome) -> Call:
+async def report(context: Context, by: Redeemer, body: Outcome) -> Call:
     """Note the outcome of a redeemed call (GUARD-5)."""
 
     def report(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
-        return redemptions.report(tx, _call_id(ask), State(body.outcome), by.by, at.now, page)
+        return redemptions.report(tx, _call_id(context), State(body.outcome), by.by, at.now, page)
 
-    return _told(await _run(ask, by, report))
+    return _told(await _run(context, by, report))
 
 
 async def _run(
-    ask: Ask, by: Redeemer, fn: Callable[[Tx, Moment, PageCall | None], Answered | Refusal]
+    context: Context, by: Redeemer, fn: Callable[[Tx, Moment, PageCall | None], Answered | Refusal]
 ) -> Answered:
     """Run a use case for a guard, whose proof is used up with it, or for the page."""
 
     def run(tx: Tx, at: Moment) -> Answered | Refusal:
         if not by.spend(tx):
             return USED_PROOF
-        return fn(tx, at, _its(ask, by.page).find(tx) if by.page else None)
+        return fn(tx, at, _its(context, by.page).find(tx) if by.page else None)
 
-    return await ask.run(run)
+    return await context.run(run)
 
 
-def _its(ask: Ask, page: Who[PageRequest]) -> Who[PageCall]:
+def _its(context: Context, page: Who[PageRequest]) -> Who[PageCall]:
     """Return who asks about the call that the address names."""
-    return page.map(lambda by: _of_call(ask, by))
+    return page.map(lambda by: _of_call(context, by))
 
 
-def _of_call(ask: Ask, by: PageRequest) -> PageCall:
-    return PageCall(_call_id(ask), by.user_id, cast(Proof, by.proof))
+def _of_call(context: Context, by: PageRequest) -> PageCall:
+    return PageCall(_call_id(context), by.user_id, cast(Proof, by.proof))
 
 
 def _agent(found: agent.Agent, lineage: Sequence[Grant]) -> Agent:
@@ -242,16 +242,16 @@ def _told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
     )
 
 
-def _decided(ask: Ask, made: Answered) -> Call:
+def _decided(context: Context, made: Answered) -> Call:
     """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
     if made.call.state is State.PENDING:
         return _told(made)
-    token = ask.authority.call_token(made.call, ask.now)
+    token = context.authority.call_token(made.call, context.now)
     return _told(made, ApprovedCall, call_token=token, expires_in=CALL_TOKEN_LIFETIME)
 
 
-def _call_id(ask: Ask) -> CallId:
-    return CallId(ask.named("call_id"))
+def _call_id(context: Context) -> CallId:
+    return CallId(context.named("call_id"))
 
 
 def _check(body: CallRequest) -> None:

@@ -30,8 +30,8 @@ from .accounts import (
     SignInOptions,
     SignUp,
 )
-from .ask import Ask
 from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Redemption
+from .context import Context
 from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
 from .grants import Block, BlockFor, Grant, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
@@ -70,9 +70,9 @@ _ASKED = {  # what may be in the address in place of `request_uri`, too (BEARER-
 }
 
 
-async def describe(ask: Ask) -> object:
+async def describe(context: Context) -> object:
     """Answer this table, as OpenAPI."""
-    return document(ask.authority.policy.site.issuer, ENDPOINTS, WELL_KNOWN)
+    return document(context.authority.policy.site.issuer, ENDPOINTS, WELL_KNOWN)
 
 
 # fmt: off

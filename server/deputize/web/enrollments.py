@@ -5,7 +5,7 @@ from ..service import enrollments
 from ..service.approvals import Verdict
 from .access import Who
 from .answers import envelope
-from .ask import Ask
+from .context import Context
 from .types import Closed, Evidence, Seconds, sent
 
 
@@ -15,17 +15,17 @@ class Window(Closed):
     open_until: Seconds
 
 
-async def challenge(ask: Ask, user: Who[UserId]) -> dict[str, object]:
+async def challenge(context: Context, user: Who[UserId]) -> dict[str, object]:
     """Mint the challenge, at the user's click."""
-    return envelope(await user.run(enrollments.window_challenge), ask.now)
+    return envelope(await user.run(enrollments.window_challenge), context.now)
 
 
-async def approve(ask: Ask, user: Who[UserId], evidence: Evidence) -> Window:
+async def approve(context: Context, user: Who[UserId], evidence: Evidence) -> Window:
     """Take the assertion, and open the window."""
     verdict: Verdict = await user.look(enrollments.check_window, sent(evidence))
     return Window(await user.run(enrollments.open_window, verdict))
 
 
-async def close(ask: Ask, user: Who[UserId]) -> None:
+async def close(context: Context, user: Who[UserId]) -> None:
     """Close the window; no passkey is asked for."""
     await user.run(lambda tx, at, user_id: enrollments.close_window(tx, user_id, at.now))

@@ -15,7 +15,7 @@ from ..service.grants import PageRequest
 from ..words.consent import PARTS
 from .access import Who
 from .answers import envelope
-from .ask import Ask
+from .context import Context
 from .oauth.issuing import Tokens, tokens
 from .types import Closed, Evidence, GrantIdText, Hash, Nothing, Object, Scope, Seconds, said, sent
 
@@ -87,13 +87,13 @@ class Block(Closed):
     until: Seconds | None
 
 
-async def register_agent(ask: Ask, page: Who[PageRequest], body: Nothing) -> OpaqueAgent:
+async def register_agent(context: Context, page: Who[PageRequest], body: Nothing) -> OpaqueAgent:
     """Register the page's key as this user's opaque agent (AGENT-1)."""
     agent = await page.run(grants.register_agent)
     return OpaqueAgent(agent.client_id, "opaque", agent.jkt or "")
 
 
-async def request_grant(ask: Ask, page: Who[PageRequest], body: GrantRequest) -> PendingGrant:
+async def request_grant(context: Context, page: Who[PageRequest], body: GrantRequest) -> PendingGrant:
     """Ask for consent (GRANT-1)."""
     try:
         scopes = ScopeSet.parse(body.scope)
@@ -106,45 +106,45 @@ async def request_grant(ask: Ask, page: Who[PageRequest], body: GrantRequest) ->
     return PendingGrant(grant.grant_id, grant.state, grant.expires_at, dict(grant.shown), text)
 
 
-async def challenge(ask: Ask, page: Who[PageRequest]) -> dict[str, object]:
+async def challenge(context: Context, page: Who[PageRequest]) -> dict[str, object]:
     """Mint the challenge over the grant as it is shown (GRANT-2)."""
-    return envelope(await page.run(grants.consent_challenge, ask.named("grant_id")), ask.now)
+    return envelope(await page.run(grants.consent_challenge, context.named("grant_id")), context.now)
 
 
-async def consent(ask: Ask, page: Who[PageRequest], evidence: Evidence) -> Tokens:
+async def consent(context: Context, page: Who[PageRequest], evidence: Evidence) -> Tokens:
     """Take the consent assertion and answer the token response (GRANT-2, GRANT-3)."""
-    grant_id = ask.named("grant_id")
+    grant_id = context.named("grant_id")
     verdict: Verdict = await page.look(grants.check_consent, grant_id, sent(evidence))
     renewable = await page.run(grants.consent, grant_id, verdict)
-    return tokens(ask, renewable)
+    return tokens(context, renewable)
 
 
-async def decline(ask: Ask, page: Who[PageRequest]) -> Grant:
+async def decline(context: Context, page: Who[PageRequest]) -> Grant:
     """Note that the user does not want this (GRANT-4)."""
-    grant = await page.run(grants.decline, ask.named("grant_id"))
+    grant = await page.run(grants.decline, context.named("grant_id"))
     return Grant(grant.grant_id, grant.state)
 
 
-async def show(ask: Ask, user: Who[UserId]) -> GrantNow:
+async def show(context: Context, user: Who[UserId]) -> GrantNow:
     """Tell its user how a grant stands, so that nobody has to guess after a lost answer (GRANT-7)."""
-    grant = await user.look(grants.look, ask.named("grant_id"))
+    grant = await user.look(grants.look, context.named("grant_id"))
     open_ones = (GrantState.PENDING, GrantState.ACTIVE)
-    over = grant.state in open_ones and ask.now >= grant.expires_at
+    over = grant.state in open_ones and context.now >= grant.expires_at
     return GrantNow(grant.grant_id, "expired" if over else grant.state, grant.expires_at)
 
 
-async def revoke(ask: Ask, page: Who[PageRequest]) -> None:
+async def revoke(context: Context, page: Who[PageRequest]) -> None:
     """Take a grant back; no passkey is asked for (GRANT-5)."""
-    await page.run(grants.take_back, ask.named("grant_id"))
+    await page.run(grants.take_back, context.named("grant_id"))
 
 
-async def block(ask: Ask, user: Who[UserId], body: BlockFor) -> Block:
+async def block(context: Context, user: Who[UserId], body: BlockFor) -> Block:
     """Take back what an agent has, and keep it from asking: for so many seconds, or until that is ended (BLOCK-1)."""
-    until = ask.now + body.seconds if isinstance(body.seconds, int) else None
-    blocked = await user.run(blocks.block, ask.named("grant_id"), until)
+    until = context.now + body.seconds if isinstance(body.seconds, int) else None
+    blocked = await user.run(blocks.block, context.named("grant_id"), until)
     return Block(blocked.client_id or "", blocked.until)
 
 
-async def unblock(ask: Ask, user: Who[UserId]) -> None:
+async def unblock(context: Context, user: Who[UserId]) -> None:
     """Let an agent ask again (BLOCK-1)."""
-    await user.run(blocks.unblock, ask.named("grant_id"))
+    await user.run(blocks.unblock, context.named("grant_id"))

@@ -4,26 +4,26 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 
 from ..protocol.errors import Code, Refused
-from .ask import Ask
+from .context import Context
 
 
-async def healthz(ask: Ask) -> Response:
+async def healthz(context: Context) -> Response:
     """Answer that the process runs."""
     return PlainTextResponse("ok\n")
 
 
-async def metrics(ask: Ask) -> Response:
+async def metrics(context: Context) -> Response:
     """Answer counts and times only."""
-    return Response(generate_latest(ask.log.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(context.log.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-async def readyz(ask: Ask) -> Response:
+async def readyz(context: Context) -> Response:
     """Answer that a decision could be recorded now; 503 with what is wrong if not (READY-1).
 
     Some things do not end that, but are told of: the policy or the keys before a file that is not good are in force
     (POLICY-2, TOKEN-6), the clock went back (CLOCK-2), and the database is still being looked through (READY-5).
     """
-    authority = ask.authority
+    authority = context.authority
     health = await authority.store.health()
     told = {
         "under the policy of before: its file has a fault": authority.fault is not None,

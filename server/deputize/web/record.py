@@ -2,9 +2,9 @@
 
 from starlette.responses import PlainTextResponse, Response
 
-from .ask import Ask
+from .context import Context
 
 
-async def checkpoint(ask: Ask) -> Response:
+async def checkpoint(context: Context) -> Response:
     """Answer a signed checkpoint of the record as it is now, and keep it (LOG-3)."""
-    return PlainTextResponse(await ask.authority.checkpoint())
+    return PlainTextResponse(await context.authority.checkpoint())

@@ -14,8 +14,8 @@ from ..authority.authority import Current
 from ..log.log import Log
 from ..protocol.errors import Refused
 from .answers import answer
-from .ask import Ask
 from .bodies import read_evidence, read_json
+from .context import Context
 from .cors import every_origin
 from .endpoint import Endpoint
 from .endpoints import ENDPOINTS, WELL_KNOWN
@@ -76,25 +76,25 @@ def _serve(endpoint: Endpoint, current: Current, log: Log, dialect: Dialect) -> 
         said: status for status, said in endpoint.answers.items() if isinstance(said, type)
     }
 
-    async def read(ask: Ask) -> object:
+    async def read(context: Context) -> object:
         if endpoint.form:
-            return await read_form(ask)
+            return await read_form(context)
         if kind is Evidence:
-            return await read_evidence(ask)
-        return await read_json(ask, kind) if kind is not None else None
+            return await read_evidence(context)
+        return await read_json(context, kind) if kind is not None else None
 
     async def serve(request: Request) -> Response:
         try:
-            ask = Ask(request, current, log)
-            who = await access.before(ask) if access.before is not None else None
+            context = Context(request, current, log)
+            who = await access.before(context) if access.before is not None else None
             if limit is not None:
-                ask.take(limit)
-            body = await read(ask)
+                context.take(limit)
+            body = await read(context)
             if access.by is not None:
-                who = await access.by(ask, body)
-            told = await handler(*(each for each in (ask, who, body) if each is not None))
-            if ask.noted is not None:
-                log.refused(request, ask.noted)
+                who = await access.by(context, body)
+            told = await handler(*(each for each in (context, who, body) if each is not None))
+            if context.noted is not None:
+                log.refused(request, context.noted)
             return told if isinstance(told, Response) else answer(told, statuses.get(type(told), first))
         except Refused as refused:
             log.refused(request, refused.refusal)

@@ -16,7 +16,7 @@ from ..service.moment import Moment
 from ..service.ports import Reader
 from ..words.catalogue import languages
 from ..words.page import PageWords, page_words
-from .ask import Ask
+from .context import Context
 from .endpoint import SCRIPT, Handler
 from .types import Closed, Object, Seconds, Uri, User, said
 
@@ -74,15 +74,15 @@ class Words(Closed):
     messages: dict[str, Annotated[Any, said(type=["string", "array"])]]
 
 
-async def configuration(ask: Ask) -> Tools:
+async def configuration(context: Context) -> Tools:
     """Answer `GET /tools`: what everybody may know of the policy, and who is signed in."""
-    session, policy = await ask.session(), ask.authority.policy
+    session, policy = await context.session(), context.authority.policy
 
     def signed_in(tx: Reader, at: Moment) -> UserOf | None:
         who = session(tx)
         return tx.user(who.user_id) if who else None
 
-    user = None if ask.is_nobody else await ask.look(signed_in)
+    user = None if context.is_nobody else await context.look(signed_in)
     return Tools(
         issuer=policy.site.issuer,
         site=SiteName(policy.site.name),
@@ -95,10 +95,10 @@ async def configuration(ask: Ask) -> Tools:
             name: _tool(declared, permits_page(policy, declared) is None)
             for name, declared in policy.tools.items()
         },
-        now=ask.now,
+        now=context.now,
         user=User(user.user_id, user.name) if user else None,
-        csrf=ask.csrf_token(user.user_id) if user else None,
-        words=path_of(page_words(ask.at.language)),
+        csrf=context.csrf_token(user.user_id) if user else None,
+        words=path_of(page_words(context.at.language)),
     )
 
 
@@ -120,9 +120,9 @@ def path_of(words: PageWords) -> str:
     return f"/words/{words.language}.{words.s256}.json"
 
 
-async def words(ask: Ask) -> Response:
+async def words(context: Context) -> Response:
     """Answer what a page says in a language, to be kept for ever if asked for by their digest."""
-    language, _, digest = str(ask.request.path_params["words"]).removesuffix(".json").partition(".")
+    language, _, digest = str(context.request.path_params["words"]).removesuffix(".json").partition(".")
     if language not in languages():
         raise Refused(Code.NOT_FOUND, "There is nothing at this address.")
     found = page_words(language)
@@ -135,7 +135,7 @@ def script(name: str) -> Handler:
     """Return what answers one of the bundles that `js/build.mjs` makes."""
     headers = {"cache-control": "no-cache", "cross-origin-resource-policy": "cross-origin"}
 
-    async def answer(ask: Ask) -> Response:
+    async def answer(context: Context) -> Response:
         return Response((_STATIC / name).read_bytes(), media_type=SCRIPT, headers=headers)
 
     return answer

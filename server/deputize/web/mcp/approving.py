@@ -23,19 +23,19 @@ class Approving:
     async def create_challenge(self, exchange: Exchange) -> dict[str, object]:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
         request, _ = exchange.call(self.offers, "toolName", exchange.message.params.get("arguments"))
-        return envelope(await exchange.ask.run(approving.challenge_ahead, request), exchange.ask.now)
+        return envelope(await exchange.context.run(approving.challenge_ahead, request), exchange.context.now)
 
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
-        begun = await exchange.ask.run(enrollments.begin, exchange.principal)
-        return {"options": options_of(exchange.ask, begun.challenge, begun.user, begun.existing)}
+        begun = await exchange.context.run(enrollments.begin, exchange.principal)
+        return {"options": options_of(exchange.context, begun.challenge, begun.user, begun.existing)}
 
     async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/finish` (MCP-10; SEP-2672 §4.4.2)."""
-        ask, caller = exchange.ask, exchange.principal
-        challenge = await ask.look(lambda tx, at: enrollments.pending(tx, caller, at.now))
-        made = _verified(ask.authority, exchange.message.params.get("response"), challenge.wire)
-        credential = await ask.run(enrollments.finish, caller, challenge, made)
+        context, caller = exchange.context, exchange.principal
+        challenge = await context.look(lambda tx, at: enrollments.pending(tx, caller, at.now))
+        made = _verified(context.authority, exchange.message.params.get("response"), challenge.wire)
+        credential = await context.run(enrollments.finish, caller, challenge, made)
         return {
             "success": True,
             "credentialId": credential.credential_id,

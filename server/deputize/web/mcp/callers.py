@@ -14,7 +14,7 @@ from ...protocol.proof import Proof
 from ...protocol.token import Delegation
 from ...service.calls.request import Principal
 from ...service.calls.standing import standing_of
-from ..ask import Ask
+from ..context import Context
 from .messages import CALL, CHALLENGE, Message
 
 EVIDENCE = "dev.deputize/delegation"
@@ -22,10 +22,10 @@ _OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip"})
 _TOOL_IN = {CALL: "name", CHALLENGE: "toolName"}
 
 
-async def authenticate(ask: Ask, message: Message) -> Principal:
+async def authenticate(context: Context, message: Message) -> Principal:
     """Tell who sends a message (MCP-2, MCP-3); Refused(invalid_token, invalid_dpop_proof, wrong_user, …)."""
-    connection = await _connection(ask)
-    evidence = _evidence(ask, message)
+    connection = await _connection(context)
+    evidence = _evidence(context, message)
     if evidence is None:
         return connection
     delegation, proof = evidence
@@ -34,34 +34,34 @@ async def authenticate(ask: Ask, message: Message) -> Principal:
     return replace(connection, delegation=delegation, proofs=(*connection.proofs, proof), in_band=True)
 
 
-async def _connection(ask: Ask) -> Principal:
-    values = ask.request.headers.getlist("authorization")
-    if not values and (user_id := await _single_user(ask)) is not None:
+async def _connection(context: Context) -> Principal:
+    values = context.request.headers.getlist("authorization")
+    if not values and (user_id := await _single_user(context)) is not None:
         return Principal(user_id, None)
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")
-    bearer = scheme.lower() == "bearer" and ask.authority.policy.bearer  # BEARER-5
+    bearer = scheme.lower() == "bearer" and context.authority.policy.bearer  # BEARER-5
     if len(values) != 1 or not (bearer or scheme.lower() == "dpop"):
         raise Refused(
             Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`, and a DPoP proof."
         )
-    delegation = ask.authority.delegation(token, ask.now, over_mcp=True)
+    delegation = context.authority.delegation(token, context.now, over_mcp=True)
     if delegation.bearer is not bearer:  # BEARER-1; RFC 9449 §7.1: a bound token is no bearer token
         raise Refused(Code.INVALID_TOKEN, "Send this token as what it is: as DPoP or Bearer.")
-    proofs = () if bearer else (ask.proof("dpop", access_token=token, jkt=delegation.jkt),)
-    await ask.look(lambda tx, at: standing_of(tx, delegation).lost(delegation, at.now))
+    proofs = () if bearer else (context.proof("dpop", access_token=token, jkt=delegation.jkt),)
+    await context.look(lambda tx, at: standing_of(tx, delegation).lost(delegation, at.now))
     if delegation.unproven:
         return Principal(delegation.user_id, delegation, proofs, unproven=True)
     if (
         delegation.assurance is Assurance.OPAQUE
     ):  # CALL-2: an agent in a browser is nobody without its session
-        who = await ask.must_be_signed_in()
+        who = await context.must_be_signed_in()
         if who.user_id != delegation.user_id:
             detail = "Another user is signed in than the one who deputized this agent."
             raise Refused(Code.WRONG_USER, detail)
     return Principal(delegation.user_id, delegation, proofs)
 
 
-def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:
+def _evidence(context: Context, message: Message) -> tuple[Delegation, Proof] | None:
     """Read an attested agent's evidence for this very call (MCP-3, EVID-2); None if there is none."""
     value = message.meta.get(EVIDENCE)
     if message.method not in _TOOL_IN or value is None or value == "":
@@ -69,7 +69,7 @@ def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:
     token, tilde, proof = value.partition("~") if isinstance(value, str) else ("", "", "")
     if not tilde:
         raise Refused(Code.INVALID_TOKEN, f'`_meta["{EVIDENCE}"]` is a token, a tilde and a proof.')
-    delegation = ask.authority.delegation(token, ask.now)
+    delegation = context.authority.delegation(token, context.now)
     if delegation.assurance is Assurance.OPAQUE:
         raise Refused(Code.INVALID_TOKEN, "An agent without keys of its own has no evidence to give.")
     arguments = message.params.get("arguments")
@@ -77,8 +77,10 @@ def _evidence(ask: Ask, message: Message) -> tuple[Delegation, Proof] | None:
         "tool": str(message.params.get(_TOOL_IN[message.method])),
         "args_s256": args_s256({} if arguments is None else arguments),
     }
-    url = f"{ask.authority.policy.site.issuer}/calls"
-    verified = dpop.verify([proof], "POST", url, ask.now, access_token=token, jkt=delegation.jkt, bound=bound)
+    url = f"{context.authority.policy.site.issuer}/calls"
+    verified = dpop.verify(
+        [proof], "POST", url, context.now, access_token=token, jkt=delegation.jkt, bound=bound
+    )
     return delegation, verified
 
 
@@ -100,9 +102,9 @@ def _is_from_here(request: Request, issuer: str) -> bool:
     )
 
 
-async def _single_user(ask: Ask) -> UserId | None:
+async def _single_user(context: Context) -> UserId | None:
     """Find, or make, the user of this machine, for its own requests (MCP-4); None if there is none."""
-    name = ask.authority.policy.single_user
-    if name is None or not _is_from_here(ask.request, ask.authority.policy.site.issuer):
+    name = context.authority.policy.single_user
+    if name is None or not _is_from_here(context.request, context.authority.policy.site.issuer):
         return None
-    return (await ask.site_user(name, name)).user_id
+    return (await context.site_user(name, name)).user_id

@@ -41,7 +41,7 @@ class Calling:
             raise Refused(
                 Code.INVALID_ARGUMENTS, "There is no such cursor: all tools are in the first answer."
             )
-        who, offers = exchange.principal, self.offers.all(exchange.ask.authority.policy)
+        who, offers = exchange.principal, self.offers.all(exchange.context.authority.policy)
         return {"tools": [offer.listed(who.approves(offer.tool)) for offer in offers]}
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
@@ -51,7 +51,7 @@ class Calling:
 
     async def call_tool(self, exchange: Exchange) -> dict[str, object]:
         """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""
-        ask, arguments = exchange.ask, exchange.message.params.get("arguments")
+        context, arguments = exchange.context, exchange.message.params.get("arguments")
         request, offer = exchange.call(self.offers, "name", {} if arguments is None else arguments)
         if not is_tool_name(request.tool):  # HASH-2
             raise Refused(Code.UNKNOWN_TOOL, "A tool name matches [A-Za-z0-9_.-]{1,128}.")
@@ -61,13 +61,13 @@ class Calling:
         evidence = exchange.message.meta.get(ANNOTATION)
         verdict: Verdict | None = None
         if evidence is not None:
-            verdict = await ask.look(approving.check_ahead, request, evidence)
+            verdict = await context.look(approving.check_ahead, request, evidence)
         try:
-            made: Answered | Denied = await ask.run(arrivals.create, request, verdict)
+            made: Answered | Denied = await context.run(arrivals.create, request, verdict)
         except Refused as refused:
             if refused.refusal.code is not Code.TOO_MANY_REQUESTS:
                 raise
-            self.log.refused(ask.request, refused.refusal)
+            self.log.refused(context.request, refused.refusal)
             return refusals.refused_result(refused.refusal, None)  # for the model, which can wait
         if isinstance(made, Denied):
             return self._denied(exchange, made)
@@ -89,7 +89,7 @@ class Calling:
     ) -> dict[str, object]:
         """Run a public tool, without any record (CALL-8)."""
         principal = request.principal
-        user = await exchange.ask.run(
+        user = await exchange.context.run(
             lambda tx, at: (principal.spend(tx) and tx.user(principal.user_id)) or USED_PROOF
         )
         if offer.tool.input_schema is not None and (
@@ -104,7 +104,7 @@ class Calling:
         self, exchange: Exchange, offer: Offer, request: CallRequest, made: Answered
     ) -> dict[str, object]:
         """Run a call that may run, and return its result with the chain of what made it so (MCP-11)."""
-        authority = exchange.ask.authority
+        authority = exchange.context.authority
         if offer.handler is not None and made.user is not None:
             try:
                 ran = await self._handle(exchange, offer.handler, request, made.user, made.call)
@@ -144,7 +144,7 @@ class Calling:
             handler,
             request.arguments,
             handled,
-            lambda error: self.log.failed(exchange.ask.request, error),
+            lambda error: self.log.failed(exchange.context.request, error),
         )
 
     async def _note(self, authority: Authority, call: Call, outcome: State) -> Call:

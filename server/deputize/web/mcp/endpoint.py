@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from ...authority.authority import Current
 from ...log.log import Log
 from ...protocol.errors import USED_PROOF, Code, Refused
-from ..ask import Ask
+from ..context import Context
 from ..refusals import UNFORESEEN
 from . import messages, refusals
 from .approving import Approving
@@ -46,14 +46,14 @@ class Mcp:
     async def _answer(self, request: Request) -> Response:
         message: Message | None = None
         try:
-            ask = Ask(request, self._current, self._log)
+            context = Context(request, self._current, self._log)
             if request.method != "POST":
                 raise Refused(
                     Code.METHOD_NOT_ALLOWED, "Send each message by POST; there are no streams here."
                 )
-            ask.check_origin()
-            message = await messages.read(ask)
-            exchange = Exchange(ask, message, await authenticate(ask, message))
+            context.check_origin()
+            message = await messages.read(context)
+            exchange = Exchange(context, message, await authenticate(context, message))
             if message.message_id is None or message.method not in _SPEND_THEMSELVES:
                 await self._spend(exchange)
             response = await self._respond(exchange)
@@ -66,7 +66,7 @@ class Mcp:
         else:
             if exchange.refusal is not None:  # MCP-7
                 response.status_code = refusals.status(exchange.refusal)
-                refusals.add_headers(response, exchange.refusal, ask.authority.policy)
+                refusals.add_headers(response, exchange.refusal, context.authority.policy)
             return response
         message_id = message.message_id if message else None
         anonymous = "authorization" not in request.headers
@@ -75,7 +75,7 @@ class Mcp:
     async def _spend(self, exchange: Exchange) -> None:
         principal = exchange.principal
         if principal.proofs:
-            await exchange.ask.run(lambda tx, at: None if principal.spend(tx) else USED_PROOF)
+            await exchange.context.run(lambda tx, at: None if principal.spend(tx) else USED_PROOF)
 
     def prepare(self) -> None:
         """Load what the first message would load otherwise; for a server that is going to get some.

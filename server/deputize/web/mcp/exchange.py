@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
 from ...service.calls.request import MCP, CallRequest, Principal
-from ..ask import Ask
+from ..context import Context
 from . import refusals
 from .messages import Message
 from .offers import Offer, Offers
@@ -15,7 +15,7 @@ from .offers import Offer, Offers
 class Exchange:
     """One message and who sent it. `refusal` is what the HTTP answer has to say besides (MCP-7)."""
 
-    ask: Ask
+    context: Context
     message: Message
     principal: Principal
     refusal: Refusal | None = None
@@ -29,7 +29,7 @@ class Exchange:
         name = self.message.params.get(name_in)
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise Refused(Code.INVALID_ARGUMENTS, f"`{name_in}` is a text, and `arguments` an object.")
-        offer, canonical = offers.find(self.ask.authority.policy, name), canonicalize(arguments)
+        offer, canonical = offers.find(self.context.authority.policy, name), canonicalize(arguments)
         request = CallRequest(
             way=MCP,
             principal=self.principal,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from ...protocol.canonical import Json, JsonError, parse
 from ...protocol.errors import Code, Refused
-from ..ask import Ask
 from ..bodies import media_type
+from ..context import Context
 
 ENROLL_BEGIN = "approval/enroll/begin"
 ENROLL_FINISH = "approval/enroll/finish"
@@ -30,15 +30,15 @@ class Message:
         return meta if isinstance(meta, dict) else {}
 
 
-async def read(ask: Ask) -> Message:
-    """Read the one message of a request; Refused(invalid_request) and as `Ask.bytes`.
+async def read(context: Context) -> Message:
+    """Read the one message of a request; Refused(invalid_request) and as `Context.bytes`.
 
     What is no JSON at all has the fact `parse_error`.
     """
-    if media_type(ask) != "application/json":
+    if media_type(context) != "application/json":
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the message as application/json.")
     try:
-        value = parse(await ask.bytes())
+        value = parse(await context.bytes())
     except JsonError as error:
         detail = f"The message is not strict JSON: {error.reason}."
         raise Refused(Code.INVALID_REQUEST, detail, parse_error=error.reason) from error

@@ -40,7 +40,7 @@ def build(calling: Calling, approving: Approving) -> Server[Any]:
             try:
                 return {**always, **await method(exchange)}
             except Refused as refused:
-                calling.log.refused(exchange.ask.request, refused.refusal)
+                calling.log.refused(exchange.context.request, refused.refusal)
                 if exchange.is_for_connection(refused.refusal):
                     exchange.refusal = refused.refusal
                 raise _rpc(refused.refusal) from refused

@@ -74,7 +74,7 @@ class _Context:
 
 async def answer(server: Server[Any], exchange: Exchange) -> Response:
     """Answer a message: 202 for a notification, else its result, or the error that says why there is none."""
-    request, message = exchange.ask.request, exchange.message
+    request, message = exchange.context.request, exchange.message
     if not takes_json(request.headers.getlist("accept")):
         refusal = types.ErrorData(code=types.INVALID_REQUEST, message="Accept application/json.")
         return _error(refusal, message.message_id, 406)
@@ -110,7 +110,7 @@ def _of_handshake(version: str | None) -> Connection:
 
 def _of_envelope(server: Server[Any], exchange: Exchange) -> Connection:
     """Read what a request says of itself (2026-07-28); MCPError where headers and body do not agree."""
-    headers, message = exchange.ask.request.headers, exchange.message
+    headers, message = exchange.context.request.headers, exchange.message
     if (twice := find_duplicated_routing_header(headers.items())) is not None:
         raise MCPError(types.HEADER_MISMATCH, f"{twice} header appears more than once")
     body = {"method": message.method, "params": message.params}

@@ -12,7 +12,7 @@ from ...protocol.jwk import Key, thumbprint
 from ...protocol.proof import Proof
 from ...service.clients import Client
 from ..access import Access
-from ..ask import Ask
+from ..context import Context
 from .form import Form, thumbprint_in
 
 NONCE_LIFETIME = 300  # seconds (OAUTH-2)
@@ -26,21 +26,21 @@ class KnownClient:
     proved: Client
 
 
-async def authenticate(ask: Ask, form: Form, since: int = 0, keyless: bool = False) -> KnownClient:
+async def authenticate(context: Context, form: Form, since: int = 0, keyless: bool = False) -> KnownClient:
     """Know an attested agent by its assertion or signature, and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
 
     Its document was fetched at `since` or later; with `keyless`, one that says that it proves nothing needs neither
     assertion nor signature. Refused(invalid_client), Refused(invalid_dpop_proof), or
     Refused(use_dpop_nonce) with the `nonce` to use.
     """
-    document, agent, assertion = await _client(ask, form, since, keyless)
-    sealer = ask.authority.sealer
+    document, agent, assertion = await _client(context, form, since, keyless)
+    sealer = context.authority.sealer
 
     def known(nonce: object) -> bool:
         return isinstance(nonce, str) and sealer.open("nonce", nonce, NONCE_LIFETIME) is True
 
     try:
-        proof = ask.proof("dpop", nonce=known)
+        proof = context.proof("dpop", nonce=known)
     except Refused as refused:
         if refused.refusal.code is not Code.USE_DPOP_NONCE:
             raise
@@ -50,17 +50,17 @@ async def authenticate(ask: Ask, form: Form, since: int = 0, keyless: bool = Fal
     return KnownClient(document, Client(agent, document.document_s256, assertion, proof, proof.jkt))
 
 
-async def authenticate_or_public(ask: Ask, form: Form, since: int = 0) -> KnownClient:
+async def authenticate_or_public(context: Context, form: Form, since: int = 0) -> KnownClient:
     """Know an agent that comes with a code or a refresh token: as `authenticate` or, where the policy takes such, as a
     public client (RFC 6749 §2.1), with a proof of a key or without (BEARER-5, BEARER-7).
     """
-    policy = ask.authority.policy
+    policy = context.authority.policy
     if not policy.bearer:
-        return await authenticate(ask, form, since)
-    if ask.has("dpop"):
-        client = await authenticate(ask, form, since, keyless=True)
+        return await authenticate(context, form, since)
+    if context.has("dpop"):
+        client = await authenticate(context, form, since, keyless=True)
     else:
-        document, agent, assertion = await _client(ask, form, since, keyless=True)
+        document, agent, assertion = await _client(context, form, since, keyless=True)
         if document.dpop_bound_access_tokens:  # RFC 9449 §5.2
             raise Refused(
                 Code.INVALID_DPOP_PROOF, "By its document all of this agent's tokens are bound to a key."
@@ -72,28 +72,28 @@ async def authenticate_or_public(ask: Ask, form: Form, since: int = 0) -> KnownC
     return client
 
 
-async def identify(ask: Ask, form: Form) -> KnownClient:
+async def identify(context: Context, form: Form) -> KnownClient:
     """Take the word of whoever sent the browser here about which agent it is that asks (BEARER-3).
 
     Refused(invalid_client), Refused(invalid_client_metadata).
     """
-    document = (await ask.authority.clients.find(form.get("client_id", ""), keyless=True)).document
-    agent = Agent(document.client_id, Assurance.OPAQUE, None, None, ask.now, document.name)  # BEARER-2
+    document = (await context.authority.clients.find(form.get("client_id", ""), keyless=True)).document
+    agent = Agent(document.client_id, Assurance.OPAQUE, None, None, context.now, document.name)  # BEARER-2
     return KnownClient(document, Client(agent, document.document_s256, None, None, NO_KEY))
 
 
-async def authenticate_or_name_key(ask: Ask, form: Form) -> KnownClient:
+async def authenticate_or_name_key(context: Context, form: Form) -> KnownClient:
     """Know an attested agent that asks its user: as `authenticate`, or without a proof where `dpop_jkt` names the key.
 
     The key proves itself when the grant is collected (OAUTH-2; RFC 9449 §10.1).
     """
     if "dpop_jkt" not in form:
-        return await authenticate(ask, form)
+        return await authenticate(context, form)
     jkt = thumbprint_in(form)
-    if not ask.has("dpop"):
-        document, agent, assertion = await _client(ask, form)
+    if not context.has("dpop"):
+        document, agent, assertion = await _client(context, form)
         return KnownClient(document, Client(agent, document.document_s256, assertion, None, jkt))
-    known = await authenticate(ask, form)
+    known = await authenticate(context, form)
     if known.proved.jkt != jkt:
         raise Refused(Code.INVALID_DPOP_PROOF, "dpop_jkt is not the key of the proof.")
     return known
@@ -105,48 +105,48 @@ def must_name(client: KnownClient, grant_type: str) -> None:
         raise Refused(Code.UNAUTHORIZED_CLIENT, "The agent's document does not name this grant type.")
 
 
-async def _revoking(ask: Ask, form: Form) -> tuple[Agent, Proof | None]:
+async def _revoking(context: Context, form: Form) -> tuple[Agent, Proof | None]:
     """Know an agent without a proof of a key, and where the policy takes such, one that says that it has none."""
-    _, agent, assertion = await _client(ask, form, keyless=ask.authority.policy.bearer)
+    _, agent, assertion = await _client(context, form, keyless=context.authority.policy.bearer)
     return agent, assertion
 
 
-async def _introspecting(ask: Ask, form: Form) -> tuple[Agent | None, Proof | None]:
+async def _introspecting(context: Context, form: Form) -> tuple[Agent | None, Proof | None]:
     """Know an API of the site, or else an agent without a proof of a key."""
-    own = resource_server(ask, form)
+    own = resource_server(context, form)
     if own is not None:
         return None, own
-    _, agent, assertion = await _client(ask, form)
+    _, agent, assertion = await _client(context, form)
     return agent, assertion
 
 
-def resource_server(ask: Ask, form: Form) -> Proof | None:
+def resource_server(context: Context, form: Form) -> Proof | None:
     """Know an API of the site by a client assertion under its audience and a key of the policy; None if it is none.
 
     Where there are several keys, `kid` is the thumbprint of the one.
     """
-    policy = ask.authority.policy
+    policy = context.authority.policy
     if form.get("client_id", _issuer_of(form)) != policy.api.audience:
         return None
-    _signature(ask, form)
+    _signature(context, form)
     keys = tuple(
         Key(str(key["x"]), str(key["y"]), str(key.get("kid") or thumbprint(key))) for key in policy.api.keys
     )
-    return _assertion(ask, form, keys, policy.api.audience)
+    return _assertion(context, form, keys, policy.api.audience)
 
 
 async def _client(
-    ask: Ask, form: Form, since: int = 0, keyless: bool = False
+    context: Context, form: Form, since: int = 0, keyless: bool = False
 ) -> tuple[ClientDocument, Agent, Proof | None]:
-    signed = _signature(ask, form)
+    signed = _signature(context, form)
     client_id = form.get("client_id", _issuer_of(form))
     if not client_id:
         detail = "Authenticate with private_key_jwt, by a client_assertion, or sign the request and send client_id."
         raise Refused(Code.INVALID_CLIENT, detail)
-    authority = ask.authority
+    authority = context.authority
     client = await authority.clients.find(client_id, since, keyless)
     document = client.document
-    agent = Agent(document.client_id, client.assurance, None, None, ask.now, document.name)
+    agent = Agent(document.client_id, client.assurance, None, None, context.now, document.name)
     if document.auth_method is AuthMethod.NONE:
         if "client_assertion" in form or signed is not None:
             detail = "By its document this agent has no key: send neither a client_assertion nor a signature."
@@ -154,54 +154,55 @@ async def _client(
         return document, agent, None
     if signed is None:
         kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
-        keys = await authority.clients.keys(document, lambda key: kid in (None, key.kid), ask.now)
-        proof = _assertion(ask, form, keys, client_id)
+        keys = await authority.clients.keys(document, lambda key: kid in (None, key.kid), context.now)
+        proof = _assertion(context, form, keys, client_id)
     else:
-        proof = await _by_signature(ask, document, signed)
+        proof = await _by_signature(context, document, signed)
     return document, agent, proof
 
 
-async def _by_signature(ask: Ask, document: ClientDocument, signed: Signed) -> Proof:
+async def _by_signature(context: Context, document: ClientDocument, signed: Signed) -> Proof:
     if not document.is_at(signed.agent, signed.kind):  # OAUTH-15
         detail = "The Signature-Agent is not the client that client_id names, or its type is not known here."
         raise Refused(Code.INVALID_CLIENT, detail)
-    keys = await ask.authority.clients.keys(
-        document, lambda key: thumbprint(key.jwk) == signed.keyid, ask.now
+    keys = await context.authority.clients.keys(
+        document, lambda key: thumbprint(key.jwk) == signed.keyid, context.now
     )
     return http_signature.verify(signed, keys)
 
 
-def _signature(ask: Ask, form: Form) -> Signed | None:
+def _signature(context: Context, form: Form) -> Signed | None:
     """Read the signature of a request, if it has one, good but for its key (OAUTH-14); Refused(invalid_client).
 
     Refused(invalid_request) for one beside an assertion (RFC 6749 §2.3), and for one of a page's request: a
     browser that signs whatever it sends would be led by any page to speak for its owner.
     """
-    headers, query = ask.request.headers, ask.request.url.query
-    url = ask.url + (f"?{query}" if query else "")
+    headers, query = context.request.headers, context.request.url.query
+    url = context.url + (f"?{query}" if query else "")
     lines: dict[str, list[str]] = {}  # looked through once, however many components are covered
     for name, value in headers.items():
         lines.setdefault(name, []).append(value)
     signed = http_signature.read(
-        http_signature.Request(ask.request.method, url, lambda name: lines.get(name, []), ask.body), ask.now
+        http_signature.Request(context.request.method, url, lambda name: lines.get(name, []), context.body),
+        context.now,
     )
     if signed is None:
         return None
     if {"client_assertion", "client_assertion_type"} & form.keys():
         raise Refused(Code.INVALID_REQUEST, "Authenticate in one way: by an assertion or by a signature.")
-    if ask.has("origin") or headers.get("sec-fetch-site", "none") != "none":
+    if context.has("origin") or headers.get("sec-fetch-site", "none") != "none":
         raise Refused(Code.INVALID_REQUEST, "A signature proves nothing here of a request that a page made.")
     return signed
 
 
-def _assertion(ask: Ask, form: Form, keys: tuple[Key, ...], client_id: str) -> Proof:
+def _assertion(context: Context, form: Form, keys: tuple[Key, ...], client_id: str) -> Proof:
     return client_assertion.verify(
         form.get("client_assertion", ""),
         form.get("client_assertion_type", ""),
         keys,
         client_id,
-        ask.authority.policy.site.issuer,
-        ask.now,
+        context.authority.policy.site.issuer,
+        context.now,
     )
 
 

@@ -10,7 +10,7 @@ from ...protocol.errors import Code, Refused
 from ...protocol.ids import ClientId, Jkt
 from ...protocol.proof import Proof
 from ...service import handoffs
-from ..ask import Ask
+from ..context import Context
 from ..types import Closed, Jwt, Scope, Seconds
 from .authentication import authenticate, must_name
 from .form import Form, constraints_in, needed, scopes_in, thumbprint_in
@@ -29,11 +29,11 @@ class Handoff(Closed):
     scope: Scope
 
 
-async def exchange(ask: Ask, form: Form) -> Tokens | Handoff:
+async def exchange(context: Context, form: Form) -> Tokens | Handoff:
     """Hand on, or take over what was handed on (CHAIN-1, CHAIN-2; RFC 8693)."""
-    client = await authenticate(ask, form)
+    client = await authenticate(context, form)
     must_name(client, TOKEN_EXCHANGE)
-    authority, proved = ask.authority, client.proved
+    authority, proved = context.authority, client.proved
     if "actor_token" in form:  # who acts is who proves it, never who is named
         raise Refused(Code.INVALID_REQUEST, "The actor is the client itself: send no actor_token.")
     subject = needed(form, "subject_token")
@@ -42,12 +42,12 @@ async def exchange(ask: Ask, form: Form) -> Tokens | Handoff:
     if form.get("subject_token_type") == ACCESS_TOKEN:
         _produces(form, JWT_TYPE)
         try:
-            delegation = authority.delegation(subject, ask.now)
+            delegation = authority.delegation(subject, context.now)
         except Refused as refused:  # RFC 8693 §2.2.2
             raise Refused(Code.INVALID_GRANT, refused.refusal.detail) from refused
-        child, jkt = _child(ask, form)
-        handed = await ask.run(handoffs.hand_on, proved, delegation, child, jkt, scopes, asked)
-        claims = handed.claims(authority.policy.site.issuer, b64u(authority.random(16)), ask.now)
+        child, jkt = _child(context, form)
+        handed = await context.run(handoffs.hand_on, proved, delegation, child, jkt, scopes, asked)
+        claims = handed.claims(authority.policy.site.issuer, b64u(authority.random(16)), context.now)
         token = authority.sign(handoff.TYP, claims)
         return Handoff(token, JWT_TYPE, "N_A", handoff.LIFETIME, str(handed.scopes))
     if form.get("subject_token_type") != JWT_TYPE:
@@ -56,10 +56,10 @@ async def exchange(ask: Ask, form: Form) -> Tokens | Handoff:
         )
     _produces(form, ACCESS_TOKEN)
     received = jwt.verify(subject, handoff.TYP, authority.keys.public_key, code=Code.INVALID_GRANT)
-    taken = handoff.Handoff.parse(received, authority.policy.site.issuer, ask.now)
-    once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", ask.now + 2 * handoff.LIFETIME)
-    renewable = await ask.run(handoffs.take_over, proved, taken, once, scopes, asked)
-    issued = tokens(ask, renewable, client)
+    taken = handoff.Handoff.parse(received, authority.policy.site.issuer, context.now)
+    once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", context.now + 2 * handoff.LIFETIME)
+    renewable = await context.run(handoffs.take_over, proved, taken, once, scopes, asked)
+    issued = tokens(context, renewable, client)
     issued.issued_token_type = ACCESS_TOKEN
     return issued
 
@@ -69,9 +69,9 @@ def _produces(form: Form, token_type: str) -> None:
         raise Refused(Code.INVALID_REQUEST, f"What comes of this is a token of type {token_type}.")
 
 
-def _child(ask: Ask, form: Form) -> tuple[ClientId, Jkt]:
+def _child(context: Context, form: Form) -> tuple[ClientId, Jkt]:
     """Read whom a handoff is for; Refused(invalid_request) for what the policy lets nobody be."""
     child = needed(form, "requested_actor")
-    if not ask.authority.clients.takes(child):
+    if not context.authority.clients.takes(child):
         raise Refused(Code.INVALID_REQUEST, "This site takes no such agent as the requested_actor.")
     return ClientId(child), thumbprint_in(form)

@@ -11,8 +11,8 @@ from ...protocol.errors import Code, Refused
 from ...protocol.ids import Jkt
 from ...protocol.request import is_code_challenge
 from ...protocol.scope import ScopeSet
-from ..ask import Ask
 from ..bodies import media_type
+from ..context import Context
 
 _RIGHTS = frozenset({"scope", "authorization_details"})  # who narrows to nothing does not mean everything
 _TARGETS = frozenset({"resource", "audience"})  # the only ones of which there may be several (RFC 8707 §2)
@@ -20,22 +20,22 @@ _SCHEMES = {scheme.lower(): scheme for scheme in ("Basic", "Bearer", "DPoP")}
 Form: TypeAlias = ImmutableMultiDict[str, str]
 
 
-async def read_form(ask: Ask) -> Form:
+async def read_form(context: Context) -> Form:
     """Read a form: each parameter once but for targets, and none that is without a value (RFC 6749 §3.2).
 
     Refused(invalid_request), and for whoever authenticates by an `Authorization` header Refused(invalid_client) with
     the `scheme` of that (OAUTH-1; RFC 6749 §5.2).
     """
-    if media_type(ask) != "application/x-www-form-urlencoded":
+    if media_type(context) != "application/x-www-form-urlencoded":
         raise Refused(Code.INVALID_REQUEST, "Send application/x-www-form-urlencoded.")
     try:
-        form = parse_form((await ask.bytes()).decode("ascii"))
+        form = parse_form((await context.bytes()).decode("ascii"))
     except UnicodeDecodeError as error:
         raise Refused(Code.INVALID_REQUEST, "The form cannot be read.") from error
-    if ask.has("authorization"):
+    if context.has("authorization"):
         if "client_assertion" in form:  # RFC 6749 §2.3
             raise Refused(Code.INVALID_REQUEST, "Authenticate in one way: send no Authorization header.")
-        scheme = ask.request.headers["authorization"].partition(" ")[0]
+        scheme = context.request.headers["authorization"].partition(" ")[0]
         raise Refused(
             Code.INVALID_CLIENT,
             "Authenticate with private_key_jwt: send a client_assertion, and no Authorization header.",
@@ -61,12 +61,12 @@ def parse_form(text: str) -> Form:
     return ImmutableMultiDict([(name, value) for name, value in pairs if value or name in _RIGHTS])
 
 
-def check_target(ask: Ask, form: Form, *names: str) -> None:
+def check_target(context: Context, form: Form, *names: str) -> None:
     """Refuse, with Refused(invalid_target), to issue anything for use elsewhere (OAUTH-11).
 
     `names` are the parameters that say where; several values are good if each of them is (RFC 8707 §2).
     """
-    issuer = ask.authority.policy.site.issuer
+    issuer = context.authority.policy.site.issuer
     here = (issuer, f"{issuer}/mcp")
     if any(value not in here for name in names for value in form.getlist(name)):
         raise Refused(

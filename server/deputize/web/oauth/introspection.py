@@ -9,7 +9,7 @@ from ...protocol.grant import dead_link
 from ...protocol.proof import Proof
 from ...service import clients
 from ...service.calls import redemptions
-from ..ask import Ask
+from ..context import Context
 from .form import Form, needed
 
 
@@ -19,20 +19,22 @@ class Introspection(Struct):
     active: bool
 
 
-async def introspect(ask: Ask, client: tuple[Agent | None, Proof | None], form: Form) -> dict[str, object]:
+async def introspect(
+    context: Context, client: tuple[Agent | None, Proof | None], form: Form
+) -> dict[str, object]:
     """`/introspect`: what a token is worth now, to those whom it concerns (OAUTH-8; RFC 7662)."""
     text, (agent, assertion) = needed(form, "token"), client
-    await ask.run(clients.authenticate, assertion, agent)
-    authority = ask.authority
+    await context.run(clients.authenticate, assertion, agent)
+    authority = context.authority
     try:
         if agent is None:
-            call_token = authority.read_call_token(text, ask.now)
-            active = await ask.look(redemptions.is_redeemable, call_token)
+            call_token = authority.read_call_token(text, context.now)
+            active = await context.look(redemptions.is_redeemable, call_token)
             claims = call_token.claims(authority.policy.site.issuer, authority.policy.api.audience)
             return {"active": True, "token_type": "N_A", **claims} if active else {"active": False}
-        delegation = authority.delegation(text, ask.now)
-        lineage = await ask.look(lambda tx, at: tx.lineage(delegation.grant_id))
-        if delegation.client_id == agent.client_id and lineage and dead_link(lineage, ask.now) is None:
+        delegation = authority.delegation(text, context.now)
+        lineage = await context.look(lambda tx, at: tx.lineage(delegation.grant_id))
+        if delegation.client_id == agent.client_id and lineage and dead_link(lineage, context.now) is None:
             claims = dict(jwt.parse(text).claims)
             return {"active": True, "token_type": "DPoP", **claims}
     except Refused:

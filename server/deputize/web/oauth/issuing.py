@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from ...protocol.constraint import MAX_DETAILS, TYPE
 from ...service.grants import Renewable
-from ..ask import Ask
+from ..context import Context
 from ..types import Closed, GrantIdText, Jwt, Object, Scope, Seconds, ToolName, UserIdText, Word, said
 from .authentication import KnownClient
 
@@ -51,17 +51,17 @@ class Tokens(Closed, kw_only=True):
     issued_token_type: Literal["urn:ietf:params:oauth:token-type:access_token"] | UnsetType = UNSET
 
 
-def tokens(ask: Ask, renewable: Renewable, client: KnownClient | None = None) -> Tokens:
+def tokens(context: Context, renewable: Renewable, client: KnownClient | None = None) -> Tokens:
     """Issue what a grant gives; what an attested agent may not renew comes without a refresh token (OAUTH-13)."""
-    grant, authority = renewable.grant, ask.authority
-    access_token, expires_in = authority.delegation_token(renewable, ask.now)
+    grant, authority = renewable.grant, context.authority
+    access_token, expires_in = authority.delegation_token(renewable, context.now)
     refreshable = client is None or "refresh_token" in client.document.grant_types
     details: Any = grant.constraints.details()
     return Tokens(
         access_token=access_token,
         token_type="Bearer" if grant.bearer else "DPoP",
         expires_in=expires_in,
-        refresh_token=authority.make_refresh_token(renewable, ask.now) if refreshable else UNSET,
+        refresh_token=authority.make_refresh_token(renewable, context.now) if refreshable else UNSET,
         scope=str(grant.scopes),
         authorization_details=details if grant.constraints.parts else UNSET,
         grant_id=grant.grant_id,

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ...protocol.client import DEVICE_CODE, TOKEN_EXCHANGE
-from ..ask import Ask
+from ..context import Context
 from ..types import Hash, Uri
 
 
@@ -41,14 +41,14 @@ class ResourceMetadata(Struct):
     authorization_servers: list[Uri]
 
 
-async def jwks(ask: Ask) -> object:
+async def jwks(context: Context) -> object:
     """Answer the public keys (RFC 7517)."""
-    return ask.authority.keys.jwks()
+    return context.authority.keys.jwks()
 
 
-async def server(ask: Ask) -> object:
+async def server(context: Context) -> object:
     """Answer RFC 8414 metadata."""
-    issuer, bearer = ask.authority.policy.site.issuer, ask.authority.policy.bearer
+    issuer, bearer = context.authority.policy.site.issuer, context.authority.policy.bearer
     methods = ["private_key_jwt", "none"] if bearer else ["private_key_jwt"]  # BEARER-5
     return {
         "issuer": issuer,
@@ -60,7 +60,7 @@ async def server(ask: Ask) -> object:
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "jwks_uri": f"{issuer}/jwks.json",
-        "scopes_supported": sorted(ask.authority.policy.scopes),
+        "scopes_supported": sorted(context.authority.policy.scopes),
         "authorization_details_types_supported": ["webmcp_tool"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
@@ -79,22 +79,22 @@ async def server(ask: Ask) -> object:
     }
 
 
-async def resource(ask: Ask) -> object:
+async def resource(context: Context) -> object:
     """Answer RFC 9728 metadata: the authority is the only resource that takes its delegations (TOKEN-2)."""
-    policy = ask.authority.policy
-    return _resource(ask, policy.site.issuer, policy.scopes)
+    policy = context.authority.policy
+    return _resource(context, policy.site.issuer, policy.scopes)
 
 
-async def mcp(ask: Ask) -> object:
+async def mcp(context: Context) -> object:
     """Answer RFC 9728 metadata for MCP clients, which know this address of the authority only (MCP-2)."""
-    policy = ask.authority.policy
-    return _resource(ask, policy.mcp, policy.mcp_scopes, policy.bearer)
+    policy = context.authority.policy
+    return _resource(context, policy.mcp, policy.mcp_scopes, policy.bearer)
 
 
-def _resource(ask: Ask, resource: str, scopes: Iterable[str], bearer: bool = False) -> object:
+def _resource(context: Context, resource: str, scopes: Iterable[str], bearer: bool = False) -> object:
     return {
         "resource": resource,
-        "authorization_servers": [ask.authority.policy.site.issuer],
+        "authorization_servers": [context.authority.policy.site.issuer],
         "scopes_supported": sorted(scopes),
         "bearer_methods_supported": ["header"] if bearer else [],
         "dpop_bound_access_tokens_required": not bearer,

@@ -16,7 +16,7 @@ from ...protocol.request import (
     make_user_code,
 )
 from ...service import authorizations
-from ..ask import Ask
+from ..context import Context
 from ..types import Closed, Seconds, Uri, Word, said
 from .authentication import KnownClient, must_name
 from .form import Form, check_target, constraints_in, needed, scopes_in
@@ -40,20 +40,22 @@ class Device(Closed):
     interval: Seconds
 
 
-async def push(ask: Ask, client: KnownClient, form: Form) -> Pushed:
+async def push(context: Context, client: KnownClient, form: Form) -> Pushed:
     """`/par`: take an authorization request (OAUTH-3; RFC 9126)."""
-    check_target(ask, form, "resource")
-    return Pushed(await store_request(ask, form, client, redirect_uri(form, client)), PUSHED_LIFETIME)
+    check_target(context, form, "resource")
+    return Pushed(await store_request(context, form, client, redirect_uri(form, client)), PUSHED_LIFETIME)
 
 
-async def device_authorization(ask: Ask, client: KnownClient, form: Form) -> Device:
+async def device_authorization(context: Context, client: KnownClient, form: Form) -> Device:
     """`/device_authorization`: for an agent that has no redirect (OAUTH-7; RFC 8628)."""
-    check_target(ask, form, "resource")
+    check_target(context, form, "resource")
     must_name(client, DEVICE_CODE)
-    secret = b64u(ask.authority.random(32))
-    request = _request(ask, form, client, b64u(ask.authority.random(32)), DEVICE_LIFETIME, None, None, secret)
-    await ask.run(authorizations.push, client.proved, request)
-    page = f"{ask.authority.policy.site.issuer}/device"
+    secret = b64u(context.authority.random(32))
+    request = _request(
+        context, form, client, b64u(context.authority.random(32)), DEVICE_LIFETIME, None, None, secret
+    )
+    await context.run(authorizations.push, client.proved, request)
+    page = f"{context.authority.policy.site.issuer}/device"
     return Device(
         device_code=secret,
         user_code=request.user_code or "",
@@ -77,7 +79,7 @@ def redirect_uri(form: Form, client: KnownClient) -> str:
 
 
 async def store_request(
-    ask: Ask, form: Form, client: KnownClient, redirect_uri: str, user_id: UserId | None = None
+    context: Context, form: Form, client: KnownClient, redirect_uri: str, user_id: UserId | None = None
 ) -> str:
     """Store a request for a code, and return the URN that stands for it (OAUTH-3; RFC 9126 §2.2)."""
     if form.get("response_type") != "code" or form.get("response_mode", "query") != "query":
@@ -87,14 +89,14 @@ async def store_request(
     challenge = needed(form, "code_challenge")
     if form.get("code_challenge_method") != "S256" or not is_code_challenge(challenge):
         raise Refused(Code.INVALID_REQUEST, "PKCE with code_challenge_method=S256 is needed.")
-    secret = b64u(ask.authority.random(32))
-    request = _request(ask, form, client, secret, PUSHED_LIFETIME, redirect_uri, challenge)
-    await ask.run(authorizations.push, client.proved, request, user_id)
+    secret = b64u(context.authority.random(32))
+    request = _request(context, form, client, secret, PUSHED_LIFETIME, redirect_uri, challenge)
+    await context.run(authorizations.push, client.proved, request, user_id)
     return REQUEST_URI + request.request_id
 
 
 def _request(
-    ask: Ask,
+    context: Context,
     form: Form,
     client: KnownClient,
     request_id: str,
@@ -103,7 +105,7 @@ def _request(
     code_challenge: str | None,
     device_code: str | None = None,
 ) -> AuthorizationRequest:
-    policy, document = ask.authority.policy, client.document
+    policy, document = context.authority.policy, client.document
     if "scope" in form:
         scopes = scopes_in(form)
     else:  # OAUTH-16
@@ -123,7 +125,7 @@ def _request(
         redirect_uri=redirect_uri,
         state=form.get("state"),
         code_challenge=code_challenge,
-        user_code=make_user_code(ask.authority.random(16)) if device_code else None,
+        user_code=make_user_code(context.authority.random(16)) if device_code else None,
         secret_digest=digest(device_code.encode()) if device_code else None,
-        expires_at=ask.now + lifetime,
+        expires_at=context.now + lifetime,
     )

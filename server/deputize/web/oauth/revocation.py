@@ -7,14 +7,14 @@ from ...protocol.proof import Proof
 from ...service import clients, grants
 from ...service.moment import Moment
 from ...service.ports import Tx
-from ..ask import Ask
+from ..context import Context
 from .form import Form, needed
 
 
-async def revoke(ask: Ask, client: tuple[Agent, Proof | None], form: Form) -> None:
+async def revoke(context: Context, client: tuple[Agent, Proof | None], form: Form) -> None:
     """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
     agent, assertion = client
-    grant_id = _grant_of(ask, needed(form, "token"))
+    grant_id = _grant_of(context, needed(form, "token"))
 
     def give_back(tx: Tx, at: Moment) -> Refusal | None:
         if refusal := clients.authenticate(tx, at, assertion, agent):
@@ -24,16 +24,16 @@ async def revoke(ask: Ask, client: tuple[Agent, Proof | None], form: Form) -> No
             grants.revoke_grant(tx, grant, at.now, by="agent")
         return None
 
-    await ask.run(give_back)
+    await context.run(give_back)
 
 
-def _grant_of(ask: Ask, text: str) -> GrantId | None:
+def _grant_of(context: Context, text: str) -> GrantId | None:
     """Find the grant that a refresh or delegation token names, or None."""
     try:
-        return GrantId(ask.authority.refresh_token(text, ask.now)[0])
+        return GrantId(context.authority.refresh_token(text, context.now)[0])
     except Refused:
         pass
     try:
-        return ask.authority.delegation(text, ask.now, over_mcp=True).grant_id
+        return context.authority.delegation(text, context.now, over_mcp=True).grant_id
     except Refused:
         return None

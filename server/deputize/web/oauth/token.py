@@ -8,7 +8,7 @@ from ...service import authorizations, grants
 from ...service.grants import Renewable
 from ...service.moment import Moment
 from ...service.ports import Tx
-from ..ask import Ask
+from ..context import Context
 from .authentication import authenticate, authenticate_or_public, must_name
 from .exchange import Handoff, exchange
 from .form import Form, check_target, needed, scopes_in
@@ -17,52 +17,54 @@ from .issuing import Tokens, tokens
 _FRESH = 5  # seconds that an agent's document may be old when a grant is collected (OAUTH-6)
 
 
-async def token(ask: Ask, form: Form) -> Tokens | Handoff:
+async def token(context: Context, form: Form) -> Tokens | Handoff:
     """`/token`: code, device code, token exchange, refresh. Who has to prove what, the grant type says."""
-    check_target(ask, form, "resource", *(["audience"] if form.get("grant_type") == TOKEN_EXCHANGE else []))
+    check_target(
+        context, form, "resource", *(["audience"] if form.get("grant_type") == TOKEN_EXCHANGE else [])
+    )
     if "authorization_details" in form and form.get("grant_type") != TOKEN_EXCHANGE:
         detail = "authorization_details are asked for at /par; a delegation is narrowed by token exchange."
         raise Refused(Code.INVALID_AUTHORIZATION_DETAILS, detail)
     match form.get("grant_type"):
         case "refresh_token":
-            return await _refresh(ask, form)
+            return await _refresh(context, form)
         case "authorization_code":
-            client = await authenticate_or_public(ask, form, ask.now - _FRESH)
+            client = await authenticate_or_public(context, form, context.now - _FRESH)
             code, uri, verifier = (needed(form, n) for n in ("code", "redirect_uri", "code_verifier"))
-            collected = await ask.run(
+            collected = await context.run(
                 authorizations.redeem_code, client.proved, digest(code.encode()), uri, verifier
             )
-            return tokens(ask, collected, client)
+            return tokens(context, collected, client)
         case grant_type if grant_type == DEVICE_CODE:
-            client = await authenticate(ask, form, ask.now - _FRESH)
+            client = await authenticate(context, form, context.now - _FRESH)
             device_code = needed(form, "device_code")
-            collected = await ask.run(authorizations.poll, client.proved, digest(device_code.encode()))
-            return tokens(ask, collected, client)
+            collected = await context.run(authorizations.poll, client.proved, digest(device_code.encode()))
+            return tokens(context, collected, client)
         case grant_type if grant_type == TOKEN_EXCHANGE:
-            return await exchange(ask, form)
+            return await exchange(context, form)
     raise Refused(
         Code.UNSUPPORTED_GRANT_TYPE, "This grant type is not offered; the metadata lists those that are."
     )
 
 
-async def _refresh(ask: Ask, form: Form) -> Tokens:
+async def _refresh(context: Context, form: Form) -> Tokens:
     """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent is known by its key, an attested one says who."""
-    grant_id, generation = ask.authority.refresh_token(form.get("refresh_token", ""), ask.now)
+    grant_id, generation = context.authority.refresh_token(form.get("refresh_token", ""), context.now)
     scopes = scopes_in(form) if "scope" in form else None
-    grant = await ask.look(lambda tx, at: tx.grant(GrantId(grant_id)))
+    grant = await context.look(lambda tx, at: tx.grant(GrantId(grant_id)))
     if grant is None:
         raise Refused(Code.INVALID_GRANT, "There is no such grant any more.")
     if grant.client_id.startswith("agt_"):
-        proof, client_id = ask.proof("dpop"), form.get("client_id")
+        proof, client_id = context.proof("dpop"), form.get("client_id")
 
         def renew(tx: Tx, at: Moment) -> Renewable | Refusal:
             if not tx.use_proof(proof):
                 return USED_PROOF
             return grants.renew(tx, proof.jkt, grant_id, generation, client_id, scopes, at.now)
 
-        return tokens(ask, await ask.run(renew))
-    client = await authenticate_or_public(ask, form)
+        return tokens(context, await context.run(renew))
+    client = await authenticate_or_public(context, form)
     must_name(client, "refresh_token")
     return tokens(
-        ask, await ask.run(authorizations.renew, client.proved, grant_id, generation, scopes), client
+        context, await context.run(authorizations.renew, client.proved, grant_id, generation, scopes), client
     )

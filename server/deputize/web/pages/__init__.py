@@ -20,7 +20,7 @@ from ...service.moment import Moment
 from ...service.ports import Reader
 from ...words.catalogue import Words, words
 from ...words.limits import limits, tool_name
-from ..ask import Ask
+from ..context import Context
 from .drawing import page
 from .history import history
 
@@ -28,19 +28,24 @@ _HERE = files("deputize.web.pages")
 _STATIC = {"account.css": "text/css", "account.js": "text/javascript"}
 
 
-async def account(ask: Ask) -> Response:
+async def account(context: Context) -> Response:
     """Show sign-in, or for who is signed in: deputies, passkeys, sign out."""
-    site, own = ask.authority.policy.site, ask.authority.current_user is None
-    shown = await ask.look(_shown, await ask.session())
+    site, own = context.authority.policy.site, context.authority.current_user is None
+    shown = await context.look(_shown, await context.session())
     if shown is None:
-        return _page(site, "sign-in.html", ask.at.language, own_users=own)
+        return _page(site, "sign-in.html", context.at.language, own_users=own)
     user, values = shown
-    csrf = ask.csrf_token(user.user_id)
-    return _page(site, "account.html", ask.at.language, own_users=own, user=user, csrf=csrf, **values)
+    csrf = context.csrf_token(user.user_id)
+    return _page(site, "account.html", context.at.language, own_users=own, user=user, csrf=csrf, **values)
 
 
 def consent(
-    ask: Ask, request: AuthorizationRequest, grant: Grant, csrf: str, method: str | None, account_uri: str
+    context: Context,
+    request: AuthorizationRequest,
+    grant: Grant,
+    csrf: str,
+    method: str | None,
+    account_uri: str,
 ) -> Response:
     """Show who asks for what, as it will be signed (OAUTH-4), to be answered by a method of approval (APPR-9).
 
@@ -48,7 +53,7 @@ def consent(
     """
     text = questions.of_consent(grant)
     return _page(
-        ask.authority.policy.site,
+        context.authority.policy.site,
         "consent.html",
         text.language,
         csrf=csrf,
@@ -60,9 +65,9 @@ def consent(
     )
 
 
-def enter_code(ask: Ask, fault: str = "", status: int = 200) -> Response:
+def enter_code(context: Context, fault: str = "", status: int = 200) -> Response:
     """Ask for the code that another device shows (OAUTH-7); `fault` is the message of what was wrong with one."""
-    return _page(ask.authority.policy.site, "device.html", ask.at.language, status, fault=fault)
+    return _page(context.authority.policy.site, "device.html", context.at.language, status, fault=fault)
 
 
 def message(site: Site, language: str, told: str, status: int, **taken: str) -> Response:
@@ -143,9 +148,9 @@ def _blocked(reader: Reader, user_id: UserId, now: int, words: Words) -> list[di
     return told
 
 
-async def static(ask: Ask) -> Response:
+async def static(context: Context) -> Response:
     """Answer a page's script or style."""
-    name = str(ask.request.path_params["name"])
+    name = str(context.request.path_params["name"])
     if name not in _STATIC:
         raise Refused(Code.NOT_FOUND, "There is nothing at this address.")
     content = (_HERE / "static" / name).read_bytes()

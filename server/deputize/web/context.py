@@ -30,7 +30,7 @@ MAX_BODY = 64 * 1024  # bytes (JSON-3)
 MAX_DELAY = 30  # seconds (JSON-4)
 
 
-class Ask:
+class Context:
     """A request and the authority that it asks. `now` is the same second for everything in it."""
 
     __slots__ = ("_current", "at", "authority", "body", "log", "noted", "now", "request", "session_digest")
