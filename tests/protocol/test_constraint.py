@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.protocol.constraint import Constraint, Constraints
+from deputize.protocol.constraint import Constraints
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.tool import MUCH
 
@@ -67,8 +67,6 @@ def allowed(held: Constraints, walk: list[tuple[str, dict[str, Any], int]]) -> l
 @given(constraints, constraints, calls)
 def test_narrowing_never_allows_more(held: Constraints, asked: Constraints, call: Any) -> None:  # CONS-2
     narrowed = held.narrow(asked)
-    assert held.covers(narrowed)
-    assert asked.covers(narrowed)
     if allowed(narrowed, [call]) == [True]:
         assert allowed(held, [call]) == [True]
         assert allowed(asked, [call]) == [True]
@@ -80,14 +78,6 @@ def test_a_narrowed_grant_spends_no_more_than_the_wide_one_has(
 ) -> None:  # CONS-3
     done = [call for call, yes in zip(walk, allowed(held.narrow(asked), walk), strict=True) if yes]
     assert all(allowed(held, done))
-
-
-@given(details, details, calls)
-def test_what_is_covered_is_allowed_by_the_cover(wide: Any, tight: Any, call: Any) -> None:  # CONS-2
-    a, b = Constraint.parse(wide), Constraint.parse(tight)
-    assert a.covers(a)
-    if a.covers(b) and call[0] == b.tool and allowed(Constraints((b,)), [call]) == [True]:
-        assert allowed(Constraints((a,)), [call]) == [True]
 
 
 @given(constraints)

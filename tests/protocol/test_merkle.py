@@ -5,18 +5,16 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.protocol import merkle
 from deputize.protocol.merkle import (
     EMPTY_ROOT,
     Frontier,
-    consistency_proof,
     inclusion_proofs,
     leaf_hash,
     node_hash,
-    verify_consistency,
     verify_inclusion,
 )
 
@@ -59,16 +57,6 @@ def naive_inclusion(index: int, start: int, end: int) -> list[bytes]:
     return [*naive_inclusion(index, middle, end), naive_root(start, middle)]
 
 
-def naive_consistency(first: int, start: int, end: int, whole: bool = True) -> list[bytes]:
-    """§2.1.4.1; `first` counts from 0, not from `start`."""
-    if first == end:
-        return [] if whole else [naive_root(start, end)]
-    middle = start + split(end - start)
-    if first <= middle:
-        return [*naive_consistency(first, start, middle, whole), naive_root(middle, end)]
-    return [*naive_consistency(first, middle, end, False), naive_root(start, middle)]
-
-
 def flip(hash_: bytes) -> bytes:
     return bytes([hash_[0] ^ 1, *hash_[1:]])
 
@@ -106,18 +94,6 @@ class TestPublished:
             assert frontier.root().hex() == root
             if size < len(leaves):
                 frontier = frontier.append(leaves[size])
-
-    def test_published_consistency_proofs_hold(self) -> None:
-        leaves = [leaf_hash(bytes.fromhex(entry)) for entry in self.ENTRIES]
-        proof = [
-            "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-            "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-        ]
-        assert [node.hex() for node in consistency_proof(6, leaves)] == proof
-        roots = [bytes.fromhex(root) for root in self.ROOTS]
-        assert verify_consistency(6, 8, roots[6], roots[8], [bytes.fromhex(node) for node in proof])
-        assert not verify_consistency(5, 8, roots[5], roots[8], [bytes.fromhex(node) for node in proof])
 
 
 class TestTree:
@@ -264,76 +240,3 @@ class TestInclusion:
     def test_what_is_no_hash_is_false_even_if_it_is_the_root(self) -> None:
         assert verify_inclusion(LEAVES[0], 0, 1, [], LEAVES[0])
         assert not verify_inclusion(LEAVES[0][1:], 0, 1, [], LEAVES[0][1:])
-
-
-class TestConsistency:
-    @pytest.mark.parametrize("second", range(1, 67))
-    def test_every_pair_of_sizes_is_proven(self, second: int) -> None:
-        for first in range(1, second + 1):
-            proof = consistency_proof(first, LEAVES[:second])
-            assert proof == naive_consistency(first, 0, second)
-            assert verify_consistency(first, second, naive_root(0, first), naive_root(0, second), proof)
-
-    @pytest.mark.parametrize("second", [*range(1, 18), 31, 32, 33, 64, 65])
-    def test_any_change_is_refused(self, second: int) -> None:
-        new = naive_root(0, second)
-        for first in range(1, second + 1):
-            old, proof = naive_root(0, first), consistency_proof(first, LEAVES[:second])
-            for at in range(len(proof)):
-                changed = [*proof[:at], flip(proof[at]), *proof[at + 1 :]]
-                assert not verify_consistency(first, second, old, new, changed)
-                assert not verify_consistency(first, second, old, new, proof[:at] + proof[at + 1 :])
-            assert not verify_consistency(first, second, old, new, [*proof, LEAVES[0]])
-            assert not verify_consistency(first, second, old, new, [LEAVES[0], *proof])
-            assert not verify_consistency(first, second, flip(old), new, proof)
-            assert not verify_consistency(first, second, old, flip(new), proof)
-            for other in set(range(second + 1)) - {first}:
-                assert not verify_consistency(other, second, old, new, proof)
-
-    @given(st.data())
-    @settings(max_examples=60)
-    def test_a_rewritten_past_is_never_consistent(self, data: st.DataObject) -> None:
-        """Promise 5: whoever holds an older checkpoint sees that an entry was changed."""
-        second = data.draw(st.integers(1, LARGEST))
-        first = data.draw(st.integers(1, second))
-        leaves = LEAVES[:second]
-        changed = data.draw(st.integers(0, first - 1))
-        leaves[changed] = flip(leaves[changed])
-        proof = consistency_proof(first, leaves)
-        assert verify_consistency(first, second, merkle.root(leaves[:first]), merkle.root(leaves), proof)
-        assert not verify_consistency(first, second, naive_root(0, first), merkle.root(leaves), proof)
-
-    def test_an_empty_past_is_consistent_with_everything(self) -> None:
-        for second in range(5):
-            assert consistency_proof(0, LEAVES[:second]) == []
-            assert verify_consistency(0, second, EMPTY_ROOT, naive_root(0, second), [])
-        assert not verify_consistency(0, 3, LEAVES[0], naive_root(0, 3), [])
-        assert not verify_consistency(0, 3, EMPTY_ROOT, naive_root(0, 3), [LEAVES[0]])
-
-    def test_a_tree_is_consistent_with_itself_alone(self) -> None:
-        root = naive_root(0, 3)
-        assert verify_consistency(3, 3, root, root, [])
-        assert not verify_consistency(3, 3, root, flip(root), [])
-        assert not verify_consistency(3, 3, root, root, [root])
-
-    def test_the_past_is_not_longer_than_the_present(self) -> None:
-        with pytest.raises(ValueError, match=r"older"):
-            consistency_proof(4, LEAVES[:3])
-        with pytest.raises(ValueError, match=r"older"):
-            consistency_proof(-1, LEAVES[:3])
-        assert not verify_consistency(4, 3, naive_root(0, 4), naive_root(0, 3), [])
-        assert not verify_consistency(4, 3, naive_root(0, 3), naive_root(0, 3), [])
-        assert not verify_consistency(4, 3, EMPTY_ROOT, naive_root(0, 3), [])
-        assert not verify_consistency(-1, 3, EMPTY_ROOT, naive_root(0, 3), [])
-
-    @pytest.mark.parametrize("junk", JUNK)
-    def test_malformed_input_is_false(self, junk: object) -> None:
-        old, new, proof = naive_root(0, 3), naive_root(0, 5), consistency_proof(3, LEAVES[:5])
-        verify: Callable[..., bool] = verify_consistency
-        assert verify(3, 5, old, new, proof)
-        assert not verify(junk, 5, old, new, proof)
-        assert not verify(3, junk, old, new, proof)
-        assert not verify(3, 5, junk, new, proof)
-        assert not verify(3, 5, old, junk, proof)
-        assert not verify(3, 5, old, new, junk)
-        assert not verify(3, 5, old, new, [junk, *proof[1:]])

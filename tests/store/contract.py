@@ -224,10 +224,8 @@ class StoreContract:
         eve = v.user("Eve ✂", external_id="e-7")
         do(store, lambda tx: tx.add_user(eve))
         assert seen(store, lambda tx: tx.user(eve.user_id)) == eve
-        assert seen(store, lambda tx: tx.user_by_handle(eve.handle)) == eve
         assert seen(store, lambda tx: tx.user_by_external_id("e-7")) == eve
         assert seen(store, lambda tx: tx.user(v.user_id("nobody"))) is None
-        assert seen(store, lambda tx: tx.user_by_handle(b"nobody")) is None
         assert seen(store, lambda tx: tx.user_by_external_id("nobody")) is None
 
     def test_users_are_listed_oldest_first(self, store: Store) -> None:

@@ -1,11 +1,10 @@
 """Clients that prove who they are: `private_key_jwt` (OAUTH-1; RFC 7523 §3, rfc7523bis-11 §4)."""
 
-import re
 from collections.abc import Sequence
 
 from ..protocol.errors import Code, Refused
 from ..protocol.jwk import Key, thumbprint
-from ..protocol.proof import Proof
+from ..protocol.proof import MARGIN, Proof, is_jti
 from . import jwt
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -16,8 +15,6 @@ LIFETIME = 60
 LEEWAY = 30
 """Seconds by which the client's clock may differ (TOKEN-5)."""
 
-_MARGIN = 60  # seconds between the check and the commit of its `jti`; far more than any commit takes
-_JTI = re.compile(r"[\x20-\x7e]{1,128}")
 _TYPES = (TYP, f"application/{TYP}", "JWT", None)
 
 
@@ -57,7 +54,7 @@ def verify(
         raise _refused(f"iat is in the future, or more than {LIFETIME} seconds before exp", now=now)
     if isinstance(nbf, int) and nbf > now + LEEWAY:  # 5
         raise _refused("nbf is in the future", now=now)
-    if not isinstance(jti, str) or _JTI.fullmatch(jti) is None:  # 6
+    if not is_jti(jti):  # 6
         raise _refused("jti has to be 1 to 128 printable characters")
     key = _selected(keys, header.get("kid"))  # 7
     try:
@@ -66,7 +63,7 @@ def verify(
         raise _refused("the client's key is not a point of P-256") from error
     if not jwt.verify_es256(public_key, unverified.signing_input, unverified.signature):  # 8
         raise _refused("the signature is wrong")
-    return Proof(thumbprint(key.jwk), jti, exp + LEEWAY + _MARGIN)
+    return Proof(thumbprint(key.jwk), jti, exp + LEEWAY + MARGIN)
 
 
 def _selected(keys: Sequence[Key], kid: object) -> Key:

@@ -11,7 +11,7 @@ from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
 from ..protocol.jwk import PRIVATE_MEMBERS, thumbprint
-from ..protocol.proof import Proof
+from ..protocol.proof import MARGIN, Proof, is_jti
 from ..service.kept import Kept
 from . import jwt
 
@@ -19,10 +19,6 @@ TYP = "dpop+jwt"
 WINDOW = 30
 """Seconds that `iat` may lie in the past or in the future (PROOF-1)."""
 
-_MARGIN = (
-    60  # seconds between the check of a proof and the commit of its `jti`; far more than any commit takes
-)
-_JTI = re.compile(r"[\x20-\x7e]{1,128}")
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])"
     r"(?::(?P<port>[0-9]*))?(?P<path>/[\x21-\x7e]*)?"
@@ -78,7 +74,7 @@ def verify(
         isinstance(jti, str) and isinstance(htm, str) and isinstance(htu, str) and isinstance(iat, int)
     ):  # 3
         raise Refused(code, "The proof lacks jti, htm, htu or iat.")
-    if _JTI.fullmatch(jti) is None:  # 3
+    if not is_jti(jti):  # 3
         raise Refused(code, "The jti of the proof is not 1 to 128 printable characters.")
     if header.get("typ") != TYP:  # 4
         raise Refused(code, "The proof is not of type dpop+jwt.")
@@ -101,7 +97,7 @@ def verify(
         raise Refused(code, "The signature of the proof is wrong.")
     jwt.remember(unverified)
     _keys.keep(_spelled(header["jwk"]), (key, thumb))
-    return Proof(thumb, jti, iat + WINDOW + 1 + _MARGIN)
+    return Proof(thumb, jti, iat + WINDOW + 1 + MARGIN)
 
 
 def make(

@@ -20,7 +20,7 @@ from ..protocol.canonical import unb64u
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import Jkt
 from ..protocol.jwk import Key, thumbprint
-from ..protocol.proof import Proof
+from ..protocol.proof import MARGIN, Proof, is_jti
 from . import jwt
 
 TAG = "web-bot-auth"
@@ -36,9 +36,7 @@ MAX_FIELD = 2048
 MAX_COVERED = 16
 """How many components a signature may cover; nothing needs more, and each is looked up before its key is known."""
 
-_MARGIN = 60  # seconds between the check and the commit of its nonce; far more than any commit takes
 _MEMBER = re.compile(r'(?:%"[^"]*+"|"(?:\\.|[^"\\])*+"|[^",])++')  # up to a comma that is in no string
-_NONCE = re.compile(r"[\x20-\x7e]{1,128}")
 _NAME = re.compile(r"@?[a-z0-9-]{1,64}")
 _NEEDED = {"created": int, "expires": int, "nonce": str, "keyid": str, "tag": str}
 _TARGETS = ({"@target-uri"}, {"@authority", "@path"})
@@ -105,7 +103,7 @@ def read(request: Request, now: int) -> Signed | None:
     if not (-WINDOW <= now - created <= WINDOW and now < expires <= created + LIFETIME):  # 3
         raise _refused(f"it is not of now, or lives longer than {LIFETIME} seconds", now=now)
     nonce = str(parameters["nonce"])
-    if _NONCE.fullmatch(nonce) is None:  # 4
+    if not is_jti(nonce):  # 4
         raise _refused("its nonce has to be 1 to 128 characters")
     if len(components) > MAX_COVERED:  # 5
         raise _refused(f"it covers more than {MAX_COVERED} components")
@@ -148,7 +146,7 @@ def verify(signed: Signed, keys: Sequence[Key]) -> Proof:
     if not _is_by(key, signed):
         raise _refused("it is wrong")
     # Apart from the client's other proofs, which have names of their own.
-    return Proof(signed.keyid, f"signature {signed.nonce}", signed.created + WINDOW + 1 + _MARGIN)
+    return Proof(signed.keyid, f"signature {signed.nonce}", signed.created + WINDOW + 1 + MARGIN)
 
 
 def _is_by(key: Key, signed: Signed) -> bool:

@@ -1,7 +1,7 @@
 """Constraints on a grant: `authorization_details` of type `webmcp_tool` (RFC 9396; PROTOCOL §12).
 
 A constraint only ever takes away. Those of a grant hold all at once, so narrowing is adding: whatever a narrowed grant
-allows, the wider one allowed before. That is what `narrow` builds and `covers` checks.
+allows, the wider one allowed before. That is what `narrow` builds.
 """
 
 import re
@@ -105,21 +105,6 @@ class Constraint:
             taken.append(Use(f"{self.tool} {pointer}", _amount(arguments, pointer), limit))
         return taken
 
-    def covers(self, other: "Constraint") -> bool:
-        """Tell whether everything that `other` allows of this tool, this one allows too (CONS-2).
-
-        Schemas are compared by equality: whether one schema accepts less than another cannot be decided in general.
-        """
-        return (
-            self.tool == other.tool
-            and (self.schema is None or _same(self.schema, other.schema))
-            and _at_most(other.max_calls, self.max_calls)
-            and all(_at_most(other.sums.get(pointer), limit) for pointer, limit in self.sums.items())
-            and _at_most(other.not_after, self.not_after)
-            and _at_least(other.not_before, self.not_before)
-            and (self.hours is None or self.hours == other.hours)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
@@ -159,10 +144,6 @@ class Constraints:
             if times is not None and open_at is not None and not times <= open_at:
                 return tool
         return None
-
-    def covers(self, other: "Constraints") -> bool:
-        """Tell whether `other` allows nothing that this does not: each limit here is met by one there (CONS-2)."""
-        return all(any(held.covers(part) for part in other.parts) for held in self.parts)
 
     def refuses(self, tool: str, arguments: Json, now: int) -> Refusal | None:
         """Say why a call of this tool is outside, counters aside."""
@@ -295,15 +276,3 @@ def _amount(arguments: Json, pointer: str) -> int:
 def _spelled(part: Constraint) -> bytes:
     """Spell a constraint in the one form of equal ones; to Python, true would be 1."""
     return canonicalize(part.detail())
-
-
-def _same(a: Schema, b: Schema | None) -> bool:
-    return b is not None and canonicalize(a.source) == canonicalize(b.source)
-
-
-def _at_most(value: int | None, limit: int | None) -> bool:
-    return limit is None or (value is not None and value <= limit)
-
-
-def _at_least(value: int | None, limit: int | None) -> bool:
-    return limit is None or (value is not None and value >= limit)

@@ -84,23 +84,6 @@ def inclusion_proofs(indexes: Sequence[int], leaves: Sequence[bytes]) -> list[li
     return _siblings(indexes, leaves)
 
 
-def consistency_proof(first: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Prove that the tree over the first `first` leaves is a prefix of the whole (RFC 9162 §2.1.4.1).
-
-    Nothing needs proof for an empty prefix or for the whole. A size beyond the tree raises ValueError.
-    """
-    if not 0 <= first <= len(leaves):
-        raise ValueError("the older tree is not smaller than the newer one")
-    if first in {0, len(leaves)}:
-        return []
-    # Start from the last perfect subtree of the older tree. If that is the whole of it, its hash is the root,
-    # which the verifier has.
-    node, nodes = first - 1, leaves
-    while node & 1:
-        node, nodes = node >> 1, _parents(nodes)
-    return [nodes[node]] * bool(node) + _siblings([node], nodes)[0]
-
-
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Tell whether `leaf` (a leaf hash) is at `index` in the tree of `size` leaves with this root.
 
@@ -123,38 +106,6 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
             computed = node_hash(computed, sibling)
         node, last = node >> 1, last >> 1
     return last == 0 and computed == root  # 5
-
-
-def verify_consistency(
-    first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]
-) -> bool:
-    """Tell whether the tree of `first` leaves is a prefix of the tree of `second` leaves.
-
-    Follows RFC 9162 §2.1.4.2. Malformed input of any kind is False, never an exception.
-    """
-    if not (_are_sizes(first, second) and _are_hashes((first_root, second_root)) and _are_hashes(proof)):
-        return False
-    if first >= second or first == 0:
-        known = second_root if first == second else EMPTY_ROOT
-        return first <= second and not proof and first_root == known
-    if not proof:  # 1
-        return False
-    path = [first_root, *proof] if first.bit_count() == 1 else list(proof)  # 2
-    node, last = first - 1, second - 1  # 3
-    while node & 1:  # 4
-        node, last = node >> 1, last >> 1
-    older = newer = path[0]  # 5
-    for sibling in path[1:]:  # 6
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            older, newer = node_hash(sibling, older), node_hash(sibling, newer)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            newer = node_hash(newer, sibling)
-        node, last = node >> 1, last >> 1
-    return last == 0 and older == first_root and newer == second_root  # 7
 
 
 def _parents(nodes: Sequence[bytes]) -> Sequence[bytes]:

@@ -1,8 +1,20 @@
-"""A proof of possession that was verified, as what remembers it sees it."""
+"""Verified proofs of possession, each good once (PROOF-2)."""
 
+import re
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from .ids import Jkt
+
+MARGIN = 60
+"""Seconds from the check of a proof to the commit of its `jti`: far more than any commit takes."""
+
+_JTI = re.compile(r"[\x20-\x7e]{1,128}")
+
+
+def is_jti(text: object) -> TypeGuard[str]:
+    """Tell whether this can be a `jti` or a nonce: 1 to 128 printable ASCII characters."""
+    return isinstance(text, str) and _JTI.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

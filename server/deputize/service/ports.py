@@ -104,9 +104,6 @@ class Reader(Protocol):
     def users(self) -> list[User]:
         """List all users, oldest first."""
 
-    def user_by_handle(self, handle: bytes) -> User | None:
-        """Find a user by WebAuthn user handle."""
-
     def user_by_external_id(self, external_id: str) -> User | None:
         """Find a user by the id in the site's own login."""
 

@@ -75,9 +75,6 @@ class Snapshot(Reader):
     def users(self) -> list[User]:
         return self._all(USERS, "TRUE ORDER BY seq")
 
-    def user_by_handle(self, handle: bytes) -> User | None:
-        return self._one(USERS, "handle = :handle", handle=handle)
-
     def user_by_external_id(self, external_id: str) -> User | None:
         return self._one(USERS, "external_id = :external_id", external_id=external_id)
 
