@@ -1,4 +1,4 @@
-"""A file that others may change at any time: looked at when it is needed, and read when it is another than before."""
+"""A file that others may change at any time: looked at when it is needed, and read when it has changed."""
 
 import errno
 import os
@@ -6,18 +6,17 @@ import stat
 import time
 from pathlib import Path
 
-_UNCERTAIN = 1_000_000_000  # nanoseconds in which a file may change twice and look as if it had changed once
+_UNCERTAIN = 1_000_000_000  # nanoseconds in which two changes of a file may look like one
 
 _Look = tuple[int, int, int, int]
-"""What is another when the file is another, but for changes at (almost) the same time. The first is that time."""
+"""Times of change, size and inode: if the file changes, so does this, except within `_UNCERTAIN` of the last change."""
 
 
 class Watched:
     """A regular file. `content` is what was read last, `error` what keeps it from being read now.
 
-    A look counts as dealt with only once the file was read after it. Whatever kept it from being read (no descriptor
-    was left, its mode, its folder) is `error`, and the next look tries again, whether it is the file that has changed
-    or not.
+    A change is dealt with once the file was read after it. Until a read succeeds, each look tries again: what failed
+    may have been a descriptor, a mode or the folder, and not the file.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -28,7 +27,7 @@ class Watched:
         self.error: OSError | None = None
 
     def changed(self) -> bool:
-        """Look at the file, and read it if it is another than before; tell whether `content` or `error` is.
+        """Read the file again if it has changed; tell whether `content` or `error` has.
 
         It costs one system call where nothing has happened for a second, so it can be asked at each request.
         """
@@ -40,14 +39,14 @@ class Watched:
             content = _read(self._path)
         except OSError as failed:
             error = failed
-        # What is written after the look is another file at the next one. Within the same moment that may not show.
+        # What is written after the look shows at the next one, unless it was within the same moment.
         settled = look is not None and abs(time.time_ns() - look[0]) > _UNCERTAIN
         self._dealt_with = look if settled and error is None else None
         before, self.content, self.error = (self.content, repr(self.error)), content, error
         return before != (content, repr(error))
 
     def forget(self) -> None:
-        """Take the file for another at the next look: what came of its content was not its own doing."""
+        """Read the file again at the next look, whether it has changed or not."""
         self._dealt_with = self.content = None
 
 
@@ -61,7 +60,7 @@ def _look(path: str) -> _Look | None:
 
 
 def _read(path: str) -> bytes:
-    """Read a regular file; OSError. Nothing else is opened for long: a pipe could keep its reader waiting for ever."""
+    """Read a regular file; OSError. A pipe is opened without waiting, and refused."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

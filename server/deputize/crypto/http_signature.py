@@ -192,7 +192,7 @@ def _member(request: Request, field: str, key: str) -> tuple[str, _Item]:
 
 
 def _members(text: str) -> list[str]:
-    """Split a dictionary, which was read and is one, into its members as they are spelled: text in a string is none."""
+    """Split a dictionary that is well-formed into its members as they are spelled; commas in strings split nothing."""
     return [member.strip(" \t") for member in _MEMBER.findall(text)]
 
 

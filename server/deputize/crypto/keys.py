@@ -29,8 +29,8 @@ KEPT = 24 * 3600
 """Seconds that a signing key stays in the JWKS after another has taken its place; no token lives as long."""
 
 PUBLISHED_FIRST = 10
-"""Seconds that a key is published before anything is signed with it: twice as long as a guard elsewhere, which had to
-ask for a key that nobody has, waits before it asks again (TOKEN-6)."""
+"""Seconds that a key is published before anything is signed with it: twice the time after which a remote guard that did
+not find a key asks again (TOKEN-6)."""
 
 _BYTES = 32  # of an Ed25519 key, and of the secret
 
@@ -95,10 +95,10 @@ class _Content:
 
 
 class KeyRing:
-    """The keys in one file. What other processes change there is seen at the next use, so that nobody is turned away
-    whose token was signed with a key of a moment ago; it costs a look at the file, and reading where it has changed.
+    """The keys in one file. Each use looks at the file, and reads it if it has changed: another process may have signed
+    with a new key a moment ago.
 
-    While the file is not there, cannot be read or is no such file, the keys before it are still good.
+    While the file is missing, unreadable or malformed, the keys from before are still good.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -188,7 +188,7 @@ class KeyRing:
         return before.signing
 
     def _look(self) -> None:
-        """Read the file again if it is another, or could not be read before."""
+        """Read the file again if it has changed, or could not be read before."""
         if self._file.changed():
             try:
                 self._take()

@@ -228,8 +228,8 @@ def _binary(members: Mapping[str, Json], name: str) -> bytes:
 def _attestation(inner: Mapping[str, Json]) -> bytes:
     """Return an attestation object that is this and no more (§6.5); ValueError.
 
-    The library's parsers stop where a value ends, and take what follows, or is written longer than it need be, for
-    nothing. So what is there has to be what would be written anew, byte for byte.
+    The library's parsers ignore what follows a value, and take longer forms of it than needed. So the bytes have to be
+    those of the shortest form, and no more.
     """
     raw = _binary(inner, "attestationObject")
     object_ = parse_cbor(raw)

@@ -12,12 +12,12 @@ from ..protocol.jwk import Key, parse_keys
 from ..protocol.policy import Policy
 from .fetcher import Fetcher
 
-_ROTATION = 10  # seconds after which a key that is not among those known may be one that was not there yet
+_ROTATION = 10  # seconds after which an unknown key may be a new one
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client that says it is one; that it is, its assertion or signature has to prove."""
+    """A client that was looked up. That the caller is this client, an assertion or signature has to prove."""
 
     document: ClientDocument
     assurance: Assurance
@@ -57,7 +57,7 @@ class Clients:
         return Client(document, Assurance.OPAQUE)  # BEARER-2
 
     def takes(self, client_id: str) -> bool:
-        """Tell whether the policy lets there be a client of this id; nothing is fetched for that."""
+        """Tell whether the policy allows a client of this id, without fetching anything."""
         try:
             origin = parse_client_id(client_id, self._policy.development).origin
         except Refused:

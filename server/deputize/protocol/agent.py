@@ -52,8 +52,8 @@ class Ceiling:
     def of(self, agent: Agent) -> ScopeSet:
         """Return the most that this agent may have: nothing, if the policy has no rule for it (any more).
 
-        One that shows a document and proves nothing may have what both kinds may have, so that it never pays to
-        leave the key out (BEARER-2).
+        A client with a document but without proof gets only what opaque agents and its origin may both have: leaving
+        the key out gains nothing (BEARER-2).
         """
         named = origin_of(agent.client_id) in self.origins
         match agent.assurance:

@@ -55,8 +55,8 @@ def decide(
 ) -> Decision:
     """Decide an agent's call: what it may, then what is asked; the first failure answers (CALL-1).
 
-    `lineage` and `parents` as for `permits`, `able` and `approval` as for `decide_arguments`; whether an
-    approval is needed, the tool says where nobody else does.
+    `lineage` and `parents` as for `permits`, `able` and `approval` as for `decide_arguments`; without `approval`, the
+    tool says whether one is needed.
     """
     if refusal := permits(policy, tool, agent, lineage, arguments, now, parents):
         return refusal
@@ -79,8 +79,8 @@ def permits(
     """Say why this agent may not call this tool at all: agent, grant, ceiling, scopes, constraints; None if it may.
 
     `lineage` is the grant, followed by those that it was handed on from (CHAIN-3); empty if there is no such grant.
-    `parents` are the agents of those others: nobody hands on what the policy does not let him have (any more).
-    Counters of constraints are asked where they are kept, after this.
+    `parents` are the agents of those others, who hand on only what the policy lets them have now. Counters are checked
+    later, where they are kept.
     """
     if agent is None or agent.revoked_at is not None:
         return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
@@ -126,8 +126,9 @@ def constrained(lineage: Sequence[Grant]) -> bool:
 def permits_page(policy: Policy, tool: Tool) -> Refusal | None:
     """Say why the page may not call this tool, where no agent has named itself; None if it may (CALL-7).
 
-    What is closed to agents that nobody knows is closed to it, but where the policy says so: any of them can leave its
-    delegation out. A file with such a tool is faulty; one that Python declared meets another ceiling with each file.
+    A tool that is closed to opaque agents is closed to the page, unless the policy says otherwise: any agent can leave
+    its delegation out. Reading the file checks this too, but a tool declared from Python meets another ceiling with
+    each file.
     """
     if not tool.direct:
         return Refusal(
@@ -155,8 +156,8 @@ def decide_arguments(
 ) -> Decision:
     """Decide what remains once the caller is known: schema, approval, and whether anybody could approve.
 
-    With `approval`, a human has to approve them. `able` is asked only then, and not at all where it is None:
-    somebody says that he has approved already (MCP-9).
+    With `approval`, a human has to approve the arguments. Only then is `able` asked; it is None where the approval came
+    with the call (MCP-9).
     """
     if tool.input_schema is not None and (fault := tool.input_schema.fault(arguments)):
         return misfit(fault)

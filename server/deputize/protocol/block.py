@@ -6,7 +6,7 @@ from .errors import Code, Refusal
 from .ids import ClientId, GrantId, UserId
 
 SHORTEST, LONGEST = 60, 3660 * 86400
-"""For how many seconds somebody can be blocked; without end is possible, too."""
+"""Bounds, in seconds, of a block that ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)

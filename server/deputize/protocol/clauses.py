@@ -1,9 +1,9 @@
 """A limit on arguments as clauses: what is said of which place, for the person who consents (CONS-4).
 
-JSON Schema says less than it seems to: a `maximum` lets everything pass that is no number, `properties` everything
-that is not there. The clauses say so (`if_given`, `if`), unless the tool's own schema, which is asked at each call as
-well, leaves no such way out. That schema's titles are the site's words; a `name` without a title is an agent's. What is
-nested too deep for a sentence, or would make too many, `fits` the limit as it was written.
+JSON Schema says less than it seems to: `maximum` lets pass whatever is not a number, `properties` whatever is absent.
+The clauses say so (`if`, `if_given`), unless the tool's own schema, to which every call is held as well, rules it out.
+Titles are from that schema, and so the site's words; a `name` without a title is an agent's. A limit that is nested too
+deep for a sentence, or would make too many, is shown as it was written (`fits`).
 
 Clauses are JSON, since they are signed (GRANT-2); `words/` makes sentences of them. Each is an object whose member `is`
 says of which kind it is:

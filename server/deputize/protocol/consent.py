@@ -23,9 +23,9 @@ def consent_structure(
     user: str,
     unproven: bool = False,
 ) -> dict[str, Json]:
-    """Build what is signed, but for the words: their language and digest are added to it (GRANT-2, BEARER-6).
+    """Build what is signed, except for the words, whose language and digest are added later (GRANT-2, BEARER-6).
 
-    Limits are in it twice, as they are asked for and as what they come to, so that nobody can have meant other ones.
+    Limits are in it twice, as the agent wrote them and as the user reads them, so that neither can be disputed.
     """
     limited: dict[str, Json] = {}
     if constraints.parts:

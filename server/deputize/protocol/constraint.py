@@ -133,8 +133,8 @@ class Constraints:
     def widened_by(self, asked: "Constraints") -> str | None:
         """Name the tool for which more is asked than holds, or None (CONS-2).
 
-        What is asked counts as a whole: who repeats all limits of a grant, loose and tight, asks for what it has; who
-        repeats a loose one alone asks for more than the tight one leaves. Schemas are not compared.
+        All that is asked counts together: to repeat every limit of a grant asks for what there is, to repeat only the
+        looser of two asks for more. Schemas are not compared.
         """
         for tool in dict.fromkeys(part.tool for part in asked.parts):
             wanted, held = asked._bounds(tool), self._bounds(tool)

@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Code(StrEnum):
-    """The reason codes: what stands on the wire, and the HTTP status (ERR-1). One without a status is no code.
+    """The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1).
 
-    403 is for a no whoever asks, 401 where he has to say first who he is, 404 where there is no such thing for this
-    user, 409 where it is not in a state for this.
+    401: say first who you are. 403: no, whoever asks. 404: this user has no such thing. 409: it is not in a state for
+    this.
     """
 
     status: int
@@ -117,7 +117,7 @@ class Code(StrEnum):
 class Refusal:
     """A no, with what happened and what to do in one sentence, and facts for machines (`facts`, JSON values).
 
-    `unsent` says that nothing came with the request that could show who asks, and so nothing that was wrong (ERR-2).
+    With `unsent`, the request had no credentials at all, so none of them was wrong (ERR-2).
     """
 
     code: Code

@@ -88,17 +88,17 @@ class Grant:
 
 
 def acting(agent: Agent, grant: Grant) -> Agent:
-    """Return the agent as well as it is known while it acts under this grant: unproven, it is opaque (BEARER-2)."""
+    """Return the agent as it counts under this grant: as opaque, if it proved nothing (BEARER-2)."""
     return replace(agent, assurance=Assurance.OPAQUE) if grant.unproven else agent
 
 
 def dead_link(lineage: Sequence[Grant], now: int) -> Refusal | None:
-    """Say why a grant and those that it was handed on from grant nothing, or None if all of them live (CHAIN-3)."""
+    """Say why the grants of a lineage grant nothing, or None if all of them live (CHAIN-3)."""
     return next((refusal for link in lineage if (refusal := link.dead(now)) is not None), None)
 
 
 def lifetime(shown: Mapping[str, Json]) -> int:
-    """Read from what was shown how long, in seconds, the grant is to live."""
+    """Return for how many seconds the grant is to live, by what was shown."""
     seconds = shown["expires_in"]
     if not isinstance(seconds, int):
         raise TypeError("expires_in is a whole number of seconds")

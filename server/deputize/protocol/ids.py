@@ -15,7 +15,7 @@ CredentialId = NewType("CredentialId", str)
 Jkt = NewType("Jkt", str)
 """base64url SHA-256 JWK thumbprint (RFC 7638) of the key that a proof was made with."""
 NO_KEY = Jkt("")
-"""In place of a thumbprint: no key at all (BEARER-1). No proof is by it, so whatever compares keys says no."""
+"""In place of a thumbprint: no key (BEARER-1). No proof has it, so no comparison of keys succeeds."""
 
 _RANDOM_BYTES = 16
 _SHAPE = re.compile(r"(?:usr|agt|grt|cal|chl)_[A-Za-z0-9_-]{22}\Z")

@@ -51,8 +51,8 @@ def thumbprint(jwk: Mapping[str, Json]) -> Jkt:
 def parse_keys(jwks: Json) -> tuple[Key, ...]:
     """Read those keys of a JWK Set (RFC 7517 §5) that are for ES256 or Ed25519; ValueError.
 
-    Others are passed over, since their owner may have them for others, but a private one spoils the set. An
-    Ed25519 key signs requests only, and is found by its thumbprint there (OAUTH-14): its `kid` may be any.
+    Keys of other kinds are passed over: they may be meant for others. One private key spoils the set. An Ed25519 key
+    only signs requests, which name it by its thumbprint (OAUTH-14), so its `kid` may be anything.
     """
     match jwks:
         case {"keys": list(items)} if 1 <= len(items) <= MAX_KEYS:

@@ -1,7 +1,7 @@
-"""What an agent may write as a limit on arguments: a part of JSON Schema that is what it says (CONS-4).
+"""What an agent may write as a limit on arguments: a part of JSON Schema that means what it says (CONS-4).
 
-An agent is a stranger. References would let a page of text unfold into hours of work at each call, and a regular
-expression, or a word that validators pass over, would look to whoever consents like a limit that it is not.
+Agents are strangers. References could make each call cost hours. Regular expressions, and keywords that validators
+ignore, would look like limits to whoever consents, and limit nothing.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ Network = IPv4Network | IPv6Network
 class Site:
     """The site: its name for users, its origin, the issuer URL of its authority, and the rp id of its passkeys.
 
-    `trusted_proxies` are believed when they say whose request they bring, and nobody else is (QUOTA-4).
+    Only `trusted_proxies` are believed when they say whose request they forward (QUOTA-4).
     """
 
     name: str
@@ -43,24 +43,22 @@ class Api:
     elsewhere: bool = False
 
     def has(self, endpoint: str | None) -> bool:
-        """Tell whether call tokens may be sent to this URL; no endpoint is none that they are sent to."""
+        """Tell whether call tokens may be sent to this URL, or to none."""
         return endpoint is None or origin_of(endpoint) in self.origins
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All of it. `wait` is how long, in seconds, the shim lets an agent wait for a human (SHIM-7).
+    """The whole policy. `wait` is how long, in seconds, the shim lets an agent wait for a human (SHIM-7).
 
     `registered` are the agents whose keys the owner knows; with `development`, agents may live on this machine.
-    `single_user`, for development, is who calls over MCP from this machine without saying so (MCP-4). With `bearer`,
-    there may be delegations without a key, for MCP only (BEARER-1). `default_scopes` is what an attested agent asks for
-    that does not say for what (OAUTH-16).
+    `single_user`, for development, is whose calls over MCP from this machine are that come without a token (MCP-4).
+    With `bearer`, there may be delegations without a key, for MCP only (BEARER-1). `default_scopes` is what an attested
+    agent asks for that names no scopes (OAUTH-16). `children` is how many living grants may be handed on directly from
+    one (CHAIN-5).
 
-    `children` is how many living grants one may be handed on to directly (CHAIN-5).
-
-    `file_s256` is the hash of the file that says so, and `declared` are those of its tools that Python declared.
-
-    Nothing in it changes: where its file does, another takes its place (POLICY-1).
+    `file_s256` is the hash of the file that says so, and `declared` are those of its tools that Python declared. A
+    policy never changes: a file that does makes another one (POLICY-1).
     """
 
     site: Site
@@ -101,7 +99,8 @@ class Policy:
 
     @property
     def mcp_scopes(self) -> tuple[str, ...]:
-        """Name the scopes to ask for over MCP: clients ask for all of them, so those that one may have (BEARER-1)."""
+        """Name the scopes that MCP clients are told of: only those that they may have, since they ask for all
+        (BEARER-1)."""
         return tuple(sorted(self.ceiling.opaque & self.ceiling.origin if self.bearer else self.scopes))
 
     @property

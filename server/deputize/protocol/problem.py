@@ -7,7 +7,7 @@ from .errors import Code, Refusal
 MEDIA_TYPE = "application/problem+json"
 
 _UNSENT = frozenset({Code.LOGIN_REQUIRED, Code.MISSING_CALL_TOKEN})
-"""What is never refused but where nothing was sent, so that nothing was wrong with it (RFC 6750 §3.1)."""
+"""Codes that are only for requests that had no credentials at all, so that none were wrong (RFC 6750 §3.1)."""
 
 
 def problem(refusal: Refusal) -> dict[str, object]:

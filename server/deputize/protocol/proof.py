@@ -19,7 +19,7 @@ def is_jti(text: object) -> TypeGuard[str]:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A verified proof of possession: whose key, and until when its `jti` must be remembered (PROOF-2)."""
+    """A proof, by which key, and until when its `jti` must be remembered."""
 
     jkt: Jkt
     jti: str

@@ -69,7 +69,7 @@ class AuthorizationRequest:
 
     @property
     def unproven(self) -> bool:
-        """Tell whether nobody has proved anything for it, so that it names no key (BEARER-3)."""
+        """Tell whether its agent proved nothing, so that it names no key (BEARER-3)."""
         return self.jkt == NO_KEY
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from .errors import Code, Refusal
 
 APPROVAL = -32001
-"""All that SEP-2672 refuses, with `data.reason`, and nothing else."""
+"""The number of every refusal of SEP-2672, with `data.reason`, and of nothing else."""
 
 REFUSED = -32010
-"""What the authority refuses for reasons of its own, with `data.code`; -32000 to -32019 are free for that."""
+"""The number of the authority's own refusals, with `data.code`; -32000 to -32019 are free for them."""
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603

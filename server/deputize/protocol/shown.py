@@ -106,7 +106,7 @@ def visible(text: str) -> str:
 
 
 def mixed(text: str) -> list[str]:
-    """Name the alphabets of a word that are not written together, so that it may look like another; else none."""
+    """Name the alphabets that a word mixes although nobody writes them together: it may pass for another; else none."""
     if text.isascii():
         return []
     for word in _WORD.findall(text):
@@ -153,7 +153,7 @@ def _escaped(text: str) -> str:
 def said(value: Json) -> str:
     """Write a value of an agent's in a sentence of the site's: set apart, and text in quotation marks.
 
-    What has no letters passes for no words: figures need none.
+    Figures need no marks: without letters, nothing passes for words.
     """
     if isinstance(value, str) and _FIGURES.fullmatch(value):
         return isolated(value)
@@ -186,7 +186,8 @@ _OPENED = regex.compile(r"“[^”]*”|\"(?:[^\"\\]|\\.)*\"")
 
 
 def marked(text: str) -> str:
-    """Show a sentence of the site's with what `said` set apart in it; isolates that do not pair are none of ours."""
+    """Make a sentence of the site's plain, but keep the isolates of `said` in it; those that do not pair are not
+    ours."""
     pieces = _ISOLATES.split(text)
     depth = 0
     for piece in pieces[1::2]:
@@ -201,7 +202,7 @@ def _kept(piece: str) -> str:
 
 
 def quotes_isolated(sentence: str) -> str:
-    """Set apart what stands in quotation marks, in a sentence in which only strangers' words do (CONS-4)."""
+    """Set quotations apart, in a sentence that quotes only strangers (CONS-4)."""
     return str(_OPENED.sub(lambda found: isolated(found[0]), sentence))
 
 

@@ -15,7 +15,7 @@ from .shown import length, marked, said
 RESERVED_PREFIX = "deputize."
 MAX_DESCRIPTION = 500
 MUCH = 20_000
-"""Values of schemas times values that are held to them, from which on that takes too long (CONS-4)."""
+"""The size of a schema times the size of a value, beyond which validation takes too long (CONS-4)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
 
@@ -51,7 +51,7 @@ class Schema:
         """Return the first fault as `/pointer: message`, or None. Only the message, never the schema, is told."""
         if self._validator.is_valid(value):  # many times faster than to list no faults
             return None
-        if self.size * values_in(value) > MUCH:  # all faults are listed for the first, which can take minutes
+        if self.size * values_in(value) > MUCH:  # the validator lists all for the first: minutes
             return "/: they are too many to say which does not fit"
         for error in self._validator.iter_errors(value):
             pointer = "".join(f"/{step}" for step in error.instance_path) or "/"
@@ -137,9 +137,8 @@ class Tool:
             raise ValueError("`elsewhere` is for tools that execute at the site's API, and are not public")
 
     def closed(self, opaque: ScopeSet) -> bool:
-        """Tell whether no opaque agent may have this tool, where such agents may have these scopes at most: by the
-        word of the tool (AGENT-3), or since one of its scopes is beyond them (AGENT-2).
-        """
+        """Tell whether opaque agents, who may have at most these scopes, are kept from this tool: it says so (AGENT-3),
+        or one of its scopes is beyond them (AGENT-2)."""
         return not (self.opaque and self.scopes <= opaque)
 
     def check_direct(self, opaque: ScopeSet) -> None:

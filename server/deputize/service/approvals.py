@@ -105,9 +105,8 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An answer that did not pass; `challenge_id` is the challenge that was met, if one was, and `counts` says whether
-    this is one of its failures (APPR-4).
-    """
+    """An answer that did not pass. `challenge_id` is the challenge that it met, if any; `counts`: it is one of its
+    failures (APPR-4)."""
 
     refusal: Refusal
     challenge_id: ChallengeId | None
@@ -217,9 +216,8 @@ def check(reader: Reader, at: Moment, action: Action, evidence: Json) -> Verdict
 def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -> Refusal | None:
     """Steps 13 and 14 in the transaction that acts on the approval: consume once, store what the method stores.
 
-    `action` is what is about to be done, and `text` how it is put, as this transaction reads them: a verdict over
-    another one, or over other words, is none (APPR-8, APPR-10). A verdict that was a no is counted against its
-    challenge here.
+    `action` and `text` are what this transaction would do, and how that is put: a verdict over anything else does not
+    count (APPR-8, APPR-10). A no is counted against its challenge here.
     """
     if isinstance(verdict, Rejected):
         if verdict.challenge_id is not None and verdict.counts:

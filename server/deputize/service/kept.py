@@ -1,4 +1,4 @@
-"""What need not be worked out twice. Strangers choose some of the texts: it goes by bytes, and the oldest go first."""
+"""Values kept in memory, to be made only once. Strangers choose some: bytes are bounded, and the oldest go first."""
 
 from collections import OrderedDict
 from collections.abc import Callable

@@ -13,8 +13,7 @@ Random = Callable[[int], bytes]
 class Moment:
     """One request's own view: the policy in force, randomness (`random(n)` is n bytes), and the second that it is.
 
-    `language` is what whoever is asked reads (BCP 47): the catalogue of words has it (`words/`). `methods` are those by
-    which somebody can approve.
+    `language` is that of the person who is asked (BCP 47); `methods` are those by which somebody can approve.
     """
 
     policy: Policy

@@ -1,7 +1,4 @@
-"""What the use cases need of the floors below: a transaction over the stored rows, and verified facts from `crypto/`.
-
-A use case that writes is one synchronous function of `(tx, command, now, …) → outcome`, handed to `Store.transact`.
-"""
+"""What the use cases need: transactions over the stored rows, and what `crypto/` has verified."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -70,7 +67,7 @@ class StoredEntry:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many wait for a user, and the second at which the first of them has waited too long; 0 if there is none."""
+    """How many wait for a user, and the second at which the first of them runs out; 0 if none waits."""
 
     number: int
     until: int
@@ -282,9 +279,9 @@ class Tx(Reader, Protocol):
         """Take from a counter of a grant, in one statement; False if not so much is left (CONS-3)."""
 
     def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
-        """Move an active grant's refresh generation on from `generation`, or from the one after it when that was made
-        less than `grace` seconds ago, or from now, by a clock that went back (CLOCK-1), and return the new one; None if
-        it is elsewhere (TOKEN-4)."""
+        """Raise the refresh generation of an active grant by one and return it; None if the grant is not where it
+        should be (TOKEN-4). It should be at `generation`, or one beyond for less than `grace` seconds, in either
+        direction, for a clock may go back (CLOCK-1)."""
 
     def add_challenge(self, challenge: Challenge) -> None:
         """Store a challenge."""
@@ -303,7 +300,7 @@ class Tx(Reader, Protocol):
         """Keep a question that was answered."""
 
     def use_proof(self, proof: Proof) -> bool:
-        """Remember a proof; False if it was used before, or may have been: those of its time are forgotten (PROOF-2,
+        """Remember a proof; False if it was used before, or is as old as those that were forgotten (PROOF-2,
         CLOCK-1)."""
 
     def add_call(self, call: Call) -> None:
@@ -338,10 +335,10 @@ class Tx(Reader, Protocol):
         """List calls whose deadline has passed in a state that OVERDUE ends."""
 
     def take_quota(self, name: str, rate: Rate, now: int, ahead: int = 1) -> int:
-        """Take one from a quota; return for how many seconds there is nothing left of it, 0 if it was taken (QUOTA-1).
+        """Take one from a quota; return 0, or for how many seconds there is nothing left of it (QUOTA-1).
 
-        With `ahead`, so many are taken at once where it can be, and kept for the next ones: a process that ends loses
-        what it has left of them.
+        With `ahead`, so many are taken at once if they are there, and kept for the next calls; a process that ends
+        loses what it has kept.
         """
 
     def put_block(self, block: Block) -> None:

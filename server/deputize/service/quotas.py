@@ -1,6 +1,6 @@
 """Quotas by user and by agent, counted in the transaction that decides (PROTOCOL §20).
 
-What a quota refuses leaves no entry: it would fill the record that it is to keep from being filled.
+What a quota refuses leaves no entry: the quota is there to keep the record from being filled.
 """
 
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""The policy file: `deputize.toml` → `Policy`, or every fault in it at once."""
+"""The policy file: `deputize.toml` → `Policy`, or all that is wrong with it at once."""
 
 import hashlib
 from dataclasses import replace

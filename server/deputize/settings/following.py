@@ -25,7 +25,7 @@ class Followed:
         self.fault: str | None = None
 
     def changed(self) -> bool:
-        """Look at the file, and read it if it is another than before; tell whether the policy or its fault is.
+        """Read the file again if it has changed; tell whether the policy or its fault has.
 
         It costs one system call where nothing has happened for a second, so it can be asked at each request.
         """

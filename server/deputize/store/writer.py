@@ -93,7 +93,7 @@ class Writer:
         self._tx.require_known(reader)
 
     def beat(self, tx: Tx) -> None:
-        """Write, as a function of a transaction, for no other reason than to see whether that is possible."""
+        """Write, in a transaction, only to see whether that is possible."""
         header.beat(self._connection.execute)
 
     def has_written_since(self, moment: float) -> bool:
@@ -101,10 +101,8 @@ class Writer:
         return self._durable_at >= moment
 
     def found(self, cause: BaseException) -> None:
-        """Tell the owner what fails. Once the database is known to be damaged, all is refused.
-
-        What an index does not hold any more could be used a second time.
-        """
+        """Tell the owner what fails. Once the database is known to be damaged, all is refused: what an index has lost
+        could be used a second time."""
         self._durable_at = self._placed_at = -inf
         if self._damage is None and is_damage(cause):
             self._damage = cause
