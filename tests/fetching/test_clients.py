@@ -14,7 +14,7 @@ from tests.fetching.strangers import NOW, Clock, Names, Server, answer, serving,
 from tests.ill_formed import inside
 
 from deputize import settings
-from deputize.fetching.clients import Client, Clients
+from deputize.fetching.clients import Clients, FoundClient
 from deputize.fetching.fetcher import Fetcher
 from deputize.protocol.agent import Assurance
 from deputize.protocol.errors import Code, Refused
@@ -177,7 +177,7 @@ async def test_a_document_that_changes_has_another_hash_once_it_is_asked_anew() 
         assert (hashes[0] == hashes[1], hashes[0] == hashes[2]) == (True, False)
 
 
-async def keys(agent: Stranger, clients: Clients, client: Client, kid: str | None) -> list[str | None]:
+async def keys(agent: Stranger, clients: Clients, client: FoundClient, kid: str | None) -> list[str | None]:
     return [
         key.kid
         for key in await clients.keys(client.document, lambda key: kid in (None, key.kid), int(agent.clock()))

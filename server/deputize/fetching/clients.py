@@ -16,7 +16,7 @@ _ROTATION = 10  # seconds after which an unknown key may be a new one
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class FoundClient:
     """A client that was looked up. That the caller is this client, an assertion or signature has to prove."""
 
     document: ClientDocument
@@ -31,7 +31,7 @@ class Clients:
         self._policy = policy
         self._fetcher = fetcher
 
-    async def find(self, client_id: str, since: int = 0, keyless: bool = False) -> Client:
+    async def find(self, client_id: str, since: int = 0, keyless: bool = False) -> FoundClient:
         """Find a client by its `client_id`, with a document that was fetched at `since` or later.
 
         Refused(invalid_client) for one that may not be here, cannot be found or, unless `keyless`, cannot prove who it
@@ -39,7 +39,7 @@ class Clients:
         """
         registered = self._policy.registered.get(ClientId(client_id))
         if registered is not None:
-            return Client(registered, Assurance.REGISTERED)
+            return FoundClient(registered, Assurance.REGISTERED)
         development = self._policy.development
         if parse_client_id(client_id, development).origin not in self._policy.ceiling.origins:
             detail = "This site takes no agents from the origin of this client_id."
@@ -51,10 +51,10 @@ class Clients:
             self._fetcher.forget(client_id)  # draft-ietf-oauth-client-id-metadata-document §5.2
             raise
         if document.auth_method is not AuthMethod.NONE:
-            return Client(document, Assurance.ORIGIN)
+            return FoundClient(document, Assurance.ORIGIN)
         if not keyless:
             raise Refused(Code.INVALID_CLIENT, "An agent has to prove who it is here, with private_key_jwt.")
-        return Client(document, Assurance.OPAQUE)  # BEARER-2
+        return FoundClient(document, Assurance.OPAQUE)  # BEARER-2
 
     def takes(self, client_id: str) -> bool:
         """Tell whether the policy allows a client of this id, without fetching anything."""

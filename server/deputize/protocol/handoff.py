@@ -11,7 +11,7 @@ from .scope import ScopeSet
 
 TYP = "handoff+jwt"
 LIFETIME = 60  # seconds
-MAX_DEPTH = 3  # agents in a chain (CHAIN-4)
+MAX_CHAIN = 3  # agents in a chain (CHAIN-4)
 
 
 @dataclass(frozen=True, slots=True)

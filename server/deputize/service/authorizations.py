@@ -12,7 +12,7 @@ from ..protocol.quota import WRONG_CODES, Quota, too_many
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
 from ..protocol.scope import ScopeSet
 from ..words.consent import text_of
-from . import grants, quotas
+from . import consents, grants, quotas
 from .approvals import Minted, Verdict
 from .barring import barred
 from .clients import Client, spend
@@ -51,7 +51,7 @@ def push(
         quota, rate = Quota.DEVICE_CODES, at.policy.quotas.device_codes
     if limited := quotas.take(tx, quota, rate, user_id or client.agent.client_id, at.now):
         return limited
-    if refusal := grants.askable(request.scopes, at.policy.ceiling.of(client.agent), at.policy):
+    if refusal := consents.askable(request.scopes, at.policy.ceiling.of(client.agent), at.policy):
         return Refusal(Code.INVALID_SCOPE, refusal.detail)
     if unknown := [part.tool for part in request.constraints.parts if part.tool not in at.policy.tools]:
         detail = f"authorization_details: the site has no tool {unknown[0]}."
@@ -71,7 +71,7 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
     if request.unproven and not at.policy.bearer:  # BEARER-5
         return _GONE
     agent = Agent(request.client_id, request.assurance, None, None, at.now, request.name)
-    if grants.askable(request.scopes, at.policy.ceiling.of(agent), at.policy) is not None:  # POLICY-3
+    if consents.askable(request.scopes, at.policy.ceiling.of(agent), at.policy) is not None:  # POLICY-3
         return _GONE
     if request.grant_id is not None and request.user_id == user_id:
         known = tx.grant(request.grant_id)
@@ -89,7 +89,7 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
     )  # by the same document it may come with a key, too
     tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
     seconds = at.policy.grant_lifetime
-    grant = grants.ask(
+    grant = consents.ask(
         tx, at, user, agent, request.jkt, request.scopes, request.constraints, seconds, request.unproven
     )
     first = request.grant_id is None and request.redirect_uri is not None
@@ -118,7 +118,7 @@ def challenge(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> Minted | 
     request = tx.request(request_id)
     if request is None or request.grant_id is None or request.user_id != user_id:
         return UNKNOWN
-    return grants.consent_challenge(tx, at, PageRequest(user_id, None), request.grant_id)
+    return consents.challenge(tx, at, PageRequest(user_id, None), request.grant_id)
 
 
 def check(reader: Reader, at: Moment, user_id: UserId, request_id: str, evidence: Json) -> Verdict:
@@ -127,7 +127,7 @@ def check(reader: Reader, at: Moment, user_id: UserId, request_id: str, evidence
     if request is None or request.grant_id is None:
         raise Refused.of(UNKNOWN)
     by = PageRequest(user_id, None)
-    return grants.check_consent(reader, at, by, request.grant_id, evidence)
+    return consents.check(reader, at, by, request.grant_id, evidence)
 
 
 def agree(
@@ -141,7 +141,7 @@ def agree(
     if isinstance(request, Refusal):
         return request
     assert request.grant_id is not None
-    renewable = grants.consent(tx, at, PageRequest(user_id, None), request.grant_id, verdict)
+    renewable = consents.agree(tx, at, PageRequest(user_id, None), request.grant_id, verdict)
     if isinstance(renewable, Refusal):
         return renewable
     given = code if request.redirect_uri is not None else None
@@ -152,7 +152,7 @@ def agree(
     return replace(request, status=Status.GRANTED), given
 
 
-def refuse(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> AuthorizationRequest | Refusal:
+def decline(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> AuthorizationRequest | Refusal:
     """Note that the user does not want this (OAUTH-4)."""
     if tx.request(request_id) is None:
         return UNKNOWN
@@ -160,7 +160,7 @@ def refuse(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> Authorizatio
     if isinstance(request, Refusal):
         return request
     assert request.grant_id is not None
-    grants.decline(tx, at, PageRequest(user_id, None), request.grant_id)
+    consents.decline(tx, at, PageRequest(user_id, None), request.grant_id)
     tx.settle_request(request_id, Status.DENIED, None, request.expires_at)
     return replace(request, status=Status.DENIED)
 

@@ -13,7 +13,6 @@ from . import grants
 from .moment import Moment
 from .ports import Tx
 
-_NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
 _NOT_BLOCKED = Refusal(Code.NOT_FOUND, "Nobody is blocked there, or not any more.")
 
 
@@ -21,7 +20,7 @@ def block(tx: Tx, at: Moment, user_id: UserId, grant_id: str, until: int | None)
     """Take back all that the agent of a grant has from this user, and let it ask for nothing (BLOCK-1)."""
     grant = tx.grant(GrantId(grant_id))
     if grant is None or grant.user_id != user_id:
-        return _NO_GRANT
+        return grants.NO_GRANT
     blocked = Block(user_id, grant.client_id, at.now, until, grant.grant_id)
     _block(tx, blocked, tx.grants(user_id), at.now)
     return blocked

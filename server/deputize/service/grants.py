@@ -1,39 +1,20 @@
-"""Agents, consent, grants and their renewal (PROTOCOL §4). Each function is one transaction."""
+"""Grants: their renewal and their end (PROTOCOL §4). Each function is one transaction."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..protocol.agent import Agent, Assurance
-from ..protocol.canonical import Json
-from ..protocol.challenge import Purpose
-from ..protocol.consent import consent_structure
-from ..protocol.constraint import Constraints
-from ..protocol.credential import AuthenticatorClass, User
+from ..protocol.agent import Agent
 from ..protocol.entry import Entry, Kind, grant_entry
-from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
-from ..protocol.grant import (
-    CONSENT_ACTION,
-    CONSENT_LIFETIME,
-    Grant,
-    GrantState,
-    acting,
-    dead_link,
-    lifetime,
-)
-from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
-from ..protocol.policy import Policy
+from ..protocol.errors import USED_PROOF, Code, Refusal
+from ..protocol.grant import Grant, GrantState, dead_link
+from ..protocol.ids import ClientId, GrantId, Jkt, UserId
 from ..protocol.proof import Proof
 from ..protocol.scope import ScopeSet
-from ..words.consent import put
-from . import approvals, questions, quotas
-from .approvals import Action, Minted, Verdict, Verified
-from .barring import barred
-from .calls import successions
 from .lineages import parents_of
 from .moment import Moment
 from .ports import Reader, Tx
 
 REFRESH_GRACE = 60  # seconds (TOKEN-4)
-_NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
+NO_GRANT = Refusal(Code.GRANT_UNKNOWN, "There is no such grant of yours.")
 _BAD_REFRESH = Refusal(
     Code.INVALID_GRANT, "This refresh token is not good any more. The user has to consent again."
 )
@@ -71,199 +52,10 @@ class Renewable:
     parents: tuple[Agent, ...] = ()
 
 
-def register_agent(tx: Tx, at: Moment, request: PageRequest) -> Agent | Refusal:
-    """Register the page's key as this user's opaque agent, or find it again (AGENT-1)."""
-    if not request.spend(tx):
-        return USED_PROOF
-    if request.jkt is None:
-        return _NO_AGENT
-    agent = tx.agent_by_key(request.jkt)
-    if agent is not None and not _lives(agent, request.user_id):
-        return _NO_AGENT
-    if out := barred(tx, request.user_id, agent.client_id if agent is not None else None, at.now):
-        return out
-    if agent is not None:
-        return agent
-    if limited := quotas.entry(tx, at, request.user_id, None):
-        return limited
-    agent = Agent(
-        ClientId(make_id("agt", at.random(16))), Assurance.OPAQUE, request.jkt, request.user_id, at.now
-    )
-    if not tx.add_agent(agent):
-        return _NO_AGENT
-    facts = {
-        "client_id": agent.client_id,
-        "sub": agent.user_id,
-        "jkt": agent.jkt,
-        "assurance": agent.assurance.value,
-    }
-    tx.append(Entry(Kind.AGENT_REGISTERED, facts), at.now)
-    return agent
-
-
-_NO_AGENT = Refusal(Code.UNKNOWN_AGENT, "This key is not registered for you, or was revoked. Make a new key.")
-
-
-def request_grant(
-    tx: Tx,
-    at: Moment,
-    request: PageRequest,
-    scopes: ScopeSet,
-    expires_in: int | None,
-) -> Grant | Refusal:
-    """Ask for consent; what is to be shown includes what the agent holds already (GRANT-1)."""
-    if not request.spend(tx):
-        return USED_PROOF
-    agent = tx.agent_by_key(request.jkt) if request.jkt else None
-    if agent is None or agent.jkt is None or not _lives(agent, request.user_id):
-        return _NO_AGENT
-    if out := barred(tx, request.user_id, agent.client_id, at.now) or quotas.entry(
-        tx, at, request.user_id, agent.client_id
-    ):
-        return out
-    ceiling = at.policy.ceiling.of(agent)
-    refusal = askable(scopes, ceiling, at.policy)
-    user = tx.user(request.user_id)
-    if refusal is None and user is None:
-        refusal = Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
-    if refusal is None:
-        able = approvals.eligible(tx, at, request.user_id, AuthenticatorClass.PLATFORM)
-        refusal = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
-    if refusal is not None or user is None:
-        facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
-        entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None})
-        refusal = refusal or _NO_GRANT
-        return quotas.record(tx, at, request.user_id, agent.client_id, entry, refusal)
-    if limited := quotas.pending_consent(tx, at, request.user_id, agent.client_id):
-        return limited
-    held = tx.active_grant(request.user_id, agent.client_id, agent.jkt)
-    if held is not None and held.dead(at.now) is None:
-        scopes = scopes | (held.scopes & ceiling)
-    seconds = min(expires_in or at.policy.grant_lifetime, at.policy.grant_max_lifetime)
-    return ask(tx, at, user, agent, agent.jkt, scopes, Constraints(), seconds)
-
-
-def ask(
-    tx: Tx,
-    at: Moment,
-    user: User,
-    agent: Agent,
-    jkt: Jkt,
-    scopes: ScopeSet,
-    constraints: Constraints,
-    seconds: int,
-    unproven: bool = False,
-) -> Grant:
-    """Store and record a request for consent, in the words that its user is to read (GRANT-1, OAUTH-4)."""
-    grant_id, policy = GrantId(make_id("grt", at.random(16))), at.policy
-    declared = [policy.scopes[name] for name in scopes]
-    asked = consent_structure(
-        grant_id, agent, declared, constraints, policy.tools, seconds, policy.site.name, user.name, unproven
-    )
-    grant = Grant(
-        grant_id,
-        user.user_id,
-        agent.client_id,
-        scopes,
-        GrantState.PENDING,
-        put(asked, at.language),
-        at.now,
-        at.now + CONSENT_LIFETIME,
-        jkt,
-        constraints,
-    )
-    tx.add_grant(grant)
-    tx.append(_entry(Kind.GRANT_REQUESTED, grant), at.now)
-    return grant
-
-
-def askable(scopes: ScopeSet, ceiling: ScopeSet, policy: Policy) -> Refusal | None:
-    """Say why nobody may ask for these scopes, or None if one may (GRANT-1)."""
-    if not scopes or any(name not in policy.scopes for name in scopes):
-        return Refusal(
-            Code.INVALID_SCOPE, "Ask for at least one scope, and only for scopes that the site declares."
-        )
-    if not scopes <= ceiling:  # AGENT-2
-        facts = {"scope": str(scopes - ceiling)}
-        return Refusal(Code.AGENT_NOT_ALLOWED, "The site does not let this kind of agent have that.", facts)
-    return None
-
-
-def consent_challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Minted | Refusal:
-    """Mint the challenge over the grant as it is shown, at the user's click (GRANT-2)."""
-    if not request.spend(tx):
-        return USED_PROOF
-    grant = _pending(tx, request, grant_id, at.now)
-    if isinstance(grant, Refusal):
-        return grant
-    return approvals.mint(tx, at, _action(grant, request), questions.of_consent(grant))
-
-
-def check_consent(
-    reader: Reader,
-    at: Moment,
-    request: PageRequest,
-    grant_id: str,
-    evidence: Json,
-) -> Verdict:
-    """Verify a consent assertion on a snapshot; Refused if that request for consent is not open."""
-    grant = _pending(reader, request, grant_id, at.now)
-    if isinstance(grant, Refusal):
-        raise Refused.of(grant)
-    return approvals.check(reader, at, _action(grant, request), evidence)
-
-
-def consent(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verdict) -> Renewable | Refusal:
-    """Turn the request into a grant that supersedes the agent's older one, or record why not (GRANT-2, GRANT-3)."""
-    if not request.spend(tx):
-        return USED_PROOF
-    grant = _pending(tx, request, grant_id, at.now)
-    if isinstance(grant, Refusal):
-        return grant
-    agent = tx.agent(grant.client_id)
-    if agent is None or not _lives(agent, request.user_id):
-        return _NO_AGENT
-    if out := barred(tx, request.user_id, agent.client_id, at.now):
-        return out
-    facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
-    if refusal := askable(grant.scopes, at.policy.ceiling.of(acting(agent, grant)), at.policy):  # POLICY-3
-        entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
-        return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
-    action, text = _action(grant, request), questions.of_consent(grant)
-    if refusal := approvals.conclude(tx, at, verdict, action, text):
-        entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts)
-        return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
-    older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
-    if older is not None:
-        supersede(tx, older, grant, at.now)
-    active = replace(
-        grant, state=GrantState.ACTIVE, expires_at=at.now + lifetime(grant.shown), auth_time=at.now
-    )
-    if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, at.now, active.expires_at):
-        raise Refused.of(_NO_GRANT)
-    assert isinstance(verdict, Verified)
-    tx.append(_entry(Kind.GRANT_ACTIVE, active, **verdict.facts), at.now)
-    if older is not None:
-        successions.carry_over(tx, at, older, active)
-    return Renewable(active, agent, active.refresh_generation)
-
-
-def decline(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Grant | Refusal:
-    """Note that the user does not want this (GRANT-4)."""
-    if not request.spend(tx):
-        return USED_PROOF
-    grant = _pending(tx, request, grant_id, at.now)
-    if isinstance(grant, Refusal):
-        return grant
-    tx.move_grant(grant.grant_id, GrantState.DECLINED, at.now)
-    tx.append(_entry(Kind.GRANT_DECLINED, grant), at.now)
-    return replace(grant, state=GrantState.DECLINED)
-
-
 def look(reader: Reader, at: Moment, user_id: UserId, grant_id: str) -> Grant | Refusal:
     """Show a grant, or a request for one, to its user (GRANT-7)."""
     grant = reader.grant(GrantId(grant_id))
-    return grant if grant is not None and grant.user_id == user_id else _NO_GRANT
+    return grant if grant is not None and grant.user_id == user_id else NO_GRANT
 
 
 def take_back(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Refusal | None:
@@ -275,7 +67,7 @@ def revoke(tx: Tx, grant_id: str, now: int, user_id: UserId | None = None) -> Re
     """Take a grant back: its user's doing, or with `user_id` None the owner's (GRANT-5). Twice is no error."""
     grant = tx.grant(GrantId(grant_id))
     if grant is None or (user_id is not None and grant.user_id != user_id):
-        return _NO_GRANT
+        return NO_GRANT
     revoke_grant(tx, grant, now, by="user" if user_id is not None else "owner")
     return None
 
@@ -320,40 +112,19 @@ def renew(
     return Renewable(grant, agent, rotated, parents_of(tx, tx.lineage(grant.grant_id)))
 
 
-def _action(grant: Grant, request: PageRequest) -> Action:
-    shown: Json = dict(grant.shown)
-    return Action(Purpose.CONSENT, grant.grant_id, CONSENT_ACTION, shown, grant.user_id, page_jkt=request.jkt)
-
-
-def _pending(reader: Reader, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
-    """Find a request for consent of this user and page key that is still open."""
-    grant = reader.grant(GrantId(grant_id))
-    agent = reader.agent(grant.client_id) if grant is not None else None
-    if grant is None or agent is None or grant.user_id != request.user_id or agent.jkt != request.jkt:
-        return _NO_GRANT
-    if grant.state is not GrantState.PENDING:
-        return Refusal(Code.CALL_STATE, f"This request for consent is {grant.state} already.")
-    if now >= grant.expires_at:  # GRANT-4
-        return Refusal(Code.EXPIRED, "This request for consent has run out. Let the agent ask again.")
-    return grant
-
-
-def _lives(agent: Agent, user_id: UserId) -> bool:
-    return agent.user_id in (None, user_id) and agent.revoked_at is None
-
-
 def revoke_grant(tx: Tx, grant: Grant, now: int, **facts: object) -> None:
     """Revoke a grant and say so in the record; one that has ended already stays as it is."""
     if tx.move_grant(grant.grant_id, GrantState.REVOKED, now):
-        tx.append(_entry(Kind.GRANT_REVOKED, grant, **facts), now)
+        tx.append(entry(Kind.GRANT_REVOKED, grant, **facts), now)
 
 
 def supersede(tx: Tx, older: Grant, newer: Grant, now: int) -> None:
     """End a grant whose place a newer one of the same agent and key takes, and say so in the record (GRANT-3)."""
     if tx.move_grant(older.grant_id, GrantState.SUPERSEDED, now):
-        tx.append(_entry(Kind.GRANT_SUPERSEDED, older, superseded_by=newer.grant_id), now)
+        tx.append(entry(Kind.GRANT_SUPERSEDED, older, superseded_by=newer.grant_id), now)
 
 
-def _entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
+def entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
+    """Tell of a grant that a user was asked for."""
     facts = {"unproven": grant.unproven or None, "expires_at": grant.expires_at, **facts}
     return grant_entry(kind, grant, **facts)

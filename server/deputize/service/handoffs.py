@@ -6,7 +6,7 @@ from ..protocol.constraint import Constraints
 from ..protocol.entry import Kind, grant_entry
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant, GrantState, dead_link
-from ..protocol.handoff import MAX_DEPTH, Handoff
+from ..protocol.handoff import MAX_CHAIN, Handoff
 from ..protocol.ids import ClientId, GrantId, Jkt, make_id
 from ..protocol.proof import Proof
 from ..protocol.scope import ScopeSet
@@ -44,8 +44,8 @@ def hand_on(
         return _NOT_YOURS
     if dead := dead_link(lineage, at.now):
         return Refusal(Code.INVALID_GRANT, dead.detail)
-    if len(lineage) >= MAX_DEPTH:  # CHAIN-4
-        return Refusal(Code.INVALID_GRANT, f"A chain has at most {MAX_DEPTH} agents.")
+    if len(lineage) >= MAX_CHAIN:  # CHAIN-4
+        return Refusal(Code.INVALID_GRANT, f"A chain has at most {MAX_CHAIN} agents.")
     if child in (link.client_id for link in lineage):  # CHAIN-5
         return _ABOVE
     if full := _full(tx, lineage[0], at.policy.children, at.now) or quotas.entry(
@@ -77,7 +77,7 @@ def take_over(
     if handoff.child != client.agent.client_id or handoff.child_jkt != client.jkt:
         return _NOT_YOURS
     lineage = tx.lineage(handoff.parent_id)
-    if not lineage or dead_link(lineage, at.now) is not None or len(lineage) >= MAX_DEPTH:
+    if not lineage or dead_link(lineage, at.now) is not None or len(lineage) >= MAX_CHAIN:
         return Refusal(Code.INVALID_GRANT, "The grant that this was handed on from is no more.")
     parent = lineage[0]
     if out := barred(tx, parent.user_id, client.agent.client_id, at.now):  # BLOCK-1

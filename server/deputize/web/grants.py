@@ -9,7 +9,7 @@ from ..protocol.errors import Code, Refused
 from ..protocol.grant import GrantState
 from ..protocol.ids import UserId
 from ..protocol.scope import ScopeSet
-from ..service import blocks, grants, questions
+from ..service import blocks, consents, grants, questions
 from ..service.approvals import Verdict
 from ..service.grants import PageRequest
 from ..words.consent import PARTS
@@ -89,7 +89,7 @@ class Block(Closed):
 
 async def register_agent(context: Context, page: Who[PageRequest], body: Nothing) -> OpaqueAgent:
     """Register the page's key as this user's opaque agent (AGENT-1)."""
-    agent = await page.run(grants.register_agent)
+    agent = await page.run(consents.register_agent)
     return OpaqueAgent(agent.client_id, "opaque", agent.jkt or "")
 
 
@@ -99,7 +99,7 @@ async def request_grant(context: Context, page: Who[PageRequest], body: GrantReq
         scopes = ScopeSet.parse(body.scope)
     except ValueError as error:
         raise Refused(Code.INVALID_SCOPE, "`scope` is a list of scope names separated by spaces.") from error
-    grant = await page.run(grants.request_grant, scopes, body.expires_in or None)
+    grant = await page.run(consents.request_grant, scopes, body.expires_in or None)
     made = questions.of_consent(grant)
     lines = [Line(part, line) for part, line in zip(made.parts, made.lines, strict=True)]
     text = Text(made.language, lines)
@@ -108,20 +108,20 @@ async def request_grant(context: Context, page: Who[PageRequest], body: GrantReq
 
 async def challenge(context: Context, page: Who[PageRequest]) -> dict[str, object]:
     """Mint the challenge over the grant as it is shown (GRANT-2)."""
-    return envelope(await page.run(grants.consent_challenge, context.named("grant_id")), context.now)
+    return envelope(await page.run(consents.challenge, context.named("grant_id")), context.now)
 
 
 async def consent(context: Context, page: Who[PageRequest], evidence: Evidence) -> Tokens:
     """Take the consent assertion and answer the token response (GRANT-2, GRANT-3)."""
     grant_id = context.named("grant_id")
-    verdict: Verdict = await page.look(grants.check_consent, grant_id, sent(evidence))
-    renewable = await page.run(grants.consent, grant_id, verdict)
+    verdict: Verdict = await page.look(consents.check, grant_id, sent(evidence))
+    renewable = await page.run(consents.agree, grant_id, verdict)
     return tokens(context, renewable)
 
 
 async def decline(context: Context, page: Who[PageRequest]) -> Grant:
     """Note that the user does not want this (GRANT-4)."""
-    grant = await page.run(grants.decline, context.named("grant_id"))
+    grant = await page.run(consents.decline, context.named("grant_id"))
     return Grant(grant.grant_id, grant.state)
 
 

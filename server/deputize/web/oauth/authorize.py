@@ -140,7 +140,7 @@ async def approve(context: Context, user: Who[UserId], evidence: Evidence) -> Re
 
 async def deny(context: Context, user: Who[UserId]) -> Redirect:
     """Note the no, and tell the page where to go (OAUTH-4)."""
-    request = await user.run(authorizations.refuse, context.named("request_id"))
+    request = await user.run(authorizations.decline, context.named("request_id"))
     return _redirect(
         context, request, error="access_denied", error_description="The user does not want this."
     )
