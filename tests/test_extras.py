@@ -163,7 +163,12 @@ for wanted in {list(wanted)!r}:
 
 @pytest.mark.parametrize(
     ("extra", "words", "named"),
-    [("", [], "server"), ("agent", ["users", "list"], "server"), ("server", ["demo"], "testing")],
+    [
+        ("", [], "server"),
+        ("", ["agent", "keygen"], "agent"),
+        ("agent", ["users", "list"], "server"),
+        ("server", ["demo"], "testing"),
+    ],
 )
 def test_a_command_that_is_not_installed_is_said_with_its_extra(
     extra: str, words: list[str], named: str

@@ -159,7 +159,9 @@ def check(
     for entry in given.entries:
         typer.echo(plain(entry.leaf.decode()))  # whoever made the record may have put anything into it
     for shown in given.questions:
-        typer.echo(plain(f"{shown.question.approver} was shown: {shown.question.text}"))
+        typer.echo(plain(f"{shown.question.approver} was shown:"))
+        for line in shown.question.text.lines:
+            typer.echo(f"  {marked(line)}")
     also = ", with these arguments" if given.opening is not None else ""
     typer.echo(
         f"All {len(given.entries)} are in the record of {checkpoint.origin}{also}; it had {checkpoint.size}.",

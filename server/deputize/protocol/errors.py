@@ -1,7 +1,8 @@
 """Every reason for which deputize says no: one table, one code each (PROTOCOL §8).
 
 A `Refusal` is a value, so that a transaction can record it and still commit; `Refused` carries one out of the code that
-found it. How one looks on the wire is in `problem.py`, the sentence for a model in the shim.
+found it. How one looks on the wire is in `problem.py`, what people and models are told in
+`words/en.ftl`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""What the use cases need: transactions over the stored rows, and what `crypto/` has verified."""
+"""What the use cases need of the floors below: a transaction over the stored rows, and verified facts from `crypto/`.
+
+A use case is one synchronous function of `(tx, at, …) → outcome`, handed to `Store.transact` or `Store.read`.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..extras import needing
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
     from starlette.types import ASGIApp
@@ -44,7 +46,8 @@ def webmcp_playwright(request: pytest.FixtureRequest) -> Iterator[Playwright]:
     if request.config.pluginmanager.hasplugin("playwright"):
         yield request.getfixturevalue("playwright")
         return
-    from playwright.sync_api import sync_playwright
+    with needing("testing"):
+        from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         yield playwright
