@@ -184,3 +184,14 @@ def test_an_agent_has_its_commands() -> None:
     done = run("agent", "sys.argv[1:] = ['agent', '--help']; from deputize.__main__ import main; main()")
     assert done.returncode == 0, done.stderr
     assert "keygen" in done.stdout
+
+
+def test_pages_name_extras_that_there_are() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = {
+        extra
+        for page in pages
+        for extras in re.findall(r"pip install '[^'[]+\[([^]]+)\]'", page.read_text())
+        for extra in extras.split(",")
+    }
+    assert {"agent", "server"} <= named <= set(DECLARED)
