@@ -26,6 +26,13 @@ class _Speller(Transformer):
     def __init__(self, language: str) -> None:
         self.language = language
 
+    def visit_Message(self, node: ast.Message) -> ast.Message:  # noqa: N802
+        if node.id.name == "script-region":
+            node.value = ast.Pattern([ast.TextElement(self.language)])
+            return node
+        spelled: ast.Message = self.generic_visit(node)
+        return spelled
+
     def visit_TextElement(self, node: ast.TextElement) -> ast.TextElement:  # noqa: N802
         node.value = spelled(node.value, self.language)
         return node

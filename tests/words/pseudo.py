@@ -12,10 +12,9 @@ from deputize.words import catalogue, page
 ENGLISH = Path(catalogue.__file__).with_name("en.ftl")
 _LATIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HEBREW = "אבגדהוזחטיכלמנסעפצקרשתםןףץאבגדהוזחטיכלמנסעפצקרשתםןףץ"
-_TEXT = re.compile(r"^([a-z0-9-]+ = |    \.(?:human|model|retry) = | +\*?\[[a-z0-9-]+\] )(.*)$", re.MULTILINE)
+_TEXT = re.compile(r"^([a-z0-9-]+ = |    \.(?!again)[a-z]+ = | +\*?\[[a-z0-9-]+\] )(.*)$", re.MULTILINE)
 _LITERAL = re.compile(r'"[^"]*"')
 _PLACEABLE = re.compile(r"(\{[^{}]*\})")
-_KEPT = {"script-times"}
 
 
 @contextmanager
@@ -36,7 +35,9 @@ def pseudo(text: str) -> str:
 
     def line(found: re.Match[str]) -> str:
         head, said = found.groups()
-        if head.removesuffix(" = ") in _KEPT or said.startswith("{ $kind ->"):
+        if head == "script-region = ":
+            return f"{head}he"
+        if said.startswith("{ $kind ->"):
             return found[0]
         return head + "".join(
             _LITERAL.sub(lambda literal: spelled(literal[0]), part) if part.startswith("{") else spelled(part)

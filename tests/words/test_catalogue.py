@@ -24,7 +24,7 @@ def test_one_file_is_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         assert set(languages()) == {"en", language}
         told = words(language)
         assert set(told.variables) == set(EN.variables)
-        for name in EN.variables:
+        for name in EN.variables.keys() - {"script-region"}:
             taken = dict.fromkeys(EN.taken(name), 5)
             assert told(name, **taken) == spelled(EN(name, **taken), language)
         assert told.direction == ("rtl" if language == "he" else "ltr")
@@ -127,8 +127,8 @@ def test_no_two_numbers_are_written_alike(one: Json, other: Json) -> None:
 def test_dates_durations_and_lists_are_the_languages_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert EN.moment(1_800_000_000) == "Jan 15, 2027, 08:00 UTC"
-    assert EN.moment(1_800_000_001) == "Jan 15, 2027, 08:00:01 UTC"
+    assert EN.moment(1_800_000_000) == "15 Jan 2027, 08:00 UTC"
+    assert EN.moment(1_800_000_001) == "15 Jan 2027, 08:00:01 UTC"
     assert [EN.duration(seconds) for seconds in (1, 5400, 3600, 86400, 7776000)] == [
         "1 second",
         "90 minutes",

@@ -57,7 +57,7 @@ def test_it_is_told_from_top_to_bottom() -> None:
             "asker",
             "This agent has proved that it belongs to https://a.example. It calls itself “Ann”; nobody has checked that name, and Bank does not vouch for the agent.",  # noqa: E501
         ),
-        ("asker", "Its id: https://a.example/agent.json"),
+        ("remark", "Its id: https://a.example/agent.json"),
         ("heading", "At Bank it may"),
         ("scope", "Send money (pay)"),
         ("scope", "See accounts (see)"),

@@ -167,7 +167,7 @@ def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> No
                     "amount": {"type": "integer", "minimum": 1, "exclusiveMaximum": 5, "multipleOf": 2}
                 }
             },
-            ["Amount in EUR: a whole number, at least 1, less than 5, and a multiple of 2"],
+            ["Amount in EUR: a whole number, at least 1, less than 5 and a multiple of 2"],
         ),
         ({"properties": {"amount": {"exclusiveMinimum": 0.5}}}, ["Amount in EUR: more than 0.5"]),
         (

@@ -103,8 +103,10 @@ def test_what_a_language_lacks_is_said_in_english_and_what_is_no_sentence_is_not
     assert german.keys() == english.keys()
     assert {name for name in english if german[name] != english[name]} == {
         "script-close",
+        "script-region",
         "refusal-expired.human",
     }
+    assert german["script-region"] == "de"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ export function when(time) {
  * @param {number} time
  */
 const timeIn = (style, time) =>
-  natives.formatOf(new natives.DateTimeFormat(say('script-times'), /** @type {Intl.DateTimeFormatOptions} */ ({ __proto__: null, ...style })))(time);
+  natives.formatOf(new natives.DateTimeFormat(say('script-region'), /** @type {Intl.DateTimeFormatOptions} */ ({ __proto__: null, ...style })))(time);
 
 /**
  * The name of an alphabet.

@@ -18,7 +18,7 @@ const { approvalView, enrollmentView } = await import('../../src/people/view.js'
 /** English in letters of mathematics: whoever reads others reads what was not translated. @param {string} text */
 const spelled = (text) => text.replace(/[A-Za-z]/g, (letter) => String.fromCodePoint((letter.codePointAt(0) ?? 0) + (letter < 'a' ? 0x1d5d4 - 65 : 0x1d5ee - 97)));
 const pseudo = english.replace(/^([a-z0-9-]+ = | {4}[.](?:human|model|retry) = | +\*?\[[a-z0-9-]+\] )(.*)$/gm, (line, head, text) =>
-  head === 'script-times = ' || text.startsWith('{ $kind ->')
+  head === 'script-region = ' || text.startsWith('{ $kind ->')
     ? line
     : head + text.replace(/\{[^{}]*\}|[^{}]+/g, (/** @type {string} */ part) => (part[0] === '{' ? part.replace(/"[^"]*"/, spelled) : spelled(part))));
 const PSEUDO = { language: 'ar', direction: 'rtl', messages: messages(pseudo) };

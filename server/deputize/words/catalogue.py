@@ -54,12 +54,13 @@ class Words:
         """Take up what a file says; ValueError for a message that `otherwise`, which is whole, would not have said."""
         self.language = language
         self.resource = resource
-        self.locale = Locale.parse(language, sep="-")
         self._bundle = FluentBundle([language], use_isolating=False)
         self._bundle.add_resource(resource)
         self._otherwise = otherwise
         self._fixed: dict[str, Worded] = {}
         self.variables = _variables(language, resource)
+        region = self("script-region") if "script-region" in self.variables else language
+        self.locale = Locale.parse(region, sep="-")
         if otherwise is not None:
             for name, taken in self.variables.items():
                 if taken != otherwise.variables.get(name):
@@ -119,7 +120,11 @@ class Words:
         told = Worded(isolated(plain(quoted(text))))
         if not (scripts := mixed(text)):
             return told
-        return self("mixed-alphabets", text=told, scripts=self.all_of([Worded(each) for each in scripts]))
+        return self("mixed-alphabets", text=told, scripts=self.alphabets(scripts))
+
+    def alphabets(self, names: Iterable[str]) -> Worded:
+        """List alphabets, named as Unicode names them, by their names in this language."""
+        return self.all_of(Worded(self.locale.scripts.get(_SCRIPTS.get(each, ""), each)) for each in names)
 
     def json(self, value: Json) -> Worded:
         """Write a value of an agent's: text in quotation marks, figures as they are written here, else JSON."""
@@ -164,6 +169,7 @@ class Words:
         return Worded(format_unit(seconds // size, f"duration-{unit}", locale=self.locale))
 
 
+_SCRIPTS = {name: code for code, name in Locale(DEFAULT).scripts.items()}
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC).date()
 
 

@@ -66,4 +66,4 @@ def _asker(agent: Mapping[str, str], site: str, words: Words) -> Iterator[tuple[
             yield "title", words("consent-title-browser")
             yield "asker", words("consent-asker-browser")
             return
-    yield "asker", words("consent-id", client_id=client_id)
+    yield "remark", words("consent-id", client_id=client_id)

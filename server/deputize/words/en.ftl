@@ -124,6 +124,7 @@ bound-maxProperties =
 
 page-astray = This page works at { $issuer } only. If it looks bare, open { $address }.
 sign-out = Sign out
+page-without-script = Passkeys need JavaScript, which is switched off in this browser.
 
 ## Pages: sign-in
 
@@ -309,8 +310,8 @@ refused-page-too-many-requests = This was asked for too often. Wait { $wait }, t
 ### Of a refusal, "human" is for people, "model" for models, and "retry", where it is another, for the dialog that can be used
 ### again. Whether the same call can succeed later ("again") is not translated: a language leaves it out.
 
-# The region by whose custom times are written (BCP 47).
-script-times = en-GB
+# The region by whose custom times, lists and durations are written (BCP 47); without this, as everywhere in the language.
+script-region = en-GB
 
 ## Dialogs
 

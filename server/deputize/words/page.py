@@ -36,7 +36,11 @@ def page_words(language: str) -> PageWords:
     english = dict(_messages(words(DEFAULT)))
     theirs = {name: said for name, said in _messages(told) if not name.endswith(".again")}
     body = canonicalize(
-        {"direction": told.direction, "language": language, "messages": {**english, **theirs}}
+        {
+            "direction": told.direction,
+            "language": language,
+            "messages": {**english, "script-region": language, **theirs},
+        }
     )
     return PageWords(language, body, s256(body))
 

@@ -62,7 +62,7 @@ def _warned(words: Words, drawn: Markup, scripts: list[str]) -> Markup:
     """Say beside a value that its letters are of alphabets that are not written together."""
     if not scripts:
         return drawn
-    return _say(words, "mixed-alphabets", text=drawn, scripts=words.all_of(map(Worded, scripts)))
+    return _say(words, "mixed-alphabets", text=drawn, scripts=words.alphabets(scripts))
 
 
 def _when(words: Words, seconds: int) -> Markup:

@@ -7,10 +7,16 @@ import { evidenceOf, say, speak, wordsFor } from '../words.mjs';
 const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
 const issuer = meta('deputize-issuer') ?? '';
 const status = /** @type {HTMLElement} */ (document.getElementById('status'));
-/** In the language of this page (SHIM-12); without an answer it can say little. */
-const ready = fetch(`${issuer}/words/${document.documentElement.lang}.json`)
-  .then((response) => response.json())
-  .then(speak, () => {});
+let ready = learn();
+
+/** Learn what is said in the language of this page (SHIM-12). @returns {Promise<boolean>} false if there was no answer */
+async function learn() {
+  try {
+    return speak(await (await fetch(`${issuer}/words/${document.documentElement.lang}.json`)).json());
+  } catch {
+    return false;
+  }
+}
 
 /** A no, or no whole answer (SHIM-11): `lost` says that what was sent may have been acted upon all the same. */
 class Refused extends Error {
@@ -21,6 +27,8 @@ class Refused extends Error {
     this.lost = LOST.includes(code);
   }
 }
+/** Nothing is done whose outcome could not be told. */
+class Unsaid extends Error {}
 const LOST = ['authority_unavailable', 'record_unavailable', 'server_error'];
 
 /**
@@ -101,7 +109,7 @@ function leave() {
 }
 
 /** @param {number | string} time @returns {string} as the dialogs say it: by the clock of whoever reads */
-const local = (time) => new Date(time).toLocaleString(say('script-times'), { dateStyle: 'medium', timeStyle: 'short' });
+const local = (time) => new Date(time).toLocaleString(say('script-region'), { dateStyle: 'medium', timeStyle: 'short' });
 
 /** @param {string} text @param {boolean} [bad] */
 function tell(text, bad = false) {
@@ -118,8 +126,8 @@ async function run(button, action) {
   if (button?.ariaDisabled) return;
   if (button) button.ariaDisabled = 'true';
   tell('');
-  await ready;
   try {
+    if (!(await ready) && !(await (ready = learn()))) throw new Unsaid();
     await action();
   } catch (error) {
     tell(explained(error), true);
@@ -130,6 +138,7 @@ async function run(button, action) {
 
 /** @param {unknown} error @returns {string} */
 function explained(error) {
+  if (error instanceof Unsaid) return wordsFor('authority_unavailable').human;
   if (error instanceof Refused) return error.lost ? say('script-account-unknown') : error.message;
   const { name } = /** @type {Error} */ (error);
   if (name === 'NotAllowedError') return say('script-account-passkey-closed');
@@ -188,7 +197,7 @@ function welcomeBack(added) {
     if (/** @type {HTMLElement} */ (button).dataset.remove === added) continue;
     const lost = /** @type {HTMLElement} */ (button.closest('li')?.cloneNode(true));
     const passkey = lost.querySelector('span')?.firstChild?.textContent ?? '';
-    void ready.then(() => lost.querySelector('button')?.setAttribute('aria-label', say('script-account-remove-lost', { passkey })));
+    void ready.then((learned) => learned && lost.querySelector('button')?.setAttribute('aria-label', say('script-account-remove-lost', { passkey })));
     section.querySelector('ul')?.append(lost);
   }
 }
@@ -224,7 +233,8 @@ const recoverySection = document.getElementById('recovery');
 if (recovery && recoverySection) recoverySection.hidden = false;
 const recovered = new URLSearchParams(location.hash.slice(1)).get('recovered');
 if (recovered) welcomeBack(recovered);
-void ready.then(() => {
+void ready.then((learned) => {
+  if (!learned) return; // they stay as they came, in UTC
   for (const time of document.querySelectorAll('time')) time.textContent = local(time.dateTime);
 });
 
