@@ -52,7 +52,7 @@ function show(view, mode) {
   const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
   const dialog = element(
     'dialog',
-    { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asker description legend', 'data-state': 'opening' },
+    { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': heardOf(view), 'data-state': 'opening' },
     [
       element('div', { class: 'sheet' }, [
         headerOf(view),
@@ -149,19 +149,20 @@ function show(view, mode) {
 }
 
 /**
- * Writes a description: what the authority has set apart in it is drawn as what it is, not the site's words (APPR-2).
+ * Writes what the authority says: what it has set apart is drawn apart, and in a description as no words of the site's (APPR-2).
  *
  * @param {HTMLElement} place
  * @param {string} text
+ * @param {Record<string, string>} [apart] how
  * @returns {boolean} whether anything is set apart in it
  */
-function write(place, text) {
+function write(place, text, apart = { class: 'said' }) {
   setText(place, '');
   let marked = false;
   const parts = partsOf(text);
   for (let i = 0; i < parts.length; i++) {
     const part = /** @type {{text: string, said: boolean}} */ (parts[i]);
-    appendChild(place, element(part.said ? 'bdi' : 'span', part.said ? { class: 'said' } : {}, part.text));
+    appendChild(place, element(part.said ? 'bdi' : 'span', part.said ? apart : {}, part.text));
     marked ||= part.said;
   }
   return marked;
@@ -197,6 +198,17 @@ function bodyOf(view, description, legend) {
 const titleOf = ({ title, asker }) => element('div', {}, [element('h2', TITLE, title), element('p', { class: 'asker', id: 'asker' }, asker)]);
 
 /**
+ * What a screen reader says when a dialog opens: who asks, what for, and for how long, which stands below the last list.
+ *
+ * @param {View} view
+ */
+function heardOf({ lines }) {
+  let ids = '';
+  for (let i = lines.length - 1; i >= 0 && lines[i]?.part !== 'scope' && lines[i]?.part !== 'limit'; i--) ids = ` line${i}${ids}`;
+  return `asker description legend${ids}`;
+}
+
+/**
  * Draws each line as what it is (GRANT-2).
  *
  * @param {View} view
@@ -209,10 +221,14 @@ function linesOf({ language, lines }) {
     const { part, line } = /** @type {View['lines'][number]} */ (lines[i]);
     if (part === 'scope' || part === 'limit') {
       if (!items) appendChild(drawn, (items = element('ul', { class: part, 'aria-labelledby': `line${i - 1}` })));
-      appendChild(items, element('li', {}, [icon(part === 'scope' ? CHECK : BAR), element('span', {}, line)]));
+      const said = element('span', {});
+      write(said, line, {});
+      appendChild(items, element('li', {}, [icon(part === 'scope' ? CHECK : BAR), said]));
     } else {
       items = null;
-      appendChild(drawn, part === 'title' ? element('h2', TITLE, line) : element('p', { class: part, id: part === 'asker' ? part : `line${i}` }, line));
+      const said = part === 'title' ? element('h2', TITLE) : element('p', { class: part, id: part === 'asker' ? part : `line${i}` });
+      write(said, line, {});
+      appendChild(drawn, said);
     }
   }
   return drawn;

@@ -54,6 +54,9 @@ p { margin: 0 0 16px; }
 #description.long { font-size: 16px; font-weight: 550; }
 ul { margin: 0 0 16px; padding: 4px 16px; border: 1px solid var(--line); border-radius: 14px; background: var(--tint); list-style: none; }
 li { display: flex; gap: 12px; padding: 11px 0; font-weight: 550; overflow-wrap: anywhere; }
+.scope li, .tool { color: var(--soft); font-weight: 400; }
+.scope bdi:first-of-type, .tool bdi:first-of-type { color: var(--ink); font-weight: 600; }
+.scope bdi + bdi, .tool bdi + bdi { font: 13px ui-monospace, "SF Mono", Consolas, "DejaVu Sans Mono", monospace; }
 li + li { border-top: 1px solid var(--line); }
 li svg { width: 20px; height: 20px; margin-top: 2px; color: var(--accent); }
 details { margin: 0 0 16px; font-size: 14px; }
@@ -105,6 +108,10 @@ button {
   footer { margin-inline: -20px; padding-inline: 20px; padding-bottom: max(20px, env(safe-area-inset-bottom)); }
   .buttons { flex-direction: column-reverse; }
   button { flex: none; width: 100%; }
+}
+@media (max-height: 440px) {
+  footer { position: static; }
+  footer::before { display: none; }
 }
 @media (prefers-reduced-motion: reduce) {
   dialog, dialog::backdrop, .notice, .note::before { animation: none !important; }
