@@ -90,6 +90,21 @@ def test_without_a_passkey_no_app_may_add_one(customer: Customer) -> None:
     assert customer.bank.record("enrollment.opened") == []
 
 
+def test_a_page_that_was_told_no_words_does_nothing_and_says_so(customer: Customer) -> None:
+    """SHIM-12: whoever could not say what came of it does not begin; with words, it can."""
+    tab = customer.tab
+    tab.route("**/words/*", lambda route: route.abort())
+    tab.goto(f"{customer.bank.issuer}/account")
+    tab.get_by_role("button", name="Let an app bring a passkey").click()
+    expect(tab.get_by_role("status")).to_have_text(
+        "The site gave no answer. This page has not done anything. Please try again in a moment."
+    )
+    assert customer.bank.record("enrollment.opened") == []
+    tab.unroute_all()
+    tab.get_by_role("button", name="Let an app bring a passkey").click()
+    tab.get_by_role("button", name="Stop that now").wait_for()
+
+
 def test_a_no_is_seen_where_the_button_is_and_the_keyboard_keeps_its_place(customer: Customer) -> None:
     """On a phone, where the page is longer than the screen."""
     tab = account(customer)

@@ -86,6 +86,7 @@ def test_the_consent_is_told_to_a_screen_reader(customer: Customer) -> None:
     assert dialog.modal
     assert "Harbor" in dialog.name
     assert "any agent" in dialog.description
+    assert "For 1 hour" in dialog.description
     assert [button.name for button in dialog.buttons] == ["Not now", "Allow with passkey"]
     assert "See your balance and your transactions" in dialog.text
     customer.human.decline()
@@ -141,6 +142,19 @@ def test_a_complaint_is_seen_without_scrolling(deputized: Customer, size: tuple[
     deputized.agent.start("transfer_money", {**TRANSFER, "name": "W" * 70})
     deputized.device.verifies_user(False)
     human.dialog()
+    with pytest.raises(AssertionError, match="Please try again"):
+        human.approve()
+    assert seen(tab, human.dialog(), "[role=alert]")
+    human.decline()
+
+
+def test_at_400_percent_the_buttons_do_not_cover_what_is_asked(deputized: Customer) -> None:
+    """WCAG 2.2 §1.4.10: a screen of 1280 × 1024 is 320 × 256 then."""
+    tab, human = deputized.tab, deputized.human
+    tab.set_viewport_size({"width": 320, "height": 256})
+    deputized.agent.start("transfer_money", TRANSFER)
+    assert seen(tab, human.dialog(), "#title")
+    deputized.device.verifies_user(False)
     with pytest.raises(AssertionError, match="Please try again"):
         human.approve()
     assert seen(tab, human.dialog(), "[role=alert]")
