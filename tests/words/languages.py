@@ -28,8 +28,7 @@ class _Speller(Transformer):
 
     def visit_Message(self, node: ast.Message) -> ast.Message:  # noqa: N802
         if node.id.name == "script-region":
-            node.value = ast.Pattern([ast.TextElement(self.language)])
-            return node
+            return ast.Message(node.id, ast.Pattern([ast.TextElement(self.language)]))
         spelled: ast.Message = self.generic_visit(node)
         return spelled
 

@@ -60,6 +60,8 @@ class Words:
         self._fixed: dict[str, Worded] = {}
         self.variables = _variables(language, resource)
         region = self("script-region") if "script-region" in self.variables else language
+        if region.partition("-")[0] != language.partition("-")[0]:
+            raise ValueError(f"{language}.ftl: script-region is a region of another language")
         self.locale = Locale.parse(region, sep="-")
         if otherwise is not None:
             for name, taken in self.variables.items():
