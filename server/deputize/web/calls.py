@@ -24,7 +24,7 @@ from ..service.calls.answers import Answered, Denied
 from ..service.calls.request import PageCall
 from ..service.grants import PageRequest
 from ..service.moment import Moment
-from ..service.ports import Reader, Tx
+from ..service.ports import Tx
 from .access import Deputy, Redeemer, Who
 from .answers import envelope
 from .context import Context
@@ -133,13 +133,9 @@ async def challenge(context: Context, page: Who[PageRequest]) -> dict[str, objec
 
 async def approve(context: Context, page: Who[PageRequest], evidence: Evidence) -> Call:
     """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
-
-    def check(tx: Reader, at: Moment, request: PageCall) -> tuple[PageCall, Verdict]:
-        return request, approving.check(tx, at, request, sent(evidence))
-
-    started = perf_counter()
-    request, verdict = await _its(context, page).look(check)
-    decided = await context.run(approving.approve, request, verdict)
+    started, its = perf_counter(), _its(context, page)
+    verdict: Verdict = await its.look(approving.check, sent(evidence))
+    decided = await its.run(approving.approve, verdict)
     context.log.decided(decided.call, started)
     return _decided(context, decided)
 
