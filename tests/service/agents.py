@@ -19,7 +19,7 @@ from deputize.protocol.proof import Proof
 from deputize.protocol.request import DEVICE_LIFETIME, PUSHED_LIFETIME, AuthorizationRequest
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.token import Delegation
-from deputize.service import authorizations, grants, handoffs
+from deputize.service import authorizations, consents, grants, handoffs
 from deputize.service.clients import Client
 from deputize.service.grants import PageRequest, Renewable
 
@@ -53,13 +53,13 @@ class Browser:
         return PageRequest(self.person.user.user_id, self.desk.proof(self.person.page_jkt))
 
     def register(self) -> Agent | Refusal:
-        return self.desk.do(lambda tx: grants.register_agent(tx, self.desk.at, self.asking()))
+        return self.desk.do(lambda tx: consents.register_agent(tx, self.desk.at, self.asking()))
 
     def ask(self, scope: str = BOTH, expires_in: int | None = None) -> Grant | Refusal:
         """Ask for consent, which nobody gives yet."""
         asked = scopes(scope)
         return self.desk.do(
-            lambda tx: grants.request_grant(tx, self.desk.at, self.asking(), asked, expires_in)
+            lambda tx: consents.request_grant(tx, self.desk.at, self.asking(), asked, expires_in)
         )
 
     def asked(self, *said: Any, **others: Any) -> Grant:
@@ -71,12 +71,12 @@ class Browser:
     def consent(self, grant_id: str) -> Renewable | Refusal:
         """Let the user consent with a passkey."""
         desk = self.desk
-        minted = desk.do(lambda tx: grants.consent_challenge(tx, desk.at, self.asking(), grant_id))
+        minted = desk.do(lambda tx: consents.challenge(tx, desk.at, self.asking(), grant_id))
         if isinstance(minted, Refusal):
             return minted
         evidence = desk.evidence(minted, self.person.devices[0])
-        verdict = desk.look(lambda tx: grants.check_consent(tx, desk.at, self.asking(), grant_id, evidence))
-        return desk.do(lambda tx: grants.consent(tx, desk.at, self.asking(), grant_id, verdict))
+        verdict = desk.look(lambda tx: consents.check(tx, desk.at, self.asking(), grant_id, evidence))
+        return desk.do(lambda tx: consents.agree(tx, desk.at, self.asking(), grant_id, verdict))
 
     def deputized(self, scope: str = BOTH, expires_in: int | None = None) -> Delegation:
         """Get a grant, and hold it."""

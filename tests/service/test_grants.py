@@ -9,7 +9,7 @@ from tests.service.kit import Desk, Person, outcome
 from deputize.protocol.agent import Agent
 from deputize.protocol.errors import Code, Refusal, Refused
 from deputize.protocol.grant import Grant, GrantState
-from deputize.service import approvals, grants
+from deputize.service import approvals, consents, grants
 from deputize.service.grants import PageRequest, Renewable
 
 
@@ -64,11 +64,11 @@ def test_each_step_spends_a_proof(desk: Desk, browser: Browser) -> None:  # PROO
     assert desk.do(used.spend)
     verdict = approvals.Rejected(Refusal(Code.EXPIRED, ""), None, None)
     for answer in (
-        desk.do(lambda tx: grants.register_agent(tx, desk.at, used)),
-        desk.do(lambda tx: grants.request_grant(tx, desk.at, used, scopes("account:read"), None)),
-        desk.do(lambda tx: grants.consent_challenge(tx, desk.at, used, asked.grant_id)),
-        desk.do(lambda tx: grants.consent(tx, desk.at, used, asked.grant_id, verdict)),
-        desk.do(lambda tx: grants.decline(tx, desk.at, used, asked.grant_id)),
+        desk.do(lambda tx: consents.register_agent(tx, desk.at, used)),
+        desk.do(lambda tx: consents.request_grant(tx, desk.at, used, scopes("account:read"), None)),
+        desk.do(lambda tx: consents.challenge(tx, desk.at, used, asked.grant_id)),
+        desk.do(lambda tx: consents.agree(tx, desk.at, used, asked.grant_id, verdict)),
+        desk.do(lambda tx: consents.decline(tx, desk.at, used, asked.grant_id)),
         desk.do(lambda tx: grants.take_back(tx, desk.at, used, asked.grant_id)),
     ):
         assert code_of(answer) == "invalid_dpop_proof"
@@ -108,8 +108,8 @@ class TestAsking:
     def test_without_a_key_is_nobodys(self, desk: Desk, browser: Browser) -> None:
         keyless = PageRequest(browser.person.user.user_id, None)
         for answer in (
-            desk.do(lambda tx: grants.register_agent(tx, desk.at, keyless)),
-            desk.do(lambda tx: grants.request_grant(tx, desk.at, keyless, scopes("account:read"), None)),
+            desk.do(lambda tx: consents.register_agent(tx, desk.at, keyless)),
+            desk.do(lambda tx: consents.request_grant(tx, desk.at, keyless, scopes("account:read"), None)),
         ):
             assert code_of(answer) == "unknown_agent"
 
@@ -127,28 +127,28 @@ class TestConsent:
 
     def test_that_is_declined_grants_nothing(self, desk: Desk, browser: Browser) -> None:  # GRANT-4
         asked = browser.asked()
-        answer = desk.do(lambda tx: grants.decline(tx, desk.at, browser.asking(), asked.grant_id))
+        answer = desk.do(lambda tx: consents.decline(tx, desk.at, browser.asking(), asked.grant_id))
         assert isinstance(answer, Grant)
         assert (answer.state, desk.last()["kind"]) == (GrantState.DECLINED, "grant.declined")
         assert consent(browser, asked.grant_id) == "call_state"
-        again = desk.do(lambda tx: grants.decline(tx, desk.at, browser.asking(), asked.grant_id))
+        again = desk.do(lambda tx: consents.decline(tx, desk.at, browser.asking(), asked.grant_id))
         assert code_of(again) == "call_state"
 
     def test_that_nobody_gives_runs_out(self, desk: Desk, browser: Browser) -> None:  # GRANT-4
         asked = browser.asked()
         desk.now += 599
-        minted = desk.do(lambda tx: grants.consent_challenge(tx, desk.at, browser.asking(), asked.grant_id))
+        minted = desk.do(lambda tx: consents.challenge(tx, desk.at, browser.asking(), asked.grant_id))
         assert outcome(minted) == "shown"
         desk.now += 1
         assert consent(browser, asked.grant_id) == "expired"
 
     def test_for_one_grant_is_none_for_another(self, desk: Desk, browser: Browser) -> None:  # GRANT-2
         one, other = browser.asked("account:read").grant_id, browser.asked("account:admin").grant_id
-        minted = desk.do(lambda tx: grants.consent_challenge(tx, desk.at, browser.asking(), one))
+        minted = desk.do(lambda tx: consents.challenge(tx, desk.at, browser.asking(), one))
         assert isinstance(minted, approvals.Minted)
         evidence = desk.evidence(minted, browser.person.devices[0])
-        verdict = desk.look(lambda tx: grants.check_consent(tx, desk.at, browser.asking(), other, evidence))
-        answer = desk.do(lambda tx: grants.consent(tx, desk.at, browser.asking(), other, verdict))
+        verdict = desk.look(lambda tx: consents.check(tx, desk.at, browser.asking(), other, evidence))
+        answer = desk.do(lambda tx: consents.agree(tx, desk.at, browser.asking(), other, verdict))
         assert code_of(answer) == "challenge_unknown"
         assert (desk.last()["kind"], desk.last()["code"]) == ("grant.refused", "challenge_unknown")
 

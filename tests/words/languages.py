@@ -65,4 +65,4 @@ def catalogue_of(folder: Path, patch: pytest.MonkeyPatch, **files: str) -> Itera
 def read_again() -> None:
     """Forget what was read of the files, as a new process would."""
     catalogue._languages.cache_clear()
-    catalogue.language_of.cache_clear()
+    catalogue._language_of.cache_clear()

@@ -21,7 +21,7 @@ _PLACEABLE = re.compile(r"(\{[^{}]*\})")
 def catalogue_in(folder: Path) -> Iterator[None]:
     """Let a folder be the catalogue, which has English, and whatever comes into it before the first word."""
     shutil.copy(ENGLISH, folder)
-    caches = (catalogue._languages, catalogue.language_of, page.page_words)
+    caches = (catalogue._languages, catalogue._language_of, page.page_words)
     for each in caches:
         each.cache_clear()
     with mock.patch.object(catalogue, "_FOLDER", folder):

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.words.languages import ENGLISH, LANGUAGES, catalogue_of, spelled, translated
+from tests.words.languages import ENGLISH, LANGUAGES, catalogue_of, read_again, spelled, translated
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.shown import FSI, PDI
+from deputize.words import catalogue
 from deputize.words.catalogue import language_of, languages, words
 
 EN = words("en")
@@ -43,6 +44,29 @@ def test_what_a_file_lacks_is_said_in_english(tmp_path: Path, monkeypatch: pytes
     [
         ("limit-sum = { $place }\n", "limit-sum does not take up"),
         ("sign-out = { $more }\n", "sign-out does not take up"),
+        *(
+            (f"limit-sum = {said}\n", "limit-sum does not take up")
+            for said in (
+                "{ $place ->\n  [x] { $most }\n *[other] { $place }\n }",
+                "{ $place }{ $most ->\n  [one] once\n *[other] { $most }\n }",
+                "{ $place }{ $most ->\n  [0] { $most }\n *[other] much\n }",
+                "{ $place } { NUMBER($most, maximumFractionDigits: 0) }",
+                "{ $place } { NUMBER($most) ->\n  [1] once\n *[other] { $most }\n }",
+                "{ $place } { $most }\u202e",
+                '{ $place } { $most }{"\u200b"}',
+                "\u2068{ $place } { $most }",
+                "{ $place } { $most }\u2069",
+            )
+        ),
+        ("limit-calls = { $most ->\n  [one] once\n *[other] { $most }\n }\n", "limit-calls does not take up"),
+        (
+            "script-called = { $name ->\n  [Ada] a\n *[other] { $name }\n }\n",
+            "script-called does not take up",
+        ),
+        (
+            "script-agent = { $kind ->\n [browser] { $id }{ $name }\n [registered] a\n *[x] { $id } { $name }\n }\n",
+            "script-agent does not take up",
+        ),
         ("unheard-of = a\n", "unheard-of does not take up"),
         ("sign-out = { \n", "el.ftl"),
         ("sign-out = a\nsign-out = b\n", "twice"),
@@ -54,6 +78,25 @@ def test_a_file_that_would_hide_something_is_not_read(
 ) -> None:
     with catalogue_of(tmp_path, monkeypatch, el=file), pytest.raises(ValueError, match=why):
         words("en")
+
+
+def test_a_file_may_say_more_in_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One number may be a word; whatever else is chosen by, all is said."""
+    file = (
+        "limit-sum = { $most ->\n  [0] { $place }: nothing\n  [few] { $most } of { $place }\n"
+        " *[other] { $place }: { $most }\n }\n"
+        "limit-calls = { $most ->\n  [1] once\n  [few] { $most }!\n *[other] { $most }\n }\n"
+    )
+    with catalogue_of(tmp_path, monkeypatch, el=file):
+        assert words("el")("limit-calls", most=1) == "once"
+
+
+def test_what_browsers_ask_for_is_kept_as_far_as_it_is_read() -> None:
+    """Whoever sends long headers fills no memory."""
+    read_again()
+    for i in range(3):
+        language_of("en," * 200 + str(i) * 20_000)
+    assert catalogue._language_of.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize(

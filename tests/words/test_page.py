@@ -115,7 +115,7 @@ def test_what_a_language_lacks_is_said_in_english_and_what_is_no_sentence_is_not
         "{ $passkey } { NUMBER(1) }",
         "{ $passkey } { 1 }",
         "{ $passkey } { -term }",
-        "{ $passkey ->\n    [1] one\n   *[other] many\n }",
+        "{ $passkey ->\n    [1] one\n   *[other] { $passkey }\n }",
     ],
 )
 def test_what_the_page_cannot_say_is_told_by_name(folder: Path, pattern: str) -> None:

@@ -73,7 +73,7 @@ def _limits(part: Constraint, own: Json) -> list[dict[str, Any]]:
     limits: list[dict[str, Any]] = []
     if part.max_calls is not None:
         limits.append({"is": "calls", "most": part.max_calls})
-    for pointer, limit in part.sums.items():
+    for pointer, limit in sorted(part.sums.items()):
         limits.append({"is": "sum", "place": _place(pointer, own), "most": amount_of(limit)})
     if part.not_before is not None:
         limits.append({"is": "not_before", "at": part.not_before})

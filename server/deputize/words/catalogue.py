@@ -1,15 +1,15 @@
 """The catalogue: one Fluent file for each language, found by being there. Numbers, dates and lists are CLDR's.
 
-A file is named by its language tag (BCP 47), as `pt-BR.ftl`. What it lacks is said in English. It has to take up all
-that the English message takes up, or something could be hidden from those who read it: where it does not, or is no
-Fluent, nothing starts.
+A file is named by its language tag (BCP 47), as `pt-BR.ftl`. What it lacks is said in English. It has to say all that
+the English message says, whichever variant is chosen, or something could be hidden from those who read it: where it
+does not (`taken.py`), or is no Fluent, nothing starts.
 
 Whatever is put into a message and is not of the catalogue is set apart with U+2068 and U+2069, and what hides or covers
 others in it is shown as U+FFFD: no translator can forget that, and no stranger's letters move ours.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -23,10 +23,10 @@ from babel.units import format_unit
 from fluent.runtime import FluentBundle
 from fluent.runtime.types import fluent_number
 from fluent.syntax import FluentParser, ast
-from fluent.syntax.visitor import Visitor
 
 from ..protocol.canonical import Json
 from ..protocol.shown import isolated, mixed, plain, quoted, spelled
+from .taken import hides, patterns_of, variables_in
 
 DEFAULT = "en"
 """The language that is whole, and is spoken to whoever reads none of the others."""
@@ -53,22 +53,20 @@ class Words:
     def __init__(self, language: str, resource: ast.Resource, otherwise: "Words | None" = None) -> None:
         """Take up what a file says; ValueError for a message that `otherwise`, which is whole, would not have said."""
         self.language = language
-        self.resource = resource
         self._bundle = FluentBundle([language], use_isolating=False)
         self._bundle.add_resource(resource)
         self._otherwise = otherwise
         self._fixed: dict[str, Worded] = {}
-        self.variables = _variables(language, resource)
+        self.patterns = patterns_of(language, resource)
+        self.variables = {name: variables_in(pattern) for name, pattern in self.patterns.items()}
         region = self("script-region") if "script-region" in self.variables else language
         if region.partition("-")[0] != language.partition("-")[0]:
             raise ValueError(f"{language}.ftl: script-region is a region of another language")
         self.locale = Locale.parse(region, sep="-")
-        if otherwise is not None:
-            for name, taken in self.variables.items():
-                if taken != otherwise.variables.get(name):
-                    raise ValueError(
-                        f"{language}.ftl: {name} does not take up what it takes up in {DEFAULT}.ftl"
-                    )
+        for name, pattern in self.patterns.items():
+            english = otherwise.patterns.get(name) if otherwise is not None else pattern
+            if english is None or hides(pattern, english):
+                raise ValueError(f"{language}.ftl: {name} does not take up what it takes up in {DEFAULT}.ftl")
 
     @property
     def direction(self) -> Literal["ltr", "rtl"]:
@@ -186,11 +184,15 @@ def languages() -> list[str]:
     return [*_languages()]
 
 
-@lru_cache(maxsize=256)
 def language_of(accepted: str) -> str:
     """Choose by `Accept-Language` (RFC 9110 §12.5.4) and lookup (RFC 4647 §3.4); English where nothing fits."""
+    return _language_of(accepted[:_MAX_ACCEPTED])
+
+
+@lru_cache(maxsize=256)
+def _language_of(accepted: str) -> str:
     ranges: list[tuple[float, str]] = []
-    for each in accepted[:_MAX_ACCEPTED].split(","):
+    for each in accepted.split(","):
         tag, _, weight = each.replace(" ", "").replace("\t", "").lower().partition(";q=")
         try:
             ranges.append((float(weight) if weight else 1.0, tag))
@@ -222,38 +224,3 @@ def _languages() -> Mapping[str, Words]:
 
 def _is_figures(value: int | float) -> bool:
     return Decimal(repr(value)).adjusted() in _FIGURES
-
-
-class _Taken(Visitor):
-    """Collects the variables that a pattern names."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def visit_VariableReference(self, node: ast.VariableReference) -> None:  # noqa: N802
-        self.names.add(node.id.name)
-
-
-def patterns(language: str, resource: ast.Resource) -> Iterator[tuple[str, ast.Pattern]]:
-    """List what messages and attributes say, by `message` or `message.attribute`; ValueError for what is no Fluent."""
-    for entry in resource.body:
-        if isinstance(entry, ast.Junk):
-            raise ValueError(f"{language}.ftl: {entry.annotations[0].message}: {str(entry.content)[:60]!r}")
-        if not isinstance(entry, ast.Message):
-            continue
-        if entry.value is not None:
-            yield entry.id.name, entry.value
-        for attribute in entry.attributes:
-            yield f"{entry.id.name}.{attribute.id.name}", attribute.value
-
-
-def _variables(language: str, resource: ast.Resource) -> dict[str, frozenset[str]]:
-    """List messages and attributes with what they take up; ValueError for what is no Fluent, or is there twice."""
-    told: dict[str, frozenset[str]] = {}
-    for name, pattern in patterns(language, resource):
-        if name in told:
-            raise ValueError(f"{language}.ftl: {name} is there twice")
-        taken = _Taken()
-        taken.visit(pattern)
-        told[name] = frozenset(taken.names)
-    return told

@@ -21,7 +21,10 @@ def put(structure: Mapping[str, Json], language: str) -> dict[str, Json]:
 
 
 def text_of(shown: Mapping[str, Json]) -> Text | None:
-    """Make the text of what `put` has made; None where it would be another by now, since the catalogue has changed."""
+    """Make the text of what `put` has made; None where it would be another by now, since the catalogue has changed, and
+    where it was put by a version that made no text of it."""
+    if "text_s256" not in shown:
+        return None
     text = _text(shown, words(str(shown["language"])))
     return text if (text.language, text.s256) == (shown["language"], shown["text_s256"]) else None
 

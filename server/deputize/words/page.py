@@ -11,7 +11,7 @@ from functools import cache
 from fluent.syntax import ast as ftl
 
 from ..protocol.canonical import Json, canonicalize, s256
-from .catalogue import DEFAULT, Words, patterns, words
+from .catalogue import DEFAULT, Words, words
 
 _OURS = ("script-", "refusal-")
 
@@ -46,7 +46,7 @@ def page_words(language: str) -> PageWords:
 
 
 def _messages(words: Words) -> Iterator[tuple[str, Json]]:
-    for name, pattern in patterns(words.language, words.resource):
+    for name, pattern in words.patterns.items():
         if name.startswith(_OURS):
             try:
                 yield name, _pattern(pattern)
