@@ -114,12 +114,20 @@ def test_what_is_signed_has_no_sentence_of_ours(agent: Agent) -> None:
         ("constraints", []),
         ("language", "fr"),
         ("text_s256", s256(b"")),
+        ("text_s256", None),
     ],
 )
 def test_another_structure_has_no_text_with_this_digest(member: str, value: Any) -> None:
     shown = put(structure(ORIGIN), "en")
     assert text_of(shown) is not None
     assert text_of({**shown, member: value}) is None
+
+
+def test_what_an_older_version_asked_in_words_of_its_own_has_no_text() -> None:
+    """The database may be older than the catalogue: such a request is expired, and no fault of ours."""
+    for agent in AGENTS:
+        assert text_of(structure(agent)) is None
+        assert text_of({**structure(agent), "text": ["Let it act for you?"]}) is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
