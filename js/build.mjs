@@ -3,7 +3,7 @@
  * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, and `words.mjs`,
  * how the authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 import { english, messages } from './catalogue.mjs';
@@ -26,6 +26,19 @@ await writeFile(
 export const FEW = ${spoken(all.filter(([id]) => FEW.test(id)))};
 /** @type {import('./words.js').Spoken} */
 export const ALL = ${spoken(all)};
+`,
+);
+
+/** The page's methods of approval: what lies in their folder. */
+const methods = (await readdir(here('src/people/methods')))
+  .filter((name) => name.endsWith('.js') && !['index.js', 'registered.js'].includes(name))
+  .sort();
+await writeFile(
+  here('src/people/methods/registered.js'),
+  `/** Made by build.mjs of the modules beside it. */
+${methods.map((name, i) => `import { method as method${i} } from './${name}';\n`).join('')}
+/** @type {Array<[string, import('./index.js').Method]>} */
+export const REGISTERED = [${methods.map((name, i) => `['${name.slice(0, -'.js'.length)}', method${i}()]`).join(', ')}];
 `,
 );
 

@@ -9,7 +9,7 @@ import { Human } from '../test/harness.js';
 
 const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
 const { Prompts } = await import('../src/people/prompt.js');
-const { webauthn } = await import('../src/people/methods/webauthn.js');
+const { method: webauthn } = await import('../src/people/methods/webauthn.js');
 
 export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
 export const TRANSFER = { amount: 250, name: 'Ada' };

@@ -154,7 +154,7 @@ test('4.5 the assertion response is forwarded unmodified', async () => {
   const sign = ada.sign('get');
   const { VerifiedApproval } = await import('../src/mcp/verified-approval.js');
   const { Prompts } = await import('../src/people/prompt.js');
-  const { webauthn } = await import('../src/people/methods/webauthn.js');
+  const { method: webauthn } = await import('../src/people/methods/webauthn.js');
   const get = async (/** @type {Json} */ options) => {
     const response = await sign(options);
     answered.push({ ...response, clientExtensionResults: { appid: false } });

@@ -141,6 +141,7 @@
  * @property {() => Promise<Choice>} choice the next thing that the human does; the same promise until it happened
  * @property {(text: string) => void} busy
  * @property {(text: string) => void} again
+ * @property {(label: string) => Promise<string>} ask lets the human type something; busy once they have
  * @property {(text: string, approve: string, decline: string) => void} offer other answers than before
  * @property {(text: string) => void} describe
  * @property {() => void} close

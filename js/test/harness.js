@@ -8,7 +8,7 @@ const { gateOf } = await import('../src/calls/gate.js');
 const { Grants } = await import('../src/grants/grants.js');
 const { Keyring } = await import('../src/authority/keyring.js');
 const { Prompts } = await import('../src/people/prompt.js');
-const { webauthn } = await import('../src/people/methods/webauthn.js');
+const { method: webauthn } = await import('../src/people/methods/webauthn.js');
 
 /** @import { TestAuthority } from './authority.js' */
 /** @import { Choice, Dialog, View } from '../src/types.js' */
@@ -31,6 +31,8 @@ export class Human {
     this.led.push(account);
     this.#waiting();
   };
+  /** What is typed where a method asks for something. */
+  types = '';
   /** @type {(options: any, signal: AbortSignal) => Promise<unknown>} any: WebAuthn's options */
   assert = async (options) => {
     this.signed += 1;
@@ -68,6 +70,10 @@ export class Human {
       },
       busy: note,
       again: note,
+      ask: async (label) => {
+        note(`ask: ${label}`);
+        return this.types;
+      },
       offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
       describe: (text) => note(`now: ${text}`),
       close: () => {

@@ -85,7 +85,7 @@ export async function approve(approval, dialog, methods, signal) {
   dialog.busy(method.waiting());
   let evidence;
   try {
-    evidence = await evidenceOf(envelope.body, signal, methods);
+    evidence = await evidenceOf(envelope.body, dialog.ask, signal, methods);
   } catch (error) {
     return { kind: 'again', text: method.explain(error) };
   }

@@ -48,6 +48,7 @@ function show(view, mode) {
   describe(view.description);
   const status = element('p', { class: 'note', role: 'status' });
   const alert = element('p', { class: 'note', role: 'alert' });
+  const field = element('form', { class: 'field' });
   const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
   const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
   const dialog = element(
@@ -57,7 +58,7 @@ function show(view, mode) {
       element('div', { class: 'sheet' }, [
         headerOf(view),
         bodyOf(view, description, legend),
-        element('footer', {}, [status, alert, element('div', { class: 'buttons' }, [decline, approve])]),
+        element('footer', {}, [status, alert, field, element('div', { class: 'buttons' }, [decline, approve])]),
       ]),
     ],
   );
@@ -74,8 +75,17 @@ function show(view, mode) {
   /** @param {Event} event */
   const meant = (event) => event.isTrusted && natives.getAttribute(dialog, 'data-state') !== 'opening';
 
+  /** What is done once something was typed. */
+  let typed = () => {};
   listen(approve, 'click', (event) => {
-    if (meant(event) && natives.getAttribute(dialog, 'data-state') === 'ready') choose('approve');
+    if (!meant(event)) return;
+    const state = natives.getAttribute(dialog, 'data-state');
+    if (state === 'ready') choose('approve');
+    else if (state === 'asking') typed();
+  });
+  listen(field, 'submit', (event) => {
+    natives.preventDefault(event);
+    if (meant(event) && natives.getAttribute(dialog, 'data-state') === 'asking') typed();
   });
   listen(decline, 'click', (event) => {
     if (meant(event)) choose('decline');
@@ -91,7 +101,7 @@ function show(view, mode) {
   });
 
   /**
-   * @param {'ready' | 'busy'} state
+   * @param {'ready' | 'busy' | 'asking'} state
    * @param {string} progress
    * @param {string} complaint
    * @param {string} tone
@@ -130,6 +140,19 @@ function show(view, mode) {
         };
       })),
     busy: (text) => become('busy', text, ''),
+    ask: (label) =>
+      new natives.Promise((resolve) => {
+        const input = element('input', { id: 'typed', autocomplete: 'one-time-code', spellcheck: 'false', dir: 'auto' });
+        setText(field, '');
+        appendChild(field, element('label', { for: 'typed' }, label));
+        appendChild(field, input);
+        become('asking', '', '');
+        natives.focus(input);
+        typed = () => {
+          become('busy', say('script-busy'), '');
+          resolve(natives.valueOf(input));
+        };
+      }),
     again: (text) => {
       label(view.approve, view.decline);
       become('ready', '', text);

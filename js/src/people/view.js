@@ -3,6 +3,7 @@
 import { argsS256 } from '../platform/canonical.js';
 import { isArray, keys, location, parse, push, stringify, URL, urlOrigin } from '../platform/natives.js';
 import { textOf } from '../platform/json.js';
+import { sole } from './methods/index.js';
 import { mixed, visible } from './shown.js';
 import { alphabet, say, tongue } from '../words/words.js';
 
@@ -34,7 +35,7 @@ export async function consentView(shown, text) {
     language: textOf(text.language),
     lines,
     values: [],
-    approve: say('script-consent-yes'),
+    approve: say('script-consent-yes', { method: sole() }),
     decline: say('script-consent-no'),
   };
 }
@@ -69,7 +70,7 @@ export function approvalView({ site, user, description, args, caller }) {
     language: tongue().lang,
     lines: [],
     values: valuesOf(args),
-    approve: say('script-approval-yes'),
+    approve: say('script-approval-yes', { method: sole() }),
     decline: say('script-approval-no'),
   };
 }

@@ -173,9 +173,9 @@ const codes = () => {
   const method = {
     waiting: () => 'Waiting for your code…',
     challenge: (envelope) => String(envelope.challenge),
-    answer: async (envelope) => {
+    answer: async (envelope, ask) => {
       asked.push(envelope.request);
-      return { code: '4711', method: 'webauthn', challengeId: 'another' };
+      return { code: await ask('Your code'), method: 'webauthn', challengeId: 'another' };
     },
     explain: () => 'No code was typed.',
     again: (code) => (code === 'signature_verification_failed' ? 'That was not the code.' : ''),
@@ -192,6 +192,7 @@ function askByCode(method, wish) {
   const asked = ask(wish);
   const human = new Human();
   const ways = { ...human.passkeys, methods: new Map([...human.passkeys.methods, ['code', method]]) };
+  human.types = '4711';
   const prompts = new Prompts(human.open, human.tell, ways);
   return { ...asked, human, verdict: prompts.ask(asked.request()) };
 }
@@ -204,6 +205,7 @@ test('APPR-9: a second method is asked for by the envelope, and makes the eviden
   assert.deepEqual(JSON.parse(evidence[0] ?? ''), { method: 'code', challengeId: 'chl_1', code: '4711' });
   assert.deepEqual(JSON.parse(JSON.stringify(asked)), [{ digits: 4 }]);
   assert.ok(human.dialogs[0]?.texts.includes('Waiting for your code…'));
+  assert.ok(human.dialogs[0]?.texts.includes('ask: Your code'));
   assert.equal(human.signed, 0, 'no passkey was asked for');
 });
 

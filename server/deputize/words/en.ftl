@@ -341,10 +341,19 @@ script-approval-legend = The agent filled in what is { "marked" }. The rest is t
 script-approval-legend-own = Whoever asked filled in what is { "marked" }. The rest is the site’s.
 script-approval-values = Exactly these values
 script-approval-value-empty = (empty)
-script-approval-yes = Approve with passkey
+# A method of approval is named where it is the only one that the page has.
+script-approval-yes =
+    { $method ->
+        [webauthn] Approve with passkey
+       *[other] Approve
+    }
 script-approval-no = Decline
 
-script-consent-yes = Allow with passkey
+script-consent-yes =
+    { $method ->
+        [webauthn] Allow with passkey
+       *[other] Allow
+    }
 script-consent-no = Not now
 
 script-enrollment-title = Add a passkey?
@@ -357,6 +366,7 @@ script-enrollment-no = Not now
 script-busy = One moment…
 script-busy-passkey = Waiting for your passkey…
 script-busy-checking = Checking…
+script-typed = Go on
 script-reworded = The wording has changed. Please read it again.
 script-passkey-not-used = The passkey was not used. Please try again.
 script-passkey-elsewhere = Another passkey prompt is open. Please finish that one, then try again.
@@ -550,8 +560,8 @@ refusal-authenticator-class-mismatch =
     .model = This needs another kind of passkey, such as a security key or a phone. Tell the user, then call this tool again with the same arguments.
     .again = yes
 refusal-signature-verification-failed =
-    .human = That passkey could not be verified. Please try again.
-    .model = The user’s passkey could not be verified. Tell the user, then call this tool again with the same arguments.
+    .human = That could not be verified. Please try again.
+    .model = The user’s answer could not be verified. Tell the user, then call this tool again with the same arguments.
     .again = yes
 refusal-signature-counter-regression =
     .human = That passkey seems to have been copied, so it was not accepted. Please use another one.

@@ -1,11 +1,11 @@
 /**
- * The methods of approval that a page has (APPR-9), by the name that evidence says. To add one: a module beside this one, and a line
- * in METHODS.
+ * The methods of approval that a page has (APPR-9), by the name that evidence says. To add one: a module beside this one, named as the
+ * method is, that exports `method`, a function which makes it. The build finds it by its being there.
  */
 
 import { textOf } from '../../platform/json.js';
 import { getFrom } from '../../platform/natives.js';
-import { webauthn } from './webauthn.js';
+import { REGISTERED } from './registered.js';
 
 /** @import { Bare } from '../../types.js' */
 
@@ -14,16 +14,18 @@ import { webauthn } from './webauthn.js';
  * @property {() => string} waiting what the dialog says meanwhile
  * @property {(envelope: Bare) => string} challenge the bytes that are to be signed, in base64url: what the page holds against
  *   what it shows
- * @property {(envelope: Bare, signal?: AbortSignal) => Promise<object>} answer lets the human answer: the members that the evidence
- *   has beside `method` and `challengeId`; rejects where there is no answer
+ * @property {(envelope: Bare, ask: Ask, signal?: AbortSignal) => Promise<object>} answer lets the human answer: the members that the
+ *   evidence has beside `method` and `challengeId`; rejects where there is no answer
  * @property {(error: unknown) => string} explain says why there was none
  * @property {(code: string) => string} again what to say after a refusal that the same dialog can mend; empty after others
  *
  * @typedef {Map<string, Method>} Methods
+ *
+ * @typedef {(label: string) => Promise<string>} Ask lets the human type something, where what is asked is shown
  */
 
 /** @type {Methods} */
-export const METHODS = new Map([['webauthn', webauthn()]]);
+export const METHODS = new Map(REGISTERED);
 
 /**
  * Finds the method that an envelope asks for. SEP-2672 has one only, and its envelope does not name it.
@@ -32,18 +34,22 @@ export const METHODS = new Map([['webauthn', webauthn()]]);
  */
 export const nameIn = (envelope) => (envelope.method === undefined ? 'webauthn' : textOf(envelope.method));
 
+/** The method that a button can name: the only one that there is. */
+export const sole = () => (METHODS.size === 1 ? (REGISTERED[0]?.[0] ?? '') : '');
+
 /**
  * Lets the human answer an envelope, and makes the evidence of it (SEP-2672 §4.5).
  *
  * @param {Bare} envelope
+ * @param {Ask} ask
  * @param {AbortSignal} [signal]
  * @param {Methods} [methods]
  * @returns {Promise<object>}
  */
-export async function evidenceOf(envelope, signal, methods = METHODS) {
+export async function evidenceOf(envelope, ask, signal, methods = METHODS) {
   const name = nameIn(envelope);
   const method = getFrom(methods, name);
   if (!method) throw new TypeError(`no method of approval is called ${name}`);
   const challengeId = textOf(envelope.challengeId);
-  return { ...(await method.answer(envelope, signal)), method: name, challengeId };
+  return { ...(await method.answer(envelope, ask, signal)), method: name, challengeId };
 }

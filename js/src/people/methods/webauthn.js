@@ -15,11 +15,11 @@ import { say, wordsFor } from '../../words/words.js';
  * @param {Passkey} [get]
  * @returns {Method}
  */
-export const webauthn = (get = assertByPasskey) => ({
+export const method = (get = assertByPasskey) => ({
   waiting: () => say('script-busy-passkey'),
   challenge: (envelope) => textOf(optionsIn(envelope).challenge),
   // User verification is required, whatever the server says (CRED-1).
-  answer: async (envelope, signal) => ({ response: await get({ __proto__: null, ...optionsIn(envelope), userVerification: 'required' }, signal) }),
+  answer: async (envelope, _ask, signal) => ({ response: await get({ __proto__: null, ...optionsIn(envelope), userVerification: 'required' }, signal) }),
   explain,
   again,
 });

@@ -64,6 +64,29 @@ async function get(options) {
   return /** @type {PublicKeyCredential} */ (await navigator.credentials.get({ publicKey })).toJSON();
 }
 
+/**
+ * Let the user type what a method of approval asks for (APPR-9).
+ * @param {string} label
+ * @returns {Promise<string>}
+ */
+function ask(label) {
+  const input = Object.assign(document.createElement('input'), { autocomplete: 'one-time-code', required: true });
+  const said = document.createElement('label');
+  const button = Object.assign(document.createElement('button'), { className: 'primary', textContent: say('script-typed') });
+  const form = document.createElement('form');
+  said.append(label, ' ', input);
+  form.append(said, button);
+  status.before(form);
+  input.focus();
+  return new Promise((resolve) =>
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      form.remove();
+      resolve(input.value);
+    }),
+  );
+}
+
 /** @param {string} name */
 async function signUp(name) {
   const { challengeId, creationOptions } = await send('/account/sign-up', { name });
@@ -86,7 +109,7 @@ async function addPasskey(recovery) {
   const added = await send(`/credentials/${begun.challengeId}`, { response: await create(begun.creationOptions) });
   if (added.state === 'pending') {
     tell(say('script-account-confirm'));
-    await send(`/credentials/${added.credential_id}/approval`, await evidenceOf(added));
+    await send(`/credentials/${added.credential_id}/approval`, await evidenceOf(added, ask));
   }
   if (added.recovered) {
     history.replaceState(null, '', `${location.pathname}#recovered=${added.credential_id}`);
@@ -96,7 +119,7 @@ async function addPasskey(recovery) {
 }
 
 async function openWindow() {
-  await send('/account/enrollment-window/approval', await evidenceOf(await send('/account/enrollment-window/challenge')));
+  await send('/account/enrollment-window/approval', await evidenceOf(await send('/account/enrollment-window/challenge'), ask));
   location.reload();
 }
 
@@ -172,7 +195,7 @@ async function decide(answer) {
     if (answer === 'deny') {
       told = await send(`${path}/denial`);
     } else {
-      told = await send(`${path}/approval`, await evidenceOf(await send(`${path}/challenge`)));
+      told = await send(`${path}/approval`, await evidenceOf(await send(`${path}/challenge`), ask));
     }
     if (told.redirect_to === undefined) throw new Refused('authority_unavailable');
   } catch (error) {
