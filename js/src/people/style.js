@@ -82,7 +82,7 @@ footer { position: sticky; bottom: 0; margin-inline: -24px; padding: 8px 24px 24
 footer::before {
   content: ""; position: absolute; inset: -16px 0 100%; background: linear-gradient(transparent, var(--surface)); pointer-events: none;
 }
-.field { display: flex; flex-direction: column; gap: 6px; margin-bottom: 12px; font-size: 14px; }
+.field { display: flex; flex-direction: column; gap: 6px; margin-bottom: 12px; font-size: 14px; overflow-wrap: anywhere; }
 dialog:not([data-state="asking"]) .field { display: none; }
 input { min-height: 48px; padding: 10px 14px; border: 1px solid var(--edge); border-radius: 12px; background: var(--surface); color: var(--ink); font: inherit; font-size: 17px; }
 .buttons { display: flex; gap: 10px; }

@@ -65,9 +65,10 @@ class Dialog:
 
     @property
     def approve(self) -> Control:
-        """Return the button that leads to the passkey; LookupError where there is none, as after a lost answer."""
+        """Return the button that leads to the passkey, or to another method; LookupError where there is none, as after a
+        lost answer."""
         for button in self.buttons:
-            if "passkey" in button.name.lower():
+            if _agrees(button):
                 return button
         raise LookupError(
             f"This dialog asks for no passkey. It has {[button.name for button in self.buttons]}."
@@ -76,12 +77,17 @@ class Dialog:
     @property
     def takes_an_answer(self) -> bool:
         """Tell whether something can be chosen: while it works, the button that leads to the passkey cannot."""
-        return all(button.enabled for button in self.buttons if "passkey" in button.name.lower())
+        return all(button.enabled for button in self.buttons if _agrees(button))
 
     @property
     def decline(self) -> Control:
         """Return the button that does not."""
-        return next(button for button in self.buttons if "passkey" not in button.name.lower())
+        return next(button for button in self.buttons if not _agrees(button))
+
+
+def _agrees(button: Control) -> bool:
+    """Tell whether it is the one that leads to an answer; where a page has several methods, it names none (APPR-9)."""
+    return "passkey" in button.name.lower() or button.name in ("Approve", "Allow")
 
 
 class Human:
