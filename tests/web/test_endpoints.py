@@ -16,7 +16,12 @@ from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 from deputize.web.oauth.form import Form
 
 HANDLED = [each for each in (*ENDPOINTS, *WELL_KNOWN) if each.handler is not None]
-OF_USERS = [each for each in ENDPOINTS if each.access in (OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE)]
+OF_USERS = [
+    each
+    for each in ENDPOINTS
+    if each.access in (OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE) and not each.is_page
+]
+"""What programs ask; who is refused a page reads a page (`test_page_refusals.py`)."""
 BODIES: dict[str, Json] = {
     "/grants": {"scope": "account:read"},
     "/denial": {"reason": "declined"},

@@ -65,8 +65,7 @@ class Dialog:
 
     @property
     def approve(self) -> Control:
-        """Return the button that leads to the passkey, or to another method; LookupError where there is none, as after a
-        lost answer."""
+        """Return the button that leads to a method of approval; LookupError for none, as after a lost answer."""
         for button in self.buttons:
             if _agrees(button):
                 return button

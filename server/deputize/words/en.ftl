@@ -283,6 +283,8 @@ told-asked-badly = The app that led you here did not ask as it should. Go back t
 
 refused-page = This page cannot be shown now. Go back to where you found it, and try again.
     .title = This page cannot be shown
+refused-page-login-required = This is for who is signed in. Sign in on your account page or at this site, then open this page again.
+    .title = Sign in first
 refused-page-not-found = No page has this address. Check it, or go back to where you found it.
     .title = There is nothing here
 refused-page-method-not-allowed = No page has this address. Check it, or go back to where you found it.
