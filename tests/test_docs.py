@@ -19,7 +19,7 @@ import typer
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from deputize.app import build
+from deputize.app import Deputize, build
 from deputize.cli import app
 from deputize.log.log import Log
 from deputize.protocol.agent import Agent, Assurance
@@ -210,3 +210,19 @@ def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
     with TestClient(build("deputize.toml", "backup"), base_url="http://localhost:8000") as client:
         assert client.get("/deputize/readyz").text.startswith("ready")
     assert USER in CliRunner().invoke(app, ["users", "list", "--data", "backup"]).stdout
+
+
+def test_a_handler_is_taken_as_the_page_for_mcp_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (policy,) = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    Path("deputize.toml").write_text(policy)
+    (handler,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/mcp.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    authority = Deputize("deputize.toml", data="var")
+    exec(handler, {"authority": authority})  # noqa: S102  # the page's own
+    with pytest.raises(ValueError, match="transfer_money"):  # now it has one
+        exec(handler, {"authority": authority})  # noqa: S102
+    asyncio.run(authority.aclose())
