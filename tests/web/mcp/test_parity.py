@@ -60,7 +60,7 @@ async def sides() -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]
         request = Request(scope, receive)
         value = await request.json()
         message = Message(value.get("id"), value["method"], value.get("params", {}))
-        exchange: Any = SimpleNamespace(ask=SimpleNamespace(request=request), message=message)
+        exchange: Any = SimpleNamespace(context=SimpleNamespace(request=request), message=message)
         response = await transport.answer(ours, exchange)
         await response(scope, receive, send)
 
