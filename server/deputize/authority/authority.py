@@ -79,7 +79,7 @@ class Authority:
         return int(self.clock())
 
     def moment(self, now: int | None = None, language: str = DEFAULT) -> Moment:
-        """Return what use cases are given, at this second or the one that it is, for who reads this language."""
+        """Return what use cases are given: at this second, else the current one, and in this language."""
         return Moment(
             self.policy, self.random, self.now() if now is None else now, language, methods=self.methods
         )

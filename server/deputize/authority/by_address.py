@@ -8,8 +8,7 @@ from ..protocol.errors import Refused
 from ..protocol.quota import Quota, Rate, too_many
 
 Address = IPv4Address | IPv6Address | None
-"""Where a request comes from. None: it cannot be told, as at a socket of this machine's file system. All of those are
-one."""
+"""Where a request comes from. None if that is not known, as at a Unix socket: all those count as one."""
 
 MOST_KEPT = 32_768
 """Addresses that are counted at a time: a few megabytes."""

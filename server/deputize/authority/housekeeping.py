@@ -1,4 +1,4 @@
-"""What an authority does from time to time, whoever asks for what: expire, delete, and sign the record."""
+"""What an authority does by itself every few seconds: expire, delete, and sign the record."""
 
 import asyncio
 import time
@@ -45,9 +45,7 @@ class Housekeeping:
                 await self._task
 
     async def sweep(self, now: int, held: int | None) -> None:
-        """End what has run out by `now`, each call with its entry, and delete what nobody can ask for any more, by the
-        time that has `held`, if one has (CLOCK-1).
-        """
+        """End what has run out by `now`, and delete what did long before `held`; None deletes nothing (CLOCK-1)."""
         store = self._current().store
         while await store.transact(lambda tx: moves.expire(tx, now)):
             pass  # so many at a time that nobody waits long behind it

@@ -28,7 +28,7 @@ class Told(Protocol):
 
 
 class InForce:
-    """Is called for the authority; `log` is told of what comes of that, and `changed` called for another policy."""
+    """Call it for the authority. `log` hears of a new policy and of faults, `changed` is called after a new policy."""
 
     def __init__(
         self, authority: Authority, followed: Followed | None, log: Told, changed: Callable[[], None]
@@ -47,7 +47,7 @@ class InForce:
         return getpid() != self._pid
 
     def __call__(self) -> Authority:
-        """Return it under the policy that is in force now, after a look at its file; Refused if it `is_forked`."""
+        """Look at the policy's file, and return the authority under the policy in force; Refused if it `is_forked`."""
         if self.is_forked:
             raise Refused.of(FORKED)
         followed, before = self._followed, self.latest

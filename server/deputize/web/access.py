@@ -27,9 +27,9 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call: what proves it, `before` the body is read or, where it is about the body, `by` that.
+    """Who may call. `before` proves it before the body is read, `by` from the body.
 
-    The rest is for the document: the headers that it `needs`, those that it `may` have, and how one may be signed in.
+    The rest is for the document: headers that it `needs`, headers that it `may` have, and the ways to be signed in.
     """
 
     before: Callable[[Context], Awaitable[Any]] | None = None
@@ -41,10 +41,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Who(Generic[W]):
-    """Who asks: `find` tells it in whatever transaction wants to know, or raises Refused.
-
-    So the session is looked at in the transaction of the request, and no other is needed for it.
-    """
+    """Who asks. `find` reads it in the transaction of the use case, or raises Refused."""
 
     context: Context
     find: Callable[[Reader], W]
@@ -62,12 +59,12 @@ class Who(Generic[W]):
         return await self.context.look(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
 
     def map(self, other: Callable[[W], V]) -> "Who[V]":
-        """Return the same, as another use case names it."""
+        """Return the same caller, as another use case wants it."""
         return Who(self.context, lambda tx: other(self.find(tx)))
 
 
 async def _session(context: Context) -> Callable[[Reader], SignIn]:
-    """Return what tells who is signed in; where it is certain already that nobody is, Refused(login_required)."""
+    """Return a function that tells who is signed in; Refused(login_required) at once where nobody can be."""
     look = await context.session()
     if context.is_nobody:
         context.must(None)
@@ -81,7 +78,7 @@ async def signed_in(context: Context) -> Who[UserId]:
 
 
 async def here(context: Context) -> Who[SignIn]:
-    """Know a user for a change that rests on the session alone: origin and CSRF token (SESSION-2)."""
+    """Know a user by session, origin and CSRF token: for changes that need no proof of a page (SESSION-2)."""
     context.check_origin()
     look = await _session(context)
 
@@ -107,7 +104,7 @@ async def page(context: Context) -> Who[PageRequest]:
 
 
 async def user_or_page(context: Context) -> Who[PageRequest]:
-    """Know a user as `here`, without a proof to spend, or by a page of theirs: taking away is never hard."""
+    """Know a user as `here` does or by a page of theirs: taking away is never hard."""
     if context.has("deputize-page"):
         return await page(context)
     return (await here(context)).map(lambda who: PageRequest(who.user_id, None))
@@ -122,7 +119,7 @@ class Redeemer:
     proof: Proof | None = None
 
     def spend(self, tx: Tx) -> bool:
-        """Use a guard's proof up (PROOF-2); False if it was used before. A page's is used up by what it redeems."""
+        """Use up a guard's proof (PROOF-2); False if it was used before. The use case uses up a page's."""
         return self.proof is None or tx.use_proof(self.proof)
 
 
@@ -152,14 +149,12 @@ class Deputy:
 
 
 async def same_site(context: Context) -> None:
-    """Know only that no other site made a browser send it (SESSION-2)."""
+    """Know nobody, but that no other site made a browser send this (SESSION-2)."""
     context.check_origin()
 
 
 async def deputy(context: Context, body: CallRequest) -> Deputy:
-    """Know who calls: an attested agent's proof is bound to this very call, its claims are the tool and the arguments
-    (EVID-2).
-    """
+    """Know who calls. An attested agent's proof names the tool and the arguments of this very call (EVID-2)."""
     session = await context.session()
     if not is_tool_name(body.tool):
         raise Refused(Code.INVALID_REQUEST, "A tool name matches [A-Za-z0-9_.-]{1,128}.")  # HASH-2
@@ -198,7 +193,7 @@ async def own_user(context: Context) -> Who[UserId]:
 
 
 async def enrolling(context: Context, body: Enrollment) -> Who[SignIn | None]:
-    """Know a user as `here`, or by a recovery link (CRED-5), of which the transaction knows whose it is."""
+    """Know a user as `here` does; None with a recovery link, since the use case finds whose that is (CRED-5)."""
     if isinstance(body.recovery, str):
         return Who(context, lambda tx: None)
     return await here(context)

@@ -15,7 +15,7 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 
 async def read_evidence(context: Context) -> Evidence:
-    """Read the evidence of an approval, of which its method reads what is its own (JSON-3, APPR-9), as `read_json`."""
+    """Read the evidence of an approval, as `read_json` does: an object whose members its method checks (APPR-9)."""
     body = _parse(await _bytes(context))
     if not isinstance(body, dict):
         raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
@@ -55,7 +55,7 @@ def _parse(text: bytes) -> Json:
 
 
 def _again(body: Json, kind: type[B]) -> B:
-    """Read once more what is not of the type at first sight: member by member, so that what is wrong can be said."""
+    """Read a body that did not fit once more, member by member: so that the refusal says which one is wrong."""
     if not isinstance(body, dict):
         raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
     known = {field.encode_name: field for field in fields(kind)}

@@ -1,4 +1,4 @@
-"""One request, as an endpoint sees it: bytes, proofs, session, each read once or refused; and how a use case is run."""
+"""What a handler is given: one request, what proves it, and the verbs that run use cases."""
 
 from asyncio import timeout
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ MAX_DELAY = 30  # seconds (JSON-4)
 
 
 class Context:
-    """A request and the authority that it asks. `now` is the same second for everything in it."""
+    """A request, the authority that it is for, and the moment: everything in it happens in the same second, `now`."""
 
     __slots__ = ("_current", "at", "authority", "body", "log", "noted", "now", "request", "session_digest")
 
@@ -49,10 +49,11 @@ class Context:
         self.session_digest = session.read_cookie(authority.sealer, request.scope["headers"])
 
     async def bytes(self) -> bytes:
-        """Return the body, and keep it; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
+        """Return the body, and keep it.
 
-        One that came so slowly that `now` is of the past is Refused(request_timeout) (JSON-4), and one that the policy
-        changed before it was there, or whose sender went away, is Refused(invalid_request) (POLICY-1).
+        Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3); Refused(request_timeout) if it takes
+        longer than MAX_DELAY (JSON-4); Refused(invalid_request) if its sender goes away, or the policy changes
+        meanwhile (POLICY-1).
         """
         body = bytearray()
         try:
@@ -83,7 +84,7 @@ class Context:
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
 
     def named(self, name: str) -> str:
-        """Return what stands in the address in place of a name in braces."""
+        """Return a parameter of the path: `{name}` in the table."""
         return str(self.request.path_params[name])
 
     async def run(
@@ -109,14 +110,11 @@ class Context:
 
     @property
     def is_nobody(self) -> bool:
-        """Tell whether it is certain already that nobody is signed in."""
+        """Tell whether nobody can be signed in: there is no session, and no login of the site."""
         return self.session_digest is None and self.authority.current_user is None
 
     async def session(self) -> Callable[[Reader], SignIn | None]:
-        """Return what tells who is signed in, in whatever transaction wants to know.
-
-        It goes by our own session, or by the site's login where that was given.
-        """
+        """Return a function that tells a transaction who is signed in: by our own session, or by the site's login."""
         digest, now = self.session_digest, self.now
         if self.authority.current_user is not None:
             known = await self._at_the_site(self.authority.current_user)

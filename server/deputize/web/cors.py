@@ -16,7 +16,7 @@ _EXPOSED = ("dpop-nonce", "www-authenticate")
 
 
 def every_origin(methods: Sequence[str]) -> Middleware:
-    """Let pages of every origin use an address, without credentials: nothing there goes by a session."""
+    """Let pages of every origin use an address, without credentials: no session counts there."""
     return Middleware(
         CORSMiddleware,
         allow_origins=["*"],

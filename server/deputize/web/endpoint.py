@@ -17,10 +17,10 @@ Handler: TypeAlias = Callable[..., Awaitable[object]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
-    """One request: its handler is given the request, who asks if that is known by then, and the body if there is one.
+    """One row. Its handler gets the context, who asks (if `access` tells that) and the body (if there is one).
 
-    What it returns is answered with the status that has its type, or with the first; a response as it is. With `limit`,
-    one is taken of what the caller's address has of that (QUOTA-3).
+    What the handler returns is answered with the status of its type in `answers`, else with the first; a response is
+    answered as it is. `limit` is a quota of the caller's address (QUOTA-3).
     """
 
     method: str
@@ -35,7 +35,7 @@ class Endpoint:
     query: Mapping[str, bool] = field(default_factory=dict)
     """The parameters in the address, and whether they have to be there."""
     shared: bool = False
-    """Whether pages of every origin use it, without credentials: nothing there goes by a session (OAUTH-12)."""
+    """Whether pages of every origin may use it: without cookies, since no session counts there (OAUTH-12)."""
 
     @property
     def name(self) -> str:

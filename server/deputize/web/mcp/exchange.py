@@ -13,7 +13,7 @@ from .offers import Offer, Offers
 
 @dataclass(slots=True)
 class Exchange:
-    """One message and who sent it. `refusal` is what the HTTP answer has to say besides (MCP-7)."""
+    """One message and who sent it. `refusal`, if there is one, goes into the status and headers as well (MCP-7)."""
 
     context: Context
     message: Message

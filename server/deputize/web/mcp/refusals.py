@@ -13,7 +13,7 @@ from ...protocol.rpc import PARSE_ERROR, rpc_error
 from ..refusals import later
 
 _DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED, Code.GRANT_REVOKED})
-"""What is wrong with a token that names a grant that is no more: the client has to get another one."""
+"""The token's grant is gone: the client has to get another one."""
 
 _IN_HTTP = frozenset(
     {Code.INSUFFICIENT_SCOPE, Code.INVALID_TOKEN, Code.INVALID_DPOP_PROOF, Code.RECORD_UNAVAILABLE}
@@ -29,7 +29,7 @@ def resource_metadata_url(issuer: str) -> str:
 def is_told_in_http(refusal: Refusal, in_band: bool) -> bool:
     """Tell whether the connection has to do something, so that it has to hear of it (MCP-7).
 
-    What is wrong with a grant that the message itself names, another connection would not mend.
+    A fault of a grant that the message itself names (`in_band`) is none of the connection.
     """
     return refusal.code in _IN_HTTP or (refusal.code in _DEAD and not in_band)
 
@@ -42,7 +42,7 @@ def status(refusal: Refusal) -> int:
 def add_headers(response: Response, refusal: Refusal, policy: Policy, anonymous: bool = False) -> None:
     """Add `WWW-Authenticate`, with the address of the metadata (MCP-2; RFC 9728 §5.1), or `Allow`.
 
-    Who is `anonymous`, since he sent no credentials, made no error yet, and hears what to ask for (RFC 6750 §3.1).
+    `anonymous`: no credentials were sent, so no error is named, but the scopes to ask for are (RFC 6750 §3.1).
     """
     headers = later(response, refusal).headers
     told = Refusal(Code.INVALID_TOKEN, refusal.detail) if refusal.code in _DEAD else refusal
@@ -71,7 +71,7 @@ def _bearer_challenge(refusal: Refusal) -> str:
 
 
 def refusal_response(refusal: Refusal, message_id: Json, policy: Policy, anonymous: bool) -> Response:
-    """Answer a message that the SDK never sees, and others never do: as a JSON-RPC error in HTTP."""
+    """Answer, by a JSON-RPC error in HTTP, a message that is refused before the SDK sees it."""
     error = rpc_error(refusal)
     if "parse_error" in refusal.facts:
         error["code"] = PARSE_ERROR

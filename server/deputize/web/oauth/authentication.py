@@ -20,7 +20,7 @@ NONCE_LIFETIME = 300  # seconds (OAUTH-2)
 
 @dataclass(frozen=True, slots=True)
 class KnownClient:
-    """An agent at an endpoint: its document, and what it has proved, which its transaction has to spend."""
+    """An agent at an endpoint: its document, and its proofs, which the use case uses up."""
 
     document: ClientDocument
     proved: Client
@@ -29,9 +29,9 @@ class KnownClient:
 async def authenticate(context: Context, form: Form, since: int = 0, keyless: bool = False) -> KnownClient:
     """Know an attested agent by its assertion or signature, and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
 
-    Its document was fetched at `since` or later; with `keyless`, one that says that it proves nothing needs neither
-    assertion nor signature. Refused(invalid_client), Refused(invalid_dpop_proof), or
-    Refused(use_dpop_nonce) with the `nonce` to use.
+    Its document was fetched at `since` or later. With `keyless`, an agent whose document says that it has no key needs
+    neither assertion nor signature. Refused(invalid_client), Refused(invalid_dpop_proof), or Refused(use_dpop_nonce)
+    with the `nonce` to use.
     """
     document, agent, assertion = await _client(context, form, since, keyless)
     sealer = context.authority.sealer
@@ -51,8 +51,9 @@ async def authenticate(context: Context, form: Form, since: int = 0, keyless: bo
 
 
 async def authenticate_or_public(context: Context, form: Form, since: int = 0) -> KnownClient:
-    """Know an agent that comes with a code or a refresh token: as `authenticate` or, where the policy takes such, as a
-    public client (RFC 6749 §2.1), with a proof of a key or without (BEARER-5, BEARER-7).
+    """Know an agent as `authenticate` does or, where the policy allows it, as a public client (RFC 6749 §2.1).
+
+    A public client may prove a key, or none (BEARER-5, BEARER-7).
     """
     policy = context.authority.policy
     if not policy.bearer:
@@ -73,7 +74,7 @@ async def authenticate_or_public(context: Context, form: Form, since: int = 0) -
 
 
 async def identify(context: Context, form: Form) -> KnownClient:
-    """Take the word of whoever sent the browser here about which agent it is that asks (BEARER-3).
+    """Believe whoever sent the browser here which agent asks: nothing proves it (BEARER-3).
 
     Refused(invalid_client), Refused(invalid_client_metadata).
     """
@@ -83,9 +84,9 @@ async def identify(context: Context, form: Form) -> KnownClient:
 
 
 async def authenticate_or_name_key(context: Context, form: Form) -> KnownClient:
-    """Know an attested agent that asks its user: as `authenticate`, or without a proof where `dpop_jkt` names the key.
+    """Know an attested agent as `authenticate` does, or without a DPoP proof where `dpop_jkt` names its key.
 
-    The key proves itself when the grant is collected (OAUTH-2; RFC 9449 §10.1).
+    It then proves the key when it collects the grant (OAUTH-2; RFC 9449 §10.1).
     """
     if "dpop_jkt" not in form:
         return await authenticate(context, form)
@@ -106,13 +107,13 @@ def must_name(client: KnownClient, grant_type: str) -> None:
 
 
 async def _revoking(context: Context, form: Form) -> tuple[Agent, Proof | None]:
-    """Know an agent without a proof of a key, and where the policy takes such, one that says that it has none."""
+    """Know an agent, without a DPoP proof; also one that has no key, where the policy allows that."""
     _, agent, assertion = await _client(context, form, keyless=context.authority.policy.bearer)
     return agent, assertion
 
 
 async def _introspecting(context: Context, form: Form) -> tuple[Agent | None, Proof | None]:
-    """Know an API of the site, or else an agent without a proof of a key."""
+    """Know an API of the site, else an agent, without a DPoP proof."""
     own = resource_server(context, form)
     if own is not None:
         return None, own
@@ -172,9 +173,9 @@ async def _by_signature(context: Context, document: ClientDocument, signed: Sign
 
 
 def _signature(context: Context, form: Form) -> Signed | None:
-    """Read the signature of a request, if it has one, good but for its key (OAUTH-14); Refused(invalid_client).
+    """Read the signature of a request, None if it has none; its key is still to be checked (OAUTH-14).
 
-    Refused(invalid_request) for one beside an assertion (RFC 6749 §2.3), and for one of a page's request: a
+    Refused(invalid_client). Refused(invalid_request) beside an assertion (RFC 6749 §2.3), and for a page's request: a
     browser that signs whatever it sends would be led by any page to speak for its owner.
     """
     headers, query = context.request.headers, context.request.url.query
@@ -207,7 +208,7 @@ def _assertion(context: Context, form: Form, keys: tuple[Key, ...], client_id: s
 
 
 def _issuer_of(form: Form) -> str:
-    """Read who an assertion says that it is from; whether that is so is checked after (RFC 7521 §4.2)."""
+    """Read the issuer that an assertion claims, empty without one; it is not verified yet (RFC 7521 §4.2)."""
     if "client_assertion" not in form:
         return ""
     return str(jwt.parse(form["client_assertion"], code=Code.INVALID_CLIENT).claims.get("iss", ""))

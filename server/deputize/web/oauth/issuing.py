@@ -52,7 +52,7 @@ class Tokens(Closed, kw_only=True):
 
 
 def tokens(context: Context, renewable: Renewable, client: KnownClient | None = None) -> Tokens:
-    """Issue what a grant gives; what an attested agent may not renew comes without a refresh token (OAUTH-13)."""
+    """Issue the tokens of a grant; no refresh token for a client whose document does not name that (OAUTH-13)."""
     grant, authority = renewable.grant, context.authority
     access_token, expires_in = authority.delegation_token(renewable, context.now)
     refreshable = client is None or "refresh_token" in client.document.grant_types

@@ -18,7 +18,7 @@ _FRESH = 5  # seconds that an agent's document may be old when a grant is collec
 
 
 async def token(context: Context, form: Form) -> Tokens | Handoff:
-    """`/token`: code, device code, token exchange, refresh. Who has to prove what, the grant type says."""
+    """`/token`: code, device code, token exchange, refresh; the grant type says how the client authenticates."""
     check_target(
         context, form, "resource", *(["audience"] if form.get("grant_type") == TOKEN_EXCHANGE else [])
     )
@@ -48,7 +48,7 @@ async def token(context: Context, form: Form) -> Tokens | Handoff:
 
 
 async def _refresh(context: Context, form: Form) -> Tokens:
-    """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent is known by its key, an attested one says who."""
+    """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent proves its key, an attested one authenticates."""
     grant_id, generation = context.authority.refresh_token(form.get("refresh_token", ""), context.now)
     scopes = scopes_in(form) if "scope" in form else None
     grant = await context.look(lambda tx, at: tx.grant(GrantId(grant_id)))
