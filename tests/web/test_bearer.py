@@ -468,21 +468,6 @@ class TestKey:
         bank.clock.forward(59)
         assert (await self.renew(bound)).status_code == 200  # TOKEN-4: an answer that was lost
 
-    async def test_with_two_keys_there_are_two(self, bank: Bank, ada: Page, app: App, bound: Client) -> None:
-        """GRANT-3: on another machine it is another one."""
-        other = App(bank, app.client_id)
-        await other.deputized(ada)
-        assert (await other.send(LIST)).status_code == 200
-        assert (await over_mcp(bound)).status_code == 200
-
-    async def test_with_the_same_key_the_newer_one_stands(self, ada: Page, app: App, bound: Client) -> None:
-        older = bound.tokens["access_token"]
-        await self.collect(bound, app, (await app.asks(ada))["code"])
-        assert app.bank.last()["kind"] == "grant.superseded"
-        assert (await over_mcp(bound)).status_code == 200
-        bound.tokens["access_token"] = older
-        assert (await over_mcp(bound)).status_code == 401
-
     async def test_a_document_may_want_nothing_else(
         self, bank: Bank, ada: Page, app: App, there: Home
     ) -> None:
@@ -569,18 +554,6 @@ class TestRenewal:
             assert app.tokens["refresh_token"] != old["refresh_token"]
             assert (await app.send(LIST)).status_code == 200
 
-    @pytest.mark.parametrize("waited", [0, 1, 59])
-    async def test_whoever_comes_second_ends_it(self, bank: Bank, ada: Page, app: App, waited: int) -> None:
-        """No 60 s of grace (TOKEN-4): the second may be the thief, or the first was."""
-        await app.deputized(ada)
-        stolen = app.tokens["refresh_token"]
-        await app.refresh()
-        bank.clock.forward(waited)
-        assert error(await app.refresh(refresh_token=stolen)) == "invalid_grant"
-        assert error(await app.refresh()) == "invalid_grant"
-        assert (await app.send(LIST)).status_code == 401
-        assert bank.last()["kind"] == "grant.revoked"
-
     async def test_a_refresh_token_is_its_clients(self, bank: Bank, ada: Page, app: App, there: Home) -> None:
         await app.deputized(ada)
         token = app.tokens["refresh_token"]
@@ -616,13 +589,6 @@ class TestRenewal:
         app.tokens = keyed.tokens
         assert error(await app.refresh(**keyed_form(keyed))) == "invalid_grant"
         assert (await keyed.collect(said["code"])).json()["token_type"] == "DPoP"
-
-    async def test_a_new_consent_ends_the_older_one(self, bank: Bank, ada: Page, app: App) -> None:
-        """GRANT-3."""
-        first = (await app.deputized(ada)).tokens["access_token"]
-        await app.deputized(ada, BOTH)
-        assert (await app.send(LIST, token=first)).status_code == 401
-        assert (await app.send(LIST)).status_code == 200
 
     async def test_an_app_may_give_it_back(self, bank: Bank, ada: Page, app: App, there: Home) -> None:
         """OAUTH-9."""

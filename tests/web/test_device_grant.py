@@ -62,96 +62,31 @@ async def test_a_key_that_was_named_proves_itself_when_it_collects(
     assert (await poll(helper, said["device_code"])).status_code == 200
 
 
-async def test_a_second_use_revokes_what_the_first_one_got(local: Bank, ada: Page, helper: Client) -> None:
-    said = await begin(helper)
-    await ada.authorize(said["verification_uri_complete"])
-    helper.tokens = (await poll(helper, said["device_code"])).json()
-    assert error(await poll(helper, said["device_code"])) == "invalid_grant"
-    assert error(await helper.refresh()) == "invalid_grant"
-
-
-async def test_a_clock_that_went_back_keeps_no_device_waiting(local: Bank, helper: Client) -> None:
+async def test_whoever_asks_too_often_is_slowed_down(helper: Client) -> None:
     code = (await begin(helper))["device_code"]
     assert error(await poll(helper, code)) == "authorization_pending"
-    local.clock.forward(-3600)
-    assert error(await poll(helper, code)) == "authorization_pending"
+    assert error(await poll(helper, code)) == "slow_down"
 
 
-async def test_whoever_asks_too_often_is_slowed_down(local: Bank, helper: Client) -> None:
-    code = (await begin(helper))["device_code"]
-    for waited, told in [
-        (0, "authorization_pending"),
-        (4, "slow_down"),  # from now on every 10 s
-        (9, "slow_down"),  # every 15 s
-        (15, "authorization_pending"),
-        (14, "slow_down"),
-    ]:
-        local.clock.forward(waited)
-        assert error(await poll(helper, code)) == told
-
-
-@pytest.mark.parametrize("opened_after", [None, 10, 599])
-async def test_ends_after_600_seconds_whenever_it_was_opened(
-    local: Bank, ada: Page, helper: Client, opened_after: int | None
-) -> None:
+async def test_who_does_not_answer_in_time_is_told_so(local: Bank, ada: Page, helper: Client) -> None:
     said = await begin(helper)
-    if opened_after is not None:
-        local.clock.forward(opened_after)
-        assert (await ada.http.get(said["verification_uri_complete"])).status_code == 200
-    local.clock.forward(600 - (opened_after or 0))
+    local.clock.forward(600)
     assert error(await poll(helper, said["device_code"])) == "expired_token"
     assert "No agent is waiting" in (await ada.authorize(said["verification_uri_complete"])).text
 
 
-async def test_a_consent_that_comes_too_late_is_none(local: Bank, ada: Page, helper: Client) -> None:
-    said = await begin(helper)
-    local.clock.forward(590)
-    page = await ada.http.get(said["verification_uri_complete"])
-    path = "/authorize/" + page.text.partition('data-request="')[2].partition('"')[0]
-    evidence = ada.evidence((await ada.send("POST", f"{path}/challenge", page=False)).json())
-    local.clock.forward(10)
-    assert error(await ada.send("POST", f"{path}/approval", evidence, page=False)) == "invalid_request"
-    assert error(await poll(helper, said["device_code"])) == "expired_token"
+async def test_a_scope_that_nobody_may_have_is_refused(helper: Client) -> None:
+    for scope in ("", "account:delete", "account:admin"):
+        refused = await helper.post("/device_authorization", {"scope": scope})
+        assert (refused.status_code, error(refused)) == (400, "invalid_scope")
 
 
-async def test_a_no(local: Bank, ada: Page, helper: Client) -> None:
+async def test_a_no_is_told_to_the_device(local: Bank, ada: Page, helper: Client) -> None:
     said = await begin(helper)
     answer = await ada.authorize(said["verification_uri_complete"], approve=False)
     assert answer.json() == {"redirect_to": None}
     assert error(await poll(helper, said["device_code"])) == "access_denied"
     assert local.last()["kind"] == "grant.declined"
-
-
-async def test_is_for_the_client_and_key_that_began(ada: Page, helper: Client, errand: Client) -> None:
-    said = await begin(helper)
-    await ada.authorize(said["verification_uri_complete"])
-    assert error(await poll(errand, said["device_code"], by=helper.private)) == "invalid_grant"
-    assert error(await poll(helper, said["device_code"], by=new_key())) == "invalid_grant"
-    assert error(await poll(helper, "x" * 43)) == "invalid_grant"
-    assert (await poll(helper, said["device_code"])).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("changed", "code"),
-    [
-        ({"scope": ""}, "invalid_scope"),
-        ({"scope": "account:delete"}, "invalid_scope"),
-        ({"scope": "account:admin"}, "invalid_scope"),
-    ],
-)
-async def test_asks_for_no_more_than_a_browser_could(
-    helper: Client, changed: dict[str, Any], code: str
-) -> None:
-    assert error(await helper.post("/device_authorization", changed)) == code
-
-
-async def test_a_device_code_is_no_code_and_a_code_no_device_code(ada: Page, helper: Client) -> None:
-    said = await begin(helper)
-    await ada.authorize(said["verification_uri_complete"])
-    assert error(await helper.collect(said["device_code"])) in ("invalid_grant", "invalid_request")
-    code = (await helper.asks(ada))["code"]
-    assert error(await poll(helper, code)) == "invalid_grant"
-    assert (await helper.collect(code)).status_code == 200
 
 
 class TestPage:

@@ -1,25 +1,18 @@
 """Nothing small stops it: each quota refuses what is beyond it, and nothing else (QUOTA-1 to QUOTA-4)."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.bank import POLICY, Bank, opened
 from tests.web.agents import ERRAND, HELPER, Client, error, new_key, with_agents
 
 from deputize import settings
 from deputize.agent import AgentKey
-from deputize.authority.by_address import ByAddress
-from deputize.protocol.canonical import Json, args_s256
-from deputize.protocol.errors import Refused
-from deputize.protocol.quota import Quota, Rate
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -174,50 +167,6 @@ class TestAddress:
         assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 2
 
 
-@given(st.data())
-def test_quota_3_no_prefix_of_ipv6_gets_more_than_its_share(data: st.DataObject) -> None:
-    """QUOTA-3: whoever has a /64, or a /48, has one, wherever in it he comes from."""
-    bits = data.draw(st.sampled_from([64, 48]))
-    network = data.draw(st.integers(0, 2**bits - 1)) << (128 - bits)
-    hosts = data.draw(st.lists(st.integers(0, 2 ** (128 - bits) - 1), min_size=40, max_size=60))
-    door, let_in = ByAddress(), 0
-    for host in hosts:
-        with suppress(Refused):
-            door.take(Quota.SIGN_UPS, Rate(2, 60), IPv6Address(network | host), 0)
-            let_in += 1
-    assert let_in <= (2 if bits == 64 else 32)
-    if bits == 64:
-        assert let_in == 2
-
-
-def test_what_is_kept_of_addresses_has_an_end() -> None:
-    """However many come, so many are kept; who goes on coming is among them, and nobody else pays."""
-    door, rate, eve = ByAddress(most_kept=100), Rate(2, 60), ip_address("192.0.2.1")
-    for number in range(1000):
-        if number < 2:
-            door.take(Quota.SIGN_INS, rate, eve, 0)
-        else:
-            with pytest.raises(Refused):
-                door.take(Quota.SIGN_INS, rate, eve, 0)
-        door.take(Quota.SIGN_INS, rate, ip_address(0x0A000000 + number), 0)
-        assert len(door) <= 100
-
-
-def test_a_clock_that_went_wrong_for_a_while_keeps_no_address_out() -> None:
-    door, rate, here = ByAddress(), Rate(1, 60), ip_address("192.0.2.1")
-    door.take(Quota.SIGN_INS, rate, here, 3600)
-    door.take(Quota.SIGN_INS, rate, here, 0)
-    with pytest.raises(Refused):
-        door.take(Quota.SIGN_INS, rate, here, 0)
-
-
-def test_without_end_nothing_is_counted() -> None:
-    door = ByAddress()
-    for _ in range(5):
-        door.take(Quota.SIGN_INS, None, None, 0)
-    assert len(door) == 0
-
-
 class TestAgent:
     """An agent that its user knows."""
 
@@ -246,60 +195,6 @@ class TestAgent:
         assert refused_by(answers[-1], "device_codes")
         assert error(answers[-1]) == "too_many_requests"
 
-    async def test_that_is_refused_too_often_leaves_no_more_entries_and_is_let_in_with_what_is_good(
-        self, bank: Bank
-    ) -> None:
-        grace, ada = await user(bank, "192.0.2.1"), await user(bank, "192.0.2.2", "Ada")
-        for page in (grace, ada):
-            assert (await page.deputize("account:read")).status_code == 200
-        for _ in range(3):
-            assert (await grace.call("nonsense")).status_code == 403
-        size = len(bank.entries())
-        for _ in range(5):
-            assert refused_by(await grace.call("nonsense"), "refused_calls")
-        assert len(bank.entries()) == size
-        assert await metric(bank, "refused_calls") == 5
-        assert (await grace.call("get_balance")).status_code == 200
-        assert (await ada.call("nonsense")).status_code == 403
-        bank.clock.forward(60)
-        assert (await grace.call("nonsense")).status_code == 403
-
-    async def test_of_another_kind_is_counted_by_itself(self, bank: Bank) -> None:
-        """What goes on in a browser takes nothing from an agent that proves who it is."""
-        grace = await user(bank, "192.0.2.1")
-        helper = await bank.agent(HELPER).deputized(grace, "account:read")
-        assert (await grace.deputize("account:read")).status_code == 200
-        answers = [await grace.call("nonsense") for _ in range(4)]
-        assert refused_by(answers[-1], "refused_calls")
-        assert (await helper.call(grace, "nonsense")).json()["code"] == "unknown_tool"
-
-    async def test_with_a_new_key_is_no_other_agent(self, bank: Bank) -> None:
-        """AGENT-1: any script of the page can make keys, as many as it likes."""
-        grace = await user(bank, "192.0.2.1")
-        answers = []
-        for _ in range(3):
-            tab = bank.page(same_browser_as=grace)
-            assert (await tab.send("POST", "/agents")).status_code == 200
-            answers.append(await tab.send("POST", "/grants", {"scope": "account:read"}))
-        assert [answer.status_code for answer in answers] == [201, 201, 429]
-        assert refused_by(answers[-1], "pending_consents", 600)
-
-    async def test_asks_for_consent_so_often_at_a_time(self, bank: Bank) -> None:
-        grace, ada = await user(bank, "192.0.2.1"), await user(bank, "192.0.2.2", "Ada")
-        asked = []
-        for page in (grace, ada):
-            await page.send("POST", "/agents")
-            asked += [
-                (await page.send("POST", "/grants", {"scope": "account:read"})).json() for _ in range(2)
-            ]
-        size = len(bank.entries())
-        assert refused_by(
-            await grace.send("POST", "/grants", {"scope": "account:read"}), "pending_consents", 600
-        )
-        assert len(bank.entries()) == size
-        assert (await grace.send("POST", f"/grants/{asked[0]['grant_id']}/denial")).status_code == 200
-        assert (await grace.send("POST", "/grants", {"scope": "account:read"})).status_code == 201
-
     async def test_whose_user_has_too_much_before_him_gets_a_page_that_says_so(self, bank: Bank) -> None:
         ada = await user(bank, "192.0.2.2", "Ada")
         urls = [await agent_at(bank, f"192.0.2.{n}").page_url("account:read") for n in range(3)]
@@ -311,104 +206,29 @@ class TestAgent:
         assert (await ada.http.get(urls[2])).status_code == 200
         assert await metric(bank, "pending_consents") == 1
 
-    async def test_has_so_many_calls_wait(self, bank: Bank) -> None:
+    async def test_is_told_by_pages_how_long_it_has_to_wait(self, bank: Bank) -> None:
+        """Each endpoint of pages that a quota of an agent can refuse says so in its own form, and it is counted."""
         grace = await user(bank, "192.0.2.1")
-        assert (await grace.deputize("account:read payments:write")).status_code == 200
+        assert (await grace.deputize("payments:write")).status_code == 200
+        for _ in range(2):
+            assert (await grace.send("POST", "/grants", {"scope": "account:read"})).status_code == 201
+        consent = await grace.send("POST", "/grants", {"scope": "account:read"})
+        assert refused_by(consent, "pending_consents", 600)
         calls = [
             await grace.call("transfer_money", {"amount": number, "name": "Ada"}) for number in (1, 2, 3)
         ]
         assert [call.status_code for call in calls] == [202, 202, 429]
         assert refused_by(calls[-1], "pending_calls", 600)
-        again = await grace.call("transfer_money", {"amount": 1, "name": "Ada"})
-        assert again.json()["call_id"] == calls[0].json()["call_id"]  # CALL-6: it is no other one
-        assert (await grace.call("get_balance")).status_code == 200
-        assert (await grace.confirm(f"/calls/{calls[0].json()['call_id']}")).status_code == 200
-        denial = f"/calls/{calls[1].json()['call_id']}/denial"
-        assert (await grace.send("POST", denial, {"reason": "declined"})).status_code == 200
-        assert (await grace.call("transfer_money", {"amount": 3, "name": "Ada"})).status_code == 202
-
-    @pytest.mark.parametrize("take_back", ["revoke", "block", "let it run out"])
-    async def test_has_room_again_once_the_agent_that_filled_it_has_nothing(
-        self, bank: Bank, take_back: str
-    ) -> None:
-        """A user of whom an agent asks too much takes its grant back, and goes on himself."""
-        grace = await user(bank, "192.0.2.1")
-        assert (await grace.deputize("payments:write", expires_in=60)).status_code == 200
-        for number in (1, 2):
-            await grace.call("transfer_money", {"amount": number, "name": "Mallory"})
-        own: Json = {
-            "tool": "transfer_money",
-            "arguments": {"amount": 5, "name": "Ada"},
-            "definition_s256": args_s256({"name": "transfer_money"}),
-        }
-        assert refused_by(await grace.send("POST", "/calls", own), "pending_calls", 600)
-        path = f"/grants/{grace.tokens['grant_id']}"
-        match take_back:
-            case "revoke":
-                await grace.send("DELETE", path, page=False)
-            case "block":
-                await grace.send("POST", f"{path}/block", {}, page=False)
-            case _:
-                bank.clock.forward(61)
-        assert (await grace.send("POST", "/calls", own)).status_code == 202
-
-    async def test_is_asked_by_others_once_the_agent_that_asked_too_much_is_blocked(self, bank: Bank) -> None:
-        grace = await user(bank, "192.0.2.1")
-        assert (await grace.deputize("payments:write")).status_code == 200
-        for _ in range(2):
-            assert (await grace.send("POST", "/grants", {"scope": "account:read"})).status_code == 201
-        tablet = bank.page(same_browser_as=grace)
-        assert (await tablet.send("POST", "/agents")).status_code in (200, 201)
-        assert refused_by(
-            await tablet.send("POST", "/grants", {"scope": "account:read"}), "pending_consents", 600
-        )
-        await grace.send("POST", f"/grants/{grace.tokens['grant_id']}/block", {}, page=False)
-        assert (await tablet.send("POST", "/grants", {"scope": "account:read"})).status_code == 201
-
-    async def test_fails_to_approve_so_often_in_the_record(self, bank: Bank) -> None:
-        """APPR-4: each failure is an entry, but for those beyond the quota; five still close the challenge."""
-        grace = await user(bank, "192.0.2.1")
-        assert (await grace.deputize("payments:write")).status_code == 200
-        call = (await grace.call("transfer_money", {"amount": 1, "name": "Ada"})).json()["call_id"]
-        minted = (await grace.send("POST", f"/calls/{call}/challenge")).json()
+        minted = (await grace.send("POST", f"/calls/{calls[0].json()['call_id']}/challenge")).json()
         forged = grace.evidence(minted)
-        good = grace.evidence(minted)
         forged["response"]["response"]["signature"] = "AAAA"
-        codes = [(await grace.send("POST", f"/calls/{call}/approval", forged)).status_code for _ in range(5)]
-        assert codes == [403, 403, 403, 429, 429]
-        assert sum(entry["kind"] == "approval.refused" for entry in bank.entries()) == 3
-        answer = await grace.send("POST", f"/calls/{call}/approval", good)
-        assert answer.status_code == 429  # the challenge is consumed, and the reason is beyond the quota
-        assert (await grace.confirm(f"/calls/{call}")).status_code == 200
-
-    async def test_takes_so_many_entries(self, tmp_path: Path) -> None:
-        """Allowed ones, too; other agents, other users and what takes away go on."""
-        async with small(tmp_path, entries="70 in 1m") as bank:
-            grace, ada = await user(bank, "192.0.2.1"), await user(bank, "192.0.2.2", "Ada")
-            helper = await bank.agent(HELPER).deputized(grace, "account:read")
-            for page in (grace, ada):
-                assert (await page.deputize("account:read")).status_code == 200
-            codes = [(await grace.call("get_balance")).status_code for _ in range(75)]
-            assert codes == [200] * 68 + [429] * 7  # with the registration, and the request for consent
-            assert refused_by(await grace.call("get_balance"), "entries")
-            assert (await ada.call("get_balance")).status_code == 200
-            assert (await helper.call(grace, "get_balance")).status_code == 200
-            assert (await grace.send("DELETE", f"/grants/{grace.tokens['grant_id']}")).status_code == 204
-            assert bank.last()["kind"] == "grant.revoked"
-            assert (await grace.send("POST", "/account/sign-out")).status_code == 204
-            assert (await grace.sign_in()).status_code == 200
-
-
-async def test_handing_on_makes_no_more_entries_than_calling(tmp_path: Path) -> None:
-    """CHAIN-1: a handoff that nobody takes over is an entry, too."""
-    async with small(tmp_path, entries="4 in 1m") as bank:
-        ada = await user(bank, "192.0.2.2", "Ada")
-        helper = await agent_at(bank, "192.0.2.3").deputized(ada, "account:read")
-        errand = agent_at(bank, "192.0.2.4", ERRAND)
-        answers = [await helper.hand_on(errand) for _ in range(5)]  # one was for being asked about
-        assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2
-        assert all(refused_by(answer, "entries") for answer in answers[3:])
-        assert error(await errand.take_over(answers[0].json()["access_token"])) is None
+        path = f"/calls/{calls[0].json()['call_id']}/approval"
+        answers = [await grace.send("POST", path, forged) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [403, 403, 403, 429]
+        for refused in (answers[-1], await grace.call("nonsense")):
+            assert refused_by(refused, "refused_calls")
+        assert await metric(bank, "refused_calls") == 2
+        assert await metric(bank, "pending_calls") == await metric(bank, "pending_consents") == 1
 
 
 async def test_oauth_7_wrong_codes_are_counted_where_every_process_sees_them(
@@ -433,21 +253,6 @@ async def test_oauth_7_wrong_codes_are_counted_where_every_process_sees_them(
             clock.forward(600)
         assert (await twin.get(url, params={"user_code": "BCDF-GHJK"})).status_code == 200
         await twin.aclose()
-
-
-async def test_the_defaults_are_met_by_nobody_here(tmp_path: Path) -> None:
-    """An office behind one address arrives within the minute, and its agents get to work."""
-    async with opened(settings.loads(POLICY.encode()), tmp_path / "var") as bank:
-        office = [await user(bank, "192.0.2.1", f"User {number}") for number in range(60)]
-        for page in office:
-            assert (await page.sign_in()).status_code == 200
-        page = office[0]
-        assert (await page.deputize("account:read payments:write")).status_code == 200
-        for number in range(80):
-            call = await page.call("transfer_money", {"amount": number + 1, "name": "Ada"})
-            assert call.status_code == 202
-        for _ in range(300):
-            assert (await page.call("nonsense")).status_code == 403
 
 
 def _call() -> dict[str, Any]:
