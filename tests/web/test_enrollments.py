@@ -42,26 +42,6 @@ async def test_a_passkey_opens_it_for_five_minutes(bank: Bank, grace: Page) -> N
     assert entry["evidence_s256"]
 
 
-async def test_evidence_opens_it_once(bank: Bank, grace: Page) -> None:
-    evidence = grace.evidence(await mint(grace))
-    assert (await submit(grace, evidence)).status_code == 200
-    bank.clock.forward(10)
-    until = open_until(bank)
-    assert (await submit(grace, evidence)).json()["code"] == "challenge_consumed"
-    assert open_until(bank) == until
-    assert bank.last()["kind"] == "enrollment.refused"
-
-
-async def test_what_was_signed_for_something_else_does_not_open_it(bank: Bank, grace: Page) -> None:
-    call = (await grace.call("transfer_money", {"amount": 250, "name": "Ada"})).json()
-    minted = (await grace.send("POST", f"/calls/{call['call_id']}/challenge")).json()
-    assert (await submit(grace, grace.evidence(minted))).json()["code"] == "challenge_unknown"
-    opened = grace.evidence(await mint(grace))
-    answer = await grace.send("POST", f"/calls/{call['call_id']}/approval", opened)
-    assert answer.json()["code"] == "challenge_unknown"
-    assert open_until(bank) == 0
-
-
 async def test_a_button_alone_does_not_open_it(bank: Bank, grace: Page) -> None:
     envelope = await mint(grace)
     assert (await submit(grace, {**grace.evidence(envelope), "response": {"id": "x"}})).status_code == 403

@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
-from tests.service.kit import ALL, TRANSFER, Desk, Person
+from tests.service.agents import Browser
+from tests.service.kit import ALL, TRANSFER, Desk, Person, outcome
 
 from deputize.protocol.call import Call, State
 from deputize.protocol.canonical import Json
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.token import Delegation
-from deputize.service.calls import successions
+from deputize.service.approvals import Minted
+from deputize.service.calls import approving, successions
 from deputize.service.calls.answers import Answered
 from deputize.service.calls.successions import MOST
 
@@ -91,3 +93,51 @@ def test_a_call_of_another_grant_stays_where_it_is(desk: Desk, ada: tuple[Person
     made = desk.allowed(ada[0], other, "transfer_money", TRANSFER)
     succeed(desk, ada[1])
     assert now(desk, made) == made.call
+
+
+class TestAQuestion:
+    """A dialog that was open when the user allowed more stays good, and no other."""
+
+    @pytest.fixture
+    def browser(self, desk: Desk) -> Browser:
+        browser = Browser(desk, desk.person("internal"))
+        browser.deputized("payments:write")
+        return browser
+
+    def asked(self, browser: Browser) -> Answered:
+        return browser.desk.allowed(browser.person, browser.delegation, "transfer_money", TRANSFER)
+
+    def approve(self, browser: Browser, made: Answered, minted: Minted) -> str:
+        desk, evidence = browser.desk, browser.desk.evidence(minted, browser.person.devices[0])
+        asking = desk.page_call(browser.person, made)
+        verdict = desk.look(lambda tx: approving.check(tx, desk.at, asking, evidence))
+        return outcome(desk.do(lambda tx: approving.approve(tx, desk.at, asking, verdict)))
+
+    def minted(self, browser: Browser, made: Answered) -> Minted:
+        desk = browser.desk
+        minted = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(browser.person, made)))
+        assert isinstance(minted, Minted)
+        return minted
+
+    def test_is_answered_under_the_newer_grant(self, desk: Desk, browser: Browser) -> None:
+        made, older = self.asked(browser), browser.delegation.grant_id
+        shown_before = self.minted(browser, made)
+        browser.deputized("account:admin")
+        told = ["grant.superseded", "grant.active", "call.pending"]
+        assert [entry["kind"] for entry in desk.entries()[-3:]] == told
+        assert desk.last()["grant_id"] == browser.delegation.grant_id != older
+        assert self.asked(browser).call.call_id == made.call.call_id  # CALL-6
+        assert self.approve(browser, made, shown_before) == "approved"
+        assert now(desk, made).grant_id == browser.delegation.grant_id
+
+    def test_that_was_taken_back_is_not_revived_by_a_new_consent(
+        self, desk: Desk, browser: Browser
+    ) -> None:  # APPR-5
+        made = self.asked(browser)
+        desk.revoke(browser.delegation.grant_id)
+        browser.deputized("payments:write")
+        again = self.asked(browser)
+        assert again.call.call_id != made.call.call_id
+        void = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(browser.person, made)))
+        assert outcome(void) == "cancelled"
+        assert self.approve(browser, again, self.minted(browser, again)) == "approved"
