@@ -240,7 +240,7 @@ def test_limits_are_said_in_plain_words_and_hold_over_calls(
     login = runner.start("login", scope=ASK, details=[LIMITS])
     page = ada.reads(login.tells())
     assert "Only within these limits" in page
-    for words in ("Send money transfer_money", "At most 3 times", "Amount in EUR: at most 500 in all"):
+    for words in ("Send money (transfer_money)", "At most 3 times", "Amount in EUR: at most 500 in all"):
         assert words in page
     ada.allows()
     assert login.tells()["authorization_details"] == [LIMITS]

@@ -10,6 +10,7 @@ from tests.service.kit import Desk, Person, outcome
 from tests.store import values as v
 
 from deputize.protocol.agent import Assurance
+from deputize.protocol.canonical import Json
 from deputize.protocol.errors import Refusal, Refused
 from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import NO_KEY
@@ -18,7 +19,7 @@ from deputize.service import authorizations, blocks, grants
 from deputize.service.authorizations import Client
 from deputize.service.grants import PageRequest, Renewable
 
-NOTE = {"type": "webmcp_tool", "tool": "note", "max_calls": 1}
+NOTE: dict[str, Json] = {"type": "webmcp_tool", "tool": "note", "max_calls": 1}
 Step = Callable[[Desk, Attested, Client], object]
 
 
@@ -240,7 +241,7 @@ class TestCodes:
     def test_collect_nothing_for_what_differs_from_what_was_pushed(
         self, ada: Person, helper: Attested, changed: dict[str, Any]
     ) -> None:
-        said = {"code": helper.agreed(ada)}
+        said: dict[str, Any] = {"code": helper.agreed(ada)}
         other = {**said, **changed}
         other["client"] = helper.client(**changed.get("client", {}))
         assert code_of(helper.collect(**other)) == "invalid_grant"

@@ -240,7 +240,7 @@ def test_nobody_who_works_meets_the_defaults(desk: Desk) -> None:
     page = Browser(desk, desk.person("internal"))
     page.deputized()
 
-    def work(_: Tx) -> None:
+    def work(tx: Tx) -> None:
         for number in range(80):
             assert outcome(transfer(desk, page, number + 1)) == "pending"
         for _ in range(300):

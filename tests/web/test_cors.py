@@ -38,17 +38,18 @@ def allowed(answer: httpx2.Response) -> dict[str, str]:
     return {name.removeprefix(prefix): answer.headers[name] for name in answer.headers if prefix in name}
 
 
-@pytest.mark.parametrize("name", OPEN)
-async def test_agents_in_pages_use_the_oauth_endpoints(local: Bank, name: str) -> None:  # OAUTH-12
-    method, _, path = name.partition(" ")
-    url = f"{LOCAL}/deputize{path}"
-    before = await local.client().options(url, headers=preflight(AGENT, method))
-    assert before.status_code == 200
-    assert allowed(before)["origin"] == "*"
-    assert set(ASKED) <= set(allowed(before)["headers"].lower().split(", "))
-    answer = await local.client().request(method, url, headers={"origin": AGENT})
-    assert allowed(answer) == {"origin": "*"}  # the refusals, too
-    assert answer.headers["access-control-expose-headers"] == "dpop-nonce, www-authenticate"
+async def test_agents_in_pages_use_the_oauth_endpoints(local: Bank) -> None:  # OAUTH-12
+    client = local.client()
+    for name in OPEN:
+        method, _, path = name.partition(" ")
+        url = f"{LOCAL}/deputize{path}"
+        before = await client.options(url, headers=preflight(AGENT, method))
+        assert before.status_code == 200, name
+        assert allowed(before)["origin"] == "*", name
+        assert set(ASKED) <= set(allowed(before)["headers"].lower().split(", ")), name
+        answer = await client.request(method, url, headers={"origin": AGENT})
+        assert allowed(answer) == {"origin": "*"}, name  # the refusals, too
+        assert answer.headers["access-control-expose-headers"] == "dpop-nonce, www-authenticate", name
 
 
 async def test_options_alone_does_nothing(bank: Bank) -> None:
@@ -57,28 +58,29 @@ async def test_options_alone_does_nothing(bank: Bank) -> None:
     assert answer.headers["allow"] == "POST, OPTIONS"
 
 
-@pytest.mark.parametrize("path", METADATA)
-async def test_and_find_the_metadata_at_the_root(bank: Bank, path: str) -> None:  # OAUTH-12
+async def test_agents_in_pages_find_the_metadata_at_the_root(bank: Bank) -> None:  # OAUTH-12
     client = bank.client()
-    before = await client.options(ORIGIN + path, headers=preflight(AGENT, "GET"))
-    answer = await client.get(ORIGIN + path, headers={"origin": AGENT})
-    assert (before.status_code, answer.status_code) == (200, 200)
-    assert allowed(before)["origin"] == "*"
-    assert allowed(answer) == {"origin": "*"}
+    for path in METADATA:
+        before = await client.options(ORIGIN + path, headers=preflight(AGENT, "GET"))
+        answer = await client.get(ORIGIN + path, headers={"origin": AGENT})
+        assert (before.status_code, answer.status_code) == (200, 200), path
+        assert allowed(before)["origin"] == "*", path
+        assert allowed(answer) == {"origin": "*"}, path
 
 
-@pytest.mark.parametrize("name", CLOSED)
 @pytest.mark.parametrize("origin", [AGENT, "null", "https://sub.bank.example", ORIGIN + ".evil.example"])
-async def test_nothing_else_is_readable(bank: Bank, grace: Page, name: str, origin: str) -> None:
+async def test_nothing_else_is_readable(bank: Bank, grace: Page, origin: str) -> None:
     """With the cookie of a user who is signed in, whatever the answer is."""
-    method, _, path = name.partition(" ")
-    url = ISSUER + path.replace("{", "").replace("}", "")
-    before = await grace.http.options(url, headers=preflight(origin, method))
-    answer = await grace.http.request(method, url, headers={"origin": origin}, json={})
-    assert before.status_code in (403, 405)
-    assert allowed(before) == allowed(answer) == {}
-    if path == "/mcp":  # MCP-1
-        assert answer.status_code == 403
+    for name in CLOSED:
+        method, _, path = name.partition(" ")
+        url = ISSUER + path.replace("{", "").replace("}", "")
+        before = await grace.http.options(url, headers=preflight(origin, method))
+        answer = await grace.http.request(method, url, headers={"origin": origin}, json={})
+        assert before.status_code in (403, 405), name
+        assert allowed(before) == allowed(answer) == {}, name
+        if path == "/mcp":  # MCP-1
+            assert answer.status_code == 403
+    assert (await grace.configure())["user"] is not None  # nothing of that signed her out
 
 
 async def test_a_session_counts_for_nothing_where_all_may_read(ada: Page, helper: Client) -> None:
@@ -116,24 +118,24 @@ class TestStandAlone:
         async with httpx2.AsyncClient(transport=transport, base_url="https://auth.bank.example") as client:
             yield client
 
-    @pytest.mark.parametrize("name", OPERATIONS)
-    async def test_the_site_reads_everything(self, client: httpx2.AsyncClient, name: str) -> None:
-        method, _, path = name.partition(" ")
-        url = "/deputize" + path.replace("{", "").replace("}", "")
+    async def test_the_site_reads_everything(self, client: httpx2.AsyncClient) -> None:
         asked = ["authorization", "dpop", "content-type", "deputize-page", "deputize-csrf"]
-        before = await client.options(url, headers=preflight(ORIGIN, method, asked))
-        answer = await client.request(method, url, headers={"origin": ORIGIN})
-        for said in (allowed(before), allowed(answer)):
-            assert (said["origin"], said["credentials"]) == (ORIGIN, "true")
-        assert answer.headers.get_list("access-control-allow-origin") == [ORIGIN]
-        assert "dpop-nonce" in answer.headers["access-control-expose-headers"]
+        for name in OPERATIONS:
+            method, _, path = name.partition(" ")
+            url = "/deputize" + path.replace("{", "").replace("}", "")
+            before = await client.options(url, headers=preflight(ORIGIN, method, asked))
+            answer = await client.request(method, url, headers={"origin": ORIGIN})
+            for said in (allowed(before), allowed(answer)):
+                assert (said["origin"], said["credentials"]) == (ORIGIN, "true"), name
+            assert answer.headers.get_list("access-control-allow-origin") == [ORIGIN], name
+            assert "dpop-nonce" in answer.headers["access-control-expose-headers"], name
 
-    @pytest.mark.parametrize("name", OPERATIONS)
-    async def test_others_read_what_agents_need(self, client: httpx2.AsyncClient, name: str) -> None:
-        method, _, path = name.partition(" ")
-        url = "/deputize" + path.replace("{", "").replace("}", "")
-        before = await client.options(url, headers=preflight(AGENT, method))
-        answer = await client.request(method, url, headers={"origin": AGENT})
-        assert allowed(answer) == ({"origin": "*"} if path in SHARED else {})
-        assert (before.status_code == 200) == (path in SHARED)
-        assert "credentials" not in allowed(before)
+    async def test_others_read_what_agents_need(self, client: httpx2.AsyncClient) -> None:
+        for name in OPERATIONS:
+            method, _, path = name.partition(" ")
+            url = "/deputize" + path.replace("{", "").replace("}", "")
+            before = await client.options(url, headers=preflight(AGENT, method))
+            answer = await client.request(method, url, headers={"origin": AGENT})
+            assert allowed(answer) == ({"origin": "*"} if path in SHARED else {}), name
+            assert (before.status_code == 200) == (path in SHARED), name
+            assert "credentials" not in allowed(before), name

@@ -585,18 +585,16 @@ class TestCodes:
         assert helper.tokens["authorization_details"] == limits
 
     async def test_collect_nothing_by_the_parameter_that_is_wrong(self, ada: Page, helper: Client) -> None:
-        said, cases = (
-            await helper.asks(ada),
-            (
-                ({"redirect_uri": "http://127.0.0.1/callback"}, "invalid_grant"),
-                ({"redirect_uri": None}, "invalid_request"),
-                ({"code_verifier": "v" * 43}, "invalid_grant"),
-                ({"code_verifier": None}, "invalid_request"),
-                ({"code": "c" * 43}, "invalid_grant"),
-                ({"code": None}, "invalid_request"),
-                ({"authorization_details": "[]"}, "invalid_authorization_details"),
-            ),
-        )
+        said = await helper.asks(ada)
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"redirect_uri": "http://127.0.0.1/callback"}, "invalid_grant"),
+            ({"redirect_uri": None}, "invalid_request"),
+            ({"code_verifier": "v" * 43}, "invalid_grant"),
+            ({"code_verifier": None}, "invalid_request"),
+            ({"code": "c" * 43}, "invalid_grant"),
+            ({"code": None}, "invalid_request"),
+            ({"authorization_details": "[]"}, "invalid_authorization_details"),
+        ]
         for changed, code in cases:
             assert error(await helper.collect(**{"code": said["code"], **changed})) == code, changed
         assert error(await helper.collect(said["code"], by=new_key())) == "invalid_grant"
