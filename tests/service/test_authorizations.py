@@ -15,8 +15,8 @@ from deputize.protocol.errors import Refusal, Refused
 from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import NO_KEY
 from deputize.protocol.request import AuthorizationRequest, Status
-from deputize.service import authorizations, blocks, grants
-from deputize.service.authorizations import Client
+from deputize.service import authorizations, blocks, clients, consents, grants
+from deputize.service.clients import Client
 from deputize.service.grants import PageRequest, Renewable
 
 NOTE: dict[str, Json] = {"type": "webmcp_tool", "tool": "note", "max_calls": 1}
@@ -84,9 +84,7 @@ class TestTheDoor:
 
     def test_an_api_of_the_site_has_an_assertion_and_no_agent(self, desk: Desk) -> None:
         proof = desk.proof(v.jkt())
-        answers = [
-            desk.do(lambda tx: authorizations.authenticate(tx, desk.at, proof, None)) for _ in range(2)
-        ]
+        answers = [desk.do(lambda tx: clients.authenticate(tx, desk.at, proof, None)) for _ in range(2)]
         assert [code_of(answer) for answer in answers] == [None, "invalid_client"]
 
 
@@ -175,7 +173,7 @@ class TestAnswering:
         assert code_of(helper.agree(ada, request)) == "grant_unknown"  # it was not shown to anybody yet
         helper.show(ada, request)
         assert code_of(helper.agree(eve, request)) == "grant_unknown"
-        denied = desk.do(lambda tx: authorizations.refuse(tx, desk.at, eve.user.user_id, request.request_id))
+        denied = desk.do(lambda tx: authorizations.decline(tx, desk.at, eve.user.user_id, request.request_id))
         assert code_of(denied) == "invalid_request"
         assert not isinstance(helper.agree(ada, request), Refusal)
 
@@ -183,7 +181,7 @@ class TestAnswering:
         grant, by_page = helper.show(ada, helper.pushed()), Browser(desk, ada)
         assert isinstance(grant, Grant)
         assert code_of(by_page.consent(grant.grant_id)) == "grant_unknown"
-        denied = desk.do(lambda tx: grants.decline(tx, desk.at, by_page.asking(), grant.grant_id))
+        denied = desk.do(lambda tx: consents.decline(tx, desk.at, by_page.asking(), grant.grant_id))
         assert code_of(denied) == "grant_unknown"
 
     def test_is_done_once(self, desk: Desk, ada: Person, helper: Attested) -> None:
@@ -207,13 +205,13 @@ class TestAnswering:
         user_id = ada.user.user_id
         with pytest.raises(Refused) as refused:
             desk.look(lambda tx: authorizations.check(tx, desk.at, user_id, "none", {}))
-        denied = desk.do(lambda tx: authorizations.refuse(tx, desk.at, user_id, "none"))
+        denied = desk.do(lambda tx: authorizations.decline(tx, desk.at, user_id, "none"))
         assert refused.value.refusal.code == code_of(denied) == "grant_unknown"
 
     def test_a_no_is_kept_and_recorded(self, desk: Desk, ada: Person, helper: Attested) -> None:
         request, user_id = helper.pushed(), ada.user.user_id
         helper.show(ada, request)
-        denied = desk.do(lambda tx: authorizations.refuse(tx, desk.at, user_id, request.request_id))
+        denied = desk.do(lambda tx: authorizations.decline(tx, desk.at, user_id, request.request_id))
         assert isinstance(denied, AuthorizationRequest)
         assert (denied.status, desk.last()["kind"]) == (Status.DENIED, "grant.declined")
         assert code_of(helper.show(ada, request)) == "invalid_request"
@@ -357,7 +355,7 @@ class TestDevices:
     def test_hear_a_no(self, desk: Desk, ada: Person, helper: Attested) -> None:
         request = helper.pushed(device_code="d5")
         helper.show(ada, request)
-        desk.do(lambda tx: authorizations.refuse(tx, desk.at, ada.user.user_id, request.request_id))
+        desk.do(lambda tx: authorizations.decline(tx, desk.at, ada.user.user_id, request.request_id))
         assert code_of(helper.poll("d5")) == "access_denied"
 
     def test_collect_with_the_client_and_key_that_began(
@@ -525,5 +523,5 @@ def test_a_new_consent_ends_the_older_one_of_the_same_key(
 def test_the_authoritys_own_page_has_no_key(desk: Desk, ada: Person, helper: Attested) -> None:  # OAUTH-4
     grant, elsewhere = helper.show(ada, helper.pushed()), PageRequest(ada.user.user_id, None)
     assert isinstance(grant, Grant)
-    minted = desk.do(lambda tx: grants.consent_challenge(tx, desk.at, elsewhere, grant.grant_id))
+    minted = desk.do(lambda tx: consents.challenge(tx, desk.at, elsewhere, grant.grant_id))
     assert outcome(minted) == "shown"

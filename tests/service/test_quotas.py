@@ -12,7 +12,7 @@ from deputize.protocol.call import State
 from deputize.protocol.errors import Refusal
 from deputize.protocol.grant import Grant
 from deputize.protocol.quota import Quotas, Rate
-from deputize.service import authorizations, blocks, grants
+from deputize.service import authorizations, blocks, consents, grants
 from deputize.service.approvals import Minted
 from deputize.service.calls import approving, endings
 from deputize.service.calls.answers import Answered, Denied
@@ -145,7 +145,7 @@ class TestPendingConsents:
         size = len(desk.entries())
         assert limited(grace.ask(), "pending_consents", 600)
         assert len(desk.entries()) == size
-        desk.do(lambda tx: grants.decline(tx, desk.at, grace.asking(), asked[0].grant_id))
+        desk.do(lambda tx: consents.decline(tx, desk.at, grace.asking(), asked[0].grant_id))
         assert isinstance(grace.ask(), Grant)
 
     def test_of_all_browsers_of_a_user_count_as_one_agents(self, desk: Desk, grace: Browser) -> None:
