@@ -32,7 +32,7 @@ async def test_an_attested_agent_has_its_name_and_its_limits(ada: Page, helper: 
     assert "<h3>Helper</h3>" in told
     assert "Registered by Bank" in told
     assert helper.client_id in told
-    assert "<h4>note</h4>\n<ul><li>At most 3 times</li></ul>" in told
+    assert '<h4 class="named">note</h4>\n<ul><li>At most 3 times</li></ul>' in told
     assert "browser profile" not in told
 
 
@@ -51,7 +51,7 @@ async def test_nobody_buries_what_was_given_under_what_it_handed_on(
 
 async def test_limits_are_said_to_be_of_single_tools(ada: Page, helper: Client) -> None:  # OAUTH-4
     told = seen((await ada.http.get(await helper.page_url(ALL, [NOTE]))).text)
-    assert '<h3>note</h3>\n<ul class="limits"><li>At most 3 times</li></ul>' in told
+    assert '<h3 class="named tool">note</h3>\n<ul class="limits"><li>At most 3 times</li></ul>' in told
     assert "Each limit is for the tool that it stands under" in told
 
 
