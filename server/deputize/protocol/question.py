@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from .canonical import Json, canonicalize, s256
 from .ids import ChallengeId, UserId
@@ -17,7 +18,7 @@ class Surface(StrEnum):
     EITHER = "either"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """What a person is shown: its language (BCP 47) and the words, in the order in which they stand.
 
@@ -32,9 +33,9 @@ class Text:
         """Return the words as one text, a line of it for each."""
         return "\n".join(self.lines)
 
-    @property
+    @cached_property
     def s256(self) -> str:
-        """Return the digest of the words as shown."""
+        """The digest of the words as shown."""
         return s256(canonicalize([*self.lines]))
 
 

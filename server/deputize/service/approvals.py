@@ -6,7 +6,8 @@ the transaction, so that a forged assertion cannot burn the user's challenge (AP
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from ..protocol.authorization import Able
 from ..protocol.canonical import Json, action_hash, b64u, canonicalize
@@ -41,7 +42,7 @@ class Action:
 
     def is_(self, other: "Action") -> bool:
         """Tell whether the other is this very action; in Python `1 == True`, so arguments go by their bytes."""
-        if replace(self, arguments=None) != replace(other, arguments=None):
+        if _all_but_arguments(self) != _all_but_arguments(other):
             return False
         return self.arguments is other.arguments or canonicalize(self.arguments) == canonicalize(
             other.arguments
@@ -71,6 +72,9 @@ class Action:
             "Only one approval, given on the page, can be asked for here: this needs "
             f"{self.approvals}, given on: {self.surface}.",
         )
+
+
+_all_but_arguments = attrgetter(*(each.name for each in fields(Action) if each.name != "arguments"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from starlette.exceptions import HTTPException
@@ -76,12 +77,13 @@ def _serve(endpoint: Endpoint, current: Current, log: Log, dialect: Dialect) -> 
         said: status for status, said in endpoint.answers.items() if isinstance(said, type)
     }
 
-    async def read(context: Context) -> object:
-        if endpoint.form:
-            return await read_form(context)
-        if kind is Evidence:
-            return await read_evidence(context)
-        return await read_json(context, kind) if kind is not None else None
+    read: Callable[[Context], Awaitable[object]] | None = None
+    if endpoint.form:
+        read = read_form
+    elif kind is Evidence:
+        read = read_evidence
+    elif kind is not None:
+        read = partial(read_json, kind=kind)
 
     async def serve(request: Request) -> Response:
         try:
@@ -89,10 +91,10 @@ def _serve(endpoint: Endpoint, current: Current, log: Log, dialect: Dialect) -> 
             who = await access.before(context) if access.before is not None else None
             if limit is not None:
                 context.take(limit)
-            body = await read(context)
+            body = await read(context) if read is not None else None
             if access.by is not None:
                 who = await access.by(context, body)
-            told = await handler(*(each for each in (context, who, body) if each is not None))
+            told = await handler(*[each for each in (context, who, body) if each is not None])
             if context.noted is not None:
                 log.refused(request, context.noted)
             return told if isinstance(told, Response) else answer(told, statuses.get(type(told), first))
@@ -118,7 +120,8 @@ def _route(path: str, methods: Mapping[str, Serve], *outer: Middleware, shared: 
     if shared:
         middleware = [*outer, every_origin([*methods])]
         return Route(path, serve, methods=[*methods, "OPTIONS"], middleware=middleware)
-    return Route(path, serve, methods=[*methods], middleware=[*outer])
+    only, *others = methods.values()
+    return Route(path, serve if others else only, methods=[*methods], middleware=[*outer])
 
 
 async def _nowhere(request: Request) -> Response:

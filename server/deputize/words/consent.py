@@ -1,10 +1,11 @@
 """A consent as its user reads it: lines made of what is signed, and of nothing else (GRANT-2, OAUTH-4, BEARER-6)."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from ..protocol.agent import Assurance
-from ..protocol.canonical import Json
+from ..protocol.canonical import Json, canonicalize, parse
 from ..protocol.question import Text
 from ..protocol.url import origin_of
 from .catalogue import Worded, Words, words
@@ -12,6 +13,8 @@ from .limits import limits, tool_name
 
 PARTS = ("title", "asker", "warning", "heading", "scope", "tool", "limit", "remark")
 """What a line can be: it says how the line is drawn."""
+
+_ADDED = ("language", "text_s256")
 
 
 def put(structure: Mapping[str, Json], language: str) -> dict[str, Json]:
@@ -29,8 +32,15 @@ def text_of(shown: Mapping[str, Json]) -> Text | None:
     return text if (text.language, text.s256) == (shown["language"], shown["text_s256"]) else None
 
 
-def _text(structure: Mapping[str, Json], words: Words) -> Text:
-    parts, lines = zip(*_lines(cast("Mapping[str, Any]", structure), words), strict=True)
+def _text(shown: Mapping[str, Json], words: Words) -> Text:
+    structure = {name: value for name, value in shown.items() if name not in _ADDED}
+    return _made(canonicalize(structure), words)
+
+
+@lru_cache(maxsize=64)  # a consent is put when it is asked for, and again at each step of it
+def _made(structure: bytes, words: Words) -> Text:
+    """Make the text of a structure, given as canonical JSON."""
+    parts, lines = zip(*_lines(cast("Mapping[str, Any]", parse(structure)), words), strict=True)
     return Text(words.language, lines, parts)
 
 

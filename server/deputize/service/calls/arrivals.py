@@ -48,7 +48,7 @@ def create(
     verdict = verdict or approving.missing(at, request)
     standing = standing_of(tx, who.delegation)
     decision = decide(tx, at, request, standing, evidence=verdict is not None)  # 3
-    call = draft(at, request, decision)
+    call = draft(tx, at, request, decision)
     uses = counters.Uses()
     if isinstance(decision, Authorized):
         met = meeting.meet(tx, at, call)  # 4
@@ -83,7 +83,8 @@ def _stored(
 ) -> Answered:
     facts = {**asked_by(request), **(verdict.facts if isinstance(verdict, Verified) else {})}
     entry = tx.append(call_entry(call, request.canonical, at.policy, None, **facts), at.now)
-    call = replace(call, entry=entry)
+    if entry != call.entry:  # an earlier call was moved for this one
+        call = replace(call, entry=entry)
     tx.add_call(call)
     if not request.here:
         return Answered(call, standing, entries=(entry,))

@@ -9,13 +9,12 @@ from ...protocol.ids import CallId, make_id
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import Executes
 from ..moment import Moment
+from ..ports import Reader
 from .request import CallRequest
 
-_NOT_RECORDED = -1
 
-
-def draft(at: Moment, request: CallRequest, decision: Decision) -> Call:
-    """Make the call as it stands by this decision, before it is recorded."""
+def draft(reader: Reader, at: Moment, request: CallRequest, decision: Decision) -> Call:
+    """Make the call as it stands by this decision; its entry is the one that comes next."""
     who, way = request.principal, request.way
     yes = decision if isinstance(decision, Authorized) else None
     asked = way.waits and yes is not None and yes.description is not None
@@ -41,7 +40,7 @@ def draft(at: Moment, request: CallRequest, decision: Decision) -> Call:
         executes=executes.value,
         created_at=at.now,
         deadline=at.now + LIFETIME.get(state, 0),
-        entry=_NOT_RECORDED,
+        entry=reader.head().size,
     )
 
 
