@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { FluentResource } from '@fluent/bundle';
 
-const OURS = /^(script|refusal)-/;
+const OURS = /^(script-|refusal-|mixed-alphabets$)/;
 
 /**
  * What the page says, of one file of Fluent.

@@ -148,7 +148,7 @@ function warned(shown, text) {
   if (scripts.length === 0) return shown;
   let alphabets = alphabet(scripts[0] ?? '');
   for (let i = 1; i < scripts.length; i++) alphabets = say('script-and', { one: alphabets, other: alphabet(scripts[i] ?? '') });
-  return say('script-mixed', { text: shown, alphabets });
+  return say('mixed-alphabets', { text: shown, scripts: alphabets });
 }
 
 /** @param {unknown} value */

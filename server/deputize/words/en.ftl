@@ -329,7 +329,6 @@ script-agent = { $kind ->
        *[proved] an agent that has proved that it belongs to { $id }
     }
 script-called = “{ $name }”
-script-mixed = { $text } (mixed alphabets: { $alphabets })
 script-and = { $one } and { $other }
 script-alphabet-other = another
 

@@ -13,12 +13,12 @@ from fluent.syntax import ast as ftl
 from ..protocol.canonical import Json, canonicalize, s256
 from .catalogue import DEFAULT, Words, words
 
-_OURS = ("script-", "refusal-")
+_OURS = ("script-", "refusal-", "mixed-alphabets")
 
 
 @dataclass(frozen=True, slots=True)
 class PageWords:
-    """What a page is served of one language: JSON, and its digest, by which caches tell it from what it was before."""
+    """What a page is served of one language: JSON, and its digest, which names this version to caches."""
 
     language: str
     body: bytes
@@ -31,7 +31,7 @@ class Untellable(ValueError):
 
 @cache
 def page_words(language: str) -> PageWords:
-    """Compile what the page says in a language that there is; Untellable where the page cannot say it."""
+    """Compile what the page says in a language of the catalogue; Untellable where the page cannot say it."""
     told = words(language)
     english = dict(_messages(words(DEFAULT)))
     theirs = {name: said for name, said in _messages(told) if not name.endswith(".again")}
