@@ -70,9 +70,8 @@ def verify(
     unverified = jwt.parse(header_values[0], code=code)  # 2, 5
     header, claims = unverified.header, unverified.claims
     jti, htm, htu, iat = (claims.get(name) for name in ("jti", "htm", "htu", "iat"))
-    if not (
-        isinstance(jti, str) and isinstance(htm, str) and isinstance(htu, str) and isinstance(iat, int)
-    ):  # 3
+    # 3
+    if not (isinstance(jti, str) and isinstance(htm, str) and isinstance(htu, str) and isinstance(iat, int)):
         raise Refused(code, "The proof lacks jti, htm, htu or iat.")
     if not is_jti(jti):  # 3
         raise Refused(code, "The jti of the proof is not 1 to 128 printable characters.")

@@ -184,9 +184,8 @@ def _member(request: Request, field: str, key: str) -> tuple[str, _Item]:
     if member is None:
         raise _refused(f"{field} has not the member that it should have")
     whole = http_sf.ser(cast(http_sf.DictionaryType, {key: member}))
-    if whole not in _members(
-        _value(request, field)
-    ):  # the signature is over what is written anew (RFC 9421 §2.3)
+    # the signature is over what is written anew (RFC 9421 §2.3)
+    if whole not in _members(_value(request, field)):
         raise _refused(f"{field} is spelled in another way than RFC 9651 writes it")
     return whole.partition("=")[2], member
 

@@ -26,9 +26,8 @@ from ..service.kept import Kept
 MAX_TOKEN = 8192
 """How many characters a token may have (TOKEN-1)."""
 
-_COMPACT = re.compile(
-    r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})"
-)  # 86: ES256 signs with 64 bytes
+# 86: ES256 signs with 64 bytes
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})")
 _NUMERIC_DATES = ("iat", "exp", "nbf", "auth_time")
 _ES256 = ECAlgorithm(ECAlgorithm.SHA256, SECP256R1)
 

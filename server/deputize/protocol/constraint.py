@@ -55,9 +55,8 @@ class Constraint:
     @classmethod
     def parse(cls, detail: Json) -> "Constraint":
         """Read one authorization detail; Refused(invalid_authorization_details) for anything not understood."""
-        if (
-            not isinstance(detail, dict) or detail.get("type") != TYPE or not detail.keys() <= _MEMBERS
-        ):  # CONS-1
+        # CONS-1
+        if not isinstance(detail, dict) or detail.get("type") != TYPE or not detail.keys() <= _MEMBERS:
             raise _bad(f"each detail has type {TYPE} and members {', '.join(sorted(_MEMBERS))}")
         tool = detail.get("tool")
         if not isinstance(tool, str) or not is_tool_name(tool):

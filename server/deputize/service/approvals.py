@@ -207,9 +207,8 @@ def check(reader: Reader, at: Moment, action: Action, evidence: Json) -> Verdict
             raise Refused(Code.CHALLENGE_WRONG_TOOL, "This challenge was issued for another tool.")
         counts = True
         answer = method.verify(reader, challenge, action.authenticator_class, given)  # steps 8 to 11
-        if (
-            action_hash(action.tool, action.arguments, at.policy.site.issuer) != challenge.action_hash
-        ):  # step 12
+        # step 12
+        if action_hash(action.tool, action.arguments, at.policy.site.issuer) != challenge.action_hash:
             raise Refused(Code.ARGUMENT_HASH_MISMATCH, "What was approved is not what was asked for.")
     except Refused as refused:
         met = challenge.challenge_id if challenge else None

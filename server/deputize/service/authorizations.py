@@ -42,7 +42,7 @@ def push(
 ) -> Refusal | None:
     """Store what an agent asks for, for the code or the device flow (OAUTH-3, OAUTH-7, BEARER-3).
 
-    It is counted for the agent or, where that has proved nothing, for the user in whose browser it asks.
+    It counts for the agent or, if that has proved nothing, for the user in whose browser it asks.
     """
     if refusal := spend(tx, at, client):
         return refusal
@@ -84,9 +84,8 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
         tx, at, user_id, request.client_id
     ):
         return limited
-    keyed = (
-        tx.agent(agent.client_id) if request.unproven else None
-    )  # by the same document it may come with a key, too
+    # the same document may be known with a key
+    keyed = tx.agent(agent.client_id) if request.unproven else None
     tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
     seconds = at.policy.grant_lifetime
     grant = consents.ask(
@@ -135,7 +134,7 @@ def agree(
 ) -> tuple[AuthorizationRequest, str | None] | Refusal:
     """Act on the user's consent: activate the grant, and let the agent collect it (OAUTH-4, OAUTH-5).
 
-    With the request comes the code to collect by, this one, or None for a device, which has its own.
+    Return the request and the code to collect by; None instead of `code` for a device, which has its own.
     """
     request = _open(tx, request_id, user_id, at.now)
     if isinstance(request, Refusal):
@@ -198,9 +197,8 @@ def poll(tx: Tx, at: Moment, client: Client, digest: bytes) -> Renewable | Refus
     if request.status is Status.DENIED:
         return Refusal(Code.ACCESS_DENIED, "The user does not want this.")
     if request.status is Status.REQUESTED:
-        hasty = (
-            abs(at.now - request.polled_at) < request.interval
-        )  # a clock that went back keeps no device waiting
+        # a clock that went back keeps no device waiting
+        hasty = abs(at.now - request.polled_at) < request.interval
         tx.note_poll(request.request_id, at.now, request.interval + (5 if hasty else 0))
         if hasty:
             return Refusal(Code.SLOW_DOWN, "Ask less often: five seconds more between two requests.")

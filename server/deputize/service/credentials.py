@@ -42,13 +42,13 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """Who is signed in, as a request shows it. `recent` says whether that was within RECENT_SIGN_IN seconds."""
+    """Who is signed in, and since when (seconds since the epoch)."""
 
     user_id: UserId
     auth_time: int
 
     def recent(self, now: int) -> bool:
-        """Tell whether the sign-in is fresh enough to enroll a first credential (CRED-2); none far in the future is."""
+        """Tell whether the sign-in is less than RECENT_SIGN_IN seconds from `now`, before or after (CRED-2)."""
         return abs(now - self.auth_time) < RECENT_SIGN_IN
 
 
@@ -218,7 +218,7 @@ def finish_enrollment(
     if active:
         tx.append(added_entry(credential, basis), at.now)
         recovered = basis is Basis.RECOVERY
-        if recovered:  # whoever has what was lost is signed in no longer
+        if recovered:  # also whoever found what was lost
             tx.end_sessions(user.user_id)
         return Enrolled(credential, user, None, recovered)
     minted = approvals.mint(tx, at, enrollment_action(credential), questions.of_addition(at))
@@ -228,7 +228,7 @@ def finish_enrollment(
 def enrollment_action(credential: Credential) -> Action:
     """Return what an existing credential confirms about a new one (CRED-3).
 
-    The key is named as well: whoever enrolls another key under the same id meanwhile has nothing of the confirmation.
+    It names the key too, so that nobody can put another key under the same id before the confirmation.
     """
     arguments: Json = {
         "credential_id": credential.credential_id,

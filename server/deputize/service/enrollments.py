@@ -143,14 +143,14 @@ def _refused(tx: Tx, at: Moment, caller: Principal, refusal: Refusal) -> Refusal
 
 
 def _challenge_id(caller: Principal) -> ChallengeId:
-    """Name the one enrollment that a caller can have open: what finishes it does not say which it is."""
+    """Name the one enrollment that a caller can have open, since finishing one does not name it (MCP-10)."""
     grant_id = caller.delegation.grant_id if caller.delegation else ""
     name = f"{Purpose.MCP_ENROLLMENT} {caller.user_id} {grant_id}"
     return ChallengeId(make_id("chl", hashlib.sha256(name.encode()).digest()))
 
 
 def _subject(caller: Principal, user: User) -> Subject:
-    """Name what an enrollment is under: the grant, and the window that is open, if one has to be (CRED-7, MCP-4)."""
+    """Name what an enrollment depends on: the grant, and the window if one has to be open (CRED-7, MCP-4)."""
     return Inside(caller.delegation.grant_id, user.enrolls_until) if caller.delegation else ""
 
 

@@ -103,9 +103,8 @@ class Causes:
             return
         self._said[name] = now, 0
         error = cause.__cause__ or cause
-        with suppress(
-            Exception
-        ):  # whoever waits for an answer gets it, whether it can be told to others or not
+        # whoever waits for an answer gets it, whether it can be told to others or not
+        with suppress(Exception):
             self._note("record", fault=words(cause), error=repr(error), also_unsaid=unsaid)
 
 

@@ -52,9 +52,8 @@ class Place:
         """Look at the database, whose size only it tells, and at all else only if its folder has changed."""
         database, identity = self._files[0]
         size = _size_if(identity, os.lstat(database))
-        if (
-            size < self._size
-        ):  # SQLite takes nothing off this file; VACUUM does, which is not for one that is served
+        # SQLite takes nothing off this file; VACUUM does, which is not for one that is served
+        if size < self._size:
             raise Displaced("the open database was cut off")
         self._size = size
         for link, its_identity in self._links:

@@ -199,9 +199,8 @@ class Transaction(Recording, Tx):
     def rewind(self, mark: Mark) -> None:
         """Follow a rollback to a savepoint."""
         super().rewind(mark)
-        for name, before in reversed(
-            self._taken
-        ):  # of what others have, nothing: anybody can make this happen
+        # of what others have, nothing: anybody can make this happen
+        for name, before in reversed(self._taken):
             self._keep_ahead(name, before)
 
     def add_user(self, user: User) -> None:

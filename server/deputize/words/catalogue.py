@@ -4,8 +4,8 @@ A file is named by its language tag (BCP 47), as `pt-BR.ftl`. What it lacks is s
 the English message says, whichever variant is chosen, or something could be hidden from those who read it: where it
 does not (`taken.py`), or is no Fluent, nothing starts.
 
-Whatever is put into a message and is not of the catalogue is set apart with U+2068 and U+2069, and what hides or covers
-others in it is shown as U+FFFD: no translator can forget that, and no stranger's letters move ours.
+Variables that are not of the catalogue are set apart with U+2068 and U+2069, and characters in them that hide or cover
+others are shown as U+FFFD. This is done here, so that no translator can forget it.
 """
 
 import re
@@ -29,20 +29,20 @@ from ..protocol.shown import isolated, mixed, plain, quoted, spelled
 from .taken import hides, patterns_of, variables_in
 
 DEFAULT = "en"
-"""The language that is whole, and is spoken to whoever reads none of the others."""
+"""The language that has every message, for those who read none of the others."""
 
 _FOLDER = files("deputize.words")
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 _FIGURES = range(-9, 16)
-"""Powers of ten of numbers that are written as figures; others are written as in JSON."""
+"""Powers of ten of the numbers that are written in figures; beyond them, numbers are written as in JSON."""
 _MARK = "\uf8ff"
-"""Stands around the number of a text while Fluent makes a message; nobody else's is in one: `plain` replaces it."""
+"""Stands for a text while Fluent makes a message, on both sides of its number. `plain` takes it out of other text."""
 
 _MARKS = re.compile(f"{_MARK}([0-9]+){_MARK}")
 
 
 class Worded(str):
-    """What the catalogue has made: what is not its own in it is set apart already."""
+    """What the catalogue has made: text from elsewhere in it is set apart already."""
 
     __slots__ = ()
 
@@ -51,7 +51,8 @@ class Words:
     """One language of the catalogue."""
 
     def __init__(self, language: str, resource: ast.Resource, otherwise: "Words | None" = None) -> None:
-        """Take up what a file says; ValueError for a message that `otherwise`, which is whole, would not have said."""
+        """Read the messages of a file; ValueError for one that leaves out a variable of `otherwise`, the whole
+        language."""
         self.language = language
         self._bundle = FluentBundle([language], use_isolating=False)
         self._bundle.add_resource(resource)
@@ -105,7 +106,7 @@ class Words:
         return worded
 
     def _put(self, value: str | int | float, texts: list[str]) -> object:
-        """Return what Fluent is handed: a number, or a mark for a text, which may be longer than it takes."""
+        """Return what Fluent is given: a number, or a mark for a text, since Fluent bounds the length of texts."""
         if not isinstance(value, str) and _is_figures(value):
             if isinstance(value, int) or value == 0:  # of which JSON knows one
                 return fluent_number(int(value))
@@ -116,7 +117,7 @@ class Words:
         return f"{_MARK}{len(texts) - 1}{_MARK}"
 
     def quoted(self, text: str) -> Worded:
-        """Write text of an agent's: set apart, in quotation marks, with our warning where it may look like another."""
+        """Write an agent's text: set apart, in quotation marks, with a warning where its alphabets are mixed."""
         told = Worded(isolated(plain(quoted(text))))
         if not (scripts := mixed(text)):
             return told
@@ -127,7 +128,7 @@ class Words:
         return self.all_of(Worded(self.locale.scripts.get(_SCRIPTS.get(each, ""), each)) for each in names)
 
     def json(self, value: Json) -> Worded:
-        """Write a value of an agent's: text in quotation marks, figures as they are written here, else JSON."""
+        """Write an agent's value: text in quotation marks, numbers as this language does, all else as JSON."""
         if isinstance(value, str):
             return Worded(isolated(plain(quoted(value))))
         if isinstance(value, int | float) and not isinstance(value, bool) and _is_figures(value):
@@ -143,7 +144,7 @@ class Words:
         return Worded(format_list([*said], "or", self.locale))
 
     def joined(self, name: str, said: Iterable[Worded]) -> Worded:
-        """Write several things one after the other, with what this message has between them."""
+        """Write things one after the other, separated by what this message says."""
         return Worded(self(name).join(said))
 
     def day(self, seconds: int) -> Worded:

@@ -18,7 +18,7 @@ _ADDED = ("language", "text_s256")
 
 
 def put(structure: Mapping[str, Json], language: str) -> dict[str, Json]:
-    """Add to what a consent is about the language of the question and the digest of its text: all this is signed."""
+    """Add to what a consent is about its language and the digest of its text: all this is signed."""
     worded = words(language)
     return {**structure, "language": worded.language, "text_s256": _text(structure, worded).s256}
 

@@ -103,7 +103,7 @@ def _clause(words: Words, clause: Clause) -> Worded:
 
 
 def _within(words: Words, said: Sequence[Statement]) -> Worded:
-    """Say all of it within another sentence: in brackets, unless it is a single thing."""
+    """Say statements within another sentence: in brackets, unless it is a single thing."""
     match said:
         case []:
             return words("clause-anything")
@@ -119,7 +119,7 @@ def _within(words: Words, said: Sequence[Statement]) -> Worded:
 
 
 def _is_simple(clause: Clause) -> bool:
-    """Tell whether a clause is a single thing, of which nobody can take a part for what stands beside it."""
+    """Tell whether a clause is a single thing, so that what stands beside it cannot be taken for part of it."""
     match clause:
         case {"is": "kinds", "kinds": [_]} | {"is": "only", "values": [_]}:
             return True

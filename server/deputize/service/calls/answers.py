@@ -14,8 +14,8 @@ from .standing import ALONE, Standing, standing_of
 class Answered:
     """A call as a request has left it, and who makes it.
 
-    `user` is whose call it is, where something is about to run for him (GUARD-3). `entries` are the indices of what
-    this request recorded of it.
+    `user` is there if the call is about to run for this user (GUARD-3). `entries` are the indices of what this request
+    recorded of it.
     """
 
     call: Call
@@ -33,7 +33,7 @@ class Denied:
 
 
 def answered(reader: Reader, call: Call | Refusal) -> Answered | Refusal:
-    """Add who makes a call that was not decided again: where its user is still asked, in full."""
+    """Add who makes a call that was not decided again; in full only while its user is asked."""
     if isinstance(call, Refusal) or call.client_id is None:
         return call if isinstance(call, Refusal) else Answered(call)
     if call.state is State.PENDING:

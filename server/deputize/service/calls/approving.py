@@ -1,6 +1,6 @@
-"""Approvals of calls: before one over MCP, and of one that waits for it (PROTOCOL §6, MCP-8, MCP-9).
+"""Approvals of calls: of one that waits (PROTOCOL §6), and ahead of one over MCP (MCP-8, MCP-9).
 
-All that calls want of the ceremony stands here. Verification is on a snapshot, consumption in the transaction.
+Evidence is verified on a snapshot and consumed in the transaction.
 """
 
 from dataclasses import replace
@@ -64,13 +64,13 @@ def check(reader: Reader, at: Moment, request: PageCall, evidence: Json) -> Verd
 
 
 def check_ahead(reader: Reader, at: Moment, request: CallRequest, evidence: Json) -> Verdict | None:
-    """Verify evidence that came with a call on a snapshot; None for a tool that nobody approves (MCP-9)."""
+    """Verify evidence that came with a call on a snapshot; None if the tool needs no approval (MCP-9)."""
     tool = _approved_ahead(at, request)
     return approvals.check(reader, at, _action_ahead(request, tool), evidence) if tool else None
 
 
 def missing(at: Moment, request: CallRequest) -> Rejected | None:
-    """Return the verdict over a call that should have come with evidence, and came without; else None (MCP-9)."""
+    """Return the verdict over a call that came without the evidence it needs; else None (MCP-9)."""
     tool = None if request.way.waits else _approved_ahead(at, request)
     return _MISSING if tool is not None and needs_approval(request, tool) else None
 
@@ -103,7 +103,7 @@ def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered
 
 
 def answers_first(verdict: Verdict | None, decision: Refusal) -> bool:
-    """Tell whether missing evidence is what to say, and not what is wrong with the arguments (SEP-2672 §4.3)."""
+    """Tell whether to answer that evidence is missing, rather than what is wrong with the arguments (SEP-2672 §4.3)."""
     missing = isinstance(verdict, Rejected) and verdict.refusal.code is Code.MISSING_EVIDENCE
     return missing and decision.code is Code.INVALID_ARGUMENTS
 
@@ -111,7 +111,7 @@ def answers_first(verdict: Verdict | None, decision: Refusal) -> bool:
 def conclude_ahead(
     tx: Tx, at: Moment, request: CallRequest, call: Call, verdict: Verdict
 ) -> Call | Denied | Refusal:
-    """Consume the approval that came with a call; or record why there is none, and whose it would have been (MCP-9)."""
+    """Consume the approval that came with a call, or record why that failed, and for which call (MCP-9)."""
     action = _action_ahead(request, at.policy.tools[request.tool])
     refusal = approvals.conclude(tx, at, verdict, action, questions.of_call(call.description))
     if refusal is None:

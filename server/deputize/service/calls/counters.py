@@ -17,18 +17,18 @@ _EXHAUSTED = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """What is there for a call to take, from which grants."""
+    """What a call would take, and from which grants."""
 
     parts: Sequence[tuple[GrantId, Use]] = ()
 
     def take(self, tx: Tx) -> None:
         """Take it, in the transaction that looked, and that approves the call."""
         if not all(tx.take(grant_id, use) for grant_id, use in self.parts):
-            raise Refused.of(_EXHAUSTED)  # only where many write could that race be lost: all is rolled back
+            raise Refused.of(_EXHAUSTED)  # only a store with several writers can lose this race
 
 
 def left(reader: Reader, lineage: Sequence[Grant], call: Call) -> Uses | Refusal:
-    """Look whether enough is left for this call."""
+    """Return what this call would take, or a refusal if not so much is left."""
     try:
         parts = [
             (link.grant_id, use)

@@ -30,8 +30,8 @@ def decide(
 ) -> Decision:
     """Decide a call that has just come; the first failure answers (CALL-1).
 
-    With `evidence`, or where some is needed, it is decided as one that was approved. Whether it was, and whether
-    anything is left in counters, is asked after this.
+    With `evidence`, or where some is needed, it is decided as one that was approved; evidence and counters are checked
+    after this.
     """
     policy, who, delegation = at.policy, request.principal, request.principal.delegation
     if delegation is not None and who.present != delegation.user_id:  # CALL-2
@@ -60,9 +60,8 @@ def decide(
         approval,
     )
     if request.way.widens and isinstance(decision, Refusal) and decision.code is Code.INSUFFICIENT_SCOPE:
-        wanted = sorted(
-            standing.lineage[0].scopes.names | tool.scopes.names
-        )  # more, perhaps, than one can have
+        # more, perhaps, than one can have
+        wanted = sorted(standing.lineage[0].scopes.names | tool.scopes.names)
         return replace(decision, facts={"scope": " ".join(wanted)})
     return decision
 
