@@ -415,8 +415,8 @@ class TestPage:
             f"Its id: {HELPER}",
             "See your accounts",
             "Send money",
-            '<h3>note</h3>\n<ul class="limits"><li>At most twice</li><li>“amount”: at most 500 in all</li>',
-            "<h3>Make a transfer (transfer_money)</h3>",
+            '<h3 class="named tool">note</h3>\n<ul class="limits"><li>At most twice</li><li>“amount”: at most 500 in all</li>',  # noqa: E501
+            '<h3 class="named tool">Make a transfer (transfer_money)</h3>',
             "<li>Amount in EUR: at most 250</li>",
             "<li>name: only “&lt;אדה&gt;”</li>",
             "The limits exactly as you sign them",
