@@ -212,10 +212,9 @@ class Deputize:
     async def user(self, request: Request) -> User | None:
         """Tell which user is signed in, for the site's own pages; None too where that cannot be known (SESSION-1)."""
         try:
-            who = await Context(request, self._current, self.log).signed_in()
+            return await Context(request, self._current, self.log).user()
         except Refused:
             return None
-        return await self.store.read(lambda tx: tx.user(who.user_id)) if who else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""

@@ -132,6 +132,11 @@ class Context:
         """Tell who is signed in now."""
         return await self.authority.store.read(await self.session())
 
+    async def user(self) -> User | None:
+        """Return the user who is signed in now."""
+        find = await self.session()
+        return await self.look(lambda tx, at: tx.user(who.user_id) if (who := find(tx)) else None)
+
     async def _at_the_site(self, current_user: CurrentUser) -> SignIn | None:
         answer = current_user(self.request)
         known = await answer if isawaitable(answer) else answer
@@ -144,10 +149,6 @@ class Context:
         """Find or make the user whom the site knows by this id; Refused(user_blocked) if he is kept out (BLOCK-3)."""
         user = await self.look(_found, external_id)
         return user if user is not None else await self.run(credentials.site_user, external_id, name)
-
-    async def must_be_signed_in(self) -> SignIn:
-        """Return who is signed in; Refused(login_required)."""
-        return self.must(await self.signed_in())
 
     def must(self, who: SignIn | None) -> SignIn:
         """Return who is signed in; Refused(login_required) for nobody."""

@@ -9,11 +9,8 @@ from starlette.responses import Response
 from ..protocol import tool
 from ..protocol.authorization import permits_page
 from ..protocol.credential import AuthenticatorClass
-from ..protocol.credential import User as UserOf
 from ..protocol.errors import Code, Refused
 from ..protocol.tool import Executes
-from ..service.moment import Moment
-from ..service.ports import Reader
 from ..words.catalogue import languages
 from ..words.page import PageWords, page_words
 from .context import Context
@@ -76,13 +73,8 @@ class Words(Closed):
 
 async def configuration(context: Context) -> Tools:
     """Answer `GET /tools`: what everybody may know of the policy, and who is signed in."""
-    session, policy = await context.session(), context.authority.policy
-
-    def signed_in(tx: Reader, at: Moment) -> UserOf | None:
-        who = session(tx)
-        return tx.user(who.user_id) if who else None
-
-    user = None if context.is_nobody else await context.look(signed_in)
+    policy = context.authority.policy
+    user = None if context.is_nobody else await context.user()
     return Tools(
         issuer=policy.site.issuer,
         site=SiteName(policy.site.name),

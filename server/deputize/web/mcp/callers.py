@@ -51,10 +51,8 @@ async def _connection(context: Context) -> Principal:
     await context.look(lambda tx, at: standing_of(tx, delegation).lost(delegation, at.now))
     if delegation.unproven:
         return Principal(delegation.user_id, delegation, proofs, unproven=True)
-    if (
-        delegation.assurance is Assurance.OPAQUE
-    ):  # CALL-2: an agent in a browser is nobody without its session
-        who = await context.must_be_signed_in()
+    if delegation.assurance is Assurance.OPAQUE:  # CALL-2: one in a browser is nobody without its session
+        who = context.must(await context.signed_in())
         if who.user_id != delegation.user_id:
             detail = "Another user is signed in than the one who deputized this agent."
             raise Refused(Code.WRONG_USER, detail)
