@@ -35,7 +35,7 @@ export const METHODS = new Map(REGISTERED);
 export const nameIn = (envelope) => (envelope.method === undefined ? 'webauthn' : textOf(envelope.method));
 
 /** The method that a button can name: the only one that there is. */
-export const sole = () => (METHODS.size === 1 ? (REGISTERED[0]?.[0] ?? '') : '');
+export const sole = () => (REGISTERED.length === 1 ? (REGISTERED[0]?.[0] ?? '') : '');
 
 /**
  * Lets the human answer an envelope, and makes the evidence of it (SEP-2672 §4.5).
