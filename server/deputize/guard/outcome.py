@@ -118,7 +118,7 @@ def _is_bare(scope: Scope, start: Message) -> bool:
         scope.get("method") == "HEAD"
         or start["status"] in (204, 304)
         or any(
-            name.lower() == b"content-length" and value == b"0" for name, value in start.get("headers", ())
+            value == b"0" and name.lower() == b"content-length" for name, value in start.get("headers", ())
         )
     )
 

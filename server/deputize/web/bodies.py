@@ -29,7 +29,7 @@ async def read_json(context: Context, kind: type[B]) -> B:
 
 def media_type(context: Context) -> str:
     """Return what the body is said to be."""
-    return context.request.headers.get("content-type", "").partition(";")[0].strip(" \t").lower()
+    return (context.header("content-type") or "").partition(";")[0].strip(" \t").lower()
 
 
 def read(text: bytes, kind: type[B]) -> B:

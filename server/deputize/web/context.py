@@ -33,7 +33,18 @@ MAX_DELAY = 30  # seconds (JSON-4)
 class Context:
     """A request, the authority that it is for, and the moment: everything in it happens in the same second, `now`."""
 
-    __slots__ = ("_current", "at", "authority", "body", "log", "noted", "now", "request", "session_digest")
+    __slots__ = (
+        "_current",
+        "_headers",
+        "at",
+        "authority",
+        "body",
+        "log",
+        "noted",
+        "now",
+        "request",
+        "session_digest",
+    )
 
     def __init__(self, request: Request, current: Current, log: Log) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
@@ -42,9 +53,10 @@ class Context:
         self.body = b""
         self.noted: Refusal | None = None  # a refusal that a page has told in words of its own
         self._current = current
+        self._headers = dict(reversed(request.headers.raw))  # the first of each name, found without a search
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
-        language = language_of(request.headers.get("accept-language", ""))
+        language = language_of(self.header("accept-language") or "")
         self.at = authority.moment(self.now, language)
         self.session_digest = session.read_cookie(authority.sealer, request.scope["headers"])
 
@@ -76,11 +88,10 @@ class Context:
 
     def check_origin(self) -> None:
         """Refuse what another site made a browser send (SESSION-2)."""
-        headers = self.request.headers
-        origin = headers.get("origin")
+        origin = self.header("origin")
         if origin is not None and origin not in self.authority.policy.origins():
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from this origin are not accepted.")
-        if headers.get("sec-fetch-site") not in (None, "same-origin", "same-site"):
+        if self.header("sec-fetch-site") not in (None, "same-origin", "same-site"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
 
     def named(self, name: str) -> str:
@@ -162,7 +173,7 @@ class Context:
 
     def check_csrf(self, user_id: str) -> None:
         """Refuse what does not carry the token of this user's page (SESSION-2)."""
-        value = self.request.headers.get(session.CSRF_HEADER)
+        value = self.header(session.CSRF_HEADER)
         if not session.check_csrf(self.authority.sealer, value, user_id, self.session_digest):
             raise Refused(Code.CROSS_SITE_REQUEST, "The page is out of date. Reload it and try again.")
 
@@ -170,9 +181,14 @@ class Context:
         """Make the CSRF token of the page that is answered (SESSION-2)."""
         return session.csrf_token(self.authority.sealer, user_id, self.session_digest)
 
+    def header(self, name: str) -> str | None:
+        """Return what a header says, named in lower case, the first time that it comes; None if it does not."""
+        value = self._headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
     def has(self, header: str) -> bool:
         """Tell whether the request has this header."""
-        return header in self.request.headers
+        return header.encode() in self._headers
 
     @property
     def url(self) -> str:

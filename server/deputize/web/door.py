@@ -6,6 +6,7 @@ send: a call of an attested agent with three full tokens and a site's own cookie
 """
 
 from collections.abc import Callable
+from itertools import chain
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -70,19 +71,14 @@ def _check_url(scope: Scope) -> None:
 def _headers(lines: list[Line]) -> list[Line]:
     """Return the header lines, each value without the white space around it (RFC 9110 §5.5, DOOR-4).
 
-    In one pass, since every request pays for it. Refused(headers_too_large).
+    Refused(headers_too_large). Every request pays for this: cookies are counted where there could be too many.
     """
     if len(lines) > MAX_LINES:
         raise Refused(Code.HEADERS_TOO_LARGE, f"A request has at most {MAX_LINES} header lines.")
-    size = cookies = 0
-    read = []
-    for name, value in lines:
-        size += len(name) + len(value)
-        if name == b"cookie":
-            cookies += len(value)
-        read.append((name, value.strip(_OWS)))
+    size = sum(map(len, chain.from_iterable(lines)))
     if size > MAX_HEADERS:
         raise Refused(Code.HEADERS_TOO_LARGE, f"The headers of a request have at most {MAX_HEADERS} bytes.")
+    cookies = sum(len(value) for name, value in lines if name == b"cookie") if size > MAX_COOKIES else 0
     if cookies > MAX_COOKIES:
         raise Refused(Code.HEADERS_TOO_LARGE, f"The cookies of a request have at most {MAX_COOKIES} bytes.")
-    return read
+    return [(name, value.strip(_OWS)) for name, value in lines]

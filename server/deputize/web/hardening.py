@@ -44,7 +44,7 @@ class Hardening:
             if message["type"] == "http.response.start":
                 said = message["headers"]
                 names = {name for name, _ in said}
-                message["headers"] = [*said, *(ours for ours in self._headers if ours[0] not in names)]
+                message["headers"] = [*said, *[ours for ours in self._headers if ours[0] not in names]]
             await send(message)
 
         await self._app(scope, receive, send_hardened)

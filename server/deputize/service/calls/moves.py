@@ -16,11 +16,11 @@ NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 
 def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
     """Move a call and record it. Losing the race rolls the whole transaction back: nothing of it happened."""
-    moved = replace(call, state=state, deadline=now + LIFETIME.get(state, 0))
-    entry = tx.append(move_entry(moved, code, **facts), now)
-    if not tx.move_call(call, state, now, entry, call.challenge_id, call.method):
+    moved = replace(call, state=state, deadline=now + LIFETIME.get(state, 0), entry=tx.head().size)
+    tx.append(move_entry(moved, code, **facts), now)
+    if not tx.move_call(call, state, now, moved.entry, call.challenge_id, call.method):
         raise Refused(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
-    return replace(moved, entry=entry)
+    return moved
 
 
 def end(tx: Tx, at: Moment, call: Call, stop: Stop) -> Refusal:

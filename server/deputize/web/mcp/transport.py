@@ -78,7 +78,7 @@ async def answer(server: Server[Any], exchange: Exchange) -> Response:
     if not takes_json(request.headers.getlist("accept")):
         refusal = types.ErrorData(code=types.INVALID_REQUEST, message="Accept application/json.")
         return _error(refusal, message.message_id, 406)
-    version = request.headers.get(_VERSION)
+    version = exchange.context.header(_VERSION)
     modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
     try:
         if version in _BATCHES:
