@@ -38,7 +38,7 @@ def refuses(text: str, *verifiers: Verifier) -> str:
 
 class TestVerifierKey:
     @pytest.mark.parametrize("vkey", [PETER_VKEY, ENOCH_VKEY])
-    def test_reads_back(self, vkey: str) -> None:
+    def test_is_written_as_it_was_read(self, vkey: str) -> None:
         assert Verifier.parse(vkey).vkey() == vkey
 
     def test_is_that_of_the_private_key(self) -> None:

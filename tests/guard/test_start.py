@@ -321,7 +321,7 @@ class TestRefusing:
             assert "the approval does not cover the parameters in the address of POST /" in told
             assert "`args=`" in told
 
-    def test_a_websocket(self, guard: Guard) -> None:
+    def test_a_websocket_has_no_guard_of_requests(self, guard: Guard) -> None:
         app = FastAPI()
 
         @app.websocket("/live", dependencies=[Depends(guard("pay"))])

@@ -157,7 +157,7 @@ class TestParse:
 
 class TestCheck:
     @given(values)
-    def test_takes_json(self, value: Json) -> None:
+    def test_what_json_can_say_is_taken(self, value: Json) -> None:
         check(value)
 
     @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ class TestBase64url:
             unb64u(text)
 
     @given(st.binary())
-    def test_reads_back(self, data: bytes) -> None:
+    def test_is_read_back_as_it_was(self, data: bytes) -> None:
         assert unb64u(b64u(data)) == data
 
     @given(st.text())

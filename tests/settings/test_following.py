@@ -121,7 +121,7 @@ class TestFaults:
             (SITE + '[mcp]\nsingle_user = "Ada"\n', "mcp.single_user cannot change"),
         ],
     )
-    def test_change_nothing(self, file: Path, text: str, fault: str) -> None:
+    def test_leave_the_policy_in_force_as_it_was(self, file: Path, text: str, fault: str) -> None:
         followed = Followed(file)
         before = followed.policy
         file.write_text(text)

@@ -73,21 +73,21 @@ def code(answer: httpx2.Response) -> tuple[int, str]:
 class TestCaps:
     """DOOR-1, DOOR-2: one more than there may be is refused, wherever it comes."""
 
-    async def test_lines(self, door: httpx2.AsyncClient, path: str) -> None:
+    async def test_of_header_lines(self, door: httpx2.AsyncClient, path: str) -> None:
         there = len(door.build_request("GET", path).headers.raw)
         let_in = await door.get(path, headers=lines(MAX_LINES - there, 9))
         assert let_in.status_code in (200, 404, 405)
         refused = await door.get(path, headers=lines(MAX_LINES - there + 1, 9))
         assert code(refused) == (431, "headers_too_large")
 
-    async def test_bytes(self, door: httpx2.AsyncClient, path: str) -> None:
+    async def test_of_header_bytes(self, door: httpx2.AsyncClient, path: str) -> None:
         there = sum(len(name) + len(value) for name, value in door.build_request("GET", path).headers.raw)
         let_in = await door.get(path, headers=lines(1, MAX_HEADERS - there))
         assert let_in.status_code in (200, 404, 405)
         refused = await door.get(path, headers=lines(1, MAX_HEADERS - there + 1))
         assert code(refused) == (431, "headers_too_large")
 
-    async def test_cookies_in_one_line_or_many(self, door: httpx2.AsyncClient, path: str) -> None:
+    async def test_of_cookies_in_one_line_or_many(self, door: httpx2.AsyncClient, path: str) -> None:
         for count in (1, 8):
             each = MAX_COOKIES // count + len("cookie")
             let_in = await door.get(path, headers=lines(count, each, "cookie"))
@@ -95,7 +95,7 @@ class TestCaps:
             refused = await door.get(path, headers=[*lines(count, each, "cookie"), ("cookie", "b")])
             assert code(refused) == (431, "headers_too_large")
 
-    async def test_url(self, door: httpx2.AsyncClient, path: str) -> None:
+    async def test_of_the_length_of_a_url(self, door: httpx2.AsyncClient, path: str) -> None:
         room = MAX_URL - len(path)
         assert (await door.get(f"{path}?{'a' * room}")).status_code in (200, 404, 405)
         assert code(await door.get(f"{path}?{'a' * (room + 1)}")) == (414, "uri_too_long")

@@ -29,7 +29,7 @@ async def redeem(page: Page, call: dict[str, Any], **headers: str) -> tuple[int,
 
 
 class TestRedemption:
-    async def test_happens_once(self, bank: Bank, grace: Page) -> None:  # GUARD-3
+    async def test_happens_once_for_twenty_who_come_at_once(self, bank: Bank, grace: Page) -> None:  # GUARD-3
         call = await called(grace)
         results = await asyncio.gather(*(redeem(grace, call) for _ in range(20)))
         assert sorted(results) == [(200, "redeemed"), *[(409, "call_redeemed")] * 19]

@@ -291,7 +291,7 @@ class TestAreRefused:
             signed = agent.sign(other, body, agent.proven(path))
             assert error(await agent.send(path, body, signed)) == "invalid_client"
 
-    async def test_the_second_time(self, agent: Signer, path: str) -> None:
+    async def test_when_their_nonce_was_used_before(self, agent: Signer, path: str) -> None:
         """The nonce is spent with whatever it authorized, wherever that was."""
         assert error(await agent.ask(path, nonce="once")) != "invalid_client"
         assert error(await agent.ask(path, nonce="once")) == "invalid_client"
@@ -308,7 +308,7 @@ class TestAreRefused:
         uncovered = agent.sign(path, body, None)
         assert error(await agent.send(path, body, uncovered, dpop=theirs)) == "invalid_client"
 
-    async def test_that_come_twice(self, agent: Signer, path: str) -> None:
+    async def test_of_which_one_request_has_two(self, agent: Signer, path: str) -> None:
         body, proof = agent.form(path), agent.proven(path)
         first = agent.sign(path, body, proof)
         second = agent.sign(path, body, headers=first, label="sig2", also=True)

@@ -61,7 +61,7 @@ def words(*parts: dict[str, Any]) -> Any:
         ({}, "Without limits of its own"),
     ],
 )
-def test_what_is_said(part: dict[str, Any], said: str) -> None:  # CONS-4
+def test_a_limit_on_calls_is_said_in_these_words(part: dict[str, Any], said: str) -> None:  # CONS-4
     assert words(part) == [{"limits": [said], "title": "Send money", "tool": "pay"}]
 
 

@@ -239,7 +239,7 @@ def test_a_tool_without_a_schema_has_its_words_too(schema: dict[str, Any]) -> No
         ({"properties": {"amount": {"type": ["number", "null"]}}}, []),  # it is a number anyway
     ],
 )
-def test_what_is_said(limit: dict[str, Any], words: list[str]) -> None:  # CONS-4
+def test_a_limit_is_said_in_these_words(limit: dict[str, Any], words: list[str]) -> None:  # CONS-4
     assert said(limit, OWN) == words
 
 

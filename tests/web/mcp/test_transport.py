@@ -101,11 +101,11 @@ class TestReading:
     """RFC 9110 §12.5.1: the most specific range decides, and its weight."""
 
     @pytest.mark.parametrize("lines", TAKEN, ids=repr)
-    def test_takes_json(self, lines: list[str]) -> None:
+    def test_lines_that_take_json_are_read_so(self, lines: list[str]) -> None:
         assert takes_json(lines)
 
     @pytest.mark.parametrize("lines", NOT_TAKEN, ids=repr)
-    def test_does_not_take_anything_else(self, lines: list[str]) -> None:
+    def test_lines_that_do_not_take_json_are_read_so(self, lines: list[str]) -> None:
         assert not takes_json(lines)
 
     @given(st.lists(st.tuples(st.sampled_from(RANGES), st.none() | st.integers(0, 1000)), max_size=6))
