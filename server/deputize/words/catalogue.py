@@ -1,8 +1,8 @@
 """The catalogue: one Fluent file for each language, found by being there. Numbers, dates and lists are CLDR's.
 
-A file is named by its language tag (BCP 47), as `pt-BR.ftl`. What it lacks is said in English. It has to say all that
-the English message says, whichever variant is chosen, or something could be hidden from those who read it: where it
-does not (`taken.py`), or is no Fluent, nothing starts.
+A file is named by its language tag (BCP 47), as `pt-BR.ftl`. Messages that it lacks are said in English. Those that it
+has say all that the English ones say, whichever variant is chosen, or something would be hidden from its readers: a
+file where one does not (`taken.py`), or that is not Fluent, keeps everything from starting.
 
 Variables that are not of the catalogue are set apart with U+2068 and U+2069, and characters in them that hide or cover
 others are shown as U+FFFD. This is done here, so that no translator can forget it.
@@ -51,8 +51,7 @@ class Words:
     """One language of the catalogue."""
 
     def __init__(self, language: str, resource: ast.Resource, otherwise: "Words | None" = None) -> None:
-        """Read the messages of a file; ValueError for one that leaves out a variable of `otherwise`, the whole
-        language."""
+        """Read the messages of a file; ValueError for one that hides what `otherwise`, the whole language, says."""
         self.language = language
         self._bundle = FluentBundle([language], use_isolating=False)
         self._bundle.add_resource(resource)

@@ -24,8 +24,8 @@ def put(structure: Mapping[str, Json], language: str) -> dict[str, Json]:
 
 
 def text_of(shown: Mapping[str, Json]) -> Text | None:
-    """Make the text of what `put` has made; None where it would be another by now, since the catalogue has changed, and
-    where it was put by a version that made no text of it."""
+    """Make the text of what `put` has made; None if the catalogue has changed, so that it would be another, or if an
+    older version made it, without a text."""
     if "text_s256" not in shown:
         return None
     text = _text(shown, words(str(shown["language"])))
