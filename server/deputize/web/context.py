@@ -33,18 +33,7 @@ MAX_DELAY = 30  # seconds (JSON-4)
 class Context:
     """A request, the authority that it is for, and the moment: everything in it happens in the same second, `now`."""
 
-    __slots__ = (
-        "_current",
-        "_headers",
-        "at",
-        "authority",
-        "body",
-        "log",
-        "noted",
-        "now",
-        "request",
-        "session_digest",
-    )
+    __slots__ = ("_current", "at", "authority", "body", "log", "noted", "now", "request", "session_digest")
 
     def __init__(self, request: Request, current: Current, log: Log) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
@@ -53,7 +42,6 @@ class Context:
         self.body = b""
         self.noted: Refusal | None = None  # a refusal that a page has told in words of its own
         self._current = current
-        self._headers = dict(reversed(request.headers.raw))  # the first of each name, found without a search
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()
         language = language_of(self.header("accept-language") or "")
@@ -183,12 +171,15 @@ class Context:
 
     def header(self, name: str) -> str | None:
         """Return what a header says, named in lower case, the first time that it comes; None if it does not."""
-        value = self._headers.get(name.encode())
-        return None if value is None else value.decode("latin-1")
+        wanted = name.encode()
+        for line, value in self.request.headers.raw:
+            if line == wanted:
+                return value.decode("latin-1")
+        return None
 
     def has(self, header: str) -> bool:
         """Tell whether the request has this header."""
-        return header.encode() in self._headers
+        return self.header(header) is not None
 
     @property
     def url(self) -> str:
