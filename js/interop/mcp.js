@@ -208,7 +208,7 @@ test('4.7 a call for which no credential is eligible asks nobody', async () => {
   assert.equal(outcome.kind, 'no_eligible_credential');
   assert.deepEqual(ada.methods, ['approval/challenge/create']);
   assert.equal(ada.human.dialogs.length, 0);
-  assert.match(JSON.stringify(outcome.result.content), /no passkey/);
+  assert.match(JSON.stringify(outcome.result.content), /nothing on this site that may approve/);
 });
 
 test('4.9 tools that carry the annotation are detected', async () => {
@@ -327,7 +327,7 @@ test('4.9 user verification is asked for, also where a server forgets to', async
 test('4.9 errors are surfaced to the user, in words', async () => {
   const ada = await deputy();
   await ada.calls('close_account', {});
-  assert.match(ada.human.told[0] ?? '', /no passkey/);
+  assert.match(ada.human.told[0] ?? '', /nothing here that can confirm/);
 });
 
 test('4.10 only code and reason are looked at, for every reason of the list', async () => {
