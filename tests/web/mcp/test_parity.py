@@ -60,7 +60,8 @@ async def sides() -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]
         request = Request(scope, receive)
         value = await request.json()
         message = Message(value.get("id"), value["method"], value.get("params", {}))
-        exchange: Any = SimpleNamespace(context=SimpleNamespace(request=request), message=message)
+        context = SimpleNamespace(request=request, header=request.headers.get)
+        exchange: Any = SimpleNamespace(context=context, message=message)
         response = await transport.answer(ours, exchange)
         await response(scope, receive, send)
 
