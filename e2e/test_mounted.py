@@ -127,7 +127,7 @@ def test_without_a_passkey_nobody_is_asked_to_consent(
     board.log_in(tab, "7")
     result = agent.call("pin_note", {"text": "milk"})
     assert result.code == "no_eligible_credential"
-    assert "add one on the account page" in result.text
+    assert "add a passkey on the account page" in result.text
     assert result.structured["account_uri"] == f"{board.site.url}/deputize/account"
     assert human.sees() is None
     told = " ".join(human.notices())

@@ -75,8 +75,8 @@ class Dialog:
 
     @property
     def takes_an_answer(self) -> bool:
-        """Tell whether something can be chosen: while it works, the button that leads to the passkey cannot."""
-        return all(button.enabled for button in self.buttons if _agrees(button))
+        """Tell whether something can be chosen: while it opens no button can be pressed, while it works not each."""
+        return all(button.enabled for button in self.buttons)
 
     @property
     def decline(self) -> Control:
