@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 import orjson
+from tests import bank
 from tests.store import values as v
 
 from deputize import settings
@@ -39,60 +40,12 @@ from deputize.testing.authenticator import SoftAuthenticator
 
 T = TypeVar("T")
 
-ORIGIN = "https://bank.example"
+ORIGIN = bank.ORIGIN
 ALL = "account:read payments:write account:admin"
 TRANSFER: dict[str, Json] = {"amount": 250, "name": "Ada"}
 CLOSE: dict[str, Json] = {"why": "moving"}
-POLICY = """
-[site]
-name = "Bank"
-origin = "https://bank.example"
-[api]
-elsewhere = true
-[scopes."account:read"]
-title = "See your accounts"
-writes = false
-[scopes."payments:write"]
-title = "Send money"
-[scopes."account:admin"]
-title = "Close accounts"
-[scopes."vault:open"]
-title = "Open the vault"
-[tools.get_balance]
-scopes = ["account:read"]
-[tools.note]
-scopes = ["payments:write"]
-[tools.transfer_money]
-scopes = ["payments:write"]
-approval = "always"
-direct = true
-describe = "Send {{ '%.2f' | format(amount) }} EUR to {{ name }}"
-[tools.transfer_money.input_schema]
-type = "object"
-required = ["amount", "name"]
-additionalProperties = false
-[tools.transfer_money.input_schema.properties]
-amount = { type = "number", exclusiveMinimum = 0 }
-name = { type = "string" }
-[tools.pay_bill]
-scopes = ["payments:write"]
-approval = { when = { type = "object", properties = { amount = { exclusiveMinimum = 100 } }, required = ["amount"] } }
-describe = "Pay {{ amount }} EUR"
-[tools.pay_bill.input_schema]
-type = "object"
-properties = { amount = { type = "number" } }
-[tools.close_account]
-scopes = ["account:admin"]
-approval = "always"
-authenticator_class = "cross-platform"
-describe = "Close your account"
-[tools.open_vault]
-scopes = ["vault:open"]
-[tools.search_help]
-public = true
-[agents.opaque]
-scopes = ["account:read", "payments:write", "account:admin"]
-"""
+POLICY = bank.POLICY.replace('executes = "page"\n', "")
+"""The bank's, but that its API does all."""
 SITE = settings.loads(POLICY.encode())
 
 
