@@ -79,12 +79,11 @@ async def call(site: Deputize, page: Page, tool: str, number: int, needs_approva
         answer = await page.confirm(f"/calls/{answer.json()['call_id']}")
     assert answer.status_code == 200, answer.text
     authority, api = site.authority, Executes.API
-    token = authority.read_call_token(answer.json()["call_token"], now := authority.now())
+    token = authority.read_call_token(answer.json()["call_token"], authority.now())
     if needs_approval:
-        await site.store.transact(
-            lambda tx: redemptions.redeem(tx, site.authority.moment(), token, token.args_s256, api, None)
-        )
-        await site.store.transact(lambda tx: redemptions.note(tx, token.call_id, State.SUCCEEDED, now))
+        at = authority.moment()
+        await site.store.transact(lambda tx: redemptions.redeem(tx, at, token, token.args_s256, api, None))
+        await site.store.transact(lambda tx: redemptions.note(tx, at, token.call_id, State.SUCCEEDED))
 
 
 async def used(site: Deputize, clock: Clock, database: Path) -> int:

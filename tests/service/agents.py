@@ -98,7 +98,7 @@ class Browser:
         which = held.generation if generation is None else generation
         answer = self.desk.do(
             lambda tx: grants.renew(
-                tx, jkt or held.grant.jkt, held.grant.grant_id, which, None, None, self.desk.now
+                tx, self.desk.at, jkt or held.grant.jkt, held.grant.grant_id, which, None, None
             )
         )
         self.holds = answer if isinstance(answer, Renewable) else held

@@ -81,11 +81,11 @@ class TestSigningUp:
         challenge, user = begun
         new = made(desk, challenge, user)
         assert desk.look(lambda tx: tx.user(user.user_id)) is None  # not before it is finished
-        finished = desk.do(lambda tx: credentials.finish_sign_up(tx, challenge, new, desk.now))
+        finished = desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, new))
         assert isinstance(finished, User)
         assert (finished.name, desk.last()["kind"]) == ("Grace", "user.signed_up")
         assert [each.active for each in desk.look(lambda tx: tx.credentials(user.user_id))] == [True]
-        again = desk.do(lambda tx: credentials.finish_sign_up(tx, challenge, new, desk.now))
+        again = desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, new))
         assert code_of(again) == "no_pending_enrollment"
 
     @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\nb", "a\u202eb"])
@@ -102,7 +102,7 @@ class TestSigningUp:
         challenge, user = begun
         taken = replace(made(desk, challenge, user), credential_id=known.credential_id)
         with pytest.raises(Refused, match="enrolled already"):
-            desk.do(lambda tx: credentials.finish_sign_up(tx, challenge, taken, desk.now))
+            desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, taken))
         assert desk.look(lambda tx: tx.user(user.user_id)) is None
 
 
@@ -113,7 +113,7 @@ class TestSigningIn:
         user, assertion = desk.look(
             lambda tx: credentials.check_sign_in(tx, challenge, response, desk.verifier)
         )
-        return desk.do(lambda tx: credentials.finish_sign_in(tx, challenge, user, assertion, desk.now))
+        return desk.do(lambda tx: credentials.finish_sign_in(tx, desk.at, challenge, user, assertion))
 
     def test_is_recorded(self, desk: Desk, grace: Person) -> None:
         assert self.sign_in(desk, grace.devices[0]) is None
@@ -198,7 +198,7 @@ class TestAFurtherPasskey:
         (only,) = desk.look(lambda tx: tx.credentials(user_id))
 
         def remove(name: str) -> Refusal | None:
-            return desk.do(lambda tx: credentials.remove_credential(tx, user_id, name, desk.now))
+            return desk.do(lambda tx: credentials.remove_credential(tx, desk.at, user_id, name))
 
         assert code_of(remove(only.credential_id)) == "call_state"
         confirm(desk, grace, *added(desk, grace))
@@ -263,7 +263,7 @@ class TestRecovery:
 
     def test_enrolls_one_passkey_once_and_ends_all_sessions(self, desk: Desk, grace: Person) -> None:
         session, user_id = b"%032d" % next(desk.names), grace.user.user_id
-        desk.do(lambda tx: credentials.open_session(tx, user_id, session, None, 60, desk.now))
+        desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, session, None))
         secret = self.issue(desk, grace)
         assert desk.last()["kind"] == "recovery.issued"
         back = add(desk, grace, recovery=secret)
@@ -297,7 +297,7 @@ def test_a_challenge_is_for_one_purpose_and_owner_while_it_is_open(desk: Desk, g
     name = challenge.challenge_id
 
     def opened(purpose: Purpose, *owners: object) -> Challenge:
-        return desk.look(lambda tx: credentials.open_challenge(tx, name, purpose, owners, desk.now))  # type: ignore[arg-type]
+        return desk.look(lambda tx: credentials.open_challenge(tx, desk.at, name, purpose, *owners))  # type: ignore[arg-type]
 
     assert opened(Purpose.SIGN_IN, None) == challenge
     for purpose, owner in ((Purpose.SIGN_UP, None), (Purpose.SIGN_IN, grace.user.user_id)):
@@ -310,8 +310,8 @@ def test_a_challenge_is_for_one_purpose_and_owner_while_it_is_open(desk: Desk, g
 
 def test_a_new_session_ends_the_one_before(desk: Desk, grace: Person) -> None:  # SESSION-1
     user_id, (one, other) = grace.user.user_id, (b"%032d" % next(desk.names) for _ in range(2))
-    desk.do(lambda tx: credentials.open_session(tx, user_id, one, None, 60, desk.now))
-    session = desk.do(lambda tx: credentials.open_session(tx, user_id, other, one, 60, desk.now))
-    assert (session.auth_time, session.expires_at) == (desk.now, desk.now + 60)
+    desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, one, None))
+    session = desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, other, one))
+    assert (session.auth_time, session.expires_at) == (desk.now, desk.now + desk.policy.session_lifetime)
     assert desk.look(lambda tx: tx.session(one)) is None
     assert desk.look(lambda tx: tx.session(other)) == session

@@ -97,7 +97,7 @@ class TestTheWindow:
         opened(desk, grace)
         size = len(desk.entries())
         for _ in range(2):
-            desk.do(lambda tx: enrollments.close_window(tx, grace.user.user_id, desk.now))
+            desk.do(lambda tx: enrollments.close_window(tx, desk.at, grace.user.user_id))
         assert [entry["kind"] for entry in desk.entries()[size:]] == ["enrollment.closed"]
         assert open_until(desk, grace) == 0
 
@@ -135,7 +135,7 @@ class TestBeginning:
         first, second = begin(desk, helper), begin(desk, helper)
         assert isinstance(first, Begun)
         assert isinstance(second, Begun)
-        open_one = desk.look(lambda tx: enrollments.pending(tx, caller(desk, helper), desk.now))
+        open_one = desk.look(lambda tx: enrollments.pending(tx, desk.at, caller(desk, helper)))
         assert isinstance(open_one, Challenge)
         assert open_one.nonce == second.challenge.nonce != first.challenge.nonce
         assert code_of(finish(desk, helper, first, made(desk, first))) == "no_pending_enrollment"
@@ -152,7 +152,7 @@ class TestFinishing:
         assert open_until(desk, grace) == 0
         assert code_of(finish(desk, helper, begun, made(desk, begun))) == "no_pending_enrollment"
         assert code_of(begin(desk, helper)) == "enrollment_not_allowed"
-        pending = desk.look(lambda tx: enrollments.pending(tx, caller(desk, helper), desk.now))
+        pending = desk.look(lambda tx: enrollments.pending(tx, desk.at, caller(desk, helper)))
         assert code_of(pending) == "no_pending_enrollment"
 
     def test_in_another_window_than_it_was_begun_in_is_refused(
@@ -161,7 +161,7 @@ class TestFinishing:
         opened(desk, grace)
         begun = begin(desk, helper)
         assert isinstance(begun, Begun)
-        desk.do(lambda tx: enrollments.close_window(tx, grace.user.user_id, desk.now))
+        desk.do(lambda tx: enrollments.close_window(tx, desk.at, grace.user.user_id))
         desk.now += 1
         opened(desk, grace)
         assert code_of(finish(desk, helper, begun, made(desk, begun))) == "no_pending_enrollment"

@@ -80,9 +80,7 @@ class TestRenewal:
 
         def renew(client_id: str | None, scope: str | None) -> object:
             asked = scopes(scope) if scope is not None else None
-            return desk.do(
-                lambda tx: grants.renew(tx, held.jkt, held.grant_id, 0, client_id, asked, desk.now)
-            )
+            return desk.do(lambda tx: grants.renew(tx, desk.at, held.jkt, held.grant_id, 0, client_id, asked))
 
         assert code_of(renew("agt_x", None)) == "invalid_grant"
         for scope in ("account:read", "account:read payments:write account:admin"):

@@ -181,7 +181,7 @@ class TestPendingCalls:
         assert transfer(desk, grace, 1).call.call_id == calls[0].call.call_id  # CALL-6: it is no other one
         assert desk.said(grace.person, grace.delegation) == "approved"
         asked = desk.page_call(grace.person, calls[1])
-        desk.do(lambda tx: endings.deny(tx, asked, State.DECLINED, desk.now))
+        desk.do(lambda tx: endings.deny(tx, desk.at, asked, State.DECLINED))
         assert outcome(transfer(desk, grace, 3)) == "pending"
 
     def revoke(self, desk: Desk, grace: Browser) -> None:

@@ -35,8 +35,8 @@ class InProcess:
     async def report(self, call_id: CallId, outcome: State) -> None:
         """Note the outcome."""
         authority = self._current()
-        now = authority.now()
-        or_refuse(await authority.store.transact(lambda tx: redemptions.note(tx, call_id, outcome, now)))
+        at = authority.moment()
+        or_refuse(await authority.store.transact(lambda tx: redemptions.note(tx, at, call_id, outcome)))
 
 
 class Schemas(Mapping[str, Schema | None]):

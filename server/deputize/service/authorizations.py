@@ -247,7 +247,7 @@ def renew(
     if grant is not None and not (at.policy.bearer if grant.unproven else client.assertion):  # BEARER-5
         return Refusal(Code.INVALID_GRANT, "Nobody comes this way who does not prove who it is.")
     client_id = client.agent.client_id
-    return grants.renew(tx, client.jkt, grant_id, generation, client_id, scopes, at.now)
+    return grants.renew(tx, at, client.jkt, grant_id, generation, client_id, scopes)
 
 
 def _open(tx: Tx, request_id: str, user_id: UserId, now: int) -> AuthorizationRequest | Refusal:

@@ -1,7 +1,6 @@
 """Users, their sessions and their credentials (PROTOCOL §2). Each function is one transaction."""
 
 import hashlib
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -84,18 +83,18 @@ def begin_sign_up(tx: Tx, at: Moment, name: str) -> tuple[Challenge, User] | Ref
     return challenge, user
 
 
-def finish_sign_up(tx: Tx, challenge: Challenge, registration: Registration, now: int) -> User | Refusal:
+def finish_sign_up(tx: Tx, at: Moment, challenge: Challenge, registration: Registration) -> User | Refusal:
     """Create the user with the first credential."""
     new = challenge.subject
-    if not isinstance(new, NewUser) or not tx.consume_challenge(challenge, now):
+    if not isinstance(new, NewUser) or not tx.consume_challenge(challenge, at.now):
         return _GONE
-    user = User(new.user_id, new.name, new.handle, now)
+    user = User(new.user_id, new.name, new.handle, at.now)
     tx.add_user(user)
-    credential = make_credential(user.user_id, registration, "", now, active=True)
+    credential = make_credential(user.user_id, registration, "", at.now, active=True)
     if not tx.add_credential(credential):  # CRED-4; raised so that no user without a credential stays behind
         raise Refused.of(TAKEN)
     tx.append(
-        Entry(Kind.USER_SIGNED_UP, {"sub": user.user_id, "credential_id": credential.credential_id}), now
+        Entry(Kind.USER_SIGNED_UP, {"sub": user.user_id, "credential_id": credential.credential_id}), at.now
     )
     return user
 
@@ -108,13 +107,13 @@ def begin_sign_in(tx: Tx, at: Moment) -> Challenge:
 
 
 def open_challenge(
-    reader: Reader, challenge_id: str, purpose: Purpose, owners: Collection[UserId | None], now: int
+    reader: Reader, at: Moment, challenge_id: str, purpose: Purpose, *owners: UserId | None
 ) -> Challenge:
     """Find a challenge that is still open, for this purpose and one of these owners; Refused otherwise."""
     challenge = reader.challenge(ChallengeId(challenge_id))
     if challenge is None or challenge.purpose is not purpose or challenge.owner not in owners:
         raise Refused(Code.CHALLENGE_UNKNOWN, "There is no such challenge. Start again to get one.")
-    if closed := challenge.closed(now):
+    if closed := challenge.closed(at.now):
         raise Refused.of(closed)
     return challenge
 
@@ -132,28 +131,26 @@ def check_sign_in(
 
 
 def finish_sign_in(
-    tx: Tx, challenge: Challenge, user: User, assertion: Assertion, now: int
+    tx: Tx, at: Moment, challenge: Challenge, user: User, assertion: Assertion
 ) -> Refusal | None:
     """Consume the challenge and store the counter; the caller opens the session in the same transaction."""
-    if not tx.consume_challenge(challenge, now):
+    if not tx.consume_challenge(challenge, at.now):
         return Refusal(Code.CHALLENGE_CONSUMED, "This sign-in ran out or was used already. Start again.")
-    if out := barred(tx, user.user_id, None, now):  # BLOCK-3
+    if out := barred(tx, user.user_id, None, at.now):  # BLOCK-3
         return out
     if refusal := approvals.advance(tx, assertion):
         return refusal
     tx.append(
-        Entry(Kind.USER_SIGNED_IN, {"sub": user.user_id, "credential_id": assertion.credential_id}), now
+        Entry(Kind.USER_SIGNED_IN, {"sub": user.user_id, "credential_id": assertion.credential_id}), at.now
     )
     return None
 
 
-def open_session(
-    tx: Tx, user_id: UserId, digest: bytes, previous: bytes | None, lifetime: int, now: int
-) -> Session:
+def open_session(tx: Tx, at: Moment, user_id: UserId, digest: bytes, previous: bytes | None) -> Session:
     """Open a session and end the one that the browser had before (SESSION-1)."""
     if previous is not None:
         tx.end_session(previous)
-    session = Session(digest, user_id, now, now + lifetime)
+    session = Session(digest, user_id, at.now, at.now + at.policy.session_lifetime)
     tx.add_session(session)
     return session
 
@@ -279,14 +276,14 @@ def _pending(reader: Reader, user_id: UserId, credential_id: str) -> Credential 
     return credential if waits else None
 
 
-def remove_credential(tx: Tx, user_id: UserId, credential_id: str, now: int) -> Refusal | None:
+def remove_credential(tx: Tx, at: Moment, user_id: UserId, credential_id: str) -> Refusal | None:
     """Take a credential away; the last one stays, or nobody could ever approve again."""
     remaining = [c for c in tx.credentials(user_id) if c.credential_id != credential_id]
     if not remaining:
         return Refusal(Code.CALL_STATE, "This is your only passkey. Add another one before you remove it.")
     if not tx.remove_credential(CredentialId(credential_id), user_id):
         return Refusal(Code.UNKNOWN_CREDENTIAL, "This passkey is not one of yours on this site.")
-    tx.append(Entry(Kind.CREDENTIAL_REMOVED, {"sub": user_id, "credential_id": credential_id}), now)
+    tx.append(Entry(Kind.CREDENTIAL_REMOVED, {"sub": user_id, "credential_id": credential_id}), at.now)
     return None
 
 

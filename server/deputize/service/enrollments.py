@@ -72,10 +72,10 @@ def open_window(tx: Tx, at: Moment, user_id: UserId, verdict: Verdict) -> int | 
     return until
 
 
-def close_window(tx: Tx, user_id: UserId, now: int) -> None:
+def close_window(tx: Tx, at: Moment, user_id: UserId) -> None:
     """Close the window before its time; one that is closed already stays so."""
-    if tx.close_enrollment(user_id, now):
-        tx.append(Entry(Kind.ENROLLMENT_CLOSED, {"sub": user_id}), now)
+    if tx.close_enrollment(user_id, at.now):
+        tx.append(Entry(Kind.ENROLLMENT_CLOSED, {"sub": user_id}), at.now)
 
 
 def begin(tx: Tx, at: Moment, caller: Principal) -> Begun | Refusal:
@@ -105,10 +105,10 @@ def begin(tx: Tx, at: Moment, caller: Principal) -> Begun | Refusal:
     return Begun(challenge, user, tx.credentials(user.user_id))
 
 
-def pending(reader: Reader, caller: Principal, now: int) -> Challenge | Refusal:
+def pending(reader: Reader, at: Moment, caller: Principal) -> Challenge | Refusal:
     """Find the enrollment that this caller began and has not finished (MCP-10)."""
     challenge = reader.challenge(_challenge_id(caller))
-    return _NONE_PENDING if challenge is None or challenge.closed(now) else challenge
+    return _NONE_PENDING if challenge is None or challenge.closed(at.now) else challenge
 
 
 def finish(

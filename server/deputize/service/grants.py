@@ -86,12 +86,12 @@ def revoke_agent(tx: Tx, client_id: str, now: int) -> Refusal | None:
 
 def renew(
     tx: Tx,
+    at: Moment,
     jkt: Jkt,
     grant_id: str,
     generation: int,
     client_id: str | None,
     scopes: ScopeSet | None,
-    now: int,
 ) -> Renewable | Refusal:
     """Rotate a refresh token whose seal was checked, for the key of a proof that is spent; an older one than the
     previous revokes the grant (TOKEN-4). Where there is no key, the previous one does too (BEARER-5).
@@ -100,14 +100,14 @@ def renew(
     agent = tx.agent(grant.client_id) if grant is not None else None
     if grant is None or agent is None or grant.jkt != jkt or agent.revoked_at is not None:
         return _BAD_REFRESH
-    if dead_link(tx.lineage(grant.grant_id), now) is not None or client_id not in (None, agent.client_id):
+    if dead_link(tx.lineage(grant.grant_id), at.now) is not None or client_id not in (None, agent.client_id):
         return _BAD_REFRESH
     if scopes is not None and scopes != grant.scopes:  # RFC 6749 §6
         return Refusal(Code.INVALID_SCOPE, "A delegation is renewed as it is. To narrow it, hand it on.")
     grace = 0 if grant.bearer else REFRESH_GRACE  # BEARER-5: without a key, who comes twice may be another
-    rotated = tx.rotate_refresh(grant.grant_id, generation, now, grace)
+    rotated = tx.rotate_refresh(grant.grant_id, generation, at.now, grace)
     if rotated is None:
-        revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
+        revoke_grant(tx, grant, at.now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
     return Renewable(grant, agent, rotated, parents_of(tx, tx.lineage(grant.grant_id)))
 

@@ -86,14 +86,14 @@ async def begin_sign_up(context: Context, body: SignUp) -> Creation:
 
 async def finish_sign_up(context: Context, body: Ceremony) -> Response:
     """Create the user with the first credential, and sign in."""
-    challenge = await context.look(_open, context.named("challenge_id"), Purpose.SIGN_UP, None)
+    challenge = await context.look(
+        credentials.open_challenge, context.named("challenge_id"), Purpose.SIGN_UP, None
+    )
     registration = context.authority.ceremonies.registration(body.response, challenge.wire)
     session_id = context.authority.random(32)
 
     def finish(tx: Tx, at: Moment) -> User | Refusal:
-        return _signs_in(
-            tx, context, credentials.finish_sign_up(tx, challenge, registration, at.now), session_id
-        )
+        return _signs_in(tx, context, credentials.finish_sign_up(tx, at, challenge, registration), session_id)
 
     return _signed_in(context, await context.run(finish), session_id)
 
@@ -110,13 +110,13 @@ async def finish_sign_in(context: Context, body: Ceremony) -> Response:
     ceremonies, session_id = context.authority.ceremonies, context.authority.random(32)
 
     def check(tx: Reader, at: Moment) -> tuple[Challenge, User, Assertion]:
-        challenge = _open(tx, at, context.named("challenge_id"), Purpose.SIGN_IN, None)
+        challenge = credentials.open_challenge(tx, at, context.named("challenge_id"), Purpose.SIGN_IN, None)
         return challenge, *credentials.check_sign_in(tx, challenge, body.response, ceremonies)
 
     challenge, user, assertion = await context.look(check)
 
     def finish(tx: Tx, at: Moment) -> User | Refusal:
-        refusal = credentials.finish_sign_in(tx, challenge, user, assertion, at.now)
+        refusal = credentials.finish_sign_in(tx, at, challenge, user, assertion)
         return _signs_in(tx, context, refusal or user, session_id)
 
     return _signed_in(context, await context.run(finish), session_id)
@@ -147,7 +147,7 @@ async def finish_enrollment(
     def find(tx: Reader, at: Moment) -> Challenge:
         who = look(tx)
         owners = (who.user_id, None) if who else (None,)
-        challenge = _open(tx, at, context.named("id"), Purpose.ENROLL, *owners)
+        challenge = credentials.open_challenge(tx, at, context.named("id"), Purpose.ENROLL, *owners)
         if challenge.owner is not None:
             context.check_csrf(challenge.owner)
         return challenge
@@ -186,12 +186,7 @@ async def approve_enrollment(context: Context, user: Who[UserId], evidence: Evid
 
 async def remove(context: Context, user: Who[UserId]) -> None:
     """Take a passkey away; the last one stays."""
-    name = context.named("id")
-    await user.run(lambda tx, at, user_id: credentials.remove_credential(tx, user_id, name, at.now))
-
-
-def _open(tx: Reader, at: Moment, challenge_id: str, purpose: Purpose, *owners: UserId | None) -> Challenge:
-    return credentials.open_challenge(tx, challenge_id, purpose, owners, at.now)
+    await user.run(credentials.remove_credential, context.named("id"))
 
 
 def _secret(text: str) -> bytes:
@@ -227,10 +222,7 @@ def options_of(
 def _signs_in(tx: Tx, context: Context, user: User | Refusal, session_id: bytes) -> User | Refusal:
     """Open the session of a user who may, in the transaction that says so."""
     if isinstance(user, User):
-        lifetime = context.authority.policy.session_lifetime
-        credentials.open_session(
-            tx, user.user_id, digest(session_id), context.session_digest, lifetime, context.now
-        )
+        credentials.open_session(tx, context.at, user.user_id, digest(session_id), context.session_digest)
     return user
 
 

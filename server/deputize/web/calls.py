@@ -145,20 +145,20 @@ async def deny(context: Context, page: Who[PageRequest], body: Denial) -> Call:
 
     def end(tx: Tx, at: Moment, by: PageRequest) -> Answered | Refusal:
         if by.proof is None:  # on the account page: taking away is never hard
-            return endings.call_off(tx, _call_id(context), by.user_id, State.DECLINED, at.now)
-        return endings.deny(tx, _of_call(context, by), State(body.reason), at.now)
+            return endings.call_off(tx, at, by.user_id, _call_id(context), State.DECLINED)
+        return endings.deny(tx, at, _of_call(context, by), State(body.reason))
 
     return _told(await page.run(end))
 
 
 async def show(context: Context, page: Who[PageRequest]) -> Call:
     """Show a call to its page (CALL-9)."""
-    return _told(await _its(context, page).run(lambda tx, at, by: endings.look(tx, by, at.now)))
+    return _told(await _its(context, page).run(endings.look))
 
 
 async def events(context: Context, page: Who[PageRequest], body: Event) -> Call:
     """Note that a result reached the agent (CALL-10)."""
-    return _told(await _its(context, page).run(lambda tx, at, by: endings.deliver(tx, by, at.now)))
+    return _told(await _its(context, page).run(endings.deliver))
 
 
 async def redeem(context: Context, by: Redeemer, body: Redemption) -> Call:
@@ -179,7 +179,7 @@ async def report(context: Context, by: Redeemer, body: Outcome) -> Call:
     """Note the outcome of a redeemed call (GUARD-5)."""
 
     def report(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
-        return redemptions.report(tx, _call_id(context), State(body.outcome), by.by, at.now, page)
+        return redemptions.report(tx, at, _call_id(context), State(body.outcome), by.by, page)
 
     return _told(await _run(context, by, report))
 

@@ -28,4 +28,4 @@ async def approve(context: Context, user: Who[UserId], evidence: Evidence) -> Wi
 
 async def close(context: Context, user: Who[UserId]) -> None:
     """Close the window; no passkey is asked for."""
-    await user.run(lambda tx, at, user_id: enrollments.close_window(tx, user_id, at.now))
+    await user.run(enrollments.close_window)

@@ -27,7 +27,7 @@ def ran(desk: Desk, made: Answered, outcome: State | None = State.SUCCEEDED) -> 
     """Let a call run and, if it is to, tell its outcome."""
     desk.redeemed(made)
     if outcome is not None:
-        desk.do(lambda tx: redemptions.note(tx, made.call.call_id, outcome, desk.now))
+        desk.do(lambda tx: redemptions.note(tx, desk.at, made.call.call_id, outcome))
 
 
 def test_a_pending_call_is_resumed(desk: Desk, ada: Standing) -> None:
@@ -94,7 +94,7 @@ def test_a_delivered_one_may_be_repeated(desk: Desk, ada: Standing, way: str) ->
     ran(desk, made)
     if way == "of its own":
         asked = desk.page_call(ada[0], made)
-        desk.do(lambda tx: endings.deliver(tx, asked, desk.now))
+        desk.do(lambda tx: endings.deliver(tx, desk.at, asked))
         again = desk.allowed(*ada, "note")
     else:
         again = desk.allowed(*ada, "note", delivered=(made.call.call_id,))
@@ -139,7 +139,7 @@ class TestTime:
         for wait, expected in ((seconds - 1, state), (1, then)):
             desk.now += wait
             asked = desk.page_call(ada[0], made)
-            assert outcome(desk.do(lambda tx, it=asked: endings.look(tx, it, desk.now))) == expected  # type: ignore[misc]
+            assert outcome(desk.do(lambda tx, it=asked: endings.look(tx, desk.at, it))) == expected  # type: ignore[misc]
         assert (desk.last()["kind"], desk.last()["call_id"]) == (f"call.{then}", made.call.call_id)
 
     def test_what_nobody_asks_for_expires_all_the_same(self, desk: Desk, ada: Standing) -> None:
@@ -163,9 +163,9 @@ class TestOwnership:
         else:
             mallory.page_jkt = ada[0].page_jkt
         for ask in (
-            lambda tx, it: endings.look(tx, it, desk.now),
-            lambda tx, it: endings.deny(tx, it, State.DECLINED, desk.now),
-            lambda tx, it: endings.deliver(tx, it, desk.now),
+            lambda tx, it: endings.look(tx, desk.at, it),
+            lambda tx, it: endings.deny(tx, desk.at, it, State.DECLINED),
+            lambda tx, it: endings.deliver(tx, desk.at, it),
         ):
             asked = desk.page_call(mallory, made)
             answer = desk.do(lambda tx, ask=ask, it=asked: ask(tx, it))  # type: ignore[misc]

@@ -86,18 +86,18 @@ class TestOutcome:
     def test_is_told_once_by_whoever_redeemed(self, desk: Desk, ada: Standing, how: State) -> None:
         made = desk.redeemed(desk.allowed(*ada, "note"))
         call_id, page = made.call.call_id, desk.page_call(ada[0], made)
-        by_page = desk.do(lambda tx: redemptions.report(tx, call_id, how, Executes.PAGE, desk.now, page))
+        by_page = desk.do(lambda tx: redemptions.report(tx, desk.at, call_id, how, Executes.PAGE, page))
         assert outcome(by_page) == "redeemer_not_allowed"
-        told = desk.do(lambda tx: redemptions.report(tx, call_id, how, Executes.API, desk.now, None))
+        told = desk.do(lambda tx: redemptions.report(tx, desk.at, call_id, how, Executes.API, None))
         assert outcome(told) == how
         assert (desk.last()["kind"], desk.last()["reported_by"]) == (f"call.{how}", "api")
-        again = desk.do(lambda tx: redemptions.note(tx, call_id, how, desk.now))
+        again = desk.do(lambda tx: redemptions.note(tx, desk.at, call_id, how))
         assert isinstance(again, Refusal)
         assert again.code == "call_state"
 
     def test_of_what_has_not_run_there_is_none(self, desk: Desk, ada: Standing) -> None:
         made = desk.allowed(*ada, "note")
-        told = desk.do(lambda tx: redemptions.note(tx, made.call.call_id, State.SUCCEEDED, desk.now))
+        told = desk.do(lambda tx: redemptions.note(tx, desk.at, made.call.call_id, State.SUCCEEDED))
         assert isinstance(told, Refusal)
         assert told.code == "call_state"
 
@@ -114,7 +114,7 @@ class TestOverMcp:
 
     def test_what_nobody_redeemed_is_cancelled(self, desk: Desk, ada: Standing) -> None:  # MCP-12
         made = desk.allowed(*ada, "note", way=MCP)
-        left = desk.do(lambda tx: endings.cancel(tx, made.call.call_id, desk.now))
+        left = desk.do(lambda tx: endings.cancel(tx, desk.at, made.call.call_id))
         assert left is not None
         assert left.state is State.CANCELLED
         assert outcome(redeem(desk, made)) == "cancelled"
@@ -151,9 +151,9 @@ def test_a_proof_is_used_once_on_each_way(desk: Desk, ada: Standing) -> None:  #
 def test_a_call_that_was_called_off_does_not_run(desk: Desk, ada: Standing, state: State) -> None:  # APPR-6
     made = desk.allowed(*ada, "note")
     asked = desk.page_call(ada[0], made)
-    assert outcome(desk.do(lambda tx: endings.deny(tx, asked, state, desk.now))) == state
+    assert outcome(desk.do(lambda tx: endings.deny(tx, desk.at, asked, state))) == state
     assert outcome(redeem(desk, made)) == state
     assert outcome(desk.allowed(*ada, "note")) == "approved"  # a new one
     call_id, user_id = made.call.call_id, ada[0].user.user_id
-    again = desk.do(lambda tx: endings.call_off(tx, call_id, user_id, State.DECLINED, desk.now))
+    again = desk.do(lambda tx: endings.call_off(tx, desk.at, user_id, call_id, State.DECLINED))
     assert outcome(again) == state

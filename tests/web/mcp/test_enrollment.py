@@ -304,7 +304,8 @@ class TestItsWindow:
             agent = tx.agent(grant.client_id) if grant else None
             assert grant is not None
             assert agent is not None
-            old = pending(tx, Principal(grant.user_id, Delegation.of(grant, agent, "", 0)), int(live.clock()))
+            caller = Principal(grant.user_id, Delegation.of(grant, agent, "", 0))
+            old = pending(tx, live.deputize.authority.moment(), caller)
             assert isinstance(old, Challenge)
             tx.drop_challenge(old.challenge_id)
             tx.add_challenge(replace(old, nonce=bytes(32)))

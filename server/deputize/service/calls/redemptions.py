@@ -61,16 +61,16 @@ def is_redeemable(reader: Reader, at: Moment, token: CallToken) -> bool:
 
 
 def report(
-    tx: Tx, call_id: CallId, outcome: State, by: Executes, now: int, page: PageCall | None
+    tx: Tx, at: Moment, call_id: CallId, outcome: State, by: Executes, page: PageCall | None
 ) -> Answered | Refusal:
     """Note what became of a redeemed call, as the page or a guard tells it over HTTP (GUARD-5)."""
-    call = own(tx, page, now) if page else settled(tx, call_id, now)
-    return answered(tx, _noted(tx, call, outcome, by, now))
+    call = own(tx, page, at.now) if page else settled(tx, call_id, at.now)
+    return answered(tx, _noted(tx, call, outcome, by, at.now))
 
 
-def note(tx: Tx, call_id: CallId, outcome: State, now: int) -> Call | Refusal:
+def note(tx: Tx, at: Moment, call_id: CallId, outcome: State) -> Call | Refusal:
     """Note the same of a call that ran in this process (GUARD-5, MCP-11)."""
-    return _noted(tx, settled(tx, call_id, now), outcome, Executes.API, now)
+    return _noted(tx, settled(tx, call_id, at.now), outcome, Executes.API, at.now)
 
 
 def _noted(tx: Tx, call: Call | Refusal | None, outcome: State, by: Executes, now: int) -> Call | Refusal:

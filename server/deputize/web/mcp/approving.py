@@ -33,7 +33,7 @@ class Approving:
     async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/finish` (MCP-10; SEP-2672 §4.4.2)."""
         context, caller = exchange.context, exchange.principal
-        challenge = await context.look(lambda tx, at: enrollments.pending(tx, caller, at.now))
+        challenge = await context.look(enrollments.pending, caller)
         made = _verified(context.authority, exchange.message.params.get("response"), challenge.wire)
         credential = await context.run(enrollments.finish, caller, challenge, made)
         return {

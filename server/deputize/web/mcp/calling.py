@@ -149,10 +149,10 @@ class Calling:
 
     async def _note(self, authority: Authority, call: Call, outcome: State) -> Call:
         """Note what became of a call. What was done is told also if that cannot be noted."""
-        now = authority.now()
+        at = authority.moment()
         try:
             return or_refuse(
-                await authority.store.transact(lambda tx: redemptions.note(tx, call.call_id, outcome, now))
+                await authority.store.transact(lambda tx: redemptions.note(tx, at, call.call_id, outcome))
             )
         except Refused as refused:
             self.log.note("outcome", correlation_id=call.call_id, code=refused.refusal.code)
@@ -166,8 +166,8 @@ class Calling:
         token = authority.call_token(call, authority.now())
         result = await self.gateway.send(endpoint, request.canonical, token)
         if result is None or "isError" in result:  # what was not redeemed by now is not to be done later
-            now = authority.now()
-            left = await store.transact(lambda tx: endings.cancel(tx, call_id, now)) or call
+            at = authority.moment()
+            left = await store.transact(lambda tx: endings.cancel(tx, at, call_id)) or call
             return result or running.unanswered(left.state), left
         found = await store.read(lambda tx: tx.call(call_id))
         left = found or call

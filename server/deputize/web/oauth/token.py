@@ -60,7 +60,7 @@ async def _refresh(context: Context, form: Form) -> Tokens:
         def renew(tx: Tx, at: Moment) -> Renewable | Refusal:
             if not tx.use_proof(proof):
                 return USED_PROOF
-            return grants.renew(tx, proof.jkt, grant_id, generation, client_id, scopes, at.now)
+            return grants.renew(tx, at, proof.jkt, grant_id, generation, client_id, scopes)
 
         return tokens(context, await context.run(renew))
     client = await authenticate_or_public(context, form)
