@@ -1,5 +1,6 @@
 """The decision: deny by default, in one order (CALL-1)."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -8,12 +9,16 @@ from hypothesis import strategies as st
 
 from deputize.protocol.agent import Agent, Assurance, Ceiling
 from deputize.protocol.authorization import (
+    Able,
     Authorized,
-    decide,
+    Decision,
+    Standing,
     decide_arguments,
     known_tool,
+    permits,
     permits_page,
 )
+from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant, GrantState
@@ -44,6 +49,20 @@ def anybody(wanted: AuthenticatorClass) -> bool:
     return True
 
 
+def decide(
+    policy: Policy,
+    tool: Tool,
+    agent: Agent | None,
+    lineage: Sequence[Grant],
+    arguments: dict[str, Json],
+    able: Able,
+    parents: Sequence[Agent] = (),
+) -> Decision:
+    """Decide an agent's call as use cases do: what it may, then what is asked."""
+    closed = permits(policy, tool, Standing(agent, lineage, parents), arguments, NOW)
+    return closed or decide_arguments(tool, arguments, able, tool.approval.required(arguments))
+
+
 def policy(tool: Tool, ceiling: ScopeSet) -> Policy:
     site = Site("S", "https://s.example", "https://s.example/deputize", "s.example")
     scopes = {name: Scope(name, name, True) for name in NAMES}
@@ -55,7 +74,7 @@ def test_a_call_may_do_the_least_of_tool_grant_and_ceiling(
     asked: ScopeSet, granted: ScopeSet, ceiling: ScopeSet
 ) -> None:
     tool = Tool("t", asked)
-    decision = decide(policy(tool, ceiling), tool, AGENT, [replace(GRANT, scopes=granted)], {}, nobody, NOW)
+    decision = decide(policy(tool, ceiling), tool, AGENT, [replace(GRANT, scopes=granted)], {}, nobody)
     if asked <= ceiling and asked <= granted:
         assert isinstance(decision, Authorized)
     else:
@@ -69,7 +88,7 @@ def test_only_an_active_grant_that_has_not_expired_grants(
 ) -> None:  # TOKEN-5
     tool = Tool("t", ScopeSet.of(["a"]))
     grant = replace(GRANT, state=state, expires_at=expires_at)
-    decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, [grant], {}, nobody, NOW)
+    decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, AGENT, [grant], {}, nobody)
     assert isinstance(decision, Authorized) == (state is GrantState.ACTIVE and expires_at > NOW)
 
 
@@ -84,7 +103,7 @@ def test_agents_and_grants_that_do_not_belong_together_are_refused() -> None:
         (AGENT, replace(GRANT, user_id=UserId("usr_y")), Code.CONSENT_REQUIRED),
     ]
     for agent, grant, code in cases:
-        decision = decide(rules, tool, agent, [grant] if grant else [], {}, nobody, NOW)
+        decision = decide(rules, tool, agent, [grant] if grant else [], {}, nobody)
         assert isinstance(decision, Refusal)
         assert decision.code is code
 
@@ -93,7 +112,7 @@ def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
     tool = Tool("t", ScopeSet.of(["a"]))
     for assurance in (Assurance.REGISTERED, Assurance.ORIGIN):
         agent = replace(AGENT, assurance=assurance)
-        decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, agent, [GRANT], {}, nobody, NOW)
+        decision = decide(policy(tool, ScopeSet.of(NAMES)), tool, agent, [GRANT], {}, nobody)
         assert isinstance(decision, Refusal)
         assert decision.code is Code.AGENT_NOT_ALLOWED
 
@@ -101,10 +120,10 @@ def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2
 def test_arguments_are_looked_at_last() -> None:
     tool = Tool("t", ScopeSet.of(["a"]), input_schema=Schema({"required": ["x"]}))
     rules = policy(tool, ScopeSet.of(NAMES))
-    decision = decide(rules, tool, AGENT, [GRANT], {}, nobody, NOW)
+    decision = decide(rules, tool, AGENT, [GRANT], {}, nobody)
     assert isinstance(decision, Refusal)
     assert decision.code is Code.INVALID_ARGUMENTS
-    assert isinstance(decide(rules, tool, AGENT, [GRANT], {"x": 1}, nobody, NOW), Authorized)
+    assert isinstance(decide(rules, tool, AGENT, [GRANT], {"x": 1}, nobody), Authorized)
 
 
 @given(some, subsets, st.booleans(), st.booleans())
@@ -114,8 +133,8 @@ def test_leaving_the_delegation_out_gains_nothing(
     """CALL-7: what an agent that nobody knows could never call, whatever the user gives it, the page cannot either."""
     tool = Tool("t", asked, direct=True, opaque=opaque, direct_when_closed=said, describe=lambda _: "Do it")
     rules = policy(tool, ceiling)
-    agents = decide(rules, tool, AGENT, [GRANT], {}, anybody, NOW)
-    pages = permits_page(rules, tool) or decide_arguments(rules, tool, {}, anybody, True)
+    agents = decide(rules, tool, AGENT, [GRANT], {}, anybody)
+    pages = permits_page(rules, tool) or decide_arguments(tool, {}, anybody, True)
     assert isinstance(pages, Authorized) == (said or isinstance(agents, Authorized))
     if isinstance(pages, Refusal):
         assert pages.code is Code.AGENT_NOT_ALLOWED
@@ -143,7 +162,7 @@ def test_nobody_hands_on_what_the_policy_does_not_let_him_have(
     rules = replace(policy(tool, ScopeSet()), ceiling=ceiling)
     agents = [Agent(name, Assurance.REGISTERED, None, None, 0) for name in (child, parent)]
     links = [replace(GRANT, client_id=child, parent_id=GRANT.grant_id), replace(GRANT, client_id=parent)]
-    decision = decide(rules, tool, agents[0], links, {}, nobody, NOW, agents[1:])
+    decision = decide(rules, tool, agents[0], links, {}, nobody, agents[1:])
     assert isinstance(decision, Authorized) == (asked <= childs and asked <= parents)
 
 
@@ -164,7 +183,7 @@ def test_a_grant_without_a_key_is_good_while_the_policy_says_so_and_for_an_opaqu
     ):
         ceiling = Ceiling(scopes, ScopeSet.of(["a", "b"]), frozenset({"https://a.example"}))
         rules = replace(policy(tool, scopes), ceiling=ceiling, bearer=bearer)
-        decision = decide(rules, tool, agent, [grant], {}, nobody, NOW)
+        decision = decide(rules, tool, agent, [grant], {}, nobody)
         assert (decision.code if isinstance(decision, Refusal) else None) is code
-        keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"), shown={})], {}, nobody, NOW)
+        keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"), shown={})], {}, nobody)
         assert isinstance(keyed, Authorized)

@@ -1,7 +1,7 @@
 """The decision over one call: pure, in the documented order, deny by default (CALL-1)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .agent import Agent, Assurance
 from .canonical import Json
@@ -9,22 +9,40 @@ from .credential import AuthenticatorClass
 from .errors import Code, Refusal
 from .grant import Grant, acting, dead_link
 from .policy import Policy
-from .tool import Tool, is_safe
+from .token import Delegation
+from .tool import Tool
 
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """A yes. With `description`, only after a human has approved exactly that (CALL-5); `safe` as CALL-6 means it;
-    `constrained` if counters have to be asked (CONS-3).
-    """
+    """A yes. With `description`, only after a human has approved exactly that (CALL-5)."""
 
-    tool: Tool
     description: str | None
-    safe: bool
-    constrained: bool = False
 
 
 Decision = Authorized | Refusal
+
+_UNREGISTERED = Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands behind a call: the agent, the grant followed by those that it was handed on from (CHAIN-3), and the
+    agents of those others, nearest first. All of it is empty where the user himself calls.
+    """
+
+    agent: Agent | None = None
+    lineage: Sequence[Grant] = ()
+    parents: Sequence[Agent] = ()
+
+    def lost(self, delegation: Delegation, now: int) -> Refusal | None:
+        """Say why nothing can be done under a delegation any more, or None (MCP-2)."""
+        if self.agent is None or self.agent.revoked_at is not None:
+            return _UNREGISTERED
+        if not self.lineage or self.lineage[0].jkt != delegation.jkt:
+            return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent.")
+        return dead_link(self.lineage, now)
+
 
 Able = Callable[[AuthenticatorClass], bool]
 """Tells whether the user could approve something by any method, with an authenticator of this class (CALL-5)."""
@@ -42,48 +60,15 @@ def known_tool(policy: Policy, name: str) -> Tool | Refusal:
     return tool
 
 
-def decide(
-    policy: Policy,
-    tool: Tool,
-    agent: Agent | None,
-    lineage: Sequence[Grant],
-    arguments: dict[str, Json],
-    able: Able | None,
-    now: int,
-    parents: Sequence[Agent] = (),
-    approval: bool | None = None,
-) -> Decision:
-    """Decide an agent's call: what it may, then what is asked; the first failure answers (CALL-1).
-
-    `lineage` and `parents` as for `permits`, `able` and `approval` as for `decide_arguments`; without `approval`, the
-    tool says whether one is needed.
-    """
-    if refusal := permits(policy, tool, agent, lineage, arguments, now, parents):
-        return refusal
-    approval = tool.approval.required(arguments) if approval is None else approval
-    decision = decide_arguments(policy, tool, arguments, able, approval)
-    if isinstance(decision, Authorized) and constrained(lineage):
-        return replace(decision, constrained=True)
-    return decision
-
-
-def permits(
-    policy: Policy,
-    tool: Tool,
-    agent: Agent | None,
-    lineage: Sequence[Grant],
-    arguments: Json,
-    now: int,
-    parents: Sequence[Agent] = (),
-) -> Refusal | None:
+def permits(policy: Policy, tool: Tool, standing: Standing, arguments: Json, now: int) -> Refusal | None:
     """Say why this agent may not call this tool at all: agent, grant, ceiling, scopes, constraints; None if it may.
 
-    `lineage` is the grant, followed by those that it was handed on from (CHAIN-3); empty if there is no such grant.
-    `parents` are the agents of those others, who hand on only what the policy lets them have now. Counters are checked
-    later, where they are kept.
+    Those that handed the grant on hand on only what the policy lets them have now. Counters are checked later, where
+    they are kept.
     """
+    agent, lineage = standing.agent, standing.lineage
     if agent is None or agent.revoked_at is not None:
-        return Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
+        return _UNREGISTERED
     if (
         not lineage
         or lineage[0].client_id != agent.client_id
@@ -97,7 +82,7 @@ def permits(
         return Refusal(Code.AGENT_NOT_ALLOWED, "The site takes no agents any more that prove nothing.")
     agent = acting(agent, grant)
     ceiling = policy.ceiling.of(agent)
-    for parent in parents:
+    for parent in standing.parents:
         ceiling = ceiling & policy.ceiling.of(parent)
     closed = agent.assurance is Assurance.OPAQUE and not tool.opaque  # AGENT-3
     if closed or not tool.scopes <= ceiling:  # AGENT-2
@@ -116,11 +101,6 @@ def permits(
         if outside := link.constraints.refuses(tool.name, arguments, now):
             return outside
     return None
-
-
-def constrained(lineage: Sequence[Grant]) -> bool:
-    """Tell whether a call under these grants may have to take from counters (CONS-3)."""
-    return any(link.constraints.parts for link in lineage)
 
 
 def permits_page(policy: Policy, tool: Tool) -> Refusal | None:
@@ -147,14 +127,8 @@ def misfit(fault: str) -> Refusal:
     return Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
 
 
-def decide_arguments(
-    policy: Policy,
-    tool: Tool,
-    arguments: dict[str, Json],
-    able: Able | None,
-    approval: bool,
-) -> Decision:
-    """Decide what remains once the caller is known: schema, approval, and whether anybody could approve.
+def decide_arguments(tool: Tool, arguments: dict[str, Json], able: Able | None, approval: bool) -> Decision:
+    """Decide what remains once it is known that the caller may: schema, approval, and whether anybody could approve.
 
     With `approval`, a human has to approve the arguments. Only then is `able` asked; it is None where the approval came
     with the call (MCP-9).
@@ -162,7 +136,7 @@ def decide_arguments(
     if tool.input_schema is not None and (fault := tool.input_schema.fault(arguments)):
         return misfit(fault)
     if not approval:
-        return Authorized(tool, None, is_safe(tool, policy.scopes, approval))
+        return Authorized(None)
     try:
         description = tool.description(arguments)  # APPR-2
     except ValueError as error:
@@ -173,4 +147,4 @@ def decide_arguments(
             "The user has nothing that may approve this. A passkey can be added on the account page.",
             {"authenticator_class": tool.authenticator_class.value},
         )
-    return Authorized(tool, description, is_safe(tool, policy.scopes, approval))
+    return Authorized(description)

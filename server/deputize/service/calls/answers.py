@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from ...protocol.authorization import Standing
 from ...protocol.call import Call, State
 from ...protocol.credential import User
 from ...protocol.errors import Refusal
 from ...protocol.ids import CallId
 from ..ports import Reader
-from .standing import ALONE, Standing, standing_of
+from .standing import ALONE, standing_of
 
 
 @dataclass(frozen=True, slots=True)

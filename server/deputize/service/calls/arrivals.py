@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ...protocol.authorization import Authorized
+from ...protocol.authorization import Authorized, Standing
 from ...protocol.call import Call, State
 from ...protocol.entry import call_entry
 from ...protocol.errors import USED_PROOF, Refusal
@@ -17,7 +17,7 @@ from .decisions import decide
 from .drafts import asked_by, draft
 from .moves import move
 from .request import CallRequest
-from .standing import Standing, standing_of
+from .standing import standing_of
 
 
 def create(
@@ -56,9 +56,8 @@ def create(
             return Answered(met, standing) if isinstance(met, Call) else met
         if call.state is State.PENDING and (limited := quotas.pending_call(tx, at, user_id, client_id)):  # 5
             return limited
-        if decision.constrained:
-            looked = counters.left(tx, standing.lineage, call)  # 6
-            uses, decision = (uses, looked) if isinstance(looked, Refusal) else (looked, decision)
+        looked = counters.left(tx, standing.lineage, call)  # 6
+        uses, decision = (uses, looked) if isinstance(looked, Refusal) else (looked, decision)
     if isinstance(decision, Refusal) and not approving.answers_first(verdict, decision):
         denied = call_entry(
             replace(call, state=State.DENIED),

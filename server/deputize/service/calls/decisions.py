@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 from ...protocol.authorization import (
     Decision,
+    Standing,
     decide_arguments,
     known_tool,
     misfit,
     permits,
     permits_page,
 )
-from ...protocol.authorization import decide as decide_delegated
 from ...protocol.call import Call, State
 from ...protocol.errors import Code, Refusal
 from ...protocol.tool import Tool
@@ -19,7 +19,6 @@ from ..barring import barred
 from ..moment import Moment
 from ..ports import Reader
 from .request import NOBODY, CallRequest
-from .standing import Standing
 
 _WRONG_USER = Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
 _WRONG_KEY = Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
@@ -45,25 +44,17 @@ def decide(
     able = approvals.able(reader, at, who.user_id) if request.way.waits else None
     if delegation is None:
         closed = permits_page(policy, tool) if request.is_direct else None
-        return closed or decide_arguments(policy, tool, request.arguments, able, approval)
-    if standing.lineage and standing.lineage[0].jkt != delegation.jkt:
+    elif standing.lineage and standing.lineage[0].jkt != delegation.jkt:
         return _WRONG_KEY
-    decision = decide_delegated(
-        policy,
-        tool,
-        standing.agent,
-        standing.lineage,
-        request.arguments,
-        able,
-        at.now,
-        standing.parents,
-        approval,
-    )
-    if request.way.widens and isinstance(decision, Refusal) and decision.code is Code.INSUFFICIENT_SCOPE:
+    else:
+        closed = permits(policy, tool, standing, request.arguments, at.now)
+    if closed is None:
+        return decide_arguments(tool, request.arguments, able, approval)
+    if request.way.widens and closed.code is Code.INSUFFICIENT_SCOPE:
         # more, perhaps, than one can have
         wanted = sorted(standing.lineage[0].scopes.names | tool.scopes.names)
-        return replace(decision, facts={"scope": " ".join(wanted)})
-    return decision
+        return replace(closed, facts={"scope": " ".join(wanted)})
+    return closed
 
 
 def needs_approval(request: CallRequest, tool: Tool) -> bool:
@@ -104,8 +95,7 @@ def stop_of(reader: Reader, at: Moment, call: Call, standing: Standing) -> Stop 
 def _keeps_out(reader: Reader, at: Moment, call: Call, tool: Tool, standing: Standing) -> Refusal | None:
     """Say why whoever made this call may not make it any more; None if he may."""
     if call.grant_id is not None:  # CONS-5, too
-        agent, lineage = standing.agent, standing.lineage
-        return permits(at.policy, tool, agent, lineage, call.arguments, at.now, standing.parents)
+        return permits(at.policy, tool, standing, call.arguments, at.now)
     if out := barred(reader, call.user_id, None, at.now):  # BLOCK-3: no grant of his has ended with it
         return out
     return permits_page(at.policy, tool) if call.page_jkt is not None else None  # else the user of MCP-4

@@ -7,7 +7,7 @@ from ...protocol.call import LIFETIME, Call, State
 from ...protocol.credential import AuthenticatorClass
 from ...protocol.ids import CallId, make_id
 from ...protocol.scope import ScopeSet
-from ...protocol.tool import Executes
+from ...protocol.tool import Executes, is_safe
 from ..moment import Moment
 from ..ports import Reader
 from .request import CallRequest
@@ -20,6 +20,7 @@ def draft(reader: Reader, at: Moment, request: CallRequest, decision: Decision) 
     asked = way.waits and yes is not None and yes.description is not None
     state = State.DENIED if yes is None else State.PENDING if asked else State.APPROVED
     tool = at.policy.tools.get(request.tool) if request.offered else None
+    meets = way.waits and tool and yes and not is_safe(tool, at.policy.scopes, approval=asked)
     executes = way.executes or (tool.executes if tool else Executes.API)
     return Call(
         call_id=CallId(make_id("cal", at.random(16))),
@@ -33,7 +34,7 @@ def draft(reader: Reader, at: Moment, request: CallRequest, decision: Decision) 
         arguments=request.arguments,
         args_s256=request.args_s256,
         definition_s256=request.definition_s256,
-        match_key=_match_key(request) if way.waits and yes and not yes.safe else None,
+        match_key=_match_key(request) if meets else None,
         salt=at.random(32),
         description=yes.description if yes else None,
         authenticator_class=tool.authenticator_class if tool else AuthenticatorClass.PLATFORM,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from ...protocol.authorization import Standing
 from ...protocol.call import Call, State
 from ...protocol.entry import move_entry
 from ...protocol.errors import Code, Refusal, Refused
@@ -11,7 +12,7 @@ from ..ports import Tx
 from . import counters
 from .decisions import stop_of
 from .moves import move
-from .standing import Standing, standing_of
+from .standing import standing_of
 
 MOST = 100
 """Calls that are put under a newer grant: more than anybody is asked about, and little enough to wait behind."""
