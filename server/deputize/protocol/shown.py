@@ -35,58 +35,21 @@ _RUN = regex.compile(r"\p{Zs}{2,}|^\p{Zs}|\p{Zs}$|[\p{Zs}--[ \u00a0\u202f]]", re
 _WORD = regex.compile(r"[\p{L}\p{M}\p{N}\u200c\u200d'’]+")
 # UTS #39 §5.2, moderately restrictive: what one word may be made of, apart from a single script.
 _SCRIPTS = (
-    *(
-        "Latin",
-        "Cyrillic",
-        "Greek",
-        "Armenian",
-        "Georgian",
-        "Cherokee",
-        "Coptic",
-        "Hebrew",
-        "Arabic",
-        "Syriac",
-        "Thaana",
-    ),
-    *(
-        "Devanagari",
-        "Bengali",
-        "Gurmukhi",
-        "Gujarati",
-        "Oriya",
-        "Tamil",
-        "Telugu",
-        "Kannada",
-        "Malayalam",
-        "Sinhala",
-    ),
-    *(
-        "Thai",
-        "Lao",
-        "Tibetan",
-        "Myanmar",
-        "Khmer",
-        "Ethiopic",
-        "Mongolian",
-        "Han",
-        "Hiragana",
-        "Katakana",
-        "Bopomofo",
-    ),
-    *("Hangul", "Canadian_Aboriginal", "Lisu", "Tifinagh", "Yi", "Nko", "Vai"),
+    *("Latin", "Cyrillic", "Greek", "Armenian", "Georgian", "Cherokee", "Coptic", "Hebrew", "Arabic"),
+    *("Syriac", "Thaana", "Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu"),
+    *("Kannada", "Malayalam", "Sinhala", "Thai", "Lao", "Tibetan", "Myanmar", "Khmer", "Ethiopic"),
+    *("Mongolian", "Han", "Hiragana", "Katakana", "Bopomofo", "Hangul", "Canadian_Aboriginal", "Lisu"),
+    *("Tifinagh", "Yi", "Nko", "Vai"),
 )
 _SCRIPT = regex.compile("|".join(rf"(\p{{Script={name}}})" for name in _SCRIPTS))
 _LETTER = regex.compile(r"[\p{L}--[\p{Script=Common}\p{Script=Inherited}]]", regex.V1)
 _SINGLE = regex.compile(  # most words: looked at as a whole, since text may be long
     "|".join(rf"[\P{{L}}\p{{Script=Common}}\p{{Script=Inherited}}\p{{Script={name}}}]+" for name in _SCRIPTS)
 )
-_TOGETHER = tuple(
-    frozenset(each)
-    for each in (
-        ("Latin", "Han", "Hiragana", "Katakana"),
-        ("Latin", "Han", "Bopomofo"),
-        ("Latin", "Han", "Hangul"),
-    )
+_TOGETHER = (
+    {"Latin", "Han", "Hiragana", "Katakana"},
+    {"Latin", "Han", "Bopomofo"},
+    {"Latin", "Han", "Hangul"},
 )
 _LOOK_ALIKE = frozenset({"Cyrillic", "Greek", "Cherokee", "Coptic", "Armenian", "Lisu", "another"})
 
