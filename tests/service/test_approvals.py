@@ -18,7 +18,7 @@ from deputize import settings
 from deputize.protocol.canonical import b64u
 from deputize.protocol.challenge import Challenge, Purpose
 from deputize.protocol.errors import Code, Refusal
-from deputize.protocol.question import Question, Surface, Text, committed
+from deputize.protocol.question import Question, Surface, Text
 from deputize.service import approvals
 from deputize.service.approvals import Action, Minted, Rejected, Verified
 from deputize.service.methods import Methods
@@ -117,8 +117,8 @@ def test_appr_10_each_part_of_a_question_counts() -> None:
     others = [replace(question, **{name: other}) for name, other in OTHERS.items()]
     others.append(replace(question, text=replace(TEXT, language="en-GB")))
     salt = bytes(32)
-    assert len({committed(salt, each) for each in (question, *others)}) == 1 + len(others)
-    assert committed(bytes(31) + b"\1", question) != committed(salt, question)
+    assert len({each.commitment(salt) for each in (question, *others)}) == 1 + len(others)
+    assert question.commitment(bytes(31) + b"\1") != question.commitment(salt)
 
 
 @pytest.mark.parametrize("each", [{}, *({name: other} for name, other in OTHERS.items())], ids=str)
@@ -185,7 +185,7 @@ def test_appr_11_what_was_answered_is_kept_with_what_opens_it(store: SqliteStore
     asked = store.look(lambda tx: tx.asked(verdict.challenge_id))
     assert asked is not None
     assert asked.question.text == TEXT
-    assert verdict.facts["question_commitment"] == b64u(asked.commitment)
+    assert verdict.facts["question_commitment"] == b64u(asked.question.commitment(asked.salt))
     assert (verdict.facts["method"], verdict.facts["telephone"]) == ("code", "…42")
 
 

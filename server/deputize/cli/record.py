@@ -125,7 +125,7 @@ def receipt(
             fail(f"the record tells nothing of {about}")
         call = store.look(lambda tx: tx.call(CallId(about))) if arguments else None
         opening = Opening(call.arguments, call.salt) if call else None
-        questions = store.look(lambda tx: record.answered(tx, entries)) if arguments else []
+        questions = store.look(lambda tx: record.asked(tx, entries)) if arguments else []
         # Nothing else is done in a transaction: the record is long, and whoever decides calls would wait.
         text, size = asyncio.run(store.transact(sign))
         indexes = [entry.index for entry in entries]

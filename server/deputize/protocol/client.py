@@ -4,13 +4,12 @@
 business (RFC 7591 §2).
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from . import canonical, redirect
-from .canonical import Json, JsonError, b64u, canonicalize
+from .canonical import Json, JsonError, canonicalize, s256
 from .errors import Code, Refused
 from .ids import ClientId
 from .jwk import Key, parse_keys
@@ -68,7 +67,7 @@ class ClientDocument:
             "scope": None if self.scopes is None else str(self.scopes),
             "token_endpoint_auth_method": self.auth_method.value,
         }
-        return b64u(hashlib.sha256(canonicalize(said)).digest())
+        return s256(canonicalize(said))
 
     def is_at(self, uri: str, kind: str) -> bool:
         """Tell whether a Signature-Agent of this URL and type is this client (OAUTH-15).

@@ -1,6 +1,5 @@
 """Entries of the record: what was decided, in canonical bytes (PROTOCOL §9)."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +7,7 @@ from enum import StrEnum
 import orjson
 
 from .call import Call
-from .canonical import Json, b64u
+from .canonical import Json, s256
 from .errors import Code
 from .grant import Grant
 from .policy import Policy
@@ -61,7 +60,7 @@ class Entry:
 
 def commitment(salt: bytes, canonical: bytes) -> str:
     """Commit to canonical bytes without telling them (LOG-2)."""
-    return b64u(hashlib.sha256(salt + canonical).digest())
+    return s256(salt + canonical)
 
 
 def call_entry(
@@ -108,6 +107,4 @@ def grant_entry(kind: Kind, grant: Grant, **facts: object) -> Entry:
 
 def evidence_s256(evidence: Json) -> str | None:
     """Hash an assertion as it arrived, so that the record can point to it without holding it (LOG-2)."""
-    if evidence is None:
-        return None
-    return b64u(hashlib.sha256(orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS)).digest())
+    return None if evidence is None else s256(orjson.dumps(evidence, option=orjson.OPT_SORT_KEYS))

@@ -66,9 +66,10 @@ class Question:
             "approvals": self.approvals,
         }
 
-    def digest(self) -> bytes:
-        """Return the SHA-256 of the structure in canonical bytes (APPR-10)."""
-        return hashlib.sha256(canonicalize(self.structure())).digest()
+    def commitment(self, salt: bytes) -> bytes:
+        """Commit to it without telling it: SHA-256(salt ‖ SHA-256 of the structure in canonical bytes) (APPR-10)."""
+        digest = hashlib.sha256(canonicalize(self.structure())).digest()
+        return hashlib.sha256(salt + digest).digest()
 
     def to_json(self) -> dict[str, Json]:
         """Write it whole: the structure, with the words in place of their digest."""
@@ -104,16 +105,6 @@ class Asked:
     challenge_id: ChallengeId
     salt: bytes
     question: Question
-
-    @property
-    def commitment(self) -> bytes:
-        """Return the first 32 bytes of the challenge."""
-        return committed(self.salt, self.question)
-
-
-def committed(salt: bytes, question: Question) -> bytes:
-    """Commit to a question without telling it: SHA-256(salt ‖ digest), 32 bytes (APPR-10)."""
-    return hashlib.sha256(salt + question.digest()).digest()
 
 
 def _strings(values: list[Json]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from .canonical import Json, b64u, canonicalize, unb64u
 from .checkpoint import Checkpoint
 from .entry import commitment
 from .merkle import leaf_hash, verify_inclusion
-from .question import Question, committed
+from .question import Question
 
 _NOT_ONE = "not a receipt"
 
@@ -81,7 +81,7 @@ class Receipt:
     def unasked(self) -> list[Shown]:
         """Return the questions that no entry here commits to."""
         asked = {entry.told().get("question_commitment") for entry in self.entries}
-        return [each for each in self.questions if b64u(committed(each.salt, each.question)) not in asked]
+        return [each for each in self.questions if b64u(each.question.commitment(each.salt)) not in asked]
 
     def to_json(self) -> dict[str, Json]:
         """Write it."""

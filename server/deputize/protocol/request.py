@@ -1,13 +1,12 @@
 """Authorization requests: what an attested agent pushed, until the user answered and it collected (PROTOCOL §11)."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from .agent import Assurance
-from .canonical import b64u
+from .canonical import s256
 from .client import POLL_INTERVAL
 from .constraint import Constraints
 from .ids import NO_KEY, ClientId, GrantId, Jkt, UserId
@@ -80,9 +79,7 @@ def is_code_challenge(text: str) -> bool:
 
 def verifies(code_verifier: str, code_challenge: str) -> bool:
     """Tell whether the verifier is the challenge's (RFC 7636 §4.6)."""
-    if not _VERIFIER.match(code_verifier):
-        return False
-    return b64u(hashlib.sha256(code_verifier.encode()).digest()) == code_challenge
+    return _VERIFIER.match(code_verifier) is not None and s256(code_verifier.encode()) == code_challenge
 
 
 def make_user_code(random: bytes) -> str:

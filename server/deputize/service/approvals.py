@@ -16,7 +16,7 @@ from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, evidence_s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, Jkt, UserId, make_id
-from ..protocol.question import Asked, Question, Surface, Text, committed
+from ..protocol.question import Asked, Question, Surface, Text
 from .methods import Answer, Method, Methods, Offer
 from .moment import Moment
 from .ports import Assertion, Reader, Tx
@@ -174,7 +174,7 @@ def mint(tx: Tx, at: Moment, action: Action, text: Text) -> Minted | Refusal:
     challenge = Challenge(
         challenge_id=ChallengeId(make_id("chl", at.random(16))),
         purpose=action.purpose,
-        nonce=committed(salt, action.question(at.methods, text, until)),
+        nonce=action.question(at.methods, text, until).commitment(salt),
         action_hash=action_hash(action.tool, action.arguments, at.policy.site.issuer),
         tool=action.tool,
         subject=action.subject,
@@ -227,17 +227,15 @@ def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -
             tx.fail_challenge(verdict.challenge_id)
         return verdict.refusal
     challenge = verdict.challenge
-    asked = Asked(
-        challenge.challenge_id, challenge.salt, action.question(at.methods, text, challenge.expires_at)
-    )
-    if not verdict.action.is_(action) or asked.commitment != challenge.nonce:
+    question = action.question(at.methods, text, challenge.expires_at)
+    if not verdict.action.is_(action) or question.commitment(challenge.salt) != challenge.nonce:
         return _NO_CHALLENGE
     if not tx.consume_challenge(challenge, at.now):  # another was quicker, or it ran out meanwhile
         left = tx.challenge(challenge.challenge_id)
         return (left.closed(at.now) if left is not None else None) or _NO_CHALLENGE
     if refusal := verdict.answer.settle(tx):
         return refusal
-    tx.add_asked(asked)
+    tx.add_asked(Asked(challenge.challenge_id, challenge.salt, question))
     return None
 
 

@@ -1,10 +1,9 @@
 """Users, their sessions and their credentials (PROTOCOL §2). Each function is one transaction."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ..protocol.canonical import Json, b64u
+from ..protocol.canonical import Json, s256
 from ..protocol.challenge import NONCE_BYTES, Challenge, Enrolling, NewUser, Purpose, Subject
 from ..protocol.credential import (
     ENROLL_ACTION,
@@ -229,7 +228,7 @@ def enrollment_action(credential: Credential) -> Action:
     """
     arguments: Json = {
         "credential_id": credential.credential_id,
-        "public_key_s256": b64u(hashlib.sha256(credential.public_key).digest()),
+        "public_key_s256": s256(credential.public_key),
         "user": credential.user_id,
     }
     added, owner = credential.credential_id, credential.user_id

@@ -97,7 +97,7 @@ def prove(
     return Receipt(note, tuple(proven), opening, tuple(questions))
 
 
-def answered(reader: Reader, entries: Iterable[StoredEntry]) -> list[Shown]:
+def asked(reader: Reader, entries: Iterable[StoredEntry]) -> list[Shown]:
     """Find the questions that people answered, of those that these entries tell of (APPR-11)."""
     said = [told(entry) for entry in entries]
     ids = [ChallengeId(str(each["challenge_id"])) for each in said if "question_commitment" in each]

@@ -1,13 +1,12 @@
 """The policy file: `deputize.toml` → `Policy`, or all that is wrong with it at once."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from deputize.protocol.canonical import b64u
+from deputize.protocol.canonical import s256
 from deputize.protocol.policy import Policy
 from deputize.settings import toml
 from deputize.settings.schemas import DeeperError
@@ -53,7 +52,7 @@ def loads(data: bytes) -> Policy:
         # A default that needs a value with a fault is no fault of its own.
         found = [details for details in error.errors() if details["type"] != "default_factory_not_called"]
         raise PolicyError(_fault(details, lines) for details in found) from error
-    return replace(policy, file_s256=b64u(hashlib.sha256(data).digest()))
+    return replace(policy, file_s256=s256(data))
 
 
 def _fault(details: ErrorDetails, lines: Lines) -> PolicyFault:

@@ -30,7 +30,11 @@ async def test_a_call_is_approved_by_a_second_method_and_the_chain_says_so(
     asked = live.deputize.store.look(lambda tx: tx.asked(ChallengeId(envelope["challengeId"])))
     assert asked is not None
     assert str(asked.question.text) == envelope["displayText"]
-    assert b64u(asked.commitment) == b64u(unb64u(envelope["challenge"])[:32]) == entry["question_commitment"]
+    assert (
+        b64u(asked.question.commitment(asked.salt))
+        == b64u(unb64u(envelope["challenge"])[:32])
+        == entry["question_commitment"]
+    )
 
 
 async def test_words_that_have_changed_since_they_were_shown_are_not_acted_upon(
