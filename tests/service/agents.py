@@ -95,7 +95,7 @@ class Browser:
         """Use a refresh token, the newest if the test names no older one."""
         held = self.holds
         assert held is not None
-        which = held.generation if generation is None else generation
+        which = held.grant.refresh_generation if generation is None else generation
         answer = self.desk.do(
             lambda tx: grants.renew(
                 tx, self.desk.at, jkt or held.grant.jkt, held.grant.grant_id, which, None, None
@@ -248,7 +248,7 @@ class Attested:
         """Use the newest refresh token, or that of what it held once."""
         client, held = client or self.client(), held or self.holds
         assert held is not None
-        grant_id, generation = held.grant.grant_id, held.generation
+        grant_id, generation = held.grant.grant_id, held.grant.refresh_generation
         asked = scopes(scope) if scope is not None else None
         return self._kept(
             self.desk.do(

@@ -49,7 +49,7 @@ class TestRenewal:
         for generation in (1, 2):
             renewed = browser.renew()
             assert isinstance(renewed, Renewable)
-            assert renewed.generation == generation
+            assert renewed.grant.refresh_generation == generation
 
     def test_honors_the_previous_one_for_a_lost_answer(self, desk: Desk, browser: Browser) -> None:  # TOKEN-4
         browser.renew()

@@ -119,7 +119,7 @@ class Authority:
         """Make the token that a delegation is renewed with (TOKEN-4)."""
         grant = renewable.grant
         until = min(now + REFRESH_LIFETIME, grant.expires_at)
-        return self.sealer.seal("refresh", [grant.grant_id, renewable.generation, until])
+        return self.sealer.seal("refresh", [grant.grant_id, grant.refresh_generation, until])
 
     def refresh_token(self, text: str, now: int) -> tuple[str, int]:
         """Read a refresh token back: grant and generation; Refused(invalid_grant) if it is not ours or has expired."""

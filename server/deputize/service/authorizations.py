@@ -46,10 +46,8 @@ def push(
     """
     if refusal := spend(tx, at, client):
         return refusal
-    quota, rate = Quota.PUSHED_REQUESTS, at.policy.quotas.pushed_requests
-    if request.user_code is not None:
-        quota, rate = Quota.DEVICE_CODES, at.policy.quotas.device_codes
-    if limited := quotas.take(tx, quota, rate, user_id or client.agent.client_id, at.now):
+    quota = Quota.PUSHED_REQUESTS if request.user_code is None else Quota.DEVICE_CODES
+    if limited := quotas.take(tx, at, quota, user_id or client.agent.client_id):
         return limited
     if refusal := consents.askable(request.scopes, at.policy.ceiling.of(client.agent), at.policy):
         return Refusal(Code.INVALID_SCOPE, refusal.detail)
@@ -229,7 +227,7 @@ def _collect(tx: Tx, request: AuthorizationRequest, client: Client, now: int) ->
         if not tx.bind_grant(grant.grant_id, client.jkt):
             raise Refused.of(_BAD_CODE)
         grant = replace(grant, jkt=client.jkt)
-    return Renewable(grant, agent, grant.refresh_generation)
+    return Renewable(grant, agent)
 
 
 def renew(

@@ -187,7 +187,7 @@ def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verd
     tx.append(grants.entry(Kind.GRANT_ACTIVE, active, **verdict.facts), at.now)
     if older is not None:
         successions.carry_over(tx, at, older, active)
-    return Renewable(active, agent, active.refresh_generation)
+    return Renewable(active, agent)
 
 
 def decline(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Grant | Refusal:

@@ -1,6 +1,6 @@
 """Grants: their renewal and their end (PROTOCOL §4). Each function is one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent
 from ..protocol.entry import Entry, Kind, grant_entry
@@ -42,13 +42,13 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Renewable:
-    """A live grant, its agent, the refresh generation that the next refresh token is to name, and the agents that the
-    grant was handed on from, nearest first.
+    """A live grant, its agent, and the agents that the grant was handed on from, nearest first.
+
+    The next refresh token is to name the grant's generation.
     """
 
     grant: Grant
     agent: Agent
-    generation: int
     parents: tuple[Agent, ...] = ()
 
 
@@ -100,7 +100,8 @@ def renew(
     agent = tx.agent(grant.client_id) if grant is not None else None
     if grant is None or agent is None or grant.jkt != jkt or agent.revoked_at is not None:
         return _BAD_REFRESH
-    if dead_link(tx.lineage(grant.grant_id), at.now) is not None or client_id not in (None, agent.client_id):
+    lineage = tx.lineage(grant.grant_id)
+    if dead_link(lineage, at.now) is not None or client_id not in (None, agent.client_id):
         return _BAD_REFRESH
     if scopes is not None and scopes != grant.scopes:  # RFC 6749 §6
         return Refusal(Code.INVALID_SCOPE, "A delegation is renewed as it is. To narrow it, hand it on.")
@@ -109,7 +110,7 @@ def renew(
     if rotated is None:
         revoke_grant(tx, grant, at.now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
-    return Renewable(grant, agent, rotated, parents_of(tx, tx.lineage(grant.grant_id)))
+    return Renewable(replace(grant, refresh_generation=rotated), agent, parents_of(tx, lineage))
 
 
 def revoke_grant(tx: Tx, grant: Grant, now: int, **facts: object) -> None:

@@ -109,9 +109,7 @@ def take_over(
     tx.append(
         grant_entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), at.now
     )
-    return Renewable(
-        grant, client.agent, grant.refresh_generation, parents_of(tx, tx.lineage(grant.grant_id))
-    )
+    return Renewable(grant, client.agent, parents_of(tx, [grant, *lineage]))
 
 
 def _full(tx: Tx, parent: Grant, most: int, now: int) -> Refusal | None:

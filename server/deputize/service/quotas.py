@@ -3,6 +3,7 @@
 What a quota refuses leaves no entry: the quota is there to keep the record from being filled.
 """
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from ..protocol.entry import Entry
@@ -18,27 +19,25 @@ _AHEAD = 64
 """Entries that are taken at once, but never more than a hundredth: a call that is allowed is to cost no statement."""
 
 
-def take(tx: Tx, quota: Quota, rate: Rate | None, who: str, now: int, ahead: int = 1) -> Refusal | None:
-    """Take one from what somebody has of a quota, or refuse."""
-    wait = tx.take_quota(f"{quota.value} {who}", rate, now, ahead) if rate is not None else 0
+def take(tx: Tx, at: Moment, quota: Quota, who: str, ahead: int = 1) -> Refusal | None:
+    """Take one from what somebody has of a quota by the policy, or refuse."""
+    rate: Rate | None = getattr(at.policy.quotas, quota.value)
+    if rate is None:
+        return None
+    wait = tx.take_quota(f"{quota.value} {who}", rate, at.now, min(ahead, rate.most // 100 or 1))
     return too_many(quota, wait) if wait else None
 
 
 def entry(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId | None) -> Refusal | None:
     """Count an entry of the record, by an agent for a user."""
-    rate = at.policy.quotas.entries
-    if rate is None:
-        return None
-    ahead = min(_AHEAD, rate.most // 100 or 1)
-    return take(tx, Quota.ENTRIES, rate, pair(user_id, client_id), at.now, ahead)
+    return take(tx, at, Quota.ENTRIES, pair(user_id, client_id), _AHEAD)
 
 
 def record(
     tx: Tx, at: Moment, user_id: UserId, client_id: ClientId | None, entry: Entry, refusal: T
 ) -> T | Refusal:
     """Record what refuses something, and return it; or where there were too many, record nothing, and refuse so."""
-    rate = at.policy.quotas.refused_calls
-    if limited := take(tx, Quota.REFUSED_CALLS, rate, pair(user_id, client_id), at.now):
+    if limited := take(tx, at, Quota.REFUSED_CALLS, pair(user_id, client_id)):
         return limited
     tx.append(entry, at.now)
     return refusal
@@ -46,21 +45,22 @@ def record(
 
 def pending_call(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId | None) -> Refusal | None:
     """Refuse one more call that waits for its user, where too many wait."""
-    most = at.policy.quotas.pending_calls
-    if most is None:
-        return None
-    return _full(Quota.PENDING_CALLS, most, tx.waiting_calls(user_id, counted_as(client_id), at.now), at.now)
+    return _full(at, Quota.PENDING_CALLS, tx.waiting_calls, user_id, client_id)
 
 
 def pending_consent(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId) -> Refusal | None:
     """Refuse one more request for consent, where too many wait."""
-    most = at.policy.quotas.pending_consents
+    return _full(at, Quota.PENDING_CONSENTS, tx.waiting_grants, user_id, client_id)
+
+
+_Count = Callable[[UserId, ClientId | None, int], Waiting]
+
+
+def _full(
+    at: Moment, quota: Quota, count: _Count, user_id: UserId, client_id: ClientId | None
+) -> Refusal | None:
+    most: int | None = getattr(at.policy.quotas, quota.value)
     if most is None:
         return None
-    return _full(
-        Quota.PENDING_CONSENTS, most, tx.waiting_grants(user_id, counted_as(client_id), at.now), at.now
-    )
-
-
-def _full(quota: Quota, most: int, waiting: Waiting, now: int) -> Refusal | None:
-    return too_many(quota, waiting.until - now) if waiting.number >= most else None
+    waiting = count(user_id, counted_as(client_id), at.now)
+    return too_many(quota, waiting.until - at.now) if waiting.number >= most else None
