@@ -120,7 +120,8 @@ class Talk:
     def pushed(self) -> str:
         """Push a request and return its state."""
         self.play(
-            self.flows.push("a", CALLBACK, None), answer({"request_uri": "urn:x", "expires_in": 90}, 201)
+            self.flows.authorization_url("a", CALLBACK, None),
+            answer({"request_uri": "urn:x", "expires_in": 90}, 201),
         )
         return self.form()["state"]
 
@@ -177,7 +178,9 @@ class TestPushing:
     def test_says_all_that_a_careful_client_says(self) -> None:  # OAUTH-1 to OAUTH-3
         talk = Talk()
         limits = [{"type": "webmcp_tool", "tool": "note"}]
-        url = talk.play(talk.flows.push("a b", CALLBACK, limits), answer({"request_uri": "urn:x"}, 201))
+        url = talk.play(
+            talk.flows.authorization_url("a b", CALLBACK, limits), answer({"request_uri": "urn:x"}, 201)
+        )
         form = talk.form()
         assert form["response_type"] == "code"
         assert (form["scope"], form["redirect_uri"]) == ("a b", CALLBACK)
@@ -203,7 +206,7 @@ class TestPushing:
     def test_an_answer_without_request_uri_is_unexpected(self) -> None:
         talk = Talk()
         with pytest.raises(Unexpected):
-            talk.play(talk.flows.push("a", CALLBACK, None), answer({}, 201))
+            talk.play(talk.flows.authorization_url("a", CALLBACK, None), answer({}, 201))
 
 
 class TestFinishing:
@@ -521,7 +524,9 @@ def test_no_error_and_no_request_shows_a_secret() -> None:
 
 def test_urls_are_read_as_they_are_written() -> None:
     talk = Talk()
-    url = talk.play(talk.flows.push("a", CALLBACK, None), answer({"request_uri": "urn:a:b c&d"}, 201))
+    url = talk.play(
+        talk.flows.authorization_url("a", CALLBACK, None), answer({"request_uri": "urn:a:b c&d"}, 201)
+    )
     assert parse_qs(urlsplit(url).query) == {"client_id": [ME], "request_uri": ["urn:a:b c&d"]}
 
 

@@ -1,27 +1,41 @@
-"""The client for asyncio. Each method does what that of `AgentClient` does."""
+"""The client for asyncio. What its methods say to an authority, and what they promise, is in `flows.py`."""
 
 import asyncio
 import time
 import webbrowser
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Self, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
-from ..protocol.canonical import Json
-from .base import PATIENCE, TIMEOUT, Client, read, unreachable
-from .flows import Details, DeviceCode
+from .base import PATIENCE, TIMEOUT, Client, document, prepared, read, unreachable
+from .flows import Details, Flows
 from .key import AgentKey
 from .loopback import LOOPBACK_REDIRECT, Loopback
-from .metadata import Metadata
 from .tokens import Tokens, TokenStore
 from .wire import Answer, Flow, Request
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def _runs(
+    flow: Callable[Concatenate[Flows, P], Flow[T]], *, alone: bool = True
+) -> Callable[Concatenate["AsyncAgentClient", P], Coroutine[Any, Any, T]]:
+    """Make the method that runs a flow; `alone` means that no other task runs one meanwhile."""
+
+    async def method(self: "AsyncAgentClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if not alone:
+            return await self._run(flow(self._flows, *args, **kwargs))
+        async with self._lock:
+            return await self._run(flow(self._flows, *args, **kwargs))
+
+    document(method, flow)
+    return method
+
+
 class AsyncAgentClient(Client):
-    """As `AgentClient`, for asyncio."""
+    """As `AgentClient`, for asyncio: each method is a coroutine."""
 
     def __init__(
         self,
@@ -34,11 +48,11 @@ class AsyncAgentClient(Client):
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """As `AgentClient`."""
+        """Go on with what the store has; ValueError for an issuer without https, or another's tokens."""
         super().__init__(issuer, client_id, key, store, clock=clock)
         self._http = http or httpx2.AsyncClient(timeout=TIMEOUT)
         self._sleep = sleep
-        self._lock = asyncio.Lock()
+        self._lock = asyncio.Lock()  # a refresh token is good once
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,20 +64,17 @@ class AsyncAgentClient(Client):
         """Close the connections."""
         await self._http.aclose()
 
-    async def discover(self) -> Metadata:
-        """As `AgentClient.discover`."""
-        return await self._run(self._flows.discover())
-
-    async def authorization_url(
-        self, scope: str, redirect_uri: str, authorization_details: Details | None = None
-    ) -> str:
-        """As `AgentClient.authorization_url`."""
-        return await self._run(self._flows.push(scope, redirect_uri, authorization_details))
-
-    async def finish(self, redirect_url: str) -> Tokens:
-        """As `AgentClient.finish`."""
-        async with self._lock:
-            return await self._run(self._flows.finish(redirect_url))
+    discover = _runs(Flows.discover)
+    authorization_url = _runs(Flows.authorization_url)
+    finish = _runs(Flows.finish)
+    device = _runs(Flows.device, alone=False)  # it waits for a person
+    fresh = _runs(Flows.fresh)
+    refresh = _runs(Flows.refresh)
+    evidence = _runs(Flows.evidence)
+    hand_on = _runs(Flows.hand_on)
+    take_over = _runs(Flows.take_over)
+    introspect = _runs(Flows.introspect)
+    revoke = _runs(Flows.revoke)
 
     async def login(
         self,
@@ -74,63 +85,10 @@ class AsyncAgentClient(Client):
         show: Callable[[str], object] = webbrowser.open,
         patience: float = PATIENCE,
     ) -> Tokens:
-        """As `AgentClient.login`."""
+        """Let the user decide in a browser on this machine, as `AgentClient.login` does."""
         with Loopback(redirect_uri, self.expects) as loopback:
             show(await self.authorization_url(scope, loopback.redirect_uri, authorization_details))
             return await self.finish(await asyncio.to_thread(loopback.wait, patience))
-
-    async def device(
-        self,
-        scope: str,
-        show: Callable[[DeviceCode], object],
-        authorization_details: Details | None = None,
-    ) -> Tokens:
-        """As `AgentClient.device`."""
-        return await self._run(self._flows.device(scope, show, authorization_details))
-
-    async def fresh(self) -> Tokens:
-        """As `AgentClient.fresh`."""
-        async with self._lock:
-            return await self._run(self._flows.fresh())
-
-    async def refresh(self) -> Tokens:
-        """As `AgentClient.refresh`."""
-        async with self._lock:
-            return await self._run(self._flows.refresh())
-
-    async def evidence(self, tool: str, arguments: Mapping[str, object]) -> dict[str, str]:
-        """As `AgentClient.evidence`."""
-        async with self._lock:
-            return await self._run(self._flows.evidence(tool, arguments))
-
-    async def hand_on(
-        self,
-        child_client_id: str,
-        child_jkt: str,
-        scope: str | None = None,
-        authorization_details: Details | None = None,
-    ) -> str:
-        """As `AgentClient.hand_on`."""
-        async with self._lock:
-            return await self._run(
-                self._flows.hand_on(child_client_id, child_jkt, scope, authorization_details)
-            )
-
-    async def take_over(
-        self, handoff: str, scope: str | None = None, authorization_details: Details | None = None
-    ) -> Tokens:
-        """As `AgentClient.take_over`."""
-        async with self._lock:
-            return await self._run(self._flows.take_over(handoff, scope, authorization_details))
-
-    async def introspect(self) -> dict[str, Json]:
-        """As `AgentClient.introspect`."""
-        return await self._run(self._flows.introspect())
-
-    async def revoke(self) -> None:
-        """As `AgentClient.revoke`."""
-        async with self._lock:
-            await self._run(self._flows.revoke())
 
     async def _run(self, flow: Flow[T]) -> T:
         try:
@@ -144,14 +102,6 @@ class AsyncAgentClient(Client):
     async def _send(self, request: Request) -> Answer:
         await self._sleep(request.after)
         try:
-            return read(
-                await self._http.request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    content=request.body,
-                    follow_redirects=False,
-                )
-            )
+            return read(await self._http.send(prepared(self._http, request), follow_redirects=False))
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise unreachable(request) from error

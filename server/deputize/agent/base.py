@@ -1,7 +1,9 @@
-"""What the client that blocks and the client for asyncio have in common."""
+"""What the client that blocks and the client for asyncio have in common: all but how they wait."""
 
 import time
 from collections.abc import Callable
+from inspect import signature
+from typing import Any, get_args
 
 import httpx2
 
@@ -15,11 +17,11 @@ PATIENCE = 600.0
 """Seconds that `login` waits for the user."""
 
 TIMEOUT = 10.0
-"""Seconds for one answer."""
+"""Seconds that the authority has for one answer."""
 
 
 class Client:
-    """What both clients have: who the agent is, and what it holds."""
+    """Who the agent is, and what it holds."""
 
     def __init__(
         self,
@@ -37,7 +39,7 @@ class Client:
 
     @property
     def tokens(self) -> Tokens | None:
-        """Return what the agent holds, which may have run out; None before any user deputized it."""
+        """Return what the agent holds, which may have expired; None before any user deputized it."""
         return self._flows.tokens
 
     def expects(self, redirect_url: str) -> bool:
@@ -45,11 +47,24 @@ class Client:
         return self._flows.expects(redirect_url)
 
 
+def document(method: Any, flow: Callable[..., object]) -> None:
+    """Let `help()` show a client's method as the flow that it runs: same name, text, parameters and result."""
+    shown = signature(flow)
+    (*_, result) = get_args(shown.return_annotation)
+    method.__name__, method.__doc__ = flow.__name__, flow.__doc__
+    method.__signature__ = shown.replace(return_annotation=result)
+
+
+def prepared(http: httpx2.Client | httpx2.AsyncClient, request: Request) -> httpx2.Request:
+    """Return a flow's request as the HTTP client sends it."""
+    return http.build_request(request.method, request.url, headers=request.headers, content=request.body)
+
+
 def read(response: httpx2.Response) -> Answer:
-    """Take from a response what flows look at."""
+    """Return a response as flows read it."""
     return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content)
 
 
 def unreachable(request: Request) -> Unreachable:
-    """Say that no answer came; of the request, only where it went."""
+    """Return the error for a request without an answer; it names the URL, and nothing else that was sent."""
     return Unreachable(f"{request.url} could not be reached.")

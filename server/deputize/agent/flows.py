@@ -1,4 +1,7 @@
-"""All that an agent says to an authority (PROTOCOL §11, §13, §14), as flows without a network (`wire.py`)."""
+"""All that an agent says to an authority (PROTOCOL §11, §13, §14), as flows without a network (`wire.py`).
+
+What the methods of a client are called, what they take, return and raise: it is said here, for both clients.
+"""
 
 import hashlib
 import secrets
@@ -14,6 +17,7 @@ from ..protocol.client import DEVICE_CODE, POLL_INTERVAL, TOKEN_EXCHANGE
 from .channel import Channel
 from .errors import NotDeputized, OAuthError, Unexpected, oauth_error
 from .key import AgentKey
+from .metadata import Metadata
 from .tokens import Tokens, TokenStore
 from .wire import Flow, is_secure
 
@@ -30,7 +34,10 @@ Details = Iterable[Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class DeviceCode:
-    """What a user types, and where, within `expires_in` seconds (RFC 8628 §3.2)."""
+    """The code that a user types at `verification_uri` within `expires_in` seconds (RFC 8628 §3.2).
+
+    At `verification_uri_complete` there is nothing to type.
+    """
 
     user_code: str
     verification_uri: str
@@ -40,14 +47,14 @@ class DeviceCode:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A pushed request whose user has not come back yet."""
+    """A pushed request to which the browser has brought no answer yet."""
 
     redirect_uri: str
     code_verifier: str = field(repr=False)
 
 
 class Flows:
-    """One agent at one authority, for one user, and what it holds."""
+    """What one agent says to one authority for one user, and the tokens that it holds."""
 
     def __init__(
         self,
@@ -68,10 +75,15 @@ class Flows:
         self.tokens = store.read() if store is not None else None
         if self.tokens is not None and (self.tokens.issuer, self.tokens.client_id) != (issuer, client_id):
             raise ValueError("these tokens are another agent's, or another authority's")
-        self.discover = self._channel.discover
 
-    def push(self, scope: str, redirect_uri: str, details: Details | None) -> Flow[str]:
-        """Push an authorization request (OAUTH-3) and return the URL at which the user decides."""
+    def discover(self) -> Flow[Metadata]:
+        """Return the authority's metadata (RFC 8414); it is fetched once."""
+        return self._channel.discover()
+
+    def authorization_url(
+        self, scope: str, redirect_uri: str, authorization_details: Details | None = None
+    ) -> Flow[str]:
+        """Push an authorization request, with PKCE, and return the URL to send the user to (OAUTH-3; RFC 9126)."""
         there = yield from self.discover()
         state, verifier = b64u(secrets.token_bytes(16)), b64u(secrets.token_bytes(32))
         asked = {
@@ -82,7 +94,7 @@ class Flows:
             "code_challenge": b64u(hashlib.sha256(verifier.encode()).digest()),
             "code_challenge_method": "S256",
             "dpop_jkt": self._key.thumbprint,
-            **_details(details),
+            **_details(authorization_details),
         }
         pushed = yield from self._channel.post(there.pushed_requests, asked)
         request_uri = pushed.get("request_uri")
@@ -93,11 +105,14 @@ class Flows:
         return f"{there.authorization}?{query}"
 
     def expects(self, redirect_url: str) -> bool:
-        """Tell whether the browser was sent there as the answer to a request of this agent."""
+        """Tell whether the browser was sent to this URL as the answer to a request of this agent."""
         return _query(redirect_url).get("state") in self._pending
 
     def finish(self, redirect_url: str) -> Flow[Tokens]:
-        """Take the answer that the browser brought, and collect the delegation (OAUTH-5)."""
+        """Take the URL that the browser came back to, and collect the delegation (OAUTH-5).
+
+        AccessDenied if the user said no, Unexpected for a URL that does not answer a request of this agent.
+        """
         said = _query(redirect_url)
         pending = self._pending.pop(said.get("state", ""), None)
         if pending is None:
@@ -117,11 +132,18 @@ class Flows:
         return (yield from self._collect(collected))
 
     def device(
-        self, scope: str, show: Callable[[DeviceCode], object], details: Details | None
+        self,
+        scope: str,
+        show: Callable[[DeviceCode], object],
+        authorization_details: Details | None = None,
     ) -> Flow[Tokens]:
-        """Let the user decide on another device; `show` gets what the user types (OAUTH-7; RFC 8628)."""
+        """Let the user decide on another device, and wait for that (OAUTH-7; RFC 8628).
+
+        `show` gets what to tell the user. AccessDenied if the user said no, RequestExpired if nobody answered.
+        """
         there = yield from self.discover()
-        said = yield from self._channel.post(there.device, {"scope": scope, **_details(details)})
+        asked = {"scope": scope, **_details(authorization_details)}
+        said = yield from self._channel.post(there.device, asked)
         match said:
             case {
                 "device_code": str(device_code),
@@ -146,7 +168,7 @@ class Flows:
                     raise
 
     def fresh(self) -> Flow[Tokens]:
-        """Return tokens that are good for a while yet, renewed if need be; NotDeputized if there are none."""
+        """Return tokens that are good for 30 s at least, renewed if need be; NotDeputized, ConsentNeeded."""
         if self.tokens is None:
             raise NotDeputized("No user has deputized this agent yet.")
         if self._channel.now < self.tokens.expires_at - RENEW_BEFORE:
@@ -154,7 +176,7 @@ class Flows:
         return (yield from self.refresh())
 
     def refresh(self) -> Flow[Tokens]:
-        """Renew the delegation token (GRANT-6); where that is refused for good, the tokens are dropped."""
+        """Renew the delegation token now (GRANT-6); NotDeputized, ConsentNeeded, after which the tokens are dropped."""
         if self.tokens is None or self.tokens.refresh_token is None:
             raise NotDeputized("There is nothing to renew a delegation with: ask the user.")
         try:
@@ -166,9 +188,16 @@ class Flows:
             raise
 
     def hand_on(
-        self, child_client_id: str, child_jkt: str, scope: str | None, details: Details | None
+        self,
+        child_client_id: str,
+        child_jkt: str,
+        scope: str | None = None,
+        authorization_details: Details | None = None,
     ) -> Flow[str]:
-        """Make a handoff for a sub-agent, which is to take it over within 60 s (CHAIN-1)."""
+        """Return a handoff for a sub-agent with the key of this thumbprint, good once, for 60 s (CHAIN-1).
+
+        It hands on all that this agent has, or less where `scope` and `authorization_details` say so.
+        """
         there = yield from self.discover()
         tokens = yield from self.fresh()
         asked = {
@@ -179,7 +208,7 @@ class Flows:
             "requested_actor": child_client_id,
             "dpop_jkt": child_jkt,
             **({} if scope is None else {"scope": scope}),
-            **_details(details),
+            **_details(authorization_details),
         }
         said = yield from self._channel.post(there.token, asked)
         match said:
@@ -187,7 +216,9 @@ class Flows:
                 return handoff
         raise Unexpected("The authority did not answer with a handoff.")
 
-    def take_over(self, handoff: str, scope: str | None, details: Details | None) -> Flow[Tokens]:
+    def take_over(
+        self, handoff: str, scope: str | None = None, authorization_details: Details | None = None
+    ) -> Flow[Tokens]:
         """Turn a parent's handoff into a delegation of one's own (CHAIN-2)."""
         asked = {
             "grant_type": TOKEN_EXCHANGE,
@@ -195,12 +226,15 @@ class Flows:
             "subject_token_type": _JWT,
             "requested_token_type": _ACCESS_TOKEN,
             **({} if scope is None else {"scope": scope}),
-            **_details(details),
+            **_details(authorization_details),
         }
         return (yield from self._collect(asked))
 
     def evidence(self, tool: str, arguments: Mapping[str, object]) -> Flow[dict[str, str]]:
-        """Make the member to add to the input of one call of a tool (EVID-1, EVID-2)."""
+        """Return the member to add to the input of one call of this tool with these arguments (EVID-1, EVID-2).
+
+        It is good once, for 30 s.
+        """
         there = yield from self.discover()
         tokens = yield from self.fresh()
         sent = cast("Json", {name: value for name, value in arguments.items() if name != EVIDENCE})
@@ -210,7 +244,7 @@ class Flows:
         return {EVIDENCE: f"{tokens.access_token}~{proof}"}
 
     def introspect(self) -> Flow[dict[str, Json]]:
-        """Ask what the delegation token is worth now (OAUTH-8); it is not renewed for that."""
+        """Ask what the delegation token is worth now, `{"active": False}` for nothing (OAUTH-8; RFC 7662)."""
         there = yield from self.discover()
         if self.tokens is None:
             return {"active": False}
@@ -218,7 +252,7 @@ class Flows:
         return (yield from self._channel.post(there.introspection, asked, proven=False))
 
     def revoke(self) -> Flow[None]:
-        """Give the delegation back, and with it all that was handed on from it (OAUTH-9)."""
+        """Give the delegation back, and with it all that was handed on from it (OAUTH-9; RFC 7009)."""
         there = yield from self.discover()
         if self.tokens is not None:
             given_back = {"token": self.tokens.refresh_token or self.tokens.access_token}
