@@ -15,7 +15,7 @@ class Channel:
     """Remembers what the next request needs: the endpoints, the newest nonce, the authority's clock."""
 
     def __init__(self, issuer: str, client_id: str, key: AgentKey, clock: Callable[[], float]) -> None:
-        """Know nothing yet but who talks to whom. `clock` returns seconds since the epoch."""
+        """Begin with nothing remembered. `clock` returns seconds since the epoch."""
         self._issuer, self._client_id, self._key, self._clock = issuer, client_id, key, clock
         self._metadata: Metadata | None = None
         self._nonce: str | None = None
@@ -23,7 +23,7 @@ class Channel:
 
     @property
     def now(self) -> int:
-        """Return the second that it is at the authority, as far as is known."""
+        """Return the time at the authority, in seconds since the epoch, as far as it has told."""
         return int(self._clock()) + self._offset
 
     def discover(self) -> Flow[Metadata]:
@@ -36,9 +36,10 @@ class Channel:
     def post(
         self, url: str, form: Mapping[str, str], *, proven: bool = True, after: float = 0.0
     ) -> Flow[dict[str, Json]]:
-        """Send a form as this client, `after` so many seconds, with a DPoP proof if `proven`.
+        """Send a form as this client, and return the JSON object in the answer; OAuthError or Unexpected.
 
-        Where the authority names a nonce or its clock, send it once more with that. OAuthError, Unexpected.
+        It is sent `after` so many seconds, with a DPoP proof if `proven`, and once more where the authority asks for
+        a nonce (RFC 9449 §8) or says that our clock is wrong.
         """
         cured: set[str] = set()
         while True:
@@ -66,7 +67,7 @@ class Channel:
         return Request("POST", url, headers, urlencode({**form, **signed}).encode(), after)
 
     def _cure(self, answer: Answer, said: Mapping[str, Json]) -> str | None:
-        """Do what makes another try worth it, and name it; None if there is nothing."""
+        """Do what lets another try succeed, and name it; None if nothing would."""
         match said:
             case {"error": "use_dpop_nonce"} if "dpop-nonce" in answer.headers:
                 return "nonce"

@@ -16,10 +16,10 @@ def client_document(
     redirect_uris: Sequence[str] = (),
     scope: str | None = None,
 ) -> dict[str, Json]:
-    """Return the document; ValueError, which says why, for one that an authority would not take.
+    """Return the document; ValueError says why an authority would refuse it.
 
-    `name` is what users read, `scope` all that the agent will ever ask for. Without redirect URIs the agent
-    takes the device flow. A client_id of this machine makes a document for development.
+    `name` is what users read, `scope` all that the agent will ever ask for. Without redirect URIs it is for the device
+    flow alone; with a `client_id` on this machine it is for development.
     """
     grant_types = sorted(GRANT_TYPES if redirect_uris else GRANT_TYPES - {"authorization_code"})
     document: dict[str, Json] = {

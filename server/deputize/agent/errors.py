@@ -1,11 +1,11 @@
-"""What can go wrong for an agent. No text of these carries a token, a code or a proof."""
+"""What can go wrong for an agent. No message carries a token, a code or a proof."""
 
 import re
 from typing import ClassVar
 
 from ..protocol.shown import plain
 
-_SECRET = re.compile(r"[A-Za-z0-9_.~+/=-]{40,}")  # whatever an answer repeats of what was sent
+_SECRET = re.compile(r"[A-Za-z0-9_.~+/=-]{40,}")  # an answer may repeat what was sent
 _MAX_TEXT = 300
 
 
@@ -18,7 +18,7 @@ class Unreachable(AgentError):
 
 
 class Unexpected(AgentError):
-    """What came is not what the specifications promise, or not from whom it should be. It was not used."""
+    """An answer breaks its specification, or is not from whom it should be. It was not used."""
 
 
 class NotDeputized(AgentError):
@@ -26,13 +26,13 @@ class NotDeputized(AgentError):
 
 
 class OAuthError(AgentError):
-    """The authority said no. `code` is its OAuth error code, `description` its sentence for developers."""
+    """The authority refused. `code` is its OAuth error code, `description` its sentence for developers."""
 
     usual: ClassVar[str] = ""
-    """What to say where the authority says nothing more."""
+    """The description where the authority gives none."""
 
     def __init__(self, code: str, description: str = "") -> None:
-        """Keep both, as text that is safe to show."""
+        """Keep both as plain text: short, and without what may be a secret."""
         self.code, self.description = _shown(code), _shown(description or self.usual)
         super().__init__(f"{self.code}: {self.description}" if self.description else self.code)
 
@@ -66,7 +66,7 @@ _KINDS: dict[str, type[OAuthError]] = {
 
 
 def oauth_error(code: str, description: str = "") -> OAuthError:
-    """Make the error of an OAuth error code (RFC 6749 §5.2), of a class of its own where there is one."""
+    """Return the error for an OAuth error code (RFC 6749 §5.2), of the class that stands for it."""
     return _KINDS.get(code, OAuthError)(code, description)
 
 

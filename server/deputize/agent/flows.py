@@ -14,12 +14,13 @@ import orjson
 
 from ..protocol.canonical import Json, args_s256, b64u
 from ..protocol.client import DEVICE_CODE, POLL_INTERVAL, TOKEN_EXCHANGE
+from ..protocol.url import is_secure
 from .channel import Channel
 from .errors import NotDeputized, OAuthError, Unexpected, oauth_error
 from .key import AgentKey
 from .metadata import Metadata
 from .tokens import Tokens, TokenStore
-from .wire import Flow, is_secure
+from .wire import Flow
 
 EVIDENCE = "deputize_delegation"
 """The input member in which a tool gets the evidence (EVID-1)."""

@@ -1,4 +1,4 @@
-"""The key of an agent: what it proves itself with, and what its delegations are bound to."""
+"""The key of an agent: it authenticates the agent, and its delegations are bound to it."""
 
 import secrets
 from pathlib import Path
@@ -21,7 +21,7 @@ from .private import create_private
 
 
 class AgentKey:
-    """A P-256 key, for client assertions and DPoP proofs. Nothing but `save` lets its private half out."""
+    """A P-256 key for client assertions and DPoP proofs. Only `save` writes its private half anywhere."""
 
     def __init__(self, private_key: EllipticCurvePrivateKey) -> None:
         """Use this key; ValueError for another curve than P-256."""
@@ -45,7 +45,7 @@ class AgentKey:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a private JWK (RFC 7517) from a file; ValueError if it holds anything else, OSError."""
+        """Read a private JWK (RFC 7517) from a file; ValueError if it holds anything else, OSError if unreadable."""
         try:
             key = ECAlgorithm.from_jwk(orjson.loads(Path(path).read_bytes()))
             if isinstance(key, EllipticCurvePrivateKey):
@@ -81,6 +81,6 @@ class AgentKey:
         return jwt.sign(claims, client_assertion.TYP, self._thumbprint, self._private_key)
 
     def proof(self, method: str, url: str, now: int, access_token: str | None = None, **more: str) -> str:
-        """Return a new DPoP proof for one request (RFC 9449 §4.2); `more` are further claims, as `nonce`."""
+        """Return a new DPoP proof for one request (RFC 9449 §4.2); `more` are further claims, such as `nonce`."""
         jti = b64u(secrets.token_bytes(16))
         return dpop.make(self._private_key, method, url, now, jti, access_token, **more)

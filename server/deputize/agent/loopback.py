@@ -1,4 +1,4 @@
-"""Where the browser brings the answer to an agent that runs on the user's own machine (RFC 8252 §7.3)."""
+"""The loopback redirect: how the browser brings the answer to an agent on the same machine (RFC 8252 §7.3)."""
 
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from .errors import RequestExpired
 
 LOOPBACK_REDIRECT = "http://127.0.0.1/callback"
-"""What an agent's document says of it: any port will do (RFC 8252 §7.3)."""
+"""As an agent's document has it: the port is added when one is listened on (RFC 8252 §7.3)."""
 
 _PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Done</title>
 <p>The agent has its answer. You can close this page.</p></html>
@@ -28,12 +28,12 @@ _HEADERS = {
 class Loopback:
     """Listens on a free port of this machine for one redirect; a context manager.
 
-    `redirect_uri` is what to ask for: the registered one, with the port. What `expects` does not know is not
-    taken, so no other program or page can answer in the browser's place.
+    `redirect_uri` is the registered one with the port. A URL for which `expects` returns False is answered 404 and
+    ignored, so that no other program or page can answer in the browser's place.
     """
 
     def __init__(self, registered: str, expects: Callable[[str], bool]) -> None:
-        """Listen at host and path of the registered URI; ValueError if that is not of this machine."""
+        """Listen for the registered URI; ValueError unless it is http://127.0.0.1/… or http://localhost/…"""
         parts = urlsplit(registered)
         if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost"):
             raise ValueError("a loopback redirect is http://127.0.0.1/… or http://localhost/…")

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..protocol.url import is_secure
 from .errors import Unexpected
-from .wire import Answer, is_secure
+from .wire import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """Where an authority takes what. `calls` is where evidence is made for (EVID-2)."""
+    """The URLs of an authority's endpoints. The proof in evidence is made for `calls` (EVID-2)."""
 
     issuer: str
     authorization: str
@@ -39,7 +40,7 @@ def metadata_url(issuer: str) -> str:
 
 
 def read_metadata(answer: Answer, issuer: str) -> Metadata:
-    """Read the metadata of this issuer and no other (RFC 8414 §3.3); Unexpected."""
+    """Read the metadata of this very issuer (RFC 8414 §3.3); Unexpected for any other, and without its endpoints."""
     if not answer.good:
         raise Unexpected(f"{issuer} has no metadata (RFC 8414): it answered {answer.status}.")
     said = answer.json()

@@ -1,4 +1,4 @@
-"""What an agent holds for one user, and where it keeps that."""
+"""The tokens that an agent holds for one user, and where it keeps them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,9 +14,9 @@ from .private import replace_private
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A delegation: for which user, which scopes and within which limits (`authorization_details`, CONS-1).
+    """A delegation of one user, for the scopes in `scope` within the limits in `authorization_details` (CONS-1).
 
-    `expires_at` is the end of the delegation token, in seconds by the authority's clock; the grant lives on.
+    `expires_at` is when the delegation token expires, in seconds by the authority's clock; the grant lives longer.
     """
 
     issuer: str
@@ -31,7 +31,7 @@ class Tokens:
 
     @classmethod
     def of(cls, answer: Mapping[str, Json], issuer: str, client_id: str, now: int) -> Self:
-        """Read a token response (RFC 6749 §5.1, RFC 9449 §5); Unexpected if it is none for a key."""
+        """Read a token response (RFC 6749 §5.1, RFC 9449 §5); Unexpected if its token is not DPoP-bound."""
         match answer:
             case {
                 "access_token": str(access_token),
@@ -57,13 +57,13 @@ class Tokens:
 
 
 class TokenStore(Protocol):
-    """Where an agent keeps its tokens between runs. Refresh tokens rotate: what is written last counts."""
+    """Keeps an agent's tokens between runs. Refresh tokens rotate, so only what was written last is good."""
 
     def read(self) -> Tokens | None:
         """Return what was written last, or None."""
 
     def write(self, tokens: Tokens | None) -> None:
-        """Keep these in place of what was there; None: keep nothing."""
+        """Keep these and nothing else; None is nothing at all."""
 
 
 class TokenFile:

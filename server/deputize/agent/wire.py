@@ -7,7 +7,6 @@ about OAuth is written once, and a client is what carries requests over the netw
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 from ..protocol.canonical import Json, JsonError, parse
 from .errors import Unexpected
@@ -51,13 +50,3 @@ class Answer:
 
 
 Flow: TypeAlias = Generator[Request, Answer, T]
-
-
-def is_secure(url: object) -> bool:
-    """Tell whether tokens may go to this URL: https, or http on this very machine."""
-    if not isinstance(url, str):
-        return False
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    here = host in ("127.0.0.1", "::1") or host.rpartition(".")[2] == "localhost"
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and here))

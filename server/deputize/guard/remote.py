@@ -1,11 +1,10 @@
-"""The guard's way to an authority in another process: over HTTP, with a key that its policy registers."""
+"""How a guard reaches an authority in another process: over HTTP, with a key that the policy registers (PROOF-4)."""
 
 import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 import httpx2
 import orjson
@@ -17,6 +16,7 @@ from ..protocol.canonical import Json, parse
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
+from ..protocol.url import is_secure
 
 _MAX_ANSWER = 64 * 1024  # bytes
 _MAX_KEYS = 32
@@ -25,7 +25,6 @@ _MAX_FACT = 512  # characters, its name included
 _MEMBERS = frozenset({"type", "title", "status", "detail", "instance", "code"})  # RFC 9457 §3.1, ERR-1
 _KEYS_FRESH = 300  # seconds for which keys are used without asking again
 _KEYS_PAUSE = 5  # seconds between two fetches, whoever asks for whatever key
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # What the authority says of the call is passed on; what it says of this guard's own request is not.
 _OF_THE_CALL = frozenset(Code) - {
@@ -42,10 +41,9 @@ _OF_THE_CALL = frozenset(Code) - {
 
 
 class HttpRedeemer:
-    """Redeems and reports at the authority, and finds its public keys: `redeemer` and `key_of` of a `Guard`.
+    """The authority over HTTP, for a `Guard`: its `redeemer`, and with `key_of` the authority's public keys.
 
-    Whatever is not the answer that PROTOCOL §7 describes is Refused(authority_unavailable): nothing runs
-    (GUARD-6).
+    Any answer but those of PROTOCOL §7 is Refused(authority_unavailable), so that nothing runs (GUARD-6).
     """
 
     def __init__(
@@ -56,12 +54,12 @@ class HttpRedeemer:
         timeout: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Use this P-256 key, whose public half is in the policy; ValueError unless the issuer has TLS.
+        """Sign with this P-256 key, whose public half is in the policy's `api.keys`.
 
-        `timeout` is what the authority has for a whole answer, in seconds.
+        `timeout` is how many seconds the authority has for a whole answer. ValueError for an issuer without https
+        that is not on this machine.
         """
-        url = urlsplit(issuer)
-        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+        if not is_secure(issuer):
             raise ValueError("the authority is reached by https, or by http on this machine")
         self._issuer = issuer.rstrip("/")
         self._key = key
@@ -73,9 +71,9 @@ class HttpRedeemer:
         self._fetching = asyncio.Lock()
 
     async def redeem(self, token: CallToken, text: str, args_s256: str) -> str | None:
-        """Redeem a call token, once, and return the user's id in the site's own login, if he has one (GUARD-3).
+        """Redeem a call token, and return the user's id in the site's own login, if he has one (GUARD-3).
 
-        Refused with what the authority says of the call.
+        Refused as the authority refuses the call.
         """
         answer = await self._post(token.call_id, "redemption", {"call_token": text})
         if answer.get("call_id") != token.call_id or answer.get("state") != State.REDEEMED:
@@ -90,9 +88,9 @@ class HttpRedeemer:
         await self._post(call_id, "outcome", {"outcome": outcome.value})
 
     async def key_of(self, kid: str) -> EllipticCurvePublicKey | None:
-        """Return the authority's key, or None if it has no such key.
+        """Return the authority's public key of this id, or None if it has none.
 
-        Keys are asked for again after 300 s, or earlier for an unknown one, but never twice within 5 s.
+        Keys are fetched again after 300 s, and for an id that is unknown, but never twice within 5 s.
         """
         async with self._fetching:
             now = self._clock()
@@ -143,7 +141,7 @@ class HttpRedeemer:
 
 
 def _refused(problem: Mapping[str, Json]) -> Refused:
-    """Return what a problem says of the call; one with our own request is `authority_unavailable`."""
+    """Return the refusal that a problem tells of; `authority_unavailable` where it is about our own request."""
     code, detail = problem.get("code"), problem.get("detail")
     if isinstance(code, str) and code in _OF_THE_CALL and isinstance(detail, str):
         return Refused.of(Refusal(Code(code), detail, dict(list(_facts(problem))[:_MAX_FACTS])))
@@ -151,8 +149,9 @@ def _refused(problem: Mapping[str, Json]) -> Refused:
 
 
 def _facts(problem: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
-    """Give what a problem says besides (ERR-1): `call_id`, `retry_after`, …; single things, short and in plain letters,
-    since they may come to stand in a header.
+    """Go through the members that ERR-1 adds to a problem: `call_id`, `retry_after`, …
+
+    Only strings and numbers that are short and in printable ASCII, since they may come to stand in a header.
     """
     for name, value in problem.items():
         text = f"{name}{value}"

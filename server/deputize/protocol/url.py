@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 MAX_URL = 512
 """How many characters such a URL may have."""
@@ -48,6 +49,16 @@ class Url:
         if parts["port"] and (not local or port == _PORTS[scheme] or port > 65535):
             raise ValueError("a URL here names no port")
         return cls(text, scheme, parts["origin"], host, port, parts["path"], parts["query"] or "")
+
+
+def is_secure(url: object) -> bool:
+    """Tell whether secrets may go to this URL: https, or http that stays on this machine."""
+    if not isinstance(url, str):
+        return False
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    here = host in ("127.0.0.1", "::1") or host.rpartition(".")[2] == "localhost"
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and here))
 
 
 def origin_of(url: str) -> str:
