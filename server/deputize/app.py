@@ -145,9 +145,9 @@ class Deputize:
         `lifespan` does it. Without one, the first request does.
         """
         if not self._started:
-            standing = start(app, self.guard, self.guarded_here())
+            guarded = start(app, self.guard, self.guarded_here())
             self._site, self._started = app, True
-            self.log.note("guards", standing=[f"{each.tool}: {each.route} ({each.how})" for each in standing])
+            self.log.note("guards", standing=[f"{each.tool}: {each.route} ({each.how})" for each in guarded])
 
     def guarded_here(self) -> list[str]:
         """Name the tools that need a guard in the app that mounts this one: those that no handler does (GUARD-8)."""

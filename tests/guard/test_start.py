@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from deputize.guard import Guard, GuardMiddleware, Unguarded
 from deputize.guard.outcome import Watch
-from deputize.guard.start import Standing, Threshold, start
+from deputize.guard.start import GuardedRoute, Threshold, start
 from deputize.protocol.canonical import Json
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Executes, Tool
@@ -371,7 +371,7 @@ def test_the_threshold_is_no_route(guard: Guard) -> None:
 
 
 def test_what_stands_is_told_by_name() -> None:
-    assert Standing("pay", "POST /pay", "decorator") == Standing("pay", "POST /pay", "decorator")
+    assert GuardedRoute("pay", "POST /pay", "decorator") == GuardedRoute("pay", "POST /pay", "decorator")
 
 
 def test_a_router_that_is_included_twice_and_once_without_the_guard(guard: Guard) -> None:

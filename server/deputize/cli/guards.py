@@ -44,15 +44,15 @@ def _look(name: str, app: object, authorities: "list[Deputize]", policy: Policy)
         policy = authority.policy  # with what Python declares
         there[authority.guard] = None
     try:
-        standing = survey(app, there, needed)
+        guarded = survey(app, there, needed)
     except Unguarded as error:
         for fault in error.faults:
             typer.echo(f"{name}: {fault}")
         raise typer.Exit(FAULT) from None
-    if strange := sorted({each.tool for each in standing} - policy.tools.keys()):
+    if strange := sorted({each.tool for each in guarded} - policy.tools.keys()):
         fail(f"{name} has guards for {', '.join(strange)}, and the policy declares no such tool")
     typer.echo(f"\nIn {name}:\n")
-    rows: list[tuple[str, str, str]] = [(each.tool, each.how, each.route) for each in standing]
+    rows: list[tuple[str, str, str]] = [(each.tool, each.how, each.route) for each in guarded]
     rows += [
         (tool.name, *_without(tool, any(each.handles(tool.name) for each in authorities)))
         for tool in policy.tools.values()

@@ -6,6 +6,6 @@ with needing("guard"):
     from .guard import Guard, GuardedCall, Redeemer
     from .middleware import GuardMiddleware
     from .remote import HttpRedeemer
-    from .start import Standing, Unguarded
+    from .start import GuardedRoute, Unguarded
 
-__all__ = ["Guard", "GuardMiddleware", "GuardedCall", "HttpRedeemer", "Redeemer", "Standing", "Unguarded"]
+__all__ = ["Guard", "GuardMiddleware", "GuardedCall", "GuardedRoute", "HttpRedeemer", "Redeemer", "Unguarded"]

@@ -14,16 +14,17 @@ MAX_BODY = 64 * 1024
 """How many bytes a body may have (JSON-3)."""
 
 MAX_DELAY = 30
-"""How many seconds it may take to come (JSON-4)."""
+"""How many seconds a body may take to arrive (JSON-4)."""
 
 _NAMED = "Name the arguments of this endpoint with `args=`."
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the body; Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3).
+    """Return the body of a request.
 
-    Refused(request_timeout) for one that is not there after 30 s (JSON-4), Refused(invalid_request) for one whose
-    sender went away.
+    Refused(payload_too_large) beyond 64 KiB, counted as it arrives (JSON-3); Refused(request_timeout) if it is not
+    there after 30 s (JSON-4); Refused(invalid_request) if its sender went away; Refused(unsupported_media_type) if
+    FastAPI has read it already, as a form.
     """
     body = bytearray()
     try:
@@ -32,7 +33,7 @@ async def read_body(request: Request) -> bytes:
                 body += chunk
                 if len(body) > MAX_BODY:
                     raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
-    except RuntimeError as error:  # Starlette's word for a body that is gone: FastAPI has made a form of it
+    except RuntimeError as error:  # Starlette's, for a body that was read: FastAPI has made a form of it
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json.") from error
     except TimeoutError as error:
         detail = "The body took too long. Send the request again."
@@ -45,9 +46,8 @@ async def read_body(request: Request) -> bytes:
 def arguments_of(request: Request, body: bytes, schema: Schema | None) -> dict[str, Json]:
     """Return the arguments that a request carries (GUARD-2).
 
-    Whatever else it carries was neither hashed nor approved, so it is refused where a handler could take it
-    for an argument: a query beside a body, a body beside a query. A path parameter is the developer's
-    mistake: RuntimeError.
+    Anything else that a handler could take for an argument was neither hashed nor approved, so it is refused: a query
+    beside a body, a body beside a query. RuntimeError for path parameters, which only the developer can mend.
     """
     if request.path_params:
         raise RuntimeError(f"path parameters are not covered by the approval. {_NAMED}")
@@ -62,7 +62,7 @@ def arguments_of(request: Request, body: bytes, schema: Schema | None) -> dict[s
 
 
 def from_body(content_type: str, body: bytes) -> dict[str, Json]:
-    """Read a body as strict JSON (JSON-1); Refused if it is, or could be read as, anything else."""
+    """Read a body as a strict JSON object (JSON-1); Refused for anything else."""
     if content_type.partition(";")[0].strip(" \t").lower() != "application/json":
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json.")
     try:
@@ -75,11 +75,10 @@ def from_body(content_type: str, body: bytes) -> dict[str, Json]:
 
 
 def from_query(query: bytes, schema: Schema | None) -> dict[str, Json]:
-    """Read a query by the types in the tool's input schema; Refused if it cannot be.
+    """Read a query by the types in the tool's input schema; Refused if that cannot be done.
 
-    `integer`, `number` and `boolean` are JSON literals, a `string` stands for itself, an `array` of these
-    repeats its name. A parameter that the schema does not name, or that comes twice without being an array,
-    is refused.
+    `integer`, `number` and `boolean` are written as in JSON, a `string` as it is; an `array` of these repeats its name.
+    Refused(invalid_arguments) for a name that the schema lacks, and for one that is repeated without being an array.
     """
     try:
         text = query.decode("ascii")
@@ -94,7 +93,7 @@ def from_query(query: bytes, schema: Schema | None) -> dict[str, Json]:
 
 
 def _value(name: str, properties: Json, texts: list[str]) -> Json:
-    """Read one parameter, given in these texts."""
+    """Read the values of one parameter."""
     declared = properties.get(name) if isinstance(properties, dict) else None
     if not isinstance(declared, dict):
         raise Refused(Code.INVALID_ARGUMENTS, f"The tool has no argument {name[:64]!r}.")

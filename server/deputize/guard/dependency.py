@@ -1,4 +1,4 @@
-"""The guard as FastAPI's users write it: a dependency, which nobody can put in the wrong order (GUARD-7)."""
+"""The guard as a FastAPI dependency, which nobody can put in the wrong order (GUARD-7)."""
 
 from collections.abc import AsyncIterator
 
@@ -18,13 +18,13 @@ _HANDLERS = "starlette.exception_handlers"
 
 
 class GuardDependency(SecurityBase):
-    """Admits the call that a request carries, for whatever depends on this (`Guard.__call__`).
+    """Admits the call that a request carries, for whatever depends on this; made by `Guard.__call__`.
 
-    It shows in the app's OpenAPI as the header `Txn-Token`.
+    The app's OpenAPI document has it as the header `Txn-Token`.
     """
 
     def __init__(self, point: Point) -> None:
-        """Guard with this."""
+        """Guard as this point says."""
         self.point = point
         self.scheme_name = "Txn-Token"
         self.model = APIKey(
@@ -34,23 +34,23 @@ class GuardDependency(SecurityBase):
         )
 
     async def __call__(self, request: Request) -> AsyncIterator[GuardedCall]:
-        """Admit the call (GUARD-1), and tell what became of it (GUARD-5).
+        """Admit the call (GUARD-1), and report its outcome (GUARD-5).
 
-        After this FastAPI looks at the other parameters: where those do not fit, the handler does not run, the
-        answer is 422, and the outcome is `failed`.
+        FastAPI validates the other parameters after this. Where they are wrong, the handler does not run, the answer is
+        422, and the outcome is `failed`.
         """
         guard = self.point.guard
         try:
             call, replay = await guard.admit(self.point.tool, request, self.point.args)
         except Refused as refused:
             raise _Refused(request, refused.refusal) from refused
-        # What FastAPI and the handler read of the body from now on is what was hashed.
+        # The body that FastAPI and the handler read from now on is the one that was hashed.
         request._body = (await replay())["body"]
         outcome = Outcome(guard.redeemer.report, call.call_id)
         if entrust(request.scope, outcome):
             yield call
             return
-        try:  # the first request of an app that was never started: only what is raised shows from here
+        try:  # nothing watches an app that was never started, in its first request: only what is raised is seen
             yield call
         except HTTPException as error:
             await outcome.report(error.status_code)
@@ -63,7 +63,7 @@ class GuardDependency(SecurityBase):
 
 
 class _Refused(HTTPException):
-    """A refusal on its way out; the app answers it as a problem (ERR-1), and so do apps with handlers of their own."""
+    """A refusal that the app answers as a problem (ERR-1), whatever handlers of HTTPException it has."""
 
     def __init__(self, request: Request, refusal: Refusal) -> None:
         response = refusal_response(refusal)

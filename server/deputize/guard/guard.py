@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope
 
 from ..crypto import jwt
-from ..detached import detached
 from ..protocol.call import State
 from ..protocol.canonical import JsonError, args_s256
 from ..protocol.errors import Code, Refusal, Refused
@@ -42,25 +40,26 @@ KeyOf = Callable[[str], _Key | Awaitable[_Key]]
 
 
 class Redeemer(Protocol):
-    """The guard's way to the authority: in the same process, or over HTTP (`HttpRedeemer`)."""
+    """What a guard needs of the authority, which is in the same process or reached over HTTP (`HttpRedeemer`)."""
 
     async def redeem(self, token: CallToken, text: str, args_s256: str) -> str | None:
         """Redeem a verified call token, spelled `text`, for the arguments of this digest (GUARD-3).
 
-        Returns if the call may run now, this once, with the user's id in the site's own login, None if he has none
-        there; Refused otherwise, `authority_unavailable` if nobody answers.
+        When this returns, the call may run, once. It returns the user's id in the site's own login, None if he has
+        none there. Refused otherwise: `authority_unavailable` if nobody answers.
         """
 
     async def report(self, call_id: CallId, outcome: State) -> None:
-        """Tell what became of a redeemed call (GUARD-5); Refused if that cannot be told."""
+        """Report the outcome of a redeemed call (GUARD-5); Refused if that fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardedCall:
-    """The call that a handler runs for: whose, by which agent (None: the user himself), and with what.
+    """The call that a handler runs for.
 
-    `external_id` is the user's id in the site's own login (`SiteUser.id`), None where users sign in at deputize.
-    A handler that takes its arguments from here, and from nowhere else, does what was approved.
+    `client_id` is the agent's, None if the user called himself. `external_id` is the user's id in the site's own login
+    (`SiteUser.id`), None where users sign in at deputize. A handler that takes its arguments from here, and from
+    nowhere else, does what was approved.
     """
 
     call_id: CallId
@@ -75,10 +74,10 @@ class GuardedCall:
 class Guard:
     """A guard for one API.
 
-    `audience` is the API's name in the policy, `key_of` finds the authority's public key for a `kid` (it
-    may be async), `schemas` holds the input schemas of tools that are called by GET, and `clock` gives
-    seconds since the epoch. `tools` returns the tools of the policy that is in force, where that is known:
-    then a guard for any other is a ValueError. Without it, a misspelt one refuses all calls.
+    `audience` is the API's name in the policy, `key_of` finds the authority's public key of a `kid` (it may be async),
+    `schemas` has the input schemas of tools that are called by GET, and `clock` returns seconds since the epoch.
+    `tools` returns the tools of the policy in force, where it is known: then a guard for any other tool is a
+    ValueError. Without it, a guard for a tool that nobody declared refuses all calls.
     """
 
     issuer: str
@@ -90,16 +89,15 @@ class Guard:
     tools: Callable[[], Mapping[str, Tool]] | None = None
     decorated: list[tuple[Point, Endpoint]] = field(default_factory=list, init=False)
 
-    # What names the tool is positional only: FastAPI would take `Depends(guard)` for a dependency with a query.
+    # The tool is positional only, here and below: FastAPI would take `Depends(guard)` for one that reads it of a query.
 
     def tool(self, name: str, /, args: Args | None = None) -> Callable[[Endpoint], Endpoint]:
         """Guard a Starlette endpoint, `async def endpoint(request) -> Response`, with calls of this tool.
 
-        The endpoint finds the call at `request.state.deputize` (a `GuardedCall`). `args` names the
-        arguments where they are neither the JSON body nor a query: a function, async or not, of the
-        request. It stands directly above the function, below whatever makes a route of it; the app's start
-        finds out if it does not (GUARD-8). TypeError for what it cannot guard, ValueError for a tool that
-        no call token is for.
+        The endpoint finds the call at `request.state.deputize` (a `GuardedCall`). Where the arguments are neither the
+        JSON body nor the query, `args` is a function of the request, async or not, that returns them. The decorator
+        stands directly above the function, below whatever makes a route of it; the app does not start if it stands
+        elsewhere (GUARD-8). TypeError for what it cannot guard, ValueError for a tool that no call token is for.
         """
         self.check(name)
 
@@ -117,14 +115,8 @@ class Guard:
                 outcome = Outcome(self.redeemer.report, call.call_id)
                 try:
                     answer = await endpoint(Request(request.scope, replay))
-                except HTTPException as error:
-                    await outcome.report(error.status_code)
-                    raise
-                except CancelledError:  # the client went away, or a time ran out
-                    detached(outcome.report(None))
-                    raise
-                except Exception:
-                    await outcome.report(None)
+                except (Exception, CancelledError) as error:
+                    await outcome.raised(error)
                     raise
                 if isinstance(answer, Response):
                     return Reported(answer, outcome)
@@ -170,7 +162,7 @@ class Guard:
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
-        """Serve as the lifespan of an API's app whose authority is another process, or as part of it (GUARD-8)."""
+        """Be the lifespan, or part of it, of an API whose authority is another process; Unguarded as GUARD-8 says."""
         from .start import start
 
         start(app, self)
@@ -179,10 +171,10 @@ class Guard:
     async def admit(
         self, tool: str, request: Request, args: Args | None = None
     ) -> tuple[GuardedCall, Receive]:
-        """Do all of GUARD-1: when this returns, the call has to run, this once; Refused otherwise.
+        """Verify and redeem the call that a request carries (GUARD-1); Refused if it must not run.
 
-        Returns the call, also put at `request.state.deputize`, and a `receive` that gives the body once
-        more: the very bytes that were hashed.
+        When this returns, the call has to run, once. It returns the call, which is at `request.state.deputize` too, and
+        a `receive` that gives the body once more: the very bytes that were hashed.
 
         1. There is a `Txn-Token`.
         2. It is a valid call token for this audience.
@@ -235,7 +227,7 @@ class Guard:
 
 
 def check_path(scope: Scope) -> None:
-    """Raise Refused(invalid_request) for a path with control characters, which routers read each in their way."""
+    """Raise Refused(invalid_request) for a path with control characters: routers do not agree on what they mean."""
     if any(unicodedata.category(character) == "Cc" for character in scope.get("path", "")):
         raise Refused(Code.INVALID_REQUEST, "The path of this request has control characters in it.")
 

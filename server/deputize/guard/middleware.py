@@ -1,4 +1,4 @@
-"""The guard as ASGI middleware, for an app whose endpoints one cannot or does not want to decorate."""
+"""The guard as ASGI middleware, for an app whose endpoints cannot be decorated."""
 
 from collections.abc import Mapping
 
@@ -17,14 +17,14 @@ Routes = Mapping[tuple[str, str], "str | tuple[str, Args]"]
 class GuardMiddleware:
     """Guards some routes of an app: `routes` gives the tool for a method and a path.
 
-    A path is as its route declares it, after what it is mounted under: it names the route, and no request is
-    compared with it. The guard stands in front of that very route, so that it does not matter how its path is
-    spelled in a request, or what else changes the request before it is there (GUARD-7). One with parameters
-    needs `(tool, args)`, where `args` names the arguments as for `Guard.tool`. `GET` means `HEAD` too. Every
-    other request passes untouched, so each method of a path that has an effect has to be named.
+    A path is written as its route declares it, behind the paths that it is mounted at. It names the route, in front of
+    which the guard is put; no request's path is compared with it, so the spelling of that does not matter, nor what
+    another middleware makes of it (GUARD-7). A path with parameters needs `(tool, args)`, with `args` as for
+    `Guard.tool`. `GET` includes `HEAD`. Every other request passes untouched, so each method with an effect has to be
+    named.
 
-    It finds the routes when the app starts, or is first asked: RuntimeError for one that is not there, or that it
-    cannot stand in front of.
+    The routes are looked up when the app starts, or with its first request: RuntimeError for one that is not there, or
+    that no guard can be put in front of.
     """
 
     def __init__(self, app: ASGIApp, guard: Guard, routes: Routes) -> None:
@@ -52,7 +52,7 @@ class GuardMiddleware:
         await self.app(scope, receive, send)
 
     def bind(self, outer: object = None) -> None:
-        """Stand in front of the routes, once; RuntimeError if one is not in this app, nor in the one around it."""
+        """Put the guards in front of their routes, once; RuntimeError if neither this app nor `outer` has a route."""
         if self._points is None:
             return
         found = list(handled(self.app)) or list(handled(outer))
@@ -69,7 +69,7 @@ class GuardMiddleware:
 
 
 class _InFront:
-    """What a route does when the router has chosen it: admit, and only then what it did before."""
+    """Replaces the `handle` of a route: it admits the call, and only then does what the route did before."""
 
     def __init__(self, handle: ASGIApp) -> None:
         self.points: dict[str, Point] = {}

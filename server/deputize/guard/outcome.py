@@ -1,4 +1,4 @@
-"""What became of a call that ran: told to the authority once, however the answer ends (GUARD-5)."""
+"""The outcome of a call that ran: reported to the authority once, however the answer ends (GUARD-5)."""
 
 import logging
 from asyncio import CancelledError
@@ -18,24 +18,30 @@ _END_OF_ANSWER = frozenset({"http.response.body", "http.response.pathsend"})
 _WATCH = "deputize.watch"
 
 Tell = Callable[[CallId, State], Awaitable[None]]
-Report = Callable[[int | None], Coroutine[Any, Any, None]]
+ReportStatus = Callable[[int | None], Coroutine[Any, Any, None]]
 
 
 class Outcome:
-    """What becomes of one redeemed call. It is reported once, and no answer fails for that (GUARD-5)."""
+    """The outcome of one redeemed call, reported once; where that fails, the answer goes out all the same (GUARD-5)."""
 
     def __init__(self, tell: Tell, call_id: CallId) -> None:
-        """Nothing has become of it yet."""
+        """Report by `tell`."""
         self._tell = tell
         self._call_id = call_id
         self._reported = False
 
     async def report(self, status: int | None) -> None:
-        """Report once what this status of the answer means; None if there is no whole answer."""
+        """Report what this status of the answer means, the first time; None means that there is no whole answer."""
         if self._reported:
             return
         self._reported = True
-        await detached(self._report(outcome_of(status)))  # half told is not told, whoever goes away meanwhile
+        await detached(
+            self._report(outcome_of(status))
+        )  # a report that has begun ends, whoever goes away meanwhile
+
+    async def raised(self, error: Exception | CancelledError) -> None:
+        """Report what the handler has raised."""
+        await _raised(self.report, error)
 
     async def _report(self, outcome: State) -> None:
         try:
@@ -44,16 +50,15 @@ class Outcome:
             _LOG.warning("call %s %s, which could not be reported", self._call_id, outcome, exc_info=True)
 
     async def watch(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run an app and report when its answer is whole, but before the last of it is sent.
+        """Run an app, and report before the last part of its answer is sent.
 
-        So whoever has the answer and asks the authority next finds the outcome there. If the task is
-        cancelled, the outcome is unknown, and is told so while the cancellation goes on.
+        So whoever has the answer and asks the authority next finds the outcome there.
         """
         await _watched(self.report, app, scope, receive, send)
 
 
 class Reported(Response):
-    """An endpoint's answer, with its headers and cookies; its outcome is reported as it goes out."""
+    """An endpoint's response, whose outcome is reported as it is sent."""
 
     def __init__(self, response: Response, outcome: Outcome) -> None:
         self._response = response
@@ -68,14 +73,14 @@ class Reported(Response):
 
 
 class Watch:
-    """A whole app, watched for guards that do not see its answers: FastAPI makes them after its dependencies."""
+    """An app, watched for guards that cannot see its answers: FastAPI makes them after its dependencies have run."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Watch this app."""
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve, and tell the outcome of the call that was entrusted meanwhile, if any."""
+        """Serve a request, and report the outcomes that were entrusted to this meanwhile."""
         if scope["type"] != "http" or _WATCH in scope:
             await self.app(scope, receive, send)
             return
@@ -90,14 +95,14 @@ class Watch:
 
 
 def watch(app: object) -> None:
-    """Watch a Starlette or FastAPI app that serves already, from the next request on."""
+    """Watch a Starlette or FastAPI app that serves already, from its next request on."""
     stack = getattr(app, "middleware_stack", None)
     if stack is not None and not isinstance(stack, Watch):
         app.middleware_stack = Watch(stack)  # type: ignore[attr-defined] # it has one
 
 
 def entrust(scope: Scope, outcome: Outcome) -> bool:
-    """Leave an outcome to the watch over this request's app; False if there is none yet: there will be."""
+    """Leave an outcome to whatever watches this request's app. False if nothing does yet: from the next request on."""
     if _WATCH not in scope:
         watch(scope.get("app"))
         return False
@@ -106,14 +111,14 @@ def entrust(scope: Scope, outcome: Outcome) -> bool:
 
 
 def outcome_of(status: int | None) -> State:
-    """Tell what an answer of this status says of the effect (GUARD-5)."""
+    """Return what an answer of this status says of the call's effect; None means no whole answer (GUARD-5)."""
     if status is None or status >= 500:
         return State.UNKNOWN
     return State.SUCCEEDED if status < 400 else State.FAILED
 
 
 def _is_bare(scope: Scope, start: Message) -> bool:
-    """Tell whether an answer has a head only (RFC 9110 §6.4.1)."""
+    """Tell whether an answer has no content (RFC 9110 §6.4.1), so that nothing follows its head."""
     return (
         scope.get("method") == "HEAD"
         or start["status"] in (204, 304)
@@ -123,14 +128,26 @@ def _is_bare(scope: Scope, start: Message) -> bool:
     )
 
 
-async def _watched(report: Report, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def _raised(report: ReportStatus, error: Exception | CancelledError, begun: bool = False) -> None:
+    """Report what was raised in place of an answer, or after one has `begun`."""
+    if isinstance(
+        error, CancelledError
+    ):  # the client went away, or a time ran out: the task ends without waiting
+        detached(report(None))
+    elif isinstance(error, HTTPException) and not begun:  # somebody above makes this the answer
+        await report(error.status_code)
+    else:
+        await report(None)
+
+
+async def _watched(report: ReportStatus, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     status: int | None = None
 
     async def seen(message: Message) -> None:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
-            if _is_bare(scope, message):  # whoever has this has all of it
+            if _is_bare(scope, message):  # then this is all of it
                 await report(status)
         elif message["type"] in _END_OF_ANSWER and not message.get("more_body", False):
             await report(status)
@@ -138,13 +155,7 @@ async def _watched(report: Report, app: ASGIApp, scope: Scope, receive: Receive,
 
     try:
         await app(scope, receive, seen)
-    except HTTPException as error:  # somebody above makes this the answer, unless one has begun
-        await report(error.status_code if status is None else None)
-        raise
-    except CancelledError:
-        detached(report(None))
-        raise
-    except Exception:
-        await report(None)
+    except (Exception, CancelledError) as error:
+        await _raised(report, error, begun=status is not None)
         raise
     await report(None)

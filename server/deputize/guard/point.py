@@ -1,4 +1,4 @@
-"""Where a guard stands: in front of what, for which tool, and how it got there (GUARD-7)."""
+"""One guard in front of one handler, and how it is found there again (GUARD-7)."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ _MARK = "__deputize__"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Point:
-    """A guard in front of a handler; each is one of its own.
+    """A guard in front of a handler: for calls of which tool, and how it got there. Points are equal by identity.
 
-    `args` names the arguments, if anything does; `method` is the one that it is for, None for whatever comes.
+    `args` returns the arguments of a request, None where they are its body or query. `method` is the only one that is
+    guarded, None if all are.
     """
 
     guard: "Guard"
@@ -34,17 +35,17 @@ class Point:
 
 
 def mark(function: object, point: Point) -> None:
-    """Say of a function that it guards what it calls; `functools.wraps` says it of whatever wraps it, too."""
+    """Note on a function that it guards what it calls; `functools.wraps` copies the note to what wraps it."""
     setattr(function, _MARK, point)
 
 
 def point_of(function: object) -> Point | None:
-    """Return the guard that a function, or any that it wraps, brings with it."""
+    """Return the guard that is noted on a function or on one that it wraps, the outermost; None if there is none."""
     return next((point for each in layers(function) if (point := getattr(each, _MARK, None))), None)
 
 
 def layers(function: object) -> Iterator[object]:
-    """Peel a callable: first itself, then what it wraps, binds or calls, as far as it says so."""
+    """Yield a callable, then what it wraps or binds, down to the innermost that can be seen."""
     while function is not None:
         yield function
         if isinstance(function, partial):

@@ -1,4 +1,4 @@
-"""What the router of an app may run: every route in it, with the guards that stand in front of it (GUARD-7)."""
+"""The routes of an app, down to their handlers, and the guards in front of each (GUARD-7)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A route that ends in a handler. `path` is as declared, mounts included; `methods` None: whatever comes.
+    """A route that ends in a handler.
 
-    `has_parameters` tells of its path, and of a host before it. `bindable` is the route whose `handle` the router
-    calls, None if it makes another one of it.
+    `path` is as declared, behind the paths that it is mounted at; `methods` are those that it takes, None for any.
+    `has_parameters` is for its path, and for a host before it. `bindable` is the route whose `handle` is called for a
+    request, None where the router makes another one of it.
     """
 
     path: str
@@ -46,7 +47,7 @@ class Handled:
 
 
 def unwrapped(app: object) -> Iterator[Any]:
-    """Return an app, and what it wraps, as middlewares do, down to what has routes or hides what it wraps."""
+    """Yield an app and what it wraps, as middlewares do, down to what has routes or does not show what it wraps."""
     seen: set[int] = set()
     while app is not None and id(app) not in seen:
         yield app
@@ -55,17 +56,17 @@ def unwrapped(app: object) -> Iterator[Any]:
 
 
 def routes_of(app: object) -> Iterable[BaseRoute]:
-    """Return the routes of an app, or of what it wraps; none if that is hidden."""
+    """Return the routes of an app, or of what it wraps; none if they cannot be seen."""
     return next((each.routes for each in unwrapped(app) if hasattr(each, "routes")), ())
 
 
 def handled(app: object) -> Iterator[Handled]:
-    """Return all routes of an app that end in a handler, those of the apps mounted in it as well."""
+    """Yield all routes of an app that end in a handler, those of mounted apps included."""
     return _below(routes_of(app))
 
 
 def mounted(app: object) -> Iterator[object]:
-    """Return the apps that are mounted in an app, and in those."""
+    """Yield the apps that are mounted in an app, at any depth."""
     for route in routes_of(app):
         for _, each in _flat(route):
             if isinstance(each, Mount | Host):
@@ -74,7 +75,7 @@ def mounted(app: object) -> Iterator[object]:
 
 
 def named(routes: Iterable[Handled]) -> str:
-    """Name some routes, for a sentence."""
+    """Name the first few of these routes, and how many more there are, for a message."""
     names = list(dict.fromkeys(map(str, routes)))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (", ".join(names[:_SHOWN]) or "none") + more
@@ -102,9 +103,9 @@ def _below(routes: Iterable[BaseRoute], prefix: str = "", host: str = "") -> Ite
 
 
 def _flat(route: BaseRoute) -> Iterator[tuple[Any, BaseRoute]]:
-    """Return a route as it is shown, and the object behind it.
+    """Yield a route as its app has it, beside the route that was declared.
 
-    FastAPI keeps the routers that it includes, and makes of each of their routes what it is there.
+    They are two where FastAPI includes a router: it keeps that, and derives each of its routes from the declared one.
     """
     contexts = getattr(route, "effective_route_contexts", None)
     if contexts is None:

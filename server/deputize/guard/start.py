@@ -1,4 +1,4 @@
-"""What an app's start finds out: which guard stands in front of what, and that nothing is without (GUARD-8)."""
+"""What an app's start finds out: which guard is in front of which route, and that no tool is without one (GUARD-8)."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from .routes import Handled, handled, mounted, named, unwrapped
 
 
 class Unguarded(RuntimeError):
-    """An app that would run something unguarded; its text has a line for each fault, and what to do about it."""
+    """An app would run something unguarded. The message has a line for each of the `faults`, and says what to do."""
 
     def __init__(self, faults: list[str]) -> None:
-        """Tell of these."""
+        """List these faults."""
         super().__init__(
             "this app does not start, since its guards are not in order:\n  " + "\n  ".join(faults)
         )
@@ -26,8 +26,8 @@ class Unguarded(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A guard for a tool that stands in front of a route, by name."""
+class GuardedRoute:
+    """A route with a guard in front of it: for which tool, `METHOD /path`, and how the guard got there."""
 
     tool: str
     route: str
@@ -35,52 +35,52 @@ class Standing:
 
 
 class Threshold(BaseRoute):
-    """A route that is everywhere until the app was found in order, and nowhere from then on.
+    """A route that matches every request until the app was looked over, and none from then on.
 
-    Where no start did it, the first request passes by here before all others, and goes through what routes once more,
-    whose answers are watched by then: of this request, too, is told what became of it (GUARD-5).
+    It is for apps whose start did not look them over: their first request is held here until that is done. Then it is
+    routed anew, and its outcome is reported as that of any other (GUARD-5).
     """
 
     def __init__(self, started: Callable[[], bool], look: Callable[[object], None]) -> None:
-        """Look with this, which raises Unguarded, at whatever routes; from then on it has `started`."""
+        """Look the router over with `look`, which raises Unguarded; `started` tells whether that was done."""
         self._started = started
         self._look = look
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match whatever comes first."""
+        """Match every request until then."""
         return (Match.NONE if self._started() else Match.FULL), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look over the app, then let it answer."""
+        """Look the app over, then let it answer."""
         router = scope["router"]
         self._look(router)
         await router(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: object) -> URLPath:
-        """Find nothing."""
+        """Refuse: it has no URL."""
         raise NoMatchFound(name, path_params)
 
 
-def start(app: object, guard: Guard, needed: Iterable[str] = ()) -> list[Standing]:
-    """Look over an app that is about to serve, and watch its answers for guards that cannot see them.
+def start(app: object, guard: Guard, needed: Iterable[str] = ()) -> list[GuardedRoute]:
+    """Look over an app that is about to serve, and watch its answers for guards that cannot see them (GUARD-8).
 
-    Unguarded if one of the tools that are `needed` has no guard in front of a route, or if a guard stands where
-    it guards nothing, not all, or too much.
+    Unguarded if a tool of `needed` has no guard in front of a route, if a function with a guard is reached without it,
+    or if a guard is where it cannot do its work.
     """
-    standing = survey(app, [guard], needed)
+    guards = survey(app, [guard], needed)
     watch(app)
-    return standing
+    return guards
 
 
-def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -> list[Standing]:
-    """Do as `start` does, for any number of guards, and change nothing of how the app is served."""
+def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -> list[GuardedRoute]:
+    """Look over an app as `start` does, for any number of guards, without watching its answers."""
     faults = list(_bind(app))
     routes = list(handled(app))
-    standing: list[Standing] = []
+    guards: list[GuardedRoute] = []
     guarded: list[tuple[Point, object]] = [each for guard in guards for each in guard.decorated]
     for route in routes:
         points = route.points()
-        standing += [Standing(point.tool, _where(point, route), point.how) for point in points]
+        guards += [GuardedRoute(point.tool, _where(point, route), point.how) for point in points]
         guarded += [(point, route.endpoint) for point in points if point.how != "decorator"]
         faults += _misplaced(route)
     there = {point for route in routes for point in route.points()}
@@ -101,11 +101,11 @@ def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -
             faults.append(_missing(tool, lost.get(tool), routes))
     if faults:
         raise Unguarded(list(dict.fromkeys(faults)))
-    return standing
+    return guards
 
 
 def _bind(app: object) -> Iterator[str]:
-    """Let middlewares stand in front of their routes before anything is asked; say of each that cannot."""
+    """Let each middleware find its routes; yield what is wrong with those that cannot."""
     for each in (app, *mounted(app)):
         found = [inner for inner in unwrapped(each) if isinstance(inner, GuardMiddleware)]
         found += [
@@ -122,7 +122,7 @@ def _bind(app: object) -> Iterator[str]:
 
 
 def _misplaced(route: Handled) -> Iterator[str]:
-    """Say what is wrong with the guards in front of one route."""
+    """Yield what is wrong with the guards in front of one route."""
     points = route.points()
     for point in points:
         if route.websocket:

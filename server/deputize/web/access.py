@@ -111,8 +111,8 @@ async def user_or_page(context: Context) -> Who[PageRequest]:
 
 
 @dataclass(frozen=True, slots=True)
-class Redeemer:
-    """Who redeems a call: a guard, with its proof, or the page where it runs (GUARD-3)."""
+class Executor:
+    """Who runs a call, and so redeems it: an API, whose guard has a proof, or the page (GUARD-3)."""
 
     by: Executes
     page: Who[PageRequest] | None
@@ -123,14 +123,14 @@ class Redeemer:
         return self.proof is None or tx.use_proof(self.proof)
 
 
-async def guard_or_page(context: Context) -> Redeemer:
+async def guard_or_page(context: Context) -> Executor:
     """Know a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
     if not context.has("deputize-guard"):
-        return Redeemer(Executes.PAGE, await page(context))
+        return Executor(Executes.PAGE, await page(context))
     proof = context.proof("deputize-guard")
     if proof.jkt not in context.authority.guard_keys:
         raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
-    return Redeemer(Executes.API, None, proof)
+    return Executor(Executes.API, None, proof)
 
 
 @dataclass(frozen=True, slots=True)

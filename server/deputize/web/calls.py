@@ -25,7 +25,7 @@ from ..service.calls.request import PageCall
 from ..service.grants import PageRequest
 from ..service.moment import Moment
 from ..service.ports import Tx
-from .access import Deputy, Redeemer, Who
+from .access import Deputy, Executor, Who
 from .answers import envelope
 from .context import Context
 from .refusals import as_problem
@@ -161,7 +161,7 @@ async def events(context: Context, page: Who[PageRequest], body: Event) -> Call:
     return _told(await _its(context, page).run(endings.deliver))
 
 
-async def redeem(context: Context, by: Redeemer, body: Redemption) -> Call:
+async def redeem(context: Context, by: Executor, body: Redemption) -> Call:
     """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
     token = context.authority.read_call_token(body.call_token, context.now)
     if token.call_id != _call_id(context):
@@ -175,7 +175,7 @@ async def redeem(context: Context, by: Redeemer, body: Redemption) -> Call:
     return _told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
 
 
-async def report(context: Context, by: Redeemer, body: Outcome) -> Call:
+async def report(context: Context, by: Executor, body: Outcome) -> Call:
     """Note the outcome of a redeemed call (GUARD-5)."""
 
     def report(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
@@ -185,7 +185,7 @@ async def report(context: Context, by: Redeemer, body: Outcome) -> Call:
 
 
 async def _run(
-    context: Context, by: Redeemer, fn: Callable[[Tx, Moment, PageCall | None], Answered | Refusal]
+    context: Context, by: Executor, fn: Callable[[Tx, Moment, PageCall | None], Answered | Refusal]
 ) -> Answered:
     """Run a use case for a guard, whose proof is used up with it, or for the page."""
 
