@@ -1,4 +1,4 @@
-"""Agents that are nobody of ours: Playwright's own WebMCP client, and the bare DevTools protocol.
+"""Agents that others have made: Playwright's own WebMCP client, and the bare DevTools protocol.
 
 Neither passes through anything that the page or the shim has patched. Both can wait for a result (`call`), or
 leave it open while the test acts as the human (`start`).
@@ -20,22 +20,22 @@ PATIENCE = 30.0
 
 
 class StoppedWaiting(Exception):
-    """The agent lost patience. The tool has not been told, as with real agents."""
+    """The agent waits no longer. The tool does not learn of that, as with real agents."""
 
 
 class CallFailed(Exception):
-    """The tool threw, was cancelled, or is not registered. A refusal is a result, none of this."""
+    """The tool threw, was cancelled, or is not registered. A refusal is a result, and does not raise this."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What an agent got. `value` is all of it, as the tool returned it."""
+    """What an agent got: `value`, as the tool returned it."""
 
     value: Any
 
     @property
     def refused(self) -> bool:
-        """Tell whether this is an error instead of what the tool would return."""
+        """Tell whether `isError` is true in it."""
         return isinstance(self.value, Mapping) and self.value.get("isError") is True
 
     @property
@@ -51,7 +51,7 @@ class ToolResult:
 
     @property
     def correlation_id(self) -> str | None:
-        """Return the call id that the record and the log know a refusal by, if it has one."""
+        """Return the id under which record and log have a refused call, None if it has none."""
         found = self.structured.get("correlation_id")
         return None if found is None else str(found)
 
@@ -67,7 +67,7 @@ class ToolResult:
 
 
 class OpenCall:
-    """A call that an agent has made and that may not be answered yet."""
+    """A call that an agent has made, answered or not."""
 
     def __init__(self, page: Page, patience: float) -> None:
         """Made by `Agent.start`."""
@@ -77,7 +77,7 @@ class OpenCall:
 
     @property
     def answered(self) -> bool:
-        """Tell whether it is over, well or not."""
+        """Tell whether it has ended, with a result or an error."""
         return self._answer is not None
 
     def result(self) -> ToolResult:
@@ -87,7 +87,7 @@ class OpenCall:
             StoppedWaiting: the agent's patience is over.
             CallFailed: the tool did not come to a result.
         """
-        # A client that ends its own waiting gets a second more for that news to arrive.
+        # A second more than the agent waits itself, so that its own error arrives first.
         patience = max(self._until - time.monotonic(), 0) + 1
         try:
             until(self._page, lambda: self.answered, "an answer", patience)
@@ -110,17 +110,18 @@ class Agent(Protocol):
         """List the names of the page's tools."""
 
     def start(
-        self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = ...
+        self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
     ) -> OpenCall:
-        """Call a tool and do not wait."""
+        """Call a tool, and return at once."""
 
     def call(
-        self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = ...
+        self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
     ) -> ToolResult:
-        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, CallFailed."""
+        """Call a tool, and return its result. StoppedWaiting after `patience` seconds, or CallFailed."""
+        return self.start(tool, input, patience=patience).result()
 
 
-class PlaywrightAgent:
+class PlaywrightAgent(Agent):
     """Playwright's own client, `page.webmcp`, which works from an isolated world."""
 
     def __init__(self, page: Page) -> None:
@@ -136,7 +137,7 @@ class PlaywrightAgent:
     def start(
         self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
     ) -> OpenCall:
-        """Call a tool and do not wait."""
+        """Call a tool, and return at once."""
         call = OpenCall(self._page, patience)
 
         def wait() -> None:
@@ -151,14 +152,8 @@ class PlaywrightAgent:
         _beside(self._session, wait)
         return call
 
-    def call(
-        self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
-    ) -> ToolResult:
-        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, CallFailed."""
-        return self.start(tool, input, patience=patience).result()
 
-
-class CdpAgent:
+class CdpAgent(Agent):
     """The DevTools protocol itself, `WebMCP.invokeTool`, as other clients of Chromium use it."""
 
     def __init__(self, page: Page) -> None:
@@ -180,7 +175,7 @@ class CdpAgent:
     def start(
         self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
     ) -> OpenCall:
-        """Call a tool and do not wait."""
+        """Call a tool, and return at once."""
         call = OpenCall(self._page, patience)
         # Newer protocols know tools by an id, since a page may replace one under the same name.
         known = self._tools.get(tool, {})
@@ -194,12 +189,6 @@ class CdpAgent:
         else:
             self._open[answer["invocationId"]] = call
         return call
-
-    def call(
-        self, tool: str, input: Mapping[str, object] | None = None, *, patience: float = PATIENCE
-    ) -> ToolResult:
-        """Call a tool and wait for its result, at most `patience` seconds: StoppedWaiting, CallFailed."""
-        return self.start(tool, input, patience=patience).result()
 
     def cancel(self, call: OpenCall) -> None:
         """Cancel a call, which aborts the signal that the tool was given."""
@@ -227,10 +216,10 @@ class CdpAgent:
 
 
 def _beside(session: CDPSession, work: Callable[[], None]) -> None:
-    """Run `work` beside the test: it begins at once, and when it waits for Playwright, the test goes on.
+    """Begin `work` at once; while it waits for Playwright, the test goes on.
 
-    Playwright runs each handler of an event in a greenlet of its own, in which its calls may wait. So this
-    makes an event happen that no page notices.
+    Playwright runs each handler of an event in a greenlet of its own, which may wait. So this makes an event happen
+    that no page notices.
     """
     session.once("Target.targetCreated", lambda _: work())
     session.send("Target.setDiscoverTargets", {"discover": True})

@@ -35,9 +35,9 @@ class Key:
 
 @dataclass
 class SoftAuthenticator:
-    """Answers creation and request options as a page on `origin` would get them answered.
+    """Answers creation and request options for a page on `origin`.
 
-    `flags` are what it claims of the user, `counting` whether its signature counter moves.
+    `flags` are those of its authenticator data (WebAuthn L3 §6.1); `counting` says whether its signature counter moves.
     """
 
     origin: str
@@ -50,15 +50,14 @@ class SoftAuthenticator:
         """Return RegistrationResponseJSON for creation options, with a new P-256 key and attestation `none`."""
         private_key = generate_private_key(SECP256R1())
         credential_id = os.urandom(32)
-        handle = unb64u(_member(options, "user", "id"))
-        key = Key(credential_id, private_key, handle)
+        key = Key(credential_id, private_key, unb64u(options["user"]["id"]))
         self.keys[b64u(credential_id)] = key
         numbers = private_key.public_key().public_numbers()
         cose = cbor2.dumps(
             {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
         )
         attested = bytes(16) + len(credential_id).to_bytes(2, "big") + credential_id + cose
-        data = self._authenticator_data(_member(options, "rp", "id"), key, _AT) + attested
+        data = self._authenticator_data(options["rp"]["id"], key, _AT) + attested
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         return self._answer(
             credential_id,
@@ -72,17 +71,11 @@ class SoftAuthenticator:
     def get(
         self, options: dict[str, Any], credential_id: str | None = None, **client_data: Json
     ) -> dict[str, Any]:
-        """Return AuthenticationResponseJSON for request options, by the wanted or the first allowed key it holds."""
-        allowed = options.get("allowCredentials")
-        wanted = (
-            [c["id"] for c in allowed if isinstance(c, dict)] if isinstance(allowed, list) and allowed else []
-        )
-        names = (
-            [credential_id] if credential_id else [name for name in self.keys if not wanted or name in wanted]
-        )
-        key = self.keys[str(names[0])]
+        """Return AuthenticationResponseJSON for request options, by the key of this id, else the first allowed one."""
+        allowed = {each["id"] for each in options.get("allowCredentials", ())} or self.keys
+        key = self.keys[credential_id or next(name for name in self.keys if name in allowed)]
         key.count += self.counting
-        data = self._authenticator_data(str(options["rpId"]), key)
+        data = self._authenticator_data(options["rpId"], key)
         client = self._client_data("webauthn.get", options, client_data)
         signature = key.private_key.sign(data + hashlib.sha256(client).digest(), ECDSA(SHA256()))
         return self._answer(
@@ -121,9 +114,3 @@ class SoftAuthenticator:
             "authenticatorAttachment": "platform" if self.transports == ("internal",) else "cross-platform",
             "clientExtensionResults": {},
         }
-
-
-def _member(options: dict[str, Any], outer: str, inner: str) -> str:
-    value = options[outer]
-    assert isinstance(value, dict)
-    return str(value[inner])

@@ -64,13 +64,13 @@ def _candidates() -> Iterator[str]:
 
 
 def _major(path: str) -> int | None:
-    """The major version that the program tells; None if it does not start, as when a library is missing."""
+    """The major version that a program prints; None if it does not start, as when a library is missing."""
     version = re.search(r"(\d+)\.\d+\.\d+", _output([path, "--version"]))
     return int(version[1]) if version else None
 
 
 def _output(command: list[str]) -> str:
-    """What a command says on its standard output; nothing if it fails or takes half a minute."""
+    """A command's standard output; empty if it fails or takes half a minute."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=30, check=True

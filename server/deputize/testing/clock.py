@@ -6,12 +6,11 @@ import time
 class HeldClock:
     """Seconds since the epoch, to be handed to `Deputize(clock=…)`.
 
-    The page keeps its own time; the shim learns the authority's from its answers, so nothing has to be moved
-    there.
+    In the page nothing has to be moved: the shim learns the authority's time from its answers.
     """
 
     def __init__(self, start: float | None = None) -> None:
-        """Hold at `start`, or else at the whole second that it is."""
+        """Hold at `start`, or else at the second that it is now."""
         self._now = float(int(time.time()) if start is None else start)
 
     def __call__(self) -> float:

@@ -15,12 +15,12 @@ from .waiting import PATIENCE, TooLong, until
 
 By = Literal["keyboard", "mouse"]
 
-_MOST_STOPS = 20  # presses of Tab in which a dialog of ours is gone round
+_MOST_STOPS = 20  # presses of Tab that lead round any dialog of ours
 _ISOLATES = dict.fromkeys(map(ord, "\u2068\u2069"))
 
 
 class NotApproved(AssertionError):
-    """The dialog did not take the approval. The message is its complaint."""
+    """The dialog did not take the approval. The message is what it says of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Dialog:
 
     @property
     def approve(self) -> Control:
-        """Return the button that leads to a method of approval; LookupError for none, as after a lost answer."""
+        """Return the button that leads to an approval; LookupError if there is none, as after an answer got lost."""
         for button in self.buttons:
             if _agrees(button):
                 return button
@@ -75,25 +75,25 @@ class Dialog:
 
     @property
     def takes_an_answer(self) -> bool:
-        """Tell whether something can be chosen: while it opens no button can be pressed, while it works not each."""
+        """Tell whether all its buttons can be pressed: not while it opens, and not while it sends an answer."""
         return all(button.enabled for button in self.buttons)
 
     @property
     def decline(self) -> Control:
-        """Return the button that does not."""
+        """Return the first button that does not lead to an approval."""
         return next(button for button in self.buttons if not _agrees(button))
 
 
 def _agrees(button: Control) -> bool:
-    """Tell whether it is the one that leads to an answer; where a page has several methods, it names none (APPR-9)."""
+    """Tell whether a button leads to an approval: it names the method, unless there are several (APPR-9)."""
     return "passkey" in button.name.lower() or button.name in ("Approve", "Allow")
 
 
 class Human:
-    """Whoever sits before one page."""
+    """The person before one page."""
 
     def __init__(self, page: Page) -> None:
-        """Sit before this page."""
+        """Look at this page."""
         self._page = page
         self._session = page.context.new_cdp_session(page)
         self._session.send("Accessibility.enable")
@@ -115,12 +115,12 @@ class Human:
         return None
 
     def notices(self) -> list[str]:
-        """Return what the shim tells at the edge of the page, as of an answer that came too late."""
+        """Return the texts of the shim's notices at the edge of the page, such as that an answer came too late."""
         inside = _inside(self._session, "data-deputize-notice")
         return [node["nodeValue"] for node in inside if node["nodeName"] == "#text"]
 
     def dialog(self, timeout: float = PATIENCE) -> Dialog:
-        """Wait for the dialog to appear and to take an answer; TooLong if it does not."""
+        """Wait for a dialog that takes an answer, and return it; TooLong after `timeout` seconds."""
 
         def ready() -> Dialog | None:
             found = self.sees()
@@ -197,7 +197,7 @@ class Human:
 
 
 def _inside(session: CDPSession, attribute: str) -> Iterator[dict[str, Any]]:
-    """Go through the DOM nodes inside the shim's elements of this kind, closed shadow roots and all."""
+    """Yield the DOM nodes inside the shim's elements with this attribute, those in closed shadow roots included."""
     document = session.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
     query = {"nodeId": document, "selector": f"[{attribute}]"}
     try:
@@ -205,7 +205,7 @@ def _inside(session: CDPSession, attribute: str) -> Iterator[dict[str, Any]]:
             described = session.send("DOM.describeNode", {"nodeId": host, "depth": -1, "pierce": True})
             yield from _flat(described["node"])
     except Error:
-        return  # it went away while it was looked at, or the page did
+        return  # it, or the page, went away meanwhile
 
 
 def _flat(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -230,14 +230,14 @@ def _dialog(node: dict[str, Any], by_id: dict[str, Any]) -> Dialog:
 
 
 def _lines(node: dict[str, Any], by_id: dict[str, Any]) -> Iterator[str]:
-    """Read what is below a node; what stands in one paragraph is one piece."""
+    """Yield the text below a node, one line for each paragraph."""
     for is_text, pieces in groupby(_pieces(node, by_id), bool):
         if is_text:
             yield "".join(pieces)
 
 
 def _pieces(node: dict[str, Any], by_id: dict[str, Any]) -> Iterator[str]:
-    """Go through the pieces of text below a node; an empty one is where a paragraph or the like begins or ends."""
+    """Yield the pieces of text below a node, and an empty one where a paragraph or the like begins or ends."""
     for child in filter(None, map(by_id.get, node.get("childIds", []))):
         if _role(child) == "StaticText":
             yield _name(child)
@@ -267,7 +267,7 @@ def _said(inside: list[dict[str, Any]], role: str, by_id: dict[str, Any]) -> str
 
 
 def _below(node: dict[str, Any], by_id: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Go through what is perceivable below a node, in order."""
+    """Yield the nodes below a node that are perceivable, in order."""
     for child_id in node.get("childIds", []):
         child = by_id.get(child_id)
         if child is not None:
@@ -281,7 +281,7 @@ def _role(node: dict[str, Any]) -> str:
 
 
 def _name(node: dict[str, Any]) -> str:
-    """Return what a person reads there: what isolates the words of others (APPR-2) cannot be seen."""
+    """Return a node's name without the marks that isolate the words of others (APPR-2), which nobody sees."""
     return str(node.get("name", {}).get("value", "")).translate(_ISOLATES)
 
 

@@ -1,4 +1,4 @@
-"""What the shim does, in Python over HTTP: for tests of the authority without a browser, and for benchmarks."""
+"""The shim's requests, made by Python: for tests of the authority without a browser, and for benchmarks."""
 
 import re
 import secrets
@@ -19,7 +19,7 @@ from ..crypto import dpop
 from ..protocol.canonical import Json, args_s256, b64u
 from .authenticator import SoftAuthenticator
 
-Answer = dict[str, Any]  # the wire, read by a test
+Answer = dict[str, Any]  # any JSON object
 
 _REQUEST = re.compile(r'data-request="([^"]+)"')
 _CSRF = re.compile(r'name="deputize-csrf" content="([^"]+)"')
@@ -34,7 +34,7 @@ def browser_cookies() -> CookieJar:
 class Page:
     """One browser profile on the site: a cookie jar, a page key, an authenticator.
 
-    Every method returns the raw response, so that a test sees what a page would see.
+    Its methods return the authority's response as it came.
     """
 
     http: httpx2.AsyncClient
@@ -122,9 +122,7 @@ class Page:
 
     def evidence(self, envelope: Answer) -> Answer:
         """Sign a challenge as the user would."""
-        options = envelope["requestOptions"]
-        assert isinstance(options, dict)
-        response = self.authenticator.get(options)
+        response = self.authenticator.get(envelope["requestOptions"])
         return {"method": "webauthn", "challengeId": envelope["challengeId"], "response": response}
 
     async def call(self, tool: str, arguments: Answer | None = None, **more: Json) -> httpx2.Response:
@@ -144,8 +142,8 @@ class Page:
     async def authorize(self, url: str, *, approve: bool = True) -> httpx2.Response:
         """Open the consent page that an agent sent its user to, and answer it (OAUTH-4, OAUTH-7).
 
-        The answer's `redirect_to` is where a browser would go on. Where there is nothing to answer, the page
-        itself is returned.
+        Returns the last response: its `redirect_to` is where the browser goes next. If there is nothing to answer, it
+        is the page itself.
         """
         page = await self.http.get(url)
         request, csrf = _REQUEST.search(page.text), _CSRF.search(page.text)

@@ -14,7 +14,7 @@ Transport = Literal["internal", "usb", "nfc", "ble", "hybrid"]
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """A credential in an authenticator: its id in base64url, as on the wire, and its counter."""
+    """A credential in an authenticator: its id in base64url, and its signature counter."""
 
     credential_id: str
     rp_id: str
@@ -44,15 +44,15 @@ class Authenticator:
         self._send("removeCredential", credentialId=_standard(credential_id))
 
     def verifies_user(self, yes: bool) -> None:
-        """Let user verification succeed or fail from now on, as by a finger that is not the user's."""
+        """Let user verification succeed from now on, or fail, as for somebody else's finger."""
         self._send("setUserVerified", isUserVerified=yes)
 
     def lies(self, *, unverified: bool = False, forged: bool = False) -> None:
-        """Spoil its answers from now on: without the user-verified bit, or with a forged signature."""
+        """Spoil its answers from now on: `unverified` clears the user-verified flag, `forged` breaks the signature."""
         self._send("setResponseOverrideBits", isBadUV=unverified, isBogusSignature=forged)
 
     def present(self, yes: bool) -> None:
-        """Let it be touched at once whenever it is asked, or not at all, as by a user who looks elsewhere."""
+        """Let it be touched whenever it is asked, or not at all, as by a user who looks elsewhere."""
         self._send("setAutomaticPresenceSimulation", enabled=yes)
 
     def remove(self) -> None:

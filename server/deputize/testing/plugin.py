@@ -1,16 +1,13 @@
 """The pytest plugin: fixtures to test WebMCP tools, passkeys and dialogs of a site in a real Chromium.
 
-It stands beside pytest-playwright and is not built on it: that plugin starts whatever browser the command
-line names, which need not be a Chromium, and without WebMCP. Its fixtures `page`, `context` and `browser`
-stay its own; ours have other names, and both may be used in one run, where they share the one Playwright that
-a thread can have.
+It is not built on pytest-playwright, which starts whatever browser the command line names, without WebMCP. Both may be
+used in one run: the fixtures have other names than its `page`, `context` and `browser`, and share its Playwright, of
+which a thread can have one only.
 
-A project that wants one of these otherwise defines a fixture of the same name, which then takes its place
-everywhere.
+A project changes one of these by defining a fixture of the same name.
 """
 
-# Playwright is imported in the fixtures only: pytest loads this module in every run, also where nobody has
-# Playwright.
+# Playwright is imported in the fixtures only: pytest loads this module in every run, also where there is no Playwright.
 
 from __future__ import annotations
 
@@ -42,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def webmcp_playwright(request: pytest.FixtureRequest) -> Iterator[Playwright]:
-    """Playwright. A thread can have one only, so that of pytest-playwright is taken where it is installed."""
+    """Playwright: that of pytest-playwright where it is installed, since a thread can have one only."""
     if request.config.pluginmanager.hasplugin("playwright"):
         yield request.getfixturevalue("playwright")
         return
@@ -57,7 +54,7 @@ def webmcp_playwright(request: pytest.FixtureRequest) -> Iterator[Playwright]:
 def start_chromium(
     webmcp_playwright: Playwright, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[], Browser]]:
-    """Return the run's Chromium, started when it is first needed, and again should it have crashed."""
+    """A function that returns the run's Chromium, and starts it if it does not run: at first, and after a crash."""
     from . import browser
 
     headless = not request.config.getoption("--show-chromium")
@@ -81,7 +78,7 @@ def chromium(start_chromium: Callable[[], Browser]) -> Browser:
 
 @pytest.fixture(scope="session")
 def tab_options() -> dict[str, Any]:
-    """What new tabs are like: arguments of Playwright's `Browser.new_context`. Made to be overridden."""
+    """Arguments of Playwright's `Browser.new_context` for each new tab; none unless a project overrides this."""
     return {}
 
 

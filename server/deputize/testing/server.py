@@ -1,4 +1,4 @@
-"""Serves an ASGI app on a free port of this machine, in a thread, for as long as a test needs it."""
+"""A server for an ASGI app, on a free port of this machine and in a thread, for as long as a test needs it."""
 
 import asyncio
 import socket
@@ -14,10 +14,10 @@ STOP_WITHIN = 20.0
 
 
 class Site:
-    """A site that runs. `url` is its origin; use it as a context manager, or call `stop`.
+    """A site that is served at `url`, its origin, until `stop` or the end of its `with`.
 
-    The port is known before the app is built, since a policy names its site's origin: `build` gets it. The
-    socket listens from the start, so that nobody else takes the port and no request comes too early.
+    `build` makes the app for a port, since a policy names its site's origin. The socket listens before that, so that
+    nobody else takes the port, and a request that comes early waits.
     """
 
     def __init__(self, build: Callable[[int], ASGIApp], host: str = "localhost") -> None:
@@ -73,7 +73,7 @@ class Site:
 
 
 class _Server(uvicorn.Server):
-    """Tells when it is known whether the app has started."""
+    """Sets `answered` once the app has started, or has failed to."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

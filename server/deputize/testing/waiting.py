@@ -1,4 +1,4 @@
-"""Waiting for something to become so, while Playwright's events go on. Nothing sleeps for a fixed time."""
+"""Waiting for something in a page while Playwright's events go on. Nothing sleeps for a fixed time."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _STEP = 10  # milliseconds between two looks
 
 
 class TooLong(AssertionError):
-    """What was waited for did not come. The message says what that was, and what there was instead."""
+    """What was waited for did not come. The message says what it was, and what there is instead."""
 
 
 def until(
@@ -25,10 +25,10 @@ def until(
     timeout: float = PATIENCE,
     instead: Callable[[], object] = lambda: "",
 ) -> T:
-    """Return the first result of `look` that is neither None nor False.
+    """Call `look` until its result is neither None nor False, and return that.
 
     Raises:
-        TooLong: `timeout` seconds have passed; `instead` tells what there is.
+        TooLong: `timeout` seconds have passed without `what`; `instead` tells what there is.
     """
     deadline = time.monotonic() + timeout
     while True:
