@@ -37,7 +37,7 @@ from .web.context import Context
 from .web.front import Front
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
-from .web.refusals import as_problem
+from .web.refusals import Dialect, Refusals
 
 __all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
 
@@ -105,11 +105,12 @@ class Deputize:
         self._started = False  # its guards were found to be in order
         self._alone = False
         self._offers = Offers()
-        self._mcp = Mcp(self._current, self.log, self._offers)
+        self._refusals = Refusals(lambda: self._current.latest.policy, self.log)
+        self._mcp = Mcp(self._current, self._refusals, self._offers)
         if self._offers.all(self.policy):
             self._mcp.prepare()
-        self._front = front = Front(lambda: self._current.latest.policy.site, self.log)
-        inner = front.exactly(routes.routes(self._current, self.log, self._mcp, front.page))
+        self._front = front = Front(self._refusals)
+        inner = front.exactly(routes.routes(self._current, self._refusals, self._mcp))
         self._app = front.before(front.for_the_site(inner))
         self._housekeeping = Housekeeping(self._current, self.log.alarm)
 
@@ -136,7 +137,9 @@ class Deputize:
         """
         return [
             Threshold(lambda: self._started, self.start),
-            *routes.well_known_routes(self.policy.site.issuer, self._current, self.log, self._front.door()),
+            *routes.well_known_routes(
+                self.policy.site.issuer, self._current, self._refusals, self._front.door()
+            ),
         ]
 
     def start(self, app: object) -> None:
@@ -219,8 +222,8 @@ class Deputize:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""
         if self._current.is_forked:
-            self.log.refused(Request(scope), FORKED)
-            await as_problem(FORKED)(scope, receive, send)
+            response = self._refusals.noted(Refused.of(FORKED), Dialect.PROBLEM, Request(scope))
+            await response(scope, receive, send)
             return
         if not self._started:
             self.start(scope.get("router"))

@@ -27,7 +27,7 @@ from deputize.settings import loads
 from deputize.testing.server import Site
 from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 from deputize.web.openapi import document
-from deputize.web.refusals import not_routed
+from deputize.web.refusals import Dialect, Refusals
 
 PROVING = {"authorization", "cookie", "dpop", "deputize-csrf", "deputize-guard", "deputize-page"}
 CONFIG = {
@@ -79,10 +79,6 @@ def secrets_in(request: Any) -> set[str]:
     return {secret for text in sent for secret in re.split(r"[ =;]+", text) if len(secret) >= SECRET}
 
 
-async def nowhere(request: Request, error: Exception) -> Response:
-    return not_routed(error)
-
-
 @pytest.fixture(scope="module")
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
     """Serve a bank that has registered an agent and the key of its API."""
@@ -95,6 +91,11 @@ def witness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Witness]:
         policy = loads(text.replace(LOCAL, f"http://localhost:{port}").encode())
         bank = Deputize(policy, tmp_path_factory.mktemp("var"), log=log)
         served = mounted(bank)
+        refusals = Refusals(lambda: policy, log)
+
+        async def nowhere(request: Request, error: Exception) -> Response:
+            return refusals.not_routed(error, Dialect.PROBLEM, request)
+
         served.add_exception_handler(HTTPException, nowhere)
         return served
 

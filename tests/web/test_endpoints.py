@@ -8,18 +8,20 @@ from starlette.responses import Response
 from tests.bank import Bank
 
 from deputize.protocol.canonical import Json
+from deputize.protocol.errors import Refusal
 from deputize.testing.page import Page
 from deputize.web.access import OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE
 from deputize.web.context import Context
 from deputize.web.endpoint import Endpoint
 from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 from deputize.web.oauth.form import Form
+from deputize.web.refusals import Dialect
 
 HANDLED = [each for each in (*ENDPOINTS, *WELL_KNOWN) if each.handler is not None]
 OF_USERS = [
     each
     for each in ENDPOINTS
-    if each.access in (OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE) and not each.is_page
+    if each.access in (OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE) and each.dialect is not Dialect.PAGE
 ]
 """What programs ask; who is refused a page reads a page (`test_page_refusals.py`)."""
 BODIES: dict[str, Json] = {
@@ -57,7 +59,7 @@ def test_a_handler_takes_and_returns_what_its_row_says(endpoint: Endpoint) -> No
 
 def _is_open(kind: Any) -> bool:
     """Tell whether a handler writes its answer itself: then `test_openapi.py` holds it to the table."""
-    return kind in (Response, object, type(None)) or getattr(kind, "__origin__", None) is dict
+    return kind in (Response, Refusal, object, type(None)) or getattr(kind, "__origin__", None) is dict
 
 
 @pytest.mark.anyio

@@ -30,4 +30,4 @@ class Block:
         if self.user_id is None:
             return Refusal(Code.AGENT_BLOCKED, "The owner of this site has blocked this agent.", facts)
         detail = "The user has blocked this agent, and can end that on the account page. Do not ask for it."
-        return Refusal(Code.AGENT_BLOCKED, detail, facts)
+        return Refusal(Code.AGENT_BLOCKED, detail, facts, told="blocked-by-you")

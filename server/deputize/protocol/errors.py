@@ -118,13 +118,15 @@ class Code(StrEnum):
 class Refusal:
     """A no, with what happened and what to do in one sentence, and facts for machines (`facts`, JSON values).
 
-    With `unsent`, the request had no credentials at all, so none of them was wrong (ERR-2).
+    With `unsent`, the request had no credentials at all, so none of them was wrong (ERR-2). `told` names what people
+    read of it on a page, where its code does not say enough (SHIM-10).
     """
 
     code: Code
     detail: str
     facts: Mapping[str, object] = field(default_factory=dict)
     unsent: bool = False
+    told: str = ""
 
 
 class Refused(Exception):

@@ -79,7 +79,8 @@ def too_many(quota: Quota, wait: int) -> Refusal:
     """Refuse what goes beyond a quota, with the seconds until there is more of it again (QUOTA-1)."""
     wait = max(wait, 1)
     detail = f"There were too many {_WORDS[quota]}. Wait {wait} seconds, then try again."
-    return Refusal(Code.TOO_MANY_REQUESTS, detail, {"quota": quota.value, "retry_after": wait})
+    facts = {"quota": quota.value, "retry_after": wait}
+    return Refusal(Code.TOO_MANY_REQUESTS, detail, facts, told=quota.value.replace("_", "-"))
 
 
 def retry_after(refusal: Refusal) -> str | None:

@@ -21,7 +21,9 @@ from .moment import Moment
 from .ports import Reader, Tx
 
 _GONE = Refusal(
-    Code.INVALID_REQUEST, "This request has run out or was answered already. Let the agent ask again."
+    Code.INVALID_REQUEST,
+    "This request has run out or was answered already. Let the agent ask again.",
+    told="gone",
 )
 UNKNOWN = Refusal(
     Code.GRANT_UNKNOWN,

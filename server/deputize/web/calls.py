@@ -1,12 +1,12 @@
 """`/calls`: the way of one call (PROTOCOL §5 to §7)."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from starlette.responses import Response
 
 from ..protocol import agent
 from ..protocol.agent import Assurance
@@ -28,7 +28,6 @@ from ..service.ports import Tx
 from .access import Deputy, Executor, Who
 from .answers import envelope
 from .context import Context
-from .refusals import as_problem
 from .types import MAX_DELIVERED, CallIdText, CallRequest, Closed, Evidence, Jwt, Seconds, ToolName, sent
 
 
@@ -96,7 +95,7 @@ class Outcome(Closed):
     outcome: Literal["succeeded", "failed", "unknown"]
 
 
-async def create(context: Context, who: Deputy, body: CallRequest) -> Call | Response:
+async def create(context: Context, who: Deputy, body: CallRequest) -> Call | Refusal:
     """Decide a call (CALL-1): 200 with a call token, 202 with a description, or a problem."""
     _check(body)
     delivered = tuple(CallId(each) for each in body.delivered)
@@ -121,7 +120,8 @@ async def create(context: Context, who: Deputy, body: CallRequest) -> Call | Res
     decided: Answered | Denied = await context.run(decide)
     if isinstance(decided, Denied):
         context.log.denied(decided.call_id, decided.refusal)
-        return as_problem(decided.refusal, call_id=decided.call_id, state="denied")
+        facts = {"call_id": decided.call_id, "state": "denied", **decided.refusal.facts}
+        return replace(decided.refusal, facts=facts)
     context.log.decided(decided.call, started)
     return _decided(context, decided)
 

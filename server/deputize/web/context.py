@@ -33,14 +33,13 @@ MAX_DELAY = 30  # seconds (JSON-4)
 class Context:
     """A request, the authority that it is for, and the moment: everything in it happens in the same second, `now`."""
 
-    __slots__ = ("_current", "at", "authority", "body", "log", "noted", "now", "request", "session_digest")
+    __slots__ = ("_current", "at", "authority", "body", "log", "now", "request", "session_digest")
 
     def __init__(self, request: Request, current: Current, log: Log) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
         self.request = request
         self.log = log
         self.body = b""
-        self.noted: Refusal | None = None  # a refusal that a page has told in words of its own
         self._current = current
         self.authority = authority = current()  # POLICY-1
         self.now = authority.now()

@@ -11,8 +11,7 @@ from itertools import chain
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..log.log import Log
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import Code, Refused
 
 MAX_LINES = 100
 """How many header lines a request may have (DOOR-1)."""
@@ -33,12 +32,11 @@ Line = tuple[bytes, bytes]
 
 
 class Door:
-    """ASGI middleware. What is refused here is answered here, and is noted as any other refusal."""
+    """ASGI middleware. What is refused here is noted and answered as any other refusal."""
 
-    def __init__(self, app: ASGIApp, log: Log, turn_away: Callable[[Request, Refusal], ASGIApp]) -> None:
-        """Stand in front of `app`; behind another door, do nothing. `turn_away` makes the answer of a refusal."""
+    def __init__(self, app: ASGIApp, turn_away: Callable[[Request, Refused], ASGIApp]) -> None:
+        """Stand in front of `app`; behind another door, do nothing. `turn_away` notes and answers a refusal."""
         self._app = app
-        self._log = log
         self._turn_away = turn_away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,9 +48,7 @@ class Door:
             _check_url(scope)
             headers = _headers(scope["headers"])
         except Refused as refused:
-            request, refusal = Request(scope), refused.refusal
-            self._log.refused(request, refusal)
-            await self._turn_away(request, refusal)(scope, receive, send)
+            await self._turn_away(Request(scope), refused)(scope, receive, send)
             return
         await self._app({**scope, "headers": headers, _PASSED: True}, receive, send)
 

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from ..protocol.quota import Quota
 from .access import Access
+from .refusals import Dialect
 
 HTML, SCRIPT, TEXT = "text/html", "text/javascript", "text/plain"
 
@@ -20,7 +21,8 @@ class Endpoint:
     """One row. Its handler gets the context, who asks (if `access` tells that) and the body (if there is one).
 
     What the handler returns is answered with the status of its type in `answers`, else with the first; a response is
-    answered as it is. `limit` is a quota of the caller's address (QUOTA-3).
+    answered as it is; a refusal, which the handler has noted itself, in the `dialect`. `limit` is a quota of the
+    caller's address (QUOTA-3).
     """
 
     method: str
@@ -43,9 +45,13 @@ class Endpoint:
         return f"{self.method} {self.path}"
 
     @property
-    def is_page(self) -> bool:
-        """Tell whether people open it."""
-        return HTML in self.answers.values()
+    def dialect(self) -> Dialect:
+        """Return how its refusals are written (ERR-1)."""
+        if self.handler is None:
+            return Dialect.RPC
+        if self.form:
+            return Dialect.OAUTH
+        return Dialect.PAGE if HTML in self.answers.values() else Dialect.PROBLEM
 
 
 Answers: TypeAlias = Answer | Mapping[int, Answer]

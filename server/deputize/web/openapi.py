@@ -13,6 +13,7 @@ from msgspec import Struct
 from ..protocol.canonical import Json
 from ..protocol.problem import MEDIA_TYPE
 from .endpoint import HTML, Answer, Endpoint, Kind
+from .refusals import Dialect
 from .session import COOKIE
 from .types import (
     REF,
@@ -142,16 +143,16 @@ def _answer(status: int, told: Answer) -> Json:
 
 def _refusals(endpoint: Endpoint, named: bool) -> Schema:
     """Describe every no: RFC 6749 §5.2 where a form is sent, else RFC 9457 (ERR-1, ERR-2)."""
-    if endpoint.form:
+    if endpoint.dialect is Dialect.OAUTH:
         refused: Schema = {"description": "No", "content": _content(JSON, (OAuthError,))}
         if "DPoP" in endpoint.access.may:  # OAUTH-2
             refused["headers"] = {"DPoP-Nonce": {"schema": _TEXT}}
         challenge: Schema = {"WWW-Authenticate": {"required": True, "schema": _TEXT}}  # OAUTH-1
         return {"400": refused, "401": {**refused, "headers": challenge}, "5XX": refused}
-    if endpoint.is_page:
+    if endpoint.dialect is Dialect.PAGE:
         page: Json = {"description": "No", "content": {HTML: {}}}
         return {"4XX": page, "5XX": page}
-    as_rpc = endpoint.handler is None  # MCP-7
+    as_rpc = endpoint.dialect is Dialect.RPC  # MCP-7
     content = _content(JSON, _kinds(endpoint.answers[200])) if as_rpc else _content(MEDIA_TYPE, (Problem,))
     refused = {"description": "No", "content": content}
     if endpoint.access.needs or endpoint.access.may:

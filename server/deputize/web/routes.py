@@ -5,15 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..authority.authority import Current
-from ..log.log import Log
-from ..protocol.errors import Refused
+from ..protocol.errors import Refusal
 from .answers import answer
 from .bodies import read_evidence, read_json
 from .context import Context
@@ -22,24 +20,20 @@ from .endpoint import Endpoint
 from .endpoints import ENDPOINTS, WELL_KNOWN
 from .mcp.endpoint import Mcp
 from .oauth.form import read_form
-from .refusals import UNFORESEEN, Dialect, as_oauth, as_problem, not_routed
+from .refusals import NOWHERE, Dialect, Refusals
 from .types import Evidence
 
 Serve: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
-def routes(current: Current, log: Log, mcp: Mcp, page: Dialect) -> list[BaseRoute]:
-    """Return the routes under the mount path, one for each, in the order of the table.
-
-    `page` answers refusals where people open a page.
-    """
+def routes(current: Current, refusals: Refusals, mcp: Mcp) -> list[BaseRoute]:
+    """Return the routes under the mount path, one for each, in the order of the table."""
     at: dict[str, dict[str, Serve]] = {}
     shared = set[str]()
     for each in ENDPOINTS:
         methods = at.setdefault(each.path, {})
         if each.handler is not None:
-            dialect = as_oauth if each.form else page if each.is_page else as_problem
-            methods[each.method] = _serve(each, current, log, dialect)
+            methods[each.method] = _serve(each, current, refusals)
         if each.shared:
             shared.add(each.path)
     return [
@@ -48,7 +42,7 @@ def routes(current: Current, log: Log, mcp: Mcp, page: Dialect) -> list[BaseRout
     ]
 
 
-def well_known_routes(issuer: str, current: Current, log: Log, door: Middleware) -> list[BaseRoute]:
+def well_known_routes(issuer: str, current: Current, refusals: Refusals, door: Middleware) -> list[BaseRoute]:
     """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion).
 
     And the issuer itself, where it has a path, which leads to the page of the account. Starlette's `Mount` takes it
@@ -58,19 +52,20 @@ def well_known_routes(issuer: str, current: Current, log: Log, door: Middleware)
     to_account = RedirectResponse(f"{issuer}/account", 303)
     answers = {"/.well-known/" + each.path.format(suffix): each for each in WELL_KNOWN}
     here: list[BaseRoute] = [
-        _route(path, {each.method: _serve(each, current, log, as_problem)}, door, shared=each.shared)
+        _route(path, {each.method: _serve(each, current, refusals)}, door, shared=each.shared)
         for path, each in answers.items()
     ]
     if suffix:  # it is ours, and nobody looks for a guard in front of it
         here.append(
             Route(suffix, lambda _: to_account, methods=["GET"], middleware=[door], include_in_schema=False)
         )
-    return [*here, *(_Slashed(path, door) for path in answers)]
+    return [*here, *(_Slashed(path, refusals, door) for path in answers)]
 
 
-def _serve(endpoint: Endpoint, current: Current, log: Log, dialect: Dialect) -> Serve:
-    """Make what serves one row: refusals become answers in its dialect, anything unforeseen a bare 500 (ERR-3)."""
+def _serve(endpoint: Endpoint, current: Current, refusals: Refusals) -> Serve:
+    """Make what serves one row: refusals become answers in its dialect, also one that the handler returns."""
     access, limit, handler, kind = endpoint.access, endpoint.limit, endpoint.handler, endpoint.body
+    log, dialect = refusals.log, endpoint.dialect
     assert handler is not None
     first, *_ = endpoint.answers
     statuses: dict[object, int] = {
@@ -95,15 +90,11 @@ def _serve(endpoint: Endpoint, current: Current, log: Log, dialect: Dialect) -> 
             if access.by is not None:
                 who = await access.by(context, body)
             told = await handler(*[each for each in (context, who, body) if each is not None])
-            if context.noted is not None:
-                log.refused(request, context.noted)
+            if isinstance(told, Refusal):
+                return refusals.answer(told, dialect, request)
             return told if isinstance(told, Response) else answer(told, statuses.get(type(told), first))
-        except Refused as refused:
-            log.refused(request, refused.refusal)
-            return dialect(refused.refusal)
-        except Exception as error:  # ERR-3: told to the owner, not to the caller
-            log.failed(request, error)
-            return dialect(UNFORESEEN)
+        except Exception as error:
+            return refusals.noted(error, dialect, request)
 
     return serve
 
@@ -124,13 +115,12 @@ def _route(path: str, methods: Mapping[str, Serve], *outer: Middleware, shared: 
     return Route(path, serve if others else only, methods=[*methods], middleware=[*outer])
 
 
-async def _nowhere(request: Request) -> Response:
-    return not_routed(HTTPException(404))
-
-
 class _Slashed(Route):
     """Where slashes are too many: the router is the site's, and would lead on from there, to any host (DOOR-5)."""
 
-    def __init__(self, path: str, door: Middleware) -> None:
-        super().__init__(path, _nowhere, middleware=[door])
+    def __init__(self, path: str, refusals: Refusals, door: Middleware) -> None:
+        async def nowhere(request: Request) -> Response:
+            return refusals.answer(NOWHERE, Dialect.PROBLEM, request)
+
+        super().__init__(path, nowhere, middleware=[door])
         self.path_regex = re.compile(rf"{re.escape(path)}\n?/+\n?\Z")

@@ -256,18 +256,9 @@ device-warning = Only go on if you started this yourself. Nobody from { $site } 
 device-code = The code that the agent shows
 device-go-on = Go on
 device-unknown = No agent is waiting for this code. Check it, or let the agent show a new one.
-device-too-many = Too many wrong codes. Wait ten minutes, then try again.
 
 ## Pages that say one thing
 
-told-gone = This request has run out or was answered already. Go back to the agent and let it ask again.
-    .title = Too late
-told-blocked-by-you = You have blocked this agent. You can end that on your account page, and then open this page again.
-    .title = This agent is blocked
-told-blocked = This site has blocked this agent.
-    .title = This agent is blocked
-told-too-many-consents = Too many requests of agents wait for your answer. Open this page again in ten minutes.
-    .title = Not now
 told-no-page = Another page tried to open it. Go back to the app and let it open this page itself.
     .title = This link does not work
 told-no-bearer = The app that sent you here does not prove who it is with a key, and this site takes no such apps.
@@ -279,7 +270,7 @@ told-gone-link = This request has run out or was answered already. Go back to th
 told-asked-badly = The app that led you here did not ask as it should. Go back to it and try again. If that does not help, show this to whoever makes it: { $detail }
     .title = This link does not work
 
-## Pages that refuse, by the code of the refusal (SHIM-10)
+## Pages that refuse, by what the refusal names itself, or by its code (SHIM-10)
 
 refused-page = This page cannot be shown now. Go back to where you found it, and try again.
     .title = This page cannot be shown
@@ -304,6 +295,16 @@ refused-page-server-error = It is this site’s fault, and has been noted. Open 
 refused-page-user-blocked = The owner of this site has blocked this account.
     .title = Not here
 refused-page-too-many-requests = This was asked for too often. Wait { $wait }, then try again.
+    .title = Not now
+refused-page-gone = This request has run out or was answered already. Go back to the agent and let it ask again.
+    .title = Too late
+refused-page-blocked-by-you = You have blocked this agent. You can end that on your account page, and then open this page again.
+    .title = This agent is blocked
+refused-page-agent-blocked = This site has blocked this agent.
+    .title = This agent is blocked
+refused-page-pending-consents = Too many requests of agents wait for your answer. Open this page again in ten minutes.
+    .title = Not now
+refused-page-wrong-codes = Too many wrong codes. Wait ten minutes, then try again.
     .title = Not now
 
 ### What the page says: to people in dialogs, notices and the authority's own scripts, to models in results (SHIM-10).

@@ -18,7 +18,8 @@ from ...service.approvals import Verdict
 from ...service.calls import approving, arrivals, endings, redemptions
 from ...service.calls.answers import Answered, Denied
 from ...service.calls.request import CallRequest
-from . import refusals, running
+from ..refusals.rpc import as_result
+from . import running
 from .exchange import Exchange
 from .offers import ANNOTATION, HandledCall, Handler, Offer, Offers
 from .running import Gateway, Ran
@@ -68,7 +69,7 @@ class Calling:
             if refused.refusal.code is not Code.TOO_MANY_REQUESTS:
                 raise
             self.log.refused(context.request, refused.refusal)
-            return refusals.refused_result(refused.refusal, None)  # for the model, which can wait
+            return as_result(refused.refusal, None)  # for the model, which can wait
         if isinstance(made, Denied):
             return self._denied(exchange, made)
         self.log.decided(made.call, started)
@@ -82,7 +83,7 @@ class Calling:
         in_rpc = refusal.code in REASONS or refusal.code is Code.UNKNOWN_TOOL
         if in_rpc or exchange.is_for_connection(refusal):
             raise Refused.of(replace(refusal, facts={**refusal.facts, "call_id": denied.call_id}))
-        return refusals.refused_result(refusal, denied.call_id)
+        return as_result(refusal, denied.call_id)
 
     async def _call_public(
         self, exchange: Exchange, offer: Offer, handler: Handler, request: CallRequest
@@ -96,7 +97,7 @@ class Calling:
             fault := offer.tool.input_schema.fault(request.arguments)
         ):
             refusal = Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
-            return refusals.refused_result(refusal, None)
+            return as_result(refusal, None)
         ran = await self._handle(exchange, handler, request, user, None)
         return ran.result
 

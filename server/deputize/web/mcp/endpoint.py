@@ -8,11 +8,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...authority.authority import Current
-from ...log.log import Log
 from ...protocol.errors import USED_PROOF, Code, Refused
 from ..context import Context
-from ..refusals import UNFORESEEN
-from . import messages, refusals
+from ..refusals import Dialect, Refusals
+from ..refusals.rpc import tell_in_http
+from . import messages
 from .approving import Approving
 from .callers import authenticate
 from .calling import Calling
@@ -30,12 +30,12 @@ _SPEND_THEMSELVES = frozenset(
 class Mcp:
     """The endpoint."""
 
-    def __init__(self, current: Current, log: Log, offers: Offers) -> None:
+    def __init__(self, current: Current, refusals: Refusals, offers: Offers) -> None:
         """Serve what is offered under this authority."""
         self._current = current
-        self._log = log
+        self._refusals = refusals
         self._gateway = Gateway()
-        self._calling = Calling(current, log, offers, self._gateway)
+        self._calling = Calling(current, refusals.log, offers, self._gateway)
         self._approving = Approving(offers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +46,7 @@ class Mcp:
     async def _answer(self, request: Request) -> Response:
         message: Message | None = None
         try:
-            context = Context(request, self._current, self._log)
+            context = Context(request, self._current, self._refusals.log)
             if request.method != "POST":
                 raise Refused(
                     Code.METHOD_NOT_ALLOWED, "Send each message by POST; there are no streams here."
@@ -57,20 +57,12 @@ class Mcp:
             if message.message_id is None or message.method not in _SPEND_THEMSELVES:
                 await self._spend(exchange)
             response = await self._respond(exchange)
-        except Refused as refused:
-            self._log.refused(request, refused.refusal)
-            refusal = refused.refusal
-        except Exception as error:  # ERR-3: told to the owner, not to the caller
-            self._log.failed(request, error)
-            refusal = UNFORESEEN
-        else:
-            if exchange.refusal is not None:  # MCP-7
-                response.status_code = refusals.status(exchange.refusal)
-                refusals.add_headers(response, exchange.refusal, context.authority.policy)
-            return response
-        message_id = message.message_id if message else None
-        anonymous = "authorization" not in request.headers
-        return refusals.refusal_response(refusal, message_id, self._current().policy, anonymous)
+        except Exception as error:
+            message_id = message.message_id if message else None
+            return self._refusals.noted(error, Dialect.RPC, request, message_id)
+        if exchange.refusal is not None:  # MCP-7
+            tell_in_http(response, exchange.refusal, context.authority.policy)
+        return response
 
     async def _spend(self, exchange: Exchange) -> None:
         principal = exchange.principal

@@ -6,7 +6,7 @@ from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
 from ...service.calls.request import MCP, CallRequest, Principal
 from ..context import Context
-from . import refusals
+from ..refusals import rpc
 from .messages import Message
 from .offers import Offer, Offers
 
@@ -22,7 +22,7 @@ class Exchange:
 
     def is_for_connection(self, refusal: Refusal) -> bool:
         """Tell whether the connection has to hear of a refusal, in HTTP, since there is something to do for it."""
-        return refusals.is_told_in_http(refusal, self.principal.in_band)
+        return rpc.is_told_in_http(refusal, self.principal.in_band)
 
     def call(self, offers: Offers, name_in: str, arguments: Json) -> tuple[CallRequest, Offer | None]:
         """Read a call, or a challenge for one, and find what is offered under its name; Refused(invalid_arguments)."""

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse, Response
 
 from ...protocol.canonical import b64u
-from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.errors import Code, Refused
 from ...protocol.ids import UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
@@ -17,7 +17,6 @@ from .. import pages
 from ..access import Who
 from ..answers import envelope
 from ..context import Context
-from ..refusals import later
 from ..types import Closed, Evidence, Uri, sent
 from . import requests
 from .authentication import identify
@@ -106,13 +105,7 @@ async def device(context: Context) -> Response:
         return pages.enter_code(context)
     if not _is_page(context):  # or pictures on a page of a sibling host would use up what is counted
         return _not_good(context, "told-no-page")
-    code = read_user_code(typed)
-    try:
-        request = await context.run(authorizations.typed, who.user_id, code)
-    except Refused as refused:
-        if refused.refusal.code is not Code.TOO_MANY_REQUESTS:
-            raise
-        return _too_many(context, refused.refusal, pages.enter_code(context, "device-too-many", 429))
+    request = await context.run(authorizations.typed, who.user_id, read_user_code(typed))
     if request is None:
         return pages.enter_code(context, "device-unknown")
     return await _show(context, request)
@@ -150,32 +143,9 @@ async def _show(context: Context, request: AuthorizationRequest) -> Response:
     who = await context.signed_in()
     if who is None:
         return _sign_in(context)
-    user_id = who.user_id
-    try:
-        shown = await context.run(authorizations.show, request, user_id)
-    except Refused as refused:
-        if refused.refusal.code.status >= 500:
-            raise
-        return await _not_shown(context, request, user_id, refused.refusal)
-    method = await context.look(approvals.asked_by, user_id)
-    return pages.consent(context, request, shown, context.csrf_token(user_id), method, _account(context))
-
-
-async def _not_shown(
-    context: Context, request: AuthorizationRequest, user_id: UserId, refusal: Refusal
-) -> Response:
-    if refusal.code is Code.TOO_MANY_REQUESTS:
-        return _too_many(context, refusal, _told(context, "told-too-many-consents", 429))
-    if refusal.code is Code.AGENT_BLOCKED:  # BLOCK-1, BLOCK-2
-        by_user = await context.look(lambda tx, at: tx.blocks(user_id, at.now))
-        his_own = any(each.client_id == request.client_id for each in by_user)
-        return _told(context, "told-blocked-by-you" if his_own else "told-blocked", 403)
-    return _told(context, "told-gone", 400)
-
-
-def _too_many(context: Context, refusal: Refusal, page: Response) -> Response:
-    context.noted = refusal
-    return later(page, refusal)
+    shown = await context.run(authorizations.show, request, who.user_id)
+    method = await context.look(approvals.asked_by, who.user_id)
+    return pages.consent(context, request, shown, context.csrf_token(who.user_id), method, _account(context))
 
 
 def _is_page(context: Context) -> bool:
@@ -184,11 +154,7 @@ def _is_page(context: Context) -> bool:
 
 
 def _not_good(context: Context, why: str, **taken: str) -> Response:
-    return _told(context, why, 400, **taken)
-
-
-def _told(context: Context, name: str, status: int, **taken: str) -> Response:
-    return pages.message(context.authority.policy.site, context.at.language, name, status, **taken)
+    return pages.message(context.authority.policy.site, context.at.language, why, 400, **taken)
 
 
 def _sign_in(context: Context) -> Response:

@@ -65,9 +65,9 @@ def consent(
     )
 
 
-def enter_code(context: Context, fault: str = "", status: int = 200) -> Response:
+def enter_code(context: Context, fault: str = "") -> Response:
     """Ask for the code that another device shows (OAUTH-7); `fault` is the message of what was wrong with one."""
-    return _page(context.authority.policy.site, "device.html", context.at.language, status, fault=fault)
+    return _page(context.authority.policy.site, "device.html", context.at.language, fault=fault)
 
 
 def message(site: Site, language: str, told: str, status: int, **taken: str) -> Response:

@@ -1,8 +1,9 @@
-"""How a refusal looks over MCP: in HTTP, in JSON-RPC, and in the result of a tool (MCP-7)."""
+"""What MCP clients read that are refused: in HTTP, in JSON-RPC, and in the result of a tool (MCP-7)."""
 
 from http import HTTPStatus
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
 from ...protocol.canonical import Json
@@ -10,7 +11,6 @@ from ...protocol.errors import Code, Refusal
 from ...protocol.policy import Policy
 from ...protocol.problem import www_authenticate
 from ...protocol.rpc import PARSE_ERROR, rpc_error
-from ..refusals import later
 
 _DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED, Code.GRANT_REVOKED})
 """The token's grant is gone: the client has to get another one."""
@@ -34,33 +34,27 @@ def is_told_in_http(refusal: Refusal, in_band: bool) -> bool:
     return refusal.code in _IN_HTTP or (refusal.code in _DEAD and not in_band)
 
 
-def status(refusal: Refusal) -> int:
-    """Return the HTTP status of a refusal."""
-    return 401 if refusal.code in _DEAD else refusal.code.status
-
-
-def add_headers(response: Response, refusal: Refusal, policy: Policy, anonymous: bool = False) -> None:
-    """Add `WWW-Authenticate`, with the address of the metadata (MCP-2; RFC 9728 §5.1), or `Allow`.
+def tell_in_http(response: Response, refusal: Refusal, policy: Policy, anonymous: bool = False) -> None:
+    """Give an answer the status of a refusal, and `WWW-Authenticate` with the metadata (MCP-2; RFC 9728 §5.1).
 
     `anonymous`: no credentials were sent, so no error is named, but the scopes to ask for are (RFC 6750 §3.1).
     """
-    headers = later(response, refusal).headers
     told = Refusal(Code.INVALID_TOKEN, refusal.detail) if refusal.code in _DEAD else refusal
-    if anonymous and status(refusal) == HTTPStatus.UNAUTHORIZED:
+    response.status_code = told.code.status
+    metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
+    if anonymous and told.code.status == HTTPStatus.UNAUTHORIZED:
         scope = [f'scope="{" ".join(policy.mcp_scopes)}"'] if policy.mcp_scopes else []
-        metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
         schemes = [["Bearer"]] if policy.bearer else []
-        headers["www-authenticate"] = ", ".join(
+        response.headers["www-authenticate"] = ", ".join(
             f"{scheme} {', '.join([*more, *scope, metadata])}"
             for scheme, *more in [*schemes, ["DPoP", 'algs="ES256"']]
         )
     elif (challenge := www_authenticate(told)) is not None:
         # Bearer comes first: most of its clients look at nothing else (BEARER-1).
         challenges = [_bearer_challenge(told), challenge] if policy.bearer else [challenge]
-        metadata = f'resource_metadata="{resource_metadata_url(policy.site.issuer)}"'
-        headers["www-authenticate"] = ", ".join(f"{each}, {metadata}" for each in challenges)
+        response.headers["www-authenticate"] = ", ".join(f"{each}, {metadata}" for each in challenges)
     if refusal.code is Code.METHOD_NOT_ALLOWED:
-        headers["allow"] = "POST"
+        response.headers["allow"] = "POST"
 
 
 def _bearer_challenge(refusal: Refusal) -> str:
@@ -70,18 +64,18 @@ def _bearer_challenge(refusal: Refusal) -> str:
     return 'Bearer error="invalid_token"'
 
 
-def refusal_response(refusal: Refusal, message_id: Json, policy: Policy, anonymous: bool) -> Response:
+def as_rpc(refusal: Refusal, request: Request, policy: Policy, message_id: Json) -> Response:
     """Answer, by a JSON-RPC error in HTTP, a message that is refused before the SDK sees it."""
     error = rpc_error(refusal)
     if "parse_error" in refusal.facts:
         error["code"] = PARSE_ERROR
     body = orjson.dumps({"jsonrpc": "2.0", "id": message_id, "error": error})
-    response = Response(body, status(refusal), media_type="application/json")
-    add_headers(response, refusal, policy, anonymous)
+    response = Response(body, media_type="application/json")
+    tell_in_http(response, refusal, policy, anonymous="authorization" not in request.headers)
     return response
 
 
-def refused_result(refusal: Refusal, call_id: str | None) -> dict[str, object]:
+def as_result(refusal: Refusal, call_id: str | None) -> dict[str, object]:
     """Tell a model that its call was refused, and why, as the shim does (SHIM-6)."""
     return {
         "isError": True,
