@@ -10,6 +10,7 @@ from tests.store import values as v
 
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import Json, b64u
+from deputize.protocol.client import DEVICE_CODE, TOKEN_EXCHANGE, AuthMethod, ClientDocument
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant
@@ -112,7 +113,6 @@ class Attested:
     desk: Desk
     client_id: ClientId
     jkt: Jkt
-    document: str = "document"
     assurance: Assurance = Assurance.REGISTERED
     proves: bool = True
     verifier: str = ""
@@ -139,6 +139,13 @@ class Attested:
         return cls(desk, ClientId(f"{origin}/app.json"), NO_KEY, assurance=Assurance.OPAQUE, proves=False)
 
     @property
+    def document(self) -> ClientDocument:
+        asks = frozenset({"authorization_code", DEVICE_CODE, "refresh_token", TOKEN_EXCHANGE})
+        return ClientDocument(
+            self.client_id, "Helper", None, (REDIRECT,), AuthMethod.NONE, (), None, asks, None, False
+        )
+
+    @property
     def agent(self) -> Agent:
         return Agent(self.client_id, self.assurance, None, None, self.desk.now, "Helper")
 
@@ -162,7 +169,7 @@ class Attested:
             self.client_id,
             self.assurance,
             "Helper",
-            self.document,
+            self.document.document_s256,
             self.jkt,
             scopes(scope),
             Constraints.parse(details if details is not None else []),

@@ -281,7 +281,7 @@ class TestCodes:
         self, desk: Desk, ada: Person, helper: Attested
     ) -> None:  # OAUTH-6
         code = helper.agreed(ada)
-        changed = helper.client(document_s256="changed")
+        changed = helper.client(document=replace(helper.document, redirect_uris=()))
         assert code_of(helper.collect(code, changed)) == "invalid_client"
         assert desk.last()["kind"] == "grant.revoked"
         assert code_of(helper.collect(code)) == "invalid_grant"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..protocol import canonical
-from ..protocol.agent import Assurance
+from ..protocol.agent import Agent, Assurance
 from ..protocol.client import AuthMethod, ClientDocument, parse_client, parse_client_id
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import ClientId
@@ -21,6 +21,10 @@ class FoundClient:
 
     document: ClientDocument
     assurance: Assurance
+
+    def agent(self, now: int) -> Agent:
+        """Return it as an agent that is first known `now`."""
+        return Agent(self.document.client_id, self.assurance, None, None, now, self.document.name)
 
 
 class Clients:

@@ -211,7 +211,7 @@ def _collect(tx: Tx, request: AuthorizationRequest, client: Client, now: int) ->
     used = request.status is Status.REDEEMED
     if grant is None or (now >= request.expires_at and not used):
         return _BAD_CODE
-    if request.document_s256 != client.document_s256:  # OAUTH-6
+    if request.document_s256 != client.document.document_s256:  # OAUTH-6
         grants.revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_CLIENT)
         return Refusal(
             Code.INVALID_CLIENT, "The agent's document changed after the user was asked. Ask again."

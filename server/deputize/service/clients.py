@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..protocol.agent import Agent
+from ..protocol.client import ClientDocument
 from ..protocol.errors import USED_PROOF, Code, Refusal
 from ..protocol.ids import Jkt
 from ..protocol.proof import Proof
@@ -18,14 +19,14 @@ _USED_ASSERTION = Refusal(
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An agent at an endpoint: who, with which document, and the proofs to spend.
+    """An agent at an endpoint: who, by which document, and the proofs to spend.
 
     `assertion` may be a signature as well (OAUTH-14); one whose document says that it proves nothing has none
     (BEARER-5). `jkt` is the key of `proof`; where there is none, one that the agent only named, or no key.
     """
 
     agent: Agent
-    document_s256: str
+    document: ClientDocument
     assertion: Proof | None
     proof: Proof | None
     jkt: Jkt

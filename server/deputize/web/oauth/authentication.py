@@ -1,6 +1,6 @@
 """Client authentication (RFC 6749 §2.3): how an agent, or an API, proves who it is (OAUTH-1, OAUTH-2)."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ...crypto import client_assertion, http_signature, jwt
 from ...crypto.http_signature import Signed
@@ -18,22 +18,14 @@ from .form import Form, thumbprint_in
 NONCE_LIFETIME = 300  # seconds (OAUTH-2)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownClient:
-    """An agent at an endpoint: its document, and its proofs, which the use case uses up."""
-
-    document: ClientDocument
-    proved: Client
-
-
-async def authenticate(context: Context, form: Form, since: int = 0, keyless: bool = False) -> KnownClient:
+async def authenticate(context: Context, form: Form, since: int = 0, keyless: bool = False) -> Client:
     """Know an attested agent by its assertion or signature, and its DPoP proof with a nonce (OAUTH-1, OAUTH-2).
 
     Its document was fetched at `since` or later. With `keyless`, an agent whose document says that it has no key needs
     neither assertion nor signature. Refused(invalid_client), Refused(invalid_dpop_proof), or Refused(use_dpop_nonce)
     with the `nonce` to use.
     """
-    document, agent, assertion = await _client(context, form, since, keyless)
+    client = await _client(context, form, since, keyless)
     sealer = context.authority.sealer
 
     def known(nonce: object) -> bool:
@@ -47,10 +39,10 @@ async def authenticate(context: Context, form: Form, since: int = 0, keyless: bo
         raise Refused(
             Code.USE_DPOP_NONCE, refused.refusal.detail, nonce=sealer.seal("nonce", True)
         ) from refused
-    return KnownClient(document, Client(agent, document.document_s256, assertion, proof, proof.jkt))
+    return replace(client, proof=proof, jkt=proof.jkt)
 
 
-async def authenticate_or_public(context: Context, form: Form, since: int = 0) -> KnownClient:
+async def authenticate_or_public(context: Context, form: Form, since: int = 0) -> Client:
     """Know an agent as `authenticate` does or, where the policy allows it, as a public client (RFC 6749 §2.1).
 
     A public client may prove a key, or none (BEARER-5, BEARER-7).
@@ -61,29 +53,28 @@ async def authenticate_or_public(context: Context, form: Form, since: int = 0) -
     if context.has("dpop"):
         client = await authenticate(context, form, since, keyless=True)
     else:
-        document, agent, assertion = await _client(context, form, since, keyless=True)
-        if document.dpop_bound_access_tokens:  # RFC 9449 §5.2
+        client = await _client(context, form, since, keyless=True)
+        if client.document.dpop_bound_access_tokens:  # RFC 9449 §5.2
             raise Refused(
                 Code.INVALID_DPOP_PROOF, "By its document all of this agent's tokens are bound to a key."
             )
-        client = KnownClient(document, Client(agent, document.document_s256, assertion, None, NO_KEY))
-    unproven = client.proved.assertion is None or client.proved.proof is None
+    unproven = client.assertion is None or client.proof is None
     if unproven and any(target != policy.mcp for target in form.getlist("resource")):
         raise Refused(Code.INVALID_TARGET, f"For an agent that proves nothing there is only {policy.mcp}.")
     return client
 
 
-async def identify(context: Context, form: Form) -> KnownClient:
+async def identify(context: Context, form: Form) -> Client:
     """Believe whoever sent the browser here which agent asks: nothing proves it (BEARER-3).
 
     Refused(invalid_client), Refused(invalid_client_metadata).
     """
-    document = (await context.authority.clients.find(form.get("client_id", ""), keyless=True)).document
-    agent = Agent(document.client_id, Assurance.OPAQUE, None, None, context.now, document.name)  # BEARER-2
-    return KnownClient(document, Client(agent, document.document_s256, None, None, NO_KEY))
+    found = await context.authority.clients.find(form.get("client_id", ""), keyless=True)
+    agent = replace(found.agent(context.now), assurance=Assurance.OPAQUE)  # BEARER-2
+    return Client(agent, found.document, None, None, NO_KEY)
 
 
-async def authenticate_or_name_key(context: Context, form: Form) -> KnownClient:
+async def authenticate_or_name_key(context: Context, form: Form) -> Client:
     """Know an attested agent as `authenticate` does, or without a DPoP proof where `dpop_jkt` names its key.
 
     It then proves the key when it collects the grant (OAUTH-2; RFC 9449 §10.1).
@@ -92,24 +83,22 @@ async def authenticate_or_name_key(context: Context, form: Form) -> KnownClient:
         return await authenticate(context, form)
     jkt = thumbprint_in(form)
     if not context.has("dpop"):
-        document, agent, assertion = await _client(context, form)
-        return KnownClient(document, Client(agent, document.document_s256, assertion, None, jkt))
-    known = await authenticate(context, form)
-    if known.proved.jkt != jkt:
+        return replace(await _client(context, form), jkt=jkt)
+    client = await authenticate(context, form)
+    if client.jkt != jkt:
         raise Refused(Code.INVALID_DPOP_PROOF, "dpop_jkt is not the key of the proof.")
-    return known
+    return client
 
 
-def must_name(client: KnownClient, grant_type: str) -> None:
+def must_name(client: Client, grant_type: str) -> None:
     """Hold an agent to the grant types of its document (OAUTH-13); Refused(unauthorized_client)."""
     if grant_type not in client.document.grant_types:
         raise Refused(Code.UNAUTHORIZED_CLIENT, "The agent's document does not name this grant type.")
 
 
-async def _revoking(context: Context, form: Form) -> tuple[Agent, Proof | None]:
+async def _revoking(context: Context, form: Form) -> Client:
     """Know an agent, without a DPoP proof; also one that has no key, where the policy allows that."""
-    _, agent, assertion = await _client(context, form, keyless=context.authority.policy.bearer)
-    return agent, assertion
+    return await _client(context, form, keyless=context.authority.policy.bearer)
 
 
 async def _introspecting(context: Context, form: Form) -> tuple[Agent | None, Proof | None]:
@@ -117,8 +106,8 @@ async def _introspecting(context: Context, form: Form) -> tuple[Agent | None, Pr
     own = resource_server(context, form)
     if own is not None:
         return None, own
-    _, agent, assertion = await _client(context, form)
-    return agent, assertion
+    client = await _client(context, form)
+    return client.agent, client.assertion
 
 
 def resource_server(context: Context, form: Form) -> Proof | None:
@@ -136,30 +125,27 @@ def resource_server(context: Context, form: Form) -> Proof | None:
     return _assertion(context, form, keys, policy.api.audience)
 
 
-async def _client(
-    context: Context, form: Form, since: int = 0, keyless: bool = False
-) -> tuple[ClientDocument, Agent, Proof | None]:
+async def _client(context: Context, form: Form, since: int = 0, keyless: bool = False) -> Client:
+    """Know an agent by its assertion or signature, or one that has no key by its word; without a DPoP proof."""
     signed = _signature(context, form)
     client_id = form.get("client_id", _issuer_of(form))
     if not client_id:
         detail = "Authenticate with private_key_jwt, by a client_assertion, or sign the request and send client_id."
         raise Refused(Code.INVALID_CLIENT, detail)
-    authority = context.authority
-    client = await authority.clients.find(client_id, since, keyless)
-    document = client.document
-    agent = Agent(document.client_id, client.assurance, None, None, context.now, document.name)
+    clients = context.authority.clients
+    found = await clients.find(client_id, since, keyless)
+    document, proof = found.document, None
     if document.auth_method is AuthMethod.NONE:
         if "client_assertion" in form or signed is not None:
             detail = "By its document this agent has no key: send neither a client_assertion nor a signature."
             raise Refused(Code.INVALID_CLIENT, detail)
-        return document, agent, None
-    if signed is None:
-        kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
-        keys = await authority.clients.keys(document, lambda key: kid in (None, key.kid), context.now)
-        proof = _assertion(context, form, keys, client_id)
-    else:
+    elif signed is not None:
         proof = await _by_signature(context, document, signed)
-    return document, agent, proof
+    else:
+        kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
+        keys = await clients.keys(document, lambda key: kid in (None, key.kid), context.now)
+        proof = _assertion(context, form, keys, client_id)
+    return Client(found.agent(context.now), document, proof, None, NO_KEY)
 
 
 async def _by_signature(context: Context, document: ClientDocument, signed: Signed) -> Proof:

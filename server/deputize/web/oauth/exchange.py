@@ -33,7 +33,7 @@ async def exchange(context: Context, form: Form) -> Tokens | Handoff:
     """Hand on, or take over what was handed on (CHAIN-1, CHAIN-2; RFC 8693)."""
     client = await authenticate(context, form)
     must_name(client, TOKEN_EXCHANGE)
-    authority, proved = context.authority, client.proved
+    authority = context.authority
     if "actor_token" in form:  # who acts is who proves it, never who is named
         raise Refused(Code.INVALID_REQUEST, "The actor is the client itself: send no actor_token.")
     subject = needed(form, "subject_token")
@@ -46,7 +46,7 @@ async def exchange(context: Context, form: Form) -> Tokens | Handoff:
         except Refused as refused:  # RFC 8693 §2.2.2
             raise Refused(Code.INVALID_GRANT, refused.refusal.detail) from refused
         child, jkt = _child(context, form)
-        handed = await context.run(handoffs.hand_on, proved, delegation, child, jkt, scopes, asked)
+        handed = await context.run(handoffs.hand_on, client, delegation, child, jkt, scopes, asked)
         claims = handed.claims(authority.policy.site.issuer, b64u(authority.random(16)), context.now)
         token = authority.sign(handoff.TYP, claims)
         return Handoff(token, JWT_TYPE, "N_A", handoff.LIFETIME, str(handed.scopes))
@@ -58,7 +58,7 @@ async def exchange(context: Context, form: Form) -> Tokens | Handoff:
     received = jwt.verify(subject, handoff.TYP, authority.keys.public_key, code=Code.INVALID_GRANT)
     taken = handoff.Handoff.parse(received, authority.policy.site.issuer, context.now)
     once = Proof(taken.child_jkt, f"handoff {received.get('jti')}", context.now + 2 * handoff.LIFETIME)
-    renewable = await context.run(handoffs.take_over, proved, taken, once, scopes, asked)
+    renewable = await context.run(handoffs.take_over, client, taken, once, scopes, asked)
     issued = tokens(context, renewable, client)
     issued.issued_token_type = ACCESS_TOKEN
     return issued

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, UnsetType
 
 from ...protocol.constraint import MAX_DETAILS, TYPE
+from ...service.clients import Client
 from ...service.grants import Renewable
 from ..context import Context
 from ..types import Closed, GrantIdText, Jwt, Object, Scope, Seconds, ToolName, UserIdText, Word, said
-from .authentication import KnownClient
 
 ACCESS_TOKEN: Literal["urn:ietf:params:oauth:token-type:access_token"] = (
     "urn:ietf:params:oauth:token-type:access_token"
@@ -51,7 +51,7 @@ class Tokens(Closed, kw_only=True):
     issued_token_type: Literal["urn:ietf:params:oauth:token-type:access_token"] | UnsetType = UNSET
 
 
-def tokens(context: Context, renewable: Renewable, client: KnownClient | None = None) -> Tokens:
+def tokens(context: Context, renewable: Renewable, client: Client | None = None) -> Tokens:
     """Issue the tokens of a grant; no refresh token for a client whose document does not name that (OAUTH-13)."""
     grant, authority = renewable.grant, context.authority
     access_token, expires_in = authority.delegation_token(renewable, context.now)

@@ -1,5 +1,6 @@
 """What an agent asks its user for: `/par` and `/device_authorization` (OAUTH-3, OAUTH-7)."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from ...authority.authority import digest
@@ -16,9 +17,10 @@ from ...protocol.request import (
     make_user_code,
 )
 from ...service import authorizations
+from ...service.clients import Client
 from ..context import Context
 from ..types import Closed, Seconds, Uri, Word, said
-from .authentication import KnownClient, must_name
+from .authentication import must_name
 from .form import Form, check_target, constraints_in, needed, scopes_in
 
 
@@ -40,33 +42,32 @@ class Device(Closed):
     interval: Seconds
 
 
-async def push(context: Context, client: KnownClient, form: Form) -> Pushed:
+async def push(context: Context, client: Client, form: Form) -> Pushed:
     """`/par`: take an authorization request (OAUTH-3; RFC 9126)."""
     check_target(context, form, "resource")
     return Pushed(await store_request(context, form, client, redirect_uri(form, client)), PUSHED_LIFETIME)
 
 
-async def device_authorization(context: Context, client: KnownClient, form: Form) -> Device:
+async def device_authorization(context: Context, client: Client, form: Form) -> Device:
     """`/device_authorization`: for an agent that has no redirect (OAUTH-7; RFC 8628)."""
     check_target(context, form, "resource")
     must_name(client, DEVICE_CODE)
-    secret = b64u(context.authority.random(32))
-    request = _request(
-        context, form, client, b64u(context.authority.random(32)), DEVICE_LIFETIME, None, None, secret
-    )
-    await context.run(authorizations.push, client.proved, request)
+    secret, user_code = b64u(context.authority.random(32)), make_user_code(context.authority.random(16))
+    asked = _asked(context, form, client, DEVICE_LIFETIME)
+    request = replace(asked, user_code=user_code, secret_digest=digest(secret.encode()))
+    await context.run(authorizations.push, client, request)
     page = f"{context.authority.policy.site.issuer}/device"
     return Device(
         device_code=secret,
-        user_code=request.user_code or "",
+        user_code=user_code,
         verification_uri=page,
-        verification_uri_complete=f"{page}?user_code={request.user_code}",
+        verification_uri_complete=f"{page}?user_code={user_code}",
         expires_in=DEVICE_LIFETIME,
         interval=POLL_INTERVAL,
     )
 
 
-def redirect_uri(form: Form, client: KnownClient) -> str:
+def redirect_uri(form: Form, client: Client) -> str:
     """Read where the answer is to go, which the agent's document has to name.
 
     Refused(unauthorized_client) for an agent without such a flow, Refused(invalid_request).
@@ -79,7 +80,7 @@ def redirect_uri(form: Form, client: KnownClient) -> str:
 
 
 async def store_request(
-    context: Context, form: Form, client: KnownClient, redirect_uri: str, user_id: UserId | None = None
+    context: Context, form: Form, client: Client, redirect_uri: str, user_id: UserId | None = None
 ) -> str:
     """Store a request for a code, and return the URN that stands for it (OAUTH-3; RFC 9126 §2.2)."""
     if form.get("response_type") != "code" or form.get("response_mode", "query") != "query":
@@ -89,43 +90,35 @@ async def store_request(
     challenge = needed(form, "code_challenge")
     if form.get("code_challenge_method") != "S256" or not is_code_challenge(challenge):
         raise Refused(Code.INVALID_REQUEST, "PKCE with code_challenge_method=S256 is needed.")
-    secret = b64u(context.authority.random(32))
-    request = _request(context, form, client, secret, PUSHED_LIFETIME, redirect_uri, challenge)
-    await context.run(authorizations.push, client.proved, request, user_id)
+    asked = _asked(context, form, client, PUSHED_LIFETIME)
+    request = replace(asked, redirect_uri=redirect_uri, code_challenge=challenge)
+    await context.run(authorizations.push, client, request, user_id)
     return REQUEST_URI + request.request_id
 
 
-def _request(
-    context: Context,
-    form: Form,
-    client: KnownClient,
-    request_id: str,
-    lifetime: int,
-    redirect_uri: str | None,
-    code_challenge: str | None,
-    device_code: str | None = None,
-) -> AuthorizationRequest:
+def _asked(context: Context, form: Form, client: Client, lifetime: int) -> AuthorizationRequest:
+    """Read what an agent asks for, whichever way its user is asked."""
     policy, document = context.authority.policy, client.document
     if "scope" in form:
         scopes = scopes_in(form)
     else:  # OAUTH-16
-        scopes = policy.default_scopes & policy.ceiling.of(client.proved.agent)
+        scopes = policy.default_scopes & policy.ceiling.of(client.agent)
         scopes = scopes if document.scopes is None else scopes & document.scopes
-    if client.document.scopes is not None and not scopes <= client.document.scopes:
+    if document.scopes is not None and not scopes <= document.scopes:
         raise Refused(Code.INVALID_SCOPE, "The agent's document does not have all of these scopes.")
     return AuthorizationRequest(
-        request_id=request_id,
-        client_id=client.proved.agent.client_id,
-        assurance=client.proved.agent.assurance,
-        name=client.document.name,
-        document_s256=client.document.document_s256,
-        jkt=client.proved.jkt,
+        request_id=b64u(context.authority.random(32)),
+        client_id=client.agent.client_id,
+        assurance=client.agent.assurance,
+        name=document.name,
+        document_s256=document.document_s256,
+        jkt=client.jkt,
         scopes=scopes,
         constraints=constraints_in(form),
-        redirect_uri=redirect_uri,
+        redirect_uri=None,
         state=form.get("state"),
-        code_challenge=code_challenge,
-        user_code=make_user_code(context.authority.random(16)) if device_code else None,
-        secret_digest=digest(device_code.encode()) if device_code else None,
+        code_challenge=None,
+        user_code=None,
+        secret_digest=None,
         expires_at=context.now + lifetime,
     )

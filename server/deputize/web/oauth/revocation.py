@@ -1,26 +1,24 @@
 """An agent gives a grant back: `/revoke` (OAUTH-9; RFC 7009)."""
 
-from ...protocol.agent import Agent
 from ...protocol.errors import Refusal, Refused
 from ...protocol.ids import GrantId
-from ...protocol.proof import Proof
-from ...service import clients, grants
+from ...service import grants
+from ...service.clients import Client, spend
 from ...service.moment import Moment
 from ...service.ports import Tx
 from ..context import Context
 from .form import Form, needed
 
 
-async def revoke(context: Context, client: tuple[Agent, Proof | None], form: Form) -> None:
+async def revoke(context: Context, client: Client, form: Form) -> None:
     """`/revoke`: an agent gives its grant back (OAUTH-9; RFC 7009). A token that is nobody's is no error."""
-    agent, assertion = client
     grant_id = _grant_of(context, needed(form, "token"))
 
     def give_back(tx: Tx, at: Moment) -> Refusal | None:
-        if refusal := clients.authenticate(tx, at, assertion, agent):
+        if refusal := spend(tx, at, client):
             return refusal
         grant = tx.grant(grant_id) if grant_id else None
-        if grant is not None and grant.client_id == agent.client_id:
+        if grant is not None and grant.client_id == client.agent.client_id:
             grants.revoke_grant(tx, grant, at.now, by="agent")
         return None
 

@@ -32,13 +32,13 @@ async def token(context: Context, form: Form) -> Tokens | Handoff:
             client = await authenticate_or_public(context, form, context.now - _FRESH)
             code, uri, verifier = (needed(form, n) for n in ("code", "redirect_uri", "code_verifier"))
             collected = await context.run(
-                authorizations.redeem_code, client.proved, digest(code.encode()), uri, verifier
+                authorizations.redeem_code, client, digest(code.encode()), uri, verifier
             )
             return tokens(context, collected, client)
         case grant_type if grant_type == DEVICE_CODE:
             client = await authenticate(context, form, context.now - _FRESH)
             device_code = needed(form, "device_code")
-            collected = await context.run(authorizations.poll, client.proved, digest(device_code.encode()))
+            collected = await context.run(authorizations.poll, client, digest(device_code.encode()))
             return tokens(context, collected, client)
         case grant_type if grant_type == TOKEN_EXCHANGE:
             return await exchange(context, form)
@@ -66,5 +66,5 @@ async def _refresh(context: Context, form: Form) -> Tokens:
     client = await authenticate_or_public(context, form)
     must_name(client, "refresh_token")
     return tokens(
-        context, await context.run(authorizations.renew, client.proved, grant_id, generation, scopes), client
+        context, await context.run(authorizations.renew, client, grant_id, generation, scopes), client
     )
