@@ -15,7 +15,6 @@ from deputize.app import Deputize
 from deputize.authority.housekeeping import KEPT_AFTER
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json
-from deputize.protocol.tool import Executes
 from deputize.service.calls import redemptions
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
@@ -78,11 +77,11 @@ async def call(site: Deputize, page: Page, tool: str, number: int, needs_approva
     if needs_approval:
         answer = await page.confirm(f"/calls/{answer.json()['call_id']}")
     assert answer.status_code == 200, answer.text
-    authority, api = site.authority, Executes.API
+    authority = site.authority
     token = authority.read_call_token(answer.json()["call_token"], authority.now())
     if needs_approval:
         at = authority.moment()
-        await site.store.transact(lambda tx: redemptions.redeem(tx, at, token, token.args_s256, api, None))
+        await site.store.transact(lambda tx: redemptions.redeem(tx, at, None, token, token.args_s256))
         await site.store.transact(lambda tx: redemptions.note(tx, at, token.call_id, State.SUCCEEDED))
 
 

@@ -25,7 +25,6 @@ from deputize.protocol.policy import Policy
 from deputize.protocol.proof import Proof
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.token import CallToken, Delegation
-from deputize.protocol.tool import Executes
 from deputize.service import grants
 from deputize.service.approvals import Minted
 from deputize.service.calls import arrivals, redemptions
@@ -228,9 +227,7 @@ class Desk:
     def redeemed(self, made: Answered) -> Answered:
         """Let the site's API redeem a call."""
         token = CallToken.of(made.call, self.now)
-        answer = self.do(
-            lambda tx: redemptions.redeem(tx, self.at, token, token.args_s256, Executes.API, None)
-        )
+        answer = self.do(lambda tx: redemptions.redeem(tx, self.at, None, token, token.args_s256))
         assert isinstance(answer, Answered), answer
         return answer
 

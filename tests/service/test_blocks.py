@@ -12,7 +12,6 @@ from deputize.protocol.block import Block
 from deputize.protocol.grant import Grant
 from deputize.protocol.ids import GrantId
 from deputize.protocol.token import CallToken
-from deputize.protocol.tool import Executes
 from deputize.service import blocks, credentials, grants
 from deputize.service.calls import approving, redemptions
 
@@ -65,7 +64,7 @@ def test_who_is_blocked_loses_at_the_next_step_what_he_had(desk: Desk, browser: 
     minted = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(person, pending)))
     assert outcome(minted) == "grant_revoked"
     token = CallToken.of(running.call, desk.now)
-    redeemed = desk.do(lambda tx: redemptions.redeem(tx, desk.at, token, token.args_s256, Executes.API, None))
+    redeemed = desk.do(lambda tx: redemptions.redeem(tx, desk.at, None, token, token.args_s256))
     assert outcome(redeemed) in ("grant_revoked", "user_blocked")
     assert code_of(browser.renew()) == "invalid_grant"
 

@@ -11,7 +11,6 @@ from tests.store import values as v
 from deputize.protocol.canonical import Json
 from deputize.protocol.handoff import Handoff
 from deputize.protocol.token import CallToken
-from deputize.protocol.tool import Executes
 from deputize.service import blocks, grants
 from deputize.service.calls import approving, redemptions
 from deputize.service.grants import Renewable
@@ -199,9 +198,7 @@ class TestLineage:
         assert third.call(ada) == errand.call(ada) == "grant_revoked"
         assert code_of(third.renew()) == "invalid_grant"
         token = CallToken.of(running.call, desk.now)
-        redeemed = desk.do(
-            lambda tx: redemptions.redeem(tx, desk.at, token, token.args_s256, Executes.API, None)
-        )
+        redeemed = desk.do(lambda tx: redemptions.redeem(tx, desk.at, None, token, token.args_s256))
         assert outcome(redeemed) == "grant_revoked"  # GUARD-4
         minted = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(ada, asked)))
         assert outcome(minted) == "grant_revoked"  # APPR-5

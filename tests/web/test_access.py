@@ -22,7 +22,8 @@ from deputize.web.endpoints import ENDPOINTS
 pytestmark = pytest.mark.anyio
 
 BY_SESSION = (access.USER, access.OWN_USER, access.USER_OR_PAGE, access.ENROLLING)
-OF_BROWSERS = (*BY_SESSION, access.PAGE, access.GUARD, access.DEPUTY, access.NEWCOMER, access.ENROLLED)
+BY_PAGE = (access.PAGE, access.CALLS_PAGE, access.DEPUTY)
+OF_BROWSERS = (*BY_SESSION, *BY_PAGE, access.GUARD, access.NEWCOMER, access.ENROLLED)
 ASKING_NOTHING = (access.ANYONE, access.VISITOR)
 CALL: Json = {"tool": "get_balance", "arguments": {}, "definition_s256": "A" * 43}
 GOOD: dict[str, Json] = {
@@ -57,7 +58,7 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.headers = {"origin": self.page.origin, "deputize-csrf": self.page.csrf}
-        if self.row.access in (access.PAGE, access.DEPUTY, access.GUARD):
+        if self.row.access in (*BY_PAGE, access.GUARD):
             self.headers["deputize-page"] = self.proof()
 
     def proof(self, method: str = "", path: str = "", at: float = 0) -> str:
@@ -105,13 +106,13 @@ FAULTS: dict[str, tuple[tuple[Access, ...], Fault, str]] = {
     "no token of the page": (BY_SESSION, without("deputize-csrf"), BROWSERS),
     "an empty token of the page": (BY_SESSION, header("deputize-csrf", ""), BROWSERS),
     "a token of nobody": (BY_SESSION, header("deputize-csrf", "A" * 86), BROWSERS),
-    "no proof": ((access.PAGE, access.DEPUTY), without("deputize-page"), PROOF),
-    "an empty proof": ((access.PAGE, access.DEPUTY), header("deputize-page", ""), PROOF),
-    "a proof for another method": ((access.PAGE, access.DEPUTY), proof(method="PATCH"), PROOF),
-    "a proof for another address": ((access.PAGE, access.DEPUTY), proof(path="/calls/x"), PROOF),
-    "a proof for a longer address": ((access.PAGE, access.DEPUTY), proof(path="/calls/x/y/z"), PROOF),
-    "a proof of the past": ((access.PAGE, access.DEPUTY), proof(at=-31.0), PROOF),
-    "a proof of the future": ((access.PAGE, access.DEPUTY), proof(at=31.0), PROOF),
+    "no proof": (BY_PAGE, without("deputize-page"), PROOF),
+    "an empty proof": (BY_PAGE, header("deputize-page", ""), PROOF),
+    "a proof for another method": (BY_PAGE, proof(method="PATCH"), PROOF),
+    "a proof for another address": (BY_PAGE, proof(path="/calls/x"), PROOF),
+    "a proof for a longer address": (BY_PAGE, proof(path="/calls/x/y/z"), PROOF),
+    "a proof of the past": (BY_PAGE, proof(at=-31.0), PROOF),
+    "a proof of the future": (BY_PAGE, proof(at=31.0), PROOF),
     "a guard's proof that is none": ((access.GUARD,), header("deputize-guard", "x"), PROOF),
 }
 
@@ -134,7 +135,7 @@ async def test_on_every_row_that_asks_for_it(bank: Bank, grace: Page, fault: str
 async def test_two_proofs_are_none(bank: Bank, grace: Page) -> None:
     """RFC 9449 §4.3: one header, whichever of the two is good."""
     for row in ENDPOINTS:
-        if row.access in (access.PAGE, access.DEPUTY, access.GUARD):
+        if row.access in (*BY_PAGE, access.GUARD):
             trial = Trial(grace, row)
             for other in (trial.proof(), "x"):
                 answer = await trial.send(None, ("deputize-page", other))

@@ -6,7 +6,7 @@ from ..protocol.call import State
 from ..protocol.errors import or_refuse
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
-from ..protocol.tool import Executes, Schema
+from ..protocol.tool import Schema
 from ..service.calls import redemptions
 from .authority import Current
 
@@ -26,9 +26,7 @@ class InProcess:
         authority = self._current()
         at = authority.moment()
         redeemed = or_refuse(
-            await authority.store.transact(
-                lambda tx: redemptions.redeem(tx, at, token, args_s256, Executes.API, None)
-            )
+            await authority.store.transact(lambda tx: redemptions.redeem(tx, at, None, token, args_s256))
         )
         return redeemed.user.external_id if redeemed.user else None
 

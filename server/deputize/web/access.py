@@ -1,17 +1,20 @@
 """Who may call an endpoint: each kind is a value, with what proves it before a handler runs."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from ..protocol.agent import Assurance
 from ..protocol.canonical import canonicalize, s256
 from ..protocol.errors import Code, Refusal, Refused
-from ..protocol.ids import UserId
+from ..protocol.ids import CallId, UserId
 from ..protocol.proof import Proof
 from ..protocol.quota import Quota
 from ..protocol.token import Delegation
-from ..protocol.tool import Executes, is_tool_name
+from ..protocol.tool import is_tool_name
+from ..service.calls import request
+from ..service.calls.request import Executor, PageCall
 from ..service.credentials import SignIn
 from ..service.grants import PageRequest
 from ..service.moment import Moment
@@ -97,10 +100,19 @@ async def user(context: Context) -> Who[UserId]:
 
 async def page(context: Context) -> Who[PageRequest]:
     """Know the page of a user by its proof (PROOF-3), which also stands in for the CSRF token."""
+    return await _by_page(context, PageRequest)
+
+
+async def page_of_call(context: Context) -> Who[PageCall]:
+    """Know a page as `page` does, and the call that it asks about, which the address names."""
+    return await _by_page(context, partial(PageCall, CallId(context.named("call_id"))))
+
+
+async def _by_page(context: Context, asks: Callable[[UserId, Proof], V]) -> Who[V]:
     context.check_origin()
     proof = context.proof("deputize-page")
     look = await _session(context)
-    return Who(context, lambda tx: PageRequest(look(tx).user_id, proof))
+    return Who(context, lambda tx: asks(look(tx).user_id, proof))
 
 
 async def user_or_page(context: Context) -> Who[PageRequest]:
@@ -110,42 +122,14 @@ async def user_or_page(context: Context) -> Who[PageRequest]:
     return (await here(context)).map(lambda who: PageRequest(who.user_id, None))
 
 
-@dataclass(frozen=True, slots=True)
-class Executor:
-    """Who runs a call, and so redeems it: an API, whose guard has a proof, or the page (GUARD-3)."""
-
-    by: Executes
-    page: Who[PageRequest] | None
-    proof: Proof | None = None
-
-    def spend(self, tx: Tx) -> bool:
-        """Use up a guard's proof (PROOF-2); False if it was used before. The use case uses up a page's."""
-        return self.proof is None or tx.use_proof(self.proof)
-
-
-async def guard_or_page(context: Context) -> Executor:
+async def executor(context: Context) -> Who[Executor]:
     """Know a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
     if not context.has("deputize-guard"):
-        return Executor(Executes.PAGE, await page(context))
+        return await page_of_call(context)
     proof = context.proof("deputize-guard")
     if proof.jkt not in context.authority.guard_keys:
         raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
-    return Executor(Executes.API, None, proof)
-
-
-@dataclass(frozen=True, slots=True)
-class Deputy:
-    """Who calls a tool: the delegation that the request carries, if any, the page's proof, and an attested agent's own.
-
-    An opaque agent's proof is the page's as well (CALL-2). `canonical` are the arguments that they are for.
-    """
-
-    session: Callable[[Reader], SignIn | None]
-    delegation: Delegation | None
-    page: Proof
-    evidence: Proof | None
-    canonical: bytes
-    args_s256: str
+    return Who(context, lambda tx: proof)
 
 
 async def same_site(context: Context) -> None:
@@ -153,29 +137,51 @@ async def same_site(context: Context) -> None:
     context.check_origin()
 
 
-async def deputy(context: Context, body: CallRequest) -> Deputy:
-    """Know who calls. An attested agent's proof names the tool and the arguments of this very call (EVID-2)."""
+async def deputy(context: Context, body: CallRequest) -> Who[request.CallRequest]:
+    """Know who calls, and what: by the session, the delegation that the request carries, if any, and the page's proof.
+
+    An opaque agent's proof is the page's as well (CALL-2). An attested agent has one of its own, which names the tool
+    and the arguments of this very call (EVID-2).
+    """
     session = await context.session()
     if not is_tool_name(body.tool):
         raise Refused(Code.INVALID_REQUEST, "A tool name matches [A-Za-z0-9_.-]{1,128}.")  # HASH-2
     canonical = canonicalize(body.arguments)
     digest = s256(canonical)
+    delegation, proofs = _delegated(context, {"tool": body.tool, "args_s256": digest})
+    if delegation is None and context.is_nobody:
+        context.take(Quota.REFUSED_CALLS)
+
+    def find(tx: Reader) -> request.CallRequest:
+        present = session(tx)
+        return request.CallRequest(
+            way=request.PAGE,
+            principal=request.Principal(present.user_id if present else None, delegation, proofs),
+            tool=body.tool,
+            arguments=body.arguments,
+            canonical=canonical,
+            args_s256=digest,
+            definition_s256=body.definition_s256,
+            page_jkt=proofs[0].jkt,
+            delivered=tuple(CallId(each) for each in body.delivered),
+        )
+
+    return Who(context, find)
+
+
+def _delegated(context: Context, bound: Mapping[str, str]) -> tuple[Delegation | None, tuple[Proof, ...]]:
+    """Verify the delegation of a call, if there is one, and the proofs that come with it, the page's first."""
     values = context.request.headers.getlist("authorization")
     if not values:
-        found = Deputy(session, None, context.proof("deputize-page"), None, canonical, digest)
-        if context.is_nobody:
-            context.take(Quota.REFUSED_CALLS)
-        return found
+        return None, (context.proof("deputize-page"),)
     scheme, _, token = values[0].partition(" ")
     if len(values) > 1 or scheme.lower() != "dpop":
         raise Refused(Code.INVALID_TOKEN, "Send one delegation token, as `Authorization: DPoP …`.")
     delegation = context.authority.delegation(token, context.now)
     if delegation.assurance is Assurance.OPAQUE:
-        proof = context.proof("dpop", access_token=token, jkt=delegation.jkt)
-        return Deputy(session, delegation, proof, None, canonical, digest)
-    bound = {"tool": body.tool, "args_s256": digest}
+        return delegation, (context.proof("dpop", access_token=token, jkt=delegation.jkt),)
     own = context.proof("dpop", access_token=token, jkt=delegation.jkt, bound=bound)
-    return Deputy(session, delegation, context.proof("deputize-page"), own, canonical, digest)
+    return delegation, (context.proof("deputize-page"), own)
 
 
 async def own_users(context: Context) -> None:
@@ -208,7 +214,8 @@ USER = Access(user, needs=("Deputize-CSRF",), security=(("session",),))
 OWN_USER = Access(own_user, needs=("Deputize-CSRF",), security=(("session",),))
 USER_OR_PAGE = Access(user_or_page, may=("Deputize-CSRF", "Deputize-Page"), security=(("session",),))
 PAGE = Access(page, needs=("Deputize-Page",), security=(("session",),))
-GUARD = Access(guard_or_page, may=("Deputize-Guard", "Deputize-Page"), security=_OR_NOBODY)
+CALLS_PAGE = replace(PAGE, before=page_of_call)
+GUARD = Access(executor, may=("Deputize-Guard", "Deputize-Page"), security=_OR_NOBODY)
 DEPUTY = Access(
     same_site, deputy, may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",))
 )

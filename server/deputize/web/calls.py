@@ -1,6 +1,6 @@
 """`/calls`: the way of one call (PROTOCOL §5 to §7)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, Literal, cast
@@ -12,20 +12,18 @@ from ..protocol import agent
 from ..protocol.agent import Assurance
 from ..protocol.call import CALL_TOKEN_LIFETIME, State
 from ..protocol.canonical import unb64u
-from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, is_id
-from ..protocol.proof import Proof
 from ..protocol.tool import Executes
 from ..service.approvals import Verdict
-from ..service.calls import approving, arrivals, endings, redemptions
-from ..service.calls import request as request_of
+from ..service.calls import approving, arrivals, endings, redemptions, request
 from ..service.calls.answers import Answered, Denied
-from ..service.calls.request import PageCall
+from ..service.calls.request import Executor, PageCall
 from ..service.grants import PageRequest
 from ..service.moment import Moment
 from ..service.ports import Tx
-from .access import Deputy, Executor, Who
+from .access import Who
 from .answers import envelope
 from .context import Context
 from .types import MAX_DELIVERED, CallIdText, CallRequest, Closed, Evidence, Jwt, Seconds, ToolName, sent
@@ -95,29 +93,11 @@ class Outcome(Closed):
     outcome: Literal["succeeded", "failed", "unknown"]
 
 
-async def create(context: Context, who: Deputy, body: CallRequest) -> Call | Refusal:
+async def create(context: Context, who: Who[request.CallRequest], body: CallRequest) -> Call | Refusal:
     """Decide a call (CALL-1): 200 with a call token, 202 with a description, or a problem."""
     _check(body)
-    delivered = tuple(CallId(each) for each in body.delivered)
-    proofs = (who.page, who.evidence) if who.evidence else (who.page,)
-
-    def decide(tx: Tx, at: Moment) -> Answered | Denied | Refusal:
-        user = who.session(tx)
-        request = request_of.CallRequest(
-            way=request_of.PAGE,
-            principal=request_of.Principal(user.user_id if user else None, who.delegation, proofs),
-            tool=body.tool,
-            arguments=body.arguments,
-            canonical=who.canonical,
-            args_s256=who.args_s256,
-            definition_s256=body.definition_s256,
-            page_jkt=who.page.jkt,
-            delivered=delivered,
-        )
-        return arrivals.create(tx, at, request)
-
     started = perf_counter()
-    decided: Answered | Denied = await context.run(decide)
+    decided: Answered | Denied = await who.run(arrivals.create)
     if isinstance(decided, Denied):
         context.log.denied(decided.call_id, decided.refusal)
         facts = {"call_id": decided.call_id, "state": "denied", **decided.refusal.facts}
@@ -126,84 +106,55 @@ async def create(context: Context, who: Deputy, body: CallRequest) -> Call | Ref
     return _decided(context, decided)
 
 
-async def challenge(context: Context, page: Who[PageRequest]) -> dict[str, object]:
+async def challenge(context: Context, page: Who[PageCall]) -> dict[str, object]:
     """Mint the challenge, at the user's click (APPR-1)."""
-    return envelope(await _its(context, page).run(approving.challenge), context.now)
+    return envelope(await page.run(approving.challenge), context.now)
 
 
-async def approve(context: Context, page: Who[PageRequest], evidence: Evidence) -> Call:
+async def approve(context: Context, page: Who[PageCall], evidence: Evidence) -> Call:
     """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
-    started, its = perf_counter(), _its(context, page)
-    verdict: Verdict = await its.look(approving.check, sent(evidence))
-    decided = await its.run(approving.approve, verdict)
+    started = perf_counter()
+    verdict: Verdict = await page.look(approving.check, sent(evidence))
+    decided = await page.run(approving.approve, verdict)
     context.log.decided(decided.call, started)
     return _decided(context, decided)
 
 
 async def deny(context: Context, page: Who[PageRequest], body: Denial) -> Call:
     """End a call that the user declined, or whose dialog went away (APPR-6)."""
+    call_id = _call_id(context)
 
     def end(tx: Tx, at: Moment, by: PageRequest) -> Answered | Refusal:
         if by.proof is None:  # on the account page: taking away is never hard
-            return endings.call_off(tx, at, by.user_id, _call_id(context), State.DECLINED)
-        return endings.deny(tx, at, _of_call(context, by), State(body.reason))
+            return endings.call_off(tx, at, by.user_id, call_id, State.DECLINED)
+        return endings.deny(tx, at, PageCall(call_id, by.user_id, by.proof), State(body.reason))
 
     return _told(await page.run(end))
 
 
-async def show(context: Context, page: Who[PageRequest]) -> Call:
+async def show(context: Context, page: Who[PageCall]) -> Call:
     """Show a call to its page (CALL-9)."""
-    return _told(await _its(context, page).run(endings.look))
+    return _told(await page.run(endings.look))
 
 
-async def events(context: Context, page: Who[PageRequest], body: Event) -> Call:
+async def events(context: Context, page: Who[PageCall], body: Event) -> Call:
     """Note that a result reached the agent (CALL-10)."""
-    return _told(await _its(context, page).run(endings.deliver))
+    return _told(await page.run(endings.deliver))
 
 
-async def redeem(context: Context, by: Executor, body: Redemption) -> Call:
+async def redeem(context: Context, by: Who[Executor], body: Redemption) -> Call:
     """Redeem a call token, once: a guard or, for tools that run in the page, the page (GUARD-3)."""
     token = context.authority.read_call_token(body.call_token, context.now)
     if token.call_id != _call_id(context):
         raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
-
-    def redeem(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
-        return redemptions.redeem(tx, at, token, token.args_s256, by.by, page)
-
-    redeemed = await _run(context, by, redeem)
+    redeemed = await by.run(redemptions.redeem, token, token.args_s256)
     user = redeemed.user
     return _told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
 
 
-async def report(context: Context, by: Executor, body: Outcome) -> Call:
+async def report(context: Context, by: Who[Executor], body: Outcome) -> Call:
     """Note the outcome of a redeemed call (GUARD-5)."""
-
-    def report(tx: Tx, at: Moment, page: PageCall | None) -> Answered | Refusal:
-        return redemptions.report(tx, at, _call_id(context), State(body.outcome), by.by, page)
-
-    return _told(await _run(context, by, report))
-
-
-async def _run(
-    context: Context, by: Executor, fn: Callable[[Tx, Moment, PageCall | None], Answered | Refusal]
-) -> Answered:
-    """Run a use case for a guard, whose proof is used up with it, or for the page."""
-
-    def run(tx: Tx, at: Moment) -> Answered | Refusal:
-        if not by.spend(tx):
-            return USED_PROOF
-        return fn(tx, at, _its(context, by.page).find(tx) if by.page else None)
-
-    return await context.run(run)
-
-
-def _its(context: Context, page: Who[PageRequest]) -> Who[PageCall]:
-    """Return who asks about the call that the address names."""
-    return page.map(lambda by: _of_call(context, by))
-
-
-def _of_call(context: Context, by: PageRequest) -> PageCall:
-    return PageCall(_call_id(context), by.user_id, cast(Proof, by.proof))
+    return _told(await by.run(redemptions.report, _call_id(context), State(body.outcome)))
 
 
 def _agent(found: agent.Agent, lineage: Sequence[Grant]) -> Agent:

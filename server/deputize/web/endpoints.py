@@ -7,6 +7,7 @@ from ..protocol.quota import Quota
 from . import accounts, calls, enrollments, grants, health, pages, record, shim
 from .access import (
     ANYONE,
+    CALLS_PAGE,
     DEPUTY,
     ENROLLED,
     ENROLLING,
@@ -80,11 +81,11 @@ ENDPOINTS = (
     post("/calls", DEPUTY, CallRequest, {200: ApprovedCall, 202: Call}, calls.create, "Decide a call (CALL-1)"),
     post("/calls/{call_id}/redemption", GUARD, Redemption, RedeemedCall, calls.redeem, "Redeem (GUARD-3)"),
     post("/calls/{call_id}/outcome", GUARD, Outcome, Call, calls.report, "Tell the outcome (GUARD-5)"),
-    post("/calls/{call_id}/challenge", PAGE, None, Challenge, calls.challenge, "Ask for a challenge (APPR-1)"),
-    post("/calls/{call_id}/approval", PAGE, Evidence, ApprovedCall, calls.approve, "Approve (APPR-3)"),
+    post("/calls/{call_id}/challenge", CALLS_PAGE, None, Challenge, calls.challenge, "Ask for a challenge (APPR-1)"),
+    post("/calls/{call_id}/approval", CALLS_PAGE, Evidence, ApprovedCall, calls.approve, "Approve (APPR-3)"),
     post("/calls/{call_id}/denial", USER_OR_PAGE, Denial, Call, calls.deny, "End a call (APPR-6)"),
-    post("/calls/{call_id}/events", PAGE, Event, Call, calls.events, "Tell of a delivery (CALL-10)"),
-    get("/calls/{call_id}", PAGE, Call, calls.show, "Look at a call (CALL-9)"),
+    post("/calls/{call_id}/events", CALLS_PAGE, Event, Call, calls.events, "Tell of a delivery (CALL-10)"),
+    get("/calls/{call_id}", CALLS_PAGE, Call, calls.show, "Look at a call (CALL-9)"),
     post("/mcp", MCP, Message, {200: (Reply, ReplyError), 202: None}, None, "One message of MCP (MCP-1)"),
     get("/tools", VISITOR, Tools, shim.configuration, "Read the policy, and who is signed in (SHIM-3)"),
     oauth("/token", COLLECTING, _TOKEN, (Tokens, Handoff), token.token, "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)"),

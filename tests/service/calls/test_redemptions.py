@@ -1,7 +1,6 @@
 """An approved call runs, once, and tells what became of it (GUARD-3 to GUARD-5)."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from tests.service.kit import TRANSFER, Desk, Person, outcome
@@ -14,7 +13,7 @@ from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Executes
 from deputize.service.calls import arrivals, endings, redemptions
 from deputize.service.calls.answers import Answered
-from deputize.service.calls.request import MCP, PAGE
+from deputize.service.calls.request import MCP, PAGE, Executor
 
 Standing = tuple[Person, Delegation]
 
@@ -25,10 +24,12 @@ def ada(desk: Desk) -> Standing:
     return person, desk.deputize(person)
 
 
-def redeem(desk: Desk, made: Answered, by: Executes = Executes.API, **others: Any) -> Answered | Refusal:
+def redeem(
+    desk: Desk, made: Answered, by: Executor = None, args_s256: str | None = None
+) -> Answered | Refusal:
     token = CallToken.of(made.call, desk.now)
-    fields = {"args_s256": token.args_s256, "page": None, **others}
-    return desk.do(lambda tx: redemptions.redeem(tx, desk.at, token, by=by, **fields))
+    digest = args_s256 or token.args_s256
+    return desk.do(lambda tx: redemptions.redeem(tx, desk.at, by, token, digest))
 
 
 def test_a_call_is_redeemed_once_and_tells_for_whom_it_runs(desk: Desk, ada: Standing) -> None:
@@ -42,10 +43,7 @@ def test_a_call_is_redeemed_once_and_tells_for_whom_it_runs(desk: Desk, ada: Sta
 
 def test_a_page_redeems_only_what_runs_there(desk: Desk, ada: Standing) -> None:
     made = desk.allowed(*ada, "note")
-    assert (
-        outcome(redeem(desk, made, Executes.PAGE, page=desk.page_call(ada[0], made)))
-        == "redeemer_not_allowed"
-    )
+    assert outcome(redeem(desk, made, desk.page_call(ada[0], made))) == "redeemer_not_allowed"
 
 
 def test_what_is_about_to_run_is_what_was_approved(desk: Desk, ada: Standing) -> None:
@@ -76,7 +74,7 @@ def test_redemption_goes_by_the_policy_that_is_in_force(desk: Desk, ada: Standin
         replace(desk.at, policy=replace(desk.policy, tools=tools)),
         CallToken.of(made.call, desk.now),
     )
-    answer = desk.do(lambda tx: redemptions.redeem(tx, moved, token, token.args_s256, Executes.API, None))
+    answer = desk.do(lambda tx: redemptions.redeem(tx, moved, None, token, token.args_s256))
     assert outcome(answer) == "cancelled"
     assert desk.last()["kind"] == "call.cancelled"
 
@@ -86,9 +84,9 @@ class TestOutcome:
     def test_is_told_once_by_whoever_redeemed(self, desk: Desk, ada: Standing, how: State) -> None:
         made = desk.redeemed(desk.allowed(*ada, "note"))
         call_id, page = made.call.call_id, desk.page_call(ada[0], made)
-        by_page = desk.do(lambda tx: redemptions.report(tx, desk.at, call_id, how, Executes.PAGE, page))
+        by_page = desk.do(lambda tx: redemptions.report(tx, desk.at, page, call_id, how))
         assert outcome(by_page) == "redeemer_not_allowed"
-        told = desk.do(lambda tx: redemptions.report(tx, desk.at, call_id, how, Executes.API, None))
+        told = desk.do(lambda tx: redemptions.report(tx, desk.at, None, call_id, how))
         assert outcome(told) == how
         assert (desk.last()["kind"], desk.last()["reported_by"]) == (f"call.{how}", "api")
         again = desk.do(lambda tx: redemptions.note(tx, desk.at, call_id, how))

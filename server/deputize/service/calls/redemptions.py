@@ -2,7 +2,7 @@
 
 from ...protocol.call import Call, State
 from ...protocol.entry import Entry, Kind
-from ...protocol.errors import Code, Refusal
+from ...protocol.errors import USED_PROOF, Code, Refusal
 from ...protocol.ids import CallId
 from ...protocol.token import CallToken
 from ...protocol.tool import Executes
@@ -12,31 +12,29 @@ from ..ports import Reader, Tx
 from .answers import Answered, answered
 from .decisions import stop_of
 from .moves import NO_CALL, end, move, own, settled, stopped
-from .request import PageCall
+from .request import Executor, PageCall
 from .standing import standing_of
 
 
-def redeem(
-    tx: Tx, at: Moment, token: CallToken, args_s256: str, by: Executes, page: PageCall | None
-) -> Answered | Refusal:
+def redeem(tx: Tx, at: Moment, by: Executor, token: CallToken, args_s256: str) -> Answered | Refusal:
     """Let an approved call run, once (GUARD-3, GUARD-4). `args_s256` is the digest of what is about to run.
 
     The answer has the user where the site's API is to know for whom it runs.
     """
-    call = own(tx, page, at.now) if page else settled(tx, token.call_id, at.now)
+    call, where = _found(tx, at, by, token.call_id), _where(by)
     if isinstance(call, Refusal):
         return call
-    if call is None or token.call_id != call.call_id:
+    if token.call_id != call.call_id:
         return NO_CALL
-    if refusal := _misdirected(call, args_s256, by):
+    if refusal := _misdirected(call, args_s256, where):
         entry = Entry(Kind.REDEMPTION_REFUSED, {"call_id": call.call_id, "code": refusal.code})
         quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
         return refusal  # in each case: whoever runs things has to know why not
     standing = standing_of(tx, call)
     if stop := stop_of(tx, at, call, standing):  # GUARD-4
         return end(tx, at, call, stop)
-    redeemed = move(tx, call, State.REDEEMED, at.now, by=by.value, policy_s256=at.policy.file_s256)
-    return Answered(redeemed, standing, tx.user(call.user_id) if by is Executes.API else None)
+    redeemed = move(tx, call, State.REDEEMED, at.now, by=where.value, policy_s256=at.policy.file_s256)
+    return Answered(redeemed, standing, tx.user(call.user_id) if where is Executes.API else None)
 
 
 def _misdirected(call: Call, args_s256: str, by: Executes) -> Refusal | None:
@@ -60,22 +58,32 @@ def is_redeemable(reader: Reader, at: Moment, token: CallToken) -> bool:
     return stop_of(reader, at, call, standing_of(reader, call)) is None
 
 
-def report(
-    tx: Tx, at: Moment, call_id: CallId, outcome: State, by: Executes, page: PageCall | None
-) -> Answered | Refusal:
+def report(tx: Tx, at: Moment, by: Executor, call_id: CallId, outcome: State) -> Answered | Refusal:
     """Note what became of a redeemed call, as the page or a guard tells it over HTTP (GUARD-5)."""
-    call = own(tx, page, at.now) if page else settled(tx, call_id, at.now)
-    return answered(tx, _noted(tx, call, outcome, by, at.now))
+    return answered(tx, _noted(tx, _found(tx, at, by, call_id), outcome, _where(by), at.now))
 
 
 def note(tx: Tx, at: Moment, call_id: CallId, outcome: State) -> Call | Refusal:
     """Note the same of a call that ran in this process (GUARD-5, MCP-11)."""
-    return _noted(tx, settled(tx, call_id, at.now), outcome, Executes.API, at.now)
+    return _noted(tx, _found(tx, at, None, call_id), outcome, Executes.API, at.now)
 
 
-def _noted(tx: Tx, call: Call | Refusal | None, outcome: State, by: Executes, now: int) -> Call | Refusal:
-    if call is None or isinstance(call, Refusal):
-        return call or NO_CALL
+def _where(by: Executor) -> Executes:
+    return Executes.PAGE if isinstance(by, PageCall) else Executes.API
+
+
+def _found(tx: Tx, at: Moment, by: Executor, call_id: CallId) -> Call | Refusal:
+    """Find the call that somebody runs, and use the proof up that he gives of himself (PROOF-2)."""
+    if isinstance(by, PageCall):
+        return own(tx, by, at.now)
+    if by is not None and not tx.use_proof(by):
+        return USED_PROOF
+    return settled(tx, call_id, at.now) or NO_CALL
+
+
+def _noted(tx: Tx, call: Call | Refusal, outcome: State, by: Executes, now: int) -> Call | Refusal:
+    if isinstance(call, Refusal):
+        return call
     if call.executes != by.value:
         return Refusal(
             Code.REDEEMER_NOT_ALLOWED, f"Outcomes of this tool are reported by the {call.executes} only."

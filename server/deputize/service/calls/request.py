@@ -1,6 +1,7 @@
 """A call as it arrived: who calls what, from a page or over MCP. What differs between the two stands in `Way`."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ...protocol.canonical import Json
 from ...protocol.errors import Code, Refusal, Refused
@@ -108,3 +109,7 @@ class PageCall:
     call_id: CallId
     user_id: UserId
     proof: Proof
+
+
+Executor: TypeAlias = PageCall | Proof | None
+"""Who runs an approved call: the page that made it; a guard, by its proof; or, None, this process (GUARD-3)."""
