@@ -37,7 +37,7 @@ def made(
 def begin(desk: Desk, person: Person, ago: int = 0, recovery: bytes | None = None) -> Challenge | Refusal:
     who = SignIn(person.user.user_id, desk.now - ago)
     begun = desk.do(lambda tx: credentials.begin_enrollment(tx, desk.at, who, recovery))
-    return begun if isinstance(begun, Refusal) else begun[0]
+    return begun if isinstance(begun, Refusal) else begun.challenge
 
 
 def add(
@@ -78,7 +78,7 @@ class TestSigningUp:
     def test_makes_a_user_with_a_first_passkey_once(self, desk: Desk) -> None:  # CRED-2
         begun = desk.do(lambda tx: credentials.begin_sign_up(tx, desk.at, " Grace "))
         assert not isinstance(begun, Refusal)
-        challenge, user = begun
+        challenge, user = begun.challenge, begun.user
         new = made(desk, challenge, user)
         assert desk.look(lambda tx: tx.user(user.user_id)) is None  # not before it is finished
         finished = desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, new))
@@ -99,7 +99,7 @@ class TestSigningUp:
         (known,) = desk.look(lambda tx: tx.credentials(grace.user.user_id))
         begun = desk.do(lambda tx: credentials.begin_sign_up(tx, desk.at, "Eve"))
         assert not isinstance(begun, Refusal)
-        challenge, user = begun
+        challenge, user = begun.challenge, begun.user
         taken = replace(made(desk, challenge, user), credential_id=known.credential_id)
         with pytest.raises(Refused, match="enrolled already"):
             desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, taken))

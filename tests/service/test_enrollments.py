@@ -14,7 +14,7 @@ from deputize.service import enrollments
 from deputize.service.approvals import Minted
 from deputize.service.calls import approving
 from deputize.service.calls.request import Principal
-from deputize.service.enrollments import Begun
+from deputize.service.credentials import Begun
 from deputize.service.ports import Registration
 from deputize.testing.authenticator import SoftAuthenticator
 

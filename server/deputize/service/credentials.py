@@ -1,5 +1,6 @@
 """Users, their sessions and their credentials (PROTOCOL §2). Each function is one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -51,6 +52,15 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """An enrollment that was begun: its challenge, for whom, and what must not be enrolled again."""
+
+    challenge: Challenge
+    user: User
+    existing: Sequence[Credential] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolled:
     """A credential that was registered. Not yet active: `minted` is what an existing one must confirm (CRED-3).
 
@@ -71,7 +81,7 @@ def new_user(at: Moment, name: str, external_id: str | None = None) -> User:
     return User(UserId(make_id("usr", at.random(16))), name, at.random(32), at.now, external_id)
 
 
-def begin_sign_up(tx: Tx, at: Moment, name: str) -> tuple[Challenge, User] | Refusal:
+def begin_sign_up(tx: Tx, at: Moment, name: str) -> Begun | Refusal:
     """Start the enrollment of a new user's first credential. The user exists only when it is finished."""
     try:
         user = new_user(at, name)
@@ -79,7 +89,7 @@ def begin_sign_up(tx: Tx, at: Moment, name: str) -> tuple[Challenge, User] | Ref
         return Refusal(Code.INVALID_REQUEST, f"{error}.".capitalize())
     challenge = _challenge(at, Purpose.SIGN_UP, NewUser(user.user_id, user.handle, user.name), None)
     tx.add_challenge(challenge)
-    return challenge, user
+    return Begun(challenge, user)
 
 
 def finish_sign_up(tx: Tx, at: Moment, challenge: Challenge, registration: Registration) -> User | Refusal:
@@ -154,37 +164,28 @@ def open_session(tx: Tx, at: Moment, user_id: UserId, digest: bytes, previous: b
     return session
 
 
-def begin_enrollment(
-    tx: Tx, at: Moment, who: SignIn | None, recovery: bytes | None
-) -> tuple[Challenge, User, list[Credential]] | Refusal:
-    """Start the enrollment of a credential for a user who has the right to it (CRED-2, CRED-3, CRED-5).
-
-    With it come the credentials that the user has, which must not be enrolled again.
-    """
-    if recovery is not None:
-        user_id = tx.recovery(recovery, at.now)
-        if user_id is None:
-            return Refusal(
-                Code.ENROLLMENT_NOT_ALLOWED, "This recovery link was used or has run out. Ask for a new one."
-            )
-        basis = Basis.RECOVERY
-    elif who is not None:
-        user_id = who.user_id
-        basis = Basis.ANOTHER if tx.credentials(user_id) else Basis.FIRST
-        if basis is Basis.FIRST and not who.recent(at.now):
-            return Refusal(
-                Code.ENROLLMENT_NOT_ALLOWED, "Sign in again first: a first passkey needs a recent sign-in."
-            )
-    else:
-        return Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
-    user = tx.user(user_id)
+def begin_enrollment(tx: Tx, at: Moment, who: SignIn | None, recovery: bytes | None) -> Begun | Refusal:
+    """Start the enrollment of a credential for a user who has the right to it (CRED-2, CRED-3, CRED-5)."""
+    user_id = tx.recovery(recovery, at.now) if recovery is not None else who.user_id if who else None
+    if user_id is None and recovery is not None:
+        return Refusal(
+            Code.ENROLLMENT_NOT_ALLOWED, "This recovery link was used or has run out. Ask for a new one."
+        )
+    user = tx.user(user_id) if user_id is not None else None
     if user is None:
         return Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
-    if out := barred(tx, user_id, None, at.now):
+    existing = tx.credentials(user.user_id)
+    basis = Basis.RECOVERY if recovery is not None else Basis.ANOTHER if existing else Basis.FIRST
+    if basis is Basis.FIRST and who is not None and not who.recent(at.now):
+        return Refusal(
+            Code.ENROLLMENT_NOT_ALLOWED, "Sign in again first: a first passkey needs a recent sign-in."
+        )
+    if out := barred(tx, user.user_id, None, at.now):
         return out
-    challenge = _challenge(at, Purpose.ENROLL, Enrolling(basis, recovery), None if recovery else user_id)
+    owner = None if recovery else user.user_id
+    challenge = _challenge(at, Purpose.ENROLL, Enrolling(basis, recovery), owner)
     tx.add_challenge(challenge)
-    return challenge, user, tx.credentials(user_id)
+    return Begun(challenge, user, existing)
 
 
 def finish_enrollment(

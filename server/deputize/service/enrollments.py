@@ -4,7 +4,6 @@ Each function is one transaction, or reads one snapshot; refusals in a transacti
 """
 
 import hashlib
-from dataclasses import dataclass
 
 from ..protocol.canonical import Json
 from ..protocol.challenge import NONCE_BYTES, Challenge, Inside, Purpose, Subject
@@ -22,7 +21,7 @@ from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
 from .calls.request import Principal
 from .calls.standing import standing_of
-from .credentials import TAKEN, Basis, added_entry, make_credential
+from .credentials import TAKEN, Basis, Begun, added_entry, make_credential
 from .moment import Moment
 from .ports import Reader, Registration, Tx
 
@@ -38,15 +37,6 @@ _CLOSED = Refusal(
     Code.ENROLLMENT_NOT_ALLOWED,
     "The user has to allow this first: on the account page, for five minutes, with a passkey.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """An enrollment that was begun: its challenge, for whom, and what must not be enrolled again."""
-
-    challenge: Challenge
-    user: User
-    existing: list[Credential]
 
 
 def window_challenge(tx: Tx, at: Moment, user_id: UserId) -> Minted | Refusal:

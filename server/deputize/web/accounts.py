@@ -1,6 +1,5 @@
 """Sign-up, sign-in, passkeys: `/account/…` and `/credentials/…` (PROTOCOL §2)."""
 
-from collections.abc import Collection
 from typing import Annotated, Literal
 
 from msgspec import UNSET, UnsetType
@@ -10,12 +9,12 @@ from ..authority.authority import digest
 from ..crypto.webauthn import creation_options, request_options
 from ..protocol.canonical import Json, unb64u
 from ..protocol.challenge import Challenge, Purpose
-from ..protocol.credential import ENROLLMENT_LIFETIME, Credential, User
+from ..protocol.credential import ENROLLMENT_LIFETIME, User
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import UserId
 from ..service import credentials
 from ..service.approvals import Verdict
-from ..service.credentials import Enrolled, SignIn
+from ..service.credentials import Begun, Enrolled, SignIn
 from ..service.moment import Moment
 from ..service.ports import Assertion, Reader, Tx
 from . import session, types
@@ -80,8 +79,8 @@ class PendingCredential(types.Challenge, rename=None, kw_only=True):
 
 async def begin_sign_up(context: Context, body: SignUp) -> Creation:
     """Start a new user's enrollment; only where users are ours, not the site's (CRED-2)."""
-    challenge, user = await context.run(credentials.begin_sign_up, body.name)
-    return Creation(challenge.challenge_id, options_of(context, challenge, user, (), "required"))
+    begun = await context.run(credentials.begin_sign_up, body.name)
+    return Creation(begun.challenge.challenge_id, options_of(context, begun, "required"))
 
 
 async def finish_sign_up(context: Context, body: Ceremony) -> Response:
@@ -134,8 +133,8 @@ async def sign_out(context: Context, user: Who[UserId]) -> Response:
 async def begin_enrollment(context: Context, who: Who[SignIn | None], body: Enrollment) -> Creation:
     """Start adding a passkey: for who is signed in, or with a recovery link (CRED-2, CRED-3, CRED-5)."""
     recovery = _secret(body.recovery) if isinstance(body.recovery, str) else None
-    challenge, user, existing = await who.run(credentials.begin_enrollment, recovery)
-    return Creation(challenge.challenge_id, options_of(context, challenge, user, existing))
+    begun = await who.run(credentials.begin_enrollment, recovery)
+    return Creation(begun.challenge.challenge_id, options_of(context, begun))
 
 
 async def finish_enrollment(
@@ -199,22 +198,18 @@ def _secret(text: str) -> bytes:
 
 
 def options_of(
-    context: Context,
-    challenge: Challenge,
-    user: User,
-    existing: Collection[Credential],
-    resident_key: Literal["required", "preferred"] = "preferred",
+    context: Context, begun: Begun, resident_key: Literal["required", "preferred"] = "preferred"
 ) -> dict[str, Json]:
-    """Return what a browser makes a passkey by, for as long as the challenge is good; those of `existing` make none."""
+    """Return what a browser makes a passkey by, for as long as the challenge is good."""
     site = context.authority.policy.site
     return creation_options(
-        challenge.wire,
+        begun.challenge.wire,
         site.rp_id,
         site.name,
-        user.handle,
-        user.name,
-        challenge.expires_at - context.now,
-        exclude=existing,
+        begun.user.handle,
+        begun.user.name,
+        begun.challenge.expires_at - context.now,
+        exclude=begun.existing,
         resident_key=resident_key,
     )
 

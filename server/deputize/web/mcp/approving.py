@@ -28,7 +28,7 @@ class Approving:
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
         begun = await exchange.context.run(enrollments.begin, exchange.principal)
-        return {"options": options_of(exchange.context, begun.challenge, begun.user, begun.existing)}
+        return {"options": options_of(exchange.context, begun)}
 
     async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/finish` (MCP-10; SEP-2672 §4.4.2)."""
