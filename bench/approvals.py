@@ -12,7 +12,7 @@ from starlette.routing import Mount
 
 from deputize import Deputize
 from deputize.protocol.canonical import Json, canonicalize, s256
-from deputize.protocol.errors import Refusal
+from deputize.protocol.errors import Refusal, or_refuse
 from deputize.protocol.ids import UserId
 from deputize.protocol.question import Text
 from deputize.service import approvals
@@ -115,5 +115,4 @@ async def _use_up(deputize: Deputize, work: list[_Signed]) -> None:
         conclude = partial(
             approvals.conclude, at=at, verdict=verdict, action=verdict.action, text=signed.text
         )
-        if refusal := await deputize.store.transact(conclude):
-            raise RuntimeError(refusal.detail)
+        or_refuse(await deputize.store.transact(conclude))

@@ -73,7 +73,8 @@ def verified(store: SqliteStore, made: Minted, action: Action = ACTION) -> Verif
 def conclude(
     store: SqliteStore, verdict: Verified, action: Action = ACTION, text: Text = TEXT, at: Moment = AT
 ) -> Refusal | None:
-    return do(store, lambda tx: approvals.conclude(tx, at, verdict, action, text))
+    concluded = do(store, lambda tx: approvals.conclude(tx, at, verdict, action, text))
+    return concluded if isinstance(concluded, Refusal) else None
 
 
 def test_appr_10_what_is_signed_commits_to_the_question(store: SqliteStore) -> None:

@@ -216,7 +216,7 @@ def check(reader: Reader, at: Moment, action: Action, evidence: Json) -> Verdict
     return Verified(action, challenge, answer, digest)
 
 
-def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -> Refusal | None:
+def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -> Verified | Refusal:
     """Steps 13 and 14 in the transaction that acts on the approval: consume once, store what the method stores.
 
     `action` and `text` are what this transaction would do, and how that is put: a verdict over anything else does not
@@ -236,7 +236,7 @@ def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -
     if refusal := verdict.answer.settle(tx):
         return refusal
     tx.add_asked(Asked(challenge.challenge_id, challenge.salt, question))
-    return None
+    return verdict
 
 
 def advance(tx: Tx, assertion: Assertion) -> Refusal | None:

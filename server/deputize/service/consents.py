@@ -19,7 +19,7 @@ from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..words.consent import put
 from . import approvals, grants, questions, quotas
-from .approvals import Action, Minted, Verdict, Verified
+from .approvals import Action, Minted, Verdict
 from .barring import barred
 from .calls import successions
 from .grants import NO_GRANT, PageRequest, Renewable
@@ -66,25 +66,19 @@ def request_grant(
     """Ask for consent; what is to be shown includes what the agent holds already (GRANT-1)."""
     if not request.spend(tx):
         return USED_PROOF
-    agent = tx.agent_by_key(request.jkt) if request.jkt else None
-    if agent is None or agent.jkt is None or not _lives(agent, request.user_id):
+    user, agent = tx.user(request.user_id), tx.agent_by_key(request.jkt) if request.jkt else None
+    if user is None or agent is None or agent.jkt is None or not _lives(agent, user.user_id):
         return _NO_AGENT
     if out := barred(tx, request.user_id, agent.client_id, at.now) or quotas.entry(
         tx, at, request.user_id, agent.client_id
     ):
         return out
     ceiling = at.policy.ceiling.of(agent)
-    refusal = askable(scopes, ceiling, at.policy)
-    user = tx.user(request.user_id)
-    if refusal is None and user is None:
-        refusal = Refusal(Code.LOGIN_REQUIRED, "Sign in first.")
-    if refusal is None:
-        able = approvals.eligible(tx, at, request.user_id, AuthenticatorClass.PLATFORM)
-        refusal = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
-    if refusal is not None or user is None:
+    able = approvals.eligible(tx, at, request.user_id, AuthenticatorClass.PLATFORM)
+    unable = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
+    if refusal := askable(scopes, ceiling, at.policy) or unable:
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
-        entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code if refusal else None})
-        refusal = refusal or NO_GRANT
+        entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
         return quotas.record(tx, at, request.user_id, agent.client_id, entry, refusal)
     if limited := quotas.pending_consent(tx, at, request.user_id, agent.client_id):
         return limited
@@ -172,9 +166,10 @@ def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verd
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
         return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
     action, text = _action(grant, request), questions.of_consent(grant)
-    if refusal := approvals.conclude(tx, at, verdict, action, text):
-        entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, refusal, **facts)
-        return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
+    verified = approvals.conclude(tx, at, verdict, action, text)
+    if isinstance(verified, Refusal):
+        entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, verified, **facts)
+        return quotas.record(tx, at, grant.user_id, grant.client_id, entry, verified)
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
     if older is not None:
         grants.supersede(tx, older, grant, at.now)
@@ -183,8 +178,7 @@ def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verd
     )
     if not tx.move_grant(grant.grant_id, GrantState.ACTIVE, at.now, active.expires_at):
         raise Refused.of(NO_GRANT)
-    assert isinstance(verdict, Verified)
-    tx.append(grants.entry(Kind.GRANT_ACTIVE, active, **verdict.facts), at.now)
+    tx.append(grants.entry(Kind.GRANT_ACTIVE, active, **verified.facts), at.now)
     if older is not None:
         successions.carry_over(tx, at, older, active)
     return Renewable(active, agent)

@@ -258,15 +258,14 @@ def approve_addition(
     if credential is None:
         return _GONE
     action, text = enrollment_action(credential), questions.of_addition(at)
-    refusal = approvals.conclude(tx, at, verdict, action, text)
-    if refusal is None and not tx.activate_credential(credential):
-        refusal = _GONE
-    if refusal is not None:
+    verified = approvals.conclude(tx, at, verdict, action, text)
+    if isinstance(verified, Verified) and not tx.activate_credential(credential):
+        verified = _GONE
+    if isinstance(verified, Refusal):
         facts = {"sub": credential.user_id, "credential_id": credential.credential_id}
-        entry = approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, refusal, **facts)
-        return quotas.record(tx, at, credential.user_id, None, entry, refusal)
-    assert isinstance(verdict, Verified)
-    tx.append(added_entry(credential, Basis.ANOTHER, verdict), at.now)
+        entry = approvals.refused_entry(Kind.CREDENTIAL_REFUSED, verdict, verified, **facts)
+        return quotas.record(tx, at, credential.user_id, None, entry, verified)
+    tx.append(added_entry(credential, Basis.ANOTHER, verified), at.now)
     return replace(credential, active=True)
 
 

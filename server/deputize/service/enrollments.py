@@ -18,7 +18,7 @@ from ..protocol.entry import Entry, Kind
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
 from . import approvals, questions, quotas
-from .approvals import Action, Minted, Verdict, Verified
+from .approvals import Action, Minted, Verdict
 from .calls.request import Principal
 from .calls.standing import standing_of
 from .credentials import TAKEN, Basis, Begun, added_entry, make_credential
@@ -51,13 +51,13 @@ def check_window(reader: Reader, at: Moment, user_id: UserId, evidence: Json) ->
 
 def open_window(tx: Tx, at: Moment, user_id: UserId, verdict: Verdict) -> int | Refusal:
     """Open the window and return the second at which it closes, or record why not (CRED-7)."""
-    if refusal := approvals.conclude(tx, at, verdict, _window(user_id), questions.of_window(at)):
-        entry = approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, refusal, sub=user_id)
-        return quotas.record(tx, at, user_id, None, entry, refusal)
+    verified = approvals.conclude(tx, at, verdict, _window(user_id), questions.of_window(at))
+    if isinstance(verified, Refusal):
+        entry = approvals.refused_entry(Kind.ENROLLMENT_REFUSED, verdict, verified, sub=user_id)
+        return quotas.record(tx, at, user_id, None, entry, verified)
     until = at.now + WINDOW_LIFETIME
     tx.open_enrollment(user_id, until)
-    assert isinstance(verdict, Verified)
-    facts = {**verdict.facts, "sub": user_id, "expires_at": until}
+    facts = {**verified.facts, "sub": user_id, "expires_at": until}
     tx.append(Entry(Kind.ENROLLMENT_OPENED, facts), at.now)
     return until
 

@@ -89,16 +89,16 @@ def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered
     if stop := stop_of(tx, at, call, standing):  # APPR-5
         return end(tx, at, call, stop) if call.state is State.PENDING else stopped(call)
     text = questions.of_call(call.description)
-    if refusal := approvals.conclude(tx, at, verdict, _action(call), text):
-        entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, call_id=call.call_id)
-        return quotas.record(tx, at, call.user_id, call.client_id, entry, refusal)
+    verified = approvals.conclude(tx, at, verdict, _action(call), text)
+    if isinstance(verified, Refusal):
+        entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, verified, call_id=call.call_id)
+        return quotas.record(tx, at, call.user_id, call.client_id, entry, verified)
     uses = counters.left(tx, standing.lineage, call)
     if isinstance(uses, Refusal):
         return end(tx, at, call, Stop(uses))
     uses.take(tx)
-    assert isinstance(verdict, Verified)
-    approved = _approved(call, verdict)
-    facts = {**verdict.facts, "policy_s256": at.policy.file_s256}
+    approved = _approved(call, verified)
+    facts = {**verified.facts, "policy_s256": at.policy.file_s256}
     return Answered(move(tx, approved, State.APPROVED, at.now, None, **facts), standing)
 
 
@@ -113,10 +113,9 @@ def conclude_ahead(
 ) -> Call | Denied | Refusal:
     """Consume the approval that came with a call, or record why that failed, and for which call (MCP-9)."""
     action = _action_ahead(request, at.policy.tools[request.tool])
-    refusal = approvals.conclude(tx, at, verdict, action, questions.of_call(call.description))
-    if refusal is None:
-        assert isinstance(verdict, Verified)
-        return _approved(call, verdict)
+    verified = approvals.conclude(tx, at, verdict, action, questions.of_call(call.description))
+    if isinstance(verified, Verified):
+        return _approved(call, verified)
     facts = {
         "call_id": call.call_id,
         "sub": call.user_id,
@@ -125,8 +124,8 @@ def conclude_ahead(
         "tool": call.tool,
         **asked_by(request),
     }
-    entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, refusal, **facts)
-    return quotas.record(tx, at, call.user_id, call.client_id, entry, Denied(call.call_id, refusal))
+    entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, verified, **facts)
+    return quotas.record(tx, at, call.user_id, call.client_id, entry, Denied(call.call_id, verified))
 
 
 def _approved(call: Call, verdict: Verified) -> Call:
