@@ -105,14 +105,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteSt
 
         def populate(tx: Tx) -> None:
             user, agent = UserId(USER), ClientId(AGENT)
-            tx.add_user(User(user, "Ada", b"handle", 1))
-            tx.add_credential(
-                Credential(CredentialId(PASSKEY), user, b"k", 0, frozenset({"usb"}), "Key", 1, True)
-            )
-            tx.add_agent(Agent(agent, Assurance.OPAQUE, Jkt("k"), user, 1))
+            tx.add(User(user, "Ada", b"handle", 1))
+            tx.add(Credential(CredentialId(PASSKEY), user, b"k", 0, frozenset({"usb"}), "Key", 1, True))
+            tx.add(Agent(agent, Assurance.OPAQUE, Jkt("k"), user, 1))
             scopes = ScopeSet.of(["account:read"])
             grant = Grant(GrantId(GRANT), user, agent, scopes, GrantState.PENDING, {}, 1, 10**10, Jkt("k"))
-            tx.add_grant(grant)
+            tx.add(grant)
             tx.move_grant(grant.grant_id, GrantState.ACTIVE, 1, 10**10)
 
         asyncio.run(store.transact(populate))

@@ -49,10 +49,10 @@ def transact(store: SqliteStore, fn: Callable[[Tx], T]) -> T:
 
 
 def populate(tx: Tx, expires_at: int) -> None:
-    tx.add_user(User(USER, "Ada\x1b[31m Lovelace [bold]", b"handle", BORN))
-    tx.add_agent(Agent(AGENT, Assurance.OPAQUE, Jkt("k"), USER, BORN))
+    tx.add(User(USER, "Ada\x1b[31m Lovelace [bold]", b"handle", BORN))
+    tx.add(Agent(AGENT, Assurance.OPAQUE, Jkt("k"), USER, BORN))
     scopes = ScopeSet.of(["account:read"])
-    tx.add_grant(Grant(GRANT, USER, AGENT, scopes, GrantState.PENDING, {}, BORN, expires_at, Jkt("k")))
+    tx.add(Grant(GRANT, USER, AGENT, scopes, GrantState.PENDING, {}, BORN, expires_at, Jkt("k")))
     tx.move_grant(GRANT, GrantState.ACTIVE, BORN, expires_at)
 
 
@@ -131,7 +131,7 @@ def test_block_2_who_is_blocked_before_it_comes_is_listed_and_said_to_be_unknown
 
 
 def test_block_3_a_user_is_blocked_and_let_in_again(store: SqliteStore) -> None:
-    transact(store, lambda tx: tx.add_session(Session(b"s" * 32, USER, BORN, BORN + 10**10)))
+    transact(store, lambda tx: tx.add(Session(b"s" * 32, USER, BORN, BORN + 10**10)))
     result = run(app, ["users", "block", USER])
     assert (result.exit_code, result.stdout) == (0, f"{USER} is blocked until that is ended.\n")
     assert store.look(lambda tx: tx.session(b"s" * 32)) is None
@@ -168,7 +168,7 @@ def test_cred_5_the_owner_removes_any_passkey_the_last_one_too(store: SqliteStor
     passkeys = [CredentialId("-" + "A" * 21), CredentialId("B" * 22)]
     for each in passkeys:
         credential = Credential(each, USER, b"key", 0, frozenset({"usb"}), f"Key {each[0]}", BORN, True)
-        transact(store, lambda tx, credential=credential: tx.add_credential(credential))  # type: ignore[misc]
+        transact(store, lambda tx, credential=credential: tx.add(credential))  # type: ignore[misc]
     listed = run(app, ["credentials", "list", USER]).stdout.splitlines()[1:]
     assert [each in row for each, row in zip(passkeys, listed, strict=True)] == [True, True]
     for each in passkeys:

@@ -16,24 +16,22 @@ FOREVER = values.NOW + 10**6
 
 def _agents(tx: Tx, user: User, n: int) -> None:
     for k in range(n):
-        tx.add_agent(values.agent((user.user_id, k), user_id=user.user_id))
+        tx.add(values.agent((user.user_id, k), user_id=user.user_id))
 
 
 def _grants(tx: Tx, user: User, n: int) -> None:
     """Let agents have them that are somebody else's, too."""
     for k in range(n):
         name = ("of", user.user_id, k)
-        tx.put_agent(
-            values.agent(name, user_id=None, jkt=None, assurance=Assurance.ORIGIN, name=f"Agent {k}")
-        )
-        tx.add_grant(_grant(user, values.client_id(name), name))
+        tx.put(values.agent(name, user_id=None, jkt=None, assurance=Assurance.ORIGIN, name=f"Agent {k}"))
+        tx.add(_grant(user, values.client_id(name), name))
 
 
 def _children(tx: Tx, user: User, n: int) -> None:
     for parent in [grant for grant in tx.grants(user.user_id) if grant.state is GrantState.ACTIVE][:3]:
         for k in range(n):
             name = ("below", parent.grant_id, k)
-            tx.add_grant(_grant(user, parent.client_id, name, parent_id=parent.grant_id))
+            tx.add(_grant(user, parent.client_id, name, parent_id=parent.grant_id))
 
 
 def _grant(user: User, client_id: str, name: object, **others: Any) -> Grant:
@@ -45,14 +43,14 @@ def _grant(user: User, client_id: str, name: object, **others: Any) -> Grant:
 
 def _credentials(tx: Tx, user: User, n: int) -> None:
     for k in range(n):
-        tx.add_credential(values.credential((user.user_id, k), user_id=user.user_id))
+        tx.add(values.credential((user.user_id, k), user_id=user.user_id))
 
 
 def _calls(tx: Tx, user: User, n: int) -> None:
     for grant in tx.grants(user.user_id)[:2]:
         for state in (State.PENDING, State.APPROVED, State.SUCCEEDED):
             for k in range(n):
-                tx.add_call(
+                tx.add(
                     values.call(
                         (grant.grant_id, state, k),
                         state,
@@ -68,17 +66,15 @@ def _calls(tx: Tx, user: User, n: int) -> None:
 
 def _sessions(tx: Tx, user: User, n: int) -> None:
     for k in range(n):
-        tx.add_session(values.session((user.user_id, k), user_id=user.user_id, expires_at=FOREVER))
+        tx.add(values.session((user.user_id, k), user_id=user.user_id, expires_at=FOREVER))
 
 
 def _open(tx: Tx, user: User, n: int) -> None:
     """Leave challenges, requests, proofs and links open."""
     for k in range(n):
         name = (user.user_id, k)
-        tx.add_challenge(values.challenge(name, owner=user.user_id, expires_at=FOREVER))
-        tx.add_request(
-            values.request(f"{user.user_id}{k}", expires_at=FOREVER, user_code=f"{k:08}{user.user_id}")
-        )
+        tx.add(values.challenge(name, owner=user.user_id, expires_at=FOREVER))
+        tx.add(values.request(f"{user.user_id}{k}", expires_at=FOREVER, user_code=f"{k:08}{user.user_id}"))
         tx.use_proof(values.proof(name, user.user_id, FOREVER))
         tx.add_recovery(values.digest(("recovery", name)), user.user_id, FOREVER)
 
@@ -90,7 +86,7 @@ def _entries(tx: Tx, user: User, n: int) -> None:
 
 def _users(tx: Tx, user: User, n: int) -> None:
     for k in range(n):
-        tx.add_user(values.user(f"{user.user_id} {k}"))
+        tx.add(values.user(f"{user.user_id} {k}"))
 
 
 Kinds = Mapping[str, Callable[[Tx, User, int], None]]

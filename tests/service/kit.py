@@ -110,7 +110,7 @@ class Desk:
     def person(self, *transports: str) -> Person:
         """Sign somebody up, with one passkey for each of these transports."""
         person = Person(v.user(f"user {next(self.names)}"))
-        self.do(lambda tx: tx.add_user(person.user))
+        self.do(lambda tx: tx.add(person.user))
         for transport in transports:
             self.enroll(person, transport)
         return person
@@ -125,7 +125,7 @@ class Desk:
         used_once = replace(made, sign_count=1)
         next(iter(device.keys.values())).count = 1
         credential = make_credential(user.user_id, used_once, "", self.now, active=True)
-        assert self.do(lambda tx: tx.add_credential(credential))
+        assert self.do(lambda tx: tx.add(credential))
         person.devices.append(device)
 
     def deputize(
@@ -151,8 +151,8 @@ class Desk:
             parent_id=above.grant_id if above else None,
             **{"state": GrantState.ACTIVE, "expires_at": self.now + 3600, **others},
         )
-        self.do(lambda tx: tx.add_agent(agent))
-        self.do(lambda tx: tx.add_grant(grant))
+        self.do(lambda tx: tx.add(agent))
+        self.do(lambda tx: tx.add(grant))
         return Delegation.of(grant, agent, "jti", self.now)
 
     def replaced(self, older: Delegation, scopes: str, constraints: Constraints) -> tuple[Grant, Grant]:
@@ -166,7 +166,7 @@ class Desk:
             constraints=constraints,
         )
         self.do(lambda tx: tx.move_grant(found.grant_id, GrantState.SUPERSEDED, self.now))
-        self.do(lambda tx: tx.add_grant(newer))
+        self.do(lambda tx: tx.add(newer))
         return found, newer
 
     def proof(self, jkt: Jkt) -> Proof:

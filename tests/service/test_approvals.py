@@ -45,7 +45,7 @@ ACTION = Action(
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(tmp_path / "deputize.db")) as store:
-        do(store, lambda tx: tx.add_user(v.user()))
+        do(store, lambda tx: tx.add(v.user()))
         yield store
 
 

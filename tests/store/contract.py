@@ -75,9 +75,9 @@ def raising(error: BaseException, fn: Callable[[Tx], object]) -> Callable[[Tx], 
 def prepare(tx: Tx) -> None:
     """Store the rows that others refer to."""
     for name in ("ada", "bob"):
-        tx.add_user(v.user(name))
-    tx.add_agent(v.agent())
-    tx.add_agent(v.agent("other"))
+        tx.add(v.user(name))
+    tx.add(v.agent())
+    tx.add(v.agent("other"))
 
 
 def do_elsewhere(store: Store, fn: Callable[[Tx], object]) -> None:
@@ -108,14 +108,14 @@ class StoreContract:
     def test_what_was_acknowledged_is_read_at_once(self, empty: Store) -> None:
         async def run() -> None:
             for name in ("eve", "mallory", "oscar"):
-                await empty.transact(methodcaller("add_user", v.user(name)))
+                await empty.transact(methodcaller("add", v.user(name)))
                 assert await empty.read(methodcaller("user", v.user_id(name))) == v.user(name)
 
         asyncio.run(run())
 
     def test_a_transaction_sees_what_it_wrote(self, store: Store) -> None:
         def fn(tx: Tx) -> bool:
-            tx.add_session(v.session())
+            tx.add(v.session())
             tx.append(v.entry(), NOW)
             return tx.session(v.digest("session")) == v.session() and tx.head().size == 1
 
@@ -123,7 +123,7 @@ class StoreContract:
 
     def test_what_a_function_raises_undoes_what_it_did_and_is_raised(self, store: Store) -> None:
         def fn(tx: Tx) -> None:
-            tx.add_session(v.session())
+            tx.add(v.session())
             tx.append(v.entry(), NOW)
             raise Oops
 
@@ -142,7 +142,7 @@ class StoreContract:
         async def run() -> object:
             try:
                 async with asyncio.timeout(60):
-                    return await store.transact(raising(error, lambda tx: tx.add_session(v.session())))
+                    return await store.transact(raising(error, lambda tx: tx.add(v.session())))
             except BaseException as raised:
                 return raised
 
@@ -154,7 +154,7 @@ class StoreContract:
     def test_functions_handed_in_together_do_not_touch_each_other(self, store: Store) -> None:
         def fn(number: int) -> Callable[[Tx], object]:
             def write(tx: Tx) -> int:
-                tx.add_session(v.session(number))
+                tx.add(v.session(number))
                 return tx.append(v.entry(number), NOW)
 
             return raising(Oops(), write) if number % 3 == 1 else write
@@ -170,10 +170,7 @@ class StoreContract:
 
     def test_whoever_stops_waiting_stops_nobody_else(self, store: Store) -> None:
         async def run() -> list[Any]:
-            tasks = [
-                asyncio.create_task(store.transact(methodcaller("add_session", v.session(n))))
-                for n in range(4)
-            ]
+            tasks = [asyncio.create_task(store.transact(methodcaller("add", v.session(n)))) for n in range(4)]
             await asyncio.sleep(0)  # each has handed in its function
             tasks[1].cancel()
             async with asyncio.timeout(60):
@@ -207,7 +204,7 @@ class StoreContract:
     def test_a_read_is_of_one_moment(self, store: Store) -> None:
         def look(tx: Reader) -> tuple[object, object]:
             before = tx.session(v.digest("session"))
-            do_elsewhere(store, lambda tx: tx.add_session(v.session()))
+            do_elsewhere(store, lambda tx: tx.add(v.session()))
             return before, tx.session(v.digest("session"))
 
         assert seen(store, look) == (None, None)
@@ -222,7 +219,7 @@ class StoreContract:
 
     def test_a_user_is_found_by_each_of_its_names(self, store: Store) -> None:
         eve = v.user("Eve ✂", external_id="e-7")
-        do(store, lambda tx: tx.add_user(eve))
+        do(store, lambda tx: tx.add(eve))
         assert seen(store, lambda tx: tx.user(eve.user_id)) == eve
         assert seen(store, lambda tx: tx.user_by_external_id("e-7")) == eve
         assert seen(store, lambda tx: tx.user(v.user_id("nobody"))) is None
@@ -232,17 +229,17 @@ class StoreContract:
         assert seen(store, lambda tx: tx.users()) == [v.user("ada"), v.user("bob")]
 
     def test_no_two_users_share_a_name_of_theirs(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_user(v.user("eve", external_id="e-7")))
+        do(store, lambda tx: tx.add(v.user("eve", external_id="e-7")))
         for twin in (
             v.user("eve", handle=b"other"),
             v.user("oscar", handle=v.digest("eve")),
             v.user("oscar", external_id="e-7"),
         ):
             with pytest.raises(Exception, match=r"(?i)unique"):
-                do(store, methodcaller("add_user", twin))
+                do(store, methodcaller("add", twin))
 
     def test_a_session_is_found_until_it_is_ended(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_session(v.session()))
+        do(store, lambda tx: tx.add(v.session()))
         assert seen(store, lambda tx: tx.session(v.digest("session"))) == v.session()
         assert do(store, lambda tx: tx.end_session(v.digest("session")))
         assert not do(store, lambda tx: tx.end_session(v.digest("session")))
@@ -258,31 +255,29 @@ class StoreContract:
             v.credential(4, user_id=v.user_id("bob")),
         )
         for one in (first, pending, second, bobs):
-            assert do(store, methodcaller("add_credential", one))
+            assert do(store, methodcaller("add", one))
             assert seen(store, methodcaller("credential", one.credential_id)) == one
         assert seen(store, lambda tx: tx.credentials(v.user_id())) == [first, second]
         assert seen(store, lambda tx: tx.credential(v.credential(9).credential_id)) is None
 
     @pytest.mark.parametrize("owner", ["ada", "bob"])
     def test_cred_4_an_enrolled_id_is_taken_whoever_owns_it(self, store: Store, owner: str) -> None:
-        do(store, lambda tx: tx.add_credential(v.credential()))
-        assert not do(
-            store, lambda tx: tx.add_credential(v.credential(user_id=v.user_id(owner), label="new"))
-        )
+        do(store, lambda tx: tx.add(v.credential()))
+        assert not do(store, lambda tx: tx.add(v.credential(user_id=v.user_id(owner), label="new")))
         assert seen(store, lambda tx: tx.credential(v.credential().credential_id)) == v.credential()
 
     def test_cred_4_a_pending_id_is_replaced_by_its_own_user_only(self, store: Store) -> None:
         pending = v.credential(active=False)
-        do(store, lambda tx: tx.add_credential(pending))
-        assert not do(store, lambda tx: tx.add_credential(replace(pending, user_id=v.user_id("bob"))))
+        do(store, lambda tx: tx.add(pending))
+        assert not do(store, lambda tx: tx.add(replace(pending, user_id=v.user_id("bob"))))
         assert seen(store, lambda tx: tx.credential(pending.credential_id)) == pending
         again = v.credential(active=False, public_key=b"new", sign_count=4, label="new", created_at=NOW + 1)
-        assert do(store, lambda tx: tx.add_credential(again))
+        assert do(store, lambda tx: tx.add(again))
         assert seen(store, lambda tx: tx.credential(pending.credential_id)) == again
 
     def test_cred_3_a_pending_credential_is_activated_once_by_its_user(self, store: Store) -> None:
         one = v.credential(active=False)
-        do(store, lambda tx: tx.add_credential(one))
+        do(store, lambda tx: tx.add(one))
         assert not do(store, lambda tx: tx.activate_credential(replace(one, user_id=v.user_id("bob"))))
         assert not do(store, lambda tx: tx.activate_credential(replace(one, public_key=b"another")))
         assert do(store, lambda tx: tx.activate_credential(one))
@@ -297,7 +292,7 @@ class StoreContract:
         self, store: Store, stored: int, presented: int, moves: bool
     ) -> None:
         one = v.credential(sign_count=stored)
-        do(store, lambda tx: tx.add_credential(one))
+        do(store, lambda tx: tx.add(one))
         assert do(store, lambda tx: tx.advance_counter(one, presented)) is moves
         found = seen(store, lambda tx: tx.credential(one.credential_id))
         assert found is not None
@@ -312,13 +307,13 @@ class StoreContract:
     def test_appr_8_the_counter_is_that_of_one_key_of_one_user(
         self, store: Store, other: dict[str, Any]
     ) -> None:
-        do(store, lambda tx: tx.add_credential(v.credential(**other)))
+        do(store, lambda tx: tx.add(v.credential(**other)))
         assert not do(store, lambda tx: tx.advance_counter(v.credential(), 1))
         assert seen(store, lambda tx: tx.credential(v.credential().credential_id)) == v.credential(**other)
 
     def test_a_credential_is_removed_by_its_user(self, store: Store) -> None:
         one = v.credential()
-        do(store, lambda tx: tx.add_credential(one))
+        do(store, lambda tx: tx.add(one))
         assert not do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id("bob")))
         assert do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id()))
         assert not do(store, lambda tx: tx.remove_credential(one.credential_id, v.user_id()))
@@ -353,30 +348,28 @@ class StoreContract:
             for number in (1, 2)
         ]
         for one in ones:
-            assert do(store, methodcaller("add_agent", one))
+            assert do(store, methodcaller("add", one))
         assert seen(store, lambda tx: tx.agents())[2:] == ones
 
     def test_an_attested_agent_takes_a_new_name_but_stays_revoked(self, store: Store) -> None:
         one = v.agent(1, jkt=None, user_id=None, assurance=Assurance.ORIGIN, name="Robot")
-        do(store, lambda tx: tx.put_agent(one))
+        do(store, lambda tx: tx.put(one))
         assert do(store, lambda tx: tx.revoke_agent(one.client_id, NOW))
         renamed = replace(one, name="Robot 2", assurance=Assurance.REGISTERED, created_at=NOW + 5)
-        do(store, lambda tx: tx.put_agent(renamed))
+        do(store, lambda tx: tx.put(renamed))
         assert seen(store, lambda tx: tx.agent(one.client_id)) == replace(
             renamed, created_at=NOW, revoked_at=NOW
         )
 
     def test_agents_are_listed_oldest_first(self, store: Store) -> None:
         bobs = v.agent("bobs", user_id=v.user_id("bob"), created_at=NOW - 9)
-        assert do(store, lambda tx: tx.add_agent(bobs))
+        assert do(store, lambda tx: tx.add(bobs))
         assert seen(store, lambda tx: tx.agents()) == [v.agent(), v.agent("other"), bobs]
         assert seen(store, lambda tx: tx.agents(v.user_id("bob"))) == [bobs]
 
     def test_agent_1_neither_id_nor_key_is_given_twice(self, store: Store) -> None:
-        assert not do(store, lambda tx: tx.add_agent(v.agent(jkt=v.jkt("new"), user_id=v.user_id("bob"))))
-        assert not do(
-            store, lambda tx: tx.add_agent(v.agent("new", jkt=v.jkt("agent"), user_id=v.user_id("bob")))
-        )
+        assert not do(store, lambda tx: tx.add(v.agent(jkt=v.jkt("new"), user_id=v.user_id("bob"))))
+        assert not do(store, lambda tx: tx.add(v.agent("new", jkt=v.jkt("agent"), user_id=v.user_id("bob"))))
         assert seen(store, lambda tx: tx.agent_by_key(v.jkt("agent"))) == v.agent()
 
     def test_an_agent_is_revoked_once(self, store: Store) -> None:
@@ -399,7 +392,7 @@ class StoreContract:
         )
         one = v.grant(scopes=ScopeSet(), refresh_generation=3, refreshed_at=NOW, constraints=constraints)
         for grant in (one, v.grant("child", parent_id=one.grant_id)):
-            do(store, methodcaller("add_grant", grant))
+            do(store, methodcaller("add", grant))
             assert seen(store, methodcaller("grant", grant.grant_id)) == grant
         assert seen(store, lambda tx: tx.grant(v.grant_id("none"))) is None
 
@@ -408,7 +401,7 @@ class StoreContract:
         self, store: Store, source: GrantState
     ) -> None:
         for target in GRANT_TRANSITIONS[GrantState.PENDING]:
-            do(store, methodcaller("add_grant", v.grant(target.value, state=source)))
+            do(store, methodcaller("add", v.grant(target.value, state=source)))
 
             def move(tx: Tx, target: GrantState = target) -> bool:
                 return tx.move_grant(v.grant_id(target.value), target, NOW, NOW + 3600)
@@ -426,12 +419,12 @@ class StoreContract:
             )
 
     def test_no_grant_becomes_pending_again(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_grant(v.grant()))
+        do(store, lambda tx: tx.add(v.grant()))
         with pytest.raises(ValueError, match="pending"):
             do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.PENDING, NOW, NOW + 3600))
 
     def test_grant_4_consent_comes_before_the_request_expires(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_grant(v.grant()))
+        do(store, lambda tx: tx.add(v.grant()))
         late = NOW + 600
         assert not do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.ACTIVE, late, late + 3600))
         assert do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.ACTIVE, late - 1, late + 3600))
@@ -441,7 +434,7 @@ class StoreContract:
 
     def test_grant_3_an_agent_has_one_active_grant_of_a_user(self, store: Store) -> None:
         for name in (1, 2):
-            do(store, methodcaller("add_grant", v.grant(name)))
+            do(store, methodcaller("add", v.grant(name)))
         activate = {
             name: methodcaller("move_grant", v.grant_id(name), GrantState.ACTIVE, NOW, NOW + 3600)
             for name in (1, 2)
@@ -461,30 +454,30 @@ class StoreContract:
             {"jkt": v.jkt("other")},
             {"parent_id": v.grant_id("pending")},
         ]
-        do(store, lambda tx: tx.add_grant(v.grant("pending")))
+        do(store, lambda tx: tx.add(v.grant("pending")))
         for number, other in enumerate(others):
-            do(store, methodcaller("add_grant", v.grant(number, state=GrantState.ACTIVE, **other)))
+            do(store, methodcaller("add", v.grant(number, state=GrantState.ACTIVE, **other)))
         assert self.active(store) is None
         of_agent = seen(store, lambda tx: tx.active_grants(v.client_id()))
         assert [one.grant_id for one in of_agent] == [v.grant_id(number) for number in (1, 2, 3)]
 
     def test_chain_1_the_lineage_of_a_grant_goes_back_to_its_user(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_grant(v.grant(1)))
+        do(store, lambda tx: tx.add(v.grant(1)))
         for number in (2, 3):
             child = v.grant(number, state=GrantState.ACTIVE, parent_id=v.grant_id(number - 1))
-            do(store, methodcaller("add_grant", child))
+            do(store, methodcaller("add", child))
         lineage = seen(store, lambda tx: tx.lineage(v.grant_id(3)))
         assert [one.grant_id for one in lineage] == [v.grant_id(number) for number in (3, 2, 1)]
         assert seen(store, lambda tx: tx.lineage(v.grant_id("none"))) == []
 
     def test_chain_5_the_living_children_of_a_grant_are_counted(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_grant(v.grant(1)))
+        do(store, lambda tx: tx.add(v.grant(1)))
         different: list[dict[str, Any]] = [{}, {}, {"expires_at": v.NOW}, {"state": GrantState.REVOKED}]
         for number, other in enumerate(different, 2):
             child = {"state": GrantState.ACTIVE, "parent_id": v.grant_id(1), **other}
-            do(store, methodcaller("add_grant", v.grant(number, **child)))
+            do(store, methodcaller("add", v.grant(number, **child)))
         below = v.grant(9, state=GrantState.ACTIVE, parent_id=v.grant_id(2))
-        do(store, lambda tx: tx.add_grant(below))
+        do(store, lambda tx: tx.add(below))
         counted = [seen(store, lambda tx, n=n: tx.children(v.grant_id(n), v.NOW)) for n in (1, 2, 3)]  # type: ignore[misc]
         assert counted == [2, 1, 0]
 
@@ -493,7 +486,7 @@ class StoreContract:
             return do(store, lambda tx: tx.take(v.grant_id(grant), Use(counter, amount, 10)))
 
         for name in ("grant", "other"):
-            do(store, methodcaller("add_grant", v.grant(name)))
+            do(store, methodcaller("add", v.grant(name)))
         assert not take("sum", 11)
         assert seen(store, lambda tx: tx.used(v.grant_id())) == {}
         assert [take("sum", amount) for amount in (7, 4, 3, 1, 0)] == [True, False, True, False, True]
@@ -503,7 +496,7 @@ class StoreContract:
 
     def test_grants_that_are_or_were_active_are_listed_newest_first(self, store: Store) -> None:
         for name in ("first", "declined", "withdrawn", "pending", "second"):
-            do(store, methodcaller("add_grant", v.grant(name)))
+            do(store, methodcaller("add", v.grant(name)))
         for name, state in (
             ("first", GrantState.ACTIVE),
             ("declined", GrantState.DECLINED),
@@ -512,7 +505,7 @@ class StoreContract:
             ("second", GrantState.ACTIVE),
         ):
             assert do(store, methodcaller("move_grant", v.grant_id(name), state, NOW, NOW + 60))
-        do(store, lambda tx: tx.add_grant(v.grant("bobs", user_id=v.user_id("bob"), state=GrantState.ACTIVE)))
+        do(store, lambda tx: tx.add(v.grant("bobs", user_id=v.user_id("bob"), state=GrantState.ACTIVE)))
         listed = seen(store, lambda tx: tx.grants(v.user_id()))
         assert [one.grant_id for one in listed] == [v.grant_id("second"), v.grant_id("first")]
         assert [one.grant_id for one in seen(store, lambda tx: tx.grants())] == [
@@ -536,7 +529,7 @@ class StoreContract:
         self, store: Store, presented: int, at: int, becomes: int | None
     ) -> None:
         one = v.grant(state=GrantState.ACTIVE, refresh_generation=5, refreshed_at=NOW)
-        do(store, lambda tx: tx.add_grant(one))
+        do(store, lambda tx: tx.add(one))
         assert do(store, lambda tx: tx.rotate_refresh(one.grant_id, presented, at, 60)) == becomes
         found = seen(store, lambda tx: tx.grant(one.grant_id))
         expected = replace(one, refresh_generation=6, refreshed_at=at) if becomes else one
@@ -544,20 +537,20 @@ class StoreContract:
 
     def test_token_4_the_previous_generation_is_honored_once(self, store: Store) -> None:
         one = v.grant(state=GrantState.ACTIVE)
-        do(store, lambda tx: tx.add_grant(one))
+        do(store, lambda tx: tx.add(one))
         results = [do(store, lambda tx: tx.rotate_refresh(one.grant_id, 0, NOW, 60)) for _ in range(3)]
         assert results == [1, 2, None]
 
     @pytest.mark.parametrize("at", [NOW - 3600, NOW - 1, NOW, NOW + 1])
     def test_bearer_5_without_grace_it_never_is_whatever_the_clock_says(self, store: Store, at: int) -> None:
         one = v.grant(state=GrantState.ACTIVE, refresh_generation=5, refreshed_at=NOW)
-        do(store, lambda tx: tx.add_grant(one))
+        do(store, lambda tx: tx.add(one))
         assert do(store, lambda tx: tx.rotate_refresh(one.grant_id, 4, at, 0)) is None
         assert do(store, lambda tx: tx.rotate_refresh(one.grant_id, 5, at, 0)) == 6
 
     def test_bearer_7_a_grant_without_a_key_is_bound_once(self, store: Store) -> None:
         one = v.grant(state=GrantState.ACTIVE, jkt=NO_KEY)
-        do(store, lambda tx: tx.add_grant(one))
+        do(store, lambda tx: tx.add(one))
         assert do(store, lambda tx: tx.bind_grant(one.grant_id, v.jkt("new")))
         assert not do(store, lambda tx: tx.bind_grant(one.grant_id, v.jkt("other")))
         assert seen(store, lambda tx: tx.grant(one.grant_id)) == replace(one, jkt=v.jkt("new"))
@@ -565,12 +558,12 @@ class StoreContract:
 
     @pytest.mark.parametrize("state", [state for state in GrantState if state is not GrantState.ACTIVE])
     def test_only_an_active_grant_is_bound(self, store: Store, state: GrantState) -> None:
-        do(store, lambda tx: tx.add_grant(v.grant(state=state, jkt=NO_KEY)))
+        do(store, lambda tx: tx.add(v.grant(state=state, jkt=NO_KEY)))
         assert not do(store, lambda tx: tx.bind_grant(v.grant_id(), v.jkt("new")))
 
     @pytest.mark.parametrize("state", [state for state in GrantState if state is not GrantState.ACTIVE])
     def test_only_an_active_grant_is_renewed(self, store: Store, state: GrantState) -> None:
-        do(store, lambda tx: tx.add_grant(v.grant(state=state)))
+        do(store, lambda tx: tx.add(v.grant(state=state)))
         assert do(store, lambda tx: tx.rotate_refresh(v.grant_id(), 0, NOW, 60)) is None
 
     # Authorization requests
@@ -580,7 +573,7 @@ class StoreContract:
             "device", user_code="BCDF-GHJK", redirect_uri=None, secret_digest=b"secret", polled_at=NOW
         )
         for one in (v.request(), device):
-            do(store, methodcaller("add_request", one))
+            do(store, methodcaller("add", one))
             assert seen(store, methodcaller("request", one.request_id)) == one
         assert seen(store, lambda tx: tx.request_by_secret(b"secret")) == device
         assert seen(store, lambda tx: tx.request_by_secret(b"other")) is None
@@ -590,18 +583,18 @@ class StoreContract:
 
     def test_a_user_code_is_free_again_once_its_request_was_answered(self, store: Store) -> None:
         first, second = v.request(1, user_code="BCDF-GHJK"), v.request(2, user_code="BCDF-GHJK")
-        do(store, lambda tx: tx.add_request(first))
+        do(store, lambda tx: tx.add(first))
         with pytest.raises(Exception, match=r"(?i)unique"):
-            do(store, lambda tx: tx.add_request(second))
+            do(store, lambda tx: tx.add(second))
         assert do(store, lambda tx: tx.settle_request(first.request_id, Status.DENIED, None, NOW))
-        do(store, lambda tx: tx.add_request(second))
+        do(store, lambda tx: tx.add(second))
         assert seen(store, lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW)) == second
 
     @pytest.mark.parametrize("source", Status)
     def test_a_request_moves_as_its_table_says_and_not_otherwise(self, store: Store, source: Status) -> None:
         for target in MOVES[Status.REQUESTED] | {Status.REDEEMED}:
             one = v.request(target.value, status=source)
-            do(store, methodcaller("add_request", one))
+            do(store, methodcaller("add", one))
             settle = methodcaller("settle_request", one.request_id, target, target.encode(), NOW + 600)
             moves = target in MOVES[source]
             assert do(store, settle) is moves
@@ -610,7 +603,7 @@ class StoreContract:
             assert not do(store, settle)
 
     def test_a_request_keeps_its_secret_if_no_new_one_is_given(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_request(v.request(secret_digest=b"secret")))
+        do(store, lambda tx: tx.add(v.request(secret_digest=b"secret")))
         assert do(store, lambda tx: tx.settle_request("req_request", Status.GRANTED, None, NOW))
         assert seen(store, lambda tx: tx.request_by_secret(b"secret")) is not None
 
@@ -619,7 +612,7 @@ class StoreContract:
             return do(store, lambda tx: tx.open_request("req_request", v.user_id(), v.grant_id(), NOW + 600))
 
         assert not bind()
-        do(store, lambda tx: tx.add_request(v.request()))
+        do(store, lambda tx: tx.add(v.request()))
         assert bind()
         bound = v.request(user_id=v.user_id(), grant_id=v.grant_id(), expires_at=NOW + 600)
         assert seen(store, lambda tx: tx.request("req_request")) == bound
@@ -627,7 +620,7 @@ class StoreContract:
         assert not bind()
 
     def test_a_poll_is_noted(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_request(v.request()))
+        do(store, lambda tx: tx.add(v.request()))
         do(store, lambda tx: tx.note_poll("req_request", NOW + 5, 10))
         assert seen(store, lambda tx: tx.request("req_request")) == v.request(polled_at=NOW + 5, interval=10)
 
@@ -644,12 +637,12 @@ class StoreContract:
         about = [v.challenge(repr(each), subject=each) for each in subjects]
         asked = v.challenge("asked", method="webauthn", salt=v.digest("salt"))
         for one in (v.challenge(), signed_out, asked, *about):
-            do(store, methodcaller("add_challenge", one))
+            do(store, methodcaller("add", one))
             assert seen(store, methodcaller("challenge", one.challenge_id)) == one
         assert seen(store, lambda tx: tx.challenge(v.challenge_id("none"))) is None
 
     def test_a_challenge_is_consumed_once(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_challenge(v.challenge()))
+        do(store, lambda tx: tx.add(v.challenge()))
         another = v.challenge(nonce=v.digest("another under its id"))  # APPR-8
         assert not do(store, lambda tx: tx.consume_challenge(another, NOW + 59))
         assert do(store, lambda tx: tx.consume_challenge(v.challenge(), NOW + 59))
@@ -664,19 +657,19 @@ class StoreContract:
         question = Question(what, v.user_id(), NOW + 60, text, ("webauthn", "code"), Surface.EITHER, 2)
         asked = Asked(v.challenge_id(), v.digest("salt"), question)
         assert seen(store, lambda tx: tx.asked(v.challenge_id())) is None
-        do(store, lambda tx: tx.add_asked(asked))
+        do(store, lambda tx: tx.add(asked))
         do(store, lambda tx: tx.sweep(NOW + 10**9))
         found = seen(store, lambda tx: tx.asked(v.challenge_id()))
         assert found == asked
         assert found.question.commitment(found.salt) == asked.question.commitment(asked.salt)
 
     def test_token_5_a_challenge_is_over_at_its_second(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_challenge(v.challenge()))
+        do(store, lambda tx: tx.add(v.challenge()))
         assert not do(store, lambda tx: tx.consume_challenge(v.challenge(), NOW + 60))
 
     def test_appr_4_five_failures_close_a_challenge(self, store: Store) -> None:
         for name, failures in (("open", MAX_ATTEMPTS - 1), ("closed", MAX_ATTEMPTS)):
-            do(store, methodcaller("add_challenge", v.challenge(name)))
+            do(store, methodcaller("add", v.challenge(name)))
             for _ in range(failures):
                 do(store, methodcaller("fail_challenge", v.challenge_id(name)))
         assert do(store, lambda tx: tx.consume_challenge(v.challenge("open"), NOW))
@@ -708,7 +701,7 @@ class StoreContract:
             own,
             v.call("done", State.SUCCEEDED, delivered=True, challenge_id=v.challenge_id()),
         ):
-            do(store, methodcaller("add_call", one))
+            do(store, methodcaller("add", one))
             assert seen(store, methodcaller("call", one.call_id)) == one
         assert seen(store, lambda tx: tx.call(v.call_id("none"))) is None
 
@@ -716,7 +709,7 @@ class StoreContract:
         "arguments", [{}, {"": {"\u2028": [True, 1e21, -0.5, "\U0001f600"]}}, {"n": 2**53 - 1}]
     )
     def test_arguments_come_back_equal(self, store: Store, arguments: dict[str, Any]) -> None:
-        do(store, lambda tx: tx.add_call(v.call(arguments=arguments)))
+        do(store, lambda tx: tx.add(v.call(arguments=arguments)))
         found = seen(store, lambda tx: tx.call(v.call_id()))
         assert found is not None
         assert found.arguments == arguments
@@ -726,19 +719,17 @@ class StoreContract:
         unasked = [v.call(f"read {number}", description=None) for number in range(5)]
         for pair in zip(asked, unasked, strict=True):
             for one in pair:
-                do(store, methodcaller("add_call", one))
-        do(store, lambda tx: tx.add_call(v.call("his", user_id=v.user_id("bob"))))
+                do(store, methodcaller("add", one))
+        do(store, lambda tx: tx.add(v.call("his", user_id=v.user_id("bob"))))
         assert seen(store, lambda tx: tx.calls(v.user_id(), True, 3)) == asked[:1:-1]
         assert seen(store, lambda tx: tx.calls(v.user_id(), False, 3)) == unasked[:1:-1]
         assert seen(store, lambda tx: tx.calls(v.user_id("nobody"), True, 3)) == []
 
     def test_call_6_the_newest_call_with_a_key_is_found(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_call(v.call(1, created_at=NOW + 9)))
-        do(
-            store, lambda tx: tx.add_call(v.call(2, State.EXPIRED))
-        )  # stored later, by a clock that was set back
-        do(store, lambda tx: tx.add_call(v.call(3, match_key=b"other")))
-        do(store, lambda tx: tx.add_call(v.call(4, match_key=None)))
+        do(store, lambda tx: tx.add(v.call(1, created_at=NOW + 9)))
+        do(store, lambda tx: tx.add(v.call(2, State.EXPIRED)))  # stored later, by a clock that was set back
+        do(store, lambda tx: tx.add(v.call(3, match_key=b"other")))
+        do(store, lambda tx: tx.add(v.call(4, match_key=None)))
         assert seen(store, lambda tx: tx.latest_call(v.digest("match"))) == v.call(2, State.EXPIRED)
         assert seen(store, lambda tx: tx.latest_call(b"none")) is None
 
@@ -748,7 +739,7 @@ class StoreContract:
     ) -> None:
         for target in State:
             one = v.call(target.value, source)
-            do(store, methodcaller("add_call", one))
+            do(store, methodcaller("add", one))
 
             def move(tx: Tx, one: Call = one, target: State = target) -> bool:
                 return tx.move_call(one, target, NOW + 1, 7)
@@ -769,14 +760,14 @@ class StoreContract:
         self, store: Store, source: State
     ) -> None:
         one = v.call(state=source)
-        do(store, lambda tx: tx.add_call(one))
+        do(store, lambda tx: tx.add(one))
         for target in TRANSITIONS[source] - {OVERDUE[source]}:
             assert not do(store, methodcaller("move_call", one, target, one.deadline, 7))
         assert do(store, lambda tx: tx.move_call(one, OVERDUE[source], one.deadline, 7))
 
     def test_an_approval_names_its_challenge_and_later_moves_keep_it(self, store: Store) -> None:
         one = v.call(state=State.PENDING)
-        do(store, lambda tx: tx.add_call(one))
+        do(store, lambda tx: tx.add(one))
         assert do(store, lambda tx: tx.move_call(one, State.APPROVED, NOW, 1, v.challenge_id(), "webauthn"))
         approved = do(store, lambda tx: tx.call(one.call_id))
         assert approved is not None
@@ -787,17 +778,17 @@ class StoreContract:
         assert redeemed.approval == approved.approval
 
     def test_a_resumed_call_points_to_its_new_entry(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_call(v.call()))
+        do(store, lambda tx: tx.add(v.call()))
         do(store, lambda tx: tx.renew_call_entry(v.call_id(), 9))
         assert seen(store, lambda tx: tx.call(v.call_id())) == v.call(entry=9)
 
     def test_grant_3_open_calls_of_a_grant_are_found_and_put_under_another(self, store: Store) -> None:
         for state in State:
-            do(store, methodcaller("add_call", v.call(state.value, state)))
+            do(store, methodcaller("add", v.call(state.value, state)))
         late = v.call("late", State.PENDING, deadline=NOW)
         others = v.call("others", State.PENDING, grant_id=v.grant_id("other"))
         for one in (late, others):
-            do(store, methodcaller("add_call", one))
+            do(store, methodcaller("add", one))
         found = do(store, lambda tx: tx.open_calls(v.grant_id(), NOW, 9))
         assert [one.state for one in found] == [State.APPROVED, State.PENDING]
         assert do(store, lambda tx: tx.open_calls(v.grant_id(), NOW, 1)) == found[:1]
@@ -814,7 +805,7 @@ class StoreContract:
             v.call(4),
         ]
         for one in calls:
-            do(store, methodcaller("add_call", one))
+            do(store, methodcaller("add", one))
         ids = [v.call_id(name) for name in (1, 2, 3, "none")]
         do(store, lambda tx: tx.mark_delivered(ids, v.user_id(), v.jkt()))
         found = [seen(store, methodcaller("call", one.call_id)) for one in calls]
@@ -822,8 +813,8 @@ class StoreContract:
 
     def test_overdue_calls_are_those_past_their_deadline_in_a_moving_state(self, store: Store) -> None:
         for state in State:
-            do(store, methodcaller("add_call", v.call(state.value, state, deadline=NOW)))
-            do(store, methodcaller("add_call", v.call((state, 1), state, deadline=NOW + 1)))
+            do(store, methodcaller("add", v.call(state.value, state, deadline=NOW)))
+            do(store, methodcaller("add", v.call((state, 1), state, deadline=NOW + 1)))
         overdue = self.overdue(store, 9)
         assert {one.state for one in overdue} == set(OVERDUE)
         assert {one.deadline for one in overdue} == {NOW}
@@ -846,7 +837,7 @@ class StoreContract:
         def walk(tx: Tx) -> None:
             now, model = NOW, v.call(state=start)
             copies = [model]  # newest first
-            tx.add_call(model)
+            tx.add(model)
             for number, (seconds, target, age) in enumerate(steps, 1):
                 now += seconds
                 copy = copies[min(age, len(copies) - 1)]
@@ -969,14 +960,14 @@ class StoreContract:
 
     def test_quota_3_what_waits_for_a_user_is_counted_by_agent(self, store: Store) -> None:
         url, other = ClientId("https://a.example/agent.json"), ClientId("https://b.example/agent.json")
-        do(store, methodcaller("put_agent", v.agent(url, jkt=None, user_id=None)))
+        do(store, methodcaller("put", v.agent(url, jkt=None, user_id=None)))
         for number, client_id in enumerate((url, url, other, v.client_id(), None)):
             call = v.call(
                 number, client_id=client_id, grant_id=None, state=State.PENDING, deadline=NOW + 9 + number
             )
-            do(store, methodcaller("add_call", call))
-        do(store, methodcaller("add_call", v.call("over", state=State.PENDING, deadline=NOW)))
-        do(store, methodcaller("add_call", v.call("done", state=State.APPROVED)))
+            do(store, methodcaller("add", call))
+        do(store, methodcaller("add", v.call("over", state=State.PENDING, deadline=NOW)))
+        do(store, methodcaller("add", v.call("done", state=State.APPROVED)))
 
         def waiting(user: UserId, client_id: ClientId | None) -> Waiting:
             return seen(store, lambda tx: tx.waiting_calls(user, client_id, NOW))
@@ -985,8 +976,8 @@ class StoreContract:
         assert waiting(v.user_id(), other) == Waiting(1, NOW + 11)
         assert waiting(v.user_id(), None) == Waiting(2, NOW + 12)  # those in browsers, and the page itself
         assert waiting(v.user_id("bob"), url) == Waiting(0, 0)
-        do(store, methodcaller("add_grant", v.grant("asking", expires_at=NOW + 5)))
-        do(store, methodcaller("add_grant", v.grant("given", state=GrantState.ACTIVE)))
+        do(store, methodcaller("add", v.grant("asking", expires_at=NOW + 5)))
+        do(store, methodcaller("add", v.grant("given", state=GrantState.ACTIVE)))
         assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), None, NOW)) == Waiting(1, NOW + 5)
         assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), None, NOW + 5)) == Waiting(0, 0)
         assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), url, NOW)) == Waiting(0, 0)
@@ -996,7 +987,7 @@ class StoreContract:
         by_ada = Block(ada, agent, NOW, NOW + 60, v.grant_id())
         by_owner, of_user = Block(None, v.client_id("bad"), NOW), Block(bob, None, NOW)
         for block in (by_ada, by_owner, of_user):
-            do(store, methodcaller("put_block", block))
+            do(store, methodcaller("put", block))
 
         def barring(user: UserId | None, client_id: ClientId | None, now: int = NOW) -> list[Block]:
             return seen(store, lambda tx: tx.barring(user, client_id, now))
@@ -1010,7 +1001,7 @@ class StoreContract:
         assert seen(store, lambda tx: tx.blocks(ada, NOW)) == [by_ada]
         assert seen(store, lambda tx: tx.blocks(bob, NOW)) == []
         longer = replace(by_ada, until=None)
-        do(store, methodcaller("put_block", longer))
+        do(store, methodcaller("put", longer))
         assert barring(ada, agent, NOW + 10**9) == [longer]
         assert do(store, methodcaller("lift_block", ada, agent)) is True
         assert do(store, methodcaller("lift_block", ada, agent)) is False
@@ -1019,17 +1010,17 @@ class StoreContract:
     def test_all_sessions_of_a_user_end(self, store: Store) -> None:
         others = v.session("other", user_id=v.user_id("bob"))
         for session in (v.session("one"), v.session("two"), others):
-            do(store, methodcaller("add_session", session))
+            do(store, methodcaller("add", session))
         do(store, methodcaller("end_sessions", v.user_id()))
         left = [seen(store, methodcaller("session", v.digest(name))) for name in ("one", "two", "other")]
         assert left == [None, None, others]
 
     def test_a_dropped_challenge_makes_room_for_another(self, store: Store) -> None:
-        do(store, lambda tx: tx.add_challenge(v.challenge(subject="first")))
+        do(store, lambda tx: tx.add(v.challenge(subject="first")))
         do(store, lambda tx: tx.drop_challenge(v.challenge_id()))
         assert seen(store, lambda tx: tx.challenge(v.challenge_id())) is None
         do(store, lambda tx: tx.drop_challenge(v.challenge_id()))
-        do(store, lambda tx: tx.add_challenge(v.challenge(subject="second")))
+        do(store, lambda tx: tx.add(v.challenge(subject="second")))
         found = seen(store, lambda tx: tx.challenge(v.challenge_id()))
         assert found is not None
         assert found.subject == "second"
@@ -1051,20 +1042,18 @@ class StoreContract:
         def fill(tx: Tx) -> None:
             for ends in (NOW, NOW + 1):
                 tx.use_proof(v.proof(ends, keep_until=ends))
-                tx.add_challenge(
-                    v.challenge(ends, expires_at=ends - 600)
-                )  # its reason is told a while longer
+                tx.add(v.challenge(ends, expires_at=ends - 600))  # its reason is told a while longer
                 tx.add_recovery(v.digest(ends), v.user_id(), ends)
-                tx.add_session(v.session(ends, expires_at=ends))
-                tx.add_grant(v.grant(ends, expires_at=ends))
+                tx.add(v.session(ends, expires_at=ends))
+                tx.add(v.grant(ends, expires_at=ends))
                 tx.take_quota(f"quota {ends}", Rate(1, 60), ends - 60)
-                tx.put_block(Block(v.user_id(), v.client_id(ends), NOW - 60, ends))
-                tx.add_request(v.request(ends, expires_at=ends - 600))  # its answer is told a while longer
+                tx.put(Block(v.user_id(), v.client_id(ends), NOW - 60, ends))
+                tx.add(v.request(ends, expires_at=ends - 600))  # its answer is told a while longer
             for state in GrantState:
                 if state is not GrantState.PENDING:
-                    tx.add_grant(v.grant(state.value, state=state, expires_at=NOW))
-            tx.add_call(v.call(deadline=NOW))
-            tx.put_block(Block(v.user_id(), v.client_id("for good"), NOW - 60))
+                    tx.add(v.grant(state.value, state=state, expires_at=NOW))
+            tx.add(v.call(deadline=NOW))
+            tx.put(Block(v.user_id(), v.client_id("for good"), NOW - 60))
 
         do(store, fill)
         assert do(store, lambda tx: tx.sweep(NOW)) == 8

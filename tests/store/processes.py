@@ -64,7 +64,7 @@ def write(tx: Tx, number: int) -> int:
     """Write what a call writes, a proof, an entry and the call, and return the entry's index."""
     assert tx.use_proof(v.proof(number))
     entry = tx.append(v.entry(number), NOW)
-    tx.add_call(v.call(number, entry=entry, match_key=None))
+    tx.add(v.call(number, entry=entry, match_key=None))
     return entry
 
 

@@ -21,10 +21,10 @@ ROUNDS = 25
 def fill(tx: Tx) -> None:
     prepare(tx)
     for number in range(ROUNDS):
-        tx.add_challenge(v.challenge(number))
-        tx.add_grant(v.grant(number))
-        tx.add_request(v.request(number, status=Status.GRANTED))
-        tx.add_call(v.call(number))
+        tx.add(v.challenge(number))
+        tx.add(v.grant(number))
+        tx.add(v.request(number, status=Status.GRANTED))
+        tx.add(v.call(number))
         tx.add_recovery(v.digest(number), v.user_id(), NOW + 900)
 
 

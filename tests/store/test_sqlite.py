@@ -172,7 +172,7 @@ def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
     store = SqliteStore(path)
     approved = v.call("approved", State.APPROVED, challenge_id=v.challenge_id(), method="webauthn")
     for call in (v.call(), approved):
-        do(store, methodcaller("add_call", call))
+        do(store, methodcaller("add", call))
     do(store, methodcaller("append", v.entry(), NOW))
     store.close()
     schema = "SELECT name FROM sqlite_schema ORDER BY name"
@@ -283,7 +283,7 @@ def test_in_one_batch_a_failure_undoes_itself_only(store: Store) -> None:
 
 
 def test_in_one_batch_each_sees_what_came_before_it(store: Store) -> None:
-    do(store, lambda tx: tx.add_challenge(v.challenge()))
+    do(store, lambda tx: tx.add(v.challenge()))
     consume = [lambda tx: tx.consume_challenge(v.challenge(), NOW)] * 8
     assert do_all(store, consume) == [True] + [False] * 7
 
@@ -408,10 +408,10 @@ def test_while_another_process_holds_the_database_the_loop_goes_on(store: Store,
 
 def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:
     with pytest.raises(sqlite3.IntegrityError):
-        do(store, lambda tx: tx.add_session(v.session(user_id="usr_nobody")))
-    do(store, lambda tx: tx.add_call(v.call()))
+        do(store, lambda tx: tx.add(v.session(user_id="usr_nobody")))
+    do(store, lambda tx: tx.add(v.call()))
     with pytest.raises(sqlite3.IntegrityError):
-        do(store, lambda tx: tx.add_call(v.call()))
+        do(store, lambda tx: tx.add(v.call()))
 
 
 # Speed

@@ -67,7 +67,7 @@ class TestName:
     ) -> None:
         await helper.deputized(ada)
         renamed = Agent(ClientId(helper.client_id), Assurance.REGISTERED, None, None, 0, "Your Bank")
-        await local.deputize.store.transact(lambda tx: tx.put_agent(renamed))
+        await local.deputize.store.transact(lambda tx: tx.put(renamed))
         asked = (await helper.call(ada, "transfer_money", TRANSFER)).json()
         wanted = {"client_id": helper.client_id, "assurance": "registered", "name": "Helper"}
         assert asked["agent"] == wanted

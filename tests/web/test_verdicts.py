@@ -85,7 +85,7 @@ class TestAnotherWorkerReplaces:
             old = tx.challenge(ChallengeId(challenge_id))
             assert old is not None
             tx.drop_challenge(old.challenge_id)
-            tx.add_challenge(replace(old, nonce=v.digest("another")))
+            tx.add(replace(old, nonce=v.digest("another")))
 
         answer = await confirmed(grace, await way(grace), another(bank, monkeypatch, replaces))
         assert answer.json()["code"] == "challenge_unknown"
@@ -104,9 +104,9 @@ class TestAnotherWorkerReplaces:
             (known,) = tx.credentials(users[0].user_id)
             tx.remove_credential(known.credential_id, known.user_id)
             if gone == "another key":
-                tx.add_credential(replace(known, public_key=NO))
+                tx.add(replace(known, public_key=NO))
             if gone == "another user":
-                tx.add_credential(replace(known, user_id=users[1].user_id))
+                tx.add(replace(known, user_id=users[1].user_id))
 
         arm = another(bank, monkeypatch, replaces)
         if way is None:
@@ -137,7 +137,7 @@ class TestAnotherWorkerReplaces:
             request = tx.request(request_id)
             assert request is not None
             assert request.user_id is not None
-            tx.add_grant(wider)
+            tx.add(wider)
             assert tx.open_request(request_id, request.user_id, wider.grant_id, request.expires_at)
 
         csrf = opened.text.partition('name="deputize-csrf" content="')[2].partition('"')[0]

@@ -184,7 +184,7 @@ def mint(tx: Tx, at: Moment, action: Action, text: Text) -> Minted | Refusal:
         method=method.name,
         salt=salt,
     )
-    tx.add_challenge(challenge)
+    tx.add(challenge)
     return Minted(challenge, text, offer)
 
 
@@ -235,7 +235,7 @@ def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -
         return (left.closed(at.now) if left is not None else None) or _NO_CHALLENGE
     if refusal := verdict.answer.settle(tx):
         return refusal
-    tx.add_asked(Asked(challenge.challenge_id, challenge.salt, question))
+    tx.add(Asked(challenge.challenge_id, challenge.salt, question))
     return verdict
 
 

@@ -56,7 +56,7 @@ def push(
     if unknown := [part.tool for part in request.constraints.parts if part.tool not in at.policy.tools]:
         detail = f"authorization_details: the site has no tool {unknown[0]}."
         return Refusal(Code.INVALID_AUTHORIZATION_DETAILS, detail)
-    tx.add_request(request)
+    tx.add(request)
     return None
 
 
@@ -86,7 +86,7 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
         return limited
     # the same document may be known with a key
     keyed = tx.agent(agent.client_id) if request.unproven else None
-    tx.put_agent(agent if keyed is None else replace(agent, assurance=keyed.assurance))
+    tx.put(agent if keyed is None else replace(agent, assurance=keyed.assurance))
     seconds = at.policy.grant_lifetime
     grant = consents.ask(
         tx, at, user, agent, request.jkt, request.scopes, request.constraints, seconds, request.unproven

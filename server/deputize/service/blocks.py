@@ -57,7 +57,7 @@ def unblock_user(tx: Tx, user_id: UserId, now: int) -> Refusal | None:
 
 
 def _block(tx: Tx, blocked: Block, given: list[Grant], now: int) -> None:
-    tx.put_block(blocked)
+    tx.put(blocked)
     tx.append(_entry(blocked, Kind.USER_BLOCKED, Kind.AGENT_BLOCKED), now)
     by = _by(blocked.user_id, blocked.client_id)
     for grant in given:

@@ -45,7 +45,7 @@ def register_agent(tx: Tx, at: Moment, request: PageRequest) -> Agent | Refusal:
     agent = Agent(
         ClientId(make_id("agt", at.random(16))), Assurance.OPAQUE, request.jkt, request.user_id, at.now
     )
-    if not tx.add_agent(agent):
+    if not tx.add(agent):
         return _NO_AGENT
     facts = {
         "client_id": agent.client_id,
@@ -130,7 +130,7 @@ def ask(
         jkt,
         constraints,
     )
-    tx.add_grant(grant)
+    tx.add(grant)
     tx.append(grants.entry(Kind.GRANT_REQUESTED, grant), at.now)
     return grant
 

@@ -88,7 +88,7 @@ def begin_sign_up(tx: Tx, at: Moment, name: str) -> Begun | Refusal:
     except ValueError as error:
         return Refusal(Code.INVALID_REQUEST, f"{error}.".capitalize())
     challenge = _challenge(at, Purpose.SIGN_UP, NewUser(user.user_id, user.handle, user.name), None)
-    tx.add_challenge(challenge)
+    tx.add(challenge)
     return Begun(challenge, user)
 
 
@@ -98,9 +98,9 @@ def finish_sign_up(tx: Tx, at: Moment, challenge: Challenge, registration: Regis
     if not isinstance(new, NewUser) or not tx.consume_challenge(challenge, at.now):
         return _GONE
     user = User(new.user_id, new.name, new.handle, at.now)
-    tx.add_user(user)
+    tx.add(user)
     credential = make_credential(user.user_id, registration, "", at.now, active=True)
-    if not tx.add_credential(credential):  # CRED-4; raised so that no user without a credential stays behind
+    if not tx.add(credential):  # CRED-4; raised so that no user without a credential stays behind
         raise Refused.of(TAKEN)
     tx.append(
         Entry(Kind.USER_SIGNED_UP, {"sub": user.user_id, "credential_id": credential.credential_id}), at.now
@@ -111,7 +111,7 @@ def finish_sign_up(tx: Tx, at: Moment, challenge: Challenge, registration: Regis
 def begin_sign_in(tx: Tx, at: Moment) -> Challenge:
     """Start a sign-in with whatever discoverable credential the user picks."""
     challenge = _challenge(at, Purpose.SIGN_IN, "", None)
-    tx.add_challenge(challenge)
+    tx.add(challenge)
     return challenge
 
 
@@ -160,7 +160,7 @@ def open_session(tx: Tx, at: Moment, user_id: UserId, digest: bytes, previous: b
     if previous is not None:
         tx.end_session(previous)
     session = Session(digest, user_id, at.now, at.now + at.policy.session_lifetime)
-    tx.add_session(session)
+    tx.add(session)
     return session
 
 
@@ -184,7 +184,7 @@ def begin_enrollment(tx: Tx, at: Moment, who: SignIn | None, recovery: bytes | N
         return out
     owner = None if recovery else user.user_id
     challenge = _challenge(at, Purpose.ENROLL, Enrolling(basis, recovery), owner)
-    tx.add_challenge(challenge)
+    tx.add(challenge)
     return Begun(challenge, user, existing)
 
 
@@ -209,7 +209,7 @@ def finish_enrollment(
     existing = tx.credentials(user.user_id)
     active = basis is Basis.RECOVERY or (basis is Basis.FIRST and not existing)
     credential = make_credential(user.user_id, registration, label, at.now, active=active)
-    if not tx.add_credential(credential):  # CRED-4
+    if not tx.add(credential):  # CRED-4
         entry = Entry(Kind.CREDENTIAL_REFUSED, {"sub": user.user_id, "code": TAKEN.code})
         return quotas.record(tx, at, user.user_id, None, entry, TAKEN)
     if active:
@@ -312,7 +312,7 @@ def site_user(tx: Tx, at: Moment, external_id: str, name: str) -> User:
         # Whatever the site takes for a name must not keep its user out.
         name = "".join(c if c.isprintable() else "\ufffd" for c in name.strip())[:MAX_NAME]
         user = new_user(at, name or "?", external_id)
-        tx.add_user(user)
+        tx.add(user)
     return user
 
 

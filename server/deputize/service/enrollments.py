@@ -91,7 +91,7 @@ def begin(tx: Tx, at: Moment, caller: Principal) -> Begun | Refusal:
         min(until, at.now + ENROLLMENT_LIFETIME),
     )
     tx.drop_challenge(challenge.challenge_id)
-    tx.add_challenge(challenge)
+    tx.add(challenge)
     return Begun(challenge, user, tx.credentials(user.user_id))
 
 
@@ -120,7 +120,7 @@ def finish(
     if caller.delegation and not tx.close_enrollment(caller.user_id, at.now):  # CRED-7
         return _refused(tx, at, caller, _NONE_PENDING)
     credential = make_credential(caller.user_id, made, "", at.now, active=True)
-    if not tx.add_credential(credential):
+    if not tx.add(credential):
         raise Refused.of(TAKEN)
     tx.append(added_entry(credential, Basis.MCP), at.now)
     return credential

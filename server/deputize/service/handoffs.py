@@ -90,7 +90,7 @@ def take_over(
     narrowed = _narrowed(offered, scopes, asked)
     if isinstance(narrowed, Refusal):
         return narrowed
-    tx.put_agent(client.agent)
+    tx.put(client.agent)
     grant = Grant(
         GrantId(make_id("grt", at.random(16))),
         parent.user_id,
@@ -105,7 +105,7 @@ def take_over(
         parent.grant_id,
         auth_time=parent.auth_time,
     )
-    tx.add_grant(grant)
+    tx.add(grant)
     tx.append(
         grant_entry(Kind.GRANT_ACTIVE, grant, parent_id=parent.grant_id, expires_at=grant.expires_at), at.now
     )

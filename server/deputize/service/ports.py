@@ -76,6 +76,10 @@ class Waiting:
     until: int
 
 
+Stored = User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Asked | Call
+"""What is added to a store, each kind to a table of its own."""
+
+
 class CeremonyVerifier(Protocol):
     """Checks WebAuthn ceremonies for one rp id and a fixed set of origins (CRED-1)."""
 
@@ -204,8 +208,13 @@ class Reader(Protocol):
 class Tx(Reader, Protocol):
     """One transaction. Each method that can lose a race is one statement and tells whether it won."""
 
-    def add_user(self, user: User) -> None:
-        """Store a new user."""
+    def add(self, value: Stored) -> bool:
+        """Store a new value. False for an agent whose id or key is taken, and for a credential whose id is, by whomever
+        (CRED-4): a taken one that is not active is replaced when the same user enrolls it again."""
+
+    def put(self, value: Agent | Block) -> None:
+        """Store a block, in place of one of the same user and agent; or an attested agent, or its new name and
+        assurance: whether it is revoked does not change."""
 
     def open_enrollment(self, user_id: UserId, until: int) -> None:
         """Let a credential of this user be enrolled over MCP until that second (CRED-7)."""
@@ -213,18 +222,11 @@ class Tx(Reader, Protocol):
     def close_enrollment(self, user_id: UserId, now: int) -> bool:
         """End that again, in one statement; False if it was not open."""
 
-    def add_session(self, session: Session) -> None:
-        """Store a new session."""
-
     def end_session(self, digest: bytes) -> bool:
         """End a session; False if there is none."""
 
     def end_sessions(self, user_id: UserId) -> None:
         """End all sessions of a user."""
-
-    def add_credential(self, credential: Credential) -> bool:
-        """Store a credential; False if its id is taken, by whomever (CRED-4). A taken id that is not active is replaced
-        when the same user enrolls it again."""
 
     def activate_credential(self, credential: Credential) -> bool:
         """Make a pending credential usable; False if there is none, or another key under its id by now (CRED-3)."""
@@ -242,17 +244,8 @@ class Tx(Reader, Protocol):
     def consume_recovery(self, digest: bytes, now: int) -> UserId | None:
         """Use a recovery secret once; None if unknown, used or expired."""
 
-    def add_agent(self, agent: Agent) -> bool:
-        """Store an agent; False if its id or key is taken."""
-
-    def put_agent(self, agent: Agent) -> None:
-        """Store an attested agent, or its new name and assurance; whether it is revoked does not change."""
-
     def revoke_agent(self, client_id: ClientId, now: int) -> bool:
         """Revoke an agent; False if there is none or it was revoked."""
-
-    def add_grant(self, grant: Grant) -> None:
-        """Store a grant."""
 
     def move_grant(
         self, grant_id: GrantId, state: GrantState, now: int, expires_at: int | None = None
@@ -262,9 +255,6 @@ class Tx(Reader, Protocol):
 
     def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
         """Bind an active grant that has no key to this one, in one statement; False if it is not such a grant."""
-
-    def add_request(self, request: AuthorizationRequest) -> None:
-        """Store an authorization request."""
 
     def open_request(self, request_id: str, user_id: UserId, grant_id: GrantId, expires_at: int) -> bool:
         """Bind a request that nobody has answered to the user who looks at it and the grant that is shown."""
@@ -286,9 +276,6 @@ class Tx(Reader, Protocol):
         should be (TOKEN-4). It should be at `generation`, or one beyond for less than `grace` seconds, in either
         direction, for a clock may go back (CLOCK-1)."""
 
-    def add_challenge(self, challenge: Challenge) -> None:
-        """Store a challenge."""
-
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         """Forget a challenge, if there is one."""
 
@@ -299,15 +286,9 @@ class Tx(Reader, Protocol):
     def fail_challenge(self, challenge_id: ChallengeId) -> None:
         """Count one failed attempt (APPR-4)."""
 
-    def add_asked(self, asked: Asked) -> None:
-        """Keep a question that was answered."""
-
     def use_proof(self, proof: Proof) -> bool:
         """Remember a proof; False if it was used before, or is as old as those that were forgotten (PROOF-2,
         CLOCK-1)."""
-
-    def add_call(self, call: Call) -> None:
-        """Store a call."""
 
     def move_call(
         self,
@@ -343,9 +324,6 @@ class Tx(Reader, Protocol):
         With `ahead`, so many are taken at once if they are there, and kept for the next calls; a process that ends
         loses what it has kept.
         """
-
-    def put_block(self, block: Block) -> None:
-        """Store a block, in place of one of the same user and agent."""
 
     def lift_block(self, user_id: UserId | None, client_id: ClientId | None) -> bool:
         """End a block; False if there is none."""

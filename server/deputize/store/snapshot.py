@@ -17,19 +17,7 @@ from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest
 from ..service.ports import Reader, Session, StoredEntry, Waiting
-from .tables import (
-    AGENTS,
-    BLOCKS,
-    CALLS,
-    CHALLENGES,
-    CREDENTIALS,
-    GRANTS,
-    QUESTIONS,
-    REQUESTS,
-    SESSIONS,
-    USERS,
-    Table,
-)
+from .tables import TABLES
 
 T = TypeVar("T")
 
@@ -70,22 +58,22 @@ class Snapshot(Reader):
         self._execute = execute
 
     def user(self, user_id: UserId) -> User | None:
-        return self._one(USERS, "user_id = :user_id", user_id=user_id)
+        return self._one(User, "user_id = :user_id", user_id=user_id)
 
     def users(self) -> list[User]:
-        return self._all(USERS, "TRUE ORDER BY seq")
+        return self._all(User, "TRUE ORDER BY seq")
 
     def user_by_external_id(self, external_id: str) -> User | None:
-        return self._one(USERS, "external_id = :external_id", external_id=external_id)
+        return self._one(User, "external_id = :external_id", external_id=external_id)
 
     def session(self, digest: bytes) -> Session | None:
-        return self._one(SESSIONS, "digest = :digest", digest=digest)
+        return self._one(Session, "digest = :digest", digest=digest)
 
     def credential(self, credential_id: CredentialId) -> Credential | None:
-        return self._one(CREDENTIALS, "credential_id = :credential_id", credential_id=credential_id)
+        return self._one(Credential, "credential_id = :credential_id", credential_id=credential_id)
 
     def credentials(self, user_id: UserId) -> list[Credential]:
-        return self._all(CREDENTIALS, "user_id = :user_id AND active = 1 ORDER BY seq", user_id=user_id)
+        return self._all(Credential, "user_id = :user_id AND active = 1 ORDER BY seq", user_id=user_id)
 
     def recovery(self, digest: bytes, now: int) -> UserId | None:
         row = self._execute(
@@ -95,16 +83,16 @@ class Snapshot(Reader):
         return None if row is None else UserId(row[0])
 
     def agent(self, client_id: ClientId) -> Agent | None:
-        return self._one(AGENTS, "client_id = :client_id", client_id=client_id)
+        return self._one(Agent, "client_id = :client_id", client_id=client_id)
 
     def agent_by_key(self, jkt: Jkt) -> Agent | None:
-        return self._one(AGENTS, "jkt = :jkt", jkt=jkt)
+        return self._one(Agent, "jkt = :jkt", jkt=jkt)
 
     def agents(self, user_id: UserId | None = None) -> list[Agent]:
-        return self._all(AGENTS, _of(user_id) + " ORDER BY seq", user_id=user_id)
+        return self._all(Agent, _of(user_id) + " ORDER BY seq", user_id=user_id)
 
     def grant(self, grant_id: GrantId) -> Grant | None:
-        return self._one(GRANTS, "grant_id = :grant_id", grant_id=grant_id)
+        return self._one(Grant, "grant_id = :grant_id", grant_id=grant_id)
 
     def lineage(self, grant_id: GrantId) -> list[Grant]:
         links: list[Grant] = []
@@ -121,11 +109,11 @@ class Snapshot(Reader):
     def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
         where = "user_id = :user_id AND client_id = :client_id AND jkt = :jkt"
         where += " AND state = 'active' AND parent_id IS NULL"
-        return self._one(GRANTS, where, user_id=user_id, client_id=client_id, jkt=jkt)
+        return self._one(Grant, where, user_id=user_id, client_id=client_id, jkt=jkt)
 
     def active_grants(self, client_id: ClientId) -> list[Grant]:
         return self._all(
-            GRANTS, "client_id = :client_id AND state = 'active' ORDER BY seq", client_id=client_id
+            Grant, "client_id = :client_id AND state = 'active' ORDER BY seq", client_id=client_id
         )
 
     def used(self, grant_id: GrantId) -> dict[str, int]:
@@ -135,34 +123,34 @@ class Snapshot(Reader):
         return dict(rows.fetchall())
 
     def grants(self, user_id: UserId | None = None) -> list[Grant]:
-        return self._all(GRANTS, _of(user_id) + " AND was_active = 1 ORDER BY seq DESC", user_id=user_id)
+        return self._all(Grant, _of(user_id) + " AND was_active = 1 ORDER BY seq DESC", user_id=user_id)
 
     def request(self, request_id: str) -> AuthorizationRequest | None:
-        return self._one(REQUESTS, "request_id = :request_id", request_id=request_id)
+        return self._one(AuthorizationRequest, "request_id = :request_id", request_id=request_id)
 
     def request_by_secret(self, digest: bytes) -> AuthorizationRequest | None:
-        return self._one(REQUESTS, "secret_digest = :digest", digest=digest)
+        return self._one(AuthorizationRequest, "secret_digest = :digest", digest=digest)
 
     def request_by_user_code(self, user_code: str, now: int) -> AuthorizationRequest | None:
         where = "user_code = :user_code AND status = 'requested' AND expires_at > :now"
-        return self._one(REQUESTS, where, user_code=user_code, now=now)
+        return self._one(AuthorizationRequest, where, user_code=user_code, now=now)
 
     def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
-        return self._one(CHALLENGES, "challenge_id = :challenge_id", challenge_id=challenge_id)
+        return self._one(Challenge, "challenge_id = :challenge_id", challenge_id=challenge_id)
 
     def asked(self, challenge_id: ChallengeId) -> Asked | None:
-        return self._one(QUESTIONS, "challenge_id = :challenge_id", challenge_id=challenge_id)
+        return self._one(Asked, "challenge_id = :challenge_id", challenge_id=challenge_id)
 
     def call(self, call_id: CallId) -> Call | None:
-        return self._one(CALLS, "call_id = :call_id", call_id=call_id)
+        return self._one(Call, "call_id = :call_id", call_id=call_id)
 
     def calls(self, user_id: UserId, asked: bool, limit: int) -> list[Call]:
         described = "IS NOT NULL" if asked else "IS NULL"
         where = f"user_id = :user_id AND description {described} ORDER BY seq DESC LIMIT :limit"
-        return self._all(CALLS, where, user_id=user_id, limit=limit)
+        return self._all(Call, where, user_id=user_id, limit=limit)
 
     def latest_call(self, match_key: bytes) -> Call | None:
-        return self._one(CALLS, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)
+        return self._one(Call, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)
 
     def waiting_calls(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
         return self._waiting("calls", "deadline", _UNGRANTED, user_id, client_id, now)
@@ -192,11 +180,11 @@ class Snapshot(Reader):
 
     def barring(self, user_id: UserId | None, client_id: ClientId | None, now: int) -> list[Block]:
         where = "user_id IN ('', :user_id) AND client_id IN ('', :client_id) AND " + _LASTS
-        return self._all(BLOCKS, where, user_id=user_id or "", client_id=client_id or "", now=now)
+        return self._all(Block, where, user_id=user_id or "", client_id=client_id or "", now=now)
 
     def blocks(self, user_id: UserId | None, now: int) -> list[Block]:
         where = f"user_id = :user_id AND client_id <> '' AND {_LASTS} ORDER BY since DESC"
-        return self._all(BLOCKS, where, user_id=user_id or "", now=now)
+        return self._all(Block, where, user_id=user_id or "", now=now)
 
     def head(self) -> Frontier:
         row = self._execute("SELECT frontier FROM log_head", {}).fetchone()
@@ -212,11 +200,13 @@ class Snapshot(Reader):
     def checkpoints(self) -> list[str]:
         return [note for (note,) in self._execute("SELECT note FROM checkpoints ORDER BY seq", {}).fetchall()]
 
-    def _one(self, table: Table[T], where: str, **parameters: object) -> T | None:
+    def _one(self, kind: type[T], where: str, **parameters: object) -> T | None:
+        table = TABLES[kind]
         row = self._execute(f"{table.select} WHERE {where}", parameters).fetchone()
         return None if row is None else table.value(row)
 
-    def _all(self, table: Table[T], where: str, **parameters: object) -> list[T]:
+    def _all(self, kind: type[T], where: str, **parameters: object) -> list[T]:
+        table = TABLES[kind]
         rows = self._execute(f"{table.select} WHERE {where}", parameters)
         return [table.value(row) for row in rows.fetchall()]
 

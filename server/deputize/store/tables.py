@@ -1,6 +1,6 @@
 """How values lie in rows: a column for each field of a dataclass, under the field's name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from enum import StrEnum
 from operator import attrgetter
@@ -31,9 +31,9 @@ class Table(Generic[T]):
 
     def __init__(self, name: str, value: type[T], **columns: Column) -> None:
         names = tuple(field.name for field in fields(value))  # type: ignore[arg-type]  # T is a dataclass
-        self.name = name
+        self.holds = value
         self.select = " ".join(("SELECT", ", ".join(names), "FROM", name))
-        self._value = value
+        self._name = name
         self._names = names
         self._fields: Callable[[T], tuple[object, ...]] = attrgetter(*names)
         self._encode = [(names.index(field), write) for field, (write, _) in columns.items()]
@@ -43,7 +43,7 @@ class Table(Generic[T]):
         """Return the statement that stores a row; `own` are columns that are no fields."""
         names = (*self._names, *own)
         marks = ", ".join("?" for _ in names)
-        return " ".join(("INSERT INTO", self.name, "(", ", ".join(names), ") VALUES (", marks, ")"))
+        return " ".join(("INSERT INTO", self._name, "(", ", ".join(names), ") VALUES (", marks, ")"))
 
     def row(self, value: T) -> list[Any]:
         """Return the columns that hold `value`, in the order of `insert`."""
@@ -57,7 +57,7 @@ class Table(Generic[T]):
         columns = list(row)
         for index, read in self._decode:
             columns[index] = read(columns[index])
-        return self._value(*columns)
+        return self.holds(*columns)
 
 
 def _one_of(enum: type[StrEnum]) -> Column:
@@ -87,30 +87,36 @@ _QUESTION: Column = (  # without the names of its members, which would be a thir
 )
 _EMPTY: Column = (lambda value: value or "", lambda text: text or None)
 
-USERS = Table("users", User)
-SESSIONS = Table("sessions", Session)
-CREDENTIALS = Table("credentials", Credential, transports=_NAMES, active=_FLAG)
-AGENTS = Table("agents", Agent, assurance=_one_of(Assurance))
-GRANTS = Table(
-    "grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON, constraints=_CONSTRAINTS
-)
-REQUESTS = Table(
-    "requests",
-    AuthorizationRequest,
-    assurance=_one_of(Assurance),
-    scopes=_SCOPES,
-    constraints=_CONSTRAINTS,
-    status=_one_of(Status),
-)
-BLOCKS = Table("blocks", Block, user_id=_EMPTY, client_id=_EMPTY)
-CHALLENGES = Table("challenges", Challenge, purpose=_one_of(Purpose), subject=_SUBJECT)
-QUESTIONS = Table("questions", Asked, question=_QUESTION)
-CALLS = Table(
-    "calls",
-    Call,
-    state=_one_of(State),
-    scopes=_SCOPES,
-    arguments=_BYTES,
-    authenticator_class=_one_of(AuthenticatorClass),
-    delivered=_FLAG,
-)
+TABLES: Mapping[type, Table[Any]] = {
+    each.holds: each
+    for each in (
+        Table("users", User),
+        Table("sessions", Session),
+        Table("credentials", Credential, transports=_NAMES, active=_FLAG),
+        Table("agents", Agent, assurance=_one_of(Assurance)),
+        Table(
+            "grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON, constraints=_CONSTRAINTS
+        ),
+        Table(
+            "requests",
+            AuthorizationRequest,
+            assurance=_one_of(Assurance),
+            scopes=_SCOPES,
+            constraints=_CONSTRAINTS,
+            status=_one_of(Status),
+        ),
+        Table("blocks", Block, user_id=_EMPTY, client_id=_EMPTY),
+        Table("challenges", Challenge, purpose=_one_of(Purpose), subject=_SUBJECT),
+        Table("questions", Asked, question=_QUESTION),
+        Table(
+            "calls",
+            Call,
+            state=_one_of(State),
+            scopes=_SCOPES,
+            arguments=_BYTES,
+            authenticator_class=_one_of(AuthenticatorClass),
+            delivered=_FLAG,
+        ),
+    )
+}
+"""The tables, by what they hold."""

@@ -15,30 +15,18 @@ from ..protocol.call import LIFETIME, OVERDUE, Call, State
 from ..protocol.call import TRANSITIONS as CALL_TRANSITIONS
 from ..protocol.challenge import MAX_ATTEMPTS, Challenge
 from ..protocol.constraint import Use
-from ..protocol.credential import Credential, User
+from ..protocol.credential import Credential
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.proof import Proof
-from ..protocol.question import Asked
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
-from ..protocol.request import AuthorizationRequest, Status
-from ..service.ports import Session, Tx
+from ..protocol.request import Status
+from ..service.ports import Stored, Tx
 from .recording import Mark, Recording
 from .snapshot import IN_WINDOW, Execute
-from .tables import (
-    AGENTS,
-    BLOCKS,
-    CALLS,
-    CHALLENGES,
-    CREDENTIALS,
-    GRANTS,
-    QUESTIONS,
-    REQUESTS,
-    SESSIONS,
-    USERS,
-)
+from .tables import TABLES
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
@@ -52,20 +40,26 @@ def _listed(states: Iterable[str]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
-_ADD_USER = USERS.insert()
-_OPEN_ENROLLMENT = "UPDATE users SET enrolls_until = :until WHERE user_id = :user_id"
-_CLOSE_ENROLLMENT = """
-    UPDATE users SET enrolls_until = 0 WHERE user_id = :user_id AND enrolls_until > :now"""
-_ADD_SESSION = SESSIONS.insert()
-_END_SESSIONS = "DELETE FROM sessions WHERE user_id = :user_id"
-_ADD_CREDENTIAL = (
-    CREDENTIALS.insert()
-    + """
+_ADD = {kind: table.insert() for kind, table in TABLES.items()}
+_ADD[Agent] += " ON CONFLICT DO NOTHING"
+_ADD[Credential] += """
     ON CONFLICT (credential_id) DO UPDATE SET public_key = excluded.public_key,
         sign_count = excluded.sign_count, transports = excluded.transports, label = excluded.label,
         created_at = excluded.created_at, active = excluded.active
     WHERE credentials.user_id = excluded.user_id AND credentials.active = 0"""
-)
+_ADD[Grant] = TABLES[Grant].insert("was_active")
+_WAS_ACTIVE = {GrantState.ACTIVE, GrantState.REVOKED, GrantState.SUPERSEDED}
+_PUT = {
+    Agent: TABLES[Agent].insert()
+    + " ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, assurance = excluded.assurance",
+    Block: TABLES[Block].insert()
+    + """ ON CONFLICT (user_id, client_id) DO UPDATE SET
+        since = excluded.since, until = excluded.until, grant_id = excluded.grant_id""",
+}
+_OPEN_ENROLLMENT = "UPDATE users SET enrolls_until = :until WHERE user_id = :user_id"
+_CLOSE_ENROLLMENT = """
+    UPDATE users SET enrolls_until = 0 WHERE user_id = :user_id AND enrolls_until > :now"""
+_END_SESSIONS = "DELETE FROM sessions WHERE user_id = :user_id"
 _ACTIVATE_CREDENTIAL = """
     UPDATE credentials SET active = 1
     WHERE credential_id = :credential_id AND user_id = :user_id AND public_key = :public_key AND active = 0"""
@@ -78,9 +72,7 @@ _ADD_RECOVERY = "INSERT INTO recoveries (digest, user_id, expires_at) VALUES (:d
 _CONSUME_RECOVERY = """
     UPDATE recoveries SET used_at = :now
     WHERE digest = :digest AND used_at IS NULL AND expires_at > :now RETURNING user_id"""
-_ADD_AGENT = AGENTS.insert() + " ON CONFLICT DO NOTHING"
 _REVOKE_AGENT = "UPDATE agents SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL"
-_ADD_GRANT = GRANTS.insert("was_active")
 _ACTIVATE_GRANT = """
     UPDATE grants SET state = 'active', was_active = 1, expires_at = :expires_at, auth_time = :now
     WHERE grant_id = :grant_id AND state = 'pending' AND expires_at > :now"""
@@ -96,11 +88,6 @@ _ROTATE_REFRESH = """
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
         OR (refresh_generation = :generation + 1 AND abs(refreshed_at - :now) < :grace))
     RETURNING refresh_generation"""
-_PUT_AGENT = (
-    AGENTS.insert()
-    + " ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, assurance = excluded.assurance"
-)
-_ADD_REQUEST = REQUESTS.insert()
 _OPEN_REQUEST = """
     UPDATE requests SET user_id = :user_id, grant_id = :grant_id, expires_at = :expires_at
     WHERE request_id = :request_id AND status = 'requested'"""
@@ -125,19 +112,12 @@ _TAKE_QUOTA = f"""
         ends_at = CASE WHEN {IN_WINDOW} THEN quotas.ends_at ELSE excluded.ends_at END
     WHERE NOT {IN_WINDOW} OR quotas.used + :amount <= :most
     RETURNING ends_at"""
-_PUT_BLOCK = (
-    BLOCKS.insert()
-    + """ ON CONFLICT (user_id, client_id) DO UPDATE SET
-        since = excluded.since, until = excluded.until, grant_id = excluded.grant_id"""
-)
 _LIFT_BLOCK = "DELETE FROM blocks WHERE user_id = :user_id AND client_id = :client_id"
-_ADD_CHALLENGE = CHALLENGES.insert()
 _DROP_CHALLENGE = "DELETE FROM challenges WHERE challenge_id = :challenge_id"
 _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
     WHERE challenge_id = :challenge_id AND nonce = :nonce AND consumed_at IS NULL AND expires_at > :now
         AND attempts < {MAX_ATTEMPTS}"""
-_ADD_ASKED = QUESTIONS.insert()
 _FAIL_CHALLENGE = "UPDATE challenges SET attempts = attempts + 1 WHERE challenge_id = :challenge_id"
 # Among the proofs, which begin with no such digest, stands the time up to which they were forgotten (CLOCK-1).
 _FORGOTTEN = bytes(16)
@@ -148,7 +128,6 @@ _NOTE_FORGOTTEN = """
     INSERT INTO proofs (digest, keep_until) VALUES (:forgotten, :now)
     ON CONFLICT (digest) DO UPDATE SET keep_until = excluded.keep_until
     WHERE proofs.keep_until < excluded.keep_until"""
-_ADD_CALL = CALLS.insert()
 _MOVE_CALL = """
     UPDATE calls SET state = :state, deadline = :deadline, entry = :entry,
         challenge_id = COALESCE(:challenge_id, challenge_id), method = COALESCE(:method, method)
@@ -203,8 +182,16 @@ class Transaction(Recording, Tx):
         for name, before in reversed(self._taken):
             self._keep_ahead(name, before)
 
-    def add_user(self, user: User) -> None:
-        self._execute(_ADD_USER, USERS.row(user))
+    def add(self, value: Stored) -> bool:
+        kind = type(value)
+        row = TABLES[kind].row(value)
+        if isinstance(value, Grant):
+            row.append(int(value.state in _WAS_ACTIVE))
+        return self._execute(_ADD[kind], row).rowcount == 1
+
+    def put(self, value: Agent | Block) -> None:
+        kind = type(value)
+        self._execute(_PUT[kind], TABLES[kind].row(value))
 
     def open_enrollment(self, user_id: UserId, until: int) -> None:
         self._execute(_OPEN_ENROLLMENT, {"user_id": user_id, "until": until})
@@ -212,17 +199,11 @@ class Transaction(Recording, Tx):
     def close_enrollment(self, user_id: UserId, now: int) -> bool:
         return self._changed(_CLOSE_ENROLLMENT, user_id=user_id, now=now)
 
-    def add_session(self, session: Session) -> None:
-        self._execute(_ADD_SESSION, SESSIONS.row(session))
-
     def end_session(self, digest: bytes) -> bool:
         return self._changed("DELETE FROM sessions WHERE digest = :digest", digest=digest)
 
     def end_sessions(self, user_id: UserId) -> None:
         self._execute(_END_SESSIONS, {"user_id": user_id})
-
-    def add_credential(self, credential: Credential) -> bool:
-        return self._execute(_ADD_CREDENTIAL, CREDENTIALS.row(credential)).rowcount == 1
 
     def activate_credential(self, credential: Credential) -> bool:
         return self._changed(_ACTIVATE_CREDENTIAL, **_named(credential))
@@ -240,18 +221,8 @@ class Transaction(Recording, Tx):
         row = self._execute(_CONSUME_RECOVERY, {"digest": digest, "now": now}).fetchone()
         return None if row is None else UserId(row[0])
 
-    def add_agent(self, agent: Agent) -> bool:
-        return self._execute(_ADD_AGENT, AGENTS.row(agent)).rowcount == 1
-
-    def put_agent(self, agent: Agent) -> None:
-        self._execute(_PUT_AGENT, AGENTS.row(agent))
-
     def revoke_agent(self, client_id: ClientId, now: int) -> bool:
         return self._changed(_REVOKE_AGENT, client_id=client_id, now=now)
-
-    def add_grant(self, grant: Grant) -> None:
-        was_active = grant.state in {GrantState.ACTIVE, GrantState.REVOKED, GrantState.SUPERSEDED}
-        self._execute(_ADD_GRANT, [*GRANTS.row(grant), int(was_active)])
 
     def move_grant(
         self, grant_id: GrantId, state: GrantState, now: int, expires_at: int | None = None
@@ -264,9 +235,6 @@ class Transaction(Recording, Tx):
 
     def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
         return self._changed(_BIND_GRANT, grant_id=grant_id, jkt=jkt)
-
-    def add_request(self, request: AuthorizationRequest) -> None:
-        self._execute(_ADD_REQUEST, REQUESTS.row(request))
 
     def open_request(self, request_id: str, user_id: UserId, grant_id: GrantId, expires_at: int) -> bool:
         bound = {"user_id": user_id, "grant_id": grant_id, "expires_at": expires_at}
@@ -312,14 +280,8 @@ class Transaction(Recording, Tx):
         if len(self._ahead) > MOST_AHEAD:
             self._ahead.popitem(last=False)
 
-    def put_block(self, block: Block) -> None:
-        self._execute(_PUT_BLOCK, BLOCKS.row(block))
-
     def lift_block(self, user_id: UserId | None, client_id: ClientId | None) -> bool:
         return self._changed(_LIFT_BLOCK, user_id=user_id or "", client_id=client_id or "")
-
-    def add_challenge(self, challenge: Challenge) -> None:
-        self._execute(_ADD_CHALLENGE, CHALLENGES.row(challenge))
 
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_DROP_CHALLENGE, {"challenge_id": challenge_id})
@@ -328,9 +290,6 @@ class Transaction(Recording, Tx):
         it = {"challenge_id": challenge.challenge_id, "nonce": challenge.nonce}
         return self._changed(_CONSUME_CHALLENGE, now=now, **it)
 
-    def add_asked(self, asked: Asked) -> None:
-        self._execute(_ADD_ASKED, QUESTIONS.row(asked))
-
     def fail_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_FAIL_CHALLENGE, {"challenge_id": challenge_id})
 
@@ -338,9 +297,6 @@ class Transaction(Recording, Tx):
         # 16 bytes in place of two texts: this index is what costs most, and every request looks into it.
         digest = hashlib.sha256(f"{proof.jkt} {proof.jti}".encode()).digest()[:16]
         return self._changed(_USE_PROOF, digest=digest, keep_until=proof.keep_until, forgotten=_FORGOTTEN)
-
-    def add_call(self, call: Call) -> None:
-        self._execute(_ADD_CALL, CALLS.row(call))
 
     def move_call(
         self,
@@ -376,7 +332,7 @@ class Transaction(Recording, Tx):
         )
 
     def open_calls(self, grant_id: GrantId, now: int, limit: int) -> list[Call]:
-        return self._all(CALLS, _OPEN, grant_id=grant_id, now=now, limit=limit)
+        return self._all(Call, _OPEN, grant_id=grant_id, now=now, limit=limit)
 
     def renew_call_entry(self, call_id: CallId, entry: int) -> None:
         self._execute(_RENEW_CALL_ENTRY, {"call_id": call_id, "entry": entry})
@@ -387,7 +343,7 @@ class Transaction(Recording, Tx):
             self._execute(_MARK_DELIVERED, parameters)
 
     def overdue_calls(self, now: int, limit: int) -> list[Call]:
-        return self._all(CALLS, _OVERDUE, now=now, limit=limit)
+        return self._all(Call, _OVERDUE, now=now, limit=limit)
 
     def sweep(self, now: int) -> int:
         to_now = {"now": now, "forgotten": _FORGOTTEN}

@@ -308,7 +308,7 @@ class TestItsWindow:
             old = pending(tx, live.deputize.authority.moment(), caller)
             assert isinstance(old, Challenge)
             tx.drop_challenge(old.challenge_id)
-            tx.add_challenge(replace(old, nonce=bytes(32)))
+            tx.add(replace(old, nonce=bytes(32)))
 
         monkeypatch.setattr(store, "transact", first)
         async with refused("no_pending_enrollment"):

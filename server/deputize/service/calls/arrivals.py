@@ -84,7 +84,7 @@ def _stored(
     entry = tx.append(call_entry(call, request.canonical, at.policy, None, **facts), at.now)
     if entry != call.entry:  # an earlier call was moved for this one
         call = replace(call, entry=entry)
-    tx.add_call(call)
+    tx.add(call)
     if not request.here:
         return Answered(call, standing, entries=(entry,))
     running = move(tx, call, State.REDEEMED, at.now, by=Executes.API.value, policy_s256=at.policy.file_s256)
