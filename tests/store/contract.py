@@ -655,12 +655,21 @@ class StoreContract:
         text = Text("de-CH", ("Überweise \u2068250.00\u2069 EUR", "an \u2068“Ada”\u2069"))
         what: dict[str, Json] = {"kind": "call", "rows": [["Betrag", 250.5], {"n": None}]}
         question = Question(what, v.user_id(), NOW + 60, text, ("webauthn", "code"), Surface.EITHER, 2)
-        asked = Asked(v.challenge_id(), v.digest("salt"), question)
-        assert seen(store, lambda tx: tx.asked(v.challenge_id())) is None
-        do(store, lambda tx: tx.add(asked))
-        do(store, lambda tx: tx.sweep(NOW + 10**9))
-        found = seen(store, lambda tx: tx.asked(v.challenge_id()))
+        answered, left, plain = (
+            v.challenge(name, salt=v.digest("salt")) for name in ("answered", "left", "plain")
+        )
+        asked = Asked(answered.challenge_id, answered.salt, question)
+        do(store, lambda tx: tx.ask(answered, question))
+        do(store, lambda tx: tx.ask(left, question))
+        do(store, lambda tx: tx.add(plain))
+        assert seen(store, lambda tx: tx.asked(answered.challenge_id)) is None
+        assert do(store, lambda tx: [tx.consume_challenge(each, NOW) for each in (answered, plain)])
+        assert do(store, lambda tx: tx.sweep(NOW + 10**6)) == 2
+        found, *none = seen(
+            store, lambda tx: [tx.asked(each.challenge_id) for each in (answered, left, plain)]
+        )
         assert found == asked
+        assert none == [None, None]
         assert found.question.commitment(found.salt) == asked.question.commitment(asked.salt)
 
     def test_token_5_a_challenge_is_over_at_its_second(self, store: Store) -> None:

@@ -155,12 +155,15 @@ ADDED = {
         "INDEX grants_asking",
         "INDEX sessions_user_id",
     ),
-    "0004": ("TABLE questions",),
+    "0004": ("INDEX challenges_unanswered",),
 }
 """What each version has that the one before had not."""
 
 COLUMNS = {
-    "0004": ("challenges DROP COLUMN method", "challenges DROP COLUMN salt", "calls DROP COLUMN method")
+    "0004": (
+        *(f"challenges DROP COLUMN {name}" for name in ("method", "salt", "question")),
+        "calls DROP COLUMN method",
+    )
 }
 """The columns, likewise."""
 

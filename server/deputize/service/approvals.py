@@ -16,7 +16,7 @@ from ..protocol.credential import AuthenticatorClass
 from ..protocol.entry import Entry, evidence_s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, Jkt, UserId, make_id
-from ..protocol.question import Asked, Question, Surface, Text
+from ..protocol.question import Question, Surface, Text
 from .methods import Answer, Method, Methods, Offer
 from .moment import Moment
 from .ports import Assertion, Reader, Tx
@@ -171,10 +171,11 @@ def mint(tx: Tx, at: Moment, action: Action, text: Text) -> Minted | Refusal:
         return found
     method, offer = found
     salt, until = at.random(NONCE_BYTES), at.now + CALL_CHALLENGE_LIFETIME
+    question = action.question(at.methods, text, until)
     challenge = Challenge(
         challenge_id=ChallengeId(make_id("chl", at.random(16))),
         purpose=action.purpose,
-        nonce=action.question(at.methods, text, until).commitment(salt),
+        nonce=question.commitment(salt),
         action_hash=action_hash(action.tool, action.arguments, at.policy.site.issuer),
         tool=action.tool,
         subject=action.subject,
@@ -184,7 +185,7 @@ def mint(tx: Tx, at: Moment, action: Action, text: Text) -> Minted | Refusal:
         method=method.name,
         salt=salt,
     )
-    tx.add(challenge)
+    tx.ask(challenge, question)
     return Minted(challenge, text, offer)
 
 
@@ -233,10 +234,7 @@ def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -
     if not tx.consume_challenge(challenge, at.now):  # another was quicker, or it ran out meanwhile
         left = tx.challenge(challenge.challenge_id)
         return (left.closed(at.now) if left is not None else None) or _NO_CHALLENGE
-    if refusal := verdict.answer.settle(tx):
-        return refusal
-    tx.add(Asked(challenge.challenge_id, challenge.salt, question))
-    return verdict
+    return verdict.answer.settle(tx) or verdict
 
 
 def advance(tx: Tx, assertion: Assertion) -> Refusal | None:

@@ -19,7 +19,7 @@ from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
 from ..protocol.proof import Proof
-from ..protocol.question import Asked
+from ..protocol.question import Asked, Question
 from ..protocol.quota import Rate
 from ..protocol.request import AuthorizationRequest, Status
 
@@ -76,7 +76,7 @@ class Waiting:
     until: int
 
 
-Stored = User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Asked | Call
+Stored = User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Call
 """What is added to a store, each kind to a table of its own."""
 
 
@@ -275,6 +275,9 @@ class Tx(Reader, Protocol):
         """Raise the refresh generation of an active grant by one and return it; None if the grant is not where it
         should be (TOKEN-4). It should be at `generation`, or one beyond for less than `grace` seconds, in either
         direction, for a clock may go back (CLOCK-1)."""
+
+    def ask(self, challenge: Challenge, question: Question) -> None:
+        """Store a challenge, and the question that it commits to: that is kept for good once it is answered."""
 
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         """Forget a challenge, if there is one."""

@@ -139,7 +139,8 @@ class Snapshot(Reader):
         return self._one(Challenge, "challenge_id = :challenge_id", challenge_id=challenge_id)
 
     def asked(self, challenge_id: ChallengeId) -> Asked | None:
-        return self._one(Asked, "challenge_id = :challenge_id", challenge_id=challenge_id)
+        where = "challenge_id = :challenge_id AND consumed_at IS NOT NULL AND question IS NOT NULL"
+        return self._one(Asked, where, challenge_id=challenge_id)
 
     def call(self, call_id: CallId) -> Call | None:
         return self._one(Call, "call_id = :call_id", call_id=call_id)

@@ -81,7 +81,7 @@ _SUBJECT: Column = (
     lambda text: read_subject(orjson.loads(text)),
 )
 _MEMBERS = ("what", "approver", "until", "language", "lines", "methods", "surface", "approvals")
-_QUESTION: Column = (  # without the names of its members, which would be a third of it
+QUESTION: Column = (  # without the names of its members, which would be a third of it
     lambda question: orjson.dumps([*map(question.to_json().get, _MEMBERS)]).decode(),
     lambda text: Question.parse(dict(zip(_MEMBERS, orjson.loads(text), strict=True))),
 )
@@ -107,7 +107,7 @@ TABLES: Mapping[type, Table[Any]] = {
         ),
         Table("blocks", Block, user_id=_EMPTY, client_id=_EMPTY),
         Table("challenges", Challenge, purpose=_one_of(Purpose), subject=_SUBJECT),
-        Table("questions", Asked, question=_QUESTION),
+        Table("challenges", Asked, question=QUESTION),
         Table(
             "calls",
             Call,

@@ -20,13 +20,14 @@ from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.proof import Proof
+from ..protocol.question import Question
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import Status
 from ..service.ports import Stored, Tx
 from .recording import Mark, Recording
 from .snapshot import IN_WINDOW, Execute
-from .tables import TABLES
+from .tables import QUESTION, TABLES
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
@@ -113,6 +114,7 @@ _TAKE_QUOTA = f"""
     WHERE NOT {IN_WINDOW} OR quotas.used + :amount <= :most
     RETURNING ends_at"""
 _LIFT_BLOCK = "DELETE FROM blocks WHERE user_id = :user_id AND client_id = :client_id"
+_ASK = TABLES[Challenge].insert("question")
 _DROP_CHALLENGE = "DELETE FROM challenges WHERE challenge_id = :challenge_id"
 _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
@@ -139,7 +141,8 @@ _RENEW_CALL_ENTRY = "UPDATE calls SET entry = :entry WHERE call_id = :call_id"
 _MARK_DELIVERED = """
     UPDATE calls SET delivered = 1
     WHERE call_id = :call_id AND user_id = :user_id AND page_jkt = :page_jkt"""
-# The first condition is, word for word, the one of the partial index, or the index is not used.
+# These two are, word for word, the conditions of partial indexes, or the indexes are not used.
+_UNANSWERED = "consumed_at IS NULL OR question IS NULL"
 _UNSETTLED = f"state IN ({_listed(OVERDUE)})"
 _OPEN = f"""{_UNSETTLED} AND deadline > :now AND grant_id = :grant_id AND state <> 'redeemed'
     ORDER BY seq DESC LIMIT :limit"""
@@ -151,7 +154,7 @@ _SWEEP_PROOFS, *_SWEEPS = [
         # The times of proofs have no index: they are stored almost in that order.
         ("proofs", "seq", _OLDEST_PROOFS, "keep_until <= :now AND digest <> :forgotten"),
         # Its reason is told a while longer (SEP-2672 §4.8 steps 4 to 6).
-        ("challenges", "challenge_id", "challenges", "expires_at <= :now - 600"),
+        ("challenges", "challenge_id", "challenges", f"({_UNANSWERED}) AND expires_at <= :now - 600"),
         ("recoveries", "digest", "recoveries", "expires_at <= :now"),
         ("sessions", "digest", "sessions", "expires_at <= :now"),
         ("requests", "request_id", "requests", "expires_at <= :now - 600"),
@@ -282,6 +285,10 @@ class Transaction(Recording, Tx):
 
     def lift_block(self, user_id: UserId | None, client_id: ClientId | None) -> bool:
         return self._changed(_LIFT_BLOCK, user_id=user_id or "", client_id=client_id or "")
+
+    def ask(self, challenge: Challenge, question: Question) -> None:
+        write, _ = QUESTION
+        self._execute(_ASK, [*TABLES[Challenge].row(challenge), write(question)])
 
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_DROP_CHALLENGE, {"challenge_id": challenge_id})

@@ -1,4 +1,4 @@
--- Methods of approval, and the questions that were answered.
+-- Methods of approval, and the questions that challenges commit to: those that were answered are kept.
 --
 -- What is being asked at the time is asked again: challenges last minutes, and theirs commit to no question.
 
@@ -8,9 +8,6 @@ ALTER TABLE challenges ADD COLUMN salt BLOB NOT NULL DEFAULT x'';
 ALTER TABLE calls ADD COLUMN method TEXT;
 UPDATE calls SET method = 'webauthn' WHERE challenge_id IS NOT NULL;
 
-CREATE TABLE questions (
-    seq INTEGER PRIMARY KEY,
-    challenge_id TEXT NOT NULL UNIQUE,
-    salt BLOB NOT NULL,
-    question TEXT NOT NULL
-) STRICT;
+ALTER TABLE challenges ADD COLUMN question TEXT;
+DROP INDEX IF EXISTS challenges_expires_at;
+CREATE INDEX challenges_unanswered ON challenges (expires_at) WHERE consumed_at IS NULL OR question IS NULL;
