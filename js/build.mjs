@@ -61,7 +61,7 @@ const shared = {
   sourcemap: true,
   target: 'es2022',
   plugins: [smallSheet],
-  banner: { js: `/*! deputize ${version} | ${license}, with canonicalize | Apache-2.0 */` },
+  banner: { js: `/*! deputize ${version} | ${license} */` },
   logLevel: 'warning',
 };
 

@@ -9,7 +9,8 @@ const { first } = await import('../src/platform/concurrency.js');
 const { bare } = await import('../src/platform/json.js');
 const { approvalView, consentView, enrollmentView, linesIn } = await import('../src/people/view.js');
 const { mixed, partsOf, plain, visible } = await import('../src/people/shown.js');
-const { argsS256 } = await import('../src/platform/canonical.js');
+const { actionHash, argsS256, b64u } = await import('../src/platform/canonical.js');
+const { isOver } = await import('../src/people/ceremony.js');
 const { say, when, wished, wordsFor } = await import('../src/words/words.js');
 
 const { rows } = JSON.parse(readFileSync(new URL('../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
@@ -43,14 +44,10 @@ function everything() {
   };
 }
 
-/** The lines of a consent, which fail to be shown where their digest cannot be made (`canonical.js`). */
+/** The lines of a consent. */
 async function lines() {
-  try {
-    const view = await consentView(CONSENT, TEXT);
-    return view && linesIn(view);
-  } catch {
-    return null;
-  }
+  const view = await consentView(CONSENT, TEXT);
+  return view && linesIn(view);
 }
 
 /**
@@ -106,9 +103,38 @@ test('nothing that a page replaces later is asked on the way to a dialog', async
     try {
       assert.deepEqual(now, told);
       assert.equal(await won, given);
-      assert.ok([consent, null].includes((await read) ?? null));
+      assert.equal(await read, consent);
     } catch {
       asked.push(name);
+    }
+  }
+  assert.deepEqual(asked, []);
+});
+
+test('what a challenge is over is told by nothing that a page replaces later', async () => {
+  const action = { tool: 'transfer_money', args: ARGS, issuer: 'https://bank.example/deputize' };
+  const hash = await actionHash(action.tool, action.args, action.issuer);
+  const challenge = b64u(new Uint8Array([...new Uint8Array(32).fill(7), ...hash]));
+  const shown = { ...action, args: { ...ARGS, amount: 1 } };
+  const { defineProperty, getOwnPropertyDescriptor } = Object;
+  const bytes = Object.getPrototypeOf(Uint8Array.prototype);
+  const more = ['length', 'subarray', 'slice', 'every', 'at'].map((key) => ({ name: `bytes.${key}`, owner: bytes, key }));
+  const all = [...replaceable(), ...more, { name: 'encode', owner: TextEncoder.prototype, key: 'encode' }, { name: 'atob', owner: globalThis, key: 'atob' }];
+  /** @type {unknown[]} */
+  const asked = [];
+  for (let i = 0; i < all.length; i++) {
+    const { name, owner, key } = /** @type {{name: string, owner: any, key: PropertyKey}} */ (all[i]);
+    const kept = /** @type {PropertyDescriptor} */ (getOwnPropertyDescriptor(owner, key));
+    const lies = [() => '', () => 0, () => true, () => [], () => null];
+    for (let j = 0; j < lies.length; j++) {
+      let answers;
+      defineProperty(owner, key, kept.get ? { ...kept, get: lies[j] } : { ...kept, value: lies[j] });
+      try {
+        answers = [isOver(challenge, action), isOver(challenge, shown)]; // all but the digest and what follows it is done here
+      } finally {
+        defineProperty(owner, key, kept);
+      }
+      if (!(await answers[0]) || (await answers[1])) asked[asked.length] = name;
     }
   }
   assert.deepEqual(asked, []);

@@ -1,13 +1,10 @@
 /**
  * JSON in one form: RFC 8785 (JCS) and the hashes over it (PROTOCOL §1), by the same rules as
- * `server/deputize/protocol/canonical.py`.
- *
- * Natives are taken when the module loads, before other scripts can replace them. The package `canonicalize` takes its
- * own as it runs: a page that patches those only makes its calls fail, for the authority computes every hash itself.
+ * `server/deputize/protocol/canonical.py`. With saved natives, indexes and own members only: what a dialog shows and what is signed
+ * are held together by these hashes.
  */
-import serialize from 'canonicalize';
 
-import { digest, getPrototypeOf, isArray, keys, TextEncoder } from './natives.js';
+import { atob, btoa, charCodeAt, digest, exec, fromCharCode, getPrototypeOf, isArray, keys, sort, stringify, TextEncoder, Uint8Array, utf8Of } from './natives.js';
 
 /** @typedef {null | boolean | number | string | Json[] | {[member: string]: Json}} Json */
 /**
@@ -15,9 +12,7 @@ import { digest, getPrototypeOf, isArray, keys, TextEncoder } from './natives.js
  * What a parser already refuses (duplicate members, encoding) is not to be seen in a value.
  */
 
-const { fromCharCode } = String;
-const { atob, btoa, Uint8Array } = globalThis;
-const utf8 = ((encoder) => encoder.encode.bind(encoder))(new TextEncoder());
+const encoder = new TextEncoder();
 /** @type {(text: string) => boolean} */
 const isWellFormed = Function.prototype.call.bind(String.prototype.isWellFormed);
 
@@ -40,27 +35,13 @@ export class JsonError extends TypeError {
 }
 
 /**
- * Holds a value to the rules: plain data only, JSON-1 and JSON-2.
- *
- * @param {unknown} value
- * @returns {asserts value is Json}
- * @throws {JsonError}
- */
-export function check(value) {
-  survey(value, 0);
-}
-
-/**
- * Returns the RFC 8785 form of `value`.
+ * Returns the RFC 8785 form of plain data that keeps to JSON-1 and JSON-2.
  *
  * @param {unknown} value
  * @returns {string}
- * @throws {JsonError} for what `check` refuses
+ * @throws {JsonError} for anything else
  */
-export function canonicalize(value) {
-  check(value);
-  return /** @type {string} */ (serialize(value)); // undefined only for what is no JSON
-}
+export const canonicalize = (value) => written(value, 0);
 
 /**
  * Returns base64url without padding (RFC 4648 §5).
@@ -70,8 +51,8 @@ export function canonicalize(value) {
  */
 export function b64u(bytes) {
   let binary = '';
-  for (let i = 0; i < bytes.length; i++) binary += fromCharCode(/** @type {number} */ (bytes[i]));
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  for (let i = 0, byte = bytes[0]; byte !== undefined; byte = bytes[++i]) binary += fromCharCode(byte);
+  return respelled(btoa(binary), '+/', '-_');
 }
 
 /**
@@ -82,9 +63,11 @@ export function b64u(bytes) {
  * @throws {TypeError}
  */
 export function unb64u(text) {
-  const bytes = lenient(text);
+  const binary = decoded(respelled(text, '-_', '+/'));
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = charCodeAt(binary, i);
   // Alphabet, padding and trailing bits all show in the spelling.
-  if (bytes === null || b64u(bytes) !== text) throw new TypeError('not canonical base64url');
+  if (b64u(bytes) !== text) throw new TypeError('not canonical base64url');
   return bytes;
 }
 
@@ -95,7 +78,7 @@ export function unb64u(text) {
  * @returns {Promise<string>} rejects with `JsonError`
  */
 export async function argsS256(args) {
-  return b64u(await sha256(utf8(canonicalize(args))));
+  return b64u(await sha256(canonicalize(args)));
 }
 
 /**
@@ -108,91 +91,92 @@ export async function argsS256(args) {
  *   `JsonError` for arguments that are not JSON
  */
 export async function actionHash(tool, args, serverId) {
-  if (!TOOL_NAME.test(tool)) throw new TypeError('a tool name is 1 to 128 of A-Z a-z 0-9 _ . -');
-  if (!SERVER_ID.test(serverId) || !isWellFormed(serverId)) {
+  if (!exec(TOOL_NAME, tool)) throw new TypeError('a tool name is 1 to 128 of A-Z a-z 0-9 _ . -');
+  if (!exec(SERVER_ID, serverId) || !isWellFormed(serverId)) {
     throw new TypeError('a server id is not empty and has no control characters');
   }
   // JCS escapes control characters and neither name has any, so these are the only zero bytes.
-  return sha256(utf8(`${tool}\0${canonicalize(args)}\0${serverId}`));
-}
-
-/**
- * @param {Uint8Array<ArrayBuffer>} bytes
- * @returns {Promise<Uint8Array>}
- */
-async function sha256(bytes) {
-  return new Uint8Array(await digest('SHA-256', bytes));
+  return sha256(`${tool}\0${canonicalize(args)}\0${serverId}`);
 }
 
 /**
  * @param {string} text
- * @returns {Uint8Array<ArrayBuffer> | null}
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-function lenient(text) {
-  let binary;
+export const sha256 = async (text) => new Uint8Array(await digest('SHA-256', utf8Of(encoder, text)));
+
+/**
+ * Writes base64 with other marks, and without padding.
+ *
+ * @param {string} text
+ * @param {string} from two marks
+ * @param {string} to the two in their places
+ */
+function respelled(text, from, to) {
+  let made = '';
+  for (let i = 0; i < text.length && text[i] !== '='; i++) made += text[i] === from[0] ? to[0] : text[i] === from[1] ? to[1] : text[i];
+  return made;
+}
+
+/** @param {string} base64 */
+function decoded(base64) {
   try {
-    binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+    return atob(base64);
   } catch {
-    return null;
+    return ''; // which nothing but the empty text spells
   }
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
 }
 
 /**
  * @param {unknown} value
  * @param {number} depth how many objects and arrays `value` lies in
- * @returns {void}
+ * @returns {string}
  */
-function survey(value, depth) {
+function written(value, depth) {
   switch (typeof value) {
     case 'string':
-      return surveyText(value);
+      if (!isWellFormed(value)) throw new JsonError('lone_surrogate');
+      return stringify(value);
     case 'number':
-      return surveyNumber(value);
+      return writtenNumber(value);
     case 'boolean':
-      return;
+      return stringify(value);
     case 'object':
-      if (value !== null) surveyContainer(value, depth);
-      return;
+      return value === null ? 'null' : writtenContainer(value, depth);
     default:
       throw new JsonError('not_json');
   }
 }
 
-/** @param {string} text */
-function surveyText(text) {
-  if (!isWellFormed(text)) throw new JsonError('lone_surrogate');
-}
-
 /** @param {number} number */
-function surveyNumber(number) {
+function writtenNumber(number) {
   const size = number < 0 ? -number : number;
   if (!(size < Infinity)) throw new JsonError('non_finite'); // neither is NaN
   if (size > MAX_INTEGER && size < FIRST_WITH_EXPONENT) throw new JsonError('integer_range'); // JSON-2
+  return stringify(number);
 }
 
 /**
  * @param {object} container
  * @param {number} depth
  */
-function surveyContainer(container, depth) {
+function writtenContainer(container, depth) {
   if (depth === MAX_DEPTH) throw new JsonError('depth');
   // What would be asked for its own idea of itself is no data, even if that idea is inherited.
   if ('toJSON' in container && typeof container.toJSON === 'function') throw new JsonError('not_json');
+  let text = '';
   if (isArray(container)) {
-    for (let i = 0; i < container.length; i++) survey(container[i], depth + 1);
-    return;
+    for (let i = 0; i < container.length; i++) text += (i > 0 ? ',' : '') + written(container[i], depth + 1);
+    return `[${text}]`;
   }
   if (!isPlain(container)) throw new JsonError('not_json');
   const record = /** @type {Record<string, unknown>} */ (container);
-  const names = keys(record);
+  const names = sort(keys(record)); // by UTF-16 code units, as RFC 8785 §3.2.3 has it
   for (let i = 0; i < names.length; i++) {
     const name = /** @type {string} */ (names[i]);
-    surveyText(name);
-    survey(record[name], depth + 1);
+    text += `${i > 0 ? ',' : ''}${written(name, 0)}:${written(record[name], depth + 1)}`;
   }
+  return `{${text}}`;
 }
 
 /**

@@ -47,7 +47,7 @@ function allowed(read) {
   }
 }
 
-export const { Promise, AbortController, Request, URL, TextDecoder, TextEncoder, MutationObserver, CSSStyleSheet } = globalThis;
+export const { Promise, AbortController, Request, URL, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
 export const { document, navigator, location, console } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
@@ -56,10 +56,13 @@ export const { freeze, hasOwn, keys, defineProperty, getPrototypeOf, setPrototyp
 export const { parse, stringify } = JSON;
 export const { now } = Date;
 export const { isArray } = Array;
+export const { fromCharCode } = String;
 export const { DateTimeFormat, DisplayNames } = Intl;
 /** Milliseconds since the epoch at which this page began. */
 export const { timeOrigin } = performance;
 
+export const atob = globalThis.atob.bind(globalThis);
+export const btoa = globalThis.btoa.bind(globalThis);
 export const structuredClone = globalThis.structuredClone.bind(globalThis);
 export const fetch = globalThis.fetch.bind(globalThis);
 export const setTimeout = globalThis.setTimeout.bind(globalThis);
@@ -77,6 +80,13 @@ export const exportKey = subtle?.exportKey.bind(subtle);
 export const exec = uncurry(RegExp.prototype.exec);
 /** @type {(text: string, from: number, to?: number) => string} */
 export const slice = uncurry(String.prototype.slice);
+
+/** @type {(text: string, index: number) => number} */
+export const charCodeAt = uncurry(String.prototype.charCodeAt);
+/** @type {(encoder: TextEncoder, text: string) => Uint8Array<ArrayBuffer>} */
+export const utf8Of = uncurry(TextEncoder.prototype.encode);
+/** @type {(names: string[]) => string[]} */
+export const sort = uncurry(Array.prototype.sort);
 
 /** @type {<K, V>(map: ReadonlyMap<K, V>, key: K) => V | undefined} */
 export const getFrom = uncurry(Map.prototype.get);
@@ -166,8 +176,6 @@ export const setText = native('Node', 'textContent', 'set');
 export const setAttribute = native('Element', 'setAttribute');
 /** @type {(element: Element, name: string) => string | null} */
 export const getAttribute = native('Element', 'getAttribute');
-/** @type {(element: Element, name: string, force: boolean) => void} */
-export const toggleAttribute = native('Element', 'toggleAttribute');
 /** @type {(element: Element) => void} */
 export const remove = native('Element', 'remove');
 /** @type {(node: Node) => boolean} */

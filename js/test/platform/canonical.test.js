@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 
-import { actionHash, argsS256, b64u, canonicalize, check, JsonError, unb64u } from '../../src/platform/canonical.js';
+import { actionHash, argsS256, b64u, canonicalize, JsonError, unb64u } from '../../src/platform/canonical.js';
 
 const VECTORS = new URL('../../../tests/vectors/', import.meta.url);
 /** @param {string} path */
@@ -25,7 +25,6 @@ function refuses(run, reason) {
 describe('the rules (JSON-1, JSON-2)', () => {
   for (const { name, text, canonical } of vectors.accepted) {
     test(`accepts ${name}`, () => {
-      check(JSON.parse(text));
       assert.equal(canonicalize(JSON.parse(text)), canonical);
       assert.equal(canonicalize(JSON.parse(canonical)), canonical);
     });
@@ -34,7 +33,6 @@ describe('the rules (JSON-1, JSON-2)', () => {
   for (const { name, text, reason } of vectors.refused_values) {
     test(`refuses ${name}`, async () => {
       const value = JSON.parse(text);
-      refuses(() => check(value), reason);
       refuses(() => canonicalize(value), reason);
       await assert.rejects(argsS256(value), { name: 'JsonError', reason });
       await assert.rejects(actionHash('a', value, 'https://site.example'), { name: 'JsonError', reason });
@@ -75,7 +73,7 @@ describe('the rules (JSON-1, JSON-2)', () => {
     /** @type {unknown[]} */
     const endless = [];
     endless.push(endless, endless);
-    refuses(() => check(endless), 'depth');
+    refuses(() => canonicalize(endless), 'depth');
   });
 
   test('takes plain data of any realm, and without prototype', () => {
@@ -106,8 +104,8 @@ describe('the rules (JSON-1, JSON-2)', () => {
     Object.assign(Object, { keys: () => [], getPrototypeOf: () => null });
     Object.assign(Array, { isArray: () => false });
     Object.assign(String.prototype, { isWellFormed: () => true });
-    refuses(() => check([{ a: '\ud800' }]), 'lone_surrogate');
-    refuses(() => check(new Date(0)), 'not_json');
+    refuses(() => canonicalize([{ a: '\ud800' }]), 'lone_surrogate');
+    refuses(() => canonicalize(new Date(0)), 'not_json');
   });
 });
 
