@@ -4,6 +4,8 @@ import { test } from 'node:test';
 
 import { checkProof } from '../authority.js';
 
+const { clock } = await import('../platform.js');
+const { Authority } = await import('../../src/authority/authority.js');
 const { Keyring } = await import('../../src/authority/keyring.js');
 const { prove } = await import('../../src/authority/dpop.js');
 
@@ -48,4 +50,62 @@ test('AGENT-1: the key cannot be exported, and is the same again', async () => {
   const all = await Promise.all([keyring.of('usr_bob'), keyring.of('usr_bob'), keyring.of('usr_bob')]);
   assert.equal(new Set(all.map((holding) => holding.key.jwk.x)).size, 1, 'a race makes one key');
   assert.notEqual(all[0]?.key.jwk.x, key.jwk.x, 'each user has another');
+});
+
+/** One that has a proof ready for `AGAIN`, which was made a second ago or longer. */
+async function readyAuthority() {
+  for (let tries = 0; tries < 1000; tries++) {
+    const authority = new Authority('https://bank.example/deputize');
+    await authority.prove(key, AGAIN);
+    await new Promise((resolve) => setTimeout(resolve, tries));
+    clock.ahead += 1000;
+    const { claims } = checkProof(await authority.prove(key, AGAIN), { ...AGAIN, now: seconds() });
+    if (claims.iat === seconds()) continue; // it was not there yet
+    await new Promise((resolve) => setTimeout(resolve, tries)); // the next one is, after as long
+    clock.ahead += 1000;
+    return { authority, used: claims };
+  }
+  throw new Error('no proof is made ahead');
+}
+const AGAIN = { method: 'POST', url, token: 'a.b.c' };
+const seconds = () => Math.floor(Date.now() / 1000);
+
+test('PROOF-2: the next proof is made ahead, for the same request by the same key, and used once', async () => {
+  const { authority, used } = await readyAuthority();
+  const proofs = await Promise.all(Array.from({ length: 5 }, () => authority.prove(key, AGAIN)));
+  const jtis = proofs.map((proof) => checkProof(proof, { ...AGAIN, now: seconds() }).claims.jti);
+  assert.equal(new Set([used.jti, ...jtis]).size, 6);
+});
+
+const { key: another } = await new Keyring('https://bank.example/deputize').of('usr_bob');
+/** @type {Array<[string, typeof key, typeof AGAIN]>} */
+const others = [
+  ['key', another, AGAIN],
+  ['method', key, { ...AGAIN, method: 'GET' }],
+  ['address', key, { ...AGAIN, url: `${url}/cal_1` }],
+  ['token', key, { ...AGAIN, token: 'd.e.f' }],
+];
+for (const [name, of, request] of others) {
+  test(`PROOF-1: a proof that was made ahead is not used with another ${name}`, async () => {
+    const { authority } = await readyAuthority();
+    const { header, claims } = checkProof(await authority.prove(of, request), { ...request, now: seconds() });
+    assert.deepEqual(header.jwk, of.jwk);
+    assert.equal(claims.iat, seconds());
+  });
+}
+
+test('PROOF-1: a proof that was made ahead is not used when it is old, or made by another clock', async () => {
+  for (const later of [10, 3600, -3600]) {
+    const { authority } = await readyAuthority();
+    clock.ahead += later * 1000;
+    const { claims } = checkProof(await authority.prove(key, AGAIN), { ...AGAIN, now: seconds() });
+    assert.ok(seconds() - claims.iat <= 1, `${later}`);
+    clock.ahead -= later * 1000;
+  }
+  for (const skew of [60, -60]) {
+    const { authority } = await readyAuthority();
+    authority.setClock(seconds() + skew);
+    const { claims } = checkProof(await authority.prove(key, AGAIN), { ...AGAIN, now: seconds() + skew });
+    assert.ok(Math.abs(claims.iat - skew - seconds()) <= 1);
+  }
 });
