@@ -10,7 +10,7 @@ import { evidenceOf, nameIn } from './methods/index.js';
 import { again, explain, nameOf } from './methods/webauthn.js';
 import { say, wordsFor } from '../words/words.js';
 
-/** @import { Methods } from './methods/index.js' */
+/** @import { Methods, Unanswered } from './methods/index.js' */
 /** @import { Passkey } from './methods/webauthn.js' */
 /** @import { Answer, Bare, Dialog, Problem, Step, Unheard, View } from '../types.js' */
 
@@ -89,7 +89,7 @@ export async function approve(approval, dialog, methods, signal) {
   try {
     evidence = await evidenceOf(envelope.body, dialog.ask, signal, methods);
   } catch (error) {
-    return { kind: 'again', text: method.explain(error) };
+    return { kind: 'again', text: /** @type {Unanswered} */ (error).message };
   }
   if (natives.isAborted(signal)) return { kind: 'again', text: '' }; // the human has just said something else
   dialog.busy(say('script-busy-checking'));

@@ -1,4 +1,4 @@
 /** What the authority's own pages need of this: what is said (SHIM-10, SHIM-12), and how a human answers (APPR-9). */
 
 export { say, speak, wordsFor } from '../words/words.js';
-export { evidenceOf } from './methods/index.js';
+export { evidenceOf, Unanswered } from './methods/index.js';

@@ -5,6 +5,7 @@
 
 import { textOf } from '../../platform/json.js';
 import { getFrom } from '../../platform/natives.js';
+import { wordsFor } from '../../words/words.js';
 import { REGISTERED } from './registered.js';
 
 /** @import { Bare } from '../../types.js' */
@@ -37,6 +38,9 @@ export const nameIn = (envelope) => (envelope.method === undefined ? 'webauthn' 
 /** The method that a button can name: the only one that there is. */
 export const sole = () => (REGISTERED.length === 1 ? (REGISTERED[0]?.[0] ?? '') : '');
 
+/** There is no answer; the message says why, to the human. */
+export class Unanswered extends Error {}
+
 /**
  * Lets the human answer an envelope, and makes the evidence of it (SEP-2672 §4.5).
  *
@@ -44,12 +48,16 @@ export const sole = () => (REGISTERED.length === 1 ? (REGISTERED[0]?.[0] ?? '') 
  * @param {Ask} ask
  * @param {AbortSignal} [signal]
  * @param {Methods} [methods]
- * @returns {Promise<object>}
+ * @returns {Promise<object>} rejects with Unanswered
  */
 export async function evidenceOf(envelope, ask, signal, methods = METHODS) {
   const name = nameIn(envelope);
   const method = getFrom(methods, name);
-  if (!method) throw new TypeError(`no method of approval is called ${name}`);
+  if (!method) throw new Unanswered(wordsFor('unsupported_method').human);
   const challengeId = textOf(envelope.challengeId);
-  return { ...(await method.answer(envelope, ask, signal)), method: name, challengeId };
+  try {
+    return { ...(await method.answer(envelope, ask, signal)), method: name, challengeId };
+  } catch (error) {
+    throw new Unanswered(method.explain(error));
+  }
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** The account page: sign-up, sign-in, passkeys, taking deputations back. Each button is one function. */
 
-import { evidenceOf, say, speak, wordsFor } from '../words.mjs';
+import { evidenceOf, say, speak, Unanswered, wordsFor } from '../words.mjs';
 
 /** @param {string} name */
 const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
@@ -163,6 +163,7 @@ async function run(button, action) {
 function explained(error) {
   if (error instanceof Unsaid) return wordsFor('authority_unavailable').human;
   if (error instanceof Refused) return error.lost ? say('script-account-unknown') : error.message;
+  if (error instanceof Unanswered) return error.message;
   const { name } = /** @type {Error} */ (error);
   if (name === 'NotAllowedError') return say('script-account-passkey-closed');
   if (name === 'InvalidStateError') return wordsFor('credential_already_enrolled').human;
