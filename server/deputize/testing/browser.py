@@ -6,8 +6,32 @@ from playwright.sync_api import Browser, Playwright
 
 from . import chromium
 
-ARGUMENTS = ("--enable-features=WebMCP",)
-"""What Chromium has to be started with. Playwright's `page.webmcp` looks for exactly this argument."""
+SWITCHED_OFF = (
+    # What shows suggestions at the address bar is loaded for each profile, and takes longer than most pages here.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    # And what Playwright switches off: Chromium heeds the last switch of a kind only.
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "TcpPortRandomizationWin",
+    "ThirdPartyStoragePartitioning",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+    "msForceBrowserSignIn",
+)
+"""Features that Chromium is started without."""
+
+ARGUMENTS = ("--enable-features=WebMCP", f"--disable-features={','.join(SWITCHED_OFF)}")
+"""What Chromium has to be started with. Playwright's `page.webmcp` looks for exactly the first of them."""
 
 
 def launch(playwright: Playwright, headless: bool = True, arguments: Sequence[str] = ()) -> Browser:
