@@ -67,20 +67,20 @@ def start(app: object, guard: Guard, needed: Iterable[str] = ()) -> list[Guarded
     Unguarded if a tool of `needed` has no guard in front of a route, if a function with a guard is reached without it,
     or if a guard is where it cannot do its work.
     """
-    guards = survey(app, [guard], needed)
+    found = survey(app, [guard], needed)
     watch(app)
-    return guards
+    return found
 
 
 def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -> list[GuardedRoute]:
     """Look over an app as `start` does, for any number of guards, without watching its answers."""
     faults = list(_bind(app))
     routes = list(handled(app))
-    guards: list[GuardedRoute] = []
+    placed: list[GuardedRoute] = []
     guarded: list[tuple[Point, object]] = [each for guard in guards for each in guard.decorated]
     for route in routes:
         points = route.points()
-        guards += [GuardedRoute(point.tool, _where(point, route), point.how) for point in points]
+        placed += [GuardedRoute(point.tool, _where(point, route), point.how) for point in points]
         guarded += [(point, route.endpoint) for point in points if point.how != "decorator"]
         faults += _misplaced(route)
     there = {point for route in routes for point in route.points()}
@@ -101,7 +101,7 @@ def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -
             faults.append(_missing(tool, lost.get(tool), routes))
     if faults:
         raise Unguarded(list(dict.fromkeys(faults)))
-    return guards
+    return placed
 
 
 def _bind(app: object) -> Iterator[str]:
