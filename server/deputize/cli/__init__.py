@@ -15,7 +15,7 @@ from deputize.service.faults import StoreFault
 
 
 class _Commands(TyperGroup):
-    """Ends a command with one line where its surroundings fail it."""
+    """Ends a command with one line, not with a traceback, for an error that its owner can mend."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         found = super().get_command(ctx, cmd_name)
@@ -58,7 +58,7 @@ def main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
     ] = False,
 ) -> None:
-    """Who calls, what the user allowed, and whether a human approved this very call."""
+    """Let agents act for users: know who calls, what the user allowed, and whether a human approved this very call."""
 
 
 _MISSING: NotInstalled | None = None

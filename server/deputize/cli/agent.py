@@ -16,7 +16,10 @@ from deputize.protocol.canonical import Json, JsonError
 if TYPE_CHECKING:
     from deputize.agent import DeviceCode
 
-agent = typer.Typer(no_args_is_help=True, help="For those who build agents: key, document, consent.")
+agent = typer.Typer(
+    no_args_is_help=True,
+    help="Make what an agent needs: key, document, a user's consent.",
+)
 
 ClientId = Annotated[
     str, typer.Option("--client-id", metavar="URL", help="The https URL at which the agent's document is.")
@@ -44,7 +47,7 @@ def cimd(
     client_id: ClientId,
     name: Annotated[str, typer.Option(help="What users read.")],
     redirect_uri: Annotated[
-        list[str] | None, typer.Option(help="Where the browser returns to; several if said again.")
+        list[str] | None, typer.Option(help="Where the browser returns to. May be given several times.")
     ] = None,
     scope: Annotated[str | None, typer.Option(help="All scopes that the agent will ever ask for.")] = None,
 ) -> None:
@@ -72,9 +75,9 @@ def login(
     device: Annotated[
         bool, typer.Option("--device", help="Let the user decide on another device, with a code.")
     ] = False,
-    browser: Annotated[bool, typer.Option(help="Open the browser, or only print where to go.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the browser, or only print the URL to go to.")] = True,
     redirect_uri: Annotated[
-        str, typer.Option(help="The loopback redirect of the agent's document.")
+        str, typer.Option(help="The loopback redirect URI that the agent's document has.")
     ] = _CALLBACK,
 ) -> None:
     """Ask a user to deputize the agent, and keep the tokens in a file that only its owner can read."""
@@ -93,7 +96,7 @@ def login(
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """End the command with one line for what the authority, a file or an argument is to blame for."""
+    """End the command with one line if the authority refuses, or a file or an argument is wrong."""
     from deputize.agent import AgentError
 
     try:

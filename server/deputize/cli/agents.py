@@ -1,6 +1,7 @@
-"""`deputize agents`: those that users met, and their end."""
+"""`deputize agents`: those that users have met, blocking them and revoking them."""
 
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -11,21 +12,21 @@ from deputize.cli.out import show, when
 from deputize.protocol.ids import ClientId
 from deputize.service import blocks
 from deputize.service import grants as granting
+from deputize.service.ports import Reader
 
-agents = typer.Typer(no_args_is_help=True, help="The agents that users met, and their end.")
+agents = typer.Typer(no_args_is_help=True, help="List, block and revoke agents.")
+
+Agent = Annotated[
+    str, typer.Argument(metavar="AGENT", help="The agent: agt_…, or the URL that it is known by.")
+]
 
 
 @agents.command("block")
-def block_agent(
-    agent: Annotated[
-        str, typer.Argument(metavar="AGENT", help="The agent: agt_…, or the URL that it is known by.")
-    ],
-    lasting: For = None,
-    data: Data = VAR,
-) -> None:
+def block_agent(agent: Agent, lasting: For = None, data: Data = VAR) -> None:
     """Keep an agent from all users: it loses what it was granted, and may not ask again. It is recorded.
 
-    It need not have come yet. A browser's agent, agt_…, is its key only: a script there can make another.
+    It may be blocked before it comes. A browser's agent, agt_…, is known by its key only: a script there can make
+    another.
     """
     seconds = seconds_of(lasting)
     known = read(data, lambda tx: tx.agent(ClientId(agent)) is not None)
@@ -36,10 +37,7 @@ def block_agent(
 
 
 @agents.command("unblock")
-def unblock_agent(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="The agent: agt_…, or its URL.")],
-    data: Data = VAR,
-) -> None:
+def unblock_agent(agent: Agent, data: Data = VAR) -> None:
     """Let an agent ask users again. It has nothing until they consent."""
     change(data, lambda tx, now: blocks.unblock_agent(tx, ClientId(agent), now))
     typer.echo(f"{agent} may ask again.")
@@ -47,48 +45,23 @@ def unblock_agent(
 
 @agents.command("list")
 def list_agents(data: Data = VAR) -> None:
-    """List the agents, oldest first, and then those that you have blocked before they came."""
+    """List the agents, oldest first, and then those that were blocked before they came."""
     now = int(time.time())
-    rows, barred = read(
-        data,
-        lambda tx: (
-            [
-                (
-                    agent,
-                    tx.user(agent.user_id) if agent.user_id else None,
-                    tx.barring(None, agent.client_id, now),
-                )
-                for agent in tx.agents()
-            ],
-            tx.blocks(None, now),
-        ),
-    )
-    come = {agent.client_id for agent, *_ in rows}
-    show(
-        ["agent", "kind", "user", "name", "since", "state"],
-        [
-            *(
-                [
-                    agent.client_id,
-                    agent.assurance,
-                    agent.user_id or "",
-                    agent.name or (user.name if user else ""),
-                    when(agent.created_at),
-                    blocked(barring)
-                    if barring
-                    else "active"
-                    if agent.revoked_at is None
-                    else f"revoked {when(agent.revoked_at)}",
-                ]
-                for agent, user, barring in rows
-            ),
-            *(
-                [each.client_id or "", "", "", "", "", f"{blocked([each])}, has not come yet"]
-                for each in barred
-                if each.client_id not in come
-            ),
-        ],
-    )
+    show(["agent", "kind", "user", "name", "since", "state"], read(data, lambda tx: list(_rows(tx, now))))
+
+
+def _rows(tx: Reader, now: int) -> Iterator[list[str]]:
+    come = tx.agents()
+    for agent in come:
+        user = tx.user(agent.user_id) if agent.user_id else None
+        state = "active" if agent.revoked_at is None else f"revoked {when(agent.revoked_at)}"
+        if barring := tx.barring(None, agent.client_id, now):
+            state = blocked(barring)
+        name = agent.name or (user.name if user else "")
+        yield [agent.client_id, agent.assurance, agent.user_id or "", name, when(agent.created_at), state]
+    for block in tx.blocks(None, now):
+        if block.client_id not in {agent.client_id for agent in come}:
+            yield [block.client_id or "", "", "", "", "", f"{blocked([block])}, has not come yet"]
 
 
 @agents.command("revoke")
@@ -98,6 +71,6 @@ def revoke_agent(
     ],
     data: Data = VAR,
 ) -> None:
-    """Revoke an agent, and all that it was granted. It bites at the agent's next step, and is recorded."""
+    """Revoke an agent and all that it was granted. It takes effect with the agent's next request, and is recorded."""
     change(data, lambda tx, now: granting.revoke_agent(tx, agent, now))
     typer.echo(f"{agent} and its grants are revoked.")

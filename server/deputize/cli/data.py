@@ -1,6 +1,6 @@
-"""The data of an authority, for the commands of its owner.
+"""How the owner's commands open the data of an authority.
 
-They work beside a running server: each change is one transaction in the same store, and recorded like any.
+They may run beside its server: each change is a transaction in the same store, and is recorded as any other.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ VAR = Path("var")
 
 @contextmanager
 def opened(data: Path) -> Iterator[Store]:
-    """Open the store, or end the command if there is none: none is made."""
+    """Open the store, and close it at the end; ends the command if there is none."""
     try:
         store = store_in(_existing(data), new=False)
     except NoStore as missing:
@@ -41,7 +41,7 @@ def opened(data: Path) -> Iterator[Store]:
 
 
 def keys_of(data: Path) -> KeyRing:
-    """Read the keys, or end the command if there are none."""
+    """Read the keys; ends the command if there are none."""
     path = _existing(data) / KEYS
     if not path.is_file():
         fail(f"{path} is missing: bring it back from a backup", UNUSABLE)
@@ -49,20 +49,20 @@ def keys_of(data: Path) -> KeyRing:
 
 
 def _existing(data: Path) -> Path:
-    """Return a folder that an authority has its data in."""
+    """Return a folder in which an authority has its data; ends the command for any other."""
     if not data.is_dir() or not any(data.iterdir()):
-        fail(f"no authority has its data in {data} (say --data)", UNUSABLE)
+        fail(f"no authority has its data in {data}: name its folder by --data", UNUSABLE)
     return data
 
 
 def read(data: Path, fn: Callable[[Reader], T]) -> T:
-    """Run a function over one snapshot of the store, or end the command if there is none."""
+    """Return what a function finds in one snapshot of the store; ends the command if there is none."""
     with opened(data) as store:
         return store.look(fn)
 
 
 def change(data: Path, fn: Callable[[Tx, int], Refusal | None]) -> None:
-    """Run a use case at this second, or end the command with what refuses it."""
+    """Run a use case at this second, in one transaction; ends the command if it refuses."""
     now = int(time.time())
     with opened(data) as store:
         refusal = asyncio.run(store.transact(lambda tx: fn(tx, now)))

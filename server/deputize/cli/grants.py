@@ -1,4 +1,4 @@
-"""`deputize grants`: what users let agents do, and its end."""
+"""`deputize grants`: what users let agents do, and revoking it."""
 
 import time
 from typing import Annotated
@@ -10,7 +10,7 @@ from deputize.cli.out import show, when
 from deputize.protocol.grant import Grant, GrantState
 from deputize.service import grants as granting
 
-grants = typer.Typer(no_args_is_help=True, help="What users let agents do, and its end.")
+grants = typer.Typer(no_args_is_help=True, help="List and revoke what users let agents do.")
 
 
 @grants.command("list")
@@ -42,7 +42,7 @@ def revoke_grant(
     ],
     data: Data = VAR,
 ) -> None:
-    """Revoke a grant. It bites at the agent's next step, and is recorded."""
+    """Revoke a grant. It takes effect with the agent's next request, and is recorded."""
     change(data, lambda tx, now: granting.revoke(tx, grant, now))  # GRANT-5
     typer.echo(f"{grant} is revoked.")
 

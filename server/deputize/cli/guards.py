@@ -1,4 +1,4 @@
-"""What stands in front of the routes of a site's app: `deputize check --app`."""
+"""`deputize check --app`: which guards are in front of the routes of a site's app."""
 
 import asyncio
 import sys
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def guards(name: str, policy: Policy) -> None:
-    """List each tool that the API executes, with what guards it in this app; a fault for one with nothing (GUARD-8).
+    """List each tool that the API executes with its guard in this app; ends the command if one has none (GUARD-8).
 
-    An app that has no authority mounted is an API elsewhere: its guards are held against this policy.
+    An app that mounts no authority is an API elsewhere: its guards are compared with this policy.
     """
     from deputize.app import Deputize  # the other commands start without a web server
     from deputize.guard.routes import mounted
@@ -26,7 +26,7 @@ def guards(name: str, policy: Policy) -> None:
     authorities = [each for each in mounted(app) if isinstance(each, Deputize)]
     try:
         _look(name, app, authorities, policy)
-    finally:  # else the next start would take them for what a crash has left (READY-5)
+    finally:  # a store that is left open looks like one after a crash (READY-5)
         for authority in authorities:
             asyncio.run(authority.aclose())
 
@@ -41,7 +41,7 @@ def _look(name: str, app: object, authorities: "list[Deputize]", policy: Policy)
         fail(f"{name} mounts no authority, and has no guard: there is nothing to look at", UNUSABLE)
     needed = [tool for authority in authorities for tool in authority.guarded_here()]
     for authority in authorities:
-        policy = authority.policy  # with what Python declares
+        policy = authority.policy  # it has the tools that are declared from Python, too
         there[authority.guard] = None
     try:
         guarded = survey(app, there, needed)
@@ -62,7 +62,7 @@ def _look(name: str, app: object, authorities: "list[Deputize]", policy: Policy)
 
 
 def _without(tool: Tool, handled: bool) -> tuple[str, str]:
-    """Say of a tool that no guard is for in this app why that is well."""
+    """Say why a tool needs no guard in this app: a handler runs it, or its API is elsewhere."""
     return ("handler", "") if handled else ("elsewhere", tool.endpoint or "")
 
 
@@ -74,7 +74,5 @@ def _imported(name: str) -> object:
         return import_from_string(name)
     except ImportFromStringError as error:
         fail(str(error), UNUSABLE)
-    except (
-        Exception
-    ) as error:  # whatever a site's own module does; above all, what a guard says at decoration
+    except Exception as error:  # of the site's own module, or of a guard in it
         fail(f"{name} cannot be imported: {type(error).__name__}: {error}")

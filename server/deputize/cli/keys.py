@@ -1,4 +1,4 @@
-"""`deputize keys`: those that sign tokens."""
+"""`deputize keys`: the keys that sign tokens."""
 
 import time
 
@@ -8,7 +8,7 @@ from deputize.cli.data import VAR, Data, keys_of
 from deputize.cli.out import show, when
 from deputize.crypto.keys import PUBLISHED_FIRST
 
-keys = typer.Typer(no_args_is_help=True, help="The keys that sign tokens.")
+keys = typer.Typer(no_args_is_help=True, help="List and rotate the keys that sign tokens.")
 
 
 @keys.command("list")
@@ -29,7 +29,7 @@ def list_keys(data: Data = VAR) -> None:
 
 @keys.command()
 def rotate(data: Data = VAR) -> None:
-    """Make a new key for tokens. It is published at once, and signs as soon as everybody can know it.
+    """Make a new key for tokens. It is published at once, and signs a few seconds later, when every guard has it.
 
     The key before stays published for a day, so that the tokens that it signed are good until they expire.
     """

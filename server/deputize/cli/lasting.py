@@ -1,4 +1,4 @@
-"""How long a block lasts: as an option says it, and as the lists tell it."""
+"""How long a block lasts: the option `--for`, and the words for it in messages and lists."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ For = Annotated[
 
 
 def seconds_of(lasting: str | None) -> int | None:
-    """Read how long, in seconds, or end the command; None is until it is ended."""
+    """Return the seconds that `--for` says, None if it was not given; ends the command for what cannot be read."""
     try:
         given = int(lasting) if lasting is not None and lasting.isdecimal() else lasting
         return None if given is None else values.seconds(SHORTEST, LONGEST, given)
@@ -26,17 +26,17 @@ def seconds_of(lasting: str | None) -> int | None:
 
 
 def until(seconds: int | None, now: int) -> int | None:
-    """Return the second at which it ends."""
+    """Return the second at which a block of so many seconds ends, None if none was said."""
     return None if seconds is None else now + seconds
 
 
 def told(lasting: str | None) -> str:
-    """Say for how long."""
+    """Say how long, to follow “is blocked”."""
     if lasting is None:
         return " until that is ended"
     return f" for {lasting} seconds" if lasting.isdecimal() else f" for {lasting}"
 
 
 def blocked(barring: list[Block]) -> str:
-    """Say of who is blocked until when that is."""
+    """Say of somebody whom these keep out that they are blocked, and until when."""
     return f"blocked until {when(barring[0].until)}" if barring[0].until is not None else "blocked"

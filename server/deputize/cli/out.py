@@ -24,7 +24,7 @@ def fail(message: str, code: int = FAULT) -> NoReturn:
 def show(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Print a table, one line for each row however wide: ids are there to be copied, lines to be searched.
 
-    What users chose themselves (names) cannot send control characters to the terminal.
+    Control characters are taken out: users choose their names themselves.
     """
     header, *lines = table = [list(columns), *(list(map(plain, row)) for row in rows)]
     widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]

@@ -1,4 +1,4 @@
-"""`deputize credentials`: the passkeys of a user, and their end."""
+"""`deputize credentials`: the passkeys of a user, and removing one."""
 
 from typing import Annotated
 
@@ -6,18 +6,17 @@ import typer
 
 from deputize.cli.data import VAR, Data, change, read
 from deputize.cli.out import fail, show, when
+from deputize.cli.users import User
 from deputize.protocol.ids import UserId
 from deputize.service import credentials
 from deputize.words.catalogue import DEFAULT, words
 from deputize.words.passkeys import passkey
 
-passkeys = typer.Typer(no_args_is_help=True, help="The passkeys of a user, and their end.")
+passkeys = typer.Typer(no_args_is_help=True, help="List and remove the passkeys of a user.")
 
 
 @passkeys.command("list")
-def list_credentials(
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")], data: Data = VAR
-) -> None:
+def list_credentials(user: User, data: Data = VAR) -> None:
     """List the passkeys of a user, oldest first."""
     found = read(data, lambda tx: tx.credentials(UserId(user)) if tx.user(UserId(user)) is not None else None)
     if found is None:
@@ -35,9 +34,9 @@ def remove_credential(
     ],
     data: Data = VAR,
 ) -> None:
-    """Remove a passkey that was lost. It is good for nothing from then on, and that is recorded.
+    """Remove a passkey that was lost. Nothing is signed with it from then on, and the removal is recorded.
 
-    Sessions go on: block the user for a moment to end them. Who has no passkey left gets in by `users recover`.
+    Sessions go on: block and unblock the user to end them. Who has no passkey left gets back in by `users recover`.
     """
     change(data, lambda tx, now: credentials.withdraw_credential(tx, credential, now))
     typer.echo(f"{credential} is removed.")

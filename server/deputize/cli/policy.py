@@ -15,22 +15,29 @@ from deputize.protocol.tool import Tool
 from deputize.settings import PolicyError, load
 
 PolicyPath = Annotated[Path, typer.Option("--policy", envvar="DEPUTIZE_POLICY", help="The policy file.")]
-_DEFAULT = Path("deputize.toml")
+POLICY = Path("deputize.toml")
+"""Where the policy file is unless an option says otherwise."""
 
 
 def read_policy(path: Path) -> Policy:
-    """Load a policy for a command that needs one, or end the command."""
+    """Load a policy for a command that needs one; ends the command if there is none, or it has faults."""
     try:
-        return load(path)
-    except FileNotFoundError:
-        fail(f"there is no {path}; `deputize init {path}` writes one", UNUSABLE)
+        return _load(path)
     except PolicyError as error:
         count = len(error.faults)
         fail(f"{path} has {count} fault{'s' * (count > 1)}; `deputize check {path}` names them")
 
 
-def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = _DEFAULT) -> None:
-    """Write a policy file to begin with, with every key explained. An existing file is left alone."""
+def _load(path: Path) -> Policy:
+    """Load a policy; PolicyError, or ends the command if there is none."""
+    try:
+        return load(path)
+    except FileNotFoundError:
+        fail(f"there is no {path}; `deputize init {path}` writes one", UNUSABLE)
+
+
+def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = POLICY) -> None:
+    """Write a policy file to begin with, in which each key is explained. A file that exists is left alone."""
     template = (files("deputize.settings") / "template.toml").read_bytes()
     try:
         with path.open("xb") as file:
@@ -41,22 +48,20 @@ def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = _DEF
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="The policy file.", envvar="DEPUTIZE_POLICY")] = _DEFAULT,
+    path: Annotated[Path, typer.Argument(help="The policy file.", envvar="DEPUTIZE_POLICY")] = POLICY,
     app: Annotated[
         str | None,
-        typer.Option(metavar="MODULE:APP", help="The site's app: say which guard stands in front of what."),
+        typer.Option(metavar="MODULE:APP", help="The site's app, as uvicorn takes it: list its guards too."),
     ] = None,
 ) -> None:
     """Name every fault of a policy file; if there is none, say who may do what.
 
-    Each fault is one line, `path:line: key: what is wrong`. The exit code is 1 if there is any. With `--app`, the app
-    is imported, and looked over as at its start: each guard is listed, and it is a fault if a tool that the API
-    executes has none.
+    Each fault is one line, `path:line: key: what is wrong`, and the exit code is 1 if there is any. With `--app`, the
+    site's app is imported and looked over as when it starts: each guard is listed, and it is a fault if a tool that the
+    API executes has none.
     """
     try:
-        policy = load(path)
-    except FileNotFoundError:
-        fail(f"there is no {path}; `deputize init {path}` writes one", UNUSABLE)
+        policy = _load(path)
     except PolicyError as error:
         for fault in error.faults:
             typer.echo(f"{path}:{fault}")
@@ -111,7 +116,7 @@ def _agents(policy: Policy) -> list[tuple[str, str, ScopeSet]]:
 
 
 def _open(tool: Tool, policy: Policy) -> bool:
-    """Tell whether there may be an agent that has what a tool needs (AGENT-2), and is of its kind (AGENT-3)."""
+    """Tell whether any agent may call a tool: may have its scopes (AGENT-2), and is of a kind that may (AGENT-3)."""
     ceiling = policy.ceiling
     attested = [*([ceiling.origin] if ceiling.origins else []), *ceiling.registered.values()]
     return any(tool.scopes <= most for most in (*([ceiling.opaque] if tool.opaque else []), *attested))

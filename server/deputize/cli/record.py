@@ -1,4 +1,4 @@
-"""`deputize log`: the record, recomputed (LOG-4), read by what it tells of, and proven to others (LOG-5)."""
+"""`deputize log`: verify the record (LOG-4), show what it tells of something, and prove that to others (LOG-5)."""
 
 import asyncio
 from base64 import b64encode
@@ -11,7 +11,7 @@ import typer
 
 from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.out import fail, show, when
-from deputize.cli.policy import PolicyPath, read_policy
+from deputize.cli.policy import POLICY, PolicyPath, read_policy
 from deputize.crypto import note
 from deputize.crypto.note import NoteError, Verifier, open_note
 from deputize.protocol.call import State
@@ -26,7 +26,7 @@ from deputize.service.faults import StoreFault
 from deputize.service.ports import Reader, Store, Tx
 from deputize.service.record import Report, told
 
-log = typer.Typer(no_args_is_help=True, help="The record of every decision.")
+log = typer.Typer(no_args_is_help=True, help="Verify, read and prove the record of every decision.")
 
 About = Annotated[
     str,
@@ -35,7 +35,6 @@ About = Annotated[
         help="A call (its correlation id, cal_…), a grant (grt_…), an agent or a user (usr_…).",
     ),
 ]
-_POLICY = Path("deputize.toml")
 _STATES = frozenset(f"call.{state}" for state in State)
 
 
@@ -43,18 +42,18 @@ _STATES = frozenset(f"call.{state}" for state in State)
 def verify(
     checkpoint: Annotated[
         list[Path] | None,
-        typer.Option(help="A file with a checkpoint that you kept. May be given several times."),
+        typer.Option(help="A file with a checkpoint that you kept elsewhere. May be given several times."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Look through the whole database too: every page and every index.")
+        bool, typer.Option("--all", help="Check the whole database too: every page and every index.")
     ] = False,
     data: Data = VAR,
-    policy: PolicyPath = _POLICY,
+    policy: PolicyPath = POLICY,
 ) -> None:
     """Recompute every entry's hash and the root, and compare them with the checkpoints.
 
-    Who can write to the data, keys included, can make the whole record anew. That shows only against a
-    checkpoint that was kept elsewhere: the authority answers one at /log/checkpoint.
+    Whoever can write to the data, keys included, can make the whole record anew. Only a checkpoint that was kept
+    elsewhere shows that: the authority has the newest one at /log/checkpoint.
     """
     verifier = _verifier(data, policy)
     given = {str(path): path.read_bytes() for path in checkpoint or []}
@@ -77,9 +76,9 @@ def verify(
 
 @log.command("show")
 def show_trail(about: About, data: Data = VAR) -> None:
-    """Tell what the record has of a call, a grant, an agent or a user.
+    """List the entries about a call, a grant, an agent or a user.
 
-    Of a call it says first who did it, who let them, and who saw it.
+    For a call it first says who did it, who let them, and who saw it.
     """
     entries = read(data, lambda tx: record.trail(tx, about))
     if not entries:
@@ -100,16 +99,16 @@ def receipt(
     arguments: Annotated[
         bool,
         typer.Option(
-            help="Tell a call's arguments too, and what people were shown when they approved, with the salts that open "
-            "the commitments to them."
+            help="Include a call's arguments, and what people were shown when they approved it, with the salts that "
+            "open the commitments to both."
         ),
     ] = False,
     data: Data = VAR,
-    policy: PolicyPath = _POLICY,
+    policy: PolicyPath = POLICY,
 ) -> None:
-    """Print a receipt: the entries of a call, a grant, an agent or a user, a signed checkpoint, and the proofs.
+    """Print a receipt: the entries about a call, a grant, an agent or a user, a signed checkpoint, and the proofs.
 
-    Whoever has the record's key (`deputize log key`) checks it with `deputize log check`, without access to anything.
+    Whoever has the record's key (`deputize log key`) can check it anywhere, with `deputize log check`.
     """
     verifier, signing_key = _verifier(data, policy), keys_of(data).record_key()
 
@@ -126,7 +125,7 @@ def receipt(
         call = store.look(lambda tx: tx.call(CallId(about))) if arguments else None
         opening = Opening(call.arguments, call.salt) if call else None
         questions = store.look(lambda tx: record.asked(tx, entries)) if arguments else []
-        # Nothing else is done in a transaction: the record is long, and whoever decides calls would wait.
+        # Only the signing is in a transaction: the record is long, and calls would wait meanwhile.
         text, size = asyncio.run(store.transact(sign))
         indexes = [entry.index for entry in entries]
         made = store.look(lambda tx: record.prove(tx, indexes, text, size, opening, questions))
@@ -140,11 +139,11 @@ def check(
     ],
     key: Annotated[str, typer.Option(help="The record's key, from `deputize log key` of its owner.")],
 ) -> None:
-    """Check a receipt: that the record's key signed the checkpoint, that it covers each entry, and what was opened."""
+    """Check a receipt: that its checkpoint is signed, covers each entry, and commits to what the receipt opens."""
     try:
         verifier = Verifier.parse(key)
     except NoteError:
-        fail("--key is not a key: it reads name+hash+base64")
+        fail("--key is not a record's key: write name+hash+base64, as `deputize log key` does")
     try:
         given = Receipt.parse(parse(file.read_bytes()))
     except ValueError:
@@ -170,7 +169,7 @@ def check(
 
 
 @log.command("key")
-def show_key(data: Data = VAR, policy: PolicyPath = _POLICY) -> None:
+def show_key(data: Data = VAR, policy: PolicyPath = POLICY) -> None:
     """Print the public key of the record, for those who check receipts and checkpoints (c2sp.org/signed-note)."""
     typer.echo(_verifier(data, policy).vkey())
 
@@ -186,9 +185,9 @@ def _look_through(store: Store) -> None:
 
 
 def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]]:
-    """Answer the questions about a call: what became of it, who did it, who let them, and who saw it."""
+    """Answer what became of a call, who did it, who let them, and who saw it, each with its question before it."""
     moves = [entry for entry in entries if "call_id" in entry]
-    # What was refused afterwards, such as a call token that came twice, changed nothing.
+    # Entries that are no state, such as a refused second redemption, changed nothing.
     arrival, last = moves[0], ([move for move in moves if move["kind"] in _STATES] or moves)[-1]
     found = tx.user(UserId(str(arrival.get("sub"))))
     user = found.name if found else "somebody unknown"
@@ -196,10 +195,7 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
     by = arrival.get("client_id") or _NOBODY.get(str(arrival.get("asked_by")), "the user")
     answers = [
         ("what", f"{arrival.get('tool', '?')}: {str(last['kind']).removeprefix('call.')}{because}"),
-        (
-            "who did it",
-            f"{by}, for {user}",
-        ),
+        ("who did it", f"{by}, for {user}"),
     ]
     for entry in entries:
         if entry["kind"] == "grant.active":
@@ -229,11 +225,7 @@ def _row(entry: dict[str, Json], about: str) -> list[str]:
     rest = {
         name: value for name, value in entry.items() if name not in ("v", "i", "t", "kind") and value != about
     }
-    return [
-        _time(entry),
-        str(entry["kind"]),
-        " ".join(f"{name}={value}" for name, value in rest.items()),
-    ]
+    return [_time(entry), str(entry["kind"]), " ".join(f"{name}={value}" for name, value in rest.items())]
 
 
 def _verifier(data: Path, policy: Path) -> Verifier:

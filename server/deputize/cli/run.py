@@ -1,4 +1,4 @@
-"""Commands that run something: the authority alone, and the demo."""
+"""The commands that run something: `deputize serve` and `deputize demo`."""
 
 import gc
 import logging
@@ -11,7 +11,7 @@ import typer
 
 from deputize.cli.data import VAR, Data
 from deputize.cli.out import UNUSABLE, fail
-from deputize.cli.policy import PolicyPath, read_policy
+from deputize.cli.policy import POLICY, PolicyPath, read_policy
 from deputize.extras import needing
 
 if TYPE_CHECKING:
@@ -24,23 +24,25 @@ _FEWEST = 16
 
 
 def serve(
-    policy: PolicyPath = Path("deputize.toml"),
+    policy: PolicyPath = POLICY,
     data: Data = VAR,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free one.")
     ] = 8000,
     new_keys: Annotated[
-        bool, typer.Option("--new-keys", help="Make keys.json anew where a record is without it.")
+        bool,
+        typer.Option("--new-keys", help="Make new keys where keys.json was lost, and the database was not."),
     ] = False,
     new_record: Annotated[
-        bool, typer.Option("--new-record", help="Begin a new record where keys.json is without one.")
+        bool,
+        typer.Option("--new-record", help="Begin a new database where that was lost, and keys.json was not."),
     ] = False,
 ) -> None:
     """Serve the authority alone, for a site that does not mount it, until interrupted.
 
-    TLS is the business of what stands in front. The policy's issuer is the URL under which the authority is
-    reached, whatever a proxy says of it; from which address a request came, only its `trusted_proxies` may say.
+    It speaks HTTP: TLS ends at a proxy in front of it. Whatever that proxy says, the authority is reached at the
+    policy's `issuer`; only the policy's `trusted_proxies` are believed about where a request comes from.
     """
     settings = read_policy(policy)
     # The other commands start without a web server.
@@ -77,15 +79,15 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _run(app: "ASGIApp", log: "Log", listener: socket.socket, greeting: str) -> None:
-    """Serve an app whose authority writes to this log, with all that DOOR-6 promises, until interrupted."""
+    """Serve an app whose authority writes to this log, within the limits of DOOR-6, until interrupted."""
     from deputize.cli.serving import Limits, ToLog, server
 
     logging.getLogger().addHandler(ToLog(log))
     running = server(app, Limits(max(_FEWEST, _open_files() // 2)))
-    # What is there at the start stays: the collector need not look at it again (docs/architecture.md §5).
+    # What exists at the start stays: the garbage collector need not look at it again (docs/architecture.md §5).
     gc.collect()
     gc.freeze()
-    with suppress(OSError):  # nobody has to listen
+    with suppress(OSError):  # standard error may be closed
         typer.echo(greeting, err=True)
     running.run(sockets=[listener])
 
@@ -108,14 +110,15 @@ def _open_files() -> int:
 
 def demo(
     serve: Annotated[
-        bool, typer.Option("--serve", help="Serve the story's bank to a person instead of playing the story.")
+        bool,
+        typer.Option("--serve", help="Serve the story's bank, for you to use, instead of playing the story."),
     ] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="With --serve: the port to listen on.")] = 8000,
-    data: Annotated[Path, typer.Option(help="With --serve: folder of its databases, keys, policy.")] = VAR,
+    data: Annotated[Path, typer.Option(help="With --serve: folder of its databases, keys and policy.")] = VAR,
     shots: Annotated[Path | None, typer.Option(help="Folder for pictures of the dialogs.")] = None,
     headed: Annotated[bool, typer.Option("--headed", help="Show the browser.")] = False,
 ) -> None:
-    """Play the story of one call in a real browser, narrated; exit code 0 only if all comes out as told."""
+    """Play the story of one call in a real browser, and narrate it. The exit code is 0 if all comes out as told."""
     if serve:
         _serve_demo(port, data)
         return
@@ -125,7 +128,7 @@ def demo(
 
 
 def _serve_demo(port: int, data: Path) -> None:
-    """Serve Harbor for a person until it is interrupted."""
+    """Serve Harbor, the demo's bank, until interrupted."""
     from deputize.app import LostData
     from deputize.demo import site
     from deputize.log.log import Log

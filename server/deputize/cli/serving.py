@@ -1,8 +1,8 @@
-"""How `deputize serve` treats connections: each waits for the other side for so long, and there are so many (DOOR-6).
+"""The limits of `deputize serve` for connections: how many there are, and how long each may wait for its peer (DOOR-6).
 
-uvicorn has a time for connections that are idle between requests, and none for a head or a body that does not come,
-nor for an answer that is not taken; and once there are too many connections it turns honest requests away, where here
-those end that have kept it waiting longest.
+uvicorn limits how long a connection is idle between requests, but not how long a head or a body takes to come, nor an
+answer to be taken. Of too many connections it refuses the new ones; here those are closed whose peers have been waited
+for longest.
 """
 
 import asyncio
@@ -22,23 +22,23 @@ _EACH = 5  # ticks
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds, in seconds and bytes; `connections` is how many there may be."""
+    """Limits, in seconds and bytes, and of the number of `connections`."""
 
     connections: int
     head: float = 10
     """From the connection, or the first byte, to the end of a request's head."""
     request: float = 40
-    """To the end of its body; and from when an answer cannot be sent until it can. More than JSON-4 has for a body."""
+    """To the end of its body, and for the peer to take an answer. More than JSON-4 allows for a body."""
     idle: int = 5
     """Between requests."""
     stop: int = 10
-    """From the signal to the end, whatever is under way."""
+    """From the signal to stop to the end, whatever is under way."""
     head_size: int = 96 * 1024
-    """More than the door lets in (DOOR-1), which has an answer for it; what is above this has none."""
+    """Of a head. What DOOR-1 refuses is less than this and gets an answer; more than this gets none."""
 
 
 class Connection(HttpToolsProtocol):
-    """A connection that knows since when it waits for the other side."""
+    """A connection that knows since when it waits for its peer."""
 
     limits: Limits
     in_head = True
@@ -46,16 +46,18 @@ class Connection(HttpToolsProtocol):
     _head_size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
-        """Begin to wait; where that makes one too many, end those that have been waited for longest."""
+        """Begin to wait; if there are too many now, close those whose peers have been waited for longest."""
         super().connection_made(transport)
         self.since = self.loop.time()
         if len(self.connections) > self.limits.connections:
             waiting = sorted((one for one in _ours(self.connections) if one.waits), key=lambda one: one.since)
-            for one in waiting[: max(1, self.limits.connections // 8)]:  # so many that this is seldom done
+            for one in waiting[
+                : max(1, self.limits.connections // 8)
+            ]:  # several, so that this is seldom done
                 one.end()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, but for a head without end."""
+        """Read on; close the connection for a head that is too long."""
         super().data_received(data)
         if self.in_head:
             self._head_size += len(data)
@@ -63,25 +65,25 @@ class Connection(HttpToolsProtocol):
                 self.end()
 
     def on_message_begin(self) -> None:
-        """Begin with a head."""
+        """Begin to read a head."""
         super().on_message_begin()
         self.in_head = True
         self._head_size = 0
         self.since = self.loop.time()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what comes behind a body is none of ours, and would be kept without bound."""
+        """Take a header; trailers, behind the body, are dropped: nothing bounds them."""
         if self.in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Go on with the body."""
+        """Begin to read the body."""
         super().on_headers_complete()
         self.in_head = False
 
     @property
     def waits(self) -> bool:
-        """Tell whether it is the other side's turn: to send something, or to take what was sent."""
+        """Tell whether it is the peer's turn: to send something, or to take what was sent."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first
         return (
             cycle is None
@@ -92,20 +94,20 @@ class Connection(HttpToolsProtocol):
         )
 
     def look(self, now: float) -> None:
-        """End it if it has waited too long."""
+        """Close it if it has waited too long; `now` is the loop's time."""
         if not self.waits:
             self.since = now
         elif now - self.since > (self.limits.head if self.in_head else self.limits.request):
             self.end()
 
     def end(self) -> None:
-        """Give it up, with what was not sent yet."""
+        """Close it at once; what was not sent yet is lost."""
         self.connections.discard(self)
         self.transport.abort()
 
 
 class Server(uvicorn.Server):
-    """A server that looks at its connections now and then."""
+    """A server that looks at its connections twice a second."""
 
     async def on_tick(self, counter: int) -> bool:
         """Look at them; uvicorn calls this ten times a second."""
@@ -117,7 +119,7 @@ class Server(uvicorn.Server):
 
 
 def server(app: ASGIApp, limits: Limits) -> Server:
-    """Make a server for an app. What proxies add to a request it leaves to the app, which knows whom to believe."""
+    """Return a server for an app. It leaves a proxy's headers to the app, which knows whom to believe."""
     config = Config(
         app,
         http=type("Limited", (Connection,), {"limits": limits}),
@@ -134,15 +136,15 @@ def server(app: ASGIApp, limits: Limits) -> Server:
 
 
 class ToLog(logging.Handler):
-    """Passes on what libraries say, which would else be written to standard error at once, and wait there."""
+    """Hands what libraries log to our log: a handler that writes to standard error could block there."""
 
     def __init__(self, log: Log) -> None:
-        """Pass on warnings, and what is worse."""
+        """Take warnings, and what is worse."""
         super().__init__(logging.WARNING)
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass one on."""
+        """Hand one on."""
         self._log.said(record)
 
 

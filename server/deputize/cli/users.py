@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,13 +10,17 @@ import typer
 from deputize.cli.data import VAR, Data, change, read
 from deputize.cli.lasting import For, blocked, seconds_of, told, until
 from deputize.cli.out import show, when
-from deputize.cli.policy import PolicyPath, read_policy
+from deputize.cli.policy import POLICY, PolicyPath, read_policy
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import RECOVERY_LIFETIME
 from deputize.protocol.ids import UserId
 from deputize.service import blocks, credentials
 
-users = typer.Typer(no_args_is_help=True, help="The users, and a way back in for one who lost every passkey.")
+users = typer.Typer(
+    no_args_is_help=True, help="List and block users, and let one back in who lost every passkey."
+)
+
+User = Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…, as `deputize users list` says.")]
 
 
 @users.command("list")
@@ -48,13 +51,7 @@ def list_users(data: Data = VAR) -> None:
 
 
 @users.command()
-def recover(
-    user: Annotated[
-        str, typer.Argument(metavar="USER", help="The user, usr_…, as `deputize users list` says.")
-    ],
-    data: Data = VAR,
-    policy: PolicyPath = Path("deputize.toml"),
-) -> None:
+def recover(user: User, data: Data = VAR, policy: PolicyPath = POLICY) -> None:
     """Print a link with which a user enrolls one new passkey. It works once, for 15 minutes, and is recorded.
 
     Whoever has the link becomes that user: be sure whom you give it to.
@@ -70,14 +67,10 @@ def recover(
 
 
 @users.command("block")
-def block_user(
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")],
-    lasting: For = None,
-    data: Data = VAR,
-) -> None:
+def block_user(user: User, lasting: For = None, data: Data = VAR) -> None:
     """Keep a user out: sessions end, agents lose what he gave them, calls that were approved do not run.
 
-    It bites at the next step of each, and is recorded.
+    It takes effect with the next request of each, and is recorded.
     """
     seconds = seconds_of(lasting)
     change(data, lambda tx, now: blocks.block_user(tx, UserId(user), until(seconds, now), now))  # BLOCK-3
@@ -85,9 +78,7 @@ def block_user(
 
 
 @users.command("unblock")
-def unblock_user(
-    user: Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…")], data: Data = VAR
-) -> None:
+def unblock_user(user: User, data: Data = VAR) -> None:
     """Let a user sign in again. What his agents had is gone; he can deputize them again."""
     change(data, lambda tx, now: blocks.unblock_user(tx, UserId(user), now))
     typer.echo(f"{user} may sign in again.")
