@@ -57,7 +57,7 @@ class _Limited(Table):
     scopes: Annotated[list[Declared], Field(max_length=MAX_SCOPES)] | None = None
 
     def most(self, harmless: Sequence[str]) -> ScopeSet:
-        """Return what these agents may have at most; unless it says so, what does not write (AGENT-2)."""
+        """Return what these agents may have at most, by default the harmless scopes, which do not write (AGENT-2)."""
         if self.scopes is None and len(harmless) > MAX_SCOPES:
             raise ValueError(
                 f"{len(harmless)} scopes do not write, and an agent may have {MAX_SCOPES}: "
@@ -86,7 +86,7 @@ class RegisteredTable(_Limited):
     redirect_uris: list[str] = Field([])
 
     def document(self, client_id: str) -> ClientDocument:
-        """Say of the agent what its own document would say; DeeperError for a redirect URI that cannot be."""
+        """Return the metadata document that the agent would publish; DeeperError for an illegal redirect URI."""
         for index, text in enumerate(self.redirect_uris):
             try:
                 redirect_uri(text, Url.parse(client_id, local=True))
@@ -124,12 +124,12 @@ class AgentsTable(Table):
         return registered
 
     def check_site(self, *urls: str) -> None:
-        """Refuse, with DeeperError, agents on this machine where the site is elsewhere."""
+        """Raise DeeperError if `development` is true, and one of these URLs of the site is not on this machine."""
         if self.development:
             check_local(("development",), *urls)
 
     def ceiling(self, harmless: Sequence[str]) -> Ceiling:
-        """Return what agents may have at most, given what does not write; ValueError if that is too much."""
+        """Return the ceiling of all kinds of agents (AGENT-2); ValueError if a default would be too many scopes."""
         return Ceiling(
             self.opaque.most(harmless),
             self.origin.most(harmless) if self.origin.allow else ScopeSet(),
@@ -138,13 +138,13 @@ class AgentsTable(Table):
         )
 
     def default(self, harmless: Sequence[str]) -> ScopeSet:
-        """Return what is asked for where nothing is said: unless it is named here, what does not write (OAUTH-16)."""
+        """Return the scopes of a request that names none; by default the harmless ones, if not too many (OAUTH-16)."""
         if self.default_scopes is None:
             return ScopeSet.of(harmless if len(harmless) <= MAX_SCOPES else ())
         return ScopeSet.of(self.default_scopes)
 
     def documents(self) -> dict[ClientId, ClientDocument]:
-        """Return the agents that are registered by name."""
+        """Return the metadata documents of the registered agents."""
         return {
             ClientId(client_id): table.document(client_id) for client_id, table in self.registered.items()
         }

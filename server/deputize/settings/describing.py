@@ -1,9 +1,8 @@
 """Describe templates: the sentence that a user approves, made from the arguments of a call (APPR-2).
 
-A template says what will run and never something like it: what is no text is written as canonical JSON, an
-amount that would have to be rounded is refused, and so is a name that the arguments do not have. Whatever an
-expression writes is taken for the agent's, and set apart from the words around it; the site's own words stand in
-the template itself.
+What the sentence says is exactly what will run. Values other than text are written as canonical JSON; an amount that
+would have to be rounded is refused, and so is a name that the arguments lack. Whatever an expression writes counts as
+the agent's words, and is set apart from the site's, which are those of the template itself.
 """
 
 import re
@@ -28,9 +27,9 @@ _DIGITS = {
 
 
 def compile_template(text: str) -> tuple[frozenset[str], Describe]:
-    """Compile a Jinja2 template; return the names that it takes from the arguments, and its function.
+    """Compile a Jinja2 template; return the names of the arguments that it uses, and the function that renders it.
 
-    A line break in the template is a space in the sentence. ValueError says why one does not compile.
+    A line break in the template is a space in the sentence. ValueError says why a template does not compile.
     """
     text = _LINE_BREAK.sub(" ", text.strip())
     try:
@@ -50,7 +49,7 @@ def compile_template(text: str) -> tuple[frozenset[str], Describe]:
 
 
 class _Argument(str):
-    """Text of an argument: as such it goes to filters, and is set apart where a template joins it to other text."""
+    """A text in the arguments. Filters get it as it is; where a template joins it to other text, it is set apart."""
 
     __slots__ = ()
 
@@ -59,7 +58,7 @@ class _Argument(str):
 
 
 class Written(str):
-    """What a filter of ours has made of a value: digits and letters in a fixed form, which need no quotation marks."""
+    """A value as a filter of ours writes it: digits and letters in a fixed form, which need no quotation marks."""
 
     __slots__ = ()
 
@@ -107,7 +106,7 @@ def _written(value: Json) -> str:
 
 
 def _without_isolates(value: Json) -> Json:
-    """Return an argument in which nothing looks as if it was set apart by us."""
+    """Return an argument without the marks by which we set text apart."""
     match value:
         case str():
             return _Argument(value.translate(_NO_ISOLATES))

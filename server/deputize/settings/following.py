@@ -1,4 +1,4 @@
-"""A policy file that is followed: what it says now is the policy, as long as it can be one (POLICY-1, POLICY-2)."""
+"""A policy file that is followed: the policy is what the file says now, unless that has faults (POLICY-1, POLICY-2)."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from deputize.watched import Watched
 
 
 class Followed:
-    """The policy of a file. `fault` says why the file, as it is now, is not the policy that is in force.
+    """The policy of a file. `fault` says why the file as it is now is not in force, None if it is.
 
-    What was declared from Python stays declared.
+    Tools that Python has declared stay declared when the file changes.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -25,9 +25,9 @@ class Followed:
         self.fault: str | None = None
 
     def changed(self) -> bool:
-        """Read the file again if it has changed; tell whether the policy or its fault has.
+        """Read the file again if it has changed; tell whether `policy` or `fault` is another now.
 
-        It costs one system call where nothing has happened for a second, so it can be asked at each request.
+        It costs one system call if the file has not changed for a second, so it can be called at each request.
         """
         if not self._file.changed():
             return False
@@ -36,13 +36,13 @@ class Followed:
             self.policy, self.fault = self._read(), None
         except (ValueError, RecursionError) as error:  # the file's own; PolicyError is one
             self.fault = str(error)
-        except Exception as error:  # the last thing that the owner said still holds (POLICY-2)
+        except Exception as error:  # the policy before stays in force (POLICY-2)
             self.fault = f"it cannot be read: {getattr(error, 'strerror', None) or repr(error)}"
             self._file.forget()
         return self.policy is not before[0] or self.fault != before[1]
 
     def declare(self, tool: Tool) -> None:
-        """Add a tool that Python declares to the policy, and to all that come after it; ValueError if it cannot be."""
+        """Add a tool to the policy, and to all that follow it; ValueError if the file could not have declared it."""
         self.policy = self.policy.declaring(tool)
 
     def _read(self) -> Policy:
@@ -53,9 +53,10 @@ class Followed:
 
 
 def _successor(policy: Policy, new: Policy) -> Policy:
-    """Return the new policy with what Python declared of the old one; ValueError if it cannot take its place."""
-    for name, was, now in zip(_FIXED, _fixed(policy), _fixed(new), strict=True):
-        if was != now:
+    """Return the new policy with the tools that Python has declared; ValueError if it cannot follow the old one."""
+    fixed = _fixed(policy)
+    for name, value in _fixed(new).items():
+        if value != fixed[name]:
             raise ValueError(f"{name} cannot change while this runs: start it anew")
     if new.file_s256 == policy.file_s256:
         return policy
@@ -64,16 +65,13 @@ def _successor(policy: Policy, new: Policy) -> Policy:
     return new
 
 
-_FIXED = (
-    *("site.origin", "site.issuer", "site.rp_id"),
-    *("api.audience", "agents.development", "mcp.single_user"),
-)
-"""What sessions, passkeys, tokens, guards and the socket rest on, here and elsewhere (POLICY-2)."""
-
-
-def _fixed(policy: Policy) -> tuple[object, ...]:
-    site = policy.site
-    return (
-        *(site.origin, site.issuer, site.rp_id),
-        *(policy.api.audience, policy.development, policy.single_user),
-    )
+def _fixed(policy: Policy) -> dict[str, object]:
+    """Return what sessions, passkeys, tokens, guards and the socket rest on, by its key in the file (POLICY-2)."""
+    return {
+        "site.origin": policy.site.origin,
+        "site.issuer": policy.site.issuer,
+        "site.rp_id": policy.site.rp_id,
+        "api.audience": policy.api.audience,
+        "agents.development": policy.development,
+        "mcp.single_user": policy.single_user,
+    }

@@ -1,4 +1,4 @@
-"""JSON Schemas in a policy file: of a tool's arguments, and of those that a human has to approve."""
+"""JSON Schemas in a policy file: of a tool's arguments, and of those that a human has to approve (`approval.when`)."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from deputize.protocol.tool import ApprovalPolicy, Schema
 from deputize.settings.toml import Path
 from deputize.settings.values import host
 
-# The keywords of JSON Schema 2020-12: with schemas under names, with a list of them, with one, and with none.
+# The keywords of JSON Schema 2020-12, by what they hold: schemas by name, a list of schemas, one schema, no schema.
 _NAMED = frozenset(("$defs", "dependentSchemas", "patternProperties", "properties"))
 _LISTED = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
 _SINGLE = frozenset(("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not"))
@@ -32,7 +32,7 @@ _OTHER = frozenset(
 
 
 class DeeperError(ValueError):
-    """A fault within a value: `path` leads from the value to it."""
+    """A fault inside a value, at this path from the value."""
 
     def __init__(self, message: str, path: Path) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class DeeperError(ValueError):
 
 
 def check_local(path: Path, *urls: str) -> None:
-    """Refuse, with DeeperError at `path`, what is for development only, for a site that is elsewhere."""
+    """Raise DeeperError at `path`, which is for sites on this machine, unless all these URLs of the site are."""
     for url in urls:
         if host(url).rpartition(".")[2] != "localhost":
             raise DeeperError(f"this is for sites on localhost, and {url} is not", path)
@@ -69,7 +69,7 @@ def approval(value: object) -> ApprovalPolicy:
 
 
 def _check_spelling(schema: object, *path: str | int) -> None:
-    """Refuse what is nearly a keyword: JSON Schema ignores what it does not know, and with it a limit."""
+    """Raise DeeperError for a misspelt keyword: JSON Schema would ignore it, and so the limit that it sets."""
     if not isinstance(schema, dict):
         return
     for key, value in schema.items():
@@ -88,7 +88,7 @@ def _check_spelling(schema: object, *path: str | int) -> None:
 
 @contextmanager
 def _schema_faults(*path: str) -> Iterator[None]:
-    """Say of a bad JSON Schema where in it the fault is."""
+    """Turn the errors of a bad JSON Schema into ours, with the place of the fault in it."""
     try:
         yield
     except JsonError as error:

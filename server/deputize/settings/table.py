@@ -1,4 +1,4 @@
-"""What the tables of a policy file are made of."""
+"""What all tables of a policy file have in common."""
 
 from dataclasses import dataclass
 from typing import Annotated, cast
@@ -10,19 +10,19 @@ from deputize.settings import values
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a table has to know of the others: which scopes there are, and whether this is for development."""
+    """What is known while a table is validated: the scopes that `[scopes]` declares, and `agents.development`."""
 
     scopes: frozenset[str]
     development: bool
 
     @classmethod
     def of(cls, info: ValidationInfo) -> "Context":
-        """Return that of a validation."""
+        """Return the context of a validation."""
         return cast("Context", info.context)
 
 
 class Table(BaseModel):
-    """A table: no key but those that it has, no value but those that it means."""
+    """A table: unknown keys are faults, and values are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 

@@ -1,13 +1,12 @@
-"""The tables of a policy file: which keys there are, of which kind, and what has to go together."""
+"""The tables of a policy file: their keys, the kinds of these, and what has to go together."""
 
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Self, cast, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     PlainValidator,
     ValidationError,
@@ -24,7 +23,7 @@ from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, Tool
 from deputize.settings import schemas, values
-from deputize.settings.agents import AgentsTable, OpaqueTable, OriginTable, RegisteredTable
+from deputize.settings.agents import AgentsTable
 from deputize.settings.describing import compile_template
 from deputize.settings.schemas import DeeperError
 from deputize.settings.table import Declared, Table, Words
@@ -38,7 +37,7 @@ def _describe(value: object, info: ValidationInfo) -> Describe:
     if not isinstance(value, str):
         raise ValueError("write a template, in quotes")
     names, describe = compile_template(value)
-    schema: Schema | None = info.data.get("input_schema")  # none, too, if it has a fault of its own
+    schema: Schema | None = info.data.get("input_schema")  # absent, too, if it has faults
     if schema is not None:
         properties = cast("dict[str, Json]", schema.source.get("properties", {}))
         unknown = [
@@ -86,7 +85,7 @@ class ApiTable(Table):
     elsewhere: bool = False
 
     def api(self, origin: str) -> Api:
-        """Make the API of a site at this origin, which has it unless it says otherwise."""
+        """Make the API of the site at this origin, which is audience and origin of it by default."""
         return Api(self.audience or origin, tuple(self.origins or [origin]), tuple(self.keys), self.elsewhere)
 
 
@@ -117,7 +116,7 @@ class ToolTable(Table):
 
     @model_validator(mode="after")
     def _enforceable(self) -> Self:
-        self.tool("tool")  # any name will do to hear what the constructor says
+        self.tool("tool")  # under any name, for the ValueError of the constructor
         return self
 
     def tool(self, name: str) -> Tool:
@@ -268,22 +267,10 @@ def harmless(scopes: Mapping[str, ScopeTable]) -> list[str]:
     return [name for name, scope in scopes.items() if not scope.writes]
 
 
-_TABLES: dict[Path, type[Table]] = {
-    (): PolicyFile,
-    ("site",): SiteTable,
-    ("api",): ApiTable,
-    ("scopes",): ScopeTable,
-    ("tools",): ToolTable,
-    ("agents",): AgentsTable,
-    ("agents", "opaque"): OpaqueTable,
-    ("agents", "origin"): OriginTable,
-    ("agents", "registered"): RegisteredTable,
-    ("mcp",): McpTable,
-    ("quotas",): QuotasTable,
-    ("lifetimes",): LifetimesTable,
-}
-
-
-def table_at(path: Path) -> type[BaseModel]:
-    """Return what describes the table at a path; any name may follow `scopes`, `tools` and `registered`."""
-    return _TABLES[path[:1] if path[:1] in (("scopes",), ("tools",)) else path[:2]]
+def table_at(path: Path) -> type[Table]:
+    """Return the model of the table at a path, as `("tools", "transfer_money")`."""
+    found: Any = PolicyFile
+    for step in path:
+        is_table = get_origin(found) is not dict  # of tables, under any names
+        found = found.model_fields[step].annotation if is_table else get_args(found)[1]
+    return cast("type[Table]", found)

@@ -1,4 +1,4 @@
-"""What is wrong with a policy file, and in which line: all of it at once."""
+"""TOML with the lines of its values, and all faults of a policy file at once."""
 
 import re
 import tomllib
@@ -20,7 +20,7 @@ _MAX_SYNTAX_FAULTS = 20
 
 @dataclass(frozen=True, slots=True, order=True)
 class PolicyFault:
-    """One fault: the line (from 1), where in it (a key or a column), what is wrong, what to write instead."""
+    """One fault: its line, from 1; `where`, a key or a column; and what is wrong and what to write instead."""
 
     line: int
     where: str
@@ -31,7 +31,7 @@ class PolicyFault:
 
 
 class PolicyError(ValueError):
-    """The policy cannot be used. `faults` are all that could be found, by line."""
+    """A policy file has faults: `faults` are all that could be found, by line."""
 
     def __init__(self, faults: Iterable[PolicyFault]) -> None:
         self.faults = sorted(faults)
@@ -41,8 +41,8 @@ class PolicyError(ValueError):
 def parse(text: str) -> dict[str, object]:
     """Parse TOML; PolicyError with the faults of its syntax.
 
-    The parser stops at the first one. To find the next, its line is taken out and the rest is parsed again,
-    until what is wrong can only be the line that is missing.
+    The parser stops at the first fault. To find the next, that line is taken out and the rest is parsed again, until a
+    fault may come from a line that is missing.
     """
     faults: dict[int, PolicyFault] = {}
     lines = text.split("\n")
@@ -83,7 +83,7 @@ def _syntax_fault(error: Exception, last: int) -> tuple[int, PolicyFault]:
 
 
 def dotted(path: Path) -> str:
-    """Write a path as one would in TOML, indexes from 1: `tools.transfer_money.scopes[2]`."""
+    """Write a path like a key in TOML, with indexes from 1: `tools.transfer_money.scopes[2]`."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -124,7 +124,7 @@ class Lines:
 
     @staticmethod
     def _resolve(arrays: Counter[Path], keys: list[str], is_element: bool) -> Path:
-        """Turn a header into a path: within an array of tables, a name means its last element."""
+        """Return the path of a table's header: the name of an array of tables means its last element (TOML 1.0)."""
         path: Path = ()
         for position, key in enumerate(keys):
             path += (key,)

@@ -1,6 +1,6 @@
-"""Values in a policy file: each function takes what the file says and returns what it means.
+"""Values in a policy file: each function takes what TOML has and returns what that means.
 
-What it cannot read is a ValueError that says what is wrong and what to write instead.
+ValueError says what is wrong with it and what to write instead.
 """
 
 import re
@@ -121,14 +121,14 @@ _MOST = 1_000_000_000
 
 
 def _without_end(value: object) -> bool:
-    """Tell whether a quota is `false`; ValueError for one that is nothing else either."""
+    """Tell whether a quota is `false`, for no limit; ValueError for `true` and 0."""
     if value is True or (value == 0 and value is not False):
         raise ValueError("write how many there may be, from 1 on, or false for as many as come")
     return value is False
 
 
 def at_once(value: object) -> int | None:
-    """Read how many there may be at a time; `false`, which is None, is without end."""
+    """Read how many there may be at a time; None, in the file `false`, is without limit."""
     if _without_end(value):
         return None
     if not isinstance(value, int) or not 1 <= value <= _MOST:
@@ -137,7 +137,7 @@ def at_once(value: object) -> int | None:
 
 
 def rate(value: object) -> Rate | None:
-    """Read how many there may be in which time; `false`, which is None, is without end."""
+    """Read a rate, as `"1000 in 10m"`; None, in the file `false`, is without limit."""
     if _without_end(value):
         return None
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
@@ -164,7 +164,7 @@ def count(low: int, high: int, value: object) -> int:
 
 
 def jwk(value: object) -> dict[str, str]:
-    """Read a public P-256 key (RFC 7518 §6.2.1), and keep of it what makes it one."""
+    """Read a public P-256 JWK (RFC 7518 §6.2.1); returns `kty`, `crv`, `x`, `y`, and `kid` if there is one."""
     if not isinstance(value, dict):
         raise ValueError('write a JWK: { kty = "EC", crv = "P-256", x = "…", y = "…" }')
     if "d" in value:
