@@ -1,8 +1,7 @@
-"""Lines that a thread of their own writes: whoever has one to write never waits, and never fails for it.
+"""Log lines, written by a thread of their own, so that whoever logs never waits and never fails.
 
-Where a log goes, anything can happen: a pipe that nobody reads, a disk that is full, nothing at all. A decision is
-recorded in the database; what a line tells of it is not worth an answer. So a bounded queue takes the lines, and what
-does not fit, or cannot be written, is counted.
+A pipe may have no reader, a disk be full. The decisions are in the database, and no answer is worth losing for a log
+line: a bounded queue takes the lines, and those that do not fit, or cannot be written, are counted.
 """
 
 import sys
@@ -13,28 +12,28 @@ from threading import Condition, Event, Thread
 from typing import IO, Any
 
 MOST = 4096
-"""How many lines wait at most."""
+"""How many lines may wait to be written."""
 
 _TOGETHER = 0.02  # seconds between writes, so that a busy server writes fifty times a second
 
 
 class Lines:
-    """A bounded queue and its thread, which starts with the first line: so it is there after a fork as well."""
+    """A bounded queue and its thread. The thread starts with the first line, and so after a fork as well."""
 
     def __init__(self, file: IO[bytes] | None, lost: Callable[[int], None], most: int = MOST) -> None:
-        """Write to this binary file; None, as where standard error is closed, loses every line.
+        """Write to this binary file; without one (standard error is closed) every line is lost.
 
-        `lost` is told, in any thread, how many lines were dropped.
+        `lost` is called, in any thread, with the number of lines that were dropped.
         """
         self._file = file  # kept, since it closes with its last reference
-        # What Python buffers it would write again and again, and at its end wait for a lock that the thread holds.
+        # Unbuffered: Python writes its buffer again after a failure, and at exit waits for a lock that the thread has.
         self._raw: Any = getattr(file, "raw", file)
         self._lost = lost
         self._most = most
         self._thread = Thread()
 
     def put(self, line: bytes) -> None:
-        """Have a line written, which ends with a newline; it is dropped where too many wait."""
+        """Have a line written, newline included; it is dropped if too many wait already."""
         if not self._thread.is_alive() and not self._begin():
             self._lost(1)
             return
@@ -46,7 +45,7 @@ class Lines:
             self._some.set()
 
     def _begin(self) -> bool:
-        """Start the thread, with a queue and locks of its own: after a fork, those of before are the parent's."""
+        """Start the thread with a new queue and new locks, since after a fork the old ones are the parent's."""
         self._waiting: deque[bytes] = deque()
         self._some = Event()
         self._written = Condition()
@@ -59,14 +58,14 @@ class Lines:
         return True
 
     def flush(self, within: float = 1.0) -> bool:
-        """Wait until all that was put is written or lost, at most so many seconds; tell whether it is."""
+        """Wait at most so many seconds until all lines are written or lost; tell whether they are."""
         if not self._thread.is_alive():
             return True
         with self._written:
             return self._written.wait_for(lambda: not self._waiting and not self._writing, within)
 
     def _serve(self) -> None:
-        """In the thread: write what waits, again and again."""
+        """Write what waits, again and again: what the thread runs."""
         pause = Event()
         while True:
             self._some.wait()

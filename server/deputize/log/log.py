@@ -1,7 +1,8 @@
-"""What is noted: log lines, and counters."""
+"""The log of an authority: lines of JSON, and metrics for Prometheus."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from logging import LogRecord
 from time import perf_counter
 from traceback import format_exception
@@ -17,47 +18,37 @@ from .lines import Lines, standard_error
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
-
 MAX_FIELD = 200
-"""How many characters of a text a log line has: strangers choose some of them."""
+"""How many characters of a text a log line keeps: strangers choose some of them."""
 
 _MAX_STACK = 8000  # characters of a stack, of which the end says most
 
 
 class Log:
-    """JSON lines on standard error, and counters. Nothing secret goes in: ids and codes only (ERR-3).
+    """Lines of JSON on standard error, and metrics in `registry`. Nothing secret goes in: ids and codes only (ERR-3).
 
-    Nothing here waits, and nothing here fails: what is noted has been decided, and is to be answered.
+    No method waits or raises: what is noted has been decided already, and has to be answered.
     """
 
     def __init__(self, stream: IO[bytes] | None = None) -> None:
-        """Write to `stream` (binary), standard error if none is given."""
+        """Write to this binary stream, or to standard error."""
         self.registry = CollectorRegistry()
-        self._calls = Counter(
-            "deputize_calls",
-            "Decisions over calls, by state and reason",
-            ["state", "code"],
-            registry=self.registry,
+        counter, gauge = partial(Counter, registry=self.registry), partial(Gauge, registry=self.registry)
+        self._calls = counter(
+            "deputize_calls", "Decisions over calls, by state and reason", ["state", "code"]
         )
-        self._refusals = Counter(
-            "deputize_refusals", "Refused requests, by reason", ["code"], registry=self.registry
+        self._refusals = counter("deputize_refusals", "Refused requests, by reason", ["code"])
+        self._quotas = counter(
+            "deputize_quota_refusals", "Requests that went beyond a quota of the policy, by quota", ["quota"]
         )
-        self._quotas = Counter(
-            "deputize_quota_refusals",
-            "Requests that went beyond a quota of the policy, by quota",
-            ["quota"],
-            registry=self.registry,
-        )
-        self._faulty = Gauge(
+        self._faulty = gauge(
             "deputize_policy_faulty",
             "1 while the policy file cannot be the policy, and the one before is in force",
-            registry=self.registry,
         )
-        self._faults = Gauge(
+        self._faults = gauge(
             "deputize_faulty",
             "1 while something is wrong: the file of the keys, so that those before are in use; or the clock",
             ["part"],
-            registry=self.registry,
         )
         for part in ("keys", "clock"):
             self._faults.labels(part).set(0)
@@ -67,20 +58,18 @@ class Log:
             registry=self.registry,
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2),
         )
-
-        self._dropped = Counter(
+        dropped = counter(
             "deputize_log_lines_dropped",
             "Log lines that could not be written, or came faster than they could",
-            registry=self.registry,
         )
-        self._lines = Lines(stream or standard_error(), self._dropped.inc)
+        self._lines = Lines(stream or standard_error(), dropped.inc)
 
     def flush(self, within: float = 1.0) -> bool:
-        """Wait until what was noted is written, at most so many seconds; tell whether it is."""
+        """Wait at most so many seconds until what was noted is written; tell whether it is."""
         return self._lines.flush(within)
 
     def decided(self, call: Call, started: float) -> None:
-        """Note a decision over a call."""
+        """Note a call and its state; `started` is when its request was parsed, by `perf_counter`."""
         self._calls.labels(call.state.value, "").inc()
         self._seconds.observe(perf_counter() - started)
         self.note(
@@ -103,7 +92,7 @@ class Log:
         self.note("refused", correlation_id=call_id, method=request.method, code=refusal.code, **facts)
 
     def failed(self, request: Request, error: Exception) -> None:
-        """Note what nobody foresaw, with its stack, which stays here."""
+        """Note an error that nobody foresaw, with its stack, of which the answer says nothing."""
         self._refusals.labels(Code.SERVER_ERROR.value).inc()
         stack = "".join(format_exception(error))[-_MAX_STACK:]
         path = request.scope["path"][:MAX_FIELD]
@@ -112,7 +101,7 @@ class Log:
         )
 
     def policy(self, file_s256: str | None, fault: str | None) -> None:
-        """Note which policy is in force from now on, and what is wrong with the file if it is not that (POLICY-2)."""
+        """Note the policy file's digest: it is in force now, unless `fault` says why it cannot be (POLICY-2)."""
         self._faulty.set(fault is not None)
         if fault is None:
             self.note("policy", policy_s256=file_s256)
@@ -120,7 +109,7 @@ class Log:
             self._write("error", "policy", {"policy_s256": file_s256, "fault": fault}, _MAX_STACK)
 
     def fault(self, part: str, fault: str | None) -> None:
-        """Note what is wrong with the keys or the clock, or that nothing is any more (TOKEN-6, CLOCK-2)."""
+        """Note what is wrong with a part, `keys` or `clock`; None: nothing any more (TOKEN-6, CLOCK-2)."""
         self._faults.labels(part).set(fault is not None)
         self._write("info" if fault is None else "error", part, {"fault": fault}, _MAX_STACK)
 
@@ -129,11 +118,11 @@ class Log:
         self._write("error", event, facts)
 
     def note(self, event: str, **facts: object) -> None:
-        """Note anything else."""
+        """Note an event that needs nobody's attention."""
         self._write("info", event, facts)
 
     def said(self, record: LogRecord) -> None:
-        """Note what a library says."""
+        """Note what a library has logged."""
         try:
             message = record.getMessage()
         except (TypeError, ValueError):  # its arguments do not fit
