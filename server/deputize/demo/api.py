@@ -1,7 +1,7 @@
 """Harbor's API. Every route acts on an account, every one is guarded, and there is no other way in.
 
-Whose account it is, and with what, comes from the call that the guard has admitted, and from nowhere else:
-the arguments are those that the policy's schema has accepted and, for a transfer, the customer approved.
+The account and the arguments are those of the call that the guard has admitted: the policy's schema has accepted them
+and, for a transfer, the customer has approved them.
 """
 
 from collections.abc import Awaitable, Callable
@@ -59,7 +59,7 @@ def routes(bank: Bank, deputize: Deputize) -> list[BaseRoute]:
 
 
 def explained(endpoint: Endpoint) -> Endpoint:
-    """Answer 422 in the bank's own words where the bank says no; the guard reports that as failed."""
+    """Answer a BankError with 422 and its text; the guard reports the call as failed."""
 
     @wraps(endpoint)
     async def answer(request: Request) -> Response:
@@ -72,7 +72,7 @@ def explained(endpoint: Endpoint) -> Endpoint:
 
 
 def told_account(account: Account) -> dict[str, object]:
-    """Tell of an account; amounts are in euros, with two digits after the point at most."""
+    """Return an account as JSON has it; amounts are in euros, with two digits after the point at most."""
     return {
         "iban": account.iban,
         "balance": account.balance / 100,
@@ -82,7 +82,7 @@ def told_account(account: Account) -> dict[str, object]:
 
 
 def told_transaction(transaction: Transaction) -> dict[str, object]:
-    """Tell of a transaction; what went out is negative."""
+    """Return a transaction as JSON has it; what went out is negative."""
     return {
         "id": transaction.id,
         "date": datetime.fromtimestamp(transaction.at, UTC).date().isoformat(),

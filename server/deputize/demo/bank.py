@@ -1,6 +1,6 @@
-"""Harbor's books: accounts and transactions in an SQLite file of its own. Amounts are integers of cents.
+"""Harbor's books: accounts and transactions in an SQLite file of its own. Amounts are integers, in cents.
 
-Nothing here knows of agents or of deputize: this is the part of a site that was there before.
+Nothing here knows of agents or of deputize: this is the part of a site that was there before them.
 """
 
 import sqlite3
@@ -34,7 +34,7 @@ _SCHEMA = """
 
 
 class BankError(Exception):
-    """The bank does not do that; the text tells a customer why."""
+    """The bank refuses; the text tells a customer why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Bank:
     """The books. Every change is one SQL transaction: all of it is in the file, or nothing."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        """Open the file, made if missing."""
+        """Open the file, which is made if missing; `clock` returns seconds since the epoch."""
         self._clock = clock
         self._sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._sql.executescript(_SCHEMA)
@@ -116,7 +116,7 @@ class Bank:
 
     @contextmanager
     def _change(self, user_id: str) -> Iterator[Account]:
-        """Begin an SQL transaction, and commit it unless something is raised in it."""
+        """Run the block in one SQL transaction, rolled back if it raises; yields the account, opened if need be."""
         self._sql.execute("BEGIN IMMEDIATE")
         try:
             yield self._find(user_id) or self._open(user_id)
@@ -155,7 +155,7 @@ class Bank:
 
 
 def cents(euros: float) -> int:
-    """Turn an amount from JSON into cents, by its digits; BankError for more than two after the point."""
+    """Return an amount from JSON in cents; BankError unless it is above zero, and a whole number of them."""
     amount = Decimal(repr(euros)) * 100
     if amount <= 0 or amount != int(amount):
         raise BankError("An amount is more than zero, and has at most two digits after the point.")

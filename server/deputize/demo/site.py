@@ -1,11 +1,11 @@
-"""Harbor, a small bank: a site of its own, with its own books, that lets agents in through deputize.
+"""Harbor, a small bank: an example of a site that lets agents in through deputize.
 
-Read it as an example: `harbor.toml` says what agents may do, `api.py` guards every effect, `static/harbor.js`
-offers the tools, and here deputize is mounted.
+`harbor.toml` says what agents may do, `api.py` guards every effect, `static/harbor.js` offers the tools, and here
+deputize is mounted.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Harbor:
-    """The running parts of the site. `database` is the bank's own file, not deputize's."""
+    """The parts of the site, which is reached at `url`. `database` is the bank's own file, not deputize's."""
 
     app: ASGIApp
     deputize: Deputize
@@ -51,9 +51,9 @@ class Harbor:
 
 
 def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Log | None = None) -> Harbor:
-    """Build the site for localhost at this port, with everything that it keeps in the folder `data`.
+    """Build the site for localhost at this port; all that it keeps is in the folder `data`.
 
-    ValueError if the policy in that folder was made for another port.
+    ValueError if the policy there is for another port.
     """
     url = f"http://localhost:{port}"
     path = policy_file(data, port)
@@ -63,7 +63,6 @@ def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Lo
     authority = Deputize(path, data, clock=clock, log=log)
     database = data / "harbor.db"
     bank = Bank(database, clock)
-    pages = _Pages(bank, authority)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -77,7 +76,7 @@ def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Lo
             Mount("/deputize", authority),
             *api.routes(bank, authority),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
-            Route("/", pages.home, methods=["GET"]),
+            Route("/", _home(bank, authority), methods=["GET"]),
         ],
         lifespan=lifespan,
     )
@@ -85,7 +84,7 @@ def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Lo
 
 
 def policy_file(data: Path, port: int) -> Path:
-    """Return the policy file in the folder; on the first start it is made there, for the owner to edit."""
+    """Return the path of the policy file in the folder, which is made with the folder if it is missing."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = data / "deputize.toml"
     if not path.exists():
@@ -94,29 +93,26 @@ def policy_file(data: Path, port: int) -> Path:
     return path
 
 
-class _Pages:
-    """The pages for people. There is one."""
+def _home(bank: Bank, authority: Deputize) -> Callable[[Request], Awaitable[Response]]:
+    """Return the only page: the account of whoever deputize has signed in, since Harbor has no login of its own."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"euros": _euros, "iban": _iban, "day": _day, "iso": _iso}
+    template = templates.get_template("home.html")
 
-    def __init__(self, bank: Bank, authority: Deputize) -> None:
-        self._bank = bank
-        self._authority = authority
-        templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        templates.filters |= {"euros": _euros, "iban": _iban, "day": _day, "iso": _iso}
-        self._home = templates.get_template("home.html")
-
-    async def home(self, request: Request) -> Response:
-        """Show the account of who is signed in, which deputize knows: Harbor has no login of its own."""
-        user = await self._authority.user(request)
-        account = self._bank.account(user.user_id) if user else None
-        transactions = self._bank.transactions(user.user_id) if user else []
-        page = self._home.render(user=user, account=account, transactions=transactions)
+    async def home(request: Request) -> Response:
+        user = await authority.user(request)
+        account = bank.account(user.user_id) if user else None
+        transactions = bank.transactions(user.user_id) if user else []
+        page = template.render(user=user, account=account, transactions=transactions)
         return HTMLResponse(page, headers=_HEADERS)
+
+    return home
 
 
 def _euros(cents: int) -> str:

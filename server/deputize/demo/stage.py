@@ -28,7 +28,7 @@ from .site import Harbor
 
 CUSTOMER = "Grace Hopper"
 WAIT = 3
-"""Seconds that an agent may wait for a human in this story; the default, 20, is long for a story."""
+"""Seconds that an agent's call waits for a human in this story; the default, 20, is long for one."""
 
 _LOOK: dict[str, Any] = {
     "viewport": {"width": 1280, "height": 800},
@@ -40,7 +40,10 @@ _ATTACKS = (files(__package__) / "attacks.js").read_text(encoding="utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """All who take part. `agent` is Playwright's client, `other_agent` the bare DevTools protocol."""
+    """All that take part. `agent` is Playwright's client, `other_agent` speaks the bare DevTools protocol.
+
+    `data` is the folder of the site's data, `shots` that of the pictures.
+    """
 
     harbor: Harbor
     data: Path
@@ -52,12 +55,12 @@ class Stage:
     shots: Path
 
     def balance(self) -> int | None:
-        """Return what the customer has, in cents, as the bank's own file says; None without an account."""
+        """Return the cents in the customer's account, as the bank's own file has them; None without an account."""
         rows = self.books("SELECT balance FROM accounts")
         return int(rows[0][0]) if rows else None
 
     def books(self, query: str) -> list[tuple[Any, ...]]:
-        """Ask the bank's own file, not the bank."""
+        """Query the bank's own file, past its code."""
         books = sqlite3.connect(f"{self.harbor.database.as_uri()}?mode=ro", uri=True)
         try:
             return books.execute(query).fetchall()
@@ -80,13 +83,13 @@ class Stage:
         self._kept.write_text(checkpoint, encoding="utf-8")
 
     def verify_record(self, data: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Let `deputize log verify` recompute a record, and compare it with the checkpoint that was kept."""
+        """Run `deputize log verify` over the record in `data`, against the checkpoint that was kept."""
         command = [sys.executable, "-m", "deputize", "log", "verify", "--data", str(data or self.data)]
         command += ["--policy", str(self.data / "deputize.toml"), "--checkpoint", str(self._kept)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def forge_record(self) -> tuple[int, Path]:
-        """In a copy, turn what she declined into what she approved; return the entry's index and the copy."""
+        """Turn what she declined into what she approved, in a copy; return the entry's index and the copy's folder."""
         forged = self.data / "forged"
         forged.mkdir()
         shutil.copy(self.data / "keys.json", forged)
@@ -153,7 +156,7 @@ class Stage:
 
 
 def overheard(request: Request) -> dict[str, Any]:
-    """Return what page script can learn of a request of the shim's, by whatever means."""
+    """Return what a script in the page can learn of one of the shim's requests: URL, headers and body."""
     headers = {name: request.headers[name] for name in ("content-type", "deputize-page")}
     return {"url": request.url, "headers": headers, "body": request.post_data}
 

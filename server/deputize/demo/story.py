@@ -1,7 +1,7 @@
-"""The story of one call, in a real browser: an agent is refused, deputized, allowed, stopped for a passkey.
+"""The story of one call, in a real browser: an agent is refused, deputized, allowed, and stopped for a passkey.
 
-Each scene is a function of the stage and the teller. Each step says beforehand what is to come of it, and how
-much is to leave the account; in the end all of it is in the record.
+Each scene is a function of the stage and the teller. Each step says beforehand what is to come of it, and how much is
+to leave the account; in the end all of it is in the record.
 """
 
 import sys
@@ -28,9 +28,9 @@ PERSON = "the customer"
 
 
 def run(shots: Path | None = None, headed: bool = False) -> int:
-    """Play the story and narrate it; pictures go into `shots`, or into a new folder that is named.
+    """Play the story and narrate it, with pictures in `shots`, or in a new folder whose name is told.
 
-    Returns 0 if every step came out as told, else 1.
+    Returns the exit code: 0 if every step came out as told, else 1.
     """
     began = time.monotonic()
     shots = shots or Path(tempfile.mkdtemp(prefix="deputize-demo-"))
@@ -69,28 +69,25 @@ def _play(stage: Stage, teller: Teller) -> None:
 def nobody(stage: Stage, teller: Teller) -> None:
     """Nobody is signed in: an agent learns what to do, and nothing else."""
     teller.scene("Nobody is signed in")
-    with teller.step("An agent calls get_balance", "refused", "login_required", by=SHIM) as step:
+    with teller.refused("An agent calls get_balance", "login_required", SHIM) as step:
         step.came_of(stage.agent.call("get_balance"))
-    with teller.step("It calls search_help, which is public", "allowed", by=SHIM) as step:
+    with teller.allowed("It calls search_help, which is public", "", SHIM) as step:
         step.came_of(stage.agent.call("search_help", {"query": "close my account"}))
 
 
 def consent(stage: Stage, teller: Teller) -> Authenticator:
     """A customer signs up and deputizes the agent in her browser."""
     teller.scene(f"{CUSTOMER} opens an account, and lets the agent in her browser see it")
-    with teller.step("She signs up with a passkey, and gets 1,000.00 EUR", "done", by=PERSON) as step:
+    with teller.step("She signs up with a passkey, and gets 1,000.00 EUR", "done", by=PERSON):
         device = stage.sign_up()
-        step.came("done")
-    with teller.step(
-        f"The agent calls get_balance, and waits {WAIT} s", "refused", "consent_pending", by=SHIM
-    ) as step:
+    with teller.refused(f"The agent calls get_balance, and waits {WAIT} s", "consent_pending", SHIM) as step:
         step.came_of(stage.agent.call("get_balance"))
     with teller.step("She reads what it may, and signs it by passkey", "done", by=PERSON) as step:
         dialog = stage.customer.dialog()
         stage.shoot("consent")
         stage.customer.approve()
         step.came("done" if "See your balance and your transactions" in dialog.text else dialog.text)
-    with teller.step("The agent calls get_balance again", "allowed", RAN, by=AUTHORITY) as step:
+    with teller.allowed("The agent calls get_balance again", RAN, AUTHORITY) as step:
         result = stage.agent.call("get_balance")
         step.came_of(result)
     with teller.step(
@@ -98,33 +95,29 @@ def consent(stage: Stage, teller: Teller) -> Authenticator:
     ) as step:
         meta: dict[str, Any] = result.value["_meta"]
         step.came("done", f"{meta['agent']['assurance']}, {' '.join(meta['scopes'])}")
-    with teller.step(
-        "Another agent calls list_transactions, by DevTools", "allowed", RAN, by=AUTHORITY
-    ) as step:
+    with teller.allowed("Another agent calls list_transactions, by DevTools", RAN, AUTHORITY) as step:
         step.came_of(stage.other_agent.call("list_transactions", {"limit": 5}))
-    with teller.step(
-        "It calls a tool that the policy has never heard of", "refused", "unknown_tool", by=AUTHORITY
+    with teller.refused(
+        "It calls a tool that the policy has never heard of", "unknown_tool", AUTHORITY
     ) as step:
         step.came_of(stage.other_agent.call("export_contacts"))
-    with teller.step("An auditor keeps a signed checkpoint of the record", "done") as step:
+    with teller.step("An auditor keeps a signed checkpoint of the record", "done"):
         stage.keep_checkpoint()
-        step.came("done")
     return device
 
 
 def transfer(stage: Stage, teller: Teller) -> dict[str, Any]:
-    """Money is sent, once for each approval; returns a request that carried one, for thieves."""
+    """Money is sent, once for each approval; returns the request that carried one, for thieves to use."""
     teller.scene("Sending money needs a passkey each time")
     order = {"amount": 250, **ADA}
-    with teller.step(
-        "The agent calls transfer_money: 250.00 EUR", "refused", "insufficient_scope", by=AUTHORITY
+    with teller.refused(
+        "The agent calls transfer_money: 250.00 EUR", "insufficient_scope", AUTHORITY
     ) as step:
         step.came_of(stage.agent.call("transfer_money", order))
-    with teller.step("She allows it to prepare transfers, by passkey", "done", by=PERSON) as step:
+    with teller.step("She allows it to prepare transfers, by passkey", "done", by=PERSON):
         stage.customer.approve()
-        step.came("done")
-    with teller.step(
-        "The agent calls again; she reads and approves", "allowed", RAN_WITH_PASSKEY, PERSON, 250_00
+    with teller.allowed(
+        "The agent calls again; she reads and approves", RAN_WITH_PASSKEY, PERSON, 250_00
     ) as step:
         call = stage.agent.start("transfer_money", order)
         dialog = stage.customer.dialog()
@@ -141,9 +134,7 @@ def transfer(stage: Stage, teller: Teller) -> dict[str, Any]:
             stage.agent.call("transfer_money", order, patience=1)
         except StoppedWaiting:
             step.came("left", "nothing has run")
-    with teller.step(
-        "It comes back: same dialog, one execution", "allowed", RAN_WITH_PASSKEY, PERSON, 25_50
-    ) as step:
+    with teller.allowed("It comes back: same dialog, one execution", RAN_WITH_PASSKEY, PERSON, 25_50) as step:
         before = stage.customer.dialog()
         call = stage.agent.start("transfer_money", order)
         same = stage.customer.approve().node == before.node
@@ -176,7 +167,7 @@ def people(stage: Stage, teller: Teller) -> None:
         stage.customer.dialog()
         stage.attack("clickEverything")
         step.came("done", "the dialog still asks" if stage.customer.sees() else "the dialog is gone")
-    with teller.step("She declines", "refused", "declined", by=PERSON) as step:
+    with teller.refused("She declines", "declined", PERSON) as step:
         stage.customer.decline(by="escape")
         step.came_of(call.result())
 
@@ -185,37 +176,31 @@ def page_script(stage: Stage, teller: Teller, seen: dict[str, Any]) -> None:
     """Script in the page has the cookie and the shim's key, and gets nothing for it."""
     teller.scene("What a bad script in the page can do")
     order = {"amount": 500, **ADA}
-    with teller.step(
-        "It calls the API itself, with her cookie", "refused", "missing_call_token", by=GUARD
-    ) as step:
+    with teller.refused("It calls the API itself, with her cookie", "missing_call_token", GUARD) as step:
         step.came("refused", stage.attack("callTheApi", order)["code"])
     with teller.step(
         "It registers a tool past the shim, by a clean frame", "seen", "as unguarded: send_quietly"
     ) as step:
         step.came("seen", f"as unguarded: {', '.join(stage.attack('registerPastTheShim'))}")
-    with teller.step(
-        "An agent calls that tool, and it runs", "refused", "missing_call_token", by=GUARD
-    ) as step:
+    with teller.refused("An agent calls that tool, and it runs", "missing_call_token", GUARD) as step:
         step.came("refused", stage.agent.call("send_quietly", order).value["code"])
-    with teller.step(
-        "It changes 20 into 2,000 after she approved 20", "refused", "argument_hash_mismatch", by=GUARD
+    with teller.refused(
+        "It changes 20 into 2,000 after she approved 20", "argument_hash_mismatch", GUARD
     ) as step:
         stage.attack("changeAmounts", 100)
         call = stage.agent.start("transfer_money", {"amount": 20, **ADA})
         stage.customer.approve()
         step.came_of(call.result())
     stage.home()
-    with teller.step(
-        "It sends the approval of 250.00 EUR once more", "refused", "invalid_dpop_proof", by=AUTHORITY
+    with teller.refused(
+        "It sends the approval of 250.00 EUR once more", "invalid_dpop_proof", AUTHORITY
     ) as step:
         step.came("refused", stage.attack("sendAgain", seen)["code"])
-    with teller.step(
-        "Once more, with a fresh proof by the shim's key", "refused", "challenge_consumed", by=AUTHORITY
+    with teller.refused(
+        "Once more, with a fresh proof by the shim's key", "challenge_consumed", AUTHORITY
     ) as step:
         step.came("refused", stage.attack("sendWithFreshProof", seen)["code"])
-    with teller.step(
-        "And for another call, which waits for her", "refused", "challenge_unknown", by=AUTHORITY
-    ) as step:
+    with teller.refused("And for another call, which waits for her", "challenge_unknown", AUTHORITY) as step:
         with stage.page.expect_response("**/calls") as asked:
             call = stage.agent.start("transfer_money", order)
         stage.customer.dialog()
@@ -228,42 +213,35 @@ def page_script(stage: Stage, teller: Teller, seen: dict[str, Any]) -> None:
 def taking_back(stage: Stage, teller: Teller) -> None:
     """What was given is taken back without a passkey, and at once."""
     teller.scene("She takes it back")
-    with teller.step(
-        "She revokes in another tab, and approves here", "refused", "grant_revoked", by=AUTHORITY
-    ) as step:
+    with teller.refused("She revokes in another tab, and approves here", "grant_revoked", AUTHORITY) as step:
         call = stage.agent.start("transfer_money", {"amount": 30, **ADA})
         stage.customer.dialog()
         stage.revoke_in_another_tab()
         stage.page.bring_to_front()
         stage.customer.approve()
         step.came_of(call.result())
-    with teller.step(
-        "The agent's next call hears the same", "refused", "grant_revoked", by=AUTHORITY
-    ) as step:
+    with teller.refused("The agent's next call hears the same", "grant_revoked", AUTHORITY) as step:
         step.came_of(stage.agent.call("get_balance"))
-    with teller.step(
-        "It insists, she is asked, and says: not now", "refused", "consent_declined", by=PERSON
-    ) as step:
+    with teller.refused("It insists, she is asked, and says: not now", "consent_declined", PERSON) as step:
         call = stage.agent.start("get_balance")
         stage.customer.decline()
         step.came_of(call.result())
 
 
 def closing(stage: Stage, teller: Teller, device: Authenticator) -> None:
-    """What matters most needs another kind of passkey than the one that is always at hand."""
+    """What matters most needs a passkey that is not on the device itself."""
     teller.scene("Closing the account needs a security key or a phone")
-    with teller.step(
-        "The agent calls close_account; she lets it ask", "refused", "no_eligible_credential", by=AUTHORITY
+    with teller.refused(
+        "The agent calls close_account; she lets it ask", "no_eligible_credential", AUTHORITY
     ) as step:
         call = stage.agent.start("close_account")
         stage.customer.approve()
         step.came_of(call.result())
-    with teller.step("She adds a security key, and confirms it by passkey", "done", by=PERSON) as step:
+    with teller.step("She adds a security key, and confirms it by passkey", "done", by=PERSON):
         stage.add_security_key(device)
-        step.came("done")
     rest = stage.balance() or 0
-    with teller.step(
-        "The agent calls again; she approves with the key", "allowed", RAN_WITH_PASSKEY, PERSON, rest
+    with teller.allowed(
+        "The agent calls again; she approves with the key", RAN_WITH_PASSKEY, PERSON, rest
     ) as step:
         call = stage.agent.start("close_account")
         stage.customer.dialog()

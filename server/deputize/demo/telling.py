@@ -1,8 +1,8 @@
-"""Tells the story on a terminal: one line a step, with what was decided, and if it came out as told."""
+"""Tells the story on a terminal: a line for each step, with what was decided, and whether it came out as told."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -16,16 +16,16 @@ _COLORS = {"refused": "yellow", "broken": "red"}
 
 
 class StoryBroken(Exception):
-    """A step did not come to an end, so the next ones make no sense."""
+    """A step raised an error, so that the next ones make no sense."""
 
 
 class Step:
-    """One step while it is played. `came` says what has become of it."""
+    """One step while it is played. What came of it is "done", unless `came` says otherwise."""
 
     def __init__(self, moves: Callable[[str | None], list[str]]) -> None:
         """Made by `Teller.step`."""
         self._moves = moves
-        self.decision = ""
+        self.decision = "done"
         self.reason = ""
 
     def came(self, decision: str, reason: str = "") -> None:
@@ -33,7 +33,7 @@ class Step:
         self.decision, self.reason = decision, reason
 
     def came_of(self, result: ToolResult) -> None:
-        """Say what came of a tool call: the reason code of a refusal, or what the record tells of its way."""
+        """Say what came of a tool call: the reason code of a refusal, or the states that the record has of the call."""
         meta = result.value.get("_meta", {}) if isinstance(result.value, dict) else {}
         if result.refused:
             self.came("refused", str(result.code))
@@ -42,7 +42,10 @@ class Step:
 
 
 class Teller:
-    """Tells, and keeps what it told. `balance` and `moves` ask the bank's books and the record."""
+    """Tells the story, and counts who decided what.
+
+    `balance` returns the cents in the account, None if there is no account; `moves` returns the states of a call.
+    """
 
     def __init__(self, balance: Callable[[], int | None], moves: Callable[[str | None], list[str]]) -> None:
         """Begin the story."""
@@ -60,16 +63,24 @@ class Teller:
         self.console.print()
         self.console.rule(Text(title, style="bold"), align="left", style="dim")
 
+    def refused(self, asked: str, code: str, by: str) -> AbstractContextManager[Step]:
+        """Play a step that is to be refused, for this reason."""
+        return self.step(asked, "refused", code, by)
+
+    def allowed(self, asked: str, way: str, by: str, sends: int = 0) -> AbstractContextManager[Step]:
+        """Play a step that is to be allowed, in this way."""
+        return self.step(asked, "allowed", way, by, sends)
+
     @contextmanager
     def step(
         self, asked: str, decision: str, reason: str = "", by: str = "", sends: int = 0
     ) -> Iterator[Step]:
-        """Play one step, and print its line: what is asked, what is to be decided, and why; `by` decides.
+        """Play one step, and print its line: what is asked, and what is to be decided, why, and by whom.
 
-        `sends` is what leaves the account, in cents: by so much, and no more, the balance must have changed.
+        `sends` is how many cents are to leave the account: the balance has to fall by that, and no more.
 
         Raises:
-            StoryBroken: the step did not come to an end.
+            StoryBroken: the step raised an error.
         """
         self.steps += 1
         before = self._balance()
