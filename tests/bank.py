@@ -5,7 +5,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
@@ -21,11 +23,13 @@ from deputize.protocol.ids import GrantId
 from deputize.protocol.policy import Policy
 from deputize.service import grants
 from deputize.service.ports import Store
+from deputize.store.sqlite import SqliteStore
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
 
 ORIGIN = "https://bank.example"
 ISSUER = f"{ORIGIN}/deputize"
+DATABASE = "deputize.db"
 Keys = dict[str, EllipticCurvePrivateKey]
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading certificates takes longer than most tests
 POLICY = """
@@ -169,6 +173,22 @@ def mounted(deputize: Deputize, *routes: BaseRoute) -> Starlette:
     return Starlette(routes=there, lifespan=deputize.lifespan)
 
 
+@cache
+def _empty() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / DATABASE
+        SqliteStore(path).close()
+        return path.read_bytes()
+
+
+def found(data: Path) -> Path:
+    """Put an empty database into a folder that is not there yet: making its tables takes longer than most tests."""
+    if not data.exists():
+        data.mkdir(mode=0o700, parents=True)
+        (data / DATABASE).write_bytes(_empty())
+    return data
+
+
 @asynccontextmanager
 async def opened(
     policy: Policy | Path,
@@ -180,6 +200,8 @@ async def opened(
 ) -> AsyncIterator[Bank]:
     """Run a bank under this policy, in the memory of this process."""
     clock = Clock()
+    if store is None:
+        found(data)
     deputize = Deputize(policy, data, clock=clock, log=log, current_user=current_user, store=store)
     transport = httpx2.ASGITransport(mounted(deputize))
     origin = deputize.policy.site.origin

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.bank import POLICY, Bank, opened
+from tests.bank import POLICY, Bank, Keys, opened
 from tests.web.agents import ERRAND, FOURTH, HELPER, THIRD, Client, new_key, with_agents
 
 from deputize import settings
@@ -13,11 +13,9 @@ from deputize.protocol.policy import Policy
 from deputize.testing.page import Page
 
 
-@pytest.fixture
-def policy(tmp_path: Path) -> Policy:
-    path = tmp_path / "deputize.toml"
-    path.write_text(POLICY)
-    return settings.load(path)
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    return settings.loads(POLICY.encode())
 
 
 @pytest.fixture
@@ -36,13 +34,20 @@ async def grace(bank: Bank) -> Page:
     return page
 
 
-@pytest.fixture
-async def local(tmp_path: Path) -> AsyncIterator[Bank]:
-    """Run a bank on this machine that has registered four agents, and a key for its API."""
+@pytest.fixture(scope="session")
+def registered() -> tuple[Policy, Keys]:
+    """Register four agents, and a key for the API, under the policy of a bank on this machine."""
     keys = {client_id: new_key() for client_id in (HELPER, ERRAND, THIRD, FOURTH, "api")}
-    registered = {client_id: AgentKey(key) for client_id, key in keys.items()}
-    text = with_agents(POLICY, registered, api=registered.pop("api"))
-    async with opened(settings.loads(text.encode()), tmp_path / "var", keys=keys) as bank:
+    agents = {client_id: AgentKey(key) for client_id, key in keys.items()}
+    text = with_agents(POLICY, agents, api=agents.pop("api"))
+    return settings.loads(text.encode()), keys
+
+
+@pytest.fixture
+async def local(tmp_path: Path, registered: tuple[Policy, Keys]) -> AsyncIterator[Bank]:
+    """Run a bank on this machine that has registered four agents, and a key for its API."""
+    policy, keys = registered
+    async with opened(policy, tmp_path / "var", keys=dict(keys)) as bank:
         yield bank
 
 

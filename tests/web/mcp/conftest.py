@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from tests import bank
-from tests.bank import NO_TLS, Bank, Clock, Keys, mounted
+from tests.bank import NO_TLS, Bank, Clock, Keys, found, mounted
 from tests.web.agents import ERRAND, HELPER, LOCAL, Client, new_key, with_agents
 
 from deputize import settings
@@ -188,7 +188,7 @@ def build(
     ledger = Ledger()
     registered = {client_id: AgentKey(key) for client_id, key in keys.items()}
     origin, text = f"http://localhost:{port}", with_agents(policy, registered, apps_at, scopes=ALL.split())
-    deputize = Deputize(settings.loads(text.replace(LOCAL, origin).encode()), data, clock=clock)
+    deputize = Deputize(settings.loads(text.replace(LOCAL, origin).encode()), found(data), clock=clock)
 
     @deputize.handler("get_balance")
     async def get_balance(arguments: dict[str, Json], call: HandledCall) -> object:
