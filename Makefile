@@ -4,7 +4,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test lint lock types bench hostile fuzz chaos clean
+.PHONY: help setup demo run test test-fast thorough lint lock types bench hostile fuzz chaos clean
+.PHONY: in-python in-node in-chromium ruff mypy tsc
 
 PYTHON ?=
 PORT ?= 8000
@@ -15,12 +16,14 @@ SEED ?=
 SECONDS ?= 60
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Else each of the processes that tests start would compile all of it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 BUNDLE := server/deputize/web/static/shim.js
 NODE_MODULES := js/node_modules/.package-lock.json
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.package $(BUNDLE) .venv/.chromium ## all that the other commands need: Python packages, Node, Chromium
 
@@ -30,12 +33,32 @@ demo: setup ## play the story of one call in a real browser, narrated, and end
 run: .venv/.package $(BUNDLE) ## serve the demo's bank on localhost: PORT=8000 DATA=var
 	deputize demo --serve --port $(PORT) --data $(DATA)
 
+# Stories in Chromium wait for dialogs half of their time, in which the others run.
 test: setup ## all tests, Python, JavaScript and browser: ARGS='-k word' goes to pytest
-	@status=0; \
-	pytest $(SIDE_BY_SIDE) $(ARGS) tests || $(NONE_FITS) status=1; \
-	npm --prefix js --silent test || status=1; \
-	pytest $(SIDE_BY_SIDE) $(ARGS) e2e || $(NONE_FITS) status=1; \
-	exit $$status
+	@$(MAKE) $(AT_ONCE) in-python in-node in-chromium
+
+test-fast: .venv/.package $(NODE_MODULES) ## those of a minute, while changing something: floors 0 to 4, and JavaScript
+	@$(MAKE) $(AT_ONCE) in-python in-node TESTS='$(LOWER_FLOORS)'
+
+thorough: setup ## all tests, with every property, race and kill at full size
+	@THOROUGH=1 $(MAKE) $(AT_ONCE) in-python in-node in-chromium
+
+AT_ONCE = --no-print-directory --keep-going --jobs
+TESTS = tests
+LOWER_FLOORS = $(addprefix tests/,protocol words service settings crypto fetching store authority methods agent guard) \
+	$(addprefix tests/test_,architecture.py protocol_text.py public.py signposts.py)
+
+in-python:
+	@pytest $(SIDE_BY_SIDE) $(ARGS) $(TESTS) || $(NONE_FITS) exit 1
+
+in-node:
+	@$(call SHOWN_WHOLE,npm --prefix js --silent test)
+
+in-chromium:
+	@$(call SHOWN_WHOLE,pytest $(SIDE_BY_SIDE) $(ARGS) e2e || $(NONE_FITS) exit 1)
+
+# What runs beside the Python tests tells nothing before its end.
+SHOWN_WHOLE = ($(1)) >.venv/$@.txt 2>&1 && status=0 || status=1; cat .venv/$@.txt; exit $$status
 
 # As many processes as there are processors; whoever is done takes from the others.
 SIDE_BY_SIDE = --numprocesses=auto --dist=worksteal
@@ -49,10 +72,16 @@ hostile: setup ## the growth tests at full size, and what holds the event loop: 
 fuzz: .venv/.fuzz ## throw what nobody would think of at every parser: SECONDS=60 for each, ARGS='json url' for some
 	python -m tests.hostile.fuzz $(SECONDS) $(ARGS)
 
-lint: .venv/.package $(NODE_MODULES) ## ruff, mypy --strict, tsc
+lint: ruff mypy tsc ## ruff, mypy --strict, tsc
+
+ruff: .venv/.package
 	ruff check .
 	ruff format --check .
+
+mypy: .venv/.package
 	mypy server/deputize tests e2e bench chaos hatch_build.py
+
+tsc: $(BUNDLE)
 	cd js && npm run --silent check
 
 lock: .venv/.made ## write constraints.txt anew: the newest version of each package, for every Python that we run on
@@ -68,6 +97,7 @@ chaos: setup ## break it on purpose, for long: SEED=number for the same again, S
 	SEED=$(SEED) SECONDS_EACH=$(SECONDS) pytest -rP $(ARGS) chaos
 
 clean: ## remove all that these commands made, but for DATA
+	find server tests e2e bench chaos -name __pycache__ -prune -exec rm -r {} +
 	rm -rf .venv js/node_modules js/types js/src/words/english.js js/src/people/methods/registered.js $(BUNDLE:.js=).* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The versions that were tried together: a warning of another would be an error here.

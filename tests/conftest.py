@@ -1,10 +1,27 @@
-"""For every test: asynchronous ones run on asyncio, and no example is timed on a busy machine."""
+"""For every test: asynchronous ones run on asyncio, no example is timed on a busy machine, lower floors come first."""
 
 import pytest
 from hypothesis import settings
+from tests.size import tries
 
-settings.register_profile("deputize", deadline=None)
+settings.register_profile("deputize", deadline=None, max_examples=tries(100, 1_000))
 settings.load_profile("deputize")
+
+ROOMS = (
+    *("protocol", "words", "service"),
+    *("settings", "crypto", "fetching", "store"),
+    *("authority", "methods", "agent", "guard"),
+    "web",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes no time and says most precisely what is wrong."""
+    items.sort(key=lambda item: ROOMS.index(room) if (room := _room(item)) in ROOMS else len(ROOMS))
+
+
+def _room(item: pytest.Item) -> str:
+    return item.nodeid.removeprefix("tests/").partition("/")[0]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The floors of the house: imports go strictly down, and folders of one floor do not know each other."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,11 @@ def test_which_store_there_is_only_opening_knows() -> None:
 
 def test_every_room_has_a_floor() -> None:
     assert {room(path) for path in MODULES} <= FLOORS.keys()
+
+
+def test_the_fast_tests_are_those_of_the_lower_floors() -> None:
+    makefile = (PACKAGE.parent.parent / "Makefile").read_text()
+    listed = re.search(r"^LOWER_FLOORS = \$\(addprefix tests/,([a-z ]+)\)", makefile, re.MULTILINE)
+    assert listed is not None
+    lower = {name for name, floor in FLOORS.items() if floor <= 4 and (Path(__file__).parent / name).is_dir()}
+    assert set(listed[1].split()) == lower

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.interop.strangers import PATIENCE, ROOT
 from tests.protocol.test_canonical import in_range
+from tests.size import tries
 
 from deputize.protocol.canonical import Json, JsonError, canonicalize, parse
 
@@ -173,7 +174,7 @@ def canonical(text: bytes) -> tuple[bytes | None, str | None]:
         return None, error.reason
 
 
-many = settings(max_examples=1_500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=tries(300, 1_500), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @many

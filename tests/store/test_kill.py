@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from tests.size import tries
 from tests.store import values as v
 from tests.store.processes import PROCESSES, commit_forever
 
@@ -14,7 +15,7 @@ from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.service.ports import Reader
 from deputize.store.sqlite import SqliteStore
 
-KILLS = 50
+KILLS = tries(20, 50)
 
 
 def killed(path: Path, start: int, after: int) -> dict[int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.size import tries
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.clauses import clauses
@@ -112,7 +113,7 @@ def test_the_calls_are_calls() -> None:
     assert all(own.accepts(call) for call in CALLS)
 
 
-@settings(max_examples=500)
+@settings(max_examples=tries(100, 500))
 @given(limits, st.data())
 def test_every_keyword_that_limits_is_told(schema: dict[str, Any], data: Any) -> None:  # CONS-4
     """Without a keyword that makes a difference, the words are other ones."""
@@ -124,7 +125,7 @@ def test_every_keyword_that_limits_is_told(schema: dict[str, Any], data: Any) ->
         assert said(without, OWN) != said(schema, OWN)
 
 
-@settings(max_examples=500)
+@settings(max_examples=tries(100, 500))
 @given(limits, schemas, st.data())
 def test_equal_words_are_equal_limits(schema: dict[str, Any], other: Any, data: Any) -> None:  # CONS-4
     """With another value of a keyword that makes a difference, the words are other ones."""

@@ -14,6 +14,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
+from tests.size import tries
 from tests.web.mcp.conftest import MODERN
 from tests.web.mcp.test_transport import ENVELOPE, OLDER
 
@@ -115,7 +116,7 @@ repeated = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=1_500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(300, 1_500), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(versions, methods, params | st.none(), ids, repeated, st.booleans())
 @example(
     MODERN,
