@@ -32,9 +32,9 @@ def test_signing_out_ends_the_session_at_once_everywhere(customer: Customer) -> 
     (cookie,) = customer.tab.context.cookies()
     copied = {cookie["name"]: cookie["value"]}
     tools = f"{customer.bank.issuer}/tools"
-    assert httpx2.get(tools, cookies=copied).json()["user"]["name"] == "Grace Hopper"
+    assert httpx2.get(tools, cookies=copied, timeout=30).json()["user"]["name"] == "Grace Hopper"
     sign_out(customer)
-    assert httpx2.get(tools, cookies=copied).json()["user"] is None
+    assert httpx2.get(tools, cookies=copied, timeout=30).json()["user"] is None
     customer.tab.goto(customer.bank.url)
     assert customer.agent.call("get_balance").code == "login_required"
 

@@ -83,13 +83,13 @@ def test_a_user_reads_who_asks_and_where_the_answer_goes(
     assert (said["state"], said["iss"]) == ("st", bank.issuer)
     form = {"grant_type": "authorization_code", "code": said["code"], "redirect_uri": CALLBACK}
     form |= {"client_id": app, "code_verifier": VERIFIER, "resource": f"{bank.issuer}/mcp"}
-    tokens = httpx2.post(f"{bank.issuer}/token", data=form).json()
+    tokens = httpx2.post(f"{bank.issuer}/token", data=form, timeout=30).json()
     headers = {"authorization": f"Bearer {tokens['access_token']}", "accept": "application/json"}
-    answer = httpx2.post(f"{bank.issuer}/mcp", json=LIST, headers=headers)
+    answer = httpx2.post(f"{bank.issuer}/mcp", json=LIST, headers=headers, timeout=30)
     assert answer.status_code == 200
 
     tab.goto(f"{bank.issuer}/account")
     assert "An app that does not prove who it is" in tab.locator("main").inner_text()
     tab.get_by_role("button", name="Take this back").click()
     tab.get_by_text("No agent may act for you now.").wait_for()
-    assert httpx2.post(f"{bank.issuer}/mcp", json=LIST, headers=headers).status_code == 401
+    assert httpx2.post(f"{bank.issuer}/mcp", json=LIST, headers=headers, timeout=30).status_code == 401

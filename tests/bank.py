@@ -1,6 +1,5 @@
 """The bank of the tests: its policy, the authority with its real store and keys, and those who visit it."""
 
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,7 +30,6 @@ ORIGIN = "https://bank.example"
 ISSUER = f"{ORIGIN}/deputize"
 DATABASE = "deputize.db"
 Keys = dict[str, EllipticCurvePrivateKey]
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reading certificates takes longer than most tests
 POLICY = """
 [site]
 name = "Bank"
@@ -124,7 +122,6 @@ class Visited:
             transport=self.transport,
             base_url=self.origin,
             cookies=browser_cookies(),
-            verify=NO_TLS,
             timeout=30,
         )
         self.stack.push_async_callback(client.aclose)

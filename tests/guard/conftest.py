@@ -295,7 +295,10 @@ def served(app: ASGIApp) -> Iterator[str]:
 def site_of(app: ASGIApp, handlers: Handlers) -> Iterator[Site]:
     # Each request has its own connection: a server closes those on which a handler failed.
     limits = httpx2.Limits(max_keepalive_connections=0)
-    with served(app) as url, httpx2.Client(base_url=url, limits=limits, trust_env=False) as client:
+    with (
+        served(app) as url,
+        httpx2.Client(base_url=url, limits=limits, trust_env=False, timeout=30) as client,
+    ):
         yield Site(client, handlers.authority, handlers.ran, handlers.afterwards)
 
 

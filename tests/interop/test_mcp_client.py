@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from tests.bank import NO_TLS
 from tests.web.agents import HELPER
 from tests.web.mcp.conftest import ALL, LiveBank, serving
 
@@ -101,7 +100,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ran = subprocess.run(
             command, cwd=JS, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
-        httpx2.post(f"{bank.origin}/control/leave", json={}, verify=NO_TLS)
+        httpx2.post(f"{bank.origin}/control/leave", json={})
     assert "\n# tests " in ran.stdout, ran.stdout + ran.stderr
     return results(ran.stdout)
 

@@ -32,7 +32,7 @@ from pydantic import AnyUrl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from tests.bank import NO_TLS, Clock
+from tests.bank import Clock
 from tests.fetching import strangers
 from tests.fetching.test_fetcher import certificates
 from tests.interop.test_mcp_client import JS, PATIENCE, results
@@ -129,7 +129,7 @@ class World:
 
     @asynccontextmanager
     async def connected(self, provider: OAuthClientProvider, mode: str) -> AsyncIterator[McpClient]:
-        async with httpx2.AsyncClient(auth=provider, verify=NO_TLS) as http:
+        async with httpx2.AsyncClient(auth=provider) as http:
             transport = streamable_http_client(self.bank.url, http_client=http)
             async with McpClient(transport, mode=mode, cache=None) as client:
                 yield client

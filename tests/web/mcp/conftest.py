@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from tests import bank
-from tests.bank import NO_TLS, Bank, Clock, Keys, found, mounted
+from tests.bank import Bank, Clock, Keys, found, mounted
 from tests.web.agents import ERRAND, HELPER, LOCAL, Client, new_key, with_agents
 
 from deputize import settings
@@ -161,7 +161,7 @@ class LiveBank(Bank):
         return Deputy(self, page, agent, await self.connect(agent, mode))
 
     async def connect(self, agent: Client, mode: str = LEGACY) -> McpClient:
-        http = await self.stack.enter_async_context(httpx2.AsyncClient(auth=Dpop(agent), verify=NO_TLS))
+        http = await self.stack.enter_async_context(httpx2.AsyncClient(auth=Dpop(agent), timeout=30))
         transport = streamable_http_client(self.url, http_client=http)
         return await self.stack.enter_async_context(McpClient(transport, mode=mode, cache=None))
 
@@ -172,7 +172,7 @@ class LiveBank(Bank):
             token = agent.tokens["access_token"]
             sent |= {"authorization": f"DPoP {token}", "dpop": agent.proof("/mcp", token)}
         body = {"content": message} if isinstance(message, bytes) else {"json": message}
-        async with httpx2.AsyncClient(verify=NO_TLS) as http:
+        async with httpx2.AsyncClient(timeout=30) as http:
             return await http.post(self.url, headers={**sent, **headers}, **body)
 
 

@@ -8,7 +8,6 @@ import pytest
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from tests.bank import NO_TLS
 from tests.web.agents import ERRAND, HELPER, LOCAL, seen
 from tests.web.apps import App, Home, home
 from tests.web.mcp.conftest import (
@@ -64,7 +63,7 @@ async def app(live: LiveBank, ada: Page, there: Home) -> App:
 async def connect(live: LiveBank, page: Page, app: App, mode: str = LEGACY) -> Deputy:
     """Connect with the official client, which knows of the token and nothing else."""
     headers = {"authorization": f"Bearer {app.tokens['access_token']}"}
-    http = await live.stack.enter_async_context(httpx2.AsyncClient(headers=headers, verify=NO_TLS))
+    http = await live.stack.enter_async_context(httpx2.AsyncClient(headers=headers))
     transport = streamable_http_client(live.url, http_client=http)
     client = await live.stack.enter_async_context(McpClient(transport, mode=mode, cache=None))
     agent: Any = app  # as far as these tests look at it
@@ -131,7 +130,7 @@ class TestSchemes:
 
     async def test_two_tokens_are_none(self, live: LiveBank, app: App) -> None:
         token = f"Bearer {app.tokens['access_token']}"
-        async with httpx2.AsyncClient(verify=NO_TLS) as http:
+        async with httpx2.AsyncClient(timeout=30) as http:
             headers = [("authorization", token), ("authorization", token)]
             assert code(await http.post(live.url, json=LIST, headers=headers)) == (401, "invalid_token")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.bank import NO_TLS, Visited
+from tests.bank import Visited
 from tests.web.agents import HELPER, new_key, with_agents
 from tests.web.mcp.conftest import ALL, ANNOTATION, POLICY, TRANSFER
 
@@ -58,7 +58,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
 async def test_fifty_clients_race_one_challenge_and_one_wins(crowd: Crowd) -> None:
     page, agent = crowd.page(), crowd.agent(HELPER)
     limits = httpx2.Limits(max_connections=CLIENTS)
-    http = httpx2.AsyncClient(verify=NO_TLS, limits=limits, timeout=60)  # a busy machine may take its time
+    http = httpx2.AsyncClient(limits=limits, timeout=60)  # a busy machine may take its time
     async with crowd.stack, http:
         assert (await page.sign_up()).status_code == 200
         await agent.deputized(page, ALL)

@@ -8,7 +8,7 @@ import pytest
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from tests.bank import NO_TLS, mounted
+from tests.bank import mounted
 from tests.web.agents import HELPER, Client
 from tests.web.mcp.conftest import (
     CHAIN,
@@ -37,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBank]:
 async def ada(live: LiveBank) -> AsyncIterator[Deputy]:
     """Connect without any delegation."""
     page = live.page(transports=("usb",))
-    http = httpx2.AsyncClient(verify=NO_TLS)
+    http = httpx2.AsyncClient(timeout=30)
     transport = streamable_http_client(live.url, http_client=http)
     async with http, McpClient(transport, mode="legacy", cache=None) as client:
         yield Deputy(live, page, Client(live, HELPER), client)
