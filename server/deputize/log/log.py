@@ -58,11 +58,11 @@ class Log:
             registry=self.registry,
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2),
         )
-        dropped = counter(
+        self._dropped = counter(
             "deputize_log_lines_dropped",
             "Log lines that could not be written, or came faster than they could",
         )
-        self._lines = Lines(stream or standard_error(), dropped.inc)
+        self._lines = Lines(stream or standard_error(), self._dropped.inc)
 
     def flush(self, within: float = 1.0) -> bool:
         """Wait at most so many seconds until what was noted is written; tell whether it is."""
