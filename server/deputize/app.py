@@ -1,4 +1,4 @@
-"""The composition root: a policy, a folder for data, and out comes an ASGI app (mounted or alone)."""
+"""The composition root: makes an ASGI app of a policy and a folder for data, to be mounted or served alone."""
 
 import secrets
 import time
@@ -47,15 +47,15 @@ H = TypeVar("H", bound=Handler)
 class Deputize:
     """The authority as an ASGI app, to be mounted at the path of its issuer.
 
-    `policy` is the path of the policy file, which is followed: what changes in it bites at the next request (POLICY-1).
-    PolicyError with all faults of the file, OSError if it cannot be read. Or it is a policy, which stays as it is.
+    `policy` is the path of the policy file, which is followed: its changes are in force from the next request on
+    (POLICY-1). PolicyError with all faults of the file, OSError if it cannot be read. Or it is a `Policy`, which stays.
 
-    `data` is the folder of its database and keys (made if missing, readable by its owner only). Where one of the two is
-    there without the other, LostData: it has to be brought back, or `new_keys` or `new_record` makes another. With a
-    `store` of another kind, which is open already and is closed with this, the folder has the keys alone.
+    `data` is the folder of database and keys; it is made if missing, readable by its owner only. LostData if it has one
+    of the two without the other, unless `new_keys` or `new_record` allows to make that one anew. With a `store` of
+    another kind, which is open already and is closed with this, the folder has the keys only.
 
-    `current_user`, given a Starlette request, tells who is signed in at the site; without it, users sign up and in here
-    with passkeys.
+    `current_user` is a function of a Starlette request that returns who is signed in at the site. Without it, users
+    sign up and in here, with passkeys. `clock` returns seconds since the epoch.
     """
 
     def __init__(
@@ -101,9 +101,9 @@ class Deputize:
             clock=clock,
             tools=lambda: self.policy.tools,
         )
-        self._site: object = None  # what mounts this
-        self._started = False  # its guards were found to be in order
-        self._alone = False
+        self._site: object = None  # the app that mounts this
+        self._started = False  # whether that app was looked over (GUARD-8)
+        self._alone = False  # whether no app mounts this but that of `build`
         self._offers = Offers()
         self._refusals = Refusals(lambda: self._current.latest.policy, self.log)
         self._mcp = Mcp(self._current, self._refusals, self._offers)
@@ -126,14 +126,14 @@ class Deputize:
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """Name no routes: those of the authority are not the site's, which its guards stand in front of (GUARD-8)."""
+        """Return none: whoever looks for the site's routes, and their guards, is not to find ours (GUARD-8)."""
         return []
 
     def well_known_routes(self) -> list[BaseRoute]:
-        """Return the routes that belong into the root app of a site that mounts this one, before all others.
+        """Return the routes that come first in the root app of a site that mounts this one.
 
-        An app whose start did not come by here is looked over at its first request, and answers none until its guards
-        are in order (GUARD-8).
+        The first of them looks the app over at its first request, if `lifespan` has not done that: no request is
+        answered until its guards are in order (GUARD-8).
         """
         return [
             Threshold(lambda: self._started, self.start),
@@ -143,9 +143,9 @@ class Deputize:
         ]
 
     def start(self, app: object) -> None:
-        """Look over the app that mounts this one, once: Unguarded if it would run anything without a guard (GUARD-8).
+        """Look over the app that mounts this one, once; Unguarded if it would run anything without a guard (GUARD-8).
 
-        `lifespan` does it. Without one, the first request does.
+        `lifespan` calls it, or else the first request.
         """
         if not self._started:
             guarded = start(app, self.guard, self.guarded_here())
@@ -153,18 +153,18 @@ class Deputize:
             self.log.note("guards", standing=[f"{each.tool}: {each.route} ({each.how})" for each in guarded])
 
     def guarded_here(self) -> list[str]:
-        """Name the tools that need a guard in the app that mounts this one: those that no handler does (GUARD-8)."""
+        """Return the tools that need a guard in the app that mounts this one: no handler runs them (GUARD-8)."""
         policy = self.policy
         if self._alone:  # then no API is here
             return []
         return [tool.name for tool in policy.guarded_here() if not self.handles(tool.name)]
 
     def handles(self, tool: str) -> bool:
-        """Tell whether a handler does this tool here, once its call is allowed."""
+        """Tell whether a handler runs this tool's calls here."""
         return self._offers.handles(self.policy, tool)
 
     def _look_again(self) -> None:
-        """Tell the owner of what a new policy wants guarded and is not: its calls find nobody to redeem them."""
+        """Log what a new policy wants guarded and is not: nobody would redeem calls of that."""
         if not self._started:
             return
         try:
@@ -179,11 +179,11 @@ class Deputize:
             def transfer_money(args):
                 return f"Send {args['amount']} EUR to {args['name']}"
 
-        The function's name is the tool's, unless `name` says otherwise; the rest means what it means in the policy
-        file. Text stands in quotation marks where the function writes it with an f-string (APPR-2); what it makes of
-        text in other ways, it has to hand to `protocol.shown.said` itself. The tool stays declared when the file
-        changes. Do it before the app serves, and before its endpoint is guarded: until then the tool is unknown.
-        ValueError for a tool that the file could not have declared either, and for one that is there already.
+        The function's name is the tool's, unless `name` says otherwise; the other keys are those of the policy file. A
+        text that the function writes by an f-string gets quotation marks (APPR-2); what it makes of texts in other ways
+        it has to pass through `protocol.shown.said`. The tool stays declared when the file changes. Declare it before
+        the app serves, and before its endpoint is guarded. ValueError for a tool that the file could not declare
+        either, and for one that is declared already.
         """
 
         def declare(describe: Describe) -> Describe:
@@ -199,10 +199,10 @@ class Deputize:
             async def transfer_money(arguments, call):
                 return {"sent": bank.transfer(call.user.external_id, **arguments)}
 
-        It runs once for each call that was allowed, after that is recorded; if it is not async, in a thread.
-        What it returns, text or JSON, goes to the agent. It raises `ToolFailed` where it has done nothing; after
-        any other exception the record says that the outcome is unknown. ValueError for a tool that the policy
-        does not declare, or that has an endpoint or a handler already.
+        It runs once for each call that was allowed, after that is recorded; in a thread, if it is not async. What it
+        returns, text or JSON, goes to the agent. It raises `ToolFailed` if it has done nothing; after any other
+        exception the record says that the outcome is unknown. ValueError for a tool that the policy does not declare,
+        or that has an endpoint or a handler already.
         """
 
         def offer(handler: H) -> H:
@@ -213,14 +213,14 @@ class Deputize:
         return offer
 
     async def user(self, request: Request) -> User | None:
-        """Tell which user is signed in, for the site's own pages; None too where that cannot be known (SESSION-1)."""
+        """Return the user who is signed in, for the site's own pages; None for nobody, and if unknown (SESSION-1)."""
         try:
             return await Context(request, self._current, self.log).user()
         except Refused:
             return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve. Housekeeping starts with the first request, since a mounted app gets no lifespan of its own."""
+        """Serve. The first request starts the housekeeping, since a mounted app has no lifespan of its own."""
         if self._current.is_forked:
             response = self._refusals.noted(Refused.of(FORKED), Dialect.PROBLEM, Request(scope))
             await response(scope, receive, send)
@@ -231,11 +231,11 @@ class Deputize:
         await self._app(scope, receive, send)
 
     async def sweep(self, now: int, held: int | None) -> None:
-        """Do at once what housekeeping does every few seconds (`authority.housekeeping`)."""
+        """Do now what housekeeping does every few seconds; for its arguments see `authority.housekeeping`."""
         await self._housekeeping.sweep(now, held)
 
     async def aclose(self) -> None:
-        """End housekeeping and MCP, and close the store: what was acknowledged is on disk already."""
+        """Stop housekeeping and MCP, and close the store; what was acknowledged is on disk already."""
         await self._housekeeping.end()
         await self._mcp.aclose()
         self.store.close()
@@ -243,9 +243,9 @@ class Deputize:
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """Serve as the lifespan of the app that mounts this one, or as part of it; RuntimeError after a fork.
+        """Be the lifespan, or part of it, of the app that mounts this one; RuntimeError after a fork.
 
-        Unguarded, so that nothing starts, if that app would run anything without a guard (GUARD-8).
+        Unguarded, so that the app does not start, if it would run anything without a guard (GUARD-8).
         """
         if self._current.is_forked:
             raise RuntimeError(FORKED.detail)
@@ -269,7 +269,7 @@ def build(
 ) -> ASGIApp:
     """Build the stand-alone app: the authority at the path of its issuer, and the well-known routes at the root.
 
-    Who comes to the root, or to the issuer itself, is led to the page of the account.
+    The root, and the issuer itself, redirect to the account page. The parameters are those of `Deputize`.
     """
     deputize = Deputize(
         policy, data, clock=clock, log=log, new_keys=new_keys, new_record=new_record, store=store

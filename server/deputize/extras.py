@@ -1,4 +1,4 @@
-"""What comes with which extra, said where something is missing: `pip install 'deputize[server]'`."""
+"""Errors for missing packages that name the extra to install: `pip install 'deputize[server]'`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ class NotInstalled(ImportError):
 
 @contextmanager
 def needing(extra: str) -> Iterator[None]:
-    """Import what comes with an extra; `NotInstalled` where it is not there.
+    """Import, in the block, what comes with an extra; NotInstalled if a package of it is missing.
 
-    Of several around each other the outermost is named: it is what was asked for.
+    If such blocks are nested, the error names the outermost extra, which is the one that was asked for.
     """
     try:
         yield

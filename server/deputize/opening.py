@@ -1,4 +1,4 @@
-"""Opening the data of an authority: which store there is, and its keys, both or neither (READY-4)."""
+"""Opening the data of an authority: its store and its keys, both or neither (READY-4)."""
 
 import sqlite3
 from pathlib import Path
@@ -13,23 +13,23 @@ KEYS = "keys.json"
 
 
 class LostData(Exception):
-    """A folder has keys without the record that they signed, or a record without them (READY-4).
+    """A folder has keys without the record that they signed, or a record without its keys (READY-4).
 
-    Its text says `what` is missing, and what to do.
+    The message says `what` is missing, and what to do.
     """
 
     def __init__(self, what: str, cure: str) -> None:
-        """Tell both."""
+        """Say `what` is missing; `cure` is what to do where there is no backup of it."""
         super().__init__(f"{what}: bring it back from a backup, or {cure}")
         self.what = what
 
 
 def store_in(folder: Path, *, new: bool, note: Note | None = None, serving: bool = False) -> Store:
-    """Open the store that the data in a folder is in, which is made unless it is not to be `new`: then `NoStore`.
+    """Open the store of a folder; if there is none, it is made if it may be `new`, else NoStore.
 
-    Here is chosen which one that is: nobody else knows any. `note` takes the causes of what cannot be recorded. Where
-    it is opened for `serving`, what processes that died left behind is looked through meanwhile (READY-5). `StoreFault`
-    or OSError if it cannot be opened.
+    Only here is it chosen which kind of store that is. `note` is told why something could not be recorded. One that is
+    opened for `serving` is checked meanwhile, if a process died that had it open (READY-5). StoreFault or OSError if it
+    cannot be opened.
     """
     try:
         store = SqliteStore(folder / "deputize.db", new=new, note=note)
@@ -43,14 +43,15 @@ def store_in(folder: Path, *, new: bool, note: Note | None = None, serving: bool
 def opened(
     folder: Path, note: Note, new_keys: bool, new_record: bool, store: Store | None = None
 ) -> tuple[Store, KeyRing]:
-    """Open the store and the keys of a folder: both, or neither and both are made (READY-4).
+    """Open the store and the keys of a folder, or make both if there is neither (READY-4); LostData for one alone.
 
-    With a `store` that is open already, the keys alone: its owner knows whether it should have been empty.
+    `new_keys` and `new_record` make the one that is missing. With a `store` that is open already it is only about the
+    keys: whoever opened it knows whether it should be empty.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = folder / KEYS
     try:
-        # The store comes first when both are made: keys without one are what is left of an authority.
+        # If both are made, the store is first: keys without one would look like what is left of an authority.
         store = store or store_in(folder, new=new_record or not keys.exists(), note=note, serving=True)
     except NoStore as missing:
         raise LostData(

@@ -1,4 +1,4 @@
-"""A file that others may change at any time: looked at when it is needed, and read when it has changed."""
+"""A file that others may change at any time: it is read again when a look finds it changed."""
 
 import errno
 import os
@@ -9,27 +9,26 @@ from pathlib import Path
 _UNCERTAIN = 1_000_000_000  # nanoseconds in which two changes of a file may look like one
 
 _Look = tuple[int, int, int, int]
-"""Times of change, size and inode: if the file changes, so does this, except within `_UNCERTAIN` of the last change."""
+"""ctime, mtime, size and inode. A change of the file shows here, unless it is within `_UNCERTAIN` of the one before."""
 
 
 class Watched:
-    """A regular file. `content` is what was read last, `error` what keeps it from being read now.
+    """A regular file. `content` is what was read last; `error` is why it cannot be read now, None if it can.
 
-    A change is dealt with once the file was read after it. Until a read succeeds, each look tries again: what failed
-    may have been a descriptor, a mode or the folder, and not the file.
+    While it cannot, each look tries again: without a change of the file, a descriptor may be free, or a folder be back.
     """
 
     def __init__(self, path: Path | str) -> None:
-        """Name the file, wherever the process goes from here; links stay links. Nothing is read yet."""
+        """Take a path, absolute from now on, with its links as they are. Nothing is read yet."""
         self._path = str(Path(path).absolute())
         self._dealt_with: _Look | None = None
         self.content: bytes | None = None
         self.error: OSError | None = None
 
     def changed(self) -> bool:
-        """Read the file again if it has changed; tell whether `content` or `error` has.
+        """Read the file again if it has changed; tell whether `content` or `error` is another now.
 
-        It costs one system call where nothing has happened for a second, so it can be asked at each request.
+        It costs one system call if the file has not changed for a second, so it can be called at each request.
         """
         look = _look(self._path)
         if look is not None and look == self._dealt_with:
@@ -39,14 +38,14 @@ class Watched:
             content = _read(self._path)
         except OSError as failed:
             error = failed
-        # What is written after the look shows at the next one, unless it was within the same moment.
+        # What is written after this look shows at the next one, unless the last change was a moment ago.
         settled = look is not None and abs(time.time_ns() - look[0]) > _UNCERTAIN
         self._dealt_with = look if settled and error is None else None
         before, self.content, self.error = (self.content, repr(self.error)), content, error
         return before != (content, repr(error))
 
     def forget(self) -> None:
-        """Read the file again at the next look, whether it has changed or not."""
+        """Forget the content, and read the file again at the next look, changed or not."""
         self._dealt_with = self.content = None
 
 

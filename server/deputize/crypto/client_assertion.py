@@ -1,4 +1,4 @@
-"""Clients that prove who they are: `private_key_jwt` (OAUTH-1; RFC 7523 §3, rfc7523bis-11 §4)."""
+"""Client authentication by `private_key_jwt` (OAUTH-1; RFC 7523 §3, rfc7523bis-11 §4)."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ LIFETIME = 60
 """Seconds that an assertion may live."""
 
 LEEWAY = 30
-"""Seconds by which the client's clock may differ (TOKEN-5)."""
+"""Seconds by which the client's clock may differ from ours (TOKEN-5)."""
 
 _TYPES = (TYP, f"application/{TYP}", "JWT", None)
 
@@ -21,21 +21,20 @@ _TYPES = (TYP, f"application/{TYP}", "JWT", None)
 def verify(
     assertion: str, assertion_type: str, keys: Sequence[Key], client_id: str, issuer: str, now: int
 ) -> Proof:
-    """Check that this client made the assertion, for this authority and just now; Refused(invalid_client).
+    """Check that this client made the assertion, for this issuer and just now; Refused(invalid_client).
 
     1. `assertion_type` is that of a JWT, and the assertion is a well-formed one, signed with ES256 (TOKEN-1).
-    2. `typ` is `client-authentication+jwt`. Absent or `JWT`, as most libraries write, says nothing else;
-       whatever does is another kind of token.
+    2. `typ` is `client-authentication+jwt`, or absent or `JWT`, as most libraries have it. Any other value is that of
+       another kind of token.
     3. `iss` and `sub` are the client.
     4. `aud` is the issuer, as one string: not the token endpoint, not a list (rfc7523bis §4).
-    5. `exp` is there, has not passed, and is at most 60 s ahead. Where there is an `iat`, it is not in the
-       future, and `exp` is at most 60 s after it. Where there is an `nbf`, it has passed. Our clocks may
-       differ by 30 s (TOKEN-5).
+    5. `exp` is there, has not passed, and is at most 60 s ahead. If there is an `iat`, it is not in the future, and
+       `exp` is at most 60 s after it. If there is an `nbf`, it has passed. The clocks may differ by 30 s (TOKEN-5).
     6. `jti` is 1 to 128 printable ASCII characters.
-    7. `kid` names one of the P-256 keys; without it, there is one only.
+    7. `kid` names one of the P-256 keys, or there is only one of them and no `kid`.
     8. The signature is by that key.
 
-    That it is used once is for the transaction that it authorizes, as with a DPoP proof (PROOF-2).
+    The transaction that it authorizes ensures that it is used once, as with a DPoP proof (PROOF-2).
     """
     if assertion_type != ASSERTION_TYPE:  # 1
         raise _refused("client_assertion_type is not that of a JWT")

@@ -25,10 +25,10 @@ _URL = re.compile(
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-_keys = Kept[tuple[EllipticCurvePublicKey, Jkt]](4 * 2**20)  # that somebody has signed with
+_keys = Kept[tuple[EllipticCurvePublicKey, Jkt]](4 * 2**20)  # of good proofs, by their spelling
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 
-# What a key that verifies ES256 says of itself, where it says so. Other members mean nothing here (RFC 7517 §4).
+# These members of a JWK, if there, have to have these values. Others mean nothing here (RFC 7517 §4).
 _CONSISTENT: dict[str, Json] = {"alg": "ES256", "use": "sig", "key_ops": ["verify"]}
 
 
@@ -52,8 +52,8 @@ def verify(
     4. `typ` is `dpop+jwt`.
     5. `alg` is ES256.
     6. The signature is by the key in `jwk`.
-    7. `jwk` is a public P-256 key and has no private part. What else it says of itself (RFC 7517 §4: `kid`, `alg`,
-       `use`, …) is for ES256; members that mean nothing here do not matter, nor for the thumbprint.
+    7. `jwk` is a public P-256 key without a private part. Its `alg`, `use` and `key_ops` (RFC 7517 §4), if there, are
+       for verifying ES256, and its `kid` is a string. Other members do not matter.
     8. `htm` is the method.
     9. `htu` is the URL, both without query and fragment and normalized (RFC 3986 §6.2.2, §6.2.3; dot segments
        are left alone).
@@ -62,8 +62,8 @@ def verify(
     12. With `bound`, each of these claims has this value (EVID-2). With `access_token`, `ath` is its hash;
         without, there is no `ath`. With `jkt`, the key is that one.
 
-    That it is used once is for the transaction that it authorizes (PROOF-2): `keep_until` of the answer is
-    the first second at which no copy of it can be in use any more.
+    The transaction that it authorizes ensures that it is used once (PROOF-2). `keep_until` of the result is the first
+    second from which on no copy of it would be taken.
     """
     if len(header_values) != 1:  # 1
         raise Refused(code, "Exactly one proof of possession is needed.")
@@ -108,7 +108,7 @@ def make(
     access_token: str | None = None,
     **more: str,
 ) -> str:
-    """Return a proof for one request, as its header says it. `jti` is new to this key; `more` are claims."""
+    """Return a proof for one request, as its header has it. `jti` has to be new for this key; `more` are claims."""
     claims: dict[str, object] = {
         "jti": jti,
         "htm": method,
@@ -127,7 +127,7 @@ def _ath(access_token: str) -> str:
 
 
 def _key(jwk: Json, code: Code) -> tuple[EllipticCurvePublicKey, Jkt]:
-    """Return the key and its thumbprint; Refused(code) unless it is a P-256 key for ES256, and nothing private."""
+    """Return the key of a JWK, and its thumbprint; Refused(code) for a JWK that check 7 of `verify` refuses."""
     match jwk:
         case {"kty": "EC", "crv": "P-256", "x": str(x), "y": str(y), **others} if (
             not others.keys() & PRIVATE_MEMBERS
@@ -150,7 +150,7 @@ def _spelled(jwk: Json) -> str:
 
 
 def _normalized(url: str) -> str | None:
-    """Return the one form of equal URLs, without query and fragment; None if this is not an absolute URL."""
+    """Return a URL without query and fragment, in the one form of all that are equal; None if it is not absolute."""
     parts = _URL.fullmatch(re.split(r"[?#]", url)[0])
     if parts is None:
         return None

@@ -1,8 +1,8 @@
 """Requests that are signed: HTTP message signatures of Web Bot Auth (OAUTH-14; RFC 9421, RFC 9530).
 
 The form is that of draft-ietf-webbotauth-httpsig-protocol-01, narrowed to what authenticates a client. Structured
-fields are read by http_sf (RFC 9651). It is lenient about base64, numbers and spaces, so what counts has to be
-spelled as it would be written anew.
+fields (RFC 9651) are read by http_sf, which accepts several spellings of base64, numbers and spaces. So a member that
+counts has to be spelled as http_sf itself writes it.
 """
 
 import hashlib
@@ -34,22 +34,26 @@ MAX_FIELD = 2048
 """How many characters a field that is read here may have."""
 
 MAX_COVERED = 16
-"""How many components a signature may cover; nothing needs more, and each is looked up before its key is known."""
+"""How many components a signature may cover: each is looked up before it is known whether the signature is good."""
 
-_MEMBER = re.compile(r'(?:%"[^"]*+"|"(?:\\.|[^"\\])*+"|[^",])++')  # up to a comma that is in no string
+_MEMBER = re.compile(
+    r'(?:%"[^"]*+"|"(?:\\.|[^"\\])*+"|[^",])++'
+)  # of a dictionary: up to a comma outside of strings
 _NAME = re.compile(r"@?[a-z0-9-]{1,64}")
 _NEEDED = {"created": int, "expires": int, "nonce": str, "keyid": str, "tag": str}
 _TARGETS = ({"@target-uri"}, {"@authority", "@path"})
 _DIGESTS = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}  # the others are not for this (RFC 9530 §5)
-_Item = tuple[object, dict[str, object]]  # and a list of items, in place of the object, is an inner list
+_Item = tuple[
+    object, dict[str, object]
+]  # a value and its parameters; an inner list has a list of items as its value
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came.
+    """A request that may be signed.
 
-    `url` is what it is for, by configuration: the Host header is the proxy's. `fields` returns the lines of a
-    field by its name in lower case; it is asked for each covered component, and has to be quick.
+    `url` is the endpoint's by configuration, since a proxy may have changed the Host header. `fields` returns the lines
+    of a field by its name in lower case; it is called for each covered component, and has to be quick.
     """
 
     method: str
@@ -61,9 +65,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signature that is right but for its key, which is to be found: `keyid` is its thumbprint.
+    """A signature that was checked in all but its key, whose thumbprint is `keyid`.
 
-    `agent` is the URL, and `kind` the type, of the Signature-Agent that is covered.
+    `agent` is the URL, and `kind` the type, of the covered member of Signature-Agent; `base` are the bytes that are
+    signed (RFC 9421 §2.5).
     """
 
     keyid: Jkt
@@ -79,16 +84,17 @@ class Signed:
 def read(request: Request, now: int) -> Signed | None:
     """Read a request's one signature of Web Bot Auth, or None if it has none; Refused(invalid_client).
 
-    1. One member of `Signature-Input` has the tag `web-bot-auth`. Others are other people's business.
+    1. One member of `Signature-Input` has the tag `web-bot-auth`. Those with other tags are ignored.
     2. Its parameters are `created`, `expires`, `nonce`, `keyid`, `tag`, and perhaps `alg`.
     3. `created` is at most 30 s away from `now`; `expires` has not passed, and is at most 60 s after it.
     4. `nonce` is 1 to 128 characters.
     5. Covered are `@method`, `content-digest`, one member of `signature-agent`, the target (`@target-uri`, or
-       `@authority` and `@path`), and `dpop` if it is there: whoever holds back a request cannot change in it
-       who asks, for what, where, or for which key. More fields may be; each one once, whole, and 16 in all.
+       `@authority` and `@path`), and `dpop` if it is there: nobody on the way can change who asks, for what, where, or
+       for which key. More fields may be covered; each of them once and whole, and 16 in all.
     6. `Content-Digest` has the SHA-256 or SHA-512 of the body, and no wrong one (RFC 9530 §2).
     """
-    found = [name for name, member in _dictionary(request, "signature-input").items() if _tagged(member)]
+    inputs = _dictionary(request, "signature-input")
+    found = [label for label, (_, parameters) in inputs.items() if parameters.get("tag") == TAG]
     if not found:
         return None
     if len(found) > 1:  # 1
@@ -96,9 +102,7 @@ def read(request: Request, now: int) -> Signed | None:
     label = found[0]
     spelled, (components, parameters) = _member(request, "signature-input", label)
     if not (_is_inner_list(components) and _are_needed(parameters)):  # 2
-        raise _refused(
-            "its parameters are created, expires, nonce, keyid, tag and alg, the last one optional"
-        )
+        raise _refused("its parameters are created, expires, nonce, keyid, tag, and perhaps alg")
     created, expires = cast(int, parameters["created"]), cast(int, parameters["expires"])
     if not (-WINDOW <= now - created <= WINDOW and now < expires <= created + LIFETIME):  # 3
         raise _refused(f"it is not of now, or lives longer than {LIFETIME} seconds", now=now)
@@ -133,10 +137,10 @@ def read(request: Request, now: int) -> Signed | None:
 
 
 def verify(signed: Signed, keys: Sequence[Key]) -> Proof:
-    """Check that one of these keys, which `keyid` names by its thumbprint, signed it; Refused(invalid_client).
+    """Check that the key of these whose thumbprint is `keyid` made the signature; Refused(invalid_client).
 
-    `alg`, if it was said, is that of the key. That it is used once is for the transaction that it authorizes,
-    as with a DPoP proof (PROOF-2).
+    `alg`, if there is one, is that of the key. The transaction that it authorizes ensures that it is used once, as with
+    a DPoP proof (PROOF-2).
     """
     key = next((key for key in keys if thumbprint(key.jwk) == signed.keyid), None)
     if key is None:
@@ -145,7 +149,7 @@ def verify(signed: Signed, keys: Sequence[Key]) -> Proof:
         raise _refused("its alg is not that of its key")
     if not _is_by(key, signed):
         raise _refused("it is wrong")
-    # Apart from the client's other proofs, which have names of their own.
+    # The prefix keeps its nonce apart from the `jti` of the client's other proofs.
     return Proof(signed.keyid, f"signature {signed.nonce}", signed.created + WINDOW + 1 + MARGIN)
 
 
@@ -160,7 +164,7 @@ def _is_by(key: Key, signed: Signed) -> bool:
 
 
 def _dictionary(request: Request, name: str) -> Mapping[str, _Item]:
-    """Read a field that is a dictionary, each of its members once; it is empty if there is none."""
+    """Read a field that is a dictionary without repeated keys; empty if there is no such field."""
     if name in request._read:
         return request._read[name]
     text = _value(request, name)
@@ -179,32 +183,23 @@ def _twice(key: str, context: str) -> None:
 
 
 def _member(request: Request, field: str, key: str) -> tuple[str, _Item]:
-    """Read a member of a dictionary: as it is serialized, and what it is."""
+    """Read a member of a dictionary: return it as it is serialized, without its key, and parsed."""
     member = _dictionary(request, field).get(key)
     if member is None:
         raise _refused(f"{field} has not the member that it should have")
     whole = http_sf.ser(cast(http_sf.DictionaryType, {key: member}))
-    # the signature is over what is written anew (RFC 9421 §2.3)
-    if whole not in _members(_value(request, field)):
+    # What is signed is the member as it is serialized anew (RFC 9421 §2.3).
+    if whole not in (spelled.strip(" \t") for spelled in _MEMBER.findall(_value(request, field))):
         raise _refused(f"{field} is spelled in another way than RFC 9651 writes it")
     return whole.partition("=")[2], member
 
 
-def _members(text: str) -> list[str]:
-    """Split a dictionary that is well-formed into its members as they are spelled; commas in strings split nothing."""
-    return [member.strip(" \t") for member in _MEMBER.findall(text)]
-
-
 def _value(request: Request, field: str) -> str:
-    """Return the value of a field, of all of its lines (RFC 9421 §2.1)."""
+    """Return the value of a field, its lines joined by commas (RFC 9421 §2.1)."""
     value = ", ".join(line.strip(" \t") for line in request.fields(field))
     if "\n" in value or "\r" in value:
         raise _refused(f"{field} has more than one line")
     return value
-
-
-def _tagged(member: _Item) -> bool:
-    return member[1].get("tag") == TAG
 
 
 def _is_inner_list(member: object) -> TypeGuard[list[_Item]]:
@@ -241,7 +236,7 @@ def _component(request: Request, item: _Item) -> tuple[str, str]:
 
 
 def _agent(request: Request, components: Sequence[_Item]) -> tuple[str, str]:
-    """Return the URL and the type of the Signature-Agent that is covered; the type is `directory` if unsaid."""
+    """Return the URL and the type of the covered member of Signature-Agent; the default type is `directory`."""
     key = next(str(parameters["key"]) for name, parameters in components if name == "signature-agent")
     _, (url, more) = _member(request, "signature-agent", key)
     kind = more.get("type", http_sf.Token("directory"))

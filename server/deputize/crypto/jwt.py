@@ -1,8 +1,8 @@
 """JSON Web Tokens in the compact form (RFC 7515 §7.1, RFC 7519), signed with ES256 only (TOKEN-1).
 
-Parsing is our own and strict, since libraries accept more than one spelling and more than one type of token.
-Only the signature is PyJWT's. It can still be spelled in two ways ((r, s) and (r, n-s) are both good), so no
-replay table may go by the text of a token: replay and revocation go by `jti`, `txn` and `grant_id`.
+Parsing is our own and strict, since libraries accept several spellings and several types of tokens. Only signatures are
+PyJWT's. Of each there are two that are good, (r, s) and (r, n-s), so the text of a token is no key to find it by again:
+replay and revocation go by `jti`, `txn` and `grant_id`.
 """
 
 import re
@@ -35,7 +35,7 @@ KeyOf = Callable[[str], EllipticCurvePublicKey | None]
 
 
 class Unverified(NamedTuple):
-    """A token of the right form. Nothing in it is true until its signature is checked."""
+    """A well-formed token. Nothing in it may be believed until its signature was checked."""
 
     header: Mapping[str, Json]
     claims: dict[str, Json]
@@ -44,10 +44,10 @@ class Unverified(NamedTuple):
 
 
 def parse(token: str, *, code: Code = Code.INVALID_TOKEN) -> Unverified:
-    """Take a token apart (TOKEN-1); Refused(code) unless it is well-formed in every detail.
+    """Parse a token (TOKEN-1); Refused(code) unless it is well-formed in every detail.
 
-    Three segments of canonical base64url, at most 8 KiB, strict JSON objects, a header with `alg: ES256` and
-    without `crit`, and whole numbers in `iat`, `exp`, `nbf` and `auth_time`, where they are there.
+    At most 8 KiB; three segments of canonical base64url; strict JSON objects; a header with `alg: ES256` and without
+    `crit`; whole numbers in `iat`, `exp`, `nbf` and `auth_time`, if they are there.
     """
     segments = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
     if segments is None:
@@ -66,7 +66,7 @@ def parse(token: str, *, code: Code = Code.INVALID_TOKEN) -> Unverified:
 
 
 def sign(claims: Mapping[str, object], typ: str, kid: str, key: EllipticCurvePrivateKey) -> str:
-    """Return a token with these claims, its header `typ`, `alg` and `kid` only."""
+    """Return a token with these claims, and with `typ`, `alg` and `kid` in its header."""
     return sign_with_header(_encoded_header(typ, kid), claims, key)
 
 
@@ -77,14 +77,14 @@ def sign_with_header(header: str, claims: Mapping[str, object], key: EllipticCur
 
 
 def encode_header(typ: str, **members: object) -> str:
-    """Return the first segment of a token: `typ`, `alg: ES256` and what is named."""
+    """Return the first segment of a token, whose header has `typ`, `alg: ES256` and these members."""
     return b64u(orjson.dumps({"typ": typ, "alg": "ES256", **members}))
 
 
 def verify(token: str, typ: str, key_of: KeyOf, *, code: Code = Code.INVALID_TOKEN) -> dict[str, Json]:
-    """Return the claims of a token that a known key signed as this very type (TOKEN-1); else Refused(code).
+    """Return the claims of a token of this type that a known key has signed (TOKEN-1); else Refused(code).
 
-    Who may use it, where and until when is for the reader of the claims to decide (`protocol/token.py`).
+    Audience and dates are not compared: `protocol/token.py` does that.
     """
     unverified = parse(token, code=code)
     kid = key_id(unverified, typ, code=code)
@@ -102,7 +102,7 @@ def key_id(unverified: Unverified, typ: str, *, code: Code = Code.INVALID_TOKEN)
 def check(
     unverified: Unverified, key: EllipticCurvePublicKey | None, *, code: Code = Code.INVALID_TOKEN
 ) -> dict[str, Json]:
-    """Return the claims if this key signed them; Refused(code) if not, or if no key is known (None)."""
+    """Return the claims if this key has signed them; Refused(code) if it has not, or if there is none (None)."""
     if key is None:
         raise Refused(code, "The token was signed with a key that is not known here.")
     if not verify_es256(key, unverified.signing_input, unverified.signature):
@@ -130,12 +130,12 @@ def _object(segment: str) -> dict[str, Json]:
     return value
 
 
-# The same few headers come again and again: one for each signing key, and for each maker of proofs.
+# Parsed headers, since few come again and again: one of each signing key, and of each maker of proofs.
 _headers = Kept[Mapping[str, Json]](4 * 2**20)
 
 
 def remember(unverified: Unverified) -> None:
-    """Read this header no second time, now that its signature turned out to be right."""
+    """Keep the parsed header of a token whose signature is right, so that it is not parsed again."""
     _headers.keep(unverified.signing_input.partition(b".")[0].decode(), unverified.header)
 
 

@@ -1,4 +1,4 @@
-"""The authority's own keys, in one private file: for its tokens, for the record, and for what it seals."""
+"""The authority's own keys, in one private file: for tokens, for the record, and for what is sealed (`sealed.py`)."""
 
 import fcntl
 import os
@@ -26,26 +26,26 @@ from ..protocol.jwk import thumbprint
 from ..watched import Watched
 
 KEPT = 24 * 3600
-"""Seconds that a signing key stays in the JWKS after another has taken its place; no token lives as long."""
+"""Seconds that a signing key stays in the JWKS after it was replaced; no token lives as long."""
 
 PUBLISHED_FIRST = 10
-"""Seconds that a key is published before anything is signed with it: twice the time after which a remote guard that did
-not find a key asks again (TOKEN-6)."""
+"""Seconds that a key is published before it signs: twice what a remote guard that does not find a key waits before it
+fetches the keys again (TOKEN-6)."""
 
 _BYTES = 32  # of an Ed25519 key, and of the secret
 
 
 class KeyFileError(Exception):
-    """The file is not one that `KeyRing` wrote. The message names the file, and nothing that is in it."""
+    """The file is not one that `KeyRing` wrote. The message names it, and tells nothing of its content."""
 
 
 class NoKeys(Exception):
-    """The file is missing where there has to be one."""
+    """The file is missing, and is not to be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A P-256 key for tokens. `replaced_at` is when another took its place, None while none has; seconds."""
+    """A P-256 key for tokens. Times are in seconds; `replaced_at` is None while no other has taken its place."""
 
     kid: str
     private_key: EllipticCurvePrivateKey = field(repr=False, compare=False)
@@ -80,7 +80,7 @@ class _Content:
 
     @classmethod
     def read(cls, data: bytes) -> "_Content":
-        """Read what `write` wrote; raises ValueError and its like."""
+        """Read what `write` wrote; ValueError, TypeError, LookupError or InvalidKeyError for anything else."""
         content = orjson.loads(data)
         signing = []
         for jwk in content["signing"]:
@@ -95,10 +95,9 @@ class _Content:
 
 
 class KeyRing:
-    """The keys in one file. Each use looks at the file, and reads it if it has changed: another process may have signed
-    with a new key a moment ago.
+    """The keys in one file, which is read again whenever it has changed, since another process may have rotated them.
 
-    While the file is missing, unreadable or malformed, the keys from before are still good.
+    While the file is missing, unreadable or malformed, the keys that were read last stay in use.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -111,7 +110,7 @@ class KeyRing:
 
     @classmethod
     def open(cls, path: Path, clock: Callable[[], float] = time.time, new: bool = True) -> "KeyRing":
-        """Read the file at `path`, for its owner only. Missing, it is made with new keys, or NoKeys."""
+        """Read the file at `path`, with mode 0600. If it is missing, it is made if it may be `new`, else NoKeys."""
         with _alone_in(path.parent) as folder:
             if path.exists():
                 path.chmod(0o600)
@@ -125,13 +124,13 @@ class KeyRing:
 
     @property
     def fault(self) -> str | None:
-        """Look at the file, and say why it is not what the keys are from; None if it is."""
+        """Say why the keys are not those that the file should have now; None if they are."""
         self._look()
         return self._fault
 
     @property
     def secret(self) -> bytes:
-        """Return the 32 bytes that seal what only we read back."""
+        """Return the 32 bytes from which `Sealer` derives its keys."""
         return self._content.secret
 
     def record_key(self) -> Ed25519PrivateKey:
@@ -139,14 +138,17 @@ class KeyRing:
         return Ed25519PrivateKey.from_private_bytes(self._content.record)
 
     def signing_key(self) -> tuple[str, EllipticCurvePrivateKey]:
-        """Return the key for tokens and its id, its RFC 7638 thumbprint: the newest that was published long enough."""
+        """Return the id and the key that sign tokens now: the newest that was published for long enough.
+
+        The id is the key's RFC 7638 thumbprint.
+        """
         self._look()
         keys, until = self._content.signing, self._clock() - PUBLISHED_FIRST
         key = next((key for key in keys if key.created_at <= until), keys[-1])
         return key.kid, key.private_key
 
     def public_key(self, kid: str) -> EllipticCurvePublicKey | None:
-        """Find a key that a token may be signed with; None for any that was never ours or is retired."""
+        """Return the key of this id; None if it was never ours, or is retired."""
         self._look()
         return self._public.get(kid)
 
@@ -159,13 +161,13 @@ class KeyRing:
         return {"keys": keys}
 
     def rotate(self, now: int) -> str:
-        """Make and publish a new signing key, and return its id; after PUBLISHED_FIRST seconds it signs."""
+        """Make and publish a new signing key, and return its id; it signs after PUBLISHED_FIRST seconds."""
         new = SigningKey.generate(now)
         self._change(lambda keys: (new, replace(keys[0], replaced_at=now), *keys[1:]))
         return new.kid
 
     def retire(self, now: int) -> tuple[str, ...]:
-        """Drop the keys that nothing still valid is signed with, and return their ids."""
+        """Drop the keys that were replaced KEPT seconds ago or earlier, and return their ids."""
         before = self._change(
             lambda keys: tuple(key for key in keys if key.replaced_at is None or now < key.replaced_at + KEPT)
         )
@@ -177,7 +179,7 @@ class KeyRing:
         return self._content.signing
 
     def _change(self, change: Callable[[_Signing], _Signing]) -> _Signing:
-        """Change the signing keys in the file, as they are there now, and return what they were."""
+        """Apply a function to the signing keys in the file, and return what they were before."""
         with _alone_in(self._path.parent) as folder:
             self._load()
             before = self._content
@@ -208,7 +210,7 @@ class KeyRing:
             self._content = content = _Content.read(self._file.content or b"")
         except Exception as error:
             if not isinstance(error, ValueError | TypeError | LookupError | InvalidKeyError):
-                self._file.forget()  # of memory, for example: the file may be well
+                self._file.forget()  # the file may be right, and memory have run out: it is read again
             raise KeyFileError(f"{self._path} does not hold the keys of an authority") from None
         self._public = {key.kid: key.private_key.public_key() for key in content.signing}
         self._fault = None
@@ -220,7 +222,7 @@ def _jwk(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Jso
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[int]:
-    """Keep other processes from changing keys here meanwhile; yields a descriptor of the folder."""
+    """Lock a folder against other processes that would change its keys; yields a descriptor of it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -230,7 +232,7 @@ def _alone_in(folder: Path) -> Iterator[int]:
 
 
 def _replace(path: Path, data: bytes, folder: int) -> None:
-    """Replace a file in one step: after a crash it is either the old one or the new one, whole."""
+    """Replace a file in one step: after a crash there is either the old one or the new one, whole."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     new.touch(0o600, exist_ok=False)

@@ -1,4 +1,4 @@
-"""Signed notes with Ed25519 (c2sp.org/signed-note): a text, a blank line, and who vouches for it (LOG-3)."""
+"""Signed notes with Ed25519 (c2sp.org/signed-note): a text, a blank line, and a line for each signature (LOG-3)."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ _SIGNATURE = re.compile(r"— ([^\s+]+) (\S+)")
 
 
 class NoteError(ValueError):
-    """A note or a key that cannot be relied on; `reason` says why."""
+    """A note or a key is malformed, or not signed as it should be; `reason` says which."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class NoteError(ValueError):
 
 @dataclass(frozen=True)
 class Verifier:
-    """A public key and the name under which it signs. A name with spaces or a plus is a `NoteError`."""
+    """A public key and the name under which it signs; NoteError for a name with a space or a plus."""
 
     name: str
     public_key: Ed25519PublicKey
@@ -41,18 +41,18 @@ class Verifier:
 
     @property
     def key_id(self) -> bytes:
-        """The 4 bytes that, with the name, say which key signed."""
+        """The 4 bytes by which, with the name, a signature tells its key."""
         encoded = _ED25519 + self.public_key.public_bytes_raw()
         return hashlib.sha256(self.name.encode() + b"\n" + encoded).digest()[:_KEY_ID_BYTES]
 
     def vkey(self) -> str:
-        """Write it as `name+hexid+base64`, for those who will verify."""
+        """Return it as `name+hexid+base64`, for those who will verify."""
         encoded = _ED25519 + self.public_key.public_bytes_raw()
         return f"{self.name}+{self.key_id.hex()}+{b64encode(encoded).decode('ascii')}"
 
     @classmethod
     def parse(cls, vkey: str) -> "Verifier":
-        """Read what `vkey()` writes, in no other spelling; anything else is a `NoteError`."""
+        """Read what `vkey()` returns; NoteError for anything else, another spelling included."""
         try:
             name, _, encoded = vkey.split("+", 2)  # base64 has pluses of its own
             verifier = cls(name, Ed25519PublicKey.from_public_bytes(b64decode(encoded)[len(_ED25519) :]))
@@ -64,9 +64,9 @@ class Verifier:
 
 
 def sign(body: str, name: str, private_key: Ed25519PrivateKey) -> str:
-    """Return the note that says `body`, signed under `name`.
+    """Return a note with this body, signed under `name`.
 
-    A body that does not end in a newline or has other control characters is a `NoteError`, as is a bad name.
+    NoteError for a body that does not end in a newline or has other control characters, and for a malformed name.
     """
     if not body.endswith("\n") or _FORBIDDEN.search(body):
         raise NoteError("malformed_note")
@@ -75,9 +75,9 @@ def sign(body: str, name: str, private_key: Ed25519PrivateKey) -> str:
 
 
 def open_note(text: str, verifiers: Iterable[Verifier]) -> str:
-    """Return the body of a note that at least one of `verifiers` signed and none of them signed badly.
+    """Return the body of a note that one of these at least has signed; NoteError if not, or if one signature is bad.
 
-    Signatures by other keys are ignored, if they are well-formed. Raises `NoteError`.
+    Signatures by other keys are ignored if they are well-formed.
     """
     body, blank, signatures = text.rpartition("\n\n")
     body += "\n"

@@ -1,6 +1,6 @@
-"""Text that we hand out and only ever read back ourselves: cookies, tokens against forgery, refresh tokens.
+"""Text that we hand out and that comes back to us: session cookies, CSRF tokens, refresh tokens, nonces.
 
-It is signed, not encrypted: whoever holds it can read it, and nobody else can make it.
+It is authenticated, not encrypted: whoever has it can read it, and nobody but us can make it.
 """
 
 import hashlib
@@ -19,18 +19,17 @@ from ..service.kept import keeping
 MAX_SEALED = 4096
 """How many characters a sealed text may have; browsers drop longer cookies."""
 
-
-_KEPT = 4 * 2**20  # bytes, of what we sealed ourselves
+_KEPT = 4 * 2**20  # bytes, of texts that were opened before
 
 Purpose = Literal["session", "csrf", "refresh", "nonce"]
-"""What a sealed text is for. One made for one purpose is nothing to the others."""
+"""What a sealed text is for; it does not open for any other purpose."""
 
 
 class Sealer:
-    """Seals and opens values with one secret: HMAC-SHA-256 with a key derived for each purpose."""
+    """Seals and opens values by HMAC-SHA-256, with a key derived from one secret for each purpose."""
 
     def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
-        """Take the secret (at least 32 bytes, else ValueError) and a clock in seconds since the epoch."""
+        """Derive the keys; ValueError for a secret of less than 32 bytes. `clock` returns seconds since the epoch."""
         if len(secret) < 32:
             raise ValueError("the secret needs at least 32 bytes")
         self._clock = clock
@@ -38,22 +37,22 @@ class Sealer:
             purpose: Signer(_derived(secret, purpose), key_derivation="none", digest_method=hashlib.sha256)
             for purpose in get_args(Purpose)
         }
-        # A page sends the same cookie with each request.
+        # Results are kept, since a page sends the same cookie with each request.
         self._opened = {
             purpose: keeping(partial(self._open, purpose), _KEPT) for purpose in get_args(Purpose)
         }
 
     def seal(self, purpose: Purpose, value: Json) -> str:
-        """Return the value, signed, with the second of its making; ValueError if that is too long."""
+        """Return the value and this second as a sealed text; ValueError if that is longer than MAX_SEALED."""
         text = self._sign(purpose, b64u(orjson.dumps([int(self._clock()), value])))
         if len(text) > MAX_SEALED:
             raise ValueError(f"a sealed text has at most {MAX_SEALED} characters")
         return text
 
     def open(self, purpose: Purpose, text: str, max_age: int | None = None) -> Json:
-        """Return the value sealed for this purpose less than `max_age` seconds ago, or None if there is none.
+        """Return the value in a text that was sealed for this purpose, less than `max_age` seconds ago; else None.
 
-        Only the text that `seal` made opens: no other spelling of it does.
+        Only the very text that `seal` returned opens, and no other spelling of it.
         """
         try:
             made_at, value = self._opened[purpose](text)
@@ -64,7 +63,7 @@ class Sealer:
         return value
 
     def _open(self, purpose: Purpose, text: str) -> tuple[int, Json]:
-        """Return what was sealed, and when; ValueError for any other text."""
+        """Return the second of sealing and the value; ValueError for any text that was not sealed for this."""
         payload = text.partition(".")[0]
         if (
             len(text) > MAX_SEALED
@@ -80,6 +79,6 @@ class Sealer:
 
 
 def _derived(secret: bytes, purpose: Purpose) -> bytes:
-    """Derive the key for one purpose: once, where itsdangerous would do so at each use."""
+    """Derive the key for one purpose, once: itsdangerous would do that at each use."""
     signer = Signer(secret, salt=f"deputize.{purpose}", key_derivation="hmac", digest_method=hashlib.sha256)
     return signer.derive_key()

@@ -1,8 +1,8 @@
-"""WebAuthn ceremonies (W3C Web Authentication Level 3, §7) over py_webauthn, with its gaps closed (CRED-1).
+"""WebAuthn ceremonies (W3C Web Authentication Level 3, §7) by py_webauthn, with its gaps closed (CRED-1).
 
-The library reads what the authenticator made: its data, the attestation, COSE keys, signatures. What the
-browser wrote we read ourselves, strictly: the library has no opinion on embedding, takes several spellings of
-one challenge, and knows neither the owner nor the wanted credential.
+The library reads what the authenticator makes: its data, attestations, COSE keys, signatures. What the browser makes we
+read ourselves, and strictly: the library does not check for embedding, the credential's owner or the wanted credential,
+and takes several spellings of a challenge.
 """
 
 import hashlib
@@ -38,20 +38,17 @@ ALGORITHMS = (
     COSEAlgorithmIdentifier.EDDSA,
     COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
 )
-"""What keys may sign with, best first: ES256, EdDSA (Ed25519), RS256."""
+"""The algorithms of passkeys, best first: ES256, EdDSA (Ed25519), RS256."""
 
 _MAX_CREDENTIAL_ID = 1023  # bytes, WebAuthn L3 §7.1
-_RSA_BITS = range(2048, 4096 + 1)  # smaller is weak, larger only keeps us busy
+_RSA_BITS = range(2048, 4096 + 1)  # smaller is weak, larger costs us time only
 _FIXED = 37  # bytes of authenticator data that are always there: rp id hash, flags, counter
 _PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class Ceremonies:
-    """Checks the ceremonies of one relying party (`service.ports.CeremonyVerifier`).
-
-    `origins` are those whose pages may hold them.
-    """
+    """Verifies the ceremonies of one relying party (`service.ports.CeremonyVerifier`), in pages of these origins."""
 
     rp_id: str
     origins: frozenset[str]
@@ -68,13 +65,13 @@ class Ceremonies:
         """Verify an authentication response (WebAuthn L3 §7.2); else Refused(signature_verification_failed).
 
         1. It has the right form, and is by this very credential.
-        2. A user handle, if there is one, is the owner's. There is one where nobody knew before who the user is:
-           `discovered` (§7.2 step 6).
-        3. What the browser signed for: `webauthn.get`, this challenge, one of our origins, no embedding.
-        4. What the authenticator signed for: our rp id, a present and verified user, flags that can be.
+        2. A user handle, if there is one, is the owner's. With `discovered`, for a request that did not know the user,
+           there is one (§7.2 step 6).
+        3. The client data: `webauthn.get`, this challenge, one of our origins, not embedded.
+        4. The authenticator data: our rp id, a present and verified user, possible backup flags.
         5. The signature.
 
-        The counter is returned and not compared: SEP-2672 §4.8 does that in a later step.
+        The signature counter is returned, not compared: that is a later step of SEP-2672 §4.8.
         """
         try:
             inner = _inner(response, credential.credential_id)  # 1
@@ -105,7 +102,7 @@ class Ceremonies:
     def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
         """Verify a registration response (WebAuthn L3 §7.1); else Refused(verification_failed).
 
-        No attestation is asked for. A statement that comes all the same must be right, and means nothing.
+        No attestation is asked for. A statement that comes all the same has to be valid, and is not kept.
         """
         try:
             inner = _inner(response, None)
@@ -143,7 +140,7 @@ class Ceremonies:
         )
 
     def _client_data(self, inner: Mapping[str, Json], ceremony: str, challenge: bytes) -> bytes:
-        """Check what the browser says of itself, and return its bytes; ValueError otherwise."""
+        """Check the client data (§5.8.1), and return its bytes; ValueError if a check fails."""
         raw = _binary(inner, "clientDataJSON")
         data = parse(raw)
         if (
@@ -172,7 +169,7 @@ def creation_options(
 ) -> dict[str, Json]:
     """Return PublicKeyCredentialCreationOptionsJSON for the user of this name; `lifetime` is in seconds.
 
-    Sign-up needs `resident_key="required"`: only a discoverable credential signs in without a user name.
+    Sign-up needs `resident_key="required"`, since only a discoverable credential can sign in without a user name.
     """
     return {
         "rp": {"id": rp_id, "name": rp_name},
@@ -195,7 +192,7 @@ def request_options(
 ) -> dict[str, Json]:
     """Return PublicKeyCredentialRequestOptionsJSON; `lifetime` is in seconds.
 
-    With no credential to allow, any discoverable one will do, which is what sign-in wants and nothing else.
+    An empty `allow` means any discoverable credential: that is for sign-in only.
     """
     return {
         "challenge": b64u(challenge),
@@ -207,7 +204,7 @@ def request_options(
 
 
 def _inner(response: Mapping[str, Json], credential_id: str | None) -> Mapping[str, Json]:
-    """Return the inner part of a browser's answer; ValueError unless it is of this credential, or any."""
+    """Return `response` of a browser's answer; ValueError if that is by another credential than this (None: any)."""
     match response:
         case {"type": "public-key", "id": str(id_), "rawId": str(raw_id), "response": dict(inner)}:
             pass
@@ -226,10 +223,9 @@ def _binary(members: Mapping[str, Json], name: str) -> bytes:
 
 
 def _attestation(inner: Mapping[str, Json]) -> bytes:
-    """Return an attestation object that is this and no more (§6.5); ValueError.
+    """Return the bytes of the attestation object (§6.5); ValueError unless they are its shortest form.
 
-    The library's parsers ignore what follows a value, and take longer forms of it than needed. So the bytes have to be
-    those of the shortest form, and no more.
+    The library's parsers ignore what follows a value, and accept longer forms of it than needed.
     """
     raw = _binary(inner, "attestationObject")
     object_ = parse_cbor(raw)
@@ -240,7 +236,7 @@ def _attestation(inner: Mapping[str, Json]) -> bytes:
 
 
 def _authenticator_data(raw: bytes) -> AuthenticatorData:
-    """Read authenticator data (§6.1) that are all of these bytes, as above; ValueError."""
+    """Read authenticator data (§6.1); ValueError unless they are all of these bytes."""
     parsed = parse_authenticator_data(raw)
     written = raw[:_FIXED]
     if (attested := parsed.attested_credential_data) is not None:
@@ -252,10 +248,10 @@ def _authenticator_data(raw: bytes) -> AuthenticatorData:
 
 
 def _canonical(cose: bytes) -> bytes:
-    """Write a COSE key anew, as short as it can be; ValueError for one with more than it needs.
+    """Return a COSE key in its shortest form; ValueError for one with more members than it needs.
 
     "The COSE_Key-encoded credential public key MUST contain the alg parameter and MUST NOT contain any other OPTIONAL
-    parameters" (WebAuthn L3 §6.5.1). It is stored: a stranger could pad it with whatever there is room for.
+    parameters" (WebAuthn L3 §6.5.1). It is stored, and a stranger could pad it.
     """
     key, said = _read_key(cose)
     algorithm = int(said)
@@ -296,7 +292,7 @@ def _read_key(cose: bytes) -> tuple[_PublicKey, COSEAlgorithmIdentifier]:
     return key, COSEAlgorithmIdentifier(decoded.alg)
 
 
-# Reading a key takes as long as all else but the signature. Only what is enrolled is kept, in its short form.
+# Kept, since reading a key takes as long as all else but the signature; by the short form that is enrolled.
 _public_key = lru_cache(maxsize=4096)(_read_key)
 
 
