@@ -1,5 +1,6 @@
 """The policy file: `deputize.toml` → `Policy`, or all that is wrong with it at once."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,25 +39,25 @@ def loads(data: bytes) -> Policy:
         line = data.count(b"\n", 0, error.start) + 1
         raise PolicyError([PolicyFault(line, "file", "not UTF-8; save the file in that encoding")]) from error
     raw = toml.parse(text)
-    match raw:
-        case {"agents": {"development": True}}:
-            development = True
-        case _:
-            development = False
-    scopes = raw.get("scopes")
-    declared = frozenset(scopes) if isinstance(scopes, dict) else frozenset()
     try:
-        policy = PolicyFile.model_validate(raw, context=Context(declared, development)).policy()
+        policy = PolicyFile.model_validate(raw, context=_context(raw)).policy()
     except ValidationError as error:
         lines = Lines(text)
-        # A default that needs a value with a fault is no fault of its own.
+        # A default that cannot be made, since it needs a value with a fault, is no other fault.
         found = [details for details in error.errors() if details["type"] != "default_factory_not_called"]
         raise PolicyError(_fault(details, lines) for details in found) from error
     return replace(policy, file_s256=s256(data))
 
 
+def _context(raw: Mapping[str, object]) -> Context:
+    """Return what tables have to know of others before those are validated."""
+    scopes, agents = raw.get("scopes"), raw.get("agents")
+    development = isinstance(agents, dict) and agents.get("development") is True
+    return Context(frozenset(scopes) if isinstance(scopes, dict) else frozenset(), development)
+
+
 def _fault(details: ErrorDetails, lines: Lines) -> PolicyFault:
-    """Say in our words, and in the file's, what pydantic found."""
+    """Return a fault that pydantic has found, in words of ours and with its place in the file."""
     path: toml.Path = details["loc"]
     context = details.get("ctx", {})
     match details["type"]:
@@ -74,7 +75,7 @@ def _fault(details: ErrorDetails, lines: Lines) -> PolicyFault:
             message = f"write at most {context['max_length']}"
         case "value_error":
             message = str(context["error"])
-            if path[-1] == "[key]":  # pydantic's way to say that the fault is in the name of a table
+            if path[-1] == "[key]":  # so pydantic marks a fault in the name of a table
                 path = path[:-1]
             if isinstance(context["error"], DeeperError):
                 path += context["error"].path

@@ -1,6 +1,5 @@
 """JSON Schemas in a policy file: of a tool's arguments, and of those that a human has to approve (`approval.when`)."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -18,17 +17,13 @@ _NAMED = frozenset(("$defs", "dependentSchemas", "patternProperties", "propertie
 _LISTED = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
 _SINGLE = frozenset(("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not"))
 _SINGLE |= {"propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"}
-_OTHER = frozenset(
-    re.findall(
-        r"\S+",
-        """
+_WITHOUT = """
         $anchor $comment $dynamicAnchor $dynamicRef $id $ref $schema $vocabulary const contentEncoding
         contentMediaType default dependentRequired deprecated description enum examples exclusiveMaximum
         exclusiveMinimum format maxContains maxItems maxLength maxProperties maximum minContains minItems
         minLength minProperties minimum multipleOf pattern readOnly required title type uniqueItems writeOnly
-        """,
-    )
-)
+"""
+_OTHER = frozenset(_WITHOUT.split())
 
 
 class DeeperError(ValueError):

@@ -59,22 +59,24 @@ def origin(text: str) -> str:
 
 
 def issuer(text: str) -> str:
-    """Read an issuer: an origin and a path (RFC 8414 §2)."""
-    match = _ORIGIN.match(text)
-    if match is None or not _PATH.fullmatch(text[match.end() :]):
-        raise ValueError(
-            "write an origin and perhaps a path, without a slash at the end, a query or a fragment: "
-            '"https://site.example/deputize"'
-        )
-    origin(match[0])
-    return text
+    """Read an issuer: an origin, and a path or none (RFC 8414 §2)."""
+    return _url(
+        text,
+        _PATH,
+        "write an origin and perhaps a path, without a slash at the end, a query or a fragment: "
+        '"https://site.example/deputize"',
+    )
 
 
 def endpoint(text: str) -> str:
     """Read the URL of an endpoint: an origin and a path."""
+    return _url(text, _ENDPOINT_PATH, 'write an origin and a path: "https://site.example/api/transfers"')
+
+
+def _url(text: str, path: re.Pattern[str], advice: str) -> str:
     match = _ORIGIN.match(text)
-    if match is None or not _ENDPOINT_PATH.fullmatch(text[match.end() :]):
-        raise ValueError('write an origin and a path: "https://site.example/api/transfers"')
+    if match is None or not path.fullmatch(text[match.end() :]):
+        raise ValueError(advice)
     origin(match[0])
     return text
 

@@ -78,18 +78,18 @@ class Page:
 
     async def sign_up(self, name: str = "Grace Hopper") -> httpx2.Response:
         """Create a user with a passkey and sign in."""
-        begun = (await self.send("POST", "/account/sign-up", {"name": name}, page=False)).json()
-        response = self.authenticator.create(begun["creationOptions"])
-        path = f"/account/sign-up/{begun['challengeId']}"
-        answer = await self.send("POST", path, {"response": response}, page=False)
-        await self.configure()
-        return answer
+        path = "/account/sign-up"
+        begun = (await self.send("POST", path, {"name": name}, page=False)).json()
+        return await self._enter(path, begun, self.authenticator.create(begun["creationOptions"]))
 
     async def sign_in(self) -> httpx2.Response:
         """Sign in with the passkey."""
-        begun = (await self.send("POST", "/account/sign-in", page=False)).json()
-        response = self.authenticator.get(begun["requestOptions"])
-        path = f"/account/sign-in/{begun['challengeId']}"
+        path = "/account/sign-in"
+        begun = (await self.send("POST", path, page=False)).json()
+        return await self._enter(path, begun, self.authenticator.get(begun["requestOptions"]))
+
+    async def _enter(self, path: str, begun: Answer, response: Answer) -> httpx2.Response:
+        path = f"{path}/{begun['challengeId']}"
         answer = await self.send("POST", path, {"response": response}, page=False)
         await self.configure()
         return answer
@@ -113,12 +113,14 @@ class Page:
             self.tokens = answer.json()
         return answer
 
-    async def confirm(self, path: str) -> httpx2.Response:
-        """Mint the challenge of a call or a grant and approve it with the passkey."""
-        minted = await self.send("POST", f"{path}/challenge")
+    async def confirm(
+        self, path: str, headers: dict[str, str] | None = None, page: bool = True
+    ) -> httpx2.Response:
+        """Mint the challenge of what is at this path, a call or a grant, and approve that with the passkey."""
+        minted = await self.send("POST", f"{path}/challenge", headers=headers, page=page)
         if minted.status_code != 200:
             return minted
-        return await self.send("POST", f"{path}/approval", self.evidence(minted.json()))
+        return await self.send("POST", f"{path}/approval", self.evidence(minted.json()), headers, page)
 
     def evidence(self, envelope: Answer) -> Answer:
         """Sign a challenge as the user would."""
@@ -153,11 +155,7 @@ class Page:
         headers = {"origin": "/".join(self.issuer.split("/")[:3]), "deputize-csrf": csrf[1]}
         if not approve:
             return await self.send("POST", f"{path}/denial", headers=headers, page=False)
-        minted = await self.send("POST", f"{path}/challenge", headers=headers, page=False)
-        if minted.status_code != 200:
-            return minted
-        evidence = self.evidence(minted.json())
-        return await self.send("POST", f"{path}/approval", evidence, headers, page=False)
+        return await self.confirm(path, headers, page=False)
 
     async def refresh(self, refresh_token: str | None = None, **more: str) -> httpx2.Response:
         """Renew the delegation, with more parameters if there are any; the new tokens are kept."""
