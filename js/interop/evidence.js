@@ -5,9 +5,9 @@
  */
 import { createInterface } from 'node:readline';
 
-import { JsonError } from '../src/platform/canonical.js';
+import { canonicalize, JsonError } from '../src/platform/canonical.js';
 import { declareEvidence, MEMBER, moveEvidence, scopeOf, takeEvidence, withoutEvidence } from '../src/authority/evidence.js';
-import { bare, numberOf, scopesOf, snapshot, textOf } from '../src/platform/json.js';
+import { bare, numberOf, scopesOf, textOf } from '../src/platform/json.js';
 
 /**
  * @param {string} hex
@@ -25,7 +25,9 @@ function answer(hex) {
   for (const look of [withoutEvidence, declareEvidence, scopesOf, textOf, numberOf]) look(input);
   moveEvidence(input, { [MEMBER]: 'a' });
   try {
-    const { args, evidence, bad } = takeEvidence(snapshot(input));
+    const taken = takeEvidence(input);
+    if (!taken) return canonicalize(input) && 'not_json'; // which says why, where it is no JSON
+    const { args, evidence, bad } = taken;
     if (evidence) scopesThatCanBeRead(evidence.token);
     const said = bad ? 'bad' : evidence ? `${evidence.token}~${evidence.proof}` : 'none';
     return `${Buffer.from(args.text).toString('hex')} ${said}`;

@@ -7,17 +7,14 @@
  * @module deputize
  */
 
-import { Authority } from './authority/authority.js';
-import { Keyring } from './authority/keyring.js';
-import { gateOf } from './calls/gate.js';
-import { Grants } from './grants/grants.js';
+import { Gate } from './calls/gate.js';
+import { partsFor } from './grants/grants.js';
 import { alias, Patch } from './page/patch.js';
 import { promptsOfPage } from './people/prompt.js';
 import { argsS256 } from './platform/canonical.js';
 import * as natives from './platform/natives.js';
 
-/** @import { Gate } from './calls/gate.js' */
-/** @import { Arguments, Client, Execute } from './types.js' */
+/** @import { Arguments, Client, Execute, Parts } from './types.js' */
 
 const { document } = natives;
 const SCRIPT = '/shim.js';
@@ -34,7 +31,7 @@ const SCRIPT = '/shim.js';
  * @property {{clientId: string, assurance: string} | null} agent the agent in this browser, once the user deputized it
  * @property {{id: string, scopes: readonly string[], expiresAt: Date | null} | null} grant what it may do, and until when
  *
- * @typedef {{issuer: string, authority: Authority, grants: Grants, gate: Gate, patch: Patch | null}} Installed
+ * @typedef {{issuer: string, parts: Parts, gate: Gate, patch: Patch | null}} Installed
  */
 
 /** @type {Installed | null} */
@@ -95,7 +92,7 @@ export async function unguarded() {
  * @returns {Promise<Status>} rejects with an Error with `code` if the authority cannot be reached
  */
 export async function status() {
-  const { issuer, authority, grants } = shim();
+  const { issuer, parts: { authority, grants } } = shim();
   const config = await authority.config(true);
   if ('code' in config) throw Object.assign(new Error(config.detail), { code: config.code });
   const { user } = config;
@@ -118,12 +115,8 @@ function shim() {
  * @returns {Installed}
  */
 function assemble(issuer, { wait, openRoot }) {
-  const authority = new Authority(issuer);
-  const keyring = new Keyring(issuer);
-  const prompts = promptsOfPage(openRoot);
-  const grants = new Grants(authority, keyring, prompts);
-  const gate = gateOf({ authority, keyring, grants, prompts }, wait === undefined ? null : wait * 1000);
-  return { issuer, authority, grants, gate, patch: null };
+  const parts = partsFor(issuer, promptsOfPage(openRoot));
+  return { issuer, parts, gate: new Gate(parts, wait === undefined ? null : wait * 1000), patch: null };
 }
 
 /** Read through the prototype: `<form name="modelContext">` would answer for `document.modelContext`. */

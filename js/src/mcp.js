@@ -15,8 +15,7 @@
  */
 
 import { Authority } from './authority/authority.js';
-import { Keyring } from './authority/keyring.js';
-import { Grants } from './grants/grants.js';
+import { partsFor } from './grants/grants.js';
 import { DelegatedFetch } from './mcp/delegated-fetch.js';
 import { VerifiedApproval } from './mcp/verified-approval.js';
 import { promptsOfPage } from './people/prompt.js';
@@ -81,10 +80,7 @@ export function verifiedApproval(client, options = {}) {
  */
 export async function delegatedFetch({ scopes, openRoot, ...options }) {
   const issuer = issuerOf(options);
-  const authority = new Authority(issuer);
-  const keyring = new Keyring(issuer);
-  const grants = new Grants(authority, keyring, prompts(openRoot));
-  const delegated = new DelegatedFetch({ authority, keyring, grants }, scopes);
+  const delegated = new DelegatedFetch(partsFor(issuer, prompts(openRoot)), scopes);
   await delegated.connect();
   return (input, init) => delegated.fetch(input, init);
 }

@@ -1,6 +1,12 @@
 /** The shapes that the shim's modules hand to each other, by where they come from. Types only: nothing here runs. */
 
+/** @import { Authority } from './authority/authority.js' */
+/** @import { Keyring } from './authority/keyring.js' */
+/** @import { Grants } from './grants/grants.js' */
+/** @import { Prompts } from './people/prompt.js' */
 /** @import { ApprovedCall, Line, Said, User } from './wire.js' */
+
+/** @typedef {{authority: Authority, keyring: Keyring, prompts: Prompts, grants: Grants}} Parts what all that is done here is done with */
 
 /**
  * What the authority says, as it is read. (What it writes is PROTOCOL's.)

@@ -4,7 +4,7 @@ import './platform.js';
 
 const { Authority } = await import('../src/authority/authority.js');
 const { argsS256 } = await import('../src/platform/canonical.js');
-const { gateOf } = await import('../src/calls/gate.js');
+const { Gate } = await import('../src/calls/gate.js');
 const { Grants } = await import('../src/grants/grants.js');
 const { Keyring } = await import('../src/authority/keyring.js');
 const { Prompts } = await import('../src/people/prompt.js');
@@ -114,8 +114,8 @@ export function page(server, { patience = null, keyring = new Keyring(server.iss
   const human = new Human();
   const authority = new Authority(server.issuer);
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
-  const grants = new Grants(authority, keyring, prompts);
-  const gate = gateOf({ authority, keyring, grants, prompts }, patience);
+  const grants = new Grants({ authority, keyring, prompts });
+  const gate = new Gate({ authority, keyring, grants, prompts }, patience);
   return { human, authority, keyring, prompts, grants, gate };
 }
 

@@ -15,19 +15,22 @@ const DECLARED = {
   description: "For the agent's runtime; a model leaves it out.",
 };
 
+/** @import { Snapshot } from '../platform/json.js' */
 /** @typedef {{token: string, proof: string}} Evidence */
 
 /**
  * Takes the evidence out of the arguments, before anything is hashed, validated or run.
  *
- * @param {ReturnType<typeof snapshot>} args
- * @returns {{args: ReturnType<typeof snapshot>, evidence: Evidence | null, bad: boolean}} `bad`: there is some, and it is none;
- *   absent, null and empty are no evidence
+ * @param {unknown} input
+ * @returns {{args: Snapshot, evidence: Evidence | null, bad: boolean} | null} null if there are no arguments; `bad`: there is
+ *   some evidence, and it is none; absent, null and empty are no evidence
  */
-export function takeEvidence(args) {
+export function takeEvidence(input) {
+  const args = snapshot(input);
+  if (!args) return null;
   if (!hasOwn(args.value, MEMBER)) return { args, evidence: null, bad: false };
   const { [MEMBER]: carried, ...rest } = args.value;
-  const left = snapshot(rest);
+  const left = /** @type {Snapshot} */ (snapshot(rest));
   if (carried === null || carried === '') return { args: left, evidence: null, bad: false };
   const [, token, proof] = (typeof carried === 'string' && PAIR.exec(carried)) || [];
   return { args: left, evidence: token && proof ? { token, proof } : null, bad: !token };

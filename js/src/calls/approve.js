@@ -9,10 +9,7 @@ import { say } from '../words/words.js';
 import { refused, ruled } from './outcome.js';
 
 /** @import { SharedCall } from './shared.js' */
-/** @import { Authority } from '../authority/authority.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Prompts } from '../people/prompt.js' */
-/** @import { Answer, Approved, Call, Decision } from '../types.js' */
+/** @import { Answer, Approved, Call, Decision, Parts } from '../types.js' */
 
 const LIFETIME = 600_000; // CALL-4
 /** A challenge lives 60 s, and an approved call 300 s (APPR-1, CALL-4): so long something may come of an approval that was sent. */
@@ -23,7 +20,7 @@ const ELSEWHERE = new Set(['call_redeemed', 'expired', 'declined', 'cancelled'])
 /**
  * Asks the human.
  *
- * @param {{authority: Authority, keyring: Keyring, prompts: Prompts}} parts
+ * @param {Parts} parts
  * @param {SharedCall} shared
  * @param {Call} call
  * @param {Approved} decided as pending

@@ -9,12 +9,8 @@ import { refused, ruled } from './outcome.js';
 
 /** @import { Acknowledgements } from './acknowledgements.js' */
 /** @import { SharedCall } from './shared.js' */
-/** @import { Authority } from '../authority/authority.js' */
 /** @import { Evidence } from '../authority/evidence.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Grants } from '../grants/grants.js' */
-/** @import { Prompts } from '../people/prompt.js' */
-/** @import { Answer, Asker, Call, Decision } from '../types.js' */
+/** @import { Answer, Asker, Call, Decision, Parts } from '../types.js' */
 /** @import { Agent, Said } from '../wire.js' */
 
 /** Nobody waits any more, so nothing was sent. */
@@ -26,7 +22,7 @@ export class Decider {
   #acknowledgements;
 
   /**
-   * @param {{authority: Authority, keyring: Keyring, grants: Grants, prompts: Prompts}} parts
+   * @param {Parts} parts
    * @param {Acknowledgements} acknowledgements
    */
   constructor(parts, acknowledgements) {

@@ -6,14 +6,12 @@ import { makeClient } from './client.js';
 import { ruled } from './outcome.js';
 
 /** @import { SharedCall } from './shared.js' */
-/** @import { Authority } from '../authority/authority.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Approved, Call, Outcome } from '../types.js' */
+/** @import { Approved, Call, Outcome, Parts } from '../types.js' */
 
 /**
  * Runs the callback, if anybody still waits: what is approved after that waits too, and expires.
  *
- * @param {{authority: Authority, keyring: Keyring}} parts
+ * @param {Parts} parts
  * @param {SharedCall} shared
  * @param {Call} call
  * @param {Approved} approved

@@ -1,7 +1,6 @@
 /** The way of one call (PROTOCOL §5, §10): what stands between an agent and a tool's own callback. */
 
 import { takeEvidence, withoutEvidence } from '../authority/evidence.js';
-import { snapshot } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { wordsFor } from '../words/words.js';
 import { Acknowledgements } from './acknowledgements.js';
@@ -12,31 +11,29 @@ import { reason, refused } from './outcome.js';
 import { refusal } from './refusal.js';
 import { SharedCall } from './shared.js';
 
-/** @import { Authority } from '../authority/authority.js' */
 /** @import { Evidence } from '../authority/evidence.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Grants } from '../grants/grants.js' */
-/** @import { Prompts } from '../people/prompt.js' */
-/** @import { Call, Execute, Outcome, Tool } from '../types.js' */
+/** @import { Call, Execute, Outcome, Parts, Tool } from '../types.js' */
 
 /** The gate of one page. */
 export class Gate {
   #parts;
   #patience;
+  #acknowledgements;
+  #decider;
   /** @type {Map<string, SharedCall>} */
   #open = new Map();
 
   /**
-   * @param {object} parts
-   * @param {Authority} parts.authority
-   * @param {Keyring} parts.keyring
-   * @param {Decider} parts.decider
-   * @param {Acknowledgements} parts.acknowledgements
-   * @param {number | null} patience milliseconds, instead of the authority's `wait_s`
+   * @param {Parts} parts
+   * @param {number | null} [patience] milliseconds, instead of the authority's `wait_s`
+   * @param {Acknowledgements} [acknowledgements]
+   * @param {Decider} [decider]
    */
-  constructor(parts, patience) {
+  constructor(parts, patience = null, acknowledgements = new Acknowledgements(parts.authority.issuer), decider = new Decider(parts, acknowledgements)) {
     this.#parts = parts;
     this.#patience = patience;
+    this.#acknowledgements = acknowledgements;
+    this.#decider = decider;
   }
 
   /**
@@ -87,7 +84,7 @@ export class Gate {
    * @returns {Promise<{outcome: Outcome, facts?: Record<string, unknown>} | null>} null: the tool is public, and open to all
    */
   async #attempt(tool, callback, input, signal, direct) {
-    const taken = copyOf(input); // SHIM-2: before anybody else runs
+    const taken = takeEvidence(input); // SHIM-2: before anybody else runs
     /** @type {Outcome | null} */
     let judged = null;
     for (let again = false; ; again = true) {
@@ -134,7 +131,7 @@ export class Gate {
     }
     let id;
     if (evidence) {
-      const judged = await this.#parts.decider.judge(call, evidence);
+      const judged = await this.#decider.judge(call, evidence);
       if (judged.outcome) return judged.outcome;
       call.judged = judged;
       id = judged.callId;
@@ -178,7 +175,7 @@ export class Gate {
     let outcome;
     let callId = '';
     try {
-      const decision = await this.#parts.decider.decide(shared, call);
+      const decision = await this.#decider.decide(shared, call);
       callId = decision.callId ?? '';
       outcome = decision.outcome ?? (await execute(this.#parts, shared, call, decision));
     } catch (error) {
@@ -188,34 +185,6 @@ export class Gate {
     this.#open.delete(id);
     const heard = shared.settle(outcome);
     const ran = outcome.kind === 'result' || outcome.kind === 'thrown';
-    if (ran && (call.direct || (heard && !call.rule?.safe))) this.#parts.acknowledgements.add(call.user.id, callId);
-  }
-}
-
-/**
- * Puts a gate together, with all that lies behind it.
- *
- * @param {object} parts
- * @param {Authority} parts.authority
- * @param {Keyring} parts.keyring
- * @param {Grants} parts.grants
- * @param {Prompts} parts.prompts
- * @param {number | null} patience milliseconds, instead of the authority's `wait_s`
- * @returns {Gate}
- */
-export function gateOf(parts, patience) {
-  const acknowledgements = new Acknowledgements(parts.authority.issuer);
-  return new Gate({ ...parts, decider: new Decider(parts, acknowledgements), acknowledgements }, patience);
-}
-
-/**
- * @param {unknown} input
- * @returns {ReturnType<typeof takeEvidence> | null} null if it is not JSON (JSON-1, JSON-2)
- */
-function copyOf(input) {
-  try {
-    return takeEvidence(snapshot(input));
-  } catch {
-    return null;
+    if (ran && (call.direct || (heard && !call.rule?.safe))) this.#acknowledgements.add(call.user.id, callId);
   }
 }

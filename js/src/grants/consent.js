@@ -11,11 +11,8 @@ import { standingOf, unheardOf } from '../people/unheard.js';
 import { consentView, linesIn } from '../people/view.js';
 import { tokensOf } from './tokens.js';
 
-/** @import { Authority } from '../authority/authority.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Prompts } from '../people/prompt.js' */
 /** @import { Obtained, TokenClient } from './tokens.js' */
-/** @import { Bare } from '../types.js' */
+/** @import { Bare, Parts } from '../types.js' */
 /** @import { OpaqueAgent, PendingGrant, Said, Text } from '../wire.js' */
 
 /** @typedef {{issuer: string, signInUri: string}} Site */
@@ -26,18 +23,17 @@ const LIFETIME = 600_000; // GRANT-4
 /** The consents that the user is asked for. */
 export class Consents {
   #parts;
+  #tokens;
   /** @type {Map<string, {scopes: Set<string>, done: Promise<Obtained>}>} */
   #open = new Map();
 
   /**
-   * @param {object} parts
-   * @param {Authority} parts.authority
-   * @param {Keyring} parts.keyring
-   * @param {Prompts} parts.prompts
-   * @param {TokenClient} parts.tokens keeps what comes of it
+   * @param {Omit<Parts, 'grants'>} parts
+   * @param {TokenClient} tokens keeps what comes of it
    */
-  constructor(parts) {
+  constructor(parts, tokens) {
     this.#parts = parts;
+    this.#tokens = tokens;
   }
 
   /**
@@ -73,7 +69,7 @@ export class Consents {
    * @returns {Promise<Obtained>}
    */
   async #request({ issuer, signInUri }, user, scopes, onAsk) {
-    const { authority, keyring, prompts, tokens } = this.#parts;
+    const { authority, keyring, prompts } = this.#parts;
     let key = await keyring.key(user);
     let registered = await authority.post('/agents', null, { key, wants: 'client_id' });
     if (!registered.ok && registered.problem.code === 'unknown_agent') {
@@ -120,7 +116,7 @@ export class Consents {
       case 'approved': {
         if (!textOf(verdict.body.access_token)) return { problem: problem('consent_required') };
         const grantExpiresAt = natives.now() + (numberOf(shown.expires_in) ?? 0) * 1000;
-        return tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
+        return this.#tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
       }
       case 'refused':
         return { problem: verdict.problem };

@@ -3,15 +3,14 @@
  * scope or a fresh token, that is obtained, if need be by the user's consent, and the same is sent again.
  */
 
-import { problem } from '../authority/authority.js';
+import { Authority, problem } from '../authority/authority.js';
+import { Keyring } from '../authority/keyring.js';
 import { Consents } from './consent.js';
 import { TokenClient } from './tokens.js';
 
-/** @import { Authority } from '../authority/authority.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Prompts } from '../people/prompt.js' */
 /** @import { Obtained } from './tokens.js' */
-/** @import { Problem, Reply, Tokens } from '../types.js' */
+/** @import { Prompts } from '../people/prompt.js' */
+/** @import { Parts, Problem, Reply, Tokens } from '../types.js' */
 
 /** How often one thing is sent at most. */
 const ROUNDS = 4;
@@ -23,16 +22,12 @@ const OVER = new Set([...TAKEN_BACK, 'consent_required', 'grant_expired', 'grant
 
 /** The grants of this browser profile, one for each user. */
 export class Grants {
-  /**
-   * @param {Authority} authority
-   * @param {Keyring} keyring
-   * @param {Prompts} prompts
-   */
-  constructor(authority, keyring, prompts) {
+  /** @param {Omit<Parts, 'grants'>} parts */
+  constructor(parts) {
     /** What there is without asking anybody. */
-    this.tokens = new TokenClient(authority, keyring);
+    this.tokens = new TokenClient(parts);
     /** What there is by asking the user. */
-    this.consents = new Consents({ authority, keyring, prompts, tokens: this.tokens });
+    this.consents = new Consents(parts, this.tokens);
   }
 
   /**
@@ -81,4 +76,16 @@ export class Grants {
     const { tokens: others } = await this.tokens.forget(user, tokens);
     return others || !TAKEN_BACK.has(code) ? { tokens: others ?? null } : null;
   }
+}
+
+/**
+ * Puts together what is behind a gate, and behind a `fetch` under the grant.
+ *
+ * @param {string} issuer
+ * @param {Prompts} prompts
+ * @returns {Parts}
+ */
+export function partsFor(issuer, prompts) {
+  const parts = { authority: new Authority(issuer), keyring: new Keyring(issuer), prompts };
+  return { ...parts, grants: new Grants(parts) };
 }

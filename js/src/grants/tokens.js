@@ -4,9 +4,7 @@ import { numberOf, scopesOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { queue, shared } from '../platform/concurrency.js';
 
-/** @import { Authority } from '../authority/authority.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Agent, Problem, Tokens } from '../types.js' */
+/** @import { Agent, Parts, Problem, Tokens } from '../types.js' */
 /** @import { Said, Tokens as TokenResponse } from '../wire.js' */
 
 /**
@@ -17,6 +15,13 @@ import { queue, shared } from '../platform/concurrency.js';
 /** Milliseconds: what is good for less than that counts as run out. */
 const MARGIN = 15_000;
 const alone = queue();
+/**
+ * One at a time over all tabs: a refresh token that is used twice revokes the grant (TOKEN-4).
+ *
+ * @param {string} user
+ * @param {() => Promise<Obtained>} work
+ */
+const inTurn = (user, work) => shared(user, alone)(work);
 
 /** The token client of this browser profile. */
 export class TokenClient {
@@ -25,11 +30,8 @@ export class TokenClient {
   /** @type {Map<string, Tokens | null>} what was last seen in the keyring */
   #seen = new Map();
 
-  /**
-   * @param {Authority} authority
-   * @param {Keyring} keyring
-   */
-  constructor(authority, keyring) {
+  /** @param {Omit<Parts, 'grants'>} parts */
+  constructor({ authority, keyring }) {
     this.#authority = authority;
     this.#keyring = keyring;
   }
@@ -47,7 +49,7 @@ export class TokenClient {
     const { tokens } = await this.#keyring.of(user);
     this.#seen.set(user, tokens);
     if (!tokens || (fresh(tokens) && tokens.access !== refused?.access)) return { tokens };
-    return this.#locked(user, () => this.#renew(user, tokens.access));
+    return inTurn(user, () => this.#renew(user, tokens.access));
   }
 
   /**
@@ -70,7 +72,7 @@ export class TokenClient {
    * @returns {Promise<Obtained>} what has taken their place
    */
   async forget(user, dead) {
-    return this.#locked(user, async () => {
+    return inTurn(user, async () => {
       const { tokens } = await this.#keyring.of(user);
       return tokens && tokens.grantId !== dead.grantId ? { tokens: this.#see(user, tokens) } : this.#keep(user, null);
     });
@@ -84,7 +86,7 @@ export class TokenClient {
    * @returns {Promise<Obtained>}
    */
   async keep(user, tokens) {
-    return this.#locked(user, () => this.#keep(user, tokens));
+    return inTurn(user, () => this.#keep(user, tokens));
   }
 
   /**
@@ -124,17 +126,6 @@ export class TokenClient {
   #see(user, tokens) {
     this.#seen.set(user, tokens);
     return tokens;
-  }
-
-  /**
-   * One at a time over all tabs: a refresh token that is used twice revokes the grant (TOKEN-4).
-   *
-   * @param {string} user
-   * @param {() => Promise<Obtained>} work
-   * @returns {Promise<Obtained>}
-   */
-  async #locked(user, work) {
-    return shared(user, alone)(work);
   }
 }
 

@@ -8,10 +8,7 @@ import { bare, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { wordsFor } from '../words/words.js';
 
-/** @import { Authority } from '../authority/authority.js' */
-/** @import { Keyring } from '../authority/keyring.js' */
-/** @import { Grants } from '../grants/grants.js' */
-/** @import { Bare, Config, Problem, Reply, Tokens } from '../types.js' */
+/** @import { Bare, Config, Parts, Problem, Reply, Tokens } from '../types.js' */
 /** @import { User } from '../wire.js' */
 
 /** Somebody else has signed in, or nobody is any more. */
@@ -35,10 +32,7 @@ export class DelegatedFetch {
   #scopes;
 
   /**
-   * @param {object} parts
-   * @param {Authority} parts.authority
-   * @param {Keyring} parts.keyring
-   * @param {Grants} parts.grants
+   * @param {Parts} parts
    * @param {readonly string[]} scopes what to ask the user for, to begin with
    */
   constructor(parts, scopes) {

@@ -83,7 +83,7 @@ export class VerifiedApproval {
    */
   async callTool(params, options) {
     const { name, _meta } = params;
-    const taken = copyOf(params.arguments); // before anybody else runs
+    const taken = snapshot(params.arguments); // before anybody else runs
     let need = await this.#annotations.need(name);
     if (typeof need !== 'string') return refused(need);
     if (need === 'none') {
@@ -216,15 +216,6 @@ export class VerifiedApproval {
 
 /** Who asks, as far as anybody can know (AGENT-1). */
 const THE_AGENT = { clientId: '', assurance: 'opaque', scopes: [] };
-
-/** @param {unknown} given */
-function copyOf(given) {
-  try {
-    return snapshot(given);
-  } catch {
-    return null;
-  }
-}
 
 /**
  * Says what is wrong with a challenge, before anybody is shown anything.

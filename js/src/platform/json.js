@@ -1,9 +1,10 @@
 /** JSON across the page's boundary: the authority's answers, and the arguments of a call. */
 
-import { canonicalize, JsonError } from './canonical.js';
+import { canonicalize } from './canonical.js';
 import { freeze, get, isArray, ownKeys, parse, setPrototypeOf, structuredClone } from './natives.js';
 
 /** @import { Arguments, Bare } from '../types.js' */
+/** @typedef {{text: string, value: Arguments}} Snapshot the canonical text, and what it says, frozen */
 
 /**
  * Takes the prototypes off parsed JSON, so that a member that is not there is not found on Object.prototype either.
@@ -39,20 +40,16 @@ export function scopesOf(value) {
  * Copies arguments once: what is hashed, sent, shown and executed is this one value (SHIM-2).
  *
  * @param {unknown} input whatever the agent passed; getters in it run here and never again
- * @returns {{text: string, value: Arguments}} the canonical text, and what it says, frozen
- * @throws {JsonError} if it is not an object, or not JSON as JSON-1 and JSON-2 have it
+ * @returns {Snapshot | null} null if it is not an object, or not JSON as JSON-1 and JSON-2 have it
  */
 export function snapshot(input) {
-  let copy;
   try {
-    copy = structuredClone(input ?? {});
+    const text = canonicalize(structuredClone(input ?? {}));
+    // Parsed back from the text, whatever toJSON a page may have put on a prototype.
+    return text[0] === '{' ? { text, value: /** @type {Arguments} */ (deepFreeze(parse(text))) } : null;
   } catch {
-    throw new JsonError('not_json');
+    return null;
   }
-  const text = canonicalize(copy);
-  if (!text.startsWith('{')) throw new JsonError('not_json');
-  // Parsed back from the text, whatever toJSON a page may have put on a prototype.
-  return { text, value: /** @type {Arguments} */ (deepFreeze(parse(text))) };
 }
 
 /**

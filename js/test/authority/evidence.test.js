@@ -12,10 +12,11 @@ const PROOF = 'eyJ0.eyJqdGkiOiJ4In0.c2ln';
 const args = { amount: 1, name: 'Ada' };
 
 test('EVID-1: good evidence is taken out, and the arguments are as if it had never been there', () => {
-  const taken = takeEvidence(snapshot({ ...args, [MEMBER]: `${TOKEN}~${PROOF}` }));
+  const taken = takeEvidence({ ...args, [MEMBER]: `${TOKEN}~${PROOF}` });
+  assert.ok(taken);
   assert.deepEqual(taken.evidence, { token: TOKEN, proof: PROOF });
   assert.equal(taken.bad, false);
-  assert.equal(taken.args.text, snapshot(args).text);
+  assert.equal(taken.args.text, snapshot(args)?.text);
   assert.deepEqual(taken.args.value, args);
   assert.ok(Object.isFrozen(taken.args.value));
 });
@@ -23,21 +24,21 @@ test('EVID-1: good evidence is taken out, and the arguments are as if it had nev
 for (const none of [undefined, null, '']) {
   test(`EVID-1: ${JSON.stringify(none)} is no evidence`, () => {
     const input = none === undefined ? args : { ...args, [MEMBER]: none };
-    assert.deepEqual(takeEvidence(snapshot(input)), { args: snapshot(args), evidence: null, bad: false });
+    assert.deepEqual(takeEvidence(input), { args: snapshot(args), evidence: null, bad: false });
   });
 }
 
 for (const bad of ['~', 'x', `${TOKEN}~`, `~${PROOF}`, `${TOKEN}~${PROOF}~`, `${TOKEN} ~${PROOF}`, `${TOKEN}~a.b`, `${TOKEN}\r\n~${PROOF}`, 5, true, {}, [`${TOKEN}~${PROOF}`]]) {
   test(`EVID-1: ${JSON.stringify(bad)} is bad evidence, and not none`, () => {
-    const taken = takeEvidence(snapshot({ ...args, [MEMBER]: bad }));
-    assert.equal(taken.bad, true);
+    const taken = takeEvidence({ ...args, [MEMBER]: bad });
+    assert.equal(taken?.bad, true);
     assert.equal(taken.evidence, null);
   });
 }
 
 test('EVID-1: only the arguments’ own member counts, deeper ones are arguments', () => {
   const nested = { inner: { [MEMBER]: `${TOKEN}~${PROOF}` } };
-  assert.deepEqual(takeEvidence(snapshot(nested)), { args: snapshot(nested), evidence: null, bad: false });
+  assert.deepEqual(takeEvidence(nested), { args: snapshot(nested), evidence: null, bad: false });
 });
 
 test('EVID-1: a public tool does not see it either', () => {

@@ -546,17 +546,16 @@ describe('EVID-2: evidence is shown once', () => {
    * @param {...string} states
    */
   async function crossing(...states) {
-    const { authority, keyring } = page(server);
+    const parts = page(server);
     const seen = { judged: 0, decided: 0 };
     /** @type {(left: any) => void} any: a decision */
     let leave = () => {};
-    const decider = {
+    const decider = /** @type {any} */ ({
       judge: async () => ({ callId: 'cal_1', body: { state: states[seen.judged++], call_token: 'token' }, caller: null }),
       decide: (/** @type {unknown} */ _, /** @type {any} */ call) =>
         seen.decided++ === 0 ? new Promise((resolve) => (leave = resolve)) : Promise.resolve(call.judged),
-    };
-    const parts = /** @type {any} */ ({ authority, keyring, decider, acknowledgements: { add() {} } });
-    const gate = new Gate(parts, null);
+    });
+    const gate = new Gate(parts, null, undefined, decider);
     const controller = new AbortController();
     const input = { deputize_delegation: pair };
     const first = gate.call(registered('get_balance'), execute, input, controller.signal);

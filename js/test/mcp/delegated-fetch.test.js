@@ -20,15 +20,15 @@ afterEach(() => {
 
 /** @param {string[]} [scopes] @param {import('../../src/authority/keyring.js').Keyring} [shared] */
 function open(scopes = ['account:read'], shared) {
-  const { human, authority, keyring, grants } = page(server, { keyring: shared });
-  const delegated = new DelegatedFetch({ authority, keyring, grants }, scopes);
+  const { human, ...parts } = page(server, { keyring: shared });
+  const delegated = new DelegatedFetch(parts, scopes);
   /** @param {string} [scope] @param {string} [url] */
   const send = async (scope = 'account:read', url = `${server.issuer}/mcp`) => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping', params: { scope } });
     const response = await delegated.fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
     return response.json();
   };
-  return { human, keyring, delegated, send };
+  return { human, keyring: parts.keyring, delegated, send };
 }
 
 /** @param {string[]} [scopes] */

@@ -4,6 +4,13 @@ import { afterEach, test } from 'node:test';
 
 import { bare, snapshot } from '../../src/platform/json.js';
 
+/** @param {unknown} input */
+function taken(input) {
+  const found = snapshot(input);
+  assert.ok(found);
+  return found;
+}
+
 /** @type {any} any: a test that pollutes what must not be relied on */
 const polluted = Object.prototype;
 afterEach(() => {
@@ -18,7 +25,7 @@ test('SHIM-2: getters run once, and what they said then is what runs', () => {
       return reads;
     },
   };
-  const { text, value } = snapshot(input);
+  const { text, value } = taken(input);
   assert.equal(reads, 1);
   assert.equal(text, '{"amount":1}');
   assert.deepEqual(value, { amount: 1 });
@@ -26,7 +33,7 @@ test('SHIM-2: getters run once, and what they said then is what runs', () => {
 
 test('SHIM-2: it is another object, frozen to the ground', () => {
   const input = { list: [{ deep: [1] }], text: 'a' };
-  const { value } = snapshot(input);
+  const { value } = taken(input);
   input.list.push({ deep: [2] });
   const list = /** @type {typeof input.list} */ (value.list);
   assert.deepEqual(value, { list: [{ deep: [1] }], text: 'a' });
@@ -34,7 +41,7 @@ test('SHIM-2: it is another object, frozen to the ground', () => {
 });
 
 test('SHIM-2: the value is what the text says, also for "__proto__" and -0', () => {
-  const { text, value } = snapshot(JSON.parse('{"__proto__": {"a": 1}, "zero": -0, "ü": "\\u0000"}'));
+  const { text, value } = taken(JSON.parse('{"__proto__": {"a": 1}, "zero": -0, "ü": "\\u0000"}'));
   assert.equal(text, JSON.stringify(JSON.parse('{"__proto__": {"a": 1}, "zero": 0, "ü": "\\u0000"}')));
   assert.ok(Object.hasOwn(value, '__proto__'));
   assert.ok(Object.is(value.zero, 0));
@@ -42,12 +49,12 @@ test('SHIM-2: the value is what the text says, also for "__proto__" and -0', () 
 
 test('SHIM-2: a toJSON on a prototype changes nothing silently', () => {
   polluted.toJSON = () => ({ amount: 1 });
-  assert.throws(() => snapshot({ amount: 2 }), { name: 'JsonError' });
+  assert.equal(snapshot({ amount: 2 }), null);
 });
 
 test('nothing passed is an empty object', () => {
-  assert.equal(snapshot(undefined).text, '{}');
-  assert.equal(snapshot(null).text, '{}');
+  assert.equal(taken(undefined).text, '{}');
+  assert.equal(taken(null).text, '{}');
 });
 
 for (const [what, input] of Object.entries({
@@ -68,15 +75,15 @@ for (const [what, input] of Object.entries({
     },
   },
 })) {
-  test(`JSON-1, JSON-2: refuses ${what}`, () => assert.throws(() => snapshot(input), { name: 'JsonError' }));
+  test(`JSON-1, JSON-2: refuses ${what}`, () => assert.equal(snapshot(input), null));
 }
 
 test('JSON-1: refuses a cycle and too great a depth', () => {
   /** @type {Record<string, unknown>} */
   const round = {};
   round.round = round;
-  assert.throws(() => snapshot(round), { name: 'JsonError' });
-  assert.throws(() => snapshot(JSON.parse(`${'{"a":'.repeat(65)}1${'}'.repeat(65)}`)), { name: 'JsonError' });
+  assert.equal(snapshot(round), null);
+  assert.equal(snapshot(JSON.parse(`${'{"a":'.repeat(65)}1${'}'.repeat(65)}`)), null);
 });
 
 test('an answer of the authority has no members but its own', () => {
