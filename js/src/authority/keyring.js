@@ -76,24 +76,16 @@ export class Keyring {
    */
   async #update(user, change) {
     const id = `${this.#issuer} ${user}`;
-    const held = await this.#attempt(id, change);
-    if (held) this.#keys.set(user, held.key);
-    return held;
-  }
-
-  /**
-   * @param {string} id
-   * @param {Change | null} change
-   * @returns {Promise<Holding | undefined>}
-   */
-  async #attempt(id, change) {
+    let held;
     try {
-      return await this.#change(id, change);
+      held = await this.#change(id, change);
     } catch (error) {
       console.warn('deputize: this browser keeps nothing for this site, so the agent must be deputized on each page.', error);
       if (this.#change === inDatabase) this.#change = inMemory();
-      return await this.#change(id, change);
+      held = await this.#change(id, change);
     }
+    if (held) this.#keys.set(user, held.key);
+    return held;
   }
 }
 

@@ -6,7 +6,7 @@
  * page script that runs later could say what a dialog shows.
  */
 
-import { exec, hasOwn, push, slice } from '../platform/natives.js';
+import { exec, hasOwn, push, slice, sort } from '../platform/natives.js';
 import { FSI, PDI } from '../words/fluent.js';
 
 const SPACE = '␣';
@@ -96,17 +96,10 @@ export function mixed(text) {
   const words = matches(WORD, text);
   for (let i = 0; i < words.length; i++) {
     const scripts = scriptsOf(words[i]?.text ?? '');
-    if (!goTogether(scripts)) return sorted(scripts);
+    if (!goTogether(scripts)) return sort(scripts);
   }
   return [];
 }
-
-/**
- * Sets text apart, so that no letters of it move what stands around it.
- *
- * @param {string} text
- */
-export const isolated = (text) => `${FSI}${text}${PDI}`;
 
 /**
  * Takes a text apart at its isolates: those within others stay as they are.
@@ -198,34 +191,17 @@ function scriptOf(letter) {
 /** @param {readonly string[]} scripts */
 function goTogether(scripts) {
   if (scripts.length <= 1) return true;
-  for (let i = 0; i < TOGETHER.length; i++) if (!outside(scripts, TOGETHER[i] ?? [])) return true;
+  for (let i = 0; i < TOGETHER.length; i++) {
+    let inside = 0;
+    for (let j = 0; j < scripts.length; j++) if (among(scripts[j], TOGETHER[i] ?? [])) inside++;
+    if (inside === scripts.length) return true;
+  }
   if (scripts.length !== 2 || !among('Latn', scripts)) return false;
   return !among(scripts[0], LOOK_ALIKE) && !among(scripts[1], LOOK_ALIKE);
-}
-
-/** @param {readonly string[]} scripts @param {readonly string[]} set @returns {boolean} whether one of them is not in it */
-function outside(scripts, set) {
-  for (let i = 0; i < scripts.length; i++) if (!among(scripts[i], set)) return true;
-  return false;
 }
 
 /** @param {string | undefined} one @param {readonly string[]} list */
 function among(one, list) {
   for (let i = 0; i < list.length; i++) if (list[i] === one) return true;
   return false;
-}
-
-/** @param {readonly string[]} names @returns {string[]} in the order of their letters */
-function sorted(names) {
-  /** @type {string[]} */
-  const rest = [];
-  for (let last = ''; rest.length < names.length; last = rest[rest.length - 1] ?? '') {
-    let next = '';
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i] ?? '';
-      if (name > last && (next === '' || name < next)) next = name;
-    }
-    push(rest, next);
-  }
-  return rest;
 }

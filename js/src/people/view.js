@@ -24,19 +24,9 @@ export async function consentView(shown, text) {
   const same = text.language === shown.language && (await argsS256(parse(`[${json}]`))) === shown.text_s256;
   if (!same) return null;
   return {
-    kind: 'consent',
-    site: textOf(shown.site),
-    host: location.host,
-    user: textOf(shown.user),
-    title: '',
-    asker: '',
-    description: '',
-    legend: '',
+    ...viewOf('consent', { site: textOf(shown.site), user: textOf(shown.user) }),
     language: textOf(text.language),
     lines,
-    values: [],
-    approve: say('script-consent-yes', { method: sole() }),
-    decline: say('script-consent-no'),
   };
 }
 
@@ -59,19 +49,12 @@ export function linesIn({ lines }) {
  */
 export function approvalView({ site, user, description, args, caller }) {
   return {
-    kind: 'approval',
-    site,
-    host: location.host,
-    user,
+    ...viewOf('approval', { site, user }),
     title: say(caller ? 'script-approval-title' : 'script-approval-title-own'),
     asker: asker(caller),
     legend: say(caller ? 'script-approval-legend' : 'script-approval-legend-own'),
     description,
-    language: tongue().lang,
-    lines: [],
     values: valuesOf(args),
-    approve: say('script-approval-yes', { method: sole() }),
-    decline: say('script-approval-no'),
   };
 }
 
@@ -96,23 +79,34 @@ function valuesOf(args) {
  * @param {{site: string, user: string}} of
  * @returns {View}
  */
-export function enrollmentView({ site, user }) {
-  return {
-    kind: 'enrollment',
-    site,
-    host: location.host,
-    user,
-    title: say('script-enrollment-title'),
-    asker: say('script-enrollment-asker'),
-    description: '',
-    legend: '',
-    language: tongue().lang,
-    lines: [],
-    values: [],
-    approve: say('script-enrollment-yes'),
-    decline: say('script-enrollment-no'),
-  };
-}
+export const enrollmentView = (of) => ({
+  ...viewOf('enrollment', of),
+  title: say('script-enrollment-title'),
+  asker: say('script-enrollment-asker'),
+});
+
+/**
+ * What every dialog says, and nothing else.
+ *
+ * @param {View['kind']} kind
+ * @param {{site: string, user: string}} of
+ * @returns {View}
+ */
+const viewOf = (kind, { site, user }) => ({
+  kind,
+  site,
+  host: location.host,
+  user,
+  title: '',
+  asker: '',
+  description: '',
+  legend: '',
+  language: tongue().lang,
+  lines: [],
+  values: [],
+  approve: say(`script-${kind}-yes`, { method: sole() }),
+  decline: say(`script-${kind}-no`),
+});
 
 /**
  * @param {Caller | null} caller

@@ -5,7 +5,9 @@ import { test } from 'node:test';
 
 import '../platform.js';
 
-const { isolated, mixed, partsOf, plain, visible } = await import('../../src/people/shown.js');
+const { mixed, partsOf, plain, visible } = await import('../../src/people/shown.js');
+/** @param {string} text */
+const isolated = (text) => `\u2068${text}\u2069`;
 const { alphabet } = await import('../../src/words/words.js');
 
 const { rows } = JSON.parse(readFileSync(new URL('../../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
