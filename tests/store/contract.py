@@ -751,7 +751,7 @@ class StoreContract:
             do(store, methodcaller("add", one))
 
             def move(tx: Tx, one: Call = one, target: State = target) -> bool:
-                return tx.move_call(one, target, NOW + 1, 7)
+                return tx.move_call(one.moved(target, NOW + 1, 7), one.state, NOW + 1)
 
             if target in TRANSITIONS[source]:
                 assert do(store, move)
@@ -771,17 +771,23 @@ class StoreContract:
         one = v.call(state=source)
         do(store, lambda tx: tx.add(one))
         for target in TRANSITIONS[source] - {OVERDUE[source]}:
-            assert not do(store, methodcaller("move_call", one, target, one.deadline, 7))
-        assert do(store, lambda tx: tx.move_call(one, OVERDUE[source], one.deadline, 7))
+            assert not do(
+                store, methodcaller("move_call", one.moved(target, one.deadline, 7), source, one.deadline)
+            )
+        assert do(
+            store,
+            lambda tx: tx.move_call(one.moved(OVERDUE[source], one.deadline, 7), one.state, one.deadline),
+        )
 
     def test_an_approval_names_its_challenge_and_later_moves_keep_it(self, store: Store) -> None:
         one = v.call(state=State.PENDING)
         do(store, lambda tx: tx.add(one))
-        assert do(store, lambda tx: tx.move_call(one, State.APPROVED, NOW, 1, v.challenge_id(), "webauthn"))
+        answered = replace(one, challenge_id=v.challenge_id(), method="webauthn")
+        assert do(store, lambda tx: tx.move_call(answered.moved(State.APPROVED, NOW, 1), one.state, NOW))
         approved = do(store, lambda tx: tx.call(one.call_id))
         assert approved is not None
         assert approved.approval == {"challenge_id": v.challenge_id(), "method": "webauthn"}
-        assert do(store, lambda tx: tx.move_call(approved, State.REDEEMED, NOW, 2))
+        assert do(store, lambda tx: tx.move_call(approved.moved(State.REDEEMED, NOW, 2), approved.state, NOW))
         redeemed = do(store, lambda tx: tx.call(one.call_id))
         assert redeemed is not None
         assert redeemed.approval == approved.approval
@@ -853,14 +859,14 @@ class StoreContract:
                 in_time = now < model.deadline or OVERDUE.get(copy.state) is target
                 if target not in TRANSITIONS[copy.state]:
                     with pytest.raises(ValueError, match="moves"):
-                        tx.move_call(copy, target, now, number)
+                        tx.move_call(copy.moved(target, now, number), copy.state, now)
                 elif copy.state is model.state and in_time:
-                    assert tx.move_call(copy, target, now, number)
+                    assert tx.move_call(copy.moved(target, now, number), copy.state, now)
                     deadline = now + LIFETIME.get(target, 0)
                     model = replace(model, state=target, entry=number, deadline=deadline)
                     copies.insert(0, model)
                 else:
-                    assert not tx.move_call(copy, target, now, number)
+                    assert not tx.move_call(copy.moved(target, now, number), copy.state, now)
                 assert tx.call(model.call_id) == model
             raise Oops
 

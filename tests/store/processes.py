@@ -33,10 +33,11 @@ def open_and_append(path: Path) -> int:
 def race(tx: Tx, number: int) -> dict[str, bool]:
     """Try to win, each for the only time, what round `number` is about; tell what was won."""
     approved = v.call(number)
+    redeemed = approved.moved(State.REDEEMED, NOW, tx.append(v.entry(number), NOW))
     return {
         "consume_challenge": tx.consume_challenge(v.challenge(number), NOW),
         "use_proof": tx.use_proof(v.proof(number)),
-        "move_call": tx.move_call(approved, State.REDEEMED, NOW, tx.append(v.entry(number), NOW)),
+        "move_call": tx.move_call(redeemed, approved.state, NOW),
         "take": tx.take(v.grant_id(number), Use("calls", 1, 1)),
         "settle_request": tx.settle_request(f"req_{number}", Status.REDEEMED, None, NOW),
         "consume_recovery": tx.consume_recovery(v.digest(number), NOW) is not None,

@@ -1,7 +1,7 @@
 """Calls: one invocation of one tool with one set of arguments, and the table of what may become of it (CALL-4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .canonical import Json
@@ -96,6 +96,12 @@ class Call:
         if self.challenge_id is None or self.method is None:
             return None
         return {"challenge_id": self.challenge_id, "method": self.method}
+
+    def moved(self, state: State, now: int, entry: int) -> "Call":
+        """Return this call in another state, with its deadline there; ValueError where TRANSITIONS does not lead."""
+        if state not in TRANSITIONS[self.state]:  # CALL-4
+            raise ValueError(f"no call moves from {self.state} to {state}")
+        return replace(self, state=state, deadline=now + LIFETIME.get(state, 0), entry=entry)
 
     def overdue(self, now: int) -> State | None:
         """Return the state that this call has fallen into by `now`, or None if it stays where it is (TOKEN-5)."""

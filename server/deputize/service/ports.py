@@ -293,18 +293,9 @@ class Tx(Reader, Protocol):
         """Remember a proof; False if it was used before, or is as old as those that were forgotten (PROOF-2,
         CLOCK-1)."""
 
-    def move_call(
-        self,
-        call: Call,
-        state: State,
-        now: int,
-        entry: int,
-        challenge_id: ChallengeId | None = None,
-        method: str | None = None,
-    ) -> bool:
-        """Move a call on from the state it was read in, in one statement, with the new state's deadline, and for an
-        approval its challenge and method; False if it has moved meanwhile. Raises ValueError for a move that
-        TRANSITIONS does not have."""
+    def move_call(self, moved: Call, source: State, now: int) -> bool:
+        """Move a call on from the state it was read in, in one statement, to the one that it has here, with its
+        deadline and entry, and for an approval its challenge and method; False if it has moved meanwhile."""
 
     def open_calls(self, grant_id: GrantId, now: int, limit: int) -> list[Call]:
         """List at most `limit` of the calls under a grant that are pending or approved, newest first."""

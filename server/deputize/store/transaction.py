@@ -11,8 +11,7 @@ from collections.abc import Iterable
 
 from ..protocol.agent import Agent
 from ..protocol.block import Block
-from ..protocol.call import LIFETIME, OVERDUE, Call, State
-from ..protocol.call import TRANSITIONS as CALL_TRANSITIONS
+from ..protocol.call import OVERDUE, Call, State
 from ..protocol.challenge import MAX_ATTEMPTS, Challenge
 from ..protocol.constraint import Use
 from ..protocol.credential import Credential
@@ -132,7 +131,7 @@ _NOTE_FORGOTTEN = """
     WHERE proofs.keep_until < excluded.keep_until"""
 _MOVE_CALL = """
     UPDATE calls SET state = :state, deadline = :deadline, entry = :entry,
-        challenge_id = COALESCE(:challenge_id, challenge_id), method = COALESCE(:method, method)
+        challenge_id = :challenge_id, method = :method
     WHERE call_id = :call_id AND state = :source AND (deadline > :now OR :state = :overdue)"""
 _CARRY_CALL = """
     UPDATE calls SET grant_id = :grant_id, entry = :entry
@@ -305,28 +304,18 @@ class Transaction(Recording, Tx):
         digest = hashlib.sha256(f"{proof.jkt} {proof.jti}".encode()).digest()[:16]
         return self._changed(_USE_PROOF, digest=digest, keep_until=proof.keep_until, forgotten=_FORGOTTEN)
 
-    def move_call(
-        self,
-        call: Call,
-        state: State,
-        now: int,
-        entry: int,
-        challenge_id: ChallengeId | None = None,
-        method: str | None = None,
-    ) -> bool:
-        if state not in CALL_TRANSITIONS[call.state]:  # CALL-4
-            raise ValueError(f"no call moves from {call.state} to {state}")
+    def move_call(self, moved: Call, source: State, now: int) -> bool:
         return self._changed(
             _MOVE_CALL,
-            call_id=call.call_id,
-            source=call.state.value,
-            state=state.value,
-            overdue=OVERDUE[call.state].value,
-            deadline=now + LIFETIME.get(state, 0),
+            call_id=moved.call_id,
+            source=source.value,
+            state=moved.state.value,
+            overdue=OVERDUE[source].value,
+            deadline=moved.deadline,
             now=now,
-            entry=entry,
-            challenge_id=challenge_id,
-            method=method,
+            entry=moved.entry,
+            challenge_id=moved.challenge_id,
+            method=moved.method,
         )
 
     def carry_call(self, call: Call, entry: int) -> bool:

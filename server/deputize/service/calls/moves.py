@@ -1,8 +1,6 @@
 """Where a call goes from where it is, each move with its entry (CALL-4)."""
 
-from dataclasses import replace
-
-from ...protocol.call import LIFETIME, STOPPED_CODE, Call, State
+from ...protocol.call import STOPPED_CODE, Call, State
 from ...protocol.entry import move_entry
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.ids import CallId
@@ -16,9 +14,9 @@ NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 
 def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
     """Move a call and record it. Losing the race rolls the whole transaction back: nothing of it happened."""
-    moved = replace(call, state=state, deadline=now + LIFETIME.get(state, 0), entry=tx.head().size)
+    moved = call.moved(state, now, tx.head().size)
     tx.append(move_entry(moved, code, **facts), now)
-    if not tx.move_call(call, state, now, moved.entry, call.challenge_id, call.method):
+    if not tx.move_call(moved, call.state, now):
         raise Refused(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
     return moved
 
