@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .canonical import Json, b64u, unb64u
+from .canonical import Json, unb64u
 from .errors import Code, Refusal
 from .ids import ChallengeId, Jkt, UserId
 
@@ -55,21 +55,8 @@ Subject = str | NewUser | Enrolling | Inside
 """What a challenge is about: the id of a call, a grant, a credential or a user (none: empty), or what is enrolled."""
 
 
-def write_subject(subject: Subject) -> Json:
-    """Write what a challenge is about as JSON."""
-    match subject:
-        case NewUser(user_id, handle, name):
-            return {"user_id": user_id, "handle": b64u(handle), "name": name}
-        case Enrolling(basis, recovery):
-            return {"basis": basis, "recovery": None if recovery is None else b64u(recovery)}
-        case Inside(grant_id, until):
-            return {"grant_id": grant_id, "enrolls_until": until}
-        case _:
-            return subject
-
-
 def read_subject(value: Json) -> Subject:
-    """Read what `write_subject` wrote; ValueError for anything else."""
+    """Read a subject that was written as JSON, its members under their names and bytes in base64url; ValueError."""
     match value:
         case str(named):
             return named

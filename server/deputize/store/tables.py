@@ -11,7 +11,8 @@ import orjson
 from ..protocol.agent import Agent, Assurance
 from ..protocol.block import Block
 from ..protocol.call import Call, State
-from ..protocol.challenge import Challenge, Purpose, read_subject, write_subject
+from ..protocol.canonical import b64u
+from ..protocol.challenge import Challenge, Purpose, read_subject
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, Credential, User
 from ..protocol.grant import Grant, GrantState
@@ -77,7 +78,7 @@ _CONSTRAINTS: Column = (
 )
 
 _SUBJECT: Column = (
-    lambda subject: orjson.dumps(write_subject(subject)).decode(),
+    lambda subject: orjson.dumps(subject, default=b64u).decode(),
     lambda text: read_subject(orjson.loads(text)),
 )
 _MEMBERS = ("what", "approver", "until", "language", "lines", "methods", "surface", "approvals")
