@@ -14,7 +14,7 @@ from ..protocol.scope import ScopeSet
 from ..words.consent import text_of
 from . import consents, grants, quotas
 from .approvals import Minted, Verdict
-from .barring import barred
+from .blocks import barred
 from .clients import Client, spend
 from .grants import PageRequest, Renewable
 from .moment import Moment

@@ -11,9 +11,18 @@ from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import ClientId, GrantId, UserId
 from . import grants
 from .moment import Moment
-from .ports import Tx
+from .ports import Reader, Tx
 
 _NOT_BLOCKED = Refusal(Code.NOT_FOUND, "Nobody is blocked there, or not any more.")
+
+
+def barred(reader: Reader, user_id: UserId | None, client_id: ClientId | None, now: int) -> Refusal | None:
+    """Say who keeps this agent from this user, or the user from everything, at `now`; None if nobody does.
+
+    It is asked wherever something new would be given.
+    """
+    blocks = reader.barring(user_id, client_id, now)
+    return blocks[0].refusal() if blocks else None
 
 
 def block(tx: Tx, at: Moment, user_id: UserId, grant_id: str, until: int | None) -> Block | Refusal:

@@ -7,7 +7,7 @@ from ..protocol.client import ClientDocument
 from ..protocol.errors import USED_PROOF, Code, Refusal
 from ..protocol.ids import Jkt
 from ..protocol.proof import Proof
-from .barring import barred
+from .blocks import barred
 from .moment import Moment
 from .ports import Tx
 

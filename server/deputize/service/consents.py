@@ -20,7 +20,7 @@ from ..protocol.scope import ScopeSet
 from ..words.consent import put
 from . import approvals, grants, questions, quotas
 from .approvals import Action, Minted, Verdict
-from .barring import barred
+from .blocks import barred
 from .calls import successions
 from .grants import NO_GRANT, PageRequest, Renewable
 from .moment import Moment

@@ -19,7 +19,7 @@ from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
 from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
-from .barring import barred
+from .blocks import barred
 from .moment import Moment
 from .ports import Assertion, CeremonyVerifier, Reader, Registration, Session, Tx
 

@@ -1,5 +1,6 @@
 """Grants: their renewal and their end (PROTOCOL §4). Each function is one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent
@@ -9,7 +10,6 @@ from ..protocol.grant import Grant, GrantState, dead_link
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId
 from ..protocol.proof import Proof
 from ..protocol.scope import ScopeSet
-from .lineages import parents_of
 from .moment import Moment
 from .ports import Reader, Tx
 
@@ -50,6 +50,11 @@ class Renewable:
     grant: Grant
     agent: Agent
     parents: tuple[Agent, ...] = ()
+
+
+def parents_of(reader: Reader, lineage: Sequence[Grant]) -> tuple[Agent, ...]:
+    """List the agents that the first grant of a lineage was handed on from, nearest first (CHAIN-1)."""
+    return tuple(agent for link in lineage[1:] if (agent := reader.agent(link.client_id)) is not None)
 
 
 def look(reader: Reader, at: Moment, user_id: UserId, grant_id: str) -> Grant | Refusal:

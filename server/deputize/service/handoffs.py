@@ -12,10 +12,9 @@ from ..protocol.proof import Proof
 from ..protocol.scope import ScopeSet
 from ..protocol.token import Delegation
 from . import quotas
-from .barring import barred
+from .blocks import barred
 from .clients import Client, spend
-from .grants import Renewable
-from .lineages import parents_of
+from .grants import Renewable, parents_of
 from .moment import Moment
 from .ports import Tx
 

@@ -15,7 +15,7 @@ from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.proof import Proof
 from ..protocol.quota import Quota, Rate
 from ..service import credentials
-from ..service.barring import barred
+from ..service.blocks import barred
 from ..service.credentials import SignIn
 from ..service.moment import Moment
 from ..service.ports import Reader, Tx

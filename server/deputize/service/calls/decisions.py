@@ -15,7 +15,7 @@ from ...protocol.call import Call, State
 from ...protocol.errors import Code, Refusal
 from ...protocol.tool import Tool
 from .. import approvals
-from ..barring import barred
+from ..blocks import barred
 from ..moment import Moment
 from ..ports import Reader
 from .request import NOBODY, CallRequest

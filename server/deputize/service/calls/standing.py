@@ -3,7 +3,7 @@
 from ...protocol.authorization import Standing
 from ...protocol.call import Call
 from ...protocol.token import Delegation
-from ..lineages import parents_of
+from ..grants import parents_of
 from ..ports import Reader
 
 ALONE = Standing()
