@@ -58,8 +58,10 @@ class Words:
         self._otherwise = otherwise
         self._fixed: dict[str, Worded] = {}
         self.patterns = patterns_of(language, resource)
-        self.variables = {name: variables_in(pattern) for name, pattern in self.patterns.items()}
-        region = self("script-region") if "script-region" in self.variables else language
+        self.variables: dict[str, frozenset[str]] = {**otherwise.variables} if otherwise is not None else {}
+        """What each message, or `message.attribute`, takes up; English has those that this language lacks."""
+        self.variables |= {name: variables_in(pattern) for name, pattern in self.patterns.items()}
+        region = self("script-region") if "script-region" in self.patterns else language
         if region.partition("-")[0] != language.partition("-")[0]:
             raise ValueError(f"{language}.ftl: script-region is a region of another language")
         self.locale = Locale.parse(region, sep="-")
@@ -73,19 +75,9 @@ class Words:
         """Return how the language is written, as HTML's `dir` has it."""
         return "rtl" if self.locale.character_order == "right-to-left" else "ltr"
 
-    def __contains__(self, name: str) -> bool:
-        """Tell whether there is such a message, or `message.attribute`, in this language or in English."""
-        return name in self.variables or (self._otherwise is not None and name in self._otherwise)
-
-    def taken(self, name: str) -> frozenset[str]:
-        """Return what a message takes up; KeyError if there is none."""
-        if name not in self.variables and self._otherwise is not None:
-            return self._otherwise.taken(name)
-        return self.variables[name]
-
     def __call__(self, name: str, /, **taken: str | int | float) -> Worded:
         """Say a message, or `message.attribute`; KeyError if there is none, ValueError if something is not given."""
-        if name not in self.variables and self._otherwise is not None:
+        if name not in self.patterns and self._otherwise is not None:
             return self._otherwise(name, **taken)
         if not taken and name in self._fixed:
             return self._fixed[name]

@@ -14,8 +14,9 @@ def as_page(refusal: Refusal, request: Request, site: Site) -> Response:
     """Answer a page, in words for people: those of the refusal itself, else of its code, else of any."""
     language = language_of(request.headers.get("accept-language", ""))
     said, wait = words(language), retry_after(refusal)
+    takes = said.variables
     taken = {"wait": said.duration(int(wait))} if wait is not None else {}
     own = (refusal.told, refusal.code.value.replace("_", "-"))
-    names = [f"refused-page-{each}" for each in own if f"refused-page-{each}" in said]
-    name = next((each for each in names if said.taken(each) <= taken.keys()), "refused-page")
+    names = [f"refused-page-{each}" for each in own if f"refused-page-{each}" in takes]
+    name = next((each for each in names if takes[each] <= taken.keys()), "refused-page")
     return message(site, language, name, refusal.code.status, **taken)
