@@ -18,14 +18,14 @@ from deputize.protocol.canonical import Json, b64u, unb64u
 from deputize.protocol.credential import Credential
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import CredentialId, UserId
-from deputize.service.ports import Assertion, CeremonyVerifier
+from deputize.service.ports import Assertion
 
 RP_ID = "example.org"
 ORIGIN = "https://example.org"
 CHALLENGE = bytes(range(64))
 HANDLE = b"handle"
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "webauthn-l3.json").read_text())["vectors"]
-CEREMONIES: CeremonyVerifier = Ceremonies(RP_ID, frozenset({ORIGIN, "https://auth.example.org"}))
+CEREMONIES = Ceremonies(RP_ID, frozenset({ORIGIN, "https://auth.example.org"}))
 
 PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED, EXTENDED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
 RSA_KEY = rsa.generate_private_key(65537, 2048)

@@ -1,6 +1,7 @@
 """Users, their sessions and their passkeys (CRED-1 to CRED-5, SESSION-1)."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.service.agents import code_of
@@ -110,9 +111,8 @@ class TestSigningIn:
     def sign_in(self, desk: Desk, device: SoftAuthenticator) -> Refusal | None:
         challenge = desk.do(lambda tx: credentials.begin_sign_in(tx, desk.at))
         response = device.get({"rpId": desk.policy.site.rp_id, "challenge": b64u(challenge.wire)})
-        user, assertion = desk.look(
-            lambda tx: credentials.check_sign_in(tx, challenge, response, desk.verifier)
-        )
+        verify = partial(desk.verifier.authentication, discovered=True)
+        user, assertion = desk.look(lambda tx: credentials.check_sign_in(tx, challenge, response, verify))
         return desk.do(lambda tx: credentials.finish_sign_in(tx, desk.at, challenge, user, assertion))
 
     def test_is_recorded(self, desk: Desk, grace: Person) -> None:

@@ -48,7 +48,7 @@ _PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
 
 @dataclass(frozen=True, slots=True)
 class Ceremonies:
-    """Verifies the ceremonies of one relying party (`service.ports.CeremonyVerifier`), in pages of these origins."""
+    """Verifies the ceremonies of one relying party (CRED-1), in pages of these origins."""
 
     rp_id: str
     origins: frozenset[str]

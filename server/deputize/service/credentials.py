@@ -1,6 +1,6 @@
 """Users, their sessions and their credentials (PROTOCOL §2). Each function is one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -21,7 +21,11 @@ from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
 from .blocks import barred
 from .moment import Moment
-from .ports import Assertion, CeremonyVerifier, Reader, Registration, Session, Tx
+from .ports import Assertion, Reader, Registration, Session, Tx
+
+Verify = Callable[[Mapping[str, Json], bytes, Credential, bytes], Assertion]
+"""Verifies the response of a passkey whose user nobody had named, over these bytes, for this user handle: all but its
+counter (CRED-1); Refused(signature_verification_failed)."""
 
 MAX_NAME = 64
 _GONE = Refusal(
@@ -128,7 +132,7 @@ def open_challenge(
 
 
 def check_sign_in(
-    reader: Reader, challenge: Challenge, response: dict[str, Json], verifier: CeremonyVerifier
+    reader: Reader, challenge: Challenge, response: dict[str, Json], verify: Verify
 ) -> tuple[User, Assertion]:
     """Verify a sign-in assertion on a snapshot; Refused(unknown_credential, signature_verification_failed)."""
     credential_id = response.get("id")
@@ -136,7 +140,7 @@ def check_sign_in(
     user = reader.user(credential.user_id) if credential is not None and credential.active else None
     if credential is None or user is None:
         raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not known here. Was it made on another site?")
-    return user, verifier.authentication(response, challenge.wire, credential, user.handle, discovered=True)
+    return user, verify(response, challenge.wire, credential, user.handle)
 
 
 def finish_sign_in(

@@ -3,14 +3,13 @@
 A use case is one synchronous function of `(tx, at, …) → outcome`, handed to `Store.transact` or `Store.read`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ..protocol.agent import Agent
 from ..protocol.block import Block
 from ..protocol.call import Call, State
-from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
 from ..protocol.constraint import Use
 from ..protocol.credential import Credential, User
@@ -78,25 +77,6 @@ class Waiting:
 
 Stored = User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Call
 """What is added to a store, each kind to a table of its own."""
-
-
-class CeremonyVerifier(Protocol):
-    """Checks WebAuthn ceremonies for one rp id and a fixed set of origins (CRED-1)."""
-
-    def authentication(
-        self,
-        response: Mapping[str, Json],
-        challenge: bytes,
-        credential: Credential,
-        handle: bytes,
-        *,
-        discovered: bool = False,
-    ) -> Assertion:
-        """Verify an authentication response but for its counter; Refused(signature_verification_failed) otherwise. One
-        that was `discovered`, for a user whom nobody had named, says by its handle who it is."""
-
-    def registration(self, response: Mapping[str, Json], challenge: bytes) -> Registration:
-        """Verify a registration response; Refused(verification_failed) otherwise."""
 
 
 class Reader(Protocol):

@@ -1,5 +1,6 @@
 """Sign-up, sign-in, passkeys: `/account/…` and `/credentials/…` (PROTOCOL §2)."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 from msgspec import UNSET, UnsetType
@@ -106,11 +107,12 @@ async def begin_sign_in(context: Context, body: Nothing) -> SignInOptions:
 
 async def finish_sign_in(context: Context, body: Ceremony) -> Response:
     """Verify the assertion and open a session."""
-    ceremonies, session_id = context.authority.ceremonies, context.authority.random(32)
+    session_id = context.authority.random(32)
+    verify = partial(context.authority.ceremonies.authentication, discovered=True)
 
     def check(tx: Reader, at: Moment) -> tuple[Challenge, User, Assertion]:
         challenge = credentials.open_challenge(tx, at, context.named("challenge_id"), Purpose.SIGN_IN, None)
-        return challenge, *credentials.check_sign_in(tx, challenge, body.response, ceremonies)
+        return challenge, *credentials.check_sign_in(tx, challenge, body.response, verify)
 
     challenge, user, assertion = await context.look(check)
 
