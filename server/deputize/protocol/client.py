@@ -147,7 +147,8 @@ def _document(url: Url, said: Mapping[str, Json], development: bool) -> ClientDo
     redirect_uris = tuple(redirect.redirect_uri(uri, url) for uri in _texts(said, "redirect_uris"))
     if len(redirect_uris) > MAX_REDIRECT_URIS or ("authorization_code" in grant_types and not redirect_uris):
         raise ValueError(f"it needs 1 to {MAX_REDIRECT_URIS} redirect_uris, or other grant_types")
-    keys, jwks_uri = _keys(said), _jwks_uri(url, said, development)
+    keys = parse_keys(said["jwks"]) if "jwks" in said else ()
+    jwks_uri = _jwks_uri(url, said, development)
     return ClientDocument(
         client_id=ClientId(url.text),
         name=shown_name(_text(said, "client_name") or url.host),
@@ -168,10 +169,6 @@ def _home(url: Url, said: Mapping[str, Json], development: bool) -> str | None:
     if text is None or origin_of(text) != url.origin:
         return None
     return Url.parse(text if text != url.origin else text + "/", development).text
-
-
-def _keys(said: Mapping[str, Json]) -> tuple[Key, ...]:
-    return parse_keys(said["jwks"]) if "jwks" in said else ()
 
 
 def _jwks_uri(url: Url, said: Mapping[str, Json], development: bool) -> str | None:

@@ -6,8 +6,7 @@ the transaction, so that a forged assertion cannot burn the user's challenge (AP
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from operator import attrgetter
+from dataclasses import dataclass, replace
 
 from ..protocol.authorization import Able
 from ..protocol.canonical import Json, action_hash, b64u, canonicalize
@@ -42,11 +41,9 @@ class Action:
 
     def is_(self, other: "Action") -> bool:
         """Tell whether the other is this very action; in Python `1 == True`, so arguments go by their bytes."""
-        if _all_but_arguments(self) != _all_but_arguments(other):
-            return False
-        return self.arguments is other.arguments or canonicalize(self.arguments) == canonicalize(
-            other.arguments
-        )
+        mine, its = self.arguments, other.arguments
+        same = mine is its or canonicalize(mine) == canonicalize(its)
+        return same and replace(self, arguments=None) == replace(other, arguments=None)
 
     def allowed(self, registered: Methods) -> tuple[str, ...]:
         """Return the names of the methods that it may be confirmed by, best first."""
@@ -72,9 +69,6 @@ class Action:
             "Only one approval, given on the page, can be asked for here: this needs "
             f"{self.approvals}, given on: {self.surface}.",
         )
-
-
-_all_but_arguments = attrgetter(*(each.name for each in fields(Action) if each.name != "arguments"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,15 +60,13 @@ def push(
     return None
 
 
-def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> Grant | Refusal:
+def show(tx: Tx, at: Moment, looked: AuthorizationRequest, user_id: UserId) -> Grant | Refusal:
     """Turn a request into the grant that the page shows to this user; looking twice shows the same one (OAUTH-4)."""
-    user, found = tx.user(user_id), tx.request(request.request_id)
-    if found is None:
+    # as it is by now: another worker may have shown it since it was read
+    user, request = tx.user(user_id), tx.request(looked.request_id)
+    if request is None or request.status is not Status.REQUESTED or at.now >= request.expires_at:
         return _GONE
-    request = found  # as it is by now: another worker may have shown it since it was read
-    if request.status is not Status.REQUESTED or at.now >= request.expires_at or user is None:
-        return _GONE
-    if request.unproven and not at.policy.bearer:  # BEARER-5
+    if user is None or (request.unproven and not at.policy.bearer):  # BEARER-5
         return _GONE
     agent = Agent(request.client_id, request.assurance, None, None, at.now, request.name)
     if consents.askable(request.scopes, at.policy.ceiling.of(agent), at.policy) is not None:  # POLICY-3
@@ -88,9 +86,7 @@ def show(tx: Tx, at: Moment, request: AuthorizationRequest, user_id: UserId) -> 
     keyed = tx.agent(agent.client_id) if request.unproven else None
     tx.put(agent if keyed is None else replace(agent, assurance=keyed.assurance))
     seconds = at.policy.grant_lifetime
-    grant = consents.ask(
-        tx, at, user, agent, request.jkt, request.scopes, request.constraints, seconds, request.unproven
-    )
+    grant = consents.ask(tx, at, user, agent, request.jkt, request.scopes, request.constraints, seconds)
     first = request.grant_id is None and request.redirect_uri is not None
     until = at.now + OPEN_LIFETIME if first else request.expires_at  # a device was told when its code ends
     if not tx.open_request(request.request_id, user_id, grant.grant_id, until):
