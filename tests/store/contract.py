@@ -658,7 +658,7 @@ class StoreContract:
         answered, left, plain = (
             v.challenge(name, salt=v.digest("salt")) for name in ("answered", "left", "plain")
         )
-        asked = Asked(answered.challenge_id, answered.salt, question)
+        asked = Asked(question, answered.salt)
         do(store, lambda tx: tx.ask(answered, question))
         do(store, lambda tx: tx.ask(left, question))
         do(store, lambda tx: tx.add(plain))

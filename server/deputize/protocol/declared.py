@@ -44,11 +44,8 @@ def declared(describe: Describe, declaration: Declaration) -> Tool:
 
     Text stands in quotation marks where the function writes it with an f-string (APPR-2).
     """
-    given: dict[str, Any] = {name: _READ.get(name, _as_it_is)(value) for name, value in declaration.items()}
+    given: dict[str, Any] = {**declaration}
+    given |= {name: read(given[name]) for name, read in _READ.items() if name in given}
     return Tool(
         **{"name": describe.__name__, **given}, describe=lambda arguments: describe(as_said(arguments))
     )
-
-
-def _as_it_is(value: object) -> object:
-    return value

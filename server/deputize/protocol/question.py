@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from .canonical import Json, canonicalize, s256
-from .ids import ChallengeId, UserId
+from .ids import UserId
 
 
 class Surface(StrEnum):
@@ -102,9 +102,8 @@ class Question:
 class Asked:
     """A question that was answered, with the salt that opens what was signed and recorded of it (APPR-11)."""
 
-    challenge_id: ChallengeId
-    salt: bytes
     question: Question
+    salt: bytes
 
 
 def _strings(values: list[Json]) -> tuple[str, ...]:

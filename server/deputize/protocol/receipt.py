@@ -9,7 +9,7 @@ from .canonical import Json, b64u, canonicalize, unb64u
 from .checkpoint import Checkpoint
 from .entry import commitment
 from .merkle import leaf_hash, verify_inclusion
-from .question import Question
+from .question import Asked, Question
 
 _NOT_ONE = "not a receipt"
 
@@ -39,14 +39,6 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A question that was answered, with its words, and the 32 bytes that open what the record has of it (APPR-11)."""
-
-    question: Question
-    salt: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Receipt:
     """What somebody without access to the record needs to be sure of some of it.
 
@@ -56,7 +48,7 @@ class Receipt:
     checkpoint: str
     entries: tuple[Proven, ...]
     opening: Opening | None = None
-    questions: tuple[Shown, ...] = ()
+    questions: tuple[Asked, ...] = ()
 
     def unproven(self, checkpoint: Checkpoint) -> list[int]:
         """Return the indexes of the entries that the opened checkpoint does not cover, as they stand here."""
@@ -78,7 +70,7 @@ class Receipt:
         opened = commitment(self.opening.salt, canonicalize(self.opening.arguments))
         return bool(committed) and all(each == opened for each in committed)
 
-    def unasked(self) -> list[Shown]:
+    def unasked(self) -> list[Asked]:
         """Return the questions that no entry here commits to."""
         asked = {entry.told().get("question_commitment") for entry in self.entries}
         return [each for each in self.questions if b64u(each.question.commitment(each.salt)) not in asked]
@@ -120,13 +112,13 @@ class Receipt:
                 opening = Opening(arguments, unb64u(salt))
             case _:
                 raise ValueError(_NOT_ONE)
-        return cls(checkpoint, tuple(map(_proven, entries)), opening, tuple(map(_shown, questions)))
+        return cls(checkpoint, tuple(map(_proven, entries)), opening, tuple(map(_asked, questions)))
 
 
-def _shown(value: Json) -> Shown:
+def _asked(value: Json) -> Asked:
     match value:
         case {"question": question, "salt": str(salt), **more} if not more:
-            return Shown(Question.parse(question), unb64u(salt))
+            return Asked(Question.parse(question), unb64u(salt))
     raise ValueError(_NOT_ONE)
 
 

@@ -11,7 +11,8 @@ from ..protocol.canonical import Json
 from ..protocol.checkpoint import Checkpoint
 from ..protocol.ids import ChallengeId, GrantId, is_id
 from ..protocol.merkle import Frontier, inclusion_proofs, leaf_hash
-from ..protocol.receipt import Opening, Proven, Receipt, Shown
+from ..protocol.question import Asked
+from ..protocol.receipt import Opening, Proven, Receipt
 from .ports import Reader, StoredEntry, Tx
 
 _PAGE = 1000
@@ -77,7 +78,7 @@ def prove(
     note: str,
     size: int,
     opening: Opening | None = None,
-    questions: Iterable[Shown] = (),
+    questions: Iterable[Asked] = (),
 ) -> Receipt:
     """Make a receipt of these entries, by a note over the first `size`; ValueError if not all are there (LOG-5)."""
     if absent := [index for index in indexes if not 0 <= index < size]:
@@ -97,12 +98,11 @@ def prove(
     return Receipt(note, tuple(proven), opening, tuple(questions))
 
 
-def asked(reader: Reader, entries: Iterable[StoredEntry]) -> list[Shown]:
+def asked(reader: Reader, entries: Iterable[StoredEntry]) -> list[Asked]:
     """Find the questions that people answered, of those that these entries tell of (APPR-11)."""
     said = [told(entry) for entry in entries]
     ids = [ChallengeId(str(each["challenge_id"])) for each in said if "question_commitment" in each]
-    found = (reader.asked(challenge_id) for challenge_id in ids)
-    return [Shown(asked.question, asked.salt) for asked in found if asked is not None]
+    return [found for challenge_id in ids if (found := reader.asked(challenge_id)) is not None]
 
 
 def trail(reader: Reader, about: str) -> list[StoredEntry]:
