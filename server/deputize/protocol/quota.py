@@ -9,17 +9,25 @@ from .ids import ClientId, UserId
 
 
 class Quota(StrEnum):
-    """What is counted. The value is what the policy, the answers and the metric call it."""
+    """What is counted. The value is what the policy, the answers and the metric call it, `told` what people hear."""
 
-    SIGN_UPS = "sign_ups"
-    SIGN_INS = "sign_ins"
-    PUSHED_REQUESTS = "pushed_requests"
-    DEVICE_CODES = "device_codes"
-    PENDING_CONSENTS = "pending_consents"
-    PENDING_CALLS = "pending_calls"
-    REFUSED_CALLS = "refused_calls"
-    ENTRIES = "entries"
-    WRONG_CODES = "wrong_codes"
+    told: str
+
+    def __new__(cls, value: str, told: str) -> "Quota":
+        """Make a member of the two."""
+        quota = str.__new__(cls, value)
+        quota._value_, quota.told = value, told
+        return quota
+
+    SIGN_UPS = "sign_ups", "accounts that were made from this network"
+    SIGN_INS = "sign_ins", "sign-ins from this network"
+    PUSHED_REQUESTS = "pushed_requests", "requests for authorization"
+    DEVICE_CODES = "device_codes", "device codes"
+    PENDING_CONSENTS = "pending_consents", "questions to the user that wait for an answer"
+    PENDING_CALLS = "pending_calls", "calls that wait for the user's approval"
+    REFUSED_CALLS = "refused_calls", "calls that were refused"
+    ENTRIES = "entries", "requests of one kind or another"
+    WRONG_CODES = "wrong_codes", "wrong codes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +70,10 @@ def pair(user_id: UserId, client_id: ClientId | None) -> str:
     return f"{user_id} {counted_as(client_id) or ''}".rstrip()
 
 
-_WORDS = {
-    Quota.SIGN_UPS: "accounts that were made from this network",
-    Quota.SIGN_INS: "sign-ins from this network",
-    Quota.PUSHED_REQUESTS: "requests for authorization",
-    Quota.DEVICE_CODES: "device codes",
-    Quota.PENDING_CONSENTS: "questions to the user that wait for an answer",
-    Quota.PENDING_CALLS: "calls that wait for the user's approval",
-    Quota.REFUSED_CALLS: "calls that were refused",
-    Quota.ENTRIES: "requests of one kind or another",
-    Quota.WRONG_CODES: "wrong codes",
-}
-
-
 def too_many(quota: Quota, wait: int) -> Refusal:
     """Refuse what goes beyond a quota, with the seconds until there is more of it again (QUOTA-1)."""
     wait = max(wait, 1)
-    detail = f"There were too many {_WORDS[quota]}. Wait {wait} seconds, then try again."
+    detail = f"There were too many {quota.told}. Wait {wait} seconds, then try again."
     facts = {"quota": quota.value, "retry_after": wait}
     return Refusal(Code.TOO_MANY_REQUESTS, detail, facts, told=quota.value.replace("_", "-"))
 

@@ -60,12 +60,21 @@ def is_redeemable(reader: Reader, at: Moment, token: CallToken) -> bool:
 
 def report(tx: Tx, at: Moment, by: Executor, call_id: CallId, outcome: State) -> Answered | Refusal:
     """Note what became of a redeemed call, as the page or a guard tells it over HTTP (GUARD-5)."""
-    return answered(tx, _noted(tx, _found(tx, at, by, call_id), outcome, _where(by), at.now))
+    return answered(tx, note(tx, at, call_id, outcome, by))
 
 
-def note(tx: Tx, at: Moment, call_id: CallId, outcome: State) -> Call | Refusal:
-    """Note the same of a call that ran in this process (GUARD-5, MCP-11)."""
-    return _noted(tx, _found(tx, at, None, call_id), outcome, Executes.API, at.now)
+def note(tx: Tx, at: Moment, call_id: CallId, outcome: State, by: Executor = None) -> Call | Refusal:
+    """Note the same, and return only the call; nobody has to be named where it ran in this process (MCP-11)."""
+    call, where = _found(tx, at, by, call_id), _where(by)
+    if isinstance(call, Refusal):
+        return call
+    if call.executes != where.value:
+        return Refusal(
+            Code.REDEEMER_NOT_ALLOWED, f"Outcomes of this tool are reported by the {call.executes} only."
+        )
+    if call.state is not State.REDEEMED:
+        return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
+    return move(tx, call, outcome, at.now, reported_by=where.value)
 
 
 def _where(by: Executor) -> Executes:
@@ -79,15 +88,3 @@ def _found(tx: Tx, at: Moment, by: Executor, call_id: CallId) -> Call | Refusal:
     if by is not None and not tx.use_proof(by):
         return USED_PROOF
     return settled(tx, call_id, at.now) or NO_CALL
-
-
-def _noted(tx: Tx, call: Call | Refusal, outcome: State, by: Executes, now: int) -> Call | Refusal:
-    if isinstance(call, Refusal):
-        return call
-    if call.executes != by.value:
-        return Refusal(
-            Code.REDEEMER_NOT_ALLOWED, f"Outcomes of this tool are reported by the {call.executes} only."
-        )
-    if call.state is not State.REDEEMED:
-        return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
-    return move(tx, call, outcome, now, reported_by=by.value)
