@@ -63,6 +63,17 @@ def commitment(salt: bytes, canonical: bytes) -> str:
     return s256(salt + canonical)
 
 
+def call_facts(call: Call) -> dict[str, object]:
+    """Say whose call this is, and of what."""
+    return {
+        "call_id": call.call_id,
+        "sub": call.user_id,
+        "client_id": call.client_id,
+        "grant_id": call.grant_id,
+        "tool": call.tool,
+    }
+
+
 def call_entry(
     call: Call, canonical: bytes, policy: Policy, code: Code | None = None, **facts: object
 ) -> Entry:
@@ -70,11 +81,7 @@ def call_entry(
     return Entry(
         f"call.{call.state}",
         {
-            "call_id": call.call_id,
-            "sub": call.user_id,
-            "client_id": call.client_id,
-            "grant_id": call.grant_id,
-            "tool": call.tool,
+            **call_facts(call),
             "scope": str(call.scopes),
             "args_commitment": commitment(call.salt, canonical),
             "definition_s256": call.definition_s256,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json
 from ...protocol.challenge import Purpose
-from ...protocol.entry import Kind
+from ...protocol.entry import Kind, call_facts
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.tool import Tool
 from .. import approvals, questions, quotas
@@ -116,14 +116,7 @@ def conclude_ahead(
     verified = approvals.conclude(tx, at, verdict, action, questions.of_call(call.description))
     if isinstance(verified, Verified):
         return _approved(call, verified)
-    facts = {
-        "call_id": call.call_id,
-        "sub": call.user_id,
-        "client_id": call.client_id,
-        "grant_id": call.grant_id,
-        "tool": call.tool,
-        **asked_by(request),
-    }
+    facts = {**call_facts(call), **asked_by(request)}
     entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, verified, **facts)
     return quotas.record(tx, at, call.user_id, call.client_id, entry, Denied(call.call_id, verified))
 
