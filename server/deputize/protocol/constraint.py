@@ -124,10 +124,9 @@ class Constraints:
 
     def narrow(self, asked: "Constraints") -> "Constraints":
         """Add what is asked for; what is there already is not repeated. The result never allows more (CONS-2)."""
-        known = self._spelled()
-        return Constraints(
-            self.parts + tuple(part for part in asked.parts if _spelled(part) not in known)
-        )._bounded()
+        known = {_spelled(part) for part in self.parts}
+        added = tuple(part for part in asked.parts if _spelled(part) not in known)
+        return Constraints(self.parts + added)._bounded()
 
     def widened_by(self, asked: "Constraints") -> str | None:
         """Name the tool for which more is asked than holds, or None (CONS-2).
@@ -173,9 +172,6 @@ class Constraints:
             raise _bad(f"a grant has at most {MAX_DETAILS} details, together of {MAX_SIZE} bytes")
         return self
 
-    def _spelled(self) -> frozenset[bytes]:
-        return frozenset(_spelled(part) for part in self.parts)
-
     def _bounds(self, tool: str) -> dict[str, int]:
         """Return the tightest limit of each kind, so written that less is tighter."""
         tightest: dict[str, int] = {}
@@ -190,11 +186,8 @@ class Constraints:
     def _hours(self, tool: str) -> frozenset[str] | None:
         """Return the minutes of the day that all spans have in common; None without any span."""
         spans = [part.hours for part in self._of(tool) if part.hours is not None]
-        return (
-            frozenset(clock for clock in _DAY if all(_within(each, clock) for each in spans))
-            if spans
-            else None
-        )
+        common = (clock for clock in _DAY if all(_within(each, clock) for each in spans))
+        return frozenset(common) if spans else None
 
     def _of(self, tool: str) -> Iterable[Constraint]:
         return (part for part in self.parts if part.tool == tool)

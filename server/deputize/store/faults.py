@@ -59,28 +59,27 @@ def words(error: BaseException | None) -> str:
 
 def unavailable(cause: BaseException | None) -> Refused:
     """Refuse what was certainly not done (CALL-3)."""
-    return _refused(cause, "This could not be recorded, so it was not done. Try again later.")
+    return _refused(
+        cause, Code.RECORD_UNAVAILABLE, "This could not be recorded, so it was not done. Try again later."
+    )
 
 
 def unreadable(cause: BaseException | None) -> Refused:
     """Refuse what could not even be read."""
-    return _refused(cause, "The record cannot be read, so nothing was done. Try again later.")
-
-
-def _refused(cause: BaseException | None, detail: str) -> Refused:
-    refused = Refused(Code.RECORD_UNAVAILABLE, detail)
-    refused.__cause__ = cause
-    return refused
+    detail = "The record cannot be read, so nothing was done. Try again later."
+    return _refused(cause, Code.RECORD_UNAVAILABLE, detail)
 
 
 def unknown(cause: BaseException | None, call_id: str | None) -> Refused:
     """Refuse what may or may not have been recorded (READY-3)."""
     look = "Look the call up by its call_id" if call_id else "Look whether it was done"
-    refused = Refused(
-        Code.OUTCOME_UNKNOWN,
-        f"The record failed at that moment, so whether this was recorded is not known. {look} before you repeat it.",
-        **({"call_id": call_id} if call_id else {}),
-    )
+    what = "The record failed at that moment, so whether this was recorded is not known."
+    detail = f"{what} {look} before you repeat it."
+    return _refused(cause, Code.OUTCOME_UNKNOWN, detail, **({"call_id": call_id} if call_id else {}))
+
+
+def _refused(cause: BaseException | None, code: Code, detail: str, **facts: object) -> Refused:
+    refused = Refused(code, detail, **facts)
     refused.__cause__ = cause
     return refused
 
