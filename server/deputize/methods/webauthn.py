@@ -8,12 +8,11 @@ from ..crypto.webauthn import Ceremonies, request_options
 from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
 from ..protocol.credential import AuthenticatorClass, Credential, counter_moves
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import Code, Refused
 from ..protocol.ids import UserId
 from ..protocol.policy import Policy
-from ..service import approvals
 from ..service.methods import Offer
-from ..service.ports import Assertion, Reader, Tx
+from ..service.ports import Assertion, Reader
 
 RANK = 0
 
@@ -21,22 +20,6 @@ RANK = 0
 def method(policy: Policy, secret: bytes) -> "Passkeys":
     """Approve by the passkeys of this site; they need no secret of ours."""
     return Passkeys(Ceremonies(policy.site.rp_id, policy.origins()))
-
-
-@dataclass(frozen=True, slots=True)
-class Asserted:
-    """A verified assertion (`service.methods.Answer`)."""
-
-    assertion: Assertion
-
-    @property
-    def facts(self) -> Mapping[str, Json]:
-        """Name the passkey."""
-        return {"credential_id": self.assertion.credential_id}
-
-    def settle(self, tx: Tx) -> Refusal | None:
-        """Store the counter."""
-        return approvals.advance(tx, self.assertion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +46,7 @@ class Passkeys:
 
     def verify(
         self, reader: Reader, challenge: Challenge, wanted: AuthenticatorClass, evidence: Mapping[str, Json]
-    ) -> Asserted:
+    ) -> Assertion:
         """Verify an assertion by one of the owner's passkeys: steps 8 to 11 of SEP-2672 §4.8."""
         response = cast(Mapping[str, Json], evidence["response"])
         user = reader.user(challenge.owner) if challenge.owner is not None else None
@@ -74,14 +57,13 @@ class Passkeys:
             raise Refused(
                 Code.AUTHENTICATOR_CLASS_MISMATCH, "This needs a passkey on another device or a security key."
             )
-        assertion = self.ceremonies.authentication(
-            response, challenge.wire, credential, user.handle
-        )  # step 10
+        # step 10
+        assertion = self.ceremonies.authentication(response, challenge.wire, credential, user.handle)
         if not counter_moves(credential.sign_count, assertion.sign_count):  # step 11, APPR-7
             raise Refused(
                 Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
             )
-        return Asserted(assertion)
+        return assertion
 
 
 def _among(credentials: Sequence[Credential], credential_id: Json) -> Credential | None:

@@ -18,7 +18,7 @@ from ..protocol.ids import ChallengeId, Jkt, UserId, make_id
 from ..protocol.question import Question, Surface, Text
 from .methods import Answer, Method, Methods, Offer
 from .moment import Moment
-from .ports import Assertion, Reader, Tx
+from .ports import Reader, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,18 +229,6 @@ def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -
         left = tx.challenge(challenge.challenge_id)
         return (left.closed(at.now) if left is not None else None) or _NO_CHALLENGE
     return verdict.answer.settle(tx) or verdict
-
-
-def advance(tx: Tx, assertion: Assertion) -> Refusal | None:
-    """Store the counter of a passkey that is still the one that was verified (APPR-7, APPR-8)."""
-    if tx.advance_counter(assertion.credential, assertion.sign_count):
-        return None
-    there = tx.credential(assertion.credential_id)
-    if there is None or not there.is_(assertion.credential):
-        return Refusal(Code.UNKNOWN_CREDENTIAL, "This passkey was removed meanwhile.")
-    return Refusal(
-        Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
-    )
 
 
 _NO_CHALLENGE = Refusal(

@@ -151,11 +151,9 @@ def finish_sign_in(
         return Refusal(Code.CHALLENGE_CONSUMED, "This sign-in ran out or was used already. Start again.")
     if out := barred(tx, user.user_id, None, at.now):  # BLOCK-3
         return out
-    if refusal := approvals.advance(tx, assertion):
+    if refusal := assertion.settle(tx):
         return refusal
-    tx.append(
-        Entry(Kind.USER_SIGNED_IN, {"sub": user.user_id, "credential_id": assertion.credential_id}), at.now
-    )
+    tx.append(Entry(Kind.USER_SIGNED_IN, {"sub": user.user_id, **assertion.facts}), at.now)
     return None
 
 

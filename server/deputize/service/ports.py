@@ -10,10 +10,12 @@ from typing import Protocol, TypeVar
 from ..protocol.agent import Agent
 from ..protocol.block import Block
 from ..protocol.call import Call, State
+from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
 from ..protocol.constraint import Use
 from ..protocol.credential import Credential, User
 from ..protocol.entry import Entry
+from ..protocol.errors import Code, Refusal
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
@@ -37,15 +39,29 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A verified WebAuthn assertion (signature, origin, rp id, UV, challenge all checked), and by which credential."""
+    """A verified WebAuthn assertion (signature, origin, rp id, UV, challenge all checked), and by which credential.
+
+    It is what somebody answers by a passkey (`service.methods.Answer`).
+    """
 
     credential: Credential
     sign_count: int
 
     @property
-    def credential_id(self) -> CredentialId:
-        """Return the id of the credential."""
-        return self.credential.credential_id
+    def facts(self) -> dict[str, Json]:
+        """Return what the record says of it."""
+        return {"credential_id": self.credential.credential_id}
+
+    def settle(self, tx: "Tx") -> Refusal | None:
+        """Store the counter of a passkey that is still the one that was verified (APPR-7, APPR-8)."""
+        if tx.advance_counter(self.credential, self.sign_count):
+            return None
+        there = tx.credential(self.credential.credential_id)
+        if there is None or not there.is_(self.credential):
+            return Refusal(Code.UNKNOWN_CREDENTIAL, "This passkey was removed meanwhile.")
+        return Refusal(
+            Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
+        )
 
 
 @dataclass(frozen=True, slots=True)
