@@ -25,22 +25,20 @@ _RAN = frozenset({State.APPROVED, State.REDEEMED, State.SUCCEEDED, State.FAILED,
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One call. `agent` is None if none named itself, `on_page` if it came from a page of the site (CALL-7).
+    """One call. `agent` is None if none named itself.
 
-    `became` is its state, `seen` the message that says whether he saw it, empty if there was nothing to see. `at` and
-    `open_until`, until when it can still be called off, are in seconds. `values` are the arguments, as APPR-2 shows
-    them, each with the alphabets that are mixed in it, and without the `unshown` characters that are too many.
+    `became` is its state, `seen` the message that says whether he saw it, empty if there was nothing to see. It can
+    still be called off until `open_until`, in seconds. `values` are the arguments, as APPR-2 shows them, each with the
+    alphabets that are mixed in it, and without the `unshown` characters that are too many.
     """
 
+    call: Call
     what: str
-    at: int
     agent: Agent | None
-    on_page: bool
-    became: str
+    became: State
     seen: str
     values: list[tuple[str, str, list[str]]]
     unshown: int
-    call_id: str
     open_until: int | None
 
 
@@ -64,15 +62,13 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
         seen = "done-not-asked"
     values, unshown = _values(call)
     return Done(
+        call,
         what=call.description or (tool.title if tool else "") or call.tool,
-        at=call.created_at,
         agent=acting(agent, grant) if agent and grant else agent,
-        on_page=call.page_jkt is not None,
-        became=state.value,
+        became=state,
         seen=seen,
         values=values,
         unshown=unshown,
-        call_id=call.call_id,
         open_until=call.deadline if state in (State.PENDING, State.APPROVED) else None,
     )
 
