@@ -49,7 +49,7 @@ from deputize.protocol.tool import Schema, Tool
 from deputize.protocol.url import Url
 from deputize.settings import PolicyError
 from deputize.settings.describing import compile_template
-from deputize.web.oauth.form import parse_form
+from deputize.web.oauth.parameters import parse_form
 from deputize.web.session import read_cookie
 from deputize.words.catalogue import words
 from deputize.words.limits import limits

@@ -14,7 +14,7 @@ from deputize.web.access import CALLS_PAGE, OWN_USER, PAGE, SESSION, USER, USER_
 from deputize.web.context import Context
 from deputize.web.endpoint import Endpoint
 from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
-from deputize.web.oauth.form import Form
+from deputize.web.oauth.parameters import Form
 from deputize.web.refusals import Dialect
 
 HANDLED = [each for each in (*ENDPOINTS, *WELL_KNOWN) if each.handler is not None]

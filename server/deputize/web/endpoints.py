@@ -21,36 +21,16 @@ from .access import (
     USER_OR_PAGE,
     VISITOR,
 )
-from .accounts import (
-    ActiveCredential,
-    Ceremony,
-    Creation,
-    NewCredential,
-    PendingCredential,
-    SignedIn,
-    SignInOptions,
-    SignUp,
-)
 from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Redemption
 from .context import Context
 from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
 from .grants import Block, BlockFor, Grant, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
 from .mcp.types import Message, Reply, ReplyError
-from .oauth import authorize, introspection, metadata, requests, revocation, token
-from .oauth.authentication import ASKING, COLLECTING, INTROSPECTING, REVOKING
+from .oauth import authorize, forms, introspection, metadata, requests, revocation, token
+from .oauth.authentication import BY_GRANT_TYPE, CLIENT, CLIENT_OR_API, CLIENT_OR_PUBLIC
 from .oauth.authorize import Redirect
 from .oauth.exchange import Handoff
-from .oauth.forms import (
-    ByCode,
-    ByDeviceCode,
-    ByRefreshToken,
-    DeviceRequest,
-    HandOn,
-    PushedRequest,
-    TakeOver,
-    TokenQuestion,
-)
 from .oauth.introspection import Introspection
 from .oauth.issuing import Tokens
 from .oauth.metadata import Keys, ResourceMetadata, ServerMetadata
@@ -59,15 +39,14 @@ from .openapi import OpenApi, document
 from .shim import Tools, Words
 from .types import CallRequest, Challenge, Enrollment, Evidence, Nothing
 
-_TOKEN = (ByCode, ByRefreshToken, ByDeviceCode, HandOn, TakeOver)
-_ADDED = (ActiveCredential, PendingCredential)
+_TOKEN = (forms.ByCode, forms.ByRefreshToken, forms.ByDeviceCode, forms.HandOn, forms.TakeOver)
+_ADDED = (accounts.ActiveCredential, accounts.PendingCredential)
 _CODE = {"user_code": False}
 _ASKED = {  # what may be in the address in place of `request_uri`, too (BEARER-3)
     "client_id": True,
-    **dict.fromkeys(
-        ("request_uri", "response_type", "response_mode", "redirect_uri", "scope", "state"), False
-    ),
-    **dict.fromkeys(("code_challenge", "code_challenge_method", "authorization_details", "resource"), False),
+    **dict.fromkeys(("request_uri", "response_type", "response_mode", "redirect_uri", "scope"), False),
+    **dict.fromkeys(("state", "code_challenge", "code_challenge_method", "authorization_details"), False),
+    "resource": False,
 }
 
 
@@ -88,14 +67,14 @@ ENDPOINTS = (
     get("/calls/{call_id}", CALLS_PAGE, Call, calls.show, "Look at a call (CALL-9)"),
     post("/mcp", MCP, Message, {200: (Reply, ReplyError), 202: None}, None, "One message of MCP (MCP-1)"),
     get("/tools", VISITOR, Tools, shim.configuration, "Read the policy, and who is signed in (SHIM-3)"),
-    oauth("/token", COLLECTING, _TOKEN, (Tokens, Handoff), token.token, "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)"),
-    oauth("/par", ASKING, PushedRequest, {201: Pushed}, requests.push, "Push a request (OAUTH-3)",
+    oauth("/token", BY_GRANT_TYPE, _TOKEN, (Tokens, Handoff), token.token, "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)"),
+    oauth("/par", CLIENT, forms.PushedRequest, {201: Pushed}, requests.push, "Push a request (OAUTH-3)",
           limit=Quota.PUSHED_REQUESTS),
-    oauth("/device_authorization", ASKING, DeviceRequest, Device, requests.device_authorization,
+    oauth("/device_authorization", CLIENT, forms.DeviceRequest, Device, requests.device_authorization,
           "Get a code for the user (OAUTH-7)", limit=Quota.DEVICE_CODES),
-    oauth("/introspect", INTROSPECTING, TokenQuestion, Introspection, introspection.introspect,
+    oauth("/introspect", CLIENT_OR_API, forms.TokenQuestion, Introspection, introspection.introspect,
           "Ask what a token is worth (OAUTH-8)"),
-    oauth("/revoke", REVOKING, TokenQuestion, None, revocation.revoke, "Give a grant back (OAUTH-9)"),
+    oauth("/revoke", CLIENT_OR_PUBLIC, forms.TokenQuestion, None, revocation.revoke, "Give a grant back (OAUTH-9)"),
     get("/authorize", VISITOR, {200: HTML, 303: None}, authorize.page, "Show who asks what (OAUTH-4)", query=_ASKED),
     post("/authorize/{request_id}/challenge", USER, None, Challenge, authorize.challenge, "Ask for a challenge"),
     post("/authorize/{request_id}/approval", USER, Evidence, Redirect, authorize.approve, "Consent (OAUTH-4)"),
@@ -110,21 +89,24 @@ ENDPOINTS = (
     delete("/grants/{grant_id}", USER_OR_PAGE, grants.revoke, "Revoke (GRANT-5)"),
     post("/grants/{grant_id}/block", USER, BlockFor, Block, grants.block, "Block an agent (BLOCK-1)"),
     delete("/grants/{grant_id}/block", USER, grants.unblock, "Let it ask again (BLOCK-1)"),
-    post("/account/sign-up", NEWCOMER, SignUp, Creation, accounts.begin_sign_up, "Begin to sign up",
+    post("/account/sign-up", NEWCOMER, accounts.SignUp, accounts.Creation, accounts.begin_sign_up, "Begin to sign up",
          limit=Quota.SIGN_UPS),
-    post("/account/sign-up/{challenge_id}", NEWCOMER, Ceremony, SignedIn, accounts.finish_sign_up, "Sign up"),
-    post("/account/sign-in", NEWCOMER, Nothing, SignInOptions, accounts.begin_sign_in, "Begin to sign in",
+    post("/account/sign-up/{challenge_id}", NEWCOMER, accounts.Ceremony, accounts.SignedIn, accounts.finish_sign_up,
+         "Sign up"),
+    post("/account/sign-in", NEWCOMER, Nothing, accounts.SignInOptions, accounts.begin_sign_in, "Begin to sign in",
          limit=Quota.SIGN_INS),
-    post("/account/sign-in/{challenge_id}", NEWCOMER, Ceremony, SignedIn, accounts.finish_sign_in, "Sign in"),
+    post("/account/sign-in/{challenge_id}", NEWCOMER, accounts.Ceremony, accounts.SignedIn, accounts.finish_sign_in,
+         "Sign in"),
     post("/account/sign-out", OWN_USER, None, {204: None}, accounts.sign_out, "Sign out (SESSION-1)"),
     post("/account/enrollment-window/challenge", USER, None, Challenge, enrollments.challenge,
          "Ask for a challenge (CRED-7)"),
     post("/account/enrollment-window/approval", USER, Evidence, Window, enrollments.approve, "Open it (CRED-7)"),
     delete("/account/enrollment-window", USER, enrollments.close, "Close it (CRED-7)"),
-    post("/credentials", ENROLLING, Enrollment, Creation, accounts.begin_enrollment,
+    post("/credentials", ENROLLING, Enrollment, accounts.Creation, accounts.begin_enrollment,
          "Begin to add a passkey (CRED-2, CRED-5)"),
-    post("/credentials/{id}", ENROLLED, NewCredential, _ADDED, accounts.finish_enrollment, "Add a passkey (CRED-3)"),
-    post("/credentials/{id}/approval", USER, Evidence, ActiveCredential, accounts.approve_enrollment,
+    post("/credentials/{id}", ENROLLED, accounts.NewCredential, _ADDED, accounts.finish_enrollment,
+         "Add a passkey (CRED-3)"),
+    post("/credentials/{id}/approval", USER, Evidence, accounts.ActiveCredential, accounts.approve_enrollment,
          "Confirm a passkey (CRED-3)"),
     delete("/credentials/{id}", USER, accounts.remove, "Remove a passkey"),
     get("/account", VISITOR, HTML, pages.account, "The user's page"),

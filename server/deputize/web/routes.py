@@ -19,7 +19,7 @@ from .cors import every_origin
 from .endpoint import Endpoint
 from .endpoints import ENDPOINTS, WELL_KNOWN
 from .mcp.endpoint import Mcp
-from .oauth.form import read_form
+from .oauth.parameters import read_form
 from .refusals import NOWHERE, Dialect, Refusals
 from .types import Evidence
 

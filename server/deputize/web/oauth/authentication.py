@@ -13,7 +13,7 @@ from ...protocol.proof import Proof
 from ...service.clients import Client
 from ..access import Access
 from ..context import Context
-from .form import Form, thumbprint_in
+from .parameters import Form, thumbprint_in
 
 NONCE_LIFETIME = 300  # seconds (OAUTH-2)
 
@@ -96,12 +96,12 @@ def must_name(client: Client, grant_type: str) -> None:
         raise Refused(Code.UNAUTHORIZED_CLIENT, "The agent's document does not name this grant type.")
 
 
-async def _revoking(context: Context, form: Form) -> Client:
+async def client_or_public(context: Context, form: Form) -> Client:
     """Know an agent, without a DPoP proof; also one that has no key, where the policy allows that."""
     return await _client(context, form, keyless=context.authority.policy.bearer)
 
 
-async def _introspecting(context: Context, form: Form) -> tuple[Agent | None, Proof | None]:
+async def client_or_api(context: Context, form: Form) -> tuple[Agent | None, Proof | None]:
     """Know an API of the site, else an agent, without a DPoP proof."""
     own = resource_server(context, form)
     if own is not None:
@@ -202,7 +202,7 @@ def _issuer_of(form: Form) -> str:
 
 _SIGNED = ("Signature-Input", "Signature", "Signature-Agent", "Content-Digest")
 
-ASKING = Access(by=authenticate_or_name_key, may=("DPoP", *_SIGNED))
-COLLECTING = Access(may=("DPoP", *_SIGNED))  # who has to prove what, the grant type says
-INTROSPECTING = Access(by=_introspecting, may=_SIGNED)
-REVOKING = Access(by=_revoking, may=_SIGNED)
+CLIENT = Access(by=authenticate_or_name_key, may=("DPoP", *_SIGNED))
+BY_GRANT_TYPE = Access(may=("DPoP", *_SIGNED))  # it says who has to prove what
+CLIENT_OR_API = Access(by=client_or_api, may=_SIGNED)
+CLIENT_OR_PUBLIC = Access(by=client_or_public, may=_SIGNED)

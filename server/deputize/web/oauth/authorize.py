@@ -20,7 +20,7 @@ from ..context import Context
 from ..types import Closed, Evidence, Uri, sent
 from . import requests
 from .authentication import identify
-from .form import parse_form
+from .parameters import parse_form
 
 
 async def page(context: Context) -> Response:

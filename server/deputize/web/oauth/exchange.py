@@ -13,8 +13,8 @@ from ...service import handoffs
 from ..context import Context
 from ..types import Closed, Jwt, Scope, Seconds
 from .authentication import authenticate, must_name
-from .form import Form, constraints_in, needed, scopes_in, thumbprint_in
 from .issuing import ACCESS_TOKEN, Tokens, tokens
+from .parameters import Form, constraints_in, needed, scopes_in, thumbprint_in
 
 JWT_TYPE: Literal["urn:ietf:params:oauth:token-type:jwt"] = "urn:ietf:params:oauth:token-type:jwt"
 

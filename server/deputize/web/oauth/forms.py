@@ -1,4 +1,4 @@
-"""The forms that the OAuth endpoints take, for the document: what is in them is read one by one (`form.py`).
+"""The forms that the OAuth endpoints take, for the document: what is in them is read one by one (`parameters.py`).
 
 What a form has besides is ignored (RFC 6749 §3.2).
 """

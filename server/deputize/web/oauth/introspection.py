@@ -10,7 +10,7 @@ from ...protocol.proof import Proof
 from ...service import clients
 from ...service.calls import redemptions
 from ..context import Context
-from .form import Form, needed
+from .parameters import Form, needed
 
 
 class Introspection(Struct):

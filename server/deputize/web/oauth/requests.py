@@ -21,7 +21,7 @@ from ...service.clients import Client
 from ..context import Context
 from ..types import Closed, Seconds, Uri, Word, said
 from .authentication import must_name
-from .form import Form, check_target, constraints_in, needed, scopes_in
+from .parameters import Form, check_target, constraints_in, needed, scopes_in
 
 
 class Pushed(Closed):

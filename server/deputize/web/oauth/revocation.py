@@ -7,7 +7,7 @@ from ...service.clients import Client, spend
 from ...service.moment import Moment
 from ...service.ports import Tx
 from ..context import Context
-from .form import Form, needed
+from .parameters import Form, needed
 
 
 async def revoke(context: Context, client: Client, form: Form) -> None:

@@ -11,8 +11,8 @@ from ...service.ports import Tx
 from ..context import Context
 from .authentication import authenticate, authenticate_or_public, must_name
 from .exchange import Handoff, exchange
-from .form import Form, check_target, needed, scopes_in
 from .issuing import Tokens, tokens
+from .parameters import Form, check_target, needed, scopes_in
 
 _FRESH = 5  # seconds that an agent's document may be old when a grant is collected (OAUTH-6)
 
