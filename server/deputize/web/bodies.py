@@ -11,20 +11,14 @@ from ..protocol.errors import Code, Refused
 from .context import Context
 from .types import Evidence
 
-B = TypeVar("B", bound=msgspec.Struct)
-
-
-async def read_evidence(context: Context) -> Evidence:
-    """Read the evidence of an approval, as `read_json` does: an object whose members its method checks (APPR-9)."""
-    body = _parse(await _bytes(context))
-    if not isinstance(body, dict):
-        raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
-    return cast("Evidence", body)
+B = TypeVar("B")
 
 
 async def read_json(context: Context, kind: type[B]) -> B:
     """Read the body as `read`; Refused(unsupported_media_type), and as `Context.bytes`."""
-    return read(await _bytes(context), kind)
+    if media_type(context) != "application/json":
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
+    return read(await context.bytes(), kind)
 
 
 def media_type(context: Context) -> str:
@@ -33,32 +27,27 @@ def media_type(context: Context) -> str:
 
 
 def read(text: bytes, kind: type[B]) -> B:
-    """Read a JSON object of this type; Refused(invalid_request) with what is wrong with it."""
-    body = _parse(text)
+    """Read a JSON object of this type; Refused(invalid_request) with what is wrong with it.
+
+    Of evidence, each method of approval checks the members itself (APPR-9).
+    """
+    try:
+        body = parse(text)
+    except JsonError as error:
+        raise Refused(Code.INVALID_REQUEST, f"The body is not strict JSON: {error.reason}.") from error
+    if not isinstance(body, dict):
+        raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
+    if kind is Evidence:
+        return cast("B", body)
     try:
         return msgspec.convert(body, kind)
     except ValidationError:
         return _again(body, kind)
 
 
-async def _bytes(context: Context) -> bytes:
-    if media_type(context) != "application/json":
-        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json.")
-    return await context.bytes()
-
-
-def _parse(text: bytes) -> Json:
-    try:
-        return parse(text)
-    except JsonError as error:
-        raise Refused(Code.INVALID_REQUEST, f"The body is not strict JSON: {error.reason}.") from error
-
-
-def _again(body: Json, kind: type[B]) -> B:
+def _again(body: dict[str, Json], kind: type[B]) -> B:
     """Read a body that did not fit once more, member by member: so that the refusal says which one is wrong."""
-    if not isinstance(body, dict):
-        raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
-    known = {field.encode_name: field for field in fields(kind)}
+    known = {field.encode_name: field for field in fields(cast("type[msgspec.Struct]", kind))}
     for name, value in body.items():
         if name not in known:
             raise Refused(Code.INVALID_REQUEST, f"Unknown member: {name[:64]!r}.")

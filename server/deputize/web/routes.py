@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from ..authority.authority import Current
 from ..protocol.errors import Refusal
 from .answers import answer
-from .bodies import read_evidence, read_json
+from .bodies import read_json
 from .context import Context
 from .cors import every_origin
 from .endpoint import Endpoint
@@ -21,7 +21,6 @@ from .endpoints import ENDPOINTS, WELL_KNOWN
 from .mcp.endpoint import Mcp
 from .oauth.parameters import read_form
 from .refusals import NOWHERE, Dialect, Refusals
-from .types import Evidence
 
 Serve: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -72,12 +71,8 @@ def _serve(endpoint: Endpoint, current: Current, refusals: Refusals) -> Serve:
         said: status for status, said in endpoint.answers.items() if isinstance(said, type)
     }
 
-    read: Callable[[Context], Awaitable[object]] | None = None
-    if endpoint.form:
-        read = read_form
-    elif kind is Evidence:
-        read = read_evidence
-    elif kind is not None:
+    read: Callable[[Context], Awaitable[object]] | None = read_form if endpoint.form else None
+    if kind is not None:
         read = partial(read_json, kind=kind)
 
     async def serve(request: Request) -> Response:
