@@ -27,12 +27,8 @@ async def page(context: Context) -> Response:
     """Show who asks for what (OAUTH-3, OAUTH-4)."""
     query = context.request.query_params
     if "request_uri" not in query:
-        return (
-            await _unpushed(context)
-            if context.authority.policy.bearer
-            else _not_good(context, "told-no-bearer")
-        )
-    request_uri = query.get("request_uri", "")
+        return await _unpushed(context)
+    request_uri = query["request_uri"]
     request = await context.look(lambda tx, at: tx.request(request_uri.removeprefix(REQUEST_URI)))
     if not request_uri.startswith(REQUEST_URI) or request is None or request.redirect_uri is None:
         return _not_good(context, "told-gone-link")
@@ -47,12 +43,14 @@ async def _unpushed(context: Context) -> Response:
     Anybody can send a browser here, so nothing is fetched, stored or told for one in which nobody is signed in, nor for
     what is no page that its user comes to see.
     """
+    policy = context.authority.policy
+    if not policy.bearer:
+        return _not_good(context, "told-no-bearer")
     if not _is_page(context):
         return _not_good(context, "told-no-page")
     who = await context.signed_in()
     if who is None:
         return _sign_in(context)
-    policy = context.authority.policy
     try:
         form = parse_form(context.request.url.query)
         client = await identify(context, form)

@@ -35,13 +35,12 @@ async def read_form(context: Context) -> Form:
     if context.has("authorization"):
         if "client_assertion" in form:  # RFC 6749 §2.3
             raise Refused(Code.INVALID_REQUEST, "Authenticate in one way: send no Authorization header.")
+        # One that we know, never what was sent: it could be the secret itself.
         scheme = context.request.headers["authorization"].partition(" ")[0]
         raise Refused(
             Code.INVALID_CLIENT,
             "Authenticate with private_key_jwt: send a client_assertion, and no Authorization header.",
-            scheme=_SCHEMES.get(
-                scheme.lower(), "Basic"
-            ),  # never what was sent: it could be the secret itself
+            scheme=_SCHEMES.get(scheme.lower(), "Basic"),
         )
     return form
 

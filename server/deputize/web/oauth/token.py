@@ -1,7 +1,7 @@
 """`/token`: a delegation for a code, a device code, a refresh token, or a part of another one."""
 
 from ...authority.authority import digest
-from ...protocol.client import DEVICE_CODE, TOKEN_EXCHANGE
+from ...protocol import client as oauth
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.ids import GrantId
 from ...service import authorizations, grants
@@ -19,32 +19,30 @@ _FRESH = 5  # seconds that an agent's document may be old when a grant is collec
 
 async def token(context: Context, form: Form) -> Tokens | Handoff:
     """`/token`: code, device code, token exchange, refresh; the grant type says how the client authenticates."""
-    check_target(
-        context, form, "resource", *(["audience"] if form.get("grant_type") == TOKEN_EXCHANGE else [])
-    )
-    if "authorization_details" in form and form.get("grant_type") != TOKEN_EXCHANGE:
+    grant_type = form.get("grant_type")
+    exchanged = grant_type == oauth.TOKEN_EXCHANGE
+    check_target(context, form, "resource", *(["audience"] if exchanged else []))
+    if "authorization_details" in form and not exchanged:
         detail = "authorization_details are asked for at /par; a delegation is narrowed by token exchange."
         raise Refused(Code.INVALID_AUTHORIZATION_DETAILS, detail)
-    match form.get("grant_type"):
+    match grant_type:
         case "refresh_token":
             return await _refresh(context, form)
         case "authorization_code":
             client = await authenticate_or_public(context, form, context.now - _FRESH)
             code, uri, verifier = (needed(form, n) for n in ("code", "redirect_uri", "code_verifier"))
-            collected = await context.run(
-                authorizations.redeem_code, client, digest(code.encode()), uri, verifier
-            )
-            return tokens(context, collected, client)
-        case grant_type if grant_type == DEVICE_CODE:
+            secret = digest(code.encode())
+            collected = await context.run(authorizations.redeem_code, client, secret, uri, verifier)
+        case oauth.DEVICE_CODE:
             client = await authenticate(context, form, context.now - _FRESH)
-            device_code = needed(form, "device_code")
-            collected = await context.run(authorizations.poll, client, digest(device_code.encode()))
-            return tokens(context, collected, client)
-        case grant_type if grant_type == TOKEN_EXCHANGE:
+            secret = digest(needed(form, "device_code").encode())
+            collected = await context.run(authorizations.poll, client, secret)
+        case oauth.TOKEN_EXCHANGE:
             return await exchange(context, form)
-    raise Refused(
-        Code.UNSUPPORTED_GRANT_TYPE, "This grant type is not offered; the metadata lists those that are."
-    )
+        case _:
+            detail = "This grant type is not offered; the metadata lists those that are."
+            raise Refused(Code.UNSUPPORTED_GRANT_TYPE, detail)
+    return tokens(context, collected, client)
 
 
 async def _refresh(context: Context, form: Form) -> Tokens:
