@@ -39,9 +39,8 @@ class ByAddress:
         """Take one from what an address has of a quota; Refused(too_many_requests) if nothing is left (QUOTA-3)."""
         if rate is None:
             return
-        for bits, most in _shares(
-            address, rate.most
-        ):  # who has used up his own takes nothing from his neighbours
+        for bits, most in _shares(address, rate.most):
+            # who has used up his own takes nothing from his neighbours
             wait = self._wait((quota.value, bits, _network(address, bits)), most, rate.within, now)
             if wait:
                 raise Refused.of(too_many(quota, wait))

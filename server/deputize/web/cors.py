@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_MCP_HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name")
+_OF_AGENTS = ("authorization", "content-type", "dpop", "mcp-protocol-version", "mcp-method", "mcp-name")
 _EXPOSED = ("dpop-nonce", "www-authenticate")
 
 
@@ -21,7 +21,7 @@ def every_origin(methods: Sequence[str]) -> Middleware:
         CORSMiddleware,
         allow_origins=["*"],
         allow_methods=methods,
-        allow_headers=["authorization", "content-type", "dpop", *_MCP_HEADERS],
+        allow_headers=_OF_AGENTS,
         expose_headers=_EXPOSED,
     )
 
@@ -38,14 +38,7 @@ class SitePages:
             allow_origins=[origin],
             allow_credentials=True,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=[
-                "authorization",
-                "content-type",
-                "dpop",
-                "deputize-page",
-                "deputize-csrf",
-                *_MCP_HEADERS,
-            ],
+            allow_headers=[*_OF_AGENTS, "deputize-page", "deputize-csrf"],
             expose_headers=_EXPOSED,
         )
 

@@ -45,9 +45,7 @@ def _farthest(hops: Sequence[str], peer: Address, trusted: Sequence[Network]) ->
     """Go from proxy to proxy for as long as each is believed, and return who came to the last of them."""
     for hop in reversed(hops[-_MOST_HOPS:]):
         address = _address(hop)
-        if (
-            address is None
-        ):  # "unknown", a name, or what is no address: the one before is the last that is known
+        if address is None:  # "unknown" or a name: the one before is the last that is known
             return peer
         peer = address
         if not _is_in(address, trusted):

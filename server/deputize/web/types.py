@@ -86,9 +86,8 @@ class Challenge(Closed, rename="camel"):
     challenge_id: ChallengeIdText
     display_text: str
     expires_at: Annotated[str, said(format="date-time")]
-    request_options: Object | UnsetType = (
-        UNSET  # of passkeys; another method of approval has the others (APPR-9)
-    )
+    # of passkeys; another method of approval has the others (APPR-9)
+    request_options: Object | UnsetType = UNSET
     method: Word | UnsetType = UNSET
     challenge: Base64Url | UnsetType = UNSET
     request: Object | UnsetType = UNSET
