@@ -16,9 +16,13 @@ from deputize.protocol.errors import Refusal, Refused
 from deputize.service import blocks, credentials
 from deputize.service.approvals import Minted, Verdict
 from deputize.service.calls import approving
-from deputize.service.credentials import Enrolled, SignIn
+from deputize.service.credentials import Enrolled, Opening, SignIn
 from deputize.service.ports import Registration
 from deputize.testing.authenticator import SoftAuthenticator
+
+
+def a_session(desk: Desk) -> Opening:
+    return Opening(b"%032d" % next(desk.names), None)
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def add(
     if isinstance(challenge, Refusal):
         return challenge
     new = made(desk, challenge, person.user, device)
-    return desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, new, "Key"))
+    return desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, new, "Key", None))
 
 
 def added(desk: Desk, person: Person, device: SoftAuthenticator | None = None) -> tuple[Credential, Minted]:
@@ -82,11 +86,13 @@ class TestSigningUp:
         challenge, user = begun.challenge, begun.user
         new = made(desk, challenge, user)
         assert desk.look(lambda tx: tx.user(user.user_id)) is None  # not before it is finished
-        finished = desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, new))
+        finished = desk.do(
+            lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, new, a_session(desk))
+        )
         assert isinstance(finished, User)
         assert (finished.name, desk.last()["kind"]) == ("Grace", "user.signed_up")
         assert [each.active for each in desk.look(lambda tx: tx.credentials(user.user_id))] == [True]
-        again = desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, new))
+        again = desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, new, a_session(desk)))
         assert code_of(again) == "no_pending_enrollment"
 
     @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\nb", "a\u202eb"])
@@ -103,20 +109,21 @@ class TestSigningUp:
         challenge, user = begun.challenge, begun.user
         taken = replace(made(desk, challenge, user), credential_id=known.credential_id)
         with pytest.raises(Refused, match="enrolled already"):
-            desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, taken))
+            desk.do(lambda tx: credentials.finish_sign_up(tx, desk.at, challenge, taken, a_session(desk)))
         assert desk.look(lambda tx: tx.user(user.user_id)) is None
 
 
 class TestSigningIn:
-    def sign_in(self, desk: Desk, device: SoftAuthenticator) -> Refusal | None:
+    def sign_in(self, desk: Desk, device: SoftAuthenticator) -> User | Refusal:
         challenge = desk.do(lambda tx: credentials.begin_sign_in(tx, desk.at))
         response = device.get({"rpId": desk.policy.site.rp_id, "challenge": b64u(challenge.wire)})
         verify = partial(desk.verifier.authentication, discovered=True)
-        user, assertion = desk.look(lambda tx: credentials.check_sign_in(tx, challenge, response, verify))
-        return desk.do(lambda tx: credentials.finish_sign_in(tx, desk.at, challenge, user, assertion))
+        name = challenge.challenge_id
+        checked = desk.look(lambda tx: credentials.check_sign_in(tx, desk.at, name, response, verify))
+        return desk.do(lambda tx: credentials.finish_sign_in(tx, desk.at, *checked, a_session(desk)))
 
     def test_is_recorded(self, desk: Desk, grace: Person) -> None:
-        assert self.sign_in(desk, grace.devices[0]) is None
+        assert self.sign_in(desk, grace.devices[0]) == grace.user
         assert desk.last().items() >= {"kind": "user.signed_in", "sub": grace.user.user_id}.items()
 
     def test_with_a_counter_that_went_back_is_refused(self, desk: Desk, grace: Person) -> None:  # APPR-7
@@ -177,7 +184,7 @@ class TestAFurtherPasskey:
         challenge = begin(desk, grace)
         assert isinstance(challenge, Challenge)
         theirs = replace(made(desk, challenge, grace.user), credential_id=new.credential_id)
-        raced = desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, theirs, ""))
+        raced = desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, theirs, "", None))
         assert isinstance(raced, Enrolled)
         assert code_of(approve(desk, grace, new, verdict)) == "challenge_unknown"  # APPR-8
         assert code_of(confirm(desk, grace, new, minted)) == "argument_hash_mismatch"
@@ -189,7 +196,7 @@ class TestAFurtherPasskey:
         challenge = begin(desk, grace)
         assert isinstance(challenge, Challenge)
         taken = replace(made(desk, challenge, grace.user), credential_id=known.credential_id)
-        refused = desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, taken, ""))
+        refused = desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, taken, "", None))
         assert code_of(refused) == "credential_already_enrolled"
         assert (desk.last()["kind"], desk.last()["code"]) == ("credential.refused", refused.code)  # type: ignore[union-attr]
 
@@ -263,7 +270,7 @@ class TestRecovery:
 
     def test_enrolls_one_passkey_once_and_ends_all_sessions(self, desk: Desk, grace: Person) -> None:
         session, user_id = b"%032d" % next(desk.names), grace.user.user_id
-        desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, session, None))
+        desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, Opening(session, None)))
         secret = self.issue(desk, grace)
         assert desk.last()["kind"] == "recovery.issued"
         back = add(desk, grace, recovery=secret)
@@ -284,7 +291,7 @@ class TestRecovery:
         assert isinstance(challenge, Challenge)
         desk.do(lambda tx: blocks.block_user(tx, grace.user.user_id, None, desk.now))
         new = made(desk, challenge, grace.user)
-        late = desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, new, ""))
+        late = desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, challenge, new, "", None))
         assert code_of(late) == "user_blocked"
 
     def test_is_for_users_who_are_there(self, desk: Desk) -> None:
@@ -310,8 +317,8 @@ def test_a_challenge_is_for_one_purpose_and_owner_while_it_is_open(desk: Desk, g
 
 def test_a_new_session_ends_the_one_before(desk: Desk, grace: Person) -> None:  # SESSION-1
     user_id, (one, other) = grace.user.user_id, (b"%032d" % next(desk.names) for _ in range(2))
-    desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, one, None))
-    session = desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, other, one))
+    desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, Opening(one, None)))
+    session = desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, Opening(other, one)))
     assert (session.auth_time, session.expires_at) == (desk.now, desk.now + desk.policy.session_lifetime)
     assert desk.look(lambda tx: tx.session(one)) is None
     assert desk.look(lambda tx: tx.session(other)) == session

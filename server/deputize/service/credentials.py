@@ -68,13 +68,20 @@ class Begun:
 class Enrolled:
     """A credential that was registered. Not yet active: `minted` is what an existing one must confirm (CRED-3).
 
-    With `recovered` its user has come back by a recovery link, and may be signed in (CRED-5).
+    With `recovered` its user has come back by a recovery link (CRED-5).
     """
 
     credential: Credential
-    user: User
     minted: Minted | None
     recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A browser's next session, by the digest of its id, and the one that it has had, if any (SESSION-1)."""
+
+    digest: bytes
+    previous: bytes | None
 
 
 def new_user(at: Moment, name: str, external_id: str | None = None) -> User:
@@ -96,8 +103,10 @@ def begin_sign_up(tx: Tx, at: Moment, name: str) -> Begun | Refusal:
     return Begun(challenge, user)
 
 
-def finish_sign_up(tx: Tx, at: Moment, challenge: Challenge, registration: Registration) -> User | Refusal:
-    """Create the user with the first credential."""
+def finish_sign_up(
+    tx: Tx, at: Moment, challenge: Challenge, registration: Registration, opening: Opening
+) -> User | Refusal:
+    """Create the user with the first credential, and open the session."""
     new = challenge.subject
     if not isinstance(new, NewUser) or not tx.consume_challenge(challenge, at.now):
         return _GONE
@@ -109,6 +118,7 @@ def finish_sign_up(tx: Tx, at: Moment, challenge: Challenge, registration: Regis
     tx.append(
         Entry(Kind.USER_SIGNED_UP, {"sub": user.user_id, "credential_id": credential.credential_id}), at.now
     )
+    open_session(tx, at, user.user_id, opening)
     return user
 
 
@@ -132,21 +142,22 @@ def open_challenge(
 
 
 def check_sign_in(
-    reader: Reader, challenge: Challenge, response: dict[str, Json], verify: Verify
-) -> tuple[User, Assertion]:
-    """Verify a sign-in assertion on a snapshot; Refused(unknown_credential, signature_verification_failed)."""
+    reader: Reader, at: Moment, challenge_id: str, response: dict[str, Json], verify: Verify
+) -> tuple[Challenge, User, Assertion]:
+    """Verify a sign-in assertion on a snapshot; Refused as `open_challenge`, and as `verify`."""
+    challenge = open_challenge(reader, at, challenge_id, Purpose.SIGN_IN, None)
     credential_id = response.get("id")
     credential = reader.credential(CredentialId(credential_id)) if isinstance(credential_id, str) else None
     user = reader.user(credential.user_id) if credential is not None and credential.active else None
     if credential is None or user is None:
         raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not known here. Was it made on another site?")
-    return user, verify(response, challenge.wire, credential, user.handle)
+    return challenge, user, verify(response, challenge.wire, credential, user.handle)
 
 
 def finish_sign_in(
-    tx: Tx, at: Moment, challenge: Challenge, user: User, assertion: Assertion
-) -> Refusal | None:
-    """Consume the challenge and store the counter; the caller opens the session in the same transaction."""
+    tx: Tx, at: Moment, challenge: Challenge, user: User, assertion: Assertion, opening: Opening
+) -> User | Refusal:
+    """Consume the challenge, store the counter, and open the session."""
     if not tx.consume_challenge(challenge, at.now):
         return Refusal(Code.CHALLENGE_CONSUMED, "This sign-in ran out or was used already. Start again.")
     if out := barred(tx, user.user_id, None, at.now):  # BLOCK-3
@@ -154,14 +165,15 @@ def finish_sign_in(
     if refusal := assertion.settle(tx):
         return refusal
     tx.append(Entry(Kind.USER_SIGNED_IN, {"sub": user.user_id, **assertion.facts}), at.now)
-    return None
+    open_session(tx, at, user.user_id, opening)
+    return user
 
 
-def open_session(tx: Tx, at: Moment, user_id: UserId, digest: bytes, previous: bytes | None) -> Session:
+def open_session(tx: Tx, at: Moment, user_id: UserId, opening: Opening) -> Session:
     """Open a session and end the one that the browser had before (SESSION-1)."""
-    if previous is not None:
-        tx.end_session(previous)
-    session = Session(digest, user_id, at.now, at.now + at.policy.session_lifetime)
+    if opening.previous is not None:
+        tx.end_session(opening.previous)
+    session = Session(opening.digest, user_id, at.now, at.now + at.policy.session_lifetime)
     tx.add(session)
     return session
 
@@ -196,8 +208,12 @@ def finish_enrollment(
     challenge: Challenge,
     registration: Registration,
     label: str,
+    opening: Opening | None,
 ) -> Enrolled | Refusal:
-    """Store the new credential: usable at once where it is the first, else after an existing one confirmed it."""
+    """Store the new credential: usable at once where it is the first, else after an existing one confirmed it.
+
+    Who has come back by a recovery link is signed in, where sessions are ours (CRED-5).
+    """
     why = challenge.subject
     if not isinstance(why, Enrolling) or not tx.consume_challenge(challenge, at.now):
         return _GONE
@@ -219,9 +235,11 @@ def finish_enrollment(
         recovered = basis is Basis.RECOVERY
         if recovered:  # also whoever found what was lost
             tx.end_sessions(user.user_id)
-        return Enrolled(credential, user, None, recovered)
+            if opening is not None:
+                open_session(tx, at, user.user_id, opening)
+        return Enrolled(credential, None, recovered)
     minted = approvals.mint(tx, at, enrollment_action(credential), questions.of_addition(at))
-    return minted if isinstance(minted, Refusal) else Enrolled(credential, user, minted)
+    return minted if isinstance(minted, Refusal) else Enrolled(credential, minted)
 
 
 def enrollment_action(credential: Credential) -> Action:

@@ -11,13 +11,13 @@ from ..crypto.webauthn import creation_options, request_options
 from ..protocol.canonical import Json, unb64u
 from ..protocol.challenge import Challenge, Purpose
 from ..protocol.credential import ENROLLMENT_LIFETIME, User
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import Code, Refused
 from ..protocol.ids import UserId
 from ..service import credentials
 from ..service.approvals import Verdict
-from ..service.credentials import Begun, Enrolled, SignIn
+from ..service.credentials import Begun, Opening, SignIn
 from ..service.moment import Moment
-from ..service.ports import Assertion, Reader, Tx
+from ..service.ports import Reader
 from . import session, types
 from .access import Who
 from .answers import answer, envelope
@@ -90,12 +90,9 @@ async def finish_sign_up(context: Context, body: Ceremony) -> Response:
         credentials.open_challenge, context.named("challenge_id"), Purpose.SIGN_UP, None
     )
     registration = context.authority.ceremonies.registration(body.response, challenge.wire)
-    session_id = context.authority.random(32)
-
-    def finish(tx: Tx, at: Moment) -> User | Refusal:
-        return _signs_in(tx, context, credentials.finish_sign_up(tx, at, challenge, registration), session_id)
-
-    return _signed_in(context, await context.run(finish), session_id)
+    session_id, opening = _opening(context)
+    user = await context.run(credentials.finish_sign_up, challenge, registration, opening)
+    return _signed_in(context, user, session_id)
 
 
 async def begin_sign_in(context: Context, body: Nothing) -> SignInOptions:
@@ -107,20 +104,12 @@ async def begin_sign_in(context: Context, body: Nothing) -> SignInOptions:
 
 async def finish_sign_in(context: Context, body: Ceremony) -> Response:
     """Verify the assertion and open a session."""
-    session_id = context.authority.random(32)
     verify = partial(context.authority.ceremonies.authentication, discovered=True)
-
-    def check(tx: Reader, at: Moment) -> tuple[Challenge, User, Assertion]:
-        challenge = credentials.open_challenge(tx, at, context.named("challenge_id"), Purpose.SIGN_IN, None)
-        return challenge, *credentials.check_sign_in(tx, challenge, body.response, verify)
-
-    challenge, user, assertion = await context.look(check)
-
-    def finish(tx: Tx, at: Moment) -> User | Refusal:
-        refusal = credentials.finish_sign_in(tx, at, challenge, user, assertion)
-        return _signs_in(tx, context, refusal or user, session_id)
-
-    return _signed_in(context, await context.run(finish), session_id)
+    challenge_id = context.named("challenge_id")
+    checked = await context.look(credentials.check_sign_in, challenge_id, body.response, verify)
+    session_id, opening = _opening(context)
+    user = await context.run(credentials.finish_sign_in, *checked, opening)
+    return _signed_in(context, user, session_id)
 
 
 async def sign_out(context: Context, user: Who[UserId]) -> Response:
@@ -156,22 +145,15 @@ async def finish_enrollment(
     challenge = await context.look(find)
     authority = context.authority
     registration = authority.ceremonies.registration(body.response, challenge.wire)
-    session_id = authority.random(32)
     own = authority.current_user is None
-
-    def finish(tx: Tx, at: Moment) -> Enrolled | Refusal:
-        enrolled = credentials.finish_enrollment(tx, at, challenge, registration, body.label)
-        if isinstance(enrolled, Enrolled) and enrolled.recovered and own:  # CRED-5
-            _signs_in(tx, context, enrolled.user, session_id)
-        return enrolled
-
-    enrolled = await context.run(finish)
+    session_id, opening = _opening(context)
+    enrolled = await context.run(
+        credentials.finish_enrollment, challenge, registration, body.label, opening if own else None
+    )
     credential_id = enrolled.credential.credential_id
     if enrolled.recovered:
         response = answer(ActiveCredential(credential_id, "active", recovered=True))
-        if own:
-            session.set_cookie(response, authority.sealer, session_id, authority.policy.session_lifetime)
-        return response
+        return _in_session(context, response, session_id) if own else response
     if enrolled.minted is None:
         return ActiveCredential(credential_id, "active")
     return {"credential_id": credential_id, "state": "pending", **envelope(enrolled.minted, context.now)}
@@ -216,16 +198,17 @@ def options_of(
     )
 
 
-def _signs_in(tx: Tx, context: Context, user: User | Refusal, session_id: bytes) -> User | Refusal:
-    """Open the session of a user who may, in the transaction that says so."""
-    if isinstance(user, User):
-        credentials.open_session(tx, context.at, user.user_id, digest(session_id), context.session_digest)
-    return user
+def _opening(context: Context) -> tuple[bytes, Opening]:
+    """Make the id of a session, which only the browser gets, and what the use case opens that by."""
+    session_id = context.authority.random(32)
+    return session_id, Opening(digest(session_id), context.session_digest)
 
 
 def _signed_in(context: Context, user: User, session_id: bytes) -> Response:
-    response = answer(SignedIn(types.User(user.user_id, user.name)))
-    session.set_cookie(
-        response, context.authority.sealer, session_id, context.authority.policy.session_lifetime
-    )
+    return _in_session(context, answer(SignedIn(types.User(user.user_id, user.name))), session_id)
+
+
+def _in_session(context: Context, response: Response, session_id: bytes) -> Response:
+    authority = context.authority
+    session.set_cookie(response, authority.sealer, session_id, authority.policy.session_lifetime)
     return response
