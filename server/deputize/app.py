@@ -112,7 +112,7 @@ class Deputize:
         self._front = front = Front(self._refusals)
         inner = front.exactly(routes.routes(self._current, self._refusals, self._mcp))
         self._app = front.before(front.for_the_site(inner))
-        self._housekeeping = Housekeeping(self._current, self.log.alarm)
+        self._housekeeping = Housekeeping(self._current, self.log)
 
     @property
     def authority(self) -> Authority:

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from contextlib import suppress
-from typing import Protocol
 
+from ..log.log import Log
 from ..service.calls import moves
 from .authority import Current
 
@@ -16,20 +16,13 @@ CHECKPOINT_EVERY = 60
 """Seconds between checkpoints of a record that grew."""
 
 
-class Note(Protocol):
-    """Tells the owner of an event, with facts; `log.Log.alarm` is one."""
-
-    def __call__(self, event: str, **facts: object) -> None:
-        """Tell."""
-
-
 class Housekeeping:
     """Keeps house in the loop in which it was begun."""
 
-    def __init__(self, current: Current, note: Note) -> None:
-        """Keep this authority's, and tell of what fails."""
+    def __init__(self, current: Current, log: Log) -> None:
+        """Keep this authority's; its owner hears of what fails."""
         self._current = current
-        self._note = note
+        self._log = log
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -65,4 +58,4 @@ class Housekeeping:
                     await authority.checkpoint()
                     signed, signed_at = size, ran
             except Exception as error:  # what fails now is tried again in a moment; the owner reads why
-                self._note("housekeeping", error=repr(error))
+                self._log.alarm("housekeeping", error=repr(error))

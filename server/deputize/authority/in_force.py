@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from os import getpid
-from typing import Protocol
 
+from ..log.log import Log
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.tool import Tool
 from ..settings.following import Followed
@@ -17,21 +17,11 @@ FORKED = Refusal(
 )
 
 
-class Told(Protocol):
-    """What the owner is told of; `log.Log` is one."""
-
-    def policy(self, file_s256: str | None, fault: str | None) -> None:
-        """Tell of another policy, or of what keeps its file from being one."""
-
-    def fault(self, part: str, fault: str | None) -> None:
-        """Tell that something is wrong, or not any more."""
-
-
 class InForce:
     """Call it for the authority. `log` hears of a new policy and of faults, `changed` is called after a new policy."""
 
     def __init__(
-        self, authority: Authority, followed: Followed | None, log: Told, changed: Callable[[], None]
+        self, authority: Authority, followed: Followed | None, log: Log, changed: Callable[[], None]
     ) -> None:
         """Begin with this one, whose policy is the followed one, or stays as it is."""
         self.latest = authority  # as it was when it was last called for
