@@ -10,13 +10,13 @@ from ...protocol.errors import Code, Refused
 from ...protocol.ids import UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
-from ...service import approvals, authorizations
+from ...service import approvals, authorizations, questions
 from ...service.approvals import Verdict
 from ...words.catalogue import words
-from .. import pages
 from ..access import Who
 from ..answers import envelope
 from ..context import Context
+from ..pages import drawing, message
 from ..types import Closed, Evidence, Uri, sent
 from . import requests
 from .authentication import identify
@@ -34,7 +34,8 @@ async def page(context: Context) -> Response:
         return _not_good(context, "told-gone-link")
     if query.get("client_id") != request.client_id:
         return _not_good(context, "told-another-agent")
-    return await _show(context, request)
+    who = await context.signed_in()
+    return await _show(context, request, who.user_id) if who else _sign_in(context)
 
 
 async def _unpushed(context: Context) -> Response:
@@ -100,13 +101,13 @@ async def device(context: Context) -> Response:
         return _sign_in(context)
     typed = context.request.query_params.get("user_code")
     if typed is None:
-        return pages.enter_code(context)
+        return _enter_code(context)
     if not _is_page(context):  # or pictures on a page of a sibling host would use up what is counted
         return _not_good(context, "told-no-page")
     request = await context.run(authorizations.typed, who.user_id, read_user_code(typed))
     if request is None:
-        return pages.enter_code(context, "device-unknown")
-    return await _show(context, request)
+        return _enter_code(context, "device-unknown")
+    return await _show(context, request, who.user_id)
 
 
 class Redirect(Closed):
@@ -137,13 +138,29 @@ async def deny(context: Context, user: Who[UserId]) -> Redirect:
     )
 
 
-async def _show(context: Context, request: AuthorizationRequest) -> Response:
-    who = await context.signed_in()
-    if who is None:
-        return _sign_in(context)
-    shown = await context.run(authorizations.show, request, who.user_id)
-    method = await context.look(approvals.asked_by, who.user_id)
-    return pages.consent(context, request, shown, context.csrf_token(who.user_id), method, _account(context))
+async def _show(context: Context, request: AuthorizationRequest, user_id: UserId) -> Response:
+    """Show who asks for what, as it will be signed (OAUTH-4), to be answered by a method of approval (APPR-9).
+
+    Who can answer by none is led to the account page, where a passkey is added.
+    """
+    grant = await context.run(authorizations.show, request, user_id)
+    text = questions.of_consent(grant)
+    return drawing.page(
+        context.authority.policy.site,
+        "consent.html",
+        text.language,
+        csrf=context.csrf_token(user_id),
+        request=request,
+        shown=grant.shown,
+        lines=text,
+        method=await context.look(approvals.asked_by, user_id),
+        account_uri=_account(context),
+    )
+
+
+def _enter_code(context: Context, fault: str = "") -> Response:
+    """Ask for the code that another device shows (OAUTH-7); `fault` is the message of what was wrong with one."""
+    return drawing.page(context.authority.policy.site, "device.html", context.at.language, fault=fault)
 
 
 def _is_page(context: Context) -> bool:
@@ -152,7 +169,7 @@ def _is_page(context: Context) -> bool:
 
 
 def _not_good(context: Context, why: str, **taken: str) -> Response:
-    return pages.message(context.authority.policy.site, context.at.language, why, 400, **taken)
+    return message(context.authority.policy.site, context.at.language, why, 400, **taken)
 
 
 def _sign_in(context: Context) -> Response:

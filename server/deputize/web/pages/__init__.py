@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, cast
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from ...protocol.agent import Agent, Assurance
 from ...protocol.consent import limits_of
@@ -13,8 +13,7 @@ from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.policy import Policy, Site
-from ...protocol.request import AuthorizationRequest
-from ...service import approvals, questions
+from ...service import approvals
 from ...service.credentials import SignIn
 from ...service.moment import Moment
 from ...service.ports import Reader
@@ -33,46 +32,15 @@ async def account(context: Context) -> Response:
     site, own = context.authority.policy.site, context.authority.current_user is None
     shown = await context.look(_shown, await context.session())
     if shown is None:
-        return _page(site, "sign-in.html", context.at.language, own_users=own)
+        return page(site, "sign-in.html", context.at.language, own_users=own)
     user, values = shown
     csrf = context.csrf_token(user.user_id)
-    return _page(site, "account.html", context.at.language, own_users=own, user=user, csrf=csrf, **values)
-
-
-def consent(
-    context: Context,
-    request: AuthorizationRequest,
-    grant: Grant,
-    csrf: str,
-    method: str | None,
-    account_uri: str,
-) -> Response:
-    """Show who asks for what, as it will be signed (OAUTH-4), to be answered by a method of approval (APPR-9).
-
-    Who can answer by none is led to the account page, where a passkey is added.
-    """
-    text = questions.of_consent(grant)
-    return _page(
-        context.authority.policy.site,
-        "consent.html",
-        text.language,
-        csrf=csrf,
-        request=request,
-        shown=grant.shown,
-        lines=text,
-        method=method,
-        account_uri=account_uri,
-    )
-
-
-def enter_code(context: Context, fault: str = "") -> Response:
-    """Ask for the code that another device shows (OAUTH-7); `fault` is the message of what was wrong with one."""
-    return _page(context.authority.policy.site, "device.html", context.at.language, fault=fault)
+    return page(site, "account.html", context.at.language, own_users=own, user=user, csrf=csrf, **values)
 
 
 def message(site: Site, language: str, told: str, status: int, **taken: str) -> Response:
     """Say one thing: a message of the catalogue that has a `title`."""
-    return _page(site, "message.html", language, status, told=told, taken=taken)
+    return page(site, "message.html", language, status, told=told, taken=taken)
 
 
 def _shown(
@@ -155,7 +123,3 @@ async def static(context: Context) -> Response:
         raise Refused(Code.NOT_FOUND, "There is nothing at this address.")
     content = (_HERE / "static" / name).read_bytes()
     return Response(content, media_type=_STATIC[name], headers={"cache-control": "no-cache"})
-
-
-def _page(site: Site, template: str, language: str, status: int = 200, **values: object) -> Response:
-    return HTMLResponse(page(template, language, site=site, issuer=site.issuer, **values), status)

@@ -8,8 +8,10 @@ from itertools import groupby
 
 import jinja2
 from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
 
 from ...protocol.canonical import Json, canonicalize
+from ...protocol.policy import Site
 from ...protocol.question import Text
 from ...protocol.redirect import is_local
 from ...protocol.shown import FSI, PDI, plain, quotes_isolated
@@ -25,10 +27,12 @@ _CLOSED = Markup("</bdi>")
 _BDI, _BDI_SAID = Markup("<bdi>"), Markup('<bdi class="said">')
 
 
-def page(template: str, language: str, **values: object) -> str:
-    """Draw a template in a language of the catalogue."""
+def page(site: Site, template: str, language: str, status: int = 200, **values: object) -> Response:
+    """Answer a template of this site, drawn in a language of the catalogue."""
     said = words(language)
-    return _TEMPLATES.get_template(template).render(
+    text = _TEMPLATES.get_template(template).render(
+        site=site,
+        issuer=site.issuer,
         language=said.language,
         direction=said.direction,
         say=partial(_say, said),
@@ -40,6 +44,7 @@ def page(template: str, language: str, **values: object) -> str:
         duration=said.duration,
         **values,
     )
+    return HTMLResponse(text, status)
 
 
 def _say(words: Words, name: str, /, **taken: str | int) -> Markup:
