@@ -1,5 +1,6 @@
 """Who opens a page and is refused reads a page: what happened, and what can be done (SHIM-10)."""
 
+import io
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -10,16 +11,23 @@ from pathlib import Path
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 from tests.bank import ORIGIN, POLICY, opened
 
 from deputize import settings
 from deputize.app import Deputize, SiteUser, build
-from deputize.protocol.errors import Code
+from deputize.log.log import Log
+from deputize.protocol.block import Block
+from deputize.protocol.errors import Code, Refusal
+from deputize.protocol.ids import ClientId, UserId
 from deputize.protocol.policy import Policy
+from deputize.protocol.quota import Quota, too_many
 from deputize.service import blocks
 from deputize.web.door import MAX_COOKIES, MAX_URL
+from deputize.web.refusals import Dialect, Refusals
+from deputize.words.catalogue import words
 
 pytestmark = pytest.mark.anyio
 
@@ -197,3 +205,36 @@ class TestOurOwnFault:
             first, second = [await ada.http.get(url, headers=BROWSER) for _ in range(2)]
             assert "It is not known whether this site wrote down" in read(first, 409)  # READY-3
             assert "it has done nothing. Open this page again" in read(second, 503)
+
+
+class TestItsWords:
+    """SHIM-10: those of the refusal itself, else of its code, else of any."""
+
+    def read(self, refusal: Refusal, policy: Policy) -> str:
+        request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
+        refusals = Refusals(lambda: policy, Log(io.BytesIO()))
+        answer = refusals.answer(refusal, Dialect.PAGE, request)
+        assert answer.status_code == refusal.code.status
+        assert answer.headers.get("retry-after") == ("60" if "retry_after" in refusal.facts else None)
+        (text,) = re.findall('<p class="card">([^<]+)</p>', bytes(answer.body).decode())
+        return unescape(str(text))
+
+    def test_tell_who_has_blocked_an_agent(self, policy: Policy) -> None:  # BLOCK-1, BLOCK-2
+        ada, helper = UserId("usr_ada"), ClientId("agt_helper")
+        assert "You have blocked this agent" in self.read(Block(ada, helper, 0).refusal(), policy)
+        assert "This site has blocked this agent" in self.read(Block(None, helper, 0).refusal(), policy)
+
+    def test_tell_of_what_there_was_too_much(self, policy: Policy) -> None:  # QUOTA-1
+        said = {quota: self.read(too_many(quota, 60), policy) for quota in Quota}
+        assert said.pop(Quota.PENDING_CONSENTS).startswith("Too many requests of agents wait")
+        assert said.pop(Quota.WRONG_CODES).startswith("Too many wrong codes")
+        assert {text.partition(".")[0] for text in said.values()} == {"This was asked for too often"}
+
+    def test_are_there_for_every_code(self, policy: Policy) -> None:
+        for code in Code:
+            assert self.read(Refusal(code, "Not for people."), policy) != "Not for people."
+
+    def test_are_all_said_of_something(self) -> None:
+        named = {each.replace("_", "-") for each in (*Code, *Quota)} | {"blocked-by-you", "gone"}
+        told = [name for name in words("en").variables if name.startswith("refused-page-")]
+        assert {name.partition(".")[0].removeprefix("refused-page-") for name in told} <= named
