@@ -66,36 +66,37 @@ class Who(Generic[W]):
         return Who(self.context, lambda tx: other(self.find(tx)))
 
 
-async def _session(context: Context) -> Callable[[Reader], SignIn]:
-    """Return a function that tells who is signed in; Refused(login_required) at once where nobody can be."""
+async def _session(context: Context) -> Who[SignIn]:
+    """Know who is signed in; Refused(login_required) at once where nobody can be."""
     look = await context.session()
     if context.is_nobody:
         context.must(None)
-    return lambda tx: context.must(look(tx))
+    return Who(context, lambda tx: context.must(look(tx)))
 
 
 async def signed_in(context: Context) -> Who[UserId]:
     """Know a user by the session alone, for what changes nothing."""
-    look = await _session(context)
-    return Who(context, lambda tx: look(tx).user_id)
+    return (await _session(context)).map(_user_id)
 
 
 async def here(context: Context) -> Who[SignIn]:
     """Know a user by session, origin and CSRF token: for changes that need no proof of a page (SESSION-2)."""
     context.check_origin()
-    look = await _session(context)
+    return (await _session(context)).map(partial(_with_csrf, context))
 
-    def find(tx: Reader) -> SignIn:
-        who = look(tx)
-        context.check_csrf(who.user_id)
-        return who
 
-    return Who(context, find)
+def _with_csrf(context: Context, who: SignIn) -> SignIn:
+    context.check_csrf(who.user_id)
+    return who
+
+
+def _user_id(who: SignIn) -> UserId:
+    return who.user_id
 
 
 async def user(context: Context) -> Who[UserId]:
     """Know a user as `here` does."""
-    return (await here(context)).map(lambda who: who.user_id)
+    return (await here(context)).map(_user_id)
 
 
 async def page(context: Context) -> Who[PageRequest]:
@@ -111,8 +112,7 @@ async def page_of_call(context: Context) -> Who[PageCall]:
 async def _by_page(context: Context, asks: Callable[[UserId, Proof], V]) -> Who[V]:
     context.check_origin()
     proof = context.proof("deputize-page")
-    look = await _session(context)
-    return Who(context, lambda tx: asks(look(tx).user_id, proof))
+    return (await _session(context)).map(lambda who: asks(who.user_id, proof))
 
 
 async def user_or_page(context: Context) -> Who[PageRequest]:

@@ -102,27 +102,19 @@ async def client_or_public(context: Context, form: Form) -> Client:
 
 
 async def client_or_api(context: Context, form: Form) -> tuple[Agent | None, Proof | None]:
-    """Know an API of the site, else an agent, without a DPoP proof."""
-    own = resource_server(context, form)
-    if own is not None:
-        return None, own
-    client = await _client(context, form)
-    return client.agent, client.assertion
+    """Know an API of the site by a client assertion under its audience and a key of the policy, else an agent.
 
-
-def resource_server(context: Context, form: Form) -> Proof | None:
-    """Know an API of the site by a client assertion under its audience and a key of the policy; None if it is none.
-
-    Where there are several keys, `kid` is the thumbprint of the one.
+    Neither gives a DPoP proof. Where an API has several keys, `kid` is the thumbprint of the one.
     """
-    policy = context.authority.policy
-    if form.get("client_id", _issuer_of(form)) != policy.api.audience:
-        return None
+    api = context.authority.policy.api
+    if form.get("client_id", _issuer_of(form)) != api.audience:
+        client = await _client(context, form)
+        return client.agent, client.assertion
     _signature(context, form)
     keys = tuple(
-        Key(str(key["x"]), str(key["y"]), str(key.get("kid") or thumbprint(key))) for key in policy.api.keys
+        Key(str(key["x"]), str(key["y"]), str(key.get("kid") or thumbprint(key))) for key in api.keys
     )
-    return _assertion(context, form, keys, policy.api.audience)
+    return None, _assertion(context, form, keys, api.audience)
 
 
 async def _client(context: Context, form: Form, since: int = 0, keyless: bool = False) -> Client:
