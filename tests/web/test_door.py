@@ -185,8 +185,8 @@ class TestCookie:
     ]
 
     def read(self, *cookies: str | bytes) -> bytes | None:
-        raw = [cookie if isinstance(cookie, bytes) else cookie.encode("latin-1") for cookie in cookies]
-        return read_cookie(self.SEALER, [(b"host", b"bank.example"), *((b"cookie", line) for line in raw)])
+        lines = [cookie.decode("latin-1") if isinstance(cookie, bytes) else cookie for cookie in cookies]
+        return read_cookie(self.SEALER, lines)
 
     def test_it_is_found_wherever_it_stands(self) -> None:
         ours = f"{COOKIE}={self.VALUE}"

@@ -171,7 +171,7 @@ async def deputy(context: Context, body: CallRequest) -> Who[request.CallRequest
 
 def _delegated(context: Context, bound: Mapping[str, str]) -> tuple[Delegation | None, tuple[Proof, ...]]:
     """Verify the delegation of a call, if there is one, and the proofs that come with it, the page's first."""
-    values = context.request.headers.getlist("authorization")
+    values = context.headers("authorization")
     if not values:
         return None, (context.proof("deputize-page"),)
     scheme, _, token = values[0].partition(" ")

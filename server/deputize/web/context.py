@@ -33,11 +33,24 @@ MAX_DELAY = 30  # seconds (JSON-4)
 class Context:
     """A request, the authority that it is for, and the moment: everything in it happens in the same second, `now`."""
 
-    __slots__ = ("_current", "at", "authority", "body", "log", "now", "request", "session_digest")
+    __slots__ = (
+        "_current",
+        "_first",
+        "_lines",
+        "at",
+        "authority",
+        "body",
+        "log",
+        "now",
+        "request",
+        "session_digest",
+    )
 
     def __init__(self, request: Request, current: Current, log: Log) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
         self.request = request
+        self._lines = request.headers.raw
+        self._first = dict(reversed(self._lines))  # of each name, what came first
         self.log = log
         self.body = b""
         self._current = current
@@ -45,7 +58,7 @@ class Context:
         self.now = authority.now()
         language = language_of(self.header("accept-language") or "")
         self.at = authority.moment(self.now, language)
-        self.session_digest = session.read_cookie(authority.sealer, request.scope["headers"])
+        self.session_digest = session.read_cookie(authority.sealer, self.headers("cookie"))
 
     async def bytes(self) -> bytes:
         """Return the body, and keep it.
@@ -170,15 +183,20 @@ class Context:
 
     def header(self, name: str) -> str | None:
         """Return what a header says, named in lower case, the first time that it comes; None if it does not."""
-        wanted = name.encode()
-        for line, value in self.request.headers.raw:
-            if line == wanted:
-                return value.decode("latin-1")
-        return None
+        value = self._first.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    def headers(self, name: str) -> list[str]:
+        """Return what a header says, named in lower case, each time that it comes."""
+        if len(self._lines) > len(self._first):
+            wanted = name.encode()
+            return [value.decode("latin-1") for line, value in self._lines if line == wanted]
+        value = self.header(name)
+        return [] if value is None else [value]
 
     def has(self, header: str) -> bool:
         """Tell whether the request has this header."""
-        return self.header(header) is not None
+        return header.encode() in self._first
 
     @property
     def url(self) -> str:
@@ -196,7 +214,7 @@ class Context:
         nonce: Callable[[object], bool] | None = None,
     ) -> Proof:
         """Verify a proof of possession for this very request (PROOF-1)."""
-        values = self.request.headers.getlist(header)
+        values = self.headers(header)
         if not values and access_token is None:
             raise Refused.of(
                 Refusal(

@@ -11,21 +11,22 @@ from ..protocol.errors import Code, Refused
 
 COOKIE = "__Host-deputize"
 CSRF_HEADER = "deputize-csrf"
-_OURS = f"{COOKIE}=".encode()
+_OURS = f"{COOKIE}="
 
 
-def read_cookie(sealer: Sealer, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
-    """Return the digest of the session that the header lines name, or None for none or a bad one.
+def read_cookie(sealer: Sealer, lines: Iterable[str]) -> bytes | None:
+    """Return the digest of the session that the lines of `Cookie` name, or None for none or a bad one.
 
-    Of all cookies only ours is looked at, byte for byte (RFC 6265 §4.2.1). General parsers take time that grows with
-    the square of what they are sent, and take more for white space than browsers do, so that a name which another
-    host of the domain may set passes for ours. Refused(invalid_request) if it comes twice: one is somebody else's.
+    Of all cookies only ours is looked at, character for character (RFC 6265 §4.2.1). General parsers take time that
+    grows with the square of what they are sent, and take more for white space than browsers do, so that a name which
+    another host of the domain may set passes for ours. Refused(invalid_request) if it comes twice: one is somebody
+    else's.
     """
     found = [
         pair[len(_OURS) :]
-        for name, value in headers
-        if name == b"cookie" and _OURS in value
-        for pair in (spaced.strip(b" \t") for spaced in value.split(b";"))
+        for line in lines
+        if _OURS in line
+        for pair in (spaced.strip(" \t") for spaced in line.split(";"))
         if pair.startswith(_OURS)
     ]
     if not found:
@@ -36,7 +37,7 @@ def read_cookie(sealer: Sealer, headers: Iterable[tuple[bytes, bytes]]) -> bytes
             "The session's cookie came twice, and one of them is not ours. Delete the cookies of this site and of its "
             "domain, then sign in again.",
         )
-    match sealer.open("session", found[0].decode("latin-1")):
+    match sealer.open("session", found[0]):
         case str(text):
             return digest(unb64u(text))
     return None
