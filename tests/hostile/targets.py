@@ -319,7 +319,7 @@ def _sealer() -> Sealer:
 
 
 def _cookie(data: bytes) -> None:
-    read_cookie(_sealer(), [(b"cookie", line) for line in data.split(b"\n")])
+    read_cookie(_sealer(), [line.decode("latin-1") for line in data.split(b"\n")])
 
 
 def _request(data: bytes) -> None:
