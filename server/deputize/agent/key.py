@@ -14,10 +14,10 @@ from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from ..crypto import client_assertion, dpop, jwt
+from ..crypto.private import create_private
 from ..protocol.canonical import Json, b64u
 from ..protocol.ids import Jkt
 from ..protocol.jwk import thumbprint
-from .private import create_private
 
 
 class AgentKey:

@@ -7,9 +7,9 @@ from typing import Protocol, Self
 
 import orjson
 
+from ..crypto.private import replace_private
 from ..protocol.canonical import Json
 from .errors import Unexpected
-from .private import replace_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from jwt.exceptions import InvalidKeyError
 from ..protocol.canonical import Json, b64u, unb64u
 from ..protocol.jwk import thumbprint
 from ..watched import Watched
+from .private import create_private
 
 KEPT = 24 * 3600
 """Seconds that a signing key stays in the JWKS after it was replaced; no token lives as long."""
@@ -235,10 +236,6 @@ def _replace(path: Path, data: bytes, folder: int) -> None:
     """Replace a file in one step: after a crash there is either the old one or the new one, whole."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
-    new.touch(0o600, exist_ok=False)
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    create_private(new, data)
     new.replace(path)
     os.fsync(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def create_private(path: Path, data: bytes) -> None:
-    """Write a new file with mode 0600; FileExistsError if there is one, which stays as it is."""
+    """Write a new file with mode 0600, to the disk; FileExistsError if there is one, which stays as it is."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
