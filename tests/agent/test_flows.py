@@ -143,7 +143,7 @@ class TestDiscovery:
         talk = Talk()
         found = talk.play(talk.flows.discover())
         assert talk.play(talk.flows.discover()) is found
-        assert (found.token, found.calls) == (f"{BANK}/token", f"{BANK}/calls")
+        assert (found.token_endpoint, found.deputize_calls_endpoint) == (f"{BANK}/token", f"{BANK}/calls")
 
     @pytest.mark.parametrize(
         ("said", "why"),

@@ -97,13 +97,13 @@ class Flows:
             "dpop_jkt": self._key.thumbprint,
             **_details(authorization_details),
         }
-        pushed = yield from self._channel.post(there.pushed_requests, asked)
+        pushed = yield from self._channel.post(there.pushed_authorization_request_endpoint, asked)
         request_uri = pushed.get("request_uri")
         if not isinstance(request_uri, str):
             raise Unexpected("The authority took the request and did not say under which request_uri.")
         self._pending[state] = _Pending(redirect_uri, verifier)
         query = urlencode({"client_id": self.client_id, "request_uri": request_uri})
-        return f"{there.authorization}?{query}"
+        return f"{there.authorization_endpoint}?{query}"
 
     def expects(self, redirect_url: str) -> bool:
         """Tell whether the browser was sent to this URL as the answer to a request of this agent."""
@@ -144,7 +144,7 @@ class Flows:
         """
         there = yield from self.discover()
         asked = {"scope": scope, **_details(authorization_details)}
-        said = yield from self._channel.post(there.device, asked)
+        said = yield from self._channel.post(there.device_authorization_endpoint, asked)
         match said:
             case {
                 "device_code": str(device_code),
@@ -211,7 +211,7 @@ class Flows:
             **({} if scope is None else {"scope": scope}),
             **_details(authorization_details),
         }
-        said = yield from self._channel.post(there.token, asked)
+        said = yield from self._channel.post(there.token_endpoint, asked)
         match said:
             case {"access_token": str(handoff), "issued_token_type": issued} if issued == _JWT:
                 return handoff
@@ -239,9 +239,9 @@ class Flows:
         there = yield from self.discover()
         tokens = yield from self.fresh()
         sent = cast("Json", {name: value for name, value in arguments.items() if name != EVIDENCE})
-        proof = self._key.proof(
-            "POST", there.calls, self._channel.now, tokens.access_token, tool=tool, args_s256=args_s256(sent)
-        )
+        bound = {"tool": tool, "args_s256": args_s256(sent)}
+        url = there.deputize_calls_endpoint
+        proof = self._key.proof("POST", url, self._channel.now, tokens.access_token, **bound)
         return {EVIDENCE: f"{tokens.access_token}~{proof}"}
 
     def introspect(self) -> Flow[dict[str, Json]]:
@@ -250,19 +250,19 @@ class Flows:
         if self.tokens is None:
             return {"active": False}
         asked = {"token": self.tokens.access_token}
-        return (yield from self._channel.post(there.introspection, asked, proven=False))
+        return (yield from self._channel.post(there.introspection_endpoint, asked, proven=False))
 
     def revoke(self) -> Flow[None]:
         """Give the delegation back, and with it all that was handed on from it (OAUTH-9; RFC 7009)."""
         there = yield from self.discover()
         if self.tokens is not None:
             given_back = {"token": self.tokens.refresh_token or self.tokens.access_token}
-            yield from self._channel.post(there.revocation, given_back, proven=False)
+            yield from self._channel.post(there.revocation_endpoint, given_back, proven=False)
             self._keep(None)
 
     def _collect(self, form: Mapping[str, str], after: float = 0.0) -> Flow[Tokens]:
         there = yield from self.discover()
-        said = yield from self._channel.post(there.token, form, after=after)
+        said = yield from self._channel.post(there.token_endpoint, form, after=after)
         tokens = Tokens.of(said, self.issuer, self.client_id, self._channel.now)
         self._keep(tokens)
         return tokens

@@ -1,6 +1,6 @@
 """What an authority says of itself (RFC 8414)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
 from ..protocol.url import is_secure
@@ -10,27 +10,19 @@ from .wire import Answer
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The URLs of an authority's endpoints. The proof in evidence is made for `calls` (EVID-2)."""
+    """The URLs of an authority's endpoints, under their names in the metadata.
+
+    The proof in evidence is made for `deputize_calls_endpoint` (EVID-2).
+    """
 
     issuer: str
-    authorization: str
-    pushed_requests: str
-    token: str
-    device: str
-    introspection: str
-    revocation: str
-    calls: str
-
-
-_NAMES = {
-    "authorization": "authorization_endpoint",
-    "pushed_requests": "pushed_authorization_request_endpoint",
-    "token": "token_endpoint",
-    "device": "device_authorization_endpoint",
-    "introspection": "introspection_endpoint",
-    "revocation": "revocation_endpoint",
-    "calls": "deputize_calls_endpoint",
-}
+    authorization_endpoint: str
+    pushed_authorization_request_endpoint: str
+    token_endpoint: str
+    device_authorization_endpoint: str
+    introspection_endpoint: str
+    revocation_endpoint: str
+    deputize_calls_endpoint: str
 
 
 def metadata_url(issuer: str) -> str:
@@ -46,7 +38,8 @@ def read_metadata(answer: Answer, issuer: str) -> Metadata:
     said = answer.json()
     if said.get("issuer") != issuer:
         raise Unexpected(f"The metadata at {issuer} is that of another issuer.")
-    wrong = [name for name in _NAMES.values() if not is_secure(said.get(name))]
-    if wrong:
-        raise Unexpected(f"The metadata of {issuer} has no {wrong[0]} with https.")
-    return Metadata(issuer, **{field: str(said[name]) for field, name in _NAMES.items()})
+    known = {field.name: str(said.get(field.name, "")) for field in fields(Metadata)}
+    for name, url in known.items():
+        if not is_secure(url):
+            raise Unexpected(f"The metadata of {issuer} has no {name} with https.")
+    return Metadata(**known)
