@@ -154,10 +154,9 @@ class Deputize:
 
     def guarded_here(self) -> list[str]:
         """Return the tools that need a guard in the app that mounts this one: no handler runs them (GUARD-8)."""
-        policy = self.policy
         if self._alone:  # then no API is here
             return []
-        return [tool.name for tool in policy.guarded_here() if not self.handles(tool.name)]
+        return [tool.name for tool in self.policy.guarded_here() if not self.handles(tool.name)]
 
     def handles(self, tool: str) -> bool:
         """Tell whether a handler runs this tool's calls here."""

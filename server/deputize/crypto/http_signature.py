@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeGuard, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import http_sf
@@ -101,7 +101,7 @@ def read(request: Request, now: int) -> Signed | None:
         raise _refused("there is more than one")
     label = found[0]
     spelled, (components, parameters) = _member(request, "signature-input", label)
-    if not (_is_inner_list(components) and _are_needed(parameters)):  # 2
+    if not (isinstance(components, list) and _are_needed(parameters)):  # 2
         raise _refused("its parameters are created, expires, nonce, keyid, tag, and perhaps alg")
     created, expires = cast(int, parameters["created"]), cast(int, parameters["expires"])
     if not (-WINDOW <= now - created <= WINDOW and now < expires <= created + LIFETIME):  # 3
@@ -200,10 +200,6 @@ def _value(request: Request, field: str) -> str:
     if "\n" in value or "\r" in value:
         raise _refused(f"{field} has more than one line")
     return value
-
-
-def _is_inner_list(member: object) -> TypeGuard[list[_Item]]:
-    return isinstance(member, list)
 
 
 def _are_needed(parameters: Mapping[str, object]) -> bool:

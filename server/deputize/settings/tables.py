@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self, cast, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Field,
     PlainValidator,
     ValidationError,
@@ -153,19 +154,19 @@ class QuotasTable(Table):
         return Quotas(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
+def _seconds(low: int, high: int) -> PlainValidator:
+    return PlainValidator(partial(values.seconds, low, high))
+
+
 class LifetimesTable(Table):
     """`[lifetimes]`."""
 
-    grant_max_lifetime: Annotated[int, PlainValidator(partial(values.seconds, 60, 366 * _DAY))] = Field(
-        _DEFAULTS["grant_max_lifetime"], alias="grant_max"
-    )
-    grant_lifetime: Annotated[int, PlainValidator(partial(values.seconds, 60, 366 * _DAY))] = Field(
-        _DEFAULTS["grant_lifetime"], alias="grant"
-    )
-    session_lifetime: Annotated[int, PlainValidator(partial(values.seconds, 60, 30 * _DAY))] = Field(
-        _DEFAULTS["session_lifetime"], alias="session"
-    )
-    wait: Annotated[int, PlainValidator(partial(values.seconds, 0, 25))] = _DEFAULTS["wait"]
+    model_config = ConfigDict(alias_generator=lambda name: name.removesuffix("_lifetime"))
+
+    grant_max_lifetime: Annotated[int, _seconds(60, 366 * _DAY)] = _DEFAULTS["grant_max_lifetime"]
+    grant_lifetime: Annotated[int, _seconds(60, 366 * _DAY)] = _DEFAULTS["grant_lifetime"]
+    session_lifetime: Annotated[int, _seconds(60, 30 * _DAY)] = _DEFAULTS["session_lifetime"]
+    wait: Annotated[int, _seconds(0, 25)] = _DEFAULTS["wait"]
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
