@@ -21,7 +21,7 @@ from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
 from .fetching.fetcher import Fetcher
 from .guard import Guard, Unguarded
-from .guard.start import Threshold, start, survey
+from .guard.start import StartCheck, start, survey
 from .log.log import Log
 from .methods import methods
 from .opening import LostData, opened
@@ -136,7 +136,7 @@ class Deputize:
         answered until its guards are in order (GUARD-8).
         """
         return [
-            Threshold(lambda: self._started, self.start),
+            StartCheck(lambda: self._started, self.start),
             *routes.well_known_routes(
                 self.policy.site.issuer, self._current, self._refusals, self._front.door()
             ),

@@ -20,7 +20,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from deputize.guard import Guard, GuardedCall
-from deputize.guard.start import Threshold, start
+from deputize.guard.start import StartCheck, start
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json
 from deputize.protocol.errors import Code
@@ -387,7 +387,7 @@ def test_of_one_behind_a_threshold_all_is_known_from_the_first_on(
             raise HTTPException(status)
         return {"n": n}
 
-    threshold = Threshold(lambda: bool(looked), look)
+    threshold = StartCheck(lambda: bool(looked), look)
     app: Any = Starlette(routes=[threshold, Mount("/", bank.app)]) if mounted else bank.app
     if not mounted:
         bank.app.router.routes.insert(0, threshold)

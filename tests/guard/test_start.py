@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from deputize.guard import Guard, GuardMiddleware, Unguarded
 from deputize.guard.outcome import Watch
-from deputize.guard.start import GuardedRoute, Threshold, start
+from deputize.guard.start import GuardedRoute, StartCheck, start
 from deputize.protocol.canonical import Json
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Executes, Tool
@@ -359,7 +359,7 @@ def test_a_middleware_inside_of_its_route_does_not_let_the_first_request_pass(gu
 
 def test_the_threshold_is_no_route(guard: Guard) -> None:
     looked: list[object] = []
-    app = Starlette(routes=[Threshold(lambda: bool(looked), looked.append), Route("/", plain, name="home")])
+    app = Starlette(routes=[StartCheck(lambda: bool(looked), looked.append), Route("/", plain, name="home")])
     assert app.url_path_for("home") == "/"
     with pytest.raises(NoMatchFound):
         app.url_path_for("nothing")

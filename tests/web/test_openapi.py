@@ -17,7 +17,7 @@ from tests.web.agents import LOCAL, Client
 
 import deputize
 from deputize.crypto import dpop
-from deputize.guard.start import Threshold
+from deputize.guard.start import StartCheck
 from deputize.protocol.canonical import Json
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
@@ -50,7 +50,7 @@ def served(bank: Bank) -> set[str]:
     while not isinstance(inner, Starlette):
         inner = inner._app
     for route in [*inner.routes, *bank.deputize.well_known_routes()]:
-        if isinstance(route, Threshold):  # nothing is there
+        if isinstance(route, StartCheck):  # nothing is there
             continue
         assert isinstance(route, Route)
         if route.path == "/deputize":  # leads people to the page of their account, and says nothing

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deputize.cli.data import VAR, Data, change, read
-from deputize.cli.lasting import For, blocked, seconds_of, told, until
+from deputize.cli.duration import For, blocked, seconds_of, told, until
 from deputize.cli.out import show, when
 from deputize.protocol.ids import ClientId
 from deputize.service import blocks

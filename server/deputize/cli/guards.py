@@ -33,10 +33,10 @@ def guards(name: str, policy: Policy) -> None:
 
 def _look(name: str, app: object, authorities: "list[Deputize]", policy: Policy) -> None:
     from deputize.guard import Unguarded
-    from deputize.guard.routes import handled
+    from deputize.guard.routes import handler_routes
     from deputize.guard.start import survey
 
-    there = dict.fromkeys(point.guard for route in handled(app) for point in route.points())
+    there = dict.fromkeys(point.guard for route in handler_routes(app) for point in route.points())
     if not authorities and not there:
         fail(f"{name} mounts no authority, and has no guard: there is nothing to look at", UNUSABLE)
     needed = [tool for authority in authorities for tool in authority.guarded_here()]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deputize.cli.data import VAR, Data, change, read
-from deputize.cli.lasting import For, blocked, seconds_of, told, until
+from deputize.cli.duration import For, blocked, seconds_of, told, until
 from deputize.cli.out import show, when
 from deputize.cli.policy import POLICY, PolicyPath, read_policy
 from deputize.protocol.canonical import b64u

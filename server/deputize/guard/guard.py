@@ -28,7 +28,7 @@ from ..protocol.scope import ScopeSet
 from ..protocol.token import CALL_TYP, CallToken
 from ..protocol.tool import Executes, Schema, Tool, is_tool_name
 from .arguments import arguments_of, read_body
-from .outcome import Outcome, Reported, entrust
+from .outcome import Outcome, ReportedResponse, entrust
 from .point import Args, Arguments, Point, mark, point_of
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Guard:
                     await outcome.raised(error)
                     raise
                 if isinstance(answer, Response):
-                    return Reported(answer, outcome)
+                    return ReportedResponse(answer, outcome)
                 if not entrust(request.scope, outcome):  # FastAPI makes an answer of it, or fails to
                     await outcome.report(None)
                 return answer

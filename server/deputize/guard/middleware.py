@@ -9,7 +9,7 @@ from ..protocol.errors import Refused
 from .guard import Guard, check_path, refusal_response
 from .outcome import Outcome
 from .point import Args, Point
-from .routes import Handled, handled, named
+from .routes import HandlerRoute, handler_routes, named
 
 Routes = Mapping[tuple[str, str], "str | tuple[str, Args]"]
 
@@ -55,7 +55,7 @@ class GuardMiddleware:
         """Put the guards in front of their routes, once; RuntimeError if neither this app nor `outer` has a route."""
         if self._points is None:
             return
-        found = list(handled(self.app)) or list(handled(outer))
+        found = list(handler_routes(self.app)) or list(handler_routes(outer))
         for (method, path), point in self._points.items():
             meant = [route for route in found if route.path == path and route.takes(method)]
             if not meant:
@@ -90,7 +90,7 @@ class _InFront:
         await outcome.watch(self._handle, scope, replay, send)
 
 
-def _stand_in_front(route: Handled, method: str, point: Point) -> None:
+def _stand_in_front(route: HandlerRoute, method: str, point: Point) -> None:
     if route.bindable is None:
         raise RuntimeError(
             f"{point.tool}: FastAPI makes {route} anew from its function where it includes its router, and a guard "

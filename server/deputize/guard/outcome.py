@@ -57,7 +57,7 @@ class Outcome:
         await _watched(self.report, app, scope, receive, send)
 
 
-class Reported(Response):
+class ReportedResponse(Response):
     """An endpoint's response, whose outcome is reported as it is sent."""
 
     def __init__(self, response: Response, outcome: Outcome) -> None:

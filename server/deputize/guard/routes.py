@@ -12,7 +12,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class HandlerRoute:
     """A route that ends in a handler.
 
     `path` is as declared, behind the paths that it is mounted at; `methods` are those that it takes, None for any.
@@ -60,7 +60,7 @@ def routes_of(app: object) -> Iterable[BaseRoute]:
     return next((each.routes for each in unwrapped(app) if hasattr(each, "routes")), ())
 
 
-def handled(app: object) -> Iterator[Handled]:
+def handler_routes(app: object) -> Iterator[HandlerRoute]:
     """Yield all routes of an app that end in a handler, those of mounted apps included."""
     return _below(routes_of(app))
 
@@ -74,14 +74,14 @@ def mounted(app: object) -> Iterator[object]:
                 yield from mounted(each.app)
 
 
-def named(routes: Iterable[Handled]) -> str:
+def named(routes: Iterable[HandlerRoute]) -> str:
     """Name the first few of these routes, and how many more there are, for a message."""
     names = list(dict.fromkeys(map(str, routes)))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (", ".join(names[:_SHOWN]) or "none") + more
 
 
-def _below(routes: Iterable[BaseRoute], prefix: str = "", host: str = "") -> Iterator[Handled]:
+def _below(routes: Iterable[BaseRoute], prefix: str = "", host: str = "") -> Iterator[HandlerRoute]:
     for route in routes:
         for shown, each in _flat(route):
             if isinstance(each, Mount):
@@ -91,7 +91,7 @@ def _below(routes: Iterable[BaseRoute], prefix: str = "", host: str = "") -> Ite
             elif isinstance(each, Route | WebSocketRoute):
                 methods = getattr(shown, "methods", None)
                 remade = shown is not each and not hasattr(each, "dependant")
-                yield Handled(
+                yield HandlerRoute(
                     prefix + shown.path,
                     frozenset(methods) if methods else None,
                     each.endpoint,

@@ -11,7 +11,7 @@ from .guard import Guard
 from .middleware import GuardMiddleware
 from .outcome import watch
 from .point import How, Point, layers
-from .routes import Handled, handled, mounted, named, unwrapped
+from .routes import HandlerRoute, handler_routes, mounted, named, unwrapped
 
 
 class Unguarded(RuntimeError):
@@ -34,7 +34,7 @@ class GuardedRoute:
     how: How
 
 
-class Threshold(BaseRoute):
+class StartCheck(BaseRoute):
     """A route that matches every request until the app was looked over, and none from then on.
 
     It is for apps whose start did not look them over: their first request is held here until that is done. Then it is
@@ -75,7 +75,7 @@ def start(app: object, guard: Guard, needed: Iterable[str] = ()) -> list[Guarded
 def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -> list[GuardedRoute]:
     """Look over an app as `start` does, for any number of guards, without watching its answers."""
     faults = list(_bind(app))
-    routes = list(handled(app))
+    routes = list(handler_routes(app))
     placed: list[GuardedRoute] = []
     guarded: list[tuple[Point, object]] = [each for guard in guards for each in guard.decorated]
     for route in routes:
@@ -121,7 +121,7 @@ def _bind(app: object) -> Iterator[str]:
                 yield str(error)
 
 
-def _misplaced(route: Handled) -> Iterator[str]:
+def _misplaced(route: HandlerRoute) -> Iterator[str]:
     """Yield what is wrong with the guards in front of one route."""
     points = route.points()
     for point in points:
@@ -138,7 +138,7 @@ def _misplaced(route: Handled) -> Iterator[str]:
         )
 
 
-def _missing(tool: str, function: object | None, routes: list[Handled]) -> str:
+def _missing(tool: str, function: object | None, routes: list[HandlerRoute]) -> str:
     if function is not None:
         return (
             f"{tool}: {_name(function)} is guarded, and no route of this app runs it. Give the function that "
@@ -157,7 +157,7 @@ def _missing(tool: str, function: object | None, routes: list[Handled]) -> str:
     )
 
 
-def _where(point: Point, route: Handled) -> str:
+def _where(point: Point, route: HandlerRoute) -> str:
     return f"{point.method} {route.path}" if point.method else str(route)
 
 

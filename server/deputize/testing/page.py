@@ -19,7 +19,7 @@ from ..crypto import dpop
 from ..protocol.canonical import Json, args_s256, b64u
 from .authenticator import SoftAuthenticator
 
-Answer = dict[str, Any]  # any JSON object
+JsonObject = dict[str, Any]
 
 _REQUEST = re.compile(r'data-request="([^"]+)"')
 _CSRF = re.compile(r'name="deputize-csrf" content="([^"]+)"')
@@ -44,7 +44,7 @@ class Page:
     clock: Callable[[], float] = time.time
     key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
     csrf: str = ""
-    tokens: Answer = field(default_factory=dict)
+    tokens: JsonObject = field(default_factory=dict)
 
     def proof(self, method: str, path: str, access_token: str | None = None) -> str:
         """Make a fresh proof for a request to the authority (PROOF-1, PROOF-3)."""
@@ -88,15 +88,15 @@ class Page:
         begun = (await self.send("POST", path, page=False)).json()
         return await self._enter(path, begun, self.authenticator.get(begun["requestOptions"]))
 
-    async def _enter(self, path: str, begun: Answer, response: Answer) -> httpx2.Response:
+    async def _enter(self, path: str, begun: JsonObject, response: JsonObject) -> httpx2.Response:
         path = f"{path}/{begun['challengeId']}"
         answer = await self.send("POST", path, {"response": response}, page=False)
         await self.configure()
         return answer
 
-    async def configure(self) -> Answer:
+    async def configure(self) -> JsonObject:
         """Read `GET /tools`, and the CSRF token from it."""
-        configuration: Answer = (await self.http.get(self.issuer + "/tools")).json()
+        configuration: JsonObject = (await self.http.get(self.issuer + "/tools")).json()
         self.csrf = str(configuration["csrf"] or "")
         return configuration
 
@@ -122,19 +122,19 @@ class Page:
             return minted
         return await self.send("POST", f"{path}/approval", self.evidence(minted.json()), headers, page)
 
-    def evidence(self, envelope: Answer) -> Answer:
+    def evidence(self, envelope: JsonObject) -> JsonObject:
         """Sign a challenge as the user would."""
         response = self.authenticator.get(envelope["requestOptions"])
         return {"method": "webauthn", "challengeId": envelope["challengeId"], "response": response}
 
-    async def call(self, tool: str, arguments: Answer | None = None, **more: Json) -> httpx2.Response:
+    async def call(self, tool: str, arguments: JsonObject | None = None, **more: Json) -> httpx2.Response:
         """Call a tool under the delegation, as the shim does."""
         token = str(self.tokens.get("access_token", ""))
         headers = {"authorization": f"DPoP {token}", "dpop": self.proof("POST", "/calls", token)}
         return await self.send("POST", "/calls", _call(tool, arguments, more), headers, page=False)
 
     async def call_for(
-        self, evidence: str, tool: str, arguments: Answer | None = None, **more: Json
+        self, evidence: str, tool: str, arguments: JsonObject | None = None, **more: Json
     ) -> httpx2.Response:
         """Call a tool for an attested agent: forward its evidence as the shim does (EVID-1)."""
         token, _, proof = evidence.partition("~")
@@ -171,6 +171,6 @@ class Page:
         return answer
 
 
-def _call(tool: str, arguments: Answer | None, more: Answer) -> Answer:
+def _call(tool: str, arguments: JsonObject | None, more: JsonObject) -> JsonObject:
     definition = args_s256({"name": tool})
     return {"tool": tool, "arguments": arguments or {}, "definition_s256": definition, **more}
