@@ -131,12 +131,10 @@ class TestByTheOwner:
         desk.do(lambda tx: blocks.block_agent(tx, helper.client_id, None, desk.now))
         assert desk.last().items() >= {"kind": "agent.blocked", "by": "owner"}.items()
         assert code_of(helper.push(helper.request())) == "invalid_client"
-        assert desk.do(lambda tx: blocks.unblock_agent(tx, helper.client_id, desk.now)) is None
+        assert desk.do(lambda tx: blocks.lift(tx, None, helper.client_id, desk.now)) is None
         assert desk.last()["kind"] == "agent.unblocked"
         assert helper.deputized(grace).call(grace) == "approved"
-        assert code_of(desk.do(lambda tx: blocks.unblock_agent(tx, helper.client_id, desk.now))) == (
-            "not_found"
-        )
+        assert code_of(desk.do(lambda tx: blocks.lift(tx, None, helper.client_id, desk.now))) == ("not_found")
 
     def test_a_user_is_out_until_the_owner_lets_him_in(self, desk: Desk, browser: Browser) -> None:
         user_id, session = browser.person.user.user_id, b"s" * 32
@@ -147,7 +145,7 @@ class TestByTheOwner:
         assert desk.look(lambda tx: tx.session(session)) is None
         for answer in (browser.register(), browser.ask(), browser.consent(asked.grant_id)):
             assert code_of(answer) == "user_blocked"
-        assert desk.do(lambda tx: blocks.unblock_user(tx, user_id, desk.now)) is None
+        assert desk.do(lambda tx: blocks.lift(tx, user_id, None, desk.now)) is None
         assert desk.last()["kind"] == "user.unblocked"
         assert desk.said(browser.person, browser.delegation) == "grant_revoked"
         browser.deputized("account:read")
@@ -156,7 +154,7 @@ class TestByTheOwner:
     def test_there_has_to_be_such_a_user(self, desk: Desk, grace: Person) -> None:
         nobody, user_id = v.user_id("nobody"), grace.user.user_id
         assert code_of(desk.do(lambda tx: blocks.block_user(tx, nobody, None, desk.now))) == "not_found"
-        assert code_of(desk.do(lambda tx: blocks.unblock_user(tx, user_id, desk.now))) == "not_found"
+        assert code_of(desk.do(lambda tx: blocks.lift(tx, user_id, None, desk.now))) == "not_found"
 
 
 def test_an_agents_grants_are_revoked_once(desk: Desk, browser: Browser) -> None:

@@ -171,7 +171,7 @@ class TestABlockedUser:
         assert (await grace.sign_in()).json()["code"] == "user_blocked"
         assert error(await grace.refresh()) == "invalid_grant"
         now = int(bank.clock())
-        await bank.deputize.store.transact(lambda tx: blocks.unblock_user(tx, user_id, now))
+        await bank.deputize.store.transact(lambda tx: blocks.lift(tx, user_id, None, now))
         assert (await grace.sign_in()).status_code == 200
         assert (await grace.call("get_balance")).json()["code"] == "grant_revoked"
         assert (await grace.deputize("account:read")).status_code == 200

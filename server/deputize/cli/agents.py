@@ -39,7 +39,7 @@ def block_agent(agent: Agent, lasting: For = None, data: Data = VAR) -> None:
 @agents.command("unblock")
 def unblock_agent(agent: Agent, data: Data = VAR) -> None:
     """Let an agent ask users again. It has nothing until they consent."""
-    change(data, lambda tx, now: blocks.unblock_agent(tx, ClientId(agent), now))
+    change(data, lambda tx, now: blocks.lift(tx, None, ClientId(agent), now))
     typer.echo(f"{agent} may ask again.")
 
 

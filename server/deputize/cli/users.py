@@ -80,5 +80,5 @@ def block_user(user: User, lasting: For = None, data: Data = VAR) -> None:
 @users.command("unblock")
 def unblock_user(user: User, data: Data = VAR) -> None:
     """Let a user sign in again. What his agents had is gone; he can deputize them again."""
-    change(data, lambda tx, now: blocks.unblock_user(tx, UserId(user), now))
+    change(data, lambda tx, now: blocks.lift(tx, UserId(user), None, now))
     typer.echo(f"{user} may sign in again.")

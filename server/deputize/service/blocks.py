@@ -38,17 +38,12 @@ def block(tx: Tx, at: Moment, user_id: UserId, grant_id: str, until: int | None)
 def unblock(tx: Tx, at: Moment, user_id: UserId, grant_id: str) -> Refusal | None:
     """Let an agent ask again that this user has blocked; it has nothing until the user consents."""
     blocked = next((each for each in tx.blocks(user_id, at.now) if each.grant_id == grant_id), None)
-    return _lift(tx, user_id, blocked.client_id, at.now) if blocked is not None else _NOT_BLOCKED
+    return lift(tx, user_id, blocked.client_id, at.now) if blocked is not None else _NOT_BLOCKED
 
 
 def block_agent(tx: Tx, client_id: ClientId, until: int | None, now: int) -> None:
     """Keep an agent from all users, as the owner; it need not have come yet (BLOCK-2)."""
     _block(tx, Block(None, client_id, now, until), tx.active_grants(client_id), now)
-
-
-def unblock_agent(tx: Tx, client_id: ClientId, now: int) -> Refusal | None:
-    """Let an agent ask again that the owner has blocked."""
-    return _lift(tx, None, client_id, now)
 
 
 def block_user(tx: Tx, user_id: UserId, until: int | None, now: int) -> Refusal | None:
@@ -60,9 +55,15 @@ def block_user(tx: Tx, user_id: UserId, until: int | None, now: int) -> Refusal 
     return None
 
 
-def unblock_user(tx: Tx, user_id: UserId, now: int) -> Refusal | None:
-    """Let a user sign in again; what his agents had is gone."""
-    return _lift(tx, user_id, None, now)
+def lift(tx: Tx, user_id: UserId | None, client_id: ClientId | None, now: int) -> Refusal | None:
+    """End a block, of an agent for all users or of a user altogether as the owner, else of an agent for this user.
+
+    Who comes back has nothing yet: what there was is gone.
+    """
+    if not tx.lift_block(user_id, client_id):
+        return _NOT_BLOCKED
+    tx.append(_entry(Block(user_id, client_id, now), Kind.USER_UNBLOCKED, Kind.AGENT_UNBLOCKED), now)
+    return None
 
 
 def _block(tx: Tx, blocked: Block, given: list[Grant], now: int) -> None:
@@ -72,13 +73,6 @@ def _block(tx: Tx, blocked: Block, given: list[Grant], now: int) -> None:
     for grant in given:
         if grant.state is GrantState.ACTIVE and blocked.client_id in (None, grant.client_id):
             grants.revoke_grant(tx, grant, now, by=by)
-
-
-def _lift(tx: Tx, user_id: UserId | None, client_id: ClientId | None, now: int) -> Refusal | None:
-    if not tx.lift_block(user_id, client_id):
-        return _NOT_BLOCKED
-    tx.append(_entry(Block(user_id, client_id, now), Kind.USER_UNBLOCKED, Kind.AGENT_UNBLOCKED), now)
-    return None
 
 
 def _entry(blocked: Block, of_user: Kind, of_agent: Kind) -> Entry:
