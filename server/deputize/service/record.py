@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -52,16 +53,8 @@ class Report:
     fault: Fault | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """What the root is said to be at some size: by a checkpoint, which is signed, or by the stored head."""
-
-    who: str
-    root: bytes
-    signed: bool
-
-
-_Claims = dict[int, list[_Claim]]
+_Claims = dict[int, list[tuple[str, bytes]]]
+"""What the root is said to be at some size, and by whom: by a checkpoint, or the stored head, which comes last."""
 
 
 def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> str:
@@ -149,33 +142,28 @@ def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
     """
     claims: _Claims = defaultdict(list)
     for who, checkpoint in checkpoints.items():
-        claims[checkpoint.size].append(_Claim(who, checkpoint.root, signed=True))
-    head = _head(reader)
-    if head is not None:
-        claims[head.size].append(_Claim("the stored head", head.root(), signed=False))
-    tree, signed, fault = _compare(reader, claims)
+        claims[checkpoint.size].append((who, checkpoint.root))
+    head: Frontier | None = None
+    with suppress(ValueError):
+        head = reader.head()
+        claims[head.size].append(("the stored head", head.root()))
+    tree, signed, fault = _compare(reader, claims, {each.size for each in checkpoints.values()})
     if fault is None:
         fault = _misfit(tree.size, head, claims)
     return Report(tree.size, tree.root(), signed, fault)
 
 
-def _head(reader: Reader) -> Frontier | None:
-    try:
-        return reader.head()
-    except ValueError:
-        return None
-
-
-def _compare(reader: Reader, claims: _Claims) -> tuple[Frontier, int, Fault | None]:
-    """Recompute the tree to its end or to the first fault; tell also how much of it a checkpoint covers."""
+def _compare(reader: Reader, claims: _Claims, sizes: Set[int]) -> tuple[Frontier, int, Fault | None]:
+    """Recompute the tree to its end or to the first fault; tell also how much of it a checkpoint of these `sizes`
+    covers."""
     tree, signed = Frontier(), 0
     entries = _entries(reader)
     while True:
-        for claim in claims.get(tree.size, ()):
-            if claim.root != tree.root():  # 3
-                what = f"was changed with its hash: {claim.who} of {tree.size} entries has another root"
+        for who, root in claims.get(tree.size, ()):
+            if root != tree.root():  # 3
+                what = f"was changed with its hash: {who} of {tree.size} entries has another root"
                 return tree, signed, Fault(what, signed, max(signed, tree.size - 1))
-        if any(claim.signed for claim in claims.get(tree.size, ())):
+        if tree.size in sizes:
             signed = tree.size
         entry = next(entries, None)
         if entry is None:
@@ -205,7 +193,7 @@ def _wrong(entry: StoredEntry, index: int) -> str | None:
 def _misfit(size: int, head: Frontier | None, claims: _Claims) -> Fault | None:
     """Say how the number of entries, all good, does not fit what is known of it."""  # 4
     if longest := max((claimed for claimed in claims if claimed > size), default=0):
-        who = claims[longest][0].who
+        who = claims[longest][0][0]
         return Fault(f"is missing: {who} is of {longest} entries", size, size)
     if head is None:
         return Fault("the stored head is damaged")
