@@ -121,8 +121,7 @@ def check(reader: Reader, at: Moment, user_id: UserId, request_id: str, evidence
     request = reader.request(request_id)
     if request is None or request.grant_id is None:
         raise Refused.of(UNKNOWN)
-    by = PageRequest(user_id, None)
-    return consents.check(reader, at, by, request.grant_id, evidence)
+    return consents.check(reader, at, PageRequest(user_id, None), request.grant_id, evidence)
 
 
 def agree(
@@ -250,6 +249,4 @@ def _open(tx: Tx, request_id: str, user_id: UserId, now: int) -> AuthorizationRe
     request = tx.request(request_id)
     if request is None or request.user_id != user_id or request.grant_id is None:
         return _GONE
-    if request.status is not Status.REQUESTED or now >= request.expires_at:
-        return _GONE
-    return request
+    return request if request.status is Status.REQUESTED and now < request.expires_at else _GONE

@@ -12,7 +12,7 @@ from ..protocol.consent import consent_structure
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, User
 from ..protocol.entry import Entry, Kind
-from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState, acting, lifetime
 from ..protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
@@ -145,9 +145,7 @@ def challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Minted
 
 def check(reader: Reader, at: Moment, request: PageRequest, grant_id: str, evidence: Json) -> Verdict:
     """Verify a consent assertion on a snapshot; Refused if that request for consent is not open."""
-    grant = _pending(reader, request, grant_id, at.now)
-    if isinstance(grant, Refusal):
-        raise Refused.of(grant)
+    grant = or_refuse(_pending(reader, request, grant_id, at.now))
     return approvals.check(reader, at, _action(grant, request), evidence)
 
 

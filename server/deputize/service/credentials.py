@@ -15,7 +15,7 @@ from ..protocol.credential import (
     User,
 )
 from ..protocol.entry import Entry, Kind
-from ..protocol.errors import Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
 from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
@@ -257,16 +257,10 @@ def enrollment_action(credential: Credential) -> Action:
 
 
 def check_addition(
-    reader: Reader,
-    at: Moment,
-    user_id: UserId,
-    credential_id: str,
-    evidence: Json,
+    reader: Reader, at: Moment, user_id: UserId, credential_id: str, evidence: Json
 ) -> Verdict:
     """Verify on a snapshot that an existing credential confirms a pending one; Refused if none is pending."""
-    credential = _pending(reader, user_id, credential_id)
-    if credential is None:
-        raise Refused.of(_GONE)
+    credential = or_refuse(_pending(reader, user_id, credential_id))
     return approvals.check(reader, at, enrollment_action(credential), evidence)
 
 
@@ -275,8 +269,8 @@ def approve_addition(
 ) -> Credential | Refusal:
     """Make a pending credential usable, or record why not."""
     credential = _pending(tx, user_id, credential_id)
-    if credential is None:
-        return _GONE
+    if isinstance(credential, Refusal):
+        return credential
     action, text = enrollment_action(credential), questions.of_addition(at)
     verified = approvals.conclude(tx, at, verdict, action, text)
     if isinstance(verified, Verified) and not tx.activate_credential(credential):
@@ -289,10 +283,9 @@ def approve_addition(
     return replace(credential, active=True)
 
 
-def _pending(reader: Reader, user_id: UserId, credential_id: str) -> Credential | None:
-    credential = reader.credential(CredentialId(credential_id))
-    waits = credential is not None and not credential.active and credential.user_id == user_id
-    return credential if waits else None
+def _pending(reader: Reader, user_id: UserId, credential_id: str) -> Credential | Refusal:
+    found = reader.credential(CredentialId(credential_id))
+    return found if found is not None and not found.active and found.user_id == user_id else _GONE
 
 
 def remove_credential(tx: Tx, at: Moment, user_id: UserId, credential_id: str) -> Refusal | None:
