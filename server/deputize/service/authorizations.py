@@ -245,6 +245,16 @@ def renew(
     return grants.renew(tx, at, client.jkt, grant_id, generation, client_id, scopes)
 
 
+def give_back(tx: Tx, at: Moment, client: Client, grant_id: GrantId | None) -> Refusal | None:
+    """Revoke a grant as the agent whose it is (OAUTH-9); what is not, or is none, is no error."""
+    if refusal := spend(tx, at, client):
+        return refusal
+    grant = tx.grant(grant_id) if grant_id else None
+    if grant is not None and grant.client_id == client.agent.client_id:
+        grants.revoke_grant(tx, grant, at.now, by="agent")
+    return None
+
+
 def _open(tx: Tx, request_id: str, user_id: UserId, now: int) -> AuthorizationRequest | Refusal:
     request = tx.request(request_id)
     if request is None or request.user_id != user_id or request.grant_id is None:

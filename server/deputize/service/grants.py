@@ -118,6 +118,21 @@ def renew(
     return Renewable(replace(grant, refresh_generation=rotated), agent, parents_of(tx, lineage))
 
 
+def renew_for_page(
+    tx: Tx,
+    at: Moment,
+    proof: Proof,
+    grant_id: str,
+    generation: int,
+    client_id: str | None,
+    scopes: ScopeSet | None,
+) -> Renewable | Refusal:
+    """Renew as `renew` does, and use the proof of the page's key up (PROOF-2)."""
+    if not tx.use_proof(proof):
+        return USED_PROOF
+    return renew(tx, at, proof.jkt, grant_id, generation, client_id, scopes)
+
+
 def revoke_grant(tx: Tx, grant: Grant, now: int, **facts: object) -> None:
     """Revoke a grant and say so in the record; one that has ended already stays as it is."""
     if tx.move_grant(grant.grant_id, GrantState.REVOKED, now):

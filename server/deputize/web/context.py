@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from ..authority.authority import Current, CurrentUser
 from ..crypto import dpop
 from ..log.log import Log
+from ..protocol.canonical import Json, b64u
 from ..protocol.credential import User
 from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.proof import Proof
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 MAX_BODY = 64 * 1024  # bytes (JSON-3)
 MAX_DELAY = 30  # seconds (JSON-4)
+_NO_PROOF = Refusal(Code.INVALID_DPOP_PROOF, "A proof of possession is needed, and none came.", unsent=True)
 
 
 class Context:
@@ -172,14 +174,18 @@ class Context:
         return who
 
     def check_csrf(self, user_id: str) -> None:
-        """Refuse what does not carry the token of this user's page (SESSION-2)."""
-        value = self.header(session.CSRF_HEADER)
-        if not session.check_csrf(self.authority.sealer, value, user_id, self.session_digest):
+        """Refuse what does not carry the token of this user's page, not older than a day (SESSION-2)."""
+        sealer, value = self.authority.sealer, self.header("deputize-csrf")
+        if value is None or sealer.open("csrf", value, max_age=86400) != self._page_of(user_id):
             raise Refused(Code.CROSS_SITE_REQUEST, "The page is out of date. Reload it and try again.")
 
     def csrf_token(self, user_id: str) -> str:
-        """Make the CSRF token of the page that is answered (SESSION-2)."""
-        return session.csrf_token(self.authority.sealer, user_id, self.session_digest)
+        """Make the token that the page which is answered sends back in `Deputize-CSRF` (SESSION-2)."""
+        return self.authority.sealer.seal("csrf", self._page_of(user_id))
+
+    def _page_of(self, user_id: str) -> list[Json]:
+        """Say whose page it is: this user's in this session, if that is ours."""
+        return [user_id, b64u(self.session_digest or b"")]
 
     def header(self, name: str) -> str | None:
         """Return what a header says, named in lower case, the first time that it comes; None if it does not."""
@@ -216,11 +222,7 @@ class Context:
         """Verify a proof of possession for this very request (PROOF-1)."""
         values = self.headers(header)
         if not values and access_token is None:
-            raise Refused.of(
-                Refusal(
-                    Code.INVALID_DPOP_PROOF, "A proof of possession is needed, and none came.", unsent=True
-                )
-            )
+            raise Refused.of(_NO_PROOF)
         return dpop.verify(
             values,
             self.request.method,

@@ -1,7 +1,7 @@
 """What an endpoint is: one row of the table (`endpoints.py`)."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ..protocol.quota import Quota
@@ -59,17 +59,17 @@ Answers: TypeAlias = Answer | Mapping[int, Answer]
 
 def get(path: str, access: Access, answers: Answers, *rest: Any, **more: Any) -> Endpoint:
     """Write a row."""
-    return Endpoint("GET", path, access, None, _by_status(answers), *rest, **more)
+    return _row("GET", path, access, None, answers, *rest, **more)
 
 
 def post(path: str, access: Access, body: Kind | None, answers: Answers, *rest: Any, **more: Any) -> Endpoint:
     """Write a row."""
-    return Endpoint("POST", path, access, body, _by_status(answers), *rest, **more)
+    return _row("POST", path, access, body, answers, *rest, **more)
 
 
 def delete(path: str, access: Access, *rest: Any) -> Endpoint:
     """Write a row of what answers nothing."""
-    return Endpoint("DELETE", path, access, None, {204: None}, *rest)
+    return _row("DELETE", path, access, None, {204: None}, *rest)
 
 
 def oauth(
@@ -77,9 +77,11 @@ def oauth(
 ) -> Endpoint:
     """Write a row of OAuth, which takes a form and is for agents in pages of every origin."""
     forms = form if isinstance(form, tuple) else (form,)
-    told = _by_status(answers)
-    return replace(Endpoint("POST", path, access, None, told, *rest, **more), form=forms, shared=True)
+    return _row("POST", path, access, None, answers, *rest, form=forms, shared=True, **more)
 
 
-def _by_status(answers: Answers) -> Mapping[int, Answer]:
-    return answers if isinstance(answers, Mapping) else {200: answers}
+def _row(
+    method: str, path: str, access: Access, body: Kind | None, answers: Answers, *rest: Any, **more: Any
+) -> Endpoint:
+    by_status = answers if isinstance(answers, Mapping) else {200: answers}
+    return Endpoint(method, path, access, body, by_status, *rest, **more)

@@ -1,4 +1,4 @@
-"""The session cookie and the CSRF token: what only we read back (SESSION-1, SESSION-2)."""
+"""The session cookie: what only we read back (SESSION-1)."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,6 @@ from ..protocol.canonical import b64u, unb64u
 from ..protocol.errors import Code, Refused
 
 COOKIE = "__Host-deputize"
-CSRF_HEADER = "deputize-csrf"
 _OURS = f"{COOKIE}="
 
 
@@ -59,14 +58,3 @@ def set_cookie(response: Response, sealer: Sealer, session_id: bytes, lifetime: 
 def clear_cookie(response: Response) -> None:
     """Take the session from the browser."""
     response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
-
-
-def csrf_token(sealer: Sealer, user_id: str, session_digest: bytes | None) -> str:
-    """Make the token that a page sends back in `Deputize-CSRF`: for this user in this session, if it is ours."""
-    return sealer.seal("csrf", [user_id, b64u(session_digest or b"")])
-
-
-def check_csrf(sealer: Sealer, value: str | None, user_id: str, session_digest: bytes | None) -> bool:
-    """Tell whether a page sent the token of this user and session, not older than a day."""
-    expected = [user_id, b64u(session_digest or b"")]
-    return value is not None and sealer.open("csrf", value, max_age=86400) == expected

@@ -2,12 +2,9 @@
 
 from ...authority.authority import digest
 from ...protocol import client as oauth
-from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ...protocol.errors import Code, Refused
 from ...protocol.ids import GrantId
 from ...service import authorizations, grants
-from ...service.grants import Renewable
-from ...service.moment import Moment
-from ...service.ports import Tx
 from ..context import Context
 from .authentication import authenticate, authenticate_or_public, must_name
 from .exchange import Handoff, exchange
@@ -53,14 +50,8 @@ async def _refresh(context: Context, form: Form) -> Tokens:
     if grant is None:
         raise Refused(Code.INVALID_GRANT, "There is no such grant any more.")
     if grant.client_id.startswith("agt_"):
-        proof, client_id = context.proof("dpop"), form.get("client_id")
-
-        def renew(tx: Tx, at: Moment) -> Renewable | Refusal:
-            if not tx.use_proof(proof):
-                return USED_PROOF
-            return grants.renew(tx, at, proof.jkt, grant_id, generation, client_id, scopes)
-
-        return tokens(context, await context.run(renew))
+        asked = context.proof("dpop"), grant_id, generation, form.get("client_id"), scopes
+        return tokens(context, await context.run(grants.renew_for_page, *asked))
     client = await authenticate_or_public(context, form)
     must_name(client, "refresh_token")
     return tokens(
