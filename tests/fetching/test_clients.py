@@ -14,10 +14,11 @@ from tests.fetching.strangers import NOW, Clock, Names, Server, answer, serving,
 from tests.ill_formed import inside
 
 from deputize import settings
-from deputize.fetching.clients import Clients, FoundClient
+from deputize.fetching.clients import Clients
 from deputize.fetching.fetcher import Fetcher
 from deputize.protocol.agent import Assurance
 from deputize.protocol.errors import Code, Refused
+from deputize.service.clients import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -90,14 +91,14 @@ async def stranger(**change: object) -> AsyncIterator[Stranger]:
 
 async def refused(clients: Clients, client_id: str) -> tuple[Code, str]:
     with pytest.raises(Refused) as caught:
-        await clients.find(client_id)
+        await clients.find(client_id, NOW)
     return caught.value.refusal.code, caught.value.refusal.detail
 
 
 async def test_a_client_at_an_origin_that_may_have_agents_is_fetched() -> None:
     async with stranger() as agent:
-        client = await agent.clients().find(agent.client_id)
-        assert (client.document.client_id, client.assurance) == (agent.client_id, Assurance.ORIGIN)
+        client = await agent.clients().find(agent.client_id, NOW)
+        assert (client.document.client_id, client.agent.assurance) == (agent.client_id, Assurance.ORIGIN)
         assert (client.document.name, agent.fetched()) == ("Example Agent", ["/agent.json"])
 
 
@@ -126,8 +127,8 @@ async def test_what_the_policy_says_of_a_client_is_not_asked_elsewhere() -> None
             f'[{table}]\nname = "Known"\n[[{table}.keys]]\n{key}[agents.origin]\nallow = ["{agent.origin}"]\n'
         )
         clients = agent.clients(policy)
-        client = await clients.find(agent.client_id, since=NOW)
-        assert (client.document.name, client.assurance) == ("Known", Assurance.REGISTERED)
+        client = await clients.find(agent.client_id, NOW, since=NOW)
+        assert (client.document.name, client.agent.assurance) == ("Known", Assurance.REGISTERED)
         assert [key.kid for key in await clients.keys(client.document, lambda key: key.kid == "2", NOW)] == [
             "1"
         ]
@@ -146,7 +147,7 @@ async def test_a_document_that_cannot_be_used_is_not_kept() -> None:
         clients = agent.clients()
         assert (await refused(clients, agent.client_id))[0] is Code.INVALID_CLIENT_METADATA
         del agent.document["client_secret"]
-        assert (await clients.find(agent.client_id)).document.name == "Example Agent"
+        assert (await clients.find(agent.client_id, NOW)).document.name == "Example Agent"
 
 
 async def test_no_ill_formed_document_or_key_set_is_used() -> None:
@@ -157,7 +158,7 @@ async def test_no_ill_formed_document_or_key_set_is_used() -> None:
             agent.raw = text
             assert (await refused(clients, agent.client_id))[0] is Code.INVALID_CLIENT_METADATA, text
         agent.raw = json.dumps({**good, "x": 1}).encode()
-        client = await clients.find(agent.client_id)
+        client = await clients.find(agent.client_id, NOW)
         for text in inside(json.dumps(agent.keys).strip("{}")):
             agent.keys = text
             with pytest.raises(Refused) as caught:
@@ -168,16 +169,16 @@ async def test_no_ill_formed_document_or_key_set_is_used() -> None:
 async def test_a_document_that_changes_has_another_hash_once_it_is_asked_anew() -> None:
     async with stranger() as agent:
         clients = agent.clients()
-        before = await clients.find(agent.client_id)
+        before = await clients.find(agent.client_id, NOW)
         agent.document["redirect_uris"] = ["http://localhost/elsewhere"]
         agent.clock.now += 10
-        kept = await clients.find(agent.client_id, since=NOW)
-        after = await clients.find(agent.client_id, since=NOW + 1)
+        kept = await clients.find(agent.client_id, NOW, since=NOW)
+        after = await clients.find(agent.client_id, NOW, since=NOW + 1)
         hashes = [client.document.document_s256 for client in (before, kept, after)]
         assert (hashes[0] == hashes[1], hashes[0] == hashes[2]) == (True, False)
 
 
-async def keys(agent: Stranger, clients: Clients, client: FoundClient, kid: str | None) -> list[str | None]:
+async def keys(agent: Stranger, clients: Clients, client: Client, kid: str | None) -> list[str | None]:
     return [
         key.kid
         for key in await clients.keys(client.document, lambda key: kid in (None, key.kid), int(agent.clock()))
@@ -188,7 +189,7 @@ async def test_keys_in_the_document_are_found() -> None:
     async with stranger(jwks={"keys": [ONE, TWO]}) as agent:
         del agent.document["jwks_uri"]
         clients = agent.clients()
-        client = await clients.find(agent.client_id)
+        client = await clients.find(agent.client_id, NOW)
         assert await keys(agent, clients, client, "3") == ["1", "2"]
         assert agent.fetched() == ["/agent.json"]
 
@@ -196,7 +197,7 @@ async def test_keys_in_the_document_are_found() -> None:
 async def test_keys_that_rotate_are_fetched_anew() -> None:
     async with stranger() as agent:
         clients = agent.clients()
-        client = await clients.find(agent.client_id)
+        client = await clients.find(agent.client_id, NOW)
         assert await keys(agent, clients, client, "1") == ["1"]
         agent.keys = {"keys": [TWO]}
         for ahead, kid, known in [
@@ -217,7 +218,7 @@ async def test_keys_that_rotate_are_fetched_anew() -> None:
 async def test_keys_that_cannot_be_used_are_not_kept(jwks: Any) -> None:
     async with stranger() as agent:
         clients = agent.clients()
-        client = await clients.find(agent.client_id)
+        client = await clients.find(agent.client_id, NOW)
         agent.keys, good = jwks, agent.keys
         with pytest.raises(Refused) as caught:
             await keys(agent, clients, client, "1")

@@ -1,30 +1,18 @@
 """Finding out who a client is: in the policy, or at its own origin, where the policy allows that origin."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..protocol import canonical
 from ..protocol.agent import Agent, Assurance
 from ..protocol.client import AuthMethod, ClientDocument, parse_client, parse_client_id
 from ..protocol.errors import Code, Refused
-from ..protocol.ids import ClientId
+from ..protocol.ids import NO_KEY, ClientId
 from ..protocol.jwk import Key, parse_keys
 from ..protocol.policy import Policy
+from ..service.clients import Client
 from .fetcher import Fetcher
 
 _ROTATION = 10  # seconds after which an unknown key may be a new one
-
-
-@dataclass(frozen=True, slots=True)
-class FoundClient:
-    """A client that was looked up. That the caller is this client, an assertion or signature has to prove."""
-
-    document: ClientDocument
-    assurance: Assurance
-
-    def agent(self, now: int) -> Agent:
-        """Return it as an agent that is first known `now`."""
-        return Agent(self.document.client_id, self.assurance, None, None, now, self.document.name)
 
 
 class Clients:
@@ -35,15 +23,15 @@ class Clients:
         self._policy = policy
         self._fetcher = fetcher
 
-    async def find(self, client_id: str, since: int = 0, keyless: bool = False) -> FoundClient:
-        """Find a client by its `client_id`, with a document that was fetched at `since` or later.
+    async def find(self, client_id: str, now: int, since: int = 0, keyless: bool = False) -> Client:
+        """Find a client by its `client_id`, with a document that was fetched at `since` or later; it has no proofs yet.
 
         Refused(invalid_client) for one that may not be here, cannot be found or, unless `keyless`, cannot prove who it
         is; Refused(invalid_client_metadata) for a document that cannot be used.
         """
         registered = self._policy.registered.get(ClientId(client_id))
         if registered is not None:
-            return FoundClient(registered, Assurance.REGISTERED)
+            return _unproven(registered, Assurance.REGISTERED, now)
         development = self._policy.development
         if parse_client_id(client_id, development).origin not in self._policy.ceiling.origins:
             detail = "This site takes no agents from the origin of this client_id."
@@ -55,10 +43,10 @@ class Clients:
             self._fetcher.forget(client_id)  # draft-ietf-oauth-client-id-metadata-document §5.2
             raise
         if document.auth_method is not AuthMethod.NONE:
-            return FoundClient(document, Assurance.ORIGIN)
+            return _unproven(document, Assurance.ORIGIN, now)
         if not keyless:
             raise Refused(Code.INVALID_CLIENT, "An agent has to prove who it is here, with private_key_jwt.")
-        return FoundClient(document, Assurance.OPAQUE)  # BEARER-2
+        return _unproven(document, Assurance.OPAQUE, now)  # BEARER-2
 
     def takes(self, client_id: str) -> bool:
         """Tell whether the policy allows a client of this id, without fetching anything."""
@@ -91,3 +79,9 @@ class Clients:
             raise Refused(
                 Code.INVALID_CLIENT_METADATA, f"The keys of this client cannot be used: {error}."
             ) from error
+
+
+def _unproven(document: ClientDocument, assurance: Assurance, now: int) -> Client:
+    """Return a client as it says it is; that the caller is this one, an assertion or signature has to prove."""
+    agent = Agent(document.client_id, assurance, None, None, now, document.name)
+    return Client(agent, document, None, None, NO_KEY)

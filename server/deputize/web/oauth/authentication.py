@@ -7,7 +7,6 @@ from ...crypto.http_signature import Signed
 from ...protocol.agent import Agent, Assurance
 from ...protocol.client import AuthMethod, ClientDocument
 from ...protocol.errors import Code, Refused
-from ...protocol.ids import NO_KEY
 from ...protocol.jwk import Key, thumbprint
 from ...protocol.proof import Proof
 from ...service.clients import Client
@@ -69,9 +68,9 @@ async def identify(context: Context, form: Form) -> Client:
 
     Refused(invalid_client), Refused(invalid_client_metadata).
     """
-    found = await context.authority.clients.find(form.get("client_id", ""), keyless=True)
-    agent = replace(found.agent(context.now), assurance=Assurance.OPAQUE)  # BEARER-2
-    return Client(agent, found.document, None, None, NO_KEY)
+    clients = context.authority.clients
+    client = await clients.find(form.get("client_id", ""), context.now, keyless=True)
+    return replace(client, agent=replace(client.agent, assurance=Assurance.OPAQUE))  # BEARER-2
 
 
 async def authenticate_or_name_key(context: Context, form: Form) -> Client:
@@ -125,19 +124,18 @@ async def _client(context: Context, form: Form, since: int = 0, keyless: bool = 
         detail = "Authenticate with private_key_jwt, by a client_assertion, or sign the request and send client_id."
         raise Refused(Code.INVALID_CLIENT, detail)
     clients = context.authority.clients
-    found = await clients.find(client_id, since, keyless)
-    document, proof = found.document, None
+    client = await clients.find(client_id, context.now, since, keyless)
+    document = client.document
     if document.auth_method is AuthMethod.NONE:
         if "client_assertion" in form or signed is not None:
             detail = "By its document this agent has no key: send neither a client_assertion nor a signature."
             raise Refused(Code.INVALID_CLIENT, detail)
-    elif signed is not None:
-        proof = await _by_signature(context, document, signed)
-    else:
-        kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
-        keys = await clients.keys(document, lambda key: kid in (None, key.kid), context.now)
-        proof = _assertion(context, form, keys, client_id)
-    return Client(found.agent(context.now), document, proof, None, NO_KEY)
+        return client
+    if signed is not None:
+        return replace(client, assertion=await _by_signature(context, document, signed))
+    kid = jwt.parse(form.get("client_assertion", ""), code=Code.INVALID_CLIENT).header.get("kid")
+    keys = await clients.keys(document, lambda key: kid in (None, key.kid), context.now)
+    return replace(client, assertion=_assertion(context, form, keys, client_id))
 
 
 async def _by_signature(context: Context, document: ClientDocument, signed: Signed) -> Proof:
