@@ -75,10 +75,9 @@ class Refusals:
 
     def not_routed(self, error: Exception, dialect: Dialect, request: Request) -> Response:
         """Answer what no route takes; the router says which methods one would (RFC 9110 §15.5.6)."""
-        status, headers = (
-            (error.status_code, error.headers) if isinstance(error, HTTPException) else (0, None)
-        )
-        response = self.answer(_ROUTING.get(status, _UNROUTED), dialect, request)
-        if status == 405 and headers is not None:
-            response.headers["allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+        if not isinstance(error, HTTPException):
+            return self.answer(_UNROUTED, dialect, request)
+        response = self.answer(_ROUTING.get(error.status_code, _UNROUTED), dialect, request)
+        if error.status_code == 405 and error.headers is not None:
+            response.headers["allow"] = ", ".join(sorted(error.headers["Allow"].split(", ")))
         return response
