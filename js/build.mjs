@@ -42,16 +42,13 @@ export const REGISTERED = [${methods.map((name, i) => `['${name.slice(0, -'.js'.
 `,
 );
 
-/** The dialogs' style sheet is text in a module, which the minifier leaves as it is. @type {import('esbuild').Plugin} */
-const smallSheet = {
-  name: 'small-sheet',
-  setup: ({ onLoad }) =>
-    onLoad({ filter: /people\/style\.js$/ }, async ({ path }) => {
-      const { css } = await import(path);
-      const { code } = await transform(css, { loader: 'css', minify: true });
-      return { contents: `export const css = ${JSON.stringify(code.trim())};` };
-    }),
-};
+const { code: css } = await transform(await readFile(here('src/people/style.css'), 'utf8'), { loader: 'css', minify: true });
+await writeFile(
+  here('src/people/style.js'),
+  `/** Made by build.mjs of the sheet beside it. */
+export const css = ${JSON.stringify(css.trim())};
+`,
+);
 
 /** @type {import('esbuild').BuildOptions} */
 const shared = {
@@ -60,7 +57,6 @@ const shared = {
   minify: true,
   sourcemap: true,
   target: 'es2022',
-  plugins: [smallSheet],
   banner: { js: `/*! deputize ${version} | ${license} */` },
   logLevel: 'warning',
 };
