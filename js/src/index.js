@@ -7,6 +7,7 @@
  * @module deputize
  */
 
+import { servedBy } from './authority/authority.js';
 import { Gate } from './calls/gate.js';
 import { partsFor } from './grants/grants.js';
 import { alias, Patch } from './page/patch.js';
@@ -122,17 +123,10 @@ function assemble(issuer, { wait, openRoot }) {
 /** Read through the prototype: `<form name="modelContext">` would answer for `document.modelContext`. */
 const modelContext = () => Reflect.get(Document.prototype, 'modelContext', document);
 
-/**
- * The issuer that a classic script was loaded from: its URL without `/shim.js`.
- *
- * @returns {string | undefined}
- */
+/** The authority that a classic script was loaded from. */
 function scriptIssuer() {
-  if (!document) return undefined;
-  const script = natives.currentScript(document);
-  if (!(script instanceof HTMLScriptElement)) return undefined;
-  const { origin, pathname } = new natives.URL(script.src, document.baseURI);
-  return pathname.endsWith(SCRIPT) ? origin + pathname.slice(0, -SCRIPT.length) : undefined;
+  const script = document && natives.currentScript(document);
+  return script instanceof HTMLScriptElement && script.src ? servedBy(script.src, SCRIPT) : undefined;
 }
 
 if (scriptIssuer()) {

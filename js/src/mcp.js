@@ -14,7 +14,7 @@
  * @module deputize/mcp
  */
 
-import { Authority } from './authority/authority.js';
+import { Authority, servedBy } from './authority/authority.js';
 import { partsFor } from './grants/grants.js';
 import { DelegatedFetch } from './mcp/delegated-fetch.js';
 import { VerifiedApproval } from './mcp/verified-approval.js';
@@ -92,15 +92,9 @@ let made;
 const prompts = (openRoot) => (made ??= promptsOfPage(openRoot));
 
 /** @param {{issuer?: string}} options */
-function issuerOf({ issuer = servedBy() }) {
+function issuerOf({ issuer = servedBy(import.meta.url, SCRIPT) }) {
   if (!issuer) throw new TypeError('deputize: { issuer } needs the URL of the authority, or { serverId } what a server is bound to');
   return issuer.replace(/\/+$/, '');
-}
-
-/** @returns {string | undefined} the authority that this module was loaded from */
-function servedBy() {
-  const { origin, pathname } = new natives.URL(import.meta.url);
-  return pathname.endsWith(SCRIPT) ? origin + pathname.slice(0, -SCRIPT.length) : undefined;
 }
 
 /**

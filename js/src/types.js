@@ -81,6 +81,8 @@
  *
  * @typedef {object} Call one call, as it is sent
  * @property {Tool} tool
+ * @property {Execute} callback
+ * @property {AbortSignal | undefined} signal the agent's
  * @property {string} definition
  * @property {string} text canonical arguments
  * @property {Arguments} args

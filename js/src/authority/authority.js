@@ -28,6 +28,18 @@ const YOUNG = 10;
  */
 export const problem = (code, facts) => ({ code, detail: '', callId: null, scopes: [], ...facts });
 
+/**
+ * The authority that a script was loaded from.
+ *
+ * @param {string} url of the script
+ * @param {string} name with which the path ends where it is the authority's
+ * @returns {string | undefined}
+ */
+export function servedBy(url, name) {
+  const { origin, pathname } = new natives.URL(url);
+  return pathname.endsWith(name) ? origin + pathname.slice(0, -name.length) : undefined;
+}
+
 /** A client of one authority. It answers with what was said or with a problem, and never throws. */
 export class Authority {
   #skew = 0;

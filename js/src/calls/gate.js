@@ -101,7 +101,8 @@ export class Gate {
       if (taken.bad) return { outcome: refused('invalid_token') }; // EVID-1: never treated as none
       if (judged) return { outcome: judged }; // its proof is spent: a second answer would only hide why
       const { args: { text, value: args }, evidence } = taken;
-      const outcome = await this.#share({ tool, definition: '', text, args, rule, config, user: config.user, direct }, evidence, callback, signal);
+      const { user } = config;
+      const outcome = await this.#share({ tool, callback, signal, definition: '', text, args, rule, config, user, direct }, evidence);
       if (outcome.kind !== 'stale' && outcome.kind !== 'left') {
         const unable = reason(outcome).code === 'no_eligible_credential';
         return { outcome, facts: unable ? { account_uri: config.signInUri } : {} };
@@ -117,11 +118,9 @@ export class Gate {
    *
    * @param {Call} call
    * @param {Evidence | null} evidence
-   * @param {Execute} callback
-   * @param {AbortSignal | undefined} signal
    * @returns {Promise<Outcome>}
    */
-  async #share(call, evidence, callback, signal) {
+  async #share(call, evidence) {
     const { tool, text, user, direct } = call;
     try {
       call.definition = await tool.definition();
@@ -139,7 +138,7 @@ export class Gate {
       id = natives.stringify([tool.name, text, call.definition, user.id, direct]);
     }
     for (;;) {
-      const outcome = await this.#join(id, call, callback, signal);
+      const outcome = await this.#join(id, call);
       if (outcome.kind !== 'left' || !call.judged) return outcome;
       // Its proof is spent, and is not shown again. What the authority said of this call is as good as before, if that was yes.
       if (call.judged.body.state !== 'approved') return refused('call_state', id);
@@ -149,15 +148,13 @@ export class Gate {
   /**
    * @param {string} id
    * @param {Call} call
-   * @param {Execute} callback
-   * @param {AbortSignal | undefined} signal
    * @returns {Promise<Outcome>} `left` if we came after the last one had left, and before the call was over
    */
-  #join(id, call, callback, signal) {
+  #join(id, call) {
     const running = this.#open.get(id);
     const shared = running ?? new SharedCall();
-    shared.execute = callback;
-    const outcome = shared.join(call.direct ? Infinity : (this.#patience ?? call.config.patience), signal);
+    shared.execute = call.callback;
+    const outcome = shared.join(call.direct ? Infinity : (this.#patience ?? call.config.patience), call.signal);
     if (!running) {
       this.#open.set(id, shared);
       void this.#run(id, shared, call);

@@ -3,7 +3,7 @@
  * CSP with Trusted Types forbids. It knows nothing of calls; it says what the human did.
  */
 
-import { element, icon, list, shadow } from './dom.js';
+import { element, icon, shadow } from './dom.js';
 import * as natives from '../platform/natives.js';
 import { partsOf } from './shown.js';
 import { say, tongue } from '../words/words.js';
@@ -262,17 +262,11 @@ function linesOf({ language, lines }) {
  * @param {HTMLElement} description
  * @param {HTMLElement} legend
  */
-const actionOf = ({ values }, description, legend) =>
-  element('div', {}, [
-    description,
-    legend,
-    element('details', {}, [
-      element('summary', {}, say('script-approval-values')),
-      list('dl', {}, values.length, (i) =>
-        element('div', {}, [
-          element('dt', { dir: 'auto' }, values[i]?.name),
-          element('dd', { dir: 'auto' }, values[i]?.value),
-        ]),
-      ),
-    ]),
-  ]);
+function actionOf({ values }, description, legend) {
+  const exactly = element('dl', {});
+  for (let i = 0; i < values.length; i++) {
+    const name = element('dt', { dir: 'auto' }, values[i]?.name);
+    appendChild(exactly, element('div', {}, [name, element('dd', { dir: 'auto' }, values[i]?.value)]));
+  }
+  return element('div', {}, [description, legend, element('details', {}, [element('summary', {}, say('script-approval-values')), exactly])]);
+}

@@ -43,18 +43,6 @@ export function element(name, attributes, content = '') {
 }
 
 /**
- * @param {string} name
- * @param {Record<string, string>} attributes
- * @param {number} count
- * @param {(index: number) => Node} child
- */
-export function list(name, attributes, count, child) {
-  const made = element(name, attributes);
-  for (let i = 0; i < count; i++) appendChild(made, child(i));
-  return made;
-}
-
-/**
  * @param {string} path SVG path data
  * @returns {Element}
  */

@@ -6,7 +6,6 @@
 
 import { atob, btoa, charCodeAt, digest, exec, fromCharCode, getPrototypeOf, isArray, keys, sort, stringify, TextEncoder, Uint8Array, utf8Of } from './natives.js';
 
-/** @typedef {null | boolean | number | string | Json[] | {[member: string]: Json}} Json */
 /**
  * @typedef {'depth' | 'integer_range' | 'lone_surrogate' | 'non_finite' | 'not_json'} Reason
  * What a parser already refuses (duplicate members, encoding) is not to be seen in a value.

@@ -12,14 +12,7 @@ import { freeze, get, isArray, ownKeys, parse, setPrototypeOf, structuredClone }
  * @param {unknown} value
  * @returns {Bare}
  */
-export function bare(value) {
-  if (typeof value === 'object' && value !== null) {
-    if (!isArray(value)) setPrototypeOf(value, null);
-    const names = ownKeys(value);
-    for (let i = 0; i < names.length; i++) bare(get(value, names[i] ?? ''));
-  }
-  return /** @type {Bare} */ (value);
-}
+export const bare = (value) => /** @type {Bare} */ (everywhere(value, (each) => isArray(each) || setPrototypeOf(each, null)));
 
 /** @param {unknown} value */
 export const textOf = (value) => (typeof value === 'string' ? value : '');
@@ -46,21 +39,24 @@ export function snapshot(input) {
   try {
     const text = canonicalize(structuredClone(input ?? {}));
     // Parsed back from the text, whatever toJSON a page may have put on a prototype.
-    return text[0] === '{' ? { text, value: /** @type {Arguments} */ (deepFreeze(parse(text))) } : null;
+    return text[0] === '{' ? { text, value: /** @type {Arguments} */ (everywhere(parse(text), freeze)) } : null;
   } catch {
     return null;
   }
 }
 
 /**
+ * Does something to all lists and objects in a value, the outer ones last.
+ *
  * @param {unknown} value JSON
- * @returns {unknown}
+ * @param {(each: object) => unknown} work
+ * @returns {unknown} the value
  */
-function deepFreeze(value) {
+function everywhere(value, work) {
   if (typeof value === 'object' && value !== null) {
     const names = ownKeys(value);
-    for (let i = 0; i < names.length; i++) deepFreeze(get(value, names[i] ?? ''));
-    freeze(value);
+    for (let i = 0; i < names.length; i++) everywhere(get(value, names[i] ?? ''), work);
+    work(value);
   }
   return value;
 }

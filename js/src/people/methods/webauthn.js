@@ -65,21 +65,20 @@ export function explain(error) {
 export const nameOf = (error) => (error instanceof Error || error instanceof DOMException ? error.name : '');
 
 /** @type {Passkey} */
-export async function assertByPasskey(options, signal) {
-  const { credentialJson, getCredential, requestOptions } = natives;
-  if (!getCredential || !requestOptions) throw new TypeError('no passkeys');
-  const publicKey = requestOptions(/** @type {any} any: WebAuthn's own parser checks it */ (options));
-  const credential = await getCredential(/** @type {CredentialRequestOptions} */ ({ __proto__: null, publicKey, signal }));
-  if (!credential) throw new TypeError('no credential');
-  return credentialJson(credential);
-}
+export const assertByPasskey = (options, signal) => answered(natives.getCredential, natives.requestOptions, options, signal);
 
 /** @type {Passkey} */
-export async function createPasskey(options, signal) {
-  const { createCredential, creationOptions, credentialJson } = natives;
-  if (!createCredential || !creationOptions) throw new TypeError('no passkeys');
-  const publicKey = creationOptions(/** @type {any} any: WebAuthn's own parser checks it */ (options));
-  const credential = await createCredential(/** @type {CredentialCreationOptions} */ ({ __proto__: null, publicKey, signal }));
+export const createPasskey = (options, signal) => answered(natives.createCredential, natives.creationOptions, options, signal);
+
+/**
+ * @param {((options: any) => Promise<Credential | null>) | undefined} ceremony any: of two kinds, and so are the next
+ * @param {((json: any) => unknown) | undefined} read WebAuthn's own parser, which checks what it is given
+ * @param {Bare} options
+ * @param {AbortSignal | undefined} signal
+ */
+async function answered(ceremony, read, options, signal) {
+  if (!ceremony || !read) throw new TypeError('no passkeys');
+  const credential = await ceremony({ __proto__: null, publicKey: read(options), signal });
   if (!credential) throw new TypeError('no credential');
-  return credentialJson(credential);
+  return natives.credentialJson(credential);
 }
