@@ -46,8 +46,7 @@ export class TokenClient {
   async current(user, refused) {
     const seen = this.#seen.get(user);
     if (seen && seen.access !== refused?.access && fresh(seen)) return { tokens: seen };
-    const { tokens } = await this.#keyring.of(user);
-    this.#seen.set(user, tokens);
+    const { tokens } = await this.#held(user);
     if (!tokens || (fresh(tokens) && tokens.access !== refused?.access)) return { tokens };
     return inTurn(user, () => this.#renew(user, tokens.access));
   }
@@ -60,8 +59,8 @@ export class TokenClient {
    * @returns {Promise<Obtained>}
    */
   async other(user, known) {
-    const { tokens } = await this.#keyring.of(user);
-    return { tokens: tokens && tokens.access !== known.access ? this.#see(user, tokens) : null };
+    const { tokens } = await this.#held(user);
+    return { tokens: tokens && tokens.access !== known.access ? tokens : null };
   }
 
   /**
@@ -73,8 +72,8 @@ export class TokenClient {
    */
   async forget(user, dead) {
     return inTurn(user, async () => {
-      const { tokens } = await this.#keyring.of(user);
-      return tokens && tokens.grantId !== dead.grantId ? { tokens: this.#see(user, tokens) } : this.#keep(user, null);
+      const { tokens } = await this.#held(user);
+      return tokens && tokens.grantId !== dead.grantId ? { tokens } : this.#keep(user, null);
     });
   }
 
@@ -95,8 +94,8 @@ export class TokenClient {
    * @returns {Promise<Obtained>}
    */
   async #renew(user, stale) {
-    const { key, tokens } = await this.#keyring.of(user);
-    if (!tokens || tokens.access !== stale) return { tokens: this.#see(user, tokens) }; // another tab was quicker
+    const { key, tokens } = await this.#held(user);
+    if (!tokens || tokens.access !== stale) return { tokens }; // another tab was quicker
     if (!tokens.refresh) return this.#keep(user, null);
     const form = new URLSearchParams({
       grant_type: 'refresh_token',
@@ -116,16 +115,15 @@ export class TokenClient {
    */
   async #keep(user, tokens) {
     await this.#keyring.keep(user, tokens);
-    return { tokens: this.#see(user, tokens) };
+    this.#seen.set(user, tokens);
+    return { tokens };
   }
 
-  /**
-   * @param {string} user
-   * @param {Tokens | null} tokens
-   */
-  #see(user, tokens) {
-    this.#seen.set(user, tokens);
-    return tokens;
+  /** What the keyring has now, be it by another tab. @param {string} user */
+  async #held(user) {
+    const held = await this.#keyring.of(user);
+    this.#seen.set(user, held.tokens);
+    return held;
   }
 }
 
