@@ -24,7 +24,8 @@ from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import Status
 from ..service.ports import Stored, Tx
-from .recording import Mark, Recording
+from .recording import Mark
+from .remembering import Remembering
 from .snapshot import IN_WINDOW, Execute
 from .tables import QUESTION, TABLES
 
@@ -164,7 +165,7 @@ _SWEEP_PROOFS, *_SWEEPS = [
 ]
 
 
-class Transaction(Recording, Tx):
+class Transaction(Remembering, Tx):
     """A `Tx` over one connection, used for one transaction after another, as `Recording` says."""
 
     def __init__(self, execute: Execute) -> None:

@@ -1,0 +1,147 @@
+"""What the writing connection remembers is what is there: in each transaction, after each write, whoever wrote."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.store import values as v
+from tests.store.contract import Oops, do, prepare, raising
+from tests.store.values import NOW
+
+from deputize.protocol.grant import GrantState
+from deputize.service.ports import Reader, Tx
+from deputize.store import remembering, transaction
+from deputize.store.remembering import Remembering
+from deputize.store.snapshot import Snapshot
+from deputize.store.sqlite import SqliteStore
+
+GRANT = v.grant(state=GrantState.ACTIVE)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "deputize.db")) as store:
+        do(store, prepare)
+        do(store, lambda tx: [tx.add(each) for each in (v.session(), v.credential(), GRANT)])
+        yield store
+
+
+def told(reader: Reader) -> tuple[object, ...]:
+    """Read what is remembered."""
+    return (
+        reader.user(v.user_id()),
+        reader.session(v.digest("session")),
+        reader.agent(v.client_id()),
+        reader.grant(v.grant_id()),
+        reader.credentials(v.user_id()),
+    )
+
+
+def there(tx: Tx) -> tuple[object, ...]:
+    """Read the same from the database."""
+    assert isinstance(tx, Remembering)
+    return told(Snapshot(tx._plainly))
+
+
+WRITES: dict[str, Callable[[Tx], object]] = {
+    "window opened": lambda tx: tx.open_enrollment(v.user_id(), NOW + 300),
+    "session ended": lambda tx: tx.end_session(v.digest("session")),
+    "sessions ended": lambda tx: tx.end_sessions(v.user_id()),
+    "sessions swept": lambda tx: tx.sweep(NOW + 10**6),
+    "agent revoked": lambda tx: tx.revoke_agent(v.client_id(), NOW),
+    "agent renamed": lambda tx: tx.put(v.agent(name="Another")),
+    "grant revoked": lambda tx: tx.move_grant(v.grant_id(), GrantState.REVOKED, NOW),
+    "grant renewed": lambda tx: tx.rotate_refresh(v.grant_id(), GRANT.refresh_generation, NOW, 0),
+    "passkey added": lambda tx: tx.add(v.credential("another")),
+    "passkey removed": lambda tx: tx.remove_credential(v.credential().credential_id, v.user_id()),
+    "counter stored": lambda tx: tx.advance_counter(v.credential(), v.credential().sign_count + 1),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_a_transaction_writes_it_reads(store: SqliteStore, write: Callable[[Tx], object]) -> None:
+    def run(tx: Tx) -> tuple[object, ...]:
+        before = told(tx)
+        assert before == there(tx)
+        write(tx)
+        assert told(tx) == there(tx) != before
+        return told(tx)
+
+    assert do(store, told) == do(store, there)
+    after = do(store, run)
+    assert do(store, told) == do(store, there) == after
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_another_process_writes_the_next_transaction_reads(
+    store: SqliteStore, tmp_path: Path, write: Callable[[Tx], object]
+) -> None:
+    before = do(store, told)
+    with closing(SqliteStore(tmp_path / "deputize.db")) as other:
+        do(other, write)
+    assert do(store, told) == do(store, there) != before
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_what_was_undone_is_not_remembered(store: SqliteStore, write: Callable[[Tx], object]) -> None:
+    before = do(store, told)
+    with pytest.raises(Oops):
+        do(store, raising(Oops(), lambda tx: (write(tx), told(tx))))
+    assert do(store, told) == do(store, there) == before
+
+
+def test_what_a_lost_batch_has_read_is_not_remembered(store: SqliteStore) -> None:
+    before = do(store, told)
+    tx, connection = store._writer._tx, store._writer._connection
+    connection.execute("BEGIN IMMEDIATE")
+    tx.begin()
+    tx.move_grant(v.grant_id(), GrantState.REVOKED, NOW)
+    assert told(tx) != before
+    connection.execute("ROLLBACK")
+    assert do(store, told) == do(store, there) == before
+
+
+def test_a_read_again_asks_the_database_for_nothing(store: SqliteStore) -> None:
+    asked: list[str] = []
+    do(store, told)
+    store._writer._connection.set_trace_callback(asked.append)
+    do(store, told)
+    assert [each for each in asked if " FROM " in each and "log_head" not in each] == []
+
+
+def test_strangers_cannot_make_it_remember_more_and_more(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remembering, "_MOST", 3)
+    do(store, lambda tx: [tx.add(v.session(number)) for number in range(8)])
+
+    def read(tx: Tx) -> int:
+        assert isinstance(tx, Remembering)
+        found = [tx.session(v.digest(number)) for number in (*range(8), "none", "nor this")]
+        assert found == [*(v.session(number) for number in range(8)), None, None]
+        return len(tx._rows["sessions"])
+
+    assert do(store, read) <= 3
+
+
+def _statements(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (each for inner in value.values() for each in _statements(inner))
+    elif isinstance(value, list):
+        yield from (each for inner in value for each in _statements(inner))
+
+
+def test_a_statement_that_is_given_a_key_changes_the_rows_of_that_key_only() -> None:
+    found = 0
+    for statement in _statements([value for name, value in vars(transaction).items() if name.isupper()]):
+        for table in remembering._changed_by(statement) if remembering._WRITES.match(statement) else ():
+            key = remembering._KEYS[table]
+            if re.search(rf":{key}\b", statement):
+                assert re.search(rf"\bWHERE\b.*\b{key} = :{key}\b(?! OR)", statement, re.DOTALL), statement
+                found += 1
+    assert found >= 10
