@@ -1,21 +1,23 @@
 """JSON Web Tokens in the compact form (RFC 7515 §7.1, RFC 7519), signed with ES256 only (TOKEN-1).
 
-Parsing is our own and strict, since libraries accept several spellings and several types of tokens. Only signatures are
-PyJWT's. Of each there are two that are good, (r, s) and (r, n-s), so the text of a token is no key to find it by again:
-replay and revocation go by `jti`, `txn` and `grant_id`.
+Parsing is our own and strict, since libraries accept several spellings and several types of tokens. Of each signature
+there are two that are good, (r, s) and (r, n-s), so the text of a token is no key to find it by again: replay and
+revocation go by `jti`, `txn` and `grant_id`.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, cast
 
 import orjson
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import (
-    SECP256R1,
+    ECDSA,
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
 )
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.algorithms import ECAlgorithm
 
 from ..protocol import canonical
@@ -26,10 +28,10 @@ from ..service.kept import Kept
 MAX_TOKEN = 8192
 """How many characters a token may have (TOKEN-1)."""
 
-# 86: ES256 signs with 64 bytes
-_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})")
 _NUMERIC_DATES = ("iat", "exp", "nbf", "auth_time")
-_ES256 = ECAlgorithm(ECAlgorithm.SHA256, SECP256R1)
+_ES256 = ECDSA(SHA256())
+_COORDINATE = 32  # bytes of r and of s (RFC 7518 §3.4)
+_SIGNATURE = 86  # characters that both take
 
 KeyOf = Callable[[str], EllipticCurvePublicKey | None]
 
@@ -49,20 +51,20 @@ def parse(token: str, *, code: Code = Code.INVALID_TOKEN) -> Unverified:
     At most 8 KiB; three segments of canonical base64url; strict JSON objects; a header with `alg: ES256` and without
     `crit`; whole numbers in `iat`, `exp`, `nbf` and `auth_time`, if they are there.
     """
-    segments = _COMPACT.fullmatch(token) if len(token) <= MAX_TOKEN else None
-    if segments is None:
+    segments = token.split(".", 3) if len(token) <= MAX_TOKEN else []
+    if len(segments) != 3 or len(segments[2]) != _SIGNATURE:
         raise Refused(code, "This is not a signed token in its compact form.")
     try:
-        header = _headers.get(segments[1]) or _object(segments[1])
-        claims = _object(segments[2])
-        signature = unb64u(segments[3])
+        header = _headers.get(segments[0]) or _object(segments[0])
+        claims = _object(segments[1])
+        signature = unb64u(segments[2])
     except ValueError as error:  # JsonError is one
         raise Refused(code, "The token is malformed.") from error
     if header.get("alg") != "ES256" or "crit" in header:
         raise Refused(code, "The token is not signed with ES256, or has extensions.")
     if any(type(claims.get(name, 0)) is not int for name in _NUMERIC_DATES):
         raise Refused(code, "A date in the token is not a whole number.")
-    return Unverified(header, claims, token[: segments.end(2)].encode(), signature)
+    return Unverified(header, claims, token[: -len(segments[2]) - 1].encode(), signature)
 
 
 def sign(claims: Mapping[str, object], typ: str, kid: str, key: EllipticCurvePrivateKey) -> str:
@@ -73,7 +75,8 @@ def sign(claims: Mapping[str, object], typ: str, kid: str, key: EllipticCurvePri
 def sign_with_header(header: str, claims: Mapping[str, object], key: EllipticCurvePrivateKey) -> str:
     """Return a token under a header that is encoded already (`encode_header`)."""
     signing_input = f"{header}.{b64u(orjson.dumps(claims))}"
-    return f"{signing_input}.{b64u(_ES256.sign(signing_input.encode(), key))}"
+    r, s = decode_dss_signature(key.sign(signing_input.encode(), _ES256))
+    return f"{signing_input}.{b64u(r.to_bytes(_COORDINATE) + s.to_bytes(_COORDINATE))}"
 
 
 def encode_header(typ: str, **members: object) -> str:
@@ -120,7 +123,14 @@ def public_key(x: str, y: str) -> EllipticCurvePublicKey:
 
 def verify_es256(key: EllipticCurvePublicKey, signing_input: bytes, signature: bytes) -> bool:
     """Tell whether this is the P-256 key's signature, 64 bytes r ‖ s (RFC 7518 §3.4); never raises."""
-    return _ES256.verify(signing_input, key, signature)
+    if len(signature) != 2 * _COORDINATE:
+        return False
+    r, s = (int.from_bytes(half) for half in (signature[:_COORDINATE], signature[_COORDINATE:]))
+    try:
+        key.verify(encode_dss_signature(r, s), signing_input, _ES256)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _object(segment: str) -> dict[str, Json]:

@@ -7,7 +7,7 @@ could read differently is refused before it is hashed, by the same rules in `js/
 import hashlib
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from typing import Literal, TypeAlias, cast
 
@@ -34,6 +34,7 @@ MAX_DEPTH = 64
 _MAX_INTEGER = 2**53 - 1
 _FIRST_WITH_EXPONENT = 1e21  # ECMAScript writes smaller whole numbers digit by digit
 
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _SERVER_ID = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
@@ -81,12 +82,14 @@ def canonicalize(value: Json) -> bytes:
 
 def b64u(data: bytes) -> str:
     """Return base64url without padding (RFC 4648 §5)."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL).decode("ascii")
 
 
 def unb64u(text: str) -> bytes:
     """Read base64url as `b64u` writes it, and in no other spelling; raises ValueError."""
-    data = urlsafe_b64decode(text + "==")  # lenient about alphabet, padding and trailing bits …
+    data = a2b_base64(
+        text.encode("ascii").translate(_FROM_URL) + b"=="
+    )  # lenient about alphabet and padding …
     if b64u(data) != text:  # … which all show here
         raise ValueError("not canonical base64url")
     return data

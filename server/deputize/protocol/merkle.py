@@ -38,7 +38,7 @@ class Frontier:
     def __post_init__(self) -> None:
         if self.size < 0 or len(self.subtrees) != self.size.bit_count():
             raise ValueError("a frontier has one subtree for each 1 bit of its size")
-        if any(len(subtree) != HASH_BYTES for subtree in self.subtrees):
+        if not {HASH_BYTES}.issuperset(map(len, self.subtrees)):
             raise ValueError("a subtree's hash is 32 bytes")
 
     def append(self, leaf: bytes) -> "Frontier":

@@ -3,6 +3,7 @@
 The same in the browser (`js/src/people/shown.js`); both are held to `tests/vectors/shown-text.json`.
 """
 
+import re
 from collections.abc import Mapping
 
 import regex
@@ -144,7 +145,7 @@ def as_said(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 _FIGURES = regex.compile(r"[-+]?[0-9]+([.,:/-][0-9]+)*")
-_ISOLATES = regex.compile(f"([{FSI}{PDI}])")
+_ISOLATES = re.compile(f"([{FSI}{PDI}])")
 _OPENED = regex.compile(r"“[^”]*”|\"(?:[^\"\\]|\\.)*\"")
 
 

@@ -62,7 +62,7 @@ class Table(Generic[T]):
 
 
 def _one_of(enum: type[StrEnum]) -> Column:
-    return attrgetter("value"), enum
+    return attrgetter("value"), {member.value: member for member in enum}.__getitem__
 
 
 _KEPT = 4 * 2**20  # bytes
