@@ -87,9 +87,7 @@ def b64u(data: bytes) -> str:
 
 def unb64u(text: str) -> bytes:
     """Read base64url as `b64u` writes it, and in no other spelling; raises ValueError."""
-    data = a2b_base64(
-        text.encode("ascii").translate(_FROM_URL) + b"=="
-    )  # lenient about alphabet and padding …
+    data = a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"==")  # lenient in many ways …
     if b64u(data) != text:  # … which all show here
         raise ValueError("not canonical base64url")
     return data

@@ -69,12 +69,12 @@ class SqliteStore:
     def look(self, fn: Callable[[Reader], T]) -> T:
         """Do the same for who cannot await, in the calling thread."""
         try:
-            connection = self._reader()
-            connection.execute("BEGIN")
+            execute = self._reader().cursor().execute
+            execute("BEGIN")
             try:
-                return fn(Snapshot(connection.execute))
+                return fn(Snapshot(execute))
             finally:
-                connection.execute("COMMIT")
+                execute("COMMIT")
         except (Displaced, sqlite3.DatabaseError) as error:
             if not is_failure(error):
                 raise
