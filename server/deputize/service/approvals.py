@@ -6,7 +6,7 @@ the transaction, so that a forged assertion cannot burn the user's challenge (AP
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..protocol.authorization import Able
 from ..protocol.canonical import Json, action_hash, b64u, canonicalize
@@ -42,8 +42,7 @@ class Action:
     def is_(self, other: "Action") -> bool:
         """Tell whether the other is this very action; in Python `1 == True`, so arguments go by their bytes."""
         mine, its = self.arguments, other.arguments
-        same = mine is its or canonicalize(mine) == canonicalize(its)
-        return same and replace(self, arguments=None) == replace(other, arguments=None)
+        return self == other and (mine is its or canonicalize(mine) == canonicalize(its))
 
     def allowed(self, registered: Methods) -> tuple[str, ...]:
         """Return the names of the methods that it may be confirmed by, best first."""
