@@ -110,8 +110,8 @@ class Deputize:
         if self._offers.all(self.policy):
             self._mcp.prepare()
         self._front = front = Front(self._refusals)
-        inner = front.exactly(routes.routes(self._current, self._refusals, self._mcp))
-        self._app = front.before(front.for_the_site(inner))
+        addresses = routes.addresses(self._current, self._refusals, self._mcp, front.not_routed)
+        self._app = front.before(front.for_the_site(addresses))
         self._housekeeping = Housekeeping(self._current, self.log)
 
     @property
@@ -135,11 +135,11 @@ class Deputize:
         The first of them looks the app over at its first request, if `lifespan` has not done that: no request is
         answered until its guards are in order (GUARD-8).
         """
+        front = self._front
+        issuer = self.policy.site.issuer
         return [
             StartCheck(lambda: self._started, self.start),
-            *routes.well_known_routes(
-                self.policy.site.issuer, self._current, self._refusals, self._front.door()
-            ),
+            routes.WellKnown(issuer, self._current, self._refusals, front.not_routed, front.door()),
         ]
 
     def start(self, app: object) -> None:

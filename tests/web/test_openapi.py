@@ -10,19 +10,18 @@ import jsonschema_rs
 import orjson
 import pytest
 import schemathesis
-from starlette.applications import Starlette
-from starlette.routing import Route
 from tests.bank import Bank
 from tests.web.agents import LOCAL, Client
 
 import deputize
 from deputize.crypto import dpop
-from deputize.guard.start import StartCheck
 from deputize.protocol.canonical import Json
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
+from deputize.web.addresses import Address, Addresses
 from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 from deputize.web.openapi import document, schemas
+from deputize.web.routes import WellKnown
 
 PROTOCOL = (Path(deputize.__file__).parent / "PROTOCOL.md").read_text()
 ISSUER = f"{LOCAL}/deputize"
@@ -47,16 +46,15 @@ def served(bank: Bank) -> set[str]:
     """List what the authority has a route for."""
     found: set[str] = set()
     inner: Any = bank.deputize
-    while not isinstance(inner, Starlette):
+    while not isinstance(inner, Addresses):
         inner = inner._app
-    for route in [*inner.routes, *bank.deputize.well_known_routes()]:
-        if isinstance(route, StartCheck):  # nothing is there
+    (well_known,) = (each for each in bank.deputize.well_known_routes() if isinstance(each, WellKnown))
+    for path, app in (inner.apps | well_known.apps).items():
+        if path == "/deputize":  # leads people to the page of their account, and says nothing
             continue
-        assert isinstance(route, Route)
-        if route.path == "/deputize":  # leads people to the page of their account, and says nothing
-            continue
-        methods = route.methods or {"POST"}  # of an ASGI app, as MCP is one
-        found |= {f"{method} {route.path}" for method in methods & _ROUTED}
+        address = getattr(app, "app", app)  # where pages of every origin may use it
+        methods = address.methods if isinstance(address, Address) else {"POST"}  # MCP is an app of its own
+        found |= {f"{method} {path}" for method in methods if method in _ROUTED}
     return found
 
 

@@ -7,7 +7,6 @@ stands alone, everything for the site's own pages, with credentials.
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,10 +14,10 @@ _OF_AGENTS = ("authorization", "content-type", "dpop", "mcp-protocol-version", "
 _EXPOSED = ("dpop-nonce", "www-authenticate")
 
 
-def every_origin(methods: Sequence[str]) -> Middleware:
+def every_origin(app: ASGIApp, methods: Sequence[str]) -> ASGIApp:
     """Let pages of every origin use an address, without credentials: no session counts there."""
-    return Middleware(
-        CORSMiddleware,
+    return CORSMiddleware(
+        app,
         allow_origins=["*"],
         allow_methods=methods,
         allow_headers=_OF_AGENTS,

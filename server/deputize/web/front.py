@@ -35,9 +35,7 @@ class Front:
 
     def exactly(self, routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
         """Answer at these addresses and no others: a slash more or less is another, and leads nowhere (DOOR-5)."""
-        app = Starlette(
-            routes=routes, exception_handlers={HTTPException: self._not_routed}, lifespan=lifespan
-        )
+        app = Starlette(routes=routes, exception_handlers={HTTPException: self.not_routed}, lifespan=lifespan)
         app.router.redirect_slashes = False
         return app
 
@@ -49,7 +47,8 @@ class Front:
     def _turn_away(self, request: Request, refused: Refused) -> ASGIApp:
         return self.for_the_site(self._refusals.noted(refused, _dialect(request), request))
 
-    async def _not_routed(self, request: Request, error: Exception) -> Response:
+    async def not_routed(self, request: Request, error: Exception) -> Response:
+        """Answer what no route takes, in words for who asks."""
         return self._refusals.not_routed(error, _dialect(request), request)
 
 

@@ -1,5 +1,7 @@
 """What holds for every answer: its headers, and for every page the one host name that passkeys work on (SESSION-3)."""
 
+from operator import itemgetter
+
 from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse
@@ -21,7 +23,9 @@ _HEADERS = {
     "x-frame-options": "DENY",
 }
 _HSTS = "max-age=63072000"  # not for subdomains: a site that mounts this has others
+_NAME = itemgetter(0)  # of a header line
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "[::1]"})
+_OPEN = ("GET", "HEAD")  # methods by which browsers open a page
 _MAYBE_LOOPBACK = (b"127.", b"[")  # how a Host begins that can be one; most requests need no closer look
 
 
@@ -33,6 +37,7 @@ class Hardening:
         self._app = app
         headers = {**_HEADERS, **({"strict-transport-security": _HSTS} if https else {})}
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._names = frozenset(name for name, _ in self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -42,9 +47,10 @@ class Hardening:
 
         async def send_hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                said = message["headers"]
-                names = {name for name, _ in said}
-                message["headers"] = [*said, *[ours for ours in self._headers if ours[0] not in names]]
+                said, ours = message["headers"], self._headers
+                if there := self._names.intersection(map(_NAME, said)):
+                    ours = [line for line in ours if line[0] not in there]
+                message["headers"] = [*said, *ours]
             await send(message)
 
         await self._app(scope, receive, send_hardened)
@@ -66,7 +72,7 @@ class LocalhostRedirect:
 
 def opens_page(request: HTTPConnection) -> bool:
     """Tell whether a person opens a page: browsers ask for those by GET, and say that they want HTML (SESSION-3)."""
-    return request.scope["method"] in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+    return request.scope["method"] in _OPEN and "text/html" in request.headers.get("accept", "")
 
 
 def _localhost_url(scope: Scope) -> URL | None:
@@ -74,6 +80,8 @@ def _localhost_url(scope: Scope) -> URL | None:
 
     Whatever else comes needs no cookie.
     """
+    if scope["method"] not in _OPEN:
+        return None
     host = next((value for name, value in scope["headers"] if name == b"host"), None)
     if host is not None and not host.startswith(_MAYBE_LOOPBACK):
         return None

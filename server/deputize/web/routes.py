@@ -1,17 +1,18 @@
-"""Routes of the table of endpoints: what comes is read, who asks is known, the handler runs, and all is answered."""
+"""What serves the table of endpoints: what comes is read, who asks is known, the handler runs, and all is answered."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeAlias
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from ..authority.authority import Current
 from ..protocol.errors import Refusal
+from .addresses import Address, Addresses, NotRouted, Serve
 from .answers import answer
 from .bodies import read_json
 from .context import Context
@@ -20,45 +21,67 @@ from .endpoint import Endpoint
 from .endpoints import ENDPOINTS, WELL_KNOWN
 from .mcp.endpoint import Mcp
 from .oauth.parameters import read_form
-from .refusals import NOWHERE, Dialect, Refusals
-
-Serve: TypeAlias = Callable[[Request], Awaitable[Response]]
+from .refusals import Refusals
 
 
-def routes(current: Current, refusals: Refusals, mcp: Mcp) -> list[BaseRoute]:
-    """Return the routes under the mount path, one for each, in the order of the table."""
-    at: dict[str, dict[str, Serve]] = {}
-    shared = set[str]()
+def addresses(current: Current, refusals: Refusals, mcp: Mcp, not_routed: NotRouted) -> Addresses:
+    """Return the addresses under the mount path, in the order of the table."""
+    rows: dict[str, list[Endpoint]] = {}
     for each in ENDPOINTS:
-        methods = at.setdefault(each.path, {})
-        if each.handler is not None:
-            methods[each.method] = _serve(each, current, refusals)
-        if each.shared:
-            shared.add(each.path)
-    return [
-        Route(path, mcp) if not methods else _route(path, methods, shared=path in shared)
-        for path, methods in at.items()
-    ]
+        rows.setdefault(each.path, []).append(each)
+    return Addresses(
+        {
+            path: mcp if at[0].handler is None else _address(at, current, refusals, not_routed)
+            for path, at in rows.items()
+        },
+        not_routed,
+    )
 
 
-def well_known_routes(issuer: str, current: Current, refusals: Refusals, door: Middleware) -> list[BaseRoute]:
-    """Return the routes that only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion).
+class WellKnown(Route):
+    """What only the root of the host can answer (RFC 8414 §3.1, RFC 9728 §3.1: path insertion), as one route there.
 
     And the issuer itself, where it has a path, which leads to the page of the account. Starlette's `Mount` takes it
-    with a slash only, and a site's router would lead on to that, by http and on any host (DOOR-5).
+    with a slash only, and a site's router would lead on to that, by http and on any host; as it would from an address
+    with too many slashes, which is taken here, too, to lead nowhere (DOOR-5).
     """
-    suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
-    to_account = RedirectResponse(f"{issuer}/account", 303)
-    answers = {"/.well-known/" + each.path.format(suffix): each for each in WELL_KNOWN}
-    here: list[BaseRoute] = [
-        _route(path, {each.method: _serve(each, current, refusals)}, door, shared=each.shared)
-        for path, each in answers.items()
-    ]
-    if suffix:  # it is ours, and nobody looks for a guard in front of it
-        here.append(
-            Route(suffix, lambda _: to_account, methods=["GET"], middleware=[door], include_in_schema=False)
+
+    def __init__(
+        self, issuer: str, current: Current, refusals: Refusals, not_routed: NotRouted, door: Middleware
+    ) -> None:
+        """Answer for this issuer, behind the door."""
+        suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
+        self.apps: dict[str, ASGIApp] = {
+            "/.well-known/" + each.path.format(suffix): _address([each], current, refusals, not_routed)
+            for each in WELL_KNOWN
+        }
+        taken = [rf"(?:{'|'.join(map(re.escape, self.apps))})\n?/*\n?"]
+        if suffix:
+
+            async def to_account(request: Request) -> Response:
+                return RedirectResponse(f"{issuer}/account", 303)
+
+            self.apps[suffix] = Address({"GET": to_account}, not_routed)
+            taken.append(rf"{re.escape(suffix)}\n?")
+        # It is ours, and nobody looks for a guard in front of it.
+        super().__init__(
+            "/.well-known", Addresses(self.apps, not_routed), include_in_schema=False, middleware=[door]
         )
-    return [*here, *(_Slashed(path, refusals, door) for path in answers)]
+        self.path_regex = re.compile(rf"(?:{'|'.join(taken)})\Z")
+
+
+def _address(
+    rows: Sequence[Endpoint], current: Current, refusals: Refusals, not_routed: NotRouted
+) -> ASGIApp:
+    """Make what serves the rows of one address."""
+    methods = {each.method: _serve(each, current, refusals) for each in rows}
+    if not rows[0].shared:
+        return Address(methods, not_routed)
+
+    async def options(request: Request) -> Response:  # and not a page's question, which is answered before
+        return Response(status_code=204, headers={"allow": ", ".join([*methods, "OPTIONS"])})
+
+    return every_origin(Address({**methods, "OPTIONS": options}, not_routed), [*methods])
 
 
 def _serve(endpoint: Endpoint, current: Current, refusals: Refusals) -> Serve:
@@ -92,30 +115,3 @@ def _serve(endpoint: Endpoint, current: Current, refusals: Refusals) -> Serve:
             return refusals.noted(error, dialect, request)
 
     return serve
-
-
-def _route(path: str, methods: Mapping[str, Serve], *outer: Middleware, shared: bool) -> Route:
-    """Route one address, whatever its methods; `outer` stands before all of it."""
-
-    async def serve(request: Request) -> Response:
-        method = request.method
-        if method == "OPTIONS":  # of a shared one, and not a page's question, which was answered before
-            return Response(status_code=204, headers={"allow": ", ".join([*methods, "OPTIONS"])})
-        return await methods["GET" if method == "HEAD" else method](request)
-
-    if shared:
-        middleware = [*outer, every_origin([*methods])]
-        return Route(path, serve, methods=[*methods, "OPTIONS"], middleware=middleware)
-    only, *others = methods.values()
-    return Route(path, serve if others else only, methods=[*methods], middleware=[*outer])
-
-
-class _Slashed(Route):
-    """Where slashes are too many: the router is the site's, and would lead on from there, to any host (DOOR-5)."""
-
-    def __init__(self, path: str, refusals: Refusals, door: Middleware) -> None:
-        async def nowhere(request: Request) -> Response:
-            return refusals.answer(NOWHERE, Dialect.PROBLEM, request)
-
-        super().__init__(path, nowhere, middleware=[door])
-        self.path_regex = re.compile(rf"{re.escape(path)}\n?/+\n?\Z")
