@@ -1,4 +1,4 @@
-"""A server in a process of its own, on a core of its own: uvicorn with uvloop and httptools, one worker."""
+"""A server in a process of its own, on a core of its own: uvicorn with uvloop and our protocol, one worker."""
 
 import gc
 import multiprocessing
@@ -17,6 +17,7 @@ from unittest.mock import patch
 import uvicorn
 from starlette.types import ASGIApp
 
+from deputize.cli.answering import Http
 from deputize.store import sqlite, writer
 
 from .machine import pin
@@ -105,7 +106,7 @@ def _serve(build: Build, core: int, pipe: Connection) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Http,
         ws="none",
         access_log=False,
         server_header=False,

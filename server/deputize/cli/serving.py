@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from deputize.cli.answering import Http
 from deputize.log.log import Log
 
 _EACH = 5  # ticks
@@ -37,7 +38,7 @@ class Limits:
     """Of a head. What DOOR-1 refuses is less than this and gets an answer; more than this gets none."""
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Http):
     """A connection that knows since when it waits for its peer."""
 
     limits: Limits

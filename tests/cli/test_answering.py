@@ -1,0 +1,117 @@
+"""Answers that go out whole are those that uvicorn sends, to the byte."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from deputize.cli.answering import Http
+
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+TYPE = (b"content-type", b"text/plain")
+LONG = (b"content-length", b"4")
+
+
+def start(*headers: tuple[bytes, bytes], status: int = 200) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def body(text: bytes = b"text", more: bool = False) -> Message:
+    return {"type": "http.response.body", "body": text, "more_body": more}
+
+
+class Wire(asyncio.Transport):
+    """What a protocol writes, and whether it hangs up."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+        self.writes: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+async def answered(kind: type[HttpToolsProtocol], request: bytes, said: list[Message]) -> Wire:
+    """Have an app that says this answer a request."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in said:
+            await send(message)
+        await receive()  # nothing comes any more
+
+    config = uvicorn.Config(app, http=kind, ws="none", access_log=False)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+    wire, protocol = Wire(), kind(config=config, server_state=state, app_state={})
+    protocol.access_log = False
+    protocol.connection_made(wire)
+    protocol.data_received(request)
+    while state.tasks:
+        await asyncio.wait(state.tasks, timeout=0.2)
+        if state.tasks and not protocol.cycle.response_complete:  # it waits for what it was not told
+            protocol.connection_lost(None)
+    protocol._unset_keepalive_if_required()
+    return wire
+
+
+ANSWERS = {
+    "whole": [start(TYPE, LONG), body()],
+    "empty": [start((b"content-length", b"0")), body(b"")],
+    "of any status": [start(TYPE, LONG, status=599), body()],
+    "with bytes in a header": [start(LONG, (b"a", b"\xe4\t b ")), body()],
+    "with two cookies": [start(LONG, (b"set-cookie", b"a"), (b"set-cookie", b"b")), body()],
+    "named in capitals": [start((b"Content-Length", b"4"), (b"Connection", b"close")), body()],
+    "with a capital in one name": [start(LONG, (b"Connection", b"close")), body()],
+    "the last": [start(LONG, (b"connection", b"close")), body()],
+    "without a body": [start((b"content-length", b"4"), status=304), body(b"")],
+    "no content": [start(status=204), body(b"")],
+    "of no known length": [start(TYPE), body()],
+    "in parts": [start(LONG), body(b"te", more=True), body(b"xt")],
+    "in parts of no known length": [start(), body(b"te", more=True), body(b"xt")],
+    "chunked": [start((b"transfer-encoding", b"chunked")), body()],
+    "too long": [start(LONG), body(b"texts")],
+    "too short": [start(LONG), body(b"tex")],
+    "with a line break in a header": [start(LONG, (b"a", b"b\r\nc: d")), body()],
+    "with a line break in a name": [start(LONG, (b"a\r\nb", b"c")), body()],
+    "with two lengths": [start((b"content-length", b"9"), LONG), body()],
+}
+REQUESTS = {
+    "GET": GET,
+    "HEAD": GET.replace(b"GET", b"HEAD"),
+    "HTTP/1.0": GET.replace(b"1.1", b"1.0"),
+    "close": GET.replace(b"host", b"connection: close\r\nhost"),
+    "expecting": b"POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n",
+    "pipelined": GET + GET,
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
+@pytest.mark.parametrize("said", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_an_answer_is_what_uvicorn_makes_of_it(said: list[Message], request_: bytes) -> None:
+    ours, theirs = [await answered(kind, request_, said) for kind in (Http, HttpToolsProtocol)]
+    assert (b"".join(ours.writes), ours.closed) == (b"".join(theirs.writes), theirs.closed)
+
+
+@pytest.mark.anyio
+async def test_a_whole_answer_is_one_write() -> None:
+    for request, writes in ((GET, 1), (GET + GET, 2)):
+        assert len((await answered(Http, request, ANSWERS["whole"])).writes) == writes
