@@ -1,7 +1,8 @@
-"""Work that goes on when the task that began it is cancelled, since a client went away or a time ran out."""
+"""Work that goes on: when the task that began it is cancelled, or after its first step was taken alone."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from types import coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -15,3 +16,17 @@ def detached(work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
     _RUNNING.add(task)
     task.add_done_callback(_RUNNING.discard)
     return asyncio.shield(task)
+
+
+@coroutine
+def begun(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """Go on with work whose first step, `work.send(None)`, has returned what it waits for."""
+    try:
+        yield waits_for
+    except BaseException as error:  # it is cancelled: that is the work's to hear of
+        try:
+            waits_for = work.throw(error)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # what the work returns
+        return (yield from begun(work, waits_for))
+    return (yield from work.__await__())

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from inspect import isawaitable
 from typing import Concatenate, ParamSpec, TypeVar
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from ..authority.authority import Current, CurrentUser
 from ..crypto import dpop
+from ..detached import begun
 from ..log.log import Log
 from ..protocol.canonical import Json, b64u
 from ..protocol.credential import User
@@ -69,23 +70,22 @@ class Context:
         longer than MAX_DELAY (JSON-4); Refused(invalid_request) if its sender goes away, or the policy changes
         meanwhile (POLICY-1).
         """
-        body = bytearray()
+        reading = _body_of(self.request)
         try:
-            async with timeout(MAX_DELAY):
-                async for chunk in self.request.stream():
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
-        except TimeoutError as error:
-            raise _too_slow() from error
-        except ClientDisconnect as error:
-            raise Refused(Code.INVALID_REQUEST, "The connection ended before the body was there.") from error
+            waits_for = reading.send(None)
+        except StopIteration as read:  # nearly always it has come with its head: then there is no time to take
+            self.body = read.value
+        else:
+            try:
+                async with timeout(MAX_DELAY):
+                    self.body = await begun(reading, waits_for)
+            except TimeoutError as error:
+                raise _too_slow() from error
         now = self.authority.now()
         if now - self.now > MAX_DELAY:  # JSON-4, where our own clock stood still meanwhile
             raise _too_slow()
         if now != self.now and self._current().policy is not self.authority.policy:  # POLICY-1
             raise Refused(Code.INVALID_REQUEST, "The site's policy has just changed. Send the request again.")
-        self.body = bytes(body)
         return self.body
 
     def check_origin(self) -> None:
@@ -239,6 +239,19 @@ def _found(reader: Reader, at: Moment, external_id: str) -> User | Refusal | Non
     """Find a user of the site's own login, or why he is kept out if he is (BLOCK-3)."""
     user = reader.user_by_external_id(external_id)
     return user and (barred(reader, user.user_id, None, at.now) or user)
+
+
+async def _body_of(request: Request) -> bytes:
+    body, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(Code.INVALID_REQUEST, "The connection ended before the body was there.")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise Refused(Code.PAYLOAD_TOO_LARGE, "A request body is at most 64 KiB.")
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
 def _too_slow() -> Refused:

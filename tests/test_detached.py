@@ -1,0 +1,62 @@
+"""Work whose first step is taken alone goes on as if it had been awaited from the beginning."""
+
+import asyncio
+
+import pytest
+
+from deputize.detached import begun
+
+pytestmark = pytest.mark.anyio
+
+
+class Work:
+    """Waits so often; `heard` is how that ended."""
+
+    def __init__(self, times: int) -> None:
+        self.gates = [asyncio.get_running_loop().create_future() for _ in range(times)]
+        self.heard: list[str] = []
+
+    async def __call__(self) -> str:
+        try:
+            for gate in self.gates:
+                await gate
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)  # what has to be put away may take more than a moment
+            self.heard.append("cancelled")
+            raise
+        except ValueError:
+            await asyncio.sleep(0)
+            return "mended"
+        return "done"
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_it_is_done_when_nothing_is_waited_for_any_more(times: int) -> None:
+    work = Work(times)
+    going = work()
+    task = asyncio.ensure_future(begun(going, going.send(None)))
+    for gate in work.gates:
+        gate.set_result(None)
+        await asyncio.sleep(0)
+    assert await task == "done"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_it_hears_that_it_is_cancelled_wherever_it_waits(times: int) -> None:
+    work = Work(2)
+    going = work()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            waits_for = going.send(None)
+            for gate in work.gates[: times - 1]:
+                gate.set_result(None)
+            await begun(going, waits_for)
+    assert work.heard == ["cancelled"]
+
+
+async def test_what_fails_is_the_works_to_mend() -> None:
+    work = Work(1)
+    going = work()
+    waits_for = going.send(None)
+    work.gates[0].set_exception(ValueError("no"))
+    assert await begun(going, waits_for) == "mended"
