@@ -1,6 +1,5 @@
 """A server in a process of its own, on a core of its own: uvicorn with uvloop and our protocol, one worker."""
 
-import gc
 import multiprocessing
 import resource
 import socket
@@ -18,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from deputize.cli.answering import Http
+from deputize.cli.serving import settle
 from deputize.store import sqlite, writer
 
 from .machine import pin
@@ -92,8 +92,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        gc.collect()
-        gc.freeze()  # as `deputize serve` does
+        settle()  # as `deputize serve` does
         assert sockets is not None
         self._pipe.send(sockets[0].getsockname()[1])
 

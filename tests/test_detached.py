@@ -45,12 +45,11 @@ async def test_it_is_done_when_nothing_is_waited_for_any_more(times: int) -> Non
 async def test_it_hears_that_it_is_cancelled_wherever_it_waits(times: int) -> None:
     work = Work(2)
     going = work()
+    waits_for = going.send(None)
+    for gate in work.gates[: times - 1]:
+        gate.set_result(None)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            waits_for = going.send(None)
-            for gate in work.gates[: times - 1]:
-                gate.set_result(None)
-            await begun(going, waits_for)
+        await asyncio.wait_for(begun(going, waits_for), 0.01)
     assert work.heard == ["cancelled"]
 
 

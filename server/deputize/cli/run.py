@@ -1,6 +1,5 @@
 """The commands that run something: `deputize serve` and `deputize demo`."""
 
-import gc
 import logging
 import socket
 from contextlib import suppress
@@ -80,13 +79,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _run(app: "ASGIApp", log: "Log", listener: socket.socket, greeting: str) -> None:
     """Serve an app whose authority writes to this log, within the limits of DOOR-6, until interrupted."""
-    from deputize.cli.serving import Limits, ToLog, server
+    from deputize.cli.serving import Limits, ToLog, server, settle
 
     logging.getLogger().addHandler(ToLog(log))
     running = server(app, Limits(max(_FEWEST, _open_files() // 2)))
-    # What exists at the start stays: the garbage collector need not look at it again (docs/architecture.md §5).
-    gc.collect()
-    gc.freeze()
+    settle()
     with suppress(OSError):  # standard error may be closed
         typer.echo(greeting, err=True)
     running.run(sockets=[listener])

@@ -73,7 +73,9 @@ class Context:
         reading = _body_of(self.request)
         try:
             waits_for = reading.send(None)
-        except StopIteration as read:  # nearly always it has come with its head: then there is no time to take
+        except (
+            StopIteration
+        ) as read:  # nearly always it has come with its head: then there is no time to take
             self.body = read.value
         else:
             try:
