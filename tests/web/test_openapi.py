@@ -49,7 +49,7 @@ def served(bank: Bank) -> set[str]:
     while not isinstance(inner, Addresses):
         inner = inner._app
     (well_known,) = (each for each in bank.deputize.well_known_routes() if isinstance(each, WellKnown))
-    for path, app in (inner.apps | well_known.apps).items():
+    for path, app in {**inner.apps, **well_known.apps}.items():
         if path == "/deputize":  # leads people to the page of their account, and says nothing
             continue
         address = getattr(app, "app", app)  # where pages of every origin may use it
