@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo run test test-fast thorough lint lock types bench hostile fuzz chaos clean
-.PHONY: in-python in-node in-chromium ruff mypy tsc
+.PHONY: mutants in-python in-node in-chromium ruff mypy tsc
 
 PYTHON ?=
 PORT ?= 8000
@@ -71,6 +71,9 @@ hostile: setup ## the growth tests at full size, and what holds the event loop: 
 
 fuzz: .venv/.fuzz ## throw what nobody would think of at every parser: SECONDS=60 for each, ARGS='json url' for some
 	python -m tests.hostile.fuzz $(SECONDS) $(ARGS)
+
+mutants: .venv/.package ## make the code wrong in 150 places, and name those that no test notices: ARGS='--seed 7 store'
+	python -m tests.mutants $(ARGS)
 
 lint: ruff mypy tsc ## ruff, mypy --strict, tsc
 
