@@ -1,6 +1,6 @@
 """`make mutants`: does a test fail for what is wrong? One thing at a time is made wrong, in a sample of all there is.
 
-Each mutant meets the tests that come by its line, those first that come by least besides. What no test notices is
+Each mutant meets tests that come by its line, half of them those that come by least besides. What no test notices is
 printed: it is read, and either a test is missing or the code says something that makes no difference.
 
     python -m tests.mutants [--seed N] [--count N] [--tests N] [room …]
@@ -103,11 +103,13 @@ def main() -> None:
         def tried(one: tuple[Path, Mutation]) -> str:
             path, mutation = one
             tests = sorted(lines[f"{path.relative_to(PACKAGE)}:{mutation.line}"], key=breadth.__getitem__)
+            closest, others = tests[: chosen.tests // 2], tests[chosen.tests // 2 :]
+            some = random.Random(chosen.seed).sample(others, min(len(others), chosen.tests - len(closest)))
             tree = trees.get()
             try:
                 source = (tree / path).read_text()
                 (tree / path).write_text(mutation.of(source))
-                end = noticed(tree, tests[: chosen.tests])
+                end = noticed(tree, closest + some)
                 (tree / path).write_text(source)
             finally:
                 trees.put(tree)
