@@ -47,7 +47,7 @@ def open_until(desk: Desk, person: Person) -> int:
 
 def caller(desk: Desk, agent: Attested) -> Principal:
     held = agent.delegation
-    return Principal(None, held, (desk.proof(agent.jkt),))
+    return Principal(None, held, (desk.proof(agent.jkt),), connection=held)
 
 
 def begin(desk: Desk, agent: Attested) -> Begun | Refusal:
@@ -180,6 +180,18 @@ class TestFinishing:
         told = [(entry["kind"], entry["via"]) for entry in desk.entries()[-2:]]
         assert told == [("credential.refused", "mcp")] * 2
         assert isinstance(finish(desk, helper, begun, made(desk, begun)), Credential)
+
+    def test_under_a_grant_that_has_ended_meanwhile_is_refused(
+        self, desk: Desk, grace: Person, helper: Attested
+    ) -> None:  # MCP-2
+        opened(desk, grace)
+        begun = begin(desk, helper)
+        assert isinstance(begun, Begun)
+        desk.revoke(helper.grant.grant_id)
+        size = len(desk.entries())
+        assert code_of(finish(desk, helper, begun, made(desk, begun))) == "grant_revoked"
+        assert len(desk.entries()) == size
+        assert open_until(desk, grace) > desk.now
 
     def test_spends_a_proof(self, desk: Desk, grace: Person, helper: Attested) -> None:  # PROOF-2
         opened(desk, grace)

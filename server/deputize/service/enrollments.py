@@ -15,12 +15,12 @@ from ..protocol.credential import (
     User,
 )
 from ..protocol.entry import Entry, Kind
-from ..protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
 from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict
 from .calls.request import Principal
-from .calls.standing import standing_of
+from .calls.standing import enter
 from .credentials import TAKEN, Basis, Begun, added_entry, make_credential
 from .moment import Moment
 from .ports import Reader, Registration, Tx
@@ -70,15 +70,14 @@ def close_window(tx: Tx, at: Moment, user_id: UserId) -> None:
 
 def begin(tx: Tx, at: Moment, caller: Principal) -> Begun | Refusal:
     """Start an enrollment, inside the window, in place of one that this caller began before (MCP-10)."""
-    if not caller.spend(tx):
-        return USED_PROOF
+    entered = enter(tx, at, caller)
+    if isinstance(entered, Refusal):
+        return entered
     if caller.unproven:
         return _UNPROVEN
     user = tx.user(caller.user_id)
-    delegation = caller.delegation
-    refusal = standing_of(tx, delegation).lost(delegation, at.now) if delegation else None
-    if refusal or user is None:
-        return refusal or _CLOSED
+    if user is None:
+        return _CLOSED
     until = user.enrolls_until if caller.delegation else at.now + ENROLLMENT_LIFETIME  # MCP-4
     if at.now >= until:  # CRED-7, TOKEN-5
         return _CLOSED
@@ -105,8 +104,9 @@ def finish(
     tx: Tx, at: Moment, caller: Principal, challenge: Challenge, made: Registration | Refusal
 ) -> Credential | Refusal:
     """Store the new credential, usable at once, or record why not; the window closes behind it (CRED-7)."""
-    if not caller.spend(tx):
-        return USED_PROOF
+    entered = enter(tx, at, caller)
+    if isinstance(entered, Refusal):
+        return entered
     if isinstance(made, Refusal):
         return _refused(tx, at, caller, made)
     found = tx.credential(made.credential_id)

@@ -8,6 +8,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from tests.web.agents import ERRAND, HELPER, new_key
 from tests.web.mcp.conftest import (
+    ALL,
     ANNOTATION,
     CHAIN,
     EVIDENCE,
@@ -22,6 +23,7 @@ from tests.web.mcp.conftest import (
 
 from deputize.crypto import dpop
 from deputize.protocol.canonical import args_s256
+from deputize.store.snapshot import Snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +34,15 @@ PING = {"jsonrpc": "2.0", "id": 8, "method": "ping"}
 def call(tool: str, arguments: Any = None, **meta: Any) -> dict[str, Any]:
     params = {"name": tool, "arguments": arguments or {}, **({"_meta": meta} if meta else {})}
     return {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params}
+
+
+NONSENSE = [  # of the methods that decide
+    call("a b"),
+    {**call(""), "params": {"name": 5}},
+    {**call(""), "params": {}},
+    {"jsonrpc": "2.0", "id": 9, "method": "approval/challenge/create"},
+    {"jsonrpc": "2.0", "id": 9, "method": "approval/enroll/finish"},
+]
 
 
 @pytest.fixture
@@ -95,15 +106,31 @@ class TestConnection:
         await deputy.agent.refresh()
         assert (await live.post(LIST, deputy.agent)).status_code == 200
 
-    @pytest.mark.parametrize("message", [LIST, PING, call("get_balance")])
+    @pytest.mark.parametrize("message", [LIST, PING, call("get_balance"), *NONSENSE])
     async def test_revocation_bites_at_the_next_message(
         self, live: LiveBank, deputy: Deputy, message: Any
-    ) -> None:  # GRANT-5
+    ) -> None:
+        """GRANT-5; and it is said first, whatever else is wrong with the message (MCP-2)."""
         assert (await live.post(message, deputy.agent)).status_code == 200
         await live.revoke(deputy.agent.tokens["grant_id"])
         answer = await live.post(message, deputy.agent)
         assert code(answer) == (401, "grant_revoked")
         assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+    @pytest.mark.parametrize("message", [LIST, PING, call("get_balance"), call("search_help"), *NONSENSE])
+    async def test_the_grant_is_read_once_for_each_message(
+        self, live: LiveBank, monkeypatch: pytest.MonkeyPatch, message: Any
+    ) -> None:
+        agent = await live.agent(HELPER).deputized(await live.user(), ALL)
+        read, lineage = [], Snapshot.lineage
+
+        def noted(self: Snapshot, grant_id: Any) -> Any:
+            read.append(grant_id)
+            return lineage(self, grant_id)
+
+        monkeypatch.setattr(Snapshot, "lineage", noted)
+        await live.post(message, agent)
+        assert read == [agent.tokens["grant_id"]]
 
     async def test_an_opaque_agent_needs_the_session_of_its_user(self, live: LiveBank) -> None:  # CALL-2
         page = await live.user()

@@ -9,7 +9,7 @@ from ...protocol.call import Call, State
 from ...protocol.canonical import Json
 from ...protocol.challenge import Purpose
 from ...protocol.entry import Kind, call_facts
-from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
+from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.tool import Tool
 from .. import approvals, questions, quotas
 from ..approvals import Action, Minted, Rejected, Verdict, Verified
@@ -21,7 +21,7 @@ from .decisions import Stop, decide, needs_approval, stop_of
 from .drafts import asked_by
 from .moves import NO_CALL, end, move, own, owns, stopped
 from .request import CallRequest, PageCall
-from .standing import standing_of
+from .standing import enter, standing_of
 
 
 def challenge(tx: Tx, at: Moment, request: PageCall) -> Minted | Refusal:
@@ -39,8 +39,9 @@ def challenge(tx: Tx, at: Moment, request: PageCall) -> Minted | Refusal:
 def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusal:
     """Mint the challenge for a call that is to follow; it belongs to this user and grant (MCP-8)."""
     who = request.principal
-    if not who.spend(tx):
-        return USED_PROOF
+    standing = enter(tx, at, who)
+    if isinstance(standing, Refusal):
+        return standing
     tool = _approved_ahead(at, request)
     if tool is None:
         return Refusal(
@@ -48,7 +49,7 @@ def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusa
         )
     if limited := quotas.entry(tx, at, who.user_id, who.client_id):
         return limited  # so that there are not more of them than there could be calls
-    decision = decide(tx, at, request, standing_of(tx, who.delegation), evidence=True)
+    decision = decide(tx, at, request, standing, evidence=True)
     if isinstance(decision, Refusal):
         return decision
     text = questions.of_call(decision.description)

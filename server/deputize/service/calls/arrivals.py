@@ -5,7 +5,7 @@ from dataclasses import replace
 from ...protocol.authorization import Authorized, Standing
 from ...protocol.call import Call, State
 from ...protocol.entry import call_entry
-from ...protocol.errors import USED_PROOF, Refusal
+from ...protocol.errors import Refusal
 from ...protocol.tool import Executes
 from .. import quotas
 from ..approvals import Verdict, Verified
@@ -17,7 +17,7 @@ from .decisions import decide
 from .drafts import asked_by, draft
 from .moves import move
 from .request import CallRequest
-from .standing import standing_of
+from .standing import enter
 
 
 def create(
@@ -27,7 +27,7 @@ def create(
 
     `verdict` is of the evidence that came with it. Refused(login_required) where nobody is there.
 
-    1. Proofs are spent (PROOF-2), and it is noted what was delivered (CALL-10).
+    1. Proofs are spent (PROOF-2), what stands behind the caller is read, and it is noted what was delivered (CALL-10).
     2. The entry is counted (QUOTA-2).
     3. Who may call this, and with these arguments?
     4. An equal call that is there is resumed, or refuses this one (CALL-6).
@@ -39,14 +39,14 @@ def create(
     """
     who = request.principal
     user_id, client_id = who.user_id, who.client_id  # before anything else: nothing is stored for nobody
-    if not who.spend(tx):  # 1
-        return USED_PROOF
+    standing = enter(tx, at, who)  # 1
+    if isinstance(standing, Refusal):
+        return standing
     if request.delivered and request.page_jkt is not None:
         tx.mark_delivered(request.delivered, user_id, request.page_jkt)
     if limited := quotas.entry(tx, at, user_id, client_id):  # 2
         return limited
     verdict = verdict or approving.missing(at, request)
-    standing = standing_of(tx, who.delegation)
     decision = decide(tx, at, request, standing, evidence=verdict is not None)  # 3
     call = draft(tx, at, request, decision)
     uses = counters.Uses()

@@ -18,9 +18,8 @@ from .. import approvals
 from ..blocks import barred
 from ..moment import Moment
 from ..ports import Reader
-from .request import NOBODY, CallRequest
+from .request import NOBODY, WRONG_USER, CallRequest
 
-_WRONG_USER = Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
 _WRONG_KEY = Refusal(Code.INVALID_TOKEN, "This delegation token is for another key than its grant.")
 
 
@@ -34,7 +33,7 @@ def decide(
     """
     policy, who, delegation = at.policy, request.principal, request.principal.delegation
     if delegation is not None and who.present != delegation.user_id:  # CALL-2
-        return NOBODY if who.present is None else _WRONG_USER
+        return NOBODY if who.present is None else WRONG_USER
     if not request.offered:  # MCP-5
         return Refusal(Code.UNKNOWN_TOOL, f"No tool is called {request.tool} here.")
     tool = known_tool(policy, request.tool)

@@ -12,6 +12,7 @@ from ...protocol.tool import Executes, Tool
 from ..ports import Tx
 
 NOBODY = Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
+WRONG_USER = Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,20 @@ class Principal:
 
     `present` is who is signed in on the page, or connected over MCP, if anybody is. Without a delegation it is this
     user himself: by the page (CALL-7), or on a machine that only he uses (MCP-4). With `unproven`, the message came
-    from an agent that never proved who it is (BEARER-4); with `in_band`, it names its agent itself, so that another
-    connection would mend nothing (MCP-3).
+    from an agent that never proved who it is (BEARER-4). `connection` is the delegation of an MCP connection, without
+    whose grant nothing can be done over it (MCP-2).
     """
 
     present: UserId | None
     delegation: Delegation | None
     proofs: tuple[Proof, ...] = ()
     unproven: bool = False
-    in_band: bool = False
+    connection: Delegation | None = None
+
+    @property
+    def in_band(self) -> bool:
+        """Tell whether a message over MCP names its agent itself: another connection would mend nothing (MCP-3)."""
+        return self.delegation is not self.connection
 
     @property
     def user_id(self) -> UserId:

@@ -1,7 +1,8 @@
 """Whether a client takes JSON: `Accept`, read as RFC 9110 §12.5.1 has it (MCP-1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = rf'\s*+;\s*+(?:(?P<name>{_TOKEN})=(?P<value>{_TOKEN}|"(?:[^"\\]|\\.)*+"))?+'
@@ -26,7 +27,8 @@ def takes_json(lines: Sequence[str]) -> bool:
     return next((weights[name] > 0 for name in _RANGES if name in weights), False)
 
 
-def _weights(text: str) -> dict[str, float]:
+@lru_cache(64)  # clients say the same each time
+def _weights(text: str) -> Mapping[str, float]:
     """Read the weight of each media range, the greatest where one is repeated; nothing if a part cannot be read."""
     weights: dict[str, float] = {}
     at = _skipped(text, 0)

@@ -23,11 +23,11 @@ class Approving:
     async def create_challenge(self, exchange: Exchange) -> dict[str, object]:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
         request, _ = exchange.call(self.offers, "toolName", exchange.message.params.get("arguments"))
-        return envelope(await exchange.context.run(approving.challenge_ahead, request), exchange.context.now)
+        return envelope(await exchange.run(approving.challenge_ahead, request), exchange.context.now)
 
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
-        begun = await exchange.context.run(enrollments.begin, exchange.principal)
+        begun = await exchange.run(enrollments.begin, exchange.principal)
         return {"options": options_of(exchange.context, begun)}
 
     async def finish_enrollment(self, exchange: Exchange) -> dict[str, object]:
@@ -35,7 +35,7 @@ class Approving:
         context, caller = exchange.context, exchange.principal
         challenge = await context.look(enrollments.pending, caller)
         made = _verified(context.authority, exchange.message.params.get("response"), challenge.wire)
-        credential = await context.run(enrollments.finish, caller, challenge, made)
+        credential = await exchange.run(enrollments.finish, caller, challenge, made)
         return {
             "success": True,
             "credentialId": credential.credential_id,

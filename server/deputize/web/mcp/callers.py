@@ -13,8 +13,8 @@ from ...protocol.ids import UserId
 from ...protocol.proof import Proof
 from ...protocol.token import Delegation
 from ...service.calls.request import Principal
-from ...service.calls.standing import standing_of
 from ..context import Context
+from .exchange import Exchange
 from .messages import CALL, CHALLENGE, Message
 
 EVIDENCE = "dev.deputize/delegation"
@@ -22,16 +22,22 @@ _OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip"})
 _TOOL_IN = {CALL: "name", CHALLENGE: "toolName"}
 
 
-async def authenticate(context: Context, message: Message) -> Principal:
-    """Tell who sends a message (MCP-2, MCP-3); Refused(invalid_token, invalid_dpop_proof, wrong_user, …)."""
-    connection = await _connection(context)
+async def authenticate(context: Context, message: Message) -> Exchange:
+    """Tell who sends a message (MCP-2, MCP-3); Refused(invalid_token, invalid_dpop_proof, wrong_user, …).
+
+    That is what needs no store. Session and grants are read in the transaction that decides.
+    """
+    exchange = Exchange(context, message, await _connection(context))
+    by = exchange.principal
     evidence = _evidence(context, message)
-    if evidence is None:
-        return connection
-    delegation, proof = evidence
-    if delegation.user_id != connection.user_id:
-        raise Refused(Code.WRONG_USER, "Another user deputized this agent than the one who is connected.")
-    return replace(connection, delegation=delegation, proofs=(*connection.proofs, proof), in_band=True)
+    if by.connection is not None and by.connection.assurance is Assurance.OPAQUE and not by.unproven:
+        exchange.session = await context.session()  # CALL-2: one in a browser is nobody without its session
+    if evidence is not None:
+        delegation, proof = evidence
+        if delegation.user_id != by.user_id:
+            raise Refused(Code.WRONG_USER, "Another user deputized this agent than the one who is connected.")
+        exchange.principal = replace(by, delegation=delegation, proofs=(*by.proofs, proof))
+    return exchange
 
 
 async def _connection(context: Context) -> Principal:
@@ -48,15 +54,7 @@ async def _connection(context: Context) -> Principal:
     if delegation.bearer is not bearer:  # BEARER-1; RFC 9449 §7.1: a bound token is no bearer token
         raise Refused(Code.INVALID_TOKEN, "Send this token as what it is: as DPoP or Bearer.")
     proofs = () if bearer else (context.proof("dpop", access_token=token, jkt=delegation.jkt),)
-    await context.look(lambda tx, at: standing_of(tx, delegation).lost(delegation, at.now))
-    if delegation.unproven:
-        return Principal(delegation.user_id, delegation, proofs, unproven=True)
-    if delegation.assurance is Assurance.OPAQUE:  # CALL-2: one in a browser is nobody without its session
-        who = context.must(await context.signed_in())
-        if who.user_id != delegation.user_id:
-            detail = "Another user is signed in than the one who deputized this agent."
-            raise Refused(Code.WRONG_USER, detail)
-    return Principal(delegation.user_id, delegation, proofs)
+    return Principal(delegation.user_id, delegation, proofs, delegation.unproven, delegation)
 
 
 def _evidence(context: Context, message: Message) -> tuple[Delegation, Proof] | None:

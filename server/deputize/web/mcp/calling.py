@@ -10,14 +10,17 @@ from ...log.log import Log
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
 from ...protocol.credential import User
-from ...protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
+from ...protocol.errors import Code, Refusal, Refused, or_refuse
 from ...protocol.rpc import REASONS
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import is_tool_name
 from ...service.approvals import Verdict
 from ...service.calls import approving, arrivals, endings, redemptions
 from ...service.calls.answers import Answered, Denied
-from ...service.calls.request import CallRequest
+from ...service.calls.request import NOBODY, CallRequest, Principal
+from ...service.calls.standing import enter
+from ...service.moment import Moment
+from ...service.ports import Tx
 from ..refusals.rpc import as_result
 from . import running
 from .exchange import Exchange
@@ -64,7 +67,7 @@ class Calling:
         if evidence is not None:
             verdict = await context.look(approving.check_ahead, request, evidence)
         try:
-            made: Answered | Denied = await context.run(arrivals.create, request, verdict)
+            made: Answered | Denied = await exchange.run(arrivals.create, request, verdict)
         except Refused as refused:
             if refused.refusal.code is not Code.TOO_MANY_REQUESTS:
                 raise
@@ -89,10 +92,7 @@ class Calling:
         self, exchange: Exchange, offer: Offer, handler: Handler, request: CallRequest
     ) -> dict[str, object]:
         """Run a public tool, without any record (CALL-8)."""
-        principal = request.principal
-        user = await exchange.context.run(
-            lambda tx, at: (principal.spend(tx) and tx.user(principal.user_id)) or USED_PROOF
-        )
+        user = await exchange.run(_user, request.principal)
         if offer.tool.input_schema is not None and (
             fault := offer.tool.input_schema.fault(request.arguments)
         ):
@@ -175,3 +175,8 @@ class Calling:
         if left.state is State.APPROVED:
             self.log.note("unguarded", correlation_id=call_id, tool=call.tool, endpoint=endpoint)
         return result, left
+
+
+def _user(tx: Tx, at: Moment, who: Principal) -> User | Refusal:
+    entered = enter(tx, at, who)
+    return entered if isinstance(entered, Refusal) else tx.user(who.user_id) or NOBODY

@@ -8,23 +8,18 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...authority.authority import Current
-from ...protocol.errors import USED_PROOF, Code, Refused
+from ...protocol.errors import Code, Refused
 from ..context import Context
 from ..refusals import Dialect, Refusals
 from ..refusals.rpc import tell_in_http
-from . import messages
+from . import messages, usual, writing
 from .approving import Approving
 from .callers import authenticate
 from .calling import Calling
-from .exchange import Exchange
+from .exchange import Exchange, Method
 from .messages import Message
 from .offers import Offers
 from .running import Gateway
-
-_SPEND_THEMSELVES = frozenset(
-    {messages.CALL, messages.CHALLENGE, messages.ENROLL_BEGIN, messages.ENROLL_FINISH}
-)
-"""Methods that use the proofs up in the transaction that they authorize (PROOF-2)."""
 
 
 class Mcp:
@@ -35,8 +30,15 @@ class Mcp:
         self._current = current
         self._refusals = refusals
         self._gateway = Gateway()
+        self._offers = offers
         self._calling = Calling(current, refusals.log, offers, self._gateway)
-        self._approving = Approving(offers)
+        approving = Approving(offers)
+        self._methods: dict[str, Method] = {  # each enters in the transaction that decides (`standing.enter`)
+            messages.CALL: self._calling.call_tool,
+            messages.CHALLENGE: approving.create_challenge,
+            messages.ENROLL_BEGIN: approving.begin_enrollment,
+            messages.ENROLL_FINISH: approving.finish_enrollment,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -53,10 +55,12 @@ class Mcp:
                 )
             context.check_origin()
             message = await messages.read(context)
-            exchange = Exchange(context, message, await authenticate(context, message))
-            if message.message_id is None or message.method not in _SPEND_THEMSELVES:
-                await self._spend(exchange)
+            exchange = await authenticate(context, message)
+            if message.message_id is None or message.method not in self._methods:
+                await exchange.enter()
             response = await self._respond(exchange)
+            if not exchange.entered:  # nothing was decided: who may do nothing here hears of that first
+                await exchange.enter()
         except Exception as error:
             message_id = message.message_id if message else None
             return self._refusals.noted(error, Dialect.RPC, request, message_id)
@@ -64,24 +68,30 @@ class Mcp:
             tell_in_http(response, exchange.refusal, context.authority.policy)
         return response
 
-    async def _spend(self, exchange: Exchange) -> None:
-        principal = exchange.principal
-        if principal.proofs:
-            await exchange.context.run(lambda tx, at: None if principal.spend(tx) else USED_PROOF)
+    async def _respond(self, exchange: Exchange) -> Response:
+        method = self._methods.get(exchange.message.method)
+        life = usual.life_of(exchange, self._offers) if method is not None else None
+        if method is None or life is None:
+            return await self._judged(exchange)
+        try:
+            return writing.result(exchange, life, await method(exchange))
+        except Refused as refused:
+            exchange.note(refused.refusal)
+            return writing.error(exchange, life, refused.refusal)
 
     def prepare(self) -> None:
         """Load what the first message would load otherwise; for a server that is going to get some.
 
         What is there when a server starts, a garbage collector can be told to leave alone (`gc.freeze`).
         """
-        _ = self._respond
+        _ = self._judged
 
     @cached_property
-    def _respond(self) -> Callable[[Exchange], Awaitable[Response]]:
-        """Return what answers a message whose sender is known."""
+    def _judged(self) -> Callable[[Exchange], Awaitable[Response]]:
+        """Return what answers a message of any kind, as the SDK has it, when its sender is known."""
         from . import server, transport  # half a second of imports, for those only who use MCP
 
-        return partial(transport.answer, server.build(self._calling, self._approving))
+        return partial(transport.answer, server.build(self._calling, self._methods))
 
     async def aclose(self) -> None:
         """Close the connections to the site's API."""

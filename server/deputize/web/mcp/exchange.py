@@ -1,28 +1,70 @@
 """One message on its way: who sent it, what it asks for, and what HTTP has to say of the answer."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
 
 from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
-from ...service.calls.request import MCP, CallRequest, Principal
+from ...service.calls.request import MCP, WRONG_USER, CallRequest, Principal
+from ...service.calls.standing import enter
+from ...service.credentials import SignIn
+from ...service.moment import Moment
+from ...service.ports import Reader, Tx
 from ..context import Context
 from ..refusals import rpc
 from .messages import Message
 from .offers import Offer, Offers
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Exchange:
-    """One message and who sent it. `refusal`, if there is one, goes into the status and headers as well (MCP-7)."""
+    """One message and who sent it.
+
+    `session` tells who is signed in, where that has to be the user of an agent in a browser (CALL-2). `entered`: a
+    transaction has been told who calls. `refusal`, if there is one, goes into the status and headers as well (MCP-7).
+    """
 
     context: Context
     message: Message
     principal: Principal
+    session: Callable[[Reader], SignIn | None] | None = None
+    entered: bool = False
     refusal: Refusal | None = None
+
+    async def run(
+        self, fn: Callable[Concatenate[Tx, Moment, P], T | Refusal], /, *args: P.args, **more: P.kwargs
+    ) -> T:
+        """Run a use case that enters for who calls (`standing.enter`) as `Context.run` does, in his own session."""
+        self.entered = True
+
+        def run(tx: Tx, at: Moment) -> T | Refusal:
+            if self.session is not None:
+                self._check(self.session(tx))
+            return fn(tx, at, *args, **more)
+
+        return await self.context.run(run)
+
+    async def enter(self) -> None:
+        """Use the proofs up and do nothing else; refused as every use case would be (MCP-2)."""
+        await self.run(enter, self.principal)
+
+    def _check(self, found: SignIn | None) -> None:
+        if self.context.must(found).user_id != self.principal.user_id:
+            raise Refused.of(WRONG_USER)
 
     def is_for_connection(self, refusal: Refusal) -> bool:
         """Tell whether the connection has to hear of a refusal, in HTTP, since there is something to do for it."""
         return rpc.is_told_in_http(refusal, self.principal.in_band)
+
+    def note(self, refusal: Refusal) -> None:
+        """Log what a method refused, and keep it for HTTP where that is to say so."""
+        self.context.log.refused(self.context.request, refusal)
+        if self.is_for_connection(refusal):
+            self.refusal = refusal
 
     def call(self, offers: Offers, name_in: str, arguments: Json) -> tuple[CallRequest, Offer | None]:
         """Read a call, or a challenge for one, and find what is offered under its name; Refused(invalid_arguments)."""
@@ -42,3 +84,7 @@ class Exchange:
             here=offer is not None and offer.handler is not None,
         )
         return request, offer
+
+
+Method = Callable[[Exchange], Awaitable[dict[str, object]]]
+"""Does what a message asks for and returns the result, or raises Refused."""

@@ -12,7 +12,13 @@ ENROLL_FINISH = "approval/enroll/finish"
 CHALLENGE = "approval/challenge/create"
 CALL = "tools/call"
 LIST = "tools/list"
-_TRANSPORTS_OWN = "io.modelcontextprotocol/"
+MODERN = "2026-07-28"
+"""The version since which there is no handshake: each message says what it is of, in headers and in an envelope."""
+
+ENVELOPE = "io.modelcontextprotocol/"
+"""How the members of `_meta` begin that are the transport's own."""
+
+VERSION = f"{ENVELOPE}protocolVersion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +68,4 @@ def _transports_own(params: Json) -> dict[str, Json]:
     """Keep of the params only what the transport has put there (2026-07-28)."""
     meta = params.get("_meta") if isinstance(params, dict) else None
     kept = meta if isinstance(meta, dict) else {}
-    return {"_meta": {name: kept[name] for name in kept if name.startswith(_TRANSPORTS_OWN)}}
+    return {"_meta": {name: kept[name] for name in kept if name.startswith(ENVELOPE)}}

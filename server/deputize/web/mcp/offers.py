@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from inspect import getdoc
 
+import orjson
+
 from ...protocol.canonical import Json, args_s256
 from ...protocol.credential import User
 from ...protocol.ids import CallId, ClientId, GrantId
@@ -54,6 +56,11 @@ class Offer:
     def input_schema(self) -> dict[str, Json]:
         """Return the schema of the arguments; MCP wants one of each tool, and its `type` said, which is always one."""
         return {**(self.tool.input_schema.source if self.tool.input_schema else {}), "type": "object"}
+
+    @cached_property
+    def repeats_arguments(self) -> bool:
+        """Tell whether headers may have to repeat arguments (2026-07-28)."""
+        return b'"x-mcp-header"' in orjson.dumps(self.input_schema)
 
     @cached_property
     def definition_s256(self) -> str:

@@ -1,6 +1,6 @@
 """The official SDK knows the protocol: versions, shapes, capabilities. Our methods are its handlers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -13,19 +13,17 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from ...protocol.errors import Refusal, Refused
 from ...protocol.rpc import rpc_error
-from .approving import Approving
 from .calling import Calling
-from .exchange import Exchange
-from .messages import CALL, CHALLENGE, ENROLL_BEGIN, ENROLL_FINISH, LIST
+from .exchange import Exchange, Method
+from .messages import CALL, LIST
 from .transport import SERVED
 
 _CAPABILITY: dict[str, dict[str, Any]] = {"verifiedApproval": {}}
 _Context = ServerRequestContext[Any, Any]
-_Method = Callable[[Exchange], Awaitable[dict[str, object]]]
 
 
-def build(calling: Calling, approving: Approving) -> Server[Any]:
-    """Make the SDK's server, which has our methods as its handlers."""
+def build(calling: Calling, methods: Mapping[str, Method]) -> Server[Any]:
+    """Make the SDK's server, which has our methods as its handlers, and `tools/list`."""
     server: Server[Any] = Server(
         calling.current().policy.site.name,
         version=version("deputize"),
@@ -34,25 +32,21 @@ def build(calling: Calling, approving: Approving) -> Server[Any]:
     server.extensions = _CAPABILITY
     server.middleware = [_declare]
 
-    def add(name: str, method: _Method, **always: object) -> None:
+    def add(name: str, method: Method, **always: object) -> None:
         async def handler(context: _Context, params: types.RequestParams) -> dict[str, object]:
             exchange = cast("Exchange", context.request)
             try:
                 return {**always, **await method(exchange)}
             except Refused as refused:
-                calling.log.refused(exchange.context.request, refused.refusal)
-                if exchange.is_for_connection(refused.refusal):
-                    exchange.refusal = refused.refusal
+                exchange.note(refused.refusal)
                 raise _rpc(refused.refusal) from refused
 
         server.add_request_handler(name, types.RequestParams, handler)
 
     # What results have that do not say otherwise; the SDK takes out of it what a client's version does not know.
     add(LIST, calling.list_tools, resultType="complete", ttlMs=0, cacheScope="private")
-    add(CALL, calling.call_tool, resultType="complete", isError=False)
-    add(CHALLENGE, approving.create_challenge)
-    add(ENROLL_BEGIN, approving.begin_enrollment)
-    add(ENROLL_FINISH, approving.finish_enrollment)
+    for name, method in methods.items():
+        add(name, method, **({"resultType": "complete", "isError": False} if name == CALL else {}))
     return server
 
 

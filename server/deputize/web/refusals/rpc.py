@@ -16,7 +16,14 @@ _DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED
 """The token's grant is gone: the client has to get another one."""
 
 _IN_HTTP = frozenset(
-    {Code.INSUFFICIENT_SCOPE, Code.INVALID_TOKEN, Code.INVALID_DPOP_PROOF, Code.RECORD_UNAVAILABLE}
+    {
+        Code.INSUFFICIENT_SCOPE,
+        Code.INVALID_TOKEN,
+        Code.INVALID_DPOP_PROOF,
+        Code.LOGIN_REQUIRED,
+        Code.RECORD_UNAVAILABLE,
+        Code.WRONG_USER,
+    }
 )
 
 
