@@ -136,7 +136,8 @@ params = st.builds(
     },
     st.fixed_dictionaries(
         {
-            "name": often("pay", "move", "gone", "Zoë", "=?base64?cGF5?=", "a b", MISSING, *ODD),
+            "name": st.sampled_from(["pay", "move"])
+            | often("pay", "move", "gone", "Zoë", "=?base64?cGF5?=", "a b", MISSING, *ODD),
             "arguments": often({"to": "Ada"}, {}, {"to": 5}, {"to": None}, MISSING, *ODD),
         }
     ),
@@ -240,6 +241,42 @@ async def test_a_usual_message_needs_no_judge(sides: Sides, method: str, life: s
     ours, theirs = await sides.send(orjson.dumps(message), lines)
     assert ours == theirs
     assert (ours[0], sides.lives) == (200, [life])
+
+
+DOUBTFUL: dict[str, tuple[dict[str, Any], Lines]] = {
+    "a token of progress": ({"_meta": {**MODERN_META, "progressToken": 1}}, []),
+    "a member that calls can have": ({"task": {}}, []),
+    "a name in other letters": ({"name": "=?base64?cGF5?="}, [("mcp-name", "=?base64?cGF5?=")]),
+    "a name that is repeated in other letters": ({}, [("mcp-name", "=?base64?cGF5?=")]),
+    "a name that is repeated wrongly": ({}, [("mcp-name", "move")]),
+    "a name that is no text": ({"name": 5}, []),
+    "a header twice": ({}, [("mcp-name", "pay"), ("mcp-name", "pay")]),
+    "another method in the header": ({}, [("mcp-method", "ping")]),
+    "an argument that headers have to repeat": ({"name": "move"}, [("mcp-name", "move")]),
+    "a member of the protocol in the envelope": ({"_meta": {**MODERN_META, f"{OWN}logLevel": "x"}}, []),
+    "another version in the envelope": ({"_meta": {**MODERN_META, f"{OWN}protocolVersion": OLDER[0]}}, []),
+    "an envelope without capabilities": ({"_meta": {f"{OWN}protocolVersion": MODERN}}, []),
+    "a client that is none": ({"_meta": {**MODERN_META, f"{OWN}clientInfo": {"name": 5}}}, []),
+    "a client of many words": (
+        {"_meta": {**MODERN_META, f"{OWN}clientInfo": {"name": "x" * 3_000, "version": "1"}}},
+        [],
+    ),
+    "an answer that is not taken": ({}, [("accept", "text/html")]),
+}
+
+
+@pytest.mark.parametrize("why", DOUBTFUL)
+async def test_whatever_is_in_doubt_is_left_to_the_sdk(sides: Sides, why: str) -> None:
+    odd, more = DOUBTFUL[why]
+    members = {"name": "pay", "arguments": {"to": "Ada"}, "_meta": MODERN_META, **odd}
+    message = {"jsonrpc": "2.0", "id": 1, "method": messages.CALL, "params": members}
+    given = {name for name, _ in more}
+    plain = [("mcp-protocol-version", MODERN), ("mcp-method", messages.CALL), ("mcp-name", "pay")]
+    lines = [("content-type", "application/json"), *(line for line in plain if line[0] not in given), *more]
+    sides.comes = {"content": [{"type": "text", "text": "x"}]}
+    ours, theirs = await sides.send(orjson.dumps(message), lines)
+    assert ours == theirs
+    assert sides.lives == [None]
 
 
 @pytest.mark.parametrize("mode", [LEGACY, MODERN])
