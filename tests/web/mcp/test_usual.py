@@ -243,6 +243,20 @@ async def test_a_usual_message_needs_no_judge(sides: Sides, method: str, life: s
     assert (ours[0], sides.lives) == (200, [life])
 
 
+@pytest.mark.parametrize("life", [OLDER[-1], MODERN])
+async def test_every_refusal_is_told_as_the_sdk_would(sides: Sides, life: str) -> None:
+    meta = MODERN_META if life == MODERN else {}
+    members = {"name": "pay", "arguments": {}, "_meta": meta}
+    message = {"jsonrpc": "2.0", "id": 1, "method": messages.CALL, "params": members}
+    lines = [("content-type", "application/json"), *usual_lines(message)]
+    for code in Code:
+        sides.comes = Refused(code, "No.", call_id="cal_x", scope="a b")
+        ours, theirs = await sides.send(orjson.dumps(message), lines)
+        assert ours == theirs, code
+        assert ours[2]["error"]["message"] == "No."
+    assert set(sides.lives) == {life}
+
+
 DOUBTFUL: dict[str, tuple[dict[str, Any], Lines]] = {
     "a token of progress": ({"_meta": {**MODERN_META, "progressToken": 1}}, []),
     "a member that calls can have": ({"task": {}}, []),
