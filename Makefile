@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test test-fast thorough lint lock types bench hostile fuzz chaos clean
+.PHONY: help setup demo run test test-fast thorough lint lock types bench bench-peers hostile fuzz chaos clean
 .PHONY: mutants in-python in-node in-chromium ruff mypy tsc
 
 PYTHON ?=
@@ -23,7 +23,7 @@ BUNDLE := server/deputize/web/static/shim.js
 NODE_MODULES := js/node_modules/.package-lock.json
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.package $(BUNDLE) .venv/.chromium ## all that the other commands need: Python packages, Node, Chromium
 
@@ -95,6 +95,9 @@ types: .venv/.package ## write js/src/wire.js anew, the types of the shim, from 
 
 bench: setup ## measure speed against this machine's floor: JSON=file writes the figures there
 	python bench/run.py $(if $(JSON),--json $(JSON))
+
+bench-peers: setup ## the same client against node-oidc-provider and, from the folder SEP=…, against SEP-2672's server
+	python bench/peers/run.py $(if $(SEP),--sep $(SEP)) $(if $(JSON),--json $(JSON))
 
 chaos: setup ## break it on purpose, for long: SEED=number for the same again, SECONDS=60 for each of the tests
 	SEED=$(SEED) SECONDS_EACH=$(SECONDS) pytest -rP $(ARGS) chaos

@@ -102,10 +102,10 @@ async def measure(origin: str, key: AgentKey, connections: int, rounds: int) -> 
         latencies: dict[int, list[float]] = {1: [], connections: []}
         for _ in range(rounds):
             for many in latencies:
-                load = await _load(origin, people[:many], CALLS)
-                latencies[many] += [1e3 * each for each in load.latencies]
+                found = await load(origin, people[:many], CALLS)
+                latencies[many] += [1e3 * each for each in found.latencies]
                 if many == connections:
-                    rates.append(load.rate)
+                    rates.append(found.rate)
         return {
             "rps": Figure.of(rates),
             **_spread("c1", latencies[1]),
@@ -114,7 +114,9 @@ async def measure(origin: str, key: AgentKey, connections: int, rounds: int) -> 
         }
 
 
-async def _load(origin: str, people: list[Attested], count: int) -> Load:
+async def load(origin: str, people: list[Attested], count: int) -> Load:
+    """Have the agent of each of these people make so many calls, each over a connection of its own."""
+
     def work(requests: list[bytes]) -> Callable[[Connection], Awaitable[float | None]]:
         async def step(connection: Connection) -> float | None:
             if not requests:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 # What Chromium sends with a fetch, beside what the shim asks it to.
@@ -22,7 +23,6 @@ _HEADERS = (
     b"accept-encoding: gzip, deflate, br, zstd\r\n"
     b"accept-language: en-US,en;q=0.9\r\n"
     b"cache-control: no-cache\r\n"
-    b"content-type: application/json\r\n"
     b"pragma: no-cache\r\n"
     b"sec-fetch-dest: empty\r\n"
     b"sec-fetch-mode: cors\r\n"
@@ -58,11 +58,15 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on the answer as soon as all of it is there."""
+        """Hand on the answer as soon as all of it is there; chunks as they came."""
         buffer = self._buffer + data
         head = buffer.find(b"\r\n\r\n")
         length = _LENGTH.search(buffer, 0, head + 2) if head >= 0 else None
-        if length is None or len(buffer) < head + 4 + int(length[1]):
+        if length is None:
+            whole = head >= 0 and _CHUNKED.search(buffer, 0, head + 2) and buffer.endswith(b"\r\n0\r\n\r\n")
+        else:
+            whole = len(buffer) >= head + 4 + int(length[1])
+        if not whole:
             self._buffer = buffer
             return
         self._buffer = b""
@@ -90,11 +94,14 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def post(origin: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
+def post(
+    origin: str, path: str, headers: dict[str, str], body: bytes, kind: str = "application/json"
+) -> bytes:
     """Write a request as a page of this origin would send it."""
     lines = {
         "host": origin.partition("://")[2],
         "content-length": str(len(body)),
+        "content-type": kind,
         "origin": origin,
         **headers,
     }

@@ -9,6 +9,7 @@ import pytest
 from tests.service.agents import Attested, code_of
 from tests.service.kit import TRANSFER, Desk, Person
 
+from deputize.protocol.authorization import Standing
 from deputize.protocol.errors import Refusal
 from deputize.protocol.ids import GrantId
 from deputize.protocol.token import Delegation
@@ -16,7 +17,7 @@ from deputize.service import enrollments
 from deputize.service.calls import approving, arrivals
 from deputize.service.calls.answers import Answered, Denied
 from deputize.service.calls.request import MCP, CallRequest, Principal
-from deputize.service.calls.standing import Standing, enter
+from deputize.service.calls.standing import enter
 from deputize.store.snapshot import Snapshot
 
 
