@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
+from tests.size import tries
 from tests.web.mcp.conftest import ANNOTATION, EVIDENCE, LEGACY, MODERN, LiveBank
 from tests.web.mcp.test_transport import ENVELOPE, OLDER, WITH_BATCHES
 
@@ -206,7 +207,7 @@ def usual_lines(message: dict[str, Any]) -> Lines:
     return [*lines, *([("mcp-name", name)] if isinstance(name, str) and name.isascii() else [])]
 
 
-@settings(max_examples=800, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(200, 1_500), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said, comes, header_lines, st.integers(0, 19))
 async def test_a_message_is_answered_as_the_sdk_would(
     sides: Sides, said: dict[str, Any], comes: Any, more: dict[str, Any], odd: int
