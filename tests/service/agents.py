@@ -22,7 +22,7 @@ from deputize.protocol.scope import ScopeSet
 from deputize.protocol.token import Delegation
 from deputize.service import authorizations, consents, grants, handoffs
 from deputize.service.clients import Client
-from deputize.service.grants import PageRequest, Renewable
+from deputize.service.grants import PageRequest, Renewable, Renewal
 
 BOTH = "account:read payments:write"
 REDIRECT = "https://helper.example/callback"
@@ -99,7 +99,7 @@ class Browser:
         which = held.grant.refresh_generation if generation is None else generation
         answer = self.desk.do(
             lambda tx: grants.renew(
-                tx, self.desk.at, jkt or held.grant.jkt, held.grant.grant_id, which, None, None
+                tx, self.desk.at, jkt or held.grant.jkt, Renewal(held.grant.grant_id, which, None, None)
             )
         )
         self.holds = answer if isinstance(answer, Renewable) else held
@@ -255,13 +255,9 @@ class Attested:
         """Use the newest refresh token, or that of what it held once."""
         client, held = client or self.client(), held or self.holds
         assert held is not None
-        grant_id, generation = held.grant.grant_id, held.grant.refresh_generation
-        asked = scopes(scope) if scope is not None else None
-        return self._kept(
-            self.desk.do(
-                lambda tx: authorizations.renew(tx, self.desk.at, client, grant_id, generation, asked)
-            )
-        )
+        narrowed = scopes(scope) if scope is not None else None
+        asked = Renewal(held.grant.grant_id, held.grant.refresh_generation, None, narrowed)
+        return self._kept(self.desk.do(lambda tx: authorizations.renew(tx, self.desk.at, client, asked)))
 
     def hand_on(
         self,

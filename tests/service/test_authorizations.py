@@ -17,7 +17,7 @@ from deputize.protocol.ids import NO_KEY
 from deputize.protocol.request import AuthorizationRequest, Status
 from deputize.service import authorizations, blocks, clients, consents, grants
 from deputize.service.clients import Client
-from deputize.service.grants import PageRequest, Renewable
+from deputize.service.grants import PageRequest, Renewable, Renewal
 
 NOTE: dict[str, Json] = {"type": "webmcp_tool", "tool": "note", "max_calls": 1}
 Step = Callable[[Desk, Attested, Client], object]
@@ -52,7 +52,7 @@ def poll(desk: Desk, agent: Attested, client: Client) -> object:
 
 
 def renew(desk: Desk, agent: Attested, client: Client) -> object:
-    return desk.do(lambda tx: authorizations.renew(tx, desk.at, client, v.grant_id(), 0, None))
+    return desk.do(lambda tx: authorizations.renew(tx, desk.at, client, Renewal(v.grant_id(), 0, None, None)))
 
 
 ALL = pytest.mark.parametrize("step", [push, collect, poll, renew])

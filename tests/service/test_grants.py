@@ -6,7 +6,7 @@ from tests.service.kit import Desk
 
 from deputize.protocol.grant import Grant, GrantState
 from deputize.service import grants
-from deputize.service.grants import Renewable
+from deputize.service.grants import Renewable, Renewal
 
 
 class TestLooking:
@@ -79,8 +79,8 @@ class TestRenewal:
         held = browser.delegation
 
         def renew(client_id: str | None, scope: str | None) -> object:
-            asked = scopes(scope) if scope is not None else None
-            return desk.do(lambda tx: grants.renew(tx, desk.at, held.jkt, held.grant_id, 0, client_id, asked))
+            asked = Renewal(held.grant_id, 0, client_id, scopes(scope) if scope is not None else None)
+            return desk.do(lambda tx: grants.renew(tx, desk.at, held.jkt, asked))
 
         assert code_of(renew("agt_x", None)) == "invalid_grant"
         for scope in ("account:read", "account:read payments:write account:admin"):

@@ -10,13 +10,12 @@ from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import GrantId, UserId
 from ..protocol.quota import WRONG_CODES, Quota, too_many
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
-from ..protocol.scope import ScopeSet
 from ..words.consent import text_of
 from . import consents, grants, quotas
 from .approvals import Minted, Verdict
 from .blocks import barred
 from .clients import Client, spend
-from .grants import PageRequest, Renewable
+from .grants import PageRequest, Renewable, Renewal
 from .moment import Moment
 from .ports import Reader, Tx
 
@@ -227,22 +226,14 @@ def _collect(tx: Tx, request: AuthorizationRequest, client: Client, now: int) ->
     return Renewable(grant, agent)
 
 
-def renew(
-    tx: Tx,
-    at: Moment,
-    client: Client,
-    grant_id: str,
-    generation: int,
-    scopes: ScopeSet | None,
-) -> Renewable | Refusal:
+def renew(tx: Tx, at: Moment, client: Client, asked: Renewal) -> Renewable | Refusal:
     """Renew what an agent has, for its key or, where there is none, for whoever has the token (GRANT-6, BEARER-5)."""
     if refusal := spend(tx, at, client):
         return refusal
-    grant = tx.grant(GrantId(grant_id))
+    grant = tx.grant(asked.grant_id)
     if grant is not None and not (at.policy.bearer if grant.unproven else client.assertion):  # BEARER-5
         return Refusal(Code.INVALID_GRANT, "Nobody comes this way who does not prove who it is.")
-    client_id = client.agent.client_id
-    return grants.renew(tx, at, client.jkt, grant_id, generation, client_id, scopes)
+    return grants.renew(tx, at, client.jkt, replace(asked, client_id=client.agent.client_id))
 
 
 def give_back(tx: Tx, at: Moment, client: Client, grant_id: GrantId | None) -> Refusal | None:

@@ -41,6 +41,18 @@ class PageRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """What is asked with a refresh token whose seal was checked (GRANT-6): the grant and the generation that it names,
+    and the client and the scopes that the request names, each None where it does not.
+    """
+
+    grant_id: GrantId
+    generation: int
+    client_id: str | None
+    scopes: ScopeSet | None
+
+
+@dataclass(frozen=True, slots=True)
 class Renewable:
     """A live grant, its agent, and the agents that the grant was handed on from, nearest first.
 
@@ -89,48 +101,30 @@ def revoke_agent(tx: Tx, client_id: str, now: int) -> Refusal | None:
     return None
 
 
-def renew(
-    tx: Tx,
-    at: Moment,
-    jkt: Jkt,
-    grant_id: str,
-    generation: int,
-    client_id: str | None,
-    scopes: ScopeSet | None,
-) -> Renewable | Refusal:
+def renew(tx: Tx, at: Moment, jkt: Jkt, asked: Renewal) -> Renewable | Refusal:
     """Rotate a refresh token whose seal was checked, for the key of a proof that is spent; an older one than the
     previous revokes the grant (TOKEN-4). Where there is no key, the previous one does too (BEARER-5).
     """
-    grant = tx.grant(GrantId(grant_id))
+    grant = tx.grant(asked.grant_id)
     agent = tx.agent(grant.client_id) if grant is not None else None
     if grant is None or agent is None or grant.jkt != jkt or agent.revoked_at is not None:
         return _BAD_REFRESH
     lineage = tx.lineage(grant.grant_id)
-    if dead_link(lineage, at.now) is not None or client_id not in (None, agent.client_id):
+    if dead_link(lineage, at.now) is not None or asked.client_id not in (None, agent.client_id):
         return _BAD_REFRESH
-    if scopes is not None and scopes != grant.scopes:  # RFC 6749 §6
+    if asked.scopes is not None and asked.scopes != grant.scopes:  # RFC 6749 §6
         return Refusal(Code.INVALID_SCOPE, "A delegation is renewed as it is. To narrow it, hand it on.")
     grace = 0 if grant.bearer else REFRESH_GRACE  # BEARER-5: without a key, who comes twice may be another
-    rotated = tx.rotate_refresh(grant.grant_id, generation, at.now, grace)
+    rotated = tx.rotate_refresh(grant.grant_id, asked.generation, at.now, grace)
     if rotated is None:
         revoke_grant(tx, grant, at.now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_REFRESH
     return Renewable(replace(grant, refresh_generation=rotated), agent, parents_of(tx, lineage))
 
 
-def renew_for_page(
-    tx: Tx,
-    at: Moment,
-    proof: Proof,
-    grant_id: str,
-    generation: int,
-    client_id: str | None,
-    scopes: ScopeSet | None,
-) -> Renewable | Refusal:
+def renew_for_page(tx: Tx, at: Moment, proof: Proof, asked: Renewal) -> Renewable | Refusal:
     """Renew as `renew` does, and use the proof of the page's key up (PROOF-2)."""
-    if not tx.use_proof(proof):
-        return USED_PROOF
-    return renew(tx, at, proof.jkt, grant_id, generation, client_id, scopes)
+    return renew(tx, at, proof.jkt, asked) if tx.use_proof(proof) else USED_PROOF
 
 
 def revoke_grant(tx: Tx, grant: Grant, now: int, **facts: object) -> None:

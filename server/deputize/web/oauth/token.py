@@ -44,16 +44,14 @@ async def token(context: Context, form: Form) -> Tokens | Handoff:
 
 async def _refresh(context: Context, form: Form) -> Tokens:
     """Renew a delegation (GRANT-6; RFC 6749 §6). An opaque agent proves its key, an attested one authenticates."""
-    grant_id, generation = context.authority.refresh_token(form.get("refresh_token", ""), context.now)
+    named, generation = context.authority.refresh_token(form.get("refresh_token", ""), context.now)
     scopes = scopes_in(form) if "scope" in form else None
-    grant = await context.look(lambda tx, at: tx.grant(GrantId(grant_id)))
+    asked = grants.Renewal(GrantId(named), generation, form.get("client_id"), scopes)
+    grant = await context.look(lambda tx, at: tx.grant(asked.grant_id))
     if grant is None:
         raise Refused(Code.INVALID_GRANT, "There is no such grant any more.")
     if grant.client_id.startswith("agt_"):
-        asked = context.proof("dpop"), grant_id, generation, form.get("client_id"), scopes
-        return tokens(context, await context.run(grants.renew_for_page, *asked))
+        return tokens(context, await context.run(grants.renew_for_page, context.proof("dpop"), asked))
     client = await authenticate_or_public(context, form)
     must_name(client, "refresh_token")
-    return tokens(
-        context, await context.run(authorizations.renew, client, grant_id, generation, scopes), client
-    )
+    return tokens(context, await context.run(authorizations.renew, client, asked), client)
