@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from tests.words.languages import ENGLISH, LANGUAGES, catalogue_of, spelled, translated
 
-from deputize.protocol.agent import Agent, Assurance
+from deputize.protocol.agent import Agent, Assurance, Ceiling
 from deputize.protocol.canonical import canonicalize, s256
 from deputize.protocol.consent import consent_structure
 from deputize.protocol.constraint import Constraints
+from deputize.protocol.credential import User
 from deputize.protocol.errors import Refused
-from deputize.protocol.grant import CONSENT_ACTION
-from deputize.protocol.ids import ClientId, GrantId, Jkt
-from deputize.protocol.scope import Scope
+from deputize.protocol.grant import CONSENT_ACTION, Grant, GrantState
+from deputize.protocol.ids import ClientId, GrantId, Jkt, UserId
+from deputize.protocol.policy import Api, Policy, Site
+from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.shown import FSI, PDI
 from deputize.words import catalogue
 from deputize.words.consent import PARTS, put, text_of
@@ -24,6 +26,14 @@ BROWSER = Agent(ClientId("agt_1"), Assurance.OPAQUE, Jkt("k"), None, 0)
 ORIGIN = Agent(ClientId("https://a.example/agent.json"), Assurance.ORIGIN, None, None, 0, "Ann")
 REGISTERED = replace(ORIGIN, assurance=Assurance.REGISTERED)
 UNPROVEN = replace(ORIGIN, assurance=Assurance.OPAQUE)
+ADA = User(UserId("usr_1"), "Ada Lovelace", b"handle", 0)
+POLICY = Policy(
+    Site("Bank", "https://bank.example", "https://bank.example/deputize", "bank.example"),
+    Api("https://bank.example", ()),
+    {"pay": Scope("pay", "Send money", True), "see": Scope("see", "See accounts", False)},
+    {},
+    Ceiling(ScopeSet()),
+)
 AGENTS = [BROWSER, ORIGIN, REGISTERED, UNPROVEN]
 DETAILS: Any = [
     {
@@ -38,9 +48,20 @@ DETAILS: Any = [
 
 
 def structure(agent: Agent, details: Any = DETAILS) -> dict[str, Any]:
-    scopes = [Scope("pay", "Send money", True), Scope("see", "See accounts", False)]
-    limits = Constraints.parse(details)
-    return consent_structure(GrantId("grt_1"), agent, scopes, limits, {}, 3600, "Bank", "Ada Lovelace")
+    names, limits = ScopeSet.of(POLICY.scopes), Constraints.parse(details)
+    asked = Grant(
+        GrantId("grt_1"),
+        ADA.user_id,
+        agent.client_id,
+        names,
+        GrantState.PENDING,
+        {},
+        0,
+        600,
+        Jkt("k"),
+        limits,
+    )
+    return consent_structure(asked, agent, ADA, POLICY, 3600)
 
 
 def lines(agent: Agent, language: str = "en", **changed: Any) -> list[tuple[str, str]]:

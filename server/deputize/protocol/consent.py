@@ -7,31 +7,25 @@ from .agent import Agent
 from .canonical import Json
 from .clauses import Step, clauses, distinct, label, member
 from .constraint import Constraint, Constraints, amount_of
-from .ids import GrantId
-from .scope import Scope
+from .credential import User
+from .grant import Grant
+from .policy import Policy
 from .tool import Tool
 
 
 def consent_structure(
-    grant_id: GrantId,
-    agent: Agent,
-    scopes: list[Scope],
-    constraints: Constraints,
-    tools: Mapping[str, Tool],
-    expires_in: int,
-    site: str,
-    user: str,
-    unproven: bool = False,
+    asked: Grant, agent: Agent, user: User, policy: Policy, expires_in: int
 ) -> dict[str, Json]:
     """Build what is signed, except for the words, whose language and digest are added later (GRANT-2, BEARER-6).
 
-    Limits are in it twice, as the agent wrote them and as the user reads them, so that neither can be disputed.
+    An agent that names no key has proved nothing. Limits are in it twice, as the agent wrote them and as the user reads
+    them, so that neither can be disputed.
     """
     limited: dict[str, Json] = {}
-    if constraints.parts:
+    if asked.constraints.parts:
         limited = {
-            "authorization_details": constraints.details(),
-            "constraints": limits_of(constraints, tools),
+            "authorization_details": asked.constraints.details(),
+            "constraints": limits_of(asked.constraints, policy.tools),
         }
     return {
         "agent": {
@@ -39,15 +33,13 @@ def consent_structure(
             "assurance": agent.assurance.value,
             **({"name": agent.name} if agent.name else {}),
         },
-        **({"unproven": True} if unproven else {}),
+        **({"unproven": True} if asked.bearer else {}),
         **limited,
         "expires_in": expires_in,
-        "grant_id": grant_id,
-        "scopes": [
-            {"scope": scope.name, "title": scope.title} for scope in sorted(scopes, key=lambda s: s.name)
-        ],
-        "site": site,
-        "user": user,
+        "grant_id": asked.grant_id,
+        "scopes": [{"scope": name, "title": policy.scopes[name].title} for name in asked.scopes],
+        "site": policy.site.name,
+        "user": user.name,
     }
 
 

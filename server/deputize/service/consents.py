@@ -14,7 +14,7 @@ from ..protocol.credential import AuthenticatorClass, User
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState, acting, lifetime
-from ..protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId, make_id
+from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.scope import ScopeSet
 from ..words.consent import put
@@ -112,24 +112,20 @@ def ask(
     seconds: int,
 ) -> Grant:
     """Store and record a request for consent, in the words that its user is to read (GRANT-1, OAUTH-4)."""
-    grant_id, policy = GrantId(make_id("grt", at.random(16))), at.policy
-    declared = [policy.scopes[name] for name in scopes]
-    site, unproven = policy.site.name, jkt == NO_KEY
-    asked = consent_structure(
-        grant_id, agent, declared, constraints, policy.tools, seconds, site, user.name, unproven
-    )
-    grant = Grant(
-        grant_id,
+    asked = Grant(
+        GrantId(make_id("grt", at.random(16))),
         user.user_id,
         agent.client_id,
         scopes,
         GrantState.PENDING,
-        put(asked, at.language),
+        {},
         at.now,
         at.now + CONSENT_LIFETIME,
         jkt,
         constraints,
     )
+    structure = consent_structure(asked, agent, user, at.policy, seconds)
+    grant = replace(asked, shown=put(structure, at.language))
     tx.add(grant)
     tx.append(grants.entry(Kind.GRANT_REQUESTED, grant), at.now)
     return grant
