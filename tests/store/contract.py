@@ -406,7 +406,7 @@ class StoreContract:
             def move(tx: Tx, target: GrantState = target) -> bool:
                 return tx.move_grant(v.grant_id(target.value), target, NOW, NOW + 3600)
 
-            moves = target in GRANT_TRANSITIONS[source]
+            moves = target in GRANT_TRANSITIONS.get(source, ())
             assert do(store, move) is moves
             found = seen(store, methodcaller("grant", v.grant_id(target.value)))
             assert found is not None
@@ -586,7 +586,7 @@ class StoreContract:
         do(store, lambda tx: tx.add(first))
         with pytest.raises(Exception, match=r"(?i)unique"):
             do(store, lambda tx: tx.add(second))
-        assert do(store, lambda tx: tx.settle_request(first.request_id, Status.DENIED, None, NOW))
+        assert do(store, lambda tx: tx.move_request(replace(first, status=Status.DENIED)))
         do(store, lambda tx: tx.add(second))
         assert seen(store, lambda tx: tx.request_by_user_code("BCDF-GHJK", NOW)) == second
 
@@ -595,29 +595,22 @@ class StoreContract:
         for target in MOVES[Status.REQUESTED] | {Status.REDEEMED}:
             one = v.request(target.value, status=source)
             do(store, methodcaller("add", one))
-            settle = methodcaller("settle_request", one.request_id, target, target.encode(), NOW + 600)
-            moves = target in MOVES[source]
-            assert do(store, settle) is moves
-            settled = replace(one, status=target, secret_digest=target.encode(), expires_at=NOW + 600)
-            assert seen(store, methodcaller("request", one.request_id)) == (settled if moves else one)
-            assert not do(store, settle)
-
-    def test_a_request_keeps_its_secret_if_no_new_one_is_given(self, store: Store) -> None:
-        do(store, lambda tx: tx.add(v.request(secret_digest=b"secret")))
-        assert do(store, lambda tx: tx.settle_request("req_request", Status.GRANTED, None, NOW))
-        assert seen(store, lambda tx: tx.request_by_secret(b"secret")) is not None
+            moved = replace(one, status=target, secret_digest=target.encode(), expires_at=NOW + 600)
+            move = methodcaller("move_request", moved)
+            moves = target in MOVES.get(source, ())
+            assert do(store, move) is moves
+            assert seen(store, methodcaller("request", one.request_id)) == (moved if moves else one)
+            assert do(store, move) is (moves and target is source)
 
     def test_only_an_open_request_is_bound_to_a_user(self, store: Store) -> None:
-        def bind() -> bool:
-            return do(store, lambda tx: tx.open_request("req_request", v.user_id(), v.grant_id(), NOW + 600))
-
-        assert not bind()
-        do(store, lambda tx: tx.add(v.request()))
-        assert bind()
         bound = v.request(user_id=v.user_id(), grant_id=v.grant_id(), expires_at=NOW + 600)
+        bind = methodcaller("move_request", bound)
+        assert not do(store, bind)
+        do(store, lambda tx: tx.add(v.request()))
+        assert do(store, bind)
         assert seen(store, lambda tx: tx.request("req_request")) == bound
-        do(store, lambda tx: tx.settle_request("req_request", Status.DENIED, None, NOW))
-        assert not bind()
+        do(store, lambda tx: tx.move_request(replace(bound, status=Status.DENIED)))
+        assert not do(store, bind)
 
     def test_a_poll_is_noted(self, store: Store) -> None:
         do(store, lambda tx: tx.add(v.request()))

@@ -39,7 +39,7 @@ def race(tx: Tx, number: int) -> dict[str, bool]:
         "use_proof": tx.use_proof(v.proof(number)),
         "move_call": tx.move_call(redeemed, approved.state, NOW),
         "take": tx.take(v.grant_id(number), Use("calls", 1, 1)),
-        "settle_request": tx.settle_request(f"req_{number}", Status.REDEEMED, None, NOW),
+        "move_request": tx.move_request(v.request(number, status=Status.REDEEMED)),
         "consume_recovery": tx.consume_recovery(v.digest(number), NOW) is not None,
     }
 

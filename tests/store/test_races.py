@@ -45,7 +45,7 @@ def won(path: Path) -> list[list[dict[str, bool]]]:
 
 
 @pytest.mark.parametrize(
-    "what", ["consume_challenge", "use_proof", "move_call", "take", "settle_request", "consume_recovery"]
+    "what", ["consume_challenge", "use_proof", "move_call", "take", "move_request", "consume_recovery"]
 )
 def test_exactly_one_process_wins(won: list[list[dict[str, bool]]], what: str) -> None:
     """APPR-3, PROOF-2, GUARD-3, CONS-3, CRED-5."""

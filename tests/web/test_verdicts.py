@@ -136,9 +136,8 @@ class TestAnotherWorkerReplaces:
         def replaces(tx: Tx, _: str) -> None:
             request = tx.request(request_id)
             assert request is not None
-            assert request.user_id is not None
             tx.add(wider)
-            assert tx.open_request(request_id, request.user_id, wider.grant_id, request.expires_at)
+            assert tx.move_request(replace(request, grant_id=wider.grant_id))
 
         csrf = opened.text.partition('name="deputize-csrf" content="')[2].partition('"')[0]
         headers = {"deputize-csrf": csrf}

@@ -29,9 +29,6 @@ class GrantState(StrEnum):
 TRANSITIONS: Mapping[GrantState, frozenset[GrantState]] = {
     GrantState.PENDING: frozenset({GrantState.ACTIVE, GrantState.DECLINED, GrantState.REVOKED}),
     GrantState.ACTIVE: frozenset({GrantState.REVOKED, GrantState.SUPERSEDED}),
-    GrantState.DECLINED: frozenset(),
-    GrantState.REVOKED: frozenset(),
-    GrantState.SUPERSEDED: frozenset(),
 }
 
 

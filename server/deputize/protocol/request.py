@@ -32,11 +32,10 @@ class Status(StrEnum):
 
 
 MOVES: Mapping[Status, frozenset[Status]] = {
-    Status.REQUESTED: frozenset({Status.GRANTED, Status.DENIED}),
+    Status.REQUESTED: frozenset({Status.REQUESTED, Status.GRANTED, Status.DENIED}),
     Status.GRANTED: frozenset({Status.REDEEMED}),
-    Status.DENIED: frozenset(),
-    Status.REDEEMED: frozenset(),
 }
+"""Whoever looks at a request that nobody has answered has it for himself, and it stays where it is (OAUTH-4)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def show(tx: Tx, at: Moment, looked: AuthorizationRequest, user_id: UserId) -> G
     grant = consents.ask(tx, at, user, agent, request.jkt, request.scopes, request.constraints, seconds)
     first = request.grant_id is None and request.redirect_uri is not None
     until = at.now + OPEN_LIFETIME if first else request.expires_at  # a device was told when its code ends
-    if not tx.open_request(request.request_id, user_id, grant.grant_id, until):
+    if not tx.move_request(replace(request, user_id=user_id, grant_id=grant.grant_id, expires_at=until)):
         return _GONE
     return grant
 
@@ -137,12 +137,13 @@ def agree(
     renewable = consents.agree(tx, at, PageRequest(user_id, None), request.grant_id, verdict)
     if isinstance(renewable, Refusal):
         return renewable
-    given = code if request.redirect_uri is not None else None
-    code_digest = hashlib.sha256(given.encode()).digest() if given is not None else None
-    until = at.now + CODE_LIFETIME if code_digest is not None else request.expires_at
-    if not tx.settle_request(request_id, Status.GRANTED, code_digest, until):
+    granted, given = replace(request, status=Status.GRANTED), None
+    if request.redirect_uri is not None:
+        given, digest = code, hashlib.sha256(code.encode()).digest()
+        granted = replace(granted, secret_digest=digest, expires_at=at.now + CODE_LIFETIME)
+    if not tx.move_request(granted):
         raise Refused.of(_GONE)  # answered meanwhile: there is no grant either
-    return replace(request, status=Status.GRANTED), given
+    return granted, given
 
 
 def decline(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> AuthorizationRequest | Refusal:
@@ -154,8 +155,9 @@ def decline(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> Authorizati
         return request
     assert request.grant_id is not None
     consents.decline(tx, at, PageRequest(user_id, None), request.grant_id)
-    tx.settle_request(request_id, Status.DENIED, None, request.expires_at)
-    return replace(request, status=Status.DENIED)
+    denied = replace(request, status=Status.DENIED)
+    tx.move_request(denied)
+    return denied
 
 
 def redeem_code(
@@ -210,7 +212,7 @@ def _collect(tx: Tx, request: AuthorizationRequest, client: Client, now: int) ->
         return Refusal(
             Code.INVALID_CLIENT, "The agent's document changed after the user was asked. Ask again."
         )
-    if not tx.settle_request(request.request_id, Status.REDEEMED, None, request.expires_at):  # OAUTH-5
+    if not tx.move_request(replace(request, status=Status.REDEEMED)):  # OAUTH-5
         grants.revoke_grant(tx, grant, now, by="authority", code=Code.INVALID_GRANT)
         return _BAD_CODE
     agent = tx.agent(grant.client_id)

@@ -22,7 +22,7 @@ from ..protocol.merkle import Frontier
 from ..protocol.proof import Proof
 from ..protocol.question import Asked, Question
 from ..protocol.quota import Rate
-from ..protocol.request import AuthorizationRequest, Status
+from ..protocol.request import AuthorizationRequest
 
 T = TypeVar("T")
 
@@ -252,14 +252,9 @@ class Tx(Reader, Protocol):
     def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
         """Bind an active grant that has no key to this one, in one statement; False if it is not such a grant."""
 
-    def open_request(self, request_id: str, user_id: UserId, grant_id: GrantId, expires_at: int) -> bool:
-        """Bind a request that nobody has answered to the user who looks at it and the grant that is shown."""
-
-    def settle_request(
-        self, request_id: str, status: Status, secret_digest: bytes | None, expires_at: int
-    ) -> bool:
-        """Move a request on as MOVES has it, in one statement, with a new secret if one is given; False if it was not
-        where that move begins."""
+    def move_request(self, moved: AuthorizationRequest) -> bool:
+        """Move a request on as MOVES has it, in one statement, to the status, user, grant, secret and end that it has
+        here; False if it was not where that move begins."""
 
     def note_poll(self, request_id: str, now: int, interval: int) -> None:
         """Note when a device asked, and how long it has to wait now."""

@@ -22,7 +22,7 @@ from ..protocol.proof import Proof
 from ..protocol.question import Question
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
-from ..protocol.request import Status
+from ..protocol.request import AuthorizationRequest, Status
 from ..service.ports import Stored, Tx
 from .recording import Mark
 from .remembering import Remembering
@@ -89,17 +89,13 @@ _ROTATE_REFRESH = """
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
         OR (refresh_generation = :generation + 1 AND abs(refreshed_at - :now) < :grace))
     RETURNING refresh_generation"""
-_OPEN_REQUEST = """
-    UPDATE requests SET user_id = :user_id, grant_id = :grant_id, expires_at = :expires_at
-    WHERE request_id = :request_id AND status = 'requested'"""
-_SETTLE_REQUEST = {
+_MOVE_REQUEST = {
     status: f"""
-    UPDATE requests SET status = '{status}', expires_at = :expires_at,
-        secret_digest = COALESCE(:digest, secret_digest)
+    UPDATE requests SET status = '{status}', user_id = :user_id, grant_id = :grant_id,
+        secret_digest = :secret_digest, expires_at = :expires_at
     WHERE request_id = :request_id AND status IN ({_listed(sources)})"""
     for status in Status
     for sources in [[source for source, targets in REQUEST_MOVES.items() if status in targets]]
-    if sources
 }
 _NOTE_POLL = "UPDATE requests SET polled_at = :now, interval = :interval WHERE request_id = :request_id"
 _TAKE = """
@@ -239,15 +235,14 @@ class Transaction(Remembering, Tx):
     def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
         return self._changed(_BIND_GRANT, grant_id=grant_id, jkt=jkt)
 
-    def open_request(self, request_id: str, user_id: UserId, grant_id: GrantId, expires_at: int) -> bool:
-        bound = {"user_id": user_id, "grant_id": grant_id, "expires_at": expires_at}
-        return self._changed(_OPEN_REQUEST, request_id=request_id, **bound)
-
-    def settle_request(
-        self, request_id: str, status: Status, secret_digest: bytes | None, expires_at: int
-    ) -> bool:
+    def move_request(self, moved: AuthorizationRequest) -> bool:
         return self._changed(
-            _SETTLE_REQUEST[status], request_id=request_id, digest=secret_digest, expires_at=expires_at
+            _MOVE_REQUEST[moved.status],
+            request_id=moved.request_id,
+            user_id=moved.user_id,
+            grant_id=moved.grant_id,
+            secret_digest=moved.secret_digest,
+            expires_at=moved.expires_at,
         )
 
     def note_poll(self, request_id: str, now: int, interval: int) -> None:
