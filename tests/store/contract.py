@@ -787,7 +787,7 @@ class StoreContract:
 
     def test_a_resumed_call_points_to_its_new_entry(self, store: Store) -> None:
         do(store, lambda tx: tx.add(v.call()))
-        do(store, lambda tx: tx.renew_call_entry(v.call_id(), 9))
+        assert do(store, lambda tx: tx.carry_call(v.call(entry=9)))
         assert seen(store, lambda tx: tx.call(v.call_id())) == v.call(entry=9)
 
     def test_grant_3_open_calls_of_a_grant_are_found_and_put_under_another(self, store: Store) -> None:
@@ -800,10 +800,10 @@ class StoreContract:
         found = do(store, lambda tx: tx.open_calls(v.grant_id(), NOW, 9))
         assert [one.state for one in found] == [State.APPROVED, State.PENDING]
         assert do(store, lambda tx: tx.open_calls(v.grant_id(), NOW, 1)) == found[:1]
-        carried = replace(found[1], grant_id=v.grant_id("other"))
-        assert do(store, lambda tx: tx.carry_call(carried, 9))
-        assert seen(store, lambda tx: tx.call(carried.call_id)) == replace(carried, entry=9)
-        assert not do(store, lambda tx: tx.carry_call(replace(carried, state=State.APPROVED), 10))
+        carried = replace(found[1], grant_id=v.grant_id("other"), entry=9)
+        assert do(store, lambda tx: tx.carry_call(carried))
+        assert seen(store, lambda tx: tx.call(carried.call_id)) == carried
+        assert not do(store, lambda tx: tx.carry_call(replace(carried, state=State.APPROVED)))
 
     def test_call_10_delivery_is_noted_for_calls_of_this_user_and_key_only(self, store: Store) -> None:
         calls = [

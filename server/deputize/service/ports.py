@@ -291,11 +291,9 @@ class Tx(Reader, Protocol):
     def open_calls(self, grant_id: GrantId, now: int, limit: int) -> list[Call]:
         """List at most `limit` of the calls under a grant that are pending or approved, newest first."""
 
-    def carry_call(self, call: Call, entry: int) -> bool:
-        """Put a call under the grant that it has here; False if it has moved meanwhile (GRANT-3)."""
-
-    def renew_call_entry(self, call_id: CallId, entry: int) -> None:
-        """Point a resumed call to the entry that tells of it."""
+    def carry_call(self, call: Call) -> bool:
+        """Put a call under the grant, and point it to the entry, that it has here; False if it has moved meanwhile
+        (GRANT-3, CALL-6)."""
 
     def mark_delivered(self, call_ids: Iterable[CallId], user_id: UserId, page_jkt: Jkt) -> None:
         """Note that results reached the agent, for calls of this user and page key only (CALL-10)."""

@@ -133,7 +133,6 @@ _MOVE_CALL = """
 _CARRY_CALL = """
     UPDATE calls SET grant_id = :grant_id, entry = :entry
     WHERE call_id = :call_id AND state = :source"""
-_RENEW_CALL_ENTRY = "UPDATE calls SET entry = :entry WHERE call_id = :call_id"
 _MARK_DELIVERED = """
     UPDATE calls SET delivered = 1
     WHERE call_id = :call_id AND user_id = :user_id AND page_jkt = :page_jkt"""
@@ -314,20 +313,17 @@ class Transaction(Remembering, Tx):
             method=moved.method,
         )
 
-    def carry_call(self, call: Call, entry: int) -> bool:
+    def carry_call(self, call: Call) -> bool:
         return self._changed(
             _CARRY_CALL,
             call_id=call.call_id,
             source=call.state.value,
             grant_id=call.grant_id,
-            entry=entry,
+            entry=call.entry,
         )
 
     def open_calls(self, grant_id: GrantId, now: int, limit: int) -> list[Call]:
         return self._all(Call, _OPEN, grant_id=grant_id, now=now, limit=limit)
-
-    def renew_call_entry(self, call_id: CallId, entry: int) -> None:
-        self._execute(_RENEW_CALL_ENTRY, {"call_id": call_id, "entry": entry})
 
     def mark_delivered(self, call_ids: Iterable[CallId], user_id: UserId, page_jkt: Jkt) -> None:
         for call_id in call_ids:

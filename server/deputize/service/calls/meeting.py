@@ -1,16 +1,14 @@
 """A call that is not safe meets an earlier one that equals it, so that nothing is done twice (CALL-6)."""
 
-from dataclasses import replace
-
 from ...protocol.call import LIFETIME, OUTCOMES, REDELIVERY_WINDOW, Call, State
-from ...protocol.entry import Entry, Kind, move_entry
+from ...protocol.entry import Entry, Kind
 from ...protocol.errors import Code, Refusal
 from ...protocol.grant import dead_link
 from .. import quotas
 from ..moment import Moment
 from ..ports import Reader, Tx
 from .answers import Denied
-from .moves import move, settle
+from .moves import carry, move, settle
 
 
 def meet(tx: Tx, at: Moment, call: Call) -> Call | Denied | Refusal | None:
@@ -29,9 +27,7 @@ def meet(tx: Tx, at: Moment, call: Call) -> Call | Denied | Refusal | None:
     if earlier.state is State.PENDING and same:
         return earlier
     if earlier.state is State.APPROVED and same:
-        entry = tx.append(move_entry(earlier, resumed=True), at.now)
-        tx.renew_call_entry(earlier.call_id, entry)
-        return replace(earlier, entry=entry)
+        return carry(tx, earlier, at.now, resumed=True)
     if earlier.state in LIFETIME:  # its grant is gone, or what is asked has changed: the old question is void
         move(tx, earlier, State.CANCELLED, at.now)
     return None

@@ -1,5 +1,7 @@
 """Where a call goes from where it is, each move with its entry (CALL-4)."""
 
+from dataclasses import replace
+
 from ...protocol.call import STOPPED_CODE, Call, State
 from ...protocol.entry import move_entry
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
@@ -10,6 +12,7 @@ from .decisions import Stop
 from .request import PageCall
 
 NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
+_MOVED_ON = Refusal(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
 
 
 def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, **facts: object) -> Call:
@@ -17,8 +20,16 @@ def move(tx: Tx, call: Call, state: State, now: int, code: Code | None = None, *
     moved = call.moved(state, now, tx.head().size)
     tx.append(move_entry(moved, code, **facts), now)
     if not tx.move_call(moved, call.state, now):
-        raise Refused(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
+        raise Refused.of(_MOVED_ON)
     return moved
+
+
+def carry(tx: Tx, call: Call, now: int, **facts: object) -> Call:
+    """Record that a call goes on as it is here, perhaps under another grant. Losing the race rolls all back, too."""
+    carried = replace(call, entry=tx.append(move_entry(call, None, **facts), now))
+    if not tx.carry_call(carried):
+        raise Refused.of(_MOVED_ON)
+    return carried
 
 
 def end(tx: Tx, at: Moment, call: Call, stop: Stop) -> Refusal:

@@ -4,14 +4,13 @@ from dataclasses import replace
 
 from ...protocol.authorization import Standing
 from ...protocol.call import Call, State
-from ...protocol.entry import move_entry
-from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.errors import Code, Refusal
 from ...protocol.grant import Grant
 from ..moment import Moment
 from ..ports import Tx
 from . import counters
 from .decisions import stop_of
-from .moves import move
+from .moves import carry, move
 from .standing import standing_of
 
 MOST = 100
@@ -31,8 +30,8 @@ def carry_over(tx: Tx, at: Moment, older: Grant, newer: Grant) -> None:
         code = _refused(tx, at, carried, standing)
         if code is not None:
             move(tx, call, State.CANCELLED, at.now, code, policy_s256=at.policy.file_s256)
-        elif not tx.carry_call(carried, tx.append(move_entry(carried, grant_id=newer.grant_id), at.now)):
-            raise Refused(Code.CALL_STATE, "A call of this agent moved on meanwhile. Try again.")
+        else:
+            carry(tx, carried, at.now, grant_id=newer.grant_id)
 
 
 def _refused(tx: Tx, at: Moment, carried: Call, standing: Standing) -> Code | None:
