@@ -49,7 +49,7 @@ class AsyncAgentClient(Client):
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """Go on with what the store has; ValueError for an issuer without https, or another's tokens."""
-        super().__init__(issuer, client_id, key, store, clock=clock)
+        super().__init__(Flows(issuer, client_id, key, store, clock))
         self._http = http or httpx2.AsyncClient(timeout=TIMEOUT)
         self._sleep = sleep
         self._lock = asyncio.Lock()  # a refresh token is good once

@@ -1,6 +1,5 @@
 """What the client that blocks and the client for asyncio have in common: all but how they wait."""
 
-import time
 from collections.abc import Callable
 from inspect import signature
 from typing import Any, get_args
@@ -9,8 +8,7 @@ import httpx2
 
 from .errors import Unreachable
 from .flows import Flows
-from .key import AgentKey
-from .tokens import Tokens, TokenStore
+from .tokens import Tokens
 from .wire import Answer, Request
 
 PATIENCE = 600.0
@@ -23,16 +21,8 @@ TIMEOUT = 10.0
 class Client:
     """Who the agent is, and what it holds."""
 
-    def __init__(
-        self,
-        issuer: str,
-        client_id: str,
-        key: AgentKey,
-        store: TokenStore | None = None,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._flows = Flows(issuer, client_id, key, store, clock)
+    def __init__(self, flows: Flows) -> None:
+        self._flows = flows
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._flows.issuer!r}, {self._flows.client_id!r})"

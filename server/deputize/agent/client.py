@@ -53,7 +53,7 @@ class AgentClient(Client):
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Go on with what the store has; ValueError for an issuer without https, or another's tokens."""
-        super().__init__(issuer, client_id, key, store, clock=clock)
+        super().__init__(Flows(issuer, client_id, key, store, clock))
         self._http = http or httpx2.Client(timeout=TIMEOUT)
         self._sleep = sleep
         self._lock = threading.Lock()  # a refresh token is good once
