@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.protocol import redirect
-from deputize.protocol.client import ClientDocument, parse_client, redirect_allowed
+from deputize.protocol.client import ClientDocument, parse_client
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import ClientId
 from deputize.protocol.url import Url
@@ -123,7 +123,7 @@ def test_refusals_have_codes_of_rfc_6749_and_rfc_7591() -> None:
 def test_a_redirect_uri_is_good_or_refused_as_the_vectors_say(case: dict[str, Any]) -> None:
     if case["valid"]:
         assert redirect.redirect_uri(case["text"], CLIENT) == case["text"]
-        assert redirect_allowed(read({"redirect_uris": [case["text"]]}), case["text"])
+        assert redirect.matches(case["text"], read({"redirect_uris": [case["text"]]}).redirect_uris)
     else:
         with pytest.raises(ValueError, match=r"redirect URI|a URL here"):
             redirect.redirect_uri(case["text"], CLIENT)
@@ -132,7 +132,7 @@ def test_a_redirect_uri_is_good_or_refused_as_the_vectors_say(case: dict[str, An
 @pytest.mark.parametrize("case", VECTORS["allowed"]["cases"], ids=lambda case: repr(case["text"]))
 def test_codes_go_where_the_document_says(case: dict[str, Any]) -> None:  # OAUTH-3
     document = read({"redirect_uris": VECTORS["allowed"]["registered"]})
-    assert redirect_allowed(document, case["text"]) is case["valid"]
+    assert redirect.matches(case["text"], document.redirect_uris) is case["valid"]
 
 
 @given(st.sampled_from(VECTORS["allowed"]["registered"]), st.text(max_size=3), st.integers(0, 40))
@@ -141,7 +141,7 @@ def test_codes_go_nowhere_else(registered: str, inserted: str, where: int) -> No
     document = read({"redirect_uris": [registered]})
     local = registered.startswith("http://")
     assert (
-        not redirect_allowed(document, uri)
+        not redirect.matches(uri, document.redirect_uris)
         or uri == registered
         or (local and _same_but_port(uri, registered))
     )

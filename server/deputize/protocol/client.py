@@ -112,11 +112,6 @@ def parse_client(url: str, document: bytes, development: bool = False) -> Client
         raise Refused(Code.INVALID_CLIENT_METADATA, detail) from error
 
 
-def redirect_allowed(document: ClientDocument, uri: str) -> bool:
-    """Tell whether the client's codes may be sent there (RFC 9700 §2.1)."""
-    return redirect.matches(uri, document.redirect_uris)
-
-
 def shown_name(text: str) -> str:
     """Return a client's name as users may see it; ValueError if it is empty or too long. It is never cut.
 

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from ...authority.authority import digest
 from ...protocol.canonical import b64u
-from ...protocol.client import DEVICE_CODE, POLL_INTERVAL, redirect_allowed
+from ...protocol.client import DEVICE_CODE, POLL_INTERVAL
 from ...protocol.errors import Code, Refused
 from ...protocol.ids import UserId
+from ...protocol.redirect import matches
 from ...protocol.request import (
     DEVICE_LIFETIME,
     PUSHED_LIFETIME,
@@ -74,7 +75,7 @@ def redirect_uri(form: Form, client: Client) -> str:
     """
     must_name(client, "authorization_code")
     uri = needed(form, "redirect_uri")
-    if not redirect_allowed(client.document, uri):
+    if not matches(uri, client.document.redirect_uris):
         raise Refused(Code.INVALID_REQUEST, "This redirect_uri is not one of the agent's document.")
     return uri
 
