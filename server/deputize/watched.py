@@ -44,6 +44,12 @@ class Watched:
         before, self.content, self.error = (self.content, repr(self.error)), content, error
         return before != (content, repr(error))
 
+    def read(self) -> bytes:
+        """Return `content`; OSError if the file cannot be read now, which is `error`."""
+        if self.error is not None:
+            raise self.error
+        return self.content or b""
+
     def forget(self) -> None:
         """Forget the content, and read the file again at the next look, changed or not."""
         self._dealt_with = self.content = None

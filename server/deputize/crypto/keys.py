@@ -1,11 +1,9 @@
 """The authority's own keys, in one private file: for tokens, for the record, and for what is sealed (`sealed.py`)."""
 
-import fcntl
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
+from ..alone import alone_in
 from ..protocol.canonical import Json, b64u, unb64u
 from ..protocol.jwk import thumbprint
 from ..watched import Watched
@@ -112,7 +111,7 @@ class KeyRing:
     @classmethod
     def open(cls, path: Path, clock: Callable[[], float] = time.time, new: bool = True) -> "KeyRing":
         """Read the file at `path`, with mode 0600. If it is missing, it is made if it may be `new`, else NoKeys."""
-        with _alone_in(path.parent) as folder:
+        with alone_in(path.parent) as folder:
             if path.exists():
                 path.chmod(0o600)
             elif not new:
@@ -181,7 +180,7 @@ class KeyRing:
 
     def _change(self, change: Callable[[_Signing], _Signing]) -> _Signing:
         """Apply a function to the signing keys in the file, and return what they were before."""
-        with _alone_in(self._path.parent) as folder:
+        with alone_in(self._path.parent) as folder:
             self._load()
             before = self._content
             after = replace(before, signing=change(before.signing))
@@ -205,10 +204,9 @@ class KeyRing:
         self._take()
 
     def _take(self) -> None:
-        if self._file.error is not None:
-            raise self._file.error
+        data = self._file.read()
         try:
-            self._content = content = _Content.read(self._file.content or b"")
+            self._content = content = _Content.read(data)
         except Exception as error:
             if not isinstance(error, ValueError | TypeError | LookupError | InvalidKeyError):
                 self._file.forget()  # the file may be right, and memory have run out: it is read again
@@ -219,17 +217,6 @@ class KeyRing:
 
 def _jwk(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Json]:
     return {name: str(value) for name, value in ECAlgorithm.to_jwk(key, as_dict=True).items()}
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[int]:
-    """Lock a folder against other processes that would change its keys; yields a descriptor of it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _replace(path: Path, data: bytes, folder: int) -> None:

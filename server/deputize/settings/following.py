@@ -18,10 +18,7 @@ class Followed:
         """Read the file; PolicyError with all its faults, OSError if it cannot be read."""
         self._file = Watched(path)
         self._file.changed()
-        if self._file.content is None:
-            assert self._file.error is not None
-            raise self._file.error
-        self.policy = loads(self._file.content)
+        self.policy = loads(self._file.read())
         self.fault: str | None = None
 
     def changed(self) -> bool:
@@ -33,7 +30,7 @@ class Followed:
             return False
         before = self.policy, self.fault
         try:
-            self.policy, self.fault = self._read(), None
+            self.policy, self.fault = _successor(self.policy, loads(self._file.read())), None
         except (ValueError, RecursionError) as error:  # the file's own; PolicyError is one
             self.fault = str(error)
         except Exception as error:  # the policy before stays in force (POLICY-2)
@@ -44,12 +41,6 @@ class Followed:
     def declare(self, tool: Tool) -> None:
         """Add a tool to the policy, and to all that follow it; ValueError if the file could not have declared it."""
         self.policy = self.policy.declaring(tool)
-
-    def _read(self) -> Policy:
-        if self._file.error is not None:
-            raise self._file.error
-        assert self._file.content is not None
-        return _successor(self.policy, loads(self._file.content))
 
 
 def _successor(policy: Policy, new: Policy) -> Policy:

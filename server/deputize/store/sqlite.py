@@ -2,16 +2,16 @@
 
 import asyncio
 import errno
-import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
+from ..alone import alone_in
 from ..protocol.errors import Refused
 from ..service.faults import NoStore, StoreFault
 from ..service.ports import Health, Reader, Tx
@@ -45,7 +45,7 @@ class SqliteStore:
         self._uri = path.absolute().as_uri()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        with _alone_in(path.parent):
+        with alone_in(path.parent):  # SQLite does not wait for a change of mode
             if not new and not (path.exists() and path.stat().st_size):
                 raise NoStore(f"{path} is {'empty' if path.exists() else 'missing'}")
             _make_private(path)
@@ -200,17 +200,6 @@ def _is_out_of_descriptors() -> bool:
     except OSError as error:
         return error.errno in (errno.EMFILE, errno.ENFILE)
     return False
-
-
-@contextmanager
-def _alone_in(directory: Path) -> Iterator[None]:
-    """Keep other processes from opening a database here: SQLite does not wait for a change of mode."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _make_private(path: Path) -> None:
