@@ -42,6 +42,7 @@ PATHS = [
     for method in item
     if method in ("get", "post", "delete") and not path.startswith("/.well-known")
 ] + [("get", path) for path in WELL_KNOWN]
+NAMES = [path for path in DOCUMENT["paths"] if "{" in path and not path.startswith("/.well-known")]
 UNSEEN = ["\n", "\r", "\0", "\t", "\x1f", "\x7f", "\x85", "\xa0", "\u200b", "\u2028", "\ufeff", "\u202e"]
 
 
@@ -127,6 +128,12 @@ async def test_no_slash_leads_anywhere(door: httpx2.AsyncClient) -> None:  # DOO
             answer = await door.request(method.upper(), spelled, headers={"host": "evil.example"})
             assert answer.status_code in (404, 405), spelled
             assert "location" not in answer.headers, spelled
+
+
+async def test_the_name_of_a_parameter_is_no_address(door: httpx2.AsyncClient) -> None:
+    for path, method in product(NAMES, ("GET", "POST", "DELETE")):
+        answer = await door.request(method, f"/deputize{quote(path)}", json={} if method == "POST" else None)
+        assert answer.is_client_error, (method, path)
 
 
 async def test_the_issuer_itself_leads_to_the_account_there(door: httpx2.AsyncClient) -> None:  # DOOR-5

@@ -48,6 +48,8 @@ class Addresses:
         self.apps = apps
         self._not_routed = not_routed
         matches = {path: match for path in apps if (match := _PARAMETER.fullmatch(path))}
+        # Without those that have a parameter: somebody could spell the name of that, braces and all.
+        self._at = {path: app for path, app in apps.items() if path not in matches}
         self._one_of = [(apps[path], match[2]) for path, match in matches.items()]
         # One pattern, with a group for each path: the number of the group that has matched tells which.
         self._pattern = re.compile(
@@ -60,7 +62,7 @@ class Addresses:
             await _NO_ROUTES(scope, receive, send)
             return
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-        app = self.apps.get(path)
+        app = self._at.get(path)
         if app is None and (match := self._pattern.fullmatch(path)) and match.lastindex:
             app, name = self._one_of[match.lastindex - 1]
             scope["path_params"] = {name: match[match.lastindex]}

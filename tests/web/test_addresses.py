@@ -1,0 +1,75 @@
+"""Where a path leads: to the one address that it is, with the step that stands in the place of a parameter."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from deputize.web.addresses import Addresses
+from deputize.web.endpoints import ENDPOINTS
+
+pytestmark = pytest.mark.anyio
+
+PATHS = sorted({each.path for each in ENDPOINTS})
+STEPS = sorted({step for path in PATHS for step in path.split("/")[1:]})
+MOUNTS = ["", "/deputize", "/a/deputize"]
+_ODD = st.text("{}[]()|*+?.^$\\%/ a~\N{KELVIN SIGN}", max_size=12)
+
+
+def led(path: str) -> tuple[str | None, dict[str, str]]:
+    """Tell what is at a path, in a way that is as slow as it is simple."""
+    steps = path.split("/")
+    for template in sorted(PATHS, key=lambda each: each.count("{")):  # one that is spelled out comes first
+        wanted = template.split("/")
+        if len(wanted) == len(steps):
+            pairs = [*zip(wanted, steps, strict=True)]
+            named = {name[1:-1]: step for name, step in pairs if name.startswith("{")}
+            if all(step if name.startswith("{") else name == step for name, step in pairs):
+                return template, named
+    return None, {}
+
+
+async def found(path: str, mount: str) -> tuple[str | None, dict[str, str]]:
+    """Ask the addresses themselves."""
+    reached: list[tuple[str | None, dict[str, str]]] = []
+
+    def app(template: str) -> object:
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            reached.append((template, scope["path_params"]))
+
+        return serve
+
+    async def nowhere(request: Request, error: HTTPException) -> Response:
+        reached.append((None, {}))
+        return Response()
+
+    async def send(message: Message) -> None:
+        pass
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "path": mount + path, "root_path": mount, "path_params": {}, "headers": []}
+    await Addresses({each: app(each) for each in PATHS}, nowhere)(scope, receive, send)  # type: ignore[misc]
+    (where,) = reached
+    return where
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_the_name_of_a_parameter_is_a_step_as_any_other(path: str) -> None:
+    for mount in MOUNTS:
+        assert await found(path, mount) == led(path)
+        assert (await found(path, mount))[0] == path
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(STEPS), _ODD), max_size=5).map(lambda steps: "/" + "/".join(steps)),
+    st.sampled_from(MOUNTS),
+)
+@example("/deputize/calls", "/deputize")
+@example("/calls/a/b/approval", "")
+async def test_a_path_leads_where_its_steps_do(path: str, mount: str) -> None:
+    assert await found(path, mount) == led(path)
