@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 import uvicorn
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -91,6 +93,16 @@ ANSWERS = {
     "too short": [start(LONG), body(b"tex")],
     "with a line break in a header": [start(LONG, (b"a", b"b\r\nc: d")), body()],
     "with a line break in a name": [start(LONG, (b"a\r\nb", b"c")), body()],
+    "with a value in a name": [start(LONG, (b"transfer-encoding: chunked, a", b"b")), body()],
+    "with lines that are lists": [{**start(), "headers": [[b"content-length", b"4"]]}, body()],
+    "with lines in no list": [{**start(), "headers": {b"content-length": b"4"}.items()}, body()],
+    "without lines": [{"type": "http.response.start", "status": 200}, body()],
+    "with something in place of a body": [
+        start((b"content-length", b"0")),
+        {"type": "http.response.trailers", "headers": []},
+    ],
+    "with two bodies": [start(LONG), body(), body()],
+    "without a head": [body()],
     "with two lengths": [start((b"content-length", b"9"), LONG), body()],
 }
 REQUESTS = {
@@ -108,6 +120,22 @@ REQUESTS = {
 @pytest.mark.parametrize("said", ANSWERS.values(), ids=ANSWERS.keys())
 async def test_an_answer_is_what_uvicorn_makes_of_it(said: list[Message], request_: bytes) -> None:
     ours, theirs = [await answered(kind, request_, said) for kind in (Http, HttpToolsProtocol)]
+    assert (b"".join(ours.writes), ours.closed) == (b"".join(theirs.writes), theirs.closed)
+
+
+_BYTES = st.one_of(
+    st.sampled_from(
+        [b"", b"a", b"Connection", b"content-length", b"close", b"4", b"transfer-encoding", b"chunked"]
+    ),
+    st.lists(st.sampled_from([*b'aZ4:;,-_ \t\r\n\0\x0b\x1f\x7f\x80\x85\xff()[]/"\\']), max_size=6).map(bytes),
+)
+
+
+@pytest.mark.anyio
+@given(st.lists(st.tuples(_BYTES, _BYTES), max_size=3))
+async def test_a_header_is_what_uvicorn_makes_of_it(headers: list[tuple[bytes, bytes]]) -> None:
+    said = [start(LONG, *headers), body()]
+    ours, theirs = [await answered(kind, GET, said) for kind in (Http, HttpToolsProtocol)]
     assert (b"".join(ours.writes), ours.closed) == (b"".join(theirs.writes), theirs.closed)
 
 

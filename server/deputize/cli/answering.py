@@ -34,6 +34,8 @@ class _Cycle(RequestResponseCycle):
     def _sends_whole(self, start: Message, message: Message) -> bool:
         """Send head and body if that is all, and nothing about it is special; tell whether it is done."""
         headers, body = start.get("headers", ()), message.get("body", b"")
+        if message["type"] != "http.response.body" or not isinstance(headers, list):
+            return False
         said = dict(headers)
         if (
             message.get("more_body", False)
@@ -49,9 +51,13 @@ class _Cycle(RequestResponseCycle):
             or not self.keep_alive
         ):
             return False
-        lines = [b"%b: %b\r\n" % line for line in (*self.default_headers, *headers)]
+        lines = [b"%b: %b\r\n" % (name, value) for name, value in (*self.default_headers, *headers)]
         head = b"".join(lines)
-        if not _LINES.fullmatch(head) or head.count(b"\n") > len(lines):  # a value that would be more lines
+        if (
+            not _LINES.fullmatch(head)
+            or head.count(b"\n") > len(lines)  # a value that would be more lines
+            or b":" in b"".join(said)  # a name that would be a name and a value
+        ):
             return False
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[start["status"]], head, body))
         self.response_started = self.response_complete = True
