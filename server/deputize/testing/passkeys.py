@@ -4,10 +4,13 @@ They make and use real keys by the real WebAuthn code of the browser. That is th
 reason why a machine whose DevTools an attacker holds is lost.
 """
 
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from playwright.sync_api import CDPSession, Page
+
+from ..protocol.canonical import b64u, unb64u
 
 Transport = Literal["internal", "usb", "nfc", "ble", "hybrid"]
 
@@ -35,13 +38,15 @@ class Authenticator:
         """List the passkeys in it."""
         found = self._send("getCredentials")["credentials"]
         return [
-            Passkey(_url_safe(c["credentialId"]), c.get("rpId", ""), c.get("userName", ""), c["signCount"])
+            Passkey(
+                b64u(b64decode(c["credentialId"])), c.get("rpId", ""), c.get("userName", ""), c["signCount"]
+            )
             for c in found
         ]
 
     def forget(self, credential_id: str) -> None:
         """Delete one passkey from it; the site does not learn of that."""
-        self._send("removeCredential", credentialId=_standard(credential_id))
+        self._send("removeCredential", credentialId=b64encode(unb64u(credential_id)).decode())
 
     def verifies_user(self, yes: bool) -> None:
         """Let user verification succeed from now on, or fail, as for somebody else's finger."""
@@ -83,11 +88,3 @@ class Passkeys:
         }
         answer = self._session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
         return Authenticator(self._session, answer["authenticatorId"], transport)
-
-
-def _url_safe(text: str) -> str:
-    return text.rstrip("=").translate(str.maketrans("+/", "-_"))
-
-
-def _standard(text: str) -> str:
-    return (text + "=" * (-len(text) % 4)).translate(str.maketrans("-_", "+/"))
