@@ -28,11 +28,7 @@ class AgentKey:
         if not isinstance(private_key.curve, SECP256R1):
             raise ValueError("an agent's key is on the curve P-256")
         self._private_key = private_key
-        self._jwk: dict[str, Json] = {
-            name: str(value)
-            for name, value in ECAlgorithm.to_jwk(private_key.public_key(), as_dict=True).items()
-            if name in ("kty", "crv", "x", "y")
-        }
+        self._jwk = jwt.jwk_of(private_key.public_key())
         self._thumbprint = thumbprint(self._jwk)
 
     def __repr__(self) -> str:
@@ -56,7 +52,7 @@ class AgentKey:
 
     def save(self, path: Path | str) -> None:
         """Write the private JWK to a new file, for its owner only; FileExistsError if there is one."""
-        private = {**self.public_jwk(), "d": str(ECAlgorithm.to_jwk(self._private_key, as_dict=True)["d"])}
+        private = {**self.public_jwk(), **jwt.jwk_of(self._private_key)}
         create_private(Path(path), orjson.dumps(private, option=orjson.OPT_INDENT_2) + b"\n")
 
     @property

@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
-from jwt.algorithms import ECAlgorithm
 
 from ..protocol.canonical import Json, b64u
 from ..protocol.errors import Code, Refused
@@ -118,7 +117,7 @@ def make(
     }
     if access_token is not None:
         claims["ath"] = _ath(access_token)
-    header = jwt.encode_header(TYP, jwk=ECAlgorithm.to_jwk(key.public_key(), as_dict=True))
+    header = jwt.encode_header(TYP, jwk=jwt.jwk_of(key.public_key()))
     return jwt.sign_with_header(header, claims, key)
 
 

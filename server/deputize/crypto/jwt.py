@@ -121,6 +121,11 @@ def public_key(x: str, y: str) -> EllipticCurvePublicKey:
     return cast(EllipticCurvePublicKey, ECAlgorithm.from_jwk({"kty": "EC", "crv": "P-256", "x": x, "y": y}))
 
 
+def jwk_of(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Json]:
+    """Return a P-256 key as a JWK (RFC 7518 §6.2), a private one with its private half."""
+    return {name: str(value) for name, value in ECAlgorithm.to_jwk(key, as_dict=True).items()}
+
+
 def verify_es256(key: EllipticCurvePublicKey, signing_input: bytes, signature: bytes) -> bool:
     """Tell whether this is the P-256 key's signature, 64 bytes r ‖ s (RFC 7518 §3.4); never raises."""
     if len(signature) != 2 * _COORDINATE:

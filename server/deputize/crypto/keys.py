@@ -23,6 +23,7 @@ from ..alone import alone_in
 from ..protocol.canonical import Json, b64u, unb64u
 from ..protocol.jwk import thumbprint
 from ..watched import Watched
+from .jwt import jwk_of
 from .private import create_private
 
 KEPT = 24 * 3600
@@ -56,7 +57,7 @@ class SigningKey:
     def generate(cls, now: int) -> "SigningKey":
         """Make a new one."""
         private_key = generate_private_key(SECP256R1())
-        return cls(thumbprint(_jwk(private_key.public_key())), private_key, now)
+        return cls(thumbprint(jwk_of(private_key.public_key())), private_key, now)
 
 
 _Signing: TypeAlias = tuple[SigningKey, ...]
@@ -72,7 +73,7 @@ class _Content:
 
     def write(self) -> bytes:
         signing = [
-            {**_jwk(key.private_key), "created_at": key.created_at, "replaced_at": key.replaced_at}
+            {**jwk_of(key.private_key), "created_at": key.created_at, "replaced_at": key.replaced_at}
             for key in self.signing
         ]
         content = {"signing": signing, "record": b64u(self.record), "secret": b64u(self.secret)}
@@ -156,7 +157,7 @@ class KeyRing:
         """Return the public keys as a JWK Set (RFC 7517 §5), the current one first."""
         self._look()
         keys: list[Json] = [
-            {**_jwk(key), "alg": "ES256", "kid": kid, "use": "sig"} for kid, key in self._public.items()
+            {**jwk_of(key), "alg": "ES256", "kid": kid, "use": "sig"} for kid, key in self._public.items()
         ]
         return {"keys": keys}
 
@@ -213,10 +214,6 @@ class KeyRing:
             raise KeyFileError(f"{self._path} does not hold the keys of an authority") from None
         self._public = {key.kid: key.private_key.public_key() for key in content.signing}
         self._fault = None
-
-
-def _jwk(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Json]:
-    return {name: str(value) for name, value in ECAlgorithm.to_jwk(key, as_dict=True).items()}
 
 
 def _replace(path: Path, data: bytes, folder: int) -> None:
