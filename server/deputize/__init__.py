@@ -32,23 +32,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Deputize": "deputize.app",
-    "GuardedCall": "deputize.guard",
-    "HandledCall": "deputize.app",
-    "LocalhostRedirect": "deputize.web.hardening",
-    "Policy": "deputize.protocol.policy",
-    "PolicyError": "deputize.settings",
-    "SiteUser": "deputize.app",
-    "ToolFailed": "deputize.app",
-    "load": "deputize.settings",
+    "deputize.app": ("Deputize", "HandledCall", "SiteUser", "ToolFailed"),
+    "deputize.guard": ("GuardedCall",),
+    "deputize.protocol.policy": ("Policy",),
+    "deputize.settings": ("PolicyError", "load"),
+    "deputize.web.hardening": ("LocalhostRedirect",),
 }
 
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
         return version("deputize")
-    if name not in _HOMES:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module 'deputize' has no attribute {name!r}")
-    home = _HOMES[name]
     with needing("guard" if home == "deputize.guard" else "server"):
         return getattr(import_module(home), name)

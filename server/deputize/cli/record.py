@@ -23,7 +23,7 @@ from deputize.protocol.receipt import Opening, Receipt
 from deputize.protocol.shown import marked, plain
 from deputize.service import record
 from deputize.service.faults import StoreFault
-from deputize.service.ports import Reader, Store, Tx
+from deputize.service.ports import Reader, Tx
 from deputize.service.record import Report, told
 
 log = typer.Typer(no_args_is_help=True, help="Verify, read and prove the record of every decision.")
@@ -67,7 +67,10 @@ def verify(
         if report.fault is not None:
             fail(str(report.fault))
         if everything:
-            _look_through(store)
+            try:
+                asyncio.run(store.check())
+            except StoreFault as damaged:
+                fail(f"{damaged}: {damaged.__cause__}")
     root = b64encode(report.root).decode()
     typer.echo(f"The record is whole. Entries: {report.size}, {report.signed} of them signed. Root: {root}")
     if not given:
@@ -175,13 +178,6 @@ def show_key(data: Data = VAR, policy: PolicyPath = POLICY) -> None:
 
 
 _NOBODY = {"page": "the page (no agent named itself)"}
-
-
-def _look_through(store: Store) -> None:
-    try:
-        asyncio.run(store.check())
-    except StoreFault as damaged:
-        fail(f"{damaged}: {damaged.__cause__}")
 
 
 def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]]:

@@ -1,13 +1,13 @@
 """The method of approval `webauthn`: an assertion by a passkey (SEP-2672 §4.5, §4.8)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from ..crypto.webauthn import Ceremonies, request_options
 from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
-from ..protocol.credential import AuthenticatorClass, Credential, counter_moves
+from ..protocol.credential import AuthenticatorClass, counter_moves
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import UserId
 from ..protocol.policy import Policy
@@ -50,7 +50,8 @@ class Passkeys:
         """Verify an assertion by one of the owner's passkeys: steps 8 to 11 of SEP-2672 §4.8."""
         response = cast(Mapping[str, Json], evidence["response"])
         user = reader.user(challenge.owner) if challenge.owner is not None else None
-        credential = _among(reader.credentials(user.user_id), response["id"]) if user is not None else None
+        theirs = reader.credentials(user.user_id) if user is not None else []
+        credential = next((each for each in theirs if each.credential_id == response["id"]), None)
         if user is None or credential is None:  # step 8
             raise Refused(Code.UNKNOWN_CREDENTIAL, "This passkey is not one of yours on this site.")
         if not credential.satisfies(wanted):  # step 9
@@ -64,7 +65,3 @@ class Passkeys:
                 Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."
             )
         return assertion
-
-
-def _among(credentials: Sequence[Credential], credential_id: Json) -> Credential | None:
-    return next((each for each in credentials if each.credential_id == credential_id), None)

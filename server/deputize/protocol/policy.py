@@ -82,8 +82,7 @@ class Policy:
 
     def origins(self) -> frozenset[str]:
         """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""
-        authority = "/".join(self.site.issuer.split("/")[:3])
-        return frozenset({self.site.origin, authority})
+        return frozenset({self.site.origin, origin_of(self.site.issuer)})
 
     def guarded_here(self) -> list[Tool]:
         """Return the tools whose effect needs a guard in the app that has the authority (GUARD-8).

@@ -15,7 +15,7 @@ from deputize.protocol.redirect import redirect_uri
 from deputize.protocol.scope import MAX_SCOPES, ScopeSet
 from deputize.protocol.url import Url
 from deputize.settings import values
-from deputize.settings.schemas import DeeperError, check_local
+from deputize.settings.schemas import DeeperError
 from deputize.settings.table import Context, Declared, Table, Words
 
 _EXAMPLE = "https://agent.example/agent.json"
@@ -122,11 +122,6 @@ class AgentsTable(Table):
         for client_id, table in registered.items():
             table.document(client_id)
         return registered
-
-    def check_site(self, *urls: str) -> None:
-        """Raise DeeperError if `development` is true, and one of these URLs of the site is not on this machine."""
-        if self.development:
-            check_local(("development",), *urls)
 
     def ceiling(self, harmless: Sequence[str]) -> Ceiling:
         """Return the ceiling of all kinds of agents (AGENT-2); ValueError if a default would be too many scopes."""

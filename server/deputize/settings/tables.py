@@ -237,8 +237,8 @@ class PolicyFile(Table):
     @field_validator("agents")
     @classmethod
     def _fits_the_rest(cls, agents: AgentsTable, info: ValidationInfo) -> AgentsTable:
-        if "site" in info.data:
-            agents.check_site(info.data["site"].origin, info.data["site"].issuer)
+        if "site" in info.data and agents.development:
+            schemas.check_local(("development",), info.data["site"].origin, info.data["site"].issuer)
         if "scopes" in info.data:
             agents.ceiling(harmless(info.data["scopes"]))
         return agents
