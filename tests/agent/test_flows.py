@@ -152,6 +152,7 @@ class TestDiscovery:
             ({**METADATA, "issuer": BANK + "/"}, "another issuer"),
             (ENDPOINTS, "another issuer"),
             ({**METADATA, "token_endpoint": "http://bank.example/token"}, "no token_endpoint"),
+            ({**METADATA, "token_endpoint": "https://["}, "no token_endpoint"),
             ({**METADATA, "token_endpoint": None}, "no token_endpoint"),
             ({**METADATA, "deputize_calls_endpoint": 1}, "no deputize_calls_endpoint"),
             ([], "something else than a JSON object"),

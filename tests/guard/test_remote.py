@@ -329,7 +329,17 @@ async def test_an_authority_over_https_or_on_this_machine_is_taken(issuer: str) 
     await HttpRedeemer(issuer, GUARD_KEY).aclose()
 
 
-@pytest.mark.parametrize("issuer", ["http://bank.example/deputize", "bank.example", "ftp://localhost", ""])
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://bank.example/deputize",
+        "http://bank.localhost",
+        "https://[",
+        "bank.example",
+        "ftp://localhost",
+        "",
+    ],
+)
 async def test_the_authority_is_reached_by_https(issuer: str) -> None:
     with pytest.raises(ValueError, match="https"):
         HttpRedeemer(issuer, GUARD_KEY)

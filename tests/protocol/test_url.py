@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.protocol.url import Url, origin_of
+from deputize.protocol.url import Url, is_secure, origin_of
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "clients.json").read_text())
 
@@ -41,3 +41,24 @@ def test_what_is_read_is_what_the_standard_library_reads(text: str, local: bool)
     assert url.port == (parts.port or {"http": 80, "https": 443}[url.scheme])
     assert origin_of(text) == url.origin == f"{parts.scheme}://{parts.netloc}"
     assert url.query.lstrip("?") == parts.query
+
+
+@pytest.mark.parametrize(
+    ("text", "secure"),
+    [
+        ("https://bank.example/token", True),
+        ("http://localhost:8000/token", True),
+        ("http://127.0.0.1/", True),
+        ("http://[::1]:8000/", True),
+        ("http://bank.example/token", False),
+        ("http://bank.localhost/token", False),  # whoever answers for the network's names says where that is
+        ("http://localhost.bank.example/", False),
+        ("http://localhost@bank.example/", False),
+        ("ftp://localhost/", False),
+        ("https://", False),
+        ("https://[", False),
+        ("", False),
+    ],
+)
+def test_secrets_go_over_tls_or_nowhere(text: str, secure: bool) -> None:
+    assert is_secure(text) is secure

@@ -51,14 +51,17 @@ class Url:
         return cls(text, scheme, parts["origin"], host, port, parts["path"], parts["query"] or "")
 
 
-def is_secure(url: object) -> bool:
-    """Tell whether secrets may go to this URL: https, or http that stays on this machine."""
-    if not isinstance(url, str):
+def is_secure(url: str) -> bool:
+    """Tell whether secrets may go to this URL: https, or http that stays on this machine.
+
+    A name below localhost may not: not every resolver knows that it has to (RFC 6761 §6.3), and some ask the network.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets without an address
         return False
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    here = host in ("127.0.0.1", "::1") or host.rpartition(".")[2] == "localhost"
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and here))
+    here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return bool(parts.hostname) and (parts.scheme == "https" or here)
 
 
 def origin_of(url: str) -> str:
