@@ -12,9 +12,9 @@ from deputize.protocol.block import Block
 from deputize.protocol.grant import Grant
 from deputize.protocol.ids import GrantId
 from deputize.protocol.token import CallToken
-from deputize.service import blocks, credentials, grants
+from deputize.service import blocks, grants, sessions
 from deputize.service.calls import approving, redemptions
-from deputize.service.credentials import Opening
+from deputize.service.sessions import Opening
 
 HOUR = 3600
 By = Callable[[Desk, Browser], object]
@@ -138,7 +138,7 @@ class TestByTheOwner:
 
     def test_a_user_is_out_until_the_owner_lets_him_in(self, desk: Desk, browser: Browser) -> None:
         user_id, session = browser.person.user.user_id, b"s" * 32
-        desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, Opening(session, None)))
+        desk.do(lambda tx: sessions.open_session(tx, desk.at, user_id, Opening(session, None)))
         asked = browser.asked()
         user_by_owner(desk, browser)
         assert [entry["kind"] for entry in desk.entries()[-2:]] == ["user.blocked", "grant.revoked"]

@@ -13,11 +13,12 @@ from deputize.protocol.canonical import b64u
 from deputize.protocol.challenge import Challenge, Purpose
 from deputize.protocol.credential import RECENT_SIGN_IN, RECOVERY_LIFETIME, Credential, User
 from deputize.protocol.errors import Refusal, Refused
-from deputize.service import blocks, credentials
+from deputize.service import blocks, credentials, sessions
 from deputize.service.approvals import Minted, Verdict
 from deputize.service.calls import approving
-from deputize.service.credentials import Enrolled, Opening, SignIn
+from deputize.service.credentials import Enrolled
 from deputize.service.ports import Registration
+from deputize.service.sessions import Opening, SignIn
 from deputize.testing.authenticator import SoftAuthenticator
 
 
@@ -115,12 +116,12 @@ class TestSigningUp:
 
 class TestSigningIn:
     def sign_in(self, desk: Desk, device: SoftAuthenticator) -> User | Refusal:
-        challenge = desk.do(lambda tx: credentials.begin_sign_in(tx, desk.at))
+        challenge = desk.do(lambda tx: sessions.begin_sign_in(tx, desk.at))
         response = device.get({"rpId": desk.policy.site.rp_id, "challenge": b64u(challenge.wire)})
         verify = partial(desk.verifier.authentication, discovered=True)
         name = challenge.challenge_id
-        checked = desk.look(lambda tx: credentials.check_sign_in(tx, desk.at, name, response, verify))
-        return desk.do(lambda tx: credentials.finish_sign_in(tx, desk.at, *checked, a_session(desk)))
+        checked = desk.look(lambda tx: sessions.check_sign_in(tx, desk.at, name, response, verify))
+        return desk.do(lambda tx: sessions.finish_sign_in(tx, desk.at, *checked, a_session(desk)))
 
     def test_is_recorded(self, desk: Desk, grace: Person) -> None:
         assert self.sign_in(desk, grace.devices[0]) == grace.user
@@ -255,7 +256,7 @@ class TestAFirstPasskey:
     ) -> None:
         login = f"login {next(desk.names)}"
         for _ in range(2):
-            user = desk.do(lambda tx: credentials.site_user(tx, desk.at, login, name))
+            user = desk.do(lambda tx: sessions.site_user(tx, desk.at, login, name))
             assert (user.name, user.external_id) == (shown, login)
 
 
@@ -270,7 +271,7 @@ class TestRecovery:
 
     def test_enrolls_one_passkey_once_and_ends_all_sessions(self, desk: Desk, grace: Person) -> None:
         session, user_id = b"%032d" % next(desk.names), grace.user.user_id
-        desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, Opening(session, None)))
+        desk.do(lambda tx: sessions.open_session(tx, desk.at, user_id, Opening(session, None)))
         secret = self.issue(desk, grace)
         assert desk.last()["kind"] == "recovery.issued"
         back = add(desk, grace, recovery=secret)
@@ -300,11 +301,11 @@ class TestRecovery:
 
 
 def test_a_challenge_is_for_one_purpose_and_owner_while_it_is_open(desk: Desk, grace: Person) -> None:
-    challenge = desk.do(lambda tx: credentials.begin_sign_in(tx, desk.at))
+    challenge = desk.do(lambda tx: sessions.begin_sign_in(tx, desk.at))
     name = challenge.challenge_id
 
     def opened(purpose: Purpose, *owners: object) -> Challenge:
-        return desk.look(lambda tx: credentials.open_challenge(tx, desk.at, name, purpose, *owners))  # type: ignore[arg-type]
+        return desk.look(lambda tx: sessions.open_challenge(tx, desk.at, name, purpose, *owners))  # type: ignore[arg-type]
 
     assert opened(Purpose.SIGN_IN, None) == challenge
     for purpose, owner in ((Purpose.SIGN_UP, None), (Purpose.SIGN_IN, grace.user.user_id)):
@@ -317,8 +318,8 @@ def test_a_challenge_is_for_one_purpose_and_owner_while_it_is_open(desk: Desk, g
 
 def test_a_new_session_ends_the_one_before(desk: Desk, grace: Person) -> None:  # SESSION-1
     user_id, (one, other) = grace.user.user_id, (b"%032d" % next(desk.names) for _ in range(2))
-    desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, Opening(one, None)))
-    session = desk.do(lambda tx: credentials.open_session(tx, desk.at, user_id, Opening(other, one)))
+    desk.do(lambda tx: sessions.open_session(tx, desk.at, user_id, Opening(one, None)))
+    session = desk.do(lambda tx: sessions.open_session(tx, desk.at, user_id, Opening(other, one)))
     assert (session.auth_time, session.expires_at) == (desk.now, desk.now + desk.policy.session_lifetime)
     assert desk.look(lambda tx: tx.session(one)) is None
     assert desk.look(lambda tx: tx.session(other)) == session

@@ -4,9 +4,10 @@ Each function is one transaction, or reads one snapshot; refusals in a transacti
 """
 
 import hashlib
+from dataclasses import replace
 
 from ..protocol.canonical import Json
-from ..protocol.challenge import NONCE_BYTES, Challenge, Inside, Purpose, Subject
+from ..protocol.challenge import Challenge, Inside, Purpose, Subject
 from ..protocol.credential import (
     ENROLLMENT_LIFETIME,
     WINDOW_ACTION,
@@ -24,6 +25,7 @@ from .calls.standing import enter
 from .credentials import TAKEN, Basis, Begun, added_entry, make_credential
 from .moment import Moment
 from .ports import Reader, Registration, Tx
+from .sessions import challenge_of
 
 _NONE_PENDING = Refusal(
     Code.NO_PENDING_ENROLLMENT, "No enrollment is open: it ran out, was finished, or was never begun."
@@ -81,14 +83,8 @@ def begin(tx: Tx, at: Moment, caller: Principal) -> Begun | Refusal:
     until = user.enrolls_until if caller.delegation else at.now + ENROLLMENT_LIFETIME  # MCP-4
     if at.now >= until:  # CRED-7, TOKEN-5
         return _CLOSED
-    challenge = Challenge(
-        _challenge_id(caller),
-        Purpose.MCP_ENROLLMENT,
-        at.random(NONCE_BYTES),
-        _subject(caller, user),
-        user.user_id,
-        min(until, at.now + ENROLLMENT_LIFETIME),
-    )
+    made = challenge_of(at, Purpose.MCP_ENROLLMENT, _subject(caller, user), user.user_id)
+    challenge = replace(made, challenge_id=_challenge_id(caller), expires_at=min(until, made.expires_at))
     tx.drop_challenge(challenge.challenge_id)
     tx.add(challenge)
     return Begun(challenge, user, tx.credentials(user.user_id))

@@ -15,10 +15,10 @@ from ..protocol.token import Delegation
 from ..protocol.tool import is_tool_name
 from ..service.calls import request
 from ..service.calls.request import Executor, PageCall
-from ..service.credentials import SignIn
 from ..service.grants import PageRequest
 from ..service.moment import Moment
 from ..service.ports import Reader, Tx
+from ..service.sessions import SignIn
 from .context import Context
 from .types import CallRequest, Enrollment
 

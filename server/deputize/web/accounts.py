@@ -13,11 +13,12 @@ from ..protocol.challenge import Challenge, Purpose
 from ..protocol.credential import ENROLLMENT_LIFETIME, User
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import UserId
-from ..service import credentials
+from ..service import credentials, sessions
 from ..service.approvals import Verdict
-from ..service.credentials import Begun, Opening, SignIn
+from ..service.credentials import Begun
 from ..service.moment import Moment
 from ..service.ports import Reader
+from ..service.sessions import Opening, SignIn
 from . import session, types
 from .access import Who
 from .answers import answer, envelope
@@ -87,7 +88,7 @@ async def begin_sign_up(context: Context, body: SignUp) -> Creation:
 async def finish_sign_up(context: Context, body: Ceremony) -> Response:
     """Create the user with the first credential, and sign in."""
     challenge = await context.look(
-        credentials.open_challenge, context.named("challenge_id"), Purpose.SIGN_UP, None
+        sessions.open_challenge, context.named("challenge_id"), Purpose.SIGN_UP, None
     )
     registration = context.authority.ceremonies.registration(body.response, challenge.wire)
     session_id, opening = _opening(context)
@@ -97,7 +98,7 @@ async def finish_sign_up(context: Context, body: Ceremony) -> Response:
 
 async def begin_sign_in(context: Context, body: Nothing) -> SignInOptions:
     """Start a sign-in with a discoverable passkey."""
-    challenge = await context.run(credentials.begin_sign_in)
+    challenge = await context.run(sessions.begin_sign_in)
     options = request_options(challenge.wire, context.authority.policy.site.rp_id, [], ENROLLMENT_LIFETIME)
     return SignInOptions(challenge.challenge_id, options)
 
@@ -106,9 +107,9 @@ async def finish_sign_in(context: Context, body: Ceremony) -> Response:
     """Verify the assertion and open a session."""
     verify = partial(context.authority.ceremonies.authentication, discovered=True)
     challenge_id = context.named("challenge_id")
-    checked = await context.look(credentials.check_sign_in, challenge_id, body.response, verify)
+    checked = await context.look(sessions.check_sign_in, challenge_id, body.response, verify)
     session_id, opening = _opening(context)
-    user = await context.run(credentials.finish_sign_in, *checked, opening)
+    user = await context.run(sessions.finish_sign_in, *checked, opening)
     return _signed_in(context, user, session_id)
 
 
@@ -137,7 +138,7 @@ async def finish_enrollment(
     def find(tx: Reader, at: Moment) -> Challenge:
         who = look(tx)
         owners = (who.user_id, None) if who else (None,)
-        challenge = credentials.open_challenge(tx, at, context.named("id"), Purpose.ENROLL, *owners)
+        challenge = sessions.open_challenge(tx, at, context.named("id"), Purpose.ENROLL, *owners)
         if challenge.owner is not None:
             context.check_csrf(challenge.owner)
         return challenge

@@ -16,11 +16,11 @@ from ..protocol.credential import User
 from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.proof import Proof
 from ..protocol.quota import Quota, Rate
-from ..service import credentials
+from ..service import sessions
 from ..service.blocks import barred
-from ..service.credentials import SignIn
 from ..service.moment import Moment
 from ..service.ports import Reader, Tx
+from ..service.sessions import SignIn
 from ..words.catalogue import language_of
 from . import session
 from .peers import address_of
@@ -163,7 +163,7 @@ class Context:
     async def site_user(self, external_id: str, name: str) -> User:
         """Find or make the user whom the site knows by this id; Refused(user_blocked) if he is kept out (BLOCK-3)."""
         user = await self.look(_found, external_id)
-        return user if user is not None else await self.run(credentials.site_user, external_id, name)
+        return user if user is not None else await self.run(sessions.site_user, external_id, name)
 
     def must(self, who: SignIn | None) -> SignIn:
         """Return who is signed in; Refused(login_required) for nobody."""

@@ -14,9 +14,9 @@ from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.policy import Policy, Site
 from ...service import approvals
-from ...service.credentials import SignIn
 from ...service.moment import Moment
 from ...service.ports import Reader
+from ...service.sessions import SignIn
 from ...words.catalogue import Words, words
 from ...words.limits import limits, tool_name
 from ..context import Context
