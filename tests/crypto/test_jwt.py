@@ -20,6 +20,7 @@ from tests.ill_formed import inside
 from deputize.crypto import jwt
 from deputize.protocol.canonical import b64u, unb64u
 from deputize.protocol.errors import Code, Refused
+from deputize.settings import values
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "jwt.json").read_text())
 KEY = generate_private_key(SECP256R1())
@@ -31,6 +32,8 @@ CLAIMS = {
     "sub": "usr_1",
     "nested": {"list": [1, "ä", None]},
 }
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1  # prime of its field
+B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # order of P-256
 
 
@@ -189,3 +192,24 @@ def test_the_second_spelling_of_a_signature_is_known() -> None:
 def test_the_caller_names_the_code() -> None:
     for token in ("", jwt.sign(CLAIMS, "JWT", "1", KEY), jwt.sign(CLAIMS, "at+jwt", "2", KEY)):
         assert refused(token, code=Code.INVALID_CALL_TOKEN) is Code.INVALID_CALL_TOKEN
+
+
+def test_a_point_has_one_spelling() -> None:
+    """A number beyond the prime is its remainder to a library: one key would have two thumbprints."""
+    found = 0
+    for x in range(32):
+        square = (x**3 - 3 * x + B) % P
+        y = pow(square, (P + 1) // 4, P)
+        if y * y % P != square:
+            continue  # no point has this x
+        found += 1
+        for point in ((x, y), (x, P - y)):
+            key = jwt.public_key(*[b64u(number.to_bytes(32)) for number in point])
+            numbers = key.public_numbers()
+            assert (numbers.x, numbers.y) == point
+            with pytest.raises(ValueError, match=r"."):
+                jwt.public_key(b64u((point[0] + P).to_bytes(32)), b64u(point[1].to_bytes(32)))
+            jwk = {"kty": "EC", "crv": "P-256", "x": b64u((point[0] + P).to_bytes(32))}
+            with pytest.raises(ValueError, match="P-256"):
+                values.jwk({**jwk, "y": b64u(point[1].to_bytes(32))})
+    assert found > 8

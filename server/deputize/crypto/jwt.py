@@ -7,18 +7,18 @@ revocation go by `jti`, `txn` and `grant_id`.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
+    SECP256R1,
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
 )
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from jwt.algorithms import ECAlgorithm
 
 from ..protocol import canonical
 from ..protocol.canonical import Json, JsonError, b64u, unb64u
@@ -30,7 +30,7 @@ MAX_TOKEN = 8192
 
 _NUMERIC_DATES = ("iat", "exp", "nbf", "auth_time")
 _ES256 = ECDSA(SHA256())
-_COORDINATE = 32  # bytes of r and of s (RFC 7518 §3.4)
+_COORDINATE = 32  # bytes of r, of s, and of x and y (RFC 7518 §3.4, §6.2.1)
 _SIGNATURE = 86  # characters that both take
 
 KeyOf = Callable[[str], EllipticCurvePublicKey | None]
@@ -116,9 +116,12 @@ def check(
 
 def public_key(x: str, y: str) -> EllipticCurvePublicKey:
     """Return the P-256 key of these coordinates (RFC 7518 §6.2.1); ValueError if they are no point of it."""
-    if len(unb64u(x)) != 32 or len(unb64u(y)) != 32:
+    point = [unb64u(x), unb64u(y)]
+    if any(len(coordinate) != _COORDINATE for coordinate in point):
         raise ValueError("a coordinate of P-256 has 32 bytes")
-    return cast(EllipticCurvePublicKey, ECAlgorithm.from_jwk({"kty": "EC", "crv": "P-256", "x": x, "y": y}))
+    # As a point it has one spelling. As two numbers, those beyond the field's prime would be taken for their remainder:
+    # a key with two thumbprints.
+    return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), b"\4" + b"".join(point))
 
 
 def jwk_of(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Json]:

@@ -9,8 +9,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
-from jwt.algorithms import ECAlgorithm
-from jwt.exceptions import InvalidKeyError
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
 from deputize.protocol.canonical import unb64u
 from deputize.protocol.quota import Rate
@@ -173,10 +172,11 @@ def jwk(value: object) -> dict[str, str]:
         raise ValueError("this key is private, and now it is known: make another, and write its public half")
     try:
         key: dict[str, str] = {name: value[name] for name in ("kty", "crv", "x", "y")}
-        if (key["kty"], key["crv"]) != ("EC", "P-256") or any(len(unb64u(key[name])) != 32 for name in "xy"):
+        point = [unb64u(key[name]) for name in "xy"]
+        if (key["kty"], key["crv"]) != ("EC", "P-256") or any(len(coordinate) != 32 for coordinate in point):
             raise ValueError("another kind of key")
-        ECAlgorithm.from_jwk(key)
-    except (KeyError, TypeError, ValueError, InvalidKeyError) as error:
+        EllipticCurvePublicKey.from_encoded_point(SECP256R1(), b"\4" + b"".join(point))
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             'not a public P-256 key; write a JWK with kty = "EC", crv = "P-256", x and y'
         ) from error
