@@ -7,18 +7,24 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from tests.web.mcp.conftest import ANNOTATION, CHAIN, LEGACY, MODERN, TRANSFER, Deputy, LiveBank
 
+from deputize.app import HandledCall, ToolFailed
+from deputize.protocol.call import State
 from deputize.protocol.canonical import args_s256, canonicalize, unb64u
 from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.credential import User
 from deputize.protocol.entry import commitment
 from deputize.protocol.errors import Code, Refused
-from deputize.protocol.ids import CallId
+from deputize.protocol.ids import CallId, UserId
 from deputize.protocol.receipt import Opening
+from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Tool
 from deputize.service import record
 from deputize.store.faults import unknown
@@ -29,6 +35,12 @@ from deputize.web.mcp.running import Gateway
 pytestmark = pytest.mark.anyio
 
 ORDER = {"name": "Ada"}
+_TEXT = st.text(st.sampled_from(["a", "\ud800", "\udfff", "\0", "\N{GRINNING FACE}"]), max_size=4)
+_ODD = st.recursive(
+    st.one_of(_TEXT, st.sampled_from([None, True, 2**70, float("nan"), 1.5, b"", object(), {1}])),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXT | st.integers(), inner, max_size=2),
+    max_leaves=4,
+)
 
 
 @pytest.fixture
@@ -61,6 +73,20 @@ class TestHandlers:
         assert result.meta is not None
         assert result.meta[CHAIN]["state"] == state
         assert (live.last()["kind"], live.last()["reported_by"]) == (f"call.{state}", "api")
+
+    @given(_ODD, st.booleans())
+    async def test_whatever_a_handler_says_can_be_sent(self, said: Any, fails: bool) -> None:
+        def handler(arguments: object, call: HandledCall) -> object:
+            if fails:
+                raise ToolFailed(said)
+            return said
+
+        user = User(UserId("usr_1"), "Ada", b"handle", 0)
+        call = HandledCall(None, user, None, None, ScopeSet())
+        ran = await running.run(handler, {}, call, lambda error: None)
+        body = {"jsonrpc": "2.0", "id": 1, "result": {**ran.result, "_meta": {}}}
+        assert orjson.loads(orjson.dumps(body))["result"]["content"][0]["type"] == "text"
+        assert ran.outcome is not State.UNKNOWN or not isinstance(said, str)
 
     async def test_nothing_of_an_unforeseen_error_is_told(
         self, live: LiveBank, deputy: Deputy

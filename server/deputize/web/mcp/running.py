@@ -92,12 +92,17 @@ def _told(value: object) -> dict[str, object]:
     if value is None:
         value = "Done."
     if isinstance(value, str):
-        return {"content": [{"type": "text", "text": value}]}
+        return {"content": [_text(value)]}
     # As deep as it will lie in the answer, so that what can be written here can be written there.
     text = orjson.dumps([[[value]]], option=orjson.OPT_NON_STR_KEYS)[3:-3].decode()
-    told: dict[str, object] = {"content": [{"type": "text", "text": text}]}
+    told: dict[str, object] = {"content": [_text(text)]}
     return {**told, "structuredContent": orjson.loads(text)} if isinstance(value, dict) else told
 
 
 def _error(text: str) -> dict[str, object]:
-    return {"isError": True, "content": [{"type": "text", "text": text}]}
+    return {"isError": True, "content": [_text(text)]}
+
+
+def _text(text: str) -> dict[str, str]:
+    """Write text so that it can be sent: half a surrogate pair is no character, and becomes a question mark."""
+    return {"type": "text", "text": text.encode(errors="replace").decode()}
