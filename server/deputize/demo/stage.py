@@ -28,7 +28,9 @@ from .site import Harbor
 
 CUSTOMER = "Grace Hopper"
 WAIT = 3
-"""Seconds that an agent's call waits for a human in this story; the default, 20, is long for one."""
+"""Seconds that a call waits for a human while the story lets it wait in vain; the default, 20, would be long."""
+
+_IMPATIENT = f"\n[lifetimes]\nwait = {WAIT}\n"
 
 _LOOK: dict[str, Any] = {
     "viewport": {"width": 1280, "height": 800},
@@ -112,6 +114,16 @@ class Stage:
         """Go to the bank's page."""
         self.page.goto(self.harbor.url)
 
+    def have_patience(self) -> None:
+        """Let calls wait as long as they do by default: from here on each is answered, by a person who takes her time.
+
+        The site reads its policy again while it runs (POLICY-2), and the page when it is loaded.
+        """
+        policy, newer = self.data / "deputize.toml", self.data / "newer.toml"
+        newer.write_text(policy.read_text(encoding="utf-8").replace(_IMPATIENT, ""), encoding="utf-8")
+        newer.replace(policy)
+        self.home()
+
     def sign_up(self) -> Authenticator:
         """Open an account with a passkey of this device, as a person would, and end on the bank's page."""
         device = self.passkeys.add("internal")
@@ -175,7 +187,7 @@ def set_up(shots: Path, headed: bool) -> Iterator[Stage]:
 
         def build(port: int) -> ASGIApp:
             with site.policy_file(data, port).open("a", encoding="utf-8") as policy:
-                policy.write(f"\n[lifetimes]\nwait = {WAIT}\n")
+                policy.write(_IMPATIENT)
             harbors.append(site.build(data, port, log=log))
             return harbors[0].app
 

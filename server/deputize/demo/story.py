@@ -116,6 +116,7 @@ def transfer(stage: Stage, teller: Teller) -> dict[str, Any]:
         step.came_of(stage.agent.call("transfer_money", order))
     with teller.step("She allows it to prepare transfers, by passkey", "done", by=PERSON):
         stage.customer.approve()
+    stage.have_patience()
     with teller.allowed(
         "The agent calls again; she reads and approves", RAN_WITH_PASSKEY, PERSON, 250_00
     ) as step:
