@@ -245,6 +245,13 @@ def test_check_9_escapes_are_equal_in_small_and_capital_letters() -> None:
     assert verified.jti == "abc"
 
 
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_check_9_the_port_of_the_scheme_need_not_be_said(scheme: str, port: int) -> None:
+    plain, spelled = f"{scheme}://site.example/a", f"{scheme}://site.example:{port}/a"
+    for htu, url in ((plain, spelled), (spelled, plain)):
+        assert dpop.verify([proof(CLAIMS | {"htu": htu})], "POST", url, NOW).jti == "abc"
+
+
 def test_check_9_what_is_no_url_equals_nothing() -> None:
     with pytest.raises(Refused):
         dpop.verify([proof(CLAIMS | {"htu": "/one"})], "POST", "/other", NOW)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.scope import Scope, ScopeSet
+from deputize.protocol.token import Delegation
 from deputize.protocol.tool import Schema, Tool
 
 NOW = 1_000
@@ -106,6 +108,25 @@ def test_agents_and_grants_that_do_not_belong_together_are_refused() -> None:
         decision = decide(rules, tool, agent, [grant] if grant else [], {}, nobody)
         assert isinstance(decision, Refusal)
         assert decision.code is code
+
+
+@pytest.mark.parametrize(
+    ("standing", "code"),
+    [
+        (Standing(None, [GRANT]), Code.UNKNOWN_AGENT),
+        (Standing(replace(AGENT, revoked_at=1), [GRANT]), Code.UNKNOWN_AGENT),
+        (Standing(AGENT), Code.CONSENT_REQUIRED),
+        (Standing(AGENT, [replace(GRANT, jkt=Jkt("another"))]), Code.CONSENT_REQUIRED),
+        (Standing(AGENT, [replace(GRANT, state=GrantState.REVOKED)]), Code.GRANT_REVOKED),
+        (Standing(AGENT, [GRANT, replace(GRANT, expires_at=NOW)]), Code.GRANT_EXPIRED),
+        (Standing(AGENT, [GRANT]), None),
+    ],
+)
+def test_a_connection_stands_on_agent_key_and_every_grant_above(
+    standing: Standing, code: Code | None
+) -> None:  # MCP-2, CHAIN-3
+    lost = standing.lost(Delegation.of(GRANT, AGENT, "jti", NOW), NOW)
+    assert (lost.code if lost else None) is code
 
 
 def test_classes_of_agents_without_a_rule_get_nothing() -> None:  # AGENT-2

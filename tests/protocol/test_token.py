@@ -3,14 +3,15 @@
 from typing import Any
 
 import pytest
+from tests.store import values as v
 
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId
+from deputize.protocol.ids import NO_KEY, ChallengeId, ClientId, GrantId, Jkt, UserId
 from deputize.protocol.scope import ScopeSet
-from deputize.protocol.token import Delegation
+from deputize.protocol.token import CallToken, Delegation
 
 ISSUER = "https://bank.example/deputize"
 MCP = f"{ISSUER}/mcp"
@@ -65,6 +66,20 @@ def test_a_token_of_one_type_is_none_of_another(jkt: Jkt, unproven: bool, change
     with pytest.raises(Refused) as caught:
         Delegation.parse(claims(jkt, unproven, **changed), ISSUER, 0)
     assert caught.value.refusal.code is Code.INVALID_TOKEN
+
+
+@pytest.mark.parametrize(
+    ("challenge_id", "approval"),
+    [(v.challenge_id(), {"challenge_id": v.challenge_id(), "method": "webauthn"}), (None, None)],
+)
+def test_a_call_token_says_by_which_challenge_somebody_approved(
+    challenge_id: ChallengeId | None, approval: dict[str, str] | None
+) -> None:  # TOKEN-3
+    call = v.call(challenge_id=challenge_id, method="webauthn" if challenge_id else None)
+    token = CallToken.of(call, v.NOW)
+    said: Any = token.claims(ISSUER, "api")
+    assert said["tctx"]["approval"] == approval
+    assert CallToken.parse(said, ISSUER, "api", v.NOW) == token
 
 
 def test_a_confirmation_that_is_null_is_not_none_at_all() -> None:

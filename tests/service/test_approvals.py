@@ -238,6 +238,24 @@ def test_appr_9_the_order_of_registration_decides_and_not_that_of_the_question(s
     assert minted(store, replace(ACTION, methods=("other",))).challenge.method == "other"
 
 
+def test_appr_4_the_fifth_wrong_answer_closes_a_challenge_and_the_fourth_does_not(
+    store: SqliteStore,
+) -> None:
+    for wrong, then in ((4, None), (5, Code.CHALLENGE_CONSUMED)):
+        made = minted(store)
+        right = evidence(made.challenge)
+        for _ in range(wrong):
+            assert answered(store, {**right, "code": "0"}) is Code.SIGNATURE_VERIFICATION_FAILED
+        assert answered(store, right) is then
+
+
+def answered(store: SqliteStore, given: dict[str, Any]) -> Code | None:
+    """Answer a question; return what is wrong with it."""
+    verdict = store.look(lambda tx: approvals.check(tx, AT, ACTION, given))
+    concluded = do(store, lambda tx: approvals.conclude(tx, AT, verdict, ACTION, TEXT))
+    return concluded.code if isinstance(concluded, Refusal) else None
+
+
 def test_two_methods_of_one_name_are_not_registered() -> None:
     with pytest.raises(ValueError, match="one name"):
         Methods((CODES, Codes(b"another")))

@@ -80,6 +80,13 @@ class TestHandingOn:
     ) -> None:
         assert code_of(parent.hand_on(errand, delegation=desk.deputize(ada))) == "invalid_grant"
 
+    def test_needs_proofs_that_nobody_has_used(self, parent: Attested, errand: Attested) -> None:  # PROOF-2
+        client = parent.client()
+        assert isinstance(parent.hand_on(errand, client=client), Handoff)
+        assert code_of(parent.hand_on(errand, client=client)) == "invalid_client"
+        again = replace(parent.client(), proof=client.proof)
+        assert code_of(parent.hand_on(errand, client=again)) == "invalid_dpop_proof"
+
     def test_what_is_over_is_not_handed_on(self, desk: Desk, parent: Attested, errand: Attested) -> None:
         desk.now += 3600
         assert code_of(parent.hand_on(errand)) == "invalid_grant"
@@ -126,6 +133,11 @@ class TestTakingOver:
         received = parent.handed(errand)
         assert code_of(errand.take_over(received)) is None
         assert code_of(errand.take_over(received)) == "invalid_grant"
+
+    def test_needs_proofs_that_nobody_has_used(self, parent: Attested, errand: Attested) -> None:  # PROOF-2
+        client = errand.client()
+        assert isinstance(errand.take_over(parent.handed(errand), client=client), Renewable)
+        assert code_of(errand.take_over(parent.handed(errand), client=client)) == "invalid_client"
 
     def test_is_for_the_named_client_and_key_only(
         self, desk: Desk, parent: Attested, errand: Attested

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.service.agents import Attested, code_of
 from tests.service.kit import TRANSFER, Desk, Person
+from tests.store import values as v
 
 from deputize.protocol.authorization import Standing
 from deputize.protocol.errors import Refusal
@@ -94,6 +95,22 @@ def test_a_used_proof_is_said_before_that_the_grant_has_ended(
     who = by(desk, helper.delegation)
     answers = [desk.do(lambda tx: enter(tx, desk.at, who)) for _ in range(2)]
     assert [code_of(each) for each in answers] == ["grant_revoked", "invalid_dpop_proof"]
+
+
+def test_a_delegation_for_another_key_than_its_grants_is_none(
+    desk: Desk, grace: Person, helper: Attested
+) -> None:  # CALL-2
+    other = replace(helper.delegation, jkt=v.jkt("another"))
+    assert desk.said(grace, other, "get_balance") == "invalid_token"
+    assert desk.said(grace, helper.delegation, "get_balance") == "approved"
+    assert {code_of(each) for each in ways(desk, grace, by(desk, other))} == {"consent_required"}
+
+
+def test_an_agent_that_the_owner_has_revoked_does_nothing_over_mcp(
+    desk: Desk, grace: Person, helper: Attested
+) -> None:  # MCP-2
+    desk.do(lambda tx: tx.revoke_agent(helper.client_id, desk.now))
+    assert {code_of(each) for each in ways(desk, grace, by(desk, helper.delegation))} == {"unknown_agent"}
 
 
 @pytest.mark.parametrize("way", ["page", "mcp"])

@@ -1,0 +1,75 @@
+"""Between the check of an approval, on a snapshot, and the transaction that acts on it (APPR-7, APPR-8)."""
+
+from dataclasses import replace
+
+import pytest
+from tests.service.kit import TRANSFER, Desk, Person, outcome
+from tests.store import values as v
+
+from deputize.protocol.credential import Credential
+from deputize.protocol.token import Delegation
+from deputize.service.approvals import Minted, Verified
+from deputize.service.calls import approving
+from deputize.service.calls.answers import Answered
+
+
+class Approval:
+    """A call that waits, and the answer to its challenge, which was good when it was checked."""
+
+    def __init__(self, desk: Desk, ada: Person, delegation: Delegation, amount: int = 250) -> None:
+        self.desk, self.ada = desk, ada
+        self.made: Answered = desk.allowed(ada, delegation, "transfer_money", {**TRANSFER, "amount": amount})
+        minted = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(ada, self.made)))
+        assert isinstance(minted, Minted)
+        evidence = desk.evidence(minted, ada.devices[0])
+        page = desk.page_call(ada, self.made)
+        verdict = desk.look(lambda tx: approving.check(tx, desk.at, page, evidence))
+        assert isinstance(verdict, Verified)
+        self.verdict = verdict
+
+    def act(self) -> str:
+        """Act on it, and say how that came out."""
+        desk, page = self.desk, self.desk.page_call(self.ada, self.made)
+        return outcome(desk.do(lambda tx: approving.approve(tx, desk.at, page, self.verdict)))
+
+
+@pytest.fixture
+def ada(desk: Desk) -> Person:
+    return desk.person("internal")
+
+
+@pytest.fixture
+def delegation(desk: Desk, ada: Person) -> Delegation:
+    return desk.deputize(ada)
+
+
+def passkey(desk: Desk, ada: Person) -> Credential:
+    (found,) = desk.look(lambda tx: tx.credentials(ada.user.user_id))
+    return found
+
+
+def test_of_two_answers_with_one_count_the_second_is_that_of_a_copy(
+    desk: Desk, ada: Person, delegation: Delegation
+) -> None:  # APPR-7
+    first = Approval(desk, ada, delegation)
+    next(iter(ada.devices[0].keys.values())).count -= 1  # as a copy, which has not heard of the first
+    second = Approval(desk, ada, delegation, amount=251)
+    assert first.act() == "approved"
+    assert second.act() == "signature_counter_regression"
+
+
+def test_a_passkey_that_was_removed_meanwhile_approves_nothing(
+    desk: Desk, ada: Person, delegation: Delegation
+) -> None:  # APPR-8
+    approval, its = Approval(desk, ada, delegation), passkey(desk, ada)
+    assert desk.do(lambda tx: tx.remove_credential(its.credential_id, ada.user.user_id))
+    assert approval.act() == "unknown_credential"
+
+
+def test_nor_does_one_that_has_come_back_with_another_key(
+    desk: Desk, ada: Person, delegation: Delegation
+) -> None:  # APPR-8
+    approval, its = Approval(desk, ada, delegation), passkey(desk, ada)
+    assert desk.do(lambda tx: tx.remove_credential(its.credential_id, ada.user.user_id))
+    assert desk.do(lambda tx: tx.add(replace(its, public_key=v.digest("another"))))
+    assert approval.act() == "unknown_credential"
