@@ -8,9 +8,9 @@ from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
 from ...service.calls.request import MCP, WRONG_USER, CallRequest, Principal
 from ...service.calls.standing import enter
-from ...service.credentials import SignIn
 from ...service.moment import Moment
 from ...service.ports import Reader, Tx
+from ...service.sessions import SignIn
 from ..context import Context
 from ..refusals import rpc
 from .messages import Message
