@@ -78,5 +78,4 @@ class AgentKey:
 
     def proof(self, method: str, url: str, now: int, access_token: str | None = None, **more: str) -> str:
         """Return a new DPoP proof for one request (RFC 9449 §4.2); `more` are further claims, such as `nonce`."""
-        jti = b64u(secrets.token_bytes(16))
-        return dpop.make(self._private_key, method, url, now, jti, access_token, **more)
+        return dpop.make(self._private_key, method, url, now, access_token=access_token, **more)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -103,13 +104,13 @@ def make(
     method: str,
     url: str,
     now: int,
-    jti: str,
+    jti: str = "",
     access_token: str | None = None,
     **more: str,
 ) -> str:
-    """Return a proof for one request, as its header has it. `jti` has to be new for this key; `more` are claims."""
+    """Return a proof for one request, as its header has it. Unless `jti` is given, it is new; `more` are claims."""
     claims: dict[str, object] = {
-        "jti": jti,
+        "jti": jti or b64u(secrets.token_bytes(16)),
         "htm": method,
         "htu": re.split(r"[?#]", url)[0],
         "iat": now,

@@ -1,7 +1,6 @@
 """How a guard reaches an authority in another process: over HTTP, with a key that the policy registers (PROOF-4)."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -110,7 +109,7 @@ class HttpRedeemer:
 
     async def _post(self, call_id: CallId, what: str, body: dict[str, str]) -> dict[str, Json]:
         url = f"{self._issuer}/calls/{call_id}/{what}"
-        proof = dpop.make(self._key, "POST", url, int(self._clock()), secrets.token_urlsafe(16))  # PROOF-4
+        proof = dpop.make(self._key, "POST", url, int(self._clock()))  # PROOF-4
         headers = {"Content-Type": "application/json", "Deputize-Guard": proof}
         return await self._ask("POST", url, headers, orjson.dumps(body))
 

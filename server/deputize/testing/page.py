@@ -1,7 +1,6 @@
 """The shim's requests, made by Python: for tests of the authority without a browser, and for benchmarks."""
 
 import re
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 
 from ..crypto import dpop
-from ..protocol.canonical import Json, args_s256, b64u
+from ..protocol.canonical import Json, args_s256
 from .authenticator import SoftAuthenticator
 
 JsonObject = dict[str, Any]
@@ -48,14 +47,8 @@ class Page:
 
     def proof(self, method: str, path: str, access_token: str | None = None) -> str:
         """Make a fresh proof for a request to the authority (PROOF-1, PROOF-3)."""
-        return dpop.make(
-            self.key,
-            method,
-            self.issuer + path,
-            int(self.clock()),
-            b64u(secrets.token_bytes(16)),
-            access_token=access_token,
-        )
+        now = int(self.clock())
+        return dpop.make(self.key, method, self.issuer + path, now, access_token=access_token)
 
     async def send(
         self,
