@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 T = TypeVar("T")
+_REASON = 1
 
 
 class Code(StrEnum):
@@ -21,12 +22,15 @@ class Code(StrEnum):
     """
 
     status: int
+    is_reason: bool
+    """Whether it is of the closed list of reasons in SEP-2672 §4.10."""
 
-    def __new__(cls, value: str, *status: int) -> "Code":
-        """Make a member of the two; ValueError without the second."""
+    def __new__(cls, value: str, *told: int) -> "Code":
+        """Make a member of its value, its status, and perhaps _REASON; ValueError without a status."""
         code = str.__new__(cls, value)
         code._value_ = value
-        (code.status,) = status
+        code.status, *reason = told
+        code.is_reason = bool(reason)
         return code
 
     # the request
@@ -84,24 +88,24 @@ class Code(StrEnum):
     ALREADY_EXECUTED = "already_executed", 409
     OUTCOME_UNKNOWN = "outcome_unknown", 409
     # approval (SEP-2672 §4.10)
-    MISSING_EVIDENCE = "missing_evidence", 400
-    UNSUPPORTED_METHOD = "unsupported_method", 400
-    CHALLENGE_UNKNOWN = "challenge_unknown", 404
-    CHALLENGE_CONSUMED = "challenge_consumed", 409
-    CHALLENGE_EXPIRED = "challenge_expired", 409
-    CHALLENGE_WRONG_TOOL = "challenge_wrong_tool", 403
-    UNKNOWN_CREDENTIAL = "unknown_credential", 403
-    AUTHENTICATOR_CLASS_MISMATCH = "authenticator_class_mismatch", 403
-    SIGNATURE_VERIFICATION_FAILED = "signature_verification_failed", 403
-    SIGNATURE_COUNTER_REGRESSION = "signature_counter_regression", 403
-    ARGUMENT_HASH_MISMATCH = "argument_hash_mismatch", 403
-    NO_ELIGIBLE_CREDENTIAL = "no_eligible_credential", 403
-    TOOL_NOT_APPROVED_REQUIRED = "tool_not_approved_required", 403
+    MISSING_EVIDENCE = "missing_evidence", 400, _REASON
+    UNSUPPORTED_METHOD = "unsupported_method", 400, _REASON
+    CHALLENGE_UNKNOWN = "challenge_unknown", 404, _REASON
+    CHALLENGE_CONSUMED = "challenge_consumed", 409, _REASON
+    CHALLENGE_EXPIRED = "challenge_expired", 409, _REASON
+    CHALLENGE_WRONG_TOOL = "challenge_wrong_tool", 403, _REASON
+    UNKNOWN_CREDENTIAL = "unknown_credential", 403, _REASON
+    AUTHENTICATOR_CLASS_MISMATCH = "authenticator_class_mismatch", 403, _REASON
+    SIGNATURE_VERIFICATION_FAILED = "signature_verification_failed", 403, _REASON
+    SIGNATURE_COUNTER_REGRESSION = "signature_counter_regression", 403, _REASON
+    ARGUMENT_HASH_MISMATCH = "argument_hash_mismatch", 403, _REASON
+    NO_ELIGIBLE_CREDENTIAL = "no_eligible_credential", 403, _REASON
+    TOOL_NOT_APPROVED_REQUIRED = "tool_not_approved_required", 403, _REASON
     # enrollment
     ENROLLMENT_NOT_ALLOWED = "enrollment_not_allowed", 403
-    CREDENTIAL_ALREADY_ENROLLED = "credential_already_enrolled", 409
-    NO_PENDING_ENROLLMENT = "no_pending_enrollment", 409
-    VERIFICATION_FAILED = "verification_failed", 400
+    CREDENTIAL_ALREADY_ENROLLED = "credential_already_enrolled", 409, _REASON
+    NO_PENDING_ENROLLMENT = "no_pending_enrollment", 409, _REASON
+    VERIFICATION_FAILED = "verification_failed", 400, _REASON
     # the guard
     MISSING_CALL_TOKEN = "missing_call_token", 401
     INVALID_CALL_TOKEN = "invalid_call_token", 401

@@ -13,31 +13,6 @@ REFUSED = -32010
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
 
-REASONS = frozenset(
-    {
-        # tools/call
-        Code.MISSING_EVIDENCE,
-        Code.UNSUPPORTED_METHOD,
-        Code.CHALLENGE_UNKNOWN,
-        Code.CHALLENGE_CONSUMED,
-        Code.CHALLENGE_EXPIRED,
-        Code.CHALLENGE_WRONG_TOOL,
-        Code.UNKNOWN_CREDENTIAL,
-        Code.AUTHENTICATOR_CLASS_MISMATCH,
-        Code.SIGNATURE_VERIFICATION_FAILED,
-        Code.SIGNATURE_COUNTER_REGRESSION,
-        Code.ARGUMENT_HASH_MISMATCH,
-        # approval/challenge/create
-        Code.TOOL_NOT_APPROVED_REQUIRED,
-        Code.NO_ELIGIBLE_CREDENTIAL,
-        # approval/enroll/finish
-        Code.CREDENTIAL_ALREADY_ENROLLED,
-        Code.NO_PENDING_ENROLLMENT,
-        Code.VERIFICATION_FAILED,
-    }
-)
-"""The closed list of SEP-2672 §4.10."""
-
 _NUMBERS: Mapping[Code, int] = {
     Code.INVALID_REQUEST: INVALID_REQUEST,
     Code.PAYLOAD_TOO_LARGE: INVALID_REQUEST,
@@ -52,7 +27,7 @@ _NUMBERS: Mapping[Code, int] = {
 
 def rpc_error(refusal: Refusal, **facts: object) -> dict[str, object]:
     """Return the `error` member: code, message, and data with `reason` or `code` and the refusal's facts."""
-    member = "reason" if refusal.code in REASONS else "code"
-    number = APPROVAL if refusal.code in REASONS else _NUMBERS.get(refusal.code, REFUSED)
+    member = "reason" if refusal.code.is_reason else "code"
+    number = APPROVAL if refusal.code.is_reason else _NUMBERS.get(refusal.code, REFUSED)
     data = {**refusal.facts, **facts, member: refusal.code.value}
     return {"code": number, "message": refusal.detail, "data": data}

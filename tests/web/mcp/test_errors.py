@@ -10,7 +10,7 @@ from mcp.shared.exceptions import MCPError
 from tests.web.mcp.conftest import LEGACY, MODERN, TRANSFER, LiveBank
 
 from deputize.protocol.errors import Code, Refusal
-from deputize.protocol.rpc import APPROVAL, REASONS, REFUSED, rpc_error
+from deputize.protocol.rpc import APPROVAL, REFUSED, rpc_error
 
 CLOSED = {
     "missing_evidence",
@@ -33,7 +33,7 @@ CLOSED = {
 
 
 def test_the_list_is_the_proposals() -> None:
-    assert {code.value for code in REASONS} == CLOSED
+    assert {code.value for code in Code if code.is_reason} == CLOSED
 
 
 @pytest.mark.parametrize("code", list(Code))

@@ -11,7 +11,6 @@ from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
 from ...protocol.credential import User
 from ...protocol.errors import Code, Refusal, Refused, or_refuse
-from ...protocol.rpc import REASONS
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import is_tool_name
 from ...service.approvals import Verdict
@@ -83,7 +82,7 @@ class Calling:
         """Answer a refused call: by an error where the proposal, MCP or HTTP have one, else in a result (MCP-7)."""
         self.log.denied(denied.call_id, denied.refusal)
         refusal = denied.refusal
-        in_rpc = refusal.code in REASONS or refusal.code is Code.UNKNOWN_TOOL
+        in_rpc = refusal.code.is_reason or refusal.code is Code.UNKNOWN_TOOL
         if in_rpc or exchange.is_for_connection(refusal):
             raise Refused.of(replace(refusal, facts={**refusal.facts, "call_id": denied.call_id}))
         return as_result(refusal, denied.call_id)
