@@ -48,12 +48,13 @@ _MAX_NESTED = 2  # levels of "either … or …" that people can follow
 _NOTHING: Clause = {"is": "nothing"}
 _KINDS = ("string", "number", "integer", "boolean", "array", "object", "null")
 _ANY = frozenset(_KINDS) - {"integer"}
-_BOUNDS: Mapping[str, tuple[str, ...]] = {
+BOUNDS: Mapping[str, tuple[str, ...]] = {
     "number": ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf"),
     "string": ("minLength", "maxLength"),
     "array": ("minItems", "maxItems"),
     "object": ("minProperties", "maxProperties"),
 }
+"""The keywords that bound a value, by the kind of value that they bound."""
 
 _Saying = tuple[tuple[Step, ...], Clause]
 
@@ -129,7 +130,7 @@ def _values(limit: Mapping[str, Json]) -> Iterator[Clause]:
 
 
 def _bounds(limit: Mapping[str, Json], kinds: frozenset[str]) -> Iterator[Clause]:
-    for kind, keywords in _BOUNDS.items():
+    for kind, keywords in BOUNDS.items():
         if bounds := [[keyword, limit[keyword]] for keyword in keywords if keyword in limit]:
             yield {"is": "bounds", "bounds": bounds, **({} if kinds <= {kind} else {"if": kind})}
 

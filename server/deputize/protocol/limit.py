@@ -7,6 +7,7 @@ ignore, would look like limits to whoever consents, and limit nothing.
 from collections.abc import Mapping
 
 from .canonical import Json
+from .clauses import BOUNDS
 from .tool import Schema
 
 MAX_DEPTH = 32
@@ -15,13 +16,7 @@ MAX_DEPTH = 32
 _NAMED = frozenset({"properties"})
 _LISTED = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _SINGLE = frozenset({"additionalProperties", "items", "not"})
-_VALUES = frozenset(
-    {
-        *("const", "enum", "required", "type"),
-        *("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"),
-        *("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties"),
-    }
-)
+_VALUES = frozenset({"const", "enum", "required", "type"}).union(*BOUNDS.values())
 
 
 def limit_schema(source: Json) -> Schema:
