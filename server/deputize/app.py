@@ -16,7 +16,7 @@ from .authority.authority import Authority, CurrentUser, SiteUser
 from .authority.clock import Clock
 from .authority.housekeeping import Housekeeping
 from .authority.in_force import FORKED, InForce
-from .authority.in_process import InProcess, Schemas
+from .authority.in_process import InProcess
 from .crypto.sealed import Sealer
 from .crypto.webauthn import Ceremonies
 from .fetching.fetcher import Fetcher
@@ -97,7 +97,6 @@ class Deputize:
             audience=policy.api.audience,
             key_of=keys.public_key,
             redeemer=InProcess(self._current),
-            schemas=Schemas(self._current),
             clock=clock,
             tools=lambda: self.policy.tools,
         )

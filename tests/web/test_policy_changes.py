@@ -481,14 +481,14 @@ async def test_what_python_declared_stays_and_is_offered(
     office.change('name = "Bank"', 'name = "Bonk"')
     assert await listed() == ["greet"]
     assert (await grace.call("greet", {"name": "Ada"})).status_code == 200
-    assert isinstance(bank.deputize.guard.schemas["greet"], Schema)
+    assert bank.deputize.guard.tools is not None
+    assert isinstance(bank.deputize.guard.tools()["greet"].input_schema, Schema)
     office.change(
         "[tools.search_help]",
         f'[tools.pay]\nscopes = ["account:read"]\nendpoint = "{bank.origin}/api/pay"\n[tools.search_help]',
     )
     assert await listed() == ["pay", "greet"]
-    assert set(bank.deputize.guard.schemas) == set(bank.deputize.policy.tools)
-    assert len(bank.deputize.guard.schemas) == len(bank.deputize.policy.tools)
+    assert set(bank.deputize.guard.tools()) == set(bank.deputize.policy.tools)
 
 
 async def test_two_processes_follow_one_file(tmp_path: Path, bank: Bank, grace: Page, office: Office) -> None:

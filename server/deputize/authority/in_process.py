@@ -1,12 +1,9 @@
 """What a guard needs of an authority in the same process: no HTTP, the same transactions (GUARD-3, GUARD-5)."""
 
-from collections.abc import Iterator, Mapping
-
 from ..protocol.call import State
 from ..protocol.errors import or_refuse
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
-from ..protocol.tool import Schema
 from ..service.calls import redemptions
 from .authority import Current
 
@@ -35,23 +32,3 @@ class InProcess:
         authority = self._current()
         at = authority.moment()
         or_refuse(await authority.store.transact(lambda tx: redemptions.note(tx, at, call_id, outcome)))
-
-
-class Schemas(Mapping[str, Schema | None]):
-    """The input schemas of the tools, those of the policy that is in force (POLICY-1)."""
-
-    def __init__(self, current: Current) -> None:
-        """Look in the policy of this authority."""
-        self._current = current
-
-    def __getitem__(self, name: str) -> Schema | None:
-        """Return a tool's schema; KeyError for no tool."""
-        return self._current().policy.tools[name].input_schema
-
-    def __iter__(self) -> Iterator[str]:
-        """Name the tools."""
-        return iter(self._current().policy.tools)
-
-    def __len__(self) -> int:
-        """Count them."""
-        return len(self._current().policy.tools)

@@ -75,9 +75,9 @@ class Guard:
     """A guard for one API.
 
     `audience` is the API's name in the policy, `key_of` finds the authority's public key of a `kid` (it may be async),
-    `schemas` has the input schemas of tools that are called by GET, and `clock` returns seconds since the epoch.
-    `tools` returns the tools of the policy in force, where it is known: then a guard for any other tool is a
-    ValueError. Without it, a guard for a tool that nobody declared refuses all calls.
+    `clock` returns seconds since the epoch. `tools` returns the tools of the policy in force, where it is known: then a
+    guard for any other tool is a ValueError. Without it, a guard for a tool that nobody declared refuses all calls, and
+    `schemas` has the input schemas of those tools that are called by GET.
     """
 
     issuer: str
@@ -198,7 +198,7 @@ class Guard:
         body = await read_body(request)
         replay = _replay(body, request.receive)
         if args is None:
-            arguments = arguments_of(request, body, self.schemas.get(tool))
+            arguments = arguments_of(request, body, self._schema(tool))
         else:
             named = args(Request(request.scope, replay))
             arguments = await named if isawaitable(named) else named
@@ -217,6 +217,10 @@ class Guard:
         )
         request.state.deputize = call
         return call, _replay(body, request.receive)
+
+    def _schema(self, tool: str) -> Schema | None:
+        known = self.tools().get(tool) if self.tools is not None else None
+        return known.input_schema if known is not None else self.schemas.get(tool)
 
     async def _verify(self, text: str) -> CallToken:
         unverified = jwt.parse(text, code=Code.INVALID_CALL_TOKEN)
