@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deputize.guard.outcome import Outcome, outcome_of
+from deputize.guard.outcome import Outcome, outcome_of, watched
 from deputize.protocol.call import State
 from deputize.protocol.ids import CallId
 
@@ -42,7 +42,7 @@ async def watch(
         raise AssertionError
 
     with nullcontext() if ends is None else pytest.raises(type(ends)):
-        await Outcome(tell, CallId("cal_1")).watch(app, scope or {}, receive, send)
+        await watched(Outcome(tell, CallId("cal_1")).report, app, scope or {}, receive, send)
     return log
 
 

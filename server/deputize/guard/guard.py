@@ -28,7 +28,7 @@ from ..protocol.scope import ScopeSet
 from ..protocol.token import CALL_TYP, CallToken
 from ..protocol.tool import Executes, Schema, Tool, is_tool_name
 from .arguments import arguments_of, read_body
-from .outcome import Outcome, ReportedResponse, entrust
+from .outcome import Outcome, ReportedResponse, entrust, raised
 from .point import Args, Arguments, Point, mark, point_of
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Guard:
                 try:
                     answer = await endpoint(Request(request.scope, replay))
                 except (Exception, CancelledError) as error:
-                    await outcome.raised(error)
+                    await raised(outcome.report, error)
                     raise
                 if isinstance(answer, Response):
                     return ReportedResponse(answer, outcome)

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..protocol.errors import Refused
 from .guard import Guard, check_path, refusal_response
-from .outcome import Outcome
+from .outcome import Outcome, watched
 from .point import Args, Point
 from .routes import HandlerRoute, handler_routes, named
 
@@ -87,7 +87,7 @@ class _InFront:
             await refusal_response(refused.refusal)(scope, receive, send)
             return
         outcome = Outcome(point.guard.redeemer.report, call.call_id)
-        await outcome.watch(self._handle, scope, replay, send)
+        await watched(outcome.report, self._handle, scope, replay, send)
 
 
 def _stand_in_front(route: HandlerRoute, method: str, point: Point) -> None:

@@ -39,22 +39,11 @@ class Outcome:
             self._report(outcome_of(status))
         )  # a report that has begun ends, whoever goes away meanwhile
 
-    async def raised(self, error: Exception | CancelledError) -> None:
-        """Report what the handler has raised."""
-        await _raised(self.report, error)
-
     async def _report(self, outcome: State) -> None:
         try:
             await self._tell(self._call_id, outcome)
         except Exception:  # whatever it is: the handler has run, and its answer must go out
             _LOG.warning("call %s %s, which could not be reported", self._call_id, outcome, exc_info=True)
-
-    async def watch(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run an app, and report before the last part of its answer is sent.
-
-        So whoever has the answer and asks the authority next finds the outcome there.
-        """
-        await _watched(self.report, app, scope, receive, send)
 
 
 class ReportedResponse(Response):
@@ -69,7 +58,7 @@ class ReportedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer."""
-        await self._outcome.watch(self._response, scope, receive, send)
+        await watched(self._outcome.report, self._response, scope, receive, send)
 
 
 class Watch:
@@ -91,7 +80,7 @@ class Watch:
                 await outcome.report(status)
 
         scope[_WATCH] = entrusted
-        await _watched(report, self.app, scope, receive, send)
+        await watched(report, self.app, scope, receive, send)
 
 
 def watch(app: object) -> None:
@@ -128,7 +117,7 @@ def _is_bare(scope: Scope, start: Message) -> bool:
     )
 
 
-async def _raised(report: ReportStatus, error: Exception | CancelledError, begun: bool = False) -> None:
+async def raised(report: ReportStatus, error: Exception | CancelledError, begun: bool = False) -> None:
     """Report what was raised in place of an answer, or after one has `begun`."""
     if isinstance(
         error, CancelledError
@@ -140,7 +129,11 @@ async def _raised(report: ReportStatus, error: Exception | CancelledError, begun
         await report(None)
 
 
-async def _watched(report: ReportStatus, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def watched(report: ReportStatus, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run an app, and report before the last part of its answer is sent.
+
+    So whoever has the answer and asks the authority next finds the outcome there.
+    """
     status: int | None = None
 
     async def seen(message: Message) -> None:
@@ -156,6 +149,6 @@ async def _watched(report: ReportStatus, app: ASGIApp, scope: Scope, receive: Re
     try:
         await app(scope, receive, seen)
     except (Exception, CancelledError) as error:
-        await _raised(report, error, begun=status is not None)
+        await raised(report, error, begun=status is not None)
         raise
     await report(None)
