@@ -28,7 +28,7 @@ from deputize.protocol.ids import NO_KEY, ClientId, UserId
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
 from deputize.protocol.question import Asked, Question, Surface, Text
-from deputize.protocol.quota import Rate
+from deputize.protocol.quota import Quota, Rate
 from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
 from deputize.service.ports import Health, Reader, Store, Tx, Waiting
@@ -978,7 +978,7 @@ class StoreContract:
         do(store, methodcaller("add", v.call("done", state=State.APPROVED)))
 
         def waiting(user: UserId, client_id: ClientId | None) -> Waiting:
-            return seen(store, lambda tx: tx.waiting_calls(user, client_id, NOW))
+            return seen(store, lambda tx: tx.waiting(Quota.PENDING_CALLS, user, client_id, NOW))
 
         assert waiting(v.user_id(), url) == Waiting(2, NOW + 9)
         assert waiting(v.user_id(), other) == Waiting(1, NOW + 11)
@@ -986,9 +986,15 @@ class StoreContract:
         assert waiting(v.user_id("bob"), url) == Waiting(0, 0)
         do(store, methodcaller("add", v.grant("asking", expires_at=NOW + 5)))
         do(store, methodcaller("add", v.grant("given", state=GrantState.ACTIVE)))
-        assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), None, NOW)) == Waiting(1, NOW + 5)
-        assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), None, NOW + 5)) == Waiting(0, 0)
-        assert seen(store, lambda tx: tx.waiting_grants(v.user_id(), url, NOW)) == Waiting(0, 0)
+        assert seen(store, lambda tx: tx.waiting(Quota.PENDING_CONSENTS, v.user_id(), None, NOW)) == Waiting(
+            1, NOW + 5
+        )
+        assert seen(
+            store, lambda tx: tx.waiting(Quota.PENDING_CONSENTS, v.user_id(), None, NOW + 5)
+        ) == Waiting(0, 0)
+        assert seen(store, lambda tx: tx.waiting(Quota.PENDING_CONSENTS, v.user_id(), url, NOW)) == Waiting(
+            0, 0
+        )
 
     def test_block_1_a_block_bars_whom_it_names_for_as_long_as_it_says(self, store: Store) -> None:
         ada, bob, agent = v.user_id(), v.user_id("bob"), v.client_id()

@@ -20,7 +20,7 @@ from tests.store.values import NOW
 
 from deputize.protocol.call import State
 from deputize.protocol.errors import Code, Refused
-from deputize.protocol.quota import Rate
+from deputize.protocol.quota import Quota, Rate
 from deputize.service.ports import Store, Tx
 from deputize.store import migrations, sqlite, writer
 from deputize.store.migrations import NewerDatabase, known_versions
@@ -435,9 +435,12 @@ def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:
         (lambda tx: tx.credentials(v.user_id()), "credentials_user_id (user_id=?)"),
         (lambda tx: tx.agents(v.user_id()), "agents_user_id (user_id=?)"),
         (lambda tx: tx.grants(v.user_id()), "grants_user_id (user_id=?)"),
-        (lambda tx: tx.waiting_calls(v.user_id(), None, NOW), "calls_pending (user_id=? AND deadline>?)"),
         (
-            lambda tx: tx.waiting_grants(v.user_id(), v.client_id(), NOW),
+            lambda tx: tx.waiting(Quota.PENDING_CALLS, v.user_id(), None, NOW),
+            "calls_pending (user_id=? AND deadline>?)",
+        ),
+        (
+            lambda tx: tx.waiting(Quota.PENDING_CONSENTS, v.user_id(), v.client_id(), NOW),
             "grants_asking (user_id=? AND expires_at>?)",
         ),
         (lambda tx: tx.spent("q", Rate(1, 1), NOW), "(name=?)"),

@@ -77,8 +77,8 @@ def show(tx: Tx, at: Moment, looked: AuthorizationRequest, user_id: UserId) -> G
             return known
     if out := barred(tx, user_id, request.client_id, at.now):
         return out
-    if limited := quotas.entry(tx, at, user_id, request.client_id) or quotas.pending_consent(
-        tx, at, user_id, request.client_id
+    if limited := quotas.entry(tx, at, user_id, request.client_id) or quotas.pending(
+        tx, at, Quota.PENDING_CONSENTS, user_id, request.client_id
     ):
         return limited
     # the same document may be known with a key

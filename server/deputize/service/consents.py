@@ -16,6 +16,7 @@ from ..protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState, acting, lifetime
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
+from ..protocol.quota import Quota
 from ..protocol.scope import ScopeSet
 from ..words.consent import put
 from . import approvals, grants, questions, quotas
@@ -80,7 +81,7 @@ def request_grant(
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
         return quotas.record(tx, at, request.user_id, agent.client_id, entry, refusal)
-    if limited := quotas.pending_consent(tx, at, request.user_id, agent.client_id):
+    if limited := quotas.pending(tx, at, Quota.PENDING_CONSENTS, request.user_id, agent.client_id):
         return limited
     held = tx.active_grant(request.user_id, agent.client_id, agent.jkt)
     if held is not None and held.dead(at.now) is None:

@@ -21,7 +21,7 @@ from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId,
 from ..protocol.merkle import Frontier
 from ..protocol.proof import Proof
 from ..protocol.question import Asked, Question
-from ..protocol.quota import Rate
+from ..protocol.quota import Quota, Rate
 from ..protocol.request import AuthorizationRequest
 
 T = TypeVar("T")
@@ -173,14 +173,12 @@ class Reader(Protocol):
     def latest_call(self, match_key: bytes) -> Call | None:
         """Find the newest call with this key (CALL-6)."""
 
-    def waiting_calls(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        """Count the calls of an agent that wait for this user; None is all agents in browsers, and pages (QUOTA-3).
+    def waiting(self, quota: Quota, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
+        """Count the calls (PENDING_CALLS) or requests for consent (PENDING_CONSENTS) of an agent that wait for a user.
+        None is all agents in browsers, and pages (QUOTA-3).
 
-        Those whose grant has ended count no more: whoever takes it back has room again.
+        Calls whose grant has ended count no more, nor what a blocked agent asked: whoever takes it back has room again.
         """
-
-    def waiting_grants(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        """Count the requests for consent of an agent that wait for this user, if it is not blocked; None as above."""
 
     def spent(self, name: str, rate: Rate, now: int) -> int:
         """Return for how many seconds nothing is left of a quota; 0 if something is."""

@@ -3,7 +3,6 @@
 What a quota refuses leaves no entry: the quota is there to keep the record from being filled.
 """
 
-from collections.abc import Callable
 from typing import TypeVar
 
 from ..protocol.entry import Entry
@@ -11,7 +10,7 @@ from ..protocol.errors import Refusal
 from ..protocol.ids import ClientId, UserId
 from ..protocol.quota import Quota, Rate, counted_as, pair, too_many
 from .moment import Moment
-from .ports import Tx, Waiting
+from .ports import Tx
 
 T = TypeVar("T")
 
@@ -43,24 +42,10 @@ def record(
     return refusal
 
 
-def pending_call(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId | None) -> Refusal | None:
-    """Refuse one more call that waits for its user, where too many wait."""
-    return _full(at, Quota.PENDING_CALLS, tx.waiting_calls, user_id, client_id)
-
-
-def pending_consent(tx: Tx, at: Moment, user_id: UserId, client_id: ClientId) -> Refusal | None:
-    """Refuse one more request for consent, where too many wait."""
-    return _full(at, Quota.PENDING_CONSENTS, tx.waiting_grants, user_id, client_id)
-
-
-_Count = Callable[[UserId, ClientId | None, int], Waiting]
-
-
-def _full(
-    at: Moment, quota: Quota, count: _Count, user_id: UserId, client_id: ClientId | None
-) -> Refusal | None:
+def pending(tx: Tx, at: Moment, quota: Quota, user_id: UserId, client_id: ClientId | None) -> Refusal | None:
+    """Refuse one more call, or request for consent, that waits for its user, where too many wait."""
     most: int | None = getattr(at.policy.quotas, quota.value)
     if most is None:
         return None
-    waiting = count(user_id, counted_as(client_id), at.now)
+    waiting = tx.waiting(quota, user_id, counted_as(client_id), at.now)
     return too_many(quota, waiting.until - at.now) if waiting.number >= most else None

@@ -14,7 +14,7 @@ from ..protocol.grant import Grant
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
 from ..protocol.question import Asked
-from ..protocol.quota import Rate
+from ..protocol.quota import Quota, Rate
 from ..protocol.request import AuthorizationRequest
 from ..service.ports import Reader, Session, StoredEntry, Waiting
 from .tables import TABLES
@@ -29,6 +29,11 @@ _BARRED = """
     SELECT 1 FROM blocks
     WHERE blocks.user_id IN ('', grants.user_id) AND blocks.client_id = grants.client_id
         AND (blocks.until IS NULL OR blocks.until > :now)"""
+_WAITING = {
+    Quota.PENDING_CALLS: ("calls", "deadline", _UNGRANTED),
+    Quota.PENDING_CONSENTS: ("grants", "expires_at", _BARRED),
+}
+"""Where things wait, until when, and what waits in vain."""
 _CHILDREN = """
     SELECT count(*) FROM grants
     WHERE parent_id = :grant_id AND state = 'active' AND expires_at > :now"""
@@ -153,15 +158,8 @@ class Snapshot(Reader):
     def latest_call(self, match_key: bytes) -> Call | None:
         return self._one(Call, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)
 
-    def waiting_calls(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        return self._waiting("calls", "deadline", _UNGRANTED, user_id, client_id, now)
-
-    def waiting_grants(self, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
-        return self._waiting("grants", "expires_at", _BARRED, user_id, client_id, now)
-
-    def _waiting(
-        self, table: str, ends: str, void: str, user_id: UserId, client_id: ClientId | None, now: int
-    ) -> Waiting:
+    def waiting(self, quota: Quota, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
+        table, ends, void = _WAITING[quota]
         same = "(client_id IS NULL OR client_id LIKE 'agt!_%' ESCAPE '!')"
         if client_id is not None:
             same = "client_id = :client_id"

@@ -6,6 +6,7 @@ from ...protocol.authorization import Authorized, Standing
 from ...protocol.call import Call, State
 from ...protocol.entry import call_entry
 from ...protocol.errors import Refusal
+from ...protocol.quota import Quota
 from ...protocol.tool import Executes
 from .. import quotas
 from ..approvals import Verdict, Verified
@@ -54,7 +55,8 @@ def create(
         met = meeting.meet(tx, at, call)  # 4
         if met is not None:
             return Answered(met, standing) if isinstance(met, Call) else met
-        if call.state is State.PENDING and (limited := quotas.pending_call(tx, at, user_id, client_id)):  # 5
+        waits = call.state is State.PENDING
+        if waits and (limited := quotas.pending(tx, at, Quota.PENDING_CALLS, user_id, client_id)):  # 5
             return limited
         looked = counters.left(tx, standing.lineage, call)  # 6
         uses, decision = (uses, looked) if isinstance(looked, Refusal) else (looked, decision)
