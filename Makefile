@@ -104,7 +104,7 @@ chaos: setup ## break it on purpose, for long: SEED=number for the same again, S
 
 clean: ## remove all that these commands made, but for DATA
 	find server tests e2e bench chaos -name __pycache__ -prune -exec rm -r {} +
-	rm -rf .venv js/node_modules js/types js/src/words/english.js js/src/people/methods/registered.js $(BUNDLE:.js=).* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv js/node_modules js/types js/src/words/english.js js/src/people/methods/registered.js js/src/people/style.js $(dir $(BUNDLE)) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The versions that were tried together: a warning of another would be an error here.
 INSTALL = python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
@@ -117,7 +117,7 @@ $(NODE_MODULES): js/package-lock.json | .venv/.made
 	cd js && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
-$(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js js/src/*/*/*.js js/*.mjs) server/deputize/words/en.ftl js/package.json $(NODE_MODULES)
+$(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js js/src/*/*/*.js js/src/people/style.css js/*.mjs) server/deputize/words/en.ftl js/package.json $(NODE_MODULES)
 	node js/build.mjs
 
 .venv/.package: pyproject.toml constraints.txt hatch_build.py | .venv/.made $(BUNDLE)
