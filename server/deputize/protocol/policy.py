@@ -1,4 +1,4 @@
-"""The policy: everything that the site owner decides, as values. `settings.py` reads it from a file."""
+"""The policy: everything that the site owner decides, as values. `settings/` reads it from a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
