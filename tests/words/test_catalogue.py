@@ -71,6 +71,7 @@ def test_what_a_file_lacks_is_said_in_english(tmp_path: Path, monkeypatch: pytes
         ("sign-out = { \n", "el.ftl"),
         ("sign-out = a\nsign-out = b\n", "twice"),
         ("script-region = en-GB\n", "script-region is a region of another language"),
+        ("script-region = el-GB\n", "el.ftl: nobody knows the language or region el-GB"),
     ],
 )
 def test_a_file_that_would_hide_something_is_not_read(

@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.units import format_unit
@@ -64,7 +64,10 @@ class Words:
         region = self("script-region") if "script-region" in self.patterns else language
         if region.partition("-")[0] != language.partition("-")[0]:
             raise ValueError(f"{language}.ftl: script-region is a region of another language")
-        self.locale = Locale.parse(region, sep="-")
+        try:
+            self.locale = Locale.parse(region, sep="-")
+        except (UnknownLocaleError, ValueError) as error:
+            raise ValueError(f"{language}.ftl: nobody knows the language or region {region}") from error
         for name, pattern in self.patterns.items():
             english = otherwise.patterns.get(name) if otherwise is not None else pattern
             if english is None or hides(pattern, english):
