@@ -153,6 +153,15 @@ async def test_a_session_of_another_has_not_the_token_of_this_page(bank: Bank, g
             assert (row.name, (await trial.send()).json()["code"]) == (row.name, BROWSERS)
 
 
+async def test_who_only_looks_is_signed_in(bank: Bank, grace: Page) -> None:
+    """SESSION-1: nobody learns what there is."""
+    for row in ENDPOINTS:
+        if row.access is access.SESSION:
+            url = bank.issuer + path_of(row)
+            nobody, somebody = await bank.page().http.get(url), await grace.http.get(url)
+            assert (row.name, nobody.status_code, somebody.status_code in (200, 404)) == (row.name, 401, True)
+
+
 async def test_a_key_that_nobody_registered_is_no_guard(bank: Bank, grace: Page) -> None:
     """PROOF-4: nor does the session of a user, with a good proof of the page, make it one."""
     key = new_key()
@@ -217,13 +226,10 @@ async def test_who_asks_is_known_before_the_body_is_read(bank: Bank, grace: Page
 
 def test_every_row_is_tried() -> None:
     """Of the rest, MCP and the forms of agents have tests of their own, and what asks nothing gives nothing away."""
-    tried = {id(kind) for kinds, _, _ in FAULTS.values() for kind in kinds}
+    tried = {id(kind) for kinds, _, _ in FAULTS.values() for kind in kinds} | {id(access.SESSION)}
     rest = [row for row in ENDPOINTS if id(row.access) not in tried and not row.form]
     assert {row.method for row in rest if row.access in ASKING_NOTHING} == {"GET"}
-    assert [row.name for row in rest if row.access not in ASKING_NOTHING] == [
-        "POST /mcp",
-        "GET /grants/{grant_id}",
-    ]
+    assert [row.name for row in rest if row.access not in ASKING_NOTHING] == ["POST /mcp"]
 
 
 @pytest.mark.parametrize("what", ["a call", "a consent", "a window"])
