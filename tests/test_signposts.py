@@ -9,7 +9,7 @@ from tests.test_architecture import FLOORS
 ROOT = Path(__file__).parent.parent
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
 PAGES = {"docs/architecture.md": ARCHITECTURE, "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text()}
-PATH = re.compile(r"`((?:\.?[\w-]+/)*[\w-]+\.(?:py|js|mjs|ftl|md|toml|sql|txt)|(?:\.?[\w-]+/)+)`")
+PATH = re.compile(r"`((?:\.?[\w-]+/)*[\w-]+\.(?:py|js|mjs|ftl|md|toml|sql|txt|css)|(?:\.?[\w-]+/)+)`")
 NAMED = sorted({(page, path) for page, text in PAGES.items() for path in PATH.findall(text)})
 BY_NAME = {path.name for folder in ("server", "js/src") for path in (ROOT / folder).rglob("*.*")}
 
