@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from deputize.guard.outcome import Outcome, outcome_of, watched
 from deputize.protocol.call import State
@@ -61,6 +62,12 @@ async def test_an_answer_without_an_end_is_unknown() -> None:
     for messages in ((), (START,), (START, PART)):
         assert (await watch(*messages))[-1] == "told unknown"
         assert (await watch(*messages, ends=ValueError()))[-1] == "told unknown"
+
+
+async def test_a_refusal_by_the_handler_is_its_answer_only_while_nothing_was_sent() -> None:
+    """GUARD-5: after the head of another answer nobody can send it."""
+    assert await watch(ends=HTTPException(409)) == ["told failed"]
+    assert await watch(START, ends=HTTPException(409)) == ["start", "told unknown"]
 
 
 async def test_what_follows_the_end_changes_nothing() -> None:
