@@ -3,7 +3,9 @@
 Each mutant meets tests that come by its line, half of them those that come by least besides. What no test notices is
 printed: it is read, and either a test is missing or the code says something that makes no difference.
 
-    python -m tests.mutants [--seed N] [--count N] [--tests N] [room …]
+What a module says when it is imported (constants, defaults) meets those that come by any line of it.
+
+    python -m tests.mutants [--seed N] [--count N] [--tests N] [--among tests/service …] [store web/mcp/usual.py …]
 """
 
 import argparse
@@ -51,7 +53,7 @@ def covering(rooms: list[str], tests: list[str]) -> dict[str, list[str]]:
 
 
 def noticed(root: Path, tests: list[str]) -> str:
-    """Return what became of a mutant that meets these tests: "died", "hung" or "lived"."""
+    """Return what became of a mutant that meets these tests: "died", "hung" or "lived"; RuntimeError if it met none."""
     names = root / "tests.txt"
     names.write_text("\n".join(tests))
     try:
@@ -64,7 +66,15 @@ def noticed(root: Path, tests: list[str]) -> str:
         )
     except subprocess.TimeoutExpired:
         return "hung"
+    if b"ERROR: not found:" in done.stderr:  # which is no test that fails
+        raise RuntimeError(done.stderr.decode())
     return "died" if done.returncode else "lived"
+
+
+def files(room: str) -> list[Path]:
+    """Return the modules of a room, or the one that is named."""
+    path = ROOT / PACKAGE / room
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
 def copied(tree: Path) -> Path:
@@ -81,19 +91,21 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=150)
     parser.add_argument("--tests", type=int, default=200, help="the most that one mutant meets")
     parser.add_argument("--among", nargs="+", default=["tests"], help="folders or files of tests")
-    parser.add_argument("rooms", nargs="*", default=ROOMS)
+    parser.add_argument("rooms", nargs="*", default=ROOMS, help="or modules, as store/writer.py")
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", flush=True)
     lines = covering(list(chosen.rooms), chosen.among)
     breadth = Counter(name for names in lines.values() for name in names)
 
-    modules = [path for room in chosen.rooms for path in sorted((ROOT / PACKAGE / room).rglob("*.py"))]
-    every: list[tuple[Path, Mutation]] = [
-        (path.relative_to(ROOT), mutation)
-        for path in modules
-        for mutation in mutations(path.read_text())
-        if f"{path.relative_to(ROOT / PACKAGE)}:{mutation.line}" in lines
-    ]
+    meets: dict[tuple[Path, Mutation], list[str]] = {}
+    for path in (path for room in chosen.rooms for path in files(room)):
+        module = f"{path.relative_to(ROOT / PACKAGE)}:"
+        whole = {name for place, names in lines.items() if place.startswith(module) for name in names}
+        for mutation in mutations(path.read_text()):
+            tests = whole if mutation.early else lines.get(f"{module}{mutation.line}", ())
+            meets[path.relative_to(ROOT), mutation] = sorted(tests, key=lambda name: (breadth[name], name))
+    every = [one for one, tests in meets.items() if tests]
+    print(f"{len(every)} mutants, and {len(meets) - len(every)} on lines that no test comes by", flush=True)
     sample = random.Random(chosen.seed).sample(every, min(chosen.count, len(every)))
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as threads:
         trees: Queue[Path] = Queue()
@@ -102,7 +114,7 @@ def main() -> None:
 
         def tried(one: tuple[Path, Mutation]) -> str:
             path, mutation = one
-            tests = sorted(lines[f"{path.relative_to(PACKAGE)}:{mutation.line}"], key=breadth.__getitem__)
+            tests = meets[one]
             closest, others = tests[: chosen.tests // 2], tests[chosen.tests // 2 :]
             some = random.Random(chosen.seed).sample(others, min(len(others), chosen.tests - len(closest)))
             tree = trees.get()
@@ -113,15 +125,17 @@ def main() -> None:
                 (tree / path).write_text(source)
             finally:
                 trees.put(tree)
-            if end == "lived":
-                print(f"{path}:{mutation.line}  {mutation.told(source)}  ({len(tests)} tests)", flush=True)
+            if end != "died":
+                print(
+                    f"{end} {path}:{mutation.line}  {mutation.told(source)}  ({len(tests)} tests)", flush=True
+                )
             return end
 
         if noticed(trees.queue[0], sorted(breadth, key=breadth.__getitem__)[: chosen.tests]) != "lived":
             sys.exit("The tests fail in a copy of the project, without a mutant.")
         ends = Counter(threads.map(tried, sample))
     told = ", ".join(f"{number} {end}" for end, number in sorted(ends.items()))
-    print(f"{told} of {len(every)} that there are")
+    print(told)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A pytest plugin that notes which tests come by which lines of the rooms in MUTANTS_ROOMS, in a file per process."""
+"""A pytest plugin that notes which tests come by which lines of what MUTANTS_ROOMS names, in a file per process."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 PACKAGE = str(Path(__file__).parents[2] / "server" / "deputize")
-PLACES = tuple(f"{PACKAGE}/{room}/" for room in os.environ.get("MUTANTS_ROOMS", "").split())
+PLACES = tuple(f"{PACKAGE}/{room}" for room in os.environ.get("MUTANTS_ROOMS", "").split())
 
 _covered: dict[str, set[str]] = defaultdict(set)
 _lines: set[tuple[str, int]] = set()
