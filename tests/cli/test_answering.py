@@ -1,6 +1,7 @@
 """Answers that go out whole are those that uvicorn sends, to the byte."""
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from uvicorn.server import ServerState
 from deputize.cli.answering import Http
 
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
 TYPE = (b"content-type", b"text/plain")
 LONG = (b"content-length", b"4")
 
@@ -32,7 +34,10 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
         self.writes: list[bytes] = []
-        self.closed = False
+        self.closed = self.handed_over = False
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.handed_over = True
 
     def write(self, data: Any) -> None:
         self.writes.append(bytes(data))
@@ -50,6 +55,29 @@ class Wire(asyncio.Transport):
         pass
 
 
+def connected(kind: type[HttpToolsProtocol], app: Any) -> tuple[HttpToolsProtocol, Wire, ServerState]:
+    """Serve an app on one connection."""
+    config = uvicorn.Config(app, http=kind, ws="none", access_log=False)
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+    wire, protocol = Wire(), kind(config=config, server_state=state, app_state={})
+    protocol.access_log = False
+    protocol.connection_made(wire)
+    return protocol, wire, state
+
+
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    for message in ANSWERS["whole"]:
+        await send(message)
+
+
+class Socket(asyncio.Protocol):
+    """What a connection can become."""
+
+    def __init__(self, **others: Any) -> None: ...
+
+
 async def answered(kind: type[HttpToolsProtocol], request: bytes, said: list[Message]) -> Wire:
     """Have an app that says this answer a request."""
 
@@ -58,13 +86,7 @@ async def answered(kind: type[HttpToolsProtocol], request: bytes, said: list[Mes
             await send(message)
         await receive()  # nothing comes any more
 
-    config = uvicorn.Config(app, http=kind, ws="none", access_log=False)
-    config.load()
-    state = ServerState()
-    state.default_headers = [(b"date", b"today")]
-    wire, protocol = Wire(), kind(config=config, server_state=state, app_state={})
-    protocol.access_log = False
-    protocol.connection_made(wire)
+    protocol, wire, state = connected(kind, app)
     protocol.data_received(request)
     while state.tasks:
         await asyncio.wait(state.tasks, timeout=0.2)
@@ -143,3 +165,59 @@ async def test_a_header_is_what_uvicorn_makes_of_it(headers: list[tuple[bytes, b
 async def test_a_whole_answer_is_one_write() -> None:
     for request, writes in ((GET, 1), (GET + GET, 2)):
         assert len((await answered(Http, request, ANSWERS["whole"])).writes) == writes
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [Http, HttpToolsProtocol])
+class TestAsUvicornDoes:
+    """What an answer means to others than its reader."""
+
+    async def test_who_does_not_read_is_written_nothing_more(self, kind: type[HttpToolsProtocol]) -> None:
+        protocol, wire, state = connected(kind, whole)
+        protocol.pause_writing()
+        protocol.data_received(GET)
+        await asyncio.wait(state.tasks, timeout=0.05)
+        assert wire.writes == []
+        protocol.resume_writing()
+        await asyncio.wait(state.tasks)
+        assert wire.writes != []
+
+    async def test_who_has_gone_is_written_nothing(self, kind: type[HttpToolsProtocol]) -> None:
+        protocol, wire, state = connected(kind, whole)
+        protocol.data_received(GET)
+        protocol.connection_lost(None)
+        await asyncio.wait(state.tasks)
+        assert wire.writes == []
+
+    async def test_an_access_log_that_is_wanted_has_its_line(
+        self, kind: type[HttpToolsProtocol], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        protocol, _, state = connected(kind, whole)
+        protocol.access_log, protocol.access_logger = True, logging.getLogger("access")
+        with caplog.at_level(logging.INFO, "access"):
+            protocol.data_received(GET)
+            await asyncio.wait(state.tasks)
+        assert len(caplog.records) == 1
+
+    async def test_who_waits_for_the_end_hears_of_it(self, kind: type[HttpToolsProtocol]) -> None:
+        heard: list[Message] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            end = asyncio.ensure_future(receive())
+            await asyncio.sleep(0)
+            await whole(scope, receive, send)
+            heard.append(await end)
+
+        protocol, _, state = connected(kind, app)
+        protocol.data_received(GET)
+        await asyncio.wait(state.tasks, timeout=10)
+        assert heard == [{"type": "http.disconnect"}]
+
+    async def test_a_connection_that_becomes_another_is_handed_over(
+        self, kind: type[HttpToolsProtocol]
+    ) -> None:
+        protocol, wire, _ = connected(kind, whole)
+        protocol.ws_protocol_class = Socket
+        protocol.data_received(UPGRADE)
+        assert (wire.handed_over, wire.writes) == (True, [])

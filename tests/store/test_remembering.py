@@ -127,6 +127,27 @@ def test_strangers_cannot_make_it_remember_more_and_more(
     assert do(store, read) <= 3
 
 
+def test_what_is_not_there_takes_no_room(store: SqliteStore) -> None:
+    def read(tx: Tx) -> int:
+        assert isinstance(tx, Remembering)
+        assert tx.session(v.digest("none")) is None
+        assert tx.credentials(v.user_id("eve")) == []
+        return len(tx._rows["sessions"]) + len(tx._rows["credentials"])
+
+    assert do(store, read) == 0
+
+
+def test_what_a_use_case_does_to_a_list_is_not_remembered(store: SqliteStore) -> None:
+    do(store, lambda tx: tx.credentials(v.user_id()).clear())
+    assert do(store, told) == do(store, there)
+
+
+def test_a_statement_that_does_not_say_what_it_changes_may_change_anything() -> None:
+    assert set(remembering._changed_by("WITH a AS (SELECT 1) DELETE FROM users")) == set(remembering._KEYS)
+    assert remembering._changed_by("DELETE FROM users") == ("users",)
+    assert remembering._changed_by("SELECT 1") == ()
+
+
 def _statements(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
