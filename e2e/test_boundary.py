@@ -111,7 +111,8 @@ def test_a_tool_registered_past_the_shim_runs_and_reaches_nothing(deputized: Cus
     result = deputized.agent.call("quick_transfer")
     assert (result.value["status"], result.value["code"]) == (401, "missing_call_token")
     assert deputized.bank.nothing_happened()
-    assert tab.evaluate("deputize.unguarded()") == ["quick_transfer"]
+    (told,) = tab.evaluate("deputize.unguarded()")["tools"]
+    assert told == {"name": "quick_transfer", "why": "not_gated", "where": "document.modelContext"}
 
 
 def test_a_tool_that_the_policy_does_not_know_never_runs(customer: Customer, agent: Agent) -> None:

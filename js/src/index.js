@@ -2,27 +2,32 @@
  * deputize, the shim: WebMCP tools learn who calls, and nothing runs that the user has not deputized.
  *
  * As a classic script, `<script src="/deputize/shim.js"></script>`, it installs itself, before the page registers its tools.
- * As a module: `import { install } from 'deputize'; install({ issuer: 'https://site.example/deputize' })`.
+ * As a module: `import 'deputize/auto'`, before all other imports, since imports run before what stands below them; where the authority
+ * is not at `/deputize` of this origin, then `import { install } from 'deputize'; install({ issuer: 'https://auth.site.example' })`.
  *
  * @module deputize
  */
 
 import { servedBy } from './authority/authority.js';
+import { client as current } from './calls/client.js';
 import { Gate } from './calls/gate.js';
 import { partsFor } from './grants/grants.js';
-import { alias, Patch } from './page/patch.js';
+import { Contexts } from './page/contexts.js';
+import { first } from './page/first.js';
 import { promptsOfPage } from './people/prompt.js';
 import { argsS256 } from './platform/canonical.js';
 import * as natives from './platform/natives.js';
 
+/** @import { Report } from './page/contexts.js' */
 /** @import { Arguments, Client, Execute, Parts } from './types.js' */
 
-const { document } = natives;
+const { document, location } = natives;
 const SCRIPT = '/shim.js';
+const MOUNTED = '/deputize';
 
 /**
  * @typedef {object} Options
- * @property {string} [issuer] the authority's URL; a classic script knows it from its own
+ * @property {string} [issuer] the authority's URL; a classic script knows it from its own, else it is `/deputize` of this origin
  * @property {number} [wait] seconds that an agent waits while a human is asked, instead of what the authority says
  * @property {boolean} [openRoot] for tests: the dialogs' shadow roots are open, so that a test can find the buttons
  *
@@ -32,29 +37,63 @@ const SCRIPT = '/shim.js';
  * @property {{clientId: string, assurance: string} | null} agent the agent in this browser, once the user deputized it
  * @property {{id: string, scopes: readonly string[], expiresAt: Date | null} | null} grant what it may do, and until when
  *
- * @typedef {{issuer: string, parts: Parts, gate: Gate, patch: Patch | null}} Installed
+ * @typedef {{issuer: string, parts: Parts, gate: Gate}} Installed
  */
 
 /** @type {Installed | null} */
 let installed = null;
+/** @type {Contexts | null} */
+let contexts = null;
+/** @type {Options} */
+let wished = {};
+
+/** What this copy of the shim does; where there are two in a page, that of the first one is done (SHIM-13). */
+const mine = natives.freeze({
+  /** @param {Options} options */
+  install(options) {
+    wished = { ...wished, ...options };
+    const issuer = (options.issuer ?? scriptIssuer())?.replace(/\/+$/, '');
+    if (installed && issuer && installed.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.issuer}`);
+    if (issuer) installed ??= assemble(issuer);
+    contexts ??= new Contexts({ call: (...all) => shim().gate.call(...all) });
+    contexts.look();
+  },
+  /** @type {typeof perform} */
+  async perform(name, args, execute, { event } = {}) {
+    const { gate } = shim();
+    const tool = contexts?.tool(name) ?? { name, definition: () => argsS256({ description: '', inputSchema: null, name }) };
+    return /** @type {any} any: what `execute` returns */ (gate.perform(tool, /** @type {Execute} */ (execute), args, byAgent(event)));
+  },
+  /** @returns {Promise<Report>} */
+  async unguarded() {
+    shim();
+    return /** @type {Contexts} */ (contexts).unguarded();
+  },
+  client: current,
+  /** @returns {Promise<Status>} */
+  async status() {
+    const { issuer, parts: { authority, grants } } = shim();
+    const config = await authority.config(true);
+    if ('code' in config) throw Object.assign(new Error(config.detail), { code: config.code });
+    const { user } = config;
+    const tokens = user && (await grants.tokens.current(user.id)).tokens;
+    if (!tokens) return { issuer, user, agent: null, grant: null };
+    const { clientId, assurance, grantId, scopes, grantExpiresAt } = tokens;
+    const expiresAt = grantExpiresAt === null ? null : new Date(grantExpiresAt);
+    return { issuer, user, agent: { clientId, assurance }, grant: { id: grantId, scopes, expiresAt } };
+  },
+});
 
 /**
- * Installs the shim in this page; a second time does nothing but find a WebMCP that has come meanwhile (a polyfill).
+ * Installs the shim in this page: from now on tools are gated. A second time it finds a WebMCP that has come meanwhile (a polyfill), and
+ * is told of the authority, where that was left open.
  *
  * @param {Options} [options]
  * @returns {void}
- * @throws {TypeError} without an issuer, or with another one than before
+ * @throws {TypeError} with another issuer than before
  */
 export function install(options = {}) {
-  if (!document) return; // on a server that renders the page
-  const issuer = (options.issuer ?? scriptIssuer() ?? installed?.issuer)?.replace(/\/+$/, '');
-  if (!issuer) throw new TypeError('deputize: install({ issuer }) needs the URL of the authority');
-  if (installed && installed.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.issuer}`);
-  installed ??= assemble(issuer, options);
-  const context = modelContext();
-  if (!context) return;
-  alias(modelContext);
-  installed.patch ??= new Patch(context, installed.gate);
+  if (document) first(mine).install(options); // else on a server that renders the page
 }
 
 /**
@@ -70,21 +109,28 @@ export function install(options = {}) {
  *   `execute` threw
  */
 export async function perform(name, args, execute, { event = globalThis.event } = {}) {
-  const { gate, patch } = shim();
-  const tool = patch?.tool(name) ?? { name, definition: () => argsS256({ description: '', inputSchema: null, name }) };
-  return /** @type {Promise<T>} */ (gate.perform(tool, /** @type {Execute} */ (execute), args, byAgent(event)));
+  return first(mine).perform(name, args, execute, { event });
 }
 
 /** WebMCP tells of a form that an agent filled in and submitted. @param {Event | undefined} event */
 const byAgent = (event) => event !== undefined && Reflect.get(event, 'agentInvoked') === true;
 
 /**
- * The tools of this page that run without the gate, because they were registered before the shim or past it (SHIM-9).
+ * What runs in this page without the gate (SHIM-9): tools, and frames of which the shim knows no better.
  *
- * @returns {Promise<string[]>} their names
+ * @returns {Promise<Report>} with no tool in it only where each context has told what it has
  */
 export async function unguarded() {
-  return (await shim().patch?.unguarded()) ?? [];
+  return first(mine).unguarded();
+}
+
+/**
+ * The `client` of the tool that runs, for a callback that is handed on without its second argument (SHIM-4).
+ *
+ * @returns {Client | null} null but in the synchronous part of `execute`
+ */
+export function client() {
+  return document ? first(mine).client() : null;
 }
 
 /**
@@ -93,35 +139,24 @@ export async function unguarded() {
  * @returns {Promise<Status>} rejects with an Error with `code` if the authority cannot be reached
  */
 export async function status() {
-  const { issuer, parts: { authority, grants } } = shim();
-  const config = await authority.config(true);
-  if ('code' in config) throw Object.assign(new Error(config.detail), { code: config.code });
-  const { user } = config;
-  const tokens = user && (await grants.tokens.current(user.id)).tokens;
-  if (!tokens) return { issuer, user, agent: null, grant: null };
-  const { clientId, assurance, grantId, scopes, grantExpiresAt } = tokens;
-  const expiresAt = grantExpiresAt === null ? null : new Date(grantExpiresAt);
-  return { issuer, user, agent: { clientId, assurance }, grant: { id: grantId, scopes, expiresAt } };
+  return first(mine).status();
 }
 
 /** @returns {Installed} */
 function shim() {
-  if (!installed) throw new TypeError('deputize: call install() first');
-  return installed;
+  if (!contexts) throw new TypeError('deputize: call install() first');
+  return (installed ??= assemble(location.origin + MOUNTED));
 }
 
 /**
  * @param {string} issuer
- * @param {Options} options
  * @returns {Installed}
  */
-function assemble(issuer, { wait, openRoot }) {
+function assemble(issuer) {
+  const { wait, openRoot } = wished;
   const parts = partsFor(issuer, promptsOfPage(openRoot));
-  return { issuer, parts, gate: new Gate(parts, wait === undefined ? null : wait * 1000), patch: null };
+  return { issuer, parts, gate: new Gate(parts, wait === undefined ? null : wait * 1000) };
 }
-
-/** Read through the prototype: `<form name="modelContext">` would answer for `document.modelContext`. */
-const modelContext = () => Reflect.get(Document.prototype, 'modelContext', document);
 
 /** The authority that a classic script was loaded from. */
 function scriptIssuer() {
@@ -129,8 +164,4 @@ function scriptIssuer() {
   return script instanceof HTMLScriptElement && script.src ? servedBy(script.src, SCRIPT) : undefined;
 }
 
-if (scriptIssuer()) {
-  install();
-  // A polyfill may come after the shim; what it has registered by then is reported as unguarded.
-  natives.listen(document, 'DOMContentLoaded', () => install());
-}
+if (scriptIssuer()) install();

@@ -2,7 +2,7 @@
 
 import * as natives from '../platform/natives.js';
 
-/** @import { Agent, Client } from '../types.js' */
+/** @import { Agent, Arguments, Client, Execute } from '../types.js' */
 
 const { freeze, Request, requestHeaders, requestUrl, setHeader, URL } = natives;
 
@@ -38,4 +38,32 @@ export function makeClient({ signal, agent = null, scopes = [], callId = null, t
       return callback();
     },
   });
+}
+
+/** @type {Client | null} */
+let current = null;
+
+/**
+ * The `client` of the tool that is being run, for those whose callback is handed on without its second argument (SHIM-4).
+ *
+ * @returns {Client | null} null but in the synchronous part of `execute`
+ */
+export const client = () => current;
+
+/**
+ * Runs a tool's own callback.
+ *
+ * @param {Execute} callback
+ * @param {Arguments} input
+ * @param {Client} its
+ * @returns {unknown}
+ */
+export function run(callback, input, its) {
+  const before = current;
+  current = its;
+  try {
+    return natives.apply(callback, undefined, [input, its]);
+  } finally {
+    current = before;
+  }
 }

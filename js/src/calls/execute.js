@@ -1,8 +1,8 @@
 /** The page's own callback, run by a call token: redeemed before and reported after, where the effect is in the page (GUARD-3, GUARD-5). */
 
 import { textOf } from '../platform/json.js';
-import { apply, stringify } from '../platform/natives.js';
-import { makeClient } from './client.js';
+import { stringify } from '../platform/natives.js';
+import { makeClient, run } from './client.js';
 import { ruled } from './outcome.js';
 
 /** @import { SharedCall } from './shared.js' */
@@ -31,7 +31,7 @@ export async function execute({ authority, keyring }, shared, { rule, args, conf
   /** @type {Outcome} */
   let outcome;
   try {
-    outcome = { kind: 'result', value: await apply(shared.execute, undefined, [args, client]) };
+    outcome = { kind: 'result', value: await run(shared.execute, args, client) };
   } catch (error) {
     outcome = { kind: 'thrown', error };
   }

@@ -4,7 +4,7 @@ import { takeEvidence, withoutEvidence } from '../authority/evidence.js';
 import * as natives from '../platform/natives.js';
 import { wordsFor } from '../words/words.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { makeClient } from './client.js';
+import { makeClient, run } from './client.js';
 import { Decider } from './decide.js';
 import { execute } from './execute.js';
 import { reason, refused } from './outcome.js';
@@ -12,7 +12,7 @@ import { refusal } from './refusal.js';
 import { SharedCall } from './shared.js';
 
 /** @import { Evidence } from '../authority/evidence.js' */
-/** @import { Call, Execute, Outcome, Parts, Tool } from '../types.js' */
+/** @import { Arguments, Call, Execute, Outcome, Parts, Tool } from '../types.js' */
 
 /** The gate of one page. */
 export class Gate {
@@ -50,7 +50,7 @@ export class Gate {
     if (!settled) {
       const open = withoutEvidence(input);
       const idle = signal ?? natives.signalOf(new natives.AbortController());
-      return natives.apply(callback, undefined, [open, makeClient({ signal: idle })]);
+      return run(callback, /** @type {Arguments} */ (open), makeClient({ signal: idle }));
     }
     const { outcome, facts } = settled;
     if (outcome.kind === 'thrown') throw outcome.error;

@@ -1,54 +1,83 @@
 /**
- * Puts the gate into every tool that is registered from now on, by replacing a method of the platform's own object
- * (SHIM-1), and reports the tools that got past it (SHIM-9). A second method is replaced for in-page agents only: it carries
- * their evidence (EVID-1), and nothing hangs on it.
+ * Puts the gate into every tool that is registered from now on, by replacing methods of the context's own object (SHIM-1). Where the
+ * context is the page's own script, all who call its tools call a method of it: a tool that was registered before is gated there.
  */
 
-import { argsS256 } from '../platform/canonical.js';
 import { declareEvidence, moveEvidence } from '../authority/evidence.js';
 import * as natives from '../platform/natives.js';
+import { replace } from './replace.js';
+import { definitionOf, isObject, optionsOf, throwing, toolOf } from './tool.js';
 
 /** @import { Gate } from '../calls/gate.js' */
 /** @import { Execute, Tool } from '../types.js' */
 
-/** @typedef {EventTarget & {getTools?: () => Promise<Array<{name: string, window?: unknown}>>}} ModelContext */
-
-const { apply, console, defineProperty, getPrototypeOf, hasOwn, isAborted, listen, parse, setTimeout, stringify } = natives;
-
 /**
- * Milliseconds. Long enough for most visits that end at once: Chromium 156 crashes as a whole when a page is left, for one
- * with another cross-origin-opener-policy, before its `getTools()` is answered.
+ * @typedef {{name: string, description?: string, inputSchema?: unknown, window?: unknown}} Listed
+ * @typedef {EventTarget & {getTools?: () => Promise<Listed[]>, listTools?: () => Listed[]}} ModelContext
+ * @typedef {Pick<Gate, 'call'>} Gating
  */
-const REPORT_DELAY = 2000;
-const REGISTER = 'registerTool';
-const EXECUTE = 'executeTool';
-/** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
-const MEMBERS = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'execute'];
 
-/** One patched ModelContext. */
+const { apply, isAborted, listen, parse, stringify } = natives;
+
+/** The functions that lead through a gate: who is handed one once more hands it on. @type {WeakSet<object>} */
+const through = new WeakSet();
+/** Whose tools are called by a method of this object: contexts may share their prototype. @type {WeakMap<object, Patch>} */
+const patches = new WeakMap();
+/**
+ * What a context is being handed. If it hands that on to the context below it, behind a function of its own, a call stays one call.
+ *
+ * @type {{tool: Tool, by: Patch} | null}
+ */
+let handing = null;
+
+/** One patched context. */
 export class Patch {
   #context;
   #gate;
-  /** @type {Map<string, Tool>} */
-  #guarded = new Map();
-  /** @type {Set<string>} */
-  #reported = new Set();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
+  #native;
+  /** The tools that are gated in themselves. @type {Set<Tool>} */
+  #gated = new Set();
+  /** Those of them that the last `provideContext` has brought. @type {Tool[]} */
+  #provided = [];
+  /** The context that this one hands its tools on to, and calls some by. @type {Patch | null} */
+  below = null;
 
   /**
    * @param {ModelContext} context
-   * @param {Gate} gate
+   * @param {Gating} gate
+   * @param {boolean} [native] the browser's own, whose tools are called past its methods, too
+   * @throws {TypeError} where it may not be changed
    */
-  constructor(context, gate) {
+  constructor(context, gate, native = true) {
     this.#context = context;
     this.#gate = gate;
-    replace(context, REGISTER, this.#register.bind(this));
-    if (EXECUTE in context) replace(context, EXECUTE, execute);
-    if (typeof context.addEventListener === 'function') {
-      listen(context, 'toolchange', () => this.#report());
-    }
-    this.#report();
+    this.#native = native;
+    replace(context, 'registerTool', this.#register.bind(this));
+    // Of older drafts:
+    replace(context, 'provideContext', this.#provide.bind(this));
+    replace(context, 'unregisterTool', (original, self, args) => {
+      const answer = apply(original, self, args);
+      for (const tool of this.#gated) if (tool.name === args[0]) this.#gated.delete(tool);
+      return answer;
+    });
+    replace(context, 'clearContext', (original, self, args) => {
+      const answer = apply(original, self, args);
+      this.#gated.clear();
+      return answer;
+    });
+    /** Whether there is a way to call its tools that passes the gate, whatever they are. */
+    this.closed = this.close(context);
+  }
+
+  /**
+   * Replaces `executeTool` of an object by which this context's tools are called.
+   *
+   * @param {object} object
+   * @returns {boolean}
+   */
+  close(object) {
+    patches.set(object, this);
+    return replace(object, 'executeTool', this.#execute.bind(this)) && !this.#native;
   }
 
   /**
@@ -57,33 +86,41 @@ export class Patch {
    * @returns {Promise<string[]>} their names
    */
   async unguarded() {
-    const tools = (await this.#context.getTools?.()) ?? [];
-    const here = tools.filter((tool) => tool.window === undefined || tool.window === globalThis.window);
-    return here.map((tool) => tool.name).filter((name) => !this.#guarded.has(name));
+    return this.closed ? [] : (await this.list()).map(({ name }) => name).filter((name) => !this.tool(name));
   }
 
-  /** Warns, once each, of the unguarded tools that there are when the page has come to rest. */
-  #report() {
-    this.#timer ??= setTimeout(async () => {
-      this.#timer = undefined;
-      try {
-        for (const name of await this.unguarded()) {
-          if (this.#reported.has(name)) continue;
-          this.#reported.add(name);
-          console.warn(`deputize: the tool "${name}" was registered past the shim: it runs for every agent, unasked.`);
-        }
-      } catch (error) {
-        console.warn('deputize: this page does not tell its tools.', error);
-      }
-    }, REPORT_DELAY);
+  /** @returns {Promise<Listed[]>} the tools that it has, of this window */
+  async list() {
+    const tools = (await this.#context.getTools?.()) ?? (await this.#context.listTools?.()) ?? [];
+    return tools.filter((tool) => tool.window === undefined || tool.window === globalThis.window);
+  }
+
+  /** Whether it tells its tools. */
+  get tells() {
+    return typeof (this.#context.getTools ?? this.#context.listTools) === 'function';
   }
 
   /**
-   * @param {string} name
+   * @param {unknown} name
    * @returns {Tool | undefined}
    */
   tool(name) {
-    return this.#guarded.get(name);
+    for (const tool of this.#gated) if (tool.name === name) return tool;
+    return this.below?.tool(name);
+  }
+
+  /**
+   * The function that leads to a tool's own through the gate.
+   *
+   * @param {Tool} tool
+   * @param {Function} execute
+   * @returns {(input: unknown, native?: {signal?: AbortSignal}) => unknown}
+   */
+  gated(tool, execute) {
+    /** @type {(input: unknown, native?: {signal?: AbortSignal}) => Promise<unknown>} */
+    const leading = async (input, native) => this.#gate.call(tool, /** @type {Execute} */ (execute), input, native?.signal);
+    through.add(leading);
+    return leading;
   }
 
   /**
@@ -91,142 +128,169 @@ export class Patch {
    * @param {unknown} self
    * @param {unknown[]} args
    */
-  async #register(original, self, args) {
-    const given = args[0];
+  #register(original, self, args) {
     // What is no tool at all is for the platform to refuse, in its own words.
-    if (!isObject(given)) return apply(original, self, args);
-    const copy = copyOf(given);
-    args[0] = copy;
-    const { execute } = copy;
-    if (typeof execute !== 'function') return apply(original, self, args);
-    const tool = { name: String(copy.name), definition: definitionOf(copy) };
-    copy.inputSchema = declareEvidence(copy.inputSchema); // after the definition, which is the page's own (HASH-3)
-    const gate = this.#gate;
-    copy.execute = async (/** @type {unknown} */ input, /** @type {{signal?: AbortSignal} | undefined} */ native) =>
-      gate.call(tool, /** @type {Execute} */ (execute), input, native?.signal);
-    // Before the platform answers: `toolchange` fires earlier than that.
-    const before = this.#guarded.get(tool.name);
-    this.#guarded.set(tool.name, tool);
+    if (!isObject(args[0])) return apply(original, self, args);
+    /** @type {{tool: Tool, signal?: unknown} | null} */
+    let taken = null;
     try {
-      const answer = await apply(original, self, args);
-      this.#forgetOnAbort(tool, args[1]);
-      return answer;
+      const copy = toolOf(args[0]);
+      args[0] = copy;
+      const options = optionsOf(args[1]);
+      if (args.length > 1) args[1] = options;
+      if (typeof copy.execute === 'function') taken = { tool: this.#take(copy), signal: isObject(options) && Reflect.get(options, 'signal') };
     } catch (error) {
-      if (before) this.#guarded.set(tool.name, before);
-      else this.#guarded.delete(tool.name);
+      args[0] = throwing(error);
+    }
+    if (!taken) return apply(original, self, args);
+    const { tool, signal } = taken;
+    // Before the platform answers: `toolchange` fires earlier than that.
+    this.#gated.add(tool);
+    const forget = () => void this.#gated.delete(tool);
+    // An unregistered name can be taken by a tool that comes past the shim.
+    if (signal) onAbort(signal, forget);
+    const before = handing;
+    handing = { tool, by: this };
+    try {
+      return unregistering(apply(original, self, args), forget);
+    } catch (error) {
+      forget();
       throw error;
+    } finally {
+      handing = before;
     }
   }
 
   /**
-   * An unregistered name can be taken by a tool that comes past the shim.
-   *
-   * @param {Tool} tool
-   * @param {unknown} options
+   * @param {Function} original
+   * @param {unknown} self
+   * @param {unknown[]} args
    */
-  #forgetOnAbort(tool, options) {
-    const signal = /** @type {{signal?: unknown} | null | undefined} */ (options)?.signal;
-    if (!(signal instanceof AbortSignal)) return;
-    const forget = () => {
-      if (this.#guarded.get(tool.name) === tool) this.#guarded.delete(tool.name);
+  #provide(original, self, args) {
+    /** @type {Tool[]} */
+    const provided = [];
+    try {
+      if (isObject(args[0])) {
+        const all = { .../** @type {{tools?: unknown}} */ (args[0]) };
+        if (isObject(all.tools)) {
+          all.tools = [.../** @type {unknown[]} */ (all.tools)].map((given) => {
+            if (!isObject(given)) return given;
+            const copy = toolOf(given);
+            if (typeof copy.execute === 'function') provided.push(this.#take(copy));
+            return copy;
+          });
+        }
+        args[0] = all;
+      }
+    } catch (error) {
+      args[0] = throwing(error);
+      provided.length = 0;
+    }
+    const answer = apply(original, self, args);
+    for (const tool of this.#provided) this.#gated.delete(tool);
+    this.#provided = provided;
+    for (const tool of provided) this.#gated.add(tool);
+    return answer;
+  }
+
+  /**
+   * Puts the gate into a tool.
+   *
+   * @param {Record<string, unknown>} copy
+   * @returns {Tool}
+   */
+  #take(copy) {
+    const { execute } = copy;
+    if (handing && handing.by !== this && handing.tool.name === copy.name) return handing.tool;
+    const tool = { name: String(copy.name), definition: definitionOf(copy) };
+    copy.inputSchema = declareEvidence(copy.inputSchema); // after the definition, which is the page's own (HASH-3)
+    if (!through.has(/** @type {Function} */ (execute))) copy.execute = this.gated(tool, /** @type {Function} */ (execute));
+    return tool;
+  }
+
+  /**
+   * @param {Function} original
+   * @param {unknown} self
+   * @param {unknown[]} args the tool, or its name, its input, and options
+   */
+  async #execute(original, self, args) {
+    if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
+    const others = isObject(self) && patches.get(self) !== this;
+    if (this.#native || this.below?.closed || others) return apply(original, self, args);
+    if (isObject(args[0])) args[0] = toolOf(args[0]);
+    const name = isObject(args[0]) ? Reflect.get(args[0], 'name') : args[0];
+    if (this.tool(name)) return apply(original, self, args);
+    // The page's own script had it before the shim came. It still hears of nothing that is not allowed.
+    const asText = typeof args[1] === 'string';
+    const run = (/** @type {unknown} */ open) => {
+      args[1] = asText ? stringify(open) : open;
+      return apply(original, self, args);
     };
-    if (isAborted(signal)) forget();
-    else listen(signal, 'abort', forget);
+    const signal = isObject(args[2]) ? Reflect.get(args[2], 'signal') : undefined;
+    const answer = await this.#gate.call(
+      { name: String(name), definition: () => this.#definition(name) },
+      run,
+      asText ? read(/** @type {string} */ (args[1])) : args[1],
+      signal,
+    );
+    return asText && isObject(answer) ? stringify(answer) : answer; // a refusal; what has run is text already
+  }
+
+  /** @param {unknown} name of a tool that was registered before the shim */
+  async #definition(name) {
+    const { description = '', inputSchema = null } = (await this.list()).find((tool) => tool.name === name) ?? {};
+    return definitionOf({ name, description, inputSchema: typeof inputSchema === 'string' ? read(inputSchema) : inputSchema })();
   }
 }
 
-/**
- * Gives the page `navigator.modelContext`, which browsers no longer have, as the same object (docs/architecture.md §7).
- *
- * @param {() => unknown} context
- */
-export function alias(context) {
-  const { navigator } = natives;
-  if (!navigator || 'modelContext' in navigator) return;
-  const { get } = Object.getOwnPropertyDescriptor({ get modelContext() { return context(); } }, 'modelContext') ?? {};
-  defineProperty(getPrototypeOf(navigator), 'modelContext', own({ configurable: true, enumerable: true, get }));
-}
-
-/**
- * Puts `work` in the place of a method, where the chain has it: the interface's prototype, or a polyfill's plain object.
- *
- * @param {object} context
- * @param {string} name
- * @param {(original: Function, self: unknown, args: unknown[]) => unknown} work
- */
-function replace(context, name, work) {
-  let owner = context;
-  while (!hasOwn(owner, name)) owner = getPrototypeOf(owner);
-  const descriptor = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(owner, name));
-  const original = /** @type {Function} */ (descriptor.value);
-  // Method shorthand: like the native one it has no `prototype` and cannot be constructed.
-  const { [name]: value } = {
-    /** @param {unknown[]} args */
-    [name](...args) {
-      return work(original, this, args);
-    },
-  };
-  defineProperty(value, 'length', { ...own(Object.getOwnPropertyDescriptor(original, 'length')) });
-  defineProperty(owner, name, own({ ...descriptor, value }));
-}
-
-/**
- * @param {Function} original
- * @param {unknown} self
- * @param {unknown[]} args the tool, its input, and options
- */
-async function execute(original, self, args) {
-  if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
-  return apply(original, self, args);
-}
-
-/**
- * Reads each member of the dictionary once, as the platform would.
- *
- * @param {object} given
- * @returns {Record<string, unknown>}
- */
-function copyOf(given) {
-  const copy = Object.create(null);
-  for (const name in given) copy[name] = Reflect.get(given, name);
-  for (const name of MEMBERS) {
-    if (name in copy) continue;
-    const value = Reflect.get(given, name);
-    if (value !== undefined) copy[name] = value;
-  }
-  // Made strings here, so that the gate and the platform cannot hear two names.
-  for (const name of ['name', 'description']) if (isObject(copy[name])) copy[name] = `${copy[name]}`;
-  return copy;
-}
-
-/**
- * @param {Record<string, unknown>} tool
- * @returns {() => Promise<string>} its `definition_s256` (HASH-3), of what it says now
- */
-function definitionOf({ name, description, inputSchema }) {
-  /** @type {string | undefined} */
-  let schema;
+/** @param {string} text @returns {unknown} what it says in JSON; text that says nothing is no arguments */
+function read(text) {
   try {
-    schema = stringify(inputSchema) ?? 'null';
+    return parse(text);
   } catch {
-    // The platform refuses it too.
+    return undefined;
   }
-  const text = `{"description":${stringify(String(description))},"inputSchema":${schema},"name":${stringify(name)}}`;
-  /** @type {Promise<string> | undefined} */
-  let hash;
-  return async () => (hash ??= argsS256(parse(text)));
 }
 
 /**
- * @param {unknown} value
- * @returns {value is object}
+ * Follows what a context has answered to a registration, and hands it on.
+ *
+ * @param {unknown} answer a promise, or in older drafts at once; `{unregister}` in some
+ * @param {() => void} forget
  */
-const isObject = (value) => typeof value === 'function' || (typeof value === 'object' && value !== null);
+function unregistering(answer, forget) {
+  if (!isObject(answer)) return answer;
+  if (typeof Reflect.get(answer, 'then') === 'function') return followed(/** @type {PromiseLike<unknown>} */ (answer), forget);
+  replace(answer, 'unregister', (original, self, args) => {
+    forget();
+    return apply(original, self, args);
+  });
+  return answer;
+}
 
 /**
- * A property descriptor without a prototype, so that a polluted Object.prototype adds nothing to it.
- *
- * @param {PropertyDescriptor | undefined} descriptor
- * @returns {PropertyDescriptor}
+ * @param {PromiseLike<unknown>} answer
+ * @param {() => void} forget
  */
-const own = (descriptor) => Object.assign(Object.create(null), descriptor);
+async function followed(answer, forget) {
+  try {
+    return await answer;
+  } catch (error) {
+    forget();
+    throw error;
+  }
+}
+
+/**
+ * @param {unknown} signal a signal of any window's
+ * @param {() => void} work
+ */
+function onAbort(signal, work) {
+  try {
+    const abortable = /** @type {AbortSignal} */ (signal);
+    if (isAborted(abortable)) work();
+    else listen(abortable, 'abort', work);
+  } catch {
+    // No signal: the platform has its own words for it.
+  }
+}

@@ -53,6 +53,7 @@ export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
 export const { apply, get, ownKeys } = Reflect;
 export const { freeze, hasOwn, keys, defineProperty, getPrototypeOf, setPrototypeOf } = Object;
+export { getOwnPropertyDescriptor };
 export const { parse, stringify } = JSON;
 export const { now } = Date;
 export const { isArray } = Array;
@@ -66,6 +67,7 @@ export const btoa = globalThis.btoa.bind(globalThis);
 export const structuredClone = globalThis.structuredClone.bind(globalThis);
 export const fetch = globalThis.fetch.bind(globalThis);
 export const setTimeout = globalThis.setTimeout.bind(globalThis);
+export const setInterval = globalThis.setInterval.bind(globalThis);
 export const clearTimeout = globalThis.clearTimeout.bind(globalThis);
 export const timeout = AbortSignal.timeout.bind(AbortSignal);
 export const randomUUID = globalThis.crypto?.randomUUID?.bind(globalThis.crypto);
@@ -76,6 +78,8 @@ export const sign = subtle?.sign.bind(subtle);
 export const generateKey = subtle?.generateKey.bind(subtle);
 export const exportKey = subtle?.exportKey.bind(subtle);
 
+/** @type {(method: Function) => string} its source, or that it is native */
+export const functionText = uncurry(Function.prototype.toString);
 /** @type {(pattern: RegExp, text: string) => RegExpExecArray | null} */
 export const exec = uncurry(RegExp.prototype.exec);
 /** @type {(text: string, from: number, to?: number) => string} */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
-import { makeClient } from '../../src/calls/client.js';
+import { client as current, makeClient, run } from '../../src/calls/client.js';
 
 /** @type {Array<{at: string, token: unknown, body: string, method: string | undefined}>} */
 const seen = [];
@@ -82,4 +82,24 @@ test('without a call it is plain fetch', async () => {
   assert.deepEqual(seen.splice(0).map(({ token }) => token), [undefined]);
   assert.deepEqual([client.agent, client.scopes, client.correlationId], [null, [], null]);
   assert.equal(await client.requestUserInteraction(async () => 5), 5);
+});
+
+test('SHIM-4: whose callback got no second argument asks for it, while it has not yet waited for anything', async () => {
+  const [outer, inner] = [make(), make()];
+  /** @type {unknown[]} */
+  const seen = [];
+  const nested = () => void seen.push(current());
+  const callback = async () => {
+    seen.push(current());
+    run(nested, {}, inner);
+    assert.throws(() => run(() => { throw new Error('mine'); }, {}, inner), /mine/);
+    seen.push(current());
+    await null;
+    seen.push(current());
+  };
+  assert.equal(current(), null);
+  const running = run(callback, {}, outer);
+  assert.equal(current(), null);
+  await running;
+  assert.deepEqual(seen.map((each) => [outer, inner, null].indexOf(/** @type {any} any: one of them */ (each))), [0, 1, 0, 2]);
 });

@@ -226,8 +226,7 @@ describe('HASH-3: the definition', () => {
 });
 
 describe('SHIM-9: unguarded tools are reported', () => {
-  test('those before the shim, those past it, and those that took a freed name', async (t) => {
-    const warned = new Promise((resolve) => t.mock.method(console, 'warn', resolve));
+  test('those before the shim, those past it, and those that took a freed name', async () => {
     Object.defineProperty(MinimalContext.prototype, 'registerTool', original);
     const page = new MinimalContext();
     await page.registerTool({ ...plain(), name: 'early' });
@@ -240,7 +239,28 @@ describe('SHIM-9: unguarded tools are reported', () => {
     controller.abort();
     await Reflect.apply(/** @type {Function} */ (original.value), page, [plain()]);
     assert.deepEqual(await patch.unguarded(), ['early', 'past', 'a']);
-    assert.match(String(await warned), /"early" was registered past the shim/);
+  });
+
+  test('React registers, aborts and registers again, and waits for nothing: the tool is gated', async () => {
+    const [first, second] = [new AbortController(), new AbortController()];
+    const one = context.registerTool(plain(), { signal: first.signal });
+    first.abort();
+    await context.registerTool(plain(), { signal: second.signal });
+    await Promise.allSettled([one]);
+    assert.deepEqual(await patch.unguarded(), []);
+    second.abort();
+    assert.equal(patch.tool('a'), undefined);
+  });
+
+  test('a signal is read once, whatever its getter says the second time', async () => {
+    const signals = [new AbortController(), new AbortController()];
+    let reads = 0;
+    const options = { get signal() { return signals[reads++]?.signal; } };
+    await context.registerTool(plain(), options);
+    assert.equal(reads, 1);
+    signals[0]?.abort();
+    assert.equal(patch.tool('a'), undefined);
+    assert.deepEqual(await context.getTools(), []);
   });
 
   test('a refused registration does not pass for a guarded one, and a duplicate does not unguard the first', async () => {
@@ -279,15 +299,77 @@ describe('over @mcp-b/webmcp-polyfill', () => {
   });
 
   test('tools are gated, execute gets the client, and its own errors stay', async () => {
-    const patch = new Patch(polyfilled, gate);
+    const before = plain();
+    await polyfilled.registerTool({ ...before, name: 'before' });
+    const patch = new Patch(polyfilled, gate, false);
     await polyfilled.registerTool(plain());
     await assert.rejects(polyfilled.registerTool(plain()), { name: 'InvalidStateError' });
     await assert.rejects(polyfilled.registerTool({ ...plain(), name: '' }), { name: 'InvalidStateError' });
-    const [tool] = await polyfilled.getTools();
+    const [tool, early] = await polyfilled.getTools();
     assert.equal(await polyfilled.executeTool(tool, '{"x":1}'), '[{"x":1},"client"]');
     assert.deepEqual(calls.map(({ tool, input }) => [tool.name, input]), [['a', { x: 1 }]]);
     await polyfilled.executeTool(tool, '{"x":1}', { deputize_delegation: 'token~proof' }); // EVID-1
     assert.deepEqual(calls[1]?.input, { x: 1, deputize_delegation: 'token~proof' });
     assert.deepEqual(await patch.unguarded(), []);
+    // What it had before the shim is gated where it is called; a name that changes while it is read is read once.
+    calls = [];
+    let reads = 0;
+    const shifty = { ...early, get name() { return reads++ === 0 ? 'before' : 'a'; } };
+    assert.equal(await polyfilled.executeTool(shifty, '{"x":2}'), '[{"x":2}]');
+    assert.deepEqual(calls.map(({ tool, input }) => [tool.name, input]), [['before', { x: 2 }]]);
+    assert.equal(await calls[0]?.tool.definition(), await argsS256({ description: 'A tool', inputSchema: { type: 'object' }, name: 'before' }));
+  });
+});
+
+describe('over a context of older drafts', () => {
+  /** @type {Map<string, Tool>} */
+  let tools;
+  /** @type {any} any: what pages had */
+  let older;
+  /** @type {Patch} */
+  let patch;
+
+  beforeEach(() => {
+    tools = new Map();
+    older = {
+      provideContext: (/** @type {{tools: Tool[]}} */ given) => void (tools = new Map(given.tools.map((tool) => [tool.name, tool]))),
+      registerTool(/** @type {Tool} */ tool) {
+        if (tools.has(tool.name)) throw new Error('already registered');
+        tools.set(tool.name, tool);
+        return { unregister: () => tools.delete(tool.name) };
+      },
+      unregisterTool: (/** @type {string} */ name) => void tools.delete(name),
+      clearContext: () => tools.clear(),
+    };
+    patch = new Patch(older, gate, false);
+  });
+  const ran = (/** @type {string} */ name) => tools.get(name).execute({ x: 1 });
+
+  test('it answers at once, and each way to register leads through the gate', async () => {
+    const { unregister } = older.registerTool(plain());
+    assert.deepEqual(await ran('a'), [{ x: 1 }, 'client']);
+    assert.throws(() => older.registerTool(plain()), /already registered/);
+    assert.ok(patch.tool('a'));
+    unregister();
+    assert.equal(patch.tool('a'), undefined);
+    older.provideContext({ tools: [{ ...plain(), name: 'b' }, { ...plain(), name: 'c' }] });
+    assert.deepEqual(await ran('b'), [{ x: 1 }, 'client']);
+    older.unregisterTool('b');
+    assert.deepEqual([patch.tool('b'), patch.tool('c')?.name], [undefined, 'c']);
+    older.provideContext({ tools: [plain()] });
+    assert.deepEqual([patch.tool('c'), patch.tool('a')?.name], [undefined, 'a']);
+    older.clearContext();
+    assert.equal(patch.tool('a'), undefined);
+  });
+
+  test('what a getter throws is thrown, and nothing is registered', () => {
+    const broken = Object.defineProperty(plain(), 'execute', { get() { throw new RangeError('mine'); } });
+    assert.throws(() => older.registerTool(broken), RangeError);
+    assert.throws(() => older.provideContext({ tools: [broken] }), RangeError);
+    assert.equal(tools.size, 0);
+  });
+
+  test('without a way to call its tools that could be closed, nor to list them, that is told', () => {
+    assert.deepEqual([patch.closed, patch.tells], [false, false]);
   });
 });

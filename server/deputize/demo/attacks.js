@@ -23,7 +23,7 @@
       inputSchema: { type: 'object' },
       execute: (order) => this.callTheApi(order),
     });
-    return deputize.unguarded();
+    return (await deputize.unguarded()).tools.map(({ name }) => name);
   },
 
   /** Lets the user approve one amount and sends another: Harbor's page makes the body with this function. */

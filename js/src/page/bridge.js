@@ -1,0 +1,62 @@
+/**
+ * `@mcp-b/global` puts an MCP server of its own in the place of `document.modelContext`. It hands tools on to the context below, and
+ * calls them itself for whoever sends messages: past that context, and with `execute` as it was given.
+ */
+
+import * as natives from '../platform/natives.js';
+import { replace } from './replace.js';
+import { definitionOf } from './tool.js';
+
+/** @import { ModelContext, Patch } from './patch.js' */
+
+/**
+ * @typedef {{item: {name: string}, execute: Function, exposedTo?: string[], abortSignal?: AbortSignal}} Entry
+ * @typedef {{_registeredTools: Record<string, object>}} McpServer
+ * @typedef {ModelContext & {
+ *   native?: object, mcpServer: McpServer, tools: Map<string, Entry>, nativeBackfilledTools: Map<string, unknown>,
+ *   removeTool: (name: string) => void, registerTool: (tool: object, options: object) => Promise<void>,
+ * }} Bridge
+ */
+
+const { apply, console, keys, listen } = natives;
+
+/**
+ * @param {object} context
+ * @returns {context is Bridge}
+ */
+export const isBridge = (context) => Reflect.get(context, '__isBrowserMcpServer') === true && Reflect.get(context, 'tools') instanceof Map;
+
+/**
+ * Gates what the server calls, whoever registered it and when, and registers anew what it had handed on to a browser before.
+ *
+ * @param {Bridge} server
+ * @param {Patch} patch of it
+ */
+export function bridge(server, patch) {
+  const { mcpServer, nativeBackfilledTools: found } = server;
+  const caught = replace(mcpServer, 'executeToolHandler', (original, self, args) => {
+    const [tool, input, context] = args;
+    const { _registeredTools: all } = mcpServer;
+    const name = keys(all).find((each) => all[each] === tool) ?? '';
+    // It is gated in itself, or called by the context below, which the gate stands before.
+    if (patch.tool(name) || (found.has(name) && patch.below?.closed)) return apply(original, self, args);
+    const run = (/** @type {unknown} */ open) => apply(original, self, [tool, open, context]);
+    const { signal } = /** @type {{mcpReq: {signal: AbortSignal}}} */ (context).mcpReq;
+    return patch.gated({ name, definition: definitionOf({ description: '', inputSchema: null, .../** @type {object} */ (tool), name }) }, run)(input, { signal });
+  });
+
+  const renew = () => {
+    if (caught && patch.below?.closed) return; // nobody else calls them
+    for (const [name, { item, execute, exposedTo, abortSignal }] of [...server.tools]) {
+      if (patch.tool(name) || found.has(name)) continue;
+      const run = (/** @type {unknown} */ input, /** @type {{signal: AbortSignal}} */ { signal }) => execute(input, signal);
+      server.removeTool(name);
+      server
+        .registerTool({ ...item, execute: run }, { ...(abortSignal && { signal: abortSignal }), ...(exposedTo && { exposedTo }) })
+        .catch((error) => console.error(`deputize: the tool "${name}" came before the shim and cannot be gated, so it is taken away.`, error));
+    }
+  };
+  // One that was being registered when the shim came shows then.
+  listen(server, 'toolchange', renew);
+  renew();
+}

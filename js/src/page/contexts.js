@@ -1,0 +1,267 @@
+/**
+ * The contexts of this page, the browser's and those of scripts, found as they come (SHIM-1), and what in them runs without the gate
+ * (SHIM-9).
+ */
+
+import * as natives from '../platform/natives.js';
+import { bridge, isBridge } from './bridge.js';
+import { framesOf } from './frames.js';
+import { Patch } from './patch.js';
+import { own, replace } from './replace.js';
+import { isObject } from './tool.js';
+
+/** @import { Gating, ModelContext } from './patch.js' */
+/** @import { Tool } from '../types.js' */
+
+/**
+ * @typedef {object} Unguarded a tool that runs for every agent, unasked
+ * @property {string | null} name null for tools that this context does not tell
+ * @property {'not_gated' | 'form' | 'untold' | 'unchangeable'} why it was registered before the shim, or past it; a form declares it; its
+ *   context does not tell what it has, or may not be changed
+ * @property {string} where the context, or the form
+ *
+ * @typedef {object} Frame a frame that is not known to be gated
+ * @property {string | null} where its address, where that can be seen
+ * @property {'no_shim' | 'unguarded' | 'other_origin'} why there is no shim in it; there is one, which tells of these tools; it is of
+ *   another origin, and nothing is seen of it
+ * @property {string[] | null} tools null where they are not known
+ *
+ * @typedef {{context: 'native' | 'polyfill' | 'none', tools: Unguarded[], frames: Frame[]}} Report
+ */
+
+const { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, listen, navigator, setInterval, setTimeout } = natives;
+
+const NAME = 'modelContext';
+const NATIVE_GETTER = /^\s*function get modelContext\(\)\s*\{\s*\[native code\]\s*\}\s*$/;
+/**
+ * Milliseconds. Long enough for most visits that end at once: Chromium 156 crashes as a whole when a page is left, for one
+ * with another cross-origin-opener-policy, before its `getTools()` is answered.
+ */
+const REPORT_DELAY = 2000;
+/** Milliseconds, where the browser has no context of its own: of one that a script assigns nothing tells. */
+const LOOK_EVERY = 250;
+
+/** All contexts of one page. */
+export class Contexts {
+  #gate;
+  /** @type {Map<ModelContext, {patch: Patch | null, native: boolean, where: string}>} */
+  #found = new Map();
+  /** @type {Set<string>} */
+  #told = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #looking = false;
+
+  /** @param {Gating} gate */
+  constructor(gate) {
+    this.#gate = gate;
+    const look = () => this.look();
+    watch(look);
+    look();
+    listen(document, 'DOMContentLoaded', look);
+    // Agents that are no script of this page come by a message: before it is heard by whoever came after us.
+    listen(window, 'message', look);
+    if (!nativeContext()) setInterval(look, LOOK_EVERY);
+    this.#tellSoon();
+  }
+
+  /** Gates the contexts that have come. */
+  look() {
+    if (this.#looking) return; // a getter of the page's
+    this.#looking = true;
+    try {
+      const native = nativeContext();
+      if (native) alias();
+      for (const { where, read } of PLACES) {
+        const context = placed(read);
+        if (context) this.#take(context, where, native);
+      }
+    } catch (error) {
+      console.error('deputize: looking for WebMCP failed.', error);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  /**
+   * @param {ModelContext} context
+   * @param {string} where
+   * @param {unknown} native
+   * @returns {Patch | null}
+   */
+  #take(context, where, native) {
+    const known = this.#found.get(context);
+    if (known) return known.patch;
+    const found = { patch: /** @type {Patch | null} */ (null), native: context === native, where };
+    this.#found.set(context, found);
+    try {
+      const patch = new Patch(context, this.#gate, found.native);
+      found.patch = patch;
+      if (isBridge(context)) {
+        if (isContext(context.native)) patch.below = this.#take(context.native, where, native);
+        bridge(context, patch);
+      }
+      const testing = navigator && Reflect.get(navigator, 'modelContextTesting');
+      if (!found.native && isObject(testing) && !this.#found.has(/** @type {ModelContext} */ (testing))) {
+        this.#found.set(/** @type {ModelContext} */ (testing), { patch: null, native: true, where: '' });
+        patch.close(testing);
+      }
+      if (typeof context.addEventListener === 'function') listen(context, 'toolchange', () => this.#tellSoon());
+    } catch (error) {
+      console.error(`deputize: ${where} cannot be changed, so nothing gates its tools.`, error);
+    }
+    return found.patch;
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Tool | undefined}
+   */
+  tool(name) {
+    for (const { patch } of this.#found.values()) {
+      const tool = patch?.tool(name);
+      if (tool) return tool;
+    }
+    return undefined;
+  }
+
+  /** @returns {Promise<Report>} what runs in this page without the gate */
+  async unguarded() {
+    this.look();
+    /** @type {Unguarded[]} */
+    const tools = [];
+    let context = /** @type {Report['context']} */ ('none');
+    for (const { patch, native, where } of [...this.#found.values()]) {
+      if (!where) continue;
+      if (native) context = 'native';
+      else if (context === 'none') context = 'polyfill';
+      if (!patch) tools.push({ name: null, why: 'unchangeable', where });
+      else tools.push(...(await ungated(patch, where)));
+    }
+    return { context, tools, frames: await framesOf() };
+  }
+
+  /** Warns, once each, of what runs without the gate when the page has come to rest. */
+  #tellSoon() {
+    this.#timer ??= setTimeout(async () => {
+      this.#timer = undefined;
+      for (const { name, why, where } of (await this.unguarded()).tools) {
+        const what = name === null ? `the tools of ${where}` : `the tool "${name}"`;
+        if (this.#told.has(what)) continue;
+        this.#told.add(what);
+        console.warn(`deputize: ${what} ${WARNINGS[why]}`);
+      }
+    }, REPORT_DELAY);
+  }
+}
+
+/**
+ * @param {Patch} patch
+ * @param {string} where
+ * @returns {Promise<Unguarded[]>}
+ */
+async function ungated(patch, where) {
+  if (patch.closed) return [];
+  try {
+    if (patch.tells) return (await patch.unguarded()).map((name) => formOf(name) ?? { name, why: 'not_gated', where });
+  } catch (error) {
+    console.warn('deputize: this page does not tell its tools.', error);
+  }
+  return [{ name: null, why: 'untold', where }];
+}
+
+/** @type {Record<Unguarded['why'], string>} */
+const WARNINGS = {
+  not_gated: 'was registered before the shim or past it: it runs for every agent, unasked. Load the shim first.',
+  form: 'is declared by a form: it is submitted for every agent, unasked. Have its listener call deputize.perform().',
+  untold: 'are not told by it: what was registered there before the shim runs for every agent, unasked. Load the shim first.',
+  unchangeable: 'cannot be gated, because it may not be changed: they run for every agent, unasked. Load the shim first.',
+};
+
+/**
+ * Scripts bring their context by defining it. A tool that is registered in the next line is gated, too.
+ *
+ * @param {() => void} look
+ */
+function watch(look) {
+  for (const definer of [Object, Reflect]) {
+    try {
+      replace(definer, 'defineProperty', (original, self, args) => {
+        const answer = apply(original, self, args);
+        if (args[1] === NAME) look();
+        return answer;
+      });
+    } catch {
+      // Frozen: then we look now and then only.
+    }
+  }
+}
+
+/** @returns {unknown} the browser's own context, whose getter script can neither write nor bind */
+function nativeContext() {
+  const get = getOwnPropertyDescriptor(Document.prototype, NAME)?.get;
+  return get && exec(NATIVE_GETTER, functionText(get)) ? apply(get, document, []) : undefined;
+}
+
+/**
+ * Where a context can be. Each is read past the others: `<form name="modelContext">` would answer for `document.modelContext`.
+ *
+ * @type {Array<{where: string, read: () => unknown}>}
+ */
+const PLACES = [
+  { where: 'document.modelContext', read: () => Reflect.get(Document.prototype, NAME, document) },
+  { where: 'document.modelContext', read: () => getOwnPropertyDescriptor(document, NAME)?.value },
+  { where: 'navigator.modelContext', read: () => getOwnPropertyDescriptor(navigator, NAME)?.value },
+  // A getter is a polyfill's for pages of older drafts, and complains: what it gives is the document's, where that has one.
+  { where: 'navigator.modelContext', read: () => (placed(() => Reflect.get(document, NAME)) ? undefined : Reflect.get(navigator ?? {}, NAME)) },
+];
+
+/**
+ * @param {() => unknown} read
+ * @returns {ModelContext | null}
+ */
+function placed(read) {
+  try {
+    const value = read();
+    return isContext(value) ? value : null;
+  } catch {
+    return null; // a frame of that name, of another origin
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is ModelContext}
+ */
+const isContext = (value) =>
+  isObject(value) && !(value instanceof Node) && typeof (Reflect.get(value, 'registerTool') ?? Reflect.get(value, 'provideContext')) === 'function';
+
+/** Gives the page `navigator.modelContext`, which browsers no longer have, as the document's (docs/architecture.md §7). */
+function alias() {
+  if (!navigator || NAME in navigator) return;
+  const { get, set } = /** @type {PropertyDescriptor} */ (
+    getOwnPropertyDescriptor(
+      {
+        get modelContext() {
+          return Reflect.get(document, NAME);
+        },
+        set modelContext(value) {
+          Reflect.defineProperty(this, NAME, { configurable: true, enumerable: true, writable: true, value }); // ours: it looks
+        },
+      },
+      NAME,
+    )
+  );
+  defineProperty(getPrototypeOf(navigator), NAME, own({ configurable: true, enumerable: true, get, set }));
+}
+
+/**
+ * @param {string} name
+ * @returns {Unguarded | null} told as the form's that declares it, which no registration passes
+ */
+function formOf(name) {
+  for (const form of document.querySelectorAll('form[toolname]')) {
+    if (form.getAttribute('toolname') === name) return { name, why: 'form', where: form.id ? `form#${form.id}` : 'form' };
+  }
+  return null;
+}

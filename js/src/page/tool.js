@@ -1,0 +1,78 @@
+/** A tool as a page hands it to a context: read once, so that the gate and the context cannot hear two things. */
+
+import { argsS256 } from '../platform/canonical.js';
+import * as natives from '../platform/natives.js';
+
+const { parse, stringify } = natives;
+
+/** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
+const TOOL = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'execute'];
+const OPTIONS = ['signal', 'exposedTo'];
+
+/**
+ * @param {unknown} value
+ * @returns {value is object}
+ */
+export const isObject = (value) => typeof value === 'function' || (typeof value === 'object' && value !== null);
+
+/** @param {object} given @returns {Record<string, unknown>} */
+export function toolOf(given) {
+  const copy = copyOf(given, TOOL);
+  // Made strings here, so that the gate and the platform cannot hear two names.
+  for (const name of ['name', 'description']) if (isObject(copy[name])) copy[name] = `${copy[name]}`;
+  return copy;
+}
+
+/** @param {unknown} given @returns {unknown} what is no object is for the context to refuse, or not */
+export const optionsOf = (given) => (isObject(given) ? copyOf(given, OPTIONS) : given);
+
+/**
+ * Reads each member of a dictionary once, as the platform would.
+ *
+ * @param {object} given
+ * @param {string[]} members
+ * @returns {Record<string, unknown>}
+ */
+function copyOf(given, members) {
+  const copy = Object.create(null);
+  for (const name in given) copy[name] = Reflect.get(given, name);
+  for (const name of members) {
+    if (name in copy) continue;
+    const value = Reflect.get(given, name);
+    if (value !== undefined) copy[name] = value;
+  }
+  return copy;
+}
+
+/**
+ * What a page's getter has thrown is thrown by whoever reads the dictionary, which the context does in its own way.
+ *
+ * @param {unknown} error
+ */
+export const throwing = (error) =>
+  new Proxy(
+    {},
+    {
+      get() {
+        throw error;
+      },
+    },
+  );
+
+/**
+ * @param {Record<string, unknown>} tool
+ * @returns {() => Promise<string>} its `definition_s256` (HASH-3), of what it says now
+ */
+export function definitionOf({ name, description, inputSchema }) {
+  /** @type {string | undefined} */
+  let schema;
+  try {
+    schema = stringify(inputSchema) ?? 'null';
+  } catch {
+    // The platform refuses it too.
+  }
+  const text = `{"description":${stringify(String(description))},"inputSchema":${schema},"name":${stringify(name)}}`;
+  /** @type {Promise<string> | undefined} */
+  let hash;
+  return async () => (hash ??= argsS256(parse(text)));
+}
