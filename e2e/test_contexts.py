@@ -293,14 +293,13 @@ def test_what_is_approved_is_one_call_and_runs_once(
     tab.get_by_role("heading", name="Who may act for you").wait_for()
     for number, (context, order, caller, known) in enumerate(KNOWN):
         page = visit(shop, tab, context, "script", order)
-        if caller == "playwright":
-            open_call = PlaywrightAgent(tab).start("sell", {"n": 1})
-        else:
+        open_call = PlaywrightAgent(tab).start("sell", {"n": 1}) if caller == "playwright" else None
+        if open_call is None:
             page.evaluate(f"answer = callers[{json.dumps(caller)}](); 0")
         if number == 0:
             assert "act for you" in human.approve().text
         assert "Sell it" in human.approve().lines
-        answer = open_call.result().value if caller == "playwright" else page.evaluate("answer")
+        answer = open_call.result().value if open_call is not None else page.evaluate("answer")
         assert "sold 1" in json.dumps(answer), (context, order)
         assert page.evaluate("[ran, [told.known, told.given]]") == [["sell"], known], (context, order)
     assert human.sees() is None
