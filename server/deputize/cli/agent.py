@@ -47,7 +47,8 @@ def cimd(
     client_id: ClientId,
     name: Annotated[str, typer.Option(help="What users read.")],
     redirect_uri: Annotated[
-        list[str] | None, typer.Option(help="Where the browser returns to. May be given several times.")
+        list[str] | None,
+        typer.Option(metavar="URI", help="Where the browser returns to. May be given several times."),
     ] = None,
     scope: Annotated[str | None, typer.Option(help="All scopes that the agent will ever ask for.")] = None,
 ) -> None:

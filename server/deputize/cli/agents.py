@@ -65,12 +65,7 @@ def _rows(tx: Reader, now: int) -> Iterator[list[str]]:
 
 
 @agents.command("revoke")
-def revoke_agent(
-    agent: Annotated[
-        str, typer.Argument(metavar="AGENT", help="The agent, agt_…, as `deputize agents list` says.")
-    ],
-    data: Data = VAR,
-) -> None:
+def revoke_agent(agent: Agent, data: Data = VAR) -> None:
     """Revoke an agent and all that it was granted. It takes effect with the agent's next request, and is recorded."""
     change(data, lambda tx, now: granting.revoke_agent(tx, agent, now))
     typer.echo(f"{agent} and its grants are revoked.")

@@ -42,7 +42,10 @@ _STATES = frozenset(f"call.{state}" for state in State)
 def verify(
     checkpoint: Annotated[
         list[Path] | None,
-        typer.Option(help="A file with a checkpoint that you kept elsewhere. May be given several times."),
+        typer.Option(
+            metavar="FILE",
+            help="A file with a checkpoint that you kept elsewhere. May be given several times.",
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Check the whole database too: every page and every index.")
