@@ -38,6 +38,7 @@ from .web.front import Front
 from .web.mcp.endpoint import Mcp
 from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.refusals import Dialect, Refusals
+from .words.catalogue import languages
 
 __all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
 
@@ -70,7 +71,8 @@ class Deputize:
         new_record: bool = False,
         store: Store | None = None,
     ) -> None:
-        """Open the store, unless it is given, and the keys."""
+        """Open the store, unless it is given, and the keys; ValueError for a language that would hide something."""
+        languages()  # reads them all
         clock = Clock(clock)
         followed = None
         if not isinstance(policy, Policy):

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.bank import Bank
+from tests.bank import POLICY, Bank
 from tests.web.agents import ALL, Client
 from tests.words.languages import LANGUAGES, catalogue_of, read_again, spelled, translated
 
+from deputize.app import Deputize
 from deputize.protocol.canonical import canonicalize, s256
+from deputize.settings import loads
 from deputize.testing.page import Page
 from deputize.words.catalogue import words
 
@@ -35,6 +37,18 @@ def language(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         catalogue_of(tmp_path / "words", patch, **{spoken: translated(spoken)}),
     ):
         yield spoken
+
+
+def test_one_that_hides_something_keeps_the_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = loads(POLICY.encode())
+    with (
+        catalogue_of(tmp_path / "words", monkeypatch, el="unheard-of = a\n"),
+        pytest.raises(ValueError, match=r"el\.ftl: unheard-of"),
+    ):
+        Deputize(policy, tmp_path / "var")
+    assert not (tmp_path / "var").exists()
 
 
 class Seen(HTMLParser):
