@@ -8,7 +8,7 @@ import { refusal } from '../../src/calls/refusal.js';
 import { CODES } from '../platform.js';
 
 const errors = readFileSync(new URL('../../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');
-const known = new Set([...errors.matchAll(/^ {4}[A-Z_]+ = "(\w+)", \d{3}$/gm)].map(([, code]) => code));
+const known = new Set([...errors.matchAll(/^ {4}[A-Z_]+ = "(\w+)", \d{3}(?:, _REASON)?$/gm)].map(([, code]) => code));
 /** Codes of the shim's own (SHIM-7). */
 const OWN = ['consent_pending', 'approval_pending', 'consent_unknown', 'approval_unknown'];
 
