@@ -11,6 +11,7 @@ from .grant import Grant, acting, dead_link
 from .policy import Policy
 from .token import Delegation
 from .tool import Tool
+from .value import value
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ Decision = Authorized | Refusal
 _UNREGISTERED = Refusal(Code.UNKNOWN_AGENT, "This agent is not registered here any more.")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Standing:
     """What stands behind a call: the agent, the grant followed by those that it was handed on from (CHAIN-3), and the
     agents of those others, nearest first. All of it is empty where the user himself calls.

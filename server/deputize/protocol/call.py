@@ -1,7 +1,7 @@
 """Calls: one invocation of one tool with one set of arguments, and the table of what may become of it (CALL-4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from .canonical import Json
@@ -9,6 +9,7 @@ from .credential import AuthenticatorClass
 from .errors import Code
 from .ids import CallId, ChallengeId, ClientId, GrantId, Jkt, UserId
 from .scope import ScopeSet
+from .value import value
 
 CALL_TOKEN_LIFETIME = 30  # seconds
 REDELIVERY_WINDOW = 120  # seconds in which an undelivered execution is `already_executed` (CALL-6)
@@ -58,7 +59,7 @@ STOPPED_CODE: Mapping[State, Code] = {
 """What a late request for a call in this state hears; any other state is `call_state`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """One call. `client_id` and `grant_id` are None for the user's own (CALL-7). `salt` hides the arguments (LOG-2).
 

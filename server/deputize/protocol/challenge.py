@@ -6,6 +6,7 @@ from enum import StrEnum
 from .canonical import Json, unb64u
 from .errors import Code, Refusal
 from .ids import ChallengeId, Jkt, UserId
+from .value import value
 
 CALL_CHALLENGE_LIFETIME = 60  # seconds
 MAX_ATTEMPTS = 5  # failed assertions that close a challenge (APPR-4)
@@ -71,7 +72,7 @@ def read_subject(value: Json) -> Subject:
     raise ValueError("no subject of a challenge")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Challenge:
     """One thing to sign. Sign-up, sign-in and enrollment sign no action: they have no hash, tool or `method`.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from .ids import CredentialId, UserId
+from .value import value
 
 ENROLL_ACTION = "deputize.credential"
 ENROLLMENT_LIFETIME = 300  # seconds
@@ -37,7 +38,7 @@ class User:
     enrolls_until: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Credential:
     """A public key (COSE) of a user. Until `active`, it approves nothing (CRED-3)."""
 

@@ -1,10 +1,10 @@
 """Verified proofs of possession, each good once (PROOF-2)."""
 
 import re
-from dataclasses import dataclass
 from typing import TypeGuard
 
 from .ids import Jkt
+from .value import value
 
 MARGIN = 60
 """Seconds from the check of a proof to the commit of its `jti`: far more than any commit takes."""
@@ -17,7 +17,7 @@ def is_jti(text: object) -> TypeGuard[str]:
     return isinstance(text, str) and _JTI.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proof:
     """A proof, by which key, and until when its `jti` must be remembered."""
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from .canonical import Json, canonicalize, s256
 from .ids import UserId
+from .value import value
 
 
 class Surface(StrEnum):
@@ -39,7 +40,7 @@ class Text:
         return s256(canonicalize([*self.lines]))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Question:
     """What is asked (`what`: its kind, and rows with their titles and values, JSON), of whom, by which methods of
     approval, on which surface, how many have to say yes, and until which second; `text` is how it is put.

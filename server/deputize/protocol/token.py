@@ -10,6 +10,7 @@ from .errors import Code, Refused
 from .grant import Grant, acting
 from .ids import NO_KEY, CallId, ClientId, GrantId, Jkt, UserId, is_id
 from .scope import ScopeSet
+from .value import value
 
 DELEGATION_TYP = "at+jwt"
 CALL_TYP = "txntoken+jwt"
@@ -150,7 +151,7 @@ def nested_act(actors: Sequence[tuple[ClientId, Assurance]]) -> dict[str, object
     return {**act, "act": nested_act(earlier)} if earlier else act
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallToken:
     """The claims of a call token (TOKEN-3): this call may run, with these arguments, now."""
 

@@ -16,12 +16,13 @@ from ..protocol.entry import Entry, evidence_s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, Jkt, UserId, make_id
 from ..protocol.question import Question, Surface, Text
+from ..protocol.value import value
 from .methods import Answer, Method, Methods, Offer
 from .moment import Moment
 from .ports import Reader, Tx
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Action:
     """What is to be confirmed: by whom, from which page, for which subject, as which tool with which arguments.
 

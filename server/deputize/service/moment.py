@@ -1,15 +1,16 @@
 """What every use case is given besides its transaction and what was asked."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..protocol.policy import Policy
+from ..protocol.value import value
 from .methods import Methods
 
 Random = Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """One request's own view: the policy in force, randomness (`random(n)` is n bytes), and the second that it is.
 

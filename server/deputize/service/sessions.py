@@ -9,6 +9,7 @@ from ..protocol.credential import ENROLLMENT_LIFETIME, RECENT_SIGN_IN, Credentia
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
+from ..protocol.value import value
 from .blocks import barred
 from .moment import Moment
 from .ports import Assertion, Reader, Session, Tx
@@ -20,7 +21,7 @@ counter (CRED-1); Refused(signature_verification_failed)."""
 MAX_NAME = 64
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SignIn:
     """Who is signed in, and since when (seconds since the epoch)."""
 

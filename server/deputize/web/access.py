@@ -13,6 +13,7 @@ from ..protocol.proof import Proof
 from ..protocol.quota import Quota
 from ..protocol.token import Delegation
 from ..protocol.tool import is_tool_name
+from ..protocol.value import value
 from ..service.calls import request
 from ..service.calls.request import Executor, PageCall
 from ..service.grants import PageRequest
@@ -42,7 +43,7 @@ class Access:
     security: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Who(Generic[W]):
     """Who asks. `find` reads it in the transaction of the use case, or raises Refused."""
 

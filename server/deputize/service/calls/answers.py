@@ -7,11 +7,12 @@ from ...protocol.call import Call, State
 from ...protocol.credential import User
 from ...protocol.errors import Refusal
 from ...protocol.ids import CallId
+from ...protocol.value import value
 from ..ports import Reader
 from .standing import ALONE, standing_of
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """A call as a request has left it, and who makes it.
 

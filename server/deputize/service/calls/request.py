@@ -9,13 +9,14 @@ from ...protocol.ids import CallId, ClientId, Jkt, UserId
 from ...protocol.proof import Proof
 from ...protocol.token import Delegation
 from ...protocol.tool import Executes, Tool
+from ...protocol.value import value
 from ..ports import Tx
 
 NOBODY = Refusal(Code.LOGIN_REQUIRED, "Nobody is signed in. Ask the user to sign in, then call again.")
 WRONG_USER = Refusal(Code.WRONG_USER, "Another user is signed in than the one who deputized this agent.")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Principal:
     """Who calls: the delegation whose grant decides, and the proofs that a transaction has to spend.
 
@@ -80,7 +81,7 @@ PAGE = Way(via=None, direct=True, waits=True, executes=None, widens=False)
 MCP = Way(via="mcp", direct=False, waits=False, executes=Executes.API, widens=True)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallRequest:
     """A call, or over MCP a challenge for one, parsed.
 
@@ -108,7 +109,7 @@ class CallRequest:
         return self.way.direct and self.principal.delegation is None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PageCall:
     """A request of a page about a call of its own: who is signed in, and the proof by the page's key (CALL-2)."""
 
