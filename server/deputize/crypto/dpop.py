@@ -25,7 +25,7 @@ _URL = re.compile(
 )
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-_keys = Kept[tuple[EllipticCurvePublicKey, Jkt]](4 * 2**20)  # of good proofs, by their spelling
+_keys = Kept[tuple[EllipticCurvePublicKey, Jkt]](4 * 2**20)  # of good proofs, by their headers
 _DEFAULT_PORT = {"http": "80", "https": "443"}
 
 # These members of a JWK, if there, have to have these values. Others mean nothing here (RFC 7517 §4).
@@ -77,7 +77,8 @@ def verify(
         raise Refused(code, "The jti of the proof is not 1 to 128 printable characters.")
     if header.get("typ") != TYP:  # 4
         raise Refused(code, "The proof is not of type dpop+jwt.")
-    key, thumb = _key(header.get("jwk"), code)  # 7, before 6, which needs the key
+    spelled = header_values[0].partition(".")[0]
+    key, thumb = _keys.get(spelled) or _key(header.get("jwk"), code)  # 7, before 6, which needs the key
     if htm != method:  # 8
         raise Refused(code, "The proof was made for another method.")
     if htu != url and (_normalized(url) is None or _normalized(htu) != _normalized(url)):  # 9
@@ -95,7 +96,7 @@ def verify(
     if not jwt.verify_es256(key, unverified.signing_input, unverified.signature):  # 6, which takes longest
         raise Refused(code, "The signature of the proof is wrong.")
     jwt.remember(unverified)
-    _keys.keep(_spelled(header["jwk"]), (key, thumb))
+    _keys.keep(spelled, (key, thumb))
     return Proof(thumb, jti, iat + WINDOW + 1 + MARGIN)
 
 
@@ -137,16 +138,10 @@ def _key(jwk: Json, code: Code) -> tuple[EllipticCurvePublicKey, Jkt]:
             pass
         case _:
             raise Refused(code, "The jwk of the proof is not a public P-256 key.")
-    if (known := _keys.get(_spelled(jwk))) is not None:
-        return known
     try:
         return jwt.public_key(x, y), thumbprint({"kty": "EC", "crv": "P-256", "x": x, "y": y})
     except ValueError as error:
         raise Refused(code, "The jwk of the proof is not a point of P-256.") from error
-
-
-def _spelled(jwk: Json) -> str:
-    return f"{jwk['x']} {jwk['y']}" if isinstance(jwk, dict) else ""
 
 
 def _normalized(url: str) -> str | None:

@@ -94,7 +94,7 @@ class Remembering(Recording):
     def _forgetting(self, statement: str, parameters: Mapping[str, object] | Sequence[object]) -> Cursor:
         """Run a statement, having forgotten what it may change."""
         for table in _changed_by(statement):
-            key = parameters.get(_KEYS[table]) if isinstance(parameters, Mapping) else None
+            key = parameters.get(_KEYS[table]) if isinstance(parameters, dict) else None
             if key is None:
                 self._rows[table].clear()
             else:
