@@ -119,9 +119,11 @@ _CONSUME_CHALLENGE = f"""
 _FAIL_CHALLENGE = "UPDATE challenges SET attempts = attempts + 1 WHERE challenge_id = :challenge_id"
 # Among the proofs, which begin with no such digest, stands the time up to which they were forgotten (CLOCK-1).
 _FORGOTTEN = bytes(16)
+# A proof of such a time meets that row, as a used one meets its own. INSERT … SELECT would make a table in between.
 _USE_PROOF = """
-    INSERT INTO proofs (digest, keep_until) SELECT :digest, :keep_until WHERE :keep_until > COALESCE(
-        (SELECT keep_until FROM proofs WHERE digest = :forgotten), 0) ON CONFLICT DO NOTHING"""
+    INSERT INTO proofs (digest, keep_until) VALUES (CASE WHEN :keep_until > COALESCE(
+        (SELECT keep_until FROM proofs WHERE digest = :forgotten), 0) THEN :digest ELSE :forgotten END, :keep_until)
+    ON CONFLICT DO NOTHING"""
 _NOTE_FORGOTTEN = """
     INSERT INTO proofs (digest, keep_until) VALUES (:forgotten, :now)
     ON CONFLICT (digest) DO UPDATE SET keep_until = excluded.keep_until
