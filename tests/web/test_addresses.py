@@ -5,10 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from deputize.web.addresses import Addresses
+from deputize.web.addresses import Address, Addresses
 from deputize.web.endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.anyio
@@ -73,3 +73,37 @@ async def test_the_name_of_a_parameter_is_a_step_as_any_other(path: str) -> None
 @example("/calls/a/b/approval", "")
 async def test_a_path_leads_where_its_steps_do(path: str, mount: str) -> None:
     assert await found(path, mount) == led(path)
+
+
+async def asked(method: str, kind: str = "http") -> list[Message]:
+    """Ask for an address that takes GET, and return what is sent."""
+    sent: list[Message] = []
+
+    async def serve(request: Request) -> Response:
+        return PlainTextResponse("here")
+
+    async def not_routed(request: Request, error: HTTPException) -> Response:
+        return Response(status_code=error.status_code, headers=error.headers)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    addresses = Addresses({"/a": Address({"GET": serve}, not_routed)}, not_routed)
+    await addresses({"type": kind, "path": "/a", "method": method, "headers": []}, receive, send)
+    return sent
+
+
+async def test_head_is_served_as_get() -> None:  # whose body the server leaves out
+    assert (await asked("HEAD"))[1]["body"] == b"here"
+
+
+async def test_another_method_hears_of_those_that_there_are() -> None:
+    (head, _) = await asked("PUT")
+    assert (head["status"], dict(head["headers"])[b"allow"]) == (405, b"GET, HEAD")
+
+
+async def test_a_websocket_is_closed() -> None:
+    assert [each["type"] for each in await asked("GET", "websocket")] == ["websocket.close"]
