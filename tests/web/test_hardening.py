@@ -97,8 +97,8 @@ class TestErrors:
         assert answer.headers["content-type"] == "application/problem+json"
         assert {"type", "title", "status", "detail", "code"} <= set(answer.json())
 
-    async def test_the_unforeseen_tells_nothing(
-        self, bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    async def test_the_unforeseen_tells_nothing_but_is_noted(
+        self, bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch
     ) -> None:  # ERR-3
         async def fail(_fn: object) -> None:
             raise RuntimeError("the secret is 42")
@@ -107,6 +107,8 @@ class TestErrors:
         answer = await grace.call("get_balance")
         assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
         assert "42" not in answer.text
+        counted = (await bank.client().get(f"{ISSUER}/metrics")).text
+        assert 'deputize_refusals_total{code="server_error"} 1.0' in counted
 
     async def test_no_secret_reaches_the_log(self, tmp_path: Path, policy: Policy) -> None:  # ERR-3
         file = tmp_path / "log"
