@@ -44,8 +44,10 @@ def covering(rooms: list[str], tests: list[str]) -> dict[str, list[str]]:
         done = subprocess.run(
             [*PYTEST, *AT_ONCE, "-p", "tests.mutants.covering", *tests], cwd=ROOT, env=watched
         )
+        if done.returncode > 1:
+            sys.exit("The tests do not run without a mutant.")
         if done.returncode:
-            sys.exit("The tests fail without a mutant.")
+            print("What fails without a mutant is left out.", flush=True)
         for path in Path(folder).iterdir():
             for place, names in orjson.loads(path.read_bytes()).items():
                 found[place] += names

@@ -16,6 +16,7 @@ PACKAGE = str(Path(__file__).parents[2] / "server" / "deputize")
 PLACES = tuple(f"{PACKAGE}/{room}" for room in os.environ.get("MUTANTS_ROOMS", "").split())
 
 _covered: dict[str, set[str]] = defaultdict(set)
+_failed: set[str] = set()
 _lines: set[tuple[str, int]] = set()
 
 
@@ -44,8 +45,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             _covered[f"{path.removeprefix(PACKAGE)[1:]}:{line}"].add(item.nodeid)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note what fails already, as a test of how long something takes may while it is watched."""
+    if report.failed:
+        _failed.add(report.nodeid)
+
+
 def pytest_sessionfinish() -> None:
-    """Write down what was seen."""
+    """Write down what was seen, but for tests that fail."""
     if folder := os.environ.get("MUTANTS_MAP"):
-        found = {place: sorted(tests) for place, tests in _covered.items()}
+        found = {place: sorted(tests - _failed) for place, tests in _covered.items()}
         (Path(folder) / f"{os.getpid()}.json").write_bytes(orjson.dumps(found))
