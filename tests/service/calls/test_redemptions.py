@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from tests.service.agents import code_of
 from tests.service.kit import TRANSFER, Desk, Person, outcome
+from tests.store import values as v
 
 from deputize.protocol.call import State
 from deputize.protocol.canonical import s256
@@ -50,6 +52,14 @@ def test_what_is_about_to_run_is_what_was_approved(desk: Desk, ada: Standing) ->
     made = desk.allowed(*ada, "note")
     assert outcome(redeem(desk, made, args_s256=s256(b"{}{}"))) == "argument_hash_mismatch"
     assert outcome(redeem(desk, made)) == "redeemed"  # it is still good for what was
+
+
+def test_a_call_that_is_not_there_is_neither_redeemed_nor_reported(desk: Desk) -> None:
+    token = CallToken.of(v.call(), desk.now)
+    redeemed = desk.do(lambda tx: redemptions.redeem(tx, desk.at, None, token, token.args_s256))
+    assert outcome(redeemed) == "call_unknown"
+    noted = desk.do(lambda tx: redemptions.note(tx, desk.at, token.call_id, State.SUCCEEDED))
+    assert code_of(noted) == "call_unknown"
 
 
 def test_a_pending_call_is_not_redeemed(desk: Desk, ada: Standing) -> None:
