@@ -29,7 +29,7 @@ import { isObject } from './tool.js';
  * @typedef {{context: 'native' | 'polyfill' | 'none', tools: Unguarded[], frames: Frame[]}} Report
  */
 
-const { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, listen, navigator, setInterval, setTimeout } = natives;
+const { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, listen, navigator, setInterval, setTimeout } = natives;
 
 const NAME = 'modelContext';
 const NATIVE_GETTER = /^\s*function get modelContext\(\)\s*\{\s*\[native code\]\s*\}\s*$/;
@@ -38,7 +38,7 @@ const NATIVE_GETTER = /^\s*function get modelContext\(\)\s*\{\s*\[native code\]\
  * with another cross-origin-opener-policy, before its `getTools()` is answered.
  */
 const REPORT_DELAY = 2000;
-/** Milliseconds, where the browser has no context of its own: of one that a script assigns nothing tells. */
+/** Milliseconds. Of a context that a script assigns nothing tells. */
 const LOOK_EVERY = 250;
 
 /** All contexts of one page. */
@@ -61,7 +61,7 @@ export class Contexts {
     listen(document, 'DOMContentLoaded', look);
     // Agents that are no script of this page come by a message: before it is heard by whoever came after us.
     listen(window, 'message', look);
-    if (!nativeContext()) setInterval(look, LOOK_EVERY);
+    setInterval(look, LOOK_EVERY);
     this.#tellSoon();
   }
 
@@ -210,11 +210,13 @@ function nativeContext() {
  */
 const PLACES = [
   { where: 'document.modelContext', read: () => Reflect.get(Document.prototype, NAME, document) },
-  { where: 'document.modelContext', read: () => getOwnPropertyDescriptor(document, NAME)?.value },
+  { where: 'document.modelContext', read: () => (hasOwn(document, NAME) ? Reflect.get(document, NAME) : undefined) },
   { where: 'navigator.modelContext', read: () => getOwnPropertyDescriptor(navigator, NAME)?.value },
-  // A getter is a polyfill's for pages of older drafts, and complains: what it gives is the document's, where that has one.
-  { where: 'navigator.modelContext', read: () => (placed(() => Reflect.get(document, NAME)) ? undefined : Reflect.get(navigator ?? {}, NAME)) },
+  // Where a script gave the document one, a getter here gives the same, and complains of pages that read it.
+  { where: 'navigator.modelContext', read: () => (polyfilled() ? undefined : Reflect.get(navigator, NAME)) },
 ];
+
+const polyfilled = () => !nativeContext() && placed(() => Reflect.get(document, NAME));
 
 /**
  * @param {() => unknown} read

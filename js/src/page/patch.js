@@ -17,7 +17,7 @@ import { definitionOf, isObject, optionsOf, throwing, toolOf } from './tool.js';
  * @typedef {Pick<Gate, 'call'>} Gating
  */
 
-const { apply, isAborted, listen, parse, stringify } = natives;
+const { apply, isAborted, parse, stringify } = natives;
 
 /** The functions that lead through a gate: who is handed one once more hands it on. @type {WeakSet<object>} */
 const through = new WeakSet();
@@ -35,8 +35,8 @@ export class Patch {
   #context;
   #gate;
   #native;
-  /** The tools that are gated in themselves. @type {Set<Tool>} */
-  #gated = new Set();
+  /** The tools that are gated in themselves, with the signals that unregister them. @type {Map<Tool, AbortSignal | null>} */
+  #gated = new Map();
   /** Those of them that the last `provideContext` has brought. @type {Tool[]} */
   #provided = [];
   /** The context that this one hands its tools on to, and calls some by. @type {Patch | null} */
@@ -57,7 +57,7 @@ export class Patch {
     replace(context, 'provideContext', this.#provide.bind(this));
     replace(context, 'unregisterTool', (original, self, args) => {
       const answer = apply(original, self, args);
-      for (const tool of this.#gated) if (tool.name === args[0]) this.#gated.delete(tool);
+      for (const [tool] of this.#gated) if (tool.name === args[0]) this.#gated.delete(tool);
       return answer;
     });
     replace(context, 'clearContext', (original, self, args) => {
@@ -105,7 +105,11 @@ export class Patch {
    * @returns {Tool | undefined}
    */
   tool(name) {
-    for (const tool of this.#gated) if (tool.name === name) return tool;
+    // Asked anew each time: a page can keep listeners from hearing of it. A name that is free can be taken past the shim.
+    for (const [tool, signal] of this.#gated) {
+      if (signal && isAborted(signal)) this.#gated.delete(tool);
+      else if (tool.name === name) return tool;
+    }
     return this.below?.tool(name);
   }
 
@@ -131,26 +135,28 @@ export class Patch {
   #register(original, self, args) {
     // What is no tool at all is for the platform to refuse, in its own words.
     if (!isObject(args[0])) return apply(original, self, args);
-    /** @type {{tool: Tool, signal?: unknown} | null} */
-    let taken = null;
+    /** @type {Tool | null} */
+    let tool = null;
+    /** @type {AbortSignal | null} */
+    let signal = null;
     try {
       const copy = toolOf(args[0]);
       args[0] = copy;
-      const options = optionsOf(args[1]);
-      if (args.length > 1) args[1] = options;
-      if (typeof copy.execute === 'function') taken = { tool: this.#take(copy), signal: isObject(options) && Reflect.get(options, 'signal') };
+      if (args.length > 1) {
+        args[1] = optionsOf(args[1]);
+        signal = signalOf(args[1]);
+      }
+      if (typeof copy.execute === 'function') tool = this.#take(copy);
     } catch (error) {
       args[0] = throwing(error);
     }
-    if (!taken) return apply(original, self, args);
-    const { tool, signal } = taken;
+    if (!tool) return apply(original, self, args);
+    const taken = tool;
     // Before the platform answers: `toolchange` fires earlier than that.
-    this.#gated.add(tool);
-    const forget = () => void this.#gated.delete(tool);
-    // An unregistered name can be taken by a tool that comes past the shim.
-    if (signal) onAbort(signal, forget);
+    this.#gated.set(taken, signal);
+    const forget = () => void this.#gated.delete(taken);
     const before = handing;
-    handing = { tool, by: this };
+    handing = { tool: taken, by: this };
     try {
       return unregistering(apply(original, self, args), forget);
     } catch (error) {
@@ -189,7 +195,7 @@ export class Patch {
     const answer = apply(original, self, args);
     for (const tool of this.#provided) this.#gated.delete(tool);
     this.#provided = provided;
-    for (const tool of provided) this.#gated.add(tool);
+    for (const tool of provided) this.#gated.set(tool, null);
     return answer;
   }
 
@@ -215,8 +221,8 @@ export class Patch {
    */
   async #execute(original, self, args) {
     if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
-    const others = isObject(self) && patches.get(self) !== this;
-    if (this.#native || this.below?.closed || others) return apply(original, self, args);
+    const whose = isObject(self) && patches.get(self);
+    if (this.#native || this.below?.closed || (whose && whose !== this)) return apply(original, self, args);
     if (isObject(args[0])) args[0] = toolOf(args[0]);
     const name = isObject(args[0]) ? Reflect.get(args[0], 'name') : args[0];
     if (this.tool(name)) return apply(original, self, args);
@@ -282,15 +288,15 @@ async function followed(answer, forget) {
 }
 
 /**
- * @param {unknown} signal a signal of any window's
- * @param {() => void} work
+ * @param {unknown} options
+ * @returns {AbortSignal | null} of any window's; what is none is for the context to refuse
  */
-function onAbort(signal, work) {
+function signalOf(options) {
+  const signal = isObject(options) && /** @type {AbortSignal | undefined} */ (Reflect.get(options, 'signal'));
   try {
-    const abortable = /** @type {AbortSignal} */ (signal);
-    if (isAborted(abortable)) work();
-    else listen(abortable, 'abort', work);
+    if (signal) isAborted(signal);
+    return signal || null;
   } catch {
-    // No signal: the platform has its own words for it.
+    return null;
   }
 }

@@ -98,6 +98,25 @@ describe('a context that comes after the shim', () => {
     assert.deepEqual(await ran(context, 'b'), ['ran', ['b']]);
   });
 
+  test('and is called without its object meets the gate, and so does one behind a Proxy', async () => {
+    const context = new Context();
+    const { tools } = context;
+    const older = { registerTool() {}, executeTool: (/** @type {{name: string}} */ { name }) => tools.get(name).execute() };
+    await context.registerTool(plain());
+    Object.assign(navigator, { modelContext: older });
+    contexts.look();
+    const { executeTool } = older;
+    assert.deepEqual([await executeTool({ name: 'a' }), asked.splice(0)], ['ran', ['a']]);
+    assert.deepEqual([await new Proxy(older, {}).executeTool({ name: 'a' }), asked.splice(0)], ['ran', ['a']]);
+  });
+
+  test('and is given by a getter of the document is gated in the next line', async () => {
+    const context = new Context();
+    Object.defineProperty(document, 'modelContext', { configurable: true, get: () => context });
+    await context.registerTool(plain());
+    assert.deepEqual(await ran(context), ['ran', ['a']]);
+  });
+
   test('and is assigned is found before anybody else hears a message', async () => {
     const context = new Context();
     await context.registerTool(plain());

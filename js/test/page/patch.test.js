@@ -252,6 +252,14 @@ describe('SHIM-9: unguarded tools are reported', () => {
     assert.equal(patch.tool('a'), undefined);
   });
 
+  test('a page that keeps an abort from being heard frees the name all the same', async () => {
+    const controller = new AbortController();
+    controller.signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
+    await context.registerTool(plain(), { signal: controller.signal });
+    controller.abort();
+    assert.equal(patch.tool('a'), undefined);
+  });
+
   test('a signal is read once, whatever its getter says the second time', async () => {
     const signals = [new AbortController(), new AbortController()];
     let reads = 0;
