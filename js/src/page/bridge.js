@@ -11,11 +11,11 @@ import { definitionOf } from './tool.js';
 
 /**
  * @typedef {{item: {name: string}, execute: Function, exposedTo?: string[], abortSignal?: AbortSignal}} Entry
- * @typedef {{_registeredTools: Record<string, object>}} McpServer
- * @typedef {ModelContext & {
- *   native?: object, mcpServer: McpServer, tools: Map<string, Entry>, nativeBackfilledTools: Map<string, unknown>,
+ * @typedef {{_registeredTools?: Record<string, object>}} McpServer
+ * @typedef {ModelContext & McpServer & {
+ *   native?: object, mcpServer?: McpServer, tools?: Map<string, Entry>, nativeBackfilledTools?: Map<string, unknown>,
  *   removeTool: (name: string) => void, registerTool: (tool: object, options: object) => Promise<void>,
- * }} Bridge
+ * }} Bridge versions 2 to 4 are an McpServer, version 5 has one
  */
 
 const { apply, console, keys, listen } = natives;
@@ -24,31 +24,39 @@ const { apply, console, keys, listen } = natives;
  * @param {object} context
  * @returns {context is Bridge}
  */
-export const isBridge = (context) => Reflect.get(context, '__isBrowserMcpServer') === true && Reflect.get(context, 'tools') instanceof Map;
+export const isBridge = (context) => Reflect.get(context, '__isBrowserMcpServer') === true;
 
 /**
  * Gates what the server calls, whoever registered it and when, and registers anew what it had handed on to a browser before.
  *
  * @param {Bridge} server
  * @param {Patch} patch of it
+ * @returns {boolean} false where it is none that we know: what it had before is called as it was
  */
 export function bridge(server, patch) {
-  const { mcpServer, nativeBackfilledTools: found } = server;
+  const { mcpServer = server, tools, nativeBackfilledTools: found } = server;
   const caught = replace(mcpServer, 'executeToolHandler', (original, self, args) => {
     const [tool, input, context] = args;
-    const { _registeredTools: all } = mcpServer;
+    const { _registeredTools: all = {} } = mcpServer;
     const name = keys(all).find((each) => all[each] === tool) ?? '';
     // It is gated in itself, or called by the context below, which the gate stands before.
-    if (patch.tool(name) || (found.has(name) && patch.below?.closed)) return apply(original, self, args);
+    if (patch.passes(name) || (found?.has(name) && patch.below?.closed)) return apply(original, self, args);
+    const { mcpReq, signal } = /** @type {{mcpReq?: {signal: AbortSignal}, signal?: AbortSignal}} */ (context);
     const run = (/** @type {unknown} */ open) => apply(original, self, [tool, open, context]);
-    const { signal } = /** @type {{mcpReq: {signal: AbortSignal}}} */ (context).mcpReq;
-    return patch.gated({ name, definition: definitionOf({ description: '', inputSchema: null, .../** @type {object} */ (tool), name }) }, run)(input, { signal });
+    return patch.lead(told(name, tool), run, input, mcpReq?.signal ?? signal);
+  });
+  // Version 4 calls by this method, whether it was sent a message or not.
+  const older = replace(server, 'callTool', (original, self, args) => {
+    const { name, arguments: input = {} } = /** @type {{name: string, arguments?: unknown}} */ (args[0]);
+    if (patch.passes(name)) return apply(original, self, args);
+    const run = (/** @type {unknown} */ open) => apply(original, self, [{ name, arguments: open }]);
+    return patch.lead(told(name), run, input, undefined);
   });
 
   const renew = () => {
     if (caught && patch.below?.closed) return; // nobody else calls them
-    for (const [name, { item, execute, exposedTo, abortSignal }] of [...server.tools]) {
-      if (patch.tool(name) || found.has(name)) continue;
+    for (const [name, { item, execute, exposedTo, abortSignal }] of [...(tools ?? [])]) {
+      if (patch.tool(name) || found?.has(name)) continue;
       const run = (/** @type {unknown} */ input, /** @type {{signal: AbortSignal}} */ { signal }) => execute(input, signal);
       server.removeTool(name);
       server
@@ -57,6 +65,18 @@ export function bridge(server, patch) {
     }
   };
   // One that was being registered when the shim came shows then.
-  listen(server, 'toolchange', renew);
-  renew();
+  if (found) {
+    listen(server, 'toolchange', renew);
+    renew();
+  }
+  return caught || older;
 }
+
+/**
+ * @param {string} name
+ * @param {unknown} [tool] as the server holds it
+ */
+const told = (name, tool) => ({
+  name,
+  definition: definitionOf({ description: '', inputSchema: null, .../** @type {object | undefined} */ (tool), name }),
+});

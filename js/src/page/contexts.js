@@ -99,7 +99,9 @@ export class Contexts {
       found.patch = patch;
       if (isBridge(context)) {
         if (isContext(context.native)) patch.below = this.#take(context.native, where, native);
-        bridge(context, patch);
+        const { closed } = patch;
+        patch.closed = false; // also if what follows fails
+        patch.closed = bridge(context, patch) && closed;
       }
       const testing = navigator && Reflect.get(navigator, 'modelContextTesting');
       if (!found.native && isObject(testing) && !this.#found.has(/** @type {ModelContext} */ (testing))) {

@@ -30,6 +30,9 @@ const patches = new WeakMap();
  */
 let handing = null;
 
+/** The tool that a context calls. If it has the context below call it, that stays one call. @type {{name: unknown} | null} */
+let calling = null;
+
 /** One patched context. */
 export class Patch {
   #context;
@@ -111,6 +114,36 @@ export class Patch {
       else if (tool.name === name) return tool;
     }
     return this.below?.tool(name);
+  }
+
+  /**
+   * Whether a call of this tool has met the gate already, or meets it further in.
+   *
+   * @param {unknown} name
+   */
+  passes(name) {
+    return this.tool(name) !== undefined || (calling !== null && calling.name === name);
+  }
+
+  /**
+   * Has a tool called through the gate, by whatever calls it without.
+   *
+   * @param {Tool} tool
+   * @param {(input: unknown) => unknown} run
+   * @param {unknown} input
+   * @param {AbortSignal | undefined} signal
+   */
+  async lead(tool, run, input, signal) {
+    const within = (/** @type {unknown} */ open) => {
+      const before = calling;
+      calling = tool;
+      try {
+        return run(open);
+      } finally {
+        calling = before;
+      }
+    };
+    return this.#gate.call(tool, within, input, signal);
   }
 
   /**
@@ -222,10 +255,10 @@ export class Patch {
   async #execute(original, self, args) {
     if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
     const whose = isObject(self) && patches.get(self);
-    if (this.#native || this.below?.closed || (whose && whose !== this)) return apply(original, self, args);
+    if (this.#native || (whose && whose !== this)) return apply(original, self, args);
     if (isObject(args[0])) args[0] = toolOf(args[0]);
     const name = isObject(args[0]) ? Reflect.get(args[0], 'name') : args[0];
-    if (this.tool(name)) return apply(original, self, args);
+    if (this.passes(name)) return apply(original, self, args);
     // The page's own script had it before the shim came. It still hears of nothing that is not allowed.
     const asText = typeof args[1] === 'string';
     const run = (/** @type {unknown} */ open) => {
@@ -233,12 +266,9 @@ export class Patch {
       return apply(original, self, args);
     };
     const signal = isObject(args[2]) ? Reflect.get(args[2], 'signal') : undefined;
-    const answer = await this.#gate.call(
-      { name: String(name), definition: () => this.#definition(name) },
-      run,
-      asText ? read(/** @type {string} */ (args[1])) : args[1],
-      signal,
-    );
+    const input = asText ? read(/** @type {string} */ (args[1])) : args[1];
+    const tool = { name: String(name), definition: () => this.#definition(name) };
+    const answer = await this.lead(tool, run, input, signal);
     return asText && isObject(answer) ? stringify(answer) : answer; // a refusal; what has run is text already
   }
 

@@ -135,6 +135,40 @@ describe('a context that comes after the shim', () => {
   });
 });
 
+describe('a server in the context\'s place, which calls tools for whoever sends a message', () => {
+  const make = () =>
+    Object.assign(new Context(), {
+      __isBrowserMcpServer: true,
+      /** @param {{name: string, arguments?: unknown}} params */
+      async callTool({ name, arguments: input }) {
+        return Reflect.get(this, 'tools').get(name).execute(input);
+      },
+      /** @param {{name: string}} tool @param {unknown} input */
+      async executeTool({ name }, input) {
+        return this.callTool({ name, arguments: input });
+      },
+    });
+
+  for (const order of ['before', 'after']) {
+    test(`is gated in its own methods, once for each call: registered ${order} the shim`, async () => {
+      const server = make();
+      if (order === 'before') await server.registerTool(plain());
+      defined(document, server);
+      if (order === 'after') await server.registerTool(plain());
+      assert.deepEqual([await server.callTool({ name: 'a' }), asked.splice(0)], ['ran', ['a']]);
+      assert.deepEqual(await ran(server), ['ran', ['a']]);
+      assert.deepEqual((await contexts.unguarded()).tools, []);
+    });
+  }
+
+  test('and is of no version that we know is not called gated', async () => {
+    const server = Object.assign(new Context(), { __isBrowserMcpServer: true });
+    await server.registerTool(plain());
+    defined(document, server);
+    assert.deepEqual((await contexts.unguarded()).tools, [{ name: 'a', why: 'not_gated', where: 'document.modelContext' }]);
+  });
+});
+
 describe('a hostile page', () => {
   /** @type {Array<[string, () => unknown, string]>} */
   const unchangeable = [
