@@ -74,7 +74,7 @@ class TestVerifierKey:
         self.refuse(vkey)
 
     @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\n", "a\u00a0b", "a\u2028b", "a\0", "\ud800"])
-    def test_refuses_names(self, name: str) -> None:
+    def test_refuses_names_that_the_format_cannot_hold(self, name: str) -> None:
         for use in (lambda: Verifier(name, PETER_KEY.public_key()), lambda: sign("a\n", name, PETER_KEY)):
             with pytest.raises(NoteError, match=r"malformed_key"):
                 use()

@@ -372,14 +372,14 @@ class TestTails:
         refused_registration(response | {"response": inner})
 
     @pytest.mark.parametrize("more", [{"x": 1}, {"": b"x" * 1000}, {1: None}])
-    def test_of_members(self, more: dict[Any, Any]) -> None:
+    def test_of_more_members(self, more: dict[Any, Any]) -> None:
         response = ES256.create()
         whole = cbor2.loads(unb64u(response["response"]["attestationObject"]))
         inner = {**response["response"], "attestationObject": b64u(cbor2.dumps({**whole, **more}))}
         refused_registration(response | {"response": inner})
 
     @pytest.mark.parametrize("tail", [*TAILS, b"{}", b"x", b"\xef\xbb\xbf"])
-    def test_of_client_data(self, tail: bytes) -> None:
+    def test_of_client_data_with_a_tail(self, tail: bytes) -> None:
         response = ES256.create()
         raw = unb64u(response["response"]["clientDataJSON"])
         inner = {**response["response"], "clientDataJSON": b64u(raw + tail)}
@@ -387,7 +387,7 @@ class TestTails:
 
     @pytest.mark.parametrize("authenticator", [ES256, ED25519, RS256], ids=["ES256", "EdDSA", "RS256"])
     @pytest.mark.parametrize("tail", TAILS)
-    def test_of_a_signature(self, authenticator: Authenticator, tail: bytes) -> None:
+    def test_of_a_signature_with_a_tail(self, authenticator: Authenticator, tail: bytes) -> None:
         response = authenticator.get()
         raw = unb64u(response["response"]["signature"])
         inner = {**response["response"], "signature": b64u(raw + tail)}

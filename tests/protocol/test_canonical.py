@@ -84,14 +84,14 @@ class TestParse:
         assert canonicalize(parse(case["text"].encode())) == case["canonical"].encode()
 
     @named(CANONICAL["refused_values"])
-    def test_refuses_values(self, case: dict[str, str]) -> None:
+    def test_refuses_values_without_a_canonical_form(self, case: dict[str, str]) -> None:
         """JSON-1, JSON-2: what a parser takes and a canonical form must not have."""
         with pytest.raises(JsonError) as refusal:
             parse(case["text"].encode())
         assert refusal.value.reason == case["reason"]
 
     @named(CANONICAL["refused_texts"])
-    def test_refuses_texts(self, case: dict[str, str]) -> None:
+    def test_refuses_bytes_that_are_not_strict_json(self, case: dict[str, str]) -> None:
         """JSON-1: what can be seen only in the bytes."""
         with pytest.raises(JsonError) as refusal:
             parse(bytes.fromhex(case["hex"]))

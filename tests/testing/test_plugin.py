@@ -35,14 +35,14 @@ document.modelContext.registerTool({
 </script>"""
 
 
-def test_a_tool(serve, tab, agent):
+def test_an_agent_finds_tools_and_calls_one(serve, tab, agent):
     site = serve(lambda port: Starlette(routes=[Route("/", lambda request: HTMLResponse(PAGE))]))
     tab.goto(site.url)
     assert set(agent.tools()) == {"add", "refund"}
     assert agent.call("add", {"a": 2, "b": 3}).text == "5"
 
 
-def test_a_human(serve, tab, agent, human):
+def test_a_human_presses_buttons_in_dialogs(serve, tab, agent, human):
     site = serve(lambda port: Starlette(routes=[Route("/", lambda request: HTMLResponse(PAGE))]))
     tab.goto(site.url)
     call = agent.start("refund")
@@ -53,7 +53,7 @@ def test_a_human(serve, tab, agent, human):
     assert call.result().text == "No true"
 
 
-def test_passkeys_and_clock(tab, passkeys, held_clock):
+def test_passkeys_sign_and_the_clock_is_the_tests(tab, passkeys, held_clock):
     tab.goto("about:blank")
     assert passkeys.add("usb").passkeys() == []
     held_clock.move(60)
