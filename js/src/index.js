@@ -62,12 +62,12 @@ const mine = natives.freeze({
   async perform(name, args, execute, { event } = {}) {
     const { gate } = shim();
     const tool = contexts?.tool(name) ?? { name, definition: () => argsS256({ description: '', inputSchema: null, name }) };
-    return /** @type {any} any: what `execute` returns */ (gate.perform(tool, /** @type {Execute} */ (execute), args, byAgent(event)));
+    return /** @type {any} any: what `execute` returns */ (await gate.perform(tool, /** @type {Execute} */ (execute), args, byAgent(event)));
   },
   /** @returns {Promise<Report>} */
   async unguarded() {
     shim();
-    return /** @type {Contexts} */ (contexts).unguarded();
+    return await /** @type {Contexts} */ (contexts).unguarded();
   },
   client: current,
   /** @returns {Promise<Status>} */
@@ -109,7 +109,7 @@ export function install(options = {}) {
  *   `execute` threw
  */
 export async function perform(name, args, execute, { event = globalThis.event } = {}) {
-  return first(mine).perform(name, args, execute, { event });
+  return await first(mine).perform(name, args, execute, { event });
 }
 
 /** WebMCP tells of a form that an agent filled in and submitted. @param {Event | undefined} event */
@@ -121,7 +121,7 @@ const byAgent = (event) => event !== undefined && Reflect.get(event, 'agentInvok
  * @returns {Promise<Report>} with no tool in it only where each context has told what it has
  */
 export async function unguarded() {
-  return first(mine).unguarded();
+  return await first(mine).unguarded();
 }
 
 /**
@@ -139,7 +139,7 @@ export function client() {
  * @returns {Promise<Status>} rejects with an Error with `code` if the authority cannot be reached
  */
 export async function status() {
-  return first(mine).status();
+  return await first(mine).status();
 }
 
 /** @returns {Installed} */

@@ -107,8 +107,8 @@ async function aboutOf(client, authority, { site, user }) {
   const server = client.getServerVersion?.();
   const config = await authority?.config(true); // whoever is signed in now
   const known = config && !('code' in config) ? config : null;
-  return {
+  return natives.inert({
     site: site ?? (known?.site || server?.title || server?.name || natives.location.host),
     user: user ?? known?.user?.name ?? '',
-  };
+  });
 }

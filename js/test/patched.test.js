@@ -61,13 +61,13 @@ function replaceable() {
   const owners = [
     ...[String, Array, RegExp, Map, Set, Number].map((kind) => /** @type {[string, any]} */ ([`${kind.name}.prototype`, kind.prototype])),
     ...Object.entries(made).map(([name, each]) => /** @type {[string, any]} */ ([`iterators of ${name}`, Object.getPrototypeOf(each)])),
-    ...Object.entries({ Object, Array, String, JSON, Reflect, Intl, Number, globalThis: globalThis }),
+    ...Object.entries({ Object, Array, String, JSON, Reflect, Intl, Number, Promise, globalThis: globalThis }),
   ];
   /** @param {PropertyDescriptor | undefined} is */
   const works = (is) => is?.configurable && (typeof is.value === 'function' || is.get);
   return owners.flatMap(([name, owner]) =>
     Reflect.ownKeys(owner)
-      .filter((key) => key !== 'constructor' && works(Object.getOwnPropertyDescriptor(owner, key)))
+      .filter((key) => works(Object.getOwnPropertyDescriptor(owner, key)))
       .map((key) => ({ name: `${name}.${String(key)}`, owner, key })),
   );
 }
@@ -156,4 +156,80 @@ test('setters on indexes of lists get nothing, and add nothing', () => {
   }
   assert.deepEqual(now, told);
   assert.deepEqual(got, []);
+});
+
+/** What a page would rather have than what it meets. @param {any} value any: whatever is met */
+function lie(value) {
+  if (typeof value === 'boolean') return !value;
+  if (value instanceof ArrayBuffer || value instanceof Uint8Array) return new ArrayBuffer(32);
+  return value?.kind === 'consent' ? { ...value, lines: [{ part: 'title', line: 'A LIE' }] } : value;
+}
+
+const { then } = Promise.prototype;
+/** @extends {Promise<unknown>} */
+class New extends Promise {}
+let lying = false;
+/** @type {Array<{owner: object, key: PropertyKey, is: PropertyDescriptor & ThisType<any>}>} what promises ask for by name; any: whatever is asked */
+const ASKED_FOR = [
+  {
+    owner: Object.prototype,
+    key: 'then',
+    is: {
+      get() {
+        const told = lying ? this : lie(this);
+        if (told === this) return undefined;
+        return (/** @type {(value: unknown) => void} */ resolve) => {
+          lying = true;
+          resolve(told);
+          lying = false;
+        };
+      },
+    },
+  },
+  {
+    owner: Promise.prototype,
+    key: 'then',
+    is: {
+      /** @param {(value: unknown) => void} yes @param {() => void} no */
+      value(yes, no) {
+        // A browser's digest does not chain promises; Node's does.
+        return Reflect.apply(then, this, [(/** @type {unknown} */ value) => yes(value instanceof ArrayBuffer ? value : lie(value)), no]);
+      },
+    },
+  },
+  { owner: Promise.prototype, key: 'constructor', is: { get: () => class {} } },
+  { owner: Promise, key: Symbol.species, is: { get: () => New } },
+];
+
+test('what promises ask for by name has no say in what is shown, and in what a challenge is over', async () => {
+  const action = { tool: 'transfer_money', args: ARGS, issuer: 'https://bank.example/deputize' };
+  const hash = await actionHash(action.tool, action.args, action.issuer);
+  const challenge = b64u(new Uint8Array([...new Uint8Array(32).fill(7), ...hash]));
+  const all = async () => [await lines(), await argsS256(ARGS), await isOver(challenge, action), await isOver(challenge, { ...action, args: {} })].join();
+  const told = await all();
+  for (const traps of [...ASKED_FOR.map((each) => [each]), ASKED_FOR]) {
+    const kept = traps.map(({ owner, key }) => Object.getOwnPropertyDescriptor(owner, key));
+    for (const { owner, key, is } of traps) Reflect.defineProperty(owner, key, { ...is, configurable: true });
+    let now;
+    try {
+      now = await all();
+    } finally {
+      for (const [i, { owner, key }] of traps.entries()) Reflect.defineProperty(owner, key, /** @type {PropertyDescriptor} */ (kept[i]));
+    }
+    assert.equal(now, told, traps.map(({ key }) => String(key)).join());
+  }
+});
+
+test('subclasses and single promises have constructors of their own, as before', async () => {
+  /** @param {number} value */
+  function Old(value) {
+    return Reflect.construct(Promise, [(/** @type {(value: number) => void} */ resolve) => resolve(value)], Old);
+  }
+  Old.prototype = Object.create(Promise.prototype);
+  Old.prototype.constructor = Old; // as was written before classes
+  const single = Promise.resolve(1);
+  single.constructor = Old;
+  assert.deepEqual([Old.prototype.constructor, New.resolve(1).constructor, single.constructor, Promise.resolve(1).constructor], [Old, New, Old, Promise]);
+  assert.ok(New.resolve(1).then(() => 1) instanceof New);
+  assert.deepEqual(await Promise.all([new New((resolve) => resolve(2)), single]), [2, 1]);
 });

@@ -32,3 +32,4 @@ speak(ENGLISH);
 export const CODES = Object.keys(ENGLISH.messages)
   .filter((id) => /^refusal-.*[.]human$/.test(id) && id !== 'refusal-other.human')
   .map((id) => id.slice('refusal-'.length, -'.human'.length).replaceAll('-', '_'));
+await import('./traps.js'); // after the shim, as page script comes

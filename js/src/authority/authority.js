@@ -13,7 +13,7 @@ import { prove } from './dpop.js';
  *   `kept`: the browser may answer from its cache; `wants`: the text without which a yes is not the authority's
  */
 
-const { responseStatus, responseText } = natives;
+const { inert, responseStatus, responseText } = natives;
 const TIMEOUT = 20_000;
 const PATIENCE = 20_000;
 /** Seconds for which a proof that was made ahead is good: the rest of PROOF-1's 30 is for its way. */
@@ -26,7 +26,7 @@ const YOUNG = 10;
  * @param {Partial<Problem>} [facts]
  * @returns {Problem}
  */
-export const problem = (code, facts) => ({ code, detail: '', callId: null, scopes: [], ...facts });
+export const problem = (code, facts) => inert({ code, detail: '', callId: null, scopes: [], ...facts });
 
 /**
  * The authority that a script was loaded from.
@@ -97,7 +97,7 @@ export class Authority {
    * @returns {Promise<Answer>}
    */
   async post(path, body, manner) {
-    return this.request('POST', path, body ?? '{}', manner);
+    return await this.request('POST', path, body ?? '{}', manner);
   }
 
   /**
@@ -110,7 +110,7 @@ export class Authority {
    * @returns {Promise<Answer>}
    */
   async request(method, path, body, manner) {
-    return this.onTime(() => this.#exchange(method, path, body, manner));
+    return await this.onTime(() => this.#exchange(method, path, body, manner));
   }
 
   /**
@@ -123,7 +123,7 @@ export class Authority {
   async onTime(send) {
     const answer = await send();
     const late = !answer.ok && answer.problem.code === 'invalid_dpop_proof' && this.setClock(answer.now);
-    return late ? send() : answer;
+    return late ? await send() : answer;
   }
 
   /**
@@ -161,7 +161,7 @@ export class Authority {
     const iat = this.#seconds();
     const same = ready?.key === key && ready.method === method && ready.url === url && ready.token === token;
     if (same && ready.iat <= iat && iat - ready.iat < YOUNG) return ready.proof;
-    return prove(key, { method, url, token, iat });
+    return await prove(key, { method, url, token, iat });
   }
 
   /**
@@ -219,14 +219,14 @@ export class Authority {
       );
       const status = responseStatus(response);
       const text = await responseText(response);
-      if (status === 204) return { ok: true, body: bare({}) };
+      if (status === 204) return inert({ ok: true, body: bare({}) });
       const said = bare(natives.parse(text)); // what is not JSON, such as a proxy's page, is no answer of the authority
-      if (status >= 300) return { ok: false, problem: problemOf(said), now: said.now };
+      if (status >= 300) return inert({ ok: false, problem: problemOf(said), now: said.now });
       if (wants && !textOf(said[wants])) throw new TypeError(`this answer has no ${wants}`); // a 200 may be a proxy's
-      return { ok: true, body: said };
+      return inert({ ok: true, body: said });
     } catch (error) {
       natives.console.debug('deputize: no answer from the authority.', error);
-      return { ok: false, problem: problem('authority_unavailable') }; // GUARD-6
+      return inert({ ok: false, problem: problem('authority_unavailable') }); // GUARD-6
     }
   }
 }
@@ -239,12 +239,12 @@ export class Authority {
  */
 export function problemOf(body) {
   const code = textOf(body.code) || textOf(body.error); // ERR-1: /token answers as RFC 6749 §5.2
-  return {
+  return inert({
     code: code || 'authority_unavailable', // somebody else's answer
     detail: textOf(body.detail) || textOf(body.error_description),
     callId: textOf(body.call_id) || null,
     scopes: scopesOf(body.scope),
-  };
+  });
 }
 
 /**
@@ -271,7 +271,7 @@ function configOf(body, issuer) {
     });
   }
   const origins = /** @type {unknown[]} */ (natives.isArray(body.api_origins) ? body.api_origins : []);
-  return {
+  return inert({
     issuer: textOf(body.issuer),
     site: textOf(/** @type {Bare} */ (body.site ?? {}).name),
     user: user && { id: textOf(user.id), name: textOf(user.name) },
@@ -279,5 +279,5 @@ function configOf(body, issuer) {
     apiOrigins: new Set(origins.map(textOf)),
     signInUri: new natives.URL(textOf(body.sign_in_uri), `${issuer}/`).href,
     tools,
-  };
+  });
 }

@@ -3,7 +3,7 @@
  * tokens bound to it. In IndexedDB; where that is blocked, in memory until the page is left.
  */
 
-import { console, exportKey, generateKey, indexedDB, Promise } from '../platform/natives.js';
+import { console, exportKey, generateKey, indexedDB, inert, Promise } from '../platform/natives.js';
 
 /** @import { PageKey, Tokens } from '../types.js' */
 /** @typedef {{key: PageKey, tokens: Tokens | null}} Holding */
@@ -28,7 +28,7 @@ export class Keyring {
    * @returns {Promise<PageKey>}
    */
   async key(user) {
-    return this.#keys.get(user) ?? (await this.of(user)).key;
+    return inert(this.#keys.get(user) ?? (await this.of(user)).key);
   }
 
   /**
@@ -93,7 +93,7 @@ export class Keyring {
 async function makeKey() {
   const pair = await generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign', 'verify']);
   const { crv, kty, x, y } = await exportKey('jwk', pair.publicKey);
-  return { privateKey: pair.privateKey, jwk: /** @type {PageKey['jwk']} */ ({ crv, kty, x, y }) };
+  return inert({ privateKey: pair.privateKey, jwk: /** @type {PageKey['jwk']} */ ({ crv, kty, x, y }) });
 }
 
 /** @returns {(id: string, change: Change | null) => Promise<Holding | undefined>} */
@@ -102,7 +102,7 @@ function inMemory() {
   const held = new Map();
   return async (id, change) => {
     if (change) held.set(id, change(held.get(id)));
-    return held.get(id);
+    return inert(held.get(id));
   };
 }
 
@@ -115,7 +115,7 @@ function open() {
   return new Promise((resolve, reject) => {
     const request = /** @type {IDBFactory} */ (indexedDB).open('deputize', 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    request.onsuccess = () => resolve(request.result);
+    request.onsuccess = () => resolve(inert(request.result));
     request.onerror = () => reject(request.error);
     request.onblocked = () => reject(new Error('the database is blocked'));
   });
@@ -130,7 +130,7 @@ function open() {
  */
 async function inDatabase(id, change) {
   const db = await (database ??= open());
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const transaction = db.transaction(STORE, change ? 'readwrite' : 'readonly');
     const store = transaction.objectStore(STORE);
     const request = store.get(id);
@@ -140,7 +140,7 @@ async function inDatabase(id, change) {
       held = request.result;
       if (change) store.put((held = change(held)), id);
     };
-    transaction.oncomplete = () => resolve(held);
+    transaction.oncomplete = () => resolve(inert(held));
     transaction.onabort = transaction.onerror = () => reject(transaction.error);
   });
 }

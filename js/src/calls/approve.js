@@ -3,6 +3,7 @@
 import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
 import { textOf } from '../platform/json.js';
+import { inert } from '../platform/natives.js';
 import { standingOf, unheardOf } from '../people/unheard.js';
 import { approvalView } from '../people/view.js';
 import { say } from '../words/words.js';
@@ -30,7 +31,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
   shared.ask(problem('approval_pending', { callId }));
   const description = textOf(body.description);
   const call = pending(authority, `/calls/${callId}`, await keyring.key(user.id), 'call_token');
-  const standing = (/** @type {Answer} */ answer) => standingOf(answer, authority.local);
+  const standing = (/** @type {Answer} */ answer) => inert(standingOf(answer, authority.local));
   const look = async () => standing(await call.look());
   const verdict = await prompts.ask({
     account: config.signInUri,
@@ -44,7 +45,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
       look,
       end: async (reason) => {
         const answer = await call.deny(reason);
-        return answer.ok ? standing(answer) : look();
+        return answer.ok ? standing(answer) : await look();
       },
       words: unheardOf('approval', sent + LATEST),
     }),
@@ -53,17 +54,17 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
   switch (verdict.kind) {
     case 'approved':
       if (!shared.wanted) prompts.tell(say('script-approval-too-late'));
-      return { callId, body: verdict.body, caller };
+      return inert({ callId, body: verdict.body, caller });
     case 'refused':
-      return { outcome: ruled({ ...verdict.problem, callId }) };
+      return inert({ outcome: ruled({ ...verdict.problem, callId }) });
     case 'expired':
-      return { outcome: refused('expired', callId) };
+      return inert({ outcome: refused('expired', callId) });
     default: {
-      if (verdict.settled) return { outcome: refused(verdict.kind, callId) };
+      if (verdict.settled) return inert({ outcome: refused(verdict.kind, callId) });
       const answer = await call.deny(verdict.kind); // APPR-6
       const code = answer.ok || !ELSEWHERE.has(answer.problem.code) ? verdict.kind : answer.problem.code;
       if (code !== verdict.kind) prompts.refuse(problem(code), config.signInUri);
-      return { outcome: refused(code, callId) };
+      return inert({ outcome: refused(code, callId) });
     }
   }
 }

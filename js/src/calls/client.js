@@ -24,18 +24,18 @@ export function makeClient({ signal, agent = null, scopes = [], callId = null, t
     correlationId: callId,
     /** @type {Client['fetch']} */
     async fetch(input, init) {
-      if (!token || !apiOrigins) return natives.fetch(input, init);
+      if (!token || !apiOrigins) return await natives.fetch(input, init);
       // Made once, so that the address that is looked at is the one that is fetched.
       const request = new Request(input, init);
-      if (!apiOrigins.has(new URL(requestUrl(request)).origin)) return natives.fetch(request);
+      if (!apiOrigins.has(new URL(requestUrl(request)).origin)) return await natives.fetch(request);
       // SHIM-5: Chromium would forward the header when it follows a redirect.
       const bound = new Request(request, { redirect: 'error' });
       setHeader(requestHeaders(bound), 'Txn-Token', token);
-      return natives.fetch(bound);
+      return await natives.fetch(bound);
     },
     /** @type {Client['requestUserInteraction']} */
     async requestUserInteraction(callback) {
-      return callback();
+      return await callback();
     },
   });
 }

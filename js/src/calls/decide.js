@@ -3,7 +3,7 @@
 import { problem } from '../authority/authority.js';
 import { scopeOf } from '../authority/evidence.js';
 import { scopesOf, textOf } from '../platform/json.js';
-import { stringify } from '../platform/natives.js';
+import { inert, stringify } from '../platform/natives.js';
 import { approve } from './approve.js';
 import { refused, ruled } from './outcome.js';
 
@@ -40,11 +40,11 @@ export class Decider {
    */
   async judge(call, evidence) {
     const answer = await this.#send(call, { evidence });
-    if (!answer.ok) return { outcome: ruled(answer.problem) };
+    if (!answer.ok) return inert({ outcome: ruled(answer.problem) });
     const agent = /** @type {Said<Agent>} */ (answer.body.agent ?? {});
     const caller = { ...askerOf(agent), scopes: scopesOf(scopeOf(evidence.token)) };
     if (agent.handed_on_by) caller.handedOnBy = askerOf(/** @type {Said<Agent>} */ (agent.handed_on_by));
-    return { callId: textOf(answer.body.call_id), body: answer.body, caller };
+    return inert({ callId: textOf(answer.body.call_id), body: answer.body, caller });
   }
 
   /**
@@ -59,17 +59,17 @@ export class Decider {
     if (decided.outcome) return decided;
     const { callId, body, caller } = decided;
     if (body.state === 'approved') return decided;
-    if (body.state !== 'pending') return { outcome: refused('server_error', callId) };
+    if (body.state !== 'pending') return inert({ outcome: refused('server_error', callId) });
     const verdict = await approve(this.#parts, shared, call, decided);
     if (verdict.outcome || !shared.wanted || textOf(verdict.body.call_token)) return verdict;
     // The approval arrived, but not the answer with the call token: the same call brings a fresh one (CALL-6). One that came
     // with evidence cannot be sent again, since its proof is spent: the agent's next one is it.
-    if (call.judged) return { outcome: refused('call_state', callId) };
+    if (call.judged) return inert({ outcome: refused('call_state', callId) });
     const answer = await this.#post(call, [], { token: caller?.access, wants: 'call_token' });
-    if (!answer.ok) return { outcome: ruled(answer.problem) };
+    if (!answer.ok) return inert({ outcome: ruled(answer.problem) });
     const { call_id, state } = answer.body;
-    if (state !== 'approved' || call_id !== callId) return { outcome: refused('call_state', callId) };
-    return { callId, body: answer.body, caller };
+    if (state !== 'approved' || call_id !== callId) return inert({ outcome: refused('call_state', callId) });
+    return inert({ callId, body: answer.body, caller });
   }
 
   /**
@@ -80,8 +80,8 @@ export class Decider {
   async #ask(shared, call) {
     const direct = call.direct ? { reply: await this.#send(call, {}), tokens: null } : null; // CALL-7
     const { reply, tokens } = direct ?? (await this.#underGrant(shared, call));
-    if (reply.ok) return { callId: textOf(reply.body.call_id), body: reply.body, caller: tokens };
-    return { outcome: reply.problem === LEFT ? { kind: 'left' } : ruled(reply.problem) };
+    if (reply.ok) return inert({ callId: textOf(reply.body.call_id), body: reply.body, caller: tokens });
+    return inert({ outcome: reply.problem === LEFT ? { kind: 'left' } : ruled(reply.problem) });
   }
 
   /**
@@ -94,10 +94,10 @@ export class Decider {
     return grants.use(
       user.id,
       /** @returns {Promise<Answer>} */
-      async ({ access }) => (shared.wanted ? this.#send(call, { token: access }) : { ok: false, problem: LEFT }),
+      async ({ access }) => (shared.wanted ? await this.#send(call, { token: access }) : inert({ ok: false, problem: LEFT })),
       async (missing) => {
-        if (!rule) return { problem: problem('unknown_tool') };
-        if (!rule.opaque) return { problem: problem('agent_not_allowed') }; // AGENT-3: no consent would help
+        if (!rule) return inert({ problem: problem('unknown_tool') });
+        if (!rule.opaque) return inert({ problem: problem('agent_not_allowed') }); // AGENT-3: no consent would help
         const waiting = missing ?? problem('consent_pending');
         const obtained = await grants.consents.ask(config, user.id, rule.scopes, () => shared.ask(waiting));
         shared.answered();
@@ -130,7 +130,7 @@ export class Decider {
     const members = [`"tool":${stringify(tool.name)}`, `"arguments":${text}`, `"definition_s256":"${definition}"`];
     if (delivered.length > 0) members.push(`"delivered":${stringify(delivered)}`); // CALL-10
     const { authority, keyring } = this.#parts;
-    return authority.post('/calls', `{${members.join(',')}}`, { ...manner, key: await keyring.key(user.id) });
+    return await authority.post('/calls', `{${members.join(',')}}`, { ...manner, key: await keyring.key(user.id) });
   }
 }
 

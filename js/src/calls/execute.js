@@ -1,7 +1,7 @@
 /** The page's own callback, run by a call token: redeemed before and reported after, where the effect is in the page (GUARD-3, GUARD-5). */
 
 import { textOf } from '../platform/json.js';
-import { stringify } from '../platform/natives.js';
+import { inert, stringify } from '../platform/natives.js';
 import { makeClient, run } from './client.js';
 import { ruled } from './outcome.js';
 
@@ -18,7 +18,7 @@ import { ruled } from './outcome.js';
  * @returns {Promise<Outcome>} `refused` or `stale` if it could not be redeemed, and so was not run
  */
 export async function execute({ authority, keyring }, shared, { rule, args, config, user }, { callId, body, caller }) {
-  if (!shared.wanted) return { kind: 'left' };
+  if (!shared.wanted) return inert({ kind: 'left' });
   shared.run();
   const token = textOf(body.call_token);
   const key = rule?.page ? await keyring.key(user.id) : undefined;
@@ -39,7 +39,7 @@ export async function execute({ authority, keyring }, shared, { rule, args, conf
     const told = stringify({ outcome: succeeded(outcome) ? 'succeeded' : 'failed' });
     await authority.post(`/calls/${callId}/outcome`, told, { key, keepalive: true });
   }
-  return outcome;
+  return inert(outcome);
 }
 
 /** @param {Outcome} outcome */

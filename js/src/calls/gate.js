@@ -14,6 +14,8 @@ import { SharedCall } from './shared.js';
 /** @import { Evidence } from '../authority/evidence.js' */
 /** @import { Arguments, Call, Execute, Outcome, Parts, Tool } from '../types.js' */
 
+const { inert } = natives;
+
 /** The gate of one page. */
 export class Gate {
   #parts;
@@ -50,7 +52,7 @@ export class Gate {
     if (!settled) {
       const open = withoutEvidence(input);
       const idle = signal ?? natives.signalOf(new natives.AbortController());
-      return run(callback, /** @type {Arguments} */ (open), makeClient({ signal: idle }));
+      return await run(callback, /** @type {Arguments} */ (open), makeClient({ signal: idle }));
     }
     const { outcome, facts } = settled;
     if (outcome.kind === 'thrown') throw outcome.error;
@@ -90,25 +92,25 @@ export class Gate {
     for (let again = false; ; again = true) {
       // A human who calls may have signed in as somebody else just now; agents hear of it when they call.
       const config = await this.#parts.authority.config(again || direct);
-      if ('code' in config) return { outcome: { kind: 'refused', problem: config } };
+      if ('code' in config) return inert({ outcome: { kind: 'refused', problem: config } });
       const rule = config.tools.get(tool.name);
       if (rule?.public) return null; // CALL-8
       // Another tab may have signed in, the policy may have been changed: a no from memory is not the last word.
       if (!again && (!rule || !config.user)) continue;
       const facts = { sign_in_uri: config.signInUri };
-      if (!config.user) return { outcome: refused(rule ? 'login_required' : 'unknown_tool'), facts: rule && facts };
-      if (!taken) return { outcome: refused('invalid_arguments') };
-      if (taken.bad) return { outcome: refused('invalid_token') }; // EVID-1: never treated as none
-      if (judged) return { outcome: judged }; // its proof is spent: a second answer would only hide why
+      if (!config.user) return inert({ outcome: refused(rule ? 'login_required' : 'unknown_tool'), facts: rule && facts });
+      if (!taken) return inert({ outcome: refused('invalid_arguments') });
+      if (taken.bad) return inert({ outcome: refused('invalid_token') }); // EVID-1: never treated as none
+      if (judged) return inert({ outcome: judged }); // its proof is spent: a second answer would only hide why
       const { args: { text, value: args }, evidence } = taken;
       const { user } = config;
       const outcome = await this.#share({ tool, callback, signal, definition: '', text, args, rule, config, user, direct }, evidence);
       if (outcome.kind !== 'stale' && outcome.kind !== 'left') {
         const unable = reason(outcome).code === 'no_eligible_credential';
-        return { outcome, facts: unable ? { account_uri: config.signInUri } : {} };
+        return inert({ outcome, facts: unable ? { account_uri: config.signInUri } : {} });
       }
       if (evidence && outcome.kind === 'stale') judged = outcome;
-      if (again) return { outcome, facts: reason(outcome).code === 'login_required' ? facts : {} };
+      if (again) return inert({ outcome, facts: reason(outcome).code === 'login_required' ? facts : {} });
     }
   }
 

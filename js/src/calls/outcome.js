@@ -1,6 +1,7 @@
 /** How a call ends on this page. */
 
 import { problem } from '../authority/authority.js';
+import { inert } from '../platform/natives.js';
 
 /** @import { Outcome, Problem } from '../types.js' */
 
@@ -14,7 +15,7 @@ const STALE = new Set(['login_required', 'wrong_user', 'unknown_tool', 'tool_is_
  * @param {string | null} [callId]
  * @returns {Outcome}
  */
-export const refused = (code, callId = null) => ({ kind: 'refused', problem: problem(code, { callId }) });
+export const refused = (code, callId = null) => inert({ kind: 'refused', problem: problem(code, { callId }) });
 
 /**
  * A refusal by the authority.
@@ -22,7 +23,7 @@ export const refused = (code, callId = null) => ({ kind: 'refused', problem: pro
  * @param {Problem} found
  * @returns {Outcome}
  */
-export const ruled = (found) => ({ kind: STALE.has(found.code) ? 'stale' : 'refused', problem: found });
+export const ruled = (found) => inert({ kind: STALE.has(found.code) ? 'stale' : 'refused', problem: found });
 
 /**
  * Why a call has no result.

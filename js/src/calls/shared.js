@@ -8,7 +8,7 @@ import * as natives from '../platform/natives.js';
 
 /** @import { Execute, Outcome, Problem } from '../types.js' */
 
-const { abort, clearTimeout, isAborted, listen, now, Promise, setTimeout, signalOf, unlisten } = natives;
+const { abort, clearTimeout, inert, isAborted, listen, now, Promise, setTimeout, signalOf, unlisten } = natives;
 
 /** Agents give up after 30 s; a result that comes later than this may not have reached them (CALL-6). */
 const DELIVERY_WINDOW = 25_000;
@@ -73,7 +73,7 @@ export class SharedCall {
           this.#attempts.delete(attempt);
           clearTimeout(timer);
           if (signal) unlisten(signal, 'abort', aborted);
-          resolve(outcome);
+          resolve(inert(outcome));
         },
       };
       const exhausted = () => {

@@ -12,7 +12,7 @@ import { consentView, linesIn } from '../people/view.js';
 import { tokensOf } from './tokens.js';
 
 /** @import { Obtained, TokenClient } from './tokens.js' */
-/** @import { Bare, Parts } from '../types.js' */
+/** @import { Bare, Parts, Problem } from '../types.js' */
 /** @import { OpaqueAgent, PendingGrant, Said, Text } from '../wire.js' */
 
 /** @typedef {{issuer: string, signInUri: string}} Site */
@@ -76,7 +76,7 @@ export class Consents {
       ({ key } = await keyring.replace(user, key)); // a new agent, with nothing but what the user consents to now
       registered = await authority.post('/agents', null, { key, wants: 'client_id' });
     }
-    if (!registered.ok) return { problem: registered.problem };
+    if (!registered.ok) return without(registered.problem);
     /** @type {Said<OpaqueAgent>} */
     const said = registered.body;
     const agent = { clientId: textOf(said.client_id), assurance: textOf(said.assurance) };
@@ -84,15 +84,15 @@ export class Consents {
     if (!requested.ok) {
       // No dialog opens: the human is told here what the agent is told there.
       if (requested.problem.code === 'no_eligible_credential') prompts.refuse(requested.problem, signInUri);
-      return { problem: requested.problem };
+      return without(requested.problem);
     }
     /** @type {Said<PendingGrant>} */
     const body = requested.body;
     const shown = /** @type {Bare} */ (body.shown ?? bare({}));
     const view = await consentView(shown, /** @type {Said<Text>} */ (body.text ?? bare({})));
-    if (!view) return { problem: problem('server_error', { detail: 'What is to be signed is not what would be shown.' }) };
+    if (!view) return without(problem('server_error', { detail: 'What is to be signed is not what would be shown.' }));
     const grant = pending(authority, `/grants/${textOf(body.grant_id)}`, key, 'access_token');
-    const look = async () => standingOf(await grant.look(), authority.local);
+    const look = async () => natives.inert(standingOf(await grant.look(), authority.local));
     onAsk();
     const verdict = await prompts.ask({
       account: signInUri,
@@ -107,24 +107,27 @@ export class Consents {
         end: async () => {
           await grant.deny(); // for a consent that has not arrived
           await grant.withdraw(); // for one that has
-          return look();
+          return await look();
         },
         words: unheardOf('consent'),
       }),
     });
     switch (verdict.kind) {
       case 'approved': {
-        if (!textOf(verdict.body.access_token)) return { problem: problem('consent_required') };
+        if (!textOf(verdict.body.access_token)) return without(problem('consent_required'));
         const grantExpiresAt = natives.now() + (numberOf(shown.expires_in) ?? 0) * 1000;
-        return this.#tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
+        return await this.#tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
       }
       case 'refused':
-        return { problem: verdict.problem };
+        return without(verdict.problem);
       case 'expired':
-        return { problem: problem('expired') };
+        return without(problem('expired'));
       default: // declined, cancelled
         if (!verdict.settled) await grant.deny();
-        return { problem: problem(verdict.kind === 'declined' ? 'consent_declined' : 'cancelled') };
+        return without(problem(verdict.kind === 'declined' ? 'consent_declined' : 'cancelled'));
     }
   }
 }
+
+/** @param {Problem} problem why there are no tokens @returns {Obtained} */
+const without = (problem) => natives.inert({ problem });

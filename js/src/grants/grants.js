@@ -5,6 +5,7 @@
 
 import { Authority, problem } from '../authority/authority.js';
 import { Keyring } from '../authority/keyring.js';
+import { inert } from '../platform/natives.js';
 import { Consents } from './consent.js';
 import { TokenClient } from './tokens.js';
 
@@ -52,12 +53,12 @@ export class Grants {
         obtained = await ask(missing);
       }
       const { tokens } = obtained;
-      if (!tokens) return { reply: { ok: false, problem: obtained.problem ?? problem('consent_required') }, tokens: null };
+      if (!tokens) return inert({ reply: { ok: false, problem: obtained.problem ?? problem('consent_required') }, tokens: null });
       const reply = await send(tokens);
-      if (reply.ok || round === ROUNDS) return { reply, tokens };
+      if (reply.ok || round === ROUNDS) return inert({ reply, tokens });
       const { code } = reply.problem;
       const mended = asked && code === TOO_FEW ? null : await this.#mend(user, tokens, code);
-      if (!mended) return { reply, tokens };
+      if (!mended) return inert({ reply, tokens });
       if (code === TOO_FEW) missing = reply.problem;
       obtained = mended;
     }
@@ -70,11 +71,11 @@ export class Grants {
    * @returns {Promise<Obtained | null>} what to try next, without tokens if the user is to be asked; null if the refusal stands
    */
   async #mend(user, tokens, code) {
-    if (code === 'invalid_token') return this.tokens.current(user, tokens);
-    if (code === TOO_FEW) return this.tokens.other(user, tokens);
+    if (code === 'invalid_token') return await this.tokens.current(user, tokens);
+    if (code === TOO_FEW) return await this.tokens.other(user, tokens);
     if (!OVER.has(code)) return null;
     const { tokens: others } = await this.tokens.forget(user, tokens);
-    return others || !TAKEN_BACK.has(code) ? { tokens: others ?? null } : null;
+    return others || !TAKEN_BACK.has(code) ? inert({ tokens: others ?? null }) : null;
   }
 }
 

@@ -45,10 +45,10 @@ export class TokenClient {
    */
   async current(user, refused) {
     const seen = this.#seen.get(user);
-    if (seen && seen.access !== refused?.access && fresh(seen)) return { tokens: seen };
+    if (seen && seen.access !== refused?.access && fresh(seen)) return natives.inert({ tokens: seen });
     const { tokens } = await this.#held(user);
-    if (!tokens || (fresh(tokens) && tokens.access !== refused?.access)) return { tokens };
-    return inTurn(user, () => this.#renew(user, tokens.access));
+    if (!tokens || (fresh(tokens) && tokens.access !== refused?.access)) return natives.inert({ tokens });
+    return await inTurn(user, () => this.#renew(user, tokens.access));
   }
 
   /**
@@ -60,7 +60,7 @@ export class TokenClient {
    */
   async other(user, known) {
     const { tokens } = await this.#held(user);
-    return { tokens: tokens && tokens.access !== known.access ? tokens : null };
+    return natives.inert({ tokens: tokens && tokens.access !== known.access ? tokens : null });
   }
 
   /**
@@ -71,9 +71,9 @@ export class TokenClient {
    * @returns {Promise<Obtained>} what has taken their place
    */
   async forget(user, dead) {
-    return inTurn(user, async () => {
+    return await inTurn(user, async () => {
       const { tokens } = await this.#held(user);
-      return tokens && tokens.grantId !== dead.grantId ? { tokens } : this.#keep(user, null);
+      return tokens && tokens.grantId !== dead.grantId ? natives.inert({ tokens }) : await this.#keep(user, null);
     });
   }
 
@@ -85,7 +85,7 @@ export class TokenClient {
    * @returns {Promise<Obtained>}
    */
   async keep(user, tokens) {
-    return inTurn(user, () => this.#keep(user, tokens));
+    return await inTurn(user, () => this.#keep(user, tokens));
   }
 
   /**
@@ -95,17 +95,17 @@ export class TokenClient {
    */
   async #renew(user, stale) {
     const { key, tokens } = await this.#held(user);
-    if (!tokens || tokens.access !== stale) return { tokens }; // another tab was quicker
-    if (!tokens.refresh) return this.#keep(user, null);
+    if (!tokens || tokens.access !== stale) return natives.inert({ tokens }); // another tab was quicker
+    if (!tokens.refresh) return await this.#keep(user, null);
     const form = new URLSearchParams({
       grant_type: 'refresh_token',
       refresh_token: tokens.refresh,
       client_id: tokens.clientId,
     });
     const answer = await this.#authority.post('/token', form.toString(), { key, form: true, wants: 'access_token' });
-    if (answer.ok) return this.#keep(user, tokensOf(answer.body, tokens));
+    if (answer.ok) return await this.#keep(user, tokensOf(answer.body, tokens));
     // RFC 6749 §5.2: the grant is gone. Anything else may pass.
-    return answer.problem.code === 'invalid_grant' ? this.#keep(user, null) : { problem: answer.problem };
+    return answer.problem.code === 'invalid_grant' ? await this.#keep(user, null) : natives.inert({ problem: answer.problem });
   }
 
   /**
@@ -116,7 +116,7 @@ export class TokenClient {
   async #keep(user, tokens) {
     await this.#keyring.keep(user, tokens);
     this.#seen.set(user, tokens);
-    return { tokens };
+    return natives.inert({ tokens });
   }
 
   /** What the keyring has now, be it by another tab. @param {string} user */

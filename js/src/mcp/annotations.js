@@ -59,7 +59,7 @@ export class Annotations {
     if ([...needs.values()].includes('verified') && !this.#client.getServerCapabilities()?.extensions?.verifiedApproval) {
       natives.console.warn('deputize: this server has tools that need an approval, but does not say that it can take any.');
     }
-    return needs;
+    return natives.inert(needs);
   }
 }
 

@@ -14,7 +14,7 @@ import { wordsFor } from '../words/words.js';
 /** Somebody else has signed in, or nobody is any more. */
 const STALE = new Set(['login_required', 'wrong_user']);
 
-const { cloneResponse, Request, requestHeaders, requestMethod, requestUrl, responseStatus, responseText, setHeader } = natives;
+const { cloneResponse, inert, Request, requestHeaders, requestMethod, requestUrl, responseStatus, responseText, setHeader } = natives;
 
 /** There is no delegation for a message, so nothing has come of it: `code` says why (PROTOCOL §8). */
 export class NotDelegated extends Error {
@@ -46,7 +46,7 @@ export class DelegatedFetch {
    * @throws {NotDelegated}
    */
   async connect() {
-    await this.#use(async () => ({ ok: true, body: null }));
+    await this.#use(async () => inert({ ok: true, body: null }));
   }
 
   /**
@@ -58,8 +58,8 @@ export class DelegatedFetch {
    */
   async fetch(input, init) {
     const url = new natives.URL(requestUrl(new Request(input, init)));
-    if (url.origin + url.pathname !== `${this.#parts.authority.issuer}/mcp`) return natives.fetch(input, init);
-    return this.#use((user, tokens) => this.#parts.authority.onTime(() => this.#send(user, tokens, input, init)));
+    if (url.origin + url.pathname !== `${this.#parts.authority.issuer}/mcp`) return await natives.fetch(input, init);
+    return await this.#use((user, tokens) => this.#parts.authority.onTime(() => this.#send(user, tokens, input, init)));
   }
 
   /**
@@ -100,7 +100,7 @@ export class DelegatedFetch {
     const body = await natives.fetch(request);
     const status = responseStatus(body);
     const turnedAway = status === 401 || status === 403 ? refusedBy(await responseText(cloneResponse(body))) : null;
-    return turnedAway ?? { ok: true, body };
+    return inert(turnedAway ?? { ok: true, body });
   }
 
   /**
@@ -111,8 +111,8 @@ export class DelegatedFetch {
     const config = await this.#parts.authority.config(fresh);
     if ('code' in config) throw new NotDelegated(config);
     const { user } = config;
-    if (user) return { ...config, user };
-    if (!fresh) return this.#signedIn(true); // the user may have signed in meanwhile, in another tab
+    if (user) return inert({ ...config, user });
+    if (!fresh) return await this.#signedIn(true); // the user may have signed in meanwhile, in another tab
     throw new NotDelegated(problem('login_required'));
   }
 }

@@ -19,9 +19,9 @@ export async function ahead(request) {
   const take = async () => {
     const good = held && natives.now() - at < YOUNG;
     held = false;
-    return good ? first : request();
+    return good ? first : await request();
   };
-  return { first, take };
+  return natives.inert({ first, take });
 }
 
 /**
@@ -50,7 +50,7 @@ export function onItsWay(deliver, tooLate) {
       if (verdict.kind === 'approved' || !waiting) return verdict;
       tooLate();
       const answer = await waiting;
-      return answer.ok ? { kind: 'approved', body: answer.body } : verdict;
+      return answer.ok ? natives.inert({ kind: 'approved', body: answer.body }) : verdict;
     },
   };
 }

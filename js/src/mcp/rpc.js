@@ -50,7 +50,7 @@ const ANY = {
  * @param {RequestOptions} [options]
  * @returns {Promise<unknown>} the result; rejects as the client does
  */
-export const send = async (client, method, params, options) => client.request({ method, params }, ANY, options);
+export const send = async (client, method, params, options) => await client.request({ method, params }, ANY, options);
 
 /**
  * Asks for something that changes nothing: if no answer comes, it can be asked for again.
@@ -64,9 +64,9 @@ export const send = async (client, method, params, options) => client.request({ 
 export async function ask(client, method, params, options) {
   try {
     const result = natives.structuredClone(await send(client, method, params, options)); // what is looked at stays as it was
-    return { ok: true, body: bare(typeof result === 'object' && result !== null ? result : {}) };
+    return natives.inert({ ok: true, body: bare(typeof result === 'object' && result !== null ? result : {}) });
   } catch (error) {
-    return { ok: false, problem: refusalIn(error) ?? problem('authority_unavailable') };
+    return natives.inert({ ok: false, problem: refusalIn(error) ?? problem('authority_unavailable') });
   }
 }
 

@@ -94,7 +94,7 @@ export class VerifiedApproval {
     }
     if (need === 'other') return refused(problem('unsupported_approval'));
     if (!taken) return refused(problem('invalid_arguments'));
-    return this.#approved(name, taken, _meta, options);
+    return await this.#approved(name, taken, _meta, options);
   }
 
   /**
@@ -107,7 +107,7 @@ export class VerifiedApproval {
     const begin = await ahead(() => ask(this.#client, ENROLL_BEGIN, {}, { signal, timeout: PATIENCE }));
     if (!begin.first.ok) {
       this.#prompts.refuse(begin.first.problem);
-      return { kind: 'refused', reason: begin.first.problem.code };
+      return natives.inert({ kind: 'refused', reason: begin.first.problem.code });
     }
     const finish = onItsWay((/** @type {unknown} */ response) => this.#finish(response), this.#tooLate);
     const verdict = await finish.settle(
@@ -122,11 +122,11 @@ export class VerifiedApproval {
     if (verdict.kind === 'approved') {
       const enrolled = /** @type {Enrolled} */ (/** @type {unknown} */ (verdict.body));
       if (enrolled.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard-passkey')); // SHIM-11
-      return enrolled;
+      return natives.inert(enrolled);
     }
-    if (verdict.kind !== 'refused') return { kind: verdict.kind };
+    if (verdict.kind !== 'refused') return natives.inert({ kind: verdict.kind });
     const { code } = verdict.problem;
-    return code === 'credential_already_enrolled' ? { kind: 'already_enrolled' } : { kind: 'refused', reason: code };
+    return natives.inert(code === 'credential_already_enrolled' ? { kind: 'already_enrolled' } : { kind: 'refused', reason: code });
   }
 
   /**
@@ -138,7 +138,7 @@ export class VerifiedApproval {
     try {
       const patient = { timeout: PATIENCE, ...options };
       const result = /** @type {ToolResult} */ (await send(this.#client, CALL, { ...params }, patient));
-      return natives.isArray(result.content) ? { kind: 'result', result } : unknown(new TypeError('this is no result of a tool'));
+      return natives.isArray(result.content) ? natives.inert({ kind: 'result', result }) : unknown(new TypeError('this is no result of a tool'));
     } catch (error) {
       const found = refusalIn(error);
       return found ? refused(found) : unknown(error);
@@ -232,21 +232,21 @@ async function flawOf(envelope, action, methods) {
 }
 
 /** @param {object} body @returns {Answer} */
-const yes = (body) => ({ ok: true, body: /** @type {Bare} */ (body) });
+const yes = (body) => natives.inert({ ok: true, body: /** @type {Bare} */ (body) });
 /** @param {Problem} found @returns {Answer} */
-const no = (found) => ({ ok: false, problem: found });
+const no = (found) => natives.inert({ ok: false, problem: found });
 
 /** @param {Problem} found @returns {Outcome} */
 function refused(found) {
   if (found.code === 'no_eligible_credential') return ended(found.code);
-  return { kind: 'refused', reason: found.code, result: /** @type {ToolResult} */ (refusal(found)) };
+  return natives.inert({ kind: 'refused', reason: found.code, result: /** @type {ToolResult} */ (refusal(found)) });
 }
 
 /**
  * @param {'declined' | 'cancelled' | 'expired' | 'no_eligible_credential'} kind
  * @returns {Outcome}
  */
-const ended = (kind) => ({ kind, result: refusal(problem(kind)) });
+const ended = (kind) => natives.inert({ kind, result: refusal(problem(kind)) });
 
 /** @param {unknown} error @returns {Outcome} */
-const unknown = (error) => ({ kind: 'unknown', error, result: refusal(problem('outcome_unknown')) });
+const unknown = (error) => natives.inert({ kind: 'unknown', error, result: refusal(problem('outcome_unknown')) });

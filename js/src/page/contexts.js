@@ -29,7 +29,7 @@ import { isObject } from './tool.js';
  * @typedef {{context: 'native' | 'polyfill' | 'none', tools: Unguarded[], frames: Frame[]}} Report
  */
 
-const { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, listen, navigator, setInterval, setTimeout } = natives;
+const { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, inert, listen, navigator, setInterval, setTimeout } = natives;
 
 const NAME = 'modelContext';
 const NATIVE_GETTER = /^\s*function get modelContext\(\)\s*\{\s*\[native code\]\s*\}\s*$/;
@@ -140,7 +140,7 @@ export class Contexts {
       if (!patch) tools.push({ name: null, why: 'unchangeable', where });
       else tools.push(...(await ungated(patch, where)));
     }
-    return { context, tools, frames: await framesOf() };
+    return inert({ context, tools, frames: await framesOf() });
   }
 
   /** Warns, once each, of what runs without the gate when the page has come to rest. */
@@ -163,13 +163,13 @@ export class Contexts {
  * @returns {Promise<Unguarded[]>}
  */
 async function ungated(patch, where) {
-  if (patch.closed) return [];
+  if (patch.closed) return inert([]);
   try {
-    if (patch.tells) return (await patch.unguarded()).map((name) => formOf(name) ?? { name, why: 'not_gated', where });
+    if (patch.tells) return inert((await patch.unguarded()).map((name) => formOf(name) ?? { name, why: 'not_gated', where }));
   } catch (error) {
     console.warn('deputize: this page does not tell its tools.', error);
   }
-  return [{ name: null, why: 'untold', where }];
+  return inert([{ name: null, why: 'untold', where }]);
 }
 
 /** @type {Record<Unguarded['why'], string>} */

@@ -1,5 +1,6 @@
 /** The frames of this page, each with a context of its own, of which the shim in this window sees only what the browser lets it (SHIM-9). */
 
+import { inert } from '../platform/natives.js';
 import { SHIM } from './first.js';
 
 /** @import { Frame, Report } from './contexts.js' */
@@ -15,7 +16,7 @@ export async function framesOf(parent = window) {
     const frame = /** @type {Window} */ (parent[i]);
     found.push(...(await look(frame)));
   }
-  return found;
+  return inert(found);
 }
 
 /** @param {Window} frame @returns {Promise<Frame[]>} */
@@ -24,7 +25,7 @@ async function look(frame) {
   try {
     document = frame.document;
   } catch {
-    return [{ where: null, why: 'other_origin', tools: null }];
+    return inert([{ where: null, why: 'other_origin', tools: null }]);
   }
   const where = document.URL;
   try {
@@ -32,13 +33,14 @@ async function look(frame) {
     if (shim) {
       const /** @type {Report} */ { tools, frames } = await shim.unguarded();
       const names = tools.map(({ name }) => name ?? '?');
-      return [...(names.length > 0 ? [{ where, why: /** @type {const} */ ('unguarded'), tools: names }] : []), ...frames];
+      return inert([...(names.length > 0 ? [{ where, why: /** @type {const} */ ('unguarded'), tools: names }] : []), ...frames]);
     }
     const context = Reflect.get(document, 'modelContext');
     const tools = (await context?.getTools?.()) ?? (context ? null : []);
     const own = tools && tools.filter((/** @type {{window?: unknown}} */ tool) => tool.window === undefined || tool.window === frame);
-    return [{ where, why: 'no_shim', tools: own && own.map((/** @type {{name: string}} */ { name }) => name) }, ...(await framesOf(frame))];
+    const names = own && own.map((/** @type {{name: string}} */ { name }) => name);
+    return inert([{ where, why: 'no_shim', tools: names }, ...(await framesOf(frame))]);
   } catch {
-    return [{ where, why: 'no_shim', tools: null }];
+    return inert([{ where, why: 'no_shim', tools: null }]);
   }
 }

@@ -17,7 +17,7 @@ import { definitionOf, isObject, optionsOf, throwing, toolOf } from './tool.js';
  * @typedef {Pick<Gate, 'call'>} Gating
  */
 
-const { apply, isAborted, parse, stringify } = natives;
+const { apply, inert, isAborted, parse, stringify } = natives;
 
 /** The functions that lead through a gate: who is handed one once more hands it on. @type {WeakSet<object>} */
 const through = new WeakSet();
@@ -89,13 +89,13 @@ export class Patch {
    * @returns {Promise<string[]>} their names
    */
   async unguarded() {
-    return this.closed ? [] : (await this.list()).map(({ name }) => name).filter((name) => !this.tool(name));
+    return inert(this.closed ? [] : (await this.list()).map(({ name }) => name).filter((name) => !this.tool(name)));
   }
 
   /** @returns {Promise<Listed[]>} the tools that it has, of this window */
   async list() {
     const tools = (await this.#context.getTools?.()) ?? (await this.#context.listTools?.()) ?? [];
-    return tools.filter((tool) => tool.window === undefined || tool.window === globalThis.window);
+    return inert(tools.filter((tool) => tool.window === undefined || tool.window === globalThis.window));
   }
 
   /** Whether it tells its tools. */
@@ -155,7 +155,7 @@ export class Patch {
    */
   gated(tool, execute) {
     /** @type {(input: unknown, native?: {signal?: AbortSignal}) => Promise<unknown>} */
-    const leading = async (input, native) => this.#gate.call(tool, /** @type {Execute} */ (execute), input, native?.signal);
+    const leading = async (input, native) => await this.#gate.call(tool, /** @type {Execute} */ (execute), input, native?.signal);
     through.add(leading);
     return leading;
   }
@@ -255,10 +255,10 @@ export class Patch {
   async #execute(original, self, args) {
     if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
     const whose = isObject(self) && patches.get(self);
-    if (this.#native || (whose && whose !== this)) return apply(original, self, args);
+    if (this.#native || (whose && whose !== this)) return await apply(original, self, args);
     if (isObject(args[0])) args[0] = toolOf(args[0]);
     const name = isObject(args[0]) ? Reflect.get(args[0], 'name') : args[0];
-    if (this.passes(name)) return apply(original, self, args);
+    if (this.passes(name)) return await apply(original, self, args);
     // The page's own script had it before the shim came. It still hears of nothing that is not allowed.
     const asText = typeof args[1] === 'string';
     const run = (/** @type {unknown} */ open) => {
@@ -275,7 +275,7 @@ export class Patch {
   /** @param {unknown} name of a tool that was registered before the shim */
   async #definition(name) {
     const { description = '', inputSchema = null } = (await this.list()).find((tool) => tool.name === name) ?? {};
-    return definitionOf({ name, description, inputSchema: typeof inputSchema === 'string' ? read(inputSchema) : inputSchema })();
+    return await definitionOf({ name, description, inputSchema: typeof inputSchema === 'string' ? read(inputSchema) : inputSchema })();
   }
 }
 

@@ -74,5 +74,5 @@ export function definitionOf({ name, description, inputSchema }) {
   const text = `{"description":${stringify(String(description))},"inputSchema":${schema},"name":${stringify(name)}}`;
   /** @type {Promise<string> | undefined} */
   let hash;
-  return async () => (hash ??= argsS256(parse(text)));
+  return async () => await (hash ??= argsS256(parse(text)));
 }

@@ -36,6 +36,7 @@ import { say, wordsFor } from '../words/words.js';
  * @property {(response: unknown) => Promise<Answer>} finish
  */
 
+const { inert } = natives;
 const NONCE_BYTES = 32;
 const HASH_BYTES = 32;
 /** Of both, in base64url. */
@@ -70,33 +71,33 @@ export async function approve(approval, dialog, methods, signal) {
   if (!envelope.ok) {
     const { code } = envelope.problem;
     if (code === 'call_state') approval.unheard ??= approval.standing?.(natives.now());
-    return approval.unheard && UNHEARD.has(code) ? { kind: 'unheard' } : judge(envelope.problem);
+    return approval.unheard && UNHEARD.has(code) ? inert({ kind: 'unheard' }) : judge(envelope.problem);
   }
   const method = natives.getFrom(methods, nameIn(envelope.body));
-  if (!method) return { kind: 'refused', problem: problem('unsupported_method') };
+  if (!method) return refused('unsupported_method');
   // What is about to be signed must be what is shown: the same action, in the same words.
   if (!(await isOver(method.challenge(envelope.body), approval.action))) {
-    return { kind: 'refused', problem: problem('server_error', { detail: 'The challenge is not over this action.' }) };
+    return refused('server_error', { detail: 'The challenge is not over this action.' });
   }
   const displayText = textOf(envelope.body.displayText);
   if (displayText !== approval.displayText) {
     approval.displayText = displayText;
     dialog.describe(displayText);
-    return { kind: 'again', text: say('script-reworded') };
+    return inert({ kind: 'again', text: say('script-reworded') });
   }
   dialog.busy(method.waiting());
   let evidence;
   try {
     evidence = await evidenceOf(envelope.body, dialog.ask, signal, methods);
   } catch (error) {
-    return { kind: 'again', text: /** @type {Unanswered} */ (error).message };
+    return inert({ kind: 'again', text: /** @type {Unanswered} */ (error).message });
   }
-  if (natives.isAborted(signal)) return { kind: 'again', text: '' }; // the human has just said something else
+  if (natives.isAborted(signal)) return inert({ kind: 'again', text: '' }); // the human has just said something else
   dialog.busy(say('script-busy-checking'));
   approval.unheard = approval.standing?.(natives.now());
   const answer = await approval.approve(natives.stringify(evidence));
-  if (answer.ok) return { kind: 'approved', body: answer.body };
-  return approval.unheard && UNHEARD.has(answer.problem.code) ? { kind: 'unheard' } : judge(answer.problem, method.again);
+  if (answer.ok) return inert({ kind: 'approved', body: answer.body });
+  return approval.unheard && UNHEARD.has(answer.problem.code) ? inert({ kind: 'unheard' }) : judge(answer.problem, method.again);
 }
 
 /**
@@ -118,12 +119,12 @@ export async function enroll(enrollment, dialog, passkey, signal) {
     response = await passkey(/** @type {Bare} */ (begun.body.options ?? {}), signal);
   } catch (error) {
     // WebAuthn L3 §5.1.3: the user agreed, on a device that holds one of those to be excluded.
-    if (nameOf(error) === 'InvalidStateError') return { kind: 'refused', problem: problem('credential_already_enrolled') };
-    return { kind: 'again', text: explain(error) };
+    if (nameOf(error) === 'InvalidStateError') return refused('credential_already_enrolled');
+    return inert({ kind: 'again', text: explain(error) });
   }
   dialog.busy(say('script-busy-checking'));
   const answer = await enrollment.finish(response);
-  return answer.ok ? { kind: 'approved', body: answer.body } : judge(answer.problem, again);
+  return answer.ok ? inert({ kind: 'approved', body: answer.body }) : judge(answer.problem, again);
 }
 
 /**
@@ -144,11 +145,18 @@ export async function isOver(challenge, { tool, args, issuer }) {
 }
 
 /**
+ * @param {string} code
+ * @param {Partial<Problem>} [facts]
+ * @returns {Step}
+ */
+const refused = (code, facts) => inert({ kind: 'refused', problem: problem(code, facts) });
+
+/**
  * @param {Problem} found
  * @param {(code: string) => string} [mended] what a method says, beside RETRY
  * @returns {Step}
  */
 function judge(found, mended) {
   const text = RETRY.has(found.code) ? wordsFor(found.code).retry : mended?.(found.code);
-  return text ? { kind: 'again', text } : { kind: 'refused', problem: found };
+  return inert(text ? { kind: 'again', text } : { kind: 'refused', problem: found });
 }

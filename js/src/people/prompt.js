@@ -46,7 +46,7 @@ export class Prompts {
    * @returns {Promise<Verdict>}
    */
   async ask(question) {
-    return this.#show(question, (dialog, signal) => approve(question, dialog, this.methods, signal));
+    return await this.#show(question, (dialog, signal) => approve(question, dialog, this.methods, signal));
   }
 
   /**
@@ -56,7 +56,7 @@ export class Prompts {
    * @returns {Promise<Verdict>}
    */
   async enroll(question) {
-    return this.#show(question, (dialog, signal) => enroll(question, dialog, this.#create, signal));
+    return await this.#show(question, (dialog, signal) => enroll(question, dialog, this.#create, signal));
   }
 
   /**
@@ -76,7 +76,7 @@ export class Prompts {
    */
   async #show(question, ceremony) {
     const deadline = natives.now() + question.lifetime;
-    return this.#inTurn(() => this.#run(question, deadline - natives.now(), ceremony));
+    return await this.#inTurn(() => this.#run(question, deadline - natives.now(), ceremony));
   }
 
   /**
@@ -87,8 +87,8 @@ export class Prompts {
    */
   async #run(question, time, ceremony) {
     const { view, signal, account } = question;
-    if (signal && natives.isAborted(signal)) return { kind: 'cancelled' };
-    if (time <= 0) return { kind: 'expired' };
+    if (signal && natives.isAborted(signal)) return natives.inert({ kind: 'cancelled' });
+    if (time <= 0) return natives.inert({ kind: 'expired' });
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     /** @type {() => void} */
@@ -110,7 +110,7 @@ export class Prompts {
         }
         if (typeof step === 'string' || step.kind === 'unheard') {
           const wish = typeof step === 'string' ? step : 'approve';
-          if (!question.unheard) return { kind: ended(wish) }; // nothing that could be acted upon was sent
+          if (!question.unheard) return natives.inert({ kind: ended(wish) }); // nothing that could be acted upon was sent
           step = await findOut(question.unheard, dialog, end, wish); // SHIM-11
         }
         if (step.kind === 'refused') this.refuse(step.problem, account);

@@ -71,20 +71,21 @@ export async function findOut({ look, end: cancel, words }, dialog, end, wish) {
     const ending = wish === 'decline' || wish === 'removed';
     dialog.busy(say(ending ? 'script-cancelling' : 'script-asking'));
     const found = ending ? await cancel(wish === 'decline' ? 'declined' : 'cancelled') : await look();
-    if (found.kind === 'over') return overWith(found.code, ending);
-    if (found.kind === 'open') return wish === 'expired' ? { kind: 'expired' } : { kind: 'again', text: words.open };
+    if (found.kind === 'over') return natives.inert(overWith(found.code, ending));
+    if (found.kind === 'open') return natives.inert(wish === 'expired' ? { kind: 'expired' } : { kind: 'again', text: words.open });
     const unknown = found.kind === 'unknown';
-    if (wish === 'removed' || wish === 'expired') return { kind: 'refused', problem: problem(words.code, { said: words.unknown }) };
+    if (wish === 'removed' || wish === 'expired') return unheardOfIt(words);
     if (unknown) dialog.offer(words.unknown, say('script-look-again'), ending ? say('script-close') : words.end);
     else dialog.offer(words.arrived(found.until), words.goOn, words.end);
     const choice = /** @type {Choice | 'expired' | 'removed'} */ (await first(dialog.choice(), end));
-    if (choice === 'approve' && !unknown) return { kind: 'approved', body: natives.freeze({}) };
-    if (choice === 'decline' && unknown && ending) {
-      return { kind: 'refused', problem: problem(words.code, { said: words.unknown }) };
-    }
+    if (choice === 'approve' && !unknown) return natives.inert({ kind: 'approved', body: natives.freeze({}) });
+    if (choice === 'decline' && unknown && ending) return unheardOfIt(words);
     wish = choice;
   }
 }
+
+/** @param {Unheard['words']} words @returns {Step} */
+const unheardOfIt = ({ code, unknown }) => natives.inert({ kind: 'refused', problem: problem(code, { said: unknown }) });
 
 /**
  * @param {string} code

@@ -1,7 +1,7 @@
 /** What the dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
 import { argsS256 } from '../platform/canonical.js';
-import { isArray, keys, location, parse, push, stringify, URL, urlOrigin } from '../platform/natives.js';
+import { inert, isArray, keys, location, parse, push, stringify, URL, urlOrigin } from '../platform/natives.js';
 import { textOf } from '../platform/json.js';
 import { sole } from './methods/index.js';
 import { mixed, visible } from './shown.js';
@@ -23,11 +23,11 @@ export async function consentView(shown, text) {
   for (let i = 0; i < lines.length; i++) json += `${i > 0 ? ',' : ''}${stringify(textOf(lines[i]?.line))}`;
   const same = text.language === shown.language && (await argsS256(parse(`[${json}]`))) === shown.text_s256;
   if (!same) return null;
-  return {
+  return inert({
     ...viewOf('consent', { site: textOf(shown.site), user: textOf(shown.user) }),
     language: textOf(text.language),
     lines,
-  };
+  });
 }
 
 /**

@@ -4,7 +4,7 @@
  * are held together by these hashes.
  */
 
-import { atob, btoa, charCodeAt, digest, exec, fromCharCode, getPrototypeOf, isArray, keys, sort, stringify, TextEncoder, Uint8Array, utf8Of } from './natives.js';
+import { atob, btoa, charCodeAt, digest, exec, fromCharCode, getPrototypeOf, inert, isArray, keys, sort, stringify, TextEncoder, Uint8Array, utf8Of } from './natives.js';
 
 /**
  * @typedef {'depth' | 'integer_range' | 'lone_surrogate' | 'non_finite' | 'not_json'} Reason
@@ -95,14 +95,14 @@ export async function actionHash(tool, args, serverId) {
     throw new TypeError('a server id is not empty and has no control characters');
   }
   // JCS escapes control characters and neither name has any, so these are the only zero bytes.
-  return sha256(`${tool}\0${canonicalize(args)}\0${serverId}`);
+  return await sha256(`${tool}\0${canonicalize(args)}\0${serverId}`);
 }
 
 /**
  * @param {string} text
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export const sha256 = async (text) => new Uint8Array(await digest('SHA-256', utf8Of(encoder, text)));
+export const sha256 = async (text) => inert(new Uint8Array(await digest('SHA-256', utf8Of(encoder, text))));
 
 /**
  * Writes base64 with other marks, and without padding.

@@ -20,7 +20,7 @@ export function queue() {
       } catch {
         // It has told its own caller.
       }
-      return work();
+      return await work();
     })();
     last = mine;
     return mine;

@@ -4,7 +4,8 @@
  * Page script that runs later can replace any of these. What it must not get that way: the closed shadow root of a
  * dialog (through `attachShadow`, or through any method that is handed a node inside, see `dom.js`), a say in what is shown,
  * signed, hashed and sent, and the tokens. So everything on those paths is taken from here, options are objects without
- * a prototype, and promises are only awaited, never chained. What it can always do is register a tool past the shim;
+ * a prototype, promises are only awaited, never chained, and what is async returns primitives, or what is `inert`, but no promise.
+ * What it can always do is register a tool past the shim;
  * the boundary is the authority and the API's guard.
  *
  * Where the platform lacks something (Node, old browsers) the value is undefined, or throws when it is used.
@@ -47,7 +48,7 @@ function allowed(read) {
   }
 }
 
-export const { Promise, AbortController, Request, URL, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
+export const { AbortController, Request, URL, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
 export const { document, navigator, location, console } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
@@ -105,6 +106,39 @@ export const getFrom = uncurry(Map.prototype.get);
 export const push = (list, value) => {
   defineProperty(list, list.length, /** @type {PropertyDescriptor} */ ({ __proto__: null, value, writable: true, enumerable: true, configurable: true }));
 };
+
+/**
+ * What async functions return, whatever stands at its name. `await` asks a promise for its `constructor`, and hands it to its `then`, which
+ * a page can replace, if that is another one. So it stays; subclasses and single promises can have their own, as before.
+ */
+const promises = getPrototypeOf((async () => {})());
+/** @type {PromiseConstructor} */
+export const Promise = promises.constructor;
+Reflect.defineProperty(promises, 'constructor', {
+  configurable: false,
+  get: () => Promise,
+  set(value) {
+    Reflect.defineProperty(this, 'constructor', { value, writable: true, enumerable: true, configurable: true });
+  },
+});
+
+/** @type {PropertyDescriptor} */
+const NO_THEN = freeze(/** @type {PropertyDescriptor} */ ({ __proto__: null, value: undefined }));
+// The browser resolves promises with these: what a digest is, what the authority says, what a passkey has signed.
+for (const name of ['ArrayBuffer', 'Response', 'PublicKeyCredential']) {
+  const { prototype } = Reflect.get(globalThis, name) ?? {};
+  if (prototype) Reflect.defineProperty(prototype, 'then', NO_THEN);
+}
+
+/**
+ * Whatever a promise is resolved with is asked for a `then`, be it by `return` in an async function, and a page can put one on
+ * Object.prototype: it would meet the value, and say what the promise brings instead. An inert value answers for itself.
+ *
+ * @template T
+ * @param {T} value no primitive but null and undefined, not frozen, and no promise: that one is awaited first
+ * @returns {T} the same
+ */
+export const inert = (value) => (value ? defineProperty(value, 'then', NO_THEN) : value);
 
 /** What the human has told the browser that they read, the best first. */
 export const languages = navigator?.languages;

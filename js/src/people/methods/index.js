@@ -4,7 +4,7 @@
  */
 
 import { textOf } from '../../platform/json.js';
-import { getFrom } from '../../platform/natives.js';
+import { getFrom, inert } from '../../platform/natives.js';
 import { wordsFor } from '../../words/words.js';
 import { REGISTERED } from './registered.js';
 
@@ -56,7 +56,7 @@ export async function evidenceOf(envelope, ask, signal, methods = METHODS) {
   if (!method) throw new Unanswered(wordsFor('unsupported_method').human);
   const challengeId = textOf(envelope.challengeId);
   try {
-    return { ...(await method.answer(envelope, ask, signal)), method: name, challengeId };
+    return inert({ ...(await method.answer(envelope, ask, signal)), method: name, challengeId });
   } catch (error) {
     throw new Unanswered(method.explain(error));
   }

@@ -19,7 +19,10 @@ export const method = (get = assertByPasskey) => ({
   waiting: () => say('script-busy-passkey'),
   challenge: (envelope) => textOf(optionsIn(envelope).challenge),
   // User verification is required, whatever the server says (CRED-1).
-  answer: async (envelope, _ask, signal) => ({ response: await get({ __proto__: null, ...optionsIn(envelope), userVerification: 'required' }, signal) }),
+  answer: async (envelope, _ask, signal) => {
+    const response = await get({ __proto__: null, ...optionsIn(envelope), userVerification: 'required' }, signal);
+    return natives.inert({ response });
+  },
   explain,
   again,
 });
@@ -80,5 +83,5 @@ async function answered(ceremony, read, options, signal) {
   if (!ceremony || !read) throw new TypeError('no passkeys');
   const credential = await ceremony({ __proto__: null, publicKey: read(options), signal });
   if (!credential) throw new TypeError('no credential');
-  return natives.credentialJson(credential);
+  return natives.inert(natives.credentialJson(credential));
 }
