@@ -37,7 +37,7 @@ COLLECTOR = """() => {
     const keys = ownKeys(prototypes[i]);
     for (let j = 0; j < keys.length; j++) {
       const key = keys[j], found = descriptor(prototypes[i], key);
-      if (!found.configurable || key === 'constructor' || typeof found.value !== 'function') continue;
+      if (!found.configurable || typeof found.value !== 'function') continue;
       const value = function (...given) {
         note(String(key), [this, given]);
         return apply(found.value, this, given);
@@ -45,6 +45,24 @@ COLLECTOR = """() => {
       defineProperty(prototypes[i], key, { ...found, value });
     }
   }
+}"""
+PROMISED = """() => {
+  window.met = [];
+  const brought = [Response, ArrayBuffer, Credential];
+  const trap = (owner, key, told) => {
+    const get = function () {
+      const by = new Error().stack.split("\\n")[2] ?? "";
+      if (by.includes("/shim.js") || brought.some((kind) => this instanceof kind)) met.push(Object.keys(this).join());
+      return told;
+    };
+    const set = function (value) {
+      Reflect.defineProperty(this, key, { value, writable: true, enumerable: true, configurable: true });
+    };
+    Reflect.defineProperty(owner, key, { configurable: true, get, set });
+  };
+  trap(Promise.prototype, "constructor", class {});
+  trap(Promise.prototype, "then", Promise.prototype.then);
+  trap(Object.prototype, "then", undefined);
 }"""
 VIOLATIONS = """
   window.violations = [];
@@ -196,6 +214,15 @@ def test_what_the_page_replaces_meets_nothing_that_is_inside(deputized: Customer
     assert DESCRIPTION in deputized.human.dialog().description
     assert deputized.tab.evaluate("Object.keys(met)") == []
     deputized.human.decline()
+
+
+def test_what_promises_ask_a_page_for_is_asked_of_the_tools_own_result_only(deputized: Customer) -> None:
+    """SHIM-8: a `then` on Object.prototype would meet each answer, and could put another one in its place."""
+    deputized.tab.evaluate(PROMISED)
+    call = deputized.agent.start("transfer_money", TRANSFER)
+    assert DESCRIPTION in deputized.human.approve().description
+    assert not call.result().refused
+    assert {members.partition(",")[0] for members in deputized.tab.evaluate("met")} == {"content"}
 
 
 def test_two_questions_are_asked_one_after_the_other(deputized: Customer) -> None:
