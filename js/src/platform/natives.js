@@ -114,20 +114,24 @@ export const push = (list, value) => {
 const promises = getPrototypeOf((async () => {})());
 /** @type {PromiseConstructor} */
 export const Promise = promises.constructor;
-Reflect.defineProperty(promises, 'constructor', {
-  configurable: false,
-  get: () => Promise,
-  set(value) {
-    Reflect.defineProperty(this, 'constructor', { value, writable: true, enumerable: true, configurable: true });
-  },
-});
 
 /** @type {PropertyDescriptor} */
 const NO_THEN = freeze(/** @type {PropertyDescriptor} */ ({ __proto__: null, value: undefined }));
-// The browser resolves promises with these: what a digest is, what the authority says, what a passkey has signed.
-for (const name of ['ArrayBuffer', 'Response', 'PublicKeyCredential']) {
-  const { prototype } = Reflect.get(globalThis, name) ?? {};
-  if (prototype) Reflect.defineProperty(prototype, 'then', NO_THEN);
+
+// A server that renders pages runs nobody else's script, and keeps what it has.
+if (location) {
+  Reflect.defineProperty(promises, 'constructor', {
+    configurable: false,
+    get: () => Promise,
+    set(value) {
+      Reflect.defineProperty(this, 'constructor', { value, writable: true, enumerable: true, configurable: true });
+    },
+  });
+  // The browser resolves promises with these: what a digest is, what the authority says, what a passkey has signed.
+  for (const name of ['ArrayBuffer', 'Response', 'PublicKeyCredential']) {
+    const { prototype } = Reflect.get(globalThis, name) ?? {};
+    if (prototype) Reflect.defineProperty(prototype, 'then', NO_THEN);
+  }
 }
 
 /**
