@@ -143,7 +143,7 @@ export class Patch {
         calling = before;
       }
     };
-    return this.#gate.call(tool, within, input, signal);
+    return await this.#gate.call(tool, within, input, signal);
   }
 
   /**
