@@ -75,6 +75,7 @@ export class Prompts {
    * @returns {Promise<Verdict>}
    */
   async #show(question, ceremony) {
+    natives.setPrototypeOf(question, null); // what it lacks is not looked for in the page, which would meet all that it has
     const deadline = natives.now() + question.lifetime;
     return await this.#inTurn(() => this.#run(question, deadline - natives.now(), ceremony));
   }

@@ -61,6 +61,28 @@ test('SHIM-8: nothing is signed before the click; then the evidence is SEP-2672 
   assert.ok(human.dialogs[0]?.closed);
 });
 
+test('SHIM-8: what a question lacks is not asked of the page', async () => {
+  /** @type {unknown[]} */
+  const met = [];
+  const lacking = ['signal', 'account', 'unheard'];
+  for (const name of lacking) {
+    Object.defineProperty(Object.prototype, name, {
+      configurable: true,
+      get() {
+        if (Object.hasOwn(this, 'view')) met.push(name);
+      },
+    });
+  }
+  try {
+    const { human, verdict } = ask();
+    await human.answer(0, 'decline');
+    assert.equal((await verdict).kind, 'declined');
+  } finally {
+    for (const name of lacking) Reflect.deleteProperty(Object.prototype, name);
+  }
+  assert.deepEqual(met, []);
+});
+
 for (const [choice, kind] of /** @type {const} */ ([['decline', 'declined'], ['removed', 'cancelled']])) {
   test(`SHIM-8: ${choice} is ${kind}, also while the passkey is waited for`, async () => {
     const early = ask();
