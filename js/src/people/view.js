@@ -1,7 +1,7 @@
 /** What the dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
 import { argsS256 } from '../platform/canonical.js';
-import { inert, isArray, keys, location, parse, push, stringify, URL, urlOrigin } from '../platform/natives.js';
+import { hasOwn, inert, isArray, keys, location, parse, push, stringify, URL, urlOrigin } from '../platform/natives.js';
 import { textOf } from '../platform/json.js';
 import { sole } from './methods/index.js';
 import { mixed, visible } from './shown.js';
@@ -114,7 +114,7 @@ const viewOf = (kind, { site, user }) => ({
  */
 function asker(caller) {
   if (!caller) return say('script-approval-asker-own');
-  const { handedOnBy } = caller;
+  const handedOnBy = hasOwn(caller, 'handedOnBy') ? caller.handedOnBy : null; // the page has no say in what is not there
   if (!handedOnBy) return say('script-approval-asker', { agent: nameOf(caller) });
   return say('script-approval-asker-handed-on', { agent: nameOf(caller), giver: nameOf(handedOnBy) });
 }

@@ -79,3 +79,15 @@ test('APPR-2: what would not be seen in a value is', () => {
   assert.equal(visible('a\u{E0100}b\u2800c\u180Bd'), 'a\uFFFDb\uFFFDc\uFFFDd');
   assert.equal(visible('Grüße, 東京, עברית, 👩'), 'Grüße, 東京, עברית, 👩');
 });
+
+test('SHIM-8: who handed on is not asked of the page, where nobody did', () => {
+  const caller = /** @type {const} */ ({ clientId: 'https://travel.example/agent', assurance: 'self_asserted', name: 'Trip', scopes: [] });
+  const show = () => approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250', args: {}, caller: { ...caller, scopes: [] } });
+  const told = show();
+  Object.defineProperty(Object.prototype, 'handedOnBy', { configurable: true, get: () => ({ ...caller, name: 'A LIE' }) });
+  try {
+    assert.deepEqual(show(), told);
+  } finally {
+    Reflect.deleteProperty(Object.prototype, 'handedOnBy');
+  }
+});
