@@ -44,7 +44,7 @@ def running(command: Sequence[str], at: Path, port: int | Path, folder: Path) ->
                 raise RuntimeError(
                     f"{command[0]} did not start:\n{words.read_text(errors='replace')[-2000:]}"
                 )
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks; how long it may take is said above
         yield
     finally:
         process.terminate()

@@ -168,6 +168,7 @@ def test_cred_5_the_owner_removes_any_passkey_the_last_one_too(store: SqliteStor
     passkeys = [CredentialId("-" + "A" * 21), CredentialId("B" * 22)]
     for each in passkeys:
         credential = Credential(each, USER, b"key", 0, frozenset({"usb"}), f"Key {each[0]}", BORN, True)
+        # mypy cannot infer a lambda with a default, which binds the value of this turn
         transact(store, lambda tx, credential=credential: tx.add(credential))  # type: ignore[misc]
     listed = run(app, ["credentials", "list", USER]).stdout.splitlines()[1:]
     assert [each in row for each, row in zip(passkeys, listed, strict=True)] == [True, True]

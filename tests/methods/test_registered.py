@@ -57,6 +57,7 @@ def test_one_is_found_by_being_there_and_asked_for_by_its_rank(add: Add) -> None
 def test_each_has_a_secret_of_its_own(add: Add) -> None:
     add("one", 1001)
     add("two", 1002)
+    # The methods are those that `add` has written, so mypy does not know their attributes.
     secrets = [each.telephones for wire in (bytes(32), b"1" * 32) for each in list(methods(SITE, wire))[-2:]]  # type: ignore[attr-defined]
     assert len({*secrets, bytes(32), b"1" * 32}) == 6
     assert {len(secret) for secret in secrets} == {32}

@@ -20,18 +20,6 @@ HOUR = 3600
 By = Callable[[Desk, Browser], object]
 
 
-@pytest.fixture
-def grace(desk: Desk) -> Person:
-    return desk.person("internal")
-
-
-@pytest.fixture
-def browser(desk: Desk, grace: Person) -> Browser:
-    browser = Browser(desk, grace)
-    browser.deputized()
-    return browser
-
-
 def by_user(desk: Desk, browser: Browser) -> object:
     held, until = browser.delegation, desk.now + HOUR
     return desk.do(lambda tx: blocks.block(tx, desk.at, held.user_id, held.grant_id, until))

@@ -53,6 +53,7 @@ async def found(path: str, mount: str) -> tuple[str | None, dict[str, str]]:
         return {"type": "http.disconnect"}
 
     scope = {"type": "http", "path": mount + path, "root_path": mount, "path_params": {}, "headers": []}
+    # Our send and receive take messages as Starlette types them, and mypy wants the scope of a real server.
     await Addresses({each: app(each) for each in PATHS}, nowhere)(scope, receive, send)  # type: ignore[misc]
     (where,) = reached
     return where

@@ -139,6 +139,7 @@ class TestTime:
         for wait, expected in ((seconds - 1, state), (1, then)):
             desk.now += wait
             asked = desk.page_call(ada[0], made)
+            # mypy cannot infer a lambda with a default, which binds the value of this turn
             assert outcome(desk.do(lambda tx, it=asked: endings.look(tx, desk.at, it))) == expected  # type: ignore[misc]
         assert (desk.last()["kind"], desk.last()["call_id"]) == (f"call.{then}", made.call.call_id)
 
