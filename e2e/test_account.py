@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx2
 from e2e.bank import Bank, Customer, add_security_key, sign_up
 from e2e.script import PageScript
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from deputize.testing.agent import Agent
 from deputize.testing.passkeys import Passkeys
@@ -103,6 +103,23 @@ def test_a_page_that_was_told_no_words_does_nothing_and_says_so(customer: Custom
     tab.unroute_all()
     tab.get_by_role("button", name="Let an app bring a passkey").click()
     tab.get_by_role("button", name="Stop that now").wait_for()
+
+
+def test_no_click_is_lost_while_the_script_is_on_its_way(bank: Bank, tab: Page, passkeys: Passkeys) -> None:
+    passkeys.add()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    tab.route("**/static/account.js", hold)
+    tab.goto(f"{bank.issuer}/account", wait_until="commit")
+    sign_in = tab.get_by_role("button", name="Sign in with a passkey")
+    expect(sign_in).to_be_disabled()
+    expect(tab.get_by_role("button", name="Create an account with a passkey")).to_be_disabled()
+    held[0].continue_()
+    sign_in.click()
+    expect(tab.get_by_role("status")).to_contain_text("closed or ran out")
 
 
 def test_a_no_is_seen_where_the_button_is_and_the_keyboard_keeps_its_place(customer: Customer) -> None:

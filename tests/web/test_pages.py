@@ -1,6 +1,7 @@
 """The account page: what an agent may do for its reader, as it was given (GRANT-5)."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from tests.web.agents import ALL, Client, seen
 
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
+from deputize.web.pages import drawing
 
 pytestmark = pytest.mark.anyio
 
+TEMPLATES = Path(drawing.__file__).with_name("templates")
 NOTE = {"type": "webmcp_tool", "tool": "note", "max_calls": 3}
 
 
@@ -53,6 +56,14 @@ async def test_limits_are_said_to_be_of_single_tools(ada: Page, helper: Client) 
     told = seen((await ada.http.get(await helper.page_url(ALL, [NOTE]))).text)
     assert '<h3 class="named tool">note</h3>\n<ul class="limits"><li>At most 3 times</li></ul>' in told
     assert "Each limit is for the tool that it stands under" in told
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
+def test_what_needs_the_script_cannot_be_pressed_before_it(template: Path) -> None:
+    """The script enables every button when it has its listeners; a form with an address needs none."""
+    text = re.sub(r"<form [^>]*\bmethod=.*?</form>", "", template.read_text(), flags=re.DOTALL)
+    for button in re.findall(r"<button\b[^>]*", text):
+        assert button.startswith("<button disabled"), button
 
 
 class TestHistory:

@@ -301,10 +301,10 @@ onClick('[data-remove]', async (button) => {
   await send(`/credentials/${button.dataset.remove}`, {}, 'DELETE');
   location.reload();
 });
-const signUpButton = /** @type {HTMLButtonElement | null} */ (document.querySelector('#sign-up button'));
-if (signUpButton) signUpButton.disabled = false; // before this script runs, the form would go nowhere
 document.getElementById('sign-up')?.addEventListener('submit', (event) => {
   event.preventDefault();
   const form = /** @type {HTMLFormElement} */ (event.target);
   run(form.querySelector('button'), () => signUp(String(new FormData(form).get('name'))));
 });
+// They come disabled: what was pressed before this line would have been lost in silence.
+for (const button of document.querySelectorAll('button')) button.disabled = false;
