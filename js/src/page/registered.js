@@ -1,0 +1,57 @@
+/** The tools of one context that have the gate in them, for as long as they are registered. */
+
+import * as natives from '../platform/natives.js';
+
+/** @import { Tool } from '../types.js' */
+
+const { isAborted } = natives;
+
+/** They are found by their names. */
+export class Registered {
+  /** With the signals that unregister them. @type {Map<Tool, AbortSignal | null>} */
+  #all = new Map();
+  /** Those of them that the last `provideContext` has brought. @type {Tool[]} */
+  #provided = [];
+
+  /**
+   * @param {Tool} tool
+   * @param {AbortSignal | null} signal
+   */
+  add(tool, signal) {
+    this.#all.set(tool, signal);
+  }
+
+  /** @param {Tool} tool */
+  drop(tool) {
+    this.#all.delete(tool);
+  }
+
+  /** @param {unknown} name */
+  dropNamed(name) {
+    for (const [tool] of this.#all) if (tool.name === name) this.#all.delete(tool);
+  }
+
+  /** @param {Tool[]} tools in the place of those that were provided before */
+  provide(tools) {
+    for (const tool of this.#provided) this.#all.delete(tool);
+    this.#provided = tools;
+    for (const tool of tools) this.#all.set(tool, null);
+  }
+
+  clear() {
+    this.#all.clear();
+  }
+
+  /**
+   * @param {unknown} name
+   * @returns {Tool | undefined}
+   */
+  find(name) {
+    // Asked anew each time: a page can keep listeners from hearing of it. A name that is free can be taken past the shim.
+    for (const [tool, signal] of this.#all) {
+      if (signal && isAborted(signal)) this.#all.delete(tool);
+      else if (tool.name === name) return tool;
+    }
+    return undefined;
+  }
+}
