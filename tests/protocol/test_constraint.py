@@ -281,9 +281,9 @@ def test_nobody_waits_while_endless_arguments_are_held_to_endless_limits(
     held = Constraints.parse(
         [{"type": "webmcp_tool", "tool": "pay", "schema": {"properties": {"to": {"items": limit}}}}]
     )
-    began = time.perf_counter()
+    began = time.thread_time()
     refusal = held.refuses("pay", {"to": [9] * 30_000}, 0)
-    assert time.perf_counter() - began < 0.2
+    assert time.thread_time() - began < 0.2
     assert refusal is not None
     assert refusal.code is Code.CONSTRAINT_VIOLATED
     assert held.refuses("pay", {"to": [1.4] * 90}, 0) is None

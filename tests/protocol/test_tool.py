@@ -87,9 +87,9 @@ def test_to_say_what_does_not_fit_takes_no_time() -> None:
     texts: Any = {"properties": {"a": {"items": {"type": "string"}}}}
     schema = Schema({"anyOf": [texts, {"properties": {"a": {"items": {"type": "object"}}}}]})
     assert str(schema.fault({"a": [9]})).startswith("/: ")
-    began = time.perf_counter()
+    began = time.thread_time()
     assert schema.fault({"a": [9] * 30_000}) == "/: they are too many to say which does not fit"
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 @pytest.mark.parametrize(
