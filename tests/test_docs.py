@@ -147,7 +147,9 @@ def test_the_metrics_are_all_there() -> None:
 
 def test_the_events_are_all_there() -> None:
     sources = "\n".join(path.read_text() for path in (ROOT / "server/deputize").rglob("*.py"))
-    noted = re.findall(r'\b(?:_?note|_tell|alarm)\(\s*"(\w+)"|\b_write\(\s*"error",\s*"(\w+)"', sources)
+    noted = re.findall(
+        r'\b(?:_?note|_tell|alarm)\(\s*"(\w+)"|\b_write\(\s*"(?:error|warning)",\s*"(\w+)"', sources
+    )
     told = re.findall(r"`(\w+)`", " ".join(table("`event`")))
     assert sorted(told) == sorted({a or b for a, b in noted})
 

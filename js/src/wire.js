@@ -101,6 +101,21 @@
  */
 
 /**
+ * @typedef {object} Findings What a page has found; `page` is the path of its address.
+ * @property {string} page
+ * @property {Array<Found>} findings
+ */
+
+/**
+ * @typedef {object} Found What is wrong, and where: with a tool, in a context, a form or a frame (PAGE-1).
+ * @property {Finding} finding
+ * @property {string | null} [name]
+ * @property {string | null} [where]
+ */
+
+/** @typedef {'blocked' | 'definition_changed' | 'form' | 'frame' | 'not_gated' | 'unchangeable' | 'unknown_tool' | 'untold' | 'wrong_origin'} Finding What is wrong, under the name by which page, console, log and metric know it (PAGE-1). */
+
+/**
  * @typedef {object} Grant How a grant stands now.
  * @property {string} grant_id
  * @property {GrantState} state

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 BY_SESSION = (access.USER, access.OWN_USER, access.USER_OR_PAGE, access.ENROLLING)
 BY_PAGE = (access.PAGE, access.CALLS_PAGE, access.DEPUTY)
-OF_BROWSERS = (*BY_SESSION, *BY_PAGE, access.GUARD, access.NEWCOMER, access.ENROLLED)
+OF_BROWSERS = (*BY_SESSION, *BY_PAGE, access.GUARD, access.NEWCOMER, access.ENROLLED, access.SITE_PAGE)
 ASKING_NOTHING = (access.ANYONE, access.VISITOR)
 CALL: Json = {"tool": "get_balance", "arguments": {}, "definition_s256": "A" * 43}
 GOOD: dict[str, Json] = {

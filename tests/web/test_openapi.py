@@ -162,8 +162,14 @@ async def read_what_is_public(page: Page) -> None:
         "log/checkpoint",
     ):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
-    for name in ("shim.js", "shim.mjs", "mcp.mjs", "words.mjs", "static/account.js", "static/account.css"):
+    for name in ("shim.js", "shim.mjs", "mcp.mjs", "words.mjs"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
+    for name in ("static/account.js", "static/account.css"):
+        assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
+    of_the_site = {"sec-fetch-site": "same-origin"}
+    assert (await page.http.get(f"{ISSUER}/blocked.mjs", headers=of_the_site)).status_code == 200
+    found: Json = {"page": "/", "findings": [{"finding": "not_gated", "name": "note", "where": None}]}
+    assert (await page.send("POST", "/findings", found, page=False)).status_code == 204
     words = (await page.http.get(f"{ISSUER}/tools")).json()["words"]
     assert (await page.http.get(f"{ISSUER}{words}")).status_code == 200
     for name in (

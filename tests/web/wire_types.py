@@ -29,7 +29,7 @@ def text() -> str:
 
 
 def _is_for_pages(endpoint: Endpoint) -> bool:
-    return endpoint.path.startswith(("/calls", "/tools", "/agents", "/grants"))
+    return endpoint.path.startswith(("/calls", "/tools", "/agents", "/grants", "/findings"))
 
 
 def _typedef(name: str, schema: Any) -> str:

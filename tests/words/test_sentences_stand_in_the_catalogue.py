@@ -14,7 +14,7 @@ EN = words("en")
 NAMED = re.compile(r"""\b(?:say|bare)\(\s*"([a-z.-]+)(?<!-)"(?! ~)""")
 CHOSEN = ("bound-", "clause-", "done-", "kind-", "past-", "refused-page-")
 """Beginnings of names whose end is a value of ours: a keyword, a state, a code."""
-OF_THE_PAGE = ("script-", "refusal-")
+OF_THE_PAGE = ("script-", "refusal-", "developer-")
 """Beginnings of names that the page's own scripts say."""
 
 

@@ -14,13 +14,17 @@ from starlette.requests import Request
 
 from ..protocol.call import Call
 from ..protocol.errors import Code, Refusal
+from ..protocol.finding import Finding
 from .lines import Lines, standard_error
+from .pages import News, Sayings
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 MAX_FIELD = 200
 """How many characters of a text a log line keeps: strangers choose some of them."""
 
+_MAX_SAYING = 600  # characters of a sentence about a page
+_NO_ROOM = "Pages say more than fits here: for this hour, what the policy does not know is counted only."
 _MAX_STACK = 8000  # characters of a stack, of which the end says most
 
 
@@ -41,6 +45,12 @@ class Log:
         self._quotas = counter(
             "deputize_quota_refusals", "Requests that went beyond a quota of the policy, by quota", ["quota"]
         )
+        self._findings = counter(
+            "deputize_page_findings",
+            "What pages say is wrong with them, by finding; anybody can",
+            ["finding"],
+        )
+        self._sayings = Sayings()
         self._faulty = gauge(
             "deputize_policy_faulty",
             "1 while the policy file cannot be the policy, and the one before is in force",
@@ -81,12 +91,14 @@ class Log:
         self._calls.labels("denied", refusal.code.value).inc()
         self.note("call", correlation_id=call_id, state="denied", code=refusal.code)
 
-    def refused(self, request: Request, refusal: Refusal) -> None:
-        """Note a refused request."""
+    def refused(self, request: Request, refusal: Refusal, quietly: bool = False) -> None:
+        """Note a refused request; `quietly`, in the counters alone."""
         self._refusals.labels(refusal.code.value).inc()
         quota = refusal.facts.get("quota")
         if refusal.code is Code.TOO_MANY_REQUESTS:
             self._quotas.labels(quota).inc()
+        if quietly:
+            return
         facts = {} if quota is None else {"quota": quota}
         call_id = request.path_params.get("call_id")
         self.note("refused", correlation_id=call_id, method=request.method, code=refusal.code, **facts)
@@ -112,6 +124,21 @@ class Log:
         """Note what is wrong with a part, `keys` or `clock`; None: nothing any more (TOKEN-6, CLOCK-2)."""
         self._faults.labels(part).set(fault is not None)
         self._write("info" if fault is None else "error", part, {"fault": fault}, _MAX_STACK)
+
+    def page_says(
+        self, finding: Finding, about: str | None, known: bool, now: int, facts: Mapping[str, object]
+    ) -> None:
+        """Count what a page says is wrong with it, and tell it once an hour, as far as there is room (PAGE-4).
+
+        `about` is what tells it from others of this finding: a tool, an origin; `known`, whether that is the policy's
+        own. Of `facts` the log keeps what it keeps of any text; whether they are true, nobody knows.
+        """
+        self._findings.labels(finding.value).inc()
+        match self._sayings.tell((finding, about), known, now):
+            case News.NEW:
+                self._write("warning", "page_says", {"finding": finding, **facts}, _MAX_SAYING)
+            case News.FULL:
+                self._write("warning", "page_says", {"message": _NO_ROOM}, _MAX_SAYING)
 
     def alarm(self, event: str, **facts: object) -> None:
         """Note what the owner has to mend, such as why nothing can be recorded (READY-6)."""

@@ -136,6 +136,9 @@ class Refusal:
 class Refused(Exception):
     """Raised where no transaction is open; carries the refusal."""
 
+    quietly = False
+    """Whether it is counted only, and no line of the log tells of it."""
+
     def __init__(self, code: Code, detail: str, **facts: object) -> None:
         """Make one from the parts of its refusal."""
         super().__init__(detail)

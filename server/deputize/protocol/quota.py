@@ -27,6 +27,7 @@ class Quota(StrEnum):
     PENDING_CALLS = "pending_calls", "calls that wait for the user's approval"
     REFUSED_CALLS = "refused_calls", "calls that were refused"
     ENTRIES = "entries", "requests of one kind or another"
+    FINDINGS = "findings", "reports of pages from this network"
     WRONG_CODES = "wrong_codes", "wrong codes"
 
 
@@ -54,6 +55,7 @@ class Quotas:
     pending_calls: int | None = 200
     refused_calls: Rate | None = Rate(600, 60)
     entries: Rate | None = Rate(1_000_000, 3600)
+    findings: Rate | None = Rate(600, 600)
 
 
 def counted_as(client_id: ClientId | None) -> ClientId | None:

@@ -148,6 +148,7 @@ class QuotasTable(Table):
     pending_calls: _AtOnce = Quotas().pending_calls
     refused_calls: _Rate = Quotas().refused_calls
     entries: _Rate = Quotas().entries
+    findings: _Rate = Quotas().findings
 
     def quotas(self) -> Quotas:
         """Make the quotas."""

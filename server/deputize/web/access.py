@@ -21,6 +21,7 @@ from ..service.moment import Moment
 from ..service.ports import Reader, Tx
 from ..service.sessions import SignIn
 from .context import Context
+from .saying import of_the_site
 from .types import CallRequest, Enrollment
 
 P = ParamSpec("P")
@@ -221,6 +222,7 @@ DEPUTY = Access(
     same_site, deputy, may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",))
 )
 NEWCOMER = Access(own_users)
+SITE_PAGE = Access(of_the_site)
 ENROLLING = Access(same_site, enrolling, may=("Deputize-CSRF",), security=_OR_NOBODY)
 ENROLLED = Access(same_site, may=("Deputize-CSRF",), security=_OR_NOBODY)
 MCP = Access(may=("DPoP",), security=(("delegation",), ("session", "delegation"), ("bearer",), ()))

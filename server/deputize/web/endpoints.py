@@ -4,7 +4,7 @@ Routing, reading, 405, CORS, the OpenAPI document and the types of the shim come
 """
 
 from ..protocol.quota import Quota
-from . import accounts, calls, enrollments, grants, health, pages, record, shim
+from . import accounts, calls, enrollments, findings, grants, health, pages, record, shim
 from .access import (
     ANYONE,
     CALLS_PAGE,
@@ -17,6 +17,7 @@ from .access import (
     OWN_USER,
     PAGE,
     SESSION,
+    SITE_PAGE,
     USER,
     USER_OR_PAGE,
     VISITOR,
@@ -25,6 +26,7 @@ from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Red
 from .context import Context
 from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
+from .findings import Findings
 from .grants import Block, BlockFor, Grant, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
 from .mcp.types import Message, Reply, ReplyError
 from .oauth import authorize, forms, introspection, metadata, requests, revocation, token
@@ -114,6 +116,8 @@ ENDPOINTS = (
     get("/shim.js", ANYONE, SCRIPT, shim.script("shim.js"), "The shim"),
     get("/shim.mjs", ANYONE, SCRIPT, shim.script("shim.mjs"), "The shim as a module"),
     get("/mcp.mjs", ANYONE, SCRIPT, shim.script("mcp.mjs"), "The module for MCP clients in a page"),
+    post("/findings", SITE_PAGE, Findings, {204: None}, findings.take, "Tell what is wrong with a page (PAGE-3)"),
+    get("/blocked.mjs", SITE_PAGE, SCRIPT, findings.blocked, "Tell that a page may send nothing (PAGE-5)"),
     get("/words.mjs", ANYONE, SCRIPT, shim.script("words.mjs"), "How the pages speak (SHIM-10)"),
     get("/words/{words}", ANYONE, Words, shim.words, "What people and models are told (SHIM-12)"),
     get("/log/checkpoint", ANYONE, TEXT, record.checkpoint, "The signed head of the record (LOG-3)"),

@@ -15,6 +15,7 @@ from ..words.catalogue import languages
 from ..words.page import PageWords, page_words
 from .context import Context
 from .endpoint import SCRIPT, Handler
+from .saying import told_origin
 from .types import Closed, Object, Seconds, Uri, User, said
 
 _STATIC = files("deputize.web") / "static"
@@ -74,6 +75,7 @@ class Words(Closed):
 async def configuration(context: Context) -> Tools:
     """Answer `GET /tools`: what everybody may know of the policy, and who is signed in."""
     policy = context.authority.policy
+    told_origin(context)
     user = None if context.is_nobody else await context.user()
     return Tools(
         issuer=policy.site.issuer,

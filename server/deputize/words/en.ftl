@@ -626,3 +626,27 @@ refusal-invalid-request =
 refusal-other =
     .human = The site did not accept this.
     .model = The site refused this call, so this page has run nothing. Tell the user.
+
+### What those are told who build the site: on the console, in the panel of its pages and in the authority's log (PAGE-1). It is said
+### in English only (ERR-1), and page and log have it from here.
+
+developer-not-gated = The tool { $name } was registered in { $where } before the shim, or past it: it runs for every agent, unasked.
+    .cure = Load the shim before all that registers tools: as the first script of the page, or by import "deputize/auto" before all other imports.
+developer-form = The tool { $name } is declared by { $where }: it is submitted for every agent, unasked.
+    .cure = Have its listener for submit call deputize.perform().
+developer-untold = The tools of { $where } are not told by it: what was registered there before the shim runs for every agent, unasked.
+    .cure = Load the shim before all that registers tools.
+developer-unchangeable = The tools of { $where } cannot be gated, because it may not be changed: they run for every agent, unasked.
+    .cure = Load the shim before the script that makes it.
+developer-frame = The frame at { $where } has tools and no shim: they run for every agent, unasked.
+    .cure = Load the shim in the frame’s own page, as its first script.
+developer-unknown-tool = The policy does not know the tool { $name }: each call of it is refused.
+    .cure = Declare it in the policy under [tools], or give it the name that it has there.
+developer-definition-changed = The tool { $name } does not say what it said when the site’s owner pinned it: each call of it is refused.
+    .cure = If the change is yours, look at it and pin it again, with deputize pin.
+developer-wrong-origin = A page at { $origin } uses the authority { $issuer }, which does not serve that origin: nothing that is gated runs there.
+    .cure = Open the page at the origin of the policy, or correct origin under [site] there: it is what the address bar shows, port included.
+developer-no-answer = The authority { $issuer } gives the page at { $origin } no answer: nothing that is gated runs.
+    .cure = See that it runs there, that the page names it rightly, and that origin under [site] in its policy is { $origin }.
+developer-blocked = The page’s Content-Security-Policy ({ $where }) keeps the shim from { $issuer }: nothing that is gated runs.
+    .cure = Allow it there, in connect-src and script-src: 'self' is enough where the authority is at the page’s own origin.

@@ -51,7 +51,7 @@ class Refusals:
     ) -> Response:
         """Note what keeps a request from its answer, and answer that: anything unforeseen as a bare 500 (ERR-3)."""
         if isinstance(error, Refused):
-            self.log.refused(request, error.refusal)
+            self.log.refused(request, error.refusal, error.quietly)
             return self.answer(error.refusal, dialect, request, message_id)
         self.log.failed(request, error)
         return self.answer(_UNFORESEEN, dialect, request, message_id)
