@@ -6,9 +6,9 @@ export const clock = { ahead: 0 };
 Date.now = () => realNow() + clock.ahead; // before the shim takes it
 
 const { setTimeout } = globalThis;
-// A dialog that a test leaves open, with its ten minutes, keeps no process alive.
+// A dialog that a test leaves open, with its minute or ten, keeps no process alive.
 Object.assign(globalThis, {
-  setTimeout: (/** @type {() => void} */ work, /** @type {number} */ ms) => (ms > 60_000 ? setTimeout(work, ms).unref() : setTimeout(work, ms)),
+  setTimeout: (/** @type {() => void} */ work, /** @type {number} */ ms) => (ms >= 10_000 ? setTimeout(work, ms).unref() : setTimeout(work, ms)),
 });
 console.debug = () => {}; // the shim tells there of each authority that is not reached
 

@@ -24,7 +24,10 @@ function trap(owner, key, told) {
   /** @this {unknown} */
   function get() {
     const at = { stack: '' };
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 1; // a hundred thousand of them are written, of which the first line is read
     captureStackTrace(at, get);
+    Error.stackTraceLimit = limit;
     const where = exec(BY_THE_SHIM, at.stack)?.[0] ?? (this instanceof Response || this instanceof ArrayBuffer ? 'by the platform' : '');
     if (where && !exec(THEIRS, where)) push(met, where);
     return told(this);
