@@ -21,6 +21,7 @@ from deputize.protocol.authorization import (
 )
 from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
+from deputize.protocol.definition import Described, definition_s256
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId
@@ -36,6 +37,7 @@ AGENT = Agent(ClientId("agt_x"), Assurance.OPAQUE, Jkt("k"), USER, 0)
 GRANT = Grant(
     GrantId("grt_x"), USER, AGENT.client_id, ScopeSet.of(NAMES), GrantState.ACTIVE, {}, 0, NOW + 1, Jkt("k")
 )
+DESCRIBED = Described("t", definition_s256("t", "Does it."), by_page=True)
 
 subsets = st.frozensets(st.sampled_from(NAMES)).map(ScopeSet)
 some = st.frozensets(st.sampled_from(NAMES), min_size=1).map(ScopeSet)
@@ -59,9 +61,10 @@ def decide(
     arguments: dict[str, Json],
     able: Able,
     parents: Sequence[Agent] = (),
+    described: Described = DESCRIBED,
 ) -> Decision:
     """Decide an agent's call as use cases do: what it may, then what is asked."""
-    closed = permits(policy, tool, Standing(agent, lineage, parents), arguments, NOW)
+    closed = permits(policy, tool, described, Standing(agent, lineage, parents), arguments, NOW)
     return closed or decide_arguments(tool, arguments, able, tool.approval.required(arguments))
 
 
@@ -208,3 +211,58 @@ def test_a_grant_without_a_key_is_good_while_the_policy_says_so_and_for_an_opaqu
         assert (decision.code if isinstance(decision, Refusal) else None) is code
         keyed = decide(rules, tool, agent, [replace(grant, jkt=Jkt("k"), shown={})], {}, nobody)
         assert isinstance(keyed, Authorized)
+
+
+OTHERWISE = replace(DESCRIBED, s256=definition_s256("t", "Does it, and something else."))
+LISTED = replace(OTHERWISE, by_page=False)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "described", "code"),
+    [
+        ((), OTHERWISE, None),
+        ((DESCRIBED.s256,), DESCRIBED, None),
+        ((OTHERWISE.s256, DESCRIBED.s256), DESCRIBED, None),
+        ((DESCRIBED.s256,), OTHERWISE, Code.DEFINITION_CHANGED),
+        ((DESCRIBED.s256,), replace(DESCRIBED, s256=""), Code.DEFINITION_CHANGED),
+        ((DESCRIBED.s256,), LISTED, None),  # the authority's own words
+    ],
+)
+def test_a_tool_is_described_as_it_is_pinned(
+    pinned: tuple[str, ...], described: Described, code: Code | None
+) -> None:  # PIN-1
+    tool = Tool("t", ScopeSet.of(["a"]), pinned=pinned)
+    decision = decide(policy(tool, tool.scopes), tool, AGENT, [GRANT], {}, nobody, described=described)
+    assert (decision.code if isinstance(decision, Refusal) else None) is code
+
+
+@pytest.mark.parametrize(
+    ("known", "described", "code"),
+    [
+        ({}, OTHERWISE, None),  # the first joins the consent
+        ({"t": [DESCRIBED.s256]}, DESCRIBED, None),
+        ({"t": [DESCRIBED.s256, OTHERWISE.s256]}, OTHERWISE, None),
+        ({"t": [DESCRIBED.s256]}, OTHERWISE, Code.CONSENT_OUTDATED),
+        ({"t": [DESCRIBED.s256]}, LISTED, None),
+        ({"mcp/t": [DESCRIBED.s256]}, OTHERWISE, None),
+        ({"mcp/t": [DESCRIBED.s256]}, LISTED, Code.CONSENT_OUTDATED),
+        ({"u": [DESCRIBED.s256]}, OTHERWISE, None),
+    ],
+)
+def test_a_tool_is_described_as_when_the_user_consented(
+    known: dict[str, list[str]], described: Described, code: Code | None
+) -> None:  # GRANT-8
+    tool, consented = Tool("t", ScopeSet.of(["a"])), replace(GRANT, definitions=known)
+    child = replace(GRANT, grant_id=GrantId("grt_child"), parent_id=GRANT.grant_id)
+    for lineage in (
+        [consented],
+        [child, consented],
+    ):  # those of the user's own consent count, in the whole chain
+        decision = decide(policy(tool, tool.scopes), tool, AGENT, lineage, {}, nobody, described=described)
+        assert (decision.code if isinstance(decision, Refusal) else None) is code
+        assert code is None or decision.facts["scope"] == str(GRANT.scopes)  # type: ignore[union-attr]  # a Refusal
+
+
+def test_a_public_tool_has_no_pin() -> None:  # PIN-1, CALL-8
+    with pytest.raises(ValueError, match="nobody could hold it to a pin"):
+        Tool("t", public=True, pinned=(DESCRIBED.s256,))

@@ -5,7 +5,7 @@ from http import HTTPStatus
 import pytest
 
 from deputize.protocol.errors import Code, Refusal
-from deputize.protocol.problem import problem, www_authenticate
+from deputize.protocol.problem import STEPS_UP, problem, www_authenticate
 
 
 @pytest.mark.parametrize("code", Code)
@@ -42,11 +42,12 @@ def test_401_says_how_to_authenticate(code: Code) -> None:
         assert header == f'DPoP {error}algs="ES256"'
         assert www_authenticate(Refusal(code, "", unsent=True)) == 'DPoP algs="ES256"'
     else:
-        assert (header is not None) == (code is Code.INSUFFICIENT_SCOPE)
+        assert (header is not None) == (code in STEPS_UP)
 
 
-def test_insufficient_scope_says_which() -> None:
-    """ERR-2, RFC 6750 §3"""
-    refusal = Refusal(Code.INSUFFICIENT_SCOPE, "", {"scope": "account:read payments:write"})
+@pytest.mark.parametrize("code", sorted(STEPS_UP))
+def test_what_another_consent_mends_says_what_to_ask_for(code: Code) -> None:
+    """ERR-2, RFC 6750 §3.1, which has one word for both"""
+    refusal = Refusal(code, "", {"scope": "account:read payments:write"})
     expected = 'DPoP error="insufficient_scope", scope="account:read payments:write", algs="ES256"'
     assert www_authenticate(refusal) == expected

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,11 +57,13 @@ class Browser:
     def register(self) -> Agent | Refusal:
         return self.desk.do(lambda tx: consents.register_agent(tx, self.desk.at, self.asking()))
 
-    def ask(self, scope: str = BOTH, expires_in: int | None = None) -> Grant | Refusal:
+    def ask(
+        self, scope: str = BOTH, expires_in: int | None = None, described: Mapping[str, str] | None = None
+    ) -> Grant | Refusal:
         """Ask for consent, which nobody gives yet."""
         asked = scopes(scope)
         return self.desk.do(
-            lambda tx: consents.request_grant(tx, self.desk.at, self.asking(), asked, expires_in)
+            lambda tx: consents.request_grant(tx, self.desk.at, self.asking(), asked, expires_in, described)
         )
 
     def asked(self, *said: Any, **others: Any) -> Grant:
@@ -79,10 +82,12 @@ class Browser:
         verdict = desk.look(lambda tx: consents.check(tx, desk.at, self.asking(), grant_id, evidence))
         return desk.do(lambda tx: consents.agree(tx, desk.at, self.asking(), grant_id, verdict))
 
-    def deputized(self, scope: str = BOTH, expires_in: int | None = None) -> Delegation:
+    def deputized(
+        self, scope: str = BOTH, expires_in: int | None = None, described: Mapping[str, str] | None = None
+    ) -> Delegation:
         """Get a grant, and hold it."""
         assert isinstance(self.register(), Agent)
-        given = self.consent(self.asked(scope, expires_in).grant_id)
+        given = self.consent(self.asked(scope, expires_in, described).grant_id)
         assert isinstance(given, Renewable), given
         self.holds = given
         return self.delegation

@@ -194,6 +194,15 @@ ONE_FAULT = [
         "tools.t.direct",
         "opens what agents.opaque does not let it have (account:read)",
     ),
+    (
+        TOOL + 'pinned = "x"\n',
+        9,
+        "tools.t.pinned",
+        "not the digest of a definition, which `deputize pin` writes",
+    ),
+    (TOOL + "pinned = [1]\n", 9, "tools.t.pinned", "not the digest of a definition"),
+    (TOOL + "pinned = []\n", 9, "tools.t.pinned", "write a digest as `deputize pin` does, or a list of them"),
+    (TOOL + "pinned = true\n", 9, "tools.t.pinned", "write a digest as `deputize pin` does"),
     (TOOL + "direct_when_closed = true\n", 7, "tools.t", "for a tool that is `direct`"),
     # their schemas
     (TOOL + 'input_schema = "{}"\n', 9, "tools.t.input_schema", "write a table that is a JSON Schema"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deputize.protocol.agent import Ceiling
-from deputize.protocol.canonical import Json
+from deputize.protocol.canonical import Json, s256
 from deputize.protocol.client import AuthMethod
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.ids import ClientId
@@ -77,6 +77,7 @@ executes = "page"
 direct = true
 opaque = false
 direct_when_closed = true
+pinned = "RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o"
 describe = "Send {{ amount }}"
 input_schema = { properties = { amount = { type = "number" } } }
 [agents.opaque]
@@ -118,6 +119,7 @@ wait = 0
     assert transfer.executes is Executes.PAGE
     assert transfer.direct
     assert (policy.tools["help"].opaque, transfer.opaque) == (True, False)  # AGENT-3
+    assert transfer.pinned == (s256(b"{}"),)  # PIN-1
     assert transfer.description({"amount": 5}) == "Send \u20685\u2069"
     assert transfer.input_schema is not None
     assert transfer.input_schema.fault({"amount": "5"}) is not None

@@ -556,6 +556,20 @@ class StoreContract:
         assert seen(store, lambda tx: tx.grant(one.grant_id)) == replace(one, jkt=v.jkt("new"))
         assert seen(store, lambda tx: tx.active_grant(one.user_id, one.client_id, v.jkt("new"))) is not None
 
+    def test_grant_8_a_grant_learns_definitions_if_it_has_learned_no_others_meanwhile(
+        self, store: Store
+    ) -> None:
+        one = v.grant(state=GrantState.ACTIVE, definitions={"note": ["A"]})
+        for grant in (one, v.grant("other")):
+            do(store, methodcaller("add", grant))
+        known = {"note": ["B", "A"], "mcp/note": ["C"]}
+        assert do(store, lambda tx: tx.know_definitions(one, known))
+        assert not do(store, lambda tx: tx.know_definitions(one, {}))
+        learned = seen(store, lambda tx: tx.grant(one.grant_id))
+        assert learned == replace(one, definitions=known)
+        assert do(store, lambda tx: tx.know_definitions(replace(one, definitions=known), {}))
+        assert seen(store, lambda tx: tx.grant(v.grant_id("other"))) == v.grant("other")
+
     @pytest.mark.parametrize("state", [state for state in GrantState if state is not GrantState.ACTIVE])
     def test_only_an_active_grant_is_bound(self, store: Store, state: GrantState) -> None:
         do(store, lambda tx: tx.add(v.grant(state=state, jkt=NO_KEY)))

@@ -55,6 +55,7 @@ WRITES: dict[str, Callable[[Tx], object]] = {
     "agent renamed": lambda tx: tx.put(v.agent(name="Another")),
     "grant revoked": lambda tx: tx.move_grant(v.grant_id(), GrantState.REVOKED, NOW),
     "grant renewed": lambda tx: tx.rotate_refresh(v.grant_id(), GRANT.refresh_generation, NOW, 0),
+    "definitions learned": lambda tx: tx.know_definitions(GRANT, {"note": ["A"]}),
     "passkey added": lambda tx: tx.add(v.credential("another")),
     "passkey removed": lambda tx: tx.remove_credential(v.credential().credential_id, v.user_id()),
     "counter stored": lambda tx: tx.advance_counter(v.credential(), v.credential().sign_count + 1),

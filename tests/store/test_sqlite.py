@@ -163,6 +163,7 @@ COLUMNS = {
     "0004": (
         *(f"challenges DROP COLUMN {name}" for name in ("method", "salt", "question")),
         "calls DROP COLUMN method",
+        "grants DROP COLUMN definitions",
     )
 }
 """The columns, likewise."""

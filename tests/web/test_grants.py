@@ -30,6 +30,23 @@ class TestConsent:
         assert grace.tokens["token_type"] == "DPoP"
         assert grace.tokens["scope"] == "account:read payments:write"
 
+    async def test_names_what_the_page_says_of_its_tools(
+        self, bank: Bank, grace: Page
+    ) -> None:  # GRANT-1, GRANT-8
+        described = {"get_balance": "A" * 43, "unknown": "A" * 43}
+        asked = await grace.send("POST", "/grants", {"scope": "account:read", "definitions": described})
+        (told,) = asked.json()["shown"]["definitions"]
+        assert (told["tool"], told["definition_s256"]) == ("get_balance", "A" * 43)
+
+    @pytest.mark.parametrize(
+        "described", [{"note": "x"}, {"note": "="}, {"note": 1}, {"note": None}, ["note"], "x"]
+    )
+    async def test_of_what_is_no_digest_is_not_asked_for(
+        self, bank: Bank, grace: Page, described: object
+    ) -> None:
+        asked = await grace.send("POST", "/grants", {"scope": "account:read", "definitions": described})
+        assert (asked.status_code, asked.json()["code"]) == (400, "invalid_request")
+
     async def test_is_not_asked_for_what_nobody_may_have(self, bank: Bank, grace: Page) -> None:
         for scope, code in (
             ("account:delete", "invalid_scope"),

@@ -97,6 +97,17 @@ def test_it_is_told_from_top_to_bottom() -> None:
     ]
 
 
+def test_what_is_described_otherwise_now_is_told_and_nothing_else_of_descriptions() -> None:  # GRANT-8
+    known = {"tool": "see", "title": "", "definition_s256": "A"}
+    changed = {"tool": "pay", "title": "Send money", "definition_s256": "B", "changed": True}
+    assert lines(BROWSER, definitions=[known]) == lines(BROWSER)
+    told = [line for line in lines(BROWSER, definitions=[known, changed]) if line not in lines(BROWSER)]
+    assert told == [
+        ("warning", "Bank describes these tools to agents otherwise now than when you last agreed:"),
+        ("tool", "Send money (pay)"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("agent", "title", "told"),
     [

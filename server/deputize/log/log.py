@@ -87,9 +87,13 @@ class Log:
         )
 
     def denied(self, call_id: str, refusal: Refusal) -> None:
-        """Note a refused call."""
+        """Note a refused call; that a page has changed what is pinned, its owner has to look into (PIN-1)."""
         self._calls.labels("denied", refusal.code.value).inc()
-        self.note("call", correlation_id=call_id, state="denied", code=refusal.code)
+        facts = {"correlation_id": call_id, "state": "denied", "code": refusal.code}
+        if refusal.code is Code.DEFINITION_CHANGED:
+            self._write("warning", "call", {**facts, **refusal.facts})
+        else:
+            self.note("call", **facts)
 
     def refused(self, request: Request, refusal: Refusal, quietly: bool = False) -> None:
         """Note a refused request; `quietly`, in the counters alone."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from .agent import Agent, Assurance
 from .canonical import Json
 from .credential import AuthenticatorClass
+from .definition import Described
 from .errors import Code, Refusal
 from .grant import Grant, acting, dead_link
 from .policy import Policy
@@ -61,12 +62,21 @@ def known_tool(policy: Policy, name: str) -> Tool | Refusal:
     return tool
 
 
-def permits(policy: Policy, tool: Tool, standing: Standing, arguments: Json, now: int) -> Refusal | None:
-    """Say why this agent may not call this tool at all: agent, grant, ceiling, scopes, constraints; None if it may.
+def permits(
+    policy: Policy, tool: Tool, described: Described, standing: Standing, arguments: Json, now: int
+) -> Refusal | None:
+    """Say why this agent may not call this tool at all: definition, agent, grant, ceiling, scopes, constraints; None
+    if it may.
 
     Those that handed the grant on hand on only what the policy lets them have now. Counters are checked later, where
     they are kept.
     """
+    if not tool.allows(described):  # PIN-1
+        return Refusal(
+            Code.DEFINITION_CHANGED,
+            "This page describes the tool otherwise than the site's owner has seen it, so nobody may call it here.",
+            {"tool": tool.name, "definition_s256": described.s256},
+        )
     agent, lineage = standing.agent, standing.lineage
     if agent is None or agent.revoked_at is not None:
         return _UNREGISTERED
@@ -97,6 +107,12 @@ def permits(policy: Policy, tool: Tool, standing: Standing, arguments: Json, now
             Code.INSUFFICIENT_SCOPE,
             "The user has not allowed this. Ask the user to allow it, then call again.",
             {"scope": str(tool.scopes - grant.scopes)},
+        )
+    if described.differs(lineage[-1].definitions):  # GRANT-8
+        return Refusal(
+            Code.CONSENT_OUTDATED,
+            "This tool is described otherwise than when the user consented. Ask the user again, then call again.",
+            {"scope": str(grant.scopes), "tool": tool.name},
         )
     for link in lineage:  # a child has its parent's constraints; asking both costs nothing and trusts nobody
         if outside := link.constraints.refuses(tool.name, arguments, now):

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from .canonical import Json
 from .credential import AuthenticatorClass
+from .definition import Described
 from .errors import Code
 from .ids import CallId, ChallengeId, ClientId, GrantId, Jkt, UserId
 from .scope import ScopeSet
@@ -90,6 +91,11 @@ class Call:
     challenge_id: ChallengeId | None = None
     delivered: bool = False
     method: str | None = None
+
+    @property
+    def described(self) -> Described:
+        """Return how its agent was told of the tool."""
+        return Described.of(self.tool, self.definition_s256, self.page_jkt)
 
     @property
     def approval(self) -> dict[str, str] | None:

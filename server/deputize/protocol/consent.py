@@ -8,6 +8,7 @@ from .canonical import Json
 from .clauses import Step, clauses, distinct, label, member
 from .constraint import Constraint, Constraints, amount_of
 from .credential import User
+from .definition import Definitions, Described
 from .grant import Grant
 from .policy import Policy
 from .tool import Tool
@@ -41,6 +42,18 @@ def consent_structure(
         "site": policy.site.name,
         "user": user.name,
     }
+
+
+def definitions_of(named: Mapping[str, str], known: Definitions, tools: Mapping[str, Tool]) -> list[Json]:
+    """Return `[{"definition_s256", "title", "tool", "changed"?: True}]`, by name: how the page describes its tools, and
+    whether the user has consented to other descriptions only (GRANT-8).
+    """
+    told: list[Json] = []
+    for name, digest in sorted(named.items()):
+        changed = Described(name, digest, by_page=True).differs(known)
+        each: dict[str, Json] = {"definition_s256": digest, "title": tools[name].title, "tool": name}
+        told.append({**each, "changed": True} if changed else each)
+    return told
 
 
 def limits_of(constraints: Constraints, tools: Mapping[str, Tool]) -> list[Json]:

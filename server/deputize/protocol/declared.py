@@ -1,10 +1,11 @@
 """Tools that are declared from Python: whose words a function writes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from .canonical import Json
 from .credential import AuthenticatorClass
+from .definition import pins
 from .policy import approval_policy
 from .scope import ScopeSet
 from .shown import as_said
@@ -28,6 +29,7 @@ class Declaration(TypedDict, total=False):
     endpoint: str
     elsewhere: bool
     direct_when_closed: bool
+    pinned: str | Sequence[str]
 
 
 _READ: dict[str, Callable[[Any], object]] = {
@@ -36,6 +38,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "authenticator_class": AuthenticatorClass,
     "executes": Executes,
     "input_schema": Schema,
+    "pinned": pins,
 }
 
 

@@ -74,11 +74,13 @@ class Code(StrEnum):
     GRANT_EXPIRED = "grant_expired", 403
     GRANT_REVOKED = "grant_revoked", 403
     INSUFFICIENT_SCOPE = "insufficient_scope", 403
+    CONSENT_OUTDATED = "consent_outdated", 403
     CONSTRAINT_VIOLATED = "constraint_violated", 403
     CONSTRAINT_EXHAUSTED = "constraint_exhausted", 403
     # calls
     UNKNOWN_TOOL = "unknown_tool", 403
     TOOL_IS_PUBLIC = "tool_is_public", 400
+    DEFINITION_CHANGED = "definition_changed", 403
     INVALID_ARGUMENTS = "invalid_arguments", 400
     CALL_UNKNOWN = "call_unknown", 404
     CALL_STATE = "call_state", 409

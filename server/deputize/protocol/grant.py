@@ -1,12 +1,13 @@
 """Grants: what a user lets an agent do, and until when. Consent is the act that creates one (PROTOCOL §4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from .agent import Agent, Assurance
 from .canonical import Json
 from .constraint import Constraints
+from .definition import Definitions
 from .errors import Code, Refusal
 from .ids import NO_KEY, ClientId, GrantId, Jkt, UserId
 from .scope import ScopeSet
@@ -38,7 +39,8 @@ class Grant:
 
     `shown` is what the user saw and signed. A grant that an agent handed on has a `parent_id` in its place (CHAIN-1).
     `auth_time` is when the user consented. While pending, `expires_at` is the end of the request for consent; once
-    active, the end of the grant.
+    active, the end of the grant. `definitions` is how tools were described when the user consented, or when they were
+    first called under this consent (GRANT-8); those of a grant that was handed on are the first grant's.
     """
 
     grant_id: GrantId
@@ -55,6 +57,7 @@ class Grant:
     refresh_generation: int = 0
     refreshed_at: int = 0
     auth_time: int = 0
+    definitions: Definitions = field(default_factory=dict)
 
     @property
     def unproven(self) -> bool:

@@ -9,6 +9,9 @@ MEDIA_TYPE = "application/problem+json"
 _UNSENT = frozenset({Code.LOGIN_REQUIRED, Code.MISSING_CALL_TOKEN})
 """Codes that are only for requests that had no credentials at all, so that none were wrong (RFC 6750 §3.1)."""
 
+STEPS_UP = frozenset({Code.INSUFFICIENT_SCOPE, Code.CONSENT_OUTDATED})
+"""Codes that another consent of the user mends, while the grant stays as it is for all else (ERR-2)."""
+
 
 def problem(refusal: Refusal) -> dict[str, object]:
     """Return the body: RFC 9457, with `code` and the refusal's facts as extension members (ERR-1).
@@ -29,12 +32,15 @@ def problem(refusal: Refusal) -> dict[str, object]:
 def www_authenticate(refusal: Refusal) -> str | None:
     """Return the value of `WWW-Authenticate`, or None where there is none (ERR-2; RFC 9449 §7.1).
 
-    For `insufficient_scope` the fact `scope` (names separated by spaces) says what the agent has to ask for.
+    Where the user would have to allow more, or to consent again, the fact `scope` (names separated by spaces) says what
+    the agent has to ask for; RFC 6750 §3.1 has one word for both.
     """
     if refusal.code.status == HTTPStatus.UNAUTHORIZED:
         if refusal.unsent or refusal.code in _UNSENT:
             return 'DPoP algs="ES256"'
         return f'DPoP error="{refusal.code}", algs="ES256"'
-    if refusal.code is Code.INSUFFICIENT_SCOPE:
-        return f'DPoP error="{refusal.code}", scope="{refusal.facts.get("scope", "")}", algs="ES256"'
+    if refusal.code in STEPS_UP:
+        return (
+            f'DPoP error="{Code.INSUFFICIENT_SCOPE}", scope="{refusal.facts.get("scope", "")}", algs="ES256"'
+        )
     return None

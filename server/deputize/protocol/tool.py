@@ -9,6 +9,7 @@ import jsonschema_rs
 
 from .canonical import Json
 from .credential import AuthenticatorClass
+from .definition import Described
 from .scope import Scope, ScopeSet
 from .shown import length, marked, said
 
@@ -95,7 +96,8 @@ class Tool:
 
     `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
     that does it for them (MCP-12). `elsewhere` says that the API which does it is not in the authority's process, so
-    that nobody there looks for its guard (GUARD-8).
+    that nobody there looks for its guard (GUARD-8). `pinned` are the definitions by which a page may register it; none
+    are any (PIN-1).
     """
 
     name: str
@@ -113,6 +115,7 @@ class Tool:
     endpoint: str | None = None
     elsewhere: bool = False
     direct_when_closed: bool = False
+    pinned: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse, with ValueError, what cannot be enforced."""
@@ -135,6 +138,14 @@ class Tool:
             )
         if self.elsewhere and (self.public or self.executes is not Executes.API):
             raise ValueError("`elsewhere` is for tools that execute at the site's API, and are not public")
+        if self.pinned and self.public:
+            raise ValueError(
+                "a public tool is called without the authority, so nobody could hold it to a pin"
+            )
+
+    def allows(self, described: Described) -> bool:
+        """Tell whether agents may have been told this: what the authority lists itself needs no pin (PIN-1)."""
+        return not (self.pinned and described.by_page) or described.s256 in self.pinned
 
     def closed(self, opaque: ScopeSet) -> bool:
         """Tell whether opaque agents, who may have at most these scopes, are kept from this tool: it says so (AGENT-3),

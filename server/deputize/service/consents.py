@@ -3,14 +3,16 @@
 Each function is one transaction, or reads one snapshot.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..protocol.agent import Agent, Assurance
 from ..protocol.canonical import Json
 from ..protocol.challenge import Purpose
-from ..protocol.consent import consent_structure
+from ..protocol.consent import consent_structure, definitions_of
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, User
+from ..protocol.definition import Definitions, Described, joined
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState, acting, lifetime
@@ -62,9 +64,18 @@ _NO_AGENT = Refusal(Code.UNKNOWN_AGENT, "This key is not registered for you, or 
 
 
 def request_grant(
-    tx: Tx, at: Moment, request: PageRequest, scopes: ScopeSet, expires_in: int | None
+    tx: Tx,
+    at: Moment,
+    request: PageRequest,
+    scopes: ScopeSet,
+    expires_in: int | None,
+    described: Mapping[str, str] | None = None,
 ) -> Grant | Refusal:
-    """Ask for consent; what is to be shown includes what the agent holds already (GRANT-1)."""
+    """Ask for consent; what is to be shown includes what the agent holds already (GRANT-1).
+
+    `described` are the digests by which the page has registered tools. Those that the agent could call join what the
+    user consents to (GRANT-8).
+    """
     if not request.spend(tx):
         return USED_PROOF
     user, agent = tx.user(request.user_id), tx.agent_by_key(request.jkt) if request.jkt else None
@@ -87,7 +98,24 @@ def request_grant(
     if held is not None and held.dead(at.now) is None:
         scopes = scopes | (held.scopes & ceiling)
     seconds = min(expires_in or at.policy.grant_lifetime, at.policy.grant_max_lifetime)
-    return ask(tx, at, user, agent, agent.jkt, scopes, Constraints(), seconds)
+    known = held.definitions if held is not None else None
+    named = {
+        name: digest
+        for name, digest in (described or {}).items()
+        if _callable(at.policy, name, digest, scopes)
+    }
+    return ask(tx, at, user, agent, agent.jkt, scopes, Constraints(), seconds, named, known)
+
+
+def _callable(policy: Policy, name: str, digest: str, scopes: ScopeSet) -> bool:
+    """Tell whether a tool that a page describes so could be called with these scopes, so that consent may cover it."""
+    tool = policy.tools.get(name)
+    return (
+        tool is not None
+        and not tool.public
+        and tool.scopes <= scopes
+        and tool.allows(Described(name, digest, by_page=True))
+    )
 
 
 def askable(scopes: ScopeSet, ceiling: ScopeSet, policy: Policy) -> Refusal | None:
@@ -111,8 +139,14 @@ def ask(
     scopes: ScopeSet,
     constraints: Constraints,
     seconds: int,
+    named: Mapping[str, str] | None = None,
+    known: Definitions | None = None,
 ) -> Grant:
-    """Store and record a request for consent, in the words that its user is to read (GRANT-1, OAUTH-4)."""
+    """Store and record a request for consent, in the words that its user is to read (GRANT-1, OAUTH-4).
+
+    `named` are digests of tools, which are signed; `known` is what the user has consented to before, and is told where
+    that was another (GRANT-8).
+    """
     asked = Grant(
         GrantId(make_id("grt", at.random(16))),
         user.user_id,
@@ -124,8 +158,11 @@ def ask(
         at.now + CONSENT_LIFETIME,
         jkt,
         constraints,
+        definitions=joined(known or {}, named or {}),
     )
     structure = consent_structure(asked, agent, user, at.policy, seconds)
+    if named:
+        structure["definitions"] = definitions_of(named, known or {}, at.policy.tools)
     grant = replace(asked, shown=put(structure, at.language))
     tx.add(grant)
     tx.append(grants.entry(Kind.GRANT_REQUESTED, grant), at.now)

@@ -14,6 +14,7 @@ from ..protocol.canonical import Json
 from ..protocol.challenge import Challenge
 from ..protocol.constraint import Use
 from ..protocol.credential import Credential, User
+from ..protocol.definition import Definitions
 from ..protocol.entry import Entry
 from ..protocol.errors import Code, Refusal
 from ..protocol.grant import Grant, GrantState
@@ -249,6 +250,10 @@ class Tx(Reader, Protocol):
 
     def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
         """Bind an active grant that has no key to this one, in one statement; False if it is not such a grant."""
+
+    def know_definitions(self, grant: Grant, known: Definitions) -> bool:
+        """Put these in the place of the definitions that a grant has, in one statement; False if it has others by now
+        (GRANT-8)."""
 
     def move_request(self, moved: AuthorizationRequest) -> bool:
         """Move a request on as MOVES has it, in one statement, to the status, user, grant, secret and end that it has

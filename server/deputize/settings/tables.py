@@ -19,6 +19,7 @@ from pydantic_core import InitErrorDetails
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
+from deputize.protocol.definition import pins
 from deputize.protocol.policy import Api, Network, Policy, Site
 from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
@@ -114,6 +115,7 @@ class ToolTable(Table):
     summary: Words = ""
     endpoint: Annotated[str, AfterValidator(values.endpoint)] | None = None
     elsewhere: bool = False
+    pinned: Annotated[tuple[str, ...], PlainValidator(pins)] = ()
 
     @model_validator(mode="after")
     def _enforceable(self) -> Self:

@@ -69,7 +69,7 @@ _KEPT = 4 * 2**20  # bytes
 _FLAG: Column = (int, bool)
 _SCOPES: Column = (str, keeping(ScopeSet.parse, _KEPT))
 _NAMES: Column = (lambda names: " ".join(sorted(names)), lambda text: frozenset(text.split()))
-_JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
+JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
 _BYTES: Column = (orjson.dumps, orjson.loads)
 
 _CONSTRAINTS: Column = (
@@ -96,7 +96,13 @@ TABLES: Mapping[type, Table[Any]] = {
         Table("credentials", Credential, transports=_NAMES, active=_FLAG),
         Table("agents", Agent, assurance=_one_of(Assurance)),
         Table(
-            "grants", Grant, scopes=_SCOPES, state=_one_of(GrantState), shown=_JSON, constraints=_CONSTRAINTS
+            "grants",
+            Grant,
+            scopes=_SCOPES,
+            state=_one_of(GrantState),
+            shown=JSON,
+            constraints=_CONSTRAINTS,
+            definitions=JSON,
         ),
         Table(
             "requests",

@@ -15,6 +15,7 @@ from ..protocol.call import OVERDUE, Call, State
 from ..protocol.challenge import MAX_ATTEMPTS, Challenge
 from ..protocol.constraint import Use
 from ..protocol.credential import Credential
+from ..protocol.definition import Definitions
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
@@ -27,7 +28,7 @@ from ..service.ports import Stored, Tx
 from .recording import Mark
 from .remembering import Remembering
 from .snapshot import IN_WINDOW, Execute
-from .tables import QUESTION, TABLES
+from .tables import JSON, QUESTION, TABLES
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
@@ -84,6 +85,8 @@ _END_GRANT = {
 }
 _BIND_GRANT = f"""
     UPDATE grants SET jkt = :jkt WHERE grant_id = :grant_id AND jkt = '{NO_KEY}' AND state = 'active'"""
+_KNOW_DEFINITIONS = """
+    UPDATE grants SET definitions = :known WHERE grant_id = :grant_id AND definitions = :before"""
 _ROTATE_REFRESH = """
     UPDATE grants SET refresh_generation = refresh_generation + 1, refreshed_at = :now
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
@@ -235,6 +238,11 @@ class Transaction(Remembering, Tx):
 
     def bind_grant(self, grant_id: GrantId, jkt: Jkt) -> bool:
         return self._changed(_BIND_GRANT, grant_id=grant_id, jkt=jkt)
+
+    def know_definitions(self, grant: Grant, known: Definitions) -> bool:
+        write, _ = JSON
+        before = write(grant.definitions)
+        return self._changed(_KNOW_DEFINITIONS, grant_id=grant.grant_id, before=before, known=write(known))
 
     def move_request(self, moved: AuthorizationRequest) -> bool:
         return self._changed(

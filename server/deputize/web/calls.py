@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from ..protocol import agent
 from ..protocol.agent import Assurance
 from ..protocol.call import CALL_TOKEN_LIFETIME, State
-from ..protocol.canonical import unb64u
+from ..protocol.definition import is_digest
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, is_id
@@ -203,11 +203,7 @@ def _call_id(context: Context) -> CallId:
 
 def _check(body: CallRequest) -> None:
     """Refuse what is a text and not what it should be."""
-    try:
-        is_digest = len(unb64u(body.definition_s256)) == 32
-    except ValueError:
-        is_digest = False
-    if not is_digest:
+    if not is_digest(body.definition_s256):
         raise Refused(Code.INVALID_REQUEST, "`definition_s256` is a base64url SHA-256.")
     if len(body.delivered) > MAX_DELIVERED or not all(is_id("cal", each) for each in body.delivered):
         raise Refused(Code.INVALID_REQUEST, f"`delivered` is a list of at most {MAX_DELIVERED} call ids.")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from ..protocol.block import LONGEST, SHORTEST
+from ..protocol.definition import is_digest
 from ..protocol.errors import Code, Refused
 from ..protocol.grant import GrantState
 from ..protocol.ids import UserId
@@ -17,7 +18,7 @@ from .access import Who
 from .answers import envelope
 from .context import Context
 from .oauth.issuing import Tokens, tokens
-from .types import Closed, Evidence, GrantIdText, Hash, Nothing, Object, Scope, Seconds, said, sent
+from .types import Closed, Evidence, GrantIdText, Hash, Nothing, Object, Scope, Seconds, ToolName, said, sent
 
 
 class OpaqueAgent(Closed):
@@ -33,6 +34,7 @@ class GrantRequest(Closed):
 
     scope: Scope
     expires_in: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    definitions: dict[ToolName, Hash] | UnsetType = UNSET
 
 
 class Line(Closed):
@@ -99,7 +101,10 @@ async def request_grant(context: Context, page: Who[PageRequest], body: GrantReq
         scopes = ScopeSet.parse(body.scope)
     except ValueError as error:
         raise Refused(Code.INVALID_SCOPE, "`scope` is a list of scope names separated by spaces.") from error
-    grant = await page.run(consents.request_grant, scopes, body.expires_in or None)
+    described = body.definitions or {}
+    if not all(map(is_digest, described.values())):
+        raise Refused(Code.INVALID_REQUEST, "`definitions` has a base64url SHA-256 for each tool.")
+    grant = await page.run(consents.request_grant, scopes, body.expires_in or None, described)
     made = questions.of_consent(grant)
     lines = [Line(part, line) for part, line in zip(made.parts, made.lines, strict=True)]
     text = Text(made.language, lines)

@@ -16,7 +16,7 @@ from ..words.page import PageWords, page_words
 from .context import Context
 from .endpoint import SCRIPT, Handler
 from .saying import told_origin
-from .types import Closed, Object, Seconds, Uri, User, said
+from .types import Closed, Hash, Object, Seconds, Uri, User, said
 
 _STATIC = files("deputize.web") / "static"
 
@@ -31,6 +31,7 @@ class Tool(Closed):
     executes: Executes
     direct: bool
     opaque: bool
+    pinned: list[Hash] | UnsetType = UNSET
     input_schema: Object | UnsetType = UNSET
 
 
@@ -105,6 +106,7 @@ def _tool(declared: tool.Tool, direct: bool) -> Tool:
         declared.executes,
         direct,
         declared.opaque,
+        [*declared.pinned] or UNSET,
         UNSET if declared.input_schema is None else declared.input_schema.source,
     )
 

@@ -49,6 +49,11 @@ def _lines(shown: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Worded
     yield "heading", words("consent-scopes", site=shown["site"])
     for scope in shown["scopes"]:
         yield "scope", tool_name(words, scope["title"], scope["scope"])
+    changed = [each for each in shown.get("definitions", ()) if "changed" in each]
+    if changed:  # GRANT-8
+        yield "warning", words("consent-changed", site=shown["site"])
+        for each in changed:
+            yield "tool", tool_name(words, each["title"], each["tool"])
     if "constraints" in shown:
         yield "heading", words("consent-limits")
         for each in shown["constraints"]:

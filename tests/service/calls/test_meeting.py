@@ -15,6 +15,7 @@ from deputize.service.calls.answers import Answered
 from deputize.service.calls.request import MCP
 
 Standing = tuple[Person, Delegation]
+ANOTHER = s256(b"another")
 
 
 @pytest.fixture
@@ -44,8 +45,9 @@ def test_a_pending_call_is_resumed(desk: Desk, ada: Standing) -> None:
     ids=lambda name: name.replace(" ", "_"),
 )
 def test_another_call_is_a_new_one(desk: Desk, ada: Standing, changed: str) -> None:
-    first = desk.allowed(*ada, "transfer_money", TRANSFER)
-    person, delegation = ada
+    person = ada[0]
+    delegation = desk.deputize(person, definitions={"transfer_money": [s256(b"transfer_money"), ANOTHER]})
+    first = desk.allowed(person, delegation, "transfer_money", TRANSFER)
     if changed == "user":
         person = desk.person("internal")
         person.page_jkt = ada[0].page_jkt
@@ -53,7 +55,7 @@ def test_another_call_is_a_new_one(desk: Desk, ada: Standing, changed: str) -> N
         delegation = desk.deputize(person)
     arguments = {**TRANSFER, "amount": 251} if changed == "arguments" else TRANSFER
     others: dict[str, dict[str, Any]] = {
-        "definition": {"definition_s256": s256(b"another")},
+        "definition": {"definition_s256": ANOTHER},
         "page key": {"page_jkt": desk.person().page_jkt},
     }
     other = desk.allowed(person, delegation, "transfer_money", arguments, **others.get(changed, {}))

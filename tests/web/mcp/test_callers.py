@@ -1,6 +1,7 @@
 """Who may send messages, and whose call it is (MCP-2, MCP-3, MCP-7)."""
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -175,6 +176,23 @@ class TestDecision:
             assert told.startswith('DPoP error="insufficient_scope", scope="account:read payments:write"')
             assert "resource_metadata=" in told
         assert (live.last()["kind"], live.last()["code"]) == ("call.denied", "insufficient_scope")
+        await deputy.agent.deputized(deputy.page, "account:read payments:write")
+        assert not (await deputy.approved()).is_error
+
+    async def test_a_tool_that_is_listed_otherwise_now_is_403_too_and_another_consent_mends_it(
+        self, live: LiveBank
+    ) -> None:  # GRANT-8
+        deputy = await live.deputy(scope="account:read payments:write")
+        assert not (await deputy.approved()).is_error
+        in_force = live.deputize._current
+        policy = in_force.latest.policy
+        other = replace(policy.tools["transfer_money"], summary="Send money, and tell nobody")
+        changed = replace(policy, tools={**policy.tools, other.name: other})
+        in_force.latest = replace(in_force.latest, policy=changed)
+        answer = await live.post(call("transfer_money", TRANSFER), deputy.agent)
+        assert code(answer) == (403, "consent_outdated")
+        told = answer.headers["www-authenticate"]
+        assert told.startswith('DPoP error="insufficient_scope", scope="account:read payments:write"')
         await deputy.agent.deputized(deputy.page, "account:read payments:write")
         assert not (await deputy.approved()).is_error
 

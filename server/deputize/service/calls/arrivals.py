@@ -5,7 +5,7 @@ from dataclasses import replace
 from ...protocol.authorization import Authorized, Standing
 from ...protocol.call import Call, State
 from ...protocol.entry import call_entry
-from ...protocol.errors import Refusal
+from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.quota import Quota
 from ...protocol.tool import Executes
 from .. import quotas
@@ -30,7 +30,8 @@ def create(
 
     1. Proofs are spent (PROOF-2), what stands behind the caller is read, and it is noted what was delivered (CALL-10).
     2. The entry is counted (QUOTA-2).
-    3. Who may call this, and with these arguments?
+    3. Who may call this, and with these arguments? How the tool is described joins the consent, if that knows no other
+       description yet (GRANT-8).
     4. An equal call that is there is resumed, or refuses this one (CALL-6).
     5. One more call that waits is counted (QUOTA-2).
     6. Is enough left in the counters (CONS-3)?
@@ -52,6 +53,7 @@ def create(
     call = draft(tx, at, request, decision)
     uses = counters.Uses()
     if isinstance(decision, Authorized):
+        _remember(tx, request, standing)
         met = meeting.meet(tx, at, call)  # 4
         if met is not None:
             return Answered(met, standing) if isinstance(met, Call) else met
@@ -77,6 +79,22 @@ def create(
     if call.state is State.APPROVED:
         uses.take(tx)  # 8
     return _stored(tx, at, request, call, standing, verdict)
+
+
+_OTHERWISE = Refusal(
+    Code.CALL_STATE, "This tool was called for the first time by another just now. Call again."
+)
+
+
+def _remember(tx: Tx, request: CallRequest, standing: Standing) -> None:
+    """Let the consent know how the tool is described by which it is first called under it (GRANT-8)."""
+    if not standing.lineage:
+        return
+    consented, described = standing.lineage[-1], request.described
+    if described.is_new(consented.definitions):
+        known = {**consented.definitions, described.place: [described.s256]}
+        if not tx.know_definitions(consented, known):
+            raise Refused.of(_OTHERWISE)  # only a store with several writers can lose this race
 
 
 def _stored(

@@ -46,7 +46,7 @@ def decide(
     elif standing.lineage and standing.lineage[0].jkt != delegation.jkt:
         return _WRONG_KEY
     else:
-        closed = permits(policy, tool, standing, request.arguments, at.now)
+        closed = permits(policy, tool, request.described, standing, request.arguments, at.now)
     if closed is None:
         return decide_arguments(tool, request.arguments, able, approval)
     if request.way.widens and closed.code is Code.INSUFFICIENT_SCOPE:
@@ -94,7 +94,7 @@ def stop_of(reader: Reader, at: Moment, call: Call, standing: Standing) -> Stop 
 def _keeps_out(reader: Reader, at: Moment, call: Call, tool: Tool, standing: Standing) -> Refusal | None:
     """Say why whoever made this call may not make it any more; None if he may."""
     if call.grant_id is not None:  # CONS-5, too
-        return permits(at.policy, tool, standing, call.arguments, at.now)
+        return permits(at.policy, tool, call.described, standing, call.arguments, at.now)
     if out := barred(reader, call.user_id, None, at.now):  # BLOCK-3: no grant of his has ended with it
         return out
     return permits_page(at.policy, tool) if call.page_jkt is not None else None  # else the user of MCP-4

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ...protocol.canonical import Json
+from ...protocol.definition import Described
 from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.ids import CallId, ClientId, Jkt, UserId
 from ...protocol.proof import Proof
@@ -102,6 +103,11 @@ class CallRequest:
     delivered: tuple[CallId, ...] = ()
     offered: bool = True
     here: bool = False
+
+    @property
+    def described(self) -> Described:
+        """Return how its agent was told of the tool."""
+        return Described.of(self.tool, self.definition_s256, self.page_jkt)
 
     @property
     def is_direct(self) -> bool:

@@ -7,8 +7,9 @@ from inspect import getdoc
 
 import orjson
 
-from ...protocol.canonical import Json, args_s256
+from ...protocol.canonical import Json
 from ...protocol.credential import User
+from ...protocol.definition import definition_s256
 from ...protocol.ids import CallId, ClientId, GrantId
 from ...protocol.policy import Policy
 from ...protocol.scope import Scope, ScopeSet
@@ -65,9 +66,7 @@ class Offer:
     @cached_property
     def definition_s256(self) -> str:
         """Hash the tool as it is listed (HASH-3)."""
-        return args_s256(
-            {"description": self.description, "inputSchema": self.input_schema, "name": self.tool.name}
-        )
+        return definition_s256(self.tool.name, self.description, self.input_schema)
 
     def listed(self, approval: bool) -> dict[str, Json]:
         """Return the entry of `tools/list`, with the annotation where an approval may be needed (MCP-5)."""

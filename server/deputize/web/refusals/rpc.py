@@ -9,7 +9,7 @@ from starlette.responses import Response
 from ...protocol.canonical import Json
 from ...protocol.errors import Code, Refusal
 from ...protocol.policy import Policy
-from ...protocol.problem import www_authenticate
+from ...protocol.problem import STEPS_UP, www_authenticate
 from ...protocol.rpc import PARSE_ERROR, rpc_error
 
 _DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED, Code.GRANT_REVOKED})
@@ -17,7 +17,7 @@ _DEAD = frozenset({Code.UNKNOWN_AGENT, Code.CONSENT_REQUIRED, Code.GRANT_EXPIRED
 
 _IN_HTTP = frozenset(
     {
-        Code.INSUFFICIENT_SCOPE,
+        *STEPS_UP,
         Code.INVALID_TOKEN,
         Code.INVALID_DPOP_PROOF,
         Code.LOGIN_REQUIRED,
@@ -66,7 +66,7 @@ def tell_in_http(response: Response, refusal: Refusal, policy: Policy, anonymous
 
 def _bearer_challenge(refusal: Refusal) -> str:
     """Say it in one of the words that RFC 6750 §3.1 has."""
-    if refusal.code is Code.INSUFFICIENT_SCOPE:
+    if refusal.code in STEPS_UP:
         return f'Bearer error="insufficient_scope", scope="{refusal.facts.get("scope", "")}"'
     return 'Bearer error="invalid_token"'
 

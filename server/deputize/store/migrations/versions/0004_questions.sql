@@ -1,4 +1,5 @@
--- Methods of approval, and the questions that challenges commit to: those that were answered are kept.
+-- Methods of approval, and the questions that challenges commit to: those that were answered are kept. And how tools
+-- were described when a user consented; older consents learn it from the next calls.
 --
 -- What is being asked at the time is asked again: challenges last minutes, and theirs commit to no question.
 
@@ -11,3 +12,5 @@ UPDATE calls SET method = 'webauthn' WHERE challenge_id IS NOT NULL;
 ALTER TABLE challenges ADD COLUMN question TEXT;
 DROP INDEX IF EXISTS challenges_expires_at;
 CREATE INDEX challenges_unanswered ON challenges (expires_at) WHERE consumed_at IS NULL OR question IS NULL;
+
+ALTER TABLE grants ADD COLUMN definitions TEXT NOT NULL DEFAULT '{}';
