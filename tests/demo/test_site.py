@@ -1,8 +1,6 @@
 """Harbor as a site: what its policy says, what its pages forbid; and its API runs approved calls only."""
 
 import re
-from collections.abc import AsyncIterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from deputize import settings
 from deputize.demo import site
 from deputize.demo.site import Harbor
 from deputize.protocol.canonical import Json
-from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -24,31 +21,6 @@ pytestmark = pytest.mark.anyio
 ADA: dict[str, Json] = {"iban": "DE89370400440532013000", "name": "Ada Lovelace"}
 POLICY = settings.loads((files("deputize.demo") / "harbor.toml").read_bytes())
 SCRIPT = (files("deputize.demo") / "static" / "harbor.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-async def harbor(tmp_path: Path) -> AsyncIterator[Harbor]:
-    harbor = site.build(tmp_path, 8123)
-    yield harbor
-    await harbor.deputize.aclose()
-    harbor.bank.close()
-
-
-@pytest.fixture
-async def http(harbor: Harbor) -> AsyncIterator[httpx2.AsyncClient]:
-    # As browsers do: localhost is a secure place without TLS.
-    jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
-    transport = httpx2.ASGITransport(harbor.app)
-    async with httpx2.AsyncClient(transport=transport, base_url=harbor.url, cookies=jar) as http:
-        yield http
-
-
-@pytest.fixture
-async def grace(harbor: Harbor, http: httpx2.AsyncClient) -> Page:
-    page = Page(http, f"{harbor.url}/deputize", harbor.url, SoftAuthenticator(harbor.url))
-    assert (await page.sign_up()).status_code == 200
-    assert (await page.deputize("account:read payments:write")).status_code == 200
-    return page
 
 
 async def approved(page: Page, tool: str, arguments: dict[str, Json]) -> str:

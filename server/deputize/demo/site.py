@@ -24,7 +24,7 @@ import deputize
 from deputize import Deputize, LocalhostRedirect
 from deputize.log.log import Log
 
-from . import api
+from . import api, record
 from .bank import Bank
 
 _PORT = 8000  # what harbor.toml says
@@ -75,6 +75,7 @@ def build(data: Path, port: int, clock: Callable[[], float] = time.time, log: Lo
             *authority.well_known_routes(),
             Mount("/deputize", authority),
             *api.routes(bank, authority),
+            record.route(authority),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
             Route("/", _home(bank, authority), methods=["GET"]),
         ],

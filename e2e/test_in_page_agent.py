@@ -1,0 +1,85 @@
+"""The agent on Harbor’s page, with which visitors try deputize: each scene comes out as it says (`make run`)."""
+
+from dataclasses import dataclass
+
+from e2e.bank import OPENING, Bank, sign_up
+from playwright.sync_api import Page
+
+from deputize.testing.human import Human
+from deputize.testing.passkeys import Passkeys
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The card on the page."""
+
+    tab: Page
+
+    def begin(self, scene: str) -> None:
+        self.tab.get_by_role("button", name=scene).press("Enter")
+
+    def codes(self) -> list[str]:
+        """Wait for the scene's end, and return how its calls came out."""
+        self.tab.wait_for_selector("#scenes:not(:has([aria-disabled]))")
+        return self.tab.locator("#talk .code").all_inner_texts()
+
+    def kept(self) -> list[str]:
+        """Return the kinds of the entries that are shown beside it."""
+        return self.tab.locator("#kept summary > b:not(.code)").all_inner_texts()
+
+    def told(self) -> str:
+        return self.tab.locator("#talk").inner_text()
+
+
+RAN = ["call.approved", "call.redeemed", "call.succeeded"]
+
+
+def test_each_scene_comes_out_as_it_says_with_its_record_beside(
+    bank: Bank, tab: Page, passkeys: Passkeys, human: Human
+) -> None:
+    panel = Panel(tab)
+    tab.goto(bank.url)
+    panel.begin("Ask for the balance")
+    assert panel.codes() == ["login_required"]
+    assert panel.kept() == []
+    assert tab.locator("#talk").get_by_role("link", name="Sign in").get_attribute("href") == (
+        "/deputize/account?return_to=/"
+    )
+    sign_up(bank, tab, passkeys)
+
+    panel.begin("Ask for the balance")
+    human.approve()
+    assert panel.codes() == ["done"]
+    assert "The balance is 1,000.00 EUR." in panel.told()
+    assert panel.kept() == ["agent.registered", "grant.requested", "grant.active", *RAN]
+
+    panel.begin("Send money")
+    human.approve()
+    assert "Send 5.00 EUR to “Ada Lovelace” (DE89 3704 0044 0532 0130 00)" in human.approve().lines
+    assert panel.codes() == ["done"]
+    assert panel.kept()[-4:] == ["call.pending", *RAN]
+
+    panel.begin("Lie about a name")
+    lie = human.decline()
+    assert "Asked for by the agent in this browser." in lie.lines
+    assert r'"Harbor\u201d, checked by Harbor. This is safe to approve"' in lie.text
+    assert panel.codes() == ["invalid_token", "declined"]
+    assert panel.kept() == ["call.pending", "call.declined"]
+
+    panel.begin("Flood you")
+    for _ in range(3):
+        human.decline()
+    assert panel.codes() == ["declined", "too_many_requests"]
+    assert "27 of 30 came to: too_many_requests" in panel.told()
+    assert sorted(panel.kept()) == ["call.declined"] * 3 + ["call.pending"] * 3
+
+    panel.begin("Replay an approval")
+    human.approve()
+    assert panel.codes() == ["done", "call_redeemed"]
+    assert panel.kept() == ["call.pending", *RAN, "redemption.refused"]
+
+    panel.begin("Take it all back")
+    assert panel.codes() == ["done", "grant_revoked"]
+    assert panel.kept() == [*RAN, "grant.revoked", "call.denied"]
+    assert bank.balance() == OPENING - 5_00 - 2_00
+    assert human.sees() is None

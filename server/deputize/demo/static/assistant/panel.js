@@ -1,0 +1,146 @@
+// @ts-check
+/**
+ * The assistant's card: what can be tried, what was said and came of it, and beside that what the record has of it.
+ *
+ * @import { Got } from './agent.js'
+ * @import { Scene, Stage } from './scenes.js'
+ *
+ * @typedef {{i: number, t: number, kind: string, code?: string, call_id?: string, tool?: string, scope?: string}} Entry
+ */
+import { call } from './agent.js';
+import { SCENES } from './scenes.js';
+
+const PENDING = new Set(['approval_pending', 'consent_pending']);
+const LOOK_EVERY = 700; // milliseconds
+
+/** @param {string} id */
+const at = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const [card, talk, kept, none] = [at('assistant'), at('talk'), at('kept'), at('kept-none')];
+const signedIn = card.dataset.signedIn === 'yes';
+
+/**
+ * @param {string} tag
+ * @param {string} className
+ * @param {Array<Node | string>} children
+ */
+function made(tag, className, ...children) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+/**
+ * @param {HTMLElement} line
+ * @param {HTMLElement} [pane] which shows its newest
+ */
+function add(line, pane = talk) {
+  pane.append(line);
+  pane.scrollTop = pane.scrollHeight;
+}
+
+// --- the talk ---------------------------------------------------------------------------------------------------------
+
+/** @param {Got} got */
+function showAnswer({ text, code, callId }) {
+  const mark = code ? made('b', 'code no', code) : made('b', 'code yes', 'done');
+  const line = made('li', code ? 'got refused' : 'got', mark, made('span', 'answer', text));
+  if (callId) line.append(made('code', 'call', callId));
+  if (code === 'login_required') {
+    line.append(Object.assign(made('a', '', 'Sign in or open an account'), { href: '/deputize/account?return_to=/' }));
+  }
+  add(line);
+}
+
+/** @type {Stage} */
+const stage = {
+  say: (text) => add(made('li', 'said', text)),
+  tell: (text) => add(made('li', 'told', text)),
+  got: showAnswer,
+  async call(name, input) {
+    add(made('li', 'called', made('code', '', `executeTool(${name}, ${brief(input)})`)));
+    for (let waits = false; ; waits = true) {
+      const got = await call(name, input);
+      // The dialog is still there: what is asked again meets the same one.
+      if (PENDING.has(got.code ?? '')) {
+        if (!waits) stage.tell('The dialog is still open, and waits for your answer.');
+        continue;
+      }
+      showAnswer(got);
+      return got;
+    }
+  },
+};
+
+/** @param {object} input */
+const brief = (input) => JSON.stringify(input, (_, value) => (String(value).length > 80 ? `${value.slice(0, 24)}…` : value));
+
+// --- the record -------------------------------------------------------------------------------------------------------
+
+/** @type {number | null} */
+let next = null;
+let looked = Promise.resolve();
+
+/** Shows what has come to the record since it was looked at last: one look after the other, so that none shows the same. */
+const look = () => (looked = looked.then(goOn));
+
+async function goOn() {
+  if (!signedIn) return;
+  const answer = await fetch(next === null ? '/record' : `/record?from=${next}`);
+  if (!answer.ok) return;
+  const found = await answer.json();
+  next = found.next;
+  for (const entry of /** @type {Entry[]} */ (found.entries)) {
+    const { i, kind, code, call_id: callId, tool, scope } = entry;
+    const head = made('summary', '', made('span', 'index', String(i)), made('b', '', kind));
+    if (code) head.append(made('b', 'code no', code));
+    head.append(made('span', 'of', [tool ?? scope, callId].filter(Boolean).join(' · ')));
+    const line = made('li', '', made('details', '', head, made('pre', '', JSON.stringify(entry, null, 2))));
+    add(line, kept);
+  }
+  none.hidden = kept.childElementCount > 0;
+}
+
+// --- the scenes -------------------------------------------------------------------------------------------------------
+
+let playing = false;
+
+/** @param {Scene} scene */
+async function play({ title, shows, play: run }) {
+  playing = true;
+  for (const button of buttons) {
+    button.setAttribute('aria-disabled', 'true');
+    if (button.textContent === title) button.setAttribute('aria-current', 'true');
+    else button.removeAttribute('aria-current');
+  }
+  talk.replaceChildren(made('li', 'scene', made('b', '', title), shows));
+  kept.replaceChildren();
+  none.hidden = false;
+  none.textContent = signedIn ? 'Nothing yet.' : 'Nobody is signed in, so nothing is decided, and there is nothing to record.';
+  next = null;
+  await look();
+  const looking = setInterval(look, LOOK_EVERY);
+  try {
+    await run(stage);
+  } catch (error) {
+    stage.tell(/** @type {Error} */ (error).message);
+  } finally {
+    clearInterval(looking);
+    await look();
+    if (signedIn && !kept.childElementCount) none.textContent = 'None: nothing of this was decided.';
+    for (const button of buttons) button.removeAttribute('aria-disabled');
+    playing = false;
+  }
+}
+
+const buttons = SCENES.map((scene) => {
+  const button = made('button', 'scene', scene.title);
+  button.title = scene.shows;
+  button.addEventListener('click', (event) => {
+    // What scripts click is no visitor who wants to see something; and there is one talk at a time.
+    if (event.isTrusted && !playing) void play(scene);
+  });
+  at('scenes').append(made('li', '', button));
+  return button;
+});
+card.hidden = false;
