@@ -1,4 +1,4 @@
-# All that these commands make lies in .venv and js/node_modules; the files named .venv/.<step> are their stamps.
+# All that these commands make lies in .venv and in folders node_modules; the files named .venv/.<step> are their stamps.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,6 +21,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 BUNDLE := server/deputize/web/static/shim.js
 NODE_MODULES := js/node_modules/.package-lock.json
+EXAMPLE_MODULES := examples/vite-react/node_modules/.package-lock.json
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -54,7 +55,7 @@ in-python:
 in-node:
 	@$(call SHOWN_WHOLE,npm --prefix js --silent test)
 
-in-chromium:
+in-chromium: $(EXAMPLE_MODULES)
 	@$(call SHOWN_WHOLE,pytest $(SIDE_BY_SIDE) $(ARGS) e2e || $(NONE_FITS) exit 1)
 
 # What runs beside the Python tests tells nothing before its end.
@@ -104,7 +105,7 @@ chaos: setup ## break it on purpose, for long: SEED=number for the same again, S
 
 clean: ## remove all that these commands made, but for DATA
 	find server tests e2e bench chaos -name __pycache__ -prune -exec rm -r {} +
-	rm -rf .venv js/node_modules js/types js/src/words/english.js js/src/people/methods/registered.js js/src/people/style.js $(dir $(BUNDLE)) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv js/node_modules $(addprefix examples/vite-react/,node_modules dist) js/types js/src/words/english.js js/src/people/methods/registered.js js/src/people/style.js $(dir $(BUNDLE)) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The versions that were tried together: a warning of another would be an error here.
 INSTALL = python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
@@ -113,8 +114,8 @@ INSTALL = python -m pip --quiet --disable-pip-version-check install --constraint
 	.ci/venv $(PYTHON)
 	@touch $@
 
-$(NODE_MODULES): js/package-lock.json | .venv/.made
-	cd js && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+$(NODE_MODULES) $(EXAMPLE_MODULES): %/node_modules/.package-lock.json: %/package-lock.json | .venv/.made
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 $(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js js/src/*/*/*.js js/src/people/style.css js/*.mjs) server/deputize/words/en.ftl js/package.json $(NODE_MODULES)
