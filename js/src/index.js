@@ -10,6 +10,8 @@
 
 import { servedBy } from './authority/authority.js';
 import { client as current } from './calls/client.js';
+import { Acknowledgements } from './calls/acknowledgements.js';
+import { Decider } from './calls/decide.js';
 import { Gate } from './calls/gate.js';
 import { partsFor } from './grants/grants.js';
 import { Contexts } from './page/contexts.js';
@@ -19,7 +21,7 @@ import { argsS256 } from './platform/canonical.js';
 import * as natives from './platform/natives.js';
 
 /** @import { Report } from './page/contexts.js' */
-/** @import { Arguments, Client, Execute, Parts } from './types.js' */
+/** @import { Arguments, Client, Definition, Execute, Parts } from './types.js' */
 
 const { document, location } = natives;
 const SCRIPT = '/shim.js';
@@ -68,6 +70,16 @@ const mine = natives.freeze({
   async unguarded() {
     shim();
     return await /** @type {Contexts} */ (contexts).unguarded();
+  },
+  /** @returns {Promise<Array<Definition & {definition_s256: string}>>} */
+  async definitions() {
+    shim();
+    const definitions = [];
+    for (const { says, definition } of /** @type {Contexts} */ (contexts).tools()) {
+      const said = says?.();
+      if (said) definitions.push({ ...said, definition_s256: await definition() });
+    }
+    return natives.inert(definitions);
   },
   client: current,
   /** @returns {Promise<Status>} */
@@ -125,6 +137,15 @@ export async function unguarded() {
 }
 
 /**
+ * What the page's gated tools say of themselves, with the digest by which a policy pins that (HASH-3, PIN-1): `deputize pin` asks this.
+ *
+ * @returns {Promise<Array<Definition & {definition_s256: string}>>}
+ */
+export async function definitions() {
+  return await first(mine).definitions();
+}
+
+/**
  * The `client` of the tool that runs, for a callback that is handed on without its second argument (SHIM-4).
  *
  * @returns {Client | null} null but in the synchronous part of `execute`
@@ -155,7 +176,10 @@ function shim() {
 function assemble(issuer) {
   const { wait, openRoot } = wished;
   const parts = partsFor(issuer, promptsOfPage(openRoot));
-  return { issuer, parts, gate: new Gate(parts, wait === undefined ? null : wait * 1000) };
+  const acknowledgements = new Acknowledgements(issuer);
+  const decider = new Decider(parts, acknowledgements, () => contexts?.tools() ?? []);
+  const gate = new Gate(parts, wait === undefined ? null : wait * 1000, acknowledgements, decider);
+  return { issuer, parts, gate };
 }
 
 /** The authority that a classic script was loaded from. */

@@ -27,6 +27,7 @@
  * @property {boolean} public
  * @property {boolean} page whether the effect happens in the page, so that the shim redeems
  * @property {boolean} opaque whether the browser's own agent may have it at all (AGENT-3)
+ * @property {readonly string[]} pinned the definitions by which pages may register it; none are any (PIN-1)
  * @property {boolean} safe whether a call can never need an approval and writes nothing (CALL-6)
  *
  * @typedef {object} Config the shim's configuration (SHIM-3)
@@ -78,6 +79,9 @@
  * @typedef {object} Tool as it was registered
  * @property {string} name
  * @property {() => Promise<string>} definition its `definition_s256` (HASH-3)
+ * @property {() => Definition} [says] what that is the digest of
+ *
+ * @typedef {{name: string, description: string, inputSchema: unknown}} Definition what a tool says of itself
  *
  * @typedef {object} Call one call, as it is sent
  * @property {Tool} tool

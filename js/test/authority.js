@@ -270,7 +270,13 @@ export class TestAuthority {
       site: 'Harbor',
       user: 'Ada',
     };
-    this.grants.set(grant_id, { id: grant_id, jkt, scopes, shown, state: 'pending', description, tool: 'deputize.consent', args: shown });
+    /** @type {Record<string, string[]>} GRANT-8 */
+    const definitions = {};
+    const known = [...this.grants.values()].filter(({ state }) => state === 'active').map((grant) => grant.definitions);
+    for (const each of known) for (const name of Object.keys(each)) definitions[name] = [...each[name]];
+    for (const [name, digest] of Object.entries(body.definitions)) (definitions[name] ??= []).push(/** @type {string} */ (digest));
+    const asked = { id: grant_id, jkt, scopes, shown, state: 'pending', description, tool: 'deputize.consent', args: shown };
+    this.grants.set(grant_id, { ...asked, definitions });
     return { grant_id, state: 'pending', expires_at: this.now + 600, shown, text: { language: this.words?.language, lines, ...this.text } };
   }
 
@@ -313,11 +319,14 @@ export class TestAuthority {
     const no = (/** @type {string} */ code, /** @type {Json} */ facts = {}) => new Refused(code, { call_id, state: 'denied', ...facts });
     if (!rule) throw no('unknown_tool');
     if (rule.public) throw no('tool_is_public');
+    if (grant && rule.pinned && !rule.pinned.includes(body.definition_s256)) throw no('definition_changed');
     if (this.shutOut.has(jkt)) throw no('unknown_agent');
     if (grant && grant.state !== 'active') throw no(grant.state === 'expired' ? 'grant_expired' : 'grant_revoked');
     const missing = grant ? rule.scopes.filter((/** @type {string} */ scope) => !grant.scopes.includes(scope)) : [];
     if (missing.some((/** @type {string} */ scope) => !this.ceiling.has(scope))) throw no('agent_not_allowed', { scope: missing.join(' ') });
     if (missing.length > 0) throw no('insufficient_scope', { scope: missing.join(' ') });
+    const consented = grant ? (grant.definitions[body.tool] ??= [body.definition_s256]) : [body.definition_s256];
+    if (!consented.includes(body.definition_s256)) throw no('consent_outdated', { scope: grant.scopes.join(' ') });
     for (const delivered of body.delivered ?? []) {
       const call = this.calls.find((known) => known.call_id === delivered);
       if (call) call.delivered = true;

@@ -4,6 +4,8 @@ import './platform.js';
 
 const { Authority } = await import('../src/authority/authority.js');
 const { argsS256 } = await import('../src/platform/canonical.js');
+const { Acknowledgements } = await import('../src/calls/acknowledgements.js');
+const { Decider } = await import('../src/calls/decide.js');
 const { Gate } = await import('../src/calls/gate.js');
 const { Grants } = await import('../src/grants/grants.js');
 const { Keyring } = await import('../src/authority/keyring.js');
@@ -11,7 +13,7 @@ const { Prompts } = await import('../src/people/prompt.js');
 const { method: webauthn } = await import('../src/people/methods/webauthn.js');
 
 /** @import { TestAuthority } from './authority.js' */
-/** @import { Choice, Dialog, View } from '../src/types.js' */
+/** @import { Choice, Dialog, Tool, View } from '../src/types.js' */
 
 /** @param {View | undefined} view @returns {string[]} what a consent asks for */
 export const scopesIn = (view) => (view?.lines ?? []).filter(({ part }) => part === 'scope').map(({ line }) => line);
@@ -108,14 +110,16 @@ export class Human {
  * A page: the gate with everything behind it.
  *
  * @param {TestAuthority} server
- * @param {{patience?: number | null, keyring?: import('../src/authority/keyring.js').Keyring}} [options]
+ * @param {{patience?: number | null, keyring?: import('../src/authority/keyring.js').Keyring, tools?: Tool[]}} [options]
  */
-export function page(server, { patience = null, keyring = new Keyring(server.issuer) } = {}) {
+export function page(server, { patience = null, keyring = new Keyring(server.issuer), tools = [] } = {}) {
   const human = new Human();
   const authority = new Authority(server.issuer);
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
   const grants = new Grants({ authority, keyring, prompts });
-  const gate = new Gate({ authority, keyring, grants, prompts }, patience);
+  const parts = { authority, keyring, grants, prompts };
+  const acknowledgements = new Acknowledgements(server.issuer);
+  const gate = new Gate(parts, patience, acknowledgements, new Decider(parts, acknowledgements, () => tools));
   return { human, authority, keyring, prompts, grants, gate };
 }
 

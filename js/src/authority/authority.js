@@ -267,6 +267,7 @@ function configOf(body, issuer) {
       public: rule.public === true,
       page: rule.executes === 'page',
       opaque: rule.opaque !== false,
+      pinned: scopesOf(rule.pinned),
       safe: rule.approval === 'never' && !needed.some(writes),
     });
   }

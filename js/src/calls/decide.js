@@ -10,7 +10,7 @@ import { refused, ruled } from './outcome.js';
 /** @import { Acknowledgements } from './acknowledgements.js' */
 /** @import { SharedCall } from './shared.js' */
 /** @import { Evidence } from '../authority/evidence.js' */
-/** @import { Answer, Asker, Call, Decision, Parts } from '../types.js' */
+/** @import { Answer, Asker, Call, Decision, Parts, Tool } from '../types.js' */
 /** @import { Agent, Said } from '../wire.js' */
 
 /** Nobody waits any more, so nothing was sent. */
@@ -20,14 +20,17 @@ const LEFT = problem('cancelled');
 export class Decider {
   #parts;
   #acknowledgements;
+  #tools;
 
   /**
    * @param {Parts} parts
    * @param {Acknowledgements} acknowledgements
+   * @param {() => Tool[]} [tools] those of the page
    */
-  constructor(parts, acknowledgements) {
+  constructor(parts, acknowledgements, tools = () => []) {
     this.#parts = parts;
     this.#acknowledgements = acknowledgements;
+    this.#tools = tools;
   }
 
   /**
@@ -89,7 +92,7 @@ export class Decider {
    * @param {Call} call of the browser's own agent
    */
   #underGrant(shared, call) {
-    const { config, user, rule } = call;
+    const { config, definition, user, rule } = call;
     const { grants } = this.#parts;
     return grants.use(
       user.id,
@@ -98,12 +101,36 @@ export class Decider {
       async (missing) => {
         if (!rule) return inert({ problem: problem('unknown_tool') });
         if (!rule.opaque) return inert({ problem: problem('agent_not_allowed') }); // AGENT-3: no consent would help
+        if (rule.pinned.length > 0 && !rule.pinned.includes(definition)) return inert({ problem: problem('definition_changed') }); // PIN-1: nor here
         const waiting = missing ?? problem('consent_pending');
-        const obtained = await grants.consents.ask(config, user.id, rule.scopes, () => shared.ask(waiting));
+        const described = await this.#described(call);
+        const obtained = await grants.consents.ask(config, user.id, rule.scopes, described, () => shared.ask(waiting));
         shared.answered();
         return obtained;
       },
     );
+  }
+
+  /**
+   * All that the page describes now is consented to at once, so that nobody is asked for each tool (GRANT-8).
+   *
+   * @param {Call} call
+   * @returns {Promise<Record<string, string>>} the digests of those tools that the policy knows
+   */
+  async #described({ tool, definition, config }) {
+    /** @type {Record<string, string>} */
+    const digests = Object.create(null);
+    for (const each of this.#tools()) {
+      const rule = config.tools.get(each.name);
+      if (!rule || rule.public) continue;
+      try {
+        digests[each.name] = await each.definition();
+      } catch {
+        // Not JSON: it cannot be called either.
+      }
+    }
+    digests[tool.name] = definition;
+    return inert(digests);
   }
 
   /**

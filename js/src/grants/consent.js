@@ -42,17 +42,18 @@ export class Consents {
    * @param {Site} site
    * @param {string} user
    * @param {readonly string[]} scopes
+   * @param {Record<string, string>} [definitions] how the page describes its tools (GRANT-8)
    * @param {() => void} [onAsk] called when the human begins to be asked
    * @returns {Promise<Obtained>} never without tokens
    */
-  async ask(site, user, scopes, onAsk = () => {}) {
+  async ask(site, user, scopes, definitions = {}, onAsk = () => {}) {
     for (let open = this.#open.get(user); open; open = this.#open.get(user)) {
       onAsk();
       const { scopes: asked, done } = open;
       const answer = await done;
       if (scopes.every((scope) => asked.has(scope))) return answer;
     }
-    const open = { scopes: new Set(scopes), done: this.#request(site, user, scopes, onAsk) };
+    const open = { scopes: new Set(scopes), done: this.#request(site, user, scopes, definitions, onAsk) };
     this.#open.set(user, open);
     try {
       return await open.done;
@@ -65,10 +66,11 @@ export class Consents {
    * @param {Site} site
    * @param {string} user
    * @param {readonly string[]} scopes
+   * @param {Record<string, string>} definitions
    * @param {() => void} onAsk
    * @returns {Promise<Obtained>}
    */
-  async #request({ issuer, signInUri }, user, scopes, onAsk) {
+  async #request({ issuer, signInUri }, user, scopes, definitions, onAsk) {
     const { authority, keyring, prompts } = this.#parts;
     let key = await keyring.key(user);
     let registered = await authority.post('/agents', null, { key, wants: 'client_id' });
@@ -80,7 +82,7 @@ export class Consents {
     /** @type {Said<OpaqueAgent>} */
     const said = registered.body;
     const agent = { clientId: textOf(said.client_id), assurance: textOf(said.assurance) };
-    const requested = await authority.post('/grants', natives.stringify({ scope: scopes.join(' ') }), { key, wants: 'grant_id' });
+    const requested = await authority.post('/grants', natives.stringify({ scope: scopes.join(' '), definitions }), { key, wants: 'grant_id' });
     if (!requested.ok) {
       // No dialog opens: the human is told here what the agent is told there.
       if (requested.problem.code === 'no_eligible_credential') prompts.refuse(requested.problem, signInUri);

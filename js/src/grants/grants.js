@@ -15,7 +15,8 @@ import { TokenClient } from './tokens.js';
 
 /** How often one thing is sent at most. */
 const ROUNDS = 4;
-const TOO_FEW = 'insufficient_scope';
+/** Another consent mends it, and takes nothing away: for a scope that is missing, or for a tool that is described otherwise now (GRANT-8). */
+const TOO_FEW = new Set(['insufficient_scope', 'consent_outdated']);
 /** The user took the grant back: the agent hears so, and only its next call asks again (GRANT-5). */
 const TAKEN_BACK = new Set(['grant_revoked', 'unknown_agent']);
 /** The grant is over: another tab may have a newer one, else a new consent mends it. */
@@ -37,7 +38,7 @@ export class Grants {
    * @template T
    * @param {string} user
    * @param {(tokens: Tokens) => Promise<Reply<T>>} send refuses only what has had no effect
-   * @param {(missing: Problem | null) => Promise<Obtained>} ask asks the user; `missing` is the refusal for want of scopes, null where
+   * @param {(missing: Problem | null) => Promise<Obtained>} ask asks the user; `missing` is the refusal for want of consent, null where
    *   there is no grant
    * @returns {Promise<{reply: Reply<T>, tokens: Tokens | null}>} the last answer, and what it was sent with; without tokens
    *   where nothing could be sent
@@ -57,9 +58,9 @@ export class Grants {
       const reply = await send(tokens);
       if (reply.ok || round === ROUNDS) return inert({ reply, tokens });
       const { code } = reply.problem;
-      const mended = asked && code === TOO_FEW ? null : await this.#mend(user, tokens, code);
+      const mended = asked && TOO_FEW.has(code) ? null : await this.#mend(user, tokens, code);
       if (!mended) return inert({ reply, tokens });
-      if (code === TOO_FEW) missing = reply.problem;
+      if (TOO_FEW.has(code)) missing = reply.problem;
       obtained = mended;
     }
   }
@@ -72,7 +73,7 @@ export class Grants {
    */
   async #mend(user, tokens, code) {
     if (code === 'invalid_token') return await this.tokens.current(user, tokens);
-    if (code === TOO_FEW) return await this.tokens.other(user, tokens);
+    if (TOO_FEW.has(code)) return await this.tokens.other(user, tokens);
     if (!OVER.has(code)) return null;
     const { tokens: others } = await this.tokens.forget(user, tokens);
     return others || !TAKEN_BACK.has(code) ? inert({ tokens: others ?? null }) : null;

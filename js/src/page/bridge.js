@@ -5,7 +5,7 @@
 
 import * as natives from '../platform/natives.js';
 import { replace } from './replace.js';
-import { definitionOf } from './tool.js';
+import { saying } from './tool.js';
 
 /** @import { ModelContext, Patch } from './patch.js' */
 
@@ -76,7 +76,4 @@ export function bridge(server, patch) {
  * @param {string} name
  * @param {unknown} [tool] as the server holds it
  */
-const told = (name, tool) => ({
-  name,
-  definition: definitionOf({ description: '', inputSchema: null, .../** @type {object | undefined} */ (tool), name }),
-});
+const told = (name, tool) => ({ name, definition: saying({ .../** @type {object | undefined} */ (tool), name }).definition });

@@ -6,7 +6,7 @@
 import { moveEvidence } from '../authority/evidence.js';
 import * as natives from '../platform/natives.js';
 import { replace } from './replace.js';
-import { definitionOf, isObject, toolOf } from './tool.js';
+import { isObject, saying, toolOf } from './tool.js';
 
 /** @import { Gating, Listed } from './patch.js' */
 /** @import { Tool } from '../types.js' */
@@ -102,7 +102,7 @@ export class Calling {
   /** @param {unknown} name of a tool that was registered before the shim */
   async #definition(name) {
     const { description = '', inputSchema = null } = (await this.#list()).find((tool) => tool.name === name) ?? {};
-    return await definitionOf({ name, description, inputSchema: typeof inputSchema === 'string' ? read(inputSchema) : inputSchema })();
+    return await saying({ name, description, inputSchema: typeof inputSchema === 'string' ? read(inputSchema) : inputSchema }).definition();
   }
 }
 

@@ -127,6 +127,14 @@ export class Contexts {
     return undefined;
   }
 
+  /** @returns {Tool[]} the tools that have the gate in them, one for each name */
+  tools() {
+    /** @type {Map<string, Tool>} */
+    const named = new Map();
+    for (const { patch } of this.#found.values()) for (const tool of patch?.all() ?? []) if (!named.has(tool.name)) named.set(tool.name, tool);
+    return [...named.values()];
+  }
+
   /** @returns {Promise<Report>} what runs in this page without the gate */
   async unguarded() {
     this.look();

@@ -76,6 +76,11 @@ export class Patch {
     return this.#registered.find(name) ?? this.below?.tool(name);
   }
 
+  /** @returns {Tool[]} the tools that have the gate in them */
+  all() {
+    return this.#registered.all();
+  }
+
   /**
    * Whether a call of this tool has met the gate already, or meets it further in.
    *

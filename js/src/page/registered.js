@@ -47,11 +47,13 @@ export class Registered {
    * @returns {Tool | undefined}
    */
   find(name) {
+    return this.all().find((tool) => tool.name === name);
+  }
+
+  /** @returns {Tool[]} */
+  all() {
     // Asked anew each time: a page can keep listeners from hearing of it. A name that is free can be taken past the shim.
-    for (const [tool, signal] of this.#all) {
-      if (signal && isAborted(signal)) this.#all.delete(tool);
-      else if (tool.name === name) return tool;
-    }
-    return undefined;
+    for (const [tool, signal] of this.#all) if (signal && isAborted(signal)) this.#all.delete(tool);
+    return [...this.#all.keys()];
   }
 }

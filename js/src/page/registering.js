@@ -3,7 +3,7 @@
 import { declareEvidence } from '../authority/evidence.js';
 import * as natives from '../platform/natives.js';
 import { replace } from './replace.js';
-import { definitionOf, isObject, optionsOf, throwing, toolOf } from './tool.js';
+import { isObject, optionsOf, saying, throwing, toolOf } from './tool.js';
 
 /** @import { Gating, ModelContext } from './patch.js' */
 /** @import { Registered } from './registered.js' */
@@ -128,8 +128,9 @@ export class Registering {
   #take(copy) {
     const { execute } = copy;
     if (handing && handing.by !== this && handing.tool.name === copy.name) return handing.tool;
-    const tool = { name: String(copy.name), definition: definitionOf(copy) };
-    copy.inputSchema = declareEvidence(copy.inputSchema); // after the definition, which is the page's own (HASH-3)
+    const { schema, ...said } = saying(copy);
+    const tool = { name: String(copy.name), ...said };
+    copy.inputSchema = declareEvidence(schema); // which is no part of the definition: that is the page's own (HASH-3)
     if (!through.has(/** @type {Function} */ (execute))) copy.execute = this.#gated(tool, /** @type {Function} */ (execute));
     return tool;
   }

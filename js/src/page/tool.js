@@ -3,6 +3,8 @@
 import { argsS256 } from '../platform/canonical.js';
 import * as natives from '../platform/natives.js';
 
+/** @import { Tool } from '../types.js' */
+
 const { parse, stringify } = natives;
 
 /** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
@@ -60,19 +62,24 @@ export const throwing = (error) =>
   );
 
 /**
+ * What a tool says of itself at this moment, read once: what is hashed is what a context gets (HASH-3).
+ *
  * @param {Record<string, unknown>} tool
- * @returns {() => Promise<string>} its `definition_s256` (HASH-3), of what it says now
+ * @returns {Pick<Tool, 'definition' | 'says'> & {schema: unknown}} and its schema as it was read; as it was given where that is no JSON,
+ *   which the platform refuses, too
  */
-export function definitionOf({ name, description, inputSchema }) {
+export function saying({ name, description, inputSchema }) {
   /** @type {string | undefined} */
   let schema;
   try {
-    schema = stringify(inputSchema) ?? 'null';
+    schema = stringify(inputSchema);
   } catch {
-    // The platform refuses it too.
+    // Without it, nothing has this text.
   }
-  const text = `{"description":${stringify(String(description))},"inputSchema":${schema},"name":${stringify(name)}}`;
+  const absent = inputSchema === undefined;
+  const text = `{"description":${stringify(description === undefined ? '' : String(description))},"inputSchema":${absent ? 'null' : schema},"name":${stringify(String(name))}}`;
+  const says = () => parse(text);
   /** @type {Promise<string> | undefined} */
   let hash;
-  return async () => await (hash ??= argsS256(parse(text)));
+  return { says, definition: async () => await (hash ??= argsS256(says())), schema: schema === undefined ? inputSchema : parse(schema) };
 }

@@ -7,6 +7,7 @@ import { page, registered, scopesIn } from '../harness.js';
 import { clock, stored } from '../platform.js';
 
 const { Gate } = await import('../../src/calls/gate.js');
+const { saying } = await import('../../src/page/tool.js');
 
 /** @import { Client } from '../../src/types.js' */
 /** @typedef {any} Result any: what an agent gets, read by a test */
@@ -184,6 +185,46 @@ describe('consent', () => {
     assert.deepEqual(result.structuredContent.scopes, ['payments:write']);
     assert.match(result.content[0].text, /has been asked/);
     await opened.human.answer(0, 'decline');
+  });
+
+  test('GRANT-8: a tool that is described otherwise asks again, for all that the page describes now', async () => {
+    server.tools.list_transactions = { ...server.tools.get_balance };
+    const { keyring } = await deputized();
+    const [balance, list] = ['get_balance', 'list_transactions'].map((name) => saying({ name, description: 'Something else' }));
+    const changed = { name: 'get_balance', ...balance };
+    const opened = page(server, { keyring, tools: [changed, { name: 'list_transactions', ...list }, registered('search_help'), registered('unheard_of')] });
+    const result = /** @type {Promise<any>} any: the tool's */ (opened.gate.call(changed, execute, {}, undefined));
+    await opened.human.answer(0, 'approve');
+    assert.deepEqual(await result, { done: 1 });
+    const asked = server.requests.findLast(({ path }) => path === '/grants');
+    assert.deepEqual(asked?.body.definitions, { get_balance: await balance?.definition(), list_transactions: await list?.definition() });
+    assert.deepEqual(await call(opened, 'get_balance'), { done: 2 });
+    assert.equal(opened.human.dialogs.length, 1);
+  });
+
+  test('GRANT-8: who declines that keeps what there was', async () => {
+    const { keyring } = await deputized();
+    const changed = { name: 'get_balance', ...saying({ name: 'get_balance', description: 'Something else' }) };
+    const opened = page(server, { keyring });
+    const result = opened.gate.call(changed, execute, {}, undefined);
+    await opened.human.answer(0, 'decline');
+    assert.equal(codeOf(/** @type {Result} */ (await result)), 'consent_declined');
+    assert.deepEqual(await call(opened, 'get_balance'), { done: 1 });
+    assert.equal(opened.human.dialogs.length, 1);
+  });
+
+  test('PIN-1: no consent is asked for what no consent would allow', async () => {
+    const pinned = registered('get_balance');
+    server.tools.get_balance.pinned = [await pinned.definition()];
+    const changed = { name: 'get_balance', ...saying({ name: 'get_balance', description: 'Something else' }) };
+    for (const { keyring } of [page(server), await deputized()]) {
+      const opened = page(server, { keyring });
+      const result = /** @type {Result} */ (await opened.gate.call(changed, execute, {}, undefined));
+      assert.equal(codeOf(result), 'definition_changed');
+      assert.match(result.content[0].text, /do not follow what its description says/);
+      assert.equal(opened.human.dialogs.length, 0);
+    }
+    assert.equal(runs.length, 0);
   });
 
   test('AGENT-2: what no agent may have is agent_not_allowed, without a dialog', async () => {

@@ -77,13 +77,15 @@ describe('refused once, it is sent once more', () => {
     assert.deepEqual(asked, []);
   });
 
-  test('after a consent to what was missing: insufficient_scope', async () => {
-    const { send, asked } = await granted();
-    assert.ok((await send('insufficient_scope')).reply.ok);
-    assert.deepEqual(asked, ['insufficient_scope']);
-  });
+  for (const code of ['insufficient_scope', 'consent_outdated']) {
+    test(`after a consent to what was missing: ${code}`, async () => {
+      const { send, asked } = await granted();
+      assert.ok((await send(code)).reply.ok);
+      assert.deepEqual(asked, [code]);
+    });
+  }
 
-  for (const code of ['insufficient_scope', 'grant_revoked', 'grant_expired']) {
+  for (const code of ['insufficient_scope', 'consent_outdated', 'grant_revoked', 'grant_expired']) {
     test(`with what another tab has got meanwhile, and no question: ${code}`, async () => {
       const opened = await granted();
       const other = sender({ ...page(server, { keyring: opened.keyring }) });

@@ -1,9 +1,11 @@
 /** The replacement of `registerTool`, over a minimal ModelContext and over a real polyfill (SHIM-1, SHIM-9). */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { afterEach, before, beforeEach, describe, test } from 'node:test';
 
 import { argsS256 } from '../../src/platform/canonical.js';
 import { Patch } from '../../src/page/patch.js';
+import { saying } from '../../src/page/tool.js';
 
 /** @import { ModelContext } from '../../src/page/patch.js' */
 /** @typedef {any} Tool any: what a page passes, right or wrong */
@@ -222,7 +224,28 @@ describe('HASH-3: the definition', () => {
     assert.equal(await patch.tool('a')?.definition(), await argsS256({ description: 'A tool', inputSchema: { type: 'object' }, name: 'a' }));
     await context.registerTool({ ...plain(), name: 'b', inputSchema: undefined });
     assert.equal(await patch.tool('b')?.definition(), await argsS256({ description: 'A tool', inputSchema: null, name: 'b' }));
+    assert.deepEqual(patch.all().map(({ says }) => says?.().name), ['a', 'b']);
   });
+
+  test('is of what the context gets, though the schema says something else when it is read again', async () => {
+    let reads = 0;
+    const inputSchema = { type: 'object', get title() { return `read ${++reads} times`; } };
+    await context.registerTool({ ...plain(), inputSchema });
+    const [listed] = await context.getTools();
+    const { properties, ...schema } = JSON.parse(listed.inputSchema);
+    assert.deepEqual([schema, Object.keys(properties)], [{ type: 'object', title: 'read 1 times' }, ['deputize_delegation']]);
+    assert.equal(await patch.tool('a')?.definition(), await argsS256({ description: 'A tool', inputSchema: schema, name: 'a' }));
+  });
+
+  const vectors = JSON.parse(readFileSync(new URL('../../../tests/vectors/definitions.json', import.meta.url), 'utf8'));
+
+  for (const { name, tool, definition_s256 } of vectors.definitions) {
+    test(`has the digest that Python computes: ${name}`, async () => assert.equal(await saying(tool).definition(), definition_s256));
+  }
+
+  for (const { name, tool } of vectors.refused) {
+    test(`has none that is not JSON: ${name}`, async () => void (await assert.rejects(saying(tool).definition(), { name: 'JsonError' })));
+  }
 });
 
 describe('SHIM-9: unguarded tools are reported', () => {
