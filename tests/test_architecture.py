@@ -22,6 +22,7 @@ EXTRA = {
     ("cli", "app"): "commands start what the root composes",
     ("cli", "opening"): "commands open the store that the data is in",
     ("cli", "demo"): "a command plays it",
+    ("cli", "testing"): "a command reads a page in the tester's browser",
     ("demo", "app"): "a site mounts deputize",
     ("demo", "testing"): "the story is told with the tester's kit",
     ("__init__", "app"): "the public names",

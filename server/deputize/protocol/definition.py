@@ -1,6 +1,7 @@
 """What an agent is told of a tool, as a digest, and what a consent remembers of it (HASH-3, GRANT-8)."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from .canonical import Json, args_s256, unb64u
 from .ids import Jkt
@@ -29,6 +30,32 @@ def is_digest(text: str) -> bool:
         return len(unb64u(text)) == 32
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a tool says of itself."""
+
+    name: str
+    description: str
+    input_schema: Json
+
+    @property
+    def s256(self) -> str:
+        """Return its digest (HASH-3); raises `JsonError`."""
+        return definition_s256(self.name, self.description, self.input_schema)
+
+    def to_json(self) -> dict[str, Json]:
+        """Write it as it is hashed."""
+        return {"name": self.name, "description": self.description, "inputSchema": self.input_schema}
+
+    @classmethod
+    def parse(cls, said: Json) -> "Definition":
+        """Read what `to_json` wrote, whatever else there is; ValueError for anything else."""
+        match said:
+            case {"name": str(name), "description": str(description), "inputSchema": schema}:
+                return cls(name, description, schema)
+        raise ValueError("not the definition of a tool")
 
 
 def pins(said: object) -> tuple[str, ...]:

@@ -100,13 +100,12 @@ class Lines:
         """Read a file that `parse` accepts."""
         self._lines: dict[Path, int] = {}
         arrays: Counter[Path] = Counter()
-        root = Parser(_TOML).parse(text.encode()).root_node
-        for node in root.named_children:
+        for node in parsed(text.encode()).named_children:
             if node.type == "pair":
                 self._add((), node)
             elif node.type in ("table", "table_array_element"):
                 path = self._resolve(
-                    arrays, _keys(node.named_children[0]), node.type == "table_array_element"
+                    arrays, steps(node.named_children[0]), node.type == "table_array_element"
                 )
                 self._note(path, node)
                 for child in node.named_children[1:]:
@@ -123,7 +122,7 @@ class Lines:
             self._lines.setdefault(path[:end], node.start_point.row + 1)
 
     @staticmethod
-    def _resolve(arrays: Counter[Path], keys: list[str], is_element: bool) -> Path:
+    def _resolve(arrays: Counter[Path], keys: Path, is_element: bool) -> Path:
         """Return the path of a table's header: the name of an array of tables means its last element (TOML 1.0)."""
         path: Path = ()
         for position, key in enumerate(keys):
@@ -137,7 +136,7 @@ class Lines:
     def _add(self, parent: Path, node: Node) -> None:
         if node.type == "pair":
             key, value = node.named_children[:2]
-            path = (*parent, *_keys(key))
+            path = (*parent, *steps(key))
             self._note(path, node)
             self._add(path, value)
         elif node.type == "inline_table":
@@ -149,9 +148,14 @@ class Lines:
                 self._add((*parent, index), child)
 
 
-def _keys(node: Node) -> list[str]:
-    """Return the keys of a bare, quoted or dotted key, as the parser reads them."""
-    return list(_walk(tomllib.loads(f"{(node.text or b'').decode()} = 0")))
+def parsed(text: bytes) -> Node:
+    """Return the syntax tree of a TOML file."""
+    return Parser(_TOML).parse(text).root_node
+
+
+def steps(node: Node) -> Path:
+    """Return the path that a bare, quoted or dotted key is, as the parser reads it."""
+    return tuple(_walk(tomllib.loads(f"{(node.text or b'').decode()} = 0")))
 
 
 def _walk(value: object) -> Iterator[str]:

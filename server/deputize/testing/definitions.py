@@ -1,0 +1,60 @@
+"""What the tools of a page say of themselves, read in a browser by asking the shim (PIN-2)."""
+
+import json
+from typing import Any
+
+from playwright.sync_api import Error, Page
+
+from ..protocol.canonical import Json, JsonError, parse
+from ..protocol.definition import Definition
+from .waiting import PATIENCE, TooLong, until
+
+_ASK = """async () => {
+  const shim = document[Symbol.for("deputize")];
+  return shim ? JSON.stringify([await shim.definitions(), (await shim.unguarded()).tools]) : null;
+}"""
+
+
+class NotRead(Exception):
+    """A page does not say how it describes its tools. The message says why."""
+
+
+class Described:
+    """The gated tools of a page, and the names of those that run without the gate (SHIM-9)."""
+
+    def __init__(self, page: Page, rest: float) -> None:
+        """Read it once nothing has come to it for `rest` seconds; NotRead where there is no shim, or one that lies."""
+        said, ungated = _at_rest(page, rest)
+        self.gated = [_checked(each) for each in said]
+        self.ungated = sorted({str(each.get("name")) for each in ungated})
+
+
+def _at_rest(page: Page, rest: float) -> tuple[list[Any], list[dict[str, Any]]]:
+    found = _said(page)
+    while True:
+        page.wait_for_timeout(rest * 1000)  # what a page does next, nothing announces
+        later = _said(page)
+        if later == found:
+            return later
+        found = later
+
+
+def _said(page: Page) -> tuple[list[Any], list[dict[str, Any]]]:
+    try:
+        text: str = until(page, lambda: page.evaluate(_ASK), "a shim of deputize in this page", PATIENCE)
+        gated, ungated = json.loads(text)
+    except (Error, TooLong) as error:
+        raise NotRead(str(error).splitlines()[0]) from error
+    return gated, ungated
+
+
+def _checked(said: dict[str, Json]) -> Definition:
+    """Hash it here, too: the digest that is pinned is that of what the owner has read (HASH-3)."""
+    try:
+        definition = Definition.parse(parse(json.dumps(said).encode()))
+        same = definition.s256 == said.get("definition_s256")
+    except (JsonError, ValueError) as error:
+        raise NotRead(f"the page says of a tool what cannot be read: {error}") from error
+    if not same:
+        raise NotRead(f"the page says of {definition.name} one thing, and sends the digest of another")
+    return definition
