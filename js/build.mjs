@@ -1,12 +1,13 @@
 /**
  * Bundles the browser's half into the Python package: `shim.js`, a classic script for `<script src>` that defines the global
- * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, and `words.mjs`,
- * how the authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
+ * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, `asking.mjs`
+ * and `mcp-asking.mjs`, the second files of these, and `words.mjs`, how the authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, transform } from 'esbuild';
 import { english, messages } from './catalogue.mjs';
+import { firstOf, second } from './two-files.mjs';
 
 /** @param {string} path relative to this file */
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -14,7 +15,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { version, license } = JSON.parse(await readFile(here('package.json'), 'utf8'));
 
 /** What a page has to say of an authority that gives it no words: it does not answer, or turns it away at the door (PROTOCOL §1a). */
-const FEW = /^script-account-unknown|^refusal-(authority-unavailable|headers-too-large|other|record-unavailable|request-timeout|server-error|too-many-requests|user-blocked)[.]/;
+const FEW = /^script-account-unknown|^refusal-(authority-unavailable|part-unavailable|headers-too-large|other|record-unavailable|request-timeout|server-error|too-many-requests|user-blocked)[.](?!retry)/;
 
 const all = Object.entries(messages(english));
 /** @param {Array<[string, unknown]>} chosen */
@@ -37,8 +38,10 @@ await writeFile(
   here('src/people/methods/registered.js'),
   `/** Made by build.mjs of the modules beside it. */
 ${methods.map((name, i) => `import { method as method${i} } from './${name}';\n`).join('')}
-/** @type {Array<[string, import('./index.js').Method]>} */
-export const REGISTERED = [${methods.map((name, i) => `['${name.slice(0, -'.js'.length)}', method${i}()]`).join(', ')}];
+/** @type {import('./index.js').Methods} */
+export const METHODS = /** @type {any} any: the type is of an object with a prototype */ ({
+  __proto__: null,
+${methods.map((name, i) => `  '${name.slice(0, -'.js'.length)}': method${i}(),\n`).join('')}});
 `,
 );
 
@@ -57,16 +60,20 @@ const shared = {
   minify: true,
   sourcemap: true,
   target: 'es2022',
-  banner: { js: `/*! deputize ${version} | ${license} */` },
   logLevel: 'warning',
 };
+const banner = `/*! deputize ${version} | ${license} */`;
 
 const out = here('../server/deputize/web/static/');
 try {
-  await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
-  await build({ ...shared, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
-  await build({ ...shared, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });
-  await build({ ...shared, entryPoints: ['src/people/pages.js'], outfile: `${out}words.mjs`, format: 'esm' });
-} catch {
+  const asking = await second(shared, `${out}asking.mjs`, banner, 'src/asking.js');
+  const mcpAsking = await second(shared, `${out}mcp-asking.mjs`, banner, 'src/mcp-asking.js');
+  const first = { ...shared, banner: { js: banner }, plugins: [firstOf({ ofPages: asking, ofMcp: mcpAsking })] };
+  await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
+  await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
+  await build({ ...first, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });
+  await build({ ...first, entryPoints: ['src/people/pages.js'], outfile: `${out}words.mjs`, format: 'esm' });
+} catch (error) {
   process.exitCode = 1; // esbuild has already said what is wrong, and where
+  if (!(error instanceof Error && 'errors' in error)) throw error;
 }

@@ -64,7 +64,7 @@ export class Deputy {
       fetch: (url, init) => this.#fetch(/** @type {CryptoKey} */ (key), String(url), init),
     });
     await this.client.connect(transport);
-    const ways = { methods: new Map([['webauthn', webauthn(this.sign('get'))]]), create: this.sign('create') };
+    const ways = { methods: { webauthn: webauthn(this.sign('get')) }, create: this.sign('create') };
     const prompts = new Prompts(this.human.open, this.human.tell, ways);
     const about = async () => ({ site: 'Bank', user: 'Ada' });
     this.approvals = new VerifiedApproval({ client: this.client, prompts, serverId, about });

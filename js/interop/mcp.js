@@ -160,7 +160,7 @@ test('4.5 the assertion response is forwarded unmodified', async () => {
     answered.push({ ...response, clientExtensionResults: { appid: false } });
     return answered[0];
   };
-  const prompts = new Prompts(ada.human.open, ada.human.tell, { methods: new Map([['webauthn', webauthn(get)]]), create: get });
+  const prompts = new Prompts(ada.human.open, ada.human.tell, { methods: { webauthn: webauthn(get) }, create: get });
   const about = async () => ({ site: 'Bank', user: 'Ada' });
   ada.approvals = new VerifiedApproval({ client: ada.client, prompts, serverId: null, about });
   assert.equal((await ada.call('transfer_money')).kind, 'result');

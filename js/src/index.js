@@ -8,22 +8,20 @@
  * @module deputize
  */
 
-import { servedBy } from './authority/authority.js';
+import { Authority, servedBy } from './authority/authority.js';
 import { client as current } from './calls/client.js';
-import { Acknowledgements } from './calls/acknowledgements.js';
-import { Decider } from './calls/decide.js';
 import { Gate } from './calls/gate.js';
-import { partsFor } from './grants/grants.js';
+import { later } from './later.js';
 import { Contexts } from './page/contexts.js';
 import { first } from './page/first.js';
-import { promptsOfPage } from './people/prompt.js';
 import { argsS256 } from './platform/canonical.js';
 import * as natives from './platform/natives.js';
+import { document, location } from './platform/natives.js';
+import { BEFOREHAND, ofPages } from './second.js';
 
 /** @import { Report } from './page/contexts.js' */
-/** @import { Arguments, Client, Definition, Execute, Parts } from './types.js' */
+/** @import { Arguments, Ask, Asking, Client, Definition, Execute, Problem } from './types.js' */
 
-const { document, location } = natives;
 const SCRIPT = '/shim.js';
 const MOUNTED = '/deputize';
 
@@ -39,7 +37,7 @@ const MOUNTED = '/deputize';
  * @property {{clientId: string, assurance: string} | null} agent the agent in this browser, once the user deputized it
  * @property {{id: string, scopes: readonly string[], expiresAt: Date | null} | null} grant what it may do, and until when
  *
- * @typedef {{issuer: string, parts: Parts, gate: Gate}} Installed
+ * @typedef {{authority: Authority, ask: Ask, gate: Gate}} Installed
  */
 
 /** @type {Installed | null} */
@@ -55,10 +53,11 @@ const mine = natives.freeze({
   install(options) {
     wished = { ...wished, ...options };
     const issuer = (options.issuer ?? scriptIssuer())?.replace(/\/+$/, '');
-    if (installed && issuer && installed.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.issuer}`);
+    if (installed && issuer && installed.authority.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.authority.issuer}`);
     if (issuer) installed ??= assemble(issuer);
-    contexts ??= new Contexts({ call: (...all) => shim().gate.call(...all) });
+    contexts ??= new Contexts({ call: (...all) => shim().gate.call(...all), expect });
     contexts.look();
+    if (BEFOREHAND) expect();
   },
   /** @type {typeof perform} */
   async perform(name, args, execute, { event } = {}) {
@@ -84,11 +83,11 @@ const mine = natives.freeze({
   client: current,
   /** @returns {Promise<Status>} */
   async status() {
-    const { issuer, parts: { authority, grants } } = shim();
-    const config = await authority.config(true);
-    if ('code' in config) throw Object.assign(new Error(config.detail), { code: config.code });
+    const { authority, ask } = shim();
+    const { issuer } = authority;
+    const config = unfailing(await authority.config(true));
     const { user } = config;
-    const tokens = user && (await grants.tokens.current(user.id)).tokens;
+    const tokens = user && (await unfailing(await ask()).parts.grants.tokens.current(user.id)).tokens;
     if (!tokens) return { issuer, user, agent: null, grant: null };
     const { clientId, assurance, grantId, scopes, grantExpiresAt } = tokens;
     const expiresAt = grantExpiresAt === null ? null : new Date(grantExpiresAt);
@@ -175,11 +174,35 @@ function shim() {
  */
 function assemble(issuer) {
   const { wait, openRoot } = wished;
-  const parts = partsFor(issuer, promptsOfPage(openRoot));
-  const acknowledgements = new Acknowledgements(issuer);
-  const decider = new Decider(parts, acknowledgements, () => contexts?.tools() ?? []);
-  const gate = new Gate(parts, wait === undefined ? null : wait * 1000, acknowledgements, decider);
-  return { issuer, parts, gate };
+  const authority = new Authority(issuer);
+  /** @type {Asking | undefined} */
+  let asking;
+  const ask = async () => {
+    const found = await second();
+    return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts?.tools() ?? [], openRoot));
+  };
+  return { authority, ask, gate: new Gate(authority, ask, wait === undefined ? null : wait * 1000) };
+}
+
+/**
+ * @template {object} T
+ * @param {T | Problem} found
+ * @returns {T}
+ * @throws {Error} with `code`, if it is a problem
+ */
+function unfailing(found) {
+  if ('code' in found) throw Object.assign(new Error(found.detail), { code: found.code });
+  return found;
+}
+
+/** What a call needs, which is loaded when the first tool is there, so that no question waits for the network. */
+const second = later(ofPages);
+let expected = false;
+function expect() {
+  if (expected) return;
+  expected = true;
+  if (BEFOREHAND) void second();
+  else natives.whenIdle(() => void second());
 }
 
 /** The authority that a classic script was loaded from. */

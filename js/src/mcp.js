@@ -15,21 +15,21 @@
  */
 
 import { Authority, servedBy } from './authority/authority.js';
-import { partsFor } from './grants/grants.js';
-import { DelegatedFetch } from './mcp/delegated-fetch.js';
-import { VerifiedApproval } from './mcp/verified-approval.js';
-import { promptsOfPage } from './people/prompt.js';
+import { refusal } from './calls/refusal.js';
+import { later } from './later.js';
+import { snapshot } from './platform/json.js';
 import * as natives from './platform/natives.js';
-import { ALL } from './words/english.js';
-import { speak } from './words/words.js';
+import { ofMcp } from './second.js';
+import { wordsFor } from './words/words.js';
 
-/** @import { About, CallParams, Enrolled, Outcome } from './mcp/verified-approval.js' */
-/** @import { Prompts } from './people/prompt.js' */
+/** @import { About, CallParams, Enrolled, Outcome, ToolResult, VerifiedApproval } from './mcp/verified-approval.js' */
+/** @import { Problem } from './types.js' */
 /** @import { McpClient, RequestOptions } from './mcp/rpc.js' */
 
 const SCRIPT = '/mcp.mjs';
 
-speak(ALL); // other servers have no words for it
+/** What asks people, loaded when it is clear that somebody may be asked. */
+const second = later(ofMcp);
 
 /**
  * @typedef {object} ApprovalOptions
@@ -62,12 +62,29 @@ export function verifiedApproval(client, options = {}) {
   const issuer = serverId === undefined ? issuerOf(options) : null;
   const authority = issuer === null ? null : new Authority(issuer);
   const about = () => aboutOf(client, authority, options);
-  const approvals = new VerifiedApproval({ client, prompts: prompts(openRoot), serverId: serverId ?? issuer, about });
+  /** @type {VerifiedApproval | undefined} */
+  let approvals;
+  /** @type {() => Promise<VerifiedApproval | Problem>} */
+  const made = async () => {
+    const found = await second();
+    return natives.inert('code' in found ? found : (approvals ??= found.approvals({ client, serverId: serverId ?? issuer, about }, openRoot)));
+  };
+  void second();
   return {
-    callTool: (params, given) => approvals.callTool(params, given),
-    enroll: (given) => approvals.enroll(given),
+    async callTool(params, given) {
+      const taken = snapshot(params.arguments); // before anybody else runs
+      const found = await made();
+      return 'code' in found ? unable(found) : await found.callTool(params, given, taken);
+    },
+    async enroll(given) {
+      const found = await made();
+      return 'code' in found ? unable(found) : await found.enroll(given);
+    },
   };
 }
+
+/** @param {Problem} found why nobody can be asked */
+const unable = (found) => natives.inert({ kind: /** @type {const} */ ('refused'), reason: found.code, result: /** @type {ToolResult} */ (refusal(found)) });
 
 /**
  * Makes a `fetch` for the transport of an MCP client in a page of the site: the agent in this browser, deputized by the user,
@@ -80,16 +97,12 @@ export function verifiedApproval(client, options = {}) {
  */
 export async function delegatedFetch({ scopes, openRoot, ...options }) {
   const issuer = issuerOf(options);
-  const delegated = new DelegatedFetch(partsFor(issuer, prompts(openRoot)), scopes);
+  const found = await second();
+  if ('code' in found) throw Object.assign(new Error(wordsFor(found.code).human), { code: found.code });
+  const delegated = found.delegated(new Authority(issuer), scopes, openRoot);
   await delegated.connect();
   return (input, init) => delegated.fetch(input, init);
 }
-
-/** @type {Prompts | undefined} */
-let made;
-
-/** @param {boolean | undefined} openRoot */
-const prompts = (openRoot) => (made ??= promptsOfPage(openRoot));
 
 /** @param {{issuer?: string}} options */
 function issuerOf({ issuer = servedBy(import.meta.url, SCRIPT) }) {

@@ -3,10 +3,23 @@
 /** @import { Authority } from './authority/authority.js' */
 /** @import { Keyring } from './authority/keyring.js' */
 /** @import { Grants } from './grants/grants.js' */
+/** @import { Acknowledgements } from './calls/acknowledgements.js' */
+/** @import { Decider } from './calls/decide.js' */
 /** @import { Prompts } from './people/prompt.js' */
+/** @import { SharedCall } from './calls/shared.js' */
 /** @import { ApprovedCall, Line, Said, User } from './wire.js' */
 
-/** @typedef {{authority: Authority, keyring: Keyring, prompts: Prompts, grants: Grants}} Parts what all that is done here is done with */
+/**
+ * @typedef {{authority: Authority, keyring: Keyring, prompts: Prompts, grants: Grants}} Parts what all that is done here is done with
+ *
+ * @typedef {object} Asking what a call needs once there is one, in a file of its own
+ * @property {Parts} parts
+ * @property {Acknowledgements} acknowledgements
+ * @property {Pick<Decider, 'judge' | 'decide'>} decider
+ * @property {(shared: SharedCall, call: Call, approved: Approved) => Promise<Outcome>} execute
+ *
+ * @typedef {() => Promise<Asking | Problem>} Ask brings it; a problem if it cannot be had
+ */
 
 /**
  * What the authority says, as it is read. (What it writes is PROTOCOL's.)

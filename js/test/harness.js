@@ -2,12 +2,11 @@
 
 import './platform.js';
 
+const { askingBy } = await import('../src/asking.js');
 const { Authority } = await import('../src/authority/authority.js');
 const { argsS256 } = await import('../src/platform/canonical.js');
-const { Acknowledgements } = await import('../src/calls/acknowledgements.js');
-const { Decider } = await import('../src/calls/decide.js');
 const { Gate } = await import('../src/calls/gate.js');
-const { Grants } = await import('../src/grants/grants.js');
+const { partsFor } = await import('../src/grants/grants.js');
 const { Keyring } = await import('../src/authority/keyring.js');
 const { Prompts } = await import('../src/people/prompt.js');
 const { method: webauthn } = await import('../src/people/methods/webauthn.js');
@@ -43,7 +42,7 @@ export class Human {
   /** @type {(options: any, signal: AbortSignal) => Promise<unknown>} any: WebAuthn's options */
   create = async (options) => ({ made: options.challenge });
   passkeys = {
-    methods: new Map([['webauthn', webauthn((/** @type {any} */ options, /** @type {any} */ signal) => this.assert(options, signal))]]),
+    methods: { webauthn: webauthn((/** @type {any} */ options, /** @type {any} */ signal) => this.assert(options, signal)) },
     create: (/** @type {any} */ options, /** @type {any} */ signal) => this.create(options, signal),
   };
 
@@ -116,11 +115,9 @@ export function page(server, { patience = null, keyring = new Keyring(server.iss
   const human = new Human();
   const authority = new Authority(server.issuer);
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
-  const grants = new Grants({ authority, keyring, prompts });
-  const parts = { authority, keyring, grants, prompts };
-  const acknowledgements = new Acknowledgements(server.issuer);
-  const gate = new Gate(parts, patience, acknowledgements, new Decider(parts, acknowledgements, () => tools));
-  return { human, authority, keyring, prompts, grants, gate };
+  const asking = askingBy(partsFor(authority, prompts, keyring), () => tools);
+  const gate = new Gate(authority, async () => asking, patience);
+  return { human, gate, asking, ...asking.parts };
 }
 
 /**

@@ -11,7 +11,8 @@ const { approvalView, consentView, enrollmentView, linesIn } = await import('../
 const { mixed, partsOf, plain, visible } = await import('../src/people/shown.js');
 const { actionHash, argsS256, b64u } = await import('../src/platform/canonical.js');
 const { isOver } = await import('../src/people/ceremony.js');
-const { say, when, wished, wordsFor } = await import('../src/words/words.js');
+const { when } = await import('../src/words/dialogs.js');
+const { say, wished, wordsFor } = await import('../src/words/words.js');
 
 const { rows } = JSON.parse(readFileSync(new URL('../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
 const LINES = [{ part: 'title', line: 'May \u2068the agent\u2069 do this?' }, { part: 'scope', line: 'See your accounts' }];

@@ -170,6 +170,9 @@ async def read_what_is_public(page: Page) -> None:
     assert (await page.http.get(f"{ISSUER}/blocked.mjs", headers=of_the_site)).status_code == 200
     found: Json = {"page": "/", "findings": [{"finding": "not_gated", "name": "note", "where": None}]}
     assert (await page.send("POST", "/findings", found, page=False)).status_code == 204
+    part = re.search(r"\./(parts/asking\.[\w-]+\.mjs)", (await page.http.get(f"{ISSUER}/shim.js")).text)
+    assert part
+    assert (await page.http.get(f"{ISSUER}/{part[1]}")).status_code == 200
     words = (await page.http.get(f"{ISSUER}/tools")).json()["words"]
     assert (await page.http.get(f"{ISSUER}{words}")).status_code == 200
     for name in (

@@ -2,6 +2,7 @@
 
 import { bare, numberOf, scopesOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
+import { inert, responseStatus, responseText } from '../platform/natives.js';
 import { speak, wished } from '../words/words.js';
 import { prove } from './dpop.js';
 
@@ -13,7 +14,6 @@ import { prove } from './dpop.js';
  *   `kept`: the browser may answer from its cache; `wants`: the text without which a yes is not the authority's
  */
 
-const { inert, responseStatus, responseText } = natives;
 const TIMEOUT = 20_000;
 const PATIENCE = 20_000;
 /** Seconds for which a proof that was made ahead is good: the rest of PROOF-1's 30 is for its way. */

@@ -6,7 +6,7 @@
 
 import { unb64u } from '../platform/canonical.js';
 import { snapshot } from '../platform/json.js';
-import { hasOwn, isArray, parse, stringify, TextDecoder } from '../platform/natives.js';
+import { hasOwn, isArray, parse, String, stringify, TextDecoder } from '../platform/natives.js';
 
 export const MEMBER = 'deputize_delegation';
 const PAIR = /^([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)~([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/;

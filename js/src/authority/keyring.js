@@ -3,7 +3,7 @@
  * tokens bound to it. In IndexedDB; where that is blocked, in memory until the page is left.
  */
 
-import { console, exportKey, generateKey, indexedDB, inert, Promise } from '../platform/natives.js';
+import { console, Error, exportKey, generateKey, indexedDB, inert, Map, Promise } from '../platform/natives.js';
 
 /** @import { PageKey, Tokens } from '../types.js' */
 /** @typedef {{key: PageKey, tokens: Tokens | null}} Holding */

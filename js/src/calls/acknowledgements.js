@@ -34,7 +34,7 @@ export class Acknowledgements {
   list(user) {
     try {
       const list = parse(sessionStorage?.getItem(this.#name + user) ?? '[]');
-      return isArray(list) ? list.map(textOf).filter(Boolean) : [];
+      return isArray(list) ? list.map(textOf).filter((each) => each) : [];
     } catch {
       return [];
     }

@@ -2,6 +2,7 @@
 
 import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
+import { among } from '../platform/among.js';
 import { textOf } from '../platform/json.js';
 import { inert } from '../platform/natives.js';
 import { standingOf, unheardOf } from '../people/unheard.js';
@@ -16,7 +17,7 @@ const LIFETIME = 600_000; // CALL-4
 /** A challenge lives 60 s, and an approved call 300 s (APPR-1, CALL-4): so long something may come of an approval that was sent. */
 const LATEST = 360_000;
 /** What the authority says of a call that is over: a no from here was not what ended it. */
-const ELSEWHERE = new Set(['call_redeemed', 'expired', 'declined', 'cancelled']);
+const ELSEWHERE = ['call_redeemed', 'expired', 'declined', 'cancelled'];
 
 /**
  * Asks the human.
@@ -62,7 +63,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
     default: {
       if (verdict.settled) return inert({ outcome: refused(verdict.kind, callId) });
       const answer = await call.deny(verdict.kind); // APPR-6
-      const code = answer.ok || !ELSEWHERE.has(answer.problem.code) ? verdict.kind : answer.problem.code;
+      const code = answer.ok || !among(answer.problem.code, ELSEWHERE) ? verdict.kind : answer.problem.code;
       if (code !== verdict.kind) prompts.refuse(problem(code), config.signInUri);
       return inert({ outcome: refused(code, callId) });
     }

@@ -1,10 +1,9 @@
 /** The client object that a tool's `execute` gets as its second argument (SHIM-4). */
 
 import * as natives from '../platform/natives.js';
+import { freeze, Request, requestHeaders, requestUrl, setHeader, URL } from '../platform/natives.js';
 
 /** @import { Agent, Arguments, Client, Execute } from '../types.js' */
-
-const { freeze, Request, requestHeaders, requestUrl, setHeader, URL } = natives;
 
 /**
  * @param {object} call

@@ -119,8 +119,10 @@ export class Decider {
    */
   async #described({ tool, definition, config }) {
     /** @type {Record<string, string>} */
-    const digests = Object.create(null);
-    for (const each of this.#tools()) {
+    const digests = /** @type {any} any: null, which no record's type has */ ({ __proto__: null });
+    const tools = this.#tools();
+    for (let i = 0; i < tools.length; i++) {
+      const each = /** @type {Tool} */ (tools[i]);
       const rule = config.tools.get(each.name);
       if (!rule || rule.public) continue;
       try {

@@ -2,40 +2,34 @@
 
 import { takeEvidence, withoutEvidence } from '../authority/evidence.js';
 import * as natives from '../platform/natives.js';
+import { inert } from '../platform/natives.js';
 import { wordsFor } from '../words/words.js';
-import { Acknowledgements } from './acknowledgements.js';
 import { makeClient, run } from './client.js';
-import { Decider } from './decide.js';
-import { execute } from './execute.js';
 import { reason, refused } from './outcome.js';
 import { refusal } from './refusal.js';
 import { SharedCall } from './shared.js';
 
 /** @import { Evidence } from '../authority/evidence.js' */
-/** @import { Arguments, Call, Execute, Outcome, Parts, Tool } from '../types.js' */
-
-const { inert } = natives;
+/** @import { Authority } from '../authority/authority.js' */
+/** @import { Arguments, Ask, Asking, Call, Execute, Outcome, Tool } from '../types.js' */
 
 /** The gate of one page. */
 export class Gate {
-  #parts;
+  #authority;
+  #ask;
   #patience;
-  #acknowledgements;
-  #decider;
   /** @type {Map<string, SharedCall>} */
   #open = new Map();
 
   /**
-   * @param {Parts} parts
+   * @param {Authority} authority
+   * @param {Ask} ask
    * @param {number | null} [patience] milliseconds, instead of the authority's `wait_s`
-   * @param {Acknowledgements} [acknowledgements]
-   * @param {Decider} [decider]
    */
-  constructor(parts, patience = null, acknowledgements = new Acknowledgements(parts.authority.issuer), decider = new Decider(parts, acknowledgements)) {
-    this.#parts = parts;
+  constructor(authority, ask, patience = null) {
+    this.#authority = authority;
+    this.#ask = ask;
     this.#patience = patience;
-    this.#acknowledgements = acknowledgements;
-    this.#decider = decider;
   }
 
   /**
@@ -91,7 +85,7 @@ export class Gate {
     let judged = null;
     for (let again = false; ; again = true) {
       // A human who calls may have signed in as somebody else just now; agents hear of it when they call.
-      const config = await this.#parts.authority.config(again || direct);
+      const config = await this.#authority.config(again || direct);
       if ('code' in config) return inert({ outcome: { kind: 'refused', problem: config } });
       const rule = config.tools.get(tool.name);
       if (rule?.public) return null; // CALL-8
@@ -102,9 +96,11 @@ export class Gate {
       if (!taken) return inert({ outcome: refused('invalid_arguments') });
       if (taken.bad) return inert({ outcome: refused('invalid_token') }); // EVID-1: never treated as none
       if (judged) return inert({ outcome: judged }); // its proof is spent: a second answer would only hide why
+      const asking = await this.#ask();
+      if ('code' in asking) return inert({ outcome: { kind: 'refused', problem: asking } });
       const { args: { text, value: args }, evidence } = taken;
       const { user } = config;
-      const outcome = await this.#share({ tool, callback, signal, definition: '', text, args, rule, config, user, direct }, evidence);
+      const outcome = await this.#share(asking, { tool, callback, signal, definition: '', text, args, rule, config, user, direct }, evidence);
       if (outcome.kind !== 'stale' && outcome.kind !== 'left') {
         const unable = reason(outcome).code === 'no_eligible_credential';
         return inert({ outcome, facts: unable ? { account_uri: config.signInUri } : {} });
@@ -118,11 +114,12 @@ export class Gate {
    * Equal calls of one page are one (SHIM-7). With evidence, the authority says first whose call it is: those who brought good
    * evidence for the same call share it, and nobody else does (EVID-3).
    *
+   * @param {Asking} asking
    * @param {Call} call
    * @param {Evidence | null} evidence
    * @returns {Promise<Outcome>}
    */
-  async #share(call, evidence) {
+  async #share(asking, call, evidence) {
     const { tool, text, user, direct } = call;
     try {
       call.definition = await tool.definition();
@@ -132,7 +129,7 @@ export class Gate {
     }
     let id;
     if (evidence) {
-      const judged = await this.#decider.judge(call, evidence);
+      const judged = await asking.decider.judge(call, evidence);
       if (judged.outcome) return judged.outcome;
       call.judged = judged;
       id = judged.callId;
@@ -140,7 +137,7 @@ export class Gate {
       id = natives.stringify([tool.name, text, call.definition, user.id, direct]);
     }
     for (;;) {
-      const outcome = await this.#join(id, call);
+      const outcome = await this.#join(asking, id, call);
       if (outcome.kind !== 'left' || !call.judged) return outcome;
       // Its proof is spent, and is not shown again. What the authority said of this call is as good as before, if that was yes.
       if (call.judged.body.state !== 'approved') return refused('call_state', id);
@@ -148,35 +145,37 @@ export class Gate {
   }
 
   /**
+   * @param {Asking} asking
    * @param {string} id
    * @param {Call} call
    * @returns {Promise<Outcome>} `left` if we came after the last one had left, and before the call was over
    */
-  #join(id, call) {
+  #join(asking, id, call) {
     const running = this.#open.get(id);
     const shared = running ?? new SharedCall();
     shared.execute = call.callback;
     const outcome = shared.join(call.direct ? Infinity : (this.#patience ?? call.config.patience), call.signal);
     if (!running) {
       this.#open.set(id, shared);
-      void this.#run(id, shared, call);
+      void this.#run(asking, id, shared, call);
     }
     return outcome;
   }
 
   /**
+   * @param {Asking} asking
    * @param {string} id
    * @param {SharedCall} shared
    * @param {Call} call
    */
-  async #run(id, shared, call) {
+  async #run({ decider, execute, acknowledgements }, id, shared, call) {
     /** @type {Outcome} */
     let outcome;
     let callId = '';
     try {
-      const decision = await this.#decider.decide(shared, call);
+      const decision = await decider.decide(shared, call);
       callId = decision.callId ?? '';
-      outcome = decision.outcome ?? (await execute(this.#parts, shared, call, decision));
+      outcome = decision.outcome ?? (await execute(shared, call, decision));
     } catch (error) {
       natives.console.error('deputize: the shim failed.', error);
       outcome = refused('server_error');
@@ -184,6 +183,6 @@ export class Gate {
     this.#open.delete(id);
     const heard = shared.settle(outcome);
     const ran = outcome.kind === 'result' || outcome.kind === 'thrown';
-    if (ran && (call.direct || (heard && !call.rule?.safe))) this.#acknowledgements.add(call.user.id, callId);
+    if (ran && (call.direct || (heard && !call.rule?.safe))) acknowledgements.add(call.user.id, callId);
   }
 }

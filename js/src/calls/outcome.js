@@ -1,12 +1,13 @@
 /** How a call ends on this page. */
 
 import { problem } from '../authority/authority.js';
+import { among } from '../platform/among.js';
 import { inert } from '../platform/natives.js';
 
 /** @import { Outcome, Problem } from '../types.js' */
 
 /** The configuration has changed since it was fetched: look again, once. */
-const STALE = new Set(['login_required', 'wrong_user', 'unknown_tool', 'tool_is_public']);
+const STALE = ['login_required', 'wrong_user', 'unknown_tool', 'tool_is_public'];
 
 /**
  * A refusal of the shim's own.
@@ -23,7 +24,7 @@ export const refused = (code, callId = null) => inert({ kind: 'refused', problem
  * @param {Problem} found
  * @returns {Outcome}
  */
-export const ruled = (found) => inert({ kind: STALE.has(found.code) ? 'stale' : 'refused', problem: found });
+export const ruled = (found) => inert({ kind: among(found.code, STALE) ? 'stale' : 'refused', problem: found });
 
 /**
  * Why a call has no result.

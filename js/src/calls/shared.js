@@ -5,10 +5,9 @@
 
 import { problem } from '../authority/authority.js';
 import * as natives from '../platform/natives.js';
+import { abort, clearTimeout, inert, isAborted, listen, now, Promise, setTimeout, signalOf, unlisten } from '../platform/natives.js';
 
 /** @import { Execute, Outcome, Problem } from '../types.js' */
-
-const { abort, clearTimeout, inert, isAborted, listen, now, Promise, setTimeout, signalOf, unlisten } = natives;
 
 /** Agents give up after 30 s; a result that comes later than this may not have reached them (CALL-6). */
 const DELIVERY_WINDOW = 25_000;

@@ -5,11 +5,11 @@
 
 import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
+import { among } from '../platform/among.js';
 import { bare, numberOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { standingOf, unheardOf } from '../people/unheard.js';
 import { consentView, linesIn } from '../people/view.js';
-import { tokensOf } from './tokens.js';
 
 /** @import { Obtained, TokenClient } from './tokens.js' */
 /** @import { Bare, Parts, Problem } from '../types.js' */
@@ -24,8 +24,8 @@ const LIFETIME = 600_000; // GRANT-4
 export class Consents {
   #parts;
   #tokens;
-  /** @type {Map<string, {scopes: Set<string>, done: Promise<Obtained>}>} */
-  #open = new Map();
+  /** By user. @type {Record<string, {scopes: readonly string[], done: Promise<Obtained>}>} */
+  #open = /** @type {any} any: null, which no record's type has */ ({ __proto__: null });
 
   /**
    * @param {Omit<Parts, 'grants'>} parts
@@ -47,18 +47,18 @@ export class Consents {
    * @returns {Promise<Obtained>} never without tokens
    */
   async ask(site, user, scopes, definitions = {}, onAsk = () => {}) {
-    for (let open = this.#open.get(user); open; open = this.#open.get(user)) {
+    for (let open = this.#open[user]; open; open = this.#open[user]) {
       onAsk();
       const { scopes: asked, done } = open;
       const answer = await done;
-      if (scopes.every((scope) => asked.has(scope))) return answer;
+      if (within(scopes, asked)) return answer;
     }
-    const open = { scopes: new Set(scopes), done: this.#request(site, user, scopes, definitions, onAsk) };
-    this.#open.set(user, open);
+    const open = { scopes, done: this.#request(site, user, scopes, definitions, onAsk) };
+    this.#open[user] = open;
     try {
       return await open.done;
     } finally {
-      this.#open.delete(user);
+      delete this.#open[user];
     }
   }
 
@@ -82,7 +82,7 @@ export class Consents {
     /** @type {Said<OpaqueAgent>} */
     const said = registered.body;
     const agent = { clientId: textOf(said.client_id), assurance: textOf(said.assurance) };
-    const requested = await authority.post('/grants', natives.stringify({ scope: scopes.join(' '), definitions }), { key, wants: 'grant_id' });
+    const requested = await authority.post('/grants', natives.stringify({ scope: spaced(scopes), definitions }), { key, wants: 'grant_id' });
     if (!requested.ok) {
       // No dialog opens: the human is told here what the agent is told there.
       if (requested.problem.code === 'no_eligible_credential') prompts.refuse(requested.problem, signInUri);
@@ -118,7 +118,7 @@ export class Consents {
       case 'approved': {
         if (!textOf(verdict.body.access_token)) return without(problem('consent_required'));
         const grantExpiresAt = natives.now() + (numberOf(shown.expires_in) ?? 0) * 1000;
-        return await this.#tokens.keep(user, tokensOf(verdict.body, { ...agent, grantExpiresAt }));
+        return await this.#tokens.keep(user, verdict.body, { ...agent, grantExpiresAt });
       }
       case 'refused':
         return without(verdict.problem);
@@ -129,6 +129,19 @@ export class Consents {
         return without(problem(verdict.kind === 'declined' ? 'consent_declined' : 'cancelled'));
     }
   }
+}
+
+/** @param {readonly string[]} some @param {readonly string[]} all */
+function within(some, all) {
+  for (let i = 0; i < some.length; i++) if (!among(some[i], all)) return false;
+  return true;
+}
+
+/** @param {readonly string[]} scopes */
+function spaced(scopes) {
+  let text = '';
+  for (let i = 0; i < scopes.length; i++) text += (i > 0 ? ' ' : '') + scopes[i];
+  return text;
 }
 
 /** @param {Problem} problem why there are no tokens @returns {Obtained} */

@@ -3,24 +3,26 @@
  * scope or a fresh token, that is obtained, if need be by the user's consent, and the same is sent again.
  */
 
-import { Authority, problem } from '../authority/authority.js';
+import { problem } from '../authority/authority.js';
 import { Keyring } from '../authority/keyring.js';
+import { among } from '../platform/among.js';
 import { inert } from '../platform/natives.js';
 import { Consents } from './consent.js';
 import { TokenClient } from './tokens.js';
 
-/** @import { Obtained } from './tokens.js' */
+/** @import { Authority } from '../authority/authority.js' */
 /** @import { Prompts } from '../people/prompt.js' */
+/** @import { Obtained } from './tokens.js' */
 /** @import { Parts, Problem, Reply, Tokens } from '../types.js' */
 
 /** How often one thing is sent at most. */
 const ROUNDS = 4;
 /** Another consent mends it, and takes nothing away: for a scope that is missing, or for a tool that is described otherwise now (GRANT-8). */
-const TOO_FEW = new Set(['insufficient_scope', 'consent_outdated']);
+const TOO_FEW = ['insufficient_scope', 'consent_outdated'];
 /** The user took the grant back: the agent hears so, and only its next call asks again (GRANT-5). */
-const TAKEN_BACK = new Set(['grant_revoked', 'unknown_agent']);
+const TAKEN_BACK = ['grant_revoked', 'unknown_agent'];
 /** The grant is over: another tab may have a newer one, else a new consent mends it. */
-const OVER = new Set([...TAKEN_BACK, 'consent_required', 'grant_expired', 'grant_unknown']);
+const OVER = ['grant_revoked', 'unknown_agent', 'consent_required', 'grant_expired', 'grant_unknown'];
 
 /** The grants of this browser profile, one for each user. */
 export class Grants {
@@ -58,9 +60,9 @@ export class Grants {
       const reply = await send(tokens);
       if (reply.ok || round === ROUNDS) return inert({ reply, tokens });
       const { code } = reply.problem;
-      const mended = asked && TOO_FEW.has(code) ? null : await this.#mend(user, tokens, code);
+      const mended = asked && among(code, TOO_FEW) ? null : await this.#mend(user, tokens, code);
       if (!mended) return inert({ reply, tokens });
-      if (TOO_FEW.has(code)) missing = reply.problem;
+      if (among(code, TOO_FEW)) missing = reply.problem;
       obtained = mended;
     }
   }
@@ -73,21 +75,22 @@ export class Grants {
    */
   async #mend(user, tokens, code) {
     if (code === 'invalid_token') return await this.tokens.current(user, tokens);
-    if (TOO_FEW.has(code)) return await this.tokens.other(user, tokens);
-    if (!OVER.has(code)) return null;
+    if (among(code, TOO_FEW)) return await this.tokens.other(user, tokens);
+    if (!among(code, OVER)) return null;
     const { tokens: others } = await this.tokens.forget(user, tokens);
-    return others || !TAKEN_BACK.has(code) ? inert({ tokens: others ?? null }) : null;
+    return others || !among(code, TAKEN_BACK) ? inert({ tokens: others ?? null }) : null;
   }
 }
 
 /**
  * Puts together what is behind a gate, and behind a `fetch` under the grant.
  *
- * @param {string} issuer
+ * @param {Authority} authority
  * @param {Prompts} prompts
+ * @param {Keyring} [keyring]
  * @returns {Parts}
  */
-export function partsFor(issuer, prompts) {
-  const parts = { authority: new Authority(issuer), keyring: new Keyring(issuer), prompts };
+export function partsFor(authority, prompts, keyring = new Keyring(authority.issuer)) {
+  const parts = { authority, keyring, prompts };
   return { ...parts, grants: new Grants(parts) };
 }

@@ -28,7 +28,7 @@ export class TokenClient {
   #authority;
   #keyring;
   /** @type {Map<string, Tokens | null>} what was last seen in the keyring */
-  #seen = new Map();
+  #seen = new natives.Map();
 
   /** @param {Omit<Parts, 'grants'>} parts */
   constructor({ authority, keyring }) {
@@ -81,10 +81,12 @@ export class TokenClient {
    * Keeps the tokens of a new grant.
    *
    * @param {string} user
-   * @param {Tokens} tokens
+   * @param {Said<TokenResponse>} body
+   * @param {Agent & {grantExpiresAt: number | null}} known what it leaves out
    * @returns {Promise<Obtained>}
    */
-  async keep(user, tokens) {
+  async keep(user, body, known) {
+    const tokens = tokensOf(body, known);
     return await inTurn(user, () => this.#keep(user, tokens));
   }
 
@@ -97,7 +99,7 @@ export class TokenClient {
     const { key, tokens } = await this.#held(user);
     if (!tokens || tokens.access !== stale) return natives.inert({ tokens }); // another tab was quicker
     if (!tokens.refresh) return await this.#keep(user, null);
-    const form = new URLSearchParams({
+    const form = new natives.URLSearchParams({
       grant_type: 'refresh_token',
       refresh_token: tokens.refresh,
       client_id: tokens.clientId,
@@ -137,7 +139,7 @@ const fresh = (tokens) => tokens.expiresAt - MARGIN > natives.now();
  * @param {Agent & {refresh?: string | null, grantExpiresAt: number | null}} known what it may leave out
  * @returns {Tokens}
  */
-export function tokensOf(body, known) {
+function tokensOf(body, known) {
   return {
     access: textOf(body.access_token),
     refresh: textOf(body.refresh_token) || known.refresh || null,

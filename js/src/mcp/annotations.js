@@ -5,7 +5,7 @@ import * as natives from '../platform/natives.js';
 import { ask, PATIENCE } from './rpc.js';
 
 /** @import { McpClient } from './rpc.js' */
-/** @import { Bare, Problem } from '../types.js' */
+/** @import { Bare, Problem, Reply } from '../types.js' */
 
 /** @typedef {'none' | 'verified' | 'other'} Need what a tool's annotation asks for; `other` is nothing that we know */
 
@@ -15,7 +15,7 @@ const MOST_PAGES = 64;
 /** The annotations of one server's tools, as they were last listed. */
 export class Annotations {
   #client;
-  /** @type {Map<string, Need> | null} */
+  /** By name, without a prototype. @type {Record<string, Need> | null} */
   #needs = null;
 
   /** @param {McpClient} client */
@@ -31,35 +31,37 @@ export class Annotations {
    * @returns {Promise<Need | Problem>}
    */
   async need(name, fresh = false) {
-    if (fresh || !this.#needs?.has(name)) {
+    if (fresh || !this.#needs?.[name]) {
       const found = await this.#list();
-      if ('code' in found) return found;
-      this.#needs = found;
+      if (!found.ok) return found.problem;
+      this.#needs = found.body;
     }
-    return this.#needs?.get(name) ?? 'none';
+    return this.#needs?.[name] ?? 'none';
   }
 
-  /** @returns {Promise<Map<string, Need> | Problem>} */
+  /** @returns {Promise<Reply<Record<string, Need>>>} */
   async #list() {
-    /** @type {Map<string, Need>} */
-    const needs = new Map();
+    const needs = /** @type {Record<string, Need>} */ ({ __proto__: /** @type {any} any: null, which no record's type has */ (null) });
+    let verified = false;
     /** @type {string | undefined} */
     let cursor;
     for (let page = 0; page < MOST_PAGES; page++) {
       const answer = await ask(this.#client, 'tools/list', cursor ? { cursor } : {}, { timeout: PATIENCE });
-      if (!answer.ok) return answer.problem;
+      if (!answer.ok) return answer;
       const tools = /** @type {Bare[]} */ (natives.isArray(answer.body.tools) ? answer.body.tools : []);
       for (let i = 0; i < tools.length; i++) {
         const tool = tools[i] ?? /** @type {Bare} */ (bare({}));
-        needs.set(textOf(tool.name), needOf(/** @type {Bare} */ (tool._meta ?? {})));
+        const need = needOf(/** @type {Bare} */ (tool._meta ?? {}));
+        needs[textOf(tool.name)] = need;
+        verified ||= need === 'verified';
       }
       cursor = textOf(answer.body.nextCursor);
       if (!cursor) break;
     }
-    if ([...needs.values()].includes('verified') && !this.#client.getServerCapabilities()?.extensions?.verifiedApproval) {
+    if (verified && !this.#client.getServerCapabilities()?.extensions?.verifiedApproval) {
       natives.console.warn('deputize: this server has tools that need an approval, but does not say that it can take any.');
     }
-    return natives.inert(needs);
+    return natives.inert({ ok: true, body: needs });
   }
 }
 
@@ -70,6 +72,6 @@ export class Annotations {
 function needOf(meta) {
   const annotation = meta[ANNOTATION];
   if (annotation === undefined) return 'none';
-  const required = typeof annotation === 'object' && annotation !== null && Reflect.get(annotation, 'required');
+  const required = typeof annotation === 'object' && annotation !== null && natives.get(annotation, 'required');
   return required === 'verified' ? 'verified' : 'other'; // never less than was asked for
 }

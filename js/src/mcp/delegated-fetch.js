@@ -4,17 +4,17 @@
  */
 
 import { problem, problemOf } from '../authority/authority.js';
+import { among } from '../platform/among.js';
 import { bare, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
+import { cloneResponse, Error, inert, Request, requestHeaders, requestMethod, requestUrl, responseStatus, responseText, setHeader } from '../platform/natives.js';
 import { wordsFor } from '../words/words.js';
 
 /** @import { Bare, Config, Parts, Problem, Reply, Tokens } from '../types.js' */
 /** @import { User } from '../wire.js' */
 
 /** Somebody else has signed in, or nobody is any more. */
-const STALE = new Set(['login_required', 'wrong_user']);
-
-const { cloneResponse, inert, Request, requestHeaders, requestMethod, requestUrl, responseStatus, responseText, setHeader } = natives;
+const STALE = ['login_required', 'wrong_user'];
 
 /** There is no delegation for a message, so nothing has come of it: `code` says why (PROTOCOL §8). */
 export class NotDelegated extends Error {
@@ -78,7 +78,7 @@ export class DelegatedFetch {
         (missing) => this.#parts.grants.consents.ask(config, user, missing?.scopes ?? this.#scopes),
       );
       if (reply.ok) return reply.body;
-      if (again || !STALE.has(reply.problem.code)) throw new NotDelegated(reply.problem);
+      if (again || !among(reply.problem.code, STALE)) throw new NotDelegated(reply.problem);
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { problem } from '../authority/authority.js';
 import { NotDelegated } from './delegated-fetch.js';
+import { among } from '../platform/among.js';
 import { bare, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 
@@ -26,14 +27,15 @@ const APPROVAL_ERROR = -32001;
 /** A reason is told to models: it is a name, not a text. */
 const NAME = /^[a-z][a-z0-9_]{0,63}$/;
 /** Whoever says so does not know how far it got. */
-const UNCERTAIN = new Set(['server_error', 'record_unavailable', 'authority_unavailable']);
+const UNCERTAIN = ['server_error', 'record_unavailable', 'authority_unavailable'];
 /** JSON-RPC 2.0 §5.1: the request was not even begun. */
-const NOT_BEGUN = new Map([
-  [-32700, 'invalid_request'],
-  [-32600, 'invalid_request'],
-  [-32601, 'method_not_found'],
-  [-32602, 'invalid_arguments'],
-]);
+const NOT_BEGUN = /** @type {Record<number, string>} */ ({
+  __proto__: /** @type {any} any: null, which no record's type has */ (null),
+  '-32700': 'invalid_request',
+  '-32600': 'invalid_request',
+  '-32601': 'method_not_found',
+  '-32602': 'invalid_arguments',
+});
 
 /** A schema that accepts any result, for clients that ask for a Standard Schema, and for older ones that ask for one of zod's. */
 const ANY = {
@@ -83,6 +85,6 @@ export function refusalIn(error) {
   if (typeof code !== 'number') return null; // the client's own, such as a time-out
   const { reason, code: ours } = /** @type {{reason?: unknown, code?: unknown}} */ (data ?? {});
   // Older clients have -32001 for their own time-outs: the proposal's errors are those with a reason.
-  const said = code === APPROVAL_ERROR ? textOf(reason) : textOf(ours) || (NOT_BEGUN.get(code) ?? '');
-  return NAME.test(said) && !UNCERTAIN.has(said) ? problem(said, { detail: textOf(message) }) : null;
+  const said = code === APPROVAL_ERROR ? textOf(reason) : textOf(ours) || (NOT_BEGUN[code] ?? '');
+  return natives.exec(NAME, said) && !among(said, UNCERTAIN) ? problem(said, { detail: textOf(message) }) : null;
 }

@@ -6,7 +6,7 @@
 import { ANNOTATION, Annotations } from './annotations.js';
 import { problem } from '../authority/authority.js';
 import { isOver } from '../people/ceremony.js';
-import { nameIn } from '../people/methods/index.js';
+import { methodIn } from '../people/methods/index.js';
 import { snapshot, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { ahead, onItsWay } from './once.js';
@@ -16,6 +16,7 @@ import { approvalView, enrollmentView } from '../people/view.js';
 import { say } from '../words/words.js';
 
 /** @import { Methods } from '../people/methods/index.js' */
+/** @import { Snapshot } from '../platform/json.js' */
 /** @import { Prompts } from '../people/prompt.js' */
 /** @import { McpClient, RequestOptions } from './rpc.js' */
 /** @import { Answer, Arguments, Bare, Problem } from '../types.js' */
@@ -79,11 +80,11 @@ export class VerifiedApproval {
    *
    * @param {CallParams} params
    * @param {RequestOptions} [options]
+   * @param {Snapshot | null} [taken] its arguments
    * @returns {Promise<Outcome>}
    */
-  async callTool(params, options) {
+  async callTool(params, options, taken = snapshot(params.arguments)) {
     const { name, _meta } = params;
-    const taken = snapshot(params.arguments); // before anybody else runs
     let need = await this.#annotations.need(name);
     if (typeof need !== 'string') return refused(need);
     if (need === 'none') {
@@ -138,7 +139,7 @@ export class VerifiedApproval {
     try {
       const patient = { timeout: PATIENCE, ...options };
       const result = /** @type {ToolResult} */ (await send(this.#client, CALL, { ...params }, patient));
-      return natives.isArray(result.content) ? natives.inert({ kind: 'result', result }) : unknown(new TypeError('this is no result of a tool'));
+      return natives.isArray(result.content) ? natives.inert({ kind: 'result', result }) : unknown(new natives.TypeError('this is no result of a tool'));
     } catch (error) {
       const found = refusalIn(error);
       return found ? refused(found) : unknown(error);
@@ -226,7 +227,7 @@ const THE_AGENT = { clientId: '', assurance: 'opaque', scopes: [] };
  * @returns {Promise<Problem | null>}
  */
 async function flawOf(envelope, action, methods) {
-  const method = methods.get(nameIn(envelope));
+  const method = methodIn(envelope, methods);
   const whole = textOf(envelope.challengeId) && textOf(envelope.displayText);
   return method && whole && (await isOver(method.challenge(envelope), action)) ? null : problem('bad_challenge');
 }

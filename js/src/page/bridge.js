@@ -3,7 +3,7 @@
  * calls them itself for whoever sends messages: past that context, and with `execute` as it was given.
  */
 
-import * as natives from '../platform/natives.js';
+import { apply, console, keys, listen } from '../platform/natives.js';
 import { replace } from './replace.js';
 import { saying } from './tool.js';
 
@@ -17,8 +17,6 @@ import { saying } from './tool.js';
  *   removeTool: (name: string) => void, registerTool: (tool: object, options: object) => Promise<void>,
  * }} Bridge versions 2 to 4 are an McpServer, version 5 has one
  */
-
-const { apply, console, keys, listen } = natives;
 
 /**
  * @param {object} context

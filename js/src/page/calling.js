@@ -4,14 +4,12 @@
  */
 
 import { moveEvidence } from '../authority/evidence.js';
-import * as natives from '../platform/natives.js';
+import { apply, parse, stringify } from '../platform/natives.js';
 import { replace } from './replace.js';
 import { isObject, saying, toolOf } from './tool.js';
 
 /** @import { Gating, Listed } from './patch.js' */
 /** @import { Tool } from '../types.js' */
-
-const { apply, parse, stringify } = natives;
 
 /** Whose tools are called by a method of this object: contexts may share their prototype. @type {WeakMap<object, Calling>} */
 const callings = new WeakMap();

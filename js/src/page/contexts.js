@@ -3,7 +3,7 @@
  * (SHIM-9).
  */
 
-import * as natives from '../platform/natives.js';
+import { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, inert, listen, navigator, setInterval, setTimeout } from '../platform/natives.js';
 import { bridge, isBridge } from './bridge.js';
 import { framesOf } from './frames.js';
 import { Patch } from './patch.js';
@@ -28,8 +28,6 @@ import { isObject } from './tool.js';
  *
  * @typedef {{context: 'native' | 'polyfill' | 'none', tools: Unguarded[], frames: Frame[]}} Report
  */
-
-const { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, inert, listen, navigator, setInterval, setTimeout } = natives;
 
 const NAME = 'modelContext';
 const NATIVE_GETTER = /^\s*function get modelContext\(\)\s*\{\s*\[native code\]\s*\}\s*$/;

@@ -1,6 +1,6 @@
 /** One context with the gate before its tools: in each that is registered from now on, and where it calls the others (SHIM-1). */
 
-import * as natives from '../platform/natives.js';
+import { inert } from '../platform/natives.js';
 import { Calling, isCalled } from './calling.js';
 import { Registered } from './registered.js';
 import { Registering } from './registering.js';
@@ -11,10 +11,8 @@ import { Registering } from './registering.js';
 /**
  * @typedef {{name: string, description?: string, inputSchema?: unknown, window?: unknown}} Listed
  * @typedef {EventTarget & {getTools?: () => Promise<Listed[]>, listTools?: () => Listed[]}} ModelContext
- * @typedef {Pick<Gate, 'call'>} Gating
+ * @typedef {Pick<Gate, 'call'> & {expect?: () => void}} Gating `expect` is told that calls may come
  */
-
-const { inert } = natives;
 
 /** One patched context. */
 export class Patch {

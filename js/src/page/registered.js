@@ -1,10 +1,8 @@
 /** The tools of one context that have the gate in them, for as long as they are registered. */
 
-import * as natives from '../platform/natives.js';
+import { isAborted } from '../platform/natives.js';
 
 /** @import { Tool } from '../types.js' */
-
-const { isAborted } = natives;
 
 /** They are found by their names. */
 export class Registered {

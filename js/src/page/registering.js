@@ -1,15 +1,13 @@
 /** How tools come into a context: each way to register one is replaced, so that the tool has the gate in it (SHIM-1). */
 
 import { declareEvidence } from '../authority/evidence.js';
-import * as natives from '../platform/natives.js';
+import { apply, isAborted } from '../platform/natives.js';
 import { replace } from './replace.js';
 import { isObject, optionsOf, saying, throwing, toolOf } from './tool.js';
 
 /** @import { Gating, ModelContext } from './patch.js' */
 /** @import { Registered } from './registered.js' */
 /** @import { Execute, Tool } from '../types.js' */
-
-const { apply, isAborted } = natives;
 
 /** The functions that lead through a gate: who is handed one once more hands it on. @type {WeakSet<object>} */
 const through = new WeakSet();
@@ -130,6 +128,7 @@ export class Registering {
     if (handing && handing.by !== this && handing.tool.name === copy.name) return handing.tool;
     const { schema, ...said } = saying(copy);
     const tool = { name: String(copy.name), ...said };
+    this.#gate.expect?.();
     copy.inputSchema = declareEvidence(schema); // which is no part of the definition: that is the page's own (HASH-3)
     if (!through.has(/** @type {Function} */ (execute))) copy.execute = this.#gated(tool, /** @type {Function} */ (execute));
     return tool;

@@ -1,8 +1,6 @@
 /** Puts work in the place of what is there, so that it looks as before. */
 
-import * as natives from '../platform/natives.js';
-
-const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } = natives;
+import { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn } from '../platform/natives.js';
 
 /**
  * Puts `work` in the place of a method, where the chain has it: the interface's prototype, or a polyfill's plain object.

@@ -1,11 +1,9 @@
 /** A tool as a page hands it to a context: read once, so that the gate and the context cannot hear two things. */
 
 import { argsS256 } from '../platform/canonical.js';
-import * as natives from '../platform/natives.js';
+import { parse, stringify } from '../platform/natives.js';
 
 /** @import { Tool } from '../types.js' */
-
-const { parse, stringify } = natives;
 
 /** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
 const TOOL = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'execute'];

@@ -3,10 +3,12 @@
  */
 
 import { problem } from '../authority/authority.js';
+import { among } from '../platform/among.js';
 import { actionHash, unb64u } from '../platform/canonical.js';
 import { textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { evidenceOf, nameIn } from './methods/index.js';
+import { inert } from '../platform/natives.js';
+import { evidenceOf, methodIn } from './methods/index.js';
 import { again, explain, nameOf } from './methods/webauthn.js';
 import { say, wordsFor } from '../words/words.js';
 
@@ -36,14 +38,13 @@ import { say, wordsFor } from '../words/words.js';
  * @property {(response: unknown) => Promise<Answer>} finish
  */
 
-const { inert } = natives;
 const NONCE_BYTES = 32;
 const HASH_BYTES = 32;
 /** Of both, in base64url. */
 const CHALLENGE_LENGTH = 86;
 
 /** After these the same dialog can be used once more: the next click takes a new challenge. */
-const RETRY = new Set([
+const RETRY = [
   'challenge_unknown',
   'challenge_expired',
   'challenge_consumed',
@@ -51,10 +52,10 @@ const RETRY = new Set([
   'record_unavailable',
   'outcome_unknown', // of a challenge: of nothing that matters
   'server_error',
-]);
+];
 
 /** After these nobody knows what became of what was sent; so it is with a question that was answered elsewhere. */
-const UNHEARD = new Set(['authority_unavailable', 'record_unavailable', 'outcome_unknown', 'server_error', 'call_state']);
+const UNHEARD = ['authority_unavailable', 'record_unavailable', 'outcome_unknown', 'server_error', 'call_state'];
 
 /**
  * An answer over the action (APPR-1), by the method that the authority asks for (APPR-9), handed in as evidence.
@@ -71,9 +72,9 @@ export async function approve(approval, dialog, methods, signal) {
   if (!envelope.ok) {
     const { code } = envelope.problem;
     if (code === 'call_state') approval.unheard ??= approval.standing?.(natives.now());
-    return approval.unheard && UNHEARD.has(code) ? inert({ kind: 'unheard' }) : judge(envelope.problem);
+    return approval.unheard && among(code, UNHEARD) ? inert({ kind: 'unheard' }) : judge(envelope.problem);
   }
-  const method = natives.getFrom(methods, nameIn(envelope.body));
+  const method = methodIn(envelope.body, methods);
   if (!method) return refused('unsupported_method');
   // What is about to be signed must be what is shown: the same action, in the same words.
   if (!(await isOver(method.challenge(envelope.body), approval.action))) {
@@ -97,7 +98,7 @@ export async function approve(approval, dialog, methods, signal) {
   approval.unheard = approval.standing?.(natives.now());
   const answer = await approval.approve(natives.stringify(evidence));
   if (answer.ok) return inert({ kind: 'approved', body: answer.body });
-  return approval.unheard && UNHEARD.has(answer.problem.code) ? inert({ kind: 'unheard' }) : judge(answer.problem, method.again);
+  return approval.unheard && among(answer.problem.code, UNHEARD) ? inert({ kind: 'unheard' }) : judge(answer.problem, method.again);
 }
 
 /**
@@ -157,6 +158,6 @@ const refused = (code, facts) => inert({ kind: 'refused', problem: problem(code,
  * @returns {Step}
  */
 function judge(found, mended) {
-  const text = RETRY.has(found.code) ? wordsFor(found.code).retry : mended?.(found.code);
+  const text = among(found.code, RETRY) ? wordsFor(found.code).retry : mended?.(found.code);
   return inert(text ? { kind: 'again', text } : { kind: 'refused', problem: found });
 }

@@ -5,12 +5,11 @@
 
 import { element, icon, shadow } from './dom.js';
 import * as natives from '../platform/natives.js';
+import { appendChild, document, isConnected, listen, setAttribute, setText } from '../platform/natives.js';
 import { partsOf } from './shown.js';
 import { say, tongue } from '../words/words.js';
 
 /** @import { Choice, Dialog, View } from '../types.js' */
-
-const { appendChild, document, isConnected, listen, setAttribute, setText } = natives;
 
 const SHIELD = 'M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6zM12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM12 12.5v3.5';
 const CHECK = 'M5 12.5l4.5 4.5L19 7.5';
@@ -108,7 +107,7 @@ function show(view, mode) {
    */
   const become = (state, progress, complaint, tone = 'note') => {
     setAttribute(dialog, 'data-state', state);
-    setAttribute(approve, 'aria-disabled', String(state === 'busy'));
+    setAttribute(approve, 'aria-disabled', state === 'busy' ? 'true' : 'false');
     setAttribute(decline, 'aria-disabled', 'false');
     setText(status, progress);
     setAttribute(alert, 'class', tone);

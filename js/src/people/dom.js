@@ -5,9 +5,9 @@
  */
 
 import * as natives from '../platform/natives.js';
+import { appendChild, document, setAttribute } from '../platform/natives.js';
 import { css } from './style.js';
 
-const { appendChild, document, setAttribute } = natives;
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**

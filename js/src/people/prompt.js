@@ -133,16 +133,12 @@ export class Prompts {
 const ended = (choice) => (choice === 'removed' ? 'cancelled' : choice === 'expired' ? 'expired' : 'declined');
 
 /**
- * The prompts of this page, in one queue for all copies of this code: the shim and the module for MCP clients are bundles of their
+ * The prompts of a page, in one queue for all copies of this code: the shim and the module for MCP clients are bundles of their
  * own, and what they share is the moment at which the page began.
  *
  * @param {boolean} [openRoot] for tests: whether the dialogs' shadow roots are open
  */
-export function promptsOfPage(openRoot = testMode()) {
+export function promptsOfPage(openRoot = natives.openForTests) {
   const mode = openRoot ? 'open' : 'closed';
   return new Prompts(dialogs(mode), notices(mode), undefined, shared(`dialog ${natives.timeOrigin}`, queue()));
 }
-
-/** The page's owner opts in with `<html data-deputize-test="open">`; what script adds after the shim comes too late. */
-const testMode = () =>
-  natives.getAttribute(natives.documentElement(natives.document), 'data-deputize-test') === 'open';

@@ -6,7 +6,8 @@
  * page script that runs later could say what a dialog shows.
  */
 
-import { exec, hasOwn, push, slice, sort } from '../platform/natives.js';
+import { exec, hasOwn, push, RegExp, slice, sort } from '../platform/natives.js';
+import { among } from '../platform/among.js';
 import { FSI, PDI } from '../words/fluent.js';
 
 const SPACE = '␣';
@@ -35,13 +36,11 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_
 const PILED = /(?<=(?:[\p{Mn}\p{Me}][\u200c\u200d]?){4})[\p{Mn}\p{Me}]/gu;
 /** Joiners where a script needs them: RFC 5892 A.1 and A.2, and emoji (UTS #51). */
 const NEEDED = new RegExp(
-  [
-    `(?<=[${VIRAMAS}])[\\u200c\\u200d]`,
-    `(?<=[${DUAL}]\\p{M}*)\\u200c(?=\\p{M}*[${DUAL}${RIGHT}])`,
-    '(?<=\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?)\\u200d(?=\\p{Extended_Pictographic})',
-    '(?<=\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]',
-    '(?<=[0-9#*])\\ufe0f(?=\\u20e3)',
-  ].join('|'),
+  `(?<=[${VIRAMAS}])[\\u200c\\u200d]` +
+    `|(?<=[${DUAL}]\\p{M}*)\\u200c(?=\\p{M}*[${DUAL}${RIGHT}])` +
+    '|(?<=\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?)\\u200d(?=\\p{Extended_Pictographic})' +
+    '|(?<=\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]' +
+    '|(?<=[0-9#*])\\ufe0f(?=\\u20e3)',
   'gu',
 );
 const RUN = /\p{Zs}{2,}|^\p{Zs}|\p{Zs}$|(?![ \u00a0\u202f])\p{Zs}/gu;
@@ -52,7 +51,12 @@ const SCRIPTS = [
   'Guru', 'Gujr', 'Orya', 'Taml', 'Telu', 'Knda', 'Mlym', 'Sinh', 'Thai', 'Laoo', 'Tibt', 'Mymr', 'Khmr',
   'Ethi', 'Mong', 'Hani', 'Hira', 'Kana', 'Bopo', 'Hang', 'Cans', 'Lisu', 'Tfng', 'Yiii', 'Nkoo', 'Vaii',
 ];
-const BY_SCRIPT = SCRIPTS.map((name) => ({ name, pattern: new RegExp(`\\p{Script=${name}}`, 'u') }));
+/** @type {Array<{name: string, pattern: RegExp}>} */
+const BY_SCRIPT = [];
+for (let i = 0; i < SCRIPTS.length; i++) {
+  const name = SCRIPTS[i] ?? '';
+  push(BY_SCRIPT, { name, pattern: new RegExp(`\\p{Script=${name}}`, 'u') });
+}
 const LETTER = /(?![\p{Script=Common}\p{Script=Inherited}])\p{L}/gu;
 const TOGETHER = [['Latn', 'Hani', 'Hira', 'Kana'], ['Latn', 'Hani', 'Bopo'], ['Latn', 'Hani', 'Hang']];
 const LOOK_ALIKE = ['Cyrl', 'Grek', 'Cher', 'Copt', 'Armn', 'Lisu', 'another'];
@@ -198,10 +202,4 @@ function goTogether(scripts) {
   }
   if (scripts.length !== 2 || !among('Latn', scripts)) return false;
   return !among(scripts[0], LOOK_ALIKE) && !among(scripts[1], LOOK_ALIKE);
-}
-
-/** @param {string | undefined} one @param {readonly string[]} list */
-function among(one, list) {
-  for (let i = 0; i < list.length; i++) if (list[i] === one) return true;
-  return false;
 }

@@ -7,23 +7,25 @@ import { problem } from '../authority/authority.js';
 import { textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { first } from '../platform/concurrency.js';
-import { say, when } from '../words/words.js';
+import { when } from '../words/dialogs.js';
+import { say } from '../words/words.js';
 
 /** @import { Answer, Choice, Dialog, Standing, Step, Unheard } from '../types.js' */
 
 /** CALL-4 and the states of a grant: what is over, and the code that says why. */
-const OVER = new Map([
-  ['declined', 'declined'],
-  ['cancelled', 'cancelled'],
-  ['denied', 'cancelled'],
-  ['expired', 'expired'],
-  ['revoked', 'grant_revoked'],
-  ['superseded', 'call_state'],
-  ['redeemed', 'call_redeemed'],
-  ['succeeded', 'call_redeemed'],
-  ['failed', 'call_redeemed'],
-  ['unknown', 'call_redeemed'],
-]);
+const OVER = /** @type {Record<string, string>} */ ({
+  __proto__: /** @type {any} any: null, which no record's type has */ (null),
+  declined: 'declined',
+  cancelled: 'cancelled',
+  denied: 'cancelled',
+  expired: 'expired',
+  revoked: 'grant_revoked',
+  superseded: 'call_state',
+  redeemed: 'call_redeemed',
+  succeeded: 'call_redeemed',
+  failed: 'call_redeemed',
+  unknown: 'call_redeemed',
+});
 
 /**
  * What an answer about a call or a grant says of how it stands; anything but a clear answer says nothing.
@@ -37,7 +39,7 @@ export function standingOf(answer, local) {
   const state = textOf(answer.body.state);
   if (state === 'pending') return { kind: 'open' };
   if (state === 'approved' || state === 'active') return { kind: 'arrived', until: local(answer.body.expires_at) };
-  const code = OVER.get(state);
+  const code = OVER[state];
   return code ? { kind: 'over', code } : { kind: 'unknown' };
 }
 

@@ -5,7 +5,8 @@ import { hasOwn, inert, isArray, keys, location, parse, push, stringify, URL, ur
 import { textOf } from '../platform/json.js';
 import { sole } from './methods/index.js';
 import { mixed, visible } from './shown.js';
-import { alphabet, say, tongue } from '../words/words.js';
+import { alphabet } from '../words/dialogs.js';
+import { say, tongue } from '../words/words.js';
 
 /** @import { Arguments, Asker, Bare, Caller, View } from '../types.js' */
 /** @import { Said, Text } from '../wire.js' */

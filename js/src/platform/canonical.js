@@ -4,7 +4,7 @@
  * are held together by these hashes.
  */
 
-import { atob, btoa, charCodeAt, digest, exec, fromCharCode, getPrototypeOf, inert, isArray, keys, sort, stringify, TextEncoder, Uint8Array, utf8Of } from './natives.js';
+import { atob, btoa, charCodeAt, digest, exec, fromCharCode, getPrototypeOf, inert, isArray, isWellFormed, keys, sort, stringify, TextEncoder, TypeError, Uint8Array, utf8Of } from './natives.js';
 
 /**
  * @typedef {'depth' | 'integer_range' | 'lone_surrogate' | 'non_finite' | 'not_json'} Reason
@@ -12,11 +12,9 @@ import { atob, btoa, charCodeAt, digest, exec, fromCharCode, getPrototypeOf, ine
  */
 
 const encoder = new TextEncoder();
-/** @type {(text: string) => boolean} */
-const isWellFormed = Function.prototype.call.bind(String.prototype.isWellFormed);
 
 const MAX_DEPTH = 64;
-const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
+const MAX_INTEGER = 2 ** 53 - 1;
 /** Smaller whole numbers are written digit by digit. */
 const FIRST_WITH_EXPONENT = 1e21;
 

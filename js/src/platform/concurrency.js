@@ -35,10 +35,10 @@ export function queue() {
  * @param {InTurn} alone
  * @returns {InTurn}
  */
-export const shared = (name, alone) => {
-  const { lock } = natives;
+export function shared(name, alone) {
+  const lock = natives.lock;
   return lock ? /** @type {InTurn} */ ((work) => lock(`deputize ${name}`, work)) : alone;
-};
+}
 
 /**
  * Promise.race without `then`, which page script can replace.

@@ -25,8 +25,8 @@ export const numberOf = (value) => (typeof value === 'number' ? value : null);
  * @returns {string[]}
  */
 export function scopesOf(value) {
-  if (isArray(value)) return value.map(textOf).filter(Boolean);
-  return textOf(value).split(' ').filter(Boolean);
+  if (isArray(value)) return value.map(textOf).filter((each) => each);
+  return textOf(value).split(' ').filter((each) => each);
 }
 
 /**

@@ -48,7 +48,7 @@ function allowed(read) {
   }
 }
 
-export const { AbortController, Request, URL, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
+export const { AbortController, DOMException, Error, Map, RegExp, Request, String, TypeError, URL, URLSearchParams, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
 export const { document, navigator, location, console } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
@@ -68,6 +68,8 @@ export const btoa = globalThis.btoa.bind(globalThis);
 export const structuredClone = globalThis.structuredClone.bind(globalThis);
 export const fetch = globalThis.fetch.bind(globalThis);
 export const setTimeout = globalThis.setTimeout.bind(globalThis);
+/** Does something when the page has nothing better to do. @type {(work: () => void) => unknown} */
+export const whenIdle = (globalThis.requestIdleCallback ?? globalThis.setTimeout).bind(globalThis);
 export const setInterval = globalThis.setInterval.bind(globalThis);
 export const clearTimeout = globalThis.clearTimeout.bind(globalThis);
 export const timeout = AbortSignal.timeout.bind(AbortSignal);
@@ -86,6 +88,8 @@ export const exec = uncurry(RegExp.prototype.exec);
 /** @type {(text: string, from: number, to?: number) => string} */
 export const slice = uncurry(String.prototype.slice);
 
+/** @type {(text: string) => boolean} */
+export const isWellFormed = uncurry(String.prototype.isWellFormed);
 /** @type {(text: string, index: number) => number} */
 export const charCodeAt = uncurry(String.prototype.charCodeAt);
 /** @type {(encoder: TextEncoder, text: string) => Uint8Array<ArrayBuffer>} */
@@ -93,8 +97,6 @@ export const utf8Of = uncurry(TextEncoder.prototype.encode);
 /** @type {(names: string[]) => string[]} */
 export const sort = uncurry(Array.prototype.sort);
 
-/** @type {<K, V>(map: ReadonlyMap<K, V>, key: K) => V | undefined} */
-export const getFrom = uncurry(Map.prototype.get);
 
 /**
  * Adds to the end of a list, past any setter that a page has put on an index.
@@ -234,3 +236,6 @@ export const closeDialog = native('HTMLDialogElement', 'close');
 export const observe = native('MutationObserver', 'observe');
 /** @type {(observer: MutationObserver) => void} */
 export const disconnect = native('MutationObserver', 'disconnect');
+
+/** The page's owner opts in with `<html data-deputize-test="open">`; what script adds after the shim comes too late. */
+export const openForTests = allowed(() => getAttribute(documentElement(document), 'data-deputize-test') === 'open') ?? false;

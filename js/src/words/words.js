@@ -21,6 +21,8 @@ import { format } from './fluent.js';
  *   succeed later, perhaps after what the sentence asks for; `retry`: for a human before a dialog that can be used again
  */
 
+/** What came with this. */
+let brought = FEW;
 /** @type {Spoken} */
 let spoken = FEW;
 
@@ -37,6 +39,16 @@ export function speak(words) {
   return true;
 }
 
+/**
+ * Has these words until an authority gives others, and for what those lack.
+ *
+ * @param {Spoken} words
+ */
+export function bring(words) {
+  if (spoken === brought) spoken = words;
+  brought = words;
+}
+
 /** The attributes of an element that says something. */
 export const tongue = () => ({ lang: spoken.language, dir: spoken.direction });
 
@@ -46,7 +58,7 @@ export const tongue = () => ({ lang: spoken.language, dir: spoken.direction });
  * @returns {string} empty if there is none
  */
 export function say(id, variables = {}) {
-  const { messages } = natives.hasOwn(spoken.messages, id) ? spoken : FEW;
+  const { messages } = natives.hasOwn(spoken.messages, id) ? spoken : brought;
   return natives.hasOwn(messages, id) ? format(messages, messages[id] ?? '', variables) : '';
 }
 
@@ -63,34 +75,6 @@ export function wordsFor(code) {
   const human = say(`${id}.human`);
   return { again: say(`${id}.again`) !== '', model: say(`${id}.model`), human, retry: say(`${id}.retry`) || human };
 }
-
-/**
- * A time, by the clock and the calendar of whoever reads: without the day, if that is today.
- *
- * @param {number} time milliseconds since the epoch
- * @returns {string}
- */
-export function when(time) {
-  const today = timeIn({ dateStyle: 'short' }, time) === timeIn({ dateStyle: 'short' }, natives.now());
-  return timeIn(today ? { timeStyle: 'short' } : { timeStyle: 'short', dateStyle: 'medium' }, time);
-}
-
-/**
- * @param {Intl.DateTimeFormatOptions} style
- * @param {number} time
- */
-const timeIn = (style, time) =>
-  natives.formatOf(new natives.DateTimeFormat(say('script-region'), /** @type {Intl.DateTimeFormatOptions} */ ({ __proto__: null, ...style })))(time);
-
-/**
- * The name of an alphabet.
- *
- * @param {string} script its code (ISO 15924), or `another`
- */
-export const alphabet = (script) =>
-  script === 'another'
-    ? say('script-alphabet-other')
-    : natives.nameOf(new natives.DisplayNames(spoken.language, /** @type {Intl.DisplayNamesOptions} */ ({ __proto__: null, type: 'script' })), script);
 
 /**
  * The languages to ask for (RFC 9110 §12.5.4): those that the human has told the browser they read, and of these the page's first.

@@ -587,7 +587,7 @@ describe('EVID-2: evidence is shown once', () => {
    * @param {...string} states
    */
   async function crossing(...states) {
-    const parts = page(server);
+    const { authority, asking } = page(server);
     const seen = { judged: 0, decided: 0 };
     /** @type {(left: any) => void} any: a decision */
     let leave = () => {};
@@ -596,7 +596,7 @@ describe('EVID-2: evidence is shown once', () => {
       decide: (/** @type {unknown} */ _, /** @type {any} */ call) =>
         seen.decided++ === 0 ? new Promise((resolve) => (leave = resolve)) : Promise.resolve(call.judged),
     });
-    const gate = new Gate(parts, null, undefined, decider);
+    const gate = new Gate(authority, async () => ({ ...asking, decider }));
     const controller = new AbortController();
     const input = { deputize_delegation: pair };
     const first = gate.call(registered('get_balance'), execute, input, controller.signal);

@@ -16,7 +16,7 @@ const code = {
   explain: (error) => `No code: ${/** @type {Error} */ (error).name}.`,
   again: () => '',
 };
-const methods = new Map([['code', code]]);
+const methods = { code };
 const envelope = bare({ method: 'code', challengeId: 'chl_1' });
 
 test('APPR-9: evidence is what the method made, with its name and the challenge', async () => {

@@ -213,7 +213,7 @@ const coded = async (method = 'code', over = args) =>
 function askByCode(method, wish) {
   const asked = ask(wish);
   const human = new Human();
-  const ways = { ...human.passkeys, methods: new Map([...human.passkeys.methods, ['code', method]]) };
+  const ways = { ...human.passkeys, methods: { ...human.passkeys.methods, code: method } };
   human.types = '4711';
   const prompts = new Prompts(human.open, human.tell, ways);
   return { ...asked, human, verdict: prompts.ask(asked.request()) };

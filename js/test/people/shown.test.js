@@ -8,7 +8,7 @@ import '../platform.js';
 const { mixed, partsOf, plain, visible } = await import('../../src/people/shown.js');
 /** @param {string} text */
 const isolated = (text) => `\u2068${text}\u2069`;
-const { alphabet } = await import('../../src/words/words.js');
+const { alphabet } = await import('../../src/words/dialogs.js');
 
 const { rows } = JSON.parse(readFileSync(new URL('../../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
 

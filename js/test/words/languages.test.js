@@ -12,7 +12,8 @@ const { bare } = await import('../../src/platform/json.js');
 const { refusal } = await import('../../src/calls/refusal.js');
 const { problem } = await import('../../src/authority/authority.js');
 const { FEW } = await import('../../src/words/english.js');
-const { alphabet, say, speak, tongue, when, wished, wordsFor } = await import('../../src/words/words.js');
+const { alphabet, when } = await import('../../src/words/dialogs.js');
+const { say, speak, tongue, wished, wordsFor } = await import('../../src/words/words.js');
 const { approvalView, enrollmentView } = await import('../../src/people/view.js');
 
 /** English in letters of mathematics: whoever reads others reads what was not translated. @param {string} text */

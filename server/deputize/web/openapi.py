@@ -50,6 +50,7 @@ _NAMES: Mapping[str, object] = {
     "id": Base64Url,  # of a passkey or, where one is added, of the challenge for it
     "name": Annotated[str, said(pattern=r"^[a-z]+\.(css|js)$")],
     "words": Annotated[str, said(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9_-]+)?\.json$")],
+    "part": Annotated[str, said(pattern=r"^[a-z-]+\.[A-Za-z0-9_-]{43}\.mjs$")],
     "request_id": Hash,
 }
 _SECURITY: Schema = {

@@ -1,4 +1,4 @@
-"""The shim, its configuration (SHIM-3) and what it says (SHIM-12), and the module for MCP clients."""
+"""The shim, its configuration (SHIM-3) and words (SHIM-12), the module for MCP clients, and second files (SHIM-14)."""
 
 from importlib.resources import files
 from typing import Annotated, Any, Literal, cast
@@ -135,3 +135,19 @@ def script(name: str) -> Handler:
         return Response((_STATIC / name).read_bytes(), media_type=SCRIPT, headers=headers)
 
     return answer
+
+
+async def part(context: Context) -> Response:
+    """Answer the second file of a bundle (SHIM-14), which is only asked for by the digest that the first one knows."""
+    name, _, digest = str(context.request.path_params["part"]).removesuffix(".mjs").partition(".")
+    body = _SECOND.get(name, bytes)()
+    if body.partition(b"\n")[0].split()[-2:-1] != [digest.encode()]:  # where js/two-files.mjs writes it
+        raise Refused(Code.NOT_FOUND, "There is nothing at this address.")
+    headers = {
+        "cache-control": "public, max-age=31536000, immutable",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+    return Response(body, media_type=SCRIPT, headers=headers)
+
+
+_SECOND = {name: (_STATIC / f"{name}.mjs").read_bytes for name in ("asking", "mcp-asking")}

@@ -4,9 +4,9 @@
  */
 
 import { textOf } from '../../platform/json.js';
-import { getFrom, inert } from '../../platform/natives.js';
+import { Error, hasOwn, inert, keys } from '../../platform/natives.js';
 import { wordsFor } from '../../words/words.js';
-import { REGISTERED } from './registered.js';
+import { METHODS } from './registered.js';
 
 /** @import { Bare } from '../../types.js' */
 
@@ -20,13 +20,10 @@ import { REGISTERED } from './registered.js';
  * @property {(error: unknown) => string} explain says why there was none
  * @property {(code: string) => string} again what to say after a refusal that the same dialog can mend; empty after others
  *
- * @typedef {Map<string, Method>} Methods
+ * @typedef {Readonly<Record<string, Method>>} Methods without a prototype
  *
  * @typedef {(label: string) => Promise<string>} Ask lets the human type something, where what is asked is shown
  */
-
-/** @type {Methods} */
-export const METHODS = new Map(REGISTERED);
 
 /**
  * Finds the method that an envelope asks for. SEP-2672 has one only, and its envelope does not name it.
@@ -35,8 +32,23 @@ export const METHODS = new Map(REGISTERED);
  */
 export const nameIn = (envelope) => (envelope.method === undefined ? 'webauthn' : textOf(envelope.method));
 
+/**
+ * @param {Bare} envelope
+ * @param {Methods} methods
+ * @returns {Method | undefined} undefined where the page does not have it
+ */
+export function methodIn(envelope, methods) {
+  const name = nameIn(envelope);
+  return hasOwn(methods, name) ? methods[name] : undefined;
+}
+
 /** The method that a button can name: the only one that there is. */
-export const sole = () => (REGISTERED.length === 1 ? (REGISTERED[0]?.[0] ?? '') : '');
+export function sole() {
+  const names = keys(METHODS);
+  return names.length === 1 ? (names[0] ?? '') : '';
+}
+
+export { METHODS };
 
 /** There is no answer; the message says why, to the human. */
 export class Unanswered extends Error {}
@@ -51,12 +63,11 @@ export class Unanswered extends Error {}
  * @returns {Promise<object>} rejects with Unanswered
  */
 export async function evidenceOf(envelope, ask, signal, methods = METHODS) {
-  const name = nameIn(envelope);
-  const method = getFrom(methods, name);
+  const method = methodIn(envelope, methods);
   if (!method) throw new Unanswered(wordsFor('unsupported_method').human);
   const challengeId = textOf(envelope.challengeId);
   try {
-    return inert({ ...(await method.answer(envelope, ask, signal)), method: name, challengeId });
+    return inert({ ...(await method.answer(envelope, ask, signal)), method: nameIn(envelope), challengeId });
   } catch (error) {
     throw new Unanswered(method.explain(error));
   }

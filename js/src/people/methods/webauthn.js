@@ -1,5 +1,6 @@
 /** The method of approval `webauthn`: an assertion by a passkey (SEP-2672 §4.5). Enrolling one is not approving, but fails alike. */
 
+import { among } from '../../platform/among.js';
 import { textOf } from '../../platform/json.js';
 import * as natives from '../../platform/natives.js';
 import { say, wordsFor } from '../../words/words.js';
@@ -31,17 +32,17 @@ export const method = (get = assertByPasskey) => ({
 const optionsIn = (envelope) => /** @type {Bare} */ (envelope.requestOptions ?? {});
 
 /** Refusals after which another passkey, or the same once more, may do. */
-const AGAIN = new Set([
+const AGAIN = [
   'unknown_credential',
   'authenticator_class_mismatch',
   'signature_verification_failed',
   'signature_counter_regression',
   'verification_failed',
   'missing_evidence',
-]);
+];
 
 /** @param {string} code */
-export const again = (code) => (AGAIN.has(code) ? wordsFor(code).retry : '');
+export const again = (code) => (among(code, AGAIN) ? wordsFor(code).retry : '');
 
 /**
  * Says why a browser gave no answer.
@@ -65,7 +66,7 @@ export function explain(error) {
 }
 
 /** @param {unknown} error */
-export const nameOf = (error) => (error instanceof Error || error instanceof DOMException ? error.name : '');
+export const nameOf = (error) => (error instanceof natives.Error || error instanceof natives.DOMException ? error.name : '');
 
 /** @type {Passkey} */
 export const assertByPasskey = (options, signal) => answered(natives.getCredential, natives.requestOptions, options, signal);
@@ -80,8 +81,8 @@ export const createPasskey = (options, signal) => answered(natives.createCredent
  * @param {AbortSignal | undefined} signal
  */
 async function answered(ceremony, read, options, signal) {
-  if (!ceremony || !read) throw new TypeError('no passkeys');
+  if (!ceremony || !read) throw new natives.TypeError('no passkeys');
   const credential = await ceremony({ __proto__: null, publicKey: read(options), signal });
-  if (!credential) throw new TypeError('no credential');
+  if (!credential) throw new natives.TypeError('no credential');
   return natives.inert(natives.credentialJson(credential));
 }

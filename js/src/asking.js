@@ -1,0 +1,37 @@
+/**
+ * What a call needs once there is one, to ask the authority and the human, and to run: a file of its own (`later.js`). It has no name
+ * from outside but what the first file hands to it, and `build.mjs` holds it to that: page script may have replaced any.
+ */
+
+import { Acknowledgements } from './calls/acknowledgements.js';
+import { Decider } from './calls/decide.js';
+import { execute } from './calls/execute.js';
+import { partsFor } from './grants/grants.js';
+import { promptsOfPage } from './people/prompt.js';
+import { inert } from './platform/natives.js';
+
+/** @import { Authority } from './authority/authority.js' */
+/** @import { Asking, Parts, Tool } from './types.js' */
+
+/**
+ * @param {Parts} parts
+ * @param {() => Tool[]} tools those of the page
+ * @returns {Asking}
+ */
+export function askingBy(parts, tools) {
+  const acknowledgements = new Acknowledgements(parts.authority.issuer);
+  const decider = new Decider(parts, acknowledgements, tools);
+  return inert({ parts, acknowledgements, decider, execute: (shared, call, approved) => execute(parts, shared, call, approved) });
+}
+
+/** What is given to the first file. */
+export const second = {
+  /**
+   * @param {Authority} authority
+   * @param {() => Tool[]} tools
+   * @param {boolean} [openRoot] for tests: the dialogs' shadow roots are open
+   */
+  asking: (authority, tools, openRoot) => askingBy(partsFor(authority, promptsOfPage(openRoot)), tools),
+};
+/** A promise that brings this module asks for it. */
+export const then = undefined;
