@@ -46,7 +46,7 @@ thorough: setup ## all tests, with every property, race and kill at full size
 
 AT_ONCE = --no-print-directory --keep-going --jobs
 TESTS = tests
-LOWER_FLOORS = $(addprefix tests/,protocol words service settings crypto fetching store authority methods agent guard) \
+LOWER_FLOORS = $(addprefix tests/,protocol words service settings crypto fetching store authority methods agent guard log) \
 	$(addprefix tests/test_,architecture.py protocol_text.py public.py signposts.py)
 
 in-python:
