@@ -22,34 +22,35 @@ class NotRead(Exception):
 class Described:
     """The gated tools of a page, and the names of those that run without the gate (SHIM-9)."""
 
-    def __init__(self, page: Page, rest: float) -> None:
-        """Read it once nothing has come to it for `rest` seconds; NotRead where there is no shim, or one that lies."""
-        said, ungated = _at_rest(page, rest)
-        self.gated = [_checked(each) for each in said]
+    def __init__(self, page: Page, rest: float, within: float = PATIENCE) -> None:
+        """Read it once nothing has come to it for `rest` seconds; NotRead where no shim has come `within` so many, or
+        one that lies."""
+        said, ungated = _at_rest(page, rest, within)
+        self.gated = [checked(each) for each in said]
         self.ungated = sorted({str(each.get("name")) for each in ungated})
 
 
-def _at_rest(page: Page, rest: float) -> tuple[list[Any], list[dict[str, Any]]]:
-    found = _said(page)
+def _at_rest(page: Page, rest: float, within: float) -> tuple[list[Any], list[dict[str, Any]]]:
+    found = _said(page, within)
     while True:
         page.wait_for_timeout(rest * 1000)  # what a page does next, nothing announces
-        later = _said(page)
+        later = _said(page, within)
         if later == found:
             return later
         found = later
 
 
-def _said(page: Page) -> tuple[list[Any], list[dict[str, Any]]]:
+def _said(page: Page, within: float) -> tuple[list[Any], list[dict[str, Any]]]:
     try:
-        text: str = until(page, lambda: page.evaluate(_ASK), "a shim of deputize in this page", PATIENCE)
+        text: str = until(page, lambda: page.evaluate(_ASK), "a shim of deputize in this page", within)
         gated, ungated = json.loads(text)
     except (Error, TooLong) as error:
         raise NotRead(str(error).splitlines()[0]) from error
     return gated, ungated
 
 
-def _checked(said: dict[str, Json]) -> Definition:
-    """Hash it here, too: the digest that is pinned is that of what the owner has read (HASH-3)."""
+def checked(said: dict[str, Json]) -> Definition:
+    """Read what a shim says of a tool, hashed here, too: the owner pins what he has read (HASH-3). Else NotRead."""
     try:
         definition = Definition.parse(parse(json.dumps(said).encode()))
         same = definition.s256 == said.get("definition_s256")
