@@ -11,6 +11,8 @@ import { call } from './agent.js';
 import { SCENES } from './scenes.js';
 
 const PENDING = new Set(['approval_pending', 'consent_pending']);
+const YET = 'Nothing yet.';
+const ATTEMPTS = 30; // at 20 seconds each, as long as a dialog stays
 const LOOK_EVERY = 700; // milliseconds
 
 /** @param {string} id */
@@ -59,15 +61,14 @@ const stage = {
   got: showAnswer,
   async call(name, input) {
     add(made('li', 'called', made('code', '', `executeTool(${name}, ${brief(input)})`)));
-    for (let waits = false; ; waits = true) {
+    for (let attempt = 1; ; attempt++) {
       const got = await call(name, input);
       // The dialog is still there: what is asked again meets the same one.
-      if (PENDING.has(got.code ?? '')) {
-        if (!waits) stage.tell('The dialog is still open, and waits for your answer.');
-        continue;
+      if (attempt === ATTEMPTS || !PENDING.has(got.code ?? '')) {
+        showAnswer(got);
+        return got;
       }
-      showAnswer(got);
-      return got;
+      if (attempt === 1) stage.tell('The dialog is still open, and waits for your answer.');
     }
   },
 };
@@ -86,8 +87,12 @@ const look = () => (looked = looked.then(goOn));
 
 async function goOn() {
   if (!signedIn) return;
-  const answer = await fetch(next === null ? '/record' : `/record?from=${next}`);
-  if (!answer.ok) return;
+  const answer = await fetch(next === null ? '/record' : `/record?from=${next}`).catch(() => null);
+  if (!answer?.ok) {
+    none.textContent = 'The record cannot be read now. Load this page again.';
+    none.hidden = false;
+    return;
+  }
   const found = await answer.json();
   next = found.next;
   for (const entry of /** @type {Entry[]} */ (found.entries)) {
@@ -115,8 +120,8 @@ async function play({ title, shows, play: run }) {
   }
   talk.replaceChildren(made('li', 'scene', made('b', '', title), shows));
   kept.replaceChildren();
+  none.textContent = signedIn ? YET : 'Nobody is signed in, so nothing is decided, and there is nothing to record.';
   none.hidden = false;
-  none.textContent = signedIn ? 'Nothing yet.' : 'Nobody is signed in, so nothing is decided, and there is nothing to record.';
   next = null;
   await look();
   const looking = setInterval(look, LOOK_EVERY);
@@ -127,7 +132,7 @@ async function play({ title, shows, play: run }) {
   } finally {
     clearInterval(looking);
     await look();
-    if (signedIn && !kept.childElementCount) none.textContent = 'None: nothing of this was decided.';
+    if (none.textContent === YET) none.textContent = 'Nothing: no decision was asked for.';
     for (const button of buttons) button.removeAttribute('aria-disabled');
     playing = false;
   }
