@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from e2e import extension
+from playwright.sync_api import BrowserContext, Page, Playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -90,8 +91,8 @@ CONTEXTS = {
     ),
     "older draft": Context(False, lambda: "olderDraft()", ("executeTool",)),
 }
-"""Not here, and why: an extension speaks with the page as `tab` does, by messages. DevTools and Playwright see the
-browser's own context alone: `test_drivers_find_nothing_where_the_browser_has_nothing`."""
+"""Not here, and why: an extension has a browser of its own, `test_an_extension_meets_the_gate`. DevTools and Playwright
+see the browser's own context alone: `test_drivers_find_nothing_where_the_browser_has_nothing`."""
 
 Answer = list[dict[str, Any]]
 """What `unguarded()` says of tools: none, then all were gated; else they run, and that is reported."""
@@ -240,6 +241,33 @@ def test_a_parent_of_another_origin_meets_the_gate(
     page = visit(shop, tab, context, by, order, framed=True)
     assert code(call(tab, page, "iframe")) == "login_required"
     assert page.evaluate("ran") == []
+
+
+@pytest.fixture(scope="module")
+def extended(
+    webmcp_playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrowserContext]:
+    """A Chromium with an agent that is an extension."""
+    with extension.installed(webmcp_playwright, tmp_path_factory.mktemp("extension")) as context:
+        yield context
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize(
+    ("context", "way"),
+    [("global", "call"), ("global over native", "call"), ("native", "callNatively")],
+)
+def test_an_extension_meets_the_gate(
+    shop: Site, extended: BrowserContext, context: str, way: str, order: str
+) -> None:
+    """SHIM-1: over the transports of `@mcp-b`, or by what its script in the page has of the browser."""
+    with extended.new_page() as tab, extension.agent(extended) as agent:
+        page = visit(shop, tab, context, "script", order)
+        answer = extension.call(agent, way, "sell")
+        expected = TABLE[context, "script"][order]
+        assert (code(answer), page.evaluate("ran")) == (
+            (None, ["sell"]) if expected else ("login_required", [])
+        )
 
 
 @pytest.mark.parametrize(
