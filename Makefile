@@ -83,7 +83,7 @@ ruff: .venv/.package
 	ruff format --check .
 
 mypy: .venv/.package
-	mypy server/deputize tests e2e bench chaos hatch_build.py
+	mypy server/deputize tests e2e bench chaos examples/*/*.py hatch_build.py
 
 tsc: $(BUNDLE)
 	cd js && npm run --silent check

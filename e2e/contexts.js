@@ -63,7 +63,8 @@ const registrars = {
     context().provideContext({ tools: [tool()] });
   },
   async react() {
-    // What an effect does under StrictMode: registered, cleaned up and registered again, nothing awaited.
+    // What an effect does under StrictMode: registered, cleaned up and registered again, nothing awaited. React itself is
+    // in e2e/test_vite_react.py.
     const [first, second] = [new AbortController(), new AbortController()];
     context().registerTool(tool(), { signal: first.signal }).catch(() => {});
     first.abort();

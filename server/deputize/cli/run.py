@@ -138,6 +138,6 @@ def _serve_demo(port: int, data: Path) -> None:
     except LostData as lost:
         fail(f"{lost.what}: bring it back from a backup, or name another folder by --data.", UNUSABLE)
     greeting = f"""Harbor is open at {harbor.url}, and keeps everything under {data}.
-For a browser whose agents can use its page:
+On its page is an agent to try. For a browser whose own agents can use it, too:
     chromium --enable-features=WebMCP {harbor.url}"""
     _run(harbor.app, log, listener, greeting)

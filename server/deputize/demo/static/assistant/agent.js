@@ -23,9 +23,9 @@
  */
 export async function call(name, input) {
   const { modelContext } = /** @type {{modelContext: ModelContext}} */ (/** @type {unknown} */ (document));
-  const tool = (await modelContext.getTools()).find((each) => each.name === name);
-  if (!tool) return { text: `This page has no tool “${name}”.`, code: 'no_such_tool', callId: null };
   try {
+    const tool = (await modelContext.getTools()).find((each) => each.name === name);
+    if (!tool) return { text: `This page has no tool “${name}”. Load it again.`, code: 'no_such_tool', callId: null };
     native ??= isNative();
     // Browsers take an object, polyfills its text; all answer with text.
     const answer = await modelContext.executeTool(tool, (await native) ? input : JSON.stringify(input));
