@@ -34,10 +34,11 @@ function made(tag, className, ...children) {
 
 /**
  * @param {HTMLElement} line
- * @param {HTMLElement} [pane] which shows its newest
+ * @param {HTMLElement} [list] whose pane shows its newest
  */
-function add(line, pane = talk) {
-  pane.append(line);
+function add(line, list = talk) {
+  list.append(line);
+  const pane = /** @type {HTMLElement} */ (list.parentElement);
   pane.scrollTop = pane.scrollHeight;
 }
 
@@ -47,7 +48,7 @@ function add(line, pane = talk) {
 function showAnswer({ text, code, callId }) {
   const mark = code ? made('b', 'code no', code) : made('b', 'code yes', 'done');
   const line = made('li', code ? 'got refused' : 'got', mark, made('span', 'answer', text));
-  if (callId) line.append(made('code', 'call', callId));
+  line.append(callId ? made('code', 'call', callId) : made('span', 'call', 'no correlation id'));
   if (code === 'login_required') {
     line.append(Object.assign(made('a', '', 'Sign in or open an account'), { href: '/deputize/account?return_to=/' }));
   }
