@@ -13,7 +13,7 @@ from deputize.agent import AgentKey
 
 from . import agents, approvals, browser, figures, machine, site
 from .calls import MANY, Calls, Round
-from .people import Person
+from .people import DEFINITION, Person
 from .report import Report
 from .server import Server
 
@@ -66,7 +66,7 @@ async def _rounds(bank: Server, folder: Path, rounds: int, seconds: float, conso
         for number in range(MANY):
             people.append(await Person.arrives(bank.origin, f"User {number}"))
             stack.push_async_callback(people[-1].leaves)
-        answer = await people[0].page.call("get_balance")
+        answer = await people[0].page.call("get_balance", definition_s256=DEFINITION)
         bare = stack.enter_context(Server(site.Bare(answer.content), servers_core))
         await Calls(bank, bare, people, folder, _WARM_UP).round()
         calls = Calls(bank, bare, people, folder, seconds)
