@@ -134,3 +134,15 @@ def test_a_page_without_a_shim_says_nothing_that_could_be_pinned(tab: Page) -> N
     tab.goto("data:text/html,<p>Nothing here.</p>")
     with pytest.raises(NotRead, match="a shim of deputize in this page: not within"):
         Described(tab, rest=0, within=0.1)
+
+
+def test_a_page_that_never_says_the_same_twice_cannot_be_pinned(tab: Page) -> None:
+    """PIN-2."""
+    tab.goto("data:text/html,<p>Restless.</p>")
+    tab.evaluate("""() => {
+      let asked = 0;
+      const definitions = async () => [++asked];
+      document[Symbol.for("deputize")] = { definitions, unguarded: async () => ({ tools: [] }) };
+    }""")
+    with pytest.raises(NotRead, match="said something else each of the 20 times"):
+        Described(tab, rest=0)

@@ -168,6 +168,7 @@ for wanted in {list(wanted)!r}:
         ("", ["agent", "keygen"], "agent"),
         ("agent", ["users", "list"], "server"),
         ("server", ["demo"], "testing"),
+        ("server", ["pin", "http://localhost/"], "testing"),
     ],
 )
 def test_a_command_that_is_not_installed_is_said_with_its_extra(

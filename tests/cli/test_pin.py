@@ -1,6 +1,5 @@
 """`deputize pin`: what is told to the owner of a page, and written (PIN-2); e2e/test_drift.py plays it in Chromium."""
 
-import builtins
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from deputize.cli import app, changes, pin
 from deputize.cli.changes import compared, keep, kept, kept_at, told
 from deputize.protocol.definition import Definition
 from deputize.settings import load
+from deputize.testing import definitions
 from deputize.testing.definitions import NotRead, checked
 
 run = CliRunner().invoke
@@ -52,7 +52,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Page]:
     """The page that is there: the last of these."""
     pages = [Page(HONEST)]
-    monkeypatch.setattr(pin, "_described", lambda url, headed, rest: pages[-1])
+    monkeypatch.setattr(definitions, "read", lambda url, rest, ready: pages[-1])
     return pages
 
 
@@ -95,12 +95,17 @@ def test_what_is_pinned_once_is_told_in_a_word_and_what_has_changed_in_its_lines
     assert [*kept(policy)] == [LYING.s256]
 
 
-def test_also_keeps_what_was_pinned(policy: Path, shown: list[Page]) -> None:
+def test_also_keeps_what_was_pinned_until_a_run_without_it(policy: Path, shown: list[Page]) -> None:
     run(app, ["pin", URL, "--yes"])
     shown.append(Page(LYING))
     run(app, ["pin", URL, "--yes", "--also"])
     assert pins(policy) == {"get_balance": (LYING.s256, HONEST.s256)}
     assert {*kept(policy)} == {LYING.s256, HONEST.s256}
+    again = run(app, ["pin", URL, "--also"])
+    assert (again.exit_code, "get_balance: as pinned, beside 1 other\n" in again.stdout) == (0, True)
+    assert run(app, ["pin", URL, "--check"]).exit_code == 0
+    assert run(app, ["pin", URL, "--yes"]).exit_code == 0  # what is there now, and nothing else
+    assert pins(policy) == {"get_balance": (LYING.s256,)}
 
 
 def test_check_lets_pass_what_nobody_has_pinned(shown: list[Page]) -> None:
@@ -110,13 +115,13 @@ def test_check_lets_pass_what_nobody_has_pinned(shown: list[Page]) -> None:
 
 def test_what_cannot_be_pinned_is_told_and_left(policy: Path, shown: list[Page]) -> None:
     help_tool, other = Definition("search_help", "Help.", None), Definition("unheard_of", "x", None)
-    shown.append(Page(help_tool, other, ungated=["early"]))
+    shown.append(Page(help_tool, other, ungated=["early\x1b[2J"]))
     result = run(app, ["pin", URL, "--yes"])
     assert result.exit_code == 0
     for line in (
         "search_help: it is public, so that nothing is asked; not pinned",
         "unheard_of: the policy does not know it, so that every call is refused; not pinned",
-        "early: runs without the gate, so that no pin holds it",
+        "early\\u{1b}[2J: runs without the gate, so that no pin holds it",
     ):
         assert line in result.stdout
     assert policy.read_text() == POLICY
@@ -182,18 +187,15 @@ def test_a_file_that_cannot_be_replaced_stays(policy: Path, monkeypatch: pytest.
     assert [*policy.parent.iterdir()] == [policy]
 
 
-def test_without_a_browser_to_drive_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    imported = builtins.__import__
+def test_a_page_that_cannot_be_read_is_no_drift(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unread(*_: object) -> None:
+        raise NotRead("there is nobody")
 
-    def missing(name: str, *rest: Any, **more: Any) -> Any:
-        if name.startswith("playwright"):
-            raise ModuleNotFoundError("gone", name="playwright")
-        return imported(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
-    result = run(app, ["pin", URL])
-    assert result.exit_code == 2
-    assert "this needs playwright, which comes with: pip install 'deputize[testing]'" in result.stderr
+    monkeypatch.setattr(definitions, "read", unread)
+    for options in (["--check"], ["--yes"]):
+        result = run(app, ["pin", URL, *options])
+        assert (result.exit_code, f"{URL}: there is nobody" in result.stderr) == (2, True)
+    assert policy.read_text() == POLICY
 
 
 def test_without_a_policy_there_is_nothing_to_pin_to(policy: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.bank import ISSUER, Bank
 
 from deputize.crypto import jwt
+from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,7 @@ class TestConsent:
     async def test_names_what_the_page_says_of_its_tools(
         self, bank: Bank, grace: Page
     ) -> None:  # GRANT-1, GRANT-8
-        described = {"get_balance": "A" * 43, "unknown": "A" * 43}
+        described: Json = {"get_balance": "A" * 43, "unknown": "A" * 43}
         asked = await grace.send("POST", "/grants", {"scope": "account:read", "definitions": described})
         (told,) = asked.json()["shown"]["definitions"]
         assert (told["tool"], told["definition_s256"]) == ("get_balance", "A" * 43)
@@ -42,7 +43,7 @@ class TestConsent:
         "described", [{"note": "x"}, {"note": "="}, {"note": 1}, {"note": None}, ["note"], "x"]
     )
     async def test_of_what_is_no_digest_is_not_asked_for(
-        self, bank: Bank, grace: Page, described: object
+        self, bank: Bank, grace: Page, described: Json
     ) -> None:
         asked = await grace.send("POST", "/grants", {"scope": "account:read", "definitions": described})
         assert (asked.status_code, asked.json()["code"]) == (400, "invalid_request")

@@ -34,6 +34,11 @@ class Tool:
         return self.said.s256 in self.pinned
 
     @property
+    def has_others(self) -> bool:
+        """Tell whether it is pinned to other descriptions than this as well."""
+        return self.is_pinned and len(self.pinned) > 1
+
+    @property
     def is_changed(self) -> bool:
         """Tell whether its calls are refused (PIN-1)."""
         return bool(self.pinned) and not self.is_pinned
@@ -55,11 +60,12 @@ def compared(said: Iterable[Definition], policy: Policy, seen: Seen) -> list[Too
 
 def told(tool: Tool) -> list[str]:
     """Tell of one tool: what is new of it, and nothing that hides."""
-    name, now = _bare(tool.said.name), _lines(tool.said)
+    name, now = bare(tool.said.name), _lines(tool.said)
     if tool.why_not:
         return [f"{name}: {tool.why_not}; not pinned"]
     if tool.is_pinned:
-        return [f"{name}: as pinned"]
+        others = len(tool.pinned) - 1
+        return [f"{name}: as pinned" + (f", beside {others} other{'s' * (others > 1)}" if others else "")]
     if not tool.is_changed:
         return [f"{name}: not pinned yet", *(f"    {line}" for line in now)]
     if tool.before is None:
@@ -73,11 +79,11 @@ def _lines(said: Definition) -> list[str]:
     schema = json.dumps(said.input_schema, indent=2, sort_keys=True, ensure_ascii=False)
     description = said.description.split("\n")
     return [
-        _bare(line) for line in ("description:", *(f"  {line}" for line in description), "inputSchema:")
-    ] + [_bare(f"  {line}") for line in schema.split("\n")]
+        bare(line) for line in ("description:", *(f"  {line}" for line in description), "inputSchema:")
+    ] + [bare(f"  {line}") for line in schema.split("\n")]
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """Write out what a reader would not see: a description can hide what it says to a model."""
     return "".join(each if plain(each) == each else f"\\u{{{ord(each):x}}}" for each in text)
 

@@ -1,17 +1,14 @@
 """`deputize pin`: the owner reads how a page describes its tools to agents, and holds it to that (PIN-1, PIN-2)."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from deputize.cli.changes import Tool, compared, keep, kept, replace_file, told
+from deputize.cli.changes import Tool, bare, compared, keep, kept, replace_file, told
 from deputize.cli.out import FAULT, UNUSABLE, fail
 from deputize.cli.policy import POLICY, PolicyPath, read_policy
 from deputize.extras import needing
-
-if TYPE_CHECKING:
-    from deputize.testing.definitions import Described
 
 
 def pin(
@@ -23,7 +20,10 @@ def pin(
         typer.Option("--check", help="Write nothing; exit with 1 if a pinned tool is described otherwise."),
     ] = False,
     also: Annotated[
-        bool, typer.Option("--also", help="Keep what is pinned as well, as for a page in several languages.")
+        bool,
+        typer.Option(
+            "--also", help="Keep what is pinned as well: for other languages, and for what is deployed."
+        ),
     ] = False,
     headed: Annotated[
         bool,
@@ -42,8 +42,13 @@ def pin(
 
     With `--check`, for CI, nothing is written: the exit code is 1 if a pinned tool is described otherwise now.
     """
+    with needing("testing"):
+        from deputize.testing import definitions
     policy = read_policy(path)
-    described = _described(url, headed, rest)
+    try:
+        described = definitions.read(url, rest, _until_it_shows if headed else None)
+    except definitions.NotRead as error:
+        fail(f"{url}: {error}", UNUSABLE)
     tools = compared(described.gated, policy, kept(path))
     typer.echo(f"{url} registers {len(tools)} tool{'s' * (len(tools) != 1)} through deputize.")
     for tool in tools:
@@ -51,12 +56,14 @@ def pin(
         for line in told(tool):
             typer.echo(line)
     for name in described.ungated:
-        typer.echo(f"\n{name}: runs without the gate, so that no pin holds it")
+        typer.echo(f"\n{bare(name)}: runs without the gate, so that no pin holds it")
     changed = [tool for tool in tools if tool.is_changed]
     if check:
         _checked(changed)
         return
-    new = [tool for tool in tools if not tool.why_not and not tool.is_pinned]
+    new = [
+        tool for tool in tools if not tool.why_not and (not tool.is_pinned or (tool.has_others and not also))
+    ]
     if not new:
         typer.echo(f"\nThere is nothing to pin: {path} is left as it is.")
         return
@@ -67,29 +74,8 @@ def pin(
     typer.echo(f"{path} pins {names}. An authority that runs by it does so from the next request on.")
 
 
-def _described(url: str, headed: bool, rest: float) -> "Described":
-    with needing("testing"):
-        from playwright.sync_api import Error, sync_playwright
-
-        from deputize.testing import browser, chromium
-        from deputize.testing.definitions import Described, NotRead
-    with sync_playwright() as playwright:
-        try:
-            started = browser.launch(playwright, not headed)
-        except chromium.NoChromiumError as error:
-            fail(str(error), UNUSABLE)
-        try:
-            page = started.new_page()
-            page.goto(url)
-            if headed:
-                typer.prompt("Press Enter when the page shows the tools", default="", show_default=False)
-            return Described(page, rest)
-        except Error as error:
-            fail(f"{url} cannot be opened: {error.message.splitlines()[0]}", UNUSABLE)
-        except NotRead as error:
-            fail(f"{url}: {error}", UNUSABLE)
-        finally:
-            started.close()
+def _until_it_shows() -> None:
+    typer.prompt("Press Enter when the page shows the tools", default="", show_default=False)
 
 
 def _checked(changed: list[Tool]) -> None:
@@ -105,7 +91,7 @@ def _write(path: Path, new: list[Tool], also: bool) -> None:
     from deputize.settings import loads
     from deputize.settings.pinning import pinned
 
-    pins = {tool.said.name: [tool.said.s256, *(tool.pinned if also else ())] for tool in new}
+    pins = {tool.said.name: (tool.said.s256, *(tool.pinned if also else ())) for tool in new}
     try:
         data = pinned(path.read_bytes(), pins)
         policy = loads(data)

@@ -1,12 +1,14 @@
 """What the tools of a page say of themselves, read in a browser by asking the shim (PIN-2)."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Page, sync_playwright
 
 from ..protocol.canonical import Json, JsonError, parse
 from ..protocol.definition import Definition
+from . import browser, chromium
 from .waiting import PATIENCE, TooLong, until
 
 _ASK = """async () => {
@@ -14,9 +16,33 @@ _ASK = """async () => {
   return shim ? JSON.stringify([await shim.definitions(), (await shim.unguarded()).tools]) : null;
 }"""
 
+_LOOKS = 20
+
 
 class NotRead(Exception):
     """A page does not say how it describes its tools. The message says why."""
+
+
+def read(url: str, rest: float, ready: Callable[[], object] | None = None) -> "Described":
+    """Open a page in a Chromium of its own and read it, as `Described` does; NotRead where that cannot be.
+
+    With `ready` it has a window, and is read when that returns.
+    """
+    with sync_playwright() as playwright:
+        try:
+            started = browser.launch(playwright, headless=ready is None)
+        except chromium.NoChromiumError as error:
+            raise NotRead(str(error)) from error
+        try:
+            page = started.new_page()
+            page.goto(url)
+            if ready is not None:
+                ready()
+            return Described(page, rest)
+        except Error as error:
+            raise NotRead(error.message.splitlines()[0]) from error
+        finally:
+            started.close()
 
 
 class Described:
@@ -32,12 +58,13 @@ class Described:
 
 def _at_rest(page: Page, rest: float, within: float) -> tuple[list[Any], list[dict[str, Any]]]:
     found = _said(page, within)
-    while True:
+    for _ in range(_LOOKS):
         page.wait_for_timeout(rest * 1000)  # what a page does next, nothing announces
         later = _said(page, within)
         if later == found:
             return later
         found = later
+    raise NotRead(f"its tools said something else each of the {_LOOKS} times that they were asked")
 
 
 def _said(page: Page, within: float) -> tuple[list[Any], list[dict[str, Any]]]:

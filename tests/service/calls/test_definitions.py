@@ -8,11 +8,13 @@ from tests.service.agents import Browser, code_of
 from tests.service.kit import TRANSFER, Desk, Person
 
 from deputize.protocol.canonical import s256
+from deputize.protocol.errors import Refused
 from deputize.protocol.grant import Grant
 from deputize.protocol.policy import Policy
 from deputize.protocol.token import CallToken, Delegation
 from deputize.service.calls import approving, redemptions
 from deputize.service.calls.request import MCP
+from deputize.store.transaction import Transaction
 
 A, B = s256(b"a"), s256(b"b")
 Ada = tuple[Person, Delegation]
@@ -67,6 +69,17 @@ class TestTheFirstDescription:
         assert said(desk, child, A) == "approved"
         assert (kept(desk, child[1]), kept(desk, ada[1])) == ({}, {"get_balance": [A]})
         assert said(desk, ada, B) == said(desk, child, B) == "consent_outdated"
+
+    def test_that_another_worker_was_quicker_to_tell_is_asked_for_again(
+        self, desk: Desk, ada: Ada, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only a store with several writers can lose this race."""
+        monkeypatch.setattr(Transaction, "know_definitions", lambda *_: False)
+        before = desk.entries()
+        with pytest.raises(Refused) as refused:
+            desk.call(*ada)
+        assert refused.value.refusal.code == "call_state"
+        assert desk.entries() == before
 
     def test_is_nothing_to_the_users_own_calls(self, desk: Desk, ada: Ada) -> None:  # CALL-7
         desk.policy = pinned(desk.policy, "transfer_money", A)
