@@ -9,7 +9,7 @@ from tests.store import values as v
 
 from deputize.protocol.call import State
 from deputize.protocol.canonical import s256
-from deputize.protocol.errors import Refusal
+from deputize.protocol.errors import Refusal, Refused
 from deputize.protocol.grant import GrantState
 from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Executes
@@ -119,6 +119,21 @@ class TestOverMcp:
         told = desk.entries()[-2:]
         assert [entry["kind"] for entry in told] == ["call.approved", "call.redeemed"]
         assert made.entries == tuple(entry["i"] for entry in told)  # MCP-11
+
+    def test_what_ran_here_is_concluded_once_and_not_too_late(
+        self, desk: Desk, ada: Standing
+    ) -> None:  # CALL-4, MCP-11
+        done, late = (desk.allowed(*ada, "note", way=MCP, here=True).call for _ in range(2))
+        succeeded = desk.do(lambda tx: redemptions.conclude(tx, desk.at, done, State.SUCCEEDED))
+        assert succeeded == desk.look(lambda tx: tx.call(done.call_id))
+        assert (desk.last()["kind"], desk.last()["reported_by"]) == ("call.succeeded", "api")
+        before = desk.entries()
+        desk.now += 600
+        for call in (done, late):
+            with pytest.raises(Refused) as refused:
+                desk.do(lambda tx, call=call: redemptions.conclude(tx, desk.at, call, State.FAILED))
+            assert refused.value.refusal.code == "call_state"
+        assert desk.entries() == before
 
     def test_what_nobody_redeemed_is_cancelled(self, desk: Desk, ada: Standing) -> None:  # MCP-12
         made = desk.allowed(*ada, "note", way=MCP)

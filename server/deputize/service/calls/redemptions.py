@@ -74,6 +74,11 @@ def note(tx: Tx, at: Moment, call_id: CallId, outcome: State, by: Executor = Non
         )
     if call.state is not State.REDEEMED:
         return Refusal(Code.CALL_STATE, f"This call is {call.state}; an outcome is for a redeemed one.")
+    return conclude(tx, at, call, outcome, where)
+
+
+def conclude(tx: Tx, at: Moment, call: Call, outcome: State, where: Executes = Executes.API) -> Call:
+    """Note the same of a call in hand, which was redeemed to run here; Refused(call_state) if it is not any more."""
     return move(tx, call, outcome, at.now, reported_by=where.value)
 
 

@@ -10,7 +10,7 @@ from ...log.log import Log
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
 from ...protocol.credential import User
-from ...protocol.errors import Code, Refusal, Refused, or_refuse
+from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import is_tool_name
 from ...service.approvals import Verdict
@@ -151,9 +151,7 @@ class Calling:
         """Note what became of a call. What was done is told also if that cannot be noted."""
         at = authority.moment()
         try:
-            return or_refuse(
-                await authority.store.transact(lambda tx: redemptions.note(tx, at, call.call_id, outcome))
-            )
+            return await authority.store.transact(lambda tx: redemptions.conclude(tx, at, call, outcome))
         except Refused as refused:
             self.log.note("outcome", correlation_id=call.call_id, code=refused.refusal.code)
             return call
