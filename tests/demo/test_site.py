@@ -99,6 +99,7 @@ async def test_pages_forbid_what_they_do_not_need(http: httpx2.AsyncClient) -> N
         assert rule in rules
     for rule in ("frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"):
         assert rule in rules
+    assert answer.headers["origin-agent-cluster"] == "?1"
     assert not re.search(r"<style|style=|\son\w+=|<script>", answer.text)
     assert answer.text.index("/deputize/shim.js") < answer.text.index("/static/harbor.js")
 

@@ -32,6 +32,7 @@ class TestHeaders:
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["strict-transport-security"].startswith("max-age=")
+        assert headers["origin-agent-cluster"] == "?1"
 
     async def test_the_account_page_has_nothing_inline(self, bank: Bank, grace: Page) -> None:
         for client in (bank.client(), grace.http):

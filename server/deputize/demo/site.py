@@ -34,6 +34,7 @@ _HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; "
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
     "cross-origin-opener-policy": "same-origin",
+    "origin-agent-cluster": "?1",  # without it there is no WebMCP in Firefox
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }

@@ -17,6 +17,7 @@ _HEADERS = {
     "content-security-policy": PAGE_POLICY,
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-site",
+    "origin-agent-cluster": "?1",  # else Firefox gives the site, whose origin this may be, no WebMCP either
     "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
