@@ -1,6 +1,7 @@
 /** The way of one call, against an authority over HTTP with real proofs (CALL-1 to CALL-10, SHIM-1 to SHIM-8). */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setImmediate as moment } from 'node:timers/promises';
 
 import { TestAuthority } from '../authority.js';
 import { page, registered, scopesIn } from '../harness.js';
@@ -480,6 +481,23 @@ describe('execution', () => {
     assert.equal(server.calls.at(-1)?.state, 'failed');
     assert.equal(await opened.gate.call(registered('mark_read'), () => 'fine', { n: 1 }, undefined), 'fine');
     assert.equal(server.calls.at(-1)?.state, 'succeeded');
+  });
+
+  test('GUARD-5: what a safe call returns is handed on while its outcome is on its way, of any other it is there first', async () => {
+    server.tools.count = { ...server.tools.mark_read, approval: 'never' };
+    const opened = await deputized();
+    for (const [tool, state] of [['count', 'redeemed'], ['mark_read', 'succeeded']]) {
+      /** @type {(value?: unknown) => void} */
+      let arrives = () => {};
+      const arrived = new Promise((resolve) => (arrives = resolve));
+      server.before = async (path) => void (path.endsWith('/outcome') && (await arrived));
+      const result = call(opened, String(tool));
+      if (state === 'succeeded') arrives();
+      assert.deepEqual(await result, { done: runs.length });
+      assert.equal(server.calls.at(-1)?.state, state);
+      arrives();
+      while (server.calls.at(-1)?.state !== 'succeeded') await moment();
+    }
   });
 
   test('GUARD-3: what cannot be redeemed does not run', async () => {
