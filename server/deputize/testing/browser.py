@@ -10,6 +10,8 @@ SWITCHED_OFF = (
     # What shows suggestions at the address bar is loaded for each profile, and takes longer than most pages here.
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
+    # Started for each profile and for each site, in case that a page needs it: most tests end before.
+    "SpareRendererForSitePerProcess",
     # And what Playwright switches off: Chromium heeds the last switch of a kind only.
     "AimEnabled",
     "AvoidCorsURLLoaderRestartOnRedirect",
