@@ -1,12 +1,12 @@
 /**
  * Bundles the browser's half into the Python package: `shim.js`, a classic script for `<script src>` that defines the global
- * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, `asking.mjs`
- * and `mcp-asking.mjs`, the second files of these, and `words.mjs`, how the authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
+ * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, `asking.mjs`,
+ * `developers.mjs` and `mcp-asking.mjs`, the second files of these, and `words.mjs`, how the authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { build, transform } from 'esbuild';
-import { english, messages } from './catalogue.mjs';
+import { build } from 'esbuild';
+import { DEVELOPERS, english, messages } from './catalogue.mjs';
 import { firstOf, second } from './two-files.mjs';
 
 /** @param {string} path relative to this file */
@@ -30,6 +30,14 @@ export const ALL = ${spoken(all)};
 `,
 );
 
+await writeFile(
+  here('src/words/developers.js'),
+  `/** Made by build.mjs of the catalogue. */
+/** @type {import('./fluent.js').Messages} */
+export const MESSAGES = ${JSON.stringify(messages(english, DEVELOPERS))};
+`,
+);
+
 /** The page's methods of approval: what lies in their folder. */
 const methods = (await readdir(here('src/people/methods')))
   .filter((name) => name.endsWith('.js') && !['index.js', 'registered.js'].includes(name))
@@ -45,13 +53,15 @@ ${methods.map((name, i) => `  '${name.slice(0, -'.js'.length)}': method${i}(),\n
 `,
 );
 
-const { code: css } = await transform(await readFile(here('src/people/style.css'), 'utf8'), { loader: 'css', minify: true });
-await writeFile(
-  here('src/people/style.js'),
-  `/** Made by build.mjs of the sheet beside it. */
-export const css = ${JSON.stringify(css.trim())};
+for (const [sheet, module] of [['people/style.css', 'people/style.js'], ['developers/panel.css', 'developers/style.js']]) {
+  const { outputFiles } = await build({ entryPoints: [here(`src/${sheet}`)], bundle: true, minify: true, write: false, logLevel: 'warning' });
+  await writeFile(
+    here(`src/${module}`),
+    `/** Made by build.mjs of the sheet beside it. */
+export const css = ${JSON.stringify(outputFiles[0]?.text.trim())};
 `,
-);
+  );
+}
 
 /** @type {import('esbuild').BuildOptions} */
 const shared = {
@@ -68,7 +78,8 @@ const out = here('../server/deputize/web/static/');
 try {
   const asking = await second(shared, `${out}asking.mjs`, banner, 'src/asking.js');
   const mcpAsking = await second(shared, `${out}mcp-asking.mjs`, banner, 'src/mcp-asking.js');
-  const first = { ...shared, banner: { js: banner }, plugins: [firstOf({ ofPages: asking, ofMcp: mcpAsking })] };
+  const developers = await second(shared, `${out}developers.mjs`, banner, 'src/developers.js');
+  const first = { ...shared, banner: { js: banner }, plugins: [firstOf({ ofPages: asking, ofDevelopers: developers, ofMcp: mcpAsking })] };
   await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
   await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
   await build({ ...first, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });

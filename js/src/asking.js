@@ -1,11 +1,12 @@
 /**
- * What a call needs once there is one, to ask the authority and the human, and to run: a file of its own (`later.js`). It has no name
+ * What a call needs once there is one, to ask the authority and the human, and to run; and who looks for faults of the page: a file of its own (`later.js`). It has no name
  * from outside but what the first file hands to it, and `build.mjs` holds it to that: page script may have replaced any.
  */
 
 import { Acknowledgements } from './calls/acknowledgements.js';
 import { Decider } from './calls/decide.js';
 import { execute } from './calls/execute.js';
+import { Watching } from './developers/watching.js';
 import { partsFor } from './grants/grants.js';
 import { promptsOfPage } from './people/prompt.js';
 import { inert } from './platform/natives.js';
@@ -32,6 +33,8 @@ export const second = {
    * @param {boolean} [openRoot] for tests: the dialogs' shadow roots are open
    */
   asking: (authority, tools, openRoot) => askingBy(partsFor(authority, promptsOfPage(openRoot)), tools),
+  /** @param {ConstructorParameters<typeof Watching>} of */
+  watching: (...of) => inert(new Watching(...of)),
 };
 /** A promise that brings this module asks for it. */
 export const then = undefined;

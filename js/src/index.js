@@ -14,11 +14,13 @@ import { Gate } from './calls/gate.js';
 import { later } from './later.js';
 import { Contexts } from './page/contexts.js';
 import { first } from './page/first.js';
+import { onForbidden } from './page/forbidden.js';
 import { argsS256 } from './platform/canonical.js';
 import * as natives from './platform/natives.js';
 import { document, location } from './platform/natives.js';
-import { BEFOREHAND, ofPages } from './second.js';
+import { BEFOREHAND, ofDevelopers, ofPages } from './second.js';
 
+/** @import { Watching } from './developers/watching.js' */
 /** @import { Report } from './page/contexts.js' */
 /** @import { Arguments, Ask, Asking, Client, Definition, Execute, Problem } from './types.js' */
 
@@ -29,6 +31,8 @@ const MOUNTED = '/deputize';
  * @typedef {object} Options
  * @property {string} [issuer] the authority's URL; a classic script knows it from its own, else it is `/deputize` of this origin
  * @property {number} [wait] seconds that an agent waits while a human is asked, instead of what the authority says
+ * @property {boolean} [overlay] for those who build the site: a panel on its pages, on this machine only, with the tools, how each is gated, and
+ *   the last calls; with a classic script, `data-deputize-overlay` at its tag
  * @property {boolean} [openRoot] for tests: the dialogs' shadow roots are open, so that a test can find the buttons
  *
  * @typedef {object} Status
@@ -46,6 +50,8 @@ let installed = null;
 let contexts = null;
 /** @type {Options} */
 let wished = {};
+/** The authority that is most likely this page's, where nobody has said so yet. @type {Installed | null} */
+let likely = null;
 
 /** What this copy of the shim does; where there are two in a page, that of the first one is done (SHIM-13). */
 const mine = natives.freeze({
@@ -55,7 +61,8 @@ const mine = natives.freeze({
     const issuer = (options.issuer ?? scriptIssuer())?.replace(/\/+$/, '');
     if (installed && issuer && installed.authority.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.authority.issuer}`);
     if (issuer) installed ??= assemble(issuer);
-    contexts ??= new Contexts({ call: (...all) => shim().gate.call(...all), expect });
+    if (!contexts) onForbidden(() => at().authority.issuer, async (directive) => (await watched())?.forbidden(directive));
+    contexts ??= new Contexts({ call: (...all) => shim().gate.call(...all), expect }, () => void rested());
     contexts.look();
     if (BEFOREHAND) expect();
   },
@@ -165,7 +172,14 @@ export async function status() {
 /** @returns {Installed} */
 function shim() {
   if (!contexts) throw new TypeError('deputize: call install() first');
-  return (installed ??= assemble(location.origin + MOUNTED));
+  return (installed ??= supposed());
+}
+
+const supposed = () => (likely ??= assemble(location.origin + MOUNTED));
+
+/** Who is asked about this page, and whether that is certain: another one may still be named (SHIM-13). */
+function at() {
+  return { ...(installed ?? supposed()), named: installed !== null };
 }
 
 /**
@@ -181,7 +195,9 @@ function assemble(issuer) {
     const found = await second();
     return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts?.tools() ?? [], openRoot));
   };
-  return { authority, ask, gate: new Gate(authority, ask, wait === undefined ? null : wait * 1000) };
+  const gate = new Gate(authority, ask, wait === undefined ? null : wait * 1000);
+  gate.ended = async (call) => (await watched())?.ended(call);
+  return { authority, ask, gate };
 }
 
 /**
@@ -205,10 +221,34 @@ function expect() {
   else natives.whenIdle(() => void second());
 }
 
+/** @type {Watching | null} */
+let watching = null;
+/** Who looks for what is wrong with this page, which comes with what a call needs. */
+async function watched() {
+  const found = await second();
+  if ('code' in found) return null;
+  return (watching ??= found.watching(/** @type {Contexts} */ (contexts), at, later(ofDevelopers), () => wished));
+}
+
+/** The page has come to rest: what it has is told to who looks for faults, if it has anything (PAGE-2). */
+async function rested() {
+  const report = await /** @type {Contexts} */ (contexts).unguarded();
+  const names = await /** @type {Contexts} */ (contexts).names();
+  const { tools, frames } = report;
+  const bare = frames.some((frame) => frame.why === 'no_shim' && frame.tools?.length !== 0);
+  if (names.length + tools.length === 0 && !bare && !wished.overlay) return;
+  const looking = await watched();
+  if (looking) await looking.rested(report, names);
+  else for (const { name, why, where } of tools) natives.console.warn(`deputize: ${why} ${name} ${where}`);
+}
+
 /** The authority that a classic script was loaded from. */
 function scriptIssuer() {
   const script = document && natives.currentScript(document);
   return script instanceof HTMLScriptElement && script.src ? servedBy(script.src, SCRIPT) : undefined;
 }
 
-if (scriptIssuer()) install();
+if (scriptIssuer()) {
+  const tag = /** @type {Element} */ (natives.currentScript(document));
+  install(natives.getAttribute(tag, 'data-deputize-overlay') === null ? {} : { overlay: true });
+}

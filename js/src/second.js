@@ -9,5 +9,7 @@ import { inert } from './platform/natives.js';
 export const BEFOREHAND = true;
 /** What asks in a page. */
 export const ofPages = async () => inert((await import('./asking.js')).second);
+/** What tells those who build the site what is wrong with a page. */
+export const ofDevelopers = async () => inert((await import('./developers.js')).second);
 /** What asks for an MCP client. */
 export const ofMcp = async () => inert((await import('./mcp-asking.js')).second);

@@ -41,6 +41,7 @@
  * @property {boolean} page whether the effect happens in the page, so that the shim redeems
  * @property {boolean} opaque whether the browser's own agent may have it at all (AGENT-3)
  * @property {readonly string[]} pinned the definitions by which pages may register it; none are any (PIN-1)
+ * @property {string} approval `never`, `always` or `when`
  * @property {boolean} safe whether a call can never need an approval and writes nothing (CALL-6)
  *
  * @typedef {object} Config the shim's configuration (SHIM-3)
@@ -120,8 +121,8 @@
  *
  * @typedef {{outcome: Outcome, callId?: undefined} | Approved} Decision
  *
- * @typedef {{kind: 'result', value: unknown}
- *   | {kind: 'thrown', error: unknown}
+ * @typedef {{kind: 'result', value: unknown, callId?: string}
+ *   | {kind: 'thrown', error: unknown, callId?: string}
  *   | {kind: 'refused', problem: Problem}
  *   | {kind: 'stale', problem: Problem}
  *   | {kind: 'left'}} Outcome how a call ended; `stale`: the configuration is out of date; `left`: nobody waited any more

@@ -52,6 +52,9 @@ export class Authority {
   /** @type {Promise<Config | Problem> | null} */
   #asking = null;
 
+  /** The authority that answered in this one's place, if one did: it is another origin's, and is not used. */
+  elsewhere = '';
+
   /** @param {string} issuer */
   constructor(issuer) {
     this.issuer = issuer;
@@ -77,7 +80,7 @@ export class Authority {
     if (!answer.ok) return answer.problem;
     const config = configOf(answer.body, this.issuer);
     if (config.issuer !== this.issuer) {
-      natives.console.error(`deputize: the shim was loaded from ${this.issuer}, but the authority is ${config.issuer}.`);
+      this.elsewhere = config.issuer;
       return problem('authority_unavailable');
     }
     this.setClock(answer.body.now);
@@ -268,6 +271,7 @@ function configOf(body, issuer) {
       page: rule.executes === 'page',
       opaque: rule.opaque !== false,
       pinned: scopesOf(rule.pinned),
+      approval: textOf(rule.approval),
       safe: rule.approval === 'never' && !needed.some(writes),
     });
   }

@@ -9,6 +9,16 @@ import { reason, refused } from './outcome.js';
 import { refusal } from './refusal.js';
 import { SharedCall } from './shared.js';
 
+/**
+ * @typedef {object} Ended a call that is over
+ * @property {string} tool
+ * @property {number} at milliseconds since the epoch
+ * @property {boolean} direct the user's own (CALL-7)
+ * @property {'result' | 'thrown' | 'refused' | 'public'} kind
+ * @property {string | null} code why it was refused
+ * @property {string | null} callId
+ */
+
 /** @import { Evidence } from '../authority/evidence.js' */
 /** @import { Authority } from '../authority/authority.js' */
 /** @import { Arguments, Ask, Asking, Call, Execute, Outcome, Tool } from '../types.js' */
@@ -20,6 +30,8 @@ export class Gate {
   #patience;
   /** @type {Map<string, SharedCall>} */
   #open = new Map();
+  /** Hears of each call that is over. @type {(call: Ended) => void} */
+  ended = () => {};
 
   /**
    * @param {Authority} authority
@@ -80,6 +92,20 @@ export class Gate {
    * @returns {Promise<{outcome: Outcome, facts?: Record<string, unknown>} | null>} null: the tool is public, and open to all
    */
   async #attempt(tool, callback, input, signal, direct) {
+    const settled = await this.#settle(tool, callback, input, signal, direct);
+    this.ended(endedBy(settled?.outcome, tool.name, direct));
+    return settled;
+  }
+
+  /**
+   * @param {Tool} tool
+   * @param {Execute} callback
+   * @param {unknown} input
+   * @param {AbortSignal | undefined} signal
+   * @param {boolean} direct
+   * @returns {Promise<{outcome: Outcome, facts?: Record<string, unknown>} | null>} as `#attempt`
+   */
+  async #settle(tool, callback, input, signal, direct) {
     const taken = takeEvidence(input); // SHIM-2: before anybody else runs
     /** @type {Outcome | null} */
     let judged = null;
@@ -181,8 +207,23 @@ export class Gate {
       outcome = refused('server_error');
     }
     this.#open.delete(id);
+    if (outcome.kind === 'result' || outcome.kind === 'thrown') outcome.callId = callId;
     const heard = shared.settle(outcome);
     const ran = outcome.kind === 'result' || outcome.kind === 'thrown';
     if (ran && (call.direct || (heard && !call.rule?.safe))) acknowledgements.add(call.user.id, callId);
   }
+}
+
+/**
+ * @param {Outcome | undefined} outcome none of what is public
+ * @param {string} tool
+ * @param {boolean} direct
+ * @returns {Ended}
+ */
+function endedBy(outcome, tool, direct) {
+  const call = { tool, at: natives.now(), direct, code: null, callId: null };
+  if (!outcome) return { ...call, kind: 'public' };
+  if (outcome.kind === 'result' || outcome.kind === 'thrown') return { ...call, kind: outcome.kind, callId: outcome.callId ?? null };
+  const { code, callId } = reason(outcome);
+  return { ...call, kind: 'refused', code, callId };
 }

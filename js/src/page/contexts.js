@@ -35,24 +35,27 @@ const NATIVE_GETTER = /^\s*function get modelContext\(\)\s*\{\s*\[native code\]\
  * Milliseconds. Long enough for most visits that end at once: Chromium 156 crashes as a whole when a page is left, for one
  * with another cross-origin-opener-policy, before its `getTools()` is answered.
  */
-const REPORT_DELAY = 2000;
+const REST = 2000;
 /** Milliseconds. Of a context that a script assigns nothing tells. */
 const LOOK_EVERY = 250;
 
 /** All contexts of one page. */
 export class Contexts {
   #gate;
+  #rested;
   /** @type {Map<ModelContext, {patch: Patch | null, native: boolean, where: string}>} */
   #found = new Map();
-  /** @type {Set<string>} */
-  #told = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #looking = false;
 
-  /** @param {Gating} gate */
-  constructor(gate) {
+  /**
+   * @param {Gating} gate
+   * @param {() => unknown} [rested] hears that the page has come to rest, and does again after its tools have changed
+   */
+  constructor(gate, rested = () => {}) {
     this.#gate = gate;
+    this.#rested = rested;
     const look = () => this.look();
     watch(look);
     look();
@@ -60,7 +63,7 @@ export class Contexts {
     // Agents that are no script of this page come by a message: before it is heard by whoever came after us.
     listen(window, 'message', look);
     setInterval(look, LOOK_EVERY);
-    this.#tellSoon();
+    this.#rest();
   }
 
   /** Gates the contexts that have come. */
@@ -106,11 +109,27 @@ export class Contexts {
         this.#found.set(/** @type {ModelContext} */ (testing), { patch: null, native: true, where: '' });
         patch.close(testing);
       }
-      if (typeof context.addEventListener === 'function') listen(context, 'toolchange', () => this.#tellSoon());
+      if (typeof context.addEventListener === 'function') listen(context, 'toolchange', () => this.#rest());
     } catch (error) {
       console.error(`deputize: ${where} cannot be changed, so nothing gates its tools.`, error);
     }
+    this.#rest();
     return found.patch;
+  }
+
+  /** @returns {Promise<string[]>} the names of all tools that are known, gated or not */
+  async names() {
+    /** @type {Set<string>} */
+    const names = new Set();
+    for (const { patch, where } of [...this.#found.values()]) {
+      if (!where || !patch) continue;
+      try {
+        for (const name of await patch.names()) if (typeof name === 'string') names.add(name);
+      } catch (error) {
+        console.debug('deputize: this page does not tell its tools.', error);
+      }
+    }
+    return inert([...names]);
   }
 
   /**
@@ -149,17 +168,11 @@ export class Contexts {
     return inert({ context, tools, frames: await framesOf() });
   }
 
-  /** Warns, once each, of what runs without the gate when the page has come to rest. */
-  #tellSoon() {
-    this.#timer ??= setTimeout(async () => {
+  #rest() {
+    this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      for (const { name, why, where } of (await this.unguarded()).tools) {
-        const what = name === null ? `the tools of ${where}` : `the tool "${name}"`;
-        if (this.#told.has(what)) continue;
-        this.#told.add(what);
-        console.warn(`deputize: ${what} ${WARNINGS[why]}`);
-      }
-    }, REPORT_DELAY);
+      this.#rested();
+    }, REST);
   }
 }
 
@@ -173,18 +186,10 @@ async function ungated(patch, where) {
   try {
     if (patch.tells) return inert((await patch.unguarded()).map((name) => formOf(name) ?? { name, why: 'not_gated', where }));
   } catch (error) {
-    console.warn('deputize: this page does not tell its tools.', error);
+    console.debug('deputize: this page does not tell its tools.', error);
   }
   return inert([{ name: null, why: 'untold', where }]);
 }
-
-/** @type {Record<Unguarded['why'], string>} */
-const WARNINGS = {
-  not_gated: 'was registered before the shim or past it: it runs for every agent, unasked. Load the shim first.',
-  form: 'is declared by a form: it is submitted for every agent, unasked. Have its listener call deputize.perform().',
-  untold: 'are not told by it: what was registered there before the shim runs for every agent, unasked. Load the shim first.',
-  unchangeable: 'cannot be gated, because it may not be changed: they run for every agent, unasked. Load the shim first.',
-};
 
 /**
  * Scripts bring their context by defining it. A tool that is registered in the next line is gated, too.

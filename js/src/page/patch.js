@@ -61,6 +61,12 @@ export class Patch {
     return inert(tools.filter((tool) => tool.window === undefined || tool.window === globalThis.window));
   }
 
+  /** @returns {Promise<string[]>} the names of those that it tells, and of those that are gated */
+  async names() {
+    const listed = this.tells ? await this.list() : [];
+    return inert([...listed, ...this.all()].map(({ name }) => name));
+  }
+
   /** Whether it tells its tools. */
   get tells() {
     return typeof (this.#context.getTools ?? this.#context.listTools) === 'function';

@@ -4,6 +4,7 @@
  */
 
 import { element, icon, shadow } from './dom.js';
+import { css } from './style.js';
 import * as natives from '../platform/natives.js';
 import { appendChild, document, isConnected, listen, setAttribute, setText } from '../platform/natives.js';
 import { partsOf } from './shown.js';
@@ -36,7 +37,7 @@ export const dialogs = (mode) => (view) => show(view, mode);
  * @returns {Dialog}
  */
 function show(view, mode) {
-  const { host, root } = shadow('data-deputize', mode);
+  const { host, root } = shadow('data-deputize', mode, css);
   const size = view.description.length > LONG ? 'description long' : 'description';
   const description = element('p', { class: size, id: 'description', dir: 'auto' });
   const legend = element('p', { class: 'legend', id: 'legend' });

@@ -6,7 +6,6 @@
 
 import * as natives from '../platform/natives.js';
 import { appendChild, document, setAttribute } from '../platform/natives.js';
-import { css } from './style.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -15,9 +14,10 @@ const SVG = 'http://www.w3.org/2000/svg';
  *
  * @param {string} name of the attribute that tells the host
  * @param {ShadowRootMode} mode
+ * @param {string} css its sheet
  * @returns {{host: HTMLElement, root: ShadowRoot}}
  */
-export function shadow(name, mode) {
+export function shadow(name, mode, css) {
   const host = element('div', { [name]: '' });
   const root = natives.attachShadow(host, /** @type {ShadowRootInit} */ ({ __proto__: null, mode }));
   const sheet = new natives.CSSStyleSheet();

@@ -1,6 +1,7 @@
 /** A line at the edge of the page that tells the human what became of their answer, and goes away by itself. */
 
 import { element, shadow } from './dom.js';
+import { css } from './style.js';
 import * as natives from '../platform/natives.js';
 import { say, tongue } from '../words/words.js';
 
@@ -14,7 +15,7 @@ const TIME_TO_GO = 30_000;
  * @returns {(text: string, account?: string) => void} with `account`, a link to the account page follows
  */
 export const notices = (mode) => (text, account) => {
-  const { host, root } = shadow('data-deputize-notice', mode);
+  const { host, root } = shadow('data-deputize-notice', mode, css);
   const line = element('p', { class: 'notice', role: 'status', ...tongue() });
   natives.appendChild(root, line);
   natives.appendChild(natives.documentElement(natives.document), host);

@@ -183,6 +183,13 @@ export const unlisten = native('EventTarget', 'removeEventListener');
 /** @type {(event: Event) => void} */
 export const preventDefault = native('Event', 'preventDefault');
 
+/** @type {(violation: Event) => string} */
+export const blockedUri = native('SecurityPolicyViolationEvent', 'blockedURI', 'get');
+/** @type {(violation: Event) => string} */
+export const directiveOf = native('SecurityPolicyViolationEvent', 'effectiveDirective', 'get');
+/** @type {(violation: Event) => string} */
+export const dispositionOf = native('SecurityPolicyViolationEvent', 'disposition', 'get');
+
 /** @type {(request: Request) => string} */
 export const requestUrl = native('Request', 'url', 'get');
 /** @type {(request: Request) => string} */

@@ -67,6 +67,27 @@ async function payer() {
   return opened;
 }
 
+describe('a call that is over', () => {
+  test('PAGE-6: is told with its reason and id, whatever became of it', async () => {
+    const opened = await deputized();
+    /** @type {Array<Omit<import('../../src/calls/gate.js').Ended, 'at'>>} */
+    const heard = [];
+    opened.gate.ended = ({ at, ...told }) => void heard.push(told);
+    await call(opened, 'search_help');
+    await call(opened, 'get_balance');
+    const refused = await call(opened, 'no_such_tool');
+    await opened.gate.call(registered('get_balance'), () => { throw new Error('no'); }, { n: 1 }, undefined).catch(() => {});
+    const [first, second] = server.calls.slice(-2).map(({ call_id }) => call_id);
+    const told = { direct: false, code: null };
+    assert.deepEqual(heard, [
+      { ...told, tool: 'search_help', kind: 'public', callId: null },
+      { ...told, tool: 'get_balance', kind: 'result', callId: first },
+      { ...told, tool: 'no_such_tool', kind: 'refused', code: codeOf(refused), callId: refused.structuredContent.correlation_id },
+      { ...told, tool: 'get_balance', kind: 'thrown', callId: second },
+    ]);
+  });
+});
+
 describe('who may call at all', () => {
   test('CALL-8: a public tool runs ungated, and the authority hears nothing of it', async () => {
     const opened = page(server);

@@ -229,12 +229,24 @@ describe('a hostile page', () => {
   });
 });
 
-test('what runs without the gate is told on the console when the page has come to rest, once', async (t) => {
-  const warn = t.mock.method(console, 'warn', () => {});
-  defined(document, { registerTool() {} });
-  for (const tell of [...timers, ...timers]) await tell();
-  const told = warn.mock.calls.map(({ arguments: [text] }) => String(text));
-  assert.equal(told.filter((text) => text.startsWith('deputize: the tools of document.modelContext are not told by it')).length, 1);
+test('that the page has come to rest is heard once, and again when a context has come', () => {
+  let rested = 0;
+  new Contexts(gate, () => (rested += 1));
+  for (const timer of timers.splice(0)) timer();
+  assert.equal(rested, 1);
+  defined(document, new Context());
+  for (const timer of timers.splice(0)) timer();
+  assert.equal(rested, 2);
+});
+
+test('the names of all tools are told, of what tells none those that are gated', async () => {
+  defined(document, { registerTool: async () => {} });
+  const listed = new Context();
+  await listed.registerTool(plain('before'));
+  defined(navigator, listed);
+  await Reflect.get(document, 'modelContext').registerTool(plain('gated'));
+  await listed.registerTool(plain('after'));
+  assert.deepEqual((await contexts.names()).sort(), ['after', 'before', 'gated']);
 });
 
 test('no context is no context', async () => {

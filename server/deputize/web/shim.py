@@ -150,4 +150,4 @@ async def part(context: Context) -> Response:
     return Response(body, media_type=SCRIPT, headers=headers)
 
 
-_SECOND = {name: (_STATIC / f"{name}.mjs").read_bytes for name in ("asking", "mcp-asking")}
+_SECOND = {name: (_STATIC / f"{name}.mjs").read_bytes for name in ("asking", "developers", "mcp-asking")}

@@ -642,6 +642,31 @@ refusal-other =
 ### What those are told who build the site: on the console, in the panel of its pages and in the authority's log (PAGE-1). It is said
 ### in English only (ERR-1), and page and log have it from here.
 
+developer-panel = What deputize knows of this page
+developer-panel-count = Tools: { $tools }
+developer-panel-wrong = Wrong: { $findings }
+developer-panel-about = { $site }, with the authority { $issuer }
+developer-panel-user = Signed in: { $user }
+developer-panel-nobody = Nobody is signed in.
+developer-panel-unread = The policy is not known here.
+developer-panel-findings = What is wrong
+developer-panel-fine = Nothing that is known.
+developer-panel-tools = Tools
+developer-panel-no-tools = This page has none.
+developer-panel-no-webmcp = This browser has no WebMCP, and no script of this page brings one.
+developer-panel-gated = gated
+developer-panel-not-gated = not gated
+developer-panel-public = public
+developer-panel-unknown = not in the policy
+developer-panel-granted = Granted to the agent in this browser
+developer-panel-not-granted = Not granted to the agent in this browser
+developer-panel-calls = Last calls
+developer-panel-no-calls = None yet.
+developer-panel-result = ran
+developer-panel-thrown = ran, and threw an error
+developer-panel-agent = by an agent
+developer-panel-own = by the page itself
+
 developer-not-gated = The tool { $name } was registered in { $where } before the shim, or past it: it runs for every agent, unasked.
     .cure = Load the shim before all that registers tools: as the first script of the page, or by import "deputize/auto" before all other imports.
 developer-form = The tool { $name } is declared by { $where }: it is submitted for every agent, unasked.
