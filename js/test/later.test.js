@@ -48,7 +48,7 @@ describe('SHIM-14: a second file is taken to the letter', () => {
     assert.deepEqual(looked, ['./parts/x.mjs', './parts/x.mjs?2']);
   });
 
-  for (const [first, second] of [['shim.js', 'asking'], ['shim.mjs', 'asking'], ['mcp.mjs', 'mcp-asking']]) {
+  for (const [first, second] of [['shim.js', 'asking'], ['shim.mjs', 'asking'], ['shim.mjs', 'developers'], ['mcp.mjs', 'mcp-asking']]) {
     test(`${first} knows the text of ${second}.mjs, and where that is`, async () => {
       const { default: whole } = await import(new URL(`${second}.mjs`, STATIC).href);
       const digest = b64u(await sha256(String(whole)));

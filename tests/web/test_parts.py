@@ -11,7 +11,8 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("shim.js", "asking"), ("shim.mjs", "asking"), ("mcp.mjs", "mcp-asking")]
+    ("first", "second"),
+    [("shim.js", "asking"), ("shim.mjs", "asking"), ("shim.js", "developers"), ("mcp.mjs", "mcp-asking")],
 )
 async def test_what_the_first_file_asks_for_is_kept_for_ever(bank: Bank, first: str, second: str) -> None:
     http = bank.page().http
