@@ -26,7 +26,7 @@ EXAMPLE_MODULES := examples/vite-react/node_modules/.package-lock.json
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/.package $(BUNDLE) .venv/.chromium ## all that the other commands need: Python packages, Node, Chromium
+setup: .venv/.package $(BUNDLE) .venv/.chromium .venv/.firefox ## all that the other commands need: Python packages, Node, browsers
 
 demo: setup ## play the story of one call in a real browser, narrated, and end
 	deputize demo
@@ -105,7 +105,7 @@ chaos: setup ## break it on purpose, for long: SEED=number for the same again, S
 
 clean: ## remove all that these commands made, but for DATA
 	find server tests e2e bench chaos -name __pycache__ -prune -exec rm -r {} +
-	rm -rf .venv js/node_modules $(addprefix examples/vite-react/,node_modules dist) js/types js/src/words/english.js js/src/people/methods/registered.js js/src/people/style.js $(dir $(BUNDLE)) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv js/node_modules $(addprefix examples/vite-react/,node_modules dist) js/types js/LICENSE js/src/words/english.js js/src/people/methods/registered.js js/src/people/style.js $(dir $(BUNDLE)) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The versions that were tried together: a warning of another would be an error here.
 INSTALL = python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
@@ -131,4 +131,8 @@ $(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js js/src/*/*/*.js js/src/people/st
 
 .venv/.chromium: | .venv/.package
 	python -m deputize.testing.chromium
+	@touch $@
+
+.venv/.firefox: | .venv/.chromium
+	python -m deputize.testing.firefox
 	@touch $@

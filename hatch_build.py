@@ -24,6 +24,7 @@ BUNDLES = tuple(
     f"{_STATIC}/{name}"
     for name in (
         "shim.js",
+        "shim-polyfill.js",
         "shim.mjs",
         "mcp.mjs",
         "asking.mjs",

@@ -1,7 +1,8 @@
 /**
  * Bundles the browser's half into the Python package: `shim.js`, a classic script for `<script src>` that defines the global
- * `deputize`, `shim.mjs`, the same as one ES module, `mcp.mjs`, the module for MCP clients, `asking.mjs`,
- * `developers.mjs` and `mcp-asking.mjs`, the second files of these, and `words.mjs`, how the authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
+ * `deputize`, `shim-polyfill.js`, the same with a WebMCP for browsers that have none, `shim.mjs`, the same as one ES module, `mcp.mjs`,
+ * the module for MCP clients, `asking.mjs`, `developers.mjs` and `mcp-asking.mjs`, the second files of these, and `words.mjs`, how the
+ * authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
  */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -81,6 +82,7 @@ try {
   const developers = await second(shared, `${out}developers.mjs`, banner, 'src/developers.js');
   const first = { ...shared, banner: { js: banner }, plugins: [firstOf({ ofPages: asking, ofDevelopers: developers, ofMcp: mcpAsking })] };
   await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
+  await build({ ...first, entryPoints: ['src/polyfilled.js'], outfile: `${out}shim-polyfill.js`, format: 'iife', globalName: 'deputize' });
   await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
   await build({ ...first, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });
   await build({ ...first, entryPoints: ['src/people/pages.js'], outfile: `${out}words.mjs`, format: 'esm' });

@@ -24,7 +24,9 @@ import { BEFOREHAND, ofDevelopers, ofPages } from './second.js';
 /** @import { Report } from './page/contexts.js' */
 /** @import { Arguments, Ask, Asking, Client, Definition, Execute, Problem } from './types.js' */
 
+/** The classic scripts that bring this: from elsewhere, nobody knows who the authority is. */
 const SCRIPT = '/shim.js';
+const WITH_POLYFILL = '/shim-polyfill.js';
 const MOUNTED = '/deputize';
 
 /**
@@ -245,7 +247,8 @@ async function rested() {
 /** The authority that a classic script was loaded from. */
 function scriptIssuer() {
   const script = document && natives.currentScript(document);
-  return script instanceof HTMLScriptElement && script.src ? servedBy(script.src, SCRIPT) : undefined;
+  if (!(script instanceof HTMLScriptElement) || !script.src) return undefined;
+  return servedBy(script.src, SCRIPT) ?? servedBy(script.src, WITH_POLYFILL);
 }
 
 if (scriptIssuer()) {

@@ -31,6 +31,9 @@ class Customer:
         async with page.http, agent.http:
             await page.sign_up()
             await page.deputize(SCOPE)
+            (self.part,) = re.findall(
+                r'"\./parts/([^"]+)"', (await page.http.get(f"{self.bank.issuer}/shim.js")).text
+            )
             await agent.deputized(page)
             there = await agent.page_url("account:read")
             shown = (await page.http.get(there)).text
@@ -57,6 +60,7 @@ class Customer:
             "/credentials/{id}/approval": next(iter(page.authenticator.keys)),
             "/static/{name}": "account.js",
             "/words/{words}": "en.json",
+            "/parts/{part}": self.part,
         }
         self.values = {
             **dict(parse_qsl(urlsplit(there).query)),

@@ -55,7 +55,7 @@ def test_where_nothing_can_be_installed_the_message_says_what_was_found(
 ) -> None:
     old = program(path, "chromium", "echo Chromium 99.0.4844.51")
     # Nothing is downloaded: tests stay on this machine.
-    monkeypatch.setattr(chromium, "_run", lambda commands: None)
+    monkeypatch.setattr(chromium, "run", lambda commands: None)
     with pytest.raises(chromium.NoChromiumError, match=r"^No Chromium") as found:
         chromium.install()
     assert f"{old}: version 99" in str(found.value)

@@ -162,7 +162,7 @@ async def read_what_is_public(page: Page) -> None:
         "log/checkpoint",
     ):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
-    for name in ("shim.js", "shim.mjs", "mcp.mjs", "words.mjs"):
+    for name in ("shim.js", "shim-polyfill.js", "shim.mjs", "mcp.mjs", "words.mjs"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
     for name in ("static/account.js", "static/account.css"):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200

@@ -5,11 +5,11 @@ download; then the Debian package.
 """
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
+
+from .installing import apt, major, output, run
 
 OLDEST = 156
 """The oldest major version in which the stories have been played: WebMCP still changes every few releases."""
@@ -23,7 +23,7 @@ class NoChromiumError(Exception):
 
 def find() -> str | None:
     """Path of a Chromium that starts and is new enough, or None."""
-    return next((path for path in _candidates() if (_major(path) or 0) >= OLDEST), None)
+    return next((path for path in _candidates() if (major(path) or 0) >= OLDEST), None)
 
 
 def install() -> str:
@@ -33,20 +33,20 @@ def install() -> str:
         NoChromiumError: nothing worked.
     """
     playwright = [sys.executable, "-m", "playwright"]
-    if not _output([*playwright, "--version"]):
-        _run(_apt("libatomic1"))  # what Playwright's own Node needs and a bare Debian lacks
-        if not _output([*playwright, "--version"]):
+    if not output([*playwright, "--version"]):
+        run(apt("libatomic1"))  # what Playwright's own Node needs and a bare Debian lacks
+        if not output([*playwright, "--version"]):
             raise NoChromiumError(
                 f"Playwright does not start; `{' '.join(playwright)} --version` says why. If it lacks a"
                 " library, install that by the means of your system (libatomic1 on Debian) and try again."
             )
-    for commands in ([[*playwright, "install", "--no-shell", "chromium"]], _apt("chromium")):
+    for commands in ([[*playwright, "install", "--no-shell", "chromium"]], apt("chromium")):
         if path := find():
             return path
-        _run(commands)
+        run(commands)
     if path := find():
         return path
-    found = [f"{path}: version {_major(path) or 'unknown, it does not start'}" for path in _candidates()]
+    found = [f"{path}: version {major(path) or 'unknown, it does not start'}" for path in _candidates()]
     raise NoChromiumError(
         f"No Chromium {OLDEST} or newer could be had, neither from Playwright nor by apt-get as root or with"
         f" sudo (found: {', '.join(found) or 'none'}). Install Chromium or Chrome by the means of your"
@@ -58,48 +58,9 @@ def _candidates() -> Iterator[str]:
     yield from filter(None, map(shutil.which, NAMES))
     # Asked of Playwright in a process of its own: its synchronous face refuses to run inside an event loop.
     ask = "import playwright.sync_api as a\nwith a.sync_playwright() as p: print(p.chromium.executable_path)"
-    path = _output([sys.executable, "-c", ask]).strip()
+    path = output([sys.executable, "-c", ask]).strip()
     if os.access(path, os.X_OK):
         yield path
-
-
-def _major(path: str) -> int | None:
-    """The major version that a program prints; None if it does not start, as when a library is missing."""
-    version = re.search(r"(\d+)\.\d+\.\d+", _output([path, "--version"]))
-    return int(version[1]) if version else None
-
-
-def _output(command: list[str]) -> str:
-    """A command's standard output; empty if it fails or takes half a minute."""
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=30, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout
-
-
-def _apt(package: str) -> list[list[str]]:
-    """The commands that install a Debian package; none where apt or the right to use it is lacking."""
-    if shutil.which("apt-get") is None:
-        return []
-    if os.geteuid() == 0:
-        root = []
-    elif shutil.which("sudo"):
-        root = ["sudo", "-n"]  # never asks for a password: there may be nobody to answer
-    else:
-        return []
-    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    return [[*apt, "update"], [*apt, "install", "--yes", "--no-install-recommends", package]]
-
-
-def _run(commands: list[list[str]]) -> None:
-    """Run the commands in sight of the user, up to the first that fails."""
-    for command in commands:
-        print(f"Running `{' '.join(command)}`", flush=True)
-        if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-            return
 
 
 def main() -> int:

@@ -114,6 +114,7 @@ ENDPOINTS = (
     get("/account", VISITOR, HTML, pages.account, "The user's page"),
     get("/static/{name}", ANYONE, "text/*", pages.static, "Script and style of the pages"),
     get("/shim.js", ANYONE, SCRIPT, shim.script("shim.js"), "The shim"),
+    get("/shim-polyfill.js", ANYONE, SCRIPT, shim.script("shim-polyfill.js"), "The shim with a WebMCP of its own"),
     get("/shim.mjs", ANYONE, SCRIPT, shim.script("shim.mjs"), "The shim as a module"),
     get("/mcp.mjs", ANYONE, SCRIPT, shim.script("mcp.mjs"), "The module for MCP clients in a page"),
     post("/findings", SITE_PAGE, Findings, {204: None}, findings.take, "Tell what is wrong with a page (PAGE-3)"),
