@@ -161,7 +161,8 @@ def _refusals(endpoint: Endpoint, named: bool) -> Schema:
             "WWW-Authenticate": {"required": True, "schema": {"type": "string", "pattern": "^(Bearer|DPoP) "}}
         }
         return {"401": {**refused, "headers": who}, "4XX": refused, "5XX": refused}
-    return {"4XX": refused, "5XX": refused} if endpoint.body or named else {"5XX": refused}
+    may_be_a_no = endpoint.body or named or endpoint.access.before
+    return {"4XX": refused, "5XX": refused} if may_be_a_no else {"5XX": refused}
 
 
 def _content(media_type: str, kinds: Sequence[Kind]) -> Schema:
