@@ -326,7 +326,12 @@ def test_what_is_approved_is_one_call_and_runs_once(
             page.evaluate(f"answer = callers[{json.dumps(caller)}](); 0")
         if number == 0:
             assert "act for you" in human.approve().text
-        assert "Sell it" in human.approve().lines
+        asked = human.approve()
+        if (
+            "otherwise now than when you last agreed" in asked.text
+        ):  # by what this context keeps of it (GRANT-8)
+            asked = human.approve()
+        assert "Sell it" in asked.lines
         answer = open_call.result().value if open_call is not None else page.evaluate("answer")
         assert "sold 1" in json.dumps(answer), (context, order)
         assert page.evaluate("[ran, [told.known, told.given]]") == [["sell"], known], (context, order)
