@@ -52,7 +52,7 @@ PROMISED = """() => {
   const trap = (owner, key, told) => {
     const get = function () {
       const by = new Error().stack.split("\\n")[2] ?? "";
-      const ours = by.includes("/shim.js") || by.includes("/parts/");
+      const ours = by.includes("/shim-polyfill.js") || by.includes("/parts/");
       if (ours || brought.some((kind) => this instanceof kind)) met.push(Object.keys(this).join());
       return told;
     };

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pytest
 from e2e.bank import OPENING, Bank, sign_up
 from playwright.sync_api import Page
 
@@ -34,9 +35,13 @@ class Panel:
 RAN = ["call.approved", "call.redeemed", "call.succeeded"]
 
 
+@pytest.mark.parametrize("context", ["native", "polyfill"])
 def test_each_scene_comes_out_as_it_says_with_its_record_beside(
-    bank: Bank, tab: Page, passkeys: Passkeys, human: Human
+    bank: Bank, tab: Page, passkeys: Passkeys, human: Human, context: str
 ) -> None:
+    """In any browser: where it has no WebMCP, the page brings one along."""
+    if context == "polyfill":
+        tab.add_init_script("delete Document.prototype.modelContext; delete window.ModelContext;")
     panel = Panel(tab)
     tab.goto(bank.url)
     panel.begin("Ask for the balance")
@@ -81,5 +86,8 @@ def test_each_scene_comes_out_as_it_says_with_its_record_beside(
     panel.begin("Take it all back")
     assert panel.codes() == ["done", "grant_revoked"]
     assert panel.kept() == [*RAN, "grant.revoked", "call.denied"]
+    brought = tab.get_by_text("This browser has no WebMCP of its own, so this page brought one along")
+    assert brought.is_visible() == (context == "polyfill")
+    assert tab.evaluate("deputize.unguarded()") == {"context": context, "tools": [], "frames": []}
     assert bank.balance() == OPENING - 5_00 - 2_00
     assert human.sees() is None

@@ -101,7 +101,7 @@ async def test_pages_forbid_what_they_do_not_need(http: httpx2.AsyncClient) -> N
         assert rule in rules
     assert answer.headers["origin-agent-cluster"] == "?1"
     assert not re.search(r"<style|style=|\son\w+=|<script>", answer.text)
-    assert answer.text.index("/deputize/shim.js") < answer.text.index("/static/harbor.js")
+    assert answer.text.index("/deputize/shim-polyfill.js") < answer.text.index("/static/harbor.js")
 
 
 async def test_a_customer_sees_the_account_and_a_stranger_does_not(

@@ -166,16 +166,11 @@
     }),
   };
 
-  const { modelContext } = /** @type {{modelContext?: {registerTool(tool: object): Promise<void>}}} */ (document);
-  if (modelContext) {
-    const tools = [getBalance, transferMoney, closeAccount, searchHelp, exportContacts];
-    for (const tool of tools) modelContext.registerTool(tool);
-    // The name that WebMCP had before: pages and libraries that still use it go through the shim as well.
-    /** @type {any} */ (navigator).modelContext.registerTool(listTransactions);
-  } else {
-    /** @type {HTMLElement} */ (at('webmcp')).textContent =
-      'This browser has no WebMCP, so agents cannot use this page. Everything else works.';
-  }
+  const { modelContext } = /** @type {{modelContext: {registerTool(tool: object): Promise<void>}}} */ (/** @type {unknown} */ (document));
+  const tools = [getBalance, transferMoney, closeAccount, searchHelp, exportContacts];
+  for (const tool of tools) modelContext.registerTool(tool);
+  // The name that WebMCP had before: pages and libraries that still use it go through the shim as well.
+  /** @type {any} */ (navigator).modelContext.registerTool(listTransactions);
 
   // --- the page -----------------------------------------------------------------------------------------------------
 

@@ -26,20 +26,22 @@ export async function call(name, input) {
   try {
     const tool = (await modelContext.getTools()).find((each) => each.name === name);
     if (!tool) return { text: `This page has no tool “${name}”. Load it again.`, code: 'no_such_tool', callId: null };
-    native ??= isNative();
     // Browsers take an object, polyfills its text; all answer with text.
-    const answer = await modelContext.executeTool(tool, (await native) ? input : JSON.stringify(input));
+    const answer = await modelContext.executeTool(tool, (await isNative()) ? input : JSON.stringify(input));
     return read(typeof answer === 'string' ? JSON.parse(answer) : answer);
   } catch (error) {
     return { text: `The call broke off: ${/** @type {Error} */ (error).message}`, code: 'no_answer', callId: null };
   }
 }
 
-/** @type {Promise<boolean> | undefined} */
-let native;
+/** @type {Promise<{context: string}> | undefined} */
+let told;
 
-/** Tells whether the browser itself has WebMCP. */
-const isNative = async () => (await /** @type {any} */ (window).deputize.unguarded()).context === 'native';
+/** Tells whether WebMCP is the browser's own, or was brought along by this page. */
+export async function isNative() {
+  told ??= /** @type {any} */ (window).deputize.unguarded();
+  return (await told)?.context === 'native';
+}
 
 /**
  * @param {any} result as MCP has it

@@ -7,10 +7,12 @@
  *
  * @typedef {{i: number, t: number, kind: string, code?: string, call_id?: string, tool?: string, scope?: string}} Entry
  */
-import { call } from './agent.js';
+import { call, isNative } from './agent.js';
 import { SCENES } from './scenes.js';
 
 const PENDING = new Set(['approval_pending', 'consent_pending']);
+const BROUGHT =
+  'This browser has no WebMCP of its own, so this page brought one along: for agents in the page, not for those of the browser.';
 const YET = 'Nothing yet.';
 const ATTEMPTS = 30; // at 20 seconds each, as long as a dialog stays
 const LOOK_EVERY = 700; // milliseconds
@@ -127,6 +129,7 @@ async function play({ title, shows, play: run }) {
   await look();
   const looking = setInterval(look, LOOK_EVERY);
   try {
+    if (!(await isNative())) at('webmcp').textContent = BROUGHT;
     await run(stage);
   } catch (error) {
     stage.tell(/** @type {Error} */ (error).message);
