@@ -5,7 +5,11 @@
  */
 
 import { b64u, sha256 } from './platform/canonical.js';
-import { functionText, inert, TypeError } from './platform/natives.js';
+import { currentScript, document, functionText, inert, TypeError, URL } from './platform/natives.js';
+
+/** The classic script that this is in: what it imports does not start from there where it came from another origin (HTML, "muted errors"). */
+const script = document && currentScript(document);
+const base = script instanceof HTMLScriptElement ? script.src : '';
 
 /**
  * @template T
@@ -18,7 +22,8 @@ import { functionText, inert, TypeError } from './platform/natives.js';
  * @throws {TypeError} if it is another
  */
 export async function served(load, address, failed, s256, handed) {
-  const { default: made } = await load(failed ? `${address}?${failed}` : address);
+  const tried = failed ? `${address}?${failed}` : address;
+  const { default: made } = await load(base ? new URL(tried, base).href : tried);
   if (b64u(await sha256(functionText(made))) !== s256) throw new TypeError('this is another file than the shim was built with');
   /** @type {T | undefined} */
   let second;
