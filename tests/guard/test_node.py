@@ -3,7 +3,7 @@
 import asyncio
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,11 +69,12 @@ def api(bank: LiveBank) -> Iterator[Api]:
 
 
 @pytest.fixture
-async def grace(bank: LiveBank) -> Page:
+async def grace(bank: LiveBank) -> AsyncIterator[Page]:
     """Somebody who lets the agent in their browser pay."""
     page = await bank.user()
     await page.deputize("payments:write")
-    return page
+    yield page
+    await bank.stack.aclose()
 
 
 async def approved(page: Page) -> str:
