@@ -40,7 +40,7 @@ ONE_FAULT = [
         SITE + "[quux]\n",
         4,
         "quux",
-        "no such key; there is site, api, scopes, agents, tools, mcp, quotas, lifetimes",
+        "no such key; there is site, api, scopes, agents, tools, mcp, quotas, prompts, lifetimes",
     ),
     (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
     ("site = 1\n", 1, "site", "write a table: [site]"),
@@ -52,6 +52,11 @@ ONE_FAULT = [
     (BASE + "[site]\n", 7, "column 6", "in the file already"),
     (BASE + "a = " + "[" * 20_000, 1, "file", "nested too deeply"),
     (BASE + "a = " + "9" * 5_000, 1, "file", "a number that is too long"),
+    # prompts
+    (SITE + "[prompts]\ndeclines = 3\n", 5, "prompts.declines", 'like "1000 in 10m", or false'),
+    (SITE + '[prompts]\nquiet = "59s"\n', 5, "prompts.quiet", "59 seconds are out of range; write 60 to"),
+    (SITE + "[prompts]\nquiet = false\n", 5, "prompts.quiet", "write seconds as a number"),
+    (SITE + "[prompts]\nat_once = 0\n", 5, "prompts.at_once", "from 1 on, or false for as many as come"),
     # quotas
     (SITE + "[quotas]\nsign_ups = 5\n", 5, "quotas.sign_ups", 'like "1000 in 10m", or false'),
     (SITE + '[quotas]\nsign_ups = "5 per 1m"\n', 5, "quotas.sign_ups", 'like "1000 in 10m", or false'),

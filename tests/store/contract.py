@@ -27,11 +27,12 @@ from deputize.protocol.grant import GrantState
 from deputize.protocol.ids import NO_KEY, ClientId, UserId
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
+from deputize.protocol.prompt import Decline, Quiet
 from deputize.protocol.question import Asked, Question, Surface, Text
 from deputize.protocol.quota import Quota, Rate
 from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
-from deputize.service.ports import Health, Reader, Store, Tx, Waiting
+from deputize.service.ports import Health, Listed, Reader, Store, Tx, Waiting, Wanted
 
 T = TypeVar("T")
 NUMBERS = count()
@@ -85,6 +86,17 @@ def do_elsewhere(store: Store, fn: Callable[[Tx], object]) -> None:
     thread = Thread(target=do, args=(store, fn))
     thread.start()
     thread.join()
+
+
+def listed(store: Store, wanted: Wanted, limit: int) -> list[list[Call]]:
+    """Go through all pages."""
+    pages = []
+    while True:
+        page = seen(store, lambda tx, wanted=wanted: tx.calls(v.user_id(), wanted, limit, NOW))  # type: ignore[misc]
+        pages.append(page.calls)
+        if page.more is None:
+            return pages
+        wanted = replace(wanted, before=page.more)
 
 
 class StoreContract:
@@ -730,16 +742,117 @@ class StoreContract:
         assert found is not None
         assert found.arguments == arguments
 
-    def test_the_newest_calls_of_a_user(self, store: Store) -> None:
-        asked = [v.call(number, created_at=NOW - number) for number in range(5)]
-        unasked = [v.call(f"read {number}", description=None) for number in range(5)]
-        for pair in zip(asked, unasked, strict=True):
-            for one in pair:
-                do(store, methodcaller("add", one))
-        do(store, lambda tx: tx.add(v.call("his", user_id=v.user_id("bob"))))
-        assert seen(store, lambda tx: tx.calls(v.user_id(), True, 3)) == asked[:1:-1]
-        assert seen(store, lambda tx: tx.calls(v.user_id(), False, 3)) == unasked[:1:-1]
-        assert seen(store, lambda tx: tx.calls(v.user_id("nobody"), True, 3)) == []
+    def test_hist_1_the_calls_of_a_user_come_newest_first_page_by_page_and_each_once(
+        self, store: Store
+    ) -> None:
+        made = [v.call(number, created_at=NOW + number // 3) for number in range(10)]
+        for one in (*made, v.call("his", user_id=v.user_id("bob"))):
+            do(store, methodcaller("add", one))
+        assert listed(store, Wanted(), 4) == [made[:5:-1], made[5:1:-1], made[1::-1]]
+        assert listed(store, Wanted(), 10) == [made[::-1]]
+        assert seen(store, lambda tx: tx.calls(v.user_id("nobody"), Wanted(), 3, NOW)) == Listed([], None)
+        before = Wanted(before=made[4].call_id, since=NOW + 1)
+        assert listed(store, before, 9) == [[made[3]]]
+        assert listed(store, Wanted(since=NOW + 1, until=NOW + 2), 9) == [made[5:2:-1]]
+
+    def test_hist_1_only_those_that_are_wanted(self, store: Store) -> None:
+        url = ClientId("https://agent.example/agent.json")
+        done = v.call("done", State.SUCCEEDED, challenge_id=v.challenge_id(), tool="pay")
+        denied = v.call("denied", State.DENIED, tool="pay")
+        page = v.call("page", State.DECLINED, client_id=None, grant_id=None)
+        attested = v.call("attested", State.SUCCEEDED, client_id=url)
+        for one in (done, denied, page, attested):
+            do(store, methodcaller("add", one))
+
+        def found(**wanted: Any) -> list[Call]:
+            (calls,) = listed(store, Wanted(**wanted), 9)
+            return calls
+
+        assert found(tool="pay") == [denied, done]
+        assert found(agent=url) == found(agent=url, state=State.SUCCEEDED) == [attested]
+        assert found(agent="nobody") == found(state=State.DECLINED) == [page]
+        assert found(agent="browsers") == [denied, done]
+        assert found(approved=True) == found(tool="pay", state=State.SUCCEEDED) == [done]
+        assert found(agent="browsers", state=State.DENIED, tool="pay") == [denied]
+        assert found(agent="browsers", state=State.DECLINED) == found(tool="pay", agent=url) == []
+
+    @pytest.mark.parametrize("state", OVERDUE)
+    def test_hist_1_a_state_counts_from_when_a_call_falls_into_it(self, store: Store, state: State) -> None:
+        call = v.call(state=state, deadline=NOW + 5)
+        do(store, methodcaller("add", call))
+        for now, wanted in ((NOW + 4, state), (NOW + 5, OVERDUE[state])):
+            for each in State:
+                expected = [call] if each is wanted else []
+                assert seen(
+                    store, lambda tx, each=each, now=now: tx.calls(v.user_id(), Wanted(state=each), 3, now)
+                ) == (  # type: ignore[misc]
+                    Listed(expected, None)
+                )
+
+    # How often people are asked
+
+    def test_prompt_2_what_waits_for_a_user_and_what_he_is_answering(self, store: Store) -> None:
+        calls = [v.call(name, State.PENDING, deadline=NOW + 5) for name in ("first", "second")]
+        grant = v.grant("asking", expires_at=NOW + 5)
+        other = v.call("his", State.PENDING, user_id=v.user_id("bob"))
+        for one in (
+            *calls,
+            v.call("done", State.APPROVED),
+            other,
+            grant,
+            v.grant("given", state=GrantState.ACTIVE),
+        ):
+            do(store, methodcaller("add", one))
+        assert seen(store, lambda tx: tx.asking(v.user_id(), NOW, 9)) == (calls, [grant])
+        assert seen(store, lambda tx: tx.asking(v.user_id(), NOW, 1)) == (calls[:1], [grant])
+        assert seen(store, lambda tx: tx.asking(v.user_id(), NOW + 5, 9)) == ([], [])
+        answering = v.challenge(expires_at=NOW + 5)
+        others = (
+            v.challenge("his", owner=v.user_id("bob")),
+            v.challenge("window", purpose=Purpose.ENROLLMENT_WINDOW),
+            v.challenge("answered", consumed_at=NOW),
+            v.challenge("failed", attempts=MAX_ATTEMPTS),
+        )
+        for challenge in (answering, *others):
+            do(store, methodcaller("add", challenge))
+        assert seen(store, lambda tx: tx.answering(v.user_id(), NOW + 4)) == [answering]
+        assert seen(store, lambda tx: tx.answering(v.user_id(), NOW + 5)) == []
+
+    def test_prompt_3_declines_are_counted_for_as_long_before_as_after(self, store: Store) -> None:
+        for at in (NOW, NOW + 9, NOW + 10):
+            do(store, methodcaller("add", Decline(v.user_id(), "a", at, at + 10)))
+        rate = Rate(3, 10)
+        counts = [
+            seen(store, lambda tx, now=now: tx.declines(v.user_id(), "a", rate, now))  # type: ignore[misc]
+            for now in (NOW - 10, NOW, NOW + 5, NOW + 10, NOW + 20)
+        ]
+        assert counts == [0, 2, 3, 2, 0]
+        assert seen(store, lambda tx: tx.declines(v.user_id(), "b", rate, NOW)) == 0
+        assert seen(store, lambda tx: tx.declines(v.user_id("bob"), "a", rate, NOW)) == 0
+
+    def test_prompt_4_a_quiet_lasts_as_it_says_or_until_it_is_ended(self, store: Store) -> None:
+        quiet = Quiet(v.user_id(), "a", NOW, NOW + 60)
+        do(store, methodcaller("put", quiet))
+        do(store, methodcaller("put", Quiet(v.user_id(), "b", NOW - 9, NOW + 1)))
+        do(store, methodcaller("put", Quiet(v.user_id("bob"), "a", NOW, NOW + 60)))
+        do(store, methodcaller("add", Decline(v.user_id(), "a", NOW, NOW + 60)))
+        assert [each.asker for each in seen(store, lambda tx: tx.quiet(v.user_id(), NOW))] == ["a", "b"]
+        longer = replace(quiet, until=NOW + 90)
+        do(store, methodcaller("put", longer))
+        assert seen(store, lambda tx: tx.quiet(v.user_id(), NOW + 89)) == [longer]
+        assert seen(store, lambda tx: tx.quiet(v.user_id(), NOW + 90)) == []
+        assert do(store, lambda tx: tx.end_quiet(v.user_id(), "a"))
+        assert not do(store, lambda tx: tx.end_quiet(v.user_id(), "a"))
+        assert seen(store, lambda tx: tx.declines(v.user_id(), "a", Rate(3, 60), NOW)) == 0
+        assert len(seen(store, lambda tx: tx.quiet(v.user_id("bob"), NOW))) == 1
+
+    def test_prompt_5_agents_are_paused_once_and_go_on_once(self, store: Store) -> None:
+        assert not do(store, lambda tx: tx.pause(v.user_id(), None))
+        assert do(store, lambda tx: tx.pause(v.user_id(), NOW))
+        assert not do(store, lambda tx: tx.pause(v.user_id(), NOW + 1))
+        assert seen(store, lambda tx: tx.user(v.user_id())) == v.user(paused_since=NOW)
+        assert do(store, lambda tx: tx.pause(v.user_id(), None))
+        assert seen(store, lambda tx: tx.user(v.user_id())) == v.user()
 
     def test_call_6_the_newest_call_with_a_key_is_found(self, store: Store) -> None:
         do(store, lambda tx: tx.add(v.call(1, created_at=NOW + 9)))
@@ -1076,6 +1189,8 @@ class StoreContract:
                 tx.add(v.grant(ends, expires_at=ends))
                 tx.take_quota(f"quota {ends}", Rate(1, 60), ends - 60)
                 tx.put(Block(v.user_id(), v.client_id(ends), NOW - 60, ends))
+                tx.put(Quiet(v.user_id(), f"{ends}", NOW - 60, ends))
+                tx.add(Decline(v.user_id(), "asker", NOW - 60, ends))
                 tx.add(v.request(ends, expires_at=ends - 600))  # its answer is told a while longer
             for state in GrantState:
                 if state is not GrantState.PENDING:
@@ -1084,7 +1199,7 @@ class StoreContract:
             tx.put(Block(v.user_id(), v.client_id("for good"), NOW - 60))
 
         do(store, fill)
-        assert do(store, lambda tx: tx.sweep(NOW)) == 8
+        assert do(store, lambda tx: tx.sweep(NOW)) == 10
         assert do(store, lambda tx: tx.sweep(NOW)) == 0
 
         def left(tx: Tx) -> list[bool]:

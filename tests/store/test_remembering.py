@@ -48,6 +48,7 @@ def there(tx: Tx) -> tuple[object, ...]:
 
 WRITES: dict[str, Callable[[Tx], object]] = {
     "window opened": lambda tx: tx.open_enrollment(v.user_id(), NOW + 300),
+    "agents paused": lambda tx: tx.pause(v.user_id(), NOW),
     "session ended": lambda tx: tx.end_session(v.digest("session")),
     "sessions ended": lambda tx: tx.end_sessions(v.user_id()),
     "sessions swept": lambda tx: tx.sweep(NOW + 10**6),

@@ -8,21 +8,23 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from dataclasses import asdict
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.store import values as v
-from tests.store.contract import Oops, StoreContract, do, do_all, prepare, raising, seen
+from tests.store.contract import Oops, StoreContract, do, do_all, listed, prepare, raising, seen
 from tests.store.processes import PROCESSES, open_and_append
 from tests.store.values import NOW
 
 from deputize.protocol.call import State
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.quota import Quota, Rate
-from deputize.service.ports import Store, Tx
-from deputize.store import migrations, sqlite, writer
+from deputize.service.ports import Store, Tx, Wanted
+from deputize.store import migrations, snapshot, sqlite, writer
+from deputize.store.listing import listing
 from deputize.store.migrations import NewerDatabase, known_versions
 from deputize.store.sqlite import SqliteStore
 from deputize.store.transaction import Transaction
@@ -147,7 +149,6 @@ def test_versions_are_numbered_without_a_gap(path: Path) -> None:
 
 
 ADDED = {
-    "0002": ("INDEX calls_asked", "INDEX calls_unasked"),
     "0003": (
         "TABLE quotas",
         "TABLE blocks",
@@ -155,7 +156,12 @@ ADDED = {
         "INDEX grants_asking",
         "INDEX sessions_user_id",
     ),
-    "0004": ("INDEX challenges_unanswered",),
+    "0004": (
+        *(f"INDEX challenges_{name}" for name in ("unanswered", "open")),
+        *(f"INDEX calls_{name}" for name in ("of_user", "approved", "of_tool", "of_agent", "in_state")),
+        "TABLE declines",
+        "TABLE quiets",
+    ),
 }
 """What each version has that the one before had not."""
 
@@ -164,6 +170,7 @@ COLUMNS = {
         *(f"challenges DROP COLUMN {name}" for name in ("method", "salt", "question")),
         "calls DROP COLUMN method",
         "grants DROP COLUMN definitions",
+        "users DROP COLUMN paused_since",
     )
 }
 """The columns, likewise."""
@@ -190,7 +197,7 @@ def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
     )
     assert sql(path, schema) != current
     store = SqliteStore(path)
-    assert store.look(lambda tx: tx.calls(v.user_id(), True, 3)) == [approved, v.call()]
+    assert store.look(lambda tx: tx.calls(v.user_id(), Wanted(), 3, NOW).calls) == [approved, v.call()]
     assert store.look(lambda tx: tx.head().size) == 1
     store.close()
     assert noted(path) == known_versions()[-1]
@@ -239,6 +246,51 @@ def test_processes_may_all_be_the_first_to_open(tmp_path: Path) -> None:
         for attempt in range(5):
             path = tmp_path / f"{attempt}.db"
             assert sorted(processes.map(open_and_append, [path] * 6)) == list(range(6))
+
+
+# Long histories
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(), "calls_of_user"),
+        (Wanted(tool="pay", since=NOW, until=NOW + 9), "calls_of_tool"),
+        (Wanted(agent="https://a.example/a"), "calls_of_agent"),
+        (Wanted(agent="nobody"), "calls_of_agent"),
+        (Wanted(agent="browsers", state=State.EXPIRED), "calls_of_user"),
+        (Wanted(tool="pay", agent="nobody", state=State.DENIED), "calls_in_state"),
+        (Wanted(tool="pay", approved=True, before=v.call_id()), "calls_approved"),
+    ],
+)
+def test_a_history_is_read_by_an_index_and_not_sorted(
+    store: Store, path: Path, wanted: Wanted, index: str
+) -> None:
+    named = {**asdict(wanted), "user_id": "u", "now": NOW, "limit": 9}
+    with closing(sqlite3.connect(path)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {listing(wanted)}", named)]
+    assert f"USING INDEX {index} " in plan[0]
+    assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_a_look_through_a_history_is_bounded_and_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever fills a history with what is not wanted keeps nobody waiting for what is."""
+    monkeypatch.setattr(snapshot, "LOOKED_AT", 4)
+    for number in range(10):
+        do(
+            store,
+            methodcaller(
+                "add", v.call(number, tool="pay" if number in (1, 8) else "note", state=State.DENIED)
+            ),
+        )
+    wanted = Wanted(tool="pay", state=State.DENIED)
+    assert listed(store, wanted, 3) == [
+        [v.call(8, tool="pay", state=State.DENIED)],
+        [],
+        [v.call(1, tool="pay", state=State.DENIED)],
+    ]
 
 
 # Batches: what is handed in at once, or while a commit goes on, is committed together.

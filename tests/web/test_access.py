@@ -33,6 +33,7 @@ GOOD: dict[str, Json] = {
     "/calls/{call_id}/outcome": {"outcome": "failed"},
     "/calls/{call_id}/denial": {"reason": "declined"},
     "/calls/{call_id}/events": {"type": "delivered"},
+    "/account/questions": {"asker": "browsers"},
     "/account/sign-up": {"name": "Mallory"},
     "/account/sign-up/{challenge_id}": {"response": {}},
     "/account/sign-in/{challenge_id}": {"response": {}},

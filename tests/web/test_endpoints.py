@@ -29,6 +29,7 @@ BODIES: dict[str, Json] = {
     "/grants": {"scope": "account:read"},
     "/denial": {"reason": "declined"},
     "/events": {"type": "delivered"},
+    "/account/questions": {"asker": "browsers"},
 }
 
 

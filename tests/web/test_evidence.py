@@ -1,6 +1,7 @@
 """Calls of attested agents: evidence in the input, and the limits of what users allowed (EVID-1 to EVID-3, CONS-3)."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tests.bank import Bank
 from tests.web.agents import ALL, HELPER, Client, error, new_key
 
 from deputize.protocol.canonical import args_s256
+from deputize.protocol.prompt import Prompts
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -183,7 +185,9 @@ class TestCounters:
         )
         assert (await helper.call(ada, "transfer_money", {**TO_ADA, "amount": 20})).status_code == 202
 
-    async def test_two_racing_approvals_cannot_overdraw(self, ada: Page, helper: Client) -> None:
+    async def test_two_racing_approvals_cannot_overdraw(self, local: Bank, ada: Page, helper: Client) -> None:
+        authority = local.deputize.authority
+        authority.policy = replace(authority.policy, prompts=Prompts(at_once=2))
         await helper.deputized(ada, ALL, [{**PAY, "sum": {"/amount": 50}}])
         asked = [
             await helper.call(ada, "transfer_money", {**TO_ADA, "amount": amount}) for amount in (30, 31)

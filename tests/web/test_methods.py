@@ -1,6 +1,7 @@
 """A second method of approval over HTTP, with nothing of the product changed for it (APPR-9)."""
 
 from base64 import urlsafe_b64decode
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -10,6 +11,7 @@ from tests.bank import Bank
 from tests.codes import Codes
 
 from deputize.protocol.canonical import Json, action_hash, b64u, unb64u
+from deputize.protocol.prompt import Prompts
 from deputize.service.methods import Methods
 from deputize.testing.page import Page
 
@@ -113,6 +115,8 @@ async def test_a_challenge_for_one_is_not_answered_by_another(bank: Bank, user: 
 
 
 async def test_what_is_over_one_thing_is_for_nothing_else(bank: Bank, user: Page) -> None:
+    authority = bank.deputize.authority
+    authority.policy = replace(authority.policy, prompts=Prompts(at_once=None))
     asked = (await user.send("POST", "/grants", {"scope": "account:admin"})).json()
     consent = (await user.send("POST", f"/grants/{asked['grant_id']}/challenge")).json()
     first, second = await pending(user), await pending(user, 9)

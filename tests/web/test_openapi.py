@@ -198,6 +198,9 @@ async def have_an_account(page: Page) -> None:
     minted = (await page.send("POST", f"{window}/challenge", page=False)).json()
     await page.send("POST", f"{window}/approval", page.evidence(minted), page=False)
     await page.send("DELETE", window, page=False)
+    for method in ("POST", "DELETE"):
+        await page.send(method, "/account/pause", page=False)
+    assert (await page.http.get(f"{ISSUER}/account/history?state=denied&month=2027-01")).status_code == 200
 
 
 async def call_tools(bank: Bank, page: Page) -> None:
@@ -223,6 +226,9 @@ async def call_tools(bank: Bank, page: Page) -> None:
     await page.send("POST", f"/calls/{noted['call_id']}/redemption", {"call_token": noted["call_token"]})
     other = (await page.call("transfer_money", {"amount": 2, "name": "Bob"})).json()
     await page.send("POST", f"/calls/{other['call_id']}/denial", {"reason": "declined"})
+    last = (await page.send("POST", "/grants", {"scope": "account:read", "expires_in": 60})).json()
+    await page.send("POST", f"/grants/{last['grant_id']}/denial", {"reason": "declined"})
+    await page.send("POST", "/account/questions", {"asker": "browsers"}, page=False)
     grant = f"/grants/{page.tokens['grant_id']}"
     await page.send("GET", grant, page=False)
     await page.send("DELETE", grant, page=False)

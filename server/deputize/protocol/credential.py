@@ -27,7 +27,8 @@ class AuthenticatorClass(StrEnum):
 class User:
     """The human. `handle` is the WebAuthn user handle, `external_id` the id in the site's own login, if any.
 
-    Until the second `enrolls_until`, a credential may be enrolled over MCP (CRED-7).
+    Until the second `enrolls_until`, a credential may be enrolled over MCP (CRED-7). Since `paused_since`, if that is
+    there, no agent does anything for this user (PROMPT-5).
     """
 
     user_id: UserId
@@ -36,6 +37,7 @@ class User:
     created_at: int
     external_id: str | None = None
     enrolls_until: int = 0
+    paused_since: int | None = None
 
 
 @value

@@ -68,6 +68,8 @@ class Code(StrEnum):
     UNKNOWN_AGENT = "unknown_agent", 403
     AGENT_NOT_ALLOWED = "agent_not_allowed", 403
     AGENT_BLOCKED = "agent_blocked", 403
+    PAUSED = "paused", 403
+    ASKED_TOO_OFTEN = "asked_too_often", 403
     CONSENT_REQUIRED = "consent_required", 403
     CONSENT_DECLINED = "consent_declined", 403
     GRANT_UNKNOWN = "grant_unknown", 404
@@ -84,6 +86,7 @@ class Code(StrEnum):
     INVALID_ARGUMENTS = "invalid_arguments", 400
     CALL_UNKNOWN = "call_unknown", 404
     CALL_STATE = "call_state", 409
+    QUESTION_OPEN = "question_open", 409
     DECLINED = "declined", 409
     CANCELLED = "cancelled", 409
     EXPIRED = "expired", 409

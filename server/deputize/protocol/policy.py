@@ -8,6 +8,7 @@ from .agent import Ceiling
 from .canonical import Json
 from .client import ClientDocument
 from .ids import ClientId
+from .prompt import Prompts
 from .quota import Quotas
 from .scope import Scope, ScopeSet
 from .tool import ApprovalPolicy, Executes, Schema, Tool
@@ -75,6 +76,7 @@ class Policy:
     single_user: str | None = None
     bearer: bool = False
     quotas: Quotas = field(default_factory=Quotas)
+    prompts: Prompts = field(default_factory=Prompts)
     default_scopes: ScopeSet = field(default_factory=ScopeSet)
     children: int = 16
     file_s256: str | None = None

@@ -8,6 +8,7 @@ from ..protocol.canonical import Json
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import GrantId, UserId
+from ..protocol.prompt import asker_of
 from ..protocol.quota import WRONG_CODES, Quota, too_many
 from ..protocol.request import CODE_LIFETIME, OPEN_LIFETIME, AuthorizationRequest, Status, verifies
 from ..words.consent import text_of
@@ -76,6 +77,8 @@ def show(tx: Tx, at: Moment, looked: AuthorizationRequest, user_id: UserId) -> G
         if known is not None and open_still and text_of(known.shown) is not None:  # GRANT-2
             return known
     if out := barred(tx, user_id, request.client_id, at.now):
+        return out
+    if out := consents.unwelcome(tx, at, user_id, asker_of(request.client_id, request.unproven)):
         return out
     if limited := quotas.entry(tx, at, user_id, request.client_id) or quotas.pending(
         tx, at, Quota.PENDING_CONSENTS, user_id, request.client_id

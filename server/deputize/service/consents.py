@@ -18,13 +18,14 @@ from ..protocol.errors import USED_PROOF, Code, Refusal, Refused, or_refuse
 from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState, acting, lifetime
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
+from ..protocol.prompt import asker_of, askers_of
 from ..protocol.quota import Quota
 from ..protocol.scope import ScopeSet
 from ..words.consent import put
-from . import approvals, grants, questions, quotas
+from . import approvals, blocks, grants, prompts, questions, quotas
 from .approvals import Action, Minted, Verdict
 from .blocks import barred
-from .calls import successions
+from .calls import silences, successions
 from .grants import NO_GRANT, PageRequest, Renewable
 from .moment import Moment
 from .ports import Reader, Tx
@@ -88,7 +89,8 @@ def request_grant(
     ceiling = at.policy.ceiling.of(agent)
     able = approvals.eligible(tx, at, request.user_id, AuthenticatorClass.PLATFORM)
     unable = able if isinstance(able, Refusal) else None  # nobody is asked who could not answer
-    if refusal := askable(scopes, ceiling, at.policy) or unable:
+    closed = askable(scopes, ceiling, at.policy) or unable
+    if refusal := closed or unwelcome(tx, at, request.user_id, asker_of(agent.client_id)):
         facts = {"client_id": agent.client_id, "sub": request.user_id, "scope": str(scopes)}
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
         return quotas.record(tx, at, request.user_id, agent.client_id, entry, refusal)
@@ -116,6 +118,11 @@ def _callable(policy: Policy, name: str, digest: str, scopes: ScopeSet) -> bool:
         and tool.scopes <= scopes
         and tool.allows(Described(name, digest, by_page=True))
     )
+
+
+def unwelcome(reader: Reader, at: Moment, user_id: UserId, asker: str) -> Refusal | None:
+    """Say why this user is asked for nothing now, or by this asker; None if one may ask (PROMPT-3, PROMPT-5)."""
+    return prompts.paused(reader, user_id) or prompts.quiet(reader, at, user_id, [asker])
 
 
 def askable(scopes: ScopeSet, ceiling: ScopeSet, policy: Policy) -> Refusal | None:
@@ -174,6 +181,11 @@ def challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Minted
     grant = _own(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
+    askers = askers_of([grant])
+    if refusal := unwelcome(tx, at, grant.user_id, *askers) or prompts.occupied(
+        tx, at, grant.user_id, grant.grant_id, askers
+    ):
+        return refusal
     return approvals.mint(tx, at, _action(grant, request), questions.of_consent(grant))
 
 
@@ -216,14 +228,22 @@ def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verd
     return Renewable(active, agent)
 
 
-def decline(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Grant | Refusal:
-    """Note that the user does not want this (GRANT-4)."""
+def decline(
+    tx: Tx, at: Moment, request: PageRequest, grant_id: str, said_no: bool = True, block: bool = False
+) -> Grant | Refusal:
+    """End a request for consent (GRANT-4): the user has `said_no`, or the dialog went away.
+
+    With `block`, the agent is blocked as well (BLOCK-1).
+    """
     grant = _own(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
     tx.move_grant(grant.grant_id, GrantState.DECLINED, at.now)
     tx.append(grants.entry(Kind.GRANT_DECLINED, grant), at.now)
-    return replace(grant, state=GrantState.DECLINED)
+    if said_no:
+        silences.declined(tx, at, grant.user_id, askers_of([grant]))
+    blocked = blocks.block(tx, at, grant.user_id, grant.grant_id, None) if block else None
+    return blocked if isinstance(blocked, Refusal) else replace(grant, state=GrantState.DECLINED)
 
 
 def _action(grant: Grant, request: PageRequest) -> Action:

@@ -20,6 +20,7 @@ from ..protocol.errors import Code, Refusal
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.prompt import Decline, Quiet
 from ..protocol.proof import Proof
 from ..protocol.question import Asked, Question
 from ..protocol.quota import Quota, Rate
@@ -92,7 +93,32 @@ class Waiting:
     until: int
 
 
-Stored = User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Call
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which calls of a user are wanted: of a tool, of an agent, in a state, made from one second on until another.
+
+    `agent` is a `client_id`; "browsers" are all agents in browsers, "nobody" is where none named itself. `approved`: by
+    the user. `before`: those that came before this call. A state counts from the second in which a call falls into it.
+    """
+
+    tool: str | None = None
+    agent: str | None = None
+    state: State | None = None
+    approved: bool = False
+    since: int = 0
+    until: int = 2**53
+    before: CallId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Calls, newest first, and the one that was looked at last where there may be more: it is the next `before`."""
+
+    calls: list[Call]
+    more: CallId | None
+
+
+Stored = User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Call | Decline
 """What is added to a store, each kind to a table of its own."""
 
 
@@ -168,8 +194,23 @@ class Reader(Protocol):
     def call(self, call_id: CallId) -> Call | None:
         """Find a call in any state."""
 
-    def calls(self, user_id: UserId, asked: bool, limit: int) -> list[Call]:
-        """List the newest calls that a user was asked to approve, or those that he was not, newest first."""
+    def calls(self, user_id: UserId, wanted: Wanted, limit: int, now: int) -> Listed:
+        """List at most `limit` of the calls of a user that are wanted at `now`, newest first. It looks at a bounded
+        number of those between, so that there may be more although there are fewer than `limit`."""
+
+    def asking(self, user_id: UserId, now: int, limit: int) -> tuple[list[Call], list[Grant]]:
+        """List what waits for an answer of this user, oldest first: calls, at most so many, and as many requests for
+        consent."""
+
+    def answering(self, user_id: UserId, now: int) -> list[Challenge]:
+        """List the challenges over calls and consents of this user that can still be answered."""
+
+    def declines(self, user_id: UserId, asker: str, rate: Rate, now: int) -> int:
+        """Count what a user declined of this asker within the time of the rate, before and, where the clock went back,
+        after `now` (CLOCK-1)."""
+
+    def quiet(self, user_id: UserId, now: int) -> list[Quiet]:
+        """List those that ask this user nothing at `now`, the newest first."""
 
     def latest_call(self, match_key: bytes) -> Call | None:
         """Find the newest call with this key (CALL-6)."""
@@ -207,9 +248,15 @@ class Tx(Reader, Protocol):
         """Store a new value. False for an agent whose id or key is taken, and for a credential whose id is, by whomever
         (CRED-4): a taken one that is not active is replaced when the same user enrolls it again."""
 
-    def put(self, value: Agent | Block) -> None:
-        """Store a block, in place of one of the same user and agent; or an attested agent, or its new name and
-        assurance: whether it is revoked does not change."""
+    def put(self, value: Agent | Block | Quiet) -> None:
+        """Store a block or a quiet, in place of one of the same user and agent or asker; or an attested agent, or its
+        new name and assurance: whether it is revoked does not change."""
+
+    def pause(self, user_id: UserId, since: int | None) -> bool:
+        """Pause the agents of a user, or with None let them go on, in one statement; False if it is so already."""
+
+    def end_quiet(self, user_id: UserId, asker: str) -> bool:
+        """Let somebody ask again, and forget what was declined; False if it was not quiet."""
 
     def open_enrollment(self, user_id: UserId, until: int) -> None:
         """Let a credential of this user be enrolled over MCP until that second (CRED-7)."""
@@ -321,8 +368,9 @@ class Tx(Reader, Protocol):
         """Keep a signed checkpoint."""
 
     def sweep(self, now: int) -> int:
-        """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks and requests for consent that expired
-        by then; return how many. Proofs of that time are refused from now on, whatever the clock says (CLOCK-1)."""
+        """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks, declines, quiets and requests for
+        consent that expired by then; return how many. Proofs of that time are refused from now on, whatever the clock
+        says (CLOCK-1)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import pins
 from deputize.protocol.policy import Api, Network, Policy, Site
+from deputize.protocol.prompt import Prompts
 from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, Tool
@@ -139,6 +140,18 @@ _Rate = Annotated[Rate | None, PlainValidator(values.rate)]
 _AtOnce = Annotated[int | None, PlainValidator(values.at_once)]
 
 
+class PromptsTable(Table):
+    """`[prompts]`."""
+
+    declines: _Rate = Prompts().declines
+    quiet: Annotated[int, PlainValidator(partial(values.seconds, 60, 30 * _DAY))] = Prompts().quiet
+    at_once: _AtOnce = Prompts().at_once
+
+    def prompts(self) -> Prompts:
+        """Make them."""
+        return Prompts(self.declines, self.quiet, self.at_once)
+
+
 class QuotasTable(Table):
     """`[quotas]`."""
 
@@ -198,6 +211,7 @@ class PolicyFile(Table):
     tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     mcp: McpTable = McpTable()
     quotas: QuotasTable = QuotasTable()
+    prompts: PromptsTable = PromptsTable()
     lifetimes: LifetimesTable = LifetimesTable()
 
     @field_validator("tools")
@@ -260,6 +274,7 @@ class PolicyFile(Table):
             single_user=self.mcp.single_user,
             bearer=self.mcp.bearer,
             quotas=self.quotas.quotas(),
+            prompts=self.prompts.prompts(),
             default_scopes=self.agents.default(harmless(self.scopes)),
             children=self.agents.children,
             **self.lifetimes.model_dump(),

@@ -3,20 +3,23 @@
 # ruff: noqa: D102, S608  # SQL is made of constants; what each method promises is written in service/ports.py
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from ..protocol.agent import Agent
 from ..protocol.block import Block
 from ..protocol.call import Call
-from ..protocol.challenge import Challenge
+from ..protocol.challenge import MAX_ATTEMPTS, Challenge
 from ..protocol.credential import Credential, User
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.prompt import Quiet
 from ..protocol.question import Asked
 from ..protocol.quota import Quota, Rate
 from ..protocol.request import AuthorizationRequest
-from ..service.ports import Reader, Session, StoredEntry, Waiting
+from ..service.ports import Listed, Reader, Session, StoredEntry, Waiting, Wanted
+from .listing import LOOKED_AT, listing
 from .tables import TABLES
 
 T = TypeVar("T")
@@ -150,10 +153,37 @@ class Snapshot(Reader):
     def call(self, call_id: CallId) -> Call | None:
         return self._one(Call, "call_id = :call_id", call_id=call_id)
 
-    def calls(self, user_id: UserId, asked: bool, limit: int) -> list[Call]:
-        described = "IS NOT NULL" if asked else "IS NULL"
-        where = f"user_id = :user_id AND description {described} ORDER BY seq DESC LIMIT :limit"
-        return self._all(Call, where, user_id=user_id, limit=limit)
+    def calls(self, user_id: UserId, wanted: Wanted, limit: int, now: int) -> Listed:
+        key = {"user_id": user_id, "before": wanted.before, "limit": LOOKED_AT}
+        found = self._execute(listing(wanted), {**asdict(wanted), **key, "now": now}).fetchall()
+        fits = [row[0] for row in found if row[1]]
+        calls = [call for each in fits[:limit] if (call := self.call(CallId(each))) is not None]
+        if len(fits) > limit:
+            return Listed(calls, CallId(fits[limit - 1]))
+        return Listed(calls, CallId(found[-1][0]) if len(found) == LOOKED_AT else None)
+
+    def asking(self, user_id: UserId, now: int, limit: int) -> tuple[list[Call], list[Grant]]:
+        whose = {"user_id": user_id, "now": now, "limit": limit}
+        where = "state = 'pending' AND user_id = :user_id AND {} > :now ORDER BY seq LIMIT :limit"
+        calls = self._all(Call, where.format("deadline"), **whose)
+        return calls, self._all(Grant, where.format("expires_at"), **whose)
+
+    def answering(self, user_id: UserId, now: int) -> list[Challenge]:
+        where = "owner = :user_id AND expires_at > :now AND consumed_at IS NULL"
+        where += f" AND attempts < {MAX_ATTEMPTS} AND purpose IN ('call', 'consent')"
+        return self._all(Challenge, where, user_id=user_id, now=now)
+
+    def declines(self, user_id: UserId, asker: str, rate: Rate, now: int) -> int:
+        row = self._execute(
+            "SELECT count(*) FROM declines WHERE user_id = :user_id AND asker = :asker"
+            " AND at > :now - :within AND at < :now + :within",
+            {"user_id": user_id, "asker": asker, "within": rate.within, "now": now},
+        ).fetchone()
+        return int(row[0])
+
+    def quiet(self, user_id: UserId, now: int) -> list[Quiet]:
+        where = "user_id = :user_id AND until > :now ORDER BY since DESC, seq DESC"
+        return self._all(Quiet, where, user_id=user_id, now=now)
 
     def latest_call(self, match_key: bytes) -> Call | None:
         return self._one(Call, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)

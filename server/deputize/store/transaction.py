@@ -19,6 +19,7 @@ from ..protocol.definition import Definitions
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
+from ..protocol.prompt import Quiet
 from ..protocol.proof import Proof
 from ..protocol.question import Question
 from ..protocol.quota import Rate
@@ -57,7 +58,14 @@ _PUT = {
     Block: TABLES[Block].insert()
     + """ ON CONFLICT (user_id, client_id) DO UPDATE SET
         since = excluded.since, until = excluded.until, grant_id = excluded.grant_id""",
+    Quiet: TABLES[Quiet].insert()
+    + " ON CONFLICT (user_id, asker) DO UPDATE SET since = excluded.since, until = excluded.until",
 }
+_PAUSE = """
+    UPDATE users SET paused_since = :since
+    WHERE user_id = :user_id AND (paused_since IS NULL) <> (:since IS NULL)"""
+_END_QUIET = "DELETE FROM quiets WHERE user_id = :user_id AND asker = :asker"
+_FORGET_DECLINES = "DELETE FROM declines WHERE user_id = :user_id AND asker = :asker"
 _OPEN_ENROLLMENT = "UPDATE users SET enrolls_until = :until WHERE user_id = :user_id"
 _CLOSE_ENROLLMENT = """
     UPDATE users SET enrolls_until = 0 WHERE user_id = :user_id AND enrolls_until > :now"""
@@ -160,6 +168,8 @@ _SWEEP_PROOFS, *_SWEEPS = [
         ("requests", "request_id", "requests", "expires_at <= :now - 600"),
         ("quotas", "name", "quotas", "ends_at <= :now"),
         ("blocks", "seq", "blocks", "until <= :now"),
+        ("declines", "seq", "declines", "until <= :now"),
+        ("quiets", "seq", "quiets", "until <= :now"),
         ("grants", "grant_id", "grants", "state = 'pending' AND expires_at <= :now"),
     )
 ]
@@ -192,9 +202,17 @@ class Transaction(Remembering, Tx):
             row.append(int(value.state in _WAS_ACTIVE))
         return self._execute(_ADD[kind], row).rowcount == 1
 
-    def put(self, value: Agent | Block) -> None:
+    def put(self, value: Agent | Block | Quiet) -> None:
         kind = type(value)
         self._execute(_PUT[kind], TABLES[kind].row(value))
+
+    def pause(self, user_id: UserId, since: int | None) -> bool:
+        return self._changed(_PAUSE, user_id=user_id, since=since)
+
+    def end_quiet(self, user_id: UserId, asker: str) -> bool:
+        whose = {"user_id": user_id, "asker": asker}
+        self._execute(_FORGET_DECLINES, whose)
+        return self._changed(_END_QUIET, **whose)
 
     def open_enrollment(self, user_id: UserId, until: int) -> None:
         self._execute(_OPEN_ENROLLMENT, {"user_id": user_id, "until": until})

@@ -70,9 +70,10 @@ class RedeemedCall(Call, kw_only=True):
 
 
 class Denial(Closed):
-    """The end of a call (APPR-6)."""
+    """The end of a call (APPR-6); with `block`, of its agent, too (BLOCK-1)."""
 
     reason: Literal["declined", "cancelled"]
+    block: bool = False
 
 
 class Event(Closed):
@@ -126,8 +127,8 @@ async def deny(context: Context, page: Who[PageRequest], body: Denial) -> Call:
 
     def end(tx: Tx, at: Moment, by: PageRequest) -> Answered | Refusal:
         if by.proof is None:  # on the account page: taking away is never hard
-            return endings.call_off(tx, at, by.user_id, call_id, State.DECLINED)
-        return endings.deny(tx, at, PageCall(call_id, by.user_id, by.proof), State(body.reason))
+            return endings.call_off(tx, at, by.user_id, call_id, State.DECLINED, body.block)
+        return endings.deny(tx, at, PageCall(call_id, by.user_id, by.proof), State(body.reason), body.block)
 
     return _told(await page.run(end))
 

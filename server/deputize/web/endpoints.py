@@ -4,7 +4,7 @@ Routing, reading, 405, CORS, the OpenAPI document and the types of the shim come
 """
 
 from ..protocol.quota import Quota
-from . import accounts, calls, enrollments, findings, grants, health, pages, record, shim
+from . import accounts, calls, enrollments, findings, grants, health, pages, prompts, record, shim
 from .access import (
     ANYONE,
     CALLS_PAGE,
@@ -27,7 +27,7 @@ from .context import Context
 from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
 from .findings import Findings
-from .grants import Block, BlockFor, Grant, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
+from .grants import Block, BlockFor, Grant, GrantDenial, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
 from .mcp.types import Message, Reply, ReplyError
 from .oauth import authorize, forms, introspection, metadata, requests, revocation, token
 from .oauth.authentication import BY_GRANT_TYPE, CLIENT, CLIENT_OR_API, CLIENT_OR_PUBLIC
@@ -38,6 +38,7 @@ from .oauth.issuing import Tokens
 from .oauth.metadata import Keys, ResourceMetadata, ServerMetadata
 from .oauth.requests import Device, Pushed
 from .openapi import OpenApi, document
+from .pages import everything
 from .shim import Tools, Words
 from .types import CallRequest, Challenge, Enrollment, Evidence, Nothing
 
@@ -86,7 +87,7 @@ ENDPOINTS = (
     post("/grants", PAGE, GrantRequest, {201: PendingGrant}, grants.request_grant, "Ask for consent (GRANT-1)"),
     post("/grants/{grant_id}/challenge", PAGE, None, Challenge, grants.challenge, "Ask for a challenge (GRANT-2)"),
     post("/grants/{grant_id}/approval", PAGE, Evidence, Tokens, grants.consent, "Consent (GRANT-2)"),
-    post("/grants/{grant_id}/denial", PAGE, None, Grant, grants.decline, "Decline (GRANT-4)"),
+    post("/grants/{grant_id}/denial", PAGE, GrantDenial, Grant, grants.decline, "Decline (GRANT-4)"),
     get("/grants/{grant_id}", SESSION, GrantNow, grants.show, "Look at a grant (GRANT-7)"),
     delete("/grants/{grant_id}", USER_OR_PAGE, grants.revoke, "Revoke (GRANT-5)"),
     post("/grants/{grant_id}/block", USER, BlockFor, Block, grants.block, "Block an agent (BLOCK-1)"),
@@ -111,7 +112,12 @@ ENDPOINTS = (
     post("/credentials/{id}/approval", USER, Evidence, accounts.ActiveCredential, accounts.approve_enrollment,
          "Confirm a passkey (CRED-3)"),
     delete("/credentials/{id}", USER, accounts.remove, "Remove a passkey"),
+    post("/account/pause", USER, None, {204: None}, prompts.pause, "Pause all agents (PROMPT-5)"),
+    delete("/account/pause", USER, prompts.resume, "Let them go on (PROMPT-5)"),
+    post("/account/questions", USER, prompts.Asker, {204: None}, prompts.let_ask, "Let somebody ask again (PROMPT-4)"),
     get("/account", VISITOR, HTML, pages.account, "The user's page"),
+    get("/account/history", SESSION, HTML, everything.show, "Everything that was done in the user's name",
+        query=dict.fromkeys(everything.FILTERS, False)),
     get("/static/{name}", ANYONE, "text/*", pages.static, "Script and style of the pages"),
     get("/shim.js", ANYONE, SCRIPT, shim.script("shim.js"), "The shim"),
     get("/shim-polyfill.js", ANYONE, SCRIPT, shim.script("shim-polyfill.js"), "The shim with a WebMCP of its own"),

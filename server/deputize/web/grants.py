@@ -76,6 +76,13 @@ class GrantNow(Closed):
     expires_at: Seconds
 
 
+class GrantDenial(Closed):
+    """The end of a request for consent: the user's no, if nothing else is said; with `block`, of its agent, too."""
+
+    reason: Literal["declined", "cancelled"] = "declined"
+    block: bool = False
+
+
 class BlockFor(Closed):
     """For how long an agent is blocked: until that is ended, if nothing is said (BLOCK-1)."""
 
@@ -124,9 +131,10 @@ async def consent(context: Context, page: Who[PageRequest], evidence: Evidence) 
     return tokens(context, renewable)
 
 
-async def decline(context: Context, page: Who[PageRequest]) -> Grant:
-    """Note that the user does not want this (GRANT-4)."""
-    grant = await page.run(consents.decline, context.named("grant_id"))
+async def decline(context: Context, page: Who[PageRequest], body: GrantDenial) -> Grant:
+    """Note that the user does not want this, or that the dialog went away (GRANT-4)."""
+    said_no = body.reason == "declined"
+    grant = await page.run(consents.decline, context.named("grant_id"), said_no, body.block)
     return Grant(grant.grant_id, grant.state)
 
 

@@ -7,6 +7,7 @@ from tests.service.kit import TRANSFER, Desk, Person, outcome
 from tests.store import values as v
 
 from deputize.protocol.credential import Credential
+from deputize.protocol.prompt import Prompts
 from deputize.protocol.token import Delegation
 from deputize.service.approvals import Minted, Verified
 from deputize.service.calls import approving
@@ -51,6 +52,7 @@ def passkey(desk: Desk, ada: Person) -> Credential:
 def test_of_two_answers_with_one_count_the_second_is_that_of_a_copy(
     desk: Desk, ada: Person, delegation: Delegation
 ) -> None:  # APPR-7
+    desk.policy = replace(desk.policy, prompts=Prompts(at_once=2))
     first = Approval(desk, ada, delegation)
     next(iter(ada.devices[0].keys.values())).count -= 1  # as a copy, which has not heard of the first
     second = Approval(desk, ada, delegation, amount=251)

@@ -63,7 +63,9 @@ def test_a_refusal_is_recorded_under_the_id_that_is_told(
         denied.refusal.code,
     )
     assert (told["sub"], told["client_id"]) == (ada[0].user.user_id, ada[1].client_id)
-    assert desk.look(lambda tx: tx.call(denied.call_id)) is None  # it can go nowhere
+    kept = desk.look(lambda tx: tx.call(denied.call_id))  # for its user to see
+    assert kept is not None
+    assert (kept.state, kept.entry, kept.match_key) == ("denied", told["i"], None)  # it can go nowhere
 
 
 def test_nobody_leaves_no_trace(desk: Desk, ada: Standing) -> None:

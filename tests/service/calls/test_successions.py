@@ -1,5 +1,6 @@
 """What becomes of open calls when a newer grant takes the place of theirs (GRANT-3)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.service.kit import ALL, TRANSFER, Desk, Person, outcome
 from deputize.protocol.call import Call, State
 from deputize.protocol.canonical import Json
 from deputize.protocol.constraint import Constraints
+from deputize.protocol.prompt import Prompts
 from deputize.protocol.token import Delegation
 from deputize.service.approvals import Minted
 from deputize.service.calls import approving, successions
@@ -120,6 +122,7 @@ class TestAQuestion:
         return minted
 
     def test_is_answered_under_the_newer_grant(self, desk: Desk, browser: Browser) -> None:
+        desk.policy = replace(desk.policy, prompts=Prompts(at_once=None))
         made, older = self.asked(browser), browser.delegation.grant_id
         shown_before = self.minted(browser, made)
         browser.deputized("account:admin")

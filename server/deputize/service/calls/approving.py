@@ -10,8 +10,9 @@ from ...protocol.canonical import Json
 from ...protocol.challenge import Purpose
 from ...protocol.entry import Kind, call_facts
 from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.prompt import askers_of
 from ...protocol.tool import Tool
-from .. import approvals, questions, quotas
+from .. import approvals, prompts, questions, quotas
 from ..approvals import Action, Minted, Rejected, Verdict, Verified
 from ..moment import Moment
 from ..ports import Reader, Tx
@@ -31,8 +32,16 @@ def challenge(tx: Tx, at: Moment, request: PageCall) -> Minted | Refusal:
         return call
     if call.state is not State.PENDING:
         return stopped(call)
-    if stop := stop_of(tx, at, call, standing_of(tx, call)):
+    standing = standing_of(tx, call)
+    if stop := stop_of(tx, at, call, standing):
         return end(tx, at, call, stop)
+    askers = askers_of(standing.lineage)
+    if quiet := prompts.quiet(
+        tx, at, call.user_id, askers
+    ):  # it was one of too many to be ended with the others
+        return end(tx, at, call, Stop(quiet))
+    if occupied := prompts.occupied(tx, at, call.user_id, call.call_id, askers):
+        return occupied
     return approvals.mint(tx, at, _action(call), questions.of_call(call.description))
 
 
@@ -52,6 +61,8 @@ def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusa
     decision = decide(tx, at, request, standing, evidence=True)
     if isinstance(decision, Refusal):
         return decision
+    if quiet := prompts.quiet(tx, at, who.user_id, askers_of(standing.lineage)):
+        return quiet
     text = questions.of_call(decision.description)
     return approvals.mint(tx, at, _action_ahead(request, tool), text)
 
@@ -74,6 +85,11 @@ def missing(at: Moment, request: CallRequest) -> Rejected | None:
     """Return the verdict over a call that came without the evidence it needs; else None (MCP-9)."""
     tool = None if request.way.waits else _approved_ahead(at, request)
     return _MISSING if tool is not None and needs_approval(request, tool) else None
+
+
+def is_missing(verdict: Verdict | None) -> bool:
+    """Tell whether a call came without the evidence that it needs, so that its user would have to be asked."""
+    return isinstance(verdict, Rejected) and verdict.refusal.code is Code.MISSING_EVIDENCE
 
 
 _MISSING = Rejected(Refusal(Code.MISSING_EVIDENCE, "The evidence of the approval is missing."), None, None)
@@ -105,8 +121,7 @@ def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered
 
 def answers_first(verdict: Verdict | None, decision: Refusal) -> bool:
     """Tell whether to answer that evidence is missing, rather than what is wrong with the arguments (SEP-2672 §4.3)."""
-    missing = isinstance(verdict, Rejected) and verdict.refusal.code is Code.MISSING_EVIDENCE
-    return missing and decision.code is Code.INVALID_ARGUMENTS
+    return is_missing(verdict) and decision.code is Code.INVALID_ARGUMENTS
 
 
 def conclude_ahead(

@@ -6,9 +6,10 @@ from ...protocol.authorization import Authorized, Standing
 from ...protocol.call import Call, State
 from ...protocol.entry import call_entry, move_entry
 from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.prompt import askers_of
 from ...protocol.quota import Quota
 from ...protocol.tool import Executes
-from .. import quotas
+from .. import prompts, quotas
 from ..approvals import Verdict, Verified
 from ..moment import Moment
 from ..ports import Tx
@@ -32,7 +33,7 @@ def create(
     3. Who may call this, and with these arguments? How the tool is described joins the consent, if that knows no other
        description yet (GRANT-8).
     4. An equal call that is there is resumed, or refuses this one (CALL-6).
-    5. One more call that waits is counted (QUOTA-2).
+    5. One more question is asked, unless it is quiet (PROMPT-3), and one more call that waits is counted (QUOTA-2).
     6. Is enough left in the counters (CONS-3)?
     7. The approval that came with it is consumed. That evidence is missing is said before what is wrong with the
        arguments (SEP-2672 §4.3).
@@ -57,21 +58,19 @@ def create(
         if met is not None:
             return Answered(met, standing) if isinstance(met, Call) else met
         waits = call.state is State.PENDING
-        if waits and (limited := quotas.pending(tx, at, Quota.PENDING_CALLS, user_id, client_id)):  # 5
+        asks = waits or approving.is_missing(verdict)
+        quiet = prompts.quiet(tx, at, user_id, askers_of(standing.lineage)) if asks else None  # 5
+        limited = quotas.pending(tx, at, Quota.PENDING_CALLS, user_id, client_id) if waits else None
+        if limited and not quiet:
             return limited
-        looked = counters.left(tx, standing.lineage, call)  # 6
+        looked = quiet or counters.left(tx, standing.lineage, call)  # 6
         uses, decision = (uses, looked) if isinstance(looked, Refusal) else (looked, decision)
     if isinstance(decision, Refusal) and not approving.answers_first(verdict, decision):
-        denied = call_entry(
-            replace(call, state=State.DENIED),
-            request.canonical,
-            at.policy,
-            decision.code,
-            **asked_by(request),
-        )
-        return quotas.record(tx, at, user_id, client_id, denied, Denied(call.call_id, decision))
+        return _refused(tx, at, request, call, decision)
     if verdict is not None:  # 7
         approved = approving.conclude_ahead(tx, at, request, call, verdict)
+        if isinstance(approved, Denied):
+            tx.add(_denied(call, at.now, tx.head().size - 1))
         if not isinstance(approved, Call):
             return approved
         call = approved
@@ -94,6 +93,20 @@ def _remember(tx: Tx, request: CallRequest, standing: Standing) -> None:
         known = {**consented.definitions, described.place: [described.s256]}
         if not tx.know_definitions(consented, known):
             raise Refused.of(_OTHERWISE)  # only a store with several writers can lose this race
+
+
+def _refused(tx: Tx, at: Moment, request: CallRequest, call: Call, why: Refusal) -> Denied | Refusal:
+    """Record a call that is refused, and keep it for its user to see (HIST-1); no later one meets it (CALL-6)."""
+    denied = _denied(call, at.now, tx.head().size)
+    entry = call_entry(denied, request.canonical, at.policy, why.code, **asked_by(request))
+    told = quotas.record(tx, at, call.user_id, call.client_id, entry, Denied(call.call_id, why))
+    if isinstance(told, Denied):
+        tx.add(denied)
+    return told
+
+
+def _denied(call: Call, now: int, entry: int) -> Call:
+    return replace(call, state=State.DENIED, deadline=now, match_key=None, entry=entry)
 
 
 def _stored(

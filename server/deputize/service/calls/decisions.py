@@ -14,7 +14,7 @@ from ...protocol.authorization import (
 from ...protocol.call import Call, State
 from ...protocol.errors import Code, Refusal
 from ...protocol.tool import Tool
-from .. import approvals
+from .. import approvals, prompts
 from ..blocks import barred
 from ..moment import Moment
 from ..ports import Reader
@@ -34,6 +34,8 @@ def decide(
     policy, who, delegation = at.policy, request.principal, request.principal.delegation
     if delegation is not None and who.present != delegation.user_id:  # CALL-2
         return NOBODY if who.present is None else WRONG_USER
+    if paused := prompts.paused(reader, who.user_id):  # PROMPT-5
+        return paused
     if not request.offered:  # MCP-5
         return Refusal(Code.UNKNOWN_TOOL, f"No tool is called {request.tool} here.")
     tool = known_tool(policy, request.tool)
@@ -93,6 +95,8 @@ def stop_of(reader: Reader, at: Moment, call: Call, standing: Standing) -> Stop 
 
 def _keeps_out(reader: Reader, at: Moment, call: Call, tool: Tool, standing: Standing) -> Refusal | None:
     """Say why whoever made this call may not make it any more; None if he may."""
+    if paused := prompts.paused(reader, call.user_id):  # PROMPT-5
+        return paused
     if call.grant_id is not None:  # CONS-5, too
         return permits(at.policy, tool, call.described, standing, call.arguments, at.now)
     if out := barred(reader, call.user_id, None, at.now):  # BLOCK-3: no grant of his has ended with it

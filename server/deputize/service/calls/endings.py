@@ -1,31 +1,53 @@
 """What its user, or whoever shows it to him, may want of a call that is there (APPR-6, CALL-9, CALL-10, MCP-12)."""
 
 from ...protocol.call import Call, State
-from ...protocol.errors import Refusal
+from ...protocol.errors import Code, Refusal
 from ...protocol.ids import CallId, UserId
+from ...protocol.prompt import askers_of
+from .. import blocks
 from ..moment import Moment
 from ..ports import Tx
 from .answers import Answered, answered
 from .moves import NO_CALL, move, own, settled, stopped
 from .request import PageCall
+from .silences import declined
+from .standing import standing_of
 
 
-def deny(tx: Tx, at: Moment, request: PageCall, state: State) -> Answered | Refusal:
-    """End a call that has not run because the user declined it or its dialog went away (APPR-6)."""
-    return answered(tx, _ended(tx, own(tx, request, at.now), state, at.now))
+def deny(tx: Tx, at: Moment, request: PageCall, state: State, block: bool = False) -> Answered | Refusal:
+    """End a call that has not run because the user declined it or its dialog went away (APPR-6).
+
+    With `block`, its agent is blocked as well (BLOCK-1).
+    """
+    return answered(tx, _ended(tx, at, own(tx, request, at.now), state, block))
 
 
-def call_off(tx: Tx, at: Moment, user_id: UserId, call_id: CallId, state: State) -> Answered | Refusal:
+def call_off(
+    tx: Tx, at: Moment, user_id: UserId, call_id: CallId, state: State, block: bool = False
+) -> Answered | Refusal:
     """End a call of this user's on whatever page it was made, or over MCP (APPR-6)."""
     call = settled(tx, call_id, at.now)
     mine = call if call is not None and call.user_id == user_id else NO_CALL
-    return answered(tx, _ended(tx, mine, state, at.now))
+    return answered(tx, _ended(tx, at, mine, state, block))
 
 
-def _ended(tx: Tx, call: Call | Refusal, state: State, now: int) -> Call | Refusal:
+_NOBODY_TO_BLOCK = Refusal(
+    Code.INVALID_REQUEST, "No agent says that it is behind this call, so there is none to block."
+)
+
+
+def _ended(tx: Tx, at: Moment, call: Call | Refusal, state: State, block: bool) -> Call | Refusal:
     if isinstance(call, Refusal):
         return call
-    return move(tx, call, state, now) if call.state in (State.PENDING, State.APPROVED) else stopped(call)
+    if block and call.grant_id is None:
+        return _NOBODY_TO_BLOCK
+    if call.state not in (State.PENDING, State.APPROVED):
+        return stopped(call)
+    ended = move(tx, call, state, at.now)
+    if state is State.DECLINED and call.state is State.PENDING:  # it was a question, and that is the answer
+        declined(tx, at, call.user_id, askers_of(standing_of(tx, call).lineage))
+    blocked = blocks.block(tx, at, call.user_id, call.grant_id, None) if block and call.grant_id else None
+    return blocked if isinstance(blocked, Refusal) else ended
 
 
 def cancel(tx: Tx, at: Moment, call_id: CallId) -> Call | None:

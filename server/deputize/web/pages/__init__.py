@@ -6,22 +6,28 @@ from typing import Any, cast
 
 from starlette.responses import Response
 
-from ...protocol.agent import Agent, Assurance
 from ...protocol.consent import limits_of
 from ...protocol.credential import User
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.policy import Policy, Site
+from ...protocol.prompt import BROWSERS, UNPROVEN
 from ...service import approvals
 from ...service.moment import Moment
-from ...service.ports import Reader
+from ...service.ports import Reader, Wanted
 from ...service.sessions import SignIn
 from ...words.catalogue import Words, words
 from ...words.limits import limits, tool_name
 from ..context import Context
 from .drawing import page
-from .history import history
+from .everything import name_of
+from .history import told
+
+NEWEST = 5
+"""Calls that a user has approved, as the account page shows them: nobody else can push these out of sight."""
+WAITING = 50
+"""Questions of each kind that it shows, oldest first (HIST-3)."""
 
 _HERE = files("deputize.web.pages")
 _STATIC = {"account.css": "text/css", "account.js": "text/javascript"}
@@ -57,6 +63,8 @@ def _shown(
     live = [grant for grant in grants if grant.grant_id not in dead]
     live.sort(key=lambda grant: grant.parent_id is not None)  # so that nobody buries what the user gave
     past = [grant for grant in grants if grant.grant_id in dead][:10]
+    calls, asking = reader.asking(user_id, at.now, WAITING)
+    approved = reader.calls(user_id, Wanted(approved=True), NEWEST, at.now)
     return user, {
         # An attested agent is of its own origin, not of this user: `reader.agents` of the user has it not.
         "deputies": [
@@ -66,8 +74,19 @@ def _shown(
         "blocked": _blocked(reader, user_id, at.now, said),
         "credentials": reader.credentials(user_id),
         "method": approvals.asked_by(reader, at, user_id),
-        "asked": history(reader, user_id, True, policy, at.now),
-        "unasked": history(reader, user_id, False, policy, at.now),
+        "waiting": told(reader, calls, policy, at.now),
+        "asking": [
+            {
+                **_deputy(grant, policy, said),
+                "name": name_of(reader.agent(grant.client_id), grant.client_id, said),
+            }
+            for grant in asking
+        ],
+        "quiet": [
+            {"asker": each.asker, "until": each.until, "name": _asker(each.asker, said)}
+            for each in reader.quiet(user_id, at.now)
+        ],
+        "approved": told(reader, approved.calls, policy, at.now),
         "enrolls_until": user.enrolls_until if at.now < user.enrolls_until else None,
     }
 
@@ -101,19 +120,18 @@ def _deputy(grant: Grant, policy: Policy, words: Words) -> dict[str, object]:
 
 def _blocked(reader: Reader, user_id: UserId, now: int, words: Words) -> list[dict[str, object]]:
     """Name the agents that a user has blocked, as the page names them elsewhere."""
-    told: list[dict[str, object]] = []
+    blocked: list[dict[str, object]] = []
     for each in reader.blocks(user_id, now):
         agent = reader.agent(each.client_id) if each.client_id else None
-        name: str
-        match agent:
-            case Agent(assurance=Assurance.REGISTERED, name=str(name)) if name:
-                pass
-            case Agent(jkt=None, client_id=client_id):
-                name = client_id
-            case _:
-                name = words("deputy-browser")
-        told.append({"name": name, "since": each.since, "until": each.until, "grant_id": each.grant_id})
-    return told
+        name = name_of(agent, each.client_id, words)
+        blocked.append({"name": name, "since": each.since, "until": each.until, "grant_id": each.grant_id})
+    return blocked
+
+
+def _asker(asker: str, words: Words) -> str:
+    """Name who asked too often (PROMPT-1)."""
+    named = {BROWSERS: "quiet-browsers", UNPROVEN: "quiet-unproven"}.get(asker)
+    return words(named) if named else asker.removeprefix("https://")
 
 
 async def static(context: Context) -> Response:

@@ -1,4 +1,4 @@
-"""What was done in a user's name, as the account page tells it: what, when, by whom, and whether he saw it."""
+"""What was done in a user's name, as pages tell it: what, when, by whom, and whether he saw it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,16 +9,15 @@ import orjson
 from ...protocol.agent import Agent
 from ...protocol.call import Call, State
 from ...protocol.grant import acting
-from ...protocol.ids import UserId
 from ...protocol.policy import Policy
 from ...protocol.shown import mixed, visible
 from ...service.ports import Reader
 
-NEWEST = 20
-"""Calls of each kind that the page shows."""
-
 _MOST, _LEAST = 4000, 40
 """Characters of all arguments of a call that the page shows, shared out evenly, and of each name and value at least."""
+
+_GIST = 40
+"""Characters of a name and a value where few stand for all."""
 
 _RAN = frozenset({State.APPROVED, State.REDEEMED, State.SUCCEEDED, State.FAILED, State.UNKNOWN})
 
@@ -28,8 +27,9 @@ class Done:
     """One call. `agent` is None if none named itself.
 
     `became` is its state, `seen` the message that says whether he saw it, empty if there was nothing to see. It can
-    still be called off until `open_until`, in seconds. `values` are the arguments, as APPR-2 shows them, each with the
-    alphabets that are mixed in it, and without the `unshown` characters that are too many.
+    still be called off until `open_until`, in seconds. Of a call without words of its own, `gist` has a few values.
+    `values` are the arguments, as APPR-2 shows them, each with the alphabets that are mixed in it, and without the
+    `unshown` characters that are too many.
     """
 
     call: Call
@@ -37,17 +37,15 @@ class Done:
     agent: Agent | None
     became: State
     seen: str
+    gist: list[tuple[str, str]]
     values: list[tuple[str, str, list[str]]]
     unshown: int
     open_until: int | None
 
 
-def history(tx: Reader, user_id: UserId, asked: bool, policy: Policy, now: int) -> list[Done]:
-    """Tell of the newest calls that a user was asked about, or of the others, newest first.
-
-    Apart, since whoever may call without asking could call so often that the rest is out of sight.
-    """
-    return [_done(tx, call, policy, now) for call in tx.calls(user_id, asked, NEWEST)]
+def told(tx: Reader, calls: Iterable[Call], policy: Policy, now: int) -> list[Done]:
+    """Tell of calls."""
+    return [_done(tx, call, policy, now) for call in calls]
 
 
 def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
@@ -67,6 +65,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
         agent=acting(agent, grant) if agent and grant else agent,
         became=state,
         seen=seen,
+        gist=[] if call.description else [(name[:_GIST], value[:_GIST]) for name, value, _ in values[:3]],
         values=values,
         unshown=unshown,
         open_until=call.deadline if state in (State.PENDING, State.APPROVED) else None,

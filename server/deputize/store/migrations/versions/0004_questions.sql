@@ -14,3 +14,34 @@ DROP INDEX IF EXISTS challenges_expires_at;
 CREATE INDEX challenges_unanswered ON challenges (expires_at) WHERE consumed_at IS NULL OR question IS NULL;
 
 ALTER TABLE grants ADD COLUMN definitions TEXT NOT NULL DEFAULT '{}';
+
+-- How often users are asked, and whether they have paused their agents.
+CREATE TABLE declines (
+    seq INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX declines_of ON declines (user_id, asker, at);
+CREATE INDEX declines_until ON declines (until);
+CREATE TABLE quiets (
+    seq INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    UNIQUE (user_id, asker)
+) STRICT;
+CREATE INDEX quiets_until ON quiets (until);
+CREATE INDEX challenges_open ON challenges (owner, expires_at) WHERE consumed_at IS NULL;
+ALTER TABLE users ADD COLUMN paused_since INTEGER;
+
+-- All that was done in a user's name, refused calls too, newest first; and by tool, agent and state.
+DROP INDEX IF EXISTS calls_asked;
+DROP INDEX IF EXISTS calls_unasked;
+CREATE INDEX calls_of_user ON calls (user_id, created_at);
+CREATE INDEX calls_approved ON calls (user_id, created_at) WHERE challenge_id IS NOT NULL;
+CREATE INDEX calls_of_tool ON calls (user_id, tool, created_at);
+CREATE INDEX calls_of_agent ON calls (user_id, client_id, created_at);
+CREATE INDEX calls_in_state ON calls (user_id, state, created_at);

@@ -289,6 +289,18 @@ onClick('[data-unblock]', async (button) => {
   await send(`/grants/${button.dataset.unblock}/block`, {}, 'DELETE');
   location.reload();
 });
+onClick('#pause', async () => {
+  await send('/account/pause');
+  location.reload();
+});
+onClick('#resume', async () => {
+  await send('/account/pause', {}, 'DELETE');
+  location.reload();
+});
+onClick('[data-asker]', async (button) => {
+  await send('/account/questions', { asker: button.dataset.asker });
+  location.reload();
+});
 onClick('#done', async () => {
   history.replaceState(null, '', location.pathname);
   location.reload();
