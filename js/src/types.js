@@ -132,9 +132,10 @@
  * What a human is asked, and what comes of it.
  *
  * @typedef {{kind: 'approved', body: Bare}
- *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean}
+ *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean, block?: boolean}
  *   | {kind: 'refused', problem: Problem}} Verdict what came of asking the human; an approval that arrived though its answer did
- *   not has an empty body; `settled`: the authority has confirmed it
+ *   not has an empty body; `settled`: the authority has confirmed it; `block`: who asks is to be
+ *   blocked as well
  *
  * @typedef {Verdict | {kind: 'again', text: string} | {kind: 'unheard'}} Step `unheard`: sent, and what became of it is not known
  *
@@ -162,17 +163,19 @@
  * @property {ReadonlyArray<{name: string, value: string}>} values
  * @property {string} approve
  * @property {string} decline
+ * @property {string} block of the button that blocks who asks as well; empty where there is none
  *
  * @typedef {object} Dialog
  * @property {() => Promise<Choice>} choice the next thing that the human does; the same promise until it happened
  * @property {(text: string) => void} busy
- * @property {(text: string) => void} again
+ * @property {(text: string, sent: boolean) => void} again `sent`: an answer was, and what became of it is not known
  * @property {(label: string) => Promise<string>} ask lets the human type something; busy once they have
  * @property {(text: string, approve: string, decline: string) => void} offer other answers than before
  * @property {(text: string) => void} describe
+ * @property {(text: string) => void} queue what waits after this one
  * @property {() => void} close
  *
- * @typedef {'approve' | 'decline' | 'removed'} Choice
+ * @typedef {'approve' | 'decline' | 'block' | 'removed'} Choice
  */
 
 export {};

@@ -109,6 +109,10 @@ export class TestAuthority {
   #challenges = new Map();
   /** @type {string[]} codes with which the next approvals are refused */
   failing = [];
+  /** @type {string[]} the grants and calls that were declined together with their agent */
+  blocked = [];
+  /** The code by which every call is refused, if any. */
+  refusing = '';
   /** Where messages of MCP are sent on to. */
   redirect = '';
   /** @type {(path: string) => Promise<void>} */
@@ -321,6 +325,7 @@ export class TestAuthority {
     if (rule.public) throw no('tool_is_public');
     if (grant && rule.pinned && !rule.pinned.includes(body.definition_s256)) throw no('definition_changed');
     if (this.shutOut.has(jkt)) throw no('unknown_agent');
+    if (this.refusing) throw no(this.refusing);
     if (grant && grant.state !== 'active') throw no(grant.state === 'expired' ? 'grant_expired' : 'grant_revoked');
     const missing = grant ? rule.scopes.filter((/** @type {string} */ scope) => !grant.scopes.includes(scope)) : [];
     if (missing.some((/** @type {string} */ scope) => !this.ceiling.has(scope))) throw no('agent_not_allowed', { scope: missing.join(' ') });
@@ -404,6 +409,7 @@ export class TestAuthority {
       case 'denial':
         if (!['pending', 'approved'].includes(subject.state)) throw new Refused(stopped(subject));
         subject.state = body.reason ?? 'declined';
+        if (body.block) this.blocked.push(subject.id ?? subject.call_id);
         return { state: subject.state };
       case 'redemption':
         if (subject.state !== 'approved' || body.call_token !== subject.token) throw new Refused('call_redeemed');

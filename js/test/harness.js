@@ -70,13 +70,14 @@ export class Human {
         return choice;
       },
       busy: note,
-      again: note,
+      again: (text, sent) => note(sent ? `${text} (sent)` : text),
       ask: async (label) => {
         note(`ask: ${label}`);
         return this.types;
       },
       offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
       describe: (text) => note(`now: ${text}`),
+      queue: (text) => note(text),
       close: () => {
         seen.closed = true;
         this.#waiting();

@@ -15,7 +15,7 @@ export const pending = (authority, path, key, wants) => ({
   challenge: () => authority.post(`${path}/challenge`, null, { key, wants: 'challengeId' }),
   approve: (/** @type {string} */ evidence) => authority.post(`${path}/approval`, evidence, { key, wants }),
   look: () => authority.request('GET', path, null, { key, wants: 'state' }),
-  /** @param {'declined' | 'cancelled'} [reason] */
-  deny: (reason) => authority.post(`${path}/denial`, stringify({ reason }), { key, wants: 'state' }),
+  /** @param {'declined' | 'cancelled'} reason @param {boolean} [block] whether who asks is blocked as well (BLOCK-1) */
+  deny: (reason, block) => authority.post(`${path}/denial`, stringify({ reason, block }), { key, wants: 'state' }),
   withdraw: () => authority.request('DELETE', path, null, { key }),
 });

@@ -34,9 +34,11 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
   const call = pending(authority, `/calls/${callId}`, await keyring.key(user.id), 'call_token');
   const standing = (/** @type {Answer} */ answer) => inert(standingOf(answer, authority.local));
   const look = async () => standing(await call.look());
+  const view = approvalView({ site: config.site, user: user.name, description, args, caller });
+  if (caller) view.block = say('script-block');
   const verdict = await prompts.ask({
     account: config.signInUri,
-    view: approvalView({ site: config.site, user: user.name, description, args, caller }),
+    view,
     action: { tool: tool.name, args, issuer: config.issuer },
     displayText: description,
     lifetime: LIFETIME,
@@ -62,7 +64,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
       return inert({ outcome: refused('expired', callId) });
     default: {
       if (verdict.settled) return inert({ outcome: refused(verdict.kind, callId) });
-      const answer = await call.deny(verdict.kind); // APPR-6
+      const answer = await call.deny(verdict.kind, verdict.block); // APPR-6
       const code = answer.ok || !among(answer.problem.code, ELSEWHERE) ? verdict.kind : answer.problem.code;
       if (code !== verdict.kind) prompts.refuse(problem(code), config.signInUri);
       return inert({ outcome: refused(code, callId) });

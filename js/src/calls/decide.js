@@ -2,6 +2,7 @@
 
 import { problem } from '../authority/authority.js';
 import { scopeOf } from '../authority/evidence.js';
+import { among } from '../platform/among.js';
 import { scopesOf, textOf } from '../platform/json.js';
 import { inert, stringify } from '../platform/natives.js';
 import { approve } from './approve.js';
@@ -10,17 +11,21 @@ import { refused, ruled } from './outcome.js';
 /** @import { Acknowledgements } from './acknowledgements.js' */
 /** @import { SharedCall } from './shared.js' */
 /** @import { Evidence } from '../authority/evidence.js' */
-/** @import { Answer, Asker, Call, Decision, Parts, Tool } from '../types.js' */
+/** @import { Answer, Asker, Call, Decision, Parts, Problem, Tool } from '../types.js' */
 /** @import { Agent, Said } from '../wire.js' */
 
 /** Nobody waits any more, so nothing was sent. */
 const LEFT = problem('cancelled');
+/** No dialog opens where the authority says this (PROMPT-3, PROMPT-5). */
+const SILENT = ['asked_too_often', 'paused'];
 
 /** Asks the authority whether a call may be. */
 export class Decider {
   #parts;
   #acknowledgements;
   #tools;
+  /** Of what is silent, that of which the human was told last. */
+  #told = '';
 
   /**
    * @param {Parts} parts
@@ -43,11 +48,25 @@ export class Decider {
    */
   async judge(call, evidence) {
     const answer = await this.#send(call, { evidence });
-    if (!answer.ok) return inert({ outcome: ruled(answer.problem) });
+    if (!answer.ok) return inert({ outcome: this.#ruled(answer.problem, call) });
     const agent = /** @type {Said<Agent>} */ (answer.body.agent ?? {});
     const caller = { ...askerOf(agent), scopes: scopesOf(scopeOf(evidence.token)) };
     if (agent.handed_on_by) caller.handedOnBy = askerOf(/** @type {Said<Agent>} */ (agent.handed_on_by));
     return inert({ callId: textOf(answer.body.call_id), body: answer.body, caller });
+  }
+
+  /**
+   * A refusal by the authority, of which the human is told once where nobody asks him any more, with where he ends that.
+   *
+   * @param {Problem} found
+   * @param {Call} call
+   */
+  #ruled(found, { config }) {
+    if (among(found.code, SILENT) && this.#told !== found.code) {
+      this.#told = found.code;
+      this.#parts.prompts.refuse(found, config.signInUri);
+    }
+    return ruled(found);
   }
 
   /**
@@ -84,7 +103,7 @@ export class Decider {
     const direct = call.direct ? { reply: await this.#send(call, {}), tokens: null } : null; // CALL-7
     const { reply, tokens } = direct ?? (await this.#underGrant(shared, call));
     if (reply.ok) return inert({ callId: textOf(reply.body.call_id), body: reply.body, caller: tokens });
-    return inert({ outcome: reply.problem === LEFT ? { kind: 'left' } : ruled(reply.problem) });
+    return inert({ outcome: reply.problem === LEFT ? { kind: 'left' } : this.#ruled(reply.problem, call) });
   }
 
   /**

@@ -106,8 +106,8 @@ export class Consents {
       approve: grant.approve,
       standing: () => ({
         look,
-        end: async () => {
-          await grant.deny(); // for a consent that has not arrived
+        end: async (reason) => {
+          await grant.deny(reason); // for a consent that has not arrived
           await grant.withdraw(); // for one that has
           return await look();
         },
@@ -125,7 +125,7 @@ export class Consents {
       case 'expired':
         return without(problem('expired'));
       default: // declined, cancelled
-        if (!verdict.settled) await grant.deny();
+        if (!verdict.settled) await grant.deny(verdict.kind, verdict.block);
         return without(problem(verdict.kind === 'declined' ? 'consent_declined' : 'cancelled'));
     }
   }

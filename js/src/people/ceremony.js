@@ -52,6 +52,7 @@ const RETRY = [
   'record_unavailable',
   'outcome_unknown', // of a challenge: of nothing that matters
   'server_error',
+  'question_open',
 ];
 
 /** After these nobody knows what became of what was sent; so it is with a question that was answered elsewhere. */

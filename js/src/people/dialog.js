@@ -51,6 +51,8 @@ function show(view, mode) {
   const field = element('form', { class: 'field' });
   const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
   const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
+  const block = element('button', { type: 'button', class: 'block', 'aria-disabled': 'true' }, view.block);
+  const next = element('p', { class: 'next', id: 'next' });
   const dialog = element(
     'dialog',
     { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': heardOf(view), 'data-state': 'opening' },
@@ -58,7 +60,7 @@ function show(view, mode) {
       element('div', { class: 'sheet' }, [
         headerOf(view),
         bodyOf(view, description, legend),
-        element('footer', {}, [status, alert, field, element('div', { class: 'buttons' }, [decline, approve])]),
+        element('footer', {}, [next, status, alert, field, element('div', { class: 'buttons' }, [decline, approve]), block]),
       ]),
     ],
   );
@@ -90,6 +92,9 @@ function show(view, mode) {
   listen(decline, 'click', (event) => {
     if (meant(event)) choose('decline');
   });
+  listen(block, 'click', (event) => {
+    if (meant(event) && natives.getAttribute(dialog, 'data-state') === 'ready') choose('block');
+  });
   listen(dialog, 'cancel', (event) => {
     if (!event.isTrusted) return;
     natives.preventDefault(event);
@@ -110,6 +115,7 @@ function show(view, mode) {
     setAttribute(dialog, 'data-state', state);
     setAttribute(approve, 'aria-disabled', state === 'busy' ? 'true' : 'false');
     setAttribute(decline, 'aria-disabled', 'false');
+    setAttribute(block, 'aria-disabled', String(state !== 'ready'));
     setText(status, progress);
     setAttribute(alert, 'class', tone);
     setText(alert, complaint);
@@ -153,15 +159,18 @@ function show(view, mode) {
           resolve(natives.valueOf(input));
         };
       }),
-    again: (text) => {
+    again: (text, sent) => {
       label(view.approve, view.decline);
+      setText(block, sent ? '' : view.block); // what was sent may have come to more than a question
       become('ready', '', text);
     },
     offer: (text, yes, no) => {
       label(yes, no);
+      setText(block, ''); // it would not be what it says any more
       become('ready', '', text, 'note offer'); // a choice, not a fault
     },
     describe,
+    queue: (text) => setText(next, text),
     close: () => {
       over = true;
       natives.disconnect(observer);
@@ -228,7 +237,7 @@ const titleOf = ({ title, asker }) => element('div', {}, [element('h2', TITLE, t
 function heardOf({ lines }) {
   let ids = '';
   for (let i = lines.length - 1; i >= 0 && lines[i]?.part !== 'scope' && lines[i]?.part !== 'limit'; i--) ids = ` line${i}${ids}`;
-  return `asker description legend${ids}`;
+  return `asker description legend${ids} next`;
 }
 
 /**

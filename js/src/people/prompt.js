@@ -11,7 +11,7 @@ import { notices } from './notice.js';
 import * as natives from '../platform/natives.js';
 import { findOut } from './unheard.js';
 import { first, queue, shared } from '../platform/concurrency.js';
-import { wordsFor } from '../words/words.js';
+import { say, wordsFor } from '../words/words.js';
 
 /** @import { Approval, Enrollment, Question } from './ceremony.js' */
 /** @import { Methods } from './methods/index.js' */
@@ -24,6 +24,10 @@ export class Prompts {
   #open;
   #create;
   #inTurn;
+  /** Questions that have not come to their turn. */
+  #waiting = 0;
+  /** @type {Dialog | null} */
+  #shown = null;
 
   /**
    * @param {(view: View) => Dialog} open
@@ -77,7 +81,17 @@ export class Prompts {
   async #show(question, ceremony) {
     natives.setPrototypeOf(question, null); // what it lacks is not looked for in the page, which would meet all that it has
     const deadline = natives.now() + question.lifetime;
-    return await this.#inTurn(() => this.#run(question, deadline - natives.now(), ceremony));
+    this.#count(1);
+    return await this.#inTurn(() => {
+      this.#count(-1);
+      return this.#run(question, deadline - natives.now(), ceremony);
+    });
+  }
+
+  /** @param {number} more or, below 0, fewer questions that wait */
+  #count(more) {
+    this.#waiting += more;
+    this.#shown?.queue(this.#waiting > 0 ? say('script-waiting', { count: `${this.#waiting}` }) : '');
   }
 
   /**
@@ -100,6 +114,8 @@ export class Prompts {
     });
     if (signal) natives.listen(signal, 'abort', takeBack);
     const dialog = this.#open(view);
+    this.#shown = dialog;
+    this.#count(0);
     try {
       for (;;) {
         let step = /** @type {Step | Choice | 'expired'} */ (await first(dialog.choice(), end));
@@ -109,6 +125,7 @@ export class Prompts {
           step = /** @type {Step | Choice | 'expired'} */ (await first(trying, dialog.choice(), end));
           if (typeof step === 'string') natives.abort(controller);
         }
+        if (step === 'block') return natives.inert({ kind: 'declined', block: true }); // there is no such button any more once something was sent
         if (typeof step === 'string' || step.kind === 'unheard') {
           const wish = typeof step === 'string' ? step : 'approve';
           if (!question.unheard) return natives.inert({ kind: ended(wish) }); // nothing that could be acted upon was sent
@@ -116,9 +133,10 @@ export class Prompts {
         }
         if (step.kind === 'refused') this.refuse(step.problem, account);
         if (step.kind !== 'again') return /** @type {Verdict} */ (step);
-        dialog.again(step.text);
+        dialog.again(step.text, !!question.unheard);
       }
     } finally {
+      this.#shown = null;
       natives.clearTimeout(timer);
       if (signal) natives.unlisten(signal, 'abort', takeBack);
       dialog.close();

@@ -28,6 +28,7 @@ export async function consentView(shown, text) {
     ...viewOf('consent', { site: textOf(shown.site), user: textOf(shown.user) }),
     language: textOf(text.language),
     lines,
+    block: say('script-block'),
   });
 }
 
@@ -107,6 +108,7 @@ const viewOf = (kind, { site, user }) => ({
   values: [],
   approve: say(`script-${kind}-yes`, { method: sole() }),
   decline: say(`script-${kind}-no`),
+  block: '',
 });
 
 /**

@@ -9,6 +9,7 @@ import { clock, stored } from '../platform.js';
 
 const { Gate } = await import('../../src/calls/gate.js');
 const { saying } = await import('../../src/page/tool.js');
+const { wordsFor } = await import('../../src/words/words.js');
 
 /** @import { Client } from '../../src/types.js' */
 /** @typedef {any} Result any: what an agent gets, read by a test */
@@ -177,6 +178,15 @@ describe('consent', () => {
     assert.equal(codeOf(await result), 'consent_declined');
     assert.ok(server.paths.includes('/grants/{id}/denial'));
     assert.equal(runs.length, 0);
+  });
+
+  test('BLOCK-1: declined and blocked goes to the authority in one request', async () => {
+    const opened = page(server);
+    const result = call(opened, 'get_balance');
+    await opened.human.answer(0, 'block');
+    assert.equal(codeOf(await result), 'consent_declined');
+    assert.deepEqual(server.blocked, [...server.grants.keys()]);
+    assert.equal(server.paths.filter((path) => path.endsWith('/denial')).length, 1);
   });
 
   test('different tools that need the same consent share one dialog', async () => {
@@ -452,6 +462,34 @@ describe('approval', () => {
     await opened.human.until(() => opened.human.dialogs[0]?.closed);
     assert.equal(runs.length, 0);
   });
+
+  test('BLOCK-1: a call is declined, and its agent blocked; where there is none, there is no such button', async () => {
+    const opened = await payer();
+    const result = call(opened, 'transfer_money', { amount: 1 });
+    await opened.human.answer(0, 'block');
+    assert.equal(codeOf(await result), 'declined');
+    assert.equal(server.blocked.length, 1);
+    assert.match(opened.human.dialogs[0]?.view.block ?? '', /block/);
+    const own = opened.gate.perform(registered('transfer_money'), execute, { amount: 2 });
+    await opened.human.until(() => opened.human.dialogs.length === 2);
+    assert.equal(opened.human.dialogs[1]?.view.block, '');
+    await opened.human.answer(1, 'decline');
+    await assert.rejects(own, { code: 'declined' });
+  });
+
+  for (const code of ['asked_too_often', 'paused']) {
+    test(`PROMPT-3, PROMPT-5: ${code} opens no dialog; the human is told once, and the model not to try again`, async () => {
+      const opened = await payer();
+      server.refusing = code;
+      for (let i = 0; i < 3; i++) {
+        const result = await call(opened, 'transfer_money', { amount: i });
+        assert.equal(codeOf(result), code);
+        assert.equal(result.structuredContent.retryable, false);
+      }
+      assert.equal(opened.human.dialogs.length, 0);
+      assert.deepEqual(opened.human.told, [wordsFor(code).human]);
+    });
+  }
 
   test('APPR-5: a grant that is revoked while the dialog is open is refused, and nothing runs', async () => {
     const opened = await payer();

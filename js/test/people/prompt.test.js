@@ -104,6 +104,32 @@ for (const [choice, kind] of /** @type {const} */ ([['decline', 'declined'], ['r
   });
 }
 
+test('PROMPT-2: a dialog says how many wait after it, as they come and go', async () => {
+  const { human, prompts, request, verdict } = ask();
+  await human.until(() => human.dialogs.length === 1);
+  const others = [prompts.ask(request()), prompts.ask(request())];
+  for (let i = 0; i < 3; i++) await human.answer(i, 'decline');
+  for (const each of [verdict, ...others]) assert.equal((await each).kind, 'declined');
+  const said = human.dialogs.map(({ texts }) => texts.map((text) => /^Waiting after this one: .(\d+).$/.exec(text)?.[1] ?? text));
+  assert.deepEqual(said, [['', '1', '2'], ['1'], ['']]);
+});
+
+test('BLOCK-1: declining and blocking is one choice', async () => {
+  const { human, evidence, verdict } = ask();
+  await human.answer(0, 'block');
+  assert.deepEqual({ ...(await verdict) }, { kind: 'declined', block: true });
+  assert.deepEqual(evidence, []);
+});
+
+test('PROMPT-2: while another question is answered, this one can be tried again', async () => {
+  const failing = ['question_open'];
+  const { human, verdict, request } = ask({ challenge: async () => (failing.shift() ? no('question_open') : request().challenge()) });
+  await human.answer(0, 'approve');
+  await human.until(() => human.dialogs[0]?.texts.some((text) => /another question/.test(text)));
+  human.dialogs[0]?.choose('decline');
+  assert.equal((await verdict).kind, 'declined');
+});
+
 test('SHIM-8: a failed passkey leaves the dialog, with words, and the next click takes a new challenge', async () => {
   const { human, verdict, challenges } = ask();
   const { assert: sign } = human;

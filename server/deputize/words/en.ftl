@@ -392,6 +392,9 @@ script-consent-yes =
     }
 script-consent-no = Not now
 
+script-block = Decline and block this agent
+script-waiting = Waiting after this one: { $count }
+
 script-enrollment-title = Add a passkey?
 script-enrollment-asker = With a passkey you confirm what an agent wants to do for you here. Go on only if it was you who wanted to add one.
 script-enrollment-yes = Add a passkey
