@@ -3,6 +3,7 @@
  * succeeds, the human declines, or the thing asked for is over.
  */
 
+import { problem } from '../authority/authority.js';
 import { approve, enroll } from './ceremony.js';
 import { dialogs } from './dialog.js';
 import { METHODS } from './methods/index.js';
@@ -16,7 +17,7 @@ import { say, wordsFor } from '../words/words.js';
 /** @import { Approval, Enrollment, Question } from './ceremony.js' */
 /** @import { Methods } from './methods/index.js' */
 /** @import { Passkey } from './methods/webauthn.js' */
-/** @import { Choice, Dialog, Problem, Step, Verdict, View } from '../types.js' */
+/** @import { Choice, Dialog, Problem, Step, Unheard, Verdict, View } from '../types.js' */
 /** @import { InTurn } from '../platform/concurrency.js' */
 
 /** The queue of dialogs. */
@@ -81,10 +82,12 @@ export class Prompts {
   async #show(question, ceremony) {
     natives.setPrototypeOf(question, null); // what it lacks is not looked for in the page, which would meet all that it has
     const deadline = natives.now() + question.lifetime;
+    const waits = this.#shown !== null || this.#waiting > 0;
     this.#count(1);
-    return await this.#inTurn(() => {
+    return await this.#inTurn(async () => {
       this.#count(-1);
-      return this.#run(question, deadline - natives.now(), ceremony);
+      const over = waits ? await isOver(question) : null;
+      return over ?? (await this.#run(question, deadline - natives.now(), ceremony));
     });
   }
 
@@ -142,6 +145,17 @@ export class Prompts {
       dialog.close();
     }
   }
+}
+
+/**
+ * Looks whether a question that had to wait is over by now: nobody is asked what the authority has ended, as where it is quiet.
+ *
+ * @param {Question & {standing?: (sent: number) => Unheard}} question
+ * @returns {Promise<Verdict | null>}
+ */
+async function isOver({ standing }) {
+  const found = await standing?.(natives.now()).look();
+  return found?.kind === 'over' ? natives.inert({ kind: 'refused', problem: problem(found.code) }) : null;
 }
 
 /**
