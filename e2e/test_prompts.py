@@ -1,4 +1,4 @@
-"""People are asked seldom: three times no and it is quiet; the account page says so, and ends it (PROMPT-2 to PROMPT-5)."""
+"""People are asked seldom: three no, and it is quiet; the account page says so, and ends it (PROMPT-2 to PROMPT-5)."""
 
 from e2e.bank import TRANSFER, Customer
 from playwright.sync_api import expect
