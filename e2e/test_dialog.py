@@ -12,6 +12,7 @@ from deputize.testing.agent import PlaywrightAgent
 from deputize.testing.human import Control, Dialog, Human
 from deputize.testing.passkeys import Passkeys
 
+BLOCK = "Decline and block this agent"
 PHONE = {"viewport": {"width": 390, "height": 700}, "has_touch": True, "is_mobile": True}
 DARK = {"color_scheme": "dark"}
 SEEN = """function (selector) {
@@ -91,7 +92,7 @@ def test_the_approval_is_told_to_a_screen_reader(deputized: Customer) -> None:
     assert "Harbor" in dialog.name
     assert dialog.headings[0] in dialog.name
     assert DESCRIPTION in dialog.description
-    assert [button.name for button in dialog.buttons] == ["Decline", "Approve with passkey"]
+    assert [button.name for button in dialog.buttons] == ["Decline", "Approve with passkey", BLOCK]
     assert dialog.focused is not None
     assert dialog.focused.role == "heading"  # read first; and a stray Enter presses nothing
     deputized.tab.keyboard.press("Enter")
@@ -106,7 +107,7 @@ def test_the_consent_is_told_to_a_screen_reader(customer: Customer) -> None:
     assert "Harbor" in dialog.name
     assert "any agent" in dialog.description
     assert "For 1 hour" in dialog.description
-    assert [button.name for button in dialog.buttons] == ["Not now", "Allow with passkey"]
+    assert [button.name for button in dialog.buttons] == ["Not now", "Allow with passkey", BLOCK]
     assert "See your balance and your transactions" in dialog.text
     customer.human.decline()
 

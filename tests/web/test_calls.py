@@ -269,11 +269,11 @@ class TestDirect:
         assert "Asked for by yourself" not in told
 
     async def test_our_warning_is_not_drawn_as_the_words_of_whoever_asked(self, bank: Bank) -> None:
-        """APPR-2: on the account page it stands beside the value, outside of the mark."""
+        """APPR-2: in the history it stands beside the value, outside of the mark."""
         page = bank.page()
         await page.sign_up()
         await page.send("POST", "/calls", _body("transfer_money", {**TRANSFER, "name": "\u0410da"}))
-        told = (await page.http.get(f"{bank.issuer}/account")).text
+        told = (await page.http.get(f"{bank.issuer}/account/history")).text
         warned = " (mixed alphabets: Cyrillic and Latin)"
         assert f'<bdi class="said">\u0410da</bdi>{warned}</dd>' in told
         assert f"{warned}</bdi>" not in told

@@ -101,7 +101,9 @@ async def test_the_account_page(ada: Page, helper: Client, language: str) -> Non
     ada.http.headers["accept-language"] = f"fr, {language}-XX;q=0.9, en;q=0.1"
     seen = check(await ada.http.get(f"{ada.issuer}/account"), language)
     assert spelled("At most", language) in seen.ours
-    assert spelled("Waits for your answer.", language) in seen.ours
+    assert spelled("Waiting for you", language) in seen.ours
+    history = check(await ada.http.get(f"{ada.issuer}/account/history"), language)
+    assert spelled("Waits for your answer.", language) in history.ours
     stranger = ada.http
     stranger.cookies.clear()
     check(await stranger.get(f"{ada.issuer}/account"), language)

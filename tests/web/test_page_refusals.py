@@ -235,6 +235,10 @@ class TestItsWords:
             assert self.read(Refusal(code, "Not for people."), policy) != "Not for people."
 
     def test_are_all_said_of_something(self) -> None:
-        named = {each.replace("_", "-") for each in (*Code, *Quota)} | {"blocked-by-you", "gone"}
+        named = {each.replace("_", "-") for each in (*Code, *Quota)} | {
+            "bad-filter",
+            "blocked-by-you",
+            "gone",
+        }
         told = [name for name in words("en").variables if name.startswith("refused-page-")]
         assert {name.partition(".")[0].removeprefix("refused-page-") for name in told} <= named
