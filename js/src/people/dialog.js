@@ -115,7 +115,7 @@ function show(view, mode) {
     setAttribute(dialog, 'data-state', state);
     setAttribute(approve, 'aria-disabled', state === 'busy' ? 'true' : 'false');
     setAttribute(decline, 'aria-disabled', 'false');
-    setAttribute(block, 'aria-disabled', String(state !== 'ready'));
+    setAttribute(block, 'aria-disabled', state === 'ready' ? 'false' : 'true');
     setText(status, progress);
     setAttribute(alert, 'class', tone);
     setText(alert, complaint);
