@@ -107,7 +107,7 @@ EVERYWHERE = dict.fromkeys(ORDERS, GATED)
 TABLE: dict[tuple[str, str], dict[str, Answer]] = {
     ("native", "script"): {**EVERYWHERE, "before": BARE, "hoisted": BARE},
     ("native", "react"): {"after": GATED, "auto": GATED},
-    ("native", "form"): {"before": FORM, "after": FORM},
+    ("native", "form"): {"before": GATED, "after": GATED},
     ("native", "prototype"): {"after": BARE},
     ("polyfill", "script"): EVERYWHERE,
     ("polyfill", "react"): {"before": GATED, "after": GATED},
@@ -118,7 +118,7 @@ TABLE: dict[tuple[str, str], dict[str, Answer]] = {
     ("global", "server"): {"before": GATED, "after": GATED},
     ("global over native", "script"): EVERYWHERE,
     ("global over native", "react"): {"before": GATED, "after": GATED},
-    ("global over native", "form"): {"after": FORM},
+    ("global over native", "form"): {"after": GATED},
     ("older draft", "script"): EVERYWHERE,
     ("older draft", "provide"): EVERYWHERE,
     ("older draft", "again"): {"after": GATED},

@@ -1,13 +1,17 @@
 /**
- * What a call needs once there is one, to ask the authority and the human, and to run; and who looks for faults of the page: a file of its own (`later.js`). It has no name
- * from outside but what the first file hands to it, and `build.mjs` holds it to that: page script may have replaced any.
+ * What a call needs once there is one, to ask the authority and the human, and to run; and who looks for faults of the page: a file of
+ * its own (`later.js`). It has no name from outside but what the first file hands to it, and `build.mjs` holds it to that: page script
+ * may have replaced any.
  */
 
 import { Acknowledgements } from './calls/acknowledgements.js';
 import { Decider } from './calls/decide.js';
 import { execute } from './calls/execute.js';
+import { Sharing } from './calls/sharing.js';
 import { Watching } from './developers/watching.js';
 import { partsFor } from './grants/grants.js';
+import { valuesOf } from './page/fields.js';
+import { decideForm } from './page/submission.js';
 import { promptsOfPage } from './people/prompt.js';
 import { inert } from './platform/natives.js';
 
@@ -17,12 +21,18 @@ import { inert } from './platform/natives.js';
 /**
  * @param {Parts} parts
  * @param {() => Tool[]} tools those of the page
+ * @param {number | null} [patience] milliseconds that an agent waits for a human, instead of the authority's `wait_s`
  * @returns {Asking}
  */
-export function askingBy(parts, tools) {
+export function askingBy(parts, tools, patience = null) {
   const acknowledgements = new Acknowledgements(parts.authority.issuer);
   const decider = new Decider(parts, acknowledgements, tools);
-  return inert({ parts, acknowledgements, decider, execute: (shared, call, approved) => execute(parts, shared, call, approved) });
+  return inert({
+    parts,
+    sharing: new Sharing(decider, async (...approved) => await execute(parts, ...approved), acknowledgements, patience),
+    decideForm: (gate, held) => decideForm(parts, gate, held),
+    valuesOf,
+  });
 }
 
 /** What is given to the first file. */
@@ -30,9 +40,10 @@ export const second = {
   /**
    * @param {Authority} authority
    * @param {() => Tool[]} tools
+   * @param {number | null} patience
    * @param {boolean} [openRoot] for tests: the dialogs' shadow roots are open
    */
-  asking: (authority, tools, openRoot) => askingBy(partsFor(authority, promptsOfPage(openRoot)), tools),
+  asking: (authority, tools, patience, openRoot) => askingBy(partsFor(authority, promptsOfPage(openRoot)), tools, patience),
   /** @param {ConstructorParameters<typeof Watching>} of */
   watching: (...of) => inert(new Watching(...of)),
 };

@@ -9,13 +9,13 @@
  */
 
 import { Authority, servedBy } from './authority/authority.js';
-import { client as current } from './calls/client.js';
+import { client as current, run } from './calls/client.js';
 import { Gate } from './calls/gate.js';
 import { later } from './later.js';
 import { Contexts } from './page/contexts.js';
 import { first } from './page/first.js';
 import { onForbidden } from './page/forbidden.js';
-import { argsS256 } from './platform/canonical.js';
+import { snapshot } from './platform/json.js';
 import * as natives from './platform/natives.js';
 import { document, location } from './platform/natives.js';
 import { BEFOREHAND, ofDevelopers, ofPages } from './second.js';
@@ -64,15 +64,34 @@ const mine = natives.freeze({
     if (installed && issuer && installed.authority.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.authority.issuer}`);
     if (issuer) installed ??= assemble(issuer);
     if (!contexts) onForbidden(() => at().authority.issuer, async (directive) => (await watched())?.forbidden(directive));
-    contexts ??= new Contexts({ call: (...all) => shim().gate.call(...all), expect }, () => void rested());
+    contexts ??= new Contexts(
+      {
+        call: (...all) => shim().gate.call(...all),
+        attempt: (...all) => shim().gate.attempt(...all),
+        asking: () => shim().gate.asking(),
+        loaded: () => shim().gate.loaded(),
+        standing: (name) => shim().gate.standing(name),
+        ask: (name) => shim().gate.ask(name),
+        expect,
+      },
+      () => void rested(),
+    );
     contexts.look();
     if (BEFOREHAND) expect();
   },
   /** @type {typeof perform} */
   async perform(name, args, execute, { event } = {}) {
     const { gate } = shim();
-    const tool = contexts?.tool(name) ?? { name, definition: () => argsS256({ description: '', inputSchema: null, name }) };
-    return /** @type {any} any: what `execute` returns */ (await gate.perform(tool, /** @type {Execute} */ (execute), args, byAgent(event)));
+    const found = /** @type {Contexts} */ (contexts);
+    const met = found.forms.callOf(event);
+    const does = /** @type {Execute} */ (execute);
+    // A form that has met the gate, for just this: it is one call.
+    if (met && !met.performed && met.name === name && snapshot(met.args)?.text === snapshot(args)?.text) {
+      met.performed = true;
+      return /** @type {any} any: what `execute` returns */ (await run(does, met.args, met.client));
+    }
+    const tool = found.tool(name) ?? { name, definition: async () => await found.definition(name) };
+    return /** @type {any} any: as above */ (await gate.perform(tool, does, args, met?.byAgent || byAgent(event)));
   },
   /** @returns {Promise<Report>} */
   async unguarded() {
@@ -195,9 +214,9 @@ function assemble(issuer) {
   let asking;
   const ask = async () => {
     const found = await second();
-    return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts?.tools() ?? [], openRoot));
+    return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts?.tools() ?? [], wait === undefined ? null : wait * 1000, openRoot));
   };
-  const gate = new Gate(authority, ask, wait === undefined ? null : wait * 1000);
+  const gate = new Gate(authority, ask);
   gate.ended = async (call) => (await watched())?.ended(call);
   return { authority, ask, gate };
 }

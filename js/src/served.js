@@ -9,7 +9,7 @@ import { currentScript, document, functionText, inert, TypeError, URL } from './
 
 /** The classic script that this is in: what it imports does not start from there where it came from another origin (HTML, "muted errors"). */
 const script = document && currentScript(document);
-const base = script instanceof HTMLScriptElement ? script.src : '';
+const base = script && script instanceof HTMLScriptElement ? script.src : '';
 
 /**
  * @template T

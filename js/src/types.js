@@ -3,10 +3,10 @@
 /** @import { Authority } from './authority/authority.js' */
 /** @import { Keyring } from './authority/keyring.js' */
 /** @import { Grants } from './grants/grants.js' */
-/** @import { Acknowledgements } from './calls/acknowledgements.js' */
-/** @import { Decider } from './calls/decide.js' */
+/** @import { Gate } from './calls/gate.js' */
+/** @import { Held } from './page/submission.js' */
 /** @import { Prompts } from './people/prompt.js' */
-/** @import { SharedCall } from './calls/shared.js' */
+/** @import { Sharing } from './calls/sharing.js' */
 /** @import { ApprovedCall, Line, Said, User } from './wire.js' */
 
 /**
@@ -14,9 +14,9 @@
  *
  * @typedef {object} Asking what a call needs once there is one, in a file of its own
  * @property {Parts} parts
- * @property {Acknowledgements} acknowledgements
- * @property {Pick<Decider, 'judge' | 'decide'>} decider
- * @property {(shared: SharedCall, call: Call, approved: Approved) => Promise<Outcome>} execute
+ * @property {Sharing} sharing
+ * @property {(gate: Pick<Gate, 'attempt'>, held: Held) => Promise<unknown>} decideForm
+ * @property {(form: HTMLFormElement) => Record<string, unknown>} valuesOf
  *
  * @typedef {() => Promise<Asking | Problem>} Ask brings it; a problem if it cannot be had
  */

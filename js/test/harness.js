@@ -116,8 +116,8 @@ export function page(server, { patience = null, keyring = new Keyring(server.iss
   const human = new Human();
   const authority = new Authority(server.issuer);
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
-  const asking = askingBy(partsFor(authority, prompts, keyring), () => tools);
-  const gate = new Gate(authority, async () => asking, patience);
+  const asking = askingBy(partsFor(authority, prompts, keyring), () => tools, patience);
+  const gate = new Gate(authority, async () => asking);
   return { human, gate, asking, ...asking.parts };
 }
 

@@ -60,6 +60,11 @@ export class Authority {
     this.issuer = issuer;
   }
 
+  /** The configuration, as far as it is known by now. */
+  get known() {
+    return this.#config;
+  }
+
   /**
    * The configuration (SHIM-3), asked for once and then again only if `fresh`.
    *

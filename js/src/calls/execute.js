@@ -3,7 +3,8 @@
 import { textOf } from '../platform/json.js';
 import { inert, stringify } from '../platform/natives.js';
 import { makeClient, run } from './client.js';
-import { ruled } from './outcome.js';
+import { refused, ruled } from './outcome.js';
+import { begin, UNSENT } from './running.js';
 
 /** @import { SharedCall } from './shared.js' */
 /** @import { Approved, Call, Outcome, Parts } from '../types.js' */
@@ -17,7 +18,7 @@ import { ruled } from './outcome.js';
  * @param {Approved} approved
  * @returns {Promise<Outcome>} `refused` or `stale` if it could not be redeemed, and so was not run
  */
-export async function execute({ authority, keyring }, shared, { rule, args, config, user }, { callId, body, caller }) {
+export async function execute({ authority, keyring }, shared, { tool, rule, args, config, user }, { callId, body, caller }) {
   if (!shared.wanted) return inert({ kind: 'left' });
   shared.run();
   const token = textOf(body.call_token);
@@ -28,12 +29,15 @@ export async function execute({ authority, keyring }, shared, { rule, args, conf
   }
   const { apiOrigins } = config;
   const client = makeClient({ signal: shared.signal, agent: caller, scopes: caller?.scopes, callId, token, apiOrigins });
+  const end = begin({ name: tool.name, args, client });
   /** @type {Outcome} */
   let outcome;
   try {
     outcome = { kind: 'result', value: await run(shared.execute, args, client) };
   } catch (error) {
-    outcome = { kind: 'thrown', error };
+    outcome = error === UNSENT ? refused('form_changed', callId) : { kind: 'thrown', error };
+  } finally {
+    end();
   }
   if (key) {
     const told = stringify({ outcome: succeeded(outcome) ? 'succeeded' : 'failed' });

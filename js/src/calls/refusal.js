@@ -2,8 +2,9 @@
 
 import { stringify } from '../platform/natives.js';
 import { wordsFor } from '../words/words.js';
+import { reason } from './outcome.js';
 
-/** @import { Problem } from '../types.js' */
+/** @import { Outcome, Problem } from '../types.js' */
 
 const LIMIT = 1500;
 const DETAIL_LIMIT = 300;
@@ -33,4 +34,16 @@ export function refusal(problem, facts = {}) {
 function tidy(detail) {
   const text = detail.replace(/failed to parse input/gi, 'could not read input');
   return text.length > DETAIL_LIMIT ? `${text.slice(0, DETAIL_LIMIT)}…` : text;
+}
+
+/**
+ * What an agent is answered.
+ *
+ * @param {{outcome: Outcome, facts?: Record<string, unknown>}} settled
+ * @returns {unknown}
+ * @throws what the tool has thrown
+ */
+export function answerOf({ outcome, facts }) {
+  if (outcome.kind === 'thrown') throw outcome.error;
+  return outcome.kind === 'result' ? outcome.value : refusal(reason(outcome), facts);
 }

@@ -5,7 +5,7 @@
 
 import { problem } from '../authority/authority.js';
 import * as natives from '../platform/natives.js';
-import { abort, clearTimeout, inert, isAborted, listen, now, Promise, setTimeout, signalOf, unlisten } from '../platform/natives.js';
+import { abort, clearTimeout, inert, isAborted, listen, now, Promise, push, setTimeout, signalOf, unlisten } from '../platform/natives.js';
 
 /** @import { Execute, Outcome, Problem } from '../types.js' */
 
@@ -21,8 +21,8 @@ const DELIVERY_WINDOW = 25_000;
 
 /** One call, and the attempts that wait for it. */
 export class SharedCall {
-  /** @type {Set<Attempt>} */
-  #attempts = new Set();
+  /** The newest last. @type {readonly Attempt[]} */
+  #attempts = [];
   /** @type {Problem | null} */
   #asking = null;
   #running = false;
@@ -37,7 +37,7 @@ export class SharedCall {
 
   /** Whether anybody still waits. */
   get wanted() {
-    return this.#attempts.size > 0;
+    return this.#attempts.length > 0;
   }
 
   /** Aborted when all who waited for the execution have aborted. */
@@ -69,7 +69,7 @@ export class SharedCall {
           else if (patience < Infinity) timer ??= setTimeout(exhausted, patience);
         },
         leave: (outcome) => {
-          this.#attempts.delete(attempt);
+          this.#attempts = without(this.#attempts, attempt);
           clearTimeout(timer);
           if (signal) unlisten(signal, 'abort', aborted);
           resolve(inert(outcome));
@@ -79,7 +79,9 @@ export class SharedCall {
         spent = true;
         if (this.#asking) attempt.wait();
       };
-      this.#attempts.add(attempt);
+      const attempts = without(this.#attempts, attempt);
+      push(attempts, attempt);
+      this.#attempts = attempts;
       if (signal && isAborted(signal)) return aborted();
       if (signal) listen(signal, 'abort', aborted);
       if (this.#asking) attempt.wait();
@@ -93,7 +95,8 @@ export class SharedCall {
    */
   ask(pending) {
     this.#asking = pending;
-    for (const attempt of [...this.#attempts]) attempt.wait();
+    const attempts = this.#attempts;
+    for (let i = 0; i < attempts.length; i++) attempts[i]?.wait();
   }
 
   /** The human has answered. */
@@ -113,8 +116,20 @@ export class SharedCall {
    * @returns {boolean} whether it reached somebody who still listened
    */
   settle(outcome) {
-    const youngest = Math.max(...[...this.#attempts].map((attempt) => attempt.began));
-    for (const attempt of [...this.#attempts]) attempt.leave(outcome);
+    const attempts = this.#attempts;
+    const youngest = attempts[attempts.length - 1]?.began ?? -Infinity;
+    for (let i = 0; i < attempts.length; i++) attempts[i]?.leave(outcome);
     return now() - youngest < DELIVERY_WINDOW;
   }
+}
+
+/**
+ * @param {readonly Attempt[]} attempts
+ * @param {Attempt} one
+ */
+function without(attempts, one) {
+  /** @type {Attempt[]} */
+  const others = [];
+  for (let i = 0; i < attempts.length; i++) if (attempts[i] !== one) push(others, /** @type {Attempt} */ (attempts[i]));
+  return others;
 }

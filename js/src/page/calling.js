@@ -4,9 +4,9 @@
  */
 
 import { moveEvidence } from '../authority/evidence.js';
-import { apply, parse, stringify } from '../platform/natives.js';
+import { apply, stringify } from '../platform/natives.js';
 import { replace } from './replace.js';
-import { isObject, saying, toolOf } from './tool.js';
+import { isObject, read, sayingListed, toolOf } from './tool.js';
 
 /** @import { Gating, Listed } from './patch.js' */
 /** @import { Tool } from '../types.js' */
@@ -77,13 +77,26 @@ export class Calling {
    * @param {unknown} self
    * @param {unknown[]} args the tool, or its name, its input, and options
    */
-  async #execute(original, self, args) {
-    if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
+  #execute(original, self, args) {
+    try {
+      if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
+    } catch (error) {
+      return rejected(error);
+    }
     const whose = isObject(self) && callings.get(self);
-    if (this.#native || (whose && whose !== this)) return await apply(original, self, args);
+    if (this.#native || (whose && whose !== this)) return apply(original, self, args);
     if (isObject(args[0])) args[0] = toolOf(args[0]);
     const name = isObject(args[0]) ? Reflect.get(args[0], 'name') : args[0];
-    if (this.#passes(name)) return await apply(original, self, args);
+    return this.#passes(name) ? apply(original, self, args) : this.#lead(name, original, self, args);
+  }
+
+  /**
+   * @param {unknown} name
+   * @param {Function} original
+   * @param {unknown} self
+   * @param {unknown[]} args
+   */
+  async #lead(name, original, self, args) {
     // The page's own script had it before the shim came. It still hears of nothing that is not allowed.
     const asText = typeof args[1] === 'string';
     const run = (/** @type {unknown} */ open) => {
@@ -99,16 +112,11 @@ export class Calling {
 
   /** @param {unknown} name of a tool that was registered before the shim */
   async #definition(name) {
-    const { description = '', inputSchema = null } = (await this.#list()).find((tool) => tool.name === name) ?? {};
-    return await saying({ name, description, inputSchema: typeof inputSchema === 'string' ? read(inputSchema) : inputSchema }).definition();
+    return await sayingListed((await this.#list()).find((tool) => tool.name === name) ?? { name }).definition();
   }
 }
 
-/** @param {string} text @returns {unknown} what it says in JSON; text that says nothing is no arguments */
-function read(text) {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
-  }
+/** @param {unknown} error */
+async function rejected(error) {
+  throw error;
 }

@@ -5,10 +5,12 @@
 
 import { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, inert, listen, navigator, setInterval, setTimeout } from '../platform/natives.js';
 import { bridge, isBridge } from './bridge.js';
+import { Forms } from './forms.js';
 import { framesOf } from './frames.js';
 import { Patch } from './patch.js';
 import { own, replace } from './replace.js';
-import { isObject } from './tool.js';
+import { argsS256 } from '../platform/canonical.js';
+import { isObject, sayingListed } from './tool.js';
 
 /** @import { Gating, ModelContext } from './patch.js' */
 /** @import { Tool } from '../types.js' */
@@ -16,7 +18,8 @@ import { isObject } from './tool.js';
 /**
  * @typedef {object} Unguarded a tool that runs for every agent, unasked
  * @property {string | null} name null for tools that this context does not tell
- * @property {'not_gated' | 'form' | 'untold' | 'unchangeable'} why it was registered before the shim, or past it; a form declares it; its
+ * @property {'not_gated' | 'form' | 'untold' | 'unchangeable'} why it was registered before the shim, or past it; a form declares it, and
+ *   the policy does not know it; its
  *   context does not tell what it has, or may not be changed
  * @property {string} where the context, or the form
  *
@@ -56,6 +59,7 @@ export class Contexts {
   constructor(gate, rested = () => {}) {
     this.#gate = gate;
     this.#rested = rested;
+    this.forms = new Forms(gate, async (name) => await this.definition(name));
     const look = () => this.look();
     watch(look);
     look();
@@ -109,7 +113,10 @@ export class Contexts {
         this.#found.set(/** @type {ModelContext} */ (testing), { patch: null, native: true, where: '' });
         patch.close(testing);
       }
-      if (typeof context.addEventListener === 'function') listen(context, 'toolchange', () => this.#rest());
+      if (typeof context.addEventListener === 'function') {
+        listen(context, 'toolchange', () => this.#rest());
+        listen(context, 'toolcancel', (event) => this.forms.cancelled(Reflect.get(event, 'toolName')));
+      }
     } catch (error) {
       console.error(`deputize: ${where} cannot be changed, so nothing gates its tools.`, error);
     }
@@ -152,6 +159,20 @@ export class Contexts {
     return [...named.values()];
   }
 
+  /**
+   * The `definition_s256` of a tool that no registration has shown (HASH-3), by what a context tells of it; else that of its name alone.
+   *
+   * @param {string} name
+   * @returns {Promise<string>}
+   */
+  async definition(name) {
+    for (const { patch } of [...this.#found.values()]) {
+      const listed = patch?.tells && (await patch.list()).find((each) => each.name === name);
+      if (listed) return await sayingListed(listed).definition();
+    }
+    return await argsS256({ description: '', inputSchema: null, name });
+  }
+
   /** @returns {Promise<Report>} what runs in this page without the gate */
   async unguarded() {
     this.look();
@@ -163,7 +184,7 @@ export class Contexts {
       if (native) context = 'native';
       else if (context === 'none') context = 'polyfill';
       if (!patch) tools.push({ name: null, why: 'unchangeable', where });
-      else tools.push(...(await ungated(patch, where)));
+      else tools.push(...(await ungated(patch, where, this.#gate)));
     }
     return inert({ context, tools, frames: await framesOf() });
   }
@@ -179,12 +200,22 @@ export class Contexts {
 /**
  * @param {Patch} patch
  * @param {string} where
+ * @param {Gating} gate
  * @returns {Promise<Unguarded[]>}
  */
-async function ungated(patch, where) {
+async function ungated(patch, where, gate) {
   if (patch.closed) return inert([]);
+  /** @type {Unguarded[]} */
+  const found = [];
   try {
-    if (patch.tells) return inert((await patch.unguarded()).map((name) => formOf(name) ?? { name, why: 'not_gated', where }));
+    if (patch.tells) {
+      for (const name of await patch.unguarded()) {
+        const form = formOf(name);
+        if (!form) found.push({ name, why: 'not_gated', where });
+        else if ((await gate.ask(name)) === 'unknown') found.push({ name, why: 'form', where: form });
+      }
+      return inert(found);
+    }
   } catch (error) {
     console.debug('deputize: this page does not tell its tools.', error);
   }
@@ -272,11 +303,11 @@ function alias() {
 
 /**
  * @param {string} name
- * @returns {Unguarded | null} told as the form's that declares it, which no registration passes
+ * @returns {string | null} the form of this page that declares it
  */
 function formOf(name) {
   for (const form of document.querySelectorAll('form[toolname]')) {
-    if (form.getAttribute('toolname') === name) return { name, why: 'form', where: form.id ? `form#${form.id}` : 'form' };
+    if (form.getAttribute('toolname') === name) return form.id ? `form#${form.id}` : 'form';
   }
   return null;
 }

@@ -11,7 +11,7 @@ import { Registering } from './registering.js';
 /**
  * @typedef {{name: string, description?: string, inputSchema?: unknown, window?: unknown}} Listed
  * @typedef {EventTarget & {getTools?: () => Promise<Listed[]>, listTools?: () => Listed[]}} ModelContext
- * @typedef {Pick<Gate, 'call'> & {expect?: () => void}} Gating `expect` is told that calls may come
+ * @typedef {Pick<Gate, 'call' | 'attempt' | 'asking' | 'loaded' | 'standing' | 'ask'> & {expect?: () => void}} Gating `expect` is told that calls may come
  */
 
 /** One patched context. */

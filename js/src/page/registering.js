@@ -3,7 +3,7 @@
 import { declareEvidence } from '../authority/evidence.js';
 import { apply, isAborted } from '../platform/natives.js';
 import { replace } from './replace.js';
-import { isObject, optionsOf, saying, throwing, toolOf } from './tool.js';
+import { isObject, optionsOf, saying, throwing, throws, toolOf } from './tool.js';
 
 /** @import { Gating, ModelContext } from './patch.js' */
 /** @import { Registered } from './registered.js' */
@@ -59,16 +59,16 @@ export class Registering {
     let tool = null;
     /** @type {AbortSignal | null} */
     let signal = null;
+    const copy = toolOf(args[0]);
+    args[0] = copy;
     try {
-      const copy = toolOf(args[0]);
-      args[0] = copy;
       if (args.length > 1) {
         args[1] = optionsOf(args[1]);
         signal = signalOf(args[1]);
       }
       if (typeof copy.execute === 'function') tool = this.#take(copy);
     } catch (error) {
-      args[0] = throwing(error);
+      throws(copy, 'execute', error); // if the context does not come to it before
     }
     if (!tool) return apply(original, self, args);
     const taken = tool;

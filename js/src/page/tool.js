@@ -1,13 +1,14 @@
 /** A tool as a page hands it to a context: read once, so that the gate and the context cannot hear two things. */
 
 import { argsS256 } from '../platform/canonical.js';
-import { parse, stringify } from '../platform/natives.js';
+import { defineProperty, parse, sort, stringify } from '../platform/natives.js';
+import { own } from './replace.js';
 
 /** @import { Tool } from '../types.js' */
 
-/** What a tool dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
-const TOOL = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations', 'execute'];
-const OPTIONS = ['signal', 'exposedTo'];
+/** What a dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
+const TOOL = ['annotations', 'description', 'execute', 'inputSchema', 'name', 'outputSchema', 'title'];
+const OPTIONS = ['exposedTo', 'signal'];
 
 /**
  * @param {unknown} value
@@ -16,32 +17,50 @@ const OPTIONS = ['signal', 'exposedTo'];
 export const isObject = (value) => typeof value === 'function' || (typeof value === 'object' && value !== null);
 
 /** @param {object} given @returns {Record<string, unknown>} */
-export function toolOf(given) {
-  const copy = copyOf(given, TOOL);
+export const toolOf = (given) =>
   // Made strings here, so that the gate and the platform cannot hear two names.
-  for (const name of ['name', 'description']) if (isObject(copy[name])) copy[name] = `${copy[name]}`;
-  return copy;
-}
+  copyOf(given, TOOL, (name, value) => (isObject(value) && (name === 'name' || name === 'description') ? `${value}` : value));
 
 /** @param {unknown} given @returns {unknown} what is no object is for the context to refuse, or not */
 export const optionsOf = (given) => (isObject(given) ? copyOf(given, OPTIONS) : given);
 
 /**
- * Reads each member of a dictionary once, as the platform would.
+ * Reads each member of a dictionary once, and in the order of their names, as the platform would. What a getter throws is thrown when
+ * the platform comes to it, or to what it would not have read any more.
  *
  * @param {object} given
  * @param {string[]} members
+ * @param {(name: string, value: unknown) => unknown} [heard]
  * @returns {Record<string, unknown>}
  */
-function copyOf(given, members) {
+function copyOf(given, members, heard = (_, value) => value) {
   const copy = Object.create(null);
-  for (const name in given) copy[name] = Reflect.get(given, name);
-  for (const name of members) {
-    if (name in copy) continue;
-    const value = Reflect.get(given, name);
-    if (value !== undefined) copy[name] = value;
+  const names = new Set(members);
+  for (const name in given) names.add(name);
+  /** @type {{error: unknown} | undefined} */
+  let failed;
+  for (const name of sort([...names])) {
+    try {
+      const value = failed ? undefined : heard(name, Reflect.get(given, name));
+      if (value !== undefined) copy[name] = value;
+    } catch (error) {
+      failed = { error };
+    }
+    if (failed) throws(copy, name, failed.error);
   }
   return copy;
+}
+
+/**
+ * @param {object} copy
+ * @param {string} name of a member that throws from now on
+ * @param {unknown} error
+ */
+export function throws(copy, name, error) {
+  const get = () => {
+    throw error;
+  };
+  defineProperty(copy, name, own({ configurable: true, enumerable: true, get }));
 }
 
 /**
@@ -80,4 +99,17 @@ export function saying({ name, description, inputSchema }) {
   /** @type {Promise<string> | undefined} */
   let hash;
   return { says, definition: async () => await (hash ??= argsS256(says())), schema: schema === undefined ? inputSchema : parse(schema) };
+}
+
+/** @param {{name: unknown, description?: string, inputSchema?: unknown}} tool as a context tells of it */
+export const sayingListed = ({ name, description, inputSchema }) =>
+  saying({ name, description, inputSchema: typeof inputSchema === 'string' ? read(inputSchema) : inputSchema });
+
+/** @param {string} text @returns {unknown} what it says in JSON; text that says nothing is no arguments */
+export function read(text) {
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -176,12 +176,18 @@ export const abort = native('AbortController', 'abort');
 export const signalOf = native('AbortController', 'signal', 'get');
 /** @type {(signal: AbortSignal) => boolean} */
 export const isAborted = native('AbortSignal', 'aborted', 'get');
-/** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
+/** @type {(target: EventTarget, type: string, listener: (event: Event) => void, capture?: boolean) => void} */
 export const listen = native('EventTarget', 'addEventListener');
 /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
 export const unlisten = native('EventTarget', 'removeEventListener');
 /** @type {(event: Event) => void} */
 export const preventDefault = native('Event', 'preventDefault');
+/** @type {(event: Event) => void} */
+export const stopImmediatePropagation = native('Event', 'stopImmediatePropagation');
+/** @type {(form: HTMLFormElement, submitter: HTMLElement | null) => void} */
+export const requestSubmit = native('HTMLFormElement', 'requestSubmit');
+/** The fields of a form, whatever names they have. @type {(form: HTMLFormElement) => HTMLFormControlsCollection} */
+export const elements = native('HTMLFormElement', 'elements', 'get');
 
 /** @type {(violation: Event) => string} */
 export const blockedUri = native('SecurityPolicyViolationEvent', 'blockedURI', 'get');

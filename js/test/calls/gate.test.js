@@ -7,7 +7,10 @@ import { TestAuthority } from '../authority.js';
 import { page, registered, scopesIn } from '../harness.js';
 import { clock, stored } from '../platform.js';
 
+const { Acknowledgements } = await import('../../src/calls/acknowledgements.js');
+const { execute: run } = await import('../../src/calls/execute.js');
 const { Gate } = await import('../../src/calls/gate.js');
+const { Sharing } = await import('../../src/calls/sharing.js');
 const { saying } = await import('../../src/page/tool.js');
 const { wordsFor } = await import('../../src/words/words.js');
 
@@ -665,6 +668,7 @@ describe('EVID-2: evidence is shown once', () => {
    */
   async function crossing(...states) {
     const { authority, asking } = page(server);
+    const { parts } = asking;
     const seen = { judged: 0, decided: 0 };
     /** @type {(left: any) => void} any: a decision */
     let leave = () => {};
@@ -673,7 +677,8 @@ describe('EVID-2: evidence is shown once', () => {
       decide: (/** @type {unknown} */ _, /** @type {any} */ call) =>
         seen.decided++ === 0 ? new Promise((resolve) => (leave = resolve)) : Promise.resolve(call.judged),
     });
-    const gate = new Gate(authority, async () => ({ ...asking, decider }));
+    const sharing = new Sharing(decider, async (...all) => await run(parts, ...all), new Acknowledgements(server.issuer), null);
+    const gate = new Gate(authority, async () => ({ ...asking, sharing }));
     const controller = new AbortController();
     const input = { deputize_delegation: pair };
     const first = gate.call(registered('get_balance'), execute, input, controller.signal);

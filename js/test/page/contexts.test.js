@@ -39,6 +39,11 @@ const gate = {
     asked.push(tool.name);
     return execute(input, 'client');
   },
+  attempt: async () => assert.fail('there is no form here'),
+  asking: async () => assert.fail('there is no form here'),
+  loaded: () => null,
+  standing: () => null,
+  ask: async () => null,
 };
 const plain = (name = 'a') => ({ name, description: 'A tool', execute: () => 'ran' });
 
