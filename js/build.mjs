@@ -4,7 +4,7 @@
  * the module for MCP clients, `asking.mjs`, `developers.mjs` and `mcp-asking.mjs`, the second files of these, and `words.mjs`, how the
  * authority's own pages speak and how people answer there. Run by `npm run build`, `make` and the Python build hook.
  */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { DEVELOPERS, english, messages } from './catalogue.mjs';
@@ -76,6 +76,7 @@ const shared = {
 const banner = `/*! deputize ${version} | ${license} */`;
 
 const out = here('../server/deputize/web/static/');
+await mkdir(out, { recursive: true });
 try {
   const asking = await second(shared, `${out}asking.mjs`, banner, 'src/asking.js');
   const mcpAsking = await second(shared, `${out}mcp-asking.mjs`, banner, 'src/mcp-asking.js');
