@@ -38,7 +38,7 @@ CONFIG = {
 }
 
 
-def described(systematic: bool) -> Any:
+def described(systematic: bool) -> schemathesis.BaseSchema:
     """Load our OpenAPI document; `systematic` tries each way to miss each schema besides what chance makes up."""
     config = {**CONFIG, "phases": {"coverage": {"enabled": systematic}}}
     told = document(f"{LOCAL}/deputize", ENDPOINTS, WELL_KNOWN)

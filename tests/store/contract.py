@@ -783,11 +783,8 @@ class StoreContract:
         for now, wanted in ((NOW + 4, state), (NOW + 5, OVERDUE[state])):
             for each in State:
                 expected = [call] if each is wanted else []
-                assert seen(
-                    store, lambda tx, each=each, now=now: tx.calls(v.user_id(), Wanted(state=each), 3, now)
-                ) == (  # type: ignore[misc]
-                    Listed(expected, None)
-                )
+                look = methodcaller("calls", v.user_id(), Wanted(state=each), 3, now)
+                assert seen(store, look) == Listed(expected, None)
 
     # How often people are asked
 

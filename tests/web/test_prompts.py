@@ -99,7 +99,8 @@ async def test_declining_and_blocking_is_one_request(bank: Bank, grace: Page) ->
     assert answer.json()["state"] == "declined"
     assert "Blocked" in await account(grace)
     assert (await grace.send("POST", "/agents")).json()["code"] == "agent_blocked"
-    for body in ({"reason": "no"}, {"block": 1}, {"reason": "declined", "blocks": True}):
+    bad: tuple[Json, ...] = ({"reason": "no"}, {"block": 1}, {"reason": "declined", "blocks": True})
+    for body in bad:
         refused = await grace.send("POST", "/grants/grt_x/denial", body)
         assert refused.json()["code"] == "invalid_request"
 

@@ -1,6 +1,7 @@
 """An approved call runs, once, and tells what became of it (GUARD-3 to GUARD-5)."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.service.agents import code_of
@@ -131,7 +132,7 @@ class TestOverMcp:
         desk.now += 600
         for call in (done, late):
             with pytest.raises(Refused) as refused:
-                desk.do(lambda tx, call=call: redemptions.conclude(tx, desk.at, call, State.FAILED))
+                desk.do(partial(redemptions.conclude, at=desk.at, call=call, outcome=State.FAILED))
             assert refused.value.refusal.code == "call_state"
         assert desk.entries() == before
 
