@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 import deputize
 from deputize.testing.agent import CdpAgent, PlaywrightAgent
+from deputize.testing.definitions import checked
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Passkeys
 from deputize.testing.server import Site
@@ -245,6 +246,20 @@ def test_forms_that_the_policy_does_not_gate_go_their_way(shop: Shop, tab: Page)
         {"name": "hidden", "why": "not_gated", "where": "document.modelContext"},
         {"name": "other", "why": "form", "where": "form#other"},
     ]
+
+
+def test_a_form_that_is_gated_can_be_pinned(shop: Shop, tab: Page, human: Human) -> None:
+    """PIN-2: what is told of it is what its calls are sent with; forms that nothing gates are no definitions."""
+    told = {each["name"]: each for each in tab.evaluate("deputize.definitions()")}
+    assert sorted(told) == ["lend", "sell"]
+    assert told["sell"]["description"] == "Sells."
+    assert told["sell"]["inputSchema"]["properties"]["n"]["type"] == "number"
+    assert checked(told["sell"]).s256 == told["sell"]["definition_s256"]
+    with tab.expect_request("**/deputize/grants") as sent:
+        call = PlaywrightAgent(tab).start("sell", {"n": 1})
+    assert sent.value.post_data_json["definitions"]["sell"] == told["sell"]["definition_s256"]
+    human.decline()
+    assert call.result().code == "consent_declined"
 
 
 FIELDS = """<form id="all" toolname="all" tooldescription="All." toolautosubmit>

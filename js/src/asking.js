@@ -10,6 +10,7 @@ import { execute } from './calls/execute.js';
 import { Sharing } from './calls/sharing.js';
 import { Watching } from './developers/watching.js';
 import { partsFor } from './grants/grants.js';
+import { definitions } from './page/definitions.js';
 import { valuesOf } from './page/fields.js';
 import { decideForm } from './page/submission.js';
 import { promptsOfPage } from './people/prompt.js';
@@ -44,6 +45,7 @@ export const second = {
    * @param {boolean} [openRoot] for tests: the dialogs' shadow roots are open
    */
   asking: (authority, tools, patience, openRoot) => askingBy(partsFor(authority, promptsOfPage(openRoot)), tools, patience),
+  definitions,
   /** @param {ConstructorParameters<typeof Watching>} of */
   watching: (...of) => inert(new Watching(...of)),
 };

@@ -100,13 +100,8 @@ const mine = natives.freeze({
   },
   /** @returns {Promise<Array<Definition & {definition_s256: string}>>} */
   async definitions() {
-    shim();
-    const definitions = [];
-    for (const { says, definition } of /** @type {Contexts} */ (contexts).tools()) {
-      const said = says?.();
-      if (said) definitions.push({ ...said, definition_s256: await definition() });
-    }
-    return natives.inert(definitions);
+    const { gate } = shim();
+    return await unfailing(await second()).definitions(/** @type {Contexts} */ (contexts), gate);
   },
   client: current,
   /** @returns {Promise<Status>} */
@@ -164,9 +159,9 @@ export async function unguarded() {
 }
 
 /**
- * What the page's gated tools say of themselves, with the digest by which a policy pins that (HASH-3, PIN-1): `deputize pin` asks this.
+ * What the page's gated tools and forms say of themselves, with the digest by which a policy pins that (HASH-3, PIN-1): `deputize pin` asks this.
  *
- * @returns {Promise<Array<Definition & {definition_s256: string}>>}
+ * @returns {Promise<Array<Definition & {definition_s256: string}>>} rejects with an Error with `code` where it cannot be told
  */
 export async function definitions() {
   return await first(mine).definitions();

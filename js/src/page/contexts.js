@@ -12,7 +12,7 @@ import { own, replace } from './replace.js';
 import { argsS256 } from '../platform/canonical.js';
 import { isObject, sayingListed } from './tool.js';
 
-/** @import { Gating, ModelContext } from './patch.js' */
+/** @import { Gating, Listed, ModelContext } from './patch.js' */
 /** @import { Tool } from '../types.js' */
 
 /**
@@ -159,6 +159,19 @@ export class Contexts {
     return [...named.values()];
   }
 
+  /** @returns {Promise<Listed[]>} the tools of which the contexts tell, gated or not */
+  async #listed() {
+    /** @type {Listed[]} */
+    const all = [];
+    for (const { patch } of [...this.#found.values()]) if (patch?.tells) all.push(...(await patch.list()));
+    return inert(all);
+  }
+
+  /** @returns {Promise<Tool[]>} the page's forms that are tools, as a context tells of them */
+  async formTools() {
+    return inert((await this.#listed()).filter(({ name }) => formOf(name)).map((each) => ({ name: each.name, ...sayingListed(each) })));
+  }
+
   /**
    * The `definition_s256` of a tool that no registration has shown (HASH-3), by what a context tells of it; else that of its name alone.
    *
@@ -166,10 +179,8 @@ export class Contexts {
    * @returns {Promise<string>}
    */
   async definition(name) {
-    for (const { patch } of [...this.#found.values()]) {
-      const listed = patch?.tells && (await patch.list()).find((each) => each.name === name);
-      if (listed) return await sayingListed(listed).definition();
-    }
+    const listed = (await this.#listed()).find((each) => each.name === name);
+    if (listed) return await sayingListed(listed).definition();
     return await argsS256({ description: '', inputSchema: null, name });
   }
 

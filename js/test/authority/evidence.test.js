@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import '../platform.js';
 
-const { declareEvidence, MEMBER, scopeOf, takeEvidence, withoutEvidence } = await import('../../src/authority/evidence.js');
+const { declareEvidence, MEMBER, moveEvidence, scopeOf, takeEvidence, withoutEvidence } = await import('../../src/authority/evidence.js');
 const { snapshot } = await import('../../src/platform/json.js');
 
 const TOKEN = 'eyJ0.eyJzY29wZSI6ImEgYiJ9.c2ln';
@@ -20,6 +20,21 @@ test('EVID-1: good evidence is taken out, and the arguments are as if it had nev
   assert.deepEqual(taken.args.value, args);
   assert.ok(Object.isFrozen(taken.args.value));
 });
+
+for (const [how, input] of /** @type {Array<[string, (args: object) => unknown]>} */ ([
+  ['in the input', (args) => JSON.parse(JSON.stringify({ ...args, [MEMBER]: `${TOKEN}~${PROOF}` }))],
+  ['in the options', (args) => moveEvidence(args, { [MEMBER]: `${TOKEN}~${PROOF}` })],
+  ['in the options, beside text', (args) => JSON.parse(String(moveEvidence(JSON.stringify(args), { [MEMBER]: `${TOKEN}~${PROOF}` })))],
+])) {
+  test(`EVID-1: an argument named "__proto__" is an argument like any other, with evidence ${how}`, () => {
+    const odd = JSON.parse('{"__proto__": {"amount": 2}, "amount": 1}');
+    const taken = takeEvidence(input(odd));
+    assert.equal(taken?.args.text, '{"__proto__":{"amount":2},"amount":1}');
+    assert.deepEqual(Object.keys(taken?.args.value ?? {}).sort(), ['__proto__', 'amount']);
+    assert.deepEqual(taken?.evidence, { token: TOKEN, proof: PROOF });
+    assert.deepEqual(Object.keys(/** @type {object} */ (withoutEvidence({ ...odd, [MEMBER]: 'x' }))).sort(), ['__proto__', 'amount']);
+  });
+}
 
 for (const none of [undefined, null, '']) {
   test(`EVID-1: ${JSON.stringify(none)} is no evidence`, () => {
