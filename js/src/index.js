@@ -21,8 +21,7 @@ import { document, location } from './platform/natives.js';
 import { BEFOREHAND, ofDevelopers, ofPages } from './second.js';
 
 /** @import { Watching } from './developers/watching.js' */
-/** @import { Report } from './page/contexts.js' */
-/** @import { Arguments, Ask, Asking, Client, Definition, Execute, Problem } from './types.js' */
+/** @import { Ask, Asking, Definition, Execute, Problem } from './types.js' */
 
 /** The classic scripts that bring this: from elsewhere, nobody knows who the authority is. */
 const SCRIPT = '/shim.js';
@@ -44,6 +43,10 @@ const MOUNTED = '/deputize';
  * @property {{id: string, scopes: readonly string[], expiresAt: Date | null} | null} grant what it may do, and until when
  *
  * @typedef {{authority: Authority, ask: Ask, gate: Gate}} Installed
+ *
+ * @typedef {import('./page/contexts.js').Report} Report what runs in this page without the gate
+ * @typedef {import('./types.js').Arguments} Arguments what a tool is called with
+ * @typedef {import('./types.js').Client} Client what a tool learns of its caller
  */
 
 /** @type {Installed | null} */
