@@ -32,6 +32,10 @@ def test_clause_ids_are_unique() -> None:
     assert len(CLAUSES) == len(set(CLAUSES)) > 50
 
 
+def test_nothing_is_left_of_a_merge() -> None:
+    assert re.findall(r"^(?:<{7}|={7}|>{7}).*", TEXT, re.MULTILINE) == []
+
+
 def test_sections_are_numbered_in_order() -> None:
     """Whoever cites one by its number means one."""
     numbers = [int(number) for number in re.findall(r"^## (\d+)\. ", TEXT, re.MULTILINE)]
