@@ -1,11 +1,12 @@
 /**
  * A second file of an authority's. Where it comes from is the page's to say: an import map or a service worker can lead elsewhere.
  * What it is, is not: it is one function, whose text has the digest that the first file was built with, and in which no name is
- * from outside. So it does not matter who made it, or what else stands in that file (SHIM-14).
+ * from outside. So it does not matter who made it, or what else stands in that file, if only it was made in this realm: a frame's own
+ * promises and lists are the page's to change (SHIM-14).
  */
 
 import { b64u, sha256 } from './platform/canonical.js';
-import { currentScript, document, functionText, inert, TypeError, URL } from './platform/natives.js';
+import { currentScript, document, functionText, inert, isOfThisRealm, TypeError, URL } from './platform/natives.js';
 
 /** The classic script that this is in: what it imports does not start from there where it came from another origin (HTML, "muted errors"). */
 const script = document && currentScript(document);
@@ -24,7 +25,7 @@ const base = script && script instanceof HTMLScriptElement ? script.src : '';
 export async function served(load, address, failed, s256, handed) {
   const tried = failed ? `${address}?${failed}` : address;
   const { default: made } = await load(base ? new URL(tried, base).href : tried);
-  if (b64u(await sha256(functionText(made))) !== s256) throw new TypeError('this is another file than the shim was built with');
+  if (b64u(await sha256(functionText(made))) !== s256 || !isOfThisRealm(made)) throw new TypeError('this is another file than the shim was built with');
   /** @type {T | undefined} */
   let second;
   made(handed, (given) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 
 import { TestAuthority } from './authority.js';
@@ -15,7 +16,9 @@ const { b64u, sha256 } = await import('../src/platform/canonical.js');
 
 const STATIC = new URL('../../server/deputize/web/static/', import.meta.url);
 /** @param {unknown[]} take @param {(second: object) => void} give */
-const made = (take, give) => give({ took: take[0] });
+const made = function (take, give) { give({ took: take[0] }); }; // prettier-ignore
+/** @param {string} text of a function */
+const inAFrame = (text) => runInNewContext(`(${text})`);
 const S256 = b64u(await sha256(String(made)));
 /** @param {unknown} what */
 const brought = (what) => served(async () => /** @type {any} */ ({ default: what }), './parts/x.mjs', 0, S256, ['handed']);
@@ -30,6 +33,10 @@ describe('SHIM-14: a second file is taken to the letter', () => {
     'what answers for its text itself': Object.assign((/** @type {unknown[]} */ take) => take, { toString: () => String(made) }),
     'what stands before the right one': new Proxy(made, {}),
     'what is bound to the right one': made.bind(null),
+    'the same of another realm': inAFrame(String(made)),
+    'the same of another realm, which says that it is of this one': Object.freeze(
+      Object.assign(Object.setPrototypeOf(inAFrame(String(made)), Function.prototype), { prototype: Object.prototype, constructor: Function }),
+    ),
     'a text': String(made),
     nothing: undefined,
   };

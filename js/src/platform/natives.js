@@ -52,7 +52,7 @@ export const { AbortController, DOMException, Error, Map, RegExp, Request, Strin
 export const { document, navigator, location, console } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
-export const { apply, get, ownKeys } = Reflect;
+export const { apply, construct, get, ownKeys } = Reflect;
 export const { freeze, hasOwn, keys, defineProperty, getPrototypeOf, setPrototypeOf } = Object;
 export { getOwnPropertyDescriptor };
 export const { parse, stringify } = JSON;
@@ -83,6 +83,19 @@ export const exportKey = subtle?.exportKey.bind(subtle);
 
 /** @type {(method: Function) => string} its source, or that it is native */
 export const functionText = uncurry(Function.prototype.toString);
+/** @type {(method: Function) => Function} */
+const bound = uncurry(Function.prototype.bind);
+const Plain = Object;
+/**
+ * Whether a function's own `{}`, `async` and `await` are those of this realm: in that of a frame they ask what the page has put there. What
+ * is made for a function without a `prototype` gets that of its realm (ECMA-262, GetFunctionRealm), and nothing else of it tells.
+ *
+ * @param {Function} constructor no proxy, which could be another realm's
+ */
+export const isOfThisRealm = (constructor) => {
+  const own = { __proto__: null, value: undefined };
+  return getPrototypeOf(construct(Plain, [], defineProperty(bound(constructor), 'prototype', own))) === Plain.prototype;
+};
 /** @type {(pattern: RegExp, text: string) => RegExpExecArray | null} */
 export const exec = uncurry(RegExp.prototype.exec);
 /** @type {(text: string, from: number, to?: number) => string} */
