@@ -66,6 +66,62 @@ test('GUARD-6: the authority is reached by https, or on this machine', () => {
   for (const issuer of ['https://bank.example/deputize', 'http://localhost:1', 'http://[::1]:1']) assert.doesNotThrow(made(issuer));
 });
 
+describe('GUARD-6: the keys of the authority', () => {
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+  const { fetch } = globalThis;
+  /** @type {Array<'keys' | 'nothing'>} what it answers, the last for ever */
+  let answers = [];
+  let asked = 0;
+  let now = 0;
+  beforeEach(() => {
+    [answers, asked, now] = [['keys'], 0, 1000];
+    globalThis.fetch = async () => {
+      asked += 1;
+      const answer = answers.length > 1 ? answers.shift() : answers[0];
+      if (answer === 'nothing') throw new TypeError('network');
+      return new Response(JSON.stringify({ keys: [{ kty: 'EC', crv: 'P-256', alg: 'ES256', kid: 'k1', x: 'x', y: 'y' }] }));
+    };
+  });
+  after(() => void (globalThis.fetch = fetch));
+  const made = () => new Redeemer({ issuer: 'https://bank.example', key, timeout: 1000, now: () => now });
+  const gone = { code: 'authority_unavailable' };
+
+  test('a stranger who names another, while it does not answer, does not take away those that are known', async () => {
+    const redeemer = made();
+    assert.equal((await redeemer.keyOf('k1'))?.x, 'x');
+    answers = ['nothing'];
+    now += 10;
+    await assert.rejects(redeemer.keyOf('theirs'), gone);
+    assert.equal((await redeemer.keyOf('k1'))?.x, 'x');
+    now += 10;
+    const [theirs, ours] = await Promise.allSettled([redeemer.keyOf('theirs'), redeemer.keyOf('k1')]);
+    assert.deepEqual([theirs.status, ours.status], ['rejected', 'fulfilled']);
+  });
+  test('are fetched once for all who ask at once, again after 300 s, and never twice within 5 s', async () => {
+    const redeemer = made();
+    await Promise.all([redeemer.keyOf('k1'), redeemer.keyOf('k1'), redeemer.keyOf('k2')]);
+    assert.equal(asked, 1);
+    now += 4;
+    assert.equal(await redeemer.keyOf('k2'), null);
+    assert.equal(asked, 1);
+    now += 296;
+    answers = ['nothing', 'keys'];
+    await assert.rejects(redeemer.keyOf('k1'), gone);
+    now += 4;
+    await assert.rejects(redeemer.keyOf('k1'), gone);
+    now += 1;
+    assert.equal((await redeemer.keyOf('k1'))?.x, 'x');
+    assert.equal(asked, 3);
+  });
+  test('are fetched again where the clock was put back', async () => {
+    const redeemer = made();
+    await redeemer.keyOf('k1');
+    now -= 500;
+    await redeemer.keyOf('k1');
+    assert.equal(asked, 2);
+  });
+});
+
 describe('GUARD-1: before the handler runs', () => {
   const theirs = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -89,12 +89,14 @@ export class Redeemer {
    */
   async keyOf(kid) {
     const now = this.#now();
-    if ((!this.#keys.has(kid) || !(now - this.#fetched < FRESH)) && !(now - this.#tried < PAUSE)) {
+    const isFresh = () => within(FRESH, now - this.#fetched);
+    if (isFresh() && this.#keys.has(kid)) return this.#keys.get(kid) ?? null; // whatever a stranger's `kid` has brought about meanwhile
+    if (!within(PAUSE, now - this.#tried)) {
       this.#tried = now;
-      this.#fetching = this.#fetch(now);
+      this.#fetching = this.#fetch(now).finally(() => (this.#fetching = null));
     }
     await this.#fetching;
-    if (!(now - this.#fetched < FRESH)) throw unavailable('could not be asked for its keys');
+    if (!isFresh()) throw unavailable('could not be asked for its keys');
     return this.#keys.get(kid) ?? null;
   }
 
@@ -142,6 +144,12 @@ export class Redeemer {
     throw refusalIn(/** @type {Json} */ (value), status);
   }
 }
+
+/**
+ * @param {number} seconds
+ * @param {number} passed less than none where the clock was put back
+ */
+const within = (seconds, passed) => passed >= 0 && passed < seconds;
 
 /** @param {object} value */
 const segment = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
