@@ -13,6 +13,12 @@ import { SCENES } from './scenes.js';
 const PENDING = new Set(['approval_pending', 'consent_pending']);
 const BROUGHT =
   'This browser has no WebMCP of its own, so this page brought one along: for agents in the page, not for those of the browser.';
+/** @type {Record<string, [string, string]>} where the visitor can do something about a refusal */
+const WAYS_ON = {
+  login_required: ['Sign in or open an account', '/deputize/account?return_to=/'],
+  asked_too_often: ['Let it ask again on your account page', '/deputize/account'],
+  grant_revoked: ['See on your account page what agents may do', '/deputize/account'],
+};
 const YET = 'Nothing yet.';
 const ATTEMPTS = 30; // at 20 seconds each, as long as a dialog stays
 const LOOK_EVERY = 700; // milliseconds
@@ -51,9 +57,8 @@ function showAnswer({ text, code, callId }) {
   const mark = code ? made('b', 'code no', code) : made('b', 'code yes', 'done');
   const line = made('li', code ? 'got refused' : 'got', mark, made('span', 'answer', text));
   line.append(callId ? made('code', 'call', callId) : made('span', 'call', 'no correlation id'));
-  if (code === 'login_required') {
-    line.append(Object.assign(made('a', '', 'Sign in or open an account'), { href: '/deputize/account?return_to=/' }));
-  }
+  const [words, href] = WAYS_ON[code ?? ''] ?? [];
+  if (href) line.append(Object.assign(made('a', '', words), { href }));
   add(line);
 }
 

@@ -52,22 +52,6 @@ export const SCENES = [
     },
   },
   {
-    title: 'Flood you',
-    shows: 'Of many questions at once only a few reach you, and the others leave no trace but a number.',
-    async play(stage) {
-      stage.say(`I ask for ${MANY} transfers at once. Sooner or later you approve one to be rid of me.`);
-      stage.tell('Harbor lets three calls wait for you. Decline each of them.');
-      const calls = Array.from({ length: MANY }, (_, i) => call('transfer_money', { ...ADA, amount: (i + 1) / 100 }));
-      const came = await Promise.all(calls);
-      const codes = new Map();
-      for (const got of came) codes.set(got.code ?? 'done', [...(codes.get(got.code ?? 'done') ?? []), got]);
-      for (const [code, [first, ...more]] of codes) {
-        stage.tell(`${more.length + 1} of ${MANY} came to: ${code}`);
-        stage.got(first);
-      }
-    },
-  },
-  {
     title: 'Replay an approval',
     shows: 'What you approved happens once, even for a script in the page that sends it twice.',
     async play(stage) {
@@ -81,6 +65,24 @@ export const SCENES = [
       const answer = await stolen.client.fetch('/api/transfers', { method: 'POST', headers, body: stolen.body });
       const { detail = 'It was sent again.', code = null } = await answer.json();
       stage.got({ text: detail, code, callId: sent.callId });
+    },
+  },
+  {
+    title: 'Flood you',
+    shows: 'Of many questions at once only a few reach you, and when you have said no three times nobody asks you any more.',
+    async play(stage) {
+      stage.say(`I ask for ${MANY} transfers at once. Sooner or later you approve one to be rid of me.`);
+      stage.tell('Harbor lets three calls wait for you at once. Decline what you are asked.');
+      const calls = Array.from({ length: MANY }, (_, i) => call('transfer_money', { ...ADA, amount: (i + 1) / 100 }));
+      const came = await Promise.all(calls);
+      const codes = new Map();
+      for (const got of came) codes.set(got.code ?? 'done', [...(codes.get(got.code ?? 'done') ?? []), got]);
+      for (const [code, [first, ...more]] of codes) {
+        stage.tell(`${more.length + 1} of ${MANY} came to: ${code}`);
+        stage.got(first);
+      }
+      stage.say('Once more, then.');
+      await stage.call('transfer_money', { amount: 1, ...ADA });
     },
   },
   {
