@@ -16,7 +16,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { version, license } = JSON.parse(await readFile(here('package.json'), 'utf8'));
 
 /** What a page has to say of an authority that gives it no words: it does not answer, or turns it away at the door (PROTOCOL §1a). */
-const FEW = /^script-account-unknown|^refusal-(authority-unavailable|part-unavailable|headers-too-large|other|record-unavailable|request-timeout|server-error|too-many-requests|user-blocked)[.](?!retry)/;
+const FEW = /^refusal-(authority-unavailable|part-unavailable|headers-too-large|other|record-unavailable|request-timeout|server-error|too-many-requests|user-blocked)[.](?!retry)/;
 
 const all = Object.entries(messages(english));
 /** @param {Array<[string, unknown]>} chosen */
