@@ -31,7 +31,7 @@ class Customer:
         async with page.http, agent.http:
             await page.sign_up()
             await page.deputize(SCOPE)
-            (self.part,) = re.findall(
+            self.part, *_ = re.findall(
                 r'"\./parts/([^"]+)"', (await page.http.get(f"{self.bank.issuer}/shim.js")).text
             )
             await agent.deputized(page)

@@ -227,6 +227,12 @@ def taking_back(stage: Stage, teller: Teller) -> None:
         call = stage.agent.start("get_balance")
         stage.customer.decline()
         step.came_of(call.result())
+    with teller.refused(
+        "That was her third no: it may not even ask now", "asked_too_often", AUTHORITY
+    ) as step:
+        step.came_of(stage.agent.call("get_balance"))
+    with teller.step("She lets it ask again, on her account page", "done", by=PERSON):
+        stage.let_it_ask_again()
 
 
 def closing(stage: Stage, teller: Teller, device: Authenticator) -> None:
