@@ -73,7 +73,7 @@ export function moveEvidence(input, options) {
  * @returns {unknown} a copy with the member, or what was given where it is no schema of an object
  */
 export function declareEvidence(schema) {
-  if (schema === undefined || schema === null) return { type: 'object', properties: { [MEMBER]: DECLARED } };
+  if (schema === undefined) return { type: 'object', properties: { [MEMBER]: DECLARED } };
   const copy = copyOf(() => stringify(schema));
   if (!copy || (copy.type !== undefined && copy.type !== 'object')) return schema; // the platform has its own words for it
   return { ...copy, properties: { ...copy.properties, [MEMBER]: DECLARED } };

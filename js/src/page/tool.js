@@ -8,6 +8,7 @@ import { own } from './replace.js';
 
 /** What a dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
 const TOOL = ['annotations', 'description', 'execute', 'inputSchema', 'name', 'outputSchema', 'title'];
+const HINTS = ['consequentialHint', 'debugging', 'readOnlyHint', 'untrustedContentHint'];
 const OPTIONS = ['exposedTo', 'signal'];
 
 /**
@@ -18,8 +19,12 @@ export const isObject = (value) => typeof value === 'function' || (typeof value 
 
 /** @param {object} given @returns {Record<string, unknown>} */
 export const toolOf = (given) =>
-  // Made strings here, so that the gate and the platform cannot hear two names.
-  copyOf(given, TOOL, (name, value) => (isObject(value) && (name === 'name' || name === 'description') ? `${value}` : value));
+  copyOf(given, TOOL, (name, value) => {
+    if (!isObject(value)) return value;
+    if (name === 'annotations') return { ...copyOf(value, HINTS) }; // what throws in it throws here
+    // Made strings here, so that the gate and the platform cannot hear two names.
+    return name === 'name' || name === 'description' || name === 'title' ? `${value}` : value;
+  });
 
 /** @param {unknown} given @returns {unknown} what is no object is for the context to refuse, or not */
 export const optionsOf = (given) => (isObject(given) ? copyOf(given, OPTIONS) : given);

@@ -77,7 +77,7 @@ test('EVID-1: the member is declared, optional, and the page’s schema stays as
 test('EVID-1: what is no schema of an object is left to the platform', () => {
   const loop = {};
   Object.assign(loop, { loop });
-  for (const odd of ['text', 5, true, [], { type: 'array' }, loop]) assert.equal(declareEvidence(odd), odd);
+  for (const odd of [null, 'text', 5, true, [], { type: 'array' }, loop]) assert.equal(declareEvidence(odd), odd);
 });
 
 test('the scopes of a token are those that its claims name', () => {
