@@ -19,7 +19,10 @@ user_pref("network.dns.disableIPv6", true);
 user_pref("app.normandy.enabled", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("browser.shell.checkDefaultBrowser", false);
+user_pref("security.webauth.webauthn_enable_usbtoken", false);
+user_pref("security.webauth.webauthn_enable_softtoken", true);
 """
+"""By the last two, WebAuthn asks virtual authenticators and no real ones."""
 
 
 class Firefox:
@@ -96,6 +99,33 @@ class Firefox:
             sandbox=None,
         )
 
+    def add_passkeys(self) -> None:
+        """Put a virtual authenticator in the place of this device's own."""
+        self.send(
+            "WebAuthn:AddVirtualAuthenticator",
+            protocol="ctap2",
+            transport="internal",
+            hasResidentKey=True,
+            hasUserVerification=True,
+            isUserConsenting=True,
+            isUserVerified=True,
+        )
+
+    def click(self, script: str) -> None:
+        """Click as a user does on the element that a script returns."""
+        (element,) = self.run(script).values()
+        self.send("WebDriver:ElementClick", id=element)
+
+    def type(self, script: str, text: str) -> None:
+        """Type into the element that a script returns."""
+        (element,) = self.run(script).values()
+        self.send("WebDriver:ElementSendKeys", id=element, text=text)
+
+    def until(self, script: str) -> None:
+        """Wait until a script returns something true in whatever page is there then; RuntimeError if it never does."""
+        if not self._wait(lambda: self.run(script)):
+            raise RuntimeError(f"never true: {script}")
+
     def _port(self) -> int:
         """Return where it listens, which it writes into its profile."""
         file = self._folder / "MarionetteActivePort"
@@ -115,9 +145,9 @@ class Firefox:
         while True:
             try:
                 found = look()
-                if found:
+                if found or time.monotonic() > deadline:
                     return found
             except (RuntimeError, OSError):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise
-            time.sleep(0.05)  # a file is written by another process: nothing wakes us
+            time.sleep(0.05)  # files and pages are of another process: nothing wakes us

@@ -57,6 +57,10 @@ CODE = "return (await call(arguments[0])).structuredContent?.code ?? null"
 ANSWER = (
     "while (!answer) await new Promise((resolve) => setTimeout(resolve, 10)); return answer.content[0].text"
 )
+APPROVE = """
+const ready = () => document.querySelector('[data-deputize]')?.shadowRoot.querySelector('dialog[data-state=ready]');
+while (!ready()) await new Promise((resolve) => setTimeout(resolve, 10));
+return ready().querySelector('.approve')"""
 LOGIN, UNKNOWN = "login_required", "unknown_tool"
 
 
@@ -81,13 +85,24 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_firefox(shop: Site, tmp_path: Path) -> None:
-    """Agents find the tools and call them; what nobody allowed is refused, and has not run."""
+    """Agents find the tools and call them; what nobody allowed is refused, and what the user approved runs."""
     with Firefox(tmp_path) as firefox:
         firefox.goto(shop.url)
         assert firefox.run("return (await deputize.unguarded()).context") == "polyfill"
         assert firefox.run(CODE, "look") is None
         assert [firefox.run(CODE, tool) for tool in ("price", "sell", "unknown")] == [LOGIN, LOGIN, UNKNOWN]
         assert firefox.run("return ran") == ["look"]
+        firefox.add_passkeys()
+        firefox.goto(f"{shop.url}/deputize/account?return_to=/")
+        firefox.type("return document.querySelector('input')", "Ada")
+        firefox.click("return document.querySelector('form button')")
+        firefox.until("return document.body.className === 'shop'")
+        for tool in ("price", "sell"):
+            firefox.run("begin(arguments[0])", tool)
+            firefox.click(APPROVE)
+            assert firefox.run(ANSWER) == tool
+        assert firefox.run("return ran") == ["price", "sell"]
+        assert firefox.run(CODE, "price") is None
 
 
 @pytest.fixture
