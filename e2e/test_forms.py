@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
+from starlette.routing import Route as Served
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -97,8 +98,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
                 *authority.well_known_routes(),
                 Mount("/deputize", authority),
                 Mount("/fields", StaticFiles(directory=ROOT / "js/src")),
-                Route("/", page),
-                Route("/sold", sold, methods=["GET", "POST"]),
+                Served("/", page),
+                Served("/sold", sold, methods=["GET", "POST"]),
             ],
             lifespan=authority.lifespan,
         )
@@ -194,6 +195,85 @@ def test_what_was_changed_or_called_off_meanwhile_is_not_sent(shop: Shop, tab: P
     human.approve()
     tab.wait_for_function("document.querySelectorAll('[data-deputize-notice]').length > 1")
     assert shop.sent == []
+
+
+RUNNING = """() => void deputize.perform('sell', { n: 5 }, () => new Promise(() => {
+  window.runs = true;
+}))"""
+
+
+def test_who_submits_the_same_or_more_while_a_call_runs_is_asked_for_it(
+    shop: Shop, tab: Page, human: Human
+) -> None:
+    """SHIM-15: nobody else's call goes along with one that was approved, and no value that was not."""
+    tab.evaluate(RUNNING)
+    human.approve()
+    tab.wait_for_function("window.runs")
+    call = PlaywrightAgent(tab).start("sell", {"n": 5})
+    human.approve()
+    assert "Sell 5 of it" in human.decline().lines
+    assert call.result().code == "declined"
+    tab.evaluate("sell.elements.n.value = 5, sell.elements.note.value = 'to Mallory'")
+    tab.get_by_role("button", name="Sell").click()
+    assert "Sell 5 of it" in human.decline().lines
+    assert shop.sent == []
+    tab.evaluate("sell.elements.note.value = ''")
+    tab.get_by_role("button", name="Sell").click()
+    expect(tab.frame_locator("[name=answers]").get_by_text("sold")).to_be_visible()
+    assert [sent["n"] for sent in shop.sent] == ["5"]
+
+
+@pytest.mark.parametrize(
+    "change", ["sell.setAttribute('toolname', 'lend')", "sell.querySelector('button').remove()"]
+)
+def test_a_form_that_is_another_by_then_is_not_sent(shop: Shop, tab: Page, human: Human, change: str) -> None:
+    tab.evaluate("sell.elements.n.value = 2")
+    tab.get_by_role("button", name="Sell").click()
+    human.dialog()
+    tab.evaluate(change)
+    human.approve()
+    tab.wait_for_function("document.querySelector('[data-deputize-notice]')")
+    assert any("The form was changed" in notice for notice in human.notices())
+    assert shop.sent == []
+
+
+def test_a_form_that_comes_from_a_frame_is_held_as_well(shop: Shop, tab: Page, human: Human) -> None:
+    """Its interfaces are those of another realm, and stay so."""
+    tab.evaluate(
+        """() => {
+          const made = document.querySelector('iframe').contentDocument.createElement('form');
+          made.innerHTML = '<input name="n" type="number" value="6"><button>Go</button>';
+          for (const { name, value } of sell.attributes) if (name !== 'id') made.setAttribute(name, value);
+          sell.replaceWith(made);
+          if (made instanceof HTMLFormElement) throw new Error('of this realm');
+        }"""
+    )
+    tab.get_by_role("button", name="Go").click()
+    assert "Sell 6 of it" in human.decline().lines
+    assert shop.sent == []
+
+
+def test_an_agent_that_submits_before_the_policy_is_known_hears_the_page(shop: Shop, tab: Page) -> None:
+    """Each form is held until then, and goes its way with its answer."""
+    held: list[Route] = []
+    known = False
+
+    def hold(route: Route) -> None:
+        if known:
+            route.continue_()
+        else:
+            held.append(route)
+
+    tab.route("**/deputize/tools", hold)
+    tab.reload()
+    tab.evaluate(f"({SUBMITTED})(search)")
+    call = PlaywrightAgent(tab).start("search", {"q": "x"})
+    tab.wait_for_function("search.elements.q.value === 'x'")
+    assert tab.evaluate("heard") == []
+    known = True
+    for route in held:
+        route.continue_()
+    assert call.result().value == {"sold": "x"}
 
 
 def test_perform_within_a_submission_is_part_of_its_call(shop: Shop, tab: Page, human: Human) -> None:

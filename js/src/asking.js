@@ -11,8 +11,7 @@ import { Sharing } from './calls/sharing.js';
 import { Watching } from './developers/watching.js';
 import { partsFor } from './grants/grants.js';
 import { definitions } from './page/definitions.js';
-import { valuesOf } from './page/fields.js';
-import { decideForm } from './page/submission.js';
+import { decideForm, spelled } from './page/submission.js';
 import { promptsOfPage } from './people/prompt.js';
 import { inert } from './platform/natives.js';
 
@@ -32,7 +31,7 @@ export function askingBy(parts, tools, patience = null) {
     parts,
     sharing: new Sharing(decider, async (...approved) => await execute(parts, ...approved), acknowledgements, patience),
     decideForm: (gate, held) => decideForm(parts, gate, held),
-    valuesOf,
+    spelled,
   });
 }
 

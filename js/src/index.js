@@ -89,7 +89,7 @@ const mine = natives.freeze({
     const met = found.forms.callOf(event);
     const does = /** @type {Execute} */ (execute);
     // A form that has met the gate, for just this: it is one call.
-    if (met && !met.performed && met.name === name && snapshot(met.args)?.text === snapshot(args)?.text) {
+    if (met && !met.performed && met.name === name && met.text === snapshot(args)?.text) {
       met.performed = true;
       return /** @type {any} any: what `execute` returns */ (await run(does, met.args, met.client));
     }

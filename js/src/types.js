@@ -16,7 +16,7 @@
  * @property {Parts} parts
  * @property {Sharing} sharing
  * @property {(gate: Pick<Gate, 'attempt'>, held: Held) => Promise<unknown>} decideForm
- * @property {(form: HTMLFormElement) => Record<string, unknown>} valuesOf
+ * @property {(form: HTMLFormElement) => string} spelled
  *
  * @typedef {() => Promise<Asking | Problem>} Ask brings it; a problem if it cannot be had
  */

@@ -18,7 +18,7 @@ import { begin, UNSENT } from './running.js';
  * @param {Approved} approved
  * @returns {Promise<Outcome>} `refused` or `stale` if it could not be redeemed, and so was not run
  */
-export async function execute({ authority, keyring }, shared, { tool, rule, args, config, user }, { callId, body, caller }) {
+export async function execute({ authority, keyring }, shared, { tool, rule, args, text, config, user }, { callId, body, caller }) {
   if (!shared.wanted) return inert({ kind: 'left' });
   shared.run();
   const token = textOf(body.call_token);
@@ -29,7 +29,7 @@ export async function execute({ authority, keyring }, shared, { tool, rule, args
   }
   const { apiOrigins } = config;
   const client = makeClient({ signal: shared.signal, agent: caller, scopes: caller?.scopes, callId, token, apiOrigins });
-  const end = begin({ name: tool.name, args, client });
+  const end = begin({ name: tool.name, args, text, client });
   /** @type {Outcome} */
   let outcome;
   try {

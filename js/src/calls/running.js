@@ -1,9 +1,9 @@
 /** The calls that are being executed in this page: a form that one of them submits stays one call with it (SHIM-15). */
 
-import { inert, stringify } from '../platform/natives.js';
+import { inert } from '../platform/natives.js';
 
 /** @import { Arguments, Client } from '../types.js' */
-/** @typedef {{name: string, args: Arguments, client: Client, taken?: boolean}} Running */
+/** @typedef {{name: string, args: Arguments, text: string, client: Client, taken?: boolean}} Running `text` is that of the arguments, in one spelling */
 
 /** Thrown by what was to submit a form that has other values by then, or is gone. */
 export const UNSENT = inert({});
@@ -21,15 +21,14 @@ export function begin(call) {
 }
 
 /**
- * The call that submits a form with these values, where there is one. Each submits once.
+ * The call that submits a form, where there is one. Each submits once.
  *
- * @param {string} name
- * @param {Record<string, unknown>} values of the form: those that were approved among them, the others are the page's own
+ * @param {(call: Running) => boolean} fits
  * @returns {Running | null}
  */
-export function joined(name, values) {
+export function claimed(fits) {
   for (const call of all) {
-    if (call.taken || call.name !== name || !Object.entries(call.args).every(([key, value]) => stringify(value) === stringify(values[key]))) continue;
+    if (call.taken || !fits(call)) continue;
     call.taken = true;
     return inert(call);
   }

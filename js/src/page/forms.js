@@ -9,13 +9,13 @@
  * shadow root is, but its submission is not heard outside. `submit()` fires no event. `toolcancel` comes at the context alone.
  */
 
-import { MEMBER } from '../authority/evidence.js';
 import { answerOf } from '../calls/refusal.js';
-import { joined, UNSENT } from '../calls/running.js';
-import { abort, AbortController, apply, defineProperty, getAttribute, listen, preventDefault, requestSubmit, signalOf, stopImmediatePropagation } from '../platform/natives.js';
+import { claimed, UNSENT } from '../calls/running.js';
+import { abort, AbortController, apply, defineProperty, elements, getAttribute, listen, preventDefault, requestSubmit, signalOf, stopImmediatePropagation } from '../platform/natives.js';
 import { own, replace } from './replace.js';
 
 /** @import { Running } from '../calls/running.js' */
+/** @import { Client } from '../types.js' */
 /** @import { Gating } from './patch.js' */
 
 /**
@@ -23,15 +23,24 @@ import { own, replace } from './replace.js';
  *
  * @typedef {object} Making
  * @property {HTMLFormElement} form
+ * @property {string} name of the tool that it was when it was decided
+ * @property {Met | null} met none where nothing gates it
  * @property {boolean} made
  * @property {unknown} [answer] of the page's listeners, for an agent
  */
 
 /**
  * @param {unknown} value
- * @returns {value is HTMLFormElement}
+ * @returns {value is HTMLFormElement} of whatever realm: a form that comes from a frame is a tool here, too
  */
-const isForm = (value) => value instanceof HTMLFormElement;
+function isForm(value) {
+  try {
+    elements(/** @type {HTMLFormElement} */ (value));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** @param {string | null} standing of a name in the policy */
 const isOpen = (standing) => standing === 'public' || standing === 'unknown';
@@ -82,17 +91,20 @@ export class Forms {
   #submitted(event) {
     const { target: form, submitter } = event;
     const name = isForm(form) && getAttribute(form, 'toolname');
-    if (!name || !this.#holds(name)) return;
+    if (!name) return;
     const awaited = Reflect.get(event, 'agentInvoked') === true;
-    const values = this.#gate.loaded()?.valuesOf(form);
-    const call = values && joined(name, values);
-    if (call) {
-      this.#met.set(event, { ...call, byAgent: awaited || MEMBER in values });
-      if (this.#making?.form !== form) return;
-      this.#making.made = true;
-      if (awaited) hear(event, this.#making);
+    const making = this.#making;
+    if (making?.form === form && making.name === name) {
+      making.made = true;
+      if (making.met) this.#met.set(event, making.met);
+      if (awaited) hear(event, making);
       return;
     }
+    if (!this.#holds(name)) return;
+    // What an agent submits is a call of its own, however like it another one is that runs: that is somebody else's (EVID-3).
+    const text = !awaited && this.#gate.loaded()?.spelled(form);
+    const call = text && claimed((each) => each.name === name && each.text === text);
+    if (call) return void this.#met.set(event, { ...call, byAgent: false });
     preventDefault(event);
     stopImmediatePropagation(event);
     const again = () => requestSubmit(form, submitter);
@@ -107,7 +119,8 @@ export class Forms {
    */
   #submit(original, self, args) {
     const name = isForm(self) && getAttribute(self, 'toolname');
-    if (!name || !this.#holds(name) || this.#making?.form === self) return apply(original, self, args);
+    const making = this.#making;
+    if (!name || !this.#holds(name) || (making?.form === self && making.name === name)) return apply(original, self, args);
     void this.#lead(self, name, false, (making) => {
       making.made = true; // of this no event tells
       apply(original, self, args);
@@ -127,27 +140,36 @@ export class Forms {
    * @returns {Promise<unknown>} what an agent is answered
    */
   async #lead(form, name, awaited, submit) {
-    /** @type {Making} */
-    const making = { form, made: false };
-    if (isOpen(await this.#gate.ask(name))) return void submit(making);
-    const asking = await this.#gate.asking();
-    if ('code' in asking) return answerOf({ outcome: { kind: 'refused', problem: asking } });
-    const make = () => {
+    /** @param {Met | null} met */
+    const make = (met) => {
+      /** @type {Making} */
+      const making = { form, name, met, made: false };
       const before = this.#making;
       this.#making = making;
       try {
         submit(making);
+      } catch {
+        // The button that was pressed is no longer in this form.
       } finally {
         this.#making = before;
       }
-      if (!making.made) throw UNSENT;
+      if (!making.made && met) throw UNSENT;
       return making.answer;
+    };
+    if (isOpen(await this.#gate.ask(name))) return make(null);
+    const asking = await this.#gate.asking();
+    if ('code' in asking) return answerOf({ outcome: { kind: 'refused', problem: asking } });
+    /** @param {Client} client @param {boolean} byAgent */
+    const decided = (client, byAgent) => {
+      const call = claimed((each) => each.client === client);
+      if (!call) throw UNSENT;
+      return make({ ...call, byAgent });
     };
     const waiting = { name, controller: new AbortController() };
     this.#awaited.add(waiting);
     try {
       const tool = { name, definition: async () => await this.#definition(name) };
-      return await asking.decideForm(this.#gate, { form, tool, awaited, signal: signalOf(waiting.controller), make });
+      return await asking.decideForm(this.#gate, { form, tool, awaited, signal: signalOf(waiting.controller), make: decided });
     } finally {
       this.#awaited.delete(waiting);
     }

@@ -4,12 +4,13 @@ import { MEMBER } from '../authority/evidence.js';
 import { reason, refused } from '../calls/outcome.js';
 import { answerOf } from '../calls/refusal.js';
 import { UNSENT } from '../calls/running.js';
+import { snapshot } from '../platform/json.js';
 import { stringify } from '../platform/natives.js';
 import { say } from '../words/words.js';
 import { clear, valuesOf } from './fields.js';
 
 /** @import { Gate } from '../calls/gate.js' */
-/** @import { Execute, Parts, Problem, Tool } from '../types.js' */
+/** @import { Client, Execute, Parts, Problem, Tool } from '../types.js' */
 
 /**
  * @typedef {object} Held
@@ -17,8 +18,19 @@ import { clear, valuesOf } from './fields.js';
  * @property {Tool} tool
  * @property {boolean} awaited whether an agent waits for it
  * @property {AbortSignal} signal aborted when it does no more
- * @property {() => unknown} make submits it anew
+ * @property {(client: Client, byAgent: boolean) => unknown} make submits it anew, for this call
  */
+
+/**
+ * What a form has, in one spelling.
+ *
+ * @param {HTMLFormElement} form
+ * @returns {string} empty where that is no JSON, or brings evidence, which is nobody's to share (EVID-3)
+ */
+export function spelled(form) {
+  const values = valuesOf(form);
+  return MEMBER in values ? '' : (snapshot(values)?.text ?? '');
+}
 
 /**
  * Decides a submission, as an agent's call or as the page's own (CALL-7). The human, who looks at the form, is told why it is not sent.
@@ -34,9 +46,9 @@ export async function decideForm(parts, gate, { form, tool, awaited, signal, mak
   clear(form, MEMBER);
   const byAgent = awaited || evidence !== undefined;
   /** @type {Execute} */
-  const execute = () => {
+  const execute = (_, client) => {
     if (stringify(valuesOf(form)) !== stringify(args)) throw UNSENT;
-    return make();
+    return make(client, byAgent);
   };
   const settled = await gate.attempt(tool, execute, byAgent ? values : args, byAgent ? signal : undefined, !byAgent);
   const { outcome, facts } = settled ?? { outcome: refused('tool_is_public') };
