@@ -84,7 +84,7 @@ def test_each_scene_comes_out_as_it_says_with_its_record_beside(
     assert codes[-1] == "asked_too_often"  # from now on nobody is asked
     assert "27 of 30 came to: too_many_requests" in panel.told()
     assert "prompts.quieted" in panel.kept()
-    way_on = tab.locator("#talk").get_by_role("link", name="Let it ask again on your account page")
+    way_on = tab.locator("#talk").get_by_role("link", name="Allow questions again on your account page")
     assert {link.get_attribute("href") for link in way_on.all()} == {"/deputize/account"}
 
     panel.begin("Take it all back")

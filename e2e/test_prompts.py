@@ -24,7 +24,7 @@ def test_who_asked_too_often_is_quiet_until_the_user_lets_it_ask_again(deputized
     assert not agent.call("get_balance").refused
 
     tab.goto(f"{deputized.bank.issuer}/account")
-    tab.get_by_role("button", name="Let it ask again: The agents in your browsers").click()
+    tab.get_by_role("button", name="Allow questions again: The agents in your browsers").click()
     expect(tab.get_by_text("Asked too often")).to_have_count(0)
     tab.goto(deputized.bank.url)
     again = agent.start("transfer_money", TRANSFER)
@@ -43,8 +43,10 @@ def test_all_agents_are_paused_and_the_history_tells_of_everything(customer: Cus
     tab.goto(customer.bank.url)
     assert agent.call("get_balance").code == "paused"
     tab.goto(f"{customer.bank.issuer}/account")
-    tab.get_by_role("button", name="Let them go on").click()
+    tab.get_by_role("button", name="Let them go on").press("Enter")
     tab.get_by_role("button", name="Pause all agents").wait_for()
+    expect(tab.get_by_role("heading", name="Agents you have deputized")).to_be_focused()
+    expect(tab.get_by_role("button", name="Take this back The agent in a browser of yours")).to_be_visible()
     tab.get_by_role("link", name="Everything, refused and declined too").click()
     expect(tab.locator("details.done")).to_have_count(2)
     tab.get_by_label("What became of it").select_option("denied")

@@ -125,7 +125,8 @@ async def test_months_are_those_of_the_calendar(bank: Bank, grace: Page) -> None
     assert calls_of(await history(grace, f"?month={following:%Y-%m}")) == [new]
     whole = (await grace.http.get(f"{grace.issuer}/account/history")).text
     months = [f"{following:%Y-%m}", f"{now:%Y-%m}"]
-    assert re.findall(r"<option>([0-9-]+)</option>", whole) == months
+    assert re.findall(r"<option value=\"([0-9-]+)\">", whole) == months
+    assert f">{now:%B %Y}</option>" in whole
 
 
 @pytest.mark.parametrize(

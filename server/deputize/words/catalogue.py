@@ -10,7 +10,7 @@ others are shown as U+FFFD. This is done here, so that no translator can forget 
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -144,6 +144,10 @@ class Words:
     def day(self, seconds: int) -> Worded:
         """Write the day, in UTC, of a time in seconds since the epoch."""
         return Worded(format_date(datetime.fromtimestamp(seconds, UTC), "medium", self.locale))
+
+    def month(self, text: str) -> Worded:
+        """Write a month, given as `YYYY-MM`."""
+        return Worded(format_skeleton("yMMMM", date.fromisoformat(f"{text}-01"), locale=self.locale))
 
     def moment(self, seconds: int) -> Worded:
         """Write a time in seconds since the epoch as day and time in UTC, with seconds where there are some."""

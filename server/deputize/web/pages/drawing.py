@@ -42,6 +42,7 @@ def page(site: Site, template: str, language: str, status: int = 200, **values: 
         warned=partial(_warned, said),
         when=partial(_when, said),
         duration=said.duration,
+        month_of=said.month,
         **values,
     )
     return HTMLResponse(text, status)

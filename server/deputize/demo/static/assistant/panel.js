@@ -16,7 +16,7 @@ const BROUGHT =
 /** @type {Record<string, [string, string]>} where the visitor can do something about a refusal */
 const WAYS_ON = {
   login_required: ['Sign in or open an account', '/deputize/account?return_to=/'],
-  asked_too_often: ['Let it ask again on your account page', '/deputize/account'],
+  asked_too_often: ['Allow questions again on your account page', '/deputize/account'],
   grant_revoked: ['See on your account page what agents may do', '/deputize/account'],
 };
 const YET = 'Nothing yet.';

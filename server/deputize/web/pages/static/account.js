@@ -177,6 +177,29 @@ function onClick(selector, action) {
   }
 }
 
+/**
+ * What a button of these does changes the page, which is loaded again. The keyboard goes on in the section where it was.
+ * @param {string} selector
+ * @param {(button: HTMLButtonElement) => Promise<unknown>} action
+ */
+function onChange(selector, action) {
+  onClick(selector, async (button) => {
+    await action(button);
+    history.replaceState({ section: button.closest('section')?.getAttribute('aria-labelledby') }, '');
+    location.reload();
+  });
+}
+
+/** Go on in the section where something was changed, or at the top if that is gone with it. */
+function goOn() {
+  if (!history.state?.section) return;
+  const heading = document.getElementById(history.state.section) ?? document.querySelector('h1');
+  history.replaceState(null, '');
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+}
+
 /** Take the buttons away, but not the keyboard's place. */
 function answered() {
   document.querySelector('.buttons')?.remove();
@@ -251,7 +274,6 @@ async function look() {
   status.append(button);
 }
 
-
 const recovery = new URLSearchParams(location.hash.slice(1)).get('recovery');
 const recoverySection = document.getElementById('recovery');
 if (recovery && recoverySection) recoverySection.hidden = false;
@@ -267,51 +289,42 @@ onClick('#deny', () => decide('deny'));
 onClick('#sign-in', signIn);
 onClick('#add', () => addPasskey());
 onClick('#open-window', openWindow);
-onClick('#close-window', async () => {
+onChange('#close-window', async () => {
   await send('/account/enrollment-window', {}, 'DELETE');
-  location.reload();
 });
 onClick('#recover', () => addPasskey(recovery ?? ''));
 onClick('#sign-out', async () => {
   await send('/account/sign-out');
   location.reload();
 });
-onClick('[data-revoke]', async (button) => {
+onChange('[data-revoke]', async (button) => {
   await send(`/grants/${button.dataset.revoke}`, {}, 'DELETE');
-  location.reload();
 });
-onClick('[data-block]', async (button) => {
+onChange('[data-block]', async (button) => {
   const chosen = /** @type {HTMLSelectElement} */ (document.getElementById(`for-${button.dataset.block}`)).value;
   await send(`/grants/${button.dataset.block}/block`, chosen ? { seconds: Number(chosen) } : {});
-  location.reload();
 });
-onClick('[data-unblock]', async (button) => {
+onChange('[data-unblock]', async (button) => {
   await send(`/grants/${button.dataset.unblock}/block`, {}, 'DELETE');
-  location.reload();
 });
-onClick('#pause', async () => {
+onChange('#pause', async () => {
   await send('/account/pause');
-  location.reload();
 });
-onClick('#resume', async () => {
+onChange('#resume', async () => {
   await send('/account/pause', {}, 'DELETE');
-  location.reload();
 });
-onClick('[data-asker]', async (button) => {
+onChange('[data-asker]', async (button) => {
   await send('/account/questions', { asker: button.dataset.asker });
-  location.reload();
 });
 onClick('#done', async () => {
   history.replaceState(null, '', location.pathname);
   location.reload();
 });
-onClick('[data-call-off]', async (button) => {
+onChange('[data-call-off]', async (button) => {
   await send(`/calls/${button.dataset.callOff}/denial`, { reason: 'declined' });
-  location.reload();
 });
-onClick('[data-remove]', async (button) => {
+onChange('[data-remove]', async (button) => {
   await send(`/credentials/${button.dataset.remove}`, {}, 'DELETE');
-  location.reload();
 });
 document.getElementById('sign-up')?.addEventListener('submit', (event) => {
   event.preventDefault();
@@ -320,3 +333,4 @@ document.getElementById('sign-up')?.addEventListener('submit', (event) => {
 });
 // They come disabled: what was pressed before this line would have been lost in silence.
 for (const button of document.querySelectorAll('button')) button.disabled = false;
+goOn();
