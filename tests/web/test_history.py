@@ -59,6 +59,15 @@ async def test_no_value_hides_behind_another_whose_name_looks_the_same(grace: Pa
     assert "Mallory</bdi></dd>" in told
 
 
+async def test_what_is_cut_in_a_line_shows_it(grace: Page) -> None:
+    await grace.call("get_balance", {"to": "A" * 41, "for": "B" * 40})
+    told = await history(grace)
+    line, values = told.partition("</summary>")[::2]
+    assert f">{'A' * 40}…</bdi>" in line
+    assert f">{'B' * 40}</bdi>" in line
+    assert f">{'A' * 41}</bdi>" in values
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

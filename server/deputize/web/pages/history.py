@@ -65,11 +65,16 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
         agent=acting(agent, grant) if agent and grant else agent,
         became=state,
         seen=seen,
-        gist=[] if call.description else [(name[:_GIST], value[:_GIST]) for name, value, _ in values[:3]],
+        gist=[] if call.description else [(_short(name), _short(value)) for name, value, _ in values[:3]],
         values=values,
         unshown=unshown,
         open_until=call.deadline if state in (State.PENDING, State.APPROVED) else None,
     )
+
+
+def _short(text: str) -> str:
+    """Cut what is long, and show that it is."""
+    return text if len(text) <= _GIST else f"{text[:_GIST]}…"
 
 
 def _values(call: Call) -> tuple[list[tuple[str, str, list[str]]], int]:
