@@ -4,7 +4,7 @@
  * ```js
  * import { guard } from 'deputize/guard';
  *
- * const guarded = guard({ issuer: 'https://bank.example/deputize', audience: 'https://bank.example/api', key });
+ * const guarded = guard({ issuer: 'https://bank.example/deputize', audience: 'https://bank.example', key });
  * app.post('/api/transfers', guarded.express('transfer_money'), (request, response) => transfer(request.deputize.arguments));
  * createServer(guarded.node('transfer_money', (request, response, call) => transfer(call.arguments)));
  * ```
@@ -33,7 +33,7 @@ const CONTROL = /\p{Cc}/u;
 /**
  * @typedef {object} Options
  * @property {string} issuer the authority's URL
- * @property {string} audience the API's name in the policy
+ * @property {string} audience the API, as `[api] audience` names it in the policy: the site's origin if it does not
  * @property {JsonWebKey} key the private key (P-256), whose public half is in the policy's `api.keys`
  * @property {Record<string, Schema>} [schemas] the input schemas of the tools that are called by GET
  * @property {number} [timeout] milliseconds that the authority has for an answer: 5,000 if it is not said
