@@ -10,6 +10,7 @@ import { execute } from './calls/execute.js';
 import { Sharing } from './calls/sharing.js';
 import { Watching } from './developers/watching.js';
 import { partsFor } from './grants/grants.js';
+import { statusOf } from './grants/status.js';
 import { definitions } from './page/definitions.js';
 import { decideForm, spelled } from './page/submission.js';
 import { promptsOfPage } from './people/prompt.js';
@@ -29,6 +30,7 @@ export function askingBy(parts, tools, patience = null) {
   const decider = new Decider(parts, acknowledgements, tools);
   return inert({
     parts,
+    status: async () => await statusOf(parts),
     sharing: new Sharing(decider, async (...approved) => await execute(parts, ...approved), acknowledgements, patience),
     decideForm: (gate, held) => decideForm(parts, gate, held),
     spelled,

@@ -36,17 +36,12 @@ const MOUNTED = '/deputize';
  *   the last calls; with a classic script, `data-deputize-overlay` at its tag
  * @property {boolean} [openRoot] for tests: the dialogs' shadow roots are open, so that a test can find the buttons
  *
- * @typedef {object} Status
- * @property {string} issuer
- * @property {{id: string, name: string} | null} user who is signed in
- * @property {{clientId: string, assurance: string} | null} agent the agent in this browser, once the user deputized it
- * @property {{id: string, scopes: readonly string[], expiresAt: Date | null} | null} grant what it may do, and until when
- *
  * @typedef {{authority: Authority, ask: Ask, gate: Gate}} Installed
  *
  * @typedef {import('./page/contexts.js').Report} Report what runs in this page without the gate
  * @typedef {import('./types.js').Arguments} Arguments what a tool is called with
  * @typedef {import('./types.js').Client} Client what a tool learns of its caller
+ * @typedef {import('./types.js').Status} Status who is signed in, and what the agent in this browser may do
  */
 
 /** @type {Installed | null} */
@@ -109,15 +104,7 @@ const mine = natives.freeze({
   client: current,
   /** @returns {Promise<Status>} */
   async status() {
-    const { authority, ask } = shim();
-    const { issuer } = authority;
-    const config = unfailing(await authority.config(true));
-    const { user } = config;
-    const tokens = user && (await unfailing(await ask()).parts.grants.tokens.current(user.id)).tokens;
-    if (!tokens) return { issuer, user, agent: null, grant: null };
-    const { clientId, assurance, grantId, scopes, grantExpiresAt } = tokens;
-    const expiresAt = grantExpiresAt === null ? null : new Date(grantExpiresAt);
-    return { issuer, user, agent: { clientId, assurance }, grant: { id: grantId, scopes, expiresAt } };
+    return unfailing(await unfailing(await shim().ask()).status());
   },
 });
 

@@ -15,10 +15,17 @@
  * @typedef {object} Asking what a call needs once there is one, in a file of its own
  * @property {Parts} parts
  * @property {Sharing} sharing
+ * @property {() => Promise<Status | Problem>} status
  * @property {(gate: Pick<Gate, 'attempt'>, held: Held) => Promise<unknown>} decideForm
  * @property {(form: HTMLFormElement) => string} spelled
  *
  * @typedef {() => Promise<Asking | Problem>} Ask brings it; a problem if it cannot be had
+ *
+ * @typedef {object} Status
+ * @property {string} issuer
+ * @property {{id: string, name: string} | null} user who is signed in
+ * @property {{clientId: string, assurance: string} | null} agent the agent in this browser, once the user deputized it
+ * @property {{id: string, scopes: readonly string[], expiresAt: Date | null} | null} grant what it may do, and until when
  */
 
 /**

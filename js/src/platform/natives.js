@@ -48,7 +48,7 @@ function allowed(read) {
   }
 }
 
-export const { AbortController, DOMException, Error, Map, RegExp, Request, String, TypeError, URL, URLSearchParams, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
+export const { AbortController, Date, DOMException, Error, Map, RegExp, Request, String, TypeError, URL, URLSearchParams, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
 export const { document, navigator, location, console } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
