@@ -15,7 +15,6 @@ import { abort, AbortController, apply, defineProperty, elements, getAttribute, 
 import { own, replace } from './replace.js';
 
 /** @import { Running } from '../calls/running.js' */
-/** @import { Client } from '../types.js' */
 /** @import { Gating } from './patch.js' */
 
 /**
@@ -30,15 +29,15 @@ import { own, replace } from './replace.js';
  */
 
 /**
- * @param {unknown} value
- * @returns {value is HTMLFormElement} of whatever realm: a form that comes from a frame is a tool here, too
+ * The tool that a form is, of whatever realm: one that comes from a frame is a tool here, too.
+ *
+ * @param {unknown} form
  */
-function isForm(value) {
+function toolOf(form) {
   try {
-    elements(/** @type {HTMLFormElement} */ (value));
-    return true;
+    return elements(/** @type {HTMLFormElement} */ (form)) && getAttribute(/** @type {HTMLFormElement} */ (form), 'toolname');
   } catch {
-    return false;
+    return null; // it is no form
   }
 }
 
@@ -89,12 +88,13 @@ export class Forms {
 
   /** @param {SubmitEvent} event */
   #submitted(event) {
-    const { target: form, submitter } = event;
-    const name = isForm(form) && getAttribute(form, 'toolname');
+    const { submitter } = event;
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    const name = toolOf(form);
     if (!name) return;
     const awaited = Reflect.get(event, 'agentInvoked') === true;
-    const making = this.#making;
-    if (making?.form === form && making.name === name) {
+    const making = this.#made(form, name);
+    if (making) {
       making.made = true;
       if (making.met) this.#met.set(event, making.met);
       if (awaited) hear(event, making);
@@ -114,17 +114,25 @@ export class Forms {
 
   /**
    * @param {Function} original
-   * @param {unknown} self
+   * @param {any} self any: whatever it is called on
    * @param {unknown[]} args
    */
   #submit(original, self, args) {
-    const name = isForm(self) && getAttribute(self, 'toolname');
-    const making = this.#making;
-    if (!name || !this.#holds(name) || (making?.form === self && making.name === name)) return apply(original, self, args);
+    const name = toolOf(self);
+    if (!name || !this.#holds(name) || this.#made(self, name)) return apply(original, self, args);
     void this.#lead(self, name, false, (making) => {
       making.made = true; // of this no event tells
       apply(original, self, args);
     });
+  }
+
+  /**
+   * @param {HTMLFormElement} form
+   * @param {string} name that it has now
+   */
+  #made(form, name) {
+    const making = this.#making;
+    return making?.form === form && making.name === name ? making : null;
   }
 
   /** @param {string} name */
@@ -159,17 +167,11 @@ export class Forms {
     if (isOpen(await this.#gate.ask(name))) return make(null);
     const asking = await this.#gate.asking();
     if ('code' in asking) return answerOf({ outcome: { kind: 'refused', problem: asking } });
-    /** @param {Client} client @param {boolean} byAgent */
-    const decided = (client, byAgent) => {
-      const call = claimed((each) => each.client === client);
-      if (!call) throw UNSENT;
-      return make({ ...call, byAgent });
-    };
     const waiting = { name, controller: new AbortController() };
     this.#awaited.add(waiting);
     try {
       const tool = { name, definition: async () => await this.#definition(name) };
-      return await asking.decideForm(this.#gate, { form, tool, awaited, signal: signalOf(waiting.controller), make: decided });
+      return await asking.decideForm(this.#gate, { form, tool, awaited, signal: signalOf(waiting.controller), make });
     } finally {
       this.#awaited.delete(waiting);
     }

@@ -3,14 +3,15 @@
 import { MEMBER } from '../authority/evidence.js';
 import { reason, refused } from '../calls/outcome.js';
 import { answerOf } from '../calls/refusal.js';
-import { UNSENT } from '../calls/running.js';
+import { claimed, UNSENT } from '../calls/running.js';
 import { snapshot } from '../platform/json.js';
 import { stringify } from '../platform/natives.js';
 import { say } from '../words/words.js';
 import { clear, valuesOf } from './fields.js';
 
 /** @import { Gate } from '../calls/gate.js' */
-/** @import { Client, Execute, Parts, Problem, Tool } from '../types.js' */
+/** @import { Met } from './forms.js' */
+/** @import { Execute, Parts, Problem, Tool } from '../types.js' */
 
 /**
  * @typedef {object} Held
@@ -18,7 +19,7 @@ import { clear, valuesOf } from './fields.js';
  * @property {Tool} tool
  * @property {boolean} awaited whether an agent waits for it
  * @property {AbortSignal} signal aborted when it does no more
- * @property {(client: Client, byAgent: boolean) => unknown} make submits it anew, for this call
+ * @property {(met: Met) => unknown} make submits it anew
  */
 
 /**
@@ -47,8 +48,9 @@ export async function decideForm(parts, gate, { form, tool, awaited, signal, mak
   const byAgent = awaited || evidence !== undefined;
   /** @type {Execute} */
   const execute = (_, client) => {
-    if (stringify(valuesOf(form)) !== stringify(args)) throw UNSENT;
-    return make(client, byAgent);
+    const call = claimed((each) => each.client === client);
+    if (!call || stringify(valuesOf(form)) !== stringify(args)) throw UNSENT;
+    return make({ ...call, byAgent });
   };
   const settled = await gate.attempt(tool, execute, byAgent ? values : args, byAgent ? signal : undefined, !byAgent);
   const { outcome, facts } = settled ?? { outcome: refused('tool_is_public') };
