@@ -54,7 +54,8 @@ export class Sharing {
       call.judged = judged;
       id = judged.callId;
     } else {
-      id = stringify([tool.name, text, call.definition, user.id, direct]);
+      // Each in JSON of its own: a page may have told lists how to be written.
+      id = `${stringify(tool.name)} ${text} ${call.definition} ${stringify(user.id)} ${direct}`;
     }
     for (;;) {
       const outcome = await this.#join(id, call);

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { clock } from '../platform.js';
 
 const { problem } = await import('../../src/authority/authority.js');
+const { Sharing } = await import('../../src/calls/sharing.js');
 const { SharedCall } = await import('../../src/calls/shared.js');
 
 const pending = problem('approval_pending', { callId: 'cal_1' });
@@ -94,4 +95,17 @@ test('CALL-6: a result after 25 s may not have reached the agent', async () => {
   void other.join(50, undefined);
   clock.ahead += 2_000;
   assert.equal(other.settle(done), true, 'the younger attempt heard it');
+});
+
+test('SHIM-8: calls that differ share nothing, whatever a page has told lists to be written as', async (t) => {
+  Object.defineProperty(Array.prototype, 'toJSON', { value: () => 'the same', configurable: true });
+  t.after(() => Reflect.deleteProperty(Array.prototype, 'toJSON'));
+  /** @type {string[]} */
+  const decided = [];
+  const decider = /** @type {any} */ ({ decide: async (/** @type {unknown} */ _, /** @type {any} */ { text }) => (decided.push(text), { outcome: done }) });
+  const sharing = new Sharing(decider, async () => done, /** @type {any} */ ({ add() {} }), null);
+  const call = (/** @type {string} */ name, /** @type {string} */ text, id = 'ada', direct = true) =>
+    sharing.share(/** @type {any} */ ({ tool: { name, definition: async () => 'd' }, text, user: { id }, direct, config: { patience: 50 }, callback() {} }), null);
+  await Promise.all([call('pay', '{"n":1}'), call('pay', '{"n":2}'), call('lend', '{"n":1}'), call('pay', '{"n":1}', 'bob'), call('pay', '{"n":1}', 'ada', false), call('pay', '{"n":1}')]);
+  assert.equal(decided.length, 5, 'equal ones are one');
 });
