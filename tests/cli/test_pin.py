@@ -12,7 +12,7 @@ from deputize.cli.changes import compared, keep, kept, kept_at, told
 from deputize.protocol.definition import Definition
 from deputize.settings import load
 from deputize.testing import definitions
-from deputize.testing.definitions import NotRead, checked
+from deputize.testing.definitions import NotRead, checked, listed
 
 run = CliRunner().invoke
 URL = "http://localhost:8000/"
@@ -201,3 +201,29 @@ def test_a_page_that_cannot_be_read_is_no_drift(policy: Path, monkeypatch: pytes
 def test_without_a_policy_there_is_nothing_to_pin_to(policy: Path) -> None:
     policy.unlink()
     assert run(app, ["pin", URL]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5",
+        "null",
+        "{}",
+        "[]",
+        "[[]]",
+        '[[], "x"]',
+        "[{}, []]",
+        '[[], ["x"]]',
+        '"[[], []]"',
+        "[" * 100_000,
+    ],
+)
+def test_a_page_that_answers_as_no_shim_does_is_not_read(text: str) -> None:
+    """It may have another one in its place."""
+    with pytest.raises(NotRead, match="cannot be read"):
+        listed(text)
+
+
+def test_what_a_shim_answers_is_read() -> None:
+    assert listed('[[{"name": "a"}], [{"name": null}]]') == ([{"name": "a"}], [{"name": None}])

@@ -70,10 +70,21 @@ def _at_rest(page: Page, rest: float, within: float) -> tuple[list[Any], list[di
 def _said(page: Page, within: float) -> tuple[list[Any], list[dict[str, Any]]]:
     try:
         text: str = until(page, lambda: page.evaluate(_ASK), "a shim of deputize in this page", within)
-        gated, ungated = json.loads(text)
     except (Error, TooLong) as error:
         raise NotRead(str(error).splitlines()[0]) from error
-    return gated, ungated
+    return listed(text)
+
+
+def listed(text: str) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Take apart what a page answers, which may have put another shim in the place of ours; NotRead for what is none
+    of its answers."""
+    try:
+        match json.loads(text):
+            case [[*gated], [*ungated]] if all(isinstance(each, dict) for each in ungated):
+                return gated, ungated
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise NotRead("the page says of its tools what cannot be read")
 
 
 def checked(said: dict[str, Json]) -> Definition:
