@@ -30,7 +30,7 @@ async def test_the_agent_in_the_browser_is_told_as_what_it_is(ada: Page) -> None
 async def test_an_attested_agent_has_its_name_and_its_limits(ada: Page, helper: Client) -> None:  # CONS-1
     await helper.deputized(ada, ALL, [NOTE])
     told = await account(ada)
-    assert "<h3>Helper</h3>" in told
+    assert ">Helper</h3>" in told
     assert "Registered by Bank" in told
     assert helper.client_id in told
     assert '<h4 class="named">note</h4>\n<ul><li>At most 3 times</li></ul>' in told
