@@ -8,6 +8,7 @@ import { Acknowledgements } from './calls/acknowledgements.js';
 import { Decider } from './calls/decide.js';
 import { execute } from './calls/execute.js';
 import { Sharing } from './calls/sharing.js';
+import { CallStatus } from './calls/status.js';
 import { Watching } from './developers/watching.js';
 import { partsFor } from './grants/grants.js';
 import { statusOf } from './grants/status.js';
@@ -17,21 +18,23 @@ import { promptsOfPage } from './people/prompt.js';
 import { inert } from './platform/natives.js';
 
 /** @import { Authority } from './authority/authority.js' */
+/** @import { Contexts } from './page/contexts.js' */
 /** @import { Asking, Parts, Tool } from './types.js' */
 
 /**
  * @param {Parts} parts
  * @param {() => Tool[]} tools those of the page
  * @param {number | null} [patience] milliseconds that an agent waits for a human, instead of the authority's `wait_s`
+ * @param {(tool: {name: string, execute: (input: unknown) => Promise<unknown>}) => unknown} [offer] registers a tool of the shim's own
  * @returns {Asking}
  */
-export function askingBy(parts, tools, patience = null) {
+export function askingBy(parts, tools, patience = null, offer = () => {}) {
   const acknowledgements = new Acknowledgements(parts.authority.issuer);
   const decider = new Decider(parts, acknowledgements, tools);
   return inert({
     parts,
     status: async () => await statusOf(parts),
-    sharing: new Sharing(decider, async (...approved) => await execute(parts, ...approved), acknowledgements, patience),
+    sharing: new Sharing(decider, async (...approved) => await execute(parts, ...approved), acknowledgements, patience, new CallStatus(parts, offer)),
     decideForm: (gate, held) => decideForm(parts, gate, held),
     spelled,
   });
@@ -41,11 +44,12 @@ export function askingBy(parts, tools, patience = null) {
 export const second = {
   /**
    * @param {Authority} authority
-   * @param {() => Tool[]} tools
+   * @param {() => Contexts | null} contexts
    * @param {number | null} patience
    * @param {boolean} [openRoot] for tests: the dialogs' shadow roots are open
    */
-  asking: (authority, tools, patience, openRoot) => askingBy(partsFor(authority, promptsOfPage(openRoot)), tools, patience),
+  asking: (authority, contexts, patience, openRoot) =>
+    askingBy(partsFor(authority, promptsOfPage(openRoot)), () => contexts()?.tools() ?? [], patience, (tool) => contexts()?.offer(tool)),
   definitions,
   /** @param {ConstructorParameters<typeof Watching>} of */
   watching: (...of) => inert(new Watching(...of)),

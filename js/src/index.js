@@ -98,8 +98,7 @@ const mine = natives.freeze({
   },
   /** @returns {Promise<Array<Definition & {definition_s256: string}>>} */
   async definitions() {
-    const { gate } = shim();
-    return await unfailing(await second()).definitions(/** @type {Contexts} */ (contexts), gate);
+    return await unfailing(await second()).definitions(/** @type {Contexts} */ (contexts), shim().gate);
   },
   client: current,
   /** @returns {Promise<Status>} */
@@ -199,7 +198,7 @@ function assemble(issuer) {
   let asking;
   const ask = async () => {
     const found = await second();
-    return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts?.tools() ?? [], wait === undefined ? null : wait * 1000, openRoot));
+    return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts, wait === undefined ? null : wait * 1000, openRoot));
   };
   const gate = new Gate(authority, ask);
   gate.ended = async (call) => (await watched())?.ended(call);

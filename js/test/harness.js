@@ -116,9 +116,11 @@ export function page(server, { patience = null, keyring = new Keyring(server.iss
   const human = new Human();
   const authority = new Authority(server.issuer);
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
-  const asking = askingBy(partsFor(authority, prompts, keyring), () => tools, patience);
+  /** @type {Array<{name: string, execute: (input: unknown) => Promise<any>}>} any: an agent's answer */
+  const offered = [];
+  const asking = askingBy(partsFor(authority, prompts, keyring), () => tools, patience, (tool) => void offered.push(tool));
   const gate = new Gate(authority, async () => asking);
-  return { human, gate, asking, ...asking.parts };
+  return { human, gate, asking, offered, ...asking.parts };
 }
 
 /**

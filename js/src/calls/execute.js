@@ -48,7 +48,7 @@ export async function execute({ authority, keyring }, shared, { tool, rule, args
 }
 
 /** @param {Outcome} outcome */
-function succeeded(outcome) {
+export function succeeded(outcome) {
   if (outcome.kind !== 'result') return false;
   const { value } = outcome;
   return !(typeof value === 'object' && value !== null && 'isError' in value && value.isError === true);

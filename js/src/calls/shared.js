@@ -40,6 +40,15 @@ export class SharedCall {
     return this.#attempts.length > 0;
   }
 
+  /** What they are told who run out of patience, while a human is asked. */
+  get pending() {
+    return this.#asking;
+  }
+
+  get running() {
+    return this.#running;
+  }
+
   /** Aborted when all who waited for the execution have aborted. */
   get signal() {
     return signalOf(this.#controller);

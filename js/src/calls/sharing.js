@@ -1,11 +1,12 @@
 /** Equal calls of one page are one: whoever makes one while it runs waits for it, too (SHIM-7, EVID-3). */
 
 import { console, stringify } from '../platform/natives.js';
-import { refused } from './outcome.js';
+import { reason, refused } from './outcome.js';
 import { SharedCall } from './shared.js';
 
 /** @import { Evidence } from '../authority/evidence.js' */
 /** @import { Acknowledgements } from './acknowledgements.js' */
+/** @import { CallStatus } from './status.js' */
 /** @import { Decider } from './decide.js' */
 /** @import { Approved, Call, Outcome } from '../types.js' */
 
@@ -15,6 +16,7 @@ export class Sharing {
   #execute;
   #acknowledgements;
   #patience;
+  #status;
   /** By what they are equal in. @type {Record<string, SharedCall>} */
   #open = /** @type {any} any: null, which no record's type has */ ({ __proto__: null });
 
@@ -23,8 +25,10 @@ export class Sharing {
    * @param {(shared: SharedCall, call: Call, approved: Approved) => Promise<Outcome>} execute
    * @param {Acknowledgements} acknowledgements
    * @param {number | null} patience milliseconds, instead of the authority's `wait_s`
+   * @param {CallStatus} status
    */
-  constructor(decider, execute, acknowledgements, patience) {
+  constructor(decider, execute, acknowledgements, patience, status) {
+    this.#status = status;
     this.#decider = decider;
     this.#execute = execute;
     this.#acknowledgements = acknowledgements;
@@ -91,6 +95,7 @@ export class Sharing {
     /** @type {Outcome} */
     let outcome;
     let callId = '';
+    const known = call.direct || call.judged ? null : this.#status.begin(call, shared);
     try {
       const decision = await this.#decider.decide(shared, call);
       callId = decision.callId ?? '';
@@ -99,6 +104,7 @@ export class Sharing {
       console.error('deputize: the shim failed.', error);
       outcome = refused('server_error');
     }
+    if (known) this.#status.end(known, outcome, callId || reason(outcome).callId);
     delete this.#open[id];
     if (outcome.kind === 'result' || outcome.kind === 'thrown') outcome.callId = callId;
     const heard = shared.settle(outcome);

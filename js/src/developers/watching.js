@@ -180,6 +180,7 @@ export class Watching {
     /** @type {State['tools']} */
     const tools = [];
     for (const name of await this.#contexts.names()) {
+      if (isOurs(name)) continue;
       const rule = known?.tools.get(name) ?? null;
       const finding = this.#about(name);
       push(tools, { name, finding, rule, granted: rule && covers(granted ?? [], rule.scopes) });

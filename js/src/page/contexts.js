@@ -8,6 +8,7 @@ import { bridge, isBridge } from './bridge.js';
 import { Forms } from './forms.js';
 import { framesOf } from './frames.js';
 import { Patch } from './patch.js';
+import { through } from './registering.js';
 import { own, replace } from './replace.js';
 import { argsS256 } from '../platform/canonical.js';
 import { isObject, sayingListed } from './tool.js';
@@ -151,6 +152,18 @@ export class Contexts {
     return undefined;
   }
 
+  /**
+   * Registers a tool of the shim's own in the context that was found first, if it takes one.
+   *
+   * @param {{execute: object}} tool
+   * @returns {unknown} what the context answers
+   */
+  offer(tool) {
+    through.add(tool.execute);
+    const [[context]] = /** @type {any} any: it may take no tools, or there may be none */ (this.#found);
+    return context.registerTool(tool);
+  }
+
   /** @returns {Tool[]} the tools that have the gate in them, one for each name */
   tools() {
     /** @type {Map<string, Tool>} */
@@ -169,7 +182,7 @@ export class Contexts {
 
   /** @returns {Promise<Tool[]>} the page's forms that are tools, as a context tells of them */
   async formTools() {
-    return inert((await this.#listed()).filter(({ name }) => formOf(name)).map((each) => ({ name: each.name, ...sayingListed(each) })));
+    return inert((await this.#listed()).filter(({ name }) => formOf(name)).map((each) => ({ ...each, ...sayingListed(each) })));
   }
 
   /**

@@ -1,5 +1,6 @@
 /** What the gated tools of a page say of themselves (PIN-2), for its owner, who may pin that. */
 
+import { CALL_STATUS } from '../calls/status.js';
 import { inert } from '../platform/natives.js';
 
 /** @import { Gate } from '../calls/gate.js' */
@@ -19,7 +20,7 @@ export async function definitions(contexts, gate) {
     const said = says?.();
     if (said) all.push({ ...said, definition_s256: await definition() });
   };
-  for (const tool of contexts.tools()) await add(tool);
+  for (const tool of contexts.tools()) if (tool.name !== CALL_STATUS) await add(tool);
   // A form is gated where it is submitted.
   for (const form of await contexts.formTools()) {
     if (!all.some(({ name }) => name === form.name) && (await gate.ask(form.name)) === 'gated') await add(form);

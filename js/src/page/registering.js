@@ -9,8 +9,8 @@ import { isObject, optionsOf, saying, throwing, throws, toolOf } from './tool.js
 /** @import { Registered } from './registered.js' */
 /** @import { Execute, Tool } from '../types.js' */
 
-/** The functions that lead through a gate: who is handed one once more hands it on. @type {WeakSet<object>} */
-const through = new WeakSet();
+/** The functions that lead through a gate, or need none: who is handed one once more hands it on. @type {WeakSet<object>} */
+export const through = new WeakSet();
 /**
  * What a context is being handed. If it hands that on to the context below it, behind a function of its own, a call stays one call.
  *

@@ -8,7 +8,7 @@ import { own } from './replace.js';
 
 /** What a dictionary may hold, wherever in the object's prototypes it lies; anything else is copied if it shows. */
 const TOOL = ['annotations', 'description', 'execute', 'inputSchema', 'name', 'outputSchema', 'title'];
-const HINTS = ['consequentialHint', 'debugging', 'readOnlyHint', 'untrustedContentHint'];
+const HINTS = ['consequentialHint', 'readOnlyHint', 'untrustedContentHint'];
 const OPTIONS = ['exposedTo', 'signal'];
 
 /**

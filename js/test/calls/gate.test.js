@@ -11,6 +11,7 @@ const { Acknowledgements } = await import('../../src/calls/acknowledgements.js')
 const { execute: run } = await import('../../src/calls/execute.js');
 const { Gate } = await import('../../src/calls/gate.js');
 const { Sharing } = await import('../../src/calls/sharing.js');
+const { CallStatus } = await import('../../src/calls/status.js');
 const { saying } = await import('../../src/page/tool.js');
 const { wordsFor } = await import('../../src/words/words.js');
 
@@ -677,7 +678,7 @@ describe('EVID-2: evidence is shown once', () => {
       decide: (/** @type {unknown} */ _, /** @type {any} */ call) =>
         seen.decided++ === 0 ? new Promise((resolve) => (leave = resolve)) : Promise.resolve(call.judged),
     });
-    const sharing = new Sharing(decider, async (...all) => await run(parts, ...all), new Acknowledgements(server.issuer), null);
+    const sharing = new Sharing(decider, async (...all) => await run(parts, ...all), new Acknowledgements(server.issuer), null, new CallStatus(parts, () => {}));
     const gate = new Gate(authority, async () => ({ ...asking, sharing }));
     const controller = new AbortController();
     const input = { deputize_delegation: pair };
