@@ -6,6 +6,7 @@ import { clock } from '../platform.js';
 
 const { problem } = await import('../../src/authority/authority.js');
 const { Sharing } = await import('../../src/calls/sharing.js');
+const { CallStatus } = await import('../../src/calls/status.js');
 const { SharedCall } = await import('../../src/calls/shared.js');
 
 const pending = problem('approval_pending', { callId: 'cal_1' });
@@ -103,7 +104,7 @@ test('SHIM-8: calls that differ share nothing, whatever a page has told lists to
   /** @type {string[]} */
   const decided = [];
   const decider = /** @type {any} */ ({ decide: async (/** @type {unknown} */ _, /** @type {any} */ { text }) => (decided.push(text), { outcome: done }) });
-  const sharing = new Sharing(decider, async () => done, /** @type {any} */ ({ add() {} }), null);
+  const sharing = new Sharing(decider, async () => done, /** @type {any} */ ({ add() {} }), null, new CallStatus(/** @type {any} */ ({}), () => {}));
   const call = (/** @type {string} */ name, /** @type {string} */ text, id = 'ada', direct = true) =>
     sharing.share(/** @type {any} */ ({ tool: { name, definition: async () => 'd' }, text, user: { id }, direct, config: { patience: 50 }, callback() {} }), null);
   await Promise.all([call('pay', '{"n":1}'), call('pay', '{"n":2}'), call('lend', '{"n":1}'), call('pay', '{"n":1}', 'bob'), call('pay', '{"n":1}', 'ada', false), call('pay', '{"n":1}')]);

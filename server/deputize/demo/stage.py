@@ -158,11 +158,11 @@ class Stage:
         tab.get_by_text("No agent may act for you now.").wait_for()
         tab.close()
 
-    def let_it_ask_again(self) -> None:
+    def allow_questions_again(self) -> None:
         """End the quiet after too many no's, on the account page."""
         tab = self.page.context.new_page()
         tab.goto(f"{self.harbor.url}/deputize/account")
-        again = tab.get_by_role("button", name="Let it ask again")
+        again = tab.get_by_role("button", name="Allow questions again")
         again.click()
         again.wait_for(state="detached")
         tab.close()

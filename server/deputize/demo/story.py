@@ -231,8 +231,8 @@ def taking_back(stage: Stage, teller: Teller) -> None:
         "That was her third no: it may not even ask now", "asked_too_often", AUTHORITY
     ) as step:
         step.came_of(stage.agent.call("get_balance"))
-    with teller.step("She lets it ask again, on her account page", "done", by=PERSON):
-        stage.let_it_ask_again()
+    with teller.step("She allows questions again, on her account page", "done", by=PERSON):
+        stage.allow_questions_again()
 
 
 def closing(stage: Stage, teller: Teller, device: Authenticator) -> None:
