@@ -26,7 +26,7 @@ EXAMPLE_MODULES := examples/vite-react/node_modules/.package-lock.json
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
-setup: .venv/.package $(BUNDLE) .venv/.chromium .venv/.firefox ## all that the other commands need: Python packages, Node, browsers
+setup: .venv/.package $(BUNDLE) .venv/.chromium ## all that most commands need: Python packages, Node, Chromium
 
 demo: setup ## play the story of one call in a real browser, narrated, and end
 	deputize demo
@@ -35,13 +35,13 @@ run: .venv/.package $(BUNDLE) ## serve the demo's bank on localhost: PORT=8000 D
 	deputize demo --serve --port $(PORT) --data $(DATA)
 
 # Stories in Chromium wait for dialogs half of their time, in which the others run.
-test: setup ## all tests, Python, JavaScript and browser: ARGS='-k word' goes to pytest
+test: setup .venv/.firefox ## all tests, Python, JavaScript and browser: ARGS='-k word' goes to pytest
 	@$(MAKE) $(AT_ONCE) in-python in-node in-chromium
 
 test-fast: .venv/.package $(NODE_MODULES) ## those of a minute, while changing something: floors 0 to 4, and JavaScript
 	@$(MAKE) $(AT_ONCE) in-python in-node TESTS='$(LOWER_FLOORS)'
 
-thorough: setup ## all tests, with every property, race and kill at full size
+thorough: setup .venv/.firefox ## all tests, with every property, race and kill at full size
 	@THOROUGH=1 $(MAKE) $(AT_ONCE) in-python in-node in-chromium
 
 AT_ONCE = --no-print-directory --keep-going --jobs
@@ -105,7 +105,7 @@ chaos: setup ## break it on purpose, for long: SEED=number for the same again, S
 
 clean: ## remove all that these commands made, but for DATA
 	find server tests e2e bench chaos -name __pycache__ -prune -exec rm -r {} +
-	rm -rf .venv js/node_modules $(addprefix examples/vite-react/,node_modules dist) js/types js/LICENSE js/src/words/english.js js/src/people/methods/registered.js js/src/people/style.js $(dir $(BUNDLE)) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv js/node_modules $(addprefix examples/vite-react/,node_modules dist) js/types js/LICENSE js/src/words/english.js js/src/words/developers.js js/src/developers/style.js js/src/people/methods/registered.js js/src/people/style.js $(dir $(BUNDLE)) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The versions that were tried together: a warning of another would be an error here.
 INSTALL = python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
@@ -118,7 +118,7 @@ $(NODE_MODULES) $(EXAMPLE_MODULES): %/node_modules/.package-lock.json: %/package
 	cd $* && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
-$(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js js/src/*/*/*.js js/src/people/style.css js/*.mjs) server/deputize/words/en.ftl js/package.json $(NODE_MODULES)
+$(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js js/src/*/*/*.js js/src/*/*.css js/*.mjs) server/deputize/words/en.ftl js/package.json $(NODE_MODULES)
 	node js/build.mjs
 
 .venv/.package: pyproject.toml constraints.txt hatch_build.py | .venv/.made $(BUNDLE)
