@@ -438,6 +438,6 @@ class TestPause:
         for fn in (prompts.pause, prompts.resume):
             size = len(desk.entries())
             for _ in range(2):
-                desk.do(lambda tx, fn=fn: fn(tx, desk.at, browser.person.user.user_id))  # type: ignore[misc]
+                desk.do(lambda tx, fn=fn: fn(tx, desk.at, browser.person.user.user_id))  # type: ignore[misc]  # a default has no type
             assert len(desk.entries()) == size + 1
             assert desk.said(bob.person, bob.delegation) == "approved"

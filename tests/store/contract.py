@@ -92,7 +92,7 @@ def listed(store: Store, wanted: Wanted, limit: int) -> list[list[Call]]:
     """Go through all pages."""
     pages = []
     while True:
-        page = seen(store, lambda tx, wanted=wanted: tx.calls(v.user_id(), wanted, limit, NOW))  # type: ignore[misc]
+        page = seen(store, methodcaller("calls", v.user_id(), wanted, limit, NOW))
         pages.append(page.calls)
         if page.more is None:
             return pages
@@ -820,7 +820,7 @@ class StoreContract:
             do(store, methodcaller("add", Decline(v.user_id(), "a", at, at + 10)))
         rate = Rate(3, 10)
         counts = [
-            seen(store, lambda tx, now=now: tx.declines(v.user_id(), "a", rate, now))  # type: ignore[misc]
+            seen(store, methodcaller("declines", v.user_id(), "a", rate, now))
             for now in (NOW - 10, NOW, NOW + 5, NOW + 10, NOW + 20)
         ]
         assert counts == [0, 2, 3, 2, 0]
