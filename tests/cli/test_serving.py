@@ -190,6 +190,28 @@ def test_among_too_many_that_wait_an_honest_one_is_answered() -> None:
         assert len(site.server.server_state.connections) <= slow.connections
 
 
+def test_who_sends_one_byte_has_not_come_later_for_it() -> None:
+    slow = Limits(5, head=30, request=30, idle=30, stop=1)
+    with running(slow) as site, ExitStack() as stack:
+        other = stack.enter_context(site.connect())
+
+        def all_is_read() -> None:  # what was sent before the second request, when that is answered
+            for _ in range(2):
+                other.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                assert b"200 OK" in other.recv(65536)
+
+        held = [stack.enter_context(site.connect()) for _ in range(3)]
+        honest = stack.enter_context(site.connect())
+        all_is_read()
+        for connection in held:
+            connection.sendall(b"GET /")
+        all_is_read()
+        stack.enter_context(site.connect())
+        assert ends(held[0]) == b""
+        honest.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        assert b"200 OK" in ends(honest)
+
+
 def test_work_is_never_given_up_for_somebody_who_waits() -> None:
     slow = Limits(4, head=30, request=30, idle=30, stop=1)
     with running(slow) as site, ExitStack() as stack:

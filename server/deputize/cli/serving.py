@@ -10,6 +10,7 @@ import gc
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from time import monotonic  # a loop's own time has milliseconds only: all that come in one are equally old
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,7 +30,7 @@ class Limits:
 
     connections: int
     head: float = 10
-    """From the connection, or the first byte, to the end of a request's head."""
+    """From the connection, and later from the first byte, to the end of a request's head."""
     request: float = 40
     """To the end of its body, and for the peer to take an answer. More than JSON-4 allows for a body."""
     idle: int = 5
@@ -51,7 +52,7 @@ class Connection(Http):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """Begin to wait; if there are too many now, close those whose peers have been waited for longest."""
         super().connection_made(transport)
-        self.since = self.loop.time()
+        self.since = monotonic()
         if len(self.connections) > self.limits.connections:
             waiting = sorted((one for one in _ours(self.connections) if one.waits), key=lambda one: one.since)
             for one in waiting[
@@ -68,11 +69,15 @@ class Connection(Http):
                 self.end()
 
     def on_message_begin(self) -> None:
-        """Begin to read a head."""
+        """Begin to read a head; a connection's first has been waited for since there was the connection.
+
+        Else whoever sends one byte would look younger than somebody who came after him and has yet to send.
+        """
         super().on_message_begin()
         self.in_head = True
         self._head_size = 0
-        self.since = self.loop.time()
+        if self.cycle is not None:
+            self.since = monotonic()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; trailers, behind the body, are dropped: nothing bounds them."""
@@ -97,7 +102,7 @@ class Connection(Http):
         )
 
     def look(self, now: float) -> None:
-        """Close it if it has waited too long; `now` is the loop's time."""
+        """Close it if it has waited too long."""
         if not self.waits:
             self.since = now
         elif now - self.since > (self.limits.head if self.in_head else self.limits.request):
@@ -115,7 +120,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Look at them; uvicorn calls this ten times a second."""
         if counter % _EACH == 0:
-            now = asyncio.get_running_loop().time()
+            now = monotonic()
             for one in _ours(self.server_state.connections):
                 one.look(now)
         return await super().on_tick(counter)
