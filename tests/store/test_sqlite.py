@@ -158,7 +158,7 @@ ADDED = {
     ),
     "0004": (
         *(f"INDEX challenges_{name}" for name in ("unanswered", "open")),
-        *(f"INDEX calls_{name}" for name in ("of_user", "approved", "of_tool", "of_agent", "in_state")),
+        *(f"INDEX calls_{name}" for name in ("of_user", "approved", "of_agent")),
         "TABLE declines",
         "TABLE quiets",
     ),
@@ -255,11 +255,11 @@ def test_processes_may_all_be_the_first_to_open(tmp_path: Path) -> None:
     ("wanted", "index"),
     [
         (Wanted(), "calls_of_user"),
-        (Wanted(tool="pay", since=NOW, until=NOW + 9), "calls_of_tool"),
+        (Wanted(tool="pay", since=NOW, until=NOW + 9), "calls_of_user"),
         (Wanted(agent="https://a.example/a"), "calls_of_agent"),
         (Wanted(agent="nobody"), "calls_of_agent"),
         (Wanted(agent="browsers", state=State.EXPIRED), "calls_of_user"),
-        (Wanted(tool="pay", agent="nobody", state=State.DENIED), "calls_in_state"),
+        (Wanted(tool="pay", agent="nobody", state=State.DENIED), "calls_of_agent"),
         (Wanted(tool="pay", approved=True, before=v.call_id()), "calls_approved"),
     ],
 )
