@@ -11,6 +11,7 @@ from deputize.protocol.challenge import Challenge
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.errors import Code, Refusal, Refused
 from deputize.protocol.ids import UserId
+from deputize.protocol.question import Surface
 from deputize.service.methods import Offer
 from deputize.service.ports import Reader, Tx
 
@@ -47,7 +48,12 @@ class Codes:
         return isinstance(evidence.get("code"), str)
 
     def verify(
-        self, reader: Reader, challenge: Challenge, wanted: AuthenticatorClass, evidence: Mapping[str, Json]
+        self,
+        reader: Reader,
+        challenge: Challenge,
+        wanted: AuthenticatorClass,
+        surface: Surface,
+        evidence: Mapping[str, Json],
     ) -> Coded:
         right = self.code(str(challenge.owner), challenge.wire)
         if not hmac.compare_digest(str(evidence["code"]).encode(), right.encode()):

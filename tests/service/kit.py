@@ -13,7 +13,7 @@ from tests.store import values as v
 
 from deputize import settings
 from deputize.crypto.webauthn import Ceremonies, creation_options
-from deputize.methods.webauthn import Passkeys
+from deputize.methods import webauthn
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import Json, canonicalize, s256
 from deputize.protocol.constraint import Constraints
@@ -70,7 +70,7 @@ class Desk:
 
     @property
     def at(self) -> Moment:
-        methods = Methods((Passkeys(self.verifier),))
+        methods = Methods((webauthn.method(self.policy, b""),))
         return Moment(self.policy, os.urandom, self.now, methods=methods)
 
     @property

@@ -191,28 +191,38 @@ def test_appr_11_what_was_answered_is_kept_with_what_opens_it(store: SqliteStore
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("values", "code"),
     [
-        {"surface": Surface.AUTHORITY},
-        {"surface": Surface.EITHER},
-        {"approvals": 2},
-        {"approvals": 0},
+        ({"approvals": 2}, Code.UNSUPPORTED_METHOD),
+        ({"approvals": 0}, Code.UNSUPPORTED_METHOD),
+        ({"takes": Surface.AUTHORITY}, Code.WRONG_SURFACE),
+        ({"takes": Surface.PAGE, "surface": Surface.AUTHORITY}, Code.WRONG_SURFACE),
     ],
     ids=str,
 )
-def test_appr_10_what_no_page_can_ask_is_refused_not_taken_for_what_it_can(
-    store: SqliteStore, values: dict[str, Any]
+def test_appr_10_what_cannot_be_answered_here_is_refused_not_taken_for_what_it_can(
+    store: SqliteStore, values: dict[str, Any], code: Code
 ) -> None:
     action = replace(ACTION, **values)
     refusal = do(store, lambda tx: approvals.mint(tx, AT, action, TEXT))
     assert isinstance(refusal, Refusal)
-    assert refusal.code is Code.UNSUPPORTED_METHOD
-    assert str(action.approvals) in refusal.detail
-    assert action.surface in refusal.detail
+    assert refusal.code is code
     made = minted(store)
     verdict = store.look(lambda tx: approvals.check(tx, AT, action, evidence(made.challenge)))
     assert isinstance(verdict, Rejected)
-    assert (verdict.refusal.code, verdict.counts) == (Code.UNSUPPORTED_METHOD, False)
+    assert (verdict.refusal.code, verdict.counts) == (code, False)
+
+
+def test_appr_12_a_policy_that_has_become_stricter_takes_no_answer_that_was_verified_before(
+    store: SqliteStore,
+) -> None:
+    made = minted(store)
+    verdict, stricter = verified(store, made), replace(ACTION, takes=Surface.AUTHORITY)
+    refusal = conclude(store, verdict, stricter)
+    assert refusal is not None
+    assert refusal.code is Code.WRONG_SURFACE
+    left = store.look(lambda tx: tx.challenge(made.challenge.challenge_id))
+    assert left == made.challenge
 
 
 def test_appr_9_a_method_that_the_question_does_not_allow_is_not_taken(store: SqliteStore) -> None:

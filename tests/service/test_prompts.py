@@ -16,7 +16,7 @@ from deputize.service import authorizations, blocks, consents, prompts
 from deputize.service.approvals import Minted
 from deputize.service.calls import approving, arrivals, endings
 from deputize.service.calls.answers import Answered
-from deputize.service.calls.request import MCP
+from deputize.service.calls.request import MCP, OwnCall
 
 AMOUNTS = count(1)
 HOUR = 3600
@@ -70,7 +70,7 @@ def refuses_in_dialog(browser: Browser, said_no: bool = True) -> None:
 def calls_off(desk: Desk, person: Person, made: Answered) -> None:
     """End a call on the account page."""
     user_id, call_id = person.user.user_id, made.call.call_id
-    desk.do(lambda tx: endings.call_off(tx, desk.at, user_id, call_id, State.DECLINED))
+    desk.do(lambda tx: endings.deny(tx, desk.at, OwnCall(call_id, user_id), State.DECLINED))
 
 
 def tab(desk: Desk, person: Person) -> Browser:

@@ -21,7 +21,7 @@ from deputize.web.endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.anyio
 
-BY_SESSION = (access.USER, access.OWN_USER, access.USER_OR_PAGE, access.ENROLLING)
+BY_SESSION = (access.USER, access.AT_OURS, access.OWN_USER, access.USER_OR_PAGE, access.ENROLLING)
 BY_PAGE = (access.PAGE, access.CALLS_PAGE, access.DEPUTY)
 OF_BROWSERS = (*BY_SESSION, *BY_PAGE, access.GUARD, access.NEWCOMER, access.ENROLLED, access.SITE_PAGE)
 ASKING_NOTHING = (access.ANYONE, access.VISITOR)

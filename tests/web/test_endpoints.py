@@ -10,7 +10,7 @@ from tests.bank import Bank
 from deputize.protocol.canonical import Json
 from deputize.protocol.errors import Refusal
 from deputize.testing.page import Page
-from deputize.web.access import CALLS_PAGE, OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE
+from deputize.web.access import AT_OURS, CALLS_PAGE, OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE
 from deputize.web.context import Context
 from deputize.web.endpoint import Endpoint
 from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
@@ -21,12 +21,14 @@ HANDLED = [each for each in (*ENDPOINTS, *WELL_KNOWN) if each.handler is not Non
 OF_USERS = [
     each
     for each in ENDPOINTS
-    if each.access in (CALLS_PAGE, OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE)
+    if each.access in (AT_OURS, CALLS_PAGE, OWN_USER, PAGE, SESSION, USER, USER_OR_PAGE)
     and each.dialect is not Dialect.PAGE
 ]
 """What programs ask; who is refused a page reads a page (`test_page_refusals.py`)."""
 BODIES: dict[str, Json] = {
     "/grants": {"scope": "account:read"},
+    "/authorize/request_id/denial": {},
+    "/ask/asked_id/denial": {},
     "/denial": {"reason": "declined"},
     "/events": {"type": "delivered"},
     "/account/questions": {"asker": "browsers"},
@@ -86,5 +88,5 @@ async def test_without_what_it_needs_nothing_is_done(bank: Bank, grace: Page, en
 NEEDED = {
     **dict.fromkeys((CALLS_PAGE, PAGE), ("invalid_dpop_proof",)),
     SESSION: (None, "grant_unknown"),  # it needs no more; and of what the address names there may be none
-    **dict.fromkeys((OWN_USER, USER, USER_OR_PAGE), ("cross_site_request",)),
+    **dict.fromkeys((AT_OURS, OWN_USER, USER, USER_OR_PAGE), ("cross_site_request",)),
 }

@@ -560,7 +560,8 @@ class TestPage:
     ) -> None:  # SESSION-2
         page = await ada.http.get(await helper.page_url())
         path = f"{path_of(page)}/{step}"
-        body: Any = {"method": "webauthn", "challengeId": "x", "response": {}}
+        evidence: Any = {"method": "webauthn", "challengeId": "x", "response": {}}
+        body = evidence if step == "approval" else {}
         refused = await ada.send("POST", path, body, headers, page=False)
         assert error(refused) == "cross_site_request"
 

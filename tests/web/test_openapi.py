@@ -146,6 +146,9 @@ async def tour(bank: Bank, page: Page, helper: Client, errand: Client) -> None:
     await read_what_is_public(page)
     await have_an_account(page)
     await call_tools(bank, page)
+    await page.send("POST", "/account/questions", {"asker": "browsers"}, page=False)
+    await answer_elsewhere(page)
+    await page.send("DELETE", f"/grants/{page.tokens['grant_id']}", page=False)
     await deputize_agents(page, helper, errand)
     await page.send("POST", "/account/sign-out", page=False)
 
@@ -235,6 +238,21 @@ async def call_tools(bank: Bank, page: Page) -> None:
     await page.send("POST", f"{grant}/block", {"seconds": 60}, page=False)
     await page.send("POST", f"{grant}/block", {}, page=False)
     await page.send("DELETE", f"{grant}/block", {}, page=False)
+
+
+async def answer_elsewhere(page: Page) -> None:
+    """Answer on the authority's own page, and go on in the one that asked."""
+    asked = (await page.send("POST", "/grants", {"scope": "account:read payments:write"})).json()
+    assert (await page.http.get(f"{ISSUER}/ask/{asked['grant_id']}")).status_code == 200
+    assert (await page.confirm(f"/ask/{asked['grant_id']}", page=False)).status_code == 200
+    assert (await page.send("GET", f"/grants/{asked['grant_id']}/wait")).status_code == 200
+    page.tokens = (await page.send("POST", f"/grants/{asked['grant_id']}/resumption")).json()
+    call = (await page.call("transfer_money", {"amount": 3, "name": "Ada"})).json()
+    assert (await page.confirm(f"/ask/{call['call_id']}", page=False)).status_code == 200
+    assert (await page.send("GET", f"/calls/{call['call_id']}/wait")).status_code == 200
+    assert (await page.send("POST", f"/calls/{call['call_id']}/resumption")).status_code == 200
+    call = (await page.call("transfer_money", {"amount": 4, "name": "Ada"})).json()
+    assert (await page.send("POST", f"/ask/{call['call_id']}/denial", {}, page=False)).status_code == 200
 
 
 async def deputize_agents(page: Page, helper: Client, errand: Client) -> None:

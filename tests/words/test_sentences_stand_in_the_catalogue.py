@@ -12,7 +12,17 @@ PACKAGE = Path(deputize.__file__).parent
 TEMPLATES = sorted((PACKAGE / "web" / "pages" / "templates").glob("*.html"))
 EN = words("en")
 NAMED = re.compile(r"""\b(?:say|bare)\(\s*"([a-z.-]+)(?<!-)"(?! ~)""")
-CHOSEN = ("bound-", "clause-", "done-", "kind-", "past-", "refused-page-")
+CHOSEN = (
+    "ask-answered-",
+    "ask-approve.",
+    "ask-consent-",
+    "bound-",
+    "clause-",
+    "done-",
+    "kind-",
+    "past-",
+    "refused-page-",
+)
 """Beginnings of names whose end is a value of ours: a keyword, a state, a code."""
 OF_THE_PAGE = ("script-", "refusal-", "developer-")
 """Beginnings of names that the page's own scripts say."""

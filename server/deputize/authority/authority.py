@@ -27,6 +27,7 @@ from ..service.ports import Store
 from ..words.catalogue import DEFAULT
 from .by_address import ByAddress
 from .clock import Clock
+from .waiting import Waiting
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
 _KEPT = 16 * 2**20  # bytes of tokens that we signed: some four thousand
@@ -66,6 +67,7 @@ class Authority:
     clients: Clients = field(init=False)
     guard_keys: frozenset[str] = field(init=False)
     by_address: ByAddress = field(default_factory=ByAddress)
+    waiting: Waiting = field(default_factory=Waiting)
     _note: tuple[float, str] = (0, "")
     _verified: Kept[Delegation] = field(default_factory=lambda: Kept(_KEPT))
 
@@ -73,6 +75,7 @@ class Authority:
         """Make what follows from the policy."""
         self.clients = Clients(self.policy, self.fetcher)
         self.guard_keys = frozenset(thumbprint(key) for key in self.policy.api.keys)
+        self.store.listen(self.waiting.moved)
 
     def now(self) -> int:
         """Return the whole second that it is."""

@@ -11,6 +11,7 @@ from ..protocol.credential import AuthenticatorClass, counter_moves
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import UserId
 from ..protocol.policy import Policy
+from ..protocol.question import Surface
 from ..service.methods import Offer
 from ..service.ports import Assertion, Reader
 
@@ -19,14 +20,14 @@ RANK = 0
 
 def method(policy: Policy, secret: bytes) -> "Passkeys":
     """Approve by the passkeys of this site; they need no secret of ours."""
-    return Passkeys(Ceremonies(policy.site.rp_id, policy.origins()))
+    return Passkeys({each: Ceremonies(policy.site.rp_id, policy.origins(each)) for each in Surface})
 
 
 @dataclass(frozen=True, slots=True)
 class Passkeys:
-    """Approval by passkey (`service.methods.Method`)."""
+    """Approval by passkey (`service.methods.Method`); each surface has the origins at which it may be used there."""
 
-    ceremonies: Ceremonies
+    ceremonies: Mapping[Surface, Ceremonies]
     name: str = "webauthn"
 
     def offer(self, reader: Reader, approver: UserId, wanted: AuthenticatorClass) -> Offer | None:
@@ -34,7 +35,7 @@ class Passkeys:
         allowed = [each for each in reader.credentials(approver) if each.satisfies(wanted)]
 
         def options(challenge: Challenge, lifetime: int) -> dict[str, Json]:
-            rp_id = self.ceremonies.rp_id
+            rp_id = self.ceremonies[Surface.EITHER].rp_id
             return {"requestOptions": request_options(challenge.wire, rp_id, allowed, lifetime)}
 
         return options if allowed else None
@@ -45,7 +46,12 @@ class Passkeys:
         return isinstance(response, dict) and isinstance(response.get("id"), str)
 
     def verify(
-        self, reader: Reader, challenge: Challenge, wanted: AuthenticatorClass, evidence: Mapping[str, Json]
+        self,
+        reader: Reader,
+        challenge: Challenge,
+        wanted: AuthenticatorClass,
+        surface: Surface,
+        evidence: Mapping[str, Json],
     ) -> Assertion:
         """Verify an assertion by one of the owner's passkeys: steps 8 to 11 of SEP-2672 §4.8."""
         response = cast(Mapping[str, Json], evidence["response"])
@@ -59,7 +65,7 @@ class Passkeys:
                 Code.AUTHENTICATOR_CLASS_MISMATCH, "This needs a passkey on another device or a security key."
             )
         # step 10
-        assertion = self.ceremonies.authentication(response, challenge.wire, credential, user.handle)
+        assertion = self.ceremonies[surface].authentication(response, challenge.wire, credential, user.handle)
         if not counter_moves(credential.sign_count, assertion.sign_count):  # step 11, APPR-7
             raise Refused(
                 Code.SIGNATURE_COUNTER_REGRESSION, "This passkey may have been copied: its counter went back."

@@ -7,6 +7,7 @@ from .canonical import Json
 from .credential import AuthenticatorClass
 from .definition import pins
 from .policy import approval_policy
+from .question import Surface
 from .scope import ScopeSet
 from .shown import as_said
 from .tool import Describe, Executes, Schema, Tool
@@ -30,6 +31,7 @@ class Declaration(TypedDict, total=False):
     elsewhere: bool
     direct_when_closed: bool
     pinned: str | Sequence[str]
+    surface: str
 
 
 _READ: dict[str, Callable[[Any], object]] = {
@@ -39,6 +41,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "executes": Executes,
     "input_schema": Schema,
     "pinned": pins,
+    "surface": Surface,
 }
 
 

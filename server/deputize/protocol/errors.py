@@ -87,6 +87,7 @@ class Code(StrEnum):
     CALL_UNKNOWN = "call_unknown", 404
     CALL_STATE = "call_state", 409
     QUESTION_OPEN = "question_open", 409
+    WRONG_SURFACE = "wrong_surface", 403
     DECLINED = "declined", 409
     CANCELLED = "cancelled", 409
     EXPIRED = "expired", 409

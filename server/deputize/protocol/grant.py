@@ -87,6 +87,12 @@ class Grant:
         return None
 
 
+def standing(grant: Grant, now: int) -> str:
+    """Tell the state of a grant at this second: `expired` for one that has run out, or that nobody consented to."""
+    runs_out = grant.state in (GrantState.PENDING, GrantState.ACTIVE)
+    return "expired" if runs_out and now >= grant.expires_at else grant.state.value
+
+
 def acting(agent: Agent, grant: Grant) -> Agent:
     """Return the agent as it counts under this grant: as opaque, if it proved nothing (BEARER-2)."""
     return replace(agent, assurance=Assurance.OPAQUE) if grant.unproven else agent

@@ -9,6 +9,7 @@ from .canonical import Json
 from .client import ClientDocument
 from .ids import ClientId
 from .prompt import Prompts
+from .question import Surface
 from .quota import Quotas
 from .scope import Scope, ScopeSet
 from .tool import ApprovalPolicy, Executes, Schema, Tool
@@ -82,9 +83,23 @@ class Policy:
     file_s256: str | None = None
     declared: Mapping[str, Tool] = field(default_factory=dict)
 
-    def origins(self) -> frozenset[str]:
-        """Return the origins whose pages may use the authority: the site's and the authority's own (SESSION-2)."""
-        return frozenset({self.site.origin, origin_of(self.site.issuer)})
+    def origins(self, surface: Surface = Surface.EITHER) -> frozenset[str]:
+        """Return the origins whose pages may use the authority, the site's and the authority's own (SESSION-2), or
+        those of one surface (APPR-12)."""
+        its = {Surface.PAGE: self.site.origin, Surface.AUTHORITY: origin_of(self.site.issuer)}
+        return frozenset(origin for where, origin in its.items() if surface.has(where))
+
+    def surface_of(self, tool: str) -> Surface:
+        """Return where a call of this tool may be approved; of one that is not declared any more, anywhere."""
+        return self.tools[tool].surface if tool in self.tools else Surface.EITHER
+
+    def surface_of_consent(self, scopes: ScopeSet) -> Surface:
+        """Return where a consent to these scopes may be given: on the authority's page, if one of the tools that could
+        be called with them is approved only there (APPR-12)."""
+        kept = any(
+            tool.surface is Surface.AUTHORITY and tool.scopes <= scopes for tool in self.tools.values()
+        )
+        return Surface.AUTHORITY if kept else Surface.EITHER
 
     def guarded_here(self) -> list[Tool]:
         """Return the tools whose effect needs a guard in the app that has the authority (GUARD-8).
@@ -118,6 +133,7 @@ class Policy:
             raise ValueError(f"{tool.name}: the policy declares no scope {', '.join(undeclared)}")
         if not self.api.has(tool.endpoint):
             raise ValueError(f"{tool.name}: the endpoint is not at an origin of the site's API")
+        tool.check_surface(self.site.origin, origin_of(self.site.issuer))
         if tool.name in self.tools:
             raise ValueError(f"{tool.name}: this tool is declared already")
         its = {tool.name: tool}

@@ -12,11 +12,15 @@ from .value import value
 
 
 class Surface(StrEnum):
-    """Where a question may be answered."""
+    """Where a question may be answered: in the site's page that asks, on the authority's own, or on either."""
 
     PAGE = "page"
     AUTHORITY = "authority"
     EITHER = "either"
+
+    def has(self, where: "Surface") -> bool:
+        """Tell whether an answer that is given there counts."""
+        return self is Surface.EITHER or self is where
 
 
 @dataclass(frozen=True)

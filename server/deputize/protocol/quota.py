@@ -28,6 +28,7 @@ class Quota(StrEnum):
     REFUSED_CALLS = "refused_calls", "calls that were refused"
     ENTRIES = "entries", "requests of one kind or another"
     FINDINGS = "findings", "reports of pages from this network"
+    WAITS = "waits", "pages that wait for an answer given elsewhere"
     WRONG_CODES = "wrong_codes", "wrong codes"
 
 
@@ -56,6 +57,7 @@ class Quotas:
     refused_calls: Rate | None = Rate(600, 60)
     entries: Rate | None = Rate(1_000_000, 3600)
     findings: Rate | None = Rate(600, 600)
+    waits: int | None = 64
 
 
 def counted_as(client_id: ClientId | None) -> ClientId | None:

@@ -10,6 +10,7 @@ import jsonschema_rs
 from .canonical import Json
 from .credential import AuthenticatorClass
 from .definition import Described
+from .question import Surface
 from .scope import Scope, ScopeSet
 from .shown import length, marked, said
 
@@ -97,7 +98,7 @@ class Tool:
     `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
     that does it for them (MCP-12). `elsewhere` says that the API which does it is not in the authority's process, so
     that nobody there looks for its guard (GUARD-8). `pinned` are the definitions by which a page may register it; none
-    are any (PIN-1).
+    are any (PIN-1). `surface` is where its calls may be approved (APPR-10).
     """
 
     name: str
@@ -116,6 +117,7 @@ class Tool:
     elsewhere: bool = False
     direct_when_closed: bool = False
     pinned: tuple[str, ...] = ()
+    surface: Surface = Surface.EITHER
 
     def __post_init__(self) -> None:
         """Refuse, with ValueError, what cannot be enforced."""
@@ -130,6 +132,8 @@ class Tool:
             raise ValueError("a tool that is not public needs at least one scope")
         if approved and self.describe is None:
             raise ValueError("a tool that asks for approval needs a `describe`")
+        if self.public and self.surface is not Surface.EITHER:
+            raise ValueError("a public tool asks for no approval, so there is no `surface` for one")
         if self.direct_when_closed and not self.direct:
             raise ValueError("`direct_when_closed` is for a tool that is `direct`")
         if self.endpoint is not None and (self.public or self.executes is not Executes.API):
@@ -160,6 +164,15 @@ class Tool:
             raise ValueError(
                 f"any agent in the page can call a direct tool, which opens what {closes}: if that is meant, say "
                 "`direct_when_closed = true` as well"
+            )
+
+    def check_surface(self, site: str, authority: str) -> None:
+        """Refuse, with ValueError, an answer that only the authority's page may give, where that is of the site's own
+        origin: nothing could tell the two apart (APPR-12)."""
+        if self.surface is Surface.AUTHORITY and site == authority:
+            raise ValueError(
+                f"the authority is at the site's own origin, {site}, so nobody could tell its page from the site's: "
+                'give the authority an origin of its own (site.issuer), or leave out surface = "authority"'
             )
 
     @property

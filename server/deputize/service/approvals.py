@@ -26,7 +26,8 @@ from .ports import Reader, Tx
 class Action:
     """What is to be confirmed: by whom, from which page, for which subject, as which tool with which arguments.
 
-    And how: by one of `methods` (None: any that is registered), on which surface, by how many (APPR-10).
+    And how: by one of `methods` (None: any that is registered), by how many, and on which surface that is asked
+    (APPR-10); an answer counts where the policy `takes` it (APPR-12).
     """
 
     purpose: Purpose
@@ -39,6 +40,7 @@ class Action:
     methods: tuple[str, ...] | None = None
     surface: Surface = Surface.PAGE
     approvals: int = 1
+    takes: Surface = Surface.EITHER
 
     def is_(self, other: "Action") -> bool:
         """Tell whether the other is this very action; in Python `1 == True`, so arguments go by their bytes."""
@@ -61,14 +63,15 @@ class Action:
         return Question(what, self.owner, until, text, methods, self.surface, self.approvals)
 
     def unanswerable(self) -> Refusal | None:
-        """Say why nobody could answer here: pages ask one person, on themselves (APPR-10)."""
-        if self.surface is Surface.PAGE and self.approvals == 1:
-            return None
-        return Refusal(
-            Code.UNSUPPORTED_METHOD,
-            "Only one approval, given on the page, can be asked for here: this needs "
-            f"{self.approvals}, given on: {self.surface}.",
-        )
+        """Say why no answer given here counts: the policy takes it elsewhere, or wants more than one (APPR-10)."""
+        if not self.takes.has(self.surface):
+            return Refusal(
+                Code.WRONG_SURFACE, f"This is not approved here: the site takes it on {self.takes} only."
+            )
+        if self.approvals != 1:
+            detail = f"One approval can be asked for here; this needs {self.approvals}."
+            return Refusal(Code.UNSUPPORTED_METHOD, detail)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class Verified:
             "method": self.challenge.method,
             "evidence_s256": self.evidence_s256,
             "question_commitment": b64u(self.challenge.nonce),  # APPR-11
+            "surface": self.action.surface.value,
         }
 
 
@@ -201,7 +205,9 @@ def check(reader: Reader, at: Moment, action: Action, evidence: Json) -> Verdict
         if challenge.tool != action.tool:  # step 7
             raise Refused(Code.CHALLENGE_WRONG_TOOL, "This challenge was issued for another tool.")
         counts = True
-        answer = method.verify(reader, challenge, action.authenticator_class, given)  # steps 8 to 11
+        answer = method.verify(
+            reader, challenge, action.authenticator_class, action.surface, given
+        )  # steps 8 to 11
         # step 12
         if action_hash(action.tool, action.arguments, at.policy.site.issuer) != challenge.action_hash:
             raise Refused(Code.ARGUMENT_HASH_MISMATCH, "What was approved is not what was asked for.")
@@ -221,6 +227,8 @@ def conclude(tx: Tx, at: Moment, verdict: Verdict, action: Action, text: Text) -
         if verdict.challenge_id is not None and verdict.counts:
             tx.fail_challenge(verdict.challenge_id)
         return verdict.refusal
+    if refusal := action.unanswerable():  # the policy may have become stricter meanwhile
+        return refusal
     challenge = verdict.challenge
     question = action.question(at.methods, text, challenge.expires_at)
     if not verdict.action.is_(action) or question.commitment(challenge.salt) != challenge.nonce:

@@ -149,15 +149,17 @@ def agree(
     return granted, given
 
 
-def decline(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> AuthorizationRequest | Refusal:
-    """Note that the user does not want this (OAUTH-4)."""
+def decline(
+    tx: Tx, at: Moment, user_id: UserId, request_id: str, block: bool = False
+) -> AuthorizationRequest | Refusal:
+    """Note that the user does not want this (OAUTH-4), nor, with `block`, anything else of this agent (BLOCK-1)."""
     if tx.request(request_id) is None:
         return UNKNOWN
     request = _open(tx, request_id, user_id, at.now)
     if isinstance(request, Refusal):
         return request
     assert request.grant_id is not None
-    consents.decline(tx, at, PageRequest(user_id, None), request.grant_id)
+    consents.decline(tx, at, PageRequest(user_id, None), request.grant_id, block=block)
     denied = replace(request, status=Status.DENIED)
     tx.move_request(denied)
     return denied

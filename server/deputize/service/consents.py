@@ -19,6 +19,7 @@ from ..protocol.grant import CONSENT_ACTION, CONSENT_LIFETIME, Grant, GrantState
 from ..protocol.ids import ClientId, GrantId, Jkt, UserId, make_id
 from ..protocol.policy import Policy
 from ..protocol.prompt import asker_of, askers_of
+from ..protocol.question import Surface
 from ..protocol.quota import Quota
 from ..protocol.scope import ScopeSet
 from ..words.consent import put
@@ -26,7 +27,7 @@ from . import approvals, blocks, grants, prompts, questions, quotas
 from .approvals import Action, Minted, Verdict
 from .blocks import barred
 from .calls import silences, successions
-from .grants import NO_GRANT, PageRequest, Renewable
+from .grants import NO_GRANT, OwnRequest, PageRequest, Renewable
 from .moment import Moment
 from .ports import Reader, Tx
 
@@ -186,13 +187,13 @@ def challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Minted
         tx, at, grant.user_id, grant.grant_id, askers
     ):
         return refusal
-    return approvals.mint(tx, at, _action(grant, request), questions.of_consent(grant))
+    return approvals.mint(tx, at, _action(at, grant, request), questions.of_consent(grant))
 
 
 def check(reader: Reader, at: Moment, request: PageRequest, grant_id: str, evidence: Json) -> Verdict:
     """Verify a consent assertion on a snapshot; Refused if that request for consent is not open."""
     grant = or_refuse(_pending(reader, request, grant_id, at.now))
-    return approvals.check(reader, at, _action(grant, request), evidence)
+    return approvals.check(reader, at, _action(at, grant, request), evidence)
 
 
 def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verdict) -> Renewable | Refusal:
@@ -203,13 +204,15 @@ def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verd
     agent = tx.agent(grant.client_id)
     if agent is None or not _lives(agent, request.user_id):
         return _NO_AGENT
-    if out := barred(tx, request.user_id, agent.client_id, at.now):
+    if out := barred(tx, request.user_id, agent.client_id, at.now) or unwelcome(
+        tx, at, grant.user_id, *askers_of([grant])
+    ):
         return out
     facts = {"grant_id": grant.grant_id, "sub": grant.user_id}
     if refusal := askable(grant.scopes, at.policy.ceiling.of(acting(agent, grant)), at.policy):  # POLICY-3
         entry = Entry(Kind.GRANT_REFUSED, {**facts, "code": refusal.code})
         return quotas.record(tx, at, grant.user_id, grant.client_id, entry, refusal)
-    action, text = _action(grant, request), questions.of_consent(grant)
+    action, text = _action(at, grant, request), questions.of_consent(grant)
     verified = approvals.conclude(tx, at, verdict, action, text)
     if isinstance(verified, Refusal):
         entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, verified, **facts)
@@ -226,6 +229,30 @@ def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verd
     if older is not None:
         successions.carry_over(tx, at, older, active)
     return Renewable(active, agent)
+
+
+def look(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Grant | Refusal:
+    """Show a request for consent, in any state, to the page that has asked."""
+    if not request.spend(tx):
+        return USED_PROOF
+    grant = tx.grant(GrantId(grant_id))
+    mine = grant is not None and grant.user_id == request.user_id and grant.jkt == request.jkt
+    return grant if grant is not None and mine else NO_GRANT
+
+
+def resume(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Renewable | Refusal:
+    """Give a page what came of its request for consent where that was answered elsewhere (GRANT-9)."""
+    grant = look(tx, at, request, grant_id)
+    if isinstance(grant, Refusal):
+        return grant
+    agent = tx.agent(grant.client_id)
+    if agent is None or not _lives(agent, request.user_id):
+        return _NO_AGENT
+    if dead := grant.dead(at.now) or barred(tx, request.user_id, agent.client_id, at.now):
+        return dead
+    if abs(at.now - grant.auth_time) >= CONSENT_LIFETIME:  # CLOCK-1
+        return Refusal(Code.EXPIRED, "This consent was given too long ago. Let the agent ask again.")
+    return Renewable(grant, agent)
 
 
 def decline(
@@ -246,16 +273,27 @@ def decline(
     return blocked if isinstance(blocked, Refusal) else replace(grant, state=GrantState.DECLINED)
 
 
-def _action(grant: Grant, request: PageRequest) -> Action:
+def _action(at: Moment, grant: Grant, request: PageRequest) -> Action:
     shown: Json = dict(grant.shown)
-    return Action(Purpose.CONSENT, grant.grant_id, CONSENT_ACTION, shown, grant.user_id, page_jkt=request.jkt)
+    return Action(
+        Purpose.CONSENT,
+        grant.grant_id,
+        CONSENT_ACTION,
+        shown,
+        grant.user_id,
+        page_jkt=request.jkt,
+        surface=Surface.AUTHORITY if request.proof is None else Surface.PAGE,
+        takes=at.policy.surface_of_consent(grant.scopes),
+    )
 
 
 def _pending(reader: Reader, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
     """Find a request for consent of this user and page key that is still open."""
     grant = reader.grant(GrantId(grant_id))
     agent = reader.agent(grant.client_id) if grant is not None else None
-    if grant is None or agent is None or grant.user_id != request.user_id or agent.jkt != request.jkt:
+    if grant is None or agent is None or grant.user_id != request.user_id:
+        return NO_GRANT
+    if not (agent.jkt if isinstance(request, OwnRequest) else agent.jkt == request.jkt):
         return NO_GRANT
     if grant.state is not GrantState.PENDING:
         return Refusal(Code.CALL_STATE, f"This request for consent is {grant.state} already.")

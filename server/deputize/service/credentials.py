@@ -13,6 +13,7 @@ from ..protocol.credential import ENROLL_ACTION, RECOVERY_LIFETIME, Credential, 
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.ids import CredentialId, UserId
+from ..protocol.question import Surface
 from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict, Verified
 from .blocks import barred
@@ -161,7 +162,7 @@ def enrollment_action(credential: Credential) -> Action:
         "user": credential.user_id,
     }
     added, owner = credential.credential_id, credential.user_id
-    return Action(Purpose.ADD_CREDENTIAL, added, ENROLL_ACTION, arguments, owner)
+    return Action(Purpose.ADD_CREDENTIAL, added, ENROLL_ACTION, arguments, owner, surface=Surface.AUTHORITY)
 
 
 def check_addition(

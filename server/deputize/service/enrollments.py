@@ -18,6 +18,7 @@ from ..protocol.credential import (
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, UserId, make_id
+from ..protocol.question import Surface
 from . import approvals, questions, quotas
 from .approvals import Action, Minted, Verdict
 from .calls.request import Principal
@@ -141,4 +142,7 @@ def _subject(caller: Principal, user: User) -> Subject:
 
 
 def _window(user_id: UserId) -> Action:
-    return Action(Purpose.ENROLLMENT_WINDOW, user_id, WINDOW_ACTION, {"user": user_id}, user_id)
+    arguments: Json = {"user": user_id}
+    return Action(
+        Purpose.ENROLLMENT_WINDOW, user_id, WINDOW_ACTION, arguments, user_id, surface=Surface.AUTHORITY
+    )

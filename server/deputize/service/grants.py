@@ -24,7 +24,7 @@ _BAD_REFRESH = Refusal(
 class PageRequest:
     """A request of a page about a grant: who is signed in, and the proof by the page's key.
 
-    The authority's own page has no key: it is there for attested agents, whose grants name their own (OAUTH-4).
+    `/authorize` has no key: it is there for attested agents, whose grants name their own (OAUTH-4).
     """
 
     user_id: UserId
@@ -38,6 +38,16 @@ class PageRequest:
     def spend(self, tx: Tx) -> bool:
         """Use the proof up (PROOF-2); False if it was used before."""
         return self.proof is None or tx.use_proof(self.proof)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRequest(PageRequest):
+    """A request of the user himself about what a page has asked him for, on a page of the authority's (APPR-12).
+
+    No key of the page that asked is wanted: that binds who goes on, not who answers.
+    """
+
+    proof: None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from ..protocol.challenge import Challenge
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.errors import Refusal
 from ..protocol.ids import UserId
+from ..protocol.question import Surface
 from .ports import Reader, Tx
 
 Offer = Callable[[Challenge, int], dict[str, Json]]
@@ -45,10 +46,16 @@ class Method(Protocol):
         """Tell whether evidence has what `verify` reads, beside `method` and `challengeId` (SEP-2672 §4.8 step 2)."""
 
     def verify(
-        self, reader: Reader, challenge: Challenge, wanted: AuthenticatorClass, evidence: Mapping[str, Json]
+        self,
+        reader: Reader,
+        challenge: Challenge,
+        wanted: AuthenticatorClass,
+        surface: Surface,
+        evidence: Mapping[str, Json],
     ) -> Answer:
         """Verify evidence that is well-formed, by the owner of the challenge, over all of `challenge.wire` (steps 8 to
-        11); Refused with the reason otherwise, which counts as a failure of the challenge (APPR-4)."""
+        11), and given on this surface, as far as evidence of the method tells where it was given (APPR-12); Refused
+        with the reason otherwise, which counts as a failure of the challenge (APPR-4)."""
 
 
 @dataclass(frozen=True, slots=True)

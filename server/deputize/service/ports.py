@@ -3,7 +3,7 @@
 A use case is one synchronous function of `(tx, at, …) → outcome`, handed to `Store.transact` or `Store.read`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -396,6 +396,10 @@ class Store(Protocol):
         """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it
         did and is raised here. Refused(record_unavailable) if it was certainly not recorded, Refused(outcome_unknown)
         with the `call_id` that it told of, if any, where nobody can say (READY-3)."""
+
+    def listen(self, hear: Callable[[Collection[str]], None]) -> None:
+        """Call `hear` with the ids of calls and grants that have moved, in any thread, once that is durable. It must be
+        quick. What other processes move is not heard, and a store need not tell anything."""
 
     async def health(self) -> Health:
         """Find out whether a decision could be recorded now, as one is; at most once a second, for all who ask."""

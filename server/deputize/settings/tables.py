@@ -22,9 +22,11 @@ from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import pins
 from deputize.protocol.policy import Api, Network, Policy, Site
 from deputize.protocol.prompt import Prompts
+from deputize.protocol.question import Surface
 from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, Tool
+from deputize.protocol.url import origin_of
 from deputize.settings import schemas, values
 from deputize.settings.agents import AgentsTable
 from deputize.settings.describing import compile_template
@@ -117,6 +119,7 @@ class ToolTable(Table):
     endpoint: Annotated[str, AfterValidator(values.endpoint)] | None = None
     elsewhere: bool = False
     pinned: Annotated[tuple[str, ...], PlainValidator(pins)] = ()
+    surface: Annotated[Surface, Field(strict=False)] = Surface.EITHER
 
     @model_validator(mode="after")
     def _enforceable(self) -> Self:
@@ -164,6 +167,7 @@ class QuotasTable(Table):
     refused_calls: _Rate = Quotas().refused_calls
     entries: _Rate = Quotas().entries
     findings: _Rate = Quotas().findings
+    waits: _AtOnce = Quotas().waits
 
     def quotas(self) -> Quotas:
         """Make the quotas."""
@@ -228,6 +232,13 @@ class PolicyFile(Table):
                 if not api.has(table.endpoint):
                     goes = f"call tokens go to the site's API only, and that is at {', '.join(api.origins)}"
                     fault(ValueError(goes), name, "endpoint")
+        if "site" in info.data:
+            site = info.data["site"]
+            for name, table in tools.items():
+                try:
+                    table.tool(name).check_surface(site.origin, origin_of(site.issuer))
+                except ValueError as error:
+                    fault(error, name, "surface")
         if "scopes" in info.data and "agents" in info.data:
             opaque = info.data["agents"].opaque.most(harmless(info.data["scopes"]))
             for name, table in tools.items():

@@ -5,7 +5,7 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -86,6 +86,10 @@ class SqliteStore:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._writer.put(fn, future)
         return await future
+
+    def listen(self, hear: Callable[[Collection[str]], None]) -> None:
+        """Tell what has moved in this process (`service.ports.Store`)."""
+        self._writer.listen(hear)
 
     async def health(self) -> Health:
         """Tell whether a decision could be recorded now (`service.ports.Store`)."""

@@ -182,6 +182,8 @@ class Transaction(Remembering, Tx):
         super().__init__(execute)
         self._ahead: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._taken: list[tuple[str, tuple[int, int] | None]] = []
+        self.moved: list[str] = []
+        """The ids of calls and grants that have moved since somebody emptied it; some perhaps in vain."""
 
     def mark(self) -> Mark:
         """Return what `rewind` needs to follow the database back to where it is now."""
@@ -248,6 +250,7 @@ class Transaction(Remembering, Tx):
     def move_grant(
         self, grant_id: GrantId, state: GrantState, now: int, expires_at: int | None = None
     ) -> bool:
+        self.moved.append(grant_id)
         if state is GrantState.ACTIVE:
             return self._changed(_ACTIVATE_GRANT, grant_id=grant_id, now=now, expires_at=expires_at)
         if state not in _END_GRANT:
@@ -328,6 +331,7 @@ class Transaction(Remembering, Tx):
         return self._changed(_USE_PROOF, digest=digest, keep_until=proof.keep_until, forgotten=_FORGOTTEN)
 
     def move_call(self, moved: Call, source: State, now: int) -> bool:
+        self.moved.append(moved.call_id)
         return self._changed(
             _MOVE_CALL,
             call_id=moved.call_id,

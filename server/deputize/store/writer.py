@@ -8,7 +8,7 @@ for a database that another process holds.
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from math import inf
 from queue import SimpleQueue
@@ -31,6 +31,7 @@ PLACED = 0.1
 """Seconds for which files that were in their place are not looked at again before a batch; after it they always are."""
 
 Fn: TypeAlias = Callable[[Tx], Any]
+Hear: TypeAlias = Callable[[Collection[str]], None]
 _Job: TypeAlias = tuple[Fn, asyncio.Future[Any]]
 _Result: TypeAlias = tuple[Any, BaseException | None, str | None]
 """What a function returned, or raised, and the call that it told of in the record."""
@@ -58,6 +59,7 @@ class Writer:
         self._causes = Causes(note)
         self._damage: BaseException | None = None
         self._durable_at = self._placed_at = -inf
+        self._hear: Hear | None = None
         self._wait_at_most(0)
         self._tx = Transaction(connection.cursor().execute)
         self._gate = Lock()  # for the next three
@@ -80,6 +82,10 @@ class Writer:
             if self._under_way:
                 return
         future.get_loop().call_soon(self._begin)  # not at once: so all that are ready share a commit
+
+    def listen(self, hear: Hear) -> None:
+        """Have `hear` called in the thread, after each commit that has moved something, with the ids of that."""
+        self._hear = hear
 
     def require(self) -> None:
         """Raise what keeps everything from being recorded, as far as that is known without writing."""
@@ -188,7 +194,10 @@ class Writer:
             ran = [(None, self._unavailable(error), None) for _ in jobs]  # CALL-3
         else:
             ran = self._commit(ran)
+        moved, self._tx.moved = self._tx.moved, []
         self._answer(jobs, ran)
+        if moved and self._hear is not None:
+            self._hear(moved)
 
     def _commit(self, results: list[_Result]) -> list[_Result]:
         """Make a batch durable, or find out what became of it (READY-3)."""

@@ -101,6 +101,13 @@ async def user(context: Context) -> Who[UserId]:
     return (await here(context)).map(_user_id)
 
 
+async def at_ours(context: Context) -> Who[UserId]:
+    """Know a user as `user` does, on a page of the authority's own origin: the site's pages answer nothing there
+    (APPR-12)."""
+    context.check_own_origin()
+    return await user(context)
+
+
 async def page(context: Context) -> Who[PageRequest]:
     """Know the page of a user by its proof (PROOF-3), which also stands in for the CSRF token."""
     return await _by_page(context, PageRequest)
@@ -213,6 +220,7 @@ ANYONE = Access()
 VISITOR = Access(security=_OR_NOBODY)
 SESSION = Access(signed_in, security=(("session",),))
 USER = Access(user, needs=("Deputize-CSRF",), security=(("session",),))
+AT_OURS = Access(at_ours, needs=("Deputize-CSRF",), security=(("session",),))
 OWN_USER = Access(own_user, needs=("Deputize-CSRF",), security=(("session",),))
 USER_OR_PAGE = Access(user_or_page, may=("Deputize-CSRF", "Deputize-Page"), security=(("session",),))
 PAGE = Access(page, needs=("Deputize-Page",), security=(("session",),))

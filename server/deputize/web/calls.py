@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -19,14 +19,25 @@ from ..protocol.tool import Executes
 from ..service.approvals import Verdict
 from ..service.calls import approving, arrivals, endings, redemptions, request
 from ..service.calls.answers import Answered, Denied
-from ..service.calls.request import Executor, PageCall
+from ..service.calls.request import Executor, OwnCall, PageCall
 from ..service.grants import PageRequest
 from ..service.moment import Moment
 from ..service.ports import Tx
 from .access import Who
 from .answers import envelope
 from .context import Context
-from .types import MAX_DELIVERED, CallIdText, CallRequest, Closed, Evidence, Jwt, Seconds, ToolName, sent
+from .types import (
+    MAX_DELIVERED,
+    CallIdText,
+    CallRequest,
+    Closed,
+    Evidence,
+    Jwt,
+    Seconds,
+    ToolName,
+    said,
+    sent,
+)
 
 
 class HandedOn(Closed):
@@ -54,6 +65,7 @@ class Call(Closed, kw_only=True):
     agent: Agent | None
     description: str | UnsetType = UNSET
     expires_at: Seconds | UnsetType = UNSET
+    answered_on: Annotated[str, said(enum=["page", "authority"])] | UnsetType = UNSET
 
 
 class ApprovedCall(Call, kw_only=True):
@@ -127,20 +139,25 @@ async def deny(context: Context, page: Who[PageRequest], body: Denial) -> Call:
 
     def end(tx: Tx, at: Moment, by: PageRequest) -> Answered | Refusal:
         if by.proof is None:  # on the account page: taking away is never hard
-            return endings.call_off(tx, at, by.user_id, call_id, State.DECLINED, body.block)
+            return endings.deny(tx, at, OwnCall(call_id, by.user_id), State.DECLINED, body.block)
         return endings.deny(tx, at, PageCall(call_id, by.user_id, by.proof), State(body.reason), body.block)
 
-    return _told(await page.run(end))
+    return told(await page.run(end))
 
 
 async def show(context: Context, page: Who[PageCall]) -> Call:
     """Show a call to its page (CALL-9)."""
-    return _told(await page.run(endings.look))
+    return told(await page.run(endings.look))
+
+
+async def resume(context: Context, page: Who[PageCall]) -> Call:
+    """Let a page go on with its call that was approved elsewhere: with a call token (CALL-11)."""
+    return _decided(context, await page.run(endings.resume))
 
 
 async def events(context: Context, page: Who[PageCall], body: Event) -> Call:
     """Note that a result reached the agent (CALL-10)."""
-    return _told(await page.run(endings.deliver))
+    return told(await page.run(endings.deliver))
 
 
 async def redeem(context: Context, by: Who[Executor], body: Redemption) -> Call:
@@ -150,12 +167,12 @@ async def redeem(context: Context, by: Who[Executor], body: Redemption) -> Call:
         raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
     redeemed = await by.run(redemptions.redeem, token, token.args_s256)
     user = redeemed.user
-    return _told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
+    return told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
 
 
 async def report(context: Context, by: Who[Executor], body: Outcome) -> Call:
     """Note the outcome of a redeemed call (GUARD-5)."""
-    return _told(await by.run(redemptions.report, _call_id(context), State(body.outcome)))
+    return told(await by.run(redemptions.report, _call_id(context), State(body.outcome)))
 
 
 def _agent(found: agent.Agent, lineage: Sequence[Grant]) -> Agent:
@@ -172,7 +189,7 @@ def _agent(found: agent.Agent, lineage: Sequence[Grant]) -> Agent:
     return told
 
 
-def _told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
+def told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
     """Write a call, and who makes it: in full where a human is asked."""
     found, asked = made.call, made.call.state is State.PENDING
     who = made.standing.agent
@@ -185,6 +202,7 @@ def _told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
         scopes=list(found.scopes),
         executes=Executes(found.executes),
         agent=_agent(who, made.standing.lineage if asked else ()) if who else None,
+        answered_on=made.answered_on.value if made.answered_on else UNSET,
         description=UNSET if found.description is None else found.description,
         **members,
     )
@@ -193,9 +211,9 @@ def _told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
 def _decided(context: Context, made: Answered) -> Call:
     """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
     if made.call.state is State.PENDING:
-        return _told(made)
+        return told(made)
     token = context.authority.call_token(made.call, context.now)
-    return _told(made, ApprovedCall, call_token=token, expires_in=CALL_TOKEN_LIFETIME)
+    return told(made, ApprovedCall, call_token=token, expires_in=CALL_TOKEN_LIFETIME)
 
 
 def _call_id(context: Context) -> CallId:

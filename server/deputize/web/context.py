@@ -15,6 +15,7 @@ from ..protocol.canonical import Json, b64u
 from ..protocol.credential import User
 from ..protocol.errors import Code, Refusal, Refused, or_refuse
 from ..protocol.proof import Proof
+from ..protocol.question import Surface
 from ..protocol.quota import Quota, Rate
 from ..service import sessions
 from ..service.blocks import barred
@@ -97,6 +98,12 @@ class Context:
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from this origin are not accepted.")
         if self.header("sec-fetch-site") not in (None, "same-origin", "same-site"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
+
+    def check_own_origin(self) -> None:
+        """Refuse what a browser does not say to be of a page of the authority's own origin (APPR-12)."""
+        here = self.header("origin") in self.authority.policy.origins(Surface.AUTHORITY)
+        if not here or self.header("sec-fetch-site") not in (None, "same-origin"):
+            raise Refused(Code.CROSS_SITE_REQUEST, "Only the authority's own page may send this.")
 
     def named(self, name: str) -> str:
         """Return a parameter of the path: `{name}` in the table."""

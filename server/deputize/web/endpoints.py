@@ -4,9 +4,23 @@ Routing, reading, 405, CORS, the OpenAPI document and the types of the shim come
 """
 
 from ..protocol.quota import Quota
-from . import accounts, calls, enrollments, findings, grants, health, pages, prompts, record, shim
+from . import (
+    accounts,
+    ask,
+    calls,
+    enrollments,
+    findings,
+    grants,
+    health,
+    pages,
+    prompts,
+    record,
+    shim,
+    waiting,
+)
 from .access import (
     ANYONE,
+    AT_OURS,
     CALLS_PAGE,
     DEPUTY,
     ENROLLED,
@@ -22,6 +36,7 @@ from .access import (
     USER_OR_PAGE,
     VISITOR,
 )
+from .ask import Became
 from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Redemption
 from .context import Context
 from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
@@ -40,7 +55,7 @@ from .oauth.requests import Device, Pushed
 from .openapi import OpenApi, document
 from .pages import everything
 from .shim import Tools, Words
-from .types import CallRequest, Challenge, Enrollment, Evidence, Nothing
+from .types import CallRequest, Challenge, Enrollment, Evidence, No, Nothing
 
 _TOKEN = (forms.ByCode, forms.ByRefreshToken, forms.ByDeviceCode, forms.HandOn, forms.TakeOver)
 _ADDED = (accounts.ActiveCredential, accounts.PendingCredential)
@@ -68,6 +83,8 @@ ENDPOINTS = (
     post("/calls/{call_id}/denial", USER_OR_PAGE, Denial, Call, calls.deny, "End a call (APPR-6)"),
     post("/calls/{call_id}/events", CALLS_PAGE, Event, Call, calls.events, "Tell of a delivery (CALL-10)"),
     get("/calls/{call_id}", CALLS_PAGE, Call, calls.show, "Look at a call (CALL-9)"),
+    get("/calls/{call_id}/wait", CALLS_PAGE, Call, waiting.call, "Wait until it was answered (WAIT-1)"),
+    post("/calls/{call_id}/resumption", CALLS_PAGE, None, ApprovedCall, calls.resume, "Go on with a call (CALL-11)"),
     post("/mcp", MCP, Message, {200: (Reply, ReplyError), 202: None}, None, "One message of MCP (MCP-1)"),
     get("/tools", VISITOR, Tools, shim.configuration, "Read the policy, and who is signed in (SHIM-3)"),
     oauth("/token", BY_GRANT_TYPE, _TOKEN, (Tokens, Handoff), token.token, "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)"),
@@ -81,17 +98,23 @@ ENDPOINTS = (
     get("/authorize", VISITOR, {200: HTML, 303: None}, authorize.page, "Show who asks what (OAUTH-4)", query=_ASKED),
     post("/authorize/{request_id}/challenge", USER, None, Challenge, authorize.challenge, "Ask for a challenge"),
     post("/authorize/{request_id}/approval", USER, Evidence, Redirect, authorize.approve, "Consent (OAUTH-4)"),
-    post("/authorize/{request_id}/denial", USER, None, Redirect, authorize.deny, "Decline (OAUTH-4)"),
+    post("/authorize/{request_id}/denial", USER, No, Redirect, authorize.deny, "Decline (OAUTH-4)"),
     get("/device", VISITOR, {200: HTML, 303: None}, authorize.device, "Take a user's code (OAUTH-7)", query=_CODE),
     post("/agents", PAGE, Nothing, OpaqueAgent, grants.register_agent, "Register the page's key (AGENT-1)"),
     post("/grants", PAGE, GrantRequest, {201: PendingGrant}, grants.request_grant, "Ask for consent (GRANT-1)"),
     post("/grants/{grant_id}/challenge", PAGE, None, Challenge, grants.challenge, "Ask for a challenge (GRANT-2)"),
     post("/grants/{grant_id}/approval", PAGE, Evidence, Tokens, grants.consent, "Consent (GRANT-2)"),
     post("/grants/{grant_id}/denial", PAGE, GrantDenial, Grant, grants.decline, "Decline (GRANT-4)"),
+    get("/grants/{grant_id}/wait", PAGE, GrantNow, waiting.grant, "Wait until it was answered (WAIT-1)"),
+    post("/grants/{grant_id}/resumption", PAGE, None, Tokens, grants.resume, "Go on with a consent (GRANT-9)"),
     get("/grants/{grant_id}", SESSION, GrantNow, grants.show, "Look at a grant (GRANT-7)"),
     delete("/grants/{grant_id}", USER_OR_PAGE, grants.revoke, "Revoke (GRANT-5)"),
     post("/grants/{grant_id}/block", USER, BlockFor, Block, grants.block, "Block an agent (BLOCK-1)"),
     delete("/grants/{grant_id}/block", USER, grants.unblock, "Let it ask again (BLOCK-1)"),
+    get("/ask/{asked_id}", VISITOR, {200: HTML, 303: None}, ask.page, "Show a question to its user (APPR-12)"),
+    post("/ask/{asked_id}/challenge", AT_OURS, None, Challenge, ask.challenge, "Ask for a challenge (APPR-12)"),
+    post("/ask/{asked_id}/approval", AT_OURS, Evidence, Became, ask.approve, "Answer yes (APPR-12)"),
+    post("/ask/{asked_id}/denial", AT_OURS, No, Became, ask.deny, "Answer no (APPR-12)"),
     post("/account/sign-up", NEWCOMER, accounts.SignUp, accounts.Creation, accounts.begin_sign_up, "Begin to sign up",
          limit=Quota.SIGN_UPS),
     post("/account/sign-up/{challenge_id}", NEWCOMER, accounts.Ceremony, accounts.SignedIn, accounts.finish_sign_up,

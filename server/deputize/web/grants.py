@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from ..protocol import grant as given
 from ..protocol.block import LONGEST, SHORTEST
 from ..protocol.definition import is_digest
 from ..protocol.errors import Code, Refused
@@ -131,6 +132,11 @@ async def consent(context: Context, page: Who[PageRequest], evidence: Evidence) 
     return tokens(context, renewable)
 
 
+async def resume(context: Context, page: Who[PageRequest]) -> Tokens:
+    """Give a page the tokens of a consent that was given elsewhere (GRANT-9)."""
+    return tokens(context, await page.run(consents.resume, context.named("grant_id")))
+
+
 async def decline(context: Context, page: Who[PageRequest], body: GrantDenial) -> Grant:
     """Note that the user does not want this, or that the dialog went away (GRANT-4)."""
     said_no = body.reason == "declined"
@@ -140,10 +146,12 @@ async def decline(context: Context, page: Who[PageRequest], body: GrantDenial) -
 
 async def show(context: Context, user: Who[UserId]) -> GrantNow:
     """Tell its user how a grant stands, so that nobody has to guess after a lost answer (GRANT-7)."""
-    grant = await user.look(grants.look, context.named("grant_id"))
-    open_ones = (GrantState.PENDING, GrantState.ACTIVE)
-    over = grant.state in open_ones and context.now >= grant.expires_at
-    return GrantNow(grant.grant_id, "expired" if over else grant.state, grant.expires_at)
+    return now_of(await user.look(grants.look, context.named("grant_id")), context.now)
+
+
+def now_of(grant: given.Grant, now: int) -> GrantNow:
+    """Tell how a grant stands at this second."""
+    return GrantNow(grant.grant_id, given.standing(grant, now), grant.expires_at)
 
 
 async def revoke(context: Context, page: Who[PageRequest]) -> None:

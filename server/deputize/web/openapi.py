@@ -44,6 +44,7 @@ _HEADERS: Mapping[str, tuple[object, str]] = {
     "Content-Digest": (str, "The digest of the body, which a signature covers (RFC 9530)."),
 }
 _NAMES: Mapping[str, object] = {
+    "asked_id": Annotated[str, said(pattern="^(cal|grt)_[A-Za-z0-9_-]{22}$")],
     "call_id": CallIdText,
     "challenge_id": ChallengeIdText,
     "grant_id": GrantIdText,

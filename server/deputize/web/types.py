@@ -50,6 +50,12 @@ class Nothing(Closed):
     """Nothing is said."""
 
 
+class No(Closed):
+    """The user's no on a page of the authority's; with `block`, its agent is blocked, too (BLOCK-1)."""
+
+    block: bool = False
+
+
 class Evidence(TypedDict):
     """The evidence of an approval (SEP-2672 §4.5), with what else its method reads (APPR-9)."""
 

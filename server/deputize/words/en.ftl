@@ -278,6 +278,25 @@ consent-deny = Not now
 consent-allow = Allow
     .webauthn = Allow with passkey
 
+## Pages: a question on the authority's own page, and what became of it
+
+ask = A question to you
+ask-approve = Approve
+    .webauthn = Approve with passkey
+ask-unknown = There is no question to { $user } at this address. If somebody else was asked, they have to sign in themselves.
+    .title = No such question
+ask-elsewhere = This can be answered only on the page of { $site } that asks. Go back to it.
+ask-elsewhere-agent = This can be answered only where the agent has sent you. Go back to it, and let it ask again.
+ask-answered = You answered on { $moment }.
+ask-answered-authority = You approved it at { $place }, on { $moment }.
+ask-answered-page = You approved it on a page of { $site }, on { $moment }.
+ask-goes-on = Where it was asked for, it goes on by itself. You can close this page.
+ask-consent-active = You allowed this.
+ask-consent-declined = This is not open any more: it was declined or called off.
+ask-consent-expired = This is over: it ran out.
+ask-consent-revoked = This was taken back.
+ask-consent-superseded = A newer one has taken the place of this.
+
 device = Connect an agent
     .title = Connect an agent on another device
 device-warning = Only go on if you started this yourself. Nobody from { $site } will ever ask you for such a code.
@@ -574,6 +593,10 @@ refusal-expired =
 refusal-no-eligible-credential =
     .human = You have nothing here that can confirm this. You can add a passkey on your account page.
     .model = The user has nothing on this site that may approve this. Ask the user to add a passkey on the account page of this site, then call this tool again with the same arguments.
+    .again = yes
+refusal-wrong-surface =
+    .human = This can be answered elsewhere only. Your account page shows it under what waits for you, and leads there.
+    .model = This page may not ask the user about this call. It has run nothing. Tell the user to look at what waits for them on the account page of this site, then call this tool again with the same arguments; it will not run twice.
     .again = yes
 refusal-already-executed =
     .human = Exactly this was started a moment ago. Your account page shows what became of it. To have it a second time, wait two minutes.

@@ -16,7 +16,7 @@ from deputize.protocol.token import CallToken, Delegation
 from deputize.protocol.tool import Executes
 from deputize.service.calls import arrivals, endings, redemptions
 from deputize.service.calls.answers import Answered
-from deputize.service.calls.request import MCP, PAGE, Executor
+from deputize.service.calls.request import MCP, PAGE, Executor, OwnCall
 
 Standing = tuple[Person, Delegation]
 
@@ -179,5 +179,5 @@ def test_a_call_that_was_called_off_does_not_run(desk: Desk, ada: Standing, stat
     assert outcome(redeem(desk, made)) == state
     assert outcome(desk.allowed(*ada, "note")) == "approved"  # a new one
     call_id, user_id = made.call.call_id, ada[0].user.user_id
-    again = desk.do(lambda tx: endings.call_off(tx, desk.at, user_id, call_id, State.DECLINED))
+    again = desk.do(lambda tx: endings.deny(tx, desk.at, OwnCall(call_id, user_id), State.DECLINED))
     assert outcome(again) == state

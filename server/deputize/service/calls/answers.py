@@ -7,6 +7,7 @@ from ...protocol.call import Call, State
 from ...protocol.credential import User
 from ...protocol.errors import Refusal
 from ...protocol.ids import CallId
+from ...protocol.question import Surface
 from ...protocol.value import value
 from ..ports import Reader
 from .standing import ALONE, standing_of
@@ -17,13 +18,14 @@ class Answered:
     """A call as a request has left it, and who makes it.
 
     `user` is there if the call is about to run for this user (GUARD-3). `entries` are the indices of what this request
-    recorded of it.
+    recorded of it. `answered_on` is where its user approved it, if he was asked and that was looked up.
     """
 
     call: Call
     standing: Standing = ALONE
     user: User | None = None
     entries: tuple[int, ...] = ()
+    answered_on: Surface | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,9 @@ def answered(reader: Reader, call: Call | Refusal) -> Answered | Refusal:
     if call.state is State.PENDING:
         return Answered(call, standing_of(reader, call))
     return Answered(call, Standing(reader.agent(call.client_id)))
+
+
+def approved_on(reader: Reader, call: Call) -> Surface | None:
+    """Tell where the user of a call approved it; None if he was not asked, or not asked in this way."""
+    asked = reader.asked(call.challenge_id) if call.challenge_id else None
+    return asked.question.surface if asked else None

@@ -11,6 +11,7 @@ from ...protocol.challenge import Purpose
 from ...protocol.entry import Kind, call_facts
 from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.prompt import askers_of
+from ...protocol.question import Surface
 from ...protocol.tool import Tool
 from .. import approvals, prompts, questions, quotas
 from ..approvals import Action, Minted, Rejected, Verdict, Verified
@@ -21,11 +22,11 @@ from .answers import Answered, Denied
 from .decisions import Stop, decide, needs_approval, stop_of
 from .drafts import asked_by
 from .moves import NO_CALL, end, move, own, owns, stopped
-from .request import CallRequest, PageCall
+from .request import Approver, CallRequest, OwnCall
 from .standing import enter, standing_of
 
 
-def challenge(tx: Tx, at: Moment, request: PageCall) -> Minted | Refusal:
+def challenge(tx: Tx, at: Moment, request: Approver) -> Minted | Refusal:
     """Mint the challenge for a pending call, at the user's click (APPR-1)."""
     call = own(tx, request, at.now)
     if isinstance(call, Refusal):
@@ -42,7 +43,7 @@ def challenge(tx: Tx, at: Moment, request: PageCall) -> Minted | Refusal:
         return end(tx, at, call, Stop(quiet))
     if occupied := prompts.occupied(tx, at, call.user_id, call.call_id, askers):
         return occupied
-    return approvals.mint(tx, at, _action(call), questions.of_call(call.description))
+    return approvals.mint(tx, at, _action(at, call, request), questions.of_call(call.description))
 
 
 def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusal:
@@ -67,12 +68,12 @@ def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusa
     return approvals.mint(tx, at, _action_ahead(request, tool), text)
 
 
-def check(reader: Reader, at: Moment, request: PageCall, evidence: Json) -> Verdict:
+def check(reader: Reader, at: Moment, request: Approver, evidence: Json) -> Verdict:
     """Verify evidence for a call on a snapshot (APPR-3); Refused(call_unknown). No state changes here."""
     call = reader.call(request.call_id)
     if call is None or not owns(call, request):
         raise Refused.of(NO_CALL)
-    return approvals.check(reader, at, _action(call), evidence)
+    return approvals.check(reader, at, _action(at, call, request), evidence)
 
 
 def check_ahead(reader: Reader, at: Moment, request: CallRequest, evidence: Json) -> Verdict | None:
@@ -95,7 +96,7 @@ def is_missing(verdict: Verdict | None) -> bool:
 _MISSING = Rejected(Refusal(Code.MISSING_EVIDENCE, "The evidence of the approval is missing."), None, None)
 
 
-def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered | Refusal:
+def approve(tx: Tx, at: Moment, request: Approver, verdict: Verdict) -> Answered | Refusal:
     """Act on a verdict: consume, move, record; or record the failure (APPR-3 to APPR-5)."""
     call = own(tx, request, at.now)
     if isinstance(call, Refusal):
@@ -106,7 +107,7 @@ def approve(tx: Tx, at: Moment, request: PageCall, verdict: Verdict) -> Answered
     if stop := stop_of(tx, at, call, standing):  # APPR-5
         return end(tx, at, call, stop) if call.state is State.PENDING else stopped(call)
     text = questions.of_call(call.description)
-    verified = approvals.conclude(tx, at, verdict, _action(call), text)
+    verified = approvals.conclude(tx, at, verdict, _action(at, call, request), text)
     if isinstance(verified, Refusal):
         entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, verified, call_id=call.call_id)
         return quotas.record(tx, at, call.user_id, call.client_id, entry, verified)
@@ -147,14 +148,25 @@ def _approved_ahead(at: Moment, request: CallRequest) -> Tool | None:
     return tool if tool is not None and request.principal.approves(tool) else None
 
 
-def _action(call: Call) -> Action:
-    """Return what a user confirms by approving this call."""
-    kind, page = call.authenticator_class, call.page_jkt
-    return Action(Purpose.CALL, call.call_id, call.tool, call.arguments, call.user_id, kind, page)
+def _action(at: Moment, call: Call, request: Approver) -> Action:
+    """Return what a user confirms by approving this call, in the page that made it or on the authority's (APPR-12)."""
+    on_its_own = isinstance(request, OwnCall)
+    return Action(
+        Purpose.CALL,
+        call.call_id,
+        call.tool,
+        call.arguments,
+        call.user_id,
+        call.authenticator_class,
+        None if on_its_own else call.page_jkt,
+        surface=Surface.AUTHORITY if on_its_own else Surface.PAGE,
+        takes=at.policy.surface_of(call.tool),
+    )
 
 
 def _action_ahead(request: CallRequest, tool: Tool) -> Action:
     """Return the same before there is a call: the challenge is the grant's (MCP-8)."""
     who = request.principal
     subject, kind = who.delegation.grant_id if who.delegation else "", tool.authenticator_class
-    return Action(Purpose.MCP_CALL, subject, tool.name, request.arguments, who.user_id, kind)
+    arguments, takes = request.arguments, tool.surface
+    return Action(Purpose.MCP_CALL, subject, tool.name, arguments, who.user_id, kind, takes=takes)

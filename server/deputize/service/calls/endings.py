@@ -1,34 +1,28 @@
 """What its user, or whoever shows it to him, may want of a call that is there (APPR-6, CALL-9, CALL-10, MCP-12)."""
 
+from dataclasses import replace
+
 from ...protocol.call import Call, State
 from ...protocol.errors import Code, Refusal
-from ...protocol.ids import CallId, UserId
+from ...protocol.ids import CallId
 from ...protocol.prompt import askers_of
 from .. import blocks
 from ..moment import Moment
-from ..ports import Tx
-from .answers import Answered, answered
-from .moves import NO_CALL, move, own, settled, stopped
-from .request import PageCall
+from ..ports import Reader, Tx
+from .answers import Answered, answered, approved_on
+from .decisions import stop_of
+from .moves import carry, end, move, own, settled, stopped
+from .request import Approver, PageCall
 from .silences import declined
 from .standing import standing_of
 
 
-def deny(tx: Tx, at: Moment, request: PageCall, state: State, block: bool = False) -> Answered | Refusal:
+def deny(tx: Tx, at: Moment, request: Approver, state: State, block: bool = False) -> Answered | Refusal:
     """End a call that has not run because the user declined it or its dialog went away (APPR-6).
 
-    With `block`, its agent is blocked as well (BLOCK-1).
+    Its user ends it wherever it was made, over MCP too. With `block`, its agent is blocked as well (BLOCK-1).
     """
     return answered(tx, _ended(tx, at, own(tx, request, at.now), state, block))
-
-
-def call_off(
-    tx: Tx, at: Moment, user_id: UserId, call_id: CallId, state: State, block: bool = False
-) -> Answered | Refusal:
-    """End a call of this user's on whatever page it was made, or over MCP (APPR-6)."""
-    call = settled(tx, call_id, at.now)
-    mine = call if call is not None and call.user_id == user_id else NO_CALL
-    return answered(tx, _ended(tx, at, mine, state, block))
 
 
 _NOBODY_TO_BLOCK = Refusal(
@@ -56,6 +50,19 @@ def cancel(tx: Tx, at: Moment, call_id: CallId) -> Call | None:
     return move(tx, call, State.CANCELLED, at.now) if call and call.state is State.APPROVED else call
 
 
+def resume(tx: Tx, at: Moment, request: PageCall) -> Answered | Refusal:
+    """Let the page of a call go on with it that was approved elsewhere, if all still allows it (CALL-11)."""
+    call = own(tx, request, at.now)
+    if isinstance(call, Refusal):
+        return call
+    if call.state is not State.APPROVED:
+        return stopped(call)
+    standing = standing_of(tx, call)
+    if stop := stop_of(tx, at, call, standing):
+        return end(tx, at, call, stop)
+    return Answered(carry(tx, call, at.now, resumed=True), standing)
+
+
 def deliver(tx: Tx, at: Moment, request: PageCall) -> Answered | Refusal:
     """Note that the result of a call reached the agent (CALL-10)."""
     call = own(tx, request, at.now)
@@ -65,5 +72,17 @@ def deliver(tx: Tx, at: Moment, request: PageCall) -> Answered | Refusal:
 
 
 def look(tx: Tx, at: Moment, request: PageCall) -> Answered | Refusal:
-    """Show a call to its page (CALL-9)."""
-    return answered(tx, own(tx, request, at.now))
+    """Show a call to its page, and where it was approved (CALL-9)."""
+    return _shown(tx, own(tx, request, at.now))
+
+
+def as_it_is(reader: Reader, at: Moment, call_id: CallId) -> Answered | None:
+    """Look at a call without moving it: the state that time has put it in is told all the same."""
+    call = reader.call(call_id)
+    found = call and _shown(reader, replace(call, state=call.overdue(at.now) or call.state))
+    return found if isinstance(found, Answered) else None
+
+
+def _shown(reader: Reader, call: Call | Refusal) -> Answered | Refusal:
+    told = answered(reader, call)
+    return told if isinstance(told, Refusal) else replace(told, answered_on=approved_on(reader, told.call))

@@ -9,7 +9,7 @@ from ...protocol.ids import CallId
 from ..moment import Moment
 from ..ports import Tx
 from .decisions import Stop
-from .request import PageCall
+from .request import Approver, PageCall
 
 NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 _MOVED_ON = Refusal(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
@@ -50,14 +50,15 @@ def settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
     return settle(tx, call, now) if call is not None else None
 
 
-def owns(call: Call, request: PageCall) -> bool:
-    """Tell whether a call is of this user and of this page (CALL-2)."""
-    return call.user_id == request.user_id and call.page_jkt == request.proof.jkt
+def owns(call: Call, request: Approver) -> bool:
+    """Tell whether a call is of this user and, where a page asks about it, of this page (CALL-2)."""
+    mine = call.user_id == request.user_id
+    return mine and (not isinstance(request, PageCall) or call.page_jkt == request.proof.jkt)
 
 
-def own(tx: Tx, request: PageCall, now: int) -> Call | Refusal:
-    """Find the call that a page asks about, and use its proof up."""
-    if not tx.use_proof(request.proof):
+def own(tx: Tx, request: Approver, now: int) -> Call | Refusal:
+    """Find the call that its page, or its user, asks about, and use the page's proof up."""
+    if isinstance(request, PageCall) and not tx.use_proof(request.proof):
         return USED_PROOF
     call = settled(tx, request.call_id, now)
     return call if call is not None and owns(call, request) else NO_CALL

@@ -124,5 +124,19 @@ class PageCall:
     proof: Proof
 
 
+@value
+class OwnCall:
+    """A request of the call's own user, who is signed in himself, on a page of the authority's (APPR-12).
+
+    No key of the page that made the call is asked for: that binds who goes on with it, not who answers.
+    """
+
+    call_id: CallId
+    user_id: UserId
+
+
+Approver: TypeAlias = PageCall | OwnCall
+"""Who answers a call that waits: its user in the page that made it, or on the authority's own page."""
+
 Executor: TypeAlias = PageCall | Proof | None
 """Who runs an approved call: the page that made it; a guard, by its proof; or, None, this process (GUARD-3)."""

@@ -17,7 +17,8 @@ from ..access import Who
 from ..answers import envelope
 from ..context import Context
 from ..pages import drawing, message
-from ..types import Closed, Evidence, Uri, sent
+from ..pages.returning import account_uri, sign_in
+from ..types import Closed, Evidence, No, Uri, sent
 from . import requests
 from .authentication import identify
 from .parameters import parse_form
@@ -35,7 +36,7 @@ async def page(context: Context) -> Response:
     if query.get("client_id") != request.client_id:
         return _not_good(context, "told-another-agent")
     who = await context.signed_in()
-    return await _show(context, request, who.user_id) if who else _sign_in(context)
+    return await _show(context, request, who.user_id) if who else sign_in(context)
 
 
 async def _unpushed(context: Context) -> Response:
@@ -51,7 +52,7 @@ async def _unpushed(context: Context) -> Response:
         return _not_good(context, "told-no-page")
     who = await context.signed_in()
     if who is None:
-        return _sign_in(context)
+        return sign_in(context)
     try:
         form = parse_form(context.request.url.query)
         client = await identify(context, form)
@@ -98,7 +99,7 @@ async def device(context: Context) -> Response:
     """
     who = await context.signed_in()
     if who is None:
-        return _sign_in(context)
+        return sign_in(context)
     typed = context.request.query_params.get("user_code")
     if typed is None:
         return _enter_code(context)
@@ -130,9 +131,9 @@ async def approve(context: Context, user: Who[UserId], evidence: Evidence) -> Re
     return _redirect(context, request, code=given)
 
 
-async def deny(context: Context, user: Who[UserId]) -> Redirect:
-    """Note the no, and tell the page where to go (OAUTH-4)."""
-    request = await user.run(authorizations.decline, context.named("request_id"))
+async def deny(context: Context, user: Who[UserId], body: No) -> Redirect:
+    """Note the no, and tell the page where to go (OAUTH-4); block the agent as well, if that was asked (BLOCK-1)."""
+    request = await user.run(authorizations.decline, context.named("request_id"), body.block)
     return _redirect(
         context, request, error="access_denied", error_description="The user does not want this."
     )
@@ -154,7 +155,7 @@ async def _show(context: Context, request: AuthorizationRequest, user_id: UserId
         shown=grant.shown,
         lines=text,
         method=await context.look(approvals.asked_by, user_id),
-        account_uri=_account(context),
+        account_uri=account_uri(context),
     )
 
 
@@ -170,17 +171,6 @@ def _is_page(context: Context) -> bool:
 
 def _not_good(context: Context, why: str, **taken: str) -> Response:
     return message(context.authority.policy.site, context.at.language, why, 400, **taken)
-
-
-def _sign_in(context: Context) -> Response:
-    return RedirectResponse(_account(context), 303)
-
-
-def _account(context: Context) -> str:
-    """Return the address of the account page that leads back to where the user is."""
-    url = context.request.url
-    return_to = f"{url.path}?{url.query}" if url.query else url.path
-    return f"{context.authority.policy.site.issuer}/account?{urlencode({'return_to': return_to})}"
 
 
 def _redirect(context: Context, request: AuthorizationRequest, **said: str | None) -> Redirect:

@@ -29,6 +29,8 @@ class Refused extends Error {
 }
 /** Nothing is done whose outcome could not be told. */
 class Unsaid extends Error {}
+/** After these a question is not open any more: its page says what became of it. */
+const OVER = ['call_state', 'call_redeemed', 'declined', 'cancelled', 'expired', 'asked_too_often'];
 const LOST = ['authority_unavailable', 'record_unavailable', 'server_error'];
 
 /**
@@ -210,14 +212,15 @@ function answered() {
 /**
  * Answer the consent page, and go where the answer sends the browser.
  * @param {'allow' | 'deny'} answer
+ * @param {boolean} [block] whether the agent is blocked as well (BLOCK-1)
  */
-async function decide(answer) {
+async function decide(answer, block = false) {
   const path = `/authorize/${/** @type {HTMLElement} */ (document.getElementById('deny')).dataset.request}`;
   /** @type {{redirect_to: string | null}} */
   let told;
   try {
     if (answer === 'deny') {
-      told = await send(`${path}/denial`);
+      told = await send(`${path}/denial`, { block });
     } else {
       told = await send(`${path}/approval`, await evidenceOf(await send(`${path}/challenge`), ask));
     }
@@ -229,6 +232,22 @@ async function decide(answer) {
   if (told.redirect_to) return location.assign(told.redirect_to);
   answered();
   tell(say(answer === 'allow' ? 'script-account-allowed' : 'script-account-denied'));
+}
+
+/**
+ * Answer a question, and show what has become of it, also where it was answered elsewhere meanwhile.
+ * @param {'approve' | 'decline'} answer
+ * @param {boolean} [block] whether the agent is blocked as well (BLOCK-1)
+ */
+async function reply(answer, block = false) {
+  const path = `/ask/${/** @type {HTMLElement} */ (document.getElementById('decline')).dataset.asked}`;
+  try {
+    if (answer === 'decline') await send(`${path}/denial`, { block });
+    else await send(`${path}/approval`, await evidenceOf(await send(`${path}/challenge`), ask));
+  } catch (error) {
+    if (!(error instanceof Refused) || !OVER.includes(error.code)) throw error;
+  }
+  location.reload();
 }
 
 /**
@@ -286,6 +305,10 @@ void ready.then((learned) => {
 
 onClick('#allow', () => decide('allow'));
 onClick('#deny', () => decide('deny'));
+onClick('#deny-block', () => decide('deny', true));
+onClick('#approve', () => reply('approve'));
+onClick('#decline', () => reply('decline'));
+onClick('#decline-block', () => reply('decline', true));
 onClick('#sign-in', signIn);
 onClick('#add', () => addPasskey());
 onClick('#open-window', openWindow);
