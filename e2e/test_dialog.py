@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from e2e.bank import DESCRIPTION, TRANSFER, Bank, Customer, add_security_key, sign_up
@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 from deputize.testing.agent import PlaywrightAgent
 from deputize.testing.human import Control, Dialog, Human
 from deputize.testing.passkeys import Passkeys
+from deputize.testing.waiting import until
 
 BLOCK = "Decline and block this agent"
 PHONE = {"viewport": {"width": 390, "height": 700}, "has_touch": True, "is_mobile": True}
@@ -65,6 +66,12 @@ PROMISED = """() => {
   trap(Promise.prototype, "constructor", class {});
   trap(Promise.prototype, "then", Promise.prototype.then);
   trap(Object.prototype, "then", undefined);
+}"""
+COVER = """() => {
+  const cover = Object.assign(document.createElement('div'), { id: 'cover', popover: 'manual' });
+  cover.style.cssText = 'position: fixed; inset: 0; width: auto; height: auto; background: white';
+  document.body.append(cover);
+  cover.showPopover();
 }"""
 VIOLATIONS = """
   window.violations = [];
@@ -181,6 +188,101 @@ def test_at_400_percent_the_buttons_do_not_cover_what_is_asked(deputized: Custom
     human.decline()
 
 
+def held(deputized: Customer) -> Page:
+    """Load the page anew with a clock that stands, and let the agent ask."""
+    tab = deputized.tab
+    tab.clock.install()
+    tab.reload()
+    tab.wait_for_load_state()
+    tab.clock.pause_at(tab.evaluate("Date.now() + 1000"))
+    deputized.agent.start("transfer_money", TRANSFER)
+    until(tab, lambda: deputized.human.sees() is not None, "a dialog")
+    return tab
+
+
+def is_active(human: Human, name: str) -> bool:
+    """Tell whether a button takes an answer."""
+    now = human.sees()
+    assert now is not None
+    return next(button for button in now.buttons if button.name == name).enabled
+
+
+def test_what_was_meant_for_the_page_is_no_answer(deputized: Customer) -> None:
+    """SHIM-8: half a second, by every key and button, and again once the window gets the focus."""
+    tab, human = held(deputized), deputized.human
+    opened = human.sees()
+    assert opened is not None
+    for again in (False, True):
+        for name in ("Decline", "Approve with passkey", BLOCK):
+            button = next(each for each in opened.buttons if each.name == name)
+            tab.mouse.click(*middle(tab, button.node))
+        human.tab_to(opened.decline)
+        tab.keyboard.press("Enter")
+        tab.keyboard.press("Escape")  # browsers close the dialog the second time, whatever it says
+        tab.keyboard.press("Escape")
+        until(tab, lambda: human.sees() is not None, "the same dialog")
+        tab.clock.run_for(499)
+        assert not is_active(human, "Decline")
+        tab.clock.run_for(1)
+        assert is_active(human, "Decline")
+        if not again:
+            # What the browser does where a window that lay over this one is closed, under a finger that presses twice.
+            tab.evaluate("window.dispatchEvent(new Event('focus'))")
+            assert not is_active(human, "Decline")
+    until(tab, lambda: is_active(human, "Approve with passkey"), "that it was read")
+    tab.keyboard.press("Escape")
+    until(tab, lambda: human.sees() is None, "an end")
+
+
+def test_what_is_covered_takes_no_answer_and_then_not_at_once(deputized: Customer) -> None:
+    """SHIM-8: the page opens something over the dialog, and takes it away under the finger."""
+    tab, human = held(deputized), deputized.human
+    tab.clock.run_for(500)
+    until(tab, lambda: is_active(human, "Approve with passkey"), "that it can be approved")
+    tab.evaluate(COVER)
+    until(tab, lambda: not is_active(human, "Approve with passkey"), "that it is covered")
+    tab.clock.run_for(1000)
+    assert not is_active(human, "Approve with passkey")
+    tab.evaluate("document.querySelector('#cover').remove()")
+    ran = []
+    until(
+        tab,
+        lambda: ran.append(tab.clock.run_for(50)) or is_active(human, "Approve with passkey"),
+        "all of it",
+    )
+    assert len(ran) >= 10
+
+
+LONG = {**TRANSFER, "name": "WWWW " * 13 + "WWWW"}
+
+
+@pytest.mark.parametrize("by", ["keyboard", "mouse"])
+@pytest.mark.parametrize("size", [(1280, 520), (320, 568), (320, 256)])
+def test_who_has_not_seen_the_end_does_not_approve(
+    deputized: Customer, size: tuple[int, int], by: Literal["keyboard", "mouse"]
+) -> None:
+    """SHIM-8: the button says what is missing; pressing it reads on, and so does Tab on its way there."""
+    tab, human = deputized.tab, deputized.human
+    tab.set_viewport_size({"width": size[0], "height": size[1]})
+    call = deputized.agent.start("transfer_money", LONG)
+    dialog = human.dialog()
+    assert seen(tab, dialog, "#title")
+    assert not seen(tab, dialog, "[data-end]")
+    assert dialog.focused is not None
+    assert dialog.focused.role == "heading"
+    assert not dialog.approve.enabled
+    assert "more to read" in dialog.approve.why
+    if by == "keyboard":
+        human.tab_to(dialog.approve)
+        until(tab, lambda: is_active(human, "Approve with passkey"), "the end")
+        assert seen(tab, human.dialog(), "[data-end]")
+    elif size != (320, 256):  # there, it is seen with the end only
+        place = middle(tab, dialog.approve.node)
+        until(tab, lambda: seen(tab, dialog, "[data-end]") or tab.mouse.click(*place), "the end")
+    human.approve(by)
+    assert not call.result().refused
+
+
 def test_the_legend_is_there_where_something_is_marked(customer: Customer, passkeys: Passkeys) -> None:
     add_security_key(customer.bank, customer.tab, passkeys, customer.device)
     customer.tab.goto(customer.bank.url)
@@ -244,6 +346,12 @@ def box(tab: Page, node: int) -> tuple[float, float, float, float]:
     session = tab.context.new_cdp_session(tab)
     border = session.send("DOM.getBoxModel", {"backendNodeId": node})["model"]["border"]
     return min(border[0::2]), min(border[1::2]), max(border[0::2]), max(border[1::2])
+
+
+def middle(tab: Page, node: int) -> tuple[float, float]:
+    """Return where a node can be pressed."""
+    left, top, right, bottom = box(tab, node)
+    return (left + right) / 2, (top + bottom) / 2
 
 
 def background(tab: Page, dialog: Dialog) -> int:

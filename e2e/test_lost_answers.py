@@ -66,8 +66,8 @@ def test_where_the_answer_to_an_approval_is_lost_the_dialog_asks_what_became_of_
         now.complaint,
     )
     assert (
-        human.dialog() == now
-    )  # the tester's kit takes it for a dialog that can be answered, with no passkey
+        human.dialog().lines == now.lines
+    )  # the tester's kit takes it for one that can be answered, with no passkey
     with pytest.raises(LookupError, match="asks for no passkey"):
         human.approve()
     human.press(button(now, "Cancel it"))

@@ -109,7 +109,8 @@ def test_a_call_of_ten_minutes_ago_has_expired(deputized: Customer, held_clock: 
     call = deputized.agent.start("transfer_money", TRANSFER)
     deputized.human.dialog()
     held_clock.move(600)
-    deputized.human.approve()  # the dialog closes: there is nothing to approve any more
+    with pytest.raises(NotApproved, match="open for too long"):
+        deputized.human.approve()
     result = call.result()
     assert result.code == "expired"
     assert deputized.bank.kinds(result.correlation_id) == ["call.pending", "call.expired"]
@@ -283,7 +284,8 @@ def test_a_grant_that_is_revoked_before_the_approval_ends_the_call(deputized: Cu
     call = deputized.agent.start("transfer_money", TRANSFER)
     deputized.human.dialog()
     revoke(deputized)
-    deputized.human.approve()  # the dialog closes: the grant is gone
+    with pytest.raises(NotApproved, match="taken back"):
+        deputized.human.approve()
     result = call.result()
     assert result.code == "grant_revoked"
     assert bank.kinds(result.correlation_id) == ["call.pending", "call.denied"]
@@ -325,7 +327,8 @@ def test_a_policy_that_is_tightened_while_the_user_reads_ends_the_call(deputized
     call = deputized.agent.start("transfer_money", TRANSFER)
     deputized.human.dialog()
     close_transfers(bank)
-    deputized.human.approve()  # the dialog closes: there is nothing to approve any more
+    with pytest.raises(NotApproved, match="does not let agents of this kind"):
+        deputized.human.approve()
     result = call.result()
     assert result.code == "agent_not_allowed"
     assert bank.kinds(result.correlation_id) == ["call.pending", "call.denied"]

@@ -180,6 +180,8 @@
  * @property {(text: string, approve: string, decline: string) => void} offer other answers than before
  * @property {(text: string) => void} describe
  * @property {(text: string) => void} queue what waits after this one
+ * @property {(text: string, account?: string) => void} end says why the question is over, and lets the human close it; `account`: a link to
+ *   the account page follows
  * @property {() => void} close
  *
  * @typedef {'approve' | 'decline' | 'block' | 'removed'} Choice

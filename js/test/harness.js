@@ -78,6 +78,10 @@ export class Human {
       offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
       describe: (text) => note(`now: ${text}`),
       queue: (text) => note(text),
+      end: (text, account) => {
+        seen.closed = true;
+        this.tell(text, account);
+      },
       close: () => {
         seen.closed = true;
         this.#waiting();

@@ -3,6 +3,7 @@
  * CSP with Trusted Types forbids. It knows nothing of calls; it says what the human did.
  */
 
+import { attention } from './attention.js';
 import { element, icon, shadow } from './dom.js';
 import { css } from './style.js';
 import * as natives from '../platform/natives.js';
@@ -18,10 +19,10 @@ const BAR = 'M6 12h12';
 /** Where a dialog begins: what is read first, and a stray Enter presses nothing. */
 const TITLE = { id: 'title', tabindex: '-1', autofocus: '' };
 
+/** Pixels by which the text moves where one presses the button that wants it read: less than is ever seen of it at a time. */
+const FURTHER = 120;
 /** Characters that still look good in large type. */
 const LONG = 160;
-/** Milliseconds. A click that was meant for what lay here before the dialog opened is not meant for the dialog. */
-const ARMING = 500;
 
 /**
  * Makes the function that opens dialogs.
@@ -47,78 +48,108 @@ function show(view, mode) {
   };
   describe(view.description);
   const status = element('p', { class: 'note', role: 'status' });
-  const alert = element('p', { class: 'note', role: 'alert' });
+  const alert = element('p', { class: 'note', role: 'alert', id: 'alert' });
   const field = element('form', { class: 'field' });
-  const approve = element('button', { type: 'button', class: 'approve', 'aria-disabled': 'true' }, view.approve);
-  const decline = element('button', { type: 'button', 'aria-disabled': 'true' }, view.decline);
-  const block = element('button', { type: 'button', class: 'block', 'aria-disabled': 'true' }, view.block);
+  const unread = element('p', { class: 'next', id: 'unread' });
+  const approve = element('button', { type: 'button', class: 'approve', 'aria-describedby': 'unread' }, view.approve);
+  const decline = element('button', { type: 'button' }, view.decline);
+  const block = element('button', { type: 'button', class: 'block' }, view.block);
   const next = element('p', { class: 'next', id: 'next' });
-  const dialog = element(
-    'dialog',
-    { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': heardOf(view), 'data-state': 'opening' },
-    [
-      element('div', { class: 'sheet' }, [
-        headerOf(view),
-        bodyOf(view, description, legend),
-        element('footer', {}, [next, status, alert, field, element('div', { class: 'buttons' }, [decline, approve]), block]),
-      ]),
-    ],
-  );
+  const body = bodyOf(view, description, legend);
+  setAttribute(body, 'id', 'asked');
+  const end = element('div', { class: 'end', 'data-end': '' });
+  const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view), body, end]);
+  const footer = element('footer', {}, [next, status, alert, field, unread, element('div', { class: 'buttons' }, [decline, approve]), block]);
+  // It takes the focus where what had it goes away, and where people click beside everything.
+  const dialog = element('dialog', { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asked next', tabindex: '-1' }, [sheet, footer]);
 
   /** @type {(choice: Choice) => void} */
   let decide;
   /** @type {Promise<Choice> | null} */
   let choice = null;
-  let over = false;
+  /** @type {'ready' | 'busy' | 'asking' | 'over'} */
+  let state = 'ready';
+  let gone = false;
+  /** @type {import('./attention.js').Attention | undefined} */
+  let seen;
+
+  /** Says which buttons take an answer now. One that does not stays where it is for the keyboard, and says why. */
+  const refresh = () => {
+    const armed = !!seen?.armed();
+    const read = !!seen?.read();
+    const waits = state === 'ready' && !!seen?.unread();
+    setAttribute(dialog, 'data-state', armed || state === 'busy' ? state : 'opening');
+    setAttribute(approve, 'aria-disabled', `${!read || state === 'busy'}`);
+    setAttribute(decline, 'aria-disabled', `${!armed}`);
+    setAttribute(block, 'aria-disabled', `${!armed || state !== 'ready'}`);
+    setText(unread, waits ? say('script-unread') : '');
+    if (waits) setAttribute(sheet, 'tabindex', '0'); // from now on, so that the keyboard can scroll it
+  };
+  const close = () => {
+    gone = true;
+    seen?.end();
+    natives.disconnect(observer);
+    natives.closeDialog(dialog);
+    natives.remove(host);
+  };
   /** @param {Choice} made */
   const choose = (made) => {
-    if (!over) decide?.(made);
+    if (gone) return;
+    if (state === 'over') close();
+    else decide?.(made);
   };
   /** @param {Event} event */
-  const meant = (event) => event.isTrusted && natives.getAttribute(dialog, 'data-state') !== 'opening';
+  const meant = (event) => event.isTrusted && !!seen?.armed();
 
   /** What is done once something was typed. */
   let typed = () => {};
   listen(approve, 'click', (event) => {
     if (!meant(event)) return;
-    const state = natives.getAttribute(dialog, 'data-state');
-    if (state === 'ready') choose('approve');
-    else if (state === 'asking') typed();
+    if (state === 'asking') typed();
+    else if (state === 'ready' && seen?.read()) choose('approve');
+    else if (state === 'ready') natives.scrollBy(sheet, 0, FURTHER);
   });
   listen(field, 'submit', (event) => {
     natives.preventDefault(event);
-    if (meant(event) && natives.getAttribute(dialog, 'data-state') === 'asking') typed();
+    if (meant(event) && state === 'asking') typed();
   });
   listen(decline, 'click', (event) => {
     if (meant(event)) choose('decline');
   });
   listen(block, 'click', (event) => {
-    if (meant(event) && natives.getAttribute(dialog, 'data-state') === 'ready') choose('block');
+    if (meant(event) && state === 'ready') choose('block');
   });
   listen(dialog, 'cancel', (event) => {
     if (!event.isTrusted) return;
     natives.preventDefault(event);
-    choose('decline');
+    if (seen?.armed()) choose('decline');
   });
-  listen(dialog, 'close', () => choose('decline'));
+  listen(dialog, 'close', () => {
+    if (gone) return;
+    if (seen?.armed()) choose('decline');
+    else if (isConnected(host)) open(); // browsers let nobody prevent that twice, and this key was meant for the page
+  });
   const observer = new natives.MutationObserver(() => {
     if (!isConnected(host)) choose('removed');
   });
+  const open = () => {
+    natives.showModal(dialog);
+    seen?.again();
+  };
 
   /**
-   * @param {'ready' | 'busy' | 'asking'} state
+   * @param {'ready' | 'busy' | 'asking' | 'over'} now
    * @param {string} progress
    * @param {string} complaint
    * @param {string} tone
    */
-  const become = (state, progress, complaint, tone = 'note') => {
-    setAttribute(dialog, 'data-state', state);
-    setAttribute(approve, 'aria-disabled', state === 'busy' ? 'true' : 'false');
-    setAttribute(decline, 'aria-disabled', 'false');
-    setAttribute(block, 'aria-disabled', state === 'ready' ? 'false' : 'true');
+  const become = (now, progress, complaint, tone = 'note') => {
+    state = now;
     setText(status, progress);
     setAttribute(alert, 'class', tone);
     setText(alert, complaint);
+    if (now === 'ready' || now === 'over') seen?.again(); // the buttons may mean something else now
+    else refresh();
   };
 
   /** @type {(yes: string, no: string) => void} */
@@ -126,16 +157,21 @@ function show(view, mode) {
     setText(approve, yes);
     setText(decline, no);
   };
+  let onBlock = false;
+  listen(block, 'focus', () => (onBlock = true));
+  listen(block, 'blur', () => (onBlock = false));
+  const unblock = () => {
+    if (onBlock) natives.focus(decline);
+    setText(block, '');
+  };
 
   appendChild(root, dialog);
   const page = natives.documentElement(document);
   natives.observe(observer, page, { childList: true });
   natives.observe(observer, document, { childList: true });
   appendChild(page, host);
-  natives.showModal(dialog);
-  natives.setTimeout(() => {
-    if (natives.getAttribute(dialog, 'data-state') === 'opening') become('ready', '', '');
-  }, ARMING);
+  open();
+  seen = attention(end, refresh, dialog);
 
   return {
     choice: () =>
@@ -149,34 +185,41 @@ function show(view, mode) {
     ask: (label) =>
       new natives.Promise((resolve) => {
         const input = element('input', { id: 'typed', autocomplete: 'one-time-code', spellcheck: 'false', dir: 'auto' });
-        setText(field, '');
         appendChild(field, element('label', { for: 'typed' }, label));
         appendChild(field, input);
         become('asking', '', '');
         natives.focus(input);
         typed = () => {
+          natives.focus(approve);
+          setText(field, '');
           become('busy', say('script-busy'), '');
           resolve(natives.valueOf(input));
         };
       }),
     again: (text, sent) => {
       label(view.approve, view.decline);
-      setText(block, sent ? '' : view.block); // what was sent may have come to more than a question
+      if (sent) unblock(); // what was sent may have come to more than a question
       become('ready', '', text);
     },
     offer: (text, yes, no) => {
       label(yes, no);
-      setText(block, ''); // it would not be what it says any more
+      unblock(); // it would not be what it says any more
       become('ready', '', text, 'note offer'); // a choice, not a fault
     },
-    describe,
-    queue: (text) => setText(next, text),
-    close: () => {
-      over = true;
-      natives.disconnect(observer);
-      natives.closeDialog(dialog);
-      natives.remove(host);
+    describe: (text) => {
+      describe(text);
+      seen?.again(true);
     },
+    queue: (text) => setText(next, text),
+    end: (text, account) => {
+      label('', say('script-close'));
+      unblock();
+      setText(field, '');
+      become('over', '', text);
+      if (account) appendChild(alert, element('a', { href: account, target: '_blank', rel: 'noopener' }, say('script-account-link')));
+      natives.focus(decline);
+    },
+    close,
   };
 }
 
@@ -228,17 +271,6 @@ function bodyOf(view, description, legend) {
 
 /** @param {View} view */
 const titleOf = ({ title, asker }) => element('div', {}, [element('h2', TITLE, title), element('p', { class: 'asker', id: 'asker' }, asker)]);
-
-/**
- * What a screen reader says when a dialog opens: who asks, what for, and for how long, which stands below the last list.
- *
- * @param {View} view
- */
-function heardOf({ lines }) {
-  let ids = '';
-  for (let i = lines.length - 1; i >= 0 && lines[i]?.part !== 'scope' && lines[i]?.part !== 'limit'; i--) ids = ` line${i}${ids}`;
-  return `asker description legend${ids} next`;
-}
 
 /**
  * Draws each line as what it is (GRANT-2).

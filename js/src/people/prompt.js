@@ -29,6 +29,8 @@ export class Prompts {
   #waiting = 0;
   /** @type {Dialog | null} */
   #shown = null;
+  /** The dialog that tells why the last question was over. @type {Dialog | null} */
+  #ended = null;
 
   /**
    * @param {(view: View) => Dialog} open
@@ -65,13 +67,13 @@ export class Prompts {
   }
 
   /**
-   * Tells the human why a question is over, or was not asked.
+   * Tells the human why a question was not asked, or what became of it after its dialog.
    *
    * @param {Problem} found
    * @param {string} [account] the address of the account page, where that mends it
    */
   refuse(found, account) {
-    this.tell(found.said ?? wordsFor(found.code).human, account);
+    this.tell(saidOf(found), account);
   }
 
   /**
@@ -116,8 +118,15 @@ export class Prompts {
       takeBack = () => resolve('removed');
     });
     if (signal) natives.listen(signal, 'abort', takeBack);
+    this.#ended?.close();
+    this.#ended = null;
     const dialog = this.#open(view);
     this.#shown = dialog;
+    /** @param {Problem} found */
+    const tellEnd = (found) => {
+      dialog.end(saidOf(found), account);
+      this.#ended = dialog;
+    };
     this.#count(0);
     try {
       for (;;) {
@@ -131,10 +140,12 @@ export class Prompts {
         if (step === 'block') return natives.inert({ kind: 'declined', block: true }); // there is no such button any more once something was sent
         if (typeof step === 'string' || step.kind === 'unheard') {
           const wish = typeof step === 'string' ? step : 'approve';
+          if (wish === 'expired' && !question.unheard) tellEnd(problem('expired'));
           if (!question.unheard) return natives.inert({ kind: ended(wish) }); // nothing that could be acted upon was sent
           step = await findOut(question.unheard, dialog, end, wish); // SHIM-11
         }
-        if (step.kind === 'refused') this.refuse(step.problem, account);
+        if (step.kind === 'refused') tellEnd(step.problem);
+        if (step.kind === 'expired') tellEnd(problem('expired'));
         if (step.kind !== 'again') return /** @type {Verdict} */ (step);
         dialog.again(step.text, !!question.unheard);
       }
@@ -142,10 +153,13 @@ export class Prompts {
       this.#shown = null;
       natives.clearTimeout(timer);
       if (signal) natives.unlisten(signal, 'abort', takeBack);
-      dialog.close();
+      if (this.#ended !== dialog) dialog.close();
     }
   }
 }
+
+/** @param {Problem} found @returns {string} what a human is told of it */
+const saidOf = (found) => found.said ?? wordsFor(found.code).human;
 
 /**
  * Looks whether a question that had to wait is over by now: nobody is asked what the authority has ended, as where it is quiet.

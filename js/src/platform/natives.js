@@ -22,13 +22,15 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call);
 
 /**
  * @param {string} owner the name of an interface
- * @param {string} name
- * @param {'value' | 'get' | 'set'} [part]
+ * @param {string} name of a method, or of an attribute
+ * @param {'set'} [part] instead of what reads the attribute
  */
-function native(owner, name, part = 'value') {
+function native(owner, name, part) {
   let prototype = Reflect.get(globalThis, owner)?.prototype;
-  while (prototype && !getOwnPropertyDescriptor(prototype, name)) prototype = Object.getPrototypeOf(prototype);
-  const method = prototype && getOwnPropertyDescriptor(prototype, name)?.[part];
+  /** @type {PropertyDescriptor | undefined} */
+  let found;
+  while (prototype && !(found = getOwnPropertyDescriptor(prototype, name))) prototype = Object.getPrototypeOf(prototype);
+  const method = found && (part ? found.set : (found.value ?? found.get));
   if (method) return uncurry(method);
   return () => {
     throw new TypeError(`This browser has no ${owner}.${name}`);
@@ -48,8 +50,8 @@ function allowed(read) {
   }
 }
 
-export const { AbortController, Date, DOMException, Error, Map, RegExp, Request, String, TypeError, URL, URLSearchParams, TextDecoder, TextEncoder, Uint8Array, MutationObserver, CSSStyleSheet } = globalThis;
-export const { document, navigator, location, console } = globalThis;
+export const { AbortController, Date, DOMException, Error, Map, RegExp, Request, String, TypeError, URL, URLSearchParams, TextDecoder, TextEncoder, Uint8Array, MutationObserver, IntersectionObserver, CSSStyleSheet } = globalThis;
+export const { document, navigator, location, console, window } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);
 export const { apply, construct, get, ownKeys } = Reflect;
@@ -166,7 +168,7 @@ export const formatOf = uncurry(/** @type {Function} */ (getOwnPropertyDescripto
 /** @type {(names: Intl.DisplayNames, code: string) => string} */
 export const nameOf = uncurry(DisplayNames.prototype.of);
 /** @type {(url: URL) => string} */
-export const urlOrigin = native('URL', 'origin', 'get');
+export const urlOrigin = native('URL', 'origin');
 
 /** @type {((name: string, work: () => Promise<unknown>) => Promise<unknown>) | undefined} */
 export const lock = navigator?.locks?.request.bind(navigator.locks);
@@ -186,9 +188,9 @@ export const credentialJson = native('PublicKeyCredential', 'toJSON');
 /** @type {(controller: AbortController, reason?: unknown) => void} */
 export const abort = native('AbortController', 'abort');
 /** @type {(controller: AbortController) => AbortSignal} */
-export const signalOf = native('AbortController', 'signal', 'get');
+export const signalOf = native('AbortController', 'signal');
 /** @type {(signal: AbortSignal) => boolean} */
-export const isAborted = native('AbortSignal', 'aborted', 'get');
+export const isAborted = native('AbortSignal', 'aborted');
 /** @type {(target: EventTarget, type: string, listener: (event: Event) => void, capture?: boolean) => void} */
 export const listen = native('EventTarget', 'addEventListener');
 /** @type {(target: EventTarget, type: string, listener: (event: Event) => void) => void} */
@@ -200,25 +202,25 @@ export const stopImmediatePropagation = native('Event', 'stopImmediatePropagatio
 /** @type {(form: HTMLFormElement, submitter: HTMLElement | null) => void} */
 export const requestSubmit = native('HTMLFormElement', 'requestSubmit');
 /** The fields of a form, whatever names they have. @type {(form: HTMLFormElement) => HTMLFormControlsCollection} */
-export const elements = native('HTMLFormElement', 'elements', 'get');
+export const elements = native('HTMLFormElement', 'elements');
 
 /** @type {(violation: Event) => string} */
-export const blockedUri = native('SecurityPolicyViolationEvent', 'blockedURI', 'get');
+export const blockedUri = native('SecurityPolicyViolationEvent', 'blockedURI');
 /** @type {(violation: Event) => string} */
-export const directiveOf = native('SecurityPolicyViolationEvent', 'effectiveDirective', 'get');
+export const directiveOf = native('SecurityPolicyViolationEvent', 'effectiveDirective');
 /** @type {(violation: Event) => string} */
-export const dispositionOf = native('SecurityPolicyViolationEvent', 'disposition', 'get');
+export const dispositionOf = native('SecurityPolicyViolationEvent', 'disposition');
 
 /** @type {(request: Request) => string} */
-export const requestUrl = native('Request', 'url', 'get');
+export const requestUrl = native('Request', 'url');
 /** @type {(request: Request) => string} */
-export const requestMethod = native('Request', 'method', 'get');
+export const requestMethod = native('Request', 'method');
 /** @type {(request: Request) => Headers} */
-export const requestHeaders = native('Request', 'headers', 'get');
+export const requestHeaders = native('Request', 'headers');
 /** @type {(headers: Headers, name: string, value: string) => void} */
 export const setHeader = native('Headers', 'set');
 /** @type {(response: Response) => number} */
-export const responseStatus = native('Response', 'status', 'get');
+export const responseStatus = native('Response', 'status');
 /** @type {(response: Response) => Promise<string>} */
 export const responseText = native('Response', 'text');
 /** @type {(response: Response) => Response} */
@@ -229,9 +231,9 @@ export const createElement = native('Document', 'createElement');
 /** @type {(document: Document, namespace: string, name: string) => Element} */
 export const createElementNS = native('Document', 'createElementNS');
 /** @type {(document: Document) => HTMLElement} */
-export const documentElement = native('Document', 'documentElement', 'get');
+export const documentElement = native('Document', 'documentElement');
 /** @type {(document: Document) => Element | null} */
-export const currentScript = native('Document', 'currentScript', 'get');
+export const currentScript = native('Document', 'currentScript');
 /** @type {(host: Element, init: ShadowRootInit) => ShadowRoot} */
 export const attachShadow = native('Element', 'attachShadow');
 /** @type {(root: ShadowRoot, sheets: CSSStyleSheet[]) => void} */
@@ -249,9 +251,9 @@ export const getAttribute = native('Element', 'getAttribute');
 /** @type {(element: Element) => void} */
 export const remove = native('Element', 'remove');
 /** @type {(node: Node) => boolean} */
-export const isConnected = native('Node', 'isConnected', 'get');
+export const isConnected = native('Node', 'isConnected');
 /** @type {(input: HTMLElement) => string} */
-export const valueOf = native('HTMLInputElement', 'value', 'get');
+export const valueOf = native('HTMLInputElement', 'value');
 /** @type {(element: HTMLElement) => void} */
 export const focus = native('HTMLElement', 'focus');
 /** @type {(dialog: HTMLElement) => void} */
@@ -262,6 +264,15 @@ export const closeDialog = native('HTMLDialogElement', 'close');
 export const observe = native('MutationObserver', 'observe');
 /** @type {(observer: MutationObserver) => void} */
 export const disconnect = native('MutationObserver', 'disconnect');
+
+/** @type {(observer: IntersectionObserver, target: Element) => void} */
+export const observeView = native('IntersectionObserver', 'observe');
+/** Whether it can be seen; that nothing lies over it either, where the browser tells. @type {(entry: IntersectionObserverEntry) => boolean} */
+export const isInView = native('IntersectionObserverEntry', 'isVisible' in (globalThis.IntersectionObserverEntry?.prototype ?? {}) ? 'isVisible' : 'isIntersecting');
+/** @type {(element: Element, x: number, y: number) => void} */
+export const scrollBy = native('Element', 'scrollBy');
+/** @type {(element: HTMLElement) => void} */
+export const showPopover = native('HTMLElement', 'showPopover');
 
 /** The page's owner opts in with `<html data-deputize-test="open">`; what script adds after the shim comes too late. */
 export const openForTests = allowed(() => getAttribute(documentElement(document), 'data-deputize-test') === 'open') ?? false;

@@ -31,7 +31,8 @@ export class NotApproved extends Error {
  */
 
 /**
- * @typedef {Dialog & {ready: boolean, offer: boolean, node: number}} Seen `offer`: its buttons ask about an answer that got lost
+ * @typedef {Dialog & {ready: boolean, over: boolean, offer: boolean, node: number}} Seen `offer`: its buttons ask about an answer that got
+ *   lost; `over`: it only says why the question is over
  */
 
 /**
@@ -57,14 +58,15 @@ export async function human(page) {
     }, 'a dialog that takes an answer', see, timeout);
   /** @type {(seen: Seen, button: string) => Promise<void>} */
   const press = async ({ node }, button) => {
-    const place = await inside(session, node, PLACE, button);
-    if (place) await page.mouse.click(place.x, place.y);
+    const look = () => inside(session, node, PLACE, button);
+    const place = await until(look, 'a button that can be pressed', see);
+    await page.mouse.click(place.x, place.y);
   };
   /** @type {(dialog: Seen, complains: (now: Seen) => boolean, timeout?: number) => Promise<string>} what it complains of, if it does */
   const ended = async ({ node }, complains, timeout) => {
     const end = async () => {
       const now = await see();
-      if (now?.node !== node) return { complaint: '' };
+      if (now?.node !== node || (now.over && !complains(now))) return { complaint: '' };
       return complains(now) ? now : null;
     };
     return (await until(end, 'an end of the dialog', see, timeout)).complaint;
@@ -107,12 +109,17 @@ const READ = `function () {
     offer: alert.classList.contains('offer'),
     buttons: [...this.querySelectorAll('button')].map(read).filter(Boolean),
     ready: this.dataset.state === 'ready',
+    over: this.querySelector('.approve').textContent === '',
   };
 }`;
 
-/** Where a button is, scrolled to if need be. Runs in the browser. */
+/** Where a button is once it can be pressed, for which one may have to read to the end. Runs in the browser. */
 const PLACE = `function (selector) {
   const button = this.querySelector(selector);
+  if (button.ariaDisabled === 'true') {
+    if (this.dataset.state === 'ready') this.querySelector('[data-end]').scrollIntoView();
+    return null;
+  }
   button.scrollIntoView({ block: 'nearest' });
   const { x, y, width, height } = button.getBoundingClientRect();
   return { x: x + width / 2, y: y + height / 2 };

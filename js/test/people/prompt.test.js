@@ -114,6 +114,12 @@ test('PROMPT-2: a dialog says how many wait after it, as they come and go', asyn
   assert.deepEqual(said, [['', '1', '2'], ['1'], ['']]);
 });
 
+test('SHIM-8: that the time is over is told', async () => {
+  const { human, verdict } = ask({ lifetime: 20 });
+  assert.equal((await verdict).kind, 'expired');
+  assert.deepEqual(human.told, [wordsFor('expired').human]);
+});
+
 test('BLOCK-1: declining and blocking is one choice', async () => {
   const { human, evidence, verdict } = ask();
   await human.answer(0, 'block');

@@ -25,10 +25,11 @@ class NotApproved(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something in the dialog that can be pressed or focused."""
+    """Something in the dialog that can be pressed or focused. `why` is said where it is not enabled, if it is known."""
 
     role: str
     name: str
+    why: str
     enabled: bool
     focused: bool
     node: int
@@ -75,8 +76,16 @@ class Dialog:
 
     @property
     def takes_an_answer(self) -> bool:
-        """Tell whether all its buttons can be pressed: not while it opens, and not while it sends an answer."""
-        return all(button.enabled for button in self.buttons)
+        """Tell whether its buttons can be pressed, some perhaps once it is read to the end.
+
+        Not while it opens, not while it sends an answer, and not where it only tells why the question is over.
+        """
+        return not self.ended and all(button.enabled or button.why for button in self.buttons)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it says why the question is over, and can only be closed."""
+        return len(self.buttons) == 1
 
     @property
     def decline(self) -> Control:
@@ -118,6 +127,18 @@ class Human:
         """Return the texts of the shim's notices at the edge of the page, such as that an answer came too late."""
         inside = _inside(self._session, "data-deputize-notice")
         return [node["nodeValue"] for node in inside if node["nodeName"] == "#text"]
+
+    def ending(self, timeout: float = PATIENCE) -> str:
+        """Wait until a dialog says why its question is over, close it, and return what it said."""
+
+        def over() -> Dialog | None:
+            found = self.sees()
+            return found if found and found.ended and found.complaint else None
+
+        found = until(self._page, over, "the end of a question", timeout, lambda: f"Seen: {self.sees()}")
+        self.press(found.decline)
+        self.wait_until_gone(found, timeout)
+        return found.complaint
 
     def dialog(self, timeout: float = PATIENCE) -> Dialog:
         """Wait for a dialog that takes an answer, and return it; TooLong after `timeout` seconds."""
@@ -163,20 +184,25 @@ class Human:
         return dialog
 
     def wait_until_gone(self, dialog: Dialog, timeout: float = PATIENCE) -> None:
-        """Wait until this dialog has closed; another one may have taken its place."""
+        """Wait until this dialog has closed, or says why its question is over; another one may have taken its place."""
 
         def gone() -> bool:
             now = self.sees()
-            return now is None or now.node != dialog.node
+            return now is None or now.node != dialog.node or (now.ended and not dialog.ended)
 
         until(self._page, gone, "an end of the dialog", timeout, lambda: f"Seen: {self.sees()}")
 
-    def press(self, control: Control, by: By = "keyboard") -> None:
-        """Press something in the dialog: by Tab and Enter, or by a click where it is on the screen."""
+    def press(self, control: Control, by: By = "keyboard", timeout: float = PATIENCE) -> None:
+        """Press something in the dialog: by Tab and Enter, or by a click where it is on the screen.
+
+        What wants the dialog to be read to its end first, or to stand there for a moment, is waited for.
+        """
         if by == "mouse":
+            self._read_for(control, timeout)
             self._page.mouse.click(*self._place(control))
             return
-        self.tab_to(control)
+        self.tab_to(control)  # which may lead out of the page, and in again
+        self._read_for(control, timeout)
         self._page.keyboard.press("Enter")
 
     def tab_to(self, control: Control) -> int:
@@ -187,6 +213,30 @@ class Human:
                 return presses
             self._page.keyboard.press("Tab")
         raise TooLong(f"Tab does not lead to {control.name!r}. Seen: {self.sees()}")
+
+    def _read_for(self, control: Control, timeout: float) -> None:
+        """Read to the end, if that is what a control waits for, and then until it can be pressed."""
+
+        def now() -> Control | None:
+            dialog = self.sees()
+            return (
+                next((each for each in dialog.controls if each.node == control.node), None)
+                if dialog
+                else None
+            )
+
+        def pressable() -> bool:
+            found = now()
+            if found and found.why and not found.enabled:
+                for end in _inside(self._session, "data-deputize"):
+                    if "data-end" in end.get("attributes", ()):
+                        self._session.send(
+                            "DOM.scrollIntoViewIfNeeded", {"backendNodeId": end["backendNodeId"]}
+                        )
+            return found is None or found.enabled
+
+        what = f"that {control.name!r} can be pressed"
+        until(self._page, pressable, what, timeout, lambda: f"Seen: {self.sees()}")
 
     def _place(self, control: Control) -> tuple[float, float]:
         """Return the middle of a control on the screen, scrolled to if need be."""
@@ -253,6 +303,7 @@ def _control(node: dict[str, Any]) -> Control:
     return Control(
         role=_role(node),
         name=_name(node),
+        why=str(node.get("description", {}).get("value", "")),
         enabled=not _property(node, "disabled"),
         focused=_property(node, "focused") is True,
         node=node["backendDOMNodeId"],
