@@ -1,7 +1,7 @@
 // @ts-check
 /** The account page: sign-up, sign-in, passkeys, taking deputations back. Each button is one function. */
 
-import { evidenceOf, say, speak, Unanswered, wordsFor } from '../words.mjs';
+import { attention, evidenceOf, say, speak, Unanswered, wordsFor } from '../words.mjs';
 
 /** @param {string} name */
 const meta = (name) => /** @type {HTMLMetaElement | null} */ (document.querySelector(`meta[name="${name}"]`))?.content;
@@ -78,11 +78,13 @@ function ask(label) {
   const form = document.createElement('form');
   said.append(label, ' ', input);
   form.append(said, button);
+  const before = document.activeElement;
   status.before(form);
   input.focus();
   return new Promise((resolve) =>
     form.addEventListener('submit', (event) => {
       event.preventDefault();
+      if (before instanceof HTMLElement) before.focus();
       form.remove();
       resolve(input.value);
     }),
@@ -142,14 +144,49 @@ function tell(text, bad = false) {
   status.classList.toggle('bad', bad);
 }
 
+/** Buttons whose action is under way. @type {Set<HTMLButtonElement>} */
+const busy = new Set();
+/** Buttons that answer a question. @type {NodeListOf<HTMLButtonElement>} */
+const answers = document.querySelectorAll('[data-answers]');
+/** @type {import('../../../../../js/src/people/attention.js').Attention | undefined} */
+let seen;
+
 /**
- * Run what a button does, one at a time, and say how it went. The button stays focusable, or the keyboard would lose its place.
+ * Nobody approves blind, nor by a press that was meant for what lay here before (SHIM-8). To use it: put `data-answers` on each button that
+ * answers a question, so that it takes no press in the first half second; `data-answers="read"` on one that says yes, so that it takes none
+ * before the end of the question was in view either; and `<div data-end></div>` below the last line that has to be read.
+ */
+function watch() {
+  const end = document.querySelector('[data-end]');
+  if (!end || answers.length === 0) return;
+  const unread = Object.assign(document.createElement('p'), { id: 'unread', className: 'small' });
+  end.after(unread);
+  for (const button of answers) if (button.dataset.answers === 'read') button.setAttribute('aria-describedby', 'unread');
+  seen = attention(end, () => {
+    unread.textContent = seen?.unread() ? say('script-unread') : '';
+    answers.forEach(refresh);
+  });
+  void ready.then(() => seen?.unread() && (unread.textContent = say('script-unread')));
+  answers.forEach(refresh);
+}
+
+/** @param {HTMLButtonElement} button @returns {boolean} whether it answers, but not yet */
+const waits = ({ dataset }) => seen !== undefined && dataset.answers !== undefined && !(dataset.answers === 'read' ? seen.read() : seen.armed());
+
+/** Say whether a button can be pressed. It stays focusable, or the keyboard would lose its place. @param {HTMLButtonElement} button */
+function refresh(button) {
+  button.ariaDisabled = busy.has(button) || waits(button) ? 'true' : null;
+}
+
+/**
+ * Run what a button does, one at a time, and say how it went.
  * @param {HTMLButtonElement | null} button
  * @param {() => Promise<unknown>} action
  */
 async function run(button, action) {
-  if (button?.ariaDisabled) return;
-  if (button) button.ariaDisabled = 'true';
+  if (button && busy.has(button)) return;
+  if (button && waits(button)) return void (seen?.unread() && scrollBy(0, innerHeight / 2));
+  if (button) refresh(busy.add(button) && button);
   tell('');
   try {
     if (!(await ready) && !(await (ready = learn()))) throw new Unsaid();
@@ -157,7 +194,7 @@ async function run(button, action) {
   } catch (error) {
     tell(explained(error), true);
   } finally {
-    if (button) button.ariaDisabled = null;
+    if (button) refresh((busy.delete(button), button));
   }
 }
 
@@ -202,11 +239,12 @@ function goOn() {
   heading.focus({ preventScroll: true });
 }
 
-/** Take the buttons away, but not the keyboard's place. */
-function answered() {
-  document.querySelector('.buttons')?.remove();
+/** Say what became of an answer, and take the buttons away, but not the keyboard's place. @param {string} text */
+function answered(text) {
+  tell(text);
   status.tabIndex = -1;
   status.focus();
+  for (const button of answers) button.remove();
 }
 
 /**
@@ -230,8 +268,7 @@ async function decide(answer, block = false) {
     throw error;
   }
   if (told.redirect_to) return location.assign(told.redirect_to);
-  answered();
-  tell(say(answer === 'allow' ? 'script-account-allowed' : 'script-account-denied'));
+  answered(say(answer === 'allow' ? 'script-account-allowed' : 'script-account-denied'));
 }
 
 /**
@@ -279,15 +316,13 @@ async function look() {
     return tell(say('script-account-answer-unknown'), true);
   }
   if (standing.state === 'pending') return tell(say('script-account-answer-open'), true);
-  answered();
-  if (standing.state !== 'active') return tell(say('script-account-answer-denied'));
-  const until = local(standing.expires_at * 1000);
-  tell(`${say('script-account-answer-allowed', { until })} `);
+  if (standing.state !== 'active') return answered(say('script-account-answer-denied'));
+  answered(`${say('script-account-answer-allowed', { until: local(standing.expires_at * 1000) })} `);
   const button = Object.assign(document.createElement('button'), { className: 'danger', textContent: say('script-account-take-back') });
   button.addEventListener('click', () =>
     run(button, async () => {
       await send(`/grants/${grant}`, {}, 'DELETE');
-      tell(say('script-account-taken-back'));
+      answered(say('script-account-taken-back'));
     }),
   );
   status.append(button);
@@ -356,4 +391,5 @@ document.getElementById('sign-up')?.addEventListener('submit', (event) => {
 });
 // They come disabled: what was pressed before this line would have been lost in silence.
 for (const button of document.querySelectorAll('button')) button.disabled = false;
+watch();
 goOn();
