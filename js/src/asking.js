@@ -49,7 +49,7 @@ export const second = {
    * @param {boolean} [openRoot] for tests: the dialogs' shadow roots are open
    */
   asking: (authority, contexts, patience, openRoot) =>
-    askingBy(partsFor(authority, promptsOfPage(openRoot)), () => contexts()?.tools() ?? [], patience, (tool) => contexts()?.offer(tool)),
+    askingBy(partsFor(authority, promptsOfPage(openRoot, () => authority.known?.told)), () => contexts()?.tools() ?? [], patience, (tool) => contexts()?.offer(tool)),
   definitions,
   /** @param {ConstructorParameters<typeof Watching>} of */
   watching: (...of) => inert(new Watching(...of)),

@@ -12,10 +12,16 @@ import { bring } from './words/words.js';
 
 /** @type {Prompts | undefined} */
 let made;
-/** @param {boolean | undefined} openRoot for tests: the dialogs' shadow roots are open */
-function prompts(openRoot) {
+/** @type {Authority | null | undefined} the one whose look the dialogs have */
+let worn;
+/**
+ * @param {boolean | undefined} openRoot for tests: the dialogs' shadow roots are open
+ * @param {Authority | null | undefined} authority
+ */
+function prompts(openRoot, authority) {
   bring(ALL);
-  return (made ??= promptsOfPage(openRoot));
+  worn ??= authority;
+  return (made ??= promptsOfPage(openRoot, () => worn?.known?.told));
 }
 
 /** What is given to the first file. */
@@ -23,14 +29,15 @@ export const second = {
   /**
    * @param {Omit<ConstructorParameters<typeof VerifiedApproval>[0], 'prompts'>} parts
    * @param {boolean} [openRoot]
+   * @param {Authority | null} [authority] of the site, where there is one
    */
-  approvals: (parts, openRoot) => new VerifiedApproval({ ...parts, prompts: prompts(openRoot) }),
+  approvals: (parts, openRoot, authority) => new VerifiedApproval({ ...parts, prompts: prompts(openRoot, authority) }),
   /**
    * @param {Authority} authority
    * @param {readonly string[]} scopes
    * @param {boolean} [openRoot]
    */
-  delegated: (authority, scopes, openRoot) => new DelegatedFetch(partsFor(authority, prompts(openRoot)), scopes),
+  delegated: (authority, scopes, openRoot) => new DelegatedFetch(partsFor(authority, prompts(openRoot, authority)), scopes),
 };
 /** A promise that brings this module asks for it. */
 export const then = undefined;

@@ -67,7 +67,7 @@ export function verifiedApproval(client, options = {}) {
   /** @type {() => Promise<VerifiedApproval | Problem>} */
   const made = async () => {
     const found = await second();
-    return natives.inert('code' in found ? found : (approvals ??= found.approvals({ client, serverId: serverId ?? issuer, about }, openRoot)));
+    return natives.inert('code' in found ? found : (approvals ??= found.approvals({ client, serverId: serverId ?? issuer, about }, openRoot, authority)));
   };
   void second();
   return {

@@ -54,6 +54,7 @@
  * @typedef {object} Config the shim's configuration (SHIM-3)
  * @property {string} issuer
  * @property {string} site
+ * @property {unknown} told all that is said of the site
  * @property {User | null} user
  * @property {number} patience milliseconds that an agent waits while a human is asked
  * @property {ReadonlySet<string>} apiOrigins

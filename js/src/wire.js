@@ -262,8 +262,17 @@
  */
 
 /**
- * @typedef {object} SiteName The site, as people call it.
+ * @typedef {object} SiteName The site, as people call it, and how it looks.
  * @property {string} name
+ * @property {SiteLook} [look]
+ */
+
+/**
+ * @typedef {object} SiteLook The site's own look (LOOK-1); the radius in CSS pixels.
+ * @property {string} accent
+ * @property {string} accent_dark
+ * @property {number} radius
+ * @property {string} logo
  */
 
 /**

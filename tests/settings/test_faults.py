@@ -52,6 +52,38 @@ ONE_FAULT = [
     (BASE + "[site]\n", 7, "column 6", "in the file already"),
     (BASE + "a = " + "[" * 20_000, 1, "file", "nested too deeply"),
     (BASE + "a = " + "9" * 5_000, 1, "file", "a number that is too long"),
+    # look
+    (
+        SITE + '[site.look]\naccent = "#ff9900"\n',
+        5,
+        "site.look.accent",
+        'cannot read "#ff9900" well on #f3f5f9: a contrast of 2.0, of which WCAG 2.2 asks 4.5; "#a16000" would do',
+    ),
+    (SITE + '[site.look]\naccent_dark = "#0d5f83"\n', 5, "site.look.accent_dark", '"#6297ae" would do'),
+    (SITE + '[site.look]\naccent = "red; } *"\n', 5, "site.look.accent", "in hexadecimal"),
+    (SITE + '[site.look]\naccent = "#abc"\n', 5, "site.look.accent", "in hexadecimal"),
+    (SITE + "[site.look]\nradius = 33\n", 5, "site.look.radius", "from 0 to 32"),
+    (SITE + '[site.look]\nradius = "1px; }"\n', 5, "site.look.radius", "from 0 to 32"),
+    (
+        SITE + '[site.look]\nlogo = "https://x.example/a.png"\n',
+        5,
+        "site.look.logo",
+        "write a path of the site",
+    ),
+    (SITE + '[site.look]\nlogo = "//x.example/a.png"\n', 5, "site.look.logo", "write a path of the site"),
+    (SITE + '[site.look]\nlogo = "/a/../b.svg"\n', 5, "site.look.logo", "write a path of the site"),
+    (SITE + '[site.look]\nlogo = "data:text/html;base64,PGI+"\n', 5, "site.look.logo", "write a path"),
+    (SITE + '[site.look]\nlogo = "data:image/png;base64,A"\n', 5, "site.look.logo", "no image in base64"),
+    (SITE + f'[site.look]\nlogo = "/{"a" * 16384}"\n', 5, "site.look.logo", "at most 16384"),
+    (
+        (
+            '[site]\nname = "H"\norigin = "https://a.example"\nissuer = "https://b.a.example"\nrp_id = "a.example"\n'
+            '[site.look]\nlogo = "/logo.svg"\n'
+        ),
+        7,
+        "site.look.logo",
+        "at another origin",
+    ),
     # prompts
     (SITE + "[prompts]\ndeclines = 3\n", 5, "prompts.declines", 'like "1000 in 10m", or false'),
     (SITE + '[prompts]\nquiet = "59s"\n', 5, "prompts.quiet", "59 seconds are out of range; write 60 to"),

@@ -14,6 +14,7 @@ from deputize.protocol.client import AuthMethod
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.ids import ClientId
 from deputize.protocol.jwk import Key
+from deputize.protocol.look import Look
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
@@ -126,6 +127,14 @@ wait = 0
     assert policy.ceiling == Ceiling(ScopeSet.of(["pay"]))
     assert (policy.grant_lifetime, policy.grant_max_lifetime) == (900, 2 * 86400)
     assert (policy.session_lifetime, policy.wait) == (600, 0)
+
+
+def test_look_1_a_look_is_what_the_file_says_and_fits_what_it_does_not_say() -> None:
+    assert loads(SITE.encode()).site.look is None
+    told = SITE + '[site.look]\naccent = "#0D5F83"\nradius = 0\nlogo = "/static/logo.svg"\n'
+    assert loads(told.encode()).site.look == Look("#0d5f83", "#6297ae", 0, "/static/logo.svg")
+    drawn = "data:image/svg+xml;base64,PHN2Zy8+"
+    assert loads((SITE + f'[site.look]\nlogo = "{drawn}"\n').encode()).site.look == Look(logo=drawn)
 
 
 def test_agent_2_opaque_agents_may_by_default_have_what_does_not_write() -> None:
@@ -270,7 +279,10 @@ def test_what_the_template_only_mentions_is_right_too() -> None:
     text = text.replace('pinned = ["…"]', f'pinned = ["{43 * "A"}"]')
     policy, plain = loads(text.encode()), load(str(files("deputize.settings") / "template.toml"))
     proxies = (ip_network("127.0.0.1"),)
-    assert (policy.site, plain.site.trusted_proxies) == (replace(plain.site, trusted_proxies=proxies), ())
+    assert (policy.site, plain.site.trusted_proxies) == (
+        replace(plain.site, trusted_proxies=proxies, look=Look(logo="/logo.svg")),
+        (),
+    )
     assert policy.quotas == plain.quotas == Quotas()  # what is written there are the defaults
     assert (policy.api.audience, policy.api.keys) == (plain.api.audience, (KEY,))
     assert (policy.grant_lifetime, policy.grant_max_lifetime) == (

@@ -284,6 +284,7 @@ function configOf(body, issuer) {
   return inert({
     issuer: textOf(body.issuer),
     site: textOf(/** @type {Bare} */ (body.site ?? {}).name),
+    told: body.site,
     user: user && { id: textOf(user.id), name: textOf(user.name) },
     patience: numberOf(body.wait_s) === null ? PATIENCE : Number(body.wait_s) * 1000,
     apiOrigins: new Set(origins.map(textOf)),

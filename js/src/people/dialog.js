@@ -11,6 +11,7 @@ import { appendChild, document, isConnected, listen, setAttribute, setText } fro
 import { partsOf } from './shown.js';
 import { say, tongue } from '../words/words.js';
 
+/** @import { Look } from './look.js' */
 /** @import { Choice, Dialog, View } from '../types.js' */
 
 const SHIELD = 'M12 3l7 3v5.5c0 4.5-3 7.9-7 9.5-4-1.6-7-5-7-9.5V6zM12 8.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zM12 12.5v3.5';
@@ -28,17 +29,19 @@ const LONG = 160;
  * Makes the function that opens dialogs.
  *
  * @param {ShadowRootMode} mode open only for tests
+ * @param {() => Look} look
  * @returns {(view: View) => Dialog}
  */
-export const dialogs = (mode) => (view) => show(view, mode);
+export const dialogs = (mode, look) => (view) => show(view, mode, look());
 
 /**
  * @param {View} view
  * @param {ShadowRootMode} mode
+ * @param {Look} look
  * @returns {Dialog}
  */
-function show(view, mode) {
-  const { host, root } = shadow('data-deputize', mode, css);
+function show(view, mode, look) {
+  const { host, root } = shadow('data-deputize', mode, css + look.css);
   const size = view.description.length > LONG ? 'description long' : 'description';
   const description = element('p', { class: size, id: 'description', dir: 'auto' });
   const legend = element('p', { class: 'legend', id: 'legend' });
@@ -58,7 +61,7 @@ function show(view, mode) {
   const body = bodyOf(view, description, legend);
   setAttribute(body, 'id', 'asked');
   const end = element('div', { class: 'end', 'data-end': '' });
-  const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view), body, end]);
+  const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view, look), body, end]);
   const footer = element('footer', {}, [next, status, alert, field, unread, element('div', { class: 'buttons' }, [decline, approve]), block]);
   // It takes the focus where what had it goes away, and where people click beside everything.
   const dialog = element('dialog', { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asked next', tabindex: '-1' }, [sheet, footer]);
@@ -243,15 +246,30 @@ function write(place, text, apart = { class: 'said' }) {
   return marked;
 }
 
-/** @param {View} view */
-const headerOf = ({ site, host, user }) =>
+/**
+ * @param {View} view
+ * @param {Look} look
+ */
+const headerOf = ({ site, host, user }, { logo }) =>
   element('header', {}, [
-    icon(SHIELD),
+    logo ? logoOf(logo) : icon(SHIELD),
     element('div', {}, [
       element('p', { class: 'site', id: 'site' }, [element('bdi', {}, site)]),
       element('p', { class: 'host' }, user ? say('script-signed-in', { host, user }) : host),
     ]),
   ]);
+
+/**
+ * As an image only, in which no script runs; where it does not come, as by a Content-Security-Policy, there is the shield as ever.
+ *
+ * @param {string} src
+ */
+function logoOf(src) {
+  const logo = element('img', { alt: '', src });
+  const place = element('span', { class: 'logo' }, [logo, icon(SHIELD)]);
+  listen(logo, 'error', () => natives.remove(logo));
+  return place;
+}
 
 /**
  * @param {View} view

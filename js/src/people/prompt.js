@@ -6,6 +6,7 @@
 import { problem } from '../authority/authority.js';
 import { approve, enroll } from './ceremony.js';
 import { dialogs } from './dialog.js';
+import { lookOf } from './look.js';
 import { METHODS } from './methods/index.js';
 import { createPasskey } from './methods/webauthn.js';
 import { notices } from './notice.js';
@@ -183,8 +184,10 @@ const ended = (choice) => (choice === 'removed' ? 'cancelled' : choice === 'expi
  * own, and what they share is the moment at which the page began.
  *
  * @param {boolean} [openRoot] for tests: whether the dialogs' shadow roots are open
+ * @param {() => unknown} [site] what the authority says of the site (SHIM-3), as far as that is known
  */
-export function promptsOfPage(openRoot = natives.openForTests) {
+export function promptsOfPage(openRoot = natives.openForTests, site = () => null) {
+  const look = () => lookOf(site());
   const mode = openRoot ? 'open' : 'closed';
-  return new Prompts(dialogs(mode), notices(mode), undefined, shared(`dialog ${natives.timeOrigin}`, queue()));
+  return new Prompts(dialogs(mode, look), notices(mode, look), undefined, shared(`dialog ${natives.timeOrigin}`, queue()));
 }

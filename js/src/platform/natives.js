@@ -33,7 +33,7 @@ function native(owner, name, part) {
   const method = found && (part ? found.set : (found.value ?? found.get));
   if (method) return uncurry(method);
   return () => {
-    throw new TypeError(`This browser has no ${owner}.${name}`);
+    throw new TypeError(`no ${owner}.${name}`);
   };
 }
 

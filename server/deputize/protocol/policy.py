@@ -8,6 +8,7 @@ from .agent import Ceiling
 from .canonical import Json
 from .client import ClientDocument
 from .ids import ClientId
+from .look import Look
 from .prompt import Prompts
 from .question import Surface
 from .quota import Quotas
@@ -22,7 +23,8 @@ Network = IPv4Network | IPv6Network
 class Site:
     """The site: its name for users, its origin, the issuer URL of its authority, and the rp id of its passkeys.
 
-    Only `trusted_proxies` are believed when they say whose request they forward (QUOTA-4).
+    Only `trusted_proxies` are believed when they say whose request they forward (QUOTA-4). `look` is None where
+    the file says nothing of it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Site:
     issuer: str
     rp_id: str
     trusted_proxies: tuple[Network, ...] = ()
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
+from deputize.protocol import look
 from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import pins
@@ -59,7 +60,26 @@ def _network(value: object) -> Network:
     return values.network(value)
 
 
+def _colour(grounds: tuple[str, ...], text: str) -> str:
+    return look.colour(text, grounds)
+
+
 _Origin = Annotated[str, AfterValidator(values.origin)]
+
+
+class LookTable(Table):
+    """`[site.look]`."""
+
+    accent: Annotated[str, AfterValidator(partial(_colour, look.LIGHT))] = look.Look().accent
+    accent_dark: Annotated[str, AfterValidator(partial(_colour, look.DARK))] = Field(
+        default_factory=lambda data: look.beside(data["accent"])
+    )
+    radius: Annotated[int, PlainValidator(partial(values.count, 0, look.MOST_RADIUS))] = look.Look().radius
+    logo: Annotated[str, AfterValidator(look.logo)] = ""
+
+    def look(self) -> look.Look:
+        """Make it."""
+        return look.Look(**dict(self))
 
 
 class SiteTable(Table):
@@ -73,12 +93,32 @@ class SiteTable(Table):
     trusted_proxies: list[Annotated[Network, PlainValidator(_network)]] = Field([])
     rp_id: str = Field(default_factory=lambda data: values.host(data["origin"]), validate_default=True)
 
+    look: LookTable | None = None
+
+    @field_validator("look")
+    @classmethod
+    def _can_be_shown(cls, look: LookTable | None, info: ValidationInfo) -> LookTable | None:
+        told = info.data
+        apart = {"origin", "issuer"} <= told.keys() and origin_of(told["issuer"]) != told["origin"]
+        if look and look.logo.startswith("/") and apart:
+            raise DeeperError(
+                "the authority's pages are at another origin, and show nothing of the site's: "
+                'write the image itself, "data:image/svg+xml;base64,…"',
+                ("logo",),
+            )
+        return look
+
     @field_validator("rp_id")
     @classmethod
     def _covers_hosts(cls, rp_id: str, info: ValidationInfo) -> str:
         return values.rp_id(
             rp_id, [values.host(info.data[key]) for key in ("origin", "issuer") if key in info.data]
         )
+
+    def site(self) -> Site:
+        """Make the site."""
+        worn = self.look.look() if self.look else None
+        return Site(**{**dict(self), "trusted_proxies": tuple(self.trusted_proxies), "look": worn})
 
 
 class ApiTable(Table):
@@ -275,7 +315,7 @@ class PolicyFile(Table):
         """Make the policy."""
         origin = self.site.origin
         return Policy(
-            Site(**{**dict(self.site), "trusted_proxies": tuple(self.site.trusted_proxies)}),
+            self.site.site(),
             self.api.api(origin),
             {name: Scope(name, table.title, table.writes) for name, table in self.scopes.items()},
             {name: table.tool(name) for name, table in self.tools.items()},

@@ -1,5 +1,6 @@
 """The shim, its configuration (SHIM-3) and words (SHIM-12), the module for MCP clients, and second files (SHIM-14)."""
 
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Annotated, Any, Literal, cast
 
@@ -35,10 +36,20 @@ class Tool(Closed):
     input_schema: Object | UnsetType = UNSET
 
 
+class SiteLook(Closed):
+    """The site's own look (LOOK-1); the radius in CSS pixels."""
+
+    accent: str
+    accent_dark: str
+    radius: int
+    logo: str
+
+
 class SiteName(Closed):
-    """The site, as people call it."""
+    """The site, as people call it, and how it looks."""
 
     name: str
+    look: SiteLook | UnsetType = UNSET
 
 
 class ScopeTitle(Closed):
@@ -76,11 +87,12 @@ class Words(Closed):
 async def configuration(context: Context) -> Tools:
     """Answer `GET /tools`: what everybody may know of the policy, and who is signed in."""
     policy = context.authority.policy
+    look = policy.site.look
     told_origin(context)
     user = None if context.is_nobody else await context.user()
     return Tools(
         issuer=policy.site.issuer,
-        site=SiteName(policy.site.name),
+        site=SiteName(policy.site.name, SiteLook(**asdict(look)) if look else UNSET),
         wait_s=policy.wait,
         api_origins=list(policy.api.origins),
         api_audience=policy.api.audience,

@@ -11,6 +11,7 @@ from ...protocol.credential import User
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
+from ...protocol.look import Look
 from ...protocol.policy import Policy, Site
 from ...protocol.prompt import BROWSERS, UNPROVEN
 from ...service import approvals
@@ -30,6 +31,7 @@ WAITING = 50
 """Questions of each kind that it shows, oldest first (HIST-3)."""
 
 _HERE = files("deputize.web.pages")
+_ASK = {"cache-control": "no-cache"}
 _STATIC = {"account.css": "text/css", "account.js": "text/javascript"}
 
 
@@ -137,7 +139,19 @@ def _asker(asker: str, words: Words) -> str:
 async def static(context: Context) -> Response:
     """Answer a page's script or style."""
     name = str(context.request.path_params["name"])
+    if name == "look.css":
+        return Response(
+            _look(context.authority.policy.site.look or Look()), media_type="text/css", headers=_ASK
+        )
     if name not in _STATIC:
         raise Refused(Code.NOT_FOUND, "There is nothing at this address.")
     content = (_HERE / "static" / name).read_bytes()
-    return Response(content, media_type=_STATIC[name], headers={"cache-control": "no-cache"})
+    return Response(content, media_type=_STATIC[name], headers=_ASK)
+
+
+def _look(look: Look) -> str:
+    """Return the site's own look as a sheet (LOOK-1): what a page of this CSP can be told of it."""
+    return (
+        f":root {{ --accent: {look.accent}; --radius: {look.radius}px; }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ --accent: {look.accent_dark}; }} }}\n"
+    )
