@@ -139,10 +139,10 @@
 /**
  * What a human is asked, and what comes of it.
  *
- * @typedef {{kind: 'approved', body: Bare}
+ * @typedef {{kind: 'approved', body: Bare, told?: string}
  *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean, block?: boolean}
  *   | {kind: 'refused', problem: Problem}} Verdict what came of asking the human; an approval that arrived though its answer did
- *   not has an empty body; `settled`: the authority has confirmed it; `block`: who asks is to be
+ *   not, or that was given elsewhere, has an empty body; `told`: what the human is told then; `settled`: the authority has confirmed it; `block`: who asks is to be
  *   blocked as well
  *
  * @typedef {Verdict | {kind: 'again', text: string} | {kind: 'unheard'}} Step `unheard`: sent, and what became of it is not known
@@ -180,6 +180,7 @@
  * @property {(label: string) => Promise<string>} ask lets the human type something; busy once they have
  * @property {(text: string, approve: string, decline: string) => void} offer other answers than before
  * @property {(text: string) => void} describe
+ * @property {(address: string) => void} lead has it answered at this address only, where a link leads
  * @property {(text: string) => void} queue what waits after this one
  * @property {(text: string, account?: string) => void} end says why the question is over, and lets the human close it; `account`: a link to
  *   the account page follows

@@ -16,6 +16,7 @@
  * @property {Agent | null} agent
  * @property {string} [description]
  * @property {number} [expires_at]
+ * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
  * @property {string} call_token
  * @property {number} expires_in
@@ -42,6 +43,8 @@
  * @property {string} [name]
  */
 
+/** @typedef {'authority' | 'either' | 'page'} Surface Where a question may be answered: in the site's page that asks, on the authority's own, or on either. */
+
 /**
  * @typedef {object} Block An agent that is blocked, and until when.
  * @property {string} client_id
@@ -63,6 +66,7 @@
  * @property {Agent | null} agent
  * @property {string} [description]
  * @property {number} [expires_at]
+ * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
  */
 
@@ -177,6 +181,7 @@
  * @property {number} expires_at
  * @property {Record<string, unknown>} shown
  * @property {Text} text
+ * @property {Surface} surface
  */
 
 /**
@@ -210,6 +215,7 @@
  * @property {Agent | null} agent
  * @property {string} [description]
  * @property {number} [expires_at]
+ * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
  * @property {string | null} [external_id]
  */

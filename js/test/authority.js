@@ -107,6 +107,10 @@ export class TestAuthority {
   #refresh = new Map();
   /** @type {Map<string, Json>} */
   #challenges = new Map();
+  /** Where answers count (APPR-12). */
+  surface = 'either';
+  /** @type {Array<{id: string, response: import('node:http').ServerResponse}>} */
+  #waiting = [];
   /** @type {string[]} codes with which the next approvals are refused */
   failing = [];
   /** @type {string[]} the grants and calls that were declined together with their agent */
@@ -160,6 +164,7 @@ export class TestAuthority {
     const form = request.headers['content-type']?.includes('urlencoded');
     const body = form ? Object.fromEntries(new URLSearchParams(raw)) : JSON.parse(raw || '{}');
     if (path === '/words/some.json') return void response.end(JSON.stringify(this.words));
+    if (path.endsWith('/wait')) return void this.#wait(path, response);
     this.requests.push({ path, headers: request.headers, body });
     let status = 200;
     let told;
@@ -177,6 +182,40 @@ export class TestAuthority {
     if (lost) return this.lose(response);
     if (told === null) return void response.writeHead(204).end();
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(told));
+  }
+
+  /**
+   * Somebody waits (WAIT-1): until a test says that it has moved, or goes away.
+   *
+   * @param {string} path
+   * @param {import('node:http').ServerResponse} response
+   */
+  #wait(path, response) {
+    const [, , id = ''] = path.split('/');
+    response.writeHead(200, { 'content-type': 'application/json' }).write('\n');
+    this.#waiting.push({ id, response });
+  }
+
+  /** Breaks off all waits, as a proxy does. */
+  async stopWaiting() {
+    while (this.#waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const { response } of this.#waiting) response.end('<h1>Bad gateway</h1>');
+    this.#waiting = [];
+  }
+
+  /**
+   * Moves a call or a grant as an answer given elsewhere does, and tells who waits for it.
+   *
+   * @param {Json | undefined} subject
+   * @param {Json} moved
+   */
+  async elsewhere(subject, moved) {
+    const id = subject?.id ?? subject?.call_id;
+    const here = () => this.#waiting.filter((each) => each.id === id && !each.response.destroyed);
+    while (here().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    Object.assign(/** @type {Json} */ (subject), moved);
+    for (const { response } of here()) response.end(JSON.stringify({ ...moved, expires_at: this.now + 300 }));
+    this.#waiting = this.#waiting.filter((each) => each.id !== id);
   }
 
   /**
@@ -224,7 +263,7 @@ export class TestAuthority {
       if (subject.state === 'active') subject.state = 'revoked';
       return null;
     }
-    return { state: subject.state, expires_at: this.now + 300 };
+    return { state: subject.state, expires_at: this.now + 300, answered_on: subject.answered_on };
   }
 
   #configuration() {
@@ -371,7 +410,7 @@ export class TestAuthority {
   /** @param {Json} call */
   #told(call) {
     const { call_id, state, description } = call;
-    if (state === 'pending') return { call_id, state, description };
+    if (state === 'pending') return { call_id, state, description, surface: this.surface };
     call.token = `token.${randomBytes(12).toString('base64url')}`;
     return { call_id, state, call_token: call.token, expires_in: 30 };
   }
@@ -385,6 +424,7 @@ export class TestAuthority {
     switch (verb) {
       case 'challenge': {
         if (subject.state !== 'pending') throw new Refused(stopped(subject));
+        if (this.surface === 'authority') throw new Refused('wrong_surface');
         const hash = await actionHash(subject.tool, subject.args, this.issuer);
         const challenge = b64u(Buffer.concat([randomBytes(32), hash]));
         const challengeId = `chl_${randomBytes(16).toString('base64url')}`;
@@ -406,6 +446,9 @@ export class TestAuthority {
         subject.state = 'approved';
         return this.#told(subject);
       }
+      case 'resumption':
+        if (subject.state !== (subject.call_id ? 'approved' : 'active')) throw new Refused(stopped(subject));
+        return subject.call_id ? this.#told(subject) : this.#tokensOf(subject);
       case 'denial':
         if (!['pending', 'approved'].includes(subject.state)) throw new Refused(stopped(subject));
         subject.state = body.reason ?? 'declined';

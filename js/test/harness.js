@@ -82,6 +82,7 @@ export class Human {
         seen.closed = true;
         this.tell(text, account);
       },
+      lead: (address) => note(`at: ${address}`),
       close: () => {
         seen.closed = true;
         this.#waiting();

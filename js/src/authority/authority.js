@@ -10,8 +10,9 @@ import { prove } from './dpop.js';
 /** @import { Evidence } from './evidence.js' */
 /** @import { Said, Tools } from '../wire.js' */
 /**
- * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, kept?: boolean, wants?: string}} Manner
- *   `kept`: the browser may answer from its cache; `wants`: the text without which a yes is not the authority's
+ * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, kept?: boolean, wants?: string, signal?: AbortSignal}} Manner
+ *   `kept`: the browser may answer from its cache; `wants`: the text without which a yes is not the authority's; `signal`: gives it up,
+ *   in place of the usual time
  */
 
 const TIMEOUT = 20_000;
@@ -196,7 +197,7 @@ export class Authority {
    * @param {Manner} manner
    * @returns {Promise<Answer>}
    */
-  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, kept = false, wants = '' }) {
+  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, kept = false, wants = '', signal }) {
     const url = this.issuer + path;
     /** @type {Record<string, string>} */
     const headers = Object.create(null);
@@ -222,7 +223,7 @@ export class Authority {
           credentials: 'include',
           cache: kept ? 'default' : 'no-store',
           redirect: 'error',
-          signal: natives.timeout(TIMEOUT),
+          signal: signal ?? natives.timeout(TIMEOUT),
         }),
       );
       const status = responseStatus(response);
@@ -233,7 +234,7 @@ export class Authority {
       if (wants && !textOf(said[wants])) throw new TypeError(`this answer has no ${wants}`); // a 200 may be a proxy's
       return inert({ ok: true, body: said });
     } catch (error) {
-      natives.console.debug('deputize: no answer from the authority.', error);
+      if (!signal) natives.console.debug('deputize: no answer from the authority.', error);
       return inert({ ok: false, problem: problem('authority_unavailable') }); // GUARD-6
     }
   }

@@ -14,6 +14,10 @@ import { stringify } from '../platform/natives.js';
 export const pending = (authority, path, key, wants) => ({
   challenge: () => authority.post(`${path}/challenge`, null, { key, wants: 'challengeId' }),
   approve: (/** @type {string} */ evidence) => authority.post(`${path}/approval`, evidence, { key, wants }),
+  /** Answers once it was decided, wherever that was, or after a while (WAIT-1). @param {AbortSignal} signal gives it up */
+  wait: (signal) => authority.request('GET', `${path}/wait`, null, { key, wants: 'state', signal }),
+  /** Goes on with what was approved elsewhere (CALL-11, GRANT-9). */
+  resume: () => authority.post(`${path}/resumption`, null, { key, wants }),
   look: () => authority.request('GET', path, null, { key, wants: 'state' }),
   /** @param {'declined' | 'cancelled'} reason @param {boolean} [block] whether who asks is blocked as well (BLOCK-1) */
   deny: (reason, block) => authority.post(`${path}/denial`, stringify({ reason, block }), { key, wants: 'state' }),

@@ -5,11 +5,13 @@ import { pending } from '../authority/pending.js';
 import { among } from '../platform/among.js';
 import { textOf } from '../platform/json.js';
 import { inert } from '../platform/natives.js';
+import { elsewhere } from '../people/elsewhere.js';
 import { standingOf, unheardOf } from '../people/unheard.js';
 import { approvalView } from '../people/view.js';
 import { say } from '../words/words.js';
 import { refused, ruled } from './outcome.js';
 
+/** @import { Approval, Question } from '../people/ceremony.js' */
 /** @import { SharedCall } from './shared.js' */
 /** @import { Answer, Approved, Call, Decision, Parts } from '../types.js' */
 
@@ -26,7 +28,7 @@ const ELSEWHERE = ['call_redeemed', 'expired', 'declined', 'cancelled'];
  * @param {SharedCall} shared
  * @param {Call} call
  * @param {Approved} decided as pending
- * @returns {Promise<Decision>} with an empty body if the approval arrived, but not its answer
+ * @returns {Promise<Decision>} with an empty body if the approval arrived, but not its answer, or was given elsewhere
  */
 export async function approve({ authority, keyring, prompts }, shared, { tool, args, config, user }, { callId, body, caller }) {
   shared.ask(problem('approval_pending', { callId }));
@@ -36,8 +38,12 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
   const look = async () => standing(await call.look());
   const view = approvalView({ site: config.site, user: user.name, description, args, caller });
   if (caller) view.block = say('script-block');
-  const verdict = await prompts.ask({
+  /** @type {Question & Approval} */
+  const question = {
     account: config.signInUri,
+    address: `${config.issuer}/ask/${callId}`,
+    leads: body.surface === 'authority',
+    elsewhere: (over) => elsewhere(call, standing, () => !!question.unheard, say('script-approval-elsewhere'), over),
     view,
     action: { tool: tool.name, args, issuer: config.issuer },
     displayText: description,
@@ -52,7 +58,8 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
       },
       words: unheardOf('approval', sent + LATEST),
     }),
-  });
+  };
+  const verdict = await prompts.ask(question);
   shared.answered();
   switch (verdict.kind) {
     case 'approved':

@@ -2,6 +2,7 @@
 
 import { problem } from '../authority/authority.js';
 import { scopeOf } from '../authority/evidence.js';
+import { pending } from '../authority/pending.js';
 import { among } from '../platform/among.js';
 import { scopesOf, textOf } from '../platform/json.js';
 import { inert, stringify } from '../platform/natives.js';
@@ -84,14 +85,10 @@ export class Decider {
     if (body.state !== 'pending') return inert({ outcome: refused('server_error', callId) });
     const verdict = await approve(this.#parts, shared, call, decided);
     if (verdict.outcome || !shared.wanted || textOf(verdict.body.call_token)) return verdict;
-    // The approval arrived, but not the answer with the call token: the same call brings a fresh one (CALL-6). One that came
-    // with evidence cannot be sent again, since its proof is spent: the agent's next one is it.
-    if (call.judged) return inert({ outcome: refused('call_state', callId) });
-    const answer = await this.#post(call, [], { token: caller?.access, wants: 'call_token' });
-    if (!answer.ok) return inert({ outcome: ruled(answer.problem) });
-    const { call_id, state } = answer.body;
-    if (state !== 'approved' || call_id !== callId) return inert({ outcome: refused('call_state', callId) });
-    return inert({ callId, body: answer.body, caller });
+    // The approval arrived, but not the answer with the call token, or it was given elsewhere: the page goes on (CALL-11).
+    const { authority, keyring } = this.#parts;
+    const answer = await pending(authority, `/calls/${callId}`, await keyring.key(call.user.id), 'call_token').resume();
+    return inert(answer.ok ? { callId, body: answer.body, caller } : { outcome: ruled({ ...answer.problem, callId }) });
   }
 
   /**

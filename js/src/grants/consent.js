@@ -8,11 +8,14 @@ import { pending } from '../authority/pending.js';
 import { among } from '../platform/among.js';
 import { bare, numberOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
+import { elsewhere } from '../people/elsewhere.js';
 import { standingOf, unheardOf } from '../people/unheard.js';
 import { consentView, linesIn } from '../people/view.js';
+import { say } from '../words/words.js';
 
+/** @import { Approval, Question } from '../people/ceremony.js' */
 /** @import { Obtained, TokenClient } from './tokens.js' */
-/** @import { Bare, Parts, Problem } from '../types.js' */
+/** @import { Answer, Bare, Parts, Problem } from '../types.js' */
 /** @import { OpaqueAgent, PendingGrant, Said, Text } from '../wire.js' */
 
 /** @typedef {{issuer: string, signInUri: string}} Site */
@@ -94,10 +97,15 @@ export class Consents {
     const view = await consentView(shown, /** @type {Said<Text>} */ (body.text ?? bare({})));
     if (!view) return without(problem('server_error', { detail: 'What is to be signed is not what would be shown.' }));
     const grant = pending(authority, `/grants/${textOf(body.grant_id)}`, key, 'access_token');
-    const look = async () => natives.inert(standingOf(await grant.look(), authority.local));
+    const standing = (/** @type {Answer} */ answer) => natives.inert(standingOf(answer, authority.local));
+    const look = async () => standing(await grant.look());
     onAsk();
-    const verdict = await prompts.ask({
+    /** @type {Question & Approval} */
+    const question = {
       account: signInUri,
+      address: `${issuer}/ask/${textOf(body.grant_id)}`,
+      leads: body.surface === 'authority',
+      elsewhere: (over) => elsewhere(grant, standing, () => !!question.unheard, say('script-consent-elsewhere'), over),
       view,
       action: { tool: ACTION, args: shown, issuer },
       displayText: linesIn(view),
@@ -113,15 +121,21 @@ export class Consents {
         },
         words: unheardOf('consent'),
       }),
-    });
+    };
+    const verdict = await prompts.ask(question);
     switch (verdict.kind) {
       case 'approved': {
-        if (!textOf(verdict.body.access_token)) return without(problem('consent_required'));
+        let tokens = verdict.body;
+        if (!textOf(tokens.access_token)) {
+          const resumed = await grant.resume(); // it arrived, but not its answer, or was given elsewhere (GRANT-9)
+          if (!resumed.ok) return without(resumed.problem);
+          tokens = resumed.body;
+        }
         const grantExpiresAt = natives.now() + (numberOf(shown.expires_in) ?? 0) * 1000;
-        return await this.#tokens.keep(user, verdict.body, { ...agent, grantExpiresAt });
+        return await this.#tokens.keep(user, tokens, { ...agent, grantExpiresAt });
       }
-      case 'refused':
-        return without(verdict.problem);
+      case 'refused': // a no that was said elsewhere is one to the consent, too
+        return without(verdict.problem.code === 'declined' ? problem('consent_declined') : verdict.problem);
       case 'expired':
         return without(problem('expired'));
       default: // declined, cancelled

@@ -23,6 +23,10 @@ import { say, wordsFor } from '../words/words.js';
  * @property {AbortSignal} [signal] takes the question back
  * @property {string} [account] the address of the account page
  * @property {Unheard} [unheard] there from when an answer was sent that can be acted upon
+ * @property {string} [address] where the same question stands on the authority's own page
+ * @property {boolean} [leads] whether it is answered there only (APPR-12)
+ * @property {(over: AbortSignal) => Promise<Step & {told?: string}>} [elsewhere] resolves once it was answered there, or in another
+ *   window
  *
  * @typedef {object} Approval
  * @property {{tool: string, args: unknown, issuer: string | null}} action what the challenge must be over (HASH-2); null where the
@@ -72,6 +76,10 @@ export async function approve(approval, dialog, methods, signal) {
   const envelope = await approval.challenge();
   if (!envelope.ok) {
     const { code } = envelope.problem;
+    if (code === 'wrong_surface' && approval.address) {
+      dialog.lead(approval.address); // the policy has become stricter
+      return inert({ kind: 'again', text: '' });
+    }
     if (code === 'call_state') approval.unheard ??= approval.standing?.(natives.now());
     return approval.unheard && among(code, UNHEARD) ? inert({ kind: 'unheard' }) : judge(envelope.problem);
   }

@@ -58,13 +58,17 @@ function show(view, mode, look) {
   const decline = element('button', { type: 'button' }, view.decline);
   const block = element('button', { type: 'button', class: 'block' }, view.block);
   const next = element('p', { class: 'next', id: 'next' });
+  /** Where it is answered elsewhere only. @type {HTMLElement | null} */
+  let link = null;
+  const there = element('p', { class: 'next', id: 'there' });
+  const buttons = element('div', { class: 'buttons' }, [decline, approve]);
   const body = bodyOf(view, description, legend);
   setAttribute(body, 'id', 'asked');
   const end = element('div', { class: 'end', 'data-end': '' });
   const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view, look), body, end]);
-  const footer = element('footer', {}, [next, status, alert, field, unread, element('div', { class: 'buttons' }, [decline, approve]), block]);
+  const footer = element('footer', {}, [next, status, alert, field, there, unread, buttons, block]);
   // It takes the focus where what had it goes away, and where people click beside everything.
-  const dialog = element('dialog', { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asked next', tabindex: '-1' }, [sheet, footer]);
+  const dialog = element('dialog', { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asked next there', tabindex: '-1' }, [sheet, footer]);
 
   /** @type {(choice: Choice) => void} */
   let decide;
@@ -209,12 +213,24 @@ function show(view, mode, look) {
       unblock(); // it would not be what it says any more
       become('ready', '', text, 'note offer'); // a choice, not a fault
     },
+    lead: (address) => {
+      link = element('a', { class: 'approve', href: address, target: '_blank', rel: 'noopener noreferrer' });
+      setText(link, say('script-answer-at', { host: natives.urlHost(new natives.URL(address)) }));
+      listen(link, 'click', (event) => {
+        if (!meant(event)) natives.preventDefault(event);
+      });
+      natives.remove(approve);
+      appendChild(buttons, link);
+      setText(there, say('script-answer-there'));
+    },
     describe: (text) => {
       describe(text);
       seen?.again(true);
     },
     queue: (text) => setText(next, text),
     end: (text, account) => {
+      if (link) natives.remove(link);
+      setText(there, '');
       label('', say('script-close'));
       unblock();
       setText(field, '');

@@ -129,14 +129,17 @@ export class Prompts {
       this.#ended = dialog;
     };
     this.#count(0);
+    if (question.leads && question.address) dialog.lead(question.address);
+    const over = new natives.AbortController();
+    const elsewhere = question.elsewhere?.(natives.signalOf(over)) ?? new natives.Promise(() => {});
     try {
       for (;;) {
-        let step = /** @type {Step | Choice | 'expired'} */ (await first(dialog.choice(), end));
+        let step = /** @type {Step | Choice | 'expired'} */ (await first(dialog.choice(), end, elsewhere));
         if (step === 'approve') {
           const controller = new natives.AbortController();
           const trying = ceremony(dialog, natives.signalOf(controller));
-          step = /** @type {Step | Choice | 'expired'} */ (await first(trying, dialog.choice(), end));
-          if (typeof step === 'string') natives.abort(controller);
+          step = /** @type {Step | Choice | 'expired'} */ (await first(trying, dialog.choice(), end, elsewhere));
+          natives.abort(controller); // of a try that is done, nothing
         }
         if (step === 'block') return natives.inert({ kind: 'declined', block: true }); // there is no such button any more once something was sent
         if (typeof step === 'string' || step.kind === 'unheard') {
@@ -147,11 +150,13 @@ export class Prompts {
         }
         if (step.kind === 'refused') tellEnd(step.problem);
         if (step.kind === 'expired') tellEnd(problem('expired'));
+        if (step.kind === 'approved' && step.told) this.tell(step.told);
         if (step.kind !== 'again') return /** @type {Verdict} */ (step);
         dialog.again(step.text, !!question.unheard);
       }
     } finally {
       this.#shown = null;
+      natives.abort(over);
       natives.clearTimeout(timer);
       if (signal) natives.unlisten(signal, 'abort', takeBack);
       if (this.#ended !== dialog) dialog.close();
@@ -170,6 +175,7 @@ const saidOf = (found) => found.said ?? wordsFor(found.code).human;
  */
 async function isOver({ standing }) {
   const found = await standing?.(natives.now()).look();
+  if (found?.kind === 'arrived') return natives.inert({ kind: 'approved', body: natives.freeze({}) });
   return found?.kind === 'over' ? natives.inert({ kind: 'refused', problem: problem(found.code) }) : null;
 }
 

@@ -169,6 +169,8 @@ export const formatOf = uncurry(/** @type {Function} */ (getOwnPropertyDescripto
 export const nameOf = uncurry(DisplayNames.prototype.of);
 /** @type {(url: URL) => string} */
 export const urlOrigin = native('URL', 'origin');
+/** @type {(url: URL) => string} */
+export const urlHost = native('URL', 'host');
 
 /** @type {((name: string, work: () => Promise<unknown>) => Promise<unknown>) | undefined} */
 export const lock = navigator?.locks?.request.bind(navigator.locks);

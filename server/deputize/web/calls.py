@@ -15,6 +15,7 @@ from ..protocol.definition import is_digest
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, is_id
+from ..protocol.question import Surface
 from ..protocol.tool import Executes
 from ..service.approvals import Verdict
 from ..service.calls import approving, arrivals, endings, redemptions, request
@@ -65,6 +66,7 @@ class Call(Closed, kw_only=True):
     agent: Agent | None
     description: str | UnsetType = UNSET
     expires_at: Seconds | UnsetType = UNSET
+    surface: Surface | UnsetType = UNSET
     answered_on: Annotated[str, said(enum=["page", "authority"])] | UnsetType = UNSET
 
 
@@ -211,7 +213,7 @@ def told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
 def _decided(context: Context, made: Answered) -> Call:
     """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
     if made.call.state is State.PENDING:
-        return told(made)
+        return told(made, surface=context.authority.policy.surface_of(made.call.tool))
     token = context.authority.call_token(made.call, context.now)
     return told(made, ApprovedCall, call_token=token, expires_in=CALL_TOKEN_LIFETIME)
 

@@ -10,6 +10,7 @@ from ..protocol.definition import is_digest
 from ..protocol.errors import Code, Refused
 from ..protocol.grant import GrantState
 from ..protocol.ids import UserId
+from ..protocol.question import Surface
 from ..protocol.scope import ScopeSet
 from ..service import blocks, consents, grants, questions
 from ..service.approvals import Verdict
@@ -60,6 +61,7 @@ class PendingGrant(Closed):
     expires_at: Seconds
     shown: Object
     text: Text
+    surface: Surface
 
 
 class Grant(Closed):
@@ -116,7 +118,8 @@ async def request_grant(context: Context, page: Who[PageRequest], body: GrantReq
     made = questions.of_consent(grant)
     lines = [Line(part, line) for part, line in zip(made.parts, made.lines, strict=True)]
     text = Text(made.language, lines)
-    return PendingGrant(grant.grant_id, grant.state, grant.expires_at, dict(grant.shown), text)
+    surface = context.authority.policy.surface_of_consent(grant.scopes)
+    return PendingGrant(grant.grant_id, grant.state, grant.expires_at, dict(grant.shown), text, surface)
 
 
 async def challenge(context: Context, page: Who[PageRequest]) -> dict[str, object]:

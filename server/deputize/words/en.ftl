@@ -412,6 +412,10 @@ script-consent-yes =
 script-consent-no = Not now
 
 script-block = Decline and block this agent
+script-answer-at = Answer at { $host }
+script-answer-there = You answer on the authority’s own page, which opens beside this one. This page goes on by itself.
+script-approval-elsewhere = Approved on the authority’s own page.
+script-consent-elsewhere = Allowed on the authority’s own page.
 script-waiting = Waiting after this one: { $count }
 
 script-enrollment-title = Add a passkey?
@@ -456,7 +460,7 @@ script-status-failed = It was started, and failed. What it had done by then is n
 script-status-unsure = It is not known how it ended. Do not repeat it. Check with another tool what happened, or ask the user.
 script-approval-too-late = Approved. The agent is not waiting any more, so this page has not done it. It is done if the agent asks again within 5 minutes.
 script-consent-open = Your permission has not arrived. Please try again.
-script-consent-arrived = Your permission arrived, and holds until { $until }. This page has not heard of it: when the agent goes on, you are asked once more.
+script-consent-arrived = Your permission arrived, and holds until { $until }.
 script-consent-unknown = The site gives no answer, so it is not known whether your permission arrived. Your account page shows it, and takes it back.
 script-consent-go-on = Keep it
 script-consent-end = Take it back
