@@ -240,6 +240,13 @@ ONE_FAULT = [
     (TOOL + "pinned = [1]\n", 9, "tools.t.pinned", "not the digest of a definition"),
     (TOOL + "pinned = []\n", 9, "tools.t.pinned", "write a digest as `deputize pin` does, or a list of them"),
     (TOOL + "pinned = true\n", 9, "tools.t.pinned", "write a digest as `deputize pin` does"),
+    (
+        TOOL + 'surface = "authority"\n',
+        9,
+        "tools.t.surface",
+        "the authority is at the site's own origin",
+    ),
+    (TOOL + 'surface = "wall"\n', 9, "tools.t.surface", "page"),
     (TOOL + "direct_when_closed = true\n", 7, "tools.t", "for a tool that is `direct`"),
     # their schemas
     (TOOL + 'input_schema = "{}"\n', 9, "tools.t.input_schema", "write a table that is a JSON Schema"),

@@ -400,6 +400,7 @@ class Store(Protocol):
     def listen(self, hear: Callable[[Collection[str]], None]) -> None:
         """Call `hear` with the ids of calls and grants that have moved, in any thread, once that is durable. It must be
         quick. What other processes move is not heard, and a store need not tell anything."""
+        return
 
     async def health(self) -> Health:
         """Find out whether a decision could be recorded now, as one is; at most once a second, for all who ask."""

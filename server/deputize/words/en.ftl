@@ -155,6 +155,7 @@ recovered-done = I have nothing else to remove
 account = Your account
     .title = Who may act for you
 waiting = Waiting for you
+waiting-answer = Read and answer
 waiting-until = It waits until { $moment }.
 waiting-consent = { $name } wants to act for you:
 pause = Pause all agents
