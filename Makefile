@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo run test test-fast thorough lint lock types bench bench-peers hostile fuzz chaos clean
+.PHONY: help setup demo run screenshots test test-fast thorough lint lock types bench bench-peers hostile fuzz chaos clean
 .PHONY: mutants in-python in-node in-chromium ruff mypy tsc
 
 PYTHON ?=
@@ -33,6 +33,9 @@ demo: setup ## play the story of one call in a real browser, narrated, and end
 
 run: .venv/.package $(BUNDLE) ## serve the demo's bank on localhost: PORT=8000 DATA=var
 	deputize demo --serve --port $(PORT) --data $(DATA)
+
+screenshots: setup ## draw every dialog and page, light and dark, narrow and wide, for the eye: screenshots/sheet/index.html
+	SCREENSHOTS=1 pytest -q -n 0 e2e/test_gallery.py -k contact_sheet
 
 # Stories in Chromium wait for dialogs half of their time, in which the others run.
 test: setup .venv/.firefox ## all tests, Python, JavaScript and browser: ARGS='-k word' goes to pytest

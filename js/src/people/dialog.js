@@ -66,7 +66,7 @@ function show(view, mode, look) {
   setAttribute(body, 'id', 'asked');
   const end = element('div', { class: 'end', 'data-end': '' });
   const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view, look), body, end]);
-  const footer = element('footer', {}, [next, status, alert, field, there, unread, buttons, block]);
+  const footer = element('div', { class: 'footer' }, [next, status, alert, field, there, unread, buttons, block]);
   // It takes the focus where what had it goes away, and where people click beside everything.
   const dialog = element('dialog', { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asked next there', tabindex: '-1' }, [sheet, footer]);
 
@@ -267,7 +267,7 @@ function write(place, text, apart = { class: 'said' }) {
  * @param {Look} look
  */
 const headerOf = ({ site, host, user }, { logo }) =>
-  element('header', {}, [
+  element('div', { class: 'header' }, [
     logo ? logoOf(logo) : icon(SHIELD),
     element('div', {}, [
       element('p', { class: 'site', id: 'site' }, [element('bdi', {}, site)]),
