@@ -27,6 +27,7 @@ from deputize.protocol.grant import GrantState
 from deputize.protocol.ids import NO_KEY, ClientId, UserId
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
+from deputize.protocol.phone import Phone
 from deputize.protocol.prompt import Decline, Quiet
 from deputize.protocol.question import Asked, Question, Surface, Text
 from deputize.protocol.quota import Quota, Rate
@@ -827,6 +828,12 @@ class StoreContract:
         assert seen(store, lambda tx: tx.declines(v.user_id(), "b", rate, NOW)) == 0
         assert seen(store, lambda tx: tx.declines(v.user_id("bob"), "a", rate, NOW)) == 0
 
+    def test_phone_1_a_question_has_the_digits_that_were_drawn_first(self, store: Store) -> None:
+        first, later = Phone(v.call_id(), "07", NOW + 60), Phone(v.call_id(), "42", NOW + 90)
+        assert do_all(store, [methodcaller("add", each) for each in (first, later)]) == [True, False]
+        assert seen(store, lambda tx: tx.phone(v.call_id())) == first
+        assert seen(store, lambda tx: tx.phone(v.call_id("another"))) is None
+
     def test_prompt_4_a_quiet_lasts_as_it_says_or_until_it_is_ended(self, store: Store) -> None:
         quiet = Quiet(v.user_id(), "a", NOW, NOW + 60)
         do(store, methodcaller("put", quiet))
@@ -1188,6 +1195,7 @@ class StoreContract:
                 tx.put(Block(v.user_id(), v.client_id(ends), NOW - 60, ends))
                 tx.put(Quiet(v.user_id(), f"{ends}", NOW - 60, ends))
                 tx.add(Decline(v.user_id(), "asker", NOW - 60, ends))
+                tx.add(Phone(f"{ends}", "07", ends))
                 tx.add(v.request(ends, expires_at=ends - 600))  # its answer is told a while longer
             for state in GrantState:
                 if state is not GrantState.PENDING:
@@ -1196,7 +1204,7 @@ class StoreContract:
             tx.put(Block(v.user_id(), v.client_id("for good"), NOW - 60))
 
         do(store, fill)
-        assert do(store, lambda tx: tx.sweep(NOW)) == 10
+        assert do(store, lambda tx: tx.sweep(NOW)) == 11
         assert do(store, lambda tx: tx.sweep(NOW)) == 0
 
         def left(tx: Tx) -> list[bool]:
@@ -1212,10 +1220,11 @@ class StoreContract:
                     tx.spent(f"quota {ends}", Rate(1, 60), ends - 60) > 0,
                     tx.barring(v.user_id(), v.client_id(ends), ends - 1) != [],
                     not tx.use_proof(v.proof(ends)),
+                    tx.phone(f"{ends}") is not None,
                 )
             ]
 
-        assert do(store, left) == [False] * 8 + [True] * 8
+        assert do(store, left) == [False] * 9 + [True] * 9
         assert seen(store, lambda tx: tx.barring(v.user_id(), v.client_id("for good"), NOW)) != []
         assert seen(store, lambda tx: tx.call(v.call_id())) is not None
         for state in GrantState:

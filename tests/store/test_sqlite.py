@@ -161,6 +161,7 @@ ADDED = {
         *(f"INDEX calls_{name}" for name in ("of_user", "approved", "of_agent")),
         "TABLE declines",
         "TABLE quiets",
+        "TABLE phones",
     ),
 }
 """What each version has that the one before had not."""

@@ -107,6 +107,9 @@ class Code(StrEnum):
     ARGUMENT_HASH_MISMATCH = "argument_hash_mismatch", 403, _REASON
     NO_ELIGIBLE_CREDENTIAL = "no_eligible_credential", 403, _REASON
     TOOL_NOT_APPROVED_REQUIRED = "tool_not_approved_required", 403, _REASON
+    # on another device
+    MISSING_DIGITS = "missing_digits", 400
+    WRONG_DIGITS = "wrong_digits", 403
     # enrollment
     ENROLLMENT_NOT_ALLOWED = "enrollment_not_allowed", 403
     CREDENTIAL_ALREADY_ENROLLED = "credential_already_enrolled", 409, _REASON

@@ -20,6 +20,7 @@ from ..protocol.errors import Code, Refusal
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.phone import Phone
 from ..protocol.prompt import Decline, Quiet
 from ..protocol.proof import Proof
 from ..protocol.question import Asked, Question
@@ -118,7 +119,9 @@ class Listed:
     more: CallId | None
 
 
-Stored = User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Call | Decline
+Stored = (
+    User | Session | Credential | Agent | Grant | AuthorizationRequest | Challenge | Call | Decline | Phone
+)
 """What is added to a store, each kind to a table of its own."""
 
 
@@ -212,6 +215,9 @@ class Reader(Protocol):
     def quiet(self, user_id: UserId, now: int) -> list[Quiet]:
         """List those that ask this user nothing at `now`, the newest first."""
 
+    def phone(self, subject: str) -> Phone | None:
+        """Find what a question that was put on another device asks for there (PHONE-1)."""
+
     def latest_call(self, match_key: bytes) -> Call | None:
         """Find the newest call with this key (CALL-6)."""
 
@@ -245,8 +251,9 @@ class Tx(Reader, Protocol):
     """One transaction. Each method that can lose a race is one statement and tells whether it won."""
 
     def add(self, value: Stored) -> bool:
-        """Store a new value. False for an agent whose id or key is taken, and for a credential whose id is, by whomever
-        (CRED-4): a taken one that is not active is replaced when the same user enrolls it again."""
+        """Store a new value. False for an agent whose id or key is taken, for a phone whose question has one, and for a
+        credential whose id is taken, by whomever (CRED-4): one that is not active is replaced when the same user
+        enrolls it again."""
 
     def put(self, value: Agent | Block | Quiet) -> None:
         """Store a block or a quiet, in place of one of the same user and agent or asker; or an attested agent, or its
@@ -368,9 +375,9 @@ class Tx(Reader, Protocol):
         """Keep a signed checkpoint."""
 
     def sweep(self, now: int) -> int:
-        """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks, declines, quiets and requests for
-        consent that expired by then; return how many. Proofs of that time are refused from now on, whatever the clock
-        says (CLOCK-1)."""
+        """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks, declines, quiets, phones and
+        requests for consent that expired by then; return how many. Proofs of that time are refused from now on,
+        whatever the clock says (CLOCK-1)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ..protocol.credential import Credential, User
 from ..protocol.grant import Grant
 from ..protocol.ids import CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.merkle import Frontier
+from ..protocol.phone import Phone
 from ..protocol.prompt import Quiet
 from ..protocol.question import Asked
 from ..protocol.quota import Quota, Rate
@@ -184,6 +185,9 @@ class Snapshot(Reader):
     def quiet(self, user_id: UserId, now: int) -> list[Quiet]:
         where = "user_id = :user_id AND until > :now ORDER BY since DESC, seq DESC"
         return self._all(Quiet, where, user_id=user_id, now=now)
+
+    def phone(self, subject: str) -> Phone | None:
+        return self._one(Phone, "subject = :subject", subject=subject)
 
     def latest_call(self, match_key: bytes) -> Call | None:
         return self._one(Call, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)

@@ -16,6 +16,7 @@ from ..protocol.challenge import Challenge, Purpose, read_subject
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, Credential, User
 from ..protocol.grant import Grant, GrantState
+from ..protocol.phone import Phone
 from ..protocol.prompt import Decline, Quiet
 from ..protocol.question import Asked, Question
 from ..protocol.request import AuthorizationRequest, Status
@@ -116,6 +117,7 @@ TABLES: Mapping[type, Table[Any]] = {
         Table("blocks", Block, user_id=_EMPTY, client_id=_EMPTY),
         Table("declines", Decline),
         Table("quiets", Quiet),
+        Table("phones", Phone),
         Table("challenges", Challenge, purpose=_one_of(Purpose), subject=_SUBJECT),
         Table("challenges", Asked, question=QUESTION),
         Table(

@@ -19,6 +19,7 @@ from ..protocol.definition import Definitions
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
+from ..protocol.phone import Phone
 from ..protocol.prompt import Quiet
 from ..protocol.proof import Proof
 from ..protocol.question import Question
@@ -45,6 +46,7 @@ def _listed(states: Iterable[str]) -> str:
 
 _ADD = {kind: table.insert() for kind, table in TABLES.items()}
 _ADD[Agent] += " ON CONFLICT DO NOTHING"
+_ADD[Phone] += " ON CONFLICT DO NOTHING"
 _ADD[Credential] += """
     ON CONFLICT (credential_id) DO UPDATE SET public_key = excluded.public_key,
         sign_count = excluded.sign_count, transports = excluded.transports, label = excluded.label,
@@ -170,6 +172,7 @@ _SWEEP_PROOFS, *_SWEEPS = [
         ("blocks", "seq", "blocks", "until <= :now"),
         ("declines", "seq", "declines", "until <= :now"),
         ("quiets", "seq", "quiets", "until <= :now"),
+        ("phones", "subject", "phones", "until <= :now"),
         ("grants", "grant_id", "grants", "state = 'pending' AND expires_at <= :now"),
     )
 ]

@@ -424,6 +424,17 @@ script-enrollment-asker = With a passkey you confirm what an agent wants to do f
 script-enrollment-yes = Add a passkey
 script-enrollment-no = Not now
 
+## A question on the human's phone (PHONE-4)
+
+script-phone = Answer on my phone
+script-phone-title = Answer on your phone
+script-phone-scan = Scan this with your phone’s camera, or open the address below it there. Go on only if your phone then shows { $host }.
+script-phone-open = Open this address on your phone. Go on only if it then shows { $host }.
+script-phone-sign-in = Sign in there as { $user }, with a passkey.
+script-phone-type = Type these two digits there. One wrong try ends the question.
+script-phone-here = You can still answer here instead; that needs no digits.
+script-phone-code = QR code of the address below
+
 ## Passkeys in a dialog
 
 script-busy = One moment…
@@ -665,6 +676,13 @@ refusal-missing-evidence =
     .human = The passkey gave no answer. Please try again.
     .model = The user’s passkey gave no answer. Tell the user, then call this tool again with the same arguments.
     .again = yes
+refusal-missing-digits =
+    .human = This question has to be answered with the two digits that stand in the window which asks. Reload this page, then type them.
+    .model = The user has to type the two digits that the page shows, and has not yet. Do not ask for them, and do not tell them: the user reads them on the page. Then call this tool again with the same arguments.
+    .again = yes
+refusal-wrong-digits =
+    .human = Those were not the digits in the window that asks, so the question is over and nothing was done. If it is you who wants this, let it be asked again.
+    .model = On another device somebody typed other digits than the page shows, so the question is over and this page has run nothing. Ask the user whether they still want it before you call this tool again.
 refusal-enrollment-not-allowed =
     .human = No passkey can be added now. Sign out and in again, then try once more. An app can add one only while you allow that on your account page.
     .model = No passkey can be added now. The user has to allow it on their account page.

@@ -37,6 +37,14 @@ CREATE INDEX quiets_until ON quiets (until);
 CREATE INDEX challenges_open ON challenges (owner, expires_at) WHERE consumed_at IS NULL;
 ALTER TABLE users ADD COLUMN paused_since INTEGER;
 
+-- Questions that are put on another device, with the digits that are typed there.
+CREATE TABLE phones (
+    subject TEXT NOT NULL PRIMARY KEY,
+    digits TEXT NOT NULL,
+    until INTEGER NOT NULL
+) STRICT;
+CREATE INDEX phones_until ON phones (until);
+
 -- All that was done in a user's name, refused calls too, newest first. Besides: what he approved, and by agent, so that
 -- none buries what was not its own. Each index is paid for by every call; the rest is looked through (HIST-2).
 DROP INDEX IF EXISTS calls_asked;
