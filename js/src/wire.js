@@ -18,6 +18,7 @@
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
+ * @property {'wrong_digits'} [code]
  * @property {string} call_token
  * @property {number} expires_in
  */
@@ -68,6 +69,7 @@
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
+ * @property {'wrong_digits'} [code]
  */
 
 /**
@@ -141,6 +143,7 @@
  * @property {string} grant_id
  * @property {'pending' | 'active' | 'declined' | 'revoked' | 'superseded' | 'expired'} state
  * @property {number} expires_at
+ * @property {'wrong_digits'} [code]
  */
 
 /**
@@ -197,6 +200,19 @@
  */
 
 /**
+ * @typedef {object} PhoneQuestion Where a question is answered on another device, and what is typed there (PHONE-1); no code of an address that is too long for one.
+ * @property {string} uri
+ * @property {string} digits
+ * @property {QrCode | null} code
+ */
+
+/**
+ * @typedef {object} QrCode A code of ISO/IEC 18004 without its quiet zone: `size` rows of as many modules, `1` where one is dark.
+ * @property {number} size
+ * @property {string} modules
+ */
+
+/**
  * @typedef {object} Problem A no (RFC 9457, ERR-1), with facts of its own.
  * @property {'about:blank'} type
  * @property {string} title
@@ -217,6 +233,7 @@
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
+ * @property {'wrong_digits'} [code]
  * @property {string | null} [external_id]
  */
 

@@ -45,4 +45,5 @@ def test_whatever_is_read_is_two_ascii_digits(typed: str) -> None:
 def test_a_phone_shows_its_own_digits_only() -> None:
     phone = Phone("cal_x", "07", 60)
     assert [typed for typed in (f"{number:02}" for number in range(100)) if phone.shows(typed)] == ["07"]
+    assert not any(Phone("cal_x", None, 60).shows(typed) for typed in ("07", "", "None"))
     assert not any(phone.shows(typed) for typed in ("7", "007", "", "07 ", "\u0660\u0667"))

@@ -834,6 +834,14 @@ class StoreContract:
         assert seen(store, lambda tx: tx.phone(v.call_id())) == first
         assert seen(store, lambda tx: tx.phone(v.call_id("another"))) is None
 
+    def test_phone_3_after_others_were_typed_it_has_none(self, store: Store) -> None:
+        phones = [Phone(v.call_id(name), "07", NOW + 60) for name in ("one", "other")]
+        do(store, lambda tx: [tx.add(each) for each in phones])
+        do(store, lambda tx: tx.fail_phone(v.call_id("one")))
+        left = [seen(store, methodcaller("phone", each.subject)) for each in phones]
+        assert left == [replace(phones[0], digits=None), phones[1]]
+        assert not do(store, lambda tx: tx.add(phones[0]))
+
     def test_prompt_4_a_quiet_lasts_as_it_says_or_until_it_is_ended(self, store: Store) -> None:
         quiet = Quiet(v.user_id(), "a", NOW, NOW + 60)
         do(store, methodcaller("put", quiet))

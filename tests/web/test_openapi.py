@@ -213,9 +213,11 @@ async def call_tools(bank: Bank, page: Page) -> None:
     proof = page.proof("POST", "/mcp", token)
     await page.send("POST", "/mcp", message, {"authorization": f"DPoP {token}", "dpop": proof}, page=False)
     declined = (await page.send("POST", "/grants", {"scope": "account:read", "expires_in": 60})).json()
+    await page.send("POST", f"/grants/{declined['grant_id']}/phone")
     await page.send("POST", f"/grants/{declined['grant_id']}/denial")
 
     call = (await page.call("transfer_money", {"amount": 1, "name": "Ada"})).json()
+    await page.send("POST", f"/calls/{call['call_id']}/phone")
     approved = (await page.confirm(f"/calls/{call['call_id']}")).json()
     bodies = {"redemption": {"call_token": approved["call_token"]}, "outcome": {"outcome": "succeeded"}}
     for name, body in bodies.items():

@@ -25,7 +25,7 @@ def scanned(code: QrCode, pixels: int) -> str:
 
 @pytest.mark.parametrize(
     "address",
-    [ADDRESS, "http://localhost:8000/deputize/ask/grt_-_--__AbCdEfGhIjKlMnO", f"{ADDRESS}{'x' * 500}"],
+    [ADDRESS, "http://localhost:8000/deputize/ask/grt_-_--__AbCdEfGhIjKlMnO", f"{ADDRESS}{'x' * 400}"],
 )
 def test_a_phone_reads_the_address(address: str) -> None:
     code = code_of(address)
@@ -35,7 +35,7 @@ def test_a_phone_reads_the_address(address: str) -> None:
 
 
 def test_a_usual_one_is_large_on_a_narrow_screen() -> None:
-    """5 px for each module, quiet zone included, in the 240 px that a dialog of 320 has for it."""
+    """More than 5 px for each module, quiet zone included, in the 240 px that a dialog of 320 has for it."""
     code = code_of(ADDRESS)
     assert code is not None
     assert 240 / (code.size + 2 * QUIET) >= 5
@@ -44,5 +44,5 @@ def test_a_usual_one_is_large_on_a_narrow_screen() -> None:
 def test_the_longest_can_be_scanned_there_and_of_a_longer_one_there_is_none() -> None:
     code = code_of("https://bank.example/".ljust(LONGEST, "x"))
     assert code is not None
-    assert 240 / (code.size + 2 * QUIET) >= 2.375
+    assert 240 / (code.size + 2 * QUIET) >= 2.5
     assert code_of("https://bank.example/".ljust(LONGEST + 1, "x")) is None

@@ -1,4 +1,4 @@
-"""A question that is put on the user's other device, and the digits that are typed there (PROTOCOL §24)."""
+"""A question that is put on the user's other device, and the digits that are typed there (PHONE-1 to PHONE-3)."""
 
 import hmac
 import unicodedata
@@ -13,15 +13,21 @@ _EVEN = 256 // _ALL * _ALL  # bytes from here on would make some of them likelie
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A question, `subject`, that can be answered away from its page only by who types these digits, until then."""
+    """A question, `subject`, that can be answered away from its page only by who types these digits, until then; None
+    once others were typed."""
 
     subject: str
-    digits: str
+    digits: str | None
     until: int
+
+    @property
+    def over(self) -> Code | None:
+        """Say why its question is over, where that is what others were typed for."""
+        return Code.WRONG_DIGITS if self.digits is None else None
 
     def shows(self, typed: str) -> bool:
         """Tell whether these are its digits, in a time that tells nothing."""
-        return hmac.compare_digest(self.digits.encode(), typed.encode())
+        return self.digits is not None and hmac.compare_digest(self.digits.encode(), typed.encode())
 
 
 def draw(random: Callable[[int], bytes]) -> str:

@@ -179,15 +179,20 @@ def ask(
 
 def challenge(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Minted | Refusal:
     """Mint the challenge over the grant as it is shown, at the user's click (GRANT-2)."""
+    grant = asking(tx, at, request, grant_id)
+    if isinstance(grant, Refusal):
+        return grant
+    if occupied := prompts.occupied(tx, at, grant.user_id, grant.grant_id, askers_of([grant])):
+        return occupied
+    return approvals.mint(tx, at, _action(at, grant, request), questions.of_consent(grant))
+
+
+def asking(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Grant | Refusal:
+    """Find a request for consent that waits for its user, where he may be asked now (PROMPT-3, PROMPT-5)."""
     grant = _own(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
-    askers = askers_of([grant])
-    if refusal := unwelcome(tx, at, grant.user_id, *askers) or prompts.occupied(
-        tx, at, grant.user_id, grant.grant_id, askers
-    ):
-        return refusal
-    return approvals.mint(tx, at, _action(at, grant, request), questions.of_consent(grant))
+    return unwelcome(tx, at, grant.user_id, *askers_of([grant])) or grant
 
 
 def check(reader: Reader, at: Moment, request: PageRequest, grant_id: str, evidence: Json) -> Verdict:

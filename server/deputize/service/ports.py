@@ -265,6 +265,9 @@ class Tx(Reader, Protocol):
     def end_quiet(self, user_id: UserId, asker: str) -> bool:
         """Let somebody ask again, and forget what was declined; False if it was not quiet."""
 
+    def fail_phone(self, subject: str) -> None:
+        """Note that other digits were typed than a question has, and forget these (PHONE-3)."""
+
     def open_enrollment(self, user_id: UserId, until: int) -> None:
         """Let a credential of this user be enrolled over MCP until that second (CRED-7)."""
 

@@ -68,6 +68,7 @@ _PAUSE = """
     WHERE user_id = :user_id AND (paused_since IS NULL) <> (:since IS NULL)"""
 _END_QUIET = "DELETE FROM quiets WHERE user_id = :user_id AND asker = :asker"
 _FORGET_DECLINES = "DELETE FROM declines WHERE user_id = :user_id AND asker = :asker"
+_FAIL_PHONE = "UPDATE phones SET digits = NULL WHERE subject = :subject"
 _OPEN_ENROLLMENT = "UPDATE users SET enrolls_until = :until WHERE user_id = :user_id"
 _CLOSE_ENROLLMENT = """
     UPDATE users SET enrolls_until = 0 WHERE user_id = :user_id AND enrolls_until > :now"""
@@ -218,6 +219,9 @@ class Transaction(Remembering, Tx):
         whose = {"user_id": user_id, "asker": asker}
         self._execute(_FORGET_DECLINES, whose)
         return self._changed(_END_QUIET, **whose)
+
+    def fail_phone(self, subject: str) -> None:
+        self._execute(_FAIL_PHONE, {"subject": subject})
 
     def open_enrollment(self, user_id: UserId, until: int) -> None:
         self._execute(_OPEN_ENROLLMENT, {"user_id": user_id, "until": until})

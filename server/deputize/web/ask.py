@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from msgspec import UNSET
 from starlette.responses import Response
 
 from ..protocol.call import State
@@ -20,7 +21,8 @@ from .answers import envelope
 from .context import Context
 from .pages import drawing, history
 from .pages.returning import account_uri, sign_in
-from .types import Closed, Evidence, No, said, sent
+from .phone import Typed, TypedEvidence, typed
+from .types import Closed, No, said, sent
 
 
 class Became(Closed):
@@ -60,16 +62,17 @@ def _read(reader: Reader, at: Moment, user_id: UserId, asked_id: str) -> tuple[P
     return found, {"asked_id": found.about.call_id, "lines": None, "done": done}
 
 
-async def challenge(context: Context, user: Who[UserId]) -> dict[str, object]:
-    """Mint the challenge, at the user's click."""
-    return envelope(await user.run(posed.challenge, context.named("asked_id")), context.now)
+async def challenge(context: Context, user: Who[UserId], body: Typed) -> dict[str, object]:
+    """Mint the challenge, at the user's click, for who has typed the digits if the question has some (PHONE-3)."""
+    minted = await user.run(posed.challenge, context.named("asked_id"), typed(body.digits))
+    return envelope(minted, context.now)
 
 
-async def approve(context: Context, user: Who[UserId], evidence: Evidence) -> Became:
+async def approve(context: Context, user: Who[UserId], evidence: TypedEvidence) -> Became:
     """Take the evidence of a yes. Neither token nor code is in the answer: whoever asked fetches what is his."""
-    asked_id = context.named("asked_id")
+    asked_id, digits = context.named("asked_id"), typed(evidence.pop("digits", UNSET))
     verdict: Verdict = await user.look(posed.check, asked_id, sent(evidence))
-    return Became(await user.run(posed.approve, asked_id, verdict))
+    return Became(await user.run(posed.approve, asked_id, verdict, digits))
 
 
 async def deny(context: Context, user: Who[UserId], body: No) -> Became:

@@ -1,6 +1,6 @@
 """Bodies: read strictly (JSON-1 to JSON-3), then into the type that the endpoint has for it."""
 
-from typing import TypeVar, cast
+from typing import TypeVar, cast, is_typeddict
 
 import msgspec
 from msgspec import ValidationError, inspect
@@ -9,7 +9,6 @@ from msgspec.structs import FieldInfo, fields
 from ..protocol.canonical import Json, JsonError, parse
 from ..protocol.errors import Code, Refused
 from .context import Context
-from .types import Evidence
 
 B = TypeVar("B")
 
@@ -29,7 +28,7 @@ def media_type(context: Context) -> str:
 def read(text: bytes, kind: type[B]) -> B:
     """Read a JSON object of this type; Refused(invalid_request) with what is wrong with it.
 
-    Of evidence, each method of approval checks the members itself (APPR-9).
+    Of evidence, which is an open object, each method of approval checks the members itself (APPR-9).
     """
     try:
         body = parse(text)
@@ -37,7 +36,7 @@ def read(text: bytes, kind: type[B]) -> B:
         raise Refused(Code.INVALID_REQUEST, f"The body is not strict JSON: {error.reason}.") from error
     if not isinstance(body, dict):
         raise Refused(Code.INVALID_REQUEST, "The body is a JSON object.")
-    if kind is Evidence:
+    if is_typeddict(kind):
         return cast("B", body)
     try:
         return msgspec.convert(body, kind)

@@ -68,6 +68,7 @@ class Call(Closed, kw_only=True):
     expires_at: Seconds | UnsetType = UNSET
     surface: Surface | UnsetType = UNSET
     answered_on: Annotated[str, said(enum=["page", "authority"])] | UnsetType = UNSET
+    code: Literal["wrong_digits"] | UnsetType = UNSET
 
 
 class ApprovedCall(Call, kw_only=True):
@@ -205,6 +206,7 @@ def told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
         executes=Executes(found.executes),
         agent=_agent(who, made.standing.lineage if asked else ()) if who else None,
         answered_on=made.answered_on.value if made.answered_on else UNSET,
+        code="wrong_digits" if made.why else UNSET,
         description=UNSET if found.description is None else found.description,
         **members,
     )

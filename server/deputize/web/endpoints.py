@@ -13,6 +13,7 @@ from . import (
     grants,
     health,
     pages,
+    phone,
     prompts,
     record,
     shim,
@@ -54,6 +55,7 @@ from .oauth.metadata import Keys, ResourceMetadata, ServerMetadata
 from .oauth.requests import Device, Pushed
 from .openapi import OpenApi, document
 from .pages import everything
+from .phone import PhoneQuestion, Typed, TypedEvidence
 from .shim import Tools, Words
 from .types import CallRequest, Challenge, Enrollment, Evidence, No, Nothing
 
@@ -79,6 +81,7 @@ ENDPOINTS = (
     post("/calls/{call_id}/redemption", GUARD, Redemption, RedeemedCall, calls.redeem, "Redeem (GUARD-3)"),
     post("/calls/{call_id}/outcome", GUARD, Outcome, Call, calls.report, "Tell the outcome (GUARD-5)"),
     post("/calls/{call_id}/challenge", CALLS_PAGE, None, Challenge, calls.challenge, "Ask for a challenge (APPR-1)"),
+    post("/calls/{call_id}/phone", CALLS_PAGE, None, PhoneQuestion, phone.put_call, "Put it on a phone (PHONE-1)"),
     post("/calls/{call_id}/approval", CALLS_PAGE, Evidence, ApprovedCall, calls.approve, "Approve (APPR-3)"),
     post("/calls/{call_id}/denial", USER_OR_PAGE, Denial, Call, calls.deny, "End a call (APPR-6)"),
     post("/calls/{call_id}/events", CALLS_PAGE, Event, Call, calls.events, "Tell of a delivery (CALL-10)"),
@@ -103,6 +106,7 @@ ENDPOINTS = (
     post("/agents", PAGE, Nothing, OpaqueAgent, grants.register_agent, "Register the page's key (AGENT-1)"),
     post("/grants", PAGE, GrantRequest, {201: PendingGrant}, grants.request_grant, "Ask for consent (GRANT-1)"),
     post("/grants/{grant_id}/challenge", PAGE, None, Challenge, grants.challenge, "Ask for a challenge (GRANT-2)"),
+    post("/grants/{grant_id}/phone", PAGE, None, PhoneQuestion, phone.put_consent, "Put it on a phone (PHONE-1)"),
     post("/grants/{grant_id}/approval", PAGE, Evidence, Tokens, grants.consent, "Consent (GRANT-2)"),
     post("/grants/{grant_id}/denial", PAGE, GrantDenial, Grant, grants.decline, "Decline (GRANT-4)"),
     get("/grants/{grant_id}/wait", PAGE, GrantNow, waiting.grant, "Wait until it was answered (WAIT-1)"),
@@ -112,8 +116,8 @@ ENDPOINTS = (
     post("/grants/{grant_id}/block", USER, BlockFor, Block, grants.block, "Block an agent (BLOCK-1)"),
     delete("/grants/{grant_id}/block", USER, grants.unblock, "Let it ask again (BLOCK-1)"),
     get("/ask/{asked_id}", VISITOR, {200: HTML, 303: None}, ask.page, "Show a question to its user (APPR-12)"),
-    post("/ask/{asked_id}/challenge", AT_OURS, None, Challenge, ask.challenge, "Ask for a challenge (APPR-12)"),
-    post("/ask/{asked_id}/approval", AT_OURS, Evidence, Became, ask.approve, "Answer yes (APPR-12)"),
+    post("/ask/{asked_id}/challenge", AT_OURS, Typed, Challenge, ask.challenge, "Ask for a challenge (APPR-12)"),
+    post("/ask/{asked_id}/approval", AT_OURS, TypedEvidence, Became, ask.approve, "Answer yes (APPR-12)"),
     post("/ask/{asked_id}/denial", AT_OURS, No, Became, ask.deny, "Answer no (APPR-12)"),
     post("/account/sign-up", NEWCOMER, accounts.SignUp, accounts.Creation, accounts.begin_sign_up, "Begin to sign up",
          limit=Quota.SIGN_UPS),

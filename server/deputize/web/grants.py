@@ -1,6 +1,6 @@
 """`/agents` and `/grants`: who may act for the user, and what (PROTOCOL §4)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -15,6 +15,7 @@ from ..protocol.scope import ScopeSet
 from ..service import blocks, consents, grants, questions
 from ..service.approvals import Verdict
 from ..service.grants import PageRequest
+from ..service.ports import Reader
 from ..words.consent import PARTS
 from .access import Who
 from .answers import envelope
@@ -77,6 +78,7 @@ class GrantNow(Closed):
     grant_id: GrantIdText
     state: Annotated[str, said(enum=[*GrantState, "expired"])]
     expires_at: Seconds
+    code: Literal["wrong_digits"] | UnsetType = UNSET
 
 
 class GrantDenial(Closed):
@@ -149,12 +151,15 @@ async def decline(context: Context, page: Who[PageRequest], body: GrantDenial) -
 
 async def show(context: Context, user: Who[UserId]) -> GrantNow:
     """Tell its user how a grant stands, so that nobody has to guess after a lost answer (GRANT-7)."""
-    return now_of(await user.look(grants.look, context.named("grant_id")), context.now)
+    grant = await user.look(grants.look, context.named("grant_id"))
+    return await context.look(lambda tx, at: now_of(tx, grant, at.now))
 
 
-def now_of(grant: given.Grant, now: int) -> GrantNow:
-    """Tell how a grant stands at this second."""
-    return GrantNow(grant.grant_id, given.standing(grant, now), grant.expires_at)
+def now_of(reader: Reader, grant: given.Grant, now: int) -> GrantNow:
+    """Tell how a grant stands at this second, and whether it is over because of what was typed elsewhere (PHONE-3)."""
+    phone = reader.phone(grant.grant_id)
+    code: Any = "wrong_digits" if phone is not None and phone.over else UNSET
+    return GrantNow(grant.grant_id, given.standing(grant, now), grant.expires_at, code)
 
 
 async def revoke(context: Context, page: Who[PageRequest]) -> None:

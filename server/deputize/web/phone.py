@@ -1,17 +1,21 @@
-"""`/calls/{call_id}/phone` and `/grants/{grant_id}/phone`: a question on its user's other device (PROTOCOL §24)."""
+"""`/calls/{call_id}/phone` and `/grants/{grant_id}/phone`: a question on its user's other device (PHONE-1 to PHONE-3)."""
 
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 import segno
 from msgspec import UNSET, UnsetType
 
 from ..protocol.errors import Code, Refused
 from ..protocol.phone import Phone, read_digits
+from ..service import phones
+from ..service.calls.request import PageCall
+from ..service.grants import PageRequest
+from .access import Who
 from .context import Context
-from .types import Closed, Uri, said
+from .types import Closed, Evidence, Uri, said
 
-LONGEST = 600
+LONGEST = 500
 """Characters of an address whose code can be scanned off a screen of 320 px: a module of it is 2.5 px wide at least."""
 
 Digits = Annotated[str, said(pattern=r"^\p{Nd}{2}$")]
@@ -39,17 +43,33 @@ class Typed(Closed):
     digits: Digits | UnsetType = UNSET
 
 
-def told(context: Context, phone: Phone) -> PhoneQuestion:
-    """Write what its page shows."""
+class TypedEvidence(Evidence):
+    """Evidence, beside what was typed (PHONE-3)."""
+
+    digits: NotRequired[Digits]
+
+
+async def put_call(context: Context, page: Who[PageCall]) -> PhoneQuestion:
+    """Let a call that waits be answered on another device (PHONE-1)."""
+    return _told(context, await page.run(phones.put_call))
+
+
+async def put_consent(context: Context, page: Who[PageRequest]) -> PhoneQuestion:
+    """Let a request for consent be answered there (PHONE-1)."""
+    return _told(context, await page.run(phones.put_consent, context.named("grant_id")))
+
+
+def _told(context: Context, phone: Phone) -> PhoneQuestion:
     uri = f"{context.authority.policy.site.issuer}/ask/{phone.subject}"
-    return PhoneQuestion(uri, phone.digits, code_of(uri))
+    return PhoneQuestion(uri, phone.digits or "", code_of(uri))
 
 
-def typed(digits: str | UnsetType | None) -> str | None:
-    """Read what was typed, None if nothing was; what is not two digits is Refused(invalid_request), and no try."""
-    if not isinstance(digits, str):
+def typed(digits: object) -> str | None:
+    """Read what was typed, None for UNSET; what is not two digits is Refused(invalid_request), and no try."""
+    if digits is UNSET:
         return None
-    if (read := read_digits(digits)) is None:
+    read = read_digits(digits) if isinstance(digits, str) else None
+    if read is None:
         raise Refused(Code.INVALID_REQUEST, "`digits` are the two digits that the page shows.")
     return read
 

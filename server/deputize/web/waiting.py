@@ -53,7 +53,7 @@ async def grant(context: Context, page: Who[PageRequest]) -> Response:
 
     def look(tx: Reader, at: Moment) -> tuple[bool, object]:
         page.find(tx)
-        now = grants.now_of(tx.grant(asked.grant_id) or asked, at.now)
+        now = grants.now_of(tx, tx.grant(asked.grant_id) or asked, at.now)
         return now.state == GrantState.PENDING, now
 
     return await _wait(context, asked.user_id, asked.grant_id, look)

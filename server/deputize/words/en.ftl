@@ -284,6 +284,8 @@ consent-allow = Allow
 ask = A question to you
 ask-approve = Approve
     .webauthn = Approve with passkey
+ask-digits = Type the two digits that { $site } shows where it asks you
+    .once = You have one try: other digits end the question. If you see none, somebody else may be asking; decline then.
 ask-unknown = There is no question to { $user } at this address. If somebody else was asked, they have to sign in themselves.
     .title = No such question
 ask-elsewhere = This can be answered only on the page of { $site } that asks. Go back to it.
@@ -428,12 +430,13 @@ script-enrollment-no = Not now
 
 script-phone = Answer on my phone
 script-phone-title = Answer on your phone
-script-phone-scan = Scan this with your phone’s camera, or open the address below it there. Go on only if your phone then shows { $host }.
-script-phone-open = Open this address on your phone. Go on only if it then shows { $host }.
-script-phone-sign-in = Sign in there as { $user }, with a passkey.
-script-phone-type = Type these two digits there. One wrong try ends the question.
-script-phone-here = You can still answer here instead; that needs no digits.
+script-phone-scan = Scan this with your phone’s camera. Go on only if the phone then shows { $host }, and sign in there as { $user }.
+script-phone-open = Open this address on your phone. Go on only if the phone then shows { $host }, and sign in there as { $user }.
+script-phone-address = Or open this address there:
 script-phone-code = QR code of the address below
+script-phone-type = Then type there:
+script-phone-typed = Type the two digits first.
+script-phone-once = You have one try: other digits end the question. You can still answer here, without any.
 
 ## Passkeys in a dialog
 

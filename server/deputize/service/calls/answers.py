@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ...protocol.authorization import Standing
 from ...protocol.call import Call, State
 from ...protocol.credential import User
-from ...protocol.errors import Refusal
+from ...protocol.errors import Code, Refusal
 from ...protocol.ids import CallId
 from ...protocol.question import Surface
 from ...protocol.value import value
@@ -18,7 +18,8 @@ class Answered:
     """A call as a request has left it, and who makes it.
 
     `user` is there if the call is about to run for this user (GUARD-3). `entries` are the indices of what this request
-    recorded of it. `answered_on` is where its user approved it, if he was asked and that was looked up.
+    recorded of it. `answered_on` is where its user approved it, if he was asked and that was looked up;
+    `why`, that it is over because of what was typed elsewhere (PHONE-3).
     """
 
     call: Call
@@ -26,6 +27,7 @@ class Answered:
     user: User | None = None
     entries: tuple[int, ...] = ()
     answered_on: Surface | None = None
+    why: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Evidence is verified on a snapshot and consumed in the transaction.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...protocol.call import Call, State
@@ -28,6 +29,17 @@ from .standing import enter, standing_of
 
 def challenge(tx: Tx, at: Moment, request: Approver) -> Minted | Refusal:
     """Mint the challenge for a pending call, at the user's click (APPR-1)."""
+    found = asking(tx, at, request)
+    if isinstance(found, Refusal):
+        return found
+    call, askers = found
+    if occupied := prompts.occupied(tx, at, call.user_id, call.call_id, askers):
+        return occupied
+    return approvals.mint(tx, at, _action(at, call, request), questions.of_call(call.description))
+
+
+def asking(tx: Tx, at: Moment, request: Approver) -> tuple[Call, Sequence[str]] | Refusal:
+    """Find a call that waits for its user, and who asks; what may not be asked any more ends (POLICY-3, PROMPT-3)."""
     call = own(tx, request, at.now)
     if isinstance(call, Refusal):
         return call
@@ -41,9 +53,7 @@ def challenge(tx: Tx, at: Moment, request: Approver) -> Minted | Refusal:
         tx, at, call.user_id, askers
     ):  # it was one of too many to be ended with the others
         return end(tx, at, call, Stop(quiet))
-    if occupied := prompts.occupied(tx, at, call.user_id, call.call_id, askers):
-        return occupied
-    return approvals.mint(tx, at, _action(at, call, request), questions.of_call(call.description))
+    return call, askers
 
 
 def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusal:

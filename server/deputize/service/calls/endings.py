@@ -85,4 +85,7 @@ def as_it_is(reader: Reader, at: Moment, call_id: CallId) -> Answered | None:
 
 def _shown(reader: Reader, call: Call | Refusal) -> Answered | Refusal:
     told = answered(reader, call)
-    return told if isinstance(told, Refusal) else replace(told, answered_on=approved_on(reader, told.call))
+    if isinstance(told, Refusal):
+        return told
+    phone = reader.phone(told.call.call_id)
+    return replace(told, answered_on=approved_on(reader, told.call), why=phone.over if phone else None)

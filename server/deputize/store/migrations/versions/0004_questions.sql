@@ -37,10 +37,10 @@ CREATE INDEX quiets_until ON quiets (until);
 CREATE INDEX challenges_open ON challenges (owner, expires_at) WHERE consumed_at IS NULL;
 ALTER TABLE users ADD COLUMN paused_since INTEGER;
 
--- Questions that are put on another device, with the digits that are typed there.
+-- Questions that are put on another device, with the digits that are typed there; without, once others were.
 CREATE TABLE phones (
     subject TEXT NOT NULL PRIMARY KEY,
-    digits TEXT NOT NULL,
+    digits TEXT,
     until INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX phones_until ON phones (until);

@@ -30,7 +30,7 @@ class Refused extends Error {
 /** Nothing is done whose outcome could not be told. */
 class Unsaid extends Error {}
 /** After these a question is not open any more: its page says what became of it. */
-const OVER = ['call_state', 'call_redeemed', 'declined', 'cancelled', 'expired', 'asked_too_often'];
+const OVER = ['call_state', 'call_redeemed', 'declined', 'cancelled', 'expired', 'asked_too_often', 'missing_digits', 'wrong_digits'];
 const LOST = ['authority_unavailable', 'record_unavailable', 'server_error'];
 
 /**
@@ -271,6 +271,16 @@ async function decide(answer, block = false) {
   answered(say(answer === 'allow' ? 'script-account-allowed' : 'script-account-denied'));
 }
 
+/** What was typed of the digits that a question may have (PHONE-3): anything but two is no try. @returns {{digits?: string}} */
+function digits() {
+  const field = /** @type {HTMLInputElement | null} */ (document.getElementById('digits'));
+  if (!field) return {};
+  const typed = field.value.trim();
+  if (/^\p{Nd}{2}$/u.test(typed)) return { digits: typed };
+  field.focus();
+  throw new Unanswered(say('script-phone-typed'));
+}
+
 /**
  * Answer a question, and show what has become of it, also where it was answered elsewhere meanwhile.
  * @param {'approve' | 'decline'} answer
@@ -280,7 +290,10 @@ async function reply(answer, block = false) {
   const path = `/ask/${/** @type {HTMLElement} */ (document.getElementById('decline')).dataset.asked}`;
   try {
     if (answer === 'decline') await send(`${path}/denial`, { block });
-    else await send(`${path}/approval`, await evidenceOf(await send(`${path}/challenge`), ask));
+    else {
+      const typed = digits();
+      await send(`${path}/approval`, { ...(await evidenceOf(await send(`${path}/challenge`, typed), ask)), ...typed });
+    }
   } catch (error) {
     if (!(error instanceof Refused) || !OVER.includes(error.code)) throw error;
   }
