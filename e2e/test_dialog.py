@@ -14,6 +14,7 @@ from deputize.testing.passkeys import Passkeys
 from deputize.testing.waiting import until
 
 BLOCK = "Decline and block this agent"
+ON_PHONE = "Answer on my phone"
 PHONE = {"viewport": {"width": 390, "height": 700}, "has_touch": True, "is_mobile": True}
 DARK = {"color_scheme": "dark"}
 SEEN = """function (selector) {
@@ -99,7 +100,7 @@ def test_the_approval_is_told_to_a_screen_reader(deputized: Customer) -> None:
     assert "Harbor" in dialog.name
     assert dialog.headings[0] in dialog.name
     assert DESCRIPTION in dialog.description
-    assert [button.name for button in dialog.buttons] == ["Decline", "Approve with passkey", BLOCK]
+    assert [button.name for button in dialog.buttons] == ["Decline", "Approve with passkey", ON_PHONE, BLOCK]
     assert dialog.focused is not None
     assert dialog.focused.role == "heading"  # read first; and a stray Enter presses nothing
     deputized.tab.keyboard.press("Enter")
@@ -114,7 +115,7 @@ def test_the_consent_is_told_to_a_screen_reader(customer: Customer) -> None:
     assert "Harbor" in dialog.name
     assert "any agent" in dialog.description
     assert "For 1 hour" in dialog.description
-    assert [button.name for button in dialog.buttons] == ["Not now", "Allow with passkey", BLOCK]
+    assert [button.name for button in dialog.buttons] == ["Not now", "Allow with passkey", ON_PHONE, BLOCK]
     assert "See your balance and your transactions" in dialog.text
     customer.human.decline()
 

@@ -172,6 +172,15 @@
  * @property {string} approve
  * @property {string} decline
  * @property {string} block of the button that blocks who asks as well; empty where there is none
+ * @property {string} phone of the button that puts the question on the human's phone; empty where it cannot be answered there
+ *
+ * @typedef {object} OnPhone a question that is put on the human's phone
+ * @property {string} uri where it stands
+ * @property {string} user who has to sign in there
+ * @property {boolean} here whether it can be answered in the page, too
+ * @property {string} digits that are typed there
+ * @property {number} size of the code: how many modules it is wide; 0 if there is none
+ * @property {string} modules row by row, `1` where one is dark
  *
  * @typedef {object} Dialog
  * @property {() => Promise<Choice>} choice the next thing that the human does; the same promise until it happened
@@ -182,11 +191,12 @@
  * @property {(text: string) => void} describe
  * @property {(address: string) => void} lead has it answered at this address only, where a link leads
  * @property {(text: string) => void} queue what waits after this one
+ * @property {(question: OnPhone) => void} phone shows what is done on the human's phone, beside the answers that can be given here
  * @property {(text: string, account?: string) => void} end says why the question is over, and lets the human close it; `account`: a link to
  *   the account page follows
  * @property {() => void} close
  *
- * @typedef {'approve' | 'decline' | 'block' | 'removed'} Choice
+ * @typedef {'approve' | 'decline' | 'block' | 'phone' | 'removed'} Choice
  */
 
 export {};

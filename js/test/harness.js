@@ -78,6 +78,7 @@ export class Human {
       offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
       describe: (text) => note(`now: ${text}`),
       queue: (text) => note(text),
+      phone: ({ uri, digits }) => note(`phone: ${uri} ${digits}`),
       end: (text, account) => {
         seen.closed = true;
         this.tell(text, account);

@@ -14,6 +14,7 @@ import { stringify } from '../platform/natives.js';
 export const pending = (authority, path, key, wants) => ({
   challenge: () => authority.post(`${path}/challenge`, null, { key, wants: 'challengeId' }),
   approve: (/** @type {string} */ evidence) => authority.post(`${path}/approval`, evidence, { key, wants }),
+  phone: () => authority.post(`${path}/phone`, null, { key, wants: 'uri' }),
   /** Answers once it was decided, wherever that was, or after a while (WAIT-1). @param {AbortSignal} signal gives it up */
   wait: (signal) => authority.request('GET', `${path}/wait`, null, { key, wants: 'state', signal }),
   /** Goes on with what was approved elsewhere (CALL-11, GRANT-9). */

@@ -38,6 +38,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
   const look = async () => standing(await call.look());
   const view = approvalView({ site: config.site, user: user.name, description, args, caller });
   if (caller) view.block = say('script-block');
+  if (body.surface !== 'page') view.phone = say('script-phone');
   /** @type {Question & Approval} */
   const question = {
     account: config.signInUri,
@@ -50,6 +51,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
     lifetime: LIFETIME,
     challenge: call.challenge,
     approve: call.approve,
+    phone: call.phone,
     standing: (sent) => ({
       look,
       end: async (reason) => {

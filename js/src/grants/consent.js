@@ -112,6 +112,7 @@ export class Consents {
       lifetime: LIFETIME,
       challenge: grant.challenge,
       approve: grant.approve,
+      phone: grant.phone,
       standing: () => ({
         look,
         end: async (reason) => {

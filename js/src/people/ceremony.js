@@ -10,6 +10,7 @@ import * as natives from '../platform/natives.js';
 import { inert } from '../platform/natives.js';
 import { evidenceOf, methodIn } from './methods/index.js';
 import { again, explain, nameOf } from './methods/webauthn.js';
+import { onPhone } from './phone.js';
 import { say, wordsFor } from '../words/words.js';
 
 /** @import { Methods, Unanswered } from './methods/index.js' */
@@ -34,6 +35,7 @@ import { say, wordsFor } from '../words/words.js';
  * @property {string} displayText the words that the authority's envelope must repeat
  * @property {() => Promise<Answer>} challenge
  * @property {(evidence: string) => Promise<Answer>} approve
+ * @property {() => Promise<Answer>} [phone] lets it be answered on the human's phone (PHONE-1)
  * @property {(sent: number) => Unheard} [standing] how to learn what became of an answer, and to take it back; absent where
  *   nobody can be asked
  *
@@ -108,6 +110,28 @@ export async function approve(approval, dialog, methods, signal) {
   const answer = await approval.approve(natives.stringify(evidence));
   if (answer.ok) return inert({ kind: 'approved', body: answer.body });
   return approval.unheard && among(answer.problem.code, UNHEARD) ? inert({ kind: 'unheard' }) : judge(answer.problem, method.again);
+}
+
+/**
+ * Lets the question be answered on the human's phone as well (PHONE-4).
+ *
+ * @param {Question & Partial<Approval>} approval
+ * @param {Dialog} dialog
+ * @returns {Promise<Step>}
+ */
+export async function putOnPhone(approval, dialog) {
+  dialog.busy(say('script-busy'));
+  const answer = approval.phone ? await approval.phone() : null;
+  if (!answer) return refused('server_error');
+  if (answer.ok) {
+    dialog.phone(onPhone(answer.body, approval.view.user, !approval.leads));
+    return inert({ kind: 'again', text: '' });
+  }
+  const { code } = answer.problem;
+  if (code === 'wrong_surface') return inert({ kind: 'again', text: say('script-phone-not') }); // the policy has become stricter
+  if (code !== 'call_state') return judge(answer.problem);
+  approval.unheard ??= approval.standing?.(natives.now());
+  return inert({ kind: 'unheard' });
 }
 
 /**

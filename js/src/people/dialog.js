@@ -5,6 +5,7 @@
 
 import { attention } from './attention.js';
 import { element, icon, shadow } from './dom.js';
+import { phonePanel } from './phone.js';
 import { css } from './style.js';
 import * as natives from '../platform/natives.js';
 import { appendChild, document, isConnected, listen, setAttribute, setText } from '../platform/natives.js';
@@ -57,6 +58,8 @@ function show(view, mode, look) {
   const approve = element('button', { type: 'button', class: 'approve', 'aria-describedby': 'unread' }, view.approve);
   const decline = element('button', { type: 'button' }, view.decline);
   const block = element('button', { type: 'button', class: 'block' }, view.block);
+  const phone = element('button', { type: 'button', class: 'block' }, view.phone);
+  const onPhone = element('div', {});
   const next = element('p', { class: 'next', id: 'next' });
   /** Where it is answered elsewhere only. @type {HTMLElement | null} */
   let link = null;
@@ -65,8 +68,8 @@ function show(view, mode, look) {
   const body = bodyOf(view, description, legend);
   setAttribute(body, 'id', 'asked');
   const end = element('div', { class: 'end', 'data-end': '' });
-  const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view, look), body, end]);
-  const footer = element('div', { class: 'footer' }, [next, status, alert, field, there, unread, buttons, block]);
+  const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view, look), body, end, onPhone]);
+  const footer = element('div', { class: 'footer' }, [next, status, alert, field, there, unread, buttons, phone, block]);
   // It takes the focus where what had it goes away, and where people click beside everything.
   const dialog = element('dialog', { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asked next there', tabindex: '-1' }, [sheet, footer]);
 
@@ -89,6 +92,7 @@ function show(view, mode, look) {
     setAttribute(approve, 'aria-disabled', `${!read || state === 'busy'}`);
     setAttribute(decline, 'aria-disabled', `${!armed}`);
     setAttribute(block, 'aria-disabled', `${!armed || state !== 'ready'}`);
+    setAttribute(phone, 'aria-disabled', `${!armed || state !== 'ready'}`);
     setText(unread, waits ? say('script-unread') : '');
     if (waits) setAttribute(sheet, 'tabindex', '0'); // from now on, so that the keyboard can scroll it
   };
@@ -125,6 +129,9 @@ function show(view, mode, look) {
   });
   listen(block, 'click', (event) => {
     if (meant(event) && state === 'ready') choose('block');
+  });
+  listen(phone, 'click', (event) => {
+    if (meant(event) && state === 'ready') choose('phone');
   });
   listen(dialog, 'cancel', (event) => {
     if (!event.isTrusted) return;
@@ -164,12 +171,15 @@ function show(view, mode, look) {
     setText(approve, yes);
     setText(decline, no);
   };
-  let onBlock = false;
-  listen(block, 'focus', () => (onBlock = true));
-  listen(block, 'blur', () => (onBlock = false));
+  let onOther = false;
+  listen(block, 'focus', () => (onOther = true));
+  listen(block, 'blur', () => (onOther = false));
+  listen(phone, 'focus', () => (onOther = true));
+  listen(phone, 'blur', () => (onOther = false));
   const unblock = () => {
-    if (onBlock) natives.focus(decline);
+    if (onOther) natives.focus(decline);
     setText(block, '');
+    setText(phone, '');
   };
 
   appendChild(root, dialog);
@@ -228,6 +238,13 @@ function show(view, mode, look) {
       seen?.again(true);
     },
     queue: (text) => setText(next, text),
+    phone: (question) => {
+      const title = element('h3', { id: 'phone', tabindex: '-1' }, say('script-phone-title'));
+      setText(onPhone, '');
+      appendChild(onPhone, phonePanel(question, title));
+      natives.focus(title);
+      setText(phone, ''); // what it does is done
+    },
     end: (text, account) => {
       if (link) natives.remove(link);
       setText(there, '');

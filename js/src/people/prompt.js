@@ -4,7 +4,7 @@
  */
 
 import { problem } from '../authority/authority.js';
-import { approve, enroll } from './ceremony.js';
+import { approve, enroll, putOnPhone } from './ceremony.js';
 import { dialogs } from './dialog.js';
 import { lookOf } from './look.js';
 import { METHODS } from './methods/index.js';
@@ -135,9 +135,9 @@ export class Prompts {
     try {
       for (;;) {
         let step = /** @type {Step | Choice | 'expired'} */ (await first(dialog.choice(), end, elsewhere));
-        if (step === 'approve') {
+        if (step === 'approve' || step === 'phone') {
           const controller = new natives.AbortController();
-          const trying = ceremony(dialog, natives.signalOf(controller));
+          const trying = step === 'phone' ? putOnPhone(question, dialog) : ceremony(dialog, natives.signalOf(controller));
           step = /** @type {Step | Choice | 'expired'} */ (await first(trying, dialog.choice(), end, elsewhere));
           natives.abort(controller); // of a try that is done, nothing
         }

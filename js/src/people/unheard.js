@@ -39,7 +39,7 @@ export function standingOf(answer, local) {
   const state = textOf(answer.body.state);
   if (state === 'pending') return { kind: 'open' };
   if (state === 'approved' || state === 'active') return { kind: 'arrived', until: local(answer.body.expires_at) };
-  const code = OVER[state];
+  const code = textOf(answer.body.code) || OVER[state];
   return code ? { kind: 'over', code } : { kind: 'unknown' };
 }
 

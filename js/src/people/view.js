@@ -29,6 +29,7 @@ export async function consentView(shown, text) {
     language: textOf(text.language),
     lines,
     block: say('script-block'),
+    phone: say('script-phone'),
   });
 }
 
@@ -109,6 +110,7 @@ const viewOf = (kind, { site, user }) => ({
   approve: say(`script-${kind}-yes`, { method: sole() }),
   decline: say(`script-${kind}-no`),
   block: '',
+  phone: '',
 });
 
 /**

@@ -48,6 +48,15 @@ class Authenticator:
         """Delete one passkey from it; the site does not learn of that."""
         self._send("removeCredential", credentialId=b64encode(unb64u(credential_id)).decode())
 
+    def sync(self, other: "Authenticator") -> None:
+        """Copy its passkeys to another device, as passkey managers do.
+
+        Counters that are synced stay at 0; those of virtual authenticators cannot, so the other device's are ahead.
+        """
+        for passkey in self._send("getCredentials")["credentials"]:
+            ahead = {**passkey, "signCount": passkey["signCount"] + 1000}
+            other._send("addCredential", credential=ahead)
+
     def verifies_user(self, yes: bool) -> None:
         """Let user verification succeed from now on, or fail, as for somebody else's finger."""
         self._send("setUserVerified", isUserVerified=yes)

@@ -1,4 +1,4 @@
-"""`/calls/{call_id}/phone` and `/grants/{grant_id}/phone`: a question on its user's other device (PHONE-1 to PHONE-3)."""
+"""`/calls/{id}/phone` and `/grants/{id}/phone`: a question on its user's other device (PHONE-1 to PHONE-3)."""
 
 from functools import lru_cache
 from typing import Annotated, NotRequired

@@ -436,7 +436,9 @@ script-phone-address = Or open this address there:
 script-phone-code = QR code of the address below
 script-phone-type = Then type there:
 script-phone-typed = Type the two digits first.
-script-phone-once = You have one try: other digits end the question. You can still answer here, without any.
+script-phone-once = You have one try: other digits end the question.
+script-phone-not = The site takes the answer to this on this page only.
+script-phone-here = You can still answer here; that needs no digits.
 
 ## Passkeys in a dialog
 
@@ -684,7 +686,7 @@ refusal-missing-digits =
     .model = The user has to type the two digits that the page shows, and has not yet. Do not ask for them, and do not tell them: the user reads them on the page. Then call this tool again with the same arguments.
     .again = yes
 refusal-wrong-digits =
-    .human = Those were not the digits in the window that asks, so the question is over and nothing was done. If it is you who wants this, let it be asked again.
+    .human = Those were not the digits in the window that asks, so the question is over. If it is you who wants this, let it be asked again.
     .model = On another device somebody typed other digits than the page shows, so the question is over and this page has run nothing. Ask the user whether they still want it before you call this tool again.
 refusal-enrollment-not-allowed =
     .human = No passkey can be added now. Sign out and in again, then try once more. An app can add one only while you allow that on your account page.
