@@ -5,6 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
+import { linesIn } from '../src/people/view.js';
+
 import { ANNOTATION, control, Deputy, DISPLAYED, done, LIVES, TRANSFER } from './bank.js';
 
 /** @import { Json } from './bank.js' */
@@ -104,16 +106,22 @@ test('4.4.3 displayText is presented verbatim before the assertion', async () =>
   const ada = await deputy({ tamper });
   const outcome = ada.calls('transfer_money');
   await ada.human.until(() => ada.human.dialogs.length === 1);
-  assert.equal(ada.human.dialogs[0]?.view.description, words);
+  assert.equal(displayed(ada), words);
   assert.equal(ada.human.signed, 0);
   await ada.human.answer(0, 'approve');
   assert.equal((await outcome).kind, 'result');
 });
 
+/** @param {Deputy} deputy what its human reads, as one text */
+function displayed({ human }) {
+  const view = human.dialogs[0]?.view;
+  return view && linesIn(view);
+}
+
 test('4.4.3 what is shown beside it are exactly the values that are signed', async () => {
   const ada = await deputy();
   await ada.call('transfer_money');
-  assert.deepEqual(ada.human.dialogs[0]?.view.values, [{ name: 'amount', value: '250' }, { name: 'name', value: 'Ada' }]);
+  assert.deepEqual(ada.human.dialogs[0]?.view.details, [{ title: 'amount', values: ['\u2068250\u2069'] }, { title: 'name', values: ['\u2068Ada\u2069'] }]);
 });
 
 test('4.5 evidence is included in params._meta for every call to an annotated tool', async () => {
@@ -199,7 +207,7 @@ test('4.6 the same arguments are shown, sent for the challenge and sent for the 
   const [called] = ada.of('tools/call');
   assert.equal(JSON.stringify(asked.arguments), JSON.stringify(called.arguments));
   assert.equal(called.arguments.amount, 5);
-  assert.equal(ada.human.dialogs[0]?.view.values.find(({ name }) => name === 'amount')?.value, '5');
+  assert.deepEqual(ada.human.dialogs[0]?.view.details.find(({ title }) => title === 'amount')?.values, ['\u20685\u2069']);
 });
 
 test('4.7 a call for which no credential is eligible asks nobody', async () => {
@@ -254,7 +262,7 @@ test('4.9 the assertion is invoked only after the user has reviewed displayText'
   const outcome = ada.calls('transfer_money');
   await ada.human.until(() => ada.human.dialogs.length === 1);
   assert.deepEqual(ada.methods, ['approval/challenge/create']);
-  assert.equal(ada.human.dialogs[0]?.view.description, DISPLAYED);
+  assert.equal(displayed(ada), DISPLAYED);
   await ada.human.answer(0, 'approve');
   assert.equal((await outcome).kind, 'result');
 });

@@ -7,7 +7,7 @@
 /** @import { Held } from './page/submission.js' */
 /** @import { Prompts } from './people/prompt.js' */
 /** @import { Sharing } from './calls/sharing.js' */
-/** @import { ApprovedCall, Line, Said, User } from './wire.js' */
+/** @import { ApprovedCall, Line, Row, Said, User } from './wire.js' */
 
 /**
  * @typedef {{authority: Authority, keyring: Keyring, prompts: Prompts, grants: Grants}} Parts what all that is done here is done with
@@ -160,15 +160,11 @@
  * @property {string} site
  * @property {string} host
  * @property {string} user who is signed in; empty where that is not known
- * @property {string} title empty, like the next, where the lines say it
- * @property {string} asker who asks, and what that means
- * @property {string} description the authority's own words for what is asked, with what it was told set apart; empty where the
- *   scopes say it
- * @property {string} legend what is said of that
  * @property {string} language of the lines (BCP 47)
- * @property {ReadonlyArray<Line>} lines what is signed, in the authority's own words; `part` says how it is
- *   drawn (GRANT-2)
- * @property {ReadonlyArray<{name: string, value: string}>} values
+ * @property {ReadonlyArray<Line>} lines what is asked, and signed, in the authority's own words, with what it was told set apart;
+ *   `part` says how a line is drawn (GRANT-2, APPR-2)
+ * @property {string} legend what is said of what is set apart in them
+ * @property {ReadonlyArray<Row>} details the arguments that the lines leave out
  * @property {string} approve
  * @property {string} decline
  * @property {string} block of the button that blocks who asks as well; empty where there is none
@@ -188,8 +184,8 @@
  * @property {(text: string, sent: boolean) => void} again `sent`: an answer was, and what became of it is not known
  * @property {(label: string) => Promise<string>} ask lets the human type something; busy once they have
  * @property {(text: string, approve: string, decline: string) => void} offer other answers than before
- * @property {(text: string) => void} describe
  * @property {(address: string) => void} lead has it answered at this address only, where a link leads
+ * @property {(lines: ReadonlyArray<Line>) => void} reword shows other lines
  * @property {(text: string) => void} queue what waits after this one
  * @property {(question: OnPhone) => void} phone shows what is done on the human's phone, beside the answers that can be given here
  * @property {(text: string, account?: string) => void} end says why the question is over, and lets the human close it; `account`: a link to

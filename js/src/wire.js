@@ -15,6 +15,8 @@
  * @property {Executes} executes
  * @property {Agent | null} agent
  * @property {string} [description]
+ * @property {Text} [text]
+ * @property {Array<Row>} [details]
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
@@ -47,6 +49,24 @@
 /** @typedef {'authority' | 'either' | 'page'} Surface Where a question may be answered: in the site's page that asks, on the authority's own, or on either. */
 
 /**
+ * @typedef {object} Text What is read by whoever is asked (GRANT-2, APPR-2).
+ * @property {string} language
+ * @property {Array<Line>} lines
+ */
+
+/**
+ * @typedef {object} Line One line of a text, and how it is drawn.
+ * @property {'title' | 'headline' | 'row' | 'value' | 'asker' | 'claim' | 'warning' | 'heading' | 'scope' | 'tool' | 'limit' | 'remark'} part
+ * @property {string} line
+ */
+
+/**
+ * @typedef {object} Row An argument that is shown besides: what it is called, and its value, or of a list those of its entries.
+ * @property {string} title
+ * @property {Array<string>} values
+ */
+
+/**
  * @typedef {object} Block An agent that is blocked, and until when.
  * @property {string} client_id
  * @property {number | null} until
@@ -66,6 +86,8 @@
  * @property {Executes} executes
  * @property {Agent | null} agent
  * @property {string} [description]
+ * @property {Text} [text]
+ * @property {Array<Row>} [details]
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
@@ -188,18 +210,6 @@
  */
 
 /**
- * @typedef {object} Text What is read by whoever is asked (GRANT-2).
- * @property {string} language
- * @property {Array<Line>} lines
- */
-
-/**
- * @typedef {object} Line One line of a text, and how it is drawn.
- * @property {'title' | 'asker' | 'warning' | 'heading' | 'scope' | 'tool' | 'limit' | 'remark'} part
- * @property {string} line
- */
-
-/**
  * @typedef {object} PhoneQuestion Where a question is answered on another device, and what is typed there (PHONE-1); no code of an address that is too long for one.
  * @property {string} uri
  * @property {string} digits
@@ -230,6 +240,8 @@
  * @property {Executes} executes
  * @property {Agent | null} agent
  * @property {string} [description]
+ * @property {Text} [text]
+ * @property {Array<Row>} [details]
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]

@@ -381,7 +381,7 @@ export class TestAuthority {
     if (met?.state === 'succeeded' && !met.delivered) throw no('already_executed', { call_id: met.call_id });
     const resumed = met && ['pending', 'approved'].includes(met.state) ? met : null;
     const state = asks ? 'pending' : 'approved';
-    const fresh = { call_id, state, match, jkt, grant, tool: body.tool, args: body.arguments, description: `Do ${body.tool}`, delivered: false };
+    const fresh = { call_id, state, match, jkt, grant, tool: body.tool, args: body.arguments, description: `Do ${body.tool}\nAsked by: somebody`, delivered: false };
     const call = resumed ?? fresh;
     if (!resumed) this.calls.push(call);
     return this.#told(call);
@@ -410,7 +410,11 @@ export class TestAuthority {
   /** @param {Json} call */
   #told(call) {
     const { call_id, state, description } = call;
-    if (state === 'pending') return { call_id, state, description, surface: this.surface };
+    if (state === 'pending') {
+      const lines = [{ part: 'headline', line: `Do ${call.tool}` }, { part: 'row', line: 'Asked by' }, { part: 'asker', line: 'somebody' }];
+      const details = Object.entries(call.args).map(([title, value]) => ({ title, values: [`\u2068${value}\u2069`] }));
+      return { call_id, state, description, text: { language: 'en', lines }, details, surface: this.surface };
+    }
     call.token = `token.${randomBytes(12).toString('base64url')}`;
     return { call_id, state, call_token: call.token, expires_in: 30 };
   }

@@ -9,6 +9,7 @@ const { Gate } = await import('../src/calls/gate.js');
 const { partsFor } = await import('../src/grants/grants.js');
 const { Keyring } = await import('../src/authority/keyring.js');
 const { Prompts } = await import('../src/people/prompt.js');
+const { linesIn } = await import('../src/people/view.js');
 const { method: webauthn } = await import('../src/people/methods/webauthn.js');
 
 /** @import { TestAuthority } from './authority.js' */
@@ -76,7 +77,7 @@ export class Human {
         return this.types;
       },
       offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
-      describe: (text) => note(`now: ${text}`),
+      reword: (lines) => note(`now: ${linesIn({ lines })}`),
       queue: (text) => note(text),
       phone: ({ uri, digits }) => note(`phone: ${uri} ${digits}`),
       end: (text, account) => {

@@ -7,7 +7,7 @@ import './platform.js';
 
 const { first } = await import('../src/platform/concurrency.js');
 const { bare } = await import('../src/platform/json.js');
-const { approvalView, consentView, enrollmentView, linesIn } = await import('../src/people/view.js');
+const { approvalView, askedIn, consentView, detailsOf, enrollmentView, linesFrom, linesIn } = await import('../src/people/view.js');
 const { mixed, partsOf, plain, visible } = await import('../src/people/shown.js');
 const { actionHash, argsS256, b64u } = await import('../src/platform/canonical.js');
 const { isOver } = await import('../src/people/ceremony.js');
@@ -17,7 +17,8 @@ const { say, wished, wordsFor } = await import('../src/words/words.js');
 const { rows } = JSON.parse(readFileSync(new URL('../../tests/vectors/shown-text.json', import.meta.url), 'utf8'));
 const LINES = [{ part: 'title', line: 'May \u2068the agent\u2069 do this?' }, { part: 'scope', line: 'See your accounts' }];
 const SHOWN = { site: 'Harbor', user: 'Ada', language: 'en', text_s256: await argsS256(LINES.map(({ line }) => line)) };
-const CALLER = { clientId: 'https://agent.example/a.json', assurance: 'origin', name: 'Sho\u0440per', scopes: [] };
+const NAME = 'Sho\u0440per';
+const ASKED = bare({ text: { language: 'en', lines: [{ part: 'row', line: 'To' }, { part: 'value', line: 'Ada' }] } });
 const DESCRIPTION = 'Send \u2068“Ada”\u2069 now \u2068x';
 const ARGS = { amount: 250, name: ' Ada  \u202Eb\u0430nk', nested: { list: [1, 'x'] }, empty: '' };
 
@@ -33,11 +34,12 @@ function everything() {
   const texts = [];
   for (let i = 0; i < TEXTS.length; i++) texts[i] = { plain: plain(TEXTS[i]), visible: visible(TEXTS[i]), mixed: mixed(TEXTS[i]) };
   return {
-    approval: approvalView({ site: 'Harbor', user: 'Ada', description: DESCRIPTION, args: ARGS, caller: CALLER }),
+    approval: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(DESCRIPTION), details: detailsOf(ARGS), agent: true }),
+    told: linesIn(askedIn(ASKED)),
     enrollment: enrollmentView({ site: 'Harbor', user: 'Ada' }),
     parts: partsOf(DESCRIPTION),
     texts,
-    said: say('script-agent', { kind: 'registered', id: 'x' }),
+    said: say('script-and', { one: 'x', other: 'y' }),
     words: wordsFor('declined'),
     wished: wished(['de-AT', 'en'], 'de'),
     time: when(86_400_000),
@@ -142,8 +144,8 @@ test('what a challenge is over is told by nothing that a page replaces later', a
 });
 
 test('setters on indexes of lists get nothing, and add nothing', () => {
-  const show = () => approvalView({ site: 'Harbor', user: 'Ada', description: '', args: { amount: 250, name: 'Ada', list: [1] }, caller: null });
-  const told = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(CALLER.name) };
+  const show = () => approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom('a\nb'), details: detailsOf({ amount: 250, name: 'Ada', list: [1] }), agent: false });
+  const told = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(NAME) };
   /** @type {unknown[]} */
   const got = [];
   for (let i = 0; i < 4; i++) {
@@ -151,7 +153,7 @@ test('setters on indexes of lists get nothing, and add nothing', () => {
   }
   let now;
   try {
-    now = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(CALLER.name) };
+    now = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(NAME) };
   } finally {
     for (let i = 0; i < 4; i++) Reflect.deleteProperty(Array.prototype, i);
   }

@@ -187,7 +187,7 @@ def test_what_was_shown_is_told_line_by_line_as_it_was_read(calls: dict[str, str
 def test_appr_11_a_receipt_may_open_what_was_shown(calls: dict[str, str]) -> None:
     made = receipt(calls["approved"], "--arguments")
     consent, call = (each["question"] for each in made["questions"])
-    assert call["lines"] == ["Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"]
+    assert call["lines"][:2] == ["Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069", "Asked by"]
     assert (call["what"]["kind"], call["what"]["subject"]) == ("call", calls["approved"])
     assert (consent["what"]["kind"], consent["what"]["subject"]) == ("consent", calls["grant"])
     assert check(made)[0] == 0

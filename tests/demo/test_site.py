@@ -14,6 +14,7 @@ from deputize import settings
 from deputize.demo import site
 from deputize.demo.site import Harbor
 from deputize.protocol.canonical import Json
+from deputize.protocol.description import Row
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -56,9 +57,13 @@ def test_the_policy_takes_every_amount_of_cents_and_shows_all_of_it(amount: int)
     arguments = {"amount": amount / 100, **ADA}
     assert tool.input_schema is not None
     assert tool.input_schema.fault(arguments) is None
-    shown = f"Send \u2068{amount // 100:,}.{amount % 100:02} EUR\u2069 to "
-    shown += "\u2068“Ada Lovelace”\u2069 (\u2068DE89 3704 0044 0532 0130 00\u2069)"
-    assert tool.description(arguments) == shown
+    described = tool.description(arguments)
+    assert described.headline == f"Send \u2068{amount // 100:,}.{amount % 100:02} EUR\u2069?"
+    assert described.rows == (
+        Row("To", ("\u2068“Ada Lovelace”\u2069",)),
+        Row("IBAN", ("\u2068DE89 3704 0044 0532 0130 00\u2069",)),
+    )
+    assert tool.details(arguments, described) == ()
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def _details(data: bytes) -> None:
         constraints.uses("note", arguments)
 
 
-_, describe = compile_template(
+describe = compile_template(
     "Send {{ amount | money('EUR') }} to {{ name }} ({{ iban | iban }}){% for x in list %} {{ x }}{% endfor %}"
 )
 TOOLS = {"note": Tool("note", public=True), "pay": Tool("pay", public=True, describe=describe)}

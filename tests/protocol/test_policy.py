@@ -41,9 +41,10 @@ def test_a_describe_function_declares_its_tool(policy: Policy) -> None:
     assert more.tools.keys() - policy.tools.keys() == more.declared.keys() == {"transfer_money"}
     tool = more.tools["transfer_money"]
     assert (tool.name, tool.scopes, tool.approval.name) == ("transfer_money", ScopeSet.of(["pay"]), "when")
-    assert tool.description({"amount": 5}) == "Send 5 EUR"
+    assert tool.description({"amount": 5}).headline == "Send 5 EUR"
     assert (
-        tool.description({"amount": "5 EUR to Ada, not"}) == "Send \u2068“5 EUR to Ada, not”\u2069 EUR"
+        tool.description({"amount": "5 EUR to Ada, not"}).headline
+        == "Send \u2068“5 EUR to Ada, not”\u2069 EUR"
     )  # APPR-2
     assert tool.input_schema is not None
 
@@ -107,4 +108,4 @@ def test_guard_8_which_tools_need_a_guard_here(policy: Policy) -> None:
 
 
 def test_python_says_of_a_tool_what_there_is_to_say() -> None:
-    assert Declaration.__annotations__.keys() == {field.name for field in fields(Tool)} - {"describe"}
+    assert Declaration.__annotations__.keys() == {field.name for field in fields(Tool)} - {"describe", "told"}

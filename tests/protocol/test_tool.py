@@ -54,7 +54,7 @@ def test_what_could_not_be_enforced_is_refused(wrong: dict[str, Any]) -> None:
 def test_nothing_hides_in_a_description(text: str) -> None:  # APPR-2
     tool = Tool("a", READ, approval=ApprovalPolicy(always=True), describe=describe)
     try:
-        shown = tool.description({"text": text})
+        shown = tool.description({"text": text}).headline
     except ValueError:
         assert length(text) > 500 or not plain(text).strip()
         return

@@ -13,15 +13,15 @@ from deputize.settings.describing import compile_template, iban, money
 
 
 def described(template: str, arguments: Mapping[str, Json]) -> str:
-    _, describe = compile_template(template)
-    return Tool("t", public=True, describe=describe).description(arguments)
+    describe = compile_template(template).render
+    return Tool("t", public=True, describe=describe).description(arguments).headline
 
 
 def test_the_names_that_a_template_takes_from_the_arguments() -> None:
-    names, _ = compile_template(
+    headline = compile_template(
         "{{ a | money(b) }} {% for x in c %}{{ x }} {{ loop.index }}{% endfor %} {{ range }}"
     )
-    assert names == {"a", "b", "c", "range"}
+    assert headline.uses == {"a", "b", "c", "range"}
 
 
 @pytest.mark.parametrize(

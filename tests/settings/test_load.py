@@ -12,6 +12,7 @@ from deputize.protocol.agent import Ceiling
 from deputize.protocol.canonical import Json, s256
 from deputize.protocol.client import AuthMethod
 from deputize.protocol.credential import AuthenticatorClass
+from deputize.protocol.description import Row
 from deputize.protocol.ids import ClientId
 from deputize.protocol.jwk import Key
 from deputize.protocol.look import Look
@@ -121,7 +122,7 @@ wait = 0
     assert transfer.direct
     assert (policy.tools["help"].opaque, transfer.opaque) == (True, False)  # AGENT-3
     assert transfer.pinned == (s256(b"{}"),)  # PIN-1
-    assert transfer.description({"amount": 5}) == "Send \u20685\u2069"
+    assert transfer.description({"amount": 5}).headline == "Send \u20685\u2069"
     assert transfer.input_schema is not None
     assert transfer.input_schema.fault({"amount": "5"}) is not None
     assert policy.ceiling == Ceiling(ScopeSet.of(["pay"]))
@@ -181,7 +182,9 @@ origins = ["https://api.harbor.example"]
 
 def test_without_an_input_schema_a_description_may_name_any_argument() -> None:
     tool = "[scopes.a]\ntitle = 'x'\n[tools.t]\nscopes = ['a']\ndescribe = 'Send {{ amount }}'\n"
-    assert loads((SITE + tool).encode()).tools["t"].description({"amount": 5}) == "Send \u20685\u2069"
+    assert (
+        loads((SITE + tool).encode()).tools["t"].description({"amount": 5}).headline == "Send \u20685\u2069"
+    )
 
 
 def test_what_is_like_no_keyword_is_an_annotation_and_what_is_data_is_no_schema() -> None:
@@ -266,9 +269,13 @@ def test_the_template_of_init_is_a_policy() -> None:
     transfer = policy.tools["transfer_money"]
     assert transfer.input_schema is not None
     assert transfer.input_schema.fault(arguments) is None
-    assert transfer.description(arguments) == (
-        "Send \u20681,250.00 EUR\u2069 to \u2068“Ada Lovelace”\u2069 (\u2068DE89 3704 0044 0532 0130 00\u2069)"
+    described = transfer.description(arguments)
+    assert described.headline == "Send \u20681,250.00 EUR\u2069?"
+    assert described.rows == (
+        Row("To", ("\u2068“Ada Lovelace”\u2069",)),
+        Row("IBAN", ("\u2068DE89 3704 0044 0532 0130 00\u2069",)),
     )
+    assert transfer.details(arguments, described) == ()
 
 
 def test_what_the_template_only_mentions_is_right_too() -> None:

@@ -9,6 +9,7 @@ from deputize.protocol.canonical import b64u
 from deputize.protocol.challenge import Challenge, Purpose
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.credential import AuthenticatorClass, Credential, User
+from deputize.protocol.description import Description, Row
 from deputize.protocol.entry import Entry
 from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import (
@@ -164,7 +165,7 @@ def call(name: object = "call", state: State = State.APPROVED, **others: Any) ->
         "definition_s256": b64u(digest("definition")),
         "match_key": digest("match"),
         "salt": digest(("salt", name)),
-        "description": "Send 250.00 EUR to Ada",
+        "description": Description("Send 250.00 EUR?", (Row("To", ("Ada", "Grace")), Row("Memo", ("x",)))),
         "authenticator_class": AuthenticatorClass.CROSS_PLATFORM,
         "executes": "api",
         "created_at": NOW,

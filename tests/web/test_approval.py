@@ -40,7 +40,9 @@ class TestChallenge:
     async def test_is_the_envelope_of_the_proposal(self, bank: Bank, grace: Page) -> None:  # APPR-1, HASH-2
         envelope = await mint(grace, await pending(grace))
         assert set(envelope) == {"challengeId", "displayText", "expiresAt", "requestOptions"}
-        assert envelope["displayText"] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
+        assert (
+            envelope["displayText"].partition("\n")[0] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
+        )
         options = envelope["requestOptions"]
         assert options["userVerification"] == "required"
         assert (options["timeout"], options["rpId"]) == (60_000, "bank.example")

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.anyio
 
 TRANSFER: dict[str, Json] = {"amount": 250, "name": "Ada"}
 
+BROWSER = "Asked by: The agent in your browser · any assistant or script there"
+"""Who asks, where it is the agent in this browser."""
+
 
 def verdict(answer: httpx2.Response) -> tuple[int, str]:
     """Say how an answer came out."""
@@ -57,7 +60,7 @@ class TestDecision:
     ) -> None:  # CALL-5
         answer = await grace.call("transfer_money", TRANSFER)
         assert verdict(answer) == (202, "pending")
-        assert answer.json()["description"] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
+        assert answer.json()["description"] == f"Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069\n{BROWSER}"
         assert "call_token" not in answer.json()
 
     async def test_the_first_refusal_in_order_answers(self, bank: Bank) -> None:  # CALL-1
@@ -97,7 +100,10 @@ class TestDecision:
         if len(description) > 500:
             assert verdict(answer) == (400, "invalid_arguments")
         else:
-            assert answer.json()["description"] == "Send \u20681.00\u2069 EUR to \u2068“\ufffd”\u2069"
+            assert (
+                answer.json()["description"]
+                == f"Send \u20681.00\u2069 EUR to \u2068“\ufffd”\u2069\n{BROWSER}"
+            )
 
 
 class TestRequest:

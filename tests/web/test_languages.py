@@ -119,7 +119,7 @@ async def test_a_consent_and_its_digest(local: Bank, ada: Page, helper: Client, 
     grant = local.deputize.store.look(lambda tx: tx.grant(grant_id))
     assert grant is not None
     minted = (await ada.send("POST", f"/authorize/{request}/challenge", page=False)).json()
-    lines = minted["displayText"].split("\n")
+    lines = re.split("\n| · ", minted["displayText"])
     assert grant.shown["language"] == language
     assert grant.shown["text_s256"] == s256(canonicalize(lines))
     bare = [re.sub("[\u2068\u2069]", "", line) for line in lines]

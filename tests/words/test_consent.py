@@ -17,10 +17,11 @@ from deputize.protocol.errors import Refused
 from deputize.protocol.grant import CONSENT_ACTION, Grant, GrantState
 from deputize.protocol.ids import ClientId, GrantId, Jkt, UserId
 from deputize.protocol.policy import Api, Policy, Site
+from deputize.protocol.question import PARTS
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.shown import FSI, PDI
 from deputize.words import catalogue
-from deputize.words.consent import PARTS, put, text_of
+from deputize.words.consent import put, text_of
 
 BROWSER = Agent(ClientId("agt_1"), Assurance.OPAQUE, Jkt("k"), None, 0)
 ORIGIN = Agent(ClientId("https://a.example/agent.json"), Assurance.ORIGIN, None, None, 0, "Ann")

@@ -16,6 +16,7 @@ CHOSEN = (
     "ask-answered-",
     "ask-approve.",
     "ask-consent-",
+    "asker-",
     "bound-",
     "clause-",
     "done-",

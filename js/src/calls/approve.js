@@ -3,11 +3,10 @@
 import { problem } from '../authority/authority.js';
 import { pending } from '../authority/pending.js';
 import { among } from '../platform/among.js';
-import { textOf } from '../platform/json.js';
 import { inert } from '../platform/natives.js';
 import { elsewhere } from '../people/elsewhere.js';
 import { standingOf, unheardOf } from '../people/unheard.js';
-import { approvalView } from '../people/view.js';
+import { approvalView, askedIn, linesIn } from '../people/view.js';
 import { say } from '../words/words.js';
 import { refused, ruled } from './outcome.js';
 
@@ -32,11 +31,10 @@ const ELSEWHERE = ['call_redeemed', 'expired', 'declined', 'cancelled'];
  */
 export async function approve({ authority, keyring, prompts }, shared, { tool, args, config, user }, { callId, body, caller }) {
   shared.ask(problem('approval_pending', { callId }));
-  const description = textOf(body.description);
   const call = pending(authority, `/calls/${callId}`, await keyring.key(user.id), 'call_token');
   const standing = (/** @type {Answer} */ answer) => inert(standingOf(answer, authority.local));
   const look = async () => standing(await call.look());
-  const view = approvalView({ site: config.site, user: user.name, description, args, caller });
+  const view = approvalView({ site: config.site, user: user.name, agent: caller !== null, ...askedIn(body) });
   if (caller) view.block = say('script-block');
   if (body.surface !== 'page') view.phone = say('script-phone');
   /** @type {Question & Approval} */
@@ -47,7 +45,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
     elsewhere: (over) => elsewhere(call, standing, () => !!question.unheard, say('script-approval-elsewhere'), over),
     view,
     action: { tool: tool.name, args, issuer: config.issuer },
-    displayText: description,
+    displayText: linesIn(view),
     lifetime: LIFETIME,
     challenge: call.challenge,
     approve: call.approve,

@@ -12,7 +12,7 @@ import * as natives from '../platform/natives.js';
 import { ahead, onItsWay } from './once.js';
 import { refusal } from '../calls/refusal.js';
 import { ask, PATIENCE, refusalIn, send } from './rpc.js';
-import { approvalView, enrollmentView } from '../people/view.js';
+import { approvalView, detailsOf, enrollmentView, linesFrom } from '../people/view.js';
 import { say } from '../words/words.js';
 
 /** @import { Methods } from '../people/methods/index.js' */
@@ -176,7 +176,7 @@ export class VerifiedApproval {
     }, this.#tooLate);
     const verdict = await call.settle(
       await this.#prompts.ask({
-        view: approvalView({ ...(await this.#about()), description: displayText, args: value, caller: THE_AGENT }),
+        view: approvalView({ ...(await this.#about()), lines: linesFrom(displayText), details: detailsOf(value), agent: true }),
         action,
         displayText,
         lifetime: LIFETIME,
@@ -214,9 +214,6 @@ export class VerifiedApproval {
     }
   }
 }
-
-/** Who asks, as far as anybody can know (AGENT-1). */
-const THE_AGENT = { clientId: '', assurance: 'opaque', scopes: [] };
 
 /**
  * Says what is wrong with a challenge, before anybody is shown anything.

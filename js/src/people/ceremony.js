@@ -11,6 +11,7 @@ import { inert } from '../platform/natives.js';
 import { evidenceOf, methodIn } from './methods/index.js';
 import { again, explain, nameOf } from './methods/webauthn.js';
 import { onPhone } from './phone.js';
+import { linesFrom } from './view.js';
 import { say, wordsFor } from '../words/words.js';
 
 /** @import { Methods, Unanswered } from './methods/index.js' */
@@ -94,7 +95,7 @@ export async function approve(approval, dialog, methods, signal) {
   const displayText = textOf(envelope.body.displayText);
   if (displayText !== approval.displayText) {
     approval.displayText = displayText;
-    dialog.describe(displayText);
+    dialog.reword(linesFrom(displayText));
     return inert({ kind: 'again', text: say('script-reworded') });
   }
   dialog.busy(method.waiting());

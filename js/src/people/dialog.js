@@ -23,6 +23,8 @@ const TITLE = { id: 'title', tabindex: '-1', autofocus: '' };
 
 /** Pixels by which the text moves where one presses the button that wants it read: less than is ever seen of it at a time. */
 const FURTHER = 120;
+/** How what an agent has filled in is drawn. */
+const SAID = { class: 'said' };
 /** Characters that still look good in large type. */
 const LONG = 160;
 
@@ -43,14 +45,15 @@ export const dialogs = (mode, look) => (view) => show(view, mode, look());
  */
 function show(view, mode, look) {
   const { host, root } = shadow('data-deputize', mode, css + look.css);
-  const size = view.description.length > LONG ? 'description long' : 'description';
-  const description = element('p', { class: size, id: 'description', dir: 'auto' });
+  const title = element('h2', { ...TITLE, lang: view.language, dir: 'auto' });
+  const text = element('div', { id: 'text', lang: view.language });
   const legend = element('p', { class: 'legend', id: 'legend' });
-  /** @param {string} text */
-  const describe = (text) => {
-    write(legend, write(description, text) ? view.legend : ''); // of marks, where there are any
+  /** @param {View['lines']} lines */
+  const reword = (lines) => {
+    const marked = draw(title, text, lines);
+    write(legend, marked || view.details.length > 0 ? view.legend : '', SAID);
   };
-  describe(view.description);
+  reword(view.lines);
   const status = element('p', { class: 'note', role: 'status' });
   const alert = element('p', { class: 'note', role: 'alert', id: 'alert' });
   const field = element('form', { class: 'field' });
@@ -65,10 +68,9 @@ function show(view, mode, look) {
   let link = null;
   const there = element('p', { class: 'next', id: 'there' });
   const buttons = element('div', { class: 'buttons' }, [decline, approve]);
-  const body = bodyOf(view, description, legend);
-  setAttribute(body, 'id', 'asked');
+  const asked = element('div', { id: 'asked' }, [title, text, legend, detailsOf(view)]);
   const end = element('div', { class: 'end', 'data-end': '' });
-  const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view, look), body, end, onPhone]);
+  const sheet = element('div', { class: 'sheet', tabindex: '-1' }, [headerOf(view, look), asked, end, onPhone]);
   const footer = element('div', { class: 'footer' }, [next, status, alert, field, there, unread, buttons, phone, block]);
   // It takes the focus where what had it goes away, and where people click beside everything.
   const dialog = element('dialog', { ...tongue(), 'aria-labelledby': 'site title', 'aria-describedby': 'asked next there', tabindex: '-1' }, [sheet, footer]);
@@ -233,8 +235,8 @@ function show(view, mode, look) {
       appendChild(buttons, link);
       setText(there, say('script-answer-there'));
     },
-    describe: (text) => {
-      describe(text);
+    reword: (lines) => {
+      reword(lines);
       seen?.again(true);
     },
     queue: (text) => setText(next, text),
@@ -260,14 +262,14 @@ function show(view, mode, look) {
 }
 
 /**
- * Writes what the authority says: what it has set apart is drawn apart, and in a description as no words of the site's (APPR-2).
+ * Writes what the authority says: what it has set apart is drawn apart.
  *
  * @param {HTMLElement} place
  * @param {string} text
- * @param {Record<string, string>} [apart] how
+ * @param {Record<string, string>} apart how
  * @returns {boolean} whether anything is set apart in it
  */
-function write(place, text, apart = { class: 'said' }) {
+function write(place, text, apart) {
   setText(place, '');
   let marked = false;
   const parts = partsOf(text);
@@ -305,60 +307,68 @@ function logoOf(src) {
 }
 
 /**
- * @param {View} view
- * @param {HTMLElement} description
- * @param {HTMLElement} legend
- */
-function bodyOf(view, description, legend) {
-  switch (view.kind) {
-    case 'consent':
-      return linesOf(view);
-    case 'approval':
-      return element('div', {}, [titleOf(view), actionOf(view, description, legend)]);
-    case 'enrollment':
-      return titleOf(view);
-  }
-}
-
-/** @param {View} view */
-const titleOf = ({ title, asker }) => element('div', {}, [element('h2', TITLE, title), element('p', { class: 'asker', id: 'asker' }, asker)]);
-
-/**
- * Draws each line as what it is (GRANT-2).
+ * Draws each line as what it is (GRANT-2, APPR-2).
  *
- * @param {View} view
+ * @param {HTMLElement} title is given the first
+ * @param {HTMLElement} text is given the others
+ * @param {View['lines']} lines
+ * @returns {boolean} whether an agent has filled in anything
  */
-function linesOf({ language, lines }) {
-  const drawn = element('div', { lang: language });
+function draw(title, text, lines) {
+  setText(text, '');
+  let marked = false;
+  /** What neighbouring lines share: a list, or rows, and in these the row; who asks. @type {HTMLElement | null} */
+  let list = null;
   /** @type {HTMLElement | null} */
-  let items = null;
+  let row = null;
+  /** @type {HTMLElement | null} */
+  let asker = null;
   for (let i = 0; i < lines.length; i++) {
     const { part, line } = /** @type {View['lines'][number]} */ (lines[i]);
-    if (part === 'scope' || part === 'limit') {
-      if (!items) appendChild(drawn, (items = element('ul', { class: part, 'aria-labelledby': `line${i - 1}` })));
-      const said = element('span', {});
-      write(said, line, {});
-      appendChild(items, element('li', {}, [icon(part === 'scope' ? CHECK : BAR), said]));
+    const filledIn = part === 'headline' || part === 'row' || part === 'value';
+    /** @param {HTMLElement} place */
+    const put = (place) => {
+      marked = write(place, line, filledIn ? SAID : {}) && filledIn || marked;
+      return place;
+    };
+    if (part === 'title' || part === 'headline') {
+      setAttribute(title, 'class', part === 'headline' && line.length > LONG ? 'headline long' : part);
+      put(title);
+    } else if (part === 'scope' || part === 'limit') {
+      if (!list) appendChild(text, (list = element('ul', { class: part, 'aria-labelledby': `line${i - 1}` })));
+      appendChild(list, element('li', {}, [icon(part === 'scope' ? CHECK : BAR), put(element('span', {}))]));
+    } else if (part === 'row') {
+      if (!list) appendChild(text, (list = element('dl', { class: 'rows' })));
+      appendChild(list, (row = element('div', {}, [put(element('dt', { dir: 'auto' }))])));
+    } else if (row && part === 'value') appendChild(row, put(element('dd', { dir: 'auto' })));
+    else if (part === 'asker') {
+      asker = element(row ? 'dd' : 'p', { class: 'asker' }, [put(element('strong', {}))]);
+      appendChild(row ?? text, asker);
+    } else if (asker && part === 'claim') {
+      appendChild(asker, element('span', {}, ' · '));
+      appendChild(asker, put(element('span', { class: 'claim' })));
     } else {
-      items = null;
-      const said = part === 'title' ? element('h2', TITLE) : element('p', { class: part, id: part === 'asker' ? part : `line${i}` });
-      write(said, line, {});
-      appendChild(drawn, said);
+      list = row = asker = null;
+      appendChild(text, put(element('p', { class: part, id: `line${i}` })));
     }
   }
-  return drawn;
+  return marked;
 }
 
-/**
- * @param {View} view
- * @param {HTMLElement} description
- * @param {HTMLElement} legend
- */
-function actionOf({ values }, description, legend) {
-  const exactly = element('dl', {});
-  for (let i = 0; i < values.length; i++) {
-    const name = element('dt', { dir: 'auto' }, values[i]?.name);
-    appendChild(exactly, element('div', {}, [name, element('dd', { dir: 'auto' }, values[i]?.value)]));
+/** @param {View} view the arguments that its lines leave out */
+function detailsOf({ details }) {
+  const rows = element('dl', {});
+  for (let i = 0; i < details.length; i++) {
+    const { title, values } = /** @type {View['details'][number]} */ (details[i]);
+    const name = element('dt', { dir: 'auto' });
+    write(name, title, SAID);
+    const row = element('div', {}, [name]);
+    for (let j = 0; j < values.length; j++) {
+      const value = element('dd', { dir: 'auto' });
+      write(value, values[j] ?? '', SAID);
+      appendChild(row, value);
+    }
+    appendChild(rows, row);
   }
-  return element('div', {}, [description, legend, element('details', {}, [element('summary', {}, say('script-approval-values')), exactly])]);
+  return details.length > 0 ? element('details', {}, [element('summary', {}, say('script-approval-values')), rows]) : element('div', {});
 }

@@ -1,15 +1,21 @@
 /** What the dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
 import { argsS256 } from '../platform/canonical.js';
-import { hasOwn, inert, isArray, keys, location, parse, push, stringify, URL, urlOrigin } from '../platform/natives.js';
-import { textOf } from '../platform/json.js';
+import { inert, isArray, keys, location, parse, push, stringify } from '../platform/natives.js';
+import { bare, textOf } from '../platform/json.js';
 import { sole } from './methods/index.js';
 import { mixed, visible } from './shown.js';
 import { alphabet } from '../words/dialogs.js';
+import { FSI, PDI } from '../words/fluent.js';
 import { say, tongue } from '../words/words.js';
 
-/** @import { Arguments, Asker, Bare, Caller, View } from '../types.js' */
-/** @import { Said, Text } from '../wire.js' */
+/** @import { Arguments, Bare, View } from '../types.js' */
+/** @import { Line, Row, Said, Text } from '../wire.js' */
+
+/** What stands between a line and the one before it, where the two are read as one: by part, and by the part before. */
+const BESIDE = /** @type {Record<string, Record<string, string>>} */ (
+  bare({ value: { row: ': ', value: ', ' }, asker: { row: ': ' }, claim: { asker: ' · ', claim: ' · ' } })
+);
 
 /**
  * The consent dialog (GRANT-2): the lines that are signed, each as it is, and nothing else.
@@ -19,7 +25,7 @@ import { say, tongue } from '../words/words.js';
  * @returns {Promise<View | null>} null if what is signed are other words
  */
 export async function consentView(shown, text) {
-  const lines = /** @type {View['lines']} */ (isArray(text.lines) ? text.lines : []);
+  const lines = linesOf(text);
   let json = '';
   for (let i = 0; i < lines.length; i++) json += `${i > 0 ? ',' : ''}${stringify(textOf(lines[i]?.line))}`;
   const same = text.language === shown.language && (await argsS256(parse(`[${json}]`))) === shown.text_s256;
@@ -34,46 +40,84 @@ export async function consentView(shown, text) {
 }
 
 /**
- * @param {View} view
- * @returns {string} its lines, as an envelope has them
+ * @param {Said<Text>} text
+ * @returns {View['lines']}
+ */
+const linesOf = ({ lines }) => /** @type {View['lines']} */ (isArray(lines) ? lines : []);
+
+/**
+ * @param {Pick<View, 'lines'>} view
+ * @returns {string} its lines, as an envelope has them: rows, and who asks, each in one
  */
 export function linesIn({ lines }) {
   let text = '';
-  for (let i = 0; i < lines.length; i++) text += (i > 0 ? '\n' : '') + (lines[i]?.line ?? '');
+  let before = '';
+  for (let i = 0; i < lines.length; i++) {
+    const { part, line } = /** @type {Line} */ (lines[i]);
+    text += (i > 0 ? (BESIDE[part]?.[before] ?? '\n') : '') + line;
+    before = part;
+  }
   return text;
+}
+
+/**
+ * The lines of an envelope, where nobody says how they are drawn (SEP-2672 §4.4.3): the first is what is asked.
+ *
+ * @param {string} displayText
+ * @returns {View['lines']}
+ */
+export function linesFrom(displayText) {
+  /** @type {Line[]} */
+  const lines = [{ part: 'headline', line: '' }];
+  for (let i = 0; i < displayText.length; i++) {
+    if (displayText[i] === '\n') push(lines, { part: 'remark', line: '' });
+    else /** @type {Line} */ (lines[lines.length - 1]).line += displayText[i];
+  }
+  return lines;
 }
 
 /**
  * The approval dialog.
  *
- * @param {{site: string, user: string, description: string, args: Arguments, caller: Caller | null}} call `caller` is null for
- *   the user's own (CALL-7)
+ * @param {{site: string, user: string, lines: View['lines'], details: View['details'], agent: boolean}} call `agent`: one asks;
+ *   otherwise it is the user's own (CALL-7)
  * @returns {View}
  */
-export function approvalView({ site, user, description, args, caller }) {
+export function approvalView({ site, user, lines, details, agent }) {
   return {
     ...viewOf('approval', { site, user }),
-    title: say(caller ? 'script-approval-title' : 'script-approval-title-own'),
-    asker: asker(caller),
-    legend: say(caller ? 'script-approval-legend' : 'script-approval-legend-own'),
-    description,
-    values: valuesOf(args),
+    lines,
+    details,
+    legend: say(agent ? 'script-approval-legend' : 'script-approval-legend-own'),
   };
 }
 
 /**
- * @param {Arguments} args
- * @returns {View['values']}
+ * What the authority has a human read of a call (APPR-2).
+ *
+ * @param {Bare} body of its answer
+ * @returns {Pick<View, 'lines' | 'details'>}
  */
-function valuesOf(args) {
+export const askedIn = ({ text, details }) => ({
+  lines: linesOf(/** @type {Said<Text>} */ (text ?? bare({}))),
+  details: /** @type {View['details']} */ (isArray(details) ? details : []),
+});
+
+/**
+ * The arguments of a call, of which nobody says more than they are.
+ *
+ * @param {Arguments} args
+ * @returns {View['details']}
+ */
+export function detailsOf(args) {
   const names = keys(args);
-  /** @type {Array<View['values'][number]>} */
-  const values = [];
+  /** @type {Row[]} */
+  const rows = [];
   for (let i = 0; i < names.length; i++) {
     const name = names[i] ?? '';
-    push(values, { name: visible(name), value: shown(args[name]) });
+    push(rows, { title: visible(name), values: [FSI + shown(args[name]) + PDI] });
   }
-  return values;
+  return rows;
 }
 
 /**
@@ -84,8 +128,10 @@ function valuesOf(args) {
  */
 export const enrollmentView = (of) => ({
   ...viewOf('enrollment', of),
-  title: say('script-enrollment-title'),
-  asker: say('script-enrollment-asker'),
+  lines: [
+    { part: 'title', line: say('script-enrollment-title') },
+    { part: 'remark', line: say('script-enrollment-asker') },
+  ],
 });
 
 /**
@@ -100,42 +146,15 @@ const viewOf = (kind, { site, user }) => ({
   site,
   host: location.host,
   user,
-  title: '',
-  asker: '',
-  description: '',
-  legend: '',
   language: tongue().lang,
   lines: [],
-  values: [],
+  legend: '',
+  details: [],
   approve: say(`script-${kind}-yes`, { method: sole() }),
   decline: say(`script-${kind}-no`),
   block: '',
   phone: '',
 });
-
-/**
- * @param {Caller | null} caller
- * @returns {string}
- */
-function asker(caller) {
-  if (!caller) return say('script-approval-asker-own');
-  const handedOnBy = hasOwn(caller, 'handedOnBy') ? caller.handedOnBy : null; // the page has no say in what is not there
-  if (!handedOnBy) return say('script-approval-asker', { agent: nameOf(caller) });
-  return say('script-approval-asker-handed-on', { agent: nameOf(caller), giver: nameOf(handedOnBy) });
-}
-
-/**
- * @param {Asker} agent
- * @returns {string} what is known of it, and then what it says
- */
-function nameOf({ clientId, assurance, name }) {
-  if (assurance === 'opaque') return say('script-agent', { kind: 'browser' });
-  const registered = assurance === 'registered';
-  const kind = registered ? 'registered' : 'proved';
-  const id = visible(registered ? clientId : urlOrigin(new URL(clientId)));
-  if (!name) return say('script-agent', { kind, id });
-  return say('script-agent', { kind: `${kind}-named`, id, name: warned(say('script-called', { name: visible(name) }), name) });
-}
 
 /**
  * @param {string} shown

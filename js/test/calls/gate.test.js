@@ -13,6 +13,7 @@ const { Gate } = await import('../../src/calls/gate.js');
 const { Sharing } = await import('../../src/calls/sharing.js');
 const { CallStatus } = await import('../../src/calls/status.js');
 const { saying } = await import('../../src/page/tool.js');
+const { linesIn } = await import('../../src/people/view.js');
 const { wordsFor } = await import('../../src/words/words.js');
 
 /** @import { Client } from '../../src/types.js' */
@@ -396,8 +397,9 @@ describe('approval', () => {
     const opened = await payer();
     const result = call(opened, 'transfer_money', { amount: 250 });
     await opened.human.until(() => opened.human.dialogs.length === 1);
-    assert.equal(opened.human.dialogs[0]?.view.description, 'Do transfer_money');
-    assert.deepEqual(opened.human.dialogs[0]?.view.values, [{ name: 'amount', value: '250' }]);
+    const view = opened.human.dialogs[0]?.view;
+    assert.equal(view && linesIn(view), 'Do transfer_money\nAsked by: somebody');
+    assert.equal(JSON.stringify(view?.details), JSON.stringify([{ title: 'amount', values: ['\u2068250\u2069'] }]));
     assert.equal(runs.length, 0);
     await opened.human.answer(0, 'approve');
     assert.deepEqual(await result, { done: 1 });
@@ -602,7 +604,7 @@ describe('CALL-7: the user directly', () => {
     assert.deepEqual([runs[0]?.client.agent, runs[0]?.client.scopes], [null, []]);
     const sent = server.requests.find(({ path }) => path === '/calls');
     assert.deepEqual([!!sent?.headers['deputize-page'], sent?.headers.dpop, sent?.headers.authorization], [true, undefined, undefined]);
-    assert.equal(opened.human.dialogs[0]?.view.asker, 'Asked for by this page. No agent says that it is behind it.');
+    assert.match(opened.human.dialogs[0]?.view.legend ?? '', /^Whoever asked/);
   });
 
   test('waits as long as the human takes, and two clicks are one call', async () => {
@@ -630,7 +632,7 @@ describe('CALL-7: the user directly', () => {
     await opened.human.answer(0, 'approve');
     assert.deepEqual(await result, { done: 1 });
     assert.match(runs[0]?.client.agent?.clientId ?? '', /^agt_/);
-    assert.match(opened.human.dialogs[0]?.view.asker ?? '', /the agent in this browser/);
+    assert.match(opened.human.dialogs[0]?.view.legend ?? '', /^The agent/);
     server.ceiling.delete('payments:write');
     for (const grant of server.grants.values()) grant.scopes = ['account:read'];
     const refused = opened.gate.perform(registered('transfer_money'), execute, { amount: 6 }, true);

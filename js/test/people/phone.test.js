@@ -9,7 +9,7 @@ const { problem } = await import('../../src/authority/authority.js');
 const { bare } = await import('../../src/platform/json.js');
 const { onPhone } = await import('../../src/people/phone.js');
 const { Prompts } = await import('../../src/people/prompt.js');
-const { approvalView } = await import('../../src/people/view.js');
+const { approvalView, linesFrom } = await import('../../src/people/view.js');
 const { wordsFor } = await import('../../src/words/words.js');
 
 /** @import { Answer } from '../../src/types.js' */
@@ -27,7 +27,7 @@ function ask(answers, more = {}) {
   const human = new Human();
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
   const verdict = prompts.ask({
-    view: approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250', args: {}, caller: null }),
+    view: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom('Send 250'), details: [], agent: false }),
     action: { tool: 'transfer_money', args: {}, issuer: null },
     displayText: 'Send 250',
     lifetime: 60_000,

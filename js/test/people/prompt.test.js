@@ -8,7 +8,7 @@ const { problem } = await import('../../src/authority/authority.js');
 const { actionHash, b64u } = await import('../../src/platform/canonical.js');
 const { bare } = await import('../../src/platform/json.js');
 const { Prompts } = await import('../../src/people/prompt.js');
-const { approvalView } = await import('../../src/people/view.js');
+const { approvalView, detailsOf, linesFrom } = await import('../../src/people/view.js');
 const { wordsFor } = await import('../../src/words/words.js');
 
 /** @import { Answer } from '../../src/types.js' */
@@ -33,7 +33,7 @@ function ask(wish = {}) {
   const evidence = [];
   let challenges = 0;
   const request = () => ({
-    view: approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250', args, caller: { clientId: 'agt_1', assurance: 'opaque', scopes: [] } }),
+    view: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom('Send 250'), details: detailsOf(args), agent: true }),
     action: { tool: 'transfer_money', args, issuer },
     displayText: 'Send 250',
     lifetime: 60_000,

@@ -7,7 +7,7 @@ import '../platform.js';
 const { bare } = await import('../../src/platform/json.js');
 const { visible } = await import('../../src/people/shown.js');
 const { argsS256 } = await import('../../src/platform/canonical.js');
-const { approvalView, consentView, linesIn } = await import('../../src/people/view.js');
+const { approvalView, askedIn, consentView, detailsOf, linesFrom, linesIn } = await import('../../src/people/view.js');
 
 /** @param {string} text @returns {string} without what only sets its parts apart */
 const plainly = (text) => text.replace(/[\u2068\u2069]/g, '');
@@ -42,35 +42,35 @@ test('GRANT-2: nobody is shown other words than those that are signed', async ()
   assert.equal(await consent({}, { text_s256: undefined }), null);
 });
 
-test('SHIM-8: approval shows the description as it came, and exactly the values', () => {
-  const args = { amount: 250, name: 'Ada', nested: { list: [1, 'x'] }, none: null, empty: '' };
-  const view = approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250.00 EUR\nto Ada', args, caller: { clientId: 'agt_1', assurance: 'opaque', scopes: [] } });
-  assert.equal(view.description, 'Send 250.00 EUR\nto Ada');
-  assert.deepEqual(view.values, [
-    { name: 'amount', value: '250' },
-    { name: 'name', value: 'Ada' },
-    { name: 'nested', value: '{"list":[1,"x"]}' },
-    { name: 'none', value: 'null' },
-    { name: 'empty', value: '(empty)' },
-  ]);
-  assert.match(view.asker, /agent/);
-  assert.doesNotMatch(approvalView({ site: 'Harbor', user: 'Ada', description: '', args, caller: null }).asker, /by (the|an) agent/);
+test('APPR-2: approval shows the lines as they came, and what they leave out', () => {
+  const asked = [
+    { part: 'headline', line: 'Send \u2068250.00 EUR\u2069?' },
+    { part: 'row', line: 'To' },
+    { part: 'value', line: '\u2068“Ada”\u2069' },
+    { part: 'value', line: '\u2068“Grace”\u2069' },
+    { part: 'row', line: 'Asked by' },
+    { part: 'asker', line: '\u2068travel.example\u2069' },
+    { part: 'claim', line: 'calls itself “Trip”' },
+  ];
+  const details = [{ title: 'Memo', values: ['\u2068“x”\u2069'] }];
+  const body = bare({ text: { language: 'de', lines: asked }, details });
+  const view = approvalView({ site: 'Harbor', user: 'Ada', agent: true, ...askedIn(body) });
+  assert.equal(JSON.stringify(view.lines.map(({ part, line }) => ({ part, line }))), JSON.stringify(asked));
+  assert.equal(plainly(linesIn(view)), 'Send 250.00 EUR?\nTo: “Ada”, “Grace”\nAsked by: travel.example · calls itself “Trip”');
+  assert.equal(JSON.stringify(view.details), JSON.stringify(details));
+  assert.deepEqual([askedIn(bare({})).lines, askedIn(bare({ text: { lines: 'x' }, details: 5 })).details], [[], []]);
 });
 
-test('OAUTH-4: an attested agent is told by what is proven first, and what it calls itself stays in quotation marks', () => {
-  const clientId = 'https://agent.example/agent.json';
-  const asker = (/** @type {string} */ assurance) =>
-    approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: { clientId, assurance, name: 'Shop\u202Eper', scopes: [] } }).asker;
-  assert.equal(
-    asker('origin'),
-    'Asked for by \u2068an agent that has proved that it belongs to \u2068https://agent.example\u2069 and calls itself \u2068“\u2068Shop\uFFFDper\u2069”\u2069\u2069.',
-  );
-  assert.equal(plainly(asker('registered')), `Asked for by “Shop\uFFFDper”, an agent that this site has registered as ${clientId}.`);
-  const child = { clientId: 'https://child.example/agent.json', assurance: 'origin', scopes: [], handedOnBy: { clientId, assurance: 'registered', name: 'Shopper' } };
-  assert.equal(
-    plainly(approvalView({ site: 'Harbor', user: 'Ada', description: '', args: {}, caller: child }).asker),
-    'Asked for by an agent that has proved that it belongs to https://child.example; this was handed on to it by “Shopper”, ' +
-      `an agent that this site has registered as ${clientId}.`,
+test('MCP-13: of what comes in one text, the first line is what is asked, and nothing is left out', () => {
+  for (const text of ['Send', '', 'a\nb\n\nc\n', '\n']) assert.equal(linesIn({ lines: linesFrom(text) }), text);
+  assert.deepEqual(linesFrom('a\nb').map(({ part }) => part), ['headline', 'remark']);
+});
+
+test('SHIM-8: where nobody says more of the arguments, they are shown exactly', () => {
+  const args = { amount: 250, name: 'Ada', nested: { list: [1, 'x'] }, none: null, empty: '' };
+  assert.deepEqual(
+    detailsOf(args).map(({ title, values }) => [title, plainly(values.join('|'))]),
+    [['amount', '250'], ['name', 'Ada'], ['nested', '{"list":[1,"x"]}'], ['none', 'null'], ['empty', '(empty)']],
   );
 });
 
@@ -78,16 +78,4 @@ test('APPR-2: what would not be seen in a value is', () => {
   assert.equal(visible('a\u202Eb\u200Bc\u0000d\u2066e\uFEFFf\u00ADg\u2028h\u3164i'), 'a\uFFFDb\uFFFDc\uFFFDd\uFFFDe\uFFFDf\uFFFDg\uFFFDh\uFFFDi');
   assert.equal(visible('a\u{E0100}b\u2800c\u180Bd'), 'a\uFFFDb\uFFFDc\uFFFDd');
   assert.equal(visible('Grüße, 東京, עברית, 👩'), 'Grüße, 東京, עברית, 👩');
-});
-
-test('SHIM-8: who handed on is not asked of the page, where nobody did', () => {
-  const caller = /** @type {const} */ ({ clientId: 'https://travel.example/agent', assurance: 'self_asserted', name: 'Trip', scopes: [] });
-  const show = () => approvalView({ site: 'Harbor', user: 'Ada', description: 'Send 250', args: {}, caller: { ...caller, scopes: [] } });
-  const told = show();
-  Object.defineProperty(Object.prototype, 'handedOnBy', { configurable: true, get: () => ({ ...caller, name: 'A LIE' }) });
-  try {
-    assert.deepEqual(show(), told);
-  } finally {
-    Reflect.deleteProperty(Object.prototype, 'handedOnBy');
-  }
 });

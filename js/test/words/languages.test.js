@@ -14,7 +14,7 @@ const { problem } = await import('../../src/authority/authority.js');
 const { FEW } = await import('../../src/words/english.js');
 const { alphabet, when } = await import('../../src/words/dialogs.js');
 const { say, speak, tongue, wished, wordsFor } = await import('../../src/words/words.js');
-const { approvalView, enrollmentView } = await import('../../src/people/view.js');
+const { approvalView, detailsOf, enrollmentView } = await import('../../src/people/view.js');
 
 /** English in letters of mathematics: whoever reads others reads what was not translated. @param {string} text */
 const spelled = (text) => text.replace(/[A-Za-z]/g, (letter) => String.fromCodePoint((letter.codePointAt(0) ?? 0) + (letter < 'a' ? 0x1d5d4 - 65 : 0x1d5ee - 97)));
@@ -44,7 +44,7 @@ describe('in another language', () => {
     await opened.human.answer(1, 'decline');
     isPseudo(/** @type {any} any: a result of MCP */ (await asked).content[0].text);
     for (const { view, texts } of opened.human.dialogs) {
-      isPseudo([view.title, view.asker, view.legend, view.approve, view.decline]);
+      isPseudo([view.legend, view.approve, view.decline]);
       isPseudo(texts);
       assert.equal(view.language, 'ar');
     }
@@ -56,22 +56,17 @@ describe('in another language', () => {
     }
   });
 
-  test('are the views, whoever asks', () => {
+  test('are the views', () => {
     speak(PSEUDO);
-    const agent = 'https://agent.example/agent.json';
-    for (const assurance of ['opaque', 'registered', 'origin']) {
-      for (const name of ['', 'Shopper', 'Shоpper']) { // the last with a letter that is not Latin
-        const caller = { clientId: agent, assurance, name, scopes: [] };
-        const handedOn = { clientId: agent, assurance: 'origin', scopes: [], handedOnBy: caller };
-        for (const each of [caller, handedOn, null]) {
-          const { title, asker, legend, approve, decline, values } = approvalView({ site: '', user: '', description: '', args: { a: '' }, caller: each });
-          isPseudo([title, asker, legend, approve, decline, values[0]?.value], `${agent} Shopper Sh pper`);
-          assert.equal(asker.includes(spelled('mixed alphabets')), each !== null && assurance !== 'opaque' && /[а-я]/.test(name));
-        }
-      }
+    for (const agent of [true, false]) {
+      const { legend, approve, decline } = approvalView({ site: '', user: '', lines: [], details: [], agent });
+      isPseudo([legend, approve, decline]);
     }
-    const { title, asker, approve, decline } = enrollmentView({ site: '', user: '' });
-    isPseudo([title, asker, approve, decline]);
+    const [empty, mixed] = detailsOf({ a: '', b: 'Shоpper' }); // with a letter that is not Latin
+    isPseudo([empty?.values, mixed?.values], 'Sh pper');
+    assert.ok(mixed?.values[0]?.includes(spelled('mixed alphabets')));
+    const { lines, approve, decline } = enrollmentView({ site: '', user: '' });
+    isPseudo([lines.map(({ line }) => line), approve, decline]);
     assert.notEqual(alphabet('Cyrl'), 'Cyrillic');
   });
 

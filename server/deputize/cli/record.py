@@ -17,6 +17,7 @@ from deputize.crypto.note import NoteError, Verifier, open_note
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json, parse
 from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.description import Description
 from deputize.protocol.entry import commitment
 from deputize.protocol.ids import CallId, UserId, is_id
 from deputize.protocol.receipt import Opening, Receipt
@@ -204,8 +205,9 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
     if not seen:
         return [*answers, ("who saw it", "nobody")]
     call = tx.call(CallId(str(arrival["call_id"])))
-    words = call.description if call and call.description else ""
-    if call is None or commitment(call.salt, words.encode()) != arrival.get("description_commitment"):
+    told = call.description if call and call.description else Description("")
+    words = "; ".join([told.headline, *(f"{row.title}: {', '.join(row.values)}" for row in told.rows)])
+    if call is None or commitment(call.salt, told.kept.encode()) != arrival.get("description_commitment"):
         words = "(the words are kept no more, or not as the record commits to them)"
     return [*answers, ("who saw it", f"{user}, {_with(seen[-1])}, {_time(seen[-1])}: {words}")]
 

@@ -127,8 +127,9 @@ def transfer(stage: Stage, teller: Teller) -> dict[str, Any]:
             stage.customer.approve()
         step.came_of(call.result())
     with teller.step("What she read was made by the authority", "done", by=AUTHORITY) as step:
-        told = "Send 250.00 EUR to “Ada Lovelace” (DE89 3704 0044 0532 0130 00)"
-        step.came("done" if told in dialog.lines else dialog.text)
+        told = ["Send 250.00 EUR?", "To", "“Ada Lovelace”", "IBAN", "DE89 3704 0044 0532 0130 00", "Asked by"]
+        read = [line for line in dialog.lines if line in told]
+        step.came("done" if read == told else dialog.text)
     order = {"amount": 25.5, **ADA}
     with teller.step("An impatient agent gives up on 25.50 EUR after 1 s", "left", "nothing has run") as step:
         try:

@@ -7,6 +7,7 @@ from .agent import Agent, Assurance
 from .canonical import Json
 from .credential import AuthenticatorClass
 from .definition import Described
+from .description import Description
 from .errors import Code, Refusal
 from .grant import Grant, acting, dead_link
 from .policy import Policy
@@ -19,7 +20,7 @@ from .value import value
 class Authorized:
     """A yes. With `description`, only after a human has approved exactly that (CALL-5)."""
 
-    description: str | None
+    description: Description | None
 
 
 Decision = Authorized | Refusal

@@ -7,6 +7,7 @@ from enum import StrEnum
 from .canonical import Json
 from .credential import AuthenticatorClass
 from .definition import Described
+from .description import Description
 from .errors import Code
 from .ids import CallId, ChallengeId, ClientId, GrantId, Jkt, UserId
 from .scope import ScopeSet
@@ -82,7 +83,7 @@ class Call:
     definition_s256: str
     match_key: bytes | None
     salt: bytes
-    description: str | None
+    description: Description | None
     authenticator_class: AuthenticatorClass
     executes: str
     created_at: int

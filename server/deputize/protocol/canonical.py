@@ -198,3 +198,10 @@ def _number(literal: str) -> int | float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_number)
+
+
+def values_in(value: Json) -> int:
+    """Count the values in a value, itself included."""
+    if isinstance(value, dict):
+        return 1 + sum(map(values_in, value.values()))
+    return 1 + sum(map(values_in, value)) if isinstance(value, list) else 1

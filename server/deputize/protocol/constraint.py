@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 
-from .canonical import Json, canonicalize
+from .canonical import Json, canonicalize, values_in
 from .errors import Code, Refusal, Refused
 from .limit import limit_schema
-from .tool import MUCH, Schema, is_tool_name, values_in
+from .tool import MUCH, Schema, is_tool_name
 
 TYPE = "webmcp_tool"
 MAX_DETAILS = 16

@@ -89,7 +89,7 @@ def call_entry(
             "scope": str(call.scopes),
             "args_commitment": commitment(call.salt, canonical),
             "definition_s256": call.definition_s256,
-            "description_commitment": commitment(call.salt, call.description.encode())
+            "description_commitment": commitment(call.salt, call.description.kept.encode())
             if call.description
             else None,
             "challenge_id": call.challenge_id,

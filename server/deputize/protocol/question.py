@@ -23,11 +23,25 @@ class Surface(StrEnum):
         return self is Surface.EITHER or self is where
 
 
+PARTS = (
+    *("title", "headline", "row", "value", "asker", "claim"),
+    *("warning", "heading", "scope", "tool", "limit", "remark"),
+)
+"""What a line can be: it says how the line is drawn (GRANT-2, APPR-10)."""
+
+_BESIDE = {
+    "value": {"row": ": ", "value": ", "},
+    "asker": {"row": ": "},
+    "claim": {"asker": " · ", "claim": " · "},
+}
+"""What stands between a line and the one before it, where the two are read as one."""
+
+
 @dataclass(frozen=True)
 class Text:
     """What a person is shown: its language (BCP 47) and the words, in the order in which they stand.
 
-    `parts` say of each line how it is drawn (GRANT-2).
+    `parts` say of each line how it is drawn (GRANT-2). Values, and who asks, follow what they are called by.
     """
 
     language: str
@@ -35,8 +49,12 @@ class Text:
     parts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return the words as one text, a line of it for each."""
-        return "\n".join(self.lines)
+        """Return the words as one text: a line of it for each, but rows, and who asks, each in one."""
+        said, before = "", ""
+        for part, line in zip(self.parts or ("",) * len(self.lines), self.lines, strict=True):
+            said += (_BESIDE.get(part, {}).get(before, "\n") if said else "") + line
+            before = part
+        return said
 
     @cached_property
     def s256(self) -> str:

@@ -7,21 +7,22 @@ from enum import StrEnum
 
 import jsonschema_rs
 
-from .canonical import Json
+from .canonical import Json, values_in
 from .credential import AuthenticatorClass
 from .definition import Described
+from .description import Description, Row, details
 from .question import Surface
 from .scope import Scope, ScopeSet
-from .shown import length, marked, said
+from .shown import marked
 
 RESERVED_PREFIX = "deputize."
-MAX_DESCRIPTION = 500
 MUCH = 20_000
 """The size of a schema times the size of a value, beyond which validation takes too long (CONS-4)."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
 
-Describe = Callable[[Mapping[str, Json]], str]
+Describe = Callable[[Mapping[str, Json]], str | Description]
+"""What makes of arguments the words of a call: a headline, perhaps with rows."""
 
 
 class Executes(StrEnum):
@@ -61,13 +62,6 @@ class Schema:
         return None
 
 
-def values_in(value: Json) -> int:
-    """Count the values in a value, itself included."""
-    if isinstance(value, dict):
-        return 1 + sum(map(values_in, value.values()))
-    return 1 + sum(map(values_in, value)) if isinstance(value, list) else 1
-
-
 def _refuse_to_fetch(uri: str) -> Json:
     raise ValueError(f"schemas are not fetched: {uri}")
 
@@ -91,9 +85,10 @@ class ApprovalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool. `describe` turns arguments into the sentence that the user approves; a tool that is not `opaque` is
-    closed to opaque agents, so that leaving evidence out gains nothing (AGENT-3). A page may call a `direct` one
-    without any agent having named itself, one that is `closed` only if it is `direct_when_closed` as well (CALL-7).
+    """One tool. `describe` turns arguments into what the user approves, in which he reads each of the arguments
+    `told` whole; a tool that is not `opaque` is closed to opaque agents, so that leaving evidence out gains nothing
+    (AGENT-3). A page may call a `direct` one without any agent having named itself, one that is `closed` only if it is
+    `direct_when_closed` as well (CALL-7).
 
     `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
     that does it for them (MCP-12). `elsewhere` says that the API which does it is not in the authority's process, so
@@ -109,6 +104,7 @@ class Tool:
     executes: Executes = Executes.API
     direct: bool = False
     describe: Describe | None = None
+    told: frozenset[str] = frozenset()
     input_schema: Schema | None = None
     opaque: bool = True
     summary: str = ""
@@ -180,22 +176,36 @@ class Tool:
         """Tell whether some calls of this tool need an approval, so that MCP clients are told of it (MCP-5)."""
         return self.approval.name != "never"
 
-    def description(self, arguments: Mapping[str, Json]) -> str:
-        """Return the words that the user sees (APPR-2); ValueError if they cannot be made or are too long.
+    def description(self, arguments: Mapping[str, Json]) -> Description:
+        """Return what the user reads of a call (APPR-2); ValueError if it cannot be made or is too long.
 
         A tool that asks for no approval may have no words of its own: then they are its name and the arguments, for
         an agent whose every call is asked about (BEARER-4).
         """
-        describe = self.describe or (
-            lambda given: f"Use “{self.title or self.name}” with {said(dict(given))}"
-        )
         try:
-            text = marked(describe(arguments))
+            made = self.describe(arguments) if self.describe else self._named(arguments)
+            text = Description(made) if isinstance(made, str) else made
+            text = Description(marked(text.headline), text.rows)
         except Exception as error:  # the site's own template or function, given an agent's arguments
             raise ValueError("these arguments cannot be described") from error
-        if not text.strip() or length(text) > MAX_DESCRIPTION:
-            raise ValueError(f"the description is empty or longer than {MAX_DESCRIPTION} characters")
+        text.check()
         return text
+
+    def details(self, arguments: Mapping[str, Json], described: Description | None = None) -> tuple[Row, ...]:
+        """Put in rows what a description leaves out: everything, where it is not what this tool says of them."""
+        source = self.input_schema.source if self.input_schema is not None else None
+        if described is None or not self._says(described, arguments):
+            return details(arguments, source)
+        return details(arguments, source, self.told if self.describe else arguments)
+
+    def _says(self, described: Description, arguments: Mapping[str, Json]) -> bool:
+        try:
+            return self.description(arguments) == described
+        except ValueError:
+            return False
+
+    def _named(self, arguments: Mapping[str, Json]) -> Description:
+        return Description(f"Use “{self.title or self.name}”?", self.details(arguments))
 
 
 def is_tool_name(name: str) -> bool:

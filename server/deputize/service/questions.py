@@ -1,19 +1,42 @@
 """What people are asked, and in which words (APPR-10). Whoever changes how something is put changes it here."""
 
+from ..protocol.asker import asker_of
+from ..protocol.authorization import Standing
+from ..protocol.call import Call
+from ..protocol.description import Description, Row, details
 from ..protocol.errors import Code, Refused
 from ..protocol.grant import Grant
 from ..protocol.question import Text
+from ..words.asker import asker_line
 from ..words.catalogue import words
 from ..words.consent import text_of
 from .moment import Moment
 
-_THE_SITES = "und"
-"""The language of what a site's own templates say, which nobody has told (BCP 47, RFC 5646 §4.1)."""
+
+def of_call(at: Moment, description: Description | None, standing: Standing, on_page: bool) -> Text:
+    """Put a call: what its tool says of it, and who asks (APPR-2); `on_page` is one that was made on a page."""
+    worded = words(at.language)
+    told = description or Description("")
+    lines = [("headline", told.headline)]
+    for row in told.rows:
+        lines += [("row", row.title), *(("value", each) for each in row.values)]
+    asker = asker_of(standing.agent, standing.lineage, on_page)
+    lines += [("row", worded("asked-by")), *asker_line(worded, asker, at.policy.site.name)]
+    parts, said = zip(*lines, strict=True)
+    return Text(worded.language, said, parts)
 
 
-def of_call(description: str | None) -> Text:
-    """Put a call, whose words its tool makes (APPR-2)."""
-    return Text(_THE_SITES, (description or "",))
+def told_of(at: Moment, call: Call) -> Description:
+    """Return what is said of a call; of one that nobody was asked about, what its tool is called."""
+    tool = at.policy.tools.get(call.tool)
+    return call.description or Description((tool.title if tool else "") or call.tool)
+
+
+def details_of(at: Moment, call: Call) -> tuple[Row, ...]:
+    """Put in rows those arguments of a call that its words leave out."""
+    tool = at.policy.tools.get(call.tool)
+    arguments = call.arguments if isinstance(call.arguments, dict) else {}
+    return tool.details(arguments, call.description) if tool else details(arguments, None)
 
 
 def of_consent(grant: Grant) -> Text:

@@ -1,19 +1,22 @@
-"""Describe templates: the sentence that a user approves, made from the arguments of a call (APPR-2).
+"""Describe templates: the headline and the rows that a user approves, made from the arguments of a call (APPR-2).
 
-What the sentence says is exactly what will run. Values other than text are written as canonical JSON; an amount that
+What they say is exactly what will run. Values other than text are written as canonical JSON; an amount that
 would have to be rounded is refused, and so is a name that the arguments lack. Whatever an expression writes counts as
 the agent's words, and is set apart from the site's, which are those of the template itself.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from deputize.protocol.canonical import Json
-from deputize.protocol.shown import FSI, PDI, isolated, said
+from deputize.protocol.clauses import member
+from deputize.protocol.description import Description, Row, rows_of, title_of
+from deputize.protocol.shown import FSI, PDI, isolated, plain, said
 from deputize.protocol.tool import Describe
 
 _LINE_BREAK = re.compile(r"\s*[\r\n]\s*")
@@ -26,10 +29,103 @@ _DIGITS = {
 }
 
 
-def compile_template(text: str) -> tuple[frozenset[str], Describe]:
-    """Compile a Jinja2 template; return the names of the arguments that it uses, and the function that renders it.
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A template, compiled: the arguments that it `uses`, those of which it always says all, and what renders it."""
 
-    A line break in the template is a space in the sentence. ValueError says why a template does not compile.
+    uses: frozenset[str]
+    tells: frozenset[str]
+    render: Callable[[Mapping[str, Json]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a row shows: an argument, or what lies in it, by the names that lead there, perhaps through a filter."""
+
+    path: tuple[str, ...]
+    written: Callable[[object], str] | None = None
+
+    def rows(self, arguments: Mapping[str, Json], own: Json) -> Sequence[Row]:
+        """Make the rows: none where it is not given."""
+        found: Json = dict(arguments)
+        titles: list[str] = []
+        for name in self.path:
+            if not isinstance(found, dict) or name not in found:
+                return ()
+            titles.append(title_of(own, name) if name in properties(own) else plain(name))
+            found, own = found[name], member(own, name)
+        title = " › ".join(titles)
+        return [*rows_of(title, found, own)] if self.written is None else [Row(title, (self.written(found),))]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What describes a call, and which of its arguments it has `told` whole."""
+
+    describe: Describe
+    told: frozenset[str]
+
+
+def describing(headline: Headline, shown: Sequence[Argument], own: Json) -> Described:
+    """Put a headline and rows together, by the schema of the arguments."""
+
+    def describe(arguments: Mapping[str, Json]) -> Description:
+        rows = (row for each in shown for row in each.rows(arguments, own))
+        return Description(headline.render(arguments), tuple(rows))
+
+    whole = {each.path[0] for each in shown if len(each.path) == 1}
+    return Described(describe, headline.tells | whole)
+
+
+def compile_row(text: str) -> Argument:
+    """Compile what a row shows: an argument, `iban`, or one in it, `payee.iban`, perhaps with a filter of ours.
+
+    ValueError for anything else: a row shows what there is, and nothing that is made of it.
+    """
+    try:
+        body = _ENVIRONMENT.parse("{{" + text + "}}").body
+    except Exception:  # as in compile_template
+        body = []
+    match body:
+        case [nodes.Output(nodes=[nodes.Expr() as value])] if path := _path(_unfiltered(value)):
+            return Argument(path, _filter(value) if isinstance(value, nodes.Filter) else None)
+    raise ValueError('name an argument, perhaps with a filter: "iban | iban", "amount | money(\'EUR\')"')
+
+
+def properties(own: Json) -> Mapping[str, Json]:
+    """Return what a schema says of the members of an object."""
+    found = own.get("properties") if isinstance(own, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _filter(node: nodes.Filter) -> Callable[[object], str]:
+    write = _EXACT[node.name]
+    try:
+        given = [each.as_const() for each in node.args]
+        write("0", *given)
+    except (nodes.Impossible, TypeError) as error:
+        raise ValueError(f"write the currency beside the filter: {node.name}('EUR')") from error
+    return lambda value: isolated(write(value, *given))
+
+
+def _unfiltered(value: nodes.Node) -> nodes.Node | None:
+    """Return what a filter of ours writes whole, or the value itself."""
+    return value.node if isinstance(value, nodes.Filter) and value.name in _EXACT else value
+
+
+def _path(value: nodes.Node | None) -> tuple[str, ...]:
+    match value:
+        case nodes.Name(name=name):
+            return (name,)
+        case nodes.Getattr(node=inner, attr=attr):
+            return (*outer, attr) if (outer := _path(inner)) else ()
+    return ()
+
+
+def compile_template(text: str) -> Headline:
+    """Compile a Jinja2 template.
+
+    A line break in the template is a space in the headline. ValueError says why a template does not compile.
     """
     text = _LINE_BREAK.sub(" ", text.strip())
     try:
@@ -42,10 +138,14 @@ def compile_template(text: str) -> tuple[frozenset[str], Describe]:
     if any(True for _ in meta.find_referenced_templates(tree)):
         raise ValueError("the template names another one; write all of it here")
 
-    def describe(arguments: Mapping[str, Json]) -> str:
+    def render(arguments: Mapping[str, Json]) -> str:
         return template.render({name: _without_isolates(value) for name, value in arguments.items()})
 
-    return frozenset(meta.find_undeclared_variables(tree)), describe
+    uses = frozenset(meta.find_undeclared_variables(tree))
+    written = (each for output in tree.body if isinstance(output, nodes.Output) for each in output.nodes)
+    tells = {path[0] for each in written if len(path := _path(_unfiltered(each))) == 1}
+    set_here = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    return Headline(uses, frozenset(tells & uses) - set_here, render)
 
 
 class _Argument(str):
@@ -126,4 +226,6 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
     autoescape=False,  # it makes plain text, which is shown as text
 )
 _ENVIRONMENT.globals.clear()  # or `range` and the like would hide the absence of an argument of that name
-_ENVIRONMENT.filters |= {"money": money, "iban": iban}
+_EXACT: Mapping[str, Callable[..., str]] = {"money": money, "iban": iban}
+"""Our filters. What they write is the whole value, or nothing is described."""
+_ENVIRONMENT.filters |= _EXACT

@@ -18,7 +18,6 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from deputize.protocol import look
-from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import pins
 from deputize.protocol.policy import Api, Network, Policy, Site
@@ -26,32 +25,18 @@ from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
 from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
-from deputize.protocol.tool import ApprovalPolicy, Describe, Executes, Schema, Tool
+from deputize.protocol.tool import ApprovalPolicy, Executes, Schema, Tool
 from deputize.protocol.url import origin_of
 from deputize.settings import schemas, values
 from deputize.settings.agents import AgentsTable
-from deputize.settings.describing import compile_template
+from deputize.settings.describing import Described
+from deputize.settings.descriptions import described
 from deputize.settings.schemas import DeeperError
 from deputize.settings.table import Declared, Table, Words
 from deputize.settings.toml import Path
 
 _DAY = 86400
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Policy)}
-
-
-def _describe(value: object, info: ValidationInfo) -> Describe:
-    if not isinstance(value, str):
-        raise ValueError("write a template, in quotes")
-    names, describe = compile_template(value)
-    schema: Schema | None = info.data.get("input_schema")  # absent, too, if it has faults
-    if schema is not None:
-        properties = cast("dict[str, Json]", schema.source.get("properties", {}))
-        unknown = [
-            f'"{name}"{values.did_you_mean(name, properties)}' for name in sorted(names - set(properties))
-        ]
-        if unknown:
-            raise ValueError(f"not among the properties of the tool's input_schema: {', '.join(unknown)}")
-    return describe
 
 
 def _network(value: object) -> Network:
@@ -153,7 +138,7 @@ class ToolTable(Table):
     direct_when_closed: bool = False
     opaque: bool = True
     input_schema: Annotated[Schema | None, PlainValidator(schemas.schema)] = None
-    describe: Annotated[Describe | None, PlainValidator(_describe)] = None
+    describe: Annotated[Described | None, PlainValidator(described)] = None
     title: Words = ""
     summary: Words = ""
     endpoint: Annotated[str, AfterValidator(values.endpoint)] | None = None
@@ -169,7 +154,10 @@ class ToolTable(Table):
     def tool(self, name: str) -> Tool:
         """Make the tool; ValueError if its parts do not go together."""
         given = {key: getattr(self, key) for key in type(self).model_fields}
-        return Tool(name, **{**given, "scopes": ScopeSet.of(self.scopes)})
+        given |= {"scopes": ScopeSet.of(self.scopes)}
+        if self.describe is not None:
+            given |= {"describe": self.describe.describe, "told": self.describe.told}
+        return Tool(name, **given)
 
 
 class McpTable(Table):

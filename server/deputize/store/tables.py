@@ -15,6 +15,7 @@ from ..protocol.canonical import b64u
 from ..protocol.challenge import Challenge, Purpose, read_subject
 from ..protocol.constraint import Constraints
 from ..protocol.credential import AuthenticatorClass, Credential, User
+from ..protocol.description import Description
 from ..protocol.grant import Grant, GrantState
 from ..protocol.phone import Phone
 from ..protocol.prompt import Decline, Quiet
@@ -88,6 +89,10 @@ QUESTION: Column = (  # without the names of its members, which would be a third
     lambda question: orjson.dumps([*map(question.to_json().get, _MEMBERS)]).decode(),
     lambda text: Question.parse(dict(zip(_MEMBERS, orjson.loads(text), strict=True))),
 )
+_DESCRIPTION: Column = (
+    lambda description: description and description.kept,
+    lambda text: text and Description.read(text),
+)
 _EMPTY: Column = (lambda value: value or "", lambda text: text or None)
 
 TABLES: Mapping[type, Table[Any]] = {
@@ -128,6 +133,7 @@ TABLES: Mapping[type, Table[Any]] = {
             arguments=_BYTES,
             authenticator_class=_one_of(AuthenticatorClass),
             delivered=_FLAG,
+            description=_DESCRIPTION,
         ),
     )
 }

@@ -10,8 +10,9 @@ from ..protocol.errors import Refused
 from ..protocol.grant import Grant
 from ..protocol.ids import UserId
 from ..protocol.url import origin_of
-from ..service import posed
+from ..service import posed, questions
 from ..service.approvals import Verdict
+from ..service.calls.standing import standing_of
 from ..service.moment import Moment
 from ..service.ports import Reader
 from ..service.posed import Posed
@@ -19,7 +20,7 @@ from ..words.consent import text_of
 from .access import Who
 from .answers import envelope
 from .context import Context
-from .pages import drawing, history
+from .pages import drawing
 from .pages.returning import account_uri, sign_in
 from .phone import Typed, TypedEvidence, typed
 from .types import Closed, No, said, sent
@@ -56,10 +57,14 @@ def _read(reader: Reader, at: Moment, user_id: UserId, asked_id: str) -> tuple[P
     found = posed.find(reader, at, user_id, asked_id)
     if not isinstance(found, Posed):
         raise Refused.of(found)
-    if isinstance(found.about, Grant):
-        return found, {"asked_id": found.about.grant_id, "lines": text_of(found.about.shown), "done": None}
-    (done,) = history.told(reader, [found.about], at.policy, at.now)
-    return found, {"asked_id": found.about.call_id, "lines": None, "done": done}
+    about = found.about
+    if isinstance(about, Grant):
+        text = text_of(about.shown)
+        return found, {"asked_id": about.grant_id, "is_call": False, "text": text, "details": ()}
+    standing, on_page = standing_of(reader, about), about.page_jkt is not None
+    text = questions.of_call(at, questions.told_of(at, about), standing, on_page)
+    details = questions.details_of(at, about)
+    return found, {"asked_id": about.call_id, "is_call": True, "text": text, "details": details}
 
 
 async def challenge(context: Context, user: Who[UserId], body: Typed) -> dict[str, object]:

@@ -17,6 +17,7 @@ from ..protocol.grant import Grant
 from ..protocol.ids import CallId, is_id
 from ..protocol.question import Surface
 from ..protocol.tool import Executes
+from ..service import questions
 from ..service.approvals import Verdict
 from ..service.calls import approving, arrivals, endings, redemptions, request
 from ..service.calls.answers import Answered, Denied
@@ -34,7 +35,9 @@ from .types import (
     Closed,
     Evidence,
     Jwt,
+    Row,
     Seconds,
+    Text,
     ToolName,
     said,
     sent,
@@ -56,7 +59,11 @@ class Agent(HandedOn):
 
 
 class Call(Closed, kw_only=True):
-    """A call, as its page sees it (CALL-3, CALL-9); `agent` is null for the user himself."""
+    """A call, as its page sees it (CALL-3, CALL-9); `agent` is null for the user himself.
+
+    While somebody is asked, `text` is what he reads, `description` the same in one, and `details` are the arguments
+    that it leaves out (APPR-2).
+    """
 
     call_id: CallIdText
     state: State
@@ -65,6 +72,8 @@ class Call(Closed, kw_only=True):
     executes: Executes
     agent: Agent | None
     description: str | UnsetType = UNSET
+    text: Text | UnsetType = UNSET
+    details: list[Row] | UnsetType = UNSET
     expires_at: Seconds | UnsetType = UNSET
     surface: Surface | UnsetType = UNSET
     answered_on: Annotated[str, said(enum=["page", "authority"])] | UnsetType = UNSET
@@ -145,12 +154,12 @@ async def deny(context: Context, page: Who[PageRequest], body: Denial) -> Call:
             return endings.deny(tx, at, OwnCall(call_id, by.user_id), State.DECLINED, body.block)
         return endings.deny(tx, at, PageCall(call_id, by.user_id, by.proof), State(body.reason), body.block)
 
-    return told(await page.run(end))
+    return told(context, await page.run(end))
 
 
 async def show(context: Context, page: Who[PageCall]) -> Call:
     """Show a call to its page (CALL-9)."""
-    return told(await page.run(endings.look))
+    return told(context, await page.run(endings.look))
 
 
 async def resume(context: Context, page: Who[PageCall]) -> Call:
@@ -160,7 +169,7 @@ async def resume(context: Context, page: Who[PageCall]) -> Call:
 
 async def events(context: Context, page: Who[PageCall], body: Event) -> Call:
     """Note that a result reached the agent (CALL-10)."""
-    return told(await page.run(endings.deliver))
+    return told(context, await page.run(endings.deliver))
 
 
 async def redeem(context: Context, by: Who[Executor], body: Redemption) -> Call:
@@ -170,12 +179,12 @@ async def redeem(context: Context, by: Who[Executor], body: Redemption) -> Call:
         raise Refused(Code.INVALID_CALL_TOKEN, "This call token is for another call.")
     redeemed = await by.run(redemptions.redeem, token, token.args_s256)
     user = redeemed.user
-    return told(redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
+    return told(context, redeemed, RedeemedCall, external_id=user.external_id if user else UNSET)
 
 
 async def report(context: Context, by: Who[Executor], body: Outcome) -> Call:
     """Note the outcome of a redeemed call (GUARD-5)."""
-    return told(await by.run(redemptions.report, _call_id(context), State(body.outcome)))
+    return told(context, await by.run(redemptions.report, _call_id(context), State(body.outcome)))
 
 
 def _agent(found: agent.Agent, lineage: Sequence[Grant]) -> Agent:
@@ -192,12 +201,17 @@ def _agent(found: agent.Agent, lineage: Sequence[Grant]) -> Agent:
     return told
 
 
-def told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
+def told(context: Context, made: Answered, kind: type[Call] = Call, **more: object) -> Call:
     """Write a call, and who makes it: in full where a human is asked."""
     found, asked = made.call, made.call.state is State.PENDING
     who = made.standing.agent
     open_until = found.deadline if found.state in (State.PENDING, State.APPROVED) else UNSET
     members: dict[str, Any] = {"expires_at": open_until, **more}
+    if asked:
+        text = questions.of_call(context.at, found.description, made.standing, found.page_jkt is not None)
+        rows = questions.details_of(context.at, found)
+        told = [Row(each.title, [*each.values]) for each in rows]
+        members |= {"description": str(text), "text": Text.of(text), "details": told}
     return kind(
         call_id=found.call_id,
         state=found.state,
@@ -207,7 +221,6 @@ def told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
         agent=_agent(who, made.standing.lineage if asked else ()) if who else None,
         answered_on=made.answered_on.value if made.answered_on else UNSET,
         code="wrong_digits" if made.why else UNSET,
-        description=UNSET if found.description is None else found.description,
         **members,
     )
 
@@ -215,9 +228,9 @@ def told(made: Answered, kind: type[Call] = Call, **more: object) -> Call:
 def _decided(context: Context, made: Answered) -> Call:
     """Answer an approved call with its token, a pending one with what is to be shown (CALL-3)."""
     if made.call.state is State.PENDING:
-        return told(made, surface=context.authority.policy.surface_of(made.call.tool))
+        return told(context, made, surface=context.authority.policy.surface_of(made.call.tool))
     token = context.authority.call_token(made.call, context.now)
-    return told(made, ApprovedCall, call_token=token, expires_in=CALL_TOKEN_LIFETIME)
+    return told(context, made, ApprovedCall, call_token=token, expires_in=CALL_TOKEN_LIFETIME)
 
 
 def _call_id(context: Context) -> CallId:

@@ -16,12 +16,24 @@ from ..service import blocks, consents, grants, questions
 from ..service.approvals import Verdict
 from ..service.grants import PageRequest
 from ..service.ports import Reader
-from ..words.consent import PARTS
 from .access import Who
 from .answers import envelope
 from .context import Context
 from .oauth.issuing import Tokens, tokens
-from .types import Closed, Evidence, GrantIdText, Hash, Nothing, Object, Scope, Seconds, ToolName, said, sent
+from .types import (
+    Closed,
+    Evidence,
+    GrantIdText,
+    Hash,
+    Nothing,
+    Object,
+    Scope,
+    Seconds,
+    Text,
+    ToolName,
+    said,
+    sent,
+)
 
 
 class OpaqueAgent(Closed):
@@ -38,20 +50,6 @@ class GrantRequest(Closed):
     scope: Scope
     expires_in: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     definitions: dict[ToolName, Hash] | UnsetType = UNSET
-
-
-class Line(Closed):
-    """One line of a text, and how it is drawn."""
-
-    part: Annotated[str, said(enum=[*PARTS])]
-    line: str
-
-
-class Text(Closed):
-    """What is read by whoever is asked (GRANT-2)."""
-
-    language: str
-    lines: list[Line]
 
 
 class PendingGrant(Closed):
@@ -117,9 +115,7 @@ async def request_grant(context: Context, page: Who[PageRequest], body: GrantReq
     if not all(map(is_digest, described.values())):
         raise Refused(Code.INVALID_REQUEST, "`definitions` has a base64url SHA-256 for each tool.")
     grant = await page.run(consents.request_grant, scopes, body.expires_in or None, described)
-    made = questions.of_consent(grant)
-    lines = [Line(part, line) for part, line in zip(made.parts, made.lines, strict=True)]
-    text = Text(made.language, lines)
+    text = Text.of(questions.of_consent(grant))
     surface = context.authority.policy.surface_of_consent(grant.scopes)
     return PendingGrant(grant.grant_id, grant.state, grant.expires_at, dict(grant.shown), text, surface)
 

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict, c
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ..crypto.jwt import MAX_TOKEN
+from ..protocol import question
 from ..protocol.canonical import Json
 from ..protocol.errors import Code
+from ..protocol.question import PARTS
 
 
 def said(**schema: Json) -> Meta:
@@ -84,6 +86,32 @@ class Enrollment(Closed):
     """The beginning of an enrollment; with `recovery`, by a recovery link (CRED-5)."""
 
     recovery: str | UnsetType = UNSET
+
+
+class Line(Closed):
+    """One line of a text, and how it is drawn."""
+
+    part: Annotated[str, said(enum=[*PARTS])]
+    line: str
+
+
+class Text(Closed):
+    """What is read by whoever is asked (GRANT-2, APPR-2)."""
+
+    language: str
+    lines: list[Line]
+
+    @classmethod
+    def of(cls, text: question.Text) -> "Text":
+        """Write a text."""
+        return cls(text.language, list(map(Line, text.parts, text.lines)))
+
+
+class Row(Closed):
+    """An argument that is shown besides: what it is called, and its value, or of a list those of its entries."""
+
+    title: str
+    values: list[str]
 
 
 class Challenge(Closed, rename="camel"):

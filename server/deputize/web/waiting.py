@@ -42,7 +42,7 @@ async def call(context: Context, page: Who[PageCall]) -> Response:
     def look(tx: Reader, at: Moment) -> tuple[bool, object]:
         page.find(tx)  # the session may have ended meanwhile
         found = endings.as_it_is(tx, at, made.call.call_id) or made
-        return found.call.state is State.PENDING, calls.told(found)
+        return found.call.state is State.PENDING, calls.told(context, found)
 
     return await _wait(context, made.call.user_id, made.call.call_id, look)
 

@@ -11,9 +11,6 @@ from ..protocol.url import origin_of
 from .catalogue import Worded, Words, words
 from .limits import limits, tool_name
 
-PARTS = ("title", "asker", "warning", "heading", "scope", "tool", "limit", "remark")
-"""What a line can be: it says how the line is drawn."""
-
 _ADDED = ("language", "text_s256")
 
 

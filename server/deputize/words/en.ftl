@@ -30,6 +30,21 @@ consent-limits-remark = Each limit is for the tool that it stands under. With an
 consent-duration = For { $duration }
 consent-duration-remark = You can take it back at any time on your account page.
 
+## Who asks, in one line: what is proven, and beside it what it says of itself
+
+asked-by = Asked by
+asker-browser = The agent in your browser
+asker-browser-what = any assistant or script there
+asker-unproven = An app that does not prove who it is
+asker-page = The site’s own page
+asker-page-what = no agent says that it is behind it
+asker-user = You yourself
+asker-calls-itself = calls itself { $name }
+asker-registered-by = registered by { $site }
+asker-says = says it is { $host }
+asker-says-named = says it is { $host } and calls itself { $name }
+asker-handed-on = handed on by { $giver }
+
 ## Limits (CONS-4)
 
 limit-none = Without limits of its own
@@ -377,27 +392,13 @@ script-region = en-GB
 script-signed-in = { $host } · signed in as { $user }
 script-account-link = Open your account page
 
-# The words for what asks stand after "by", wherever they are used.
-script-agent = { $kind ->
-        [browser] the agent in this browser
-        [registered] an agent that this site has registered as { $id }
-        [registered-named] { $name }, an agent that this site has registered as { $id }
-        [proved-named] an agent that has proved that it belongs to { $id } and calls itself { $name }
-       *[proved] an agent that has proved that it belongs to { $id }
-    }
-script-called = “{ $name }”
 script-and = { $one } and { $other }
 script-alphabet-other = another
 
-script-approval-title = May the agent do this for you?
-script-approval-title-own = Do you want to do this?
-script-approval-asker = Asked for by { $agent }.
-script-approval-asker-handed-on = Asked for by { $agent }; this was handed on to it by { $giver }.
-script-approval-asker-own = Asked for by this page. No agent says that it is behind it.
 # What stands in braces is drawn as what it speaks of.
 script-approval-legend = The agent filled in what is { "marked" }. The rest is the site’s.
 script-approval-legend-own = Whoever asked filled in what is { "marked" }. The rest is the site’s.
-script-approval-values = Exactly these values
+script-approval-values = All details
 script-approval-value-empty = (empty)
 # A method of approval is named where it is the only one that the page has.
 script-approval-yes =

@@ -199,12 +199,14 @@ class TestApproval:
     async def test_a_tool_without_words_is_shown_with_its_arguments(self, deputy: Deputy) -> None:
         """APPR-2."""
         envelope = await deputy.challenge("note", {"text": "to\u202e Bob", "n": 1})
-        assert envelope["displayText"] == ('Use “note” with \u2068{"n":1,"text":"to\ufffd Bob"}\u2069')
-        assert (await deputy.challenge("get_balance", {}))[
-            "displayText"
-        ] == "Use “get_balance” with \u2068{}\u2069"
+        headline, *rows, asker = envelope["displayText"].split("\n")
+        assert headline == "Use “note”?"
+        assert rows == ["\u2068“text”\u2069: \u2068“to\ufffd Bob”\u2069", "\u2068“n”\u2069: \u20681\u2069"]
+        assert asker.startswith("Asked by: An app that does not prove who it is · says it is ")
+        headline, asker = (await deputy.challenge("get_balance", {}))["displayText"].split("\n")
+        assert headline == "Use “get_balance”?"
         with pytest.raises(MCPError) as caught:  # never cut
-            await deputy.challenge("note", {"text": "x" * 500})
+            await deputy.challenge("note", {"text": "x" * 4000})
         assert caught.value.data["code"] == "invalid_arguments"
 
     async def test_public_tools_run_as_they_are(self, live: LiveBank, deputy: Deputy) -> None:

@@ -21,6 +21,10 @@ def wire(envelope: dict[str, Any]) -> bytes:
     return unb64u(envelope["requestOptions"]["challenge"])
 
 
+def headline_of(envelope: dict[str, Any]) -> str:
+    return str(envelope["displayText"]).partition("\n")[0]
+
+
 def allowed(envelope: dict[str, Any]) -> list[str]:
     return [credential["id"] for credential in envelope["requestOptions"]["allowCredentials"]]
 
@@ -70,9 +74,9 @@ class TestEnvelope:
 
     async def test_the_display_text_is_the_servers_and_tells_the_arguments(self, live: LiveBank) -> None:
         deputy = await live.deputy()
-        assert (await deputy.challenge())["displayText"] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
+        assert headline_of(await deputy.challenge()) == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
         other = await deputy.challenge(arguments={"amount": 1.5, "name": "Bob\u202e"})
-        assert other["displayText"] == "Send \u20681.50\u2069 EUR to \u2068“Bob\ufffd”\u2069"  # APPR-2
+        assert headline_of(other) == "Send \u20681.50\u2069 EUR to \u2068“Bob\ufffd”\u2069"  # APPR-2
 
     async def test_what_cannot_be_shown_whole_gets_no_challenge(self, live: LiveBank) -> None:  # APPR-2
         deputy = await live.deputy()
@@ -103,9 +107,8 @@ class TestEnvelope:
         """MCP-8: a client asks for one before each call of an annotated tool, and cannot know better."""
         deputy = await live.deputy()
         for amount in (50, 500):
-            assert (await deputy.challenge("pay_bill", {"amount": amount}))[
-                "displayText"
-            ] == f"Pay \u2068{amount}\u2069 EUR"
+            envelope = await deputy.challenge("pay_bill", {"amount": amount})
+            assert headline_of(envelope) == f"Pay \u2068{amount}\u2069 EUR"
 
 
 class TestHash:

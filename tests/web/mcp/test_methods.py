@@ -29,7 +29,8 @@ async def test_a_call_is_approved_by_a_second_method_and_the_chain_says_so(
     assert {name: entry[name] for name in approval} == approval
     asked = live.deputize.store.look(lambda tx: tx.asked(ChallengeId(envelope["challengeId"])))
     assert asked is not None
-    assert str(asked.question.text) == envelope["displayText"]
+    headline, *asker = asked.question.text.lines
+    assert "{}\n{}: {} · {}".format(headline, *asker) == envelope["displayText"]
     assert (
         b64u(asked.question.commitment(asked.salt))
         == b64u(unb64u(envelope["challenge"])[:32])

@@ -3,16 +3,16 @@
 Evidence is verified on a snapshot and consumed in the transaction.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
+from ...protocol.authorization import Standing
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json
 from ...protocol.challenge import Purpose
 from ...protocol.entry import Kind, call_facts
 from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.prompt import askers_of
-from ...protocol.question import Surface
+from ...protocol.question import Surface, Text
 from ...protocol.tool import Tool
 from .. import approvals, prompts, questions, quotas
 from ..approvals import Action, Minted, Rejected, Verdict, Verified
@@ -32,14 +32,17 @@ def challenge(tx: Tx, at: Moment, request: Approver) -> Minted | Refusal:
     found = asking(tx, at, request)
     if isinstance(found, Refusal):
         return found
-    call, askers = found
-    if occupied := prompts.occupied(tx, at, call.user_id, call.call_id, askers):
+    call, standing = found
+    if occupied := prompts.occupied(tx, at, call.user_id, call.call_id, askers_of(standing.lineage)):
         return occupied
-    return approvals.mint(tx, at, _action(at, call, request), questions.of_call(call.description))
+    return approvals.mint(tx, at, _action(at, call, request), _put(at, call, standing))
 
 
-def asking(tx: Tx, at: Moment, request: Approver) -> tuple[Call, Sequence[str]] | Refusal:
-    """Find a call that waits for its user, and who asks; what may not be asked any more ends (POLICY-3, PROMPT-3)."""
+def asking(tx: Tx, at: Moment, request: Approver) -> tuple[Call, Standing] | Refusal:
+    """Find a call that waits for its user, and what stands behind it.
+
+    What may not be asked any more ends (POLICY-3, PROMPT-3).
+    """
     call = own(tx, request, at.now)
     if isinstance(call, Refusal):
         return call
@@ -48,12 +51,9 @@ def asking(tx: Tx, at: Moment, request: Approver) -> tuple[Call, Sequence[str]] 
     standing = standing_of(tx, call)
     if stop := stop_of(tx, at, call, standing):
         return end(tx, at, call, stop)
-    askers = askers_of(standing.lineage)
-    if quiet := prompts.quiet(
-        tx, at, call.user_id, askers
-    ):  # it was one of too many to be ended with the others
-        return end(tx, at, call, Stop(quiet))
-    return call, askers
+    if quiet := prompts.quiet(tx, at, call.user_id, askers_of(standing.lineage)):
+        return end(tx, at, call, Stop(quiet))  # it was one of too many to be ended with the others
+    return call, standing
 
 
 def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusal:
@@ -74,7 +74,7 @@ def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusa
         return decision
     if quiet := prompts.quiet(tx, at, who.user_id, askers_of(standing.lineage)):
         return quiet
-    text = questions.of_call(decision.description)
+    text = questions.of_call(at, decision.description, standing, on_page=False)
     return approvals.mint(tx, at, _action_ahead(request, tool), text)
 
 
@@ -116,8 +116,7 @@ def approve(tx: Tx, at: Moment, request: Approver, verdict: Verdict) -> Answered
     standing = standing_of(tx, call)
     if stop := stop_of(tx, at, call, standing):  # APPR-5
         return end(tx, at, call, stop) if call.state is State.PENDING else stopped(call)
-    text = questions.of_call(call.description)
-    verified = approvals.conclude(tx, at, verdict, _action(at, call, request), text)
+    verified = approvals.conclude(tx, at, verdict, _action(at, call, request), _put(at, call, standing))
     if isinstance(verified, Refusal):
         entry = approvals.refused_entry(Kind.APPROVAL_REFUSED, verdict, verified, call_id=call.call_id)
         return quotas.record(tx, at, call.user_id, call.client_id, entry, verified)
@@ -136,11 +135,11 @@ def answers_first(verdict: Verdict | None, decision: Refusal) -> bool:
 
 
 def conclude_ahead(
-    tx: Tx, at: Moment, request: CallRequest, call: Call, verdict: Verdict
+    tx: Tx, at: Moment, request: CallRequest, call: Call, standing: Standing, verdict: Verdict
 ) -> Call | Denied | Refusal:
     """Consume the approval that came with a call, or record why that failed, and for which call (MCP-9)."""
     action = _action_ahead(request, at.policy.tools[request.tool])
-    verified = approvals.conclude(tx, at, verdict, action, questions.of_call(call.description))
+    verified = approvals.conclude(tx, at, verdict, action, _put(at, call, standing))
     if isinstance(verified, Verified):
         return _approved(call, verified)
     facts = {**call_facts(call), **asked_by(request)}
@@ -156,6 +155,10 @@ def _approved_ahead(at: Moment, request: CallRequest) -> Tool | None:
     """Find the tool of a request, if calls of it may need an approval (MCP-5)."""
     tool = at.policy.tools.get(request.tool) if request.offered else None
     return tool if tool is not None and request.principal.approves(tool) else None
+
+
+def _put(at: Moment, call: Call, standing: Standing) -> Text:
+    return questions.of_call(at, call.description, standing, call.page_jkt is not None)
 
 
 def _action(at: Moment, call: Call, request: Approver) -> Action:

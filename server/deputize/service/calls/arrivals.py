@@ -68,7 +68,7 @@ def create(
     if isinstance(decision, Refusal) and not approving.answers_first(verdict, decision):
         return _refused(tx, at, request, call, decision)
     if verdict is not None:  # 7
-        approved = approving.conclude_ahead(tx, at, request, call, verdict)
+        approved = approving.conclude_ahead(tx, at, request, call, standing, verdict)
         if isinstance(approved, Denied):
             tx.add(_denied(call, at.now, tx.head().size - 1))
         if not isinstance(approved, Call):

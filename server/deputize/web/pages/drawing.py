@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import groupby
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -90,10 +91,33 @@ def _said(text: str) -> Markup:
     return _drawn(text, {FSI: _BDI_SAID, PDI: _CLOSED})
 
 
-def _runs(text: Text) -> list[tuple[str, list[str]]]:
-    """Gather neighbouring lines that are drawn alike."""
-    both = zip(text.parts, text.lines, strict=True)
-    return [(part, [line for _, line in run]) for part, run in groupby(both, key=lambda each: each[0])]
+@dataclass(slots=True)
+class Drawn:
+    """A row as it is drawn: of values, or of the lines that say who asks."""
+
+    title: str
+    values: list[str] = field(default_factory=list)
+    asker: list[str] = field(default_factory=list)
+
+
+def _blocks(text: Text) -> list[tuple[str, list[Any]]]:
+    """Gather neighbouring lines that are drawn as one: `rows`, who asks (`asker`), and those of the same part."""
+    blocks: list[tuple[str, list[Any]]] = []
+    for part, line in zip(text.parts, text.lines, strict=True):
+        last = blocks[-1][0] if blocks else ""
+        kind = {"row": "rows", "value": "rows", "claim": "asker"}.get(part, part)
+        if kind == "asker" and last == "rows":
+            kind = last
+        if kind != last:
+            blocks.append((kind, []))
+        block = blocks[-1][1]
+        if kind != "rows":
+            block.append(line)
+        elif part == "row":
+            block.append(Drawn(line))
+        else:
+            (block[-1].values if part == "value" else block[-1].asker).append(line)
+    return blocks
 
 
 def _exactly(value: Json) -> Markup:
@@ -117,5 +141,5 @@ _TEMPLATES.filters |= {
     "marked": lambda value: Markup('<bdi class="said">{}</bdi>').format(value),
     "code": lambda value: Markup("<code>{}</code>").format(value),
     "link": lambda address: Markup('<a href="{0}"><bdi>{0}</bdi></a>').format(address),
-    "runs": _runs,
+    "blocks": _blocks,
 }

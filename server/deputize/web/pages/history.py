@@ -61,7 +61,7 @@ def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
     values, unshown = _values(call)
     return Done(
         call,
-        what=call.description or (tool.title if tool else "") or call.tool,
+        what=call.description.headline if call.description else (tool.title if tool else "") or call.tool,
         agent=acting(agent, grant) if agent and grant else agent,
         became=state,
         seen=seen,
