@@ -196,11 +196,13 @@ export class TestAuthority {
     this.#waiting.push({ id, response });
   }
 
-  /** Breaks off all waits, as a proxy does. */
-  async stopWaiting() {
-    while (this.#waiting.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    for (const { response } of this.#waiting) response.end('<h1>Bad gateway</h1>');
-    this.#waiting = [];
+  /**
+   * Breaks off the wait for a call or a grant, as a proxy does.
+   *
+   * @param {Json | undefined} subject
+   */
+  async stopWaiting(subject) {
+    for (const { response } of await this.#whoWaits(subject)) response.end('<h1>Bad gateway</h1>');
   }
 
   /**
@@ -210,12 +212,19 @@ export class TestAuthority {
    * @param {Json} moved
    */
   async elsewhere(subject, moved) {
-    const id = subject?.id ?? subject?.call_id;
-    const here = () => this.#waiting.filter((each) => each.id === id && !each.response.destroyed);
-    while (here().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    const waiting = await this.#whoWaits(subject);
     Object.assign(/** @type {Json} */ (subject), moved);
-    for (const { response } of here()) response.end(JSON.stringify({ ...moved, expires_at: this.now + 300 }));
-    this.#waiting = this.#waiting.filter((each) => each.id !== id);
+    for (const { response } of waiting) response.end(JSON.stringify({ ...moved, expires_at: this.now + 300 }));
+  }
+
+  /** @param {Json | undefined} subject @returns {Promise<Array<{response: import('node:http').ServerResponse}>>} once somebody does */
+  async #whoWaits(subject) {
+    const id = subject?.id ?? subject?.call_id;
+    for (;;) {
+      const here = this.#waiting.filter((each) => each.id === id && !each.response.destroyed && !each.response.writableEnded);
+      if (here.length > 0) return here;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   }
 
   /**

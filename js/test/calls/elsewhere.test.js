@@ -74,8 +74,8 @@ describe('a call', () => {
 
   test('whose wait breaks off is looked at, and waited for again', async () => {
     const { human, result, call } = await asked();
+    await server.stopWaiting(call);
     if (call) Object.assign(call, AUTHORITY); // nobody hears of it
-    await server.stopWaiting();
     assert.deepEqual(await result, { done: 1 });
     assert.equal(human.dialogs[0]?.closed, true);
   });
