@@ -33,6 +33,7 @@ class Authenticator:
         self._session = session
         self._id = authenticator_id
         self.transport = transport
+        self._ahead = 0
 
     def passkeys(self) -> list[Passkey]:
         """List the passkeys in it."""
@@ -51,10 +52,12 @@ class Authenticator:
     def sync(self, other: "Authenticator") -> None:
         """Copy its passkeys to another device, as passkey managers do.
 
-        Counters that are synced stay at 0; those of virtual authenticators cannot, so the other device's are ahead.
+        Counters that are synced stay at 0; those of virtual authenticators cannot, so each other device's are ahead of
+        those before it: an older one would be taken for a copy (APPR-7).
         """
+        self._ahead += 1000
         for passkey in self._send("getCredentials")["credentials"]:
-            ahead = {**passkey, "signCount": passkey["signCount"] + 1000}
+            ahead = {**passkey, "signCount": passkey["signCount"] + self._ahead}
             other._send("addCredential", credential=ahead)
 
     def verifies_user(self, yes: bool) -> None:
