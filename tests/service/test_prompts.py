@@ -9,7 +9,7 @@ from tests.service.kit import TRANSFER, Desk, Person, outcome
 
 from deputize.protocol.call import Call, State
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.prompt import BROWSERS, UNPROVEN, Prompts, asker_of
+from deputize.protocol.prompt import BROWSERS, UNPROVEN, Prompts, Quiet, asker_of
 from deputize.protocol.quota import Rate
 from deputize.protocol.token import Delegation
 from deputize.service import authorizations, blocks, consents, prompts
@@ -441,3 +441,24 @@ class TestPause:
                 desk.do(lambda tx, fn=fn: fn(tx, desk.at, browser.person.user.user_id))  # type: ignore[misc]  # a default has no type
             assert len(desk.entries()) == size + 1
             assert desk.said(bob.person, bob.delegation) == "approved"
+
+    @pytest.mark.parametrize("how", ["paused", "asked_too_often"])
+    def test_a_consent_that_was_asked_for_before_is_not_given_after(
+        self, desk: Desk, browser: Browser, how: str
+    ) -> None:
+        """Its challenge is there for a minute still."""
+        person, asked = browser.person, browser.asked("account:admin").grant_id
+        minted = desk.do(lambda tx: consents.challenge(tx, desk.at, browser.asking(), asked))
+        assert isinstance(minted, Minted)
+        evidence = desk.evidence(minted, person.devices[0])
+        if how == "paused":
+            self.pause(desk, person)
+        else:
+            quiet = Quiet(person.user.user_id, BROWSERS, desk.now, desk.now + HOUR)
+            desk.do(lambda tx: tx.put(quiet))
+        verdict = desk.look(lambda tx: consents.check(tx, desk.at, browser.asking(), asked, evidence))
+        agreed = desk.do(lambda tx: consents.agree(tx, desk.at, browser.asking(), asked, verdict))
+        assert code_of(agreed) == how
+        found = desk.look(lambda tx: tx.grant(asked))
+        assert found is not None
+        assert found.state is GrantState.PENDING
