@@ -1,4 +1,4 @@
-"""Where an answer counts is the policy's to say, for each tool (APPR-12); the page's key binds who goes on (CALL-11)."""
+"""Where an answer counts is the policy's to say, tool by tool (APPR-12); the page's key binds who goes on (CALL-11)."""
 
 from dataclasses import replace
 
