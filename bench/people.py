@@ -51,11 +51,11 @@ class Person:
 
     def write_call(self) -> bytes:
         """Make a call that needs one, each with other arguments."""
-        return self._call("transfer_money", self._transfer())
+        return self._call("transfer_money", self.transfer())
 
     def ask_over_mcp(self) -> bytes:
         """Make a request for a challenge over MCP, each for other arguments."""
-        params = {"toolName": "transfer_money", "arguments": self._transfer()}
+        params = {"toolName": "transfer_money", "arguments": self.transfer()}
         return self._message("approval/challenge/create", params)
 
     async def approve(self, connection: Connection, call: bytes) -> float:
@@ -91,7 +91,8 @@ class Person:
             raise RuntimeError(answer.decode())
         return took
 
-    def _transfer(self) -> dict[str, Any]:
+    def transfer(self) -> dict[str, Any]:
+        """Make arguments that need an approval, other ones each time."""
         return {"amount": next(self._numbers) / 100, "iban": IBAN, "name": "Ada Lovelace"}
 
     def _message(self, method: str, params: dict[str, Any]) -> bytes:

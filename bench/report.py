@@ -30,6 +30,8 @@ _WORDS = {
     "refresh_p99_ms": "refresh: 99 %, ms",
     "exchange_p50_ms": "handoff by token exchange: median, ms",
     "exchange_p99_ms": "handoff by token exchange: 99 %, ms",
+    "elsewhere_p50_ms": "answered elsewhere, until the waiting page knows: median, ms",
+    "elsewhere_p99_ms": "the same: 99 %, ms",
     "http_us": "t_http, µs",
     "http_server_us": "of it the server's processor, µs",
     "verify_us": "t_verify, µs",

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from deputize.agent import AgentKey
 
-from . import agents, approvals, browser, figures, machine, site
+from . import agents, approvals, browser, elsewhere, figures, machine, site
 from .calls import MANY, Calls, Round
 from .people import DEFINITION, Person
 from .report import Report
@@ -41,10 +41,12 @@ def run(rounds: int, seconds: float, with_browser: bool, json: Path | None) -> N
                 found = runner.run(_rounds(bank, folder, rounds, seconds, console))
                 console.print("An attested agent …", style="dim")
                 attested = runner.run(agents.measure(bank.origin, key, MANY, rounds))
+                console.print("An answer given elsewhere …", style="dim")
+                waited = runner.run(elsewhere.measure(bank.origin, rounds))
             memory = bank.usage().memory
     report = Report(
         plain=figures.of_calls(found, lambda each: each.plain),
-        approved=figures.of_calls(found, lambda each: each.approved),
+        approved=figures.of_calls(found, lambda each: each.approved) | waited,
         mcp=figures.of_calls(found, lambda each: each.mcp) | checked,
         attested=attested,
         floor=figures.of_floor(found),
