@@ -338,3 +338,25 @@ async def test_what_the_page_may_answer_the_authoritys_origin_does_not(apart: Ba
     refused = await page.send("POST", f"/grants/{asked['grant_id']}/approval", elsewhere)
     assert refused.json()["code"] == "signature_verification_failed"
     assert (await page.consent(asked["grant_id"])).status_code == 200
+
+
+async def test_where_the_site_signs_people_in_they_come_back_from_there(tmp_path: Path) -> None:
+    async with opened(
+        settings.loads(POLICY.encode()), tmp_path / "var", current_user=lambda request: None
+    ) as bank:
+        stranger, asked_id = bank.page(), f"cal_{'A' * 22}"
+        told = (await stranger.http.get((await visited(stranger, asked_id)).headers["location"])).text
+        assert f'href="{bank.issuer}/ask/{asked_id}"' in told
+        for elsewhere in ("//evil.example", "https://evil.example", "/elsewhere", "/deputize//evil.example"):
+            page = await stranger.http.get(f"{bank.issuer}/account", params={"return_to": elsewhere})
+            assert "evil" not in page.text
+            assert "Go on" not in page.text
+
+
+async def test_no_page_gets_what_an_attested_agent_was_given(
+    local: Bank, ada: Page, helper: Client
+) -> None:  # GRANT-9
+    await helper.deputized(ada)
+    ada.key = helper.private  # as if it ran in this page
+    refused = await ada.send("POST", f"/grants/{helper.tokens['grant_id']}/resumption")
+    assert refused.json()["code"] == "grant_unknown"

@@ -64,6 +64,7 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
   switch (verdict.kind) {
     case 'approved':
       if (!shared.wanted) prompts.tell(say('script-approval-too-late'));
+      else if (verdict.told) prompts.tell(verdict.told);
       return inert({ callId, body: verdict.body, caller });
     case 'refused':
       return inert({ outcome: ruled({ ...verdict.problem, callId }) });

@@ -126,6 +126,7 @@ export class Consents {
     const verdict = await prompts.ask(question);
     switch (verdict.kind) {
       case 'approved': {
+        if (verdict.told) prompts.tell(verdict.told);
         let tokens = verdict.body;
         if (!textOf(tokens.access_token)) {
           const resumed = await grant.resume(); // it arrived, but not its answer, or was given elsewhere (GRANT-9)

@@ -150,7 +150,6 @@ export class Prompts {
         }
         if (step.kind === 'refused') tellEnd(step.problem);
         if (step.kind === 'expired') tellEnd(problem('expired'));
-        if (step.kind === 'approved' && step.told) this.tell(step.told);
         if (step.kind !== 'again') return /** @type {Verdict} */ (step);
         dialog.again(step.text, !!question.unheard);
       }

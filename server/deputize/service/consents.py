@@ -251,7 +251,9 @@ def resume(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Renewable
     if isinstance(grant, Refusal):
         return grant
     agent = tx.agent(grant.client_id)
-    if agent is None or not _lives(agent, request.user_id):
+    if agent is None or agent.jkt != request.jkt:  # what an attested agent gets comes with its code (OAUTH-5)
+        return NO_GRANT
+    if not _lives(agent, request.user_id):
         return _NO_AGENT
     if dead := grant.dead(at.now) or barred(tx, request.user_id, agent.client_id, at.now):
         return dead

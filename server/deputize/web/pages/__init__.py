@@ -24,6 +24,7 @@ from ..context import Context
 from .drawing import page
 from .everything import name_of
 from .history import told
+from .returning import back
 
 NEWEST = 5
 """Calls that a user has approved, as the account page shows them: nobody else can push these out of sight."""
@@ -40,7 +41,7 @@ async def account(context: Context) -> Response:
     site, own = context.authority.policy.site, context.authority.current_user is None
     shown = await context.look(_shown, await context.session())
     if shown is None:
-        return page(site, "sign-in.html", context.at.language, own_users=own)
+        return page(site, "sign-in.html", context.at.language, own_users=own, back=back(context))
     user, values = shown
     csrf = context.csrf_token(user.user_id)
     return page(site, "account.html", context.at.language, own_users=own, user=user, csrf=csrf, **values)

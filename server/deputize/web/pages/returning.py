@@ -17,3 +17,15 @@ def account_uri(context: Context) -> str:
     url = context.request.url
     return_to = f"{url.path}?{url.query}" if url.query else url.path
     return f"{context.authority.policy.site.issuer}/account?{urlencode({'return_to': return_to})}"
+
+
+def back(context: Context) -> str | None:
+    """Return where whoever has signed in at the site goes on, if that is a page of the authority's."""
+    issuer = context.authority.policy.site.issuer
+    inside = "/".join(["", *issuer.split("/")[3:], ""])
+    wanted = context.request.query_params.get("return_to", "")
+    return (
+        issuer + wanted.removeprefix(inside[:-1])
+        if wanted.startswith(inside) and "//" not in wanted
+        else None
+    )
