@@ -197,7 +197,7 @@ export class Authority {
    * @param {Manner} manner
    * @returns {Promise<Answer>}
    */
-  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, kept = false, wants = '', signal }) {
+  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, kept = false, wants = '', signal = natives.timeout(TIMEOUT) }) {
     const url = this.issuer + path;
     /** @type {Record<string, string>} */
     const headers = Object.create(null);
@@ -223,7 +223,7 @@ export class Authority {
           credentials: 'include',
           cache: kept ? 'default' : 'no-store',
           redirect: 'error',
-          signal: signal ?? natives.timeout(TIMEOUT),
+          signal,
         }),
       );
       const status = responseStatus(response);
@@ -231,10 +231,10 @@ export class Authority {
       if (status === 204) return inert({ ok: true, body: bare({}) });
       const said = bare(natives.parse(text)); // what is not JSON, such as a proxy's page, is no answer of the authority
       if (status >= 300) return inert({ ok: false, problem: problemOf(said), now: said.now });
-      if (wants && !textOf(said[wants])) throw new TypeError(`this answer has no ${wants}`); // a 200 may be a proxy's
+      if (wants && !textOf(said[wants])) throw new TypeError(wants); // it lacks that: a 200 may be a proxy's
       return inert({ ok: true, body: said });
     } catch (error) {
-      if (!signal) natives.console.debug('deputize: no answer from the authority.', error);
+      natives.console.debug('deputize: no answer.', error);
       return inert({ ok: false, problem: problem('authority_unavailable') }); // GUARD-6
     }
   }
