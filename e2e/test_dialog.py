@@ -1,12 +1,13 @@
 """The dialog for people: keyboard, screen reader, phone, dark colors, all under a strict CSP (SHIM-8)."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from e2e.bank import DESCRIPTION, TRANSFER, Bank, Customer, add_security_key, sign_up
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from deputize.testing.agent import PlaywrightAgent
 from deputize.testing.human import Control, Dialog, Human
@@ -280,6 +281,36 @@ def test_who_has_not_seen_the_end_does_not_approve(
             tab.mouse.click(*middle(tab, dialog.approve.node))
     human.approve(by)
     assert not call.result().refused
+
+
+def test_the_authoritys_page_takes_no_answer_sooner_either(deputized: Customer) -> None:
+    """SHIM-8: who presses twice on a window that the first press closes has the second land on the page below."""
+    bank = deputized.bank
+    deputized.agent.start("transfer_money", LONG)
+    deputized.human.dialog()
+    tab = deputized.tab.context.new_page()
+    tab.set_viewport_size({"width": 320, "height": 256})
+    tab.clock.install()
+    tab.goto(f"{bank.issuer}/ask/{bank.record('call.pending')[-1]['call_id']}")
+    yes, no = tab.locator("#approve"), tab.locator("#decline")
+    expect(no).not_to_have_attribute("aria-disabled", "true")
+    tab.clock.pause_at(tab.evaluate("Date.now() + 1000"))
+    tab.evaluate("window.dispatchEvent(new Event('focus'))")
+    no.evaluate("(button) => button.click()")
+    tab.clock.run_for(499)
+    expect(no).to_have_attribute("aria-disabled", "true")
+    tab.clock.run_for(1)
+    expect(no).not_to_have_attribute("aria-disabled", "true")
+    expect(yes).to_have_attribute("aria-disabled", "true")
+    expect(yes).to_have_accessible_description(re.compile("more to read"))
+    yes.evaluate("(button) => button.focus({ preventScroll: true })")
+    before = tab.evaluate("scrollY")
+    tab.keyboard.press("Enter")
+    until(tab, lambda: tab.evaluate("scrollY") > before, "more of the text")
+    assert bank.record("call.declined", "call.approved") == []
+    tab.locator("[data-end]").scroll_into_view_if_needed()
+    expect(yes).not_to_have_attribute("aria-disabled", "true")
+    tab.close()
 
 
 def test_the_legend_is_there_where_something_is_marked(customer: Customer, passkeys: Passkeys) -> None:

@@ -106,11 +106,17 @@ def test_a_challenge_of_fifty_nine_seconds_ago_is_good(deputized: Customer, held
 
 def test_a_call_of_ten_minutes_ago_has_expired(deputized: Customer, held_clock: HeldClock) -> None:
     """CALL-4: the user who comes back to the dialog then approves nothing."""
+    deputized.tab.get_by_label("IBAN").focus()
     call = deputized.agent.start("transfer_money", TRANSFER)
     deputized.human.dialog()
     held_clock.move(600)
     with pytest.raises(NotApproved, match="open for too long"):
         deputized.human.approve()
+    told = deputized.human.sees()
+    assert told is not None
+    assert told.focused == told.decline  # a screen reader goes on there, and Escape closes it, too
+    assert "open for too long" in deputized.human.ending()
+    assert deputized.tab.evaluate("document.activeElement.id") == "iban"
     result = call.result()
     assert result.code == "expired"
     assert deputized.bank.kinds(result.correlation_id) == ["call.pending", "call.expired"]
