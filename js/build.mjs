@@ -75,6 +75,25 @@ const shared = {
 };
 const banner = `/*! deputize ${version} | ${license} */`;
 
+/**
+ * Makes a classic script that defines the global `deputize`. What a bundler does for live bindings, which these have no use for, would be
+ * one percent of it.
+ *
+ * @param {import('esbuild').BuildOptions} options
+ * @param {string} entry
+ * @param {string} outfile
+ */
+async function classic(options, entry, outfile) {
+  const around = { banner: { js: `${banner}\nvar deputize=(()=>{"use strict";` }, footer: { js: '})();' } };
+  const { outputFiles = [] } = await build({ ...options, ...around, entryPoints: [entry], outfile, format: 'esm', write: false });
+  for (const { path, text } of outputFiles) {
+    await writeFile(path, path === outfile ? text.replace(/export\{([^}]*)\};?(?=\n\}\)\(\);)/, (_, names) => `return Object.freeze({${handed(names)}});`) : text);
+  }
+}
+
+/** @param {string} names as an export has them @returns {string} as an object has them */
+const handed = (names) => names.replace(/([\w$]+) as ([\w$]+)/g, '$2:$1');
+
 const out = here('../server/deputize/web/static/');
 await mkdir(out, { recursive: true });
 try {
@@ -82,8 +101,8 @@ try {
   const mcpAsking = await second(shared, `${out}mcp-asking.mjs`, banner, 'src/mcp-asking.js');
   const developers = await second(shared, `${out}developers.mjs`, banner, 'src/developers.js');
   const first = { ...shared, banner: { js: banner }, plugins: [firstOf({ ofPages: asking, ofDevelopers: developers, ofMcp: mcpAsking })] };
-  await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.js`, format: 'iife', globalName: 'deputize' });
-  await build({ ...first, entryPoints: ['src/polyfilled.js'], outfile: `${out}shim-polyfill.js`, format: 'iife', globalName: 'deputize' });
+  await classic(first, 'src/index.js', `${out}shim.js`);
+  await classic(first, 'src/polyfilled.js', `${out}shim-polyfill.js`);
   await build({ ...first, entryPoints: ['src/index.js'], outfile: `${out}shim.mjs`, format: 'esm' });
   await build({ ...first, entryPoints: ['src/mcp.js'], outfile: `${out}mcp.mjs`, format: 'esm' });
   await build({ ...first, entryPoints: ['src/people/pages.js'], outfile: `${out}words.mjs`, format: 'esm' });
