@@ -69,6 +69,9 @@ PROMISED = """() => {
   trap(Promise.prototype, "then", Promise.prototype.then);
   trap(Object.prototype, "then", undefined);
 }"""
+STYLE = """function (selector, property) {
+  return getComputedStyle(this.matches(selector) ? this : this.querySelector(selector))[property];
+}"""
 COVER = """() => {
   const cover = Object.assign(document.createElement('div'), { id: 'cover', popover: 'manual' });
   cover.style.cssText = 'position: fixed; inset: 0; width: auto; height: auto; background: white';
@@ -313,6 +316,23 @@ def test_the_authoritys_page_takes_no_answer_sooner_either(deputized: Customer) 
     tab.close()
 
 
+def test_it_looks_as_the_site_does_and_its_letters_are_the_users(deputized: Customer) -> None:
+    """LOOK-1: Harbor's colour, corners and logo, on dialogs and pages alike; and no size of the page's."""
+    tab, human = deputized.tab, deputized.human
+    tab.evaluate("document.documentElement.style.fontSize = '62.5%'")  # so that its designers count in tens
+    deputized.agent.start("transfer_money", TRANSFER)
+    dialog = human.dialog()
+    assert told(tab, dialog, STYLE, "dialog", "fontSize") == "16px"
+    assert told(tab, dialog, STYLE, "dialog", "borderTopLeftRadius") == "18px"
+    assert told(tab, dialog, STYLE, ".approve", "backgroundColor") == "rgb(13, 95, 131)"
+    assert told(tab, dialog, "function () { return this.querySelector('img').naturalWidth > 0; }")
+    human.decline()
+    tab.goto(f"{deputized.bank.issuer}/account")
+    onward = tab.locator(".onward").first
+    assert onward.evaluate("(link) => getComputedStyle(link).color") == "rgb(13, 95, 131)"
+    assert tab.locator("img.logo").evaluate("(image) => image.naturalWidth > 0")
+
+
 def test_the_legend_is_there_where_something_is_marked(customer: Customer, passkeys: Passkeys) -> None:
     add_security_key(customer.bank, customer.tab, passkeys, customer.device)
     customer.tab.goto(customer.bank.url)
@@ -402,18 +422,20 @@ def background(tab: Page, dialog: Dialog) -> int:
 
 def seen(tab: Page, dialog: Dialog, selector: str) -> bool:
     """Tell whether all of an element of the dialog can be seen, and nothing lies over its middle."""
+    return bool(told(tab, dialog, SEEN, selector))
+
+
+def told(tab: Page, dialog: Dialog, function: str, *values: str) -> object:
+    """Call a function in the browser whose `this` is the dialog."""
     session = tab.context.new_cdp_session(tab)
     found = session.send("DOM.resolveNode", {"backendNodeId": dialog.node})["object"]["objectId"]
-    told: bool = session.send(
-        "Runtime.callFunctionOn",
-        {
-            "objectId": found,
-            "returnByValue": True,
-            "functionDeclaration": SEEN,
-            "arguments": [{"value": selector}],
-        },
-    )["result"]["value"]
-    return told
+    call = {
+        "objectId": found,
+        "returnByValue": True,
+        "functionDeclaration": function,
+        "arguments": [{"value": value} for value in values],
+    }
+    return session.send("Runtime.callFunctionOn", call)["result"]["value"]
 
 
 @pytest.mark.parametrize("name", ["desk", "desk-dark", "phone", "phone-dark"])
