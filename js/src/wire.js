@@ -20,7 +20,7 @@
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
- * @property {'wrong_digits'} [code]
+ * @property {Code} [code]
  * @property {string} call_token
  * @property {number} expires_in
  */
@@ -47,6 +47,8 @@
  */
 
 /** @typedef {'authority' | 'either' | 'page'} Surface Where a question may be answered: in the site's page that asks, on the authority's own, or on either. */
+
+/** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_digits' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'uri_too_long' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'wrong_digits' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
 
 /**
  * @typedef {object} Text What is read by whoever is asked (GRANT-2, APPR-2).
@@ -91,7 +93,7 @@
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
- * @property {'wrong_digits'} [code]
+ * @property {Code} [code]
  */
 
 /**
@@ -185,8 +187,6 @@
  * @property {string} error_description
  */
 
-/** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_digits' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'uri_too_long' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'wrong_digits' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
-
 /**
  * @typedef {object} OpaqueAgent The page's key as an agent (AGENT-1).
  * @property {string} client_id
@@ -245,7 +245,7 @@
  * @property {number} [expires_at]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
- * @property {'wrong_digits'} [code]
+ * @property {Code} [code]
  * @property {string | null} [external_id]
  */
 

@@ -77,7 +77,7 @@ class Call(Closed, kw_only=True):
     expires_at: Seconds | UnsetType = UNSET
     surface: Surface | UnsetType = UNSET
     answered_on: Annotated[str, said(enum=["page", "authority"])] | UnsetType = UNSET
-    code: Literal["wrong_digits"] | UnsetType = UNSET
+    code: Code | UnsetType = UNSET
 
 
 class ApprovedCall(Call, kw_only=True):
@@ -220,7 +220,7 @@ def told(context: Context, made: Answered, kind: type[Call] = Call, **more: obje
         executes=Executes(found.executes),
         agent=_agent(who, made.standing.lineage if asked else ()) if who else None,
         answered_on=made.answered_on.value if made.answered_on else UNSET,
-        code="wrong_digits" if made.why else UNSET,
+        code=made.why or UNSET,
         **members,
     )
 

@@ -19,7 +19,7 @@ class Answered:
 
     `user` is there if the call is about to run for this user (GUARD-3). `entries` are the indices of what this request
     recorded of it. `answered_on` is where its user approved it, if he was asked and that was looked up;
-    `why`, that it is over because of what was typed elsewhere (PHONE-3).
+    `why`, the reason for which it was denied (CALL-9).
     """
 
     call: Call
