@@ -1,6 +1,7 @@
 """The stage of the story: Harbor, a real Chromium, and who acts: agents, a customer, page script."""
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from deputize.testing.agent import CdpAgent, PlaywrightAgent
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Authenticator, Passkeys
 from deputize.testing.server import Site
+from deputize.testing.waiting import until
 
 from . import site
 from .site import Harbor
@@ -166,6 +168,35 @@ class Stage:
         again.click()
         again.wait_for(state="detached")
         tab.close()
+
+    def answer_on_phone(self, device: Authenticator) -> None:
+        """Put the open question on the customer's phone, which has the passkeys of her device, and approve it there."""
+        dialog = self.customer.dialog()
+        self.customer.press(next(each for each in dialog.buttons if each.name == "Answer on my phone"))
+        digits, address = until(self.page, self._on_phone, "what the phone needs")
+        self.shoot("on-phone")
+        browser = self.page.context.browser
+        assert browser is not None  # it launched this page
+        with closing(browser.new_context(**{**_LOOK, "viewport": {"width": 390, "height": 844}})) as context:
+            phone = context.new_page()
+            hers = Passkeys(phone).add("internal")
+            device.sync(hers)
+            phone.goto(address)
+            phone.get_by_role("button", name="Sign in with a passkey").click()
+            phone.get_by_label("Type the two digits").fill(digits)
+            phone.screenshot(path=self.shots / "phone.png")
+            phone.get_by_role("button", name="Approve with passkey").click()
+            phone.get_by_text("You approved it").wait_for()
+            for passkey in device.passkeys():  # their counters are behind those of the phone's
+                device.forget(passkey.credential_id)
+            hers.sync(device)
+
+    def _on_phone(self) -> tuple[str, str] | None:
+        """Read the digits and the address in the dialog, once they are there."""
+        lines = dialog.lines if (dialog := self.customer.sees()) else ()
+        digits = [line.replace(" ", "") for line in lines if re.fullmatch("[0-9] [0-9]", line)]
+        addresses = [line for line in lines if "/ask/cal_" in line]
+        return (digits[0], addresses[0]) if digits and addresses else None
 
     def attack(self, name: str, argument: object = None) -> Any:
         """Run one of the attacks in the page, as its own script could."""
