@@ -78,7 +78,7 @@ class Seen(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if self._open and self._open[-1] == tag:
             self._open.pop()
-        if tag in ("h1", "h2", "h3", "p", "li"):
+        if tag in ("h1", "h2", "h3", "p", "li", "dt", "dd", "strong", "span"):
             self.lines.append("".join(self._line))
 
     def handle_data(self, data: str) -> None:
