@@ -16,7 +16,8 @@ from deputize.testing.server import Site
 OPENING = 1_000_00
 ADA = "DE89370400440532013000"
 TRANSFER: dict[str, object] = {"amount": 250, "iban": ADA, "name": "Ada Lovelace"}
-DESCRIPTION = "Send 250.00 EUR to “Ada Lovelace” (DE89 3704 0044 0532 0130 00)"
+DESCRIPTION = "Send 250.00 EUR?"
+ROWS = ("To", "“Ada Lovelace”", "IBAN", "DE89 3704 0044 0532 0130 00", "Asked by")
 
 
 @dataclass(frozen=True)

@@ -132,10 +132,9 @@ def test_an_agent_of_strangers_is_deputized_and_acts(
     call = agent.start("transfer_money", runner.input("transfer_money", TRANSFER))
     asked = ada.human.dialog()
     assert DESCRIPTION in asked.lines
-    assert (
-        f"Asked for by an agent that has proved that it belongs to {runner.process.origin}"
-        " and calls itself “Errand Runner”." in asked.text
-    )
+    asker = runner.process.origin.removeprefix("https://")
+    assert asker in asked.lines
+    assert "calls itself “Errand Runner”" in asked.text
     assert EVIDENCE not in asked.text
     assert ada.bank.nothing_happened()
     ada.human.approve()

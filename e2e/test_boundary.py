@@ -163,9 +163,9 @@ def test_a_form_that_an_agent_submits_is_the_agents_call(deputized: Customer) ->
         TRANSFER,
     )
     deputized.agent.start("pay_by_form", {"amount": "1"})
-    assert "Asked for by the agent in this browser." in deputized.human.decline().text
+    assert "The agent in your browser" in deputized.human.decline().text
     deputized.tab.get_by_role("button", name="Pay by form").click()
-    assert "Asked for by this page." in deputized.human.decline().text
+    assert "The site’s own page" in deputized.human.decline().text
     asked = [
         (entry.get("client_id") is None, entry.get("asked_by"))
         for entry in deputized.bank.record("call.pending")

@@ -154,9 +154,9 @@ def test_what_a_human_submits_is_asked_for_by_the_page(shop: Shop, tab: Page, hu
     """CALL-7: that no agent is told of proves nothing. `submit()`, of which no event tells, is the same."""
     tab.evaluate(f"({SUBMITTED})(lend), sell.elements.n.value = 2")
     tab.get_by_role("button", name="Sell").click()
-    assert "Asked for by this page." in human.decline().text
+    assert "The site’s own page" in human.decline().text
     tab.evaluate("sell.submit()")
-    assert "Asked for by this page." in human.approve().text
+    assert "The site’s own page" in human.approve().text
     expect(tab.frame_locator("[name=answers]").get_by_text("sold")).to_be_visible()
     assert [sent["n"] for sent in shop.sent] == ["2"]
     # A tool that is not `direct` is nobody's but an agent's, and the human is told.
@@ -174,7 +174,7 @@ def test_a_human_who_sends_what_an_agent_filled_in_sends_the_agents_call(
     call = CdpAgent(tab).start("lend", {"n": "7"})
     tab.get_by_role("button", name="Lend").click()
     assert "act for you" in human.approve().text
-    assert "Asked for by the agent in this browser." in human.approve().text
+    assert "The agent in your browser" in human.approve().text
     assert call.result().value == {"sold": "7"}
     assert tab.evaluate("heard") == [["lend", True, "opaque"]]
 
@@ -292,7 +292,7 @@ def test_perform_within_a_submission_is_part_of_its_call(shop: Shop, tab: Page, 
     assert "Sell 1 of it" in human.approve().lines
     dialog = human.approve()
     assert "Sell 8 of it" in dialog.lines
-    assert "Asked for by the agent in this browser." in dialog.text
+    assert "The agent in your browser" in dialog.text
     assert call.result().value == ["same", "other"]
     assert tab.evaluate("heard") == [["same", 1, True], ["other", 8, True]]
 

@@ -66,7 +66,7 @@ def test_each_scene_comes_out_as_it_says_with_its_record_beside(
 
     panel.begin("Lie about a name")
     lie = human.decline()
-    assert "Asked for by the agent in this browser." in lie.lines
+    assert "The agent in your browser" in lie.text
     assert r'"Harbor\u201d, checked by Harbor. This is safe to approve"' in lie.text
     assert panel.codes() == ["invalid_token", "declined"]
     assert panel.kept() == ["call.pending", "call.declined"]

@@ -51,7 +51,7 @@ def test_the_user_deputizes_with_a_passkey_over_what_is_shown(customer: Customer
     call = customer.agent.start("get_balance")
     shown = customer.human.approve()
     assert not call.result().refused
-    assert "Let the agent in this browser act for you?" in shown.headings
+    assert "Let the agent in your browser act for you?" in shown.headings
     for words in ("Harbor", "Grace Hopper", "See your balance and your transactions", "For 1 hour"):
         assert words in shown.text
     assert "transfers" not in shown.text

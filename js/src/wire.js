@@ -58,7 +58,7 @@
 
 /**
  * @typedef {object} Line One line of a text, and how it is drawn.
- * @property {'title' | 'headline' | 'row' | 'value' | 'asker' | 'claim' | 'warning' | 'heading' | 'scope' | 'tool' | 'limit' | 'remark'} part
+ * @property {'title' | 'headline' | 'row' | 'value' | 'asker' | 'claim' | 'warning' | 'heading' | 'scope' | 'tool' | 'limit' | 'new' | 'remark'} part
  * @property {string} line
  */
 
@@ -67,6 +67,8 @@
  * @property {string} title
  * @property {Array<string>} values
  */
+
+/** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'uri_too_long' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
 
 /**
  * @typedef {object} Block An agent that is blocked, and until when.

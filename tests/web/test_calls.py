@@ -271,8 +271,8 @@ class TestDirect:
         assert (arrival["kind"], arrival["asked_by"]) == ("call.pending", "page")
         assert "client_id" not in arrival
         told = (await page.http.get(f"{bank.issuer}/account")).text
-        assert "Asked for by the page itself: no agent said that it was behind it." in told
-        assert "Asked for by yourself" not in told
+        assert "Asked by <strong>The site’s own page</strong>" in told
+        assert "You yourself" not in told
 
     async def test_our_warning_is_not_drawn_as_the_words_of_whoever_asked(self, bank: Bank) -> None:
         """APPR-2: in the history it stands beside the value, outside of the mark."""

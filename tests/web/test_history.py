@@ -46,17 +46,17 @@ async def test_what_a_human_approved_and_what_nobody_was_asked(grace: Page) -> N
     assert "You were not asked: it is within what you allowed." in told[balance:transfer]
     assert "You approved it with a passkey." in told[transfer:]
     assert "Allowed, not done yet." in told[transfer:]
-    assert "Asked for by the agent in a browser of yours." in told[transfer:]
+    assert "Asked by <strong>The agent in your browser</strong> ·" in told[transfer:]
     assert pending["call_id"] in told
-    assert '<dd dir="auto"><bdi class="said">A&lt;b&gt;da\ufffd</bdi></dd>' in told
+    assert '<dd dir="auto"><bdi class="said">“A&lt;b&gt;da\ufffd”</bdi></dd>' in told
 
 
 async def test_no_value_hides_behind_another_whose_name_looks_the_same(grace: Page) -> None:
     await grace.call("note", {"to\u200b": "Ada", "to\u200c": "Mallory"})
     told = await history(grace)
-    assert told.count("<dt>to\ufffd</dt>") == 2
-    assert "Ada</bdi></dd>" in told
-    assert "Mallory</bdi></dd>" in told
+    assert told.count("“to\ufffd”</bdi></dt>") == 2
+    assert "“Ada”</bdi></dd>" in told
+    assert "“Mallory”</bdi></dd>" in told
 
 
 async def test_what_is_cut_in_a_line_shows_it(grace: Page) -> None:
@@ -65,7 +65,7 @@ async def test_what_is_cut_in_a_line_shows_it(grace: Page) -> None:
     line, values = told.partition("</summary>")[::2]
     assert f">{'A' * 40}…</bdi>" in line
     assert f">{'B' * 40}</bdi>" in line
-    assert f">{'A' * 41}</bdi>" in values
+    assert f">“{'A' * 41}”</bdi>" in values
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_what_waits_is_on_the_account_page_until_it_is_called_off(bank: Ba
     waiting = told[told.index('id="waiting"') : told.index('id="deputies"')]
     assert f'data-call-off="{call}"' in waiting
     assert 'Send <bdi class="said">250.00</bdi> EUR to <bdi class="said">“Ada”</bdi>' in waiting
-    assert "Asked for by the agent in a browser of yours." in waiting
+    assert "Asked by <strong>The agent in your browser</strong> ·" in waiting
     assert f'data-revoke="{asked}"' in waiting
     assert "wants to act for you" in waiting
     assert waiting.count("It waits until") == 2
@@ -230,7 +230,7 @@ async def test_what_may_still_be_done_can_be_called_off(bank: Bank, grace: Page)
 async def test_an_attested_agent_is_named(ada: Page, helper: Client) -> None:
     await helper.deputized(ada)
     assert (await helper.call(ada, "get_balance")).status_code == 200
-    assert f"Asked for by Helper ({helper.client_id})." in await history(ada)
+    assert "Asked by <strong>Helper</strong> · " in await history(ada)
 
 
 async def test_is_the_users_own(bank: Bank, grace: Page) -> None:
@@ -238,3 +238,25 @@ async def test_is_the_users_own(bank: Bank, grace: Page) -> None:
     other = bank.page()
     await other.sign_up("Ada")
     assert "Nothing yet." in await history(other)
+
+
+async def test_why_something_was_refused_is_said_in_words(bank: Bank, grace: Page) -> None:
+    """CALL-9 tells its page the same by the code, also of what ended while it waited."""
+    waits = [(await grace.call("transfer_money", {"amount": n, "name": "Ada"})).json() for n in range(1, 5)]
+    for each in waits[:3]:
+        await grace.send("POST", f"/calls/{each['call_id']}/denial", {"reason": "declined"})
+    last = (await grace.send("GET", f"/calls/{waits[3]['call_id']}")).json()
+    assert (last["state"], last["code"]) == ("denied", "asked_too_often")
+    told = await history(grace)
+    assert "Refused." in told
+    assert "You said no several times, so nobody asks you for a while." in told
+    await grace.call("open_vault", {"n": 1})
+    assert "This site does not let agents of this kind do this." in await history(grace)
+
+
+async def test_arguments_are_called_as_the_schema_does(grace: Page) -> None:
+    await grace.call("transfer_money", {"amount": 250, "name": "Ada"})
+    told = await history(grace)
+    assert '<dt dir="auto">Amount in EUR</dt><dd dir="auto"><bdi class="said">250</bdi></dd>' in told
+    assert '<dt dir="auto">name</dt>' in told
+    assert ">Waits for your answer</option>" in told

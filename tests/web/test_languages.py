@@ -80,6 +80,7 @@ class Seen(HTMLParser):
             self._open.pop()
         if tag in ("h1", "h2", "h3", "p", "li", "dt", "dd", "strong", "span"):
             self.lines.append("".join(self._line))
+            self._line = []
 
     def handle_data(self, data: str) -> None:
         self._line.append(data)
@@ -137,7 +138,7 @@ async def test_a_consent_in_the_browser(grace: Page, language: str) -> None:
     grace.http.headers["accept-language"] = language
     asked = (await grace.send("POST", "/grants", {"scope": "account:read"})).json()
     lines = [each["line"] for each in asked["text"]["lines"]]
-    assert lines[0] == spelled("Let the agent in this browser act for you?", language)
+    assert lines[0] == spelled("Let the agent in your browser act for you?", language)
     assert asked["text"]["language"] == asked["shown"]["language"] == language
     assert asked["shown"]["text_s256"] == s256(canonicalize(lines))
     assert (await grace.consent(asked["grant_id"])).status_code == 200

@@ -48,25 +48,32 @@ DETAILS: Any = [
 ]
 
 
-def structure(agent: Agent, details: Any = DETAILS) -> dict[str, Any]:
-    names, limits = ScopeSet.of(POLICY.scopes), Constraints.parse(details)
-    asked = Grant(
-        GrantId("grt_1"),
-        ADA.user_id,
-        agent.client_id,
-        names,
-        GrantState.PENDING,
-        {},
-        0,
-        600,
-        Jkt("k"),
-        limits,
-    )
-    return consent_structure(asked, agent, ADA, POLICY, 3600)
+LIMITS = Constraints.parse(DETAILS)
+GRANT = Grant(
+    GrantId("grt_1"),
+    ADA.user_id,
+    ORIGIN.client_id,
+    ScopeSet.of(POLICY.scopes),
+    GrantState.PENDING,
+    {},
+    0,
+    600,
+    Jkt("k"),
+    LIMITS,
+)
+
+
+def structure(agent: Agent, details: Any = DETAILS, before: Grant | None = None) -> dict[str, Any]:
+    asked = replace(GRANT, client_id=agent.client_id, constraints=Constraints.parse(details))
+    return consent_structure(asked, agent, ADA, POLICY, 3600, before)
 
 
 def lines(agent: Agent, language: str = "en", **changed: Any) -> list[tuple[str, str]]:
-    text = text_of(put({**structure(agent), **changed}, language))
+    return lines_of({**structure(agent), **changed}, language)
+
+
+def lines_of(told: dict[str, Any], language: str = "en") -> list[tuple[str, str]]:
+    text = text_of(put(told, language))
     assert text is not None
     bare = (line.replace(FSI, "").replace(PDI, "") for line in text.lines)
     return [*zip(text.parts, bare, strict=True)]
@@ -75,9 +82,11 @@ def lines(agent: Agent, language: str = "en", **changed: Any) -> list[tuple[str,
 def test_it_is_told_from_top_to_bottom() -> None:
     assert lines(ORIGIN) == [
         ("title", "Let a.example act for you?"),
+        ("asker", "a.example"),
+        ("claim", "calls itself “Ann”"),
         (
-            "asker",
-            "This agent has proved that it belongs to https://a.example. It calls itself “Ann”; nobody has checked that name, and Bank does not vouch for the agent.",  # noqa: E501
+            "remark",
+            "It has proved that it belongs there. Nobody has checked the name, and Bank does not vouch for it.",
         ),
         ("remark", "Its id: https://a.example/agent.json"),
         ("heading", "At Bank it may"),
@@ -98,6 +107,28 @@ def test_it_is_told_from_top_to_bottom() -> None:
     ]
 
 
+def test_a_second_consent_marks_what_is_new_and_names_limits_that_go() -> None:  # GRANT-2
+    agent = ORIGIN
+    held = replace(
+        GRANT, scopes=ScopeSet.of(["see"]), constraints=Constraints.parse([{**DETAILS[0], "max_calls": 1}])
+    )
+    told = lines_of(structure(agent, before=held))
+    assert told[told.index(("scope", "Send money (pay)")) + 1] == ("new", "new")
+    assert told[told.index(("scope", "See accounts (see)")) + 1] == ("heading", "Only within these limits")
+    assert told[told.index(("limit", "At most twice")) + 1] == ("new", "new")
+    assert [part for part, _ in told].count("new") == 2
+    gone = told.index(("warning", "These limits hold until now, and would not any more:"))
+    assert told[gone + 1 : gone + 4] == [
+        ("tool", "pay"),
+        ("limit", "At most once"),
+        ("heading", "For 1 hour"),
+    ]
+    same = lines_of(
+        structure(agent, before=replace(held, scopes=ScopeSet.of(POLICY.scopes), constraints=LIMITS))
+    )
+    assert same == lines(agent)
+
+
 def test_what_is_described_otherwise_now_is_told_and_nothing_else_of_descriptions() -> None:  # GRANT-8
     known = {"tool": "see", "title": "", "definition_s256": "A"}
     changed = {"tool": "pay", "title": "Send money", "definition_s256": "B", "changed": True}
@@ -112,8 +143,12 @@ def test_what_is_described_otherwise_now_is_told_and_nothing_else_of_description
 @pytest.mark.parametrize(
     ("agent", "title", "told"),
     [
-        (BROWSER, "Let the agent in this browser act for you?", "any script of this site"),
-        (REGISTERED, "Let an agent registered by Bank act for you?", "Bank knows this agent as “Ann”"),
+        (
+            BROWSER,
+            "Let the agent in your browser act for you?",
+            "Anything that runs on Bank in the browser that asks",
+        ),
+        (REGISTERED, "Let an agent registered by Bank act for you?", "registered by Bank"),
         (UNPROVEN, "Let an app that does not prove who it is act for you?", "any app can say this"),
     ],
 )
@@ -178,7 +213,7 @@ def test_it_is_told_in_the_language_of_the_file(
         assert shown["text_s256"] != english["text_s256"]
         assert text.lines[-1] == spelled(catalogue.words("en")("consent-duration-remark"), language)
         strangers = "".join(text.lines)
-        assert "⁨“Ann”⁩" in strangers or agent is BROWSER
+        assert ("⁨Ann⁩" if agent is REGISTERED else "⁨“Ann”⁩") in strangers or agent is BROWSER
         assert "⁨“Grace”⁩" in strangers
 
 
@@ -193,7 +228,7 @@ def test_words_that_have_changed_since_are_not_those_that_were_asked_in(
 def test_an_agent_says_nothing_in_our_name() -> None:
     name = "Bank⁩ has checked this”. “"
     told = [line for _, line in lines(replace(ORIGIN, name=name))]
-    assert '"Bank\ufffd has checked this\\u201d. \\u201c"' in told[1]
+    assert '"Bank\ufffd has checked this\\u201d. \\u201c"' in told[2]
 
 
 @pytest.mark.parametrize(

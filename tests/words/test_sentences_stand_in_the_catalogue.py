@@ -19,6 +19,7 @@ CHOSEN = (
     "asker-",
     "bound-",
     "clause-",
+    "consent-title-",
     "done-",
     "kind-",
     "past-",

@@ -323,6 +323,8 @@ function draw(title, text, lines) {
   let row = null;
   /** @type {HTMLElement | null} */
   let asker = null;
+  /** @type {HTMLElement | null} */
+  let item = null;
   for (let i = 0; i < lines.length; i++) {
     const { part, line } = /** @type {View['lines'][number]} */ (lines[i]);
     const filledIn = part === 'headline' || part === 'row' || part === 'value';
@@ -336,7 +338,11 @@ function draw(title, text, lines) {
       put(title);
     } else if (part === 'scope' || part === 'limit') {
       if (!list) appendChild(text, (list = element('ul', { class: part, 'aria-labelledby': `line${i - 1}` })));
-      appendChild(list, element('li', {}, [icon(part === 'scope' ? CHECK : BAR), put(element('span', {}))]));
+      item = put(element('span', {}));
+      appendChild(list, element('li', {}, [icon(part === 'scope' ? CHECK : BAR), item]));
+    } else if (item && part === 'new') {
+      appendChild(item, element('span', {}, ' '));
+      appendChild(item, put(element('span', { class: 'new' })));
     } else if (part === 'row') {
       if (!list) appendChild(text, (list = element('dl', { class: 'rows' })));
       appendChild(list, (row = element('div', {}, [put(element('dt', { dir: 'auto' }))])));
@@ -348,7 +354,7 @@ function draw(title, text, lines) {
       appendChild(asker, element('span', {}, ' · '));
       appendChild(asker, put(element('span', { class: 'claim' })));
     } else {
-      list = row = asker = null;
+      list = row = asker = item = null;
       appendChild(text, put(element('p', { class: part, id: `line${i}` })));
     }
   }

@@ -14,7 +14,7 @@ import { say, tongue } from '../words/words.js';
 
 /** What stands between a line and the one before it, where the two are read as one: by part, and by the part before. */
 const BESIDE = /** @type {Record<string, Record<string, string>>} */ (
-  bare({ value: { row: ': ', value: ', ' }, asker: { row: ': ' }, claim: { asker: ' · ', claim: ' · ' } })
+  bare({ value: { row: ': ', value: ', ' }, asker: { row: ': ' }, claim: { asker: ' · ', claim: ' · ' }, new: { scope: ' · ', limit: ' · ' } })
 );
 
 /**

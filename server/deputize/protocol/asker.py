@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import cast
+from typing import Any, cast
 
 from .agent import Agent, Assurance, is_opaque_id
 from .grant import Grant
@@ -52,3 +52,9 @@ def asker_of(agent: Agent | None, lineage: Sequence[Grant], on_page: bool) -> As
     assert given is not None
     by = agent_as(given.client_id, consented.get("assurance", Assurance.OPAQUE), name, given.unproven)
     return replace(agent_as(agent.client_id, agent.assurance, unproven=unproven), giver=by)
+
+
+def shown_as(shown: Mapping[str, Any]) -> Asker:
+    """Read who asks out of what is signed (GRANT-2)."""
+    agent = cast("Mapping[str, str]", shown["agent"])
+    return agent_as(agent["client_id"], agent["assurance"], agent.get("name", ""), "unproven" in shown)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .agent import Agent
-from .canonical import Json
+from .canonical import Json, canonicalize
 from .clauses import Step, clauses, distinct, label, member
 from .constraint import Constraint, Constraints, amount_of
 from .credential import User
@@ -15,19 +15,23 @@ from .tool import Tool
 
 
 def consent_structure(
-    asked: Grant, agent: Agent, user: User, policy: Policy, expires_in: int
+    asked: Grant, agent: Agent, user: User, policy: Policy, expires_in: int, before: Grant | None = None
 ) -> dict[str, Json]:
     """Build what is signed, except for the words, whose language and digest are added later (GRANT-2, BEARER-6).
 
     An agent that names no key has proved nothing. Limits are in it twice, as the agent wrote them and as the user reads
-    them, so that neither can be disputed.
+    them, so that neither can be disputed. Where this takes the place of the grant `before`, what is more is `new`, and
+    limits that would hold no longer are `gone`.
     """
     limited: dict[str, Json] = {}
+    limits = limits_of(asked.constraints, policy.tools)
     if asked.constraints.parts:
-        limited = {
-            "authorization_details": asked.constraints.details(),
-            "constraints": limits_of(asked.constraints, policy.tools),
-        }
+        limited = {"authorization_details": asked.constraints.details(), "constraints": limits}
+    if before is not None:
+        held = limits_of(before.constraints, policy.tools)
+        gone = _without(held, limits)
+        limited |= {"constraints": _marked(limits, held)} if limits else {}
+        limited |= {"gone": gone} if gone else {}
     return {
         "agent": {
             "client_id": agent.client_id,
@@ -38,7 +42,14 @@ def consent_structure(
         **limited,
         "expires_in": expires_in,
         "grant_id": asked.grant_id,
-        "scopes": [{"scope": name, "title": policy.scopes[name].title} for name in asked.scopes],
+        "scopes": [
+            {
+                "scope": name,
+                "title": policy.scopes[name].title,
+                **({} if before is None or name in before.scopes else {"new": True}),
+            }
+            for name in asked.scopes
+        ],
         "site": policy.site.name,
         "user": user.name,
     }
@@ -56,7 +67,7 @@ def definitions_of(named: Mapping[str, str], known: Definitions, tools: Mapping[
     return told
 
 
-def limits_of(constraints: Constraints, tools: Mapping[str, Tool]) -> list[Json]:
+def limits_of(constraints: Constraints, tools: Mapping[str, Tool]) -> list[Any]:
     """Return `[{"limits": [limit, …], "title", "tool"}]`: for each tool that is limited, every limit once.
 
     The `title` is the site's; it is empty for a tool that has none. A limit is an object whose member `is` is `calls`
@@ -72,6 +83,35 @@ def limits_of(constraints: Constraints, tools: Mapping[str, Tool]) -> list[Json]
         {"limits": [*distinct(limits)], "title": tools[name].title if name in tools else "", "tool": name}
         for name, limits in told.items()
     ]
+
+
+def _without(told: list[Any], others: list[Any]) -> list[Any]:
+    """Return of these limits those that are not among others."""
+    known = {_spelled(each["tool"], limit) for each in others for limit in each["limits"]}
+    left = (
+        {**each, "limits": [limit for limit in each["limits"] if _spelled(each["tool"], limit) not in known]}
+        for each in told
+    )
+    return [each for each in left if each["limits"]]
+
+
+def _marked(told: list[Any], before: list[Any]) -> list[Json]:
+    """Mark those limits that were not there before."""
+    new = {_spelled(each["tool"], limit) for each in _without(told, before) for limit in each["limits"]}
+    return [
+        {
+            **each,
+            "limits": [
+                {**limit, "new": True} if _spelled(each["tool"], limit) in new else limit
+                for limit in each["limits"]
+            ],
+        }
+        for each in told
+    ]
+
+
+def _spelled(tool: str, limit: Json) -> bytes:
+    return canonicalize([tool, limit])
 
 
 def _limits(part: Constraint, own: Json) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ class Surface(StrEnum):
 
 PARTS = (
     *("title", "headline", "row", "value", "asker", "claim"),
-    *("warning", "heading", "scope", "tool", "limit", "remark"),
+    *("warning", "heading", "scope", "tool", "limit", "new", "remark"),
 )
 """What a line can be: it says how the line is drawn (GRANT-2, APPR-10)."""
 
@@ -33,6 +33,7 @@ _BESIDE = {
     "value": {"row": ": ", "value": ", "},
     "asker": {"row": ": "},
     "claim": {"asker": " · ", "claim": " · "},
+    "new": {"scope": " · ", "limit": " · "},
 }
 """What stands between a line and the one before it, where the two are read as one."""
 

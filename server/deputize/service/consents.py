@@ -168,7 +168,9 @@ def ask(
         constraints,
         definitions=joined(known or {}, named or {}),
     )
-    structure = consent_structure(asked, agent, user, at.policy, seconds)
+    held = tx.active_grant(user.user_id, agent.client_id, jkt)
+    before = held if held is not None and held.dead(at.now) is None else None
+    structure = consent_structure(asked, agent, user, at.policy, seconds, before)
     if named:
         structure["definitions"] = definitions_of(named, known or {}, at.policy.tools)
     grant = replace(asked, shown=put(structure, at.language))

@@ -34,9 +34,18 @@ def told_of(at: Moment, call: Call) -> Description:
 
 def details_of(at: Moment, call: Call) -> tuple[Row, ...]:
     """Put in rows those arguments of a call that its words leave out."""
+    return _rows(at, call, call.description)
+
+
+def rows_of(at: Moment, call: Call) -> tuple[Row, ...]:
+    """Put all arguments of a call in rows."""
+    return _rows(at, call, None)
+
+
+def _rows(at: Moment, call: Call, told: Description | None) -> tuple[Row, ...]:
     tool = at.policy.tools.get(call.tool)
     arguments = call.arguments if isinstance(call.arguments, dict) else {}
-    return tool.details(arguments, call.description) if tool else details(arguments, None)
+    return tool.details(arguments, told) if tool else details(arguments, None)
 
 
 def of_consent(grant: Grant) -> Text:

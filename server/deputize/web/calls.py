@@ -220,7 +220,7 @@ def told(context: Context, made: Answered, kind: type[Call] = Call, **more: obje
         executes=Executes(found.executes),
         agent=_agent(who, made.standing.lineage if asked else ()) if who else None,
         answered_on=made.answered_on.value if made.answered_on else UNSET,
-        code=made.why or UNSET,
+        code=made.code or UNSET,
         **members,
     )
 

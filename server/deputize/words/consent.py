@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from ..protocol.agent import Assurance
+from ..protocol.asker import Proof, shown_as
 from ..protocol.canonical import Json, canonicalize, parse
 from ..protocol.question import Text
 from ..protocol.url import origin_of
+from .asker import asker_line
 from .catalogue import Worded, Words, words
 from .limits import limits, tool_name
 
@@ -42,10 +43,11 @@ def _made(structure: bytes, words: Words) -> Text:
 
 
 def _lines(shown: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Worded]]:
-    yield from _asker(shown["agent"], shown["site"], words)
+    yield from _asker(shown, words)
     yield "heading", words("consent-scopes", site=shown["site"])
     for scope in shown["scopes"]:
         yield "scope", tool_name(words, scope["title"], scope["scope"])
+        yield from _new(scope, words)
     changed = [each for each in shown.get("definitions", ()) if "changed" in each]
     if changed:  # GRANT-8
         yield "warning", words("consent-changed", site=shown["site"])
@@ -55,30 +57,43 @@ def _lines(shown: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Worded
         yield "heading", words("consent-limits")
         for each in shown["constraints"]:
             yield "tool", tool_name(words, each["title"], each["tool"])
-            for limit in limits(words, each["limits"]):
-                yield "limit", limit
+            for limit, line in zip(each["limits"], limits(words, each["limits"]), strict=False):
+                yield "limit", line
+                yield from _new(limit, words)
         yield "remark", words("consent-limits-remark")
+    if "gone" in shown:
+        yield "warning", words("consent-limits-gone")
+        for each in shown["gone"]:
+            yield "tool", tool_name(words, each["title"], each["tool"])
+            for line in limits(words, each["limits"]):
+                yield "limit", line
     yield "heading", words("consent-duration", duration=words.duration(shown["expires_in"]))
     yield "remark", words("consent-duration-remark")
 
 
-def _asker(agent: Mapping[str, str], site: str, words: Words) -> Iterator[tuple[str, Worded]]:
+def _new(told: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Worded]]:
+    """Mark what this consent has and the one before had not."""
+    if "new" in told:
+        yield "new", words("consent-new")
+
+
+def _asker(shown: Mapping[str, Any], words: Words) -> Iterator[tuple[str, Worded]]:
     """Say who asks: what is proven first, then what is claimed (OAUTH-4)."""
-    client_id, name = agent["client_id"], words.quoted(agent.get("name", ""))
-    match agent["assurance"]:
-        case Assurance.ORIGIN:
-            origin = origin_of(client_id)
-            yield "title", words("consent-title-origin", host=origin.removeprefix("https://"))
-            yield "asker", words("consent-asker-origin", origin=origin, name=name, site=site)
-        case Assurance.REGISTERED:
-            yield "title", words("consent-title-registered", site=site)
-            yield "asker", words("consent-asker-registered", name=name, site=site)
-        case _ if "name" in agent:  # BEARER-6
-            yield "title", words("consent-title-unproven")
-            yield "asker", words("consent-asker-unproven", name=name)
-            yield "warning", words("consent-warning-unproven")
-        case _:
-            yield "title", words("consent-title-browser")
-            yield "asker", words("consent-asker-browser")
+    asker, site = shown_as(shown), shown["site"]
+    taken = (
+        {"host": origin_of(asker.client_id).removeprefix("https://")} if asker.proof is Proof.ORIGIN else {}
+    )
+    taken |= {"site": site} if asker.proof is Proof.REGISTERED else {}
+    yield "title", words(f"consent-title-{asker.proof}", **taken)
+    yield from asker_line(words, asker, site)
+    match asker.proof:
+        case Proof.BROWSER:
+            yield "remark", words("consent-what-browser", site=site)
             return
-    yield "remark", words("consent-id", client_id=client_id)
+        case Proof.UNPROVEN:
+            yield "warning", words("consent-warning-unproven")
+        case Proof.ORIGIN:
+            yield "remark", words("consent-what-origin", site=site)
+        case _:
+            yield "remark", words("consent-what-registered", site=site)
+    yield "remark", words("consent-id", client_id=asker.client_id)

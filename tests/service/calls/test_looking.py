@@ -18,8 +18,8 @@ def looks(browser: Browser, call_id: CallId) -> tuple[str, str | None]:
     assert isinstance(seen, Answered)
     waited = desk.look(lambda tx: endings.as_it_is(tx, desk.at, page.call_id))
     assert waited is not None
-    assert (waited.call.state, waited.why) == (seen.call.state, seen.why)
-    return seen.call.state, seen.why
+    assert (waited.call.state, waited.code) == (seen.call.state, seen.code)
+    return seen.call.state, seen.code
 
 
 def test_after_a_grant_was_taken_back(browser: Browser) -> None:

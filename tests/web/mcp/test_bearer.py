@@ -183,8 +183,8 @@ class TestApproval:
         """And is not told that it was the agent in the browser, nor that anything was proved."""
         await deputy.approved("note", {"text": "a"})
         text = seen((await ada.http.get(f"{live.issuer}/account")).text)
-        assert f"Asked for by an app that says it is {deputy.agent.client_id}, without proving it." in text
-        assert "agent in a browser" not in text
+        assert "Asked by <strong>An app that does not prove who it is</strong> · " in text
+        assert "The agent in your browser" not in text
 
     async def test_an_approval_is_for_one_call_of_these_arguments(
         self, live: LiveBank, deputy: Deputy

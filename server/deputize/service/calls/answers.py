@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import orjson
+
 from ...protocol.authorization import Standing
 from ...protocol.call import Call, State
 from ...protocol.credential import User
@@ -18,16 +20,16 @@ class Answered:
     """A call as a request has left it, and who makes it.
 
     `user` is there if the call is about to run for this user (GUARD-3). `entries` are the indices of what this request
-    recorded of it. `answered_on` is where its user approved it, if he was asked and that was looked up;
-    `why`, the reason for which it was denied (CALL-9).
+    recorded of it. `code` is why it was denied (CALL-9). `answered_on` is where its user approved it, if he was asked
+    and that was looked up.
     """
 
     call: Call
     standing: Standing = ALONE
     user: User | None = None
     entries: tuple[int, ...] = ()
+    code: Code | None = None
     answered_on: Surface | None = None
-    why: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,21 @@ class Denied:
 
 def answered(reader: Reader, call: Call | Refusal) -> Answered | Refusal:
     """Add who makes a call that was not decided again; in full only while its user is asked."""
-    if isinstance(call, Refusal) or call.client_id is None:
-        return call if isinstance(call, Refusal) else Answered(call)
+    if isinstance(call, Refusal):
+        return call
     if call.state is State.PENDING:
         return Answered(call, standing_of(reader, call))
-    return Answered(call, Standing(reader.agent(call.client_id)))
+    standing = Standing(reader.agent(call.client_id)) if call.client_id else ALONE
+    return Answered(call, standing, code=code_of(reader, call))
+
+
+def code_of(reader: Reader, call: Call) -> Code | None:
+    """Return why a call was denied, as the entry of that says; None for any other."""
+    if call.state is not State.DENIED:
+        return None
+    (stored,) = reader.entries(call.entry, 1)
+    code = orjson.loads(stored.leaf).get("code")
+    return Code(code) if code is not None else None
 
 
 def approved_on(reader: Reader, call: Call) -> Surface | None:

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import orjson
-
 from ...protocol.call import Call, State
 from ...protocol.errors import Code, Refusal
 from ...protocol.ids import CallId
@@ -89,13 +87,4 @@ def _shown(reader: Reader, call: Call | Refusal) -> Answered | Refusal:
     told = answered(reader, call)
     if isinstance(told, Refusal):
         return told
-    return replace(told, answered_on=approved_on(reader, told.call), why=_why(reader, told.call))
-
-
-def _why(reader: Reader, call: Call) -> Code | None:
-    """Say why a call was denied, as the entry of that does."""
-    if call.state is not State.DENIED:
-        return None
-    (entry,) = reader.entries(call.entry, 1)
-    code = orjson.loads(entry.leaf).get("code")
-    return None if code is None else Code(code)
+    return replace(told, answered_on=approved_on(reader, told.call))

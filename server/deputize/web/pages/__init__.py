@@ -6,18 +6,20 @@ from typing import Any, cast
 
 from starlette.responses import Response
 
+from ...protocol.asker import asker_of
 from ...protocol.consent import limits_of
 from ...protocol.credential import User
 from ...protocol.errors import Code, Refused
 from ...protocol.grant import Grant, GrantState
 from ...protocol.ids import GrantId, UserId
 from ...protocol.look import Look
-from ...protocol.policy import Policy, Site
+from ...protocol.policy import Site
 from ...protocol.prompt import BROWSERS, UNPROVEN
 from ...service import approvals
 from ...service.moment import Moment
 from ...service.ports import Reader, Wanted
 from ...service.sessions import SignIn
+from ...words.asker import asker_line
 from ...words.catalogue import Words, words
 from ...words.limits import limits, tool_name
 from ..context import Context
@@ -60,7 +62,7 @@ def _shown(
     user = reader.user(who.user_id) if who else None
     if user is None:
         return None
-    user_id, policy, said = user.user_id, at.policy, words(at.language)
+    user_id, said = user.user_id, words(at.language)
     grants = reader.grants(user_id)
     dead = _dead(grants, at.now)
     live = [grant for grant in grants if grant.grant_id not in dead]
@@ -69,27 +71,18 @@ def _shown(
     calls, asking = reader.asking(user_id, at.now, WAITING)
     approved = reader.calls(user_id, Wanted(approved=True), NEWEST, at.now)
     return user, {
-        # An attested agent is of its own origin, not of this user: `reader.agents` of the user has it not.
-        "deputies": [
-            {**_deputy(grant, policy, said), "agent": reader.agent(grant.client_id)} for grant in live
-        ],
-        "past": [{**_deputy(grant, policy, said), "ended": _ended(grant, at.now)} for grant in past],
+        "deputies": [_deputy(reader, at, grant, said) for grant in live],
+        "past": [{**_deputy(reader, at, grant, said), "ended": _ended(grant, at.now)} for grant in past],
         "blocked": _blocked(reader, user_id, at.now, said),
         "credentials": reader.credentials(user_id),
         "method": approvals.asked_by(reader, at, user_id),
-        "waiting": told(reader, calls, policy, at.now),
-        "asking": [
-            {
-                **_deputy(grant, policy, said),
-                "name": name_of(reader.agent(grant.client_id), grant.client_id, said),
-            }
-            for grant in asking
-        ],
+        "waiting": told(reader, at, calls),
+        "asking": [_deputy(reader, at, grant, said) for grant in asking],
         "quiet": [
             {"asker": each.asker, "until": each.until, "name": _asker(each.asker, said)}
             for each in reader.quiet(user_id, at.now)
         ],
-        "approved": told(reader, approved.calls, policy, at.now),
+        "approved": told(reader, at, approved.calls),
         "enrolls_until": user.enrolls_until if at.now < user.enrolls_until else None,
     }
 
@@ -109,11 +102,15 @@ def _ended(grant: Grant, now: int) -> str:
     return grant.state.value if grant.state in (GrantState.REVOKED, GrantState.SUPERSEDED) else "expired"
 
 
-def _deputy(grant: Grant, policy: Policy, words: Words) -> dict[str, object]:
+def _deputy(reader: Reader, at: Moment, grant: Grant, words: Words) -> dict[str, object]:
+    policy, agent = at.policy, reader.agent(grant.client_id)
+    asker = asker_line(words, asker_of(agent, reader.lineage(grant.grant_id), False), policy.site.name)
     titles = {name: policy.scopes[name].title if name in policy.scopes else "" for name in grant.scopes}
     limited = cast("list[Mapping[str, Any]]", limits_of(grant.constraints, policy.tools))
     return {
         "grant": grant,
+        "agent": agent,
+        "asker": [line for _, line in asker],
         "scopes": [tool_name(words, title, name) for name, title in titles.items()],
         "limits": [
             (tool_name(words, each["title"], each["tool"]), limits(words, each["limits"])) for each in limited

@@ -100,18 +100,31 @@ class Drawn:
     asker: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Listed:
+    """A right or a limit as it is drawn, and what marks it as one that was not there before."""
+
+    line: str
+    new: str = ""
+
+
 def _blocks(text: Text) -> list[tuple[str, list[Any]]]:
     """Gather neighbouring lines that are drawn as one: `rows`, who asks (`asker`), and those of the same part."""
     blocks: list[tuple[str, list[Any]]] = []
     for part, line in zip(text.parts, text.lines, strict=True):
         last = blocks[-1][0] if blocks else ""
         kind = {"row": "rows", "value": "rows", "claim": "asker"}.get(part, part)
+        if part == "new":
+            blocks[-1][1][-1].new = line
+            continue
         if kind == "asker" and last == "rows":
             kind = last
         if kind != last:
             blocks.append((kind, []))
         block = blocks[-1][1]
-        if kind != "rows":
+        if kind in ("scope", "limit"):
+            block.append(Listed(line))
+        elif kind != "rows":
             block.append(line)
         elif part == "row":
             block.append(Drawn(line))

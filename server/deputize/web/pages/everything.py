@@ -65,7 +65,7 @@ def _shown(reader: Reader, at: Moment, user_id: UserId, asked: dict[str, str]) -
     tools = {name: tool.title for name, tool in sorted(at.policy.tools.items()) if not tool.public}
     return {
         "user": user,
-        "calls": told(reader, listed.calls, at.policy, at.now),
+        "calls": told(reader, at, listed.calls),
         "older": urlencode({**kept, "before": listed.more}) if listed.more else None,
         "is_first": wanted.before is None,
         "asked": {name: asked.get(name, "") for name in FILTERS},
@@ -125,5 +125,5 @@ def name_of(agent: Agent | None, client_id: ClientId | None, words: Words) -> st
     if agent is not None and agent.assurance is Assurance.REGISTERED and agent.name:
         return agent.name
     if client_id is None or is_opaque_id(client_id):
-        return words("deputy-browser")
+        return words("asker-browser")
     return client_id

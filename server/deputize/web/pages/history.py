@@ -1,4 +1,4 @@
-"""What was done in a user's name, as pages tell it: what, when, by whom, and whether he saw it."""
+"""What was done in a user's name, as pages tell it: what, when, by whom, why not, and whether he saw it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,12 +6,17 @@ from itertools import islice
 
 import orjson
 
-from ...protocol.agent import Agent
+from ...protocol.asker import asker_of
 from ...protocol.call import Call, State
-from ...protocol.grant import acting
-from ...protocol.policy import Policy
-from ...protocol.shown import mixed, visible
+from ...protocol.canonical import Json
+from ...protocol.description import Row, title_of
+from ...protocol.shown import isolated, visible, warning
+from ...service import questions
+from ...service.calls.answers import code_of
+from ...service.moment import Moment
 from ...service.ports import Reader
+from ...words.asker import asker_line
+from ...words.catalogue import Words, words
 
 _MOST, _LEAST = 4000, 40
 """Characters of all arguments of a call that the page shows, shared out evenly, and of each name and value at least."""
@@ -24,74 +29,103 @@ _RAN = frozenset({State.APPROVED, State.REDEEMED, State.SUCCEEDED, State.FAILED,
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One call. `agent` is None if none named itself.
+    """One call. `asker` are the lines that say who asked (`words/asker.py`).
 
-    `became` is its state, `seen` the message that says whether he saw it, empty if there was nothing to see. It can
-    still be called off until `open_until`, in seconds. Of a call without words of its own, `gist` has a few values.
-    `values` are the arguments, as APPR-2 shows them, each with the alphabets that are mixed in it, and without the
-    `unshown` characters that are too many.
+    `became` is its state, `why` says why it was refused, and `seen` is the message that says whether he saw it; each
+    is empty where there is nothing to say. It can still be called off until `open_until`, in seconds. Of a call without
+    words of its own, `gist` has a few values. `values` are the arguments, by their titles, without the `unshown`
+    characters that are too many.
     """
 
     call: Call
     what: str
-    agent: Agent | None
+    asker: list[str]
     became: State
+    why: str
     seen: str
-    gist: list[tuple[str, str]]
-    values: list[tuple[str, str, list[str]]]
+    gist: list[Row]
+    values: list[Row]
     unshown: int
     open_until: int | None
 
 
-def told(tx: Reader, calls: Iterable[Call], policy: Policy, now: int) -> list[Done]:
+def told(tx: Reader, at: Moment, calls: Iterable[Call]) -> list[Done]:
     """Tell of calls."""
-    return [_done(tx, call, policy, now) for call in calls]
+    said = words(at.language)
+    return [_done(tx, at, call, said) for call in calls]
 
 
-def _done(tx: Reader, call: Call, policy: Policy, now: int) -> Done:
-    tool = policy.tools.get(call.tool)
-    state = call.overdue(now) or call.state
-    agent = tx.agent(call.client_id) if call.client_id else None
-    grant = tx.grant(call.grant_id) if call.grant_id else None
+def _done(tx: Reader, at: Moment, call: Call, words: Words) -> Done:
+    state = call.overdue(at.now) or call.state
     seen = ""
     if call.challenge_id is not None:
         seen = "done-seen.webauthn" if call.method == "webauthn" else "done-seen"
     elif state in _RAN:
         seen = "done-not-asked"
-    values, unshown = _values(call)
+    agent = tx.agent(call.client_id) if call.client_id else None
+    lineage = tx.lineage(call.grant_id) if call.grant_id else ()
+    asker = asker_line(words, asker_of(agent, lineage, call.page_jkt is not None), at.policy.site.name)
+    values, unshown = _values(at, call)
     return Done(
         call,
-        what=call.description.headline if call.description else (tool.title if tool else "") or call.tool,
-        agent=acting(agent, grant) if agent and grant else agent,
+        what=questions.told_of(at, call).headline,
+        asker=[line for _, line in asker],
         became=state,
+        why=_why(tx, call, words),
         seen=seen,
-        gist=[] if call.description else [(_short(name), _short(value)) for name, value, _ in values[:3]],
+        gist=[] if call.description else _gist(at, call),
         values=values,
         unshown=unshown,
         open_until=call.deadline if state in (State.PENDING, State.APPROVED) else None,
     )
 
 
-def _short(text: str) -> str:
-    """Cut what is long, and show that it is."""
-    return text if len(text) <= _GIST else f"{text[:_GIST]}…"
+def _why(tx: Reader, call: Call, words: Words) -> str:
+    """Say why a call was refused, as a dialog would have (SHIM-10); nothing of any other."""
+    if call.state is not State.DENIED:
+        return ""
+    code = code_of(tx, call)
+    name = f"refusal-{code.replace('_', '-')}.human" if code else ""
+    return words(name if name in words.variables else "refusal-other.human")
 
 
-def _values(call: Call) -> tuple[list[tuple[str, str, list[str]]], int]:
-    """List names and values, and count the characters that are left out.
+def _schema(at: Moment, call: Call) -> Json:
+    tool = at.policy.tools.get(call.tool)
+    return tool.input_schema.source if tool is not None and tool.input_schema is not None else None
 
-    Names that differ in what is hidden only look the same, and all are there. Each has its share, so that a long one
-    puts none out of sight, and nobody makes a page that cannot be opened any more.
+
+def _gist(at: Moment, call: Call) -> list[Row]:
+    own = _schema(at, call)
+    return [_cut(own, name, text, _GIST) for name, text in islice(_texts(call).items(), 3)]
+
+
+def _values(at: Moment, call: Call) -> tuple[list[Row], int]:
+    """Put the arguments in rows, and count the characters that are left out.
+
+    Names that differ in what is hidden only look the same, and all are there. Where they are many, each has its share,
+    so that a long one puts none out of sight, and nobody makes a page that cannot be opened any more.
     """
+    texts = _texts(call)
+    if _characters(texts.items()) <= _MOST:
+        return [*questions.rows_of(at, call)], 0
+    own, share = _schema(at, call), max(_MOST // len(texts), _LEAST)
+    shown = [*islice(texts.items(), _MOST // _LEAST)]
+    left_out = _characters(texts.items()) - _characters((name[:share], text[:share]) for name, text in shown)
+    return [_cut(own, name, text, share) for name, text in shown], left_out
+
+
+def _cut(own: Json, name: str, text: str, most: int) -> Row:
+    """Show so much of a value, and that there is more."""
+    more = "…" if len(text) > most else ""
+    return Row(title_of(own, name[:most]), (isolated(visible(text[:most]) + more) + warning(text[:most]),))
+
+
+def _texts(call: Call) -> dict[str, str]:
     arguments = call.arguments if isinstance(call.arguments, dict) else {}
-    texts = {
+    return {
         name: value if isinstance(value, str) else orjson.dumps(value).decode()
         for name, value in arguments.items()
     }
-    share = max(_MOST // max(len(texts), 1), _LEAST)
-    cut = [(name[:share], text[:share]) for name, text in islice(texts.items(), _MOST // _LEAST)]
-    left_out = _characters(texts.items()) - _characters(cut)
-    return [(visible(name), visible(text), mixed(text)) for name, text in cut], left_out
 
 
 def _characters(texts: Iterable[tuple[str, str]]) -> int:
