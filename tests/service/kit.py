@@ -147,15 +147,16 @@ class Desk:
             client_id=agent.client_id,
             scopes=ScopeSet.of(scopes.split()),
             constraints=Constraints.parse(details if details is not None else []),
-            jkt=agent.jkt,
             parent_id=above.grant_id if above else None,
-            **{"state": GrantState.ACTIVE, "expires_at": self.now + 3600, **others},
+            **{"jkt": agent.jkt, "state": GrantState.ACTIVE, "expires_at": self.now + 3600, **others},
         )
         self.do(lambda tx: tx.add(agent))
         self.do(lambda tx: tx.add(grant))
         return Delegation.of(grant, agent, "jti", self.now)
 
-    def replaced(self, older: Delegation, scopes: str, constraints: Constraints) -> tuple[Grant, Grant]:
+    def replaced(
+        self, older: Delegation, scopes: str, constraints: Constraints, **others: Any
+    ) -> tuple[Grant, Grant]:
         """Let the user consent again: return the older grant, which is superseded, and the newer."""
         found = self.look(lambda tx: tx.grant(older.grant_id))
         assert found is not None
@@ -164,6 +165,7 @@ class Desk:
             grant_id=v.grant_id(next(self.names)),
             scopes=ScopeSet.of(scopes.split()),
             constraints=constraints,
+            **others,
         )
         self.do(lambda tx: tx.move_grant(found.grant_id, GrantState.SUPERSEDED, self.now))
         self.do(lambda tx: tx.add(newer))

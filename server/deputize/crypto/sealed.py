@@ -1,4 +1,4 @@
-"""Text that we hand out and that comes back to us: session cookies, CSRF tokens, refresh tokens, nonces.
+"""Text that we hand out and that comes back to us: session cookies and ids, CSRF tokens, refresh tokens, nonces.
 
 It is authenticated, not encrypted: whoever has it can read it, and nobody but us can make it.
 """
@@ -21,7 +21,7 @@ MAX_SEALED = 4096
 
 _KEPT = 4 * 2**20  # bytes, of texts that were opened before
 
-Purpose = Literal["session", "csrf", "refresh", "nonce"]
+Purpose = Literal["session", "csrf", "refresh", "nonce", "mcp_session"]
 """What a sealed text is for; it does not open for any other purpose."""
 
 

@@ -94,6 +94,7 @@ class Code(StrEnum):
     ALREADY_EXECUTED = "already_executed", 409
     OUTCOME_UNKNOWN = "outcome_unknown", 409
     # approval (SEP-2672 §4.10)
+    URL_ELICITATION_REQUIRED = "url_elicitation_required", 403
     MISSING_EVIDENCE = "missing_evidence", 400, _REASON
     UNSUPPORTED_METHOD = "unsupported_method", 400, _REASON
     CHALLENGE_UNKNOWN = "challenge_unknown", 404, _REASON

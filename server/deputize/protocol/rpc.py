@@ -10,6 +10,9 @@ APPROVAL = -32001
 REFUSED = -32010
 """The number of the authority's own refusals, with `data.code`; -32000 to -32019 are free for them."""
 
+URL_ELICITATION = -32042
+"""The number of MCP 2025-11-25 for a call whose user has to be led to an address first (MCP-15)."""
+
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND = -32700, -32600, -32601
 INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
 
@@ -20,6 +23,7 @@ _NUMBERS: Mapping[Code, int] = {
     Code.METHOD_NOT_ALLOWED: INVALID_REQUEST,
     Code.INVALID_ARGUMENTS: INVALID_PARAMS,
     Code.UNKNOWN_TOOL: INVALID_PARAMS,
+    Code.URL_ELICITATION_REQUIRED: URL_ELICITATION,
     Code.SERVER_ERROR: INTERNAL_ERROR,
     Code.RECORD_UNAVAILABLE: INTERNAL_ERROR,
 }

@@ -507,6 +507,10 @@ script-account-answer-allowed = Your permission arrived, and holds until { $unti
 script-account-take-back = Take it back
 script-account-taken-back = It is taken back: the agent may not act for you.
 
+## MCP: said by a client that leads its user to a question (MCP-15)
+
+mcp-waits = { $site } asks you to look at something that is to be done in your name, and to approve or decline it there.
+
 ## Refusals: who asks
 
 refusal-login-required =

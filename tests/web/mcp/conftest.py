@@ -10,6 +10,7 @@ import httpx2
 import mcp_types as types
 import pytest
 from mcp.client.client import Client as McpClient
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from pydantic import ConfigDict
@@ -153,17 +154,21 @@ class LiveBank(Bank):
         scope: str = ALL,
         page: Page | None = None,
         details: Any = None,
+        elicits: ElicitationFnT | None = None,
         **device: Any,
     ) -> Deputy:
-        """Let a user deputize the helper, which connects."""
+        """Let a user deputize the helper, which connects; `elicits` shows her what it is told to show."""
         page = page or await self.user(**device)
         agent = await self.agent(HELPER).deputized(page, scope, details)
-        return Deputy(self, page, agent, await self.connect(agent, mode))
+        return Deputy(self, page, agent, await self.connect(agent, mode, elicits))
 
-    async def connect(self, agent: Client, mode: str = LEGACY) -> McpClient:
+    async def connect(
+        self, agent: Client, mode: str = LEGACY, elicits: ElicitationFnT | None = None
+    ) -> McpClient:
         http = await self.stack.enter_async_context(httpx2.AsyncClient(auth=Dpop(agent), timeout=30))
         transport = streamable_http_client(self.url, http_client=http)
-        return await self.stack.enter_async_context(McpClient(transport, mode=mode, cache=None))
+        client = McpClient(transport, mode=mode, cache=None, elicitation_callback=elicits)
+        return await self.stack.enter_async_context(client)
 
     async def post(self, message: Any, agent: Client | None = None, **headers: str) -> httpx2.Response:
         """Send one message without the official client, with the agent's delegation unless headers say otherwise."""
@@ -297,6 +302,16 @@ def reason(error: MCPError) -> str:
     assert error.code == -32001, error.error
     assert isinstance(error.data, dict)
     return str(error.data["reason"])
+
+
+async def answers(page: Page, url: str, yes: bool = True) -> httpx2.Response:
+    """Go to the address that a client has shown, and answer there (APPR-12)."""
+    path = url.removeprefix(page.issuer)
+    shown = await page.http.get(url)
+    assert shown.status_code == 200, shown.text
+    if yes:
+        return await page.confirm(path, page=False)
+    return await page.send("POST", f"{path}/denial", {}, page=False)
 
 
 @asynccontextmanager

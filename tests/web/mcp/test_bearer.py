@@ -167,7 +167,7 @@ class TestApproval:
         async with refused("missing_evidence"):
             await deputy.call(tool, arguments)
         assert (live.ledger.done, live.ledger.calls) == ([], [])
-        assert (live.last()["kind"], live.last()["code"]) == ("approval.refused", "missing_evidence")
+        assert (live.last()["kind"], live.last()["via"]) == ("call.pending", "mcp")
         result = await deputy.approved(tool, arguments)
         assert not result.is_error
         assert result.meta is not None

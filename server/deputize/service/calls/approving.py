@@ -94,8 +94,21 @@ def check_ahead(reader: Reader, at: Moment, request: CallRequest, evidence: Json
 
 def missing(at: Moment, request: CallRequest) -> Rejected | None:
     """Return the verdict over a call that came without the evidence it needs; else None (MCP-9)."""
-    tool = None if request.way.waits else _approved_ahead(at, request)
-    return _MISSING if tool is not None and needs_approval(request, tool) else None
+    return None if request.way.waits or not _lacks(at, request) else _MISSING
+
+
+def lacking(at: Moment, request: CallRequest, refusal: Refusal) -> Refusal:
+    """Say of a call that came without evidence, and of which nobody can be asked, first that it lacks it, if it does
+    (SEP-2672 §4.3).
+    """
+    if not request.way.waits or not _lacks(at, request):
+        return refusal
+    return Refusal(Code.MISSING_EVIDENCE, f"{_MISSING.refusal.detail} Nobody can be asked: {refusal.detail}")
+
+
+def _lacks(at: Moment, request: CallRequest) -> bool:
+    tool = _approved_ahead(at, request)
+    return tool is not None and needs_approval(request, tool)
 
 
 def is_missing(verdict: Verdict | None) -> bool:

@@ -17,6 +17,8 @@ from . import approving, counters, meeting
 from .answers import Answered, Denied
 from .decisions import decide
 from .drafts import asked_by, draft
+from .meeting import Met
+from .moves import move
 from .request import CallRequest
 from .standing import enter
 
@@ -56,7 +58,7 @@ def create(
         _remember(tx, request, standing)
         met = meeting.meet(tx, at, call)  # 4
         if met is not None:
-            return Answered(met, standing) if isinstance(met, Call) else met
+            return _resumed(tx, at, request, met, standing) if isinstance(met, Met) else met
         waits = call.state is State.PENDING
         asks = waits or approving.is_missing(verdict)
         quiet = prompts.quiet(tx, at, user_id, askers_of(standing.lineage)) if asks else None  # 5
@@ -116,10 +118,19 @@ def _stored(
     entry = tx.append(call_entry(call, request.canonical, at.policy, None, **facts), at.now)
     if entry != call.entry:  # an earlier call was moved for this one
         call = replace(call, entry=entry)
-    if not request.here:
+    if not request.here or call.state is State.PENDING:
         tx.add(call)
         return Answered(call, standing, entries=(entry,))
     running = call.moved(State.REDEEMED, at.now, tx.head().size)  # at once, so there is one row to write
     tx.append(move_entry(running, by=Executes.API.value, policy_s256=at.policy.file_s256), at.now)
     tx.add(running)
     return Answered(running, standing, tx.user(call.user_id), (entry, running.entry))
+
+
+def _resumed(tx: Tx, at: Moment, request: CallRequest, met: Met, standing: Standing) -> Answered:
+    """Go on with an earlier call; where it may run now and runs here, it is redeemed, once (MCP-15)."""
+    if not request.here or met.call.state is not State.APPROVED:
+        return Answered(met.call, standing, entries=met.entries)
+    facts = {"by": Executes.API.value, "policy_s256": at.policy.file_s256}
+    running = move(tx, met.call, State.REDEEMED, at.now, None, **facts)
+    return Answered(running, standing, tx.user(running.user_id), (*met.entries, running.entry))

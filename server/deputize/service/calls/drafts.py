@@ -20,7 +20,7 @@ def draft(reader: Reader, at: Moment, request: CallRequest, decision: Decision) 
     asked = way.waits and yes is not None and yes.description is not None
     state = State.DENIED if yes is None else State.PENDING if asked else State.APPROVED
     tool = at.policy.tools.get(request.tool) if request.offered else None
-    meets = way.waits and tool and yes and not is_safe(tool, at.policy.scopes, approval=asked)
+    meets = asked or (way.unasked and tool and yes and not is_safe(tool, at.policy.scopes, approval=False))
     executes = way.executes or (tool.executes if tool else Executes.API)
     return Call(
         call_id=CallId(make_id("cal", at.random(16))),
@@ -34,7 +34,7 @@ def draft(reader: Reader, at: Moment, request: CallRequest, decision: Decision) 
         arguments=request.arguments,
         args_s256=request.args_s256,
         definition_s256=request.definition_s256,
-        match_key=_match_key(request) if meets else None,
+        match_key=match_key(request) if meets else None,
         salt=at.random(32),
         description=yes.description if yes else None,
         authenticator_class=tool.authenticator_class if tool else AuthenticatorClass.PLATFORM,
@@ -45,13 +45,21 @@ def draft(reader: Reader, at: Moment, request: CallRequest, decision: Decision) 
     )
 
 
-def _match_key(request: CallRequest) -> bytes:
-    """Name what makes two calls equal (CALL-6): user, agent, page key, tool, arguments, definition."""
-    who = request.principal
+def match_key(request: CallRequest) -> bytes:
+    """Name what makes two calls equal (CALL-6): user, agent, way, key, tool, arguments, definition.
+
+    The key is the page's or, over MCP, the agent's. In place of one that has none stands its grant: a later one of the
+    same name may be somebody else's.
+    """
+    who, by = request.principal, request.principal.delegation
+    key: str | None = request.page_jkt
+    if key is None and by is not None:
+        key = by.grant_id if by.bearer else by.jkt
     parts = (
         who.user_id,
         who.client_id or "",
-        request.page_jkt or "",
+        request.way.via or "",
+        key or "",
         request.tool,
         request.args_s256,
         request.definition_s256,

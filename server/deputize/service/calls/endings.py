@@ -9,12 +9,13 @@ from ...protocol.prompt import askers_of
 from .. import blocks
 from ..moment import Moment
 from ..ports import Reader, Tx
-from .answers import Answered, answered, approved_on
+from .answers import Answered, Denied, answered, approved_on
 from .decisions import stop_of
-from .moves import carry, end, move, own, settled, stopped
-from .request import Approver, PageCall
+from .drafts import match_key
+from .moves import carry, end, move, own, settle, settled, stopped
+from .request import Approver, CallRequest, PageCall
 from .silences import declined
-from .standing import standing_of
+from .standing import enter, standing_of
 
 
 def deny(tx: Tx, at: Moment, request: Approver, state: State, block: bool = False) -> Answered | Refusal:
@@ -42,6 +43,27 @@ def _ended(tx: Tx, at: Moment, call: Call | Refusal, state: State, block: bool) 
         declined(tx, at, call.user_id, askers_of(standing_of(tx, call).lineage))
     blocked = blocks.block(tx, at, call.user_id, call.grant_id, None) if block and call.grant_id else None
     return blocked if isinstance(blocked, Refusal) else ended
+
+
+def withdraw(tx: Tx, at: Moment, request: CallRequest) -> Denied | Refusal:
+    """End the equal call that has not run, since its client says that the user will not answer, and refuse this one.
+
+    That is no answer of the user's (PROMPT-3).
+    """
+    standing = enter(tx, at, request.principal)
+    if isinstance(standing, Refusal):
+        return standing
+    waiting = tx.latest_call(match_key(request))
+    waiting = settle(tx, waiting, at.now) if waiting is not None else None
+    if waiting is None or waiting.state not in (State.PENDING, State.APPROVED):
+        return _WITHDRAWN
+    move(tx, waiting, State.CANCELLED, at.now)
+    return Denied(waiting.call_id, _WITHDRAWN)
+
+
+_WITHDRAWN = Refusal(
+    Code.CANCELLED, "The user did not go to answer, so this was called off, and nothing has run."
+)
 
 
 def cancel(tx: Tx, at: Moment, call_id: CallId) -> Call | None:

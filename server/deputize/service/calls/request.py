@@ -1,6 +1,6 @@
 """A call as it arrived: who calls what, from a page or over MCP. What differs between the two stands in `Way`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ...protocol.canonical import Json
@@ -67,19 +67,23 @@ class Way:
 
     `via`: what the record calls it. `direct`: where no agent has named itself, the page asks (CALL-7); elsewhere it is
     the user himself (MCP-4). `waits`: a call waits for its approval, and an equal one finds it again (CALL-5, CALL-6);
-    elsewhere evidence comes with the call, and each is a new one (MCP-9, MCP-11). `executes`: where all of them run;
-    None is wherever the tool says. `widens`: who lacks a scope is told all that a wider grant has to have (MCP-7).
+    elsewhere evidence comes with the call, and each is a new one (MCP-9, MCP-11). `unasked`: so does one that needs no
+    approval, unless it is safe. `executes`: where all of them run; None is wherever the tool says. `widens`: who lacks
+    a scope is told all that a wider grant has to have (MCP-7).
     """
 
     via: str | None
     direct: bool
     waits: bool
+    unasked: bool
     executes: Executes | None
     widens: bool
 
 
-PAGE = Way(via=None, direct=True, waits=True, executes=None, widens=False)
-MCP = Way(via="mcp", direct=False, waits=False, executes=Executes.API, widens=True)
+PAGE = Way(via=None, direct=True, waits=True, unasked=True, executes=None, widens=False)
+MCP = Way(via="mcp", direct=False, waits=False, unasked=False, executes=Executes.API, widens=True)
+MCP_ASKING = replace(MCP, waits=True)
+"""The user is asked on the authority's own page, since whoever calls can bring no evidence (MCP-15)."""
 
 
 @value

@@ -11,22 +11,26 @@ from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
 from ...protocol.credential import User
 from ...protocol.errors import Code, Refusal, Refused
+from ...protocol.question import Surface
 from ...protocol.scope import ScopeSet
 from ...protocol.tool import is_tool_name
 from ...service.approvals import Verdict
 from ...service.calls import approving, arrivals, endings, redemptions
 from ...service.calls.answers import Answered, Denied
-from ...service.calls.request import NOBODY, CallRequest, Principal
+from ...service.calls.request import MCP, MCP_ASKING, NOBODY, CallRequest, Principal, Way
 from ...service.calls.standing import enter
 from ...service.moment import Moment
 from ...service.ports import Tx
 from ..refusals.rpc import as_result
-from . import running
+from . import asking, running
+from .declaring import Asks
 from .exchange import Exchange
+from .holding import until_answered
 from .offers import ANNOTATION, HandledCall, Handler, Offer, Offers
 from .running import Gateway, Ran
 
 CHAIN = "dev.deputize/call"
+_AFTER_EVIDENCE = frozenset({Code.INVALID_ARGUMENTS, Code.NO_ELIGIBLE_CREDENTIAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +59,45 @@ class Calling:
     async def call_tool(self, exchange: Exchange) -> dict[str, object]:
         """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""
         context, arguments = exchange.context, exchange.message.params.get("arguments")
-        request, offer = exchange.call(self.offers, "name", {} if arguments is None else arguments)
+        evidence = exchange.message.meta.get(ANNOTATION)
+        way = _way(exchange, evidence)
+        request, offer = exchange.call(self.offers, "name", {} if arguments is None else arguments, way)
         if not is_tool_name(request.tool):  # HASH-2
             raise Refused(Code.UNKNOWN_TOOL, "A tool name matches [A-Za-z0-9_.-]{1,128}.")
         if offer is not None and offer.handler is not None and offer.tool.public:
             return await self._call_public(exchange, offer, offer.handler, request)
         started = perf_counter()
-        evidence = exchange.message.meta.get(ANNOTATION)
         verdict: Verdict | None = None
         if evidence is not None:
             verdict = await context.look(approving.check_ahead, request, evidence)
         try:
-            made: Answered | Denied = await exchange.run(arrivals.create, request, verdict)
+            made: Answered | Denied
+            if way.waits and asking.withdrawn(exchange):
+                made = await exchange.run(endings.withdraw, request)
+            else:
+                made = await exchange.run(arrivals.create, request, verdict)
         except Refused as refused:
-            if refused.refusal.code is not Code.TOO_MANY_REQUESTS:
+            if refused.refusal.code not in (Code.TOO_MANY_REQUESTS, Code.CANCELLED):
                 raise
             self.log.refused(context.request, refused.refusal)
             return as_result(refused.refusal, None)  # for the model, which can wait
         if isinstance(made, Denied):
-            return self._denied(exchange, made)
+            return self._denied(exchange, made, request)
         self.log.decided(made.call, started)
+        if made.call.state is State.PENDING:
+            if asking.continued(exchange):
+                await until_answered(context, made.call)
+                return asking.still_waits(made.call)
+            return asking.question(exchange, made.call)
         assert offer is not None  # or it were denied
         return await self._run(exchange, offer, request, made)
 
-    def _denied(self, exchange: Exchange, denied: Denied) -> dict[str, object]:
+    def _denied(self, exchange: Exchange, denied: Denied, request: CallRequest) -> dict[str, object]:
         """Answer a refused call: by an error where the proposal, MCP or HTTP have one, else in a result (MCP-7)."""
         self.log.denied(denied.call_id, denied.refusal)
         refusal = denied.refusal
+        if exchange.asks is Asks.NONE and refusal.code in _AFTER_EVIDENCE:
+            refusal = approving.lacking(exchange.context.at, request, refusal)
         in_rpc = refusal.code.is_reason or refusal.code is Code.UNKNOWN_TOOL
         if in_rpc or exchange.is_for_connection(refusal):
             raise Refused.of(replace(refusal, facts={**refusal.facts, "call_id": denied.call_id}))
@@ -172,6 +188,14 @@ class Calling:
         if left.state is State.APPROVED:
             self.log.note("unguarded", correlation_id=call_id, tool=call.tool, endpoint=endpoint)
         return result, left
+
+
+def _way(exchange: Exchange, evidence: Json) -> Way:
+    """Tell whether evidence comes with a call, or its user is asked elsewhere, where the policy takes that (MCP-15)."""
+    takes = exchange.context.authority.policy.surface_of(str(exchange.message.params.get("name")))
+    if evidence is not None or not takes.has(Surface.AUTHORITY):
+        return MCP
+    return MCP if exchange.asks is Asks.EVIDENCE and takes.has(Surface.PAGE) else MCP_ASKING
 
 
 def _user(tx: Tx, at: Moment, who: Principal) -> User | Refusal:

@@ -12,10 +12,11 @@ from ...protocol.errors import Code, Refused
 from ..context import Context
 from ..refusals import Dialect, Refusals
 from ..refusals.rpc import tell_in_http
-from . import messages, usual, writing
+from . import declaring, messages, usual, writing
 from .approving import Approving
 from .callers import authenticate
 from .calling import Calling
+from .declaring import Asks
 from .exchange import Exchange, Method
 from .messages import Message
 from .offers import Offers
@@ -56,8 +57,12 @@ class Mcp:
             context.check_origin()
             message = await messages.read(context)
             exchange = await authenticate(context, message)
-            if message.message_id is None or message.method not in self._methods:
+            declared = _declared(exchange)
+            if declared is None or message.message_id is None or message.method not in self._methods:
                 await exchange.enter()
+            if declared is None:
+                raise Refused.of(declaring.UNKNOWN)
+            exchange.asks = declared
             response = await self._respond(exchange)
             if not exchange.entered:  # nothing was decided: who may do nothing here hears of that first
                 await exchange.enter()
@@ -66,6 +71,7 @@ class Mcp:
             return self._refusals.noted(error, Dialect.RPC, request, message_id)
         if exchange.refusal is not None:  # MCP-7
             tell_in_http(response, exchange.refusal, context.authority.policy)
+        response.headers.update(exchange.headers)
         return response
 
     async def _respond(self, exchange: Exchange) -> Response:
@@ -96,3 +102,14 @@ class Mcp:
     async def aclose(self) -> None:
         """Close the connections to the site's API."""
         await self._gateway.aclose()
+
+
+def _declared(exchange: Exchange) -> Asks | None:
+    """Read what a client declares with this message, or declared when it initialized; None for a bad session."""
+    context, message = exchange.context, exchange.message
+    if context.header("mcp-protocol-version") == messages.MODERN:
+        return declaring.asks(message.meta.get(messages.CAPABILITIES), messages.MODERN)
+    if message.method == messages.INITIALIZE:
+        return Asks.NONE  # that begins another session
+    authority, lines = context.authority, context.headers(declaring.SESSION)
+    return declaring.of_session(authority.sealer, authority.policy.site.issuer, exchange.principal, lines)

@@ -1,18 +1,19 @@
 """One message on its way: who sent it, what it asks for, and what HTTP has to say of the answer."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ...protocol.canonical import Json, canonicalize, s256
 from ...protocol.errors import Code, Refusal, Refused
-from ...service.calls.request import MCP, WRONG_USER, CallRequest, Principal
+from ...service.calls.request import MCP, WRONG_USER, CallRequest, Principal, Way
 from ...service.calls.standing import enter
 from ...service.moment import Moment
 from ...service.ports import Reader, Tx
 from ...service.sessions import SignIn
 from ..context import Context
 from ..refusals import rpc
+from .declaring import Asks
 from .messages import Message
 from .offers import Offer, Offers
 
@@ -26,6 +27,7 @@ class Exchange:
 
     `session` tells who is signed in, where that has to be the user of an agent in a browser (CALL-2). `entered`: a
     transaction has been told who calls. `refusal`, if there is one, goes into the status and headers as well (MCP-7).
+    `asks` is how the client has its user asked, and `headers` go into the answer.
     """
 
     context: Context
@@ -34,6 +36,8 @@ class Exchange:
     session: Callable[[Reader], SignIn | None] | None = None
     entered: bool = False
     refusal: Refusal | None = None
+    asks: Asks = Asks.NONE
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def run(
         self, fn: Callable[Concatenate[Tx, Moment, P], T | Refusal], /, *args: P.args, **more: P.kwargs
@@ -66,14 +70,16 @@ class Exchange:
         if self.is_for_connection(refusal):
             self.refusal = refusal
 
-    def call(self, offers: Offers, name_in: str, arguments: Json) -> tuple[CallRequest, Offer | None]:
+    def call(
+        self, offers: Offers, name_in: str, arguments: Json, way: Way = MCP
+    ) -> tuple[CallRequest, Offer | None]:
         """Read a call, or a challenge for one, and find what is offered under its name; Refused(invalid_arguments)."""
         name = self.message.params.get(name_in)
         if not isinstance(name, str) or not isinstance(arguments, dict):
             raise Refused(Code.INVALID_ARGUMENTS, f"`{name_in}` is a text, and `arguments` an object.")
         offer, canonical = offers.find(self.context.authority.policy, name), canonicalize(arguments)
         request = CallRequest(
-            way=MCP,
+            way=way,
             principal=self.principal,
             tool=name,
             arguments=arguments,

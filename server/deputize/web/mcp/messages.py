@@ -10,6 +10,7 @@ from ..context import Context
 ENROLL_BEGIN = "approval/enroll/begin"
 ENROLL_FINISH = "approval/enroll/finish"
 CHALLENGE = "approval/challenge/create"
+INITIALIZE = "initialize"
 CALL = "tools/call"
 LIST = "tools/list"
 MODERN = "2026-07-28"
@@ -19,6 +20,7 @@ ENVELOPE = "io.modelcontextprotocol/"
 """How the members of `_meta` begin that are the transport's own."""
 
 VERSION = f"{ENVELOPE}protocolVersion"
+CAPABILITIES = f"{ENVELOPE}clientCapabilities"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from ...protocol.errors import Refusal, Refused
 from ...protocol.rpc import rpc_error
+from . import declaring
 from .calling import Calling
 from .exchange import Exchange, Method
-from .messages import CALL, LIST
+from .messages import CALL, INITIALIZE, LIST
 from .transport import SERVED
 
 _CAPABILITY: dict[str, dict[str, Any]] = {"verifiedApproval": {}}
@@ -36,7 +37,8 @@ def build(calling: Calling, methods: Mapping[str, Method]) -> Server[Any]:
         async def handler(context: _Context, params: types.RequestParams) -> dict[str, object]:
             exchange = cast("Exchange", context.request)
             try:
-                return {**always, **await method(exchange)}
+                made = await method(exchange)
+                return made if "resultType" in made else {**always, **made}
             except Refused as refused:
                 exchange.note(refused.refusal)
                 raise _rpc(refused.refusal) from refused
@@ -51,15 +53,25 @@ def build(calling: Calling, methods: Mapping[str, Method]) -> Server[Any]:
 
 
 async def _declare(ctx: _Context, call_next: CallNext) -> HandlerResult:
-    """Put the capability back into the answer to `initialize`, from which the SDK takes it (MCP-6), and offer only
-    versions that are served whole (MCP-1).
+    """Put the capability back into the answer to `initialize`, from which the SDK takes it (MCP-6), offer only versions
+    that are served whole (MCP-1), and begin a session.
     """
     result = await call_next(ctx)
-    if ctx.method == "initialize" and isinstance(result, dict):
+    if ctx.method == INITIALIZE and isinstance(result, dict):
         result["capabilities"]["extensions"] = _CAPABILITY
         if result["protocolVersion"] not in SERVED:
             result["protocolVersion"] = LATEST_HANDSHAKE_VERSION
+        _begin(cast("Exchange", ctx.request), result["protocolVersion"])
     return result
+
+
+def _begin(exchange: Exchange, version: str) -> None:
+    """Give a client a session, if it has declared what is worth remembering (MCP-16)."""
+    authority, declared = exchange.context.authority, exchange.message.params.get("capabilities")
+    asks = declaring.asks(declared, version)
+    issuer = authority.policy.site.issuer
+    if (made := declaring.session_id(authority.sealer, issuer, exchange.principal, asks)) is not None:
+        exchange.headers[declaring.SESSION] = made
 
 
 def _rpc(refusal: Refusal) -> MCPError:

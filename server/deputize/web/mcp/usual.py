@@ -12,12 +12,12 @@ import orjson
 from ...protocol.canonical import Json
 from .accepting import takes_json
 from .exchange import Exchange
-from .messages import CALL, ENVELOPE, MODERN, VERSION
+from .messages import CALL, CAPABILITIES, ENVELOPE, MODERN, VERSION
 from .offers import ANNOTATION, Offers
 
 _HANDSHAKES = frozenset({None, b"2025-06-18", b"2025-11-25"})
 _CALLS = frozenset({"name", "arguments", "_meta"})
-_OF_CLIENT = (VERSION, f"{ENVELOPE}clientCapabilities", f"{ENVELOPE}clientInfo")
+_OF_CLIENT = (VERSION, CAPABILITIES, f"{ENVELOPE}clientInfo")
 _KNOWN = frozenset({*_OF_CLIENT, ANNOTATION})
 _LONGEST = 2048  # bytes of what a client says of itself, to be remembered
 

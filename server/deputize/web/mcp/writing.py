@@ -17,7 +17,7 @@ _IN_HTTP = frozenset({INVALID_PARAMS, INVALID_REQUEST})
 
 def result(exchange: Exchange, life: str, made: dict[str, object]) -> Response:
     """Write what a method has made; the modern life wants it called complete, and signed."""
-    if exchange.message.method == CALL:
+    if exchange.message.method == CALL and "resultType" not in made:
         made = {"isError": False, **made}
     if life == MODERN:
         server = {"name": exchange.context.authority.policy.site.name, "version": _VERSION}
