@@ -45,25 +45,27 @@ export class Deputy {
   tamper = () => {};
   human = new Human();
   client = new Client({ name: 'interop', version: '1' });
+  /** @type {StreamableHTTPClientTransport | undefined} */
+  transport;
   /** @type {Json} */
   #who;
 
   /**
    * Lets a new user deputize an agent, and connects it.
    *
-   * @param {{life?: typeof LIVES[number], transports?: string[], serverId?: string | null, tamper?: Deputy['tamper']}} [options]
+   * @param {{life?: typeof LIVES[number], transports?: string[], serverId?: string | null, tamper?: Deputy['tamper'], capabilities?: Json}}
+   *   [options]
    */
-  async connect({ life = 'legacy', transports = ['internal'], serverId = issuer, tamper } = {}) {
+  async connect({ life = 'legacy', transports = ['internal'], serverId = issuer, tamper, capabilities = {} } = {}) {
     this.#who = await control('deputy', { transports });
     if (tamper) this.tamper = tamper;
-    if (life !== 'legacy') {
-      this.client = new Client({ name: 'interop', version: '1' }, { versionNegotiation: { mode: { pin: life } } });
-    }
+    const negotiation = life === 'legacy' ? {} : { versionNegotiation: { mode: { pin: life } } };
+    this.client = new Client({ name: 'interop', version: '1' }, { ...negotiation, capabilities });
     const key = await jose.importJWK(this.#who.jwk, 'ES256');
-    const transport = new StreamableHTTPClientTransport(new URL(`${issuer}/mcp`), {
+    this.transport = new StreamableHTTPClientTransport(new URL(`${issuer}/mcp`), {
       fetch: (url, init) => this.#fetch(/** @type {CryptoKey} */ (key), String(url), init),
     });
-    await this.client.connect(transport);
+    await this.client.connect(this.transport);
     const ways = { methods: { webauthn: webauthn(this.sign('get')) }, create: this.sign('create') };
     const prompts = new Prompts(this.human.open, this.human.tell, ways);
     const about = async () => ({ site: 'Bank', user: 'Ada' });
@@ -82,6 +84,11 @@ export class Deputy {
       this.sent.push({ method: `navigator.credentials.${ceremony}`, params: options });
       return control('passkey', { id: this.#who.id, ceremony, options });
     };
+  }
+
+  /** The user goes to an address that the client has shown, and answers there. @param {string} url @param {boolean} yes */
+  answers(url, yes) {
+    return control('answers', { id: this.#who.id, url, yes });
   }
 
   /** The user opens the window for enrollment. */

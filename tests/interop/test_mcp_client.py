@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from tests.web.agents import HELPER
-from tests.web.mcp.conftest import ALL, LiveBank, serving
+from tests.web.mcp.conftest import ALL, LiveBank, answers, serving
 
 from deputize.protocol.canonical import b64u
 from deputize.testing.page import Page
@@ -59,6 +59,11 @@ class Users:
         """Answer WebAuthn options, as the user's authenticator."""
         return getattr(self.pages[id].authenticator, ceremony)(options)
 
+    async def answers(self, id: int, url: str, yes: bool) -> object:
+        """Go to an address that a host has shown, and answer there."""
+        answer = await answers(self.pages[id], url, yes)
+        return answer.json()
+
     async def forward(self, seconds: float) -> object:
         """Let time pass at the authority."""
         self.bank.clock.forward(seconds)
@@ -90,19 +95,24 @@ def jwk(key: EllipticCurvePrivateKey) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Serve a bank and run all tests against it: what became of each, by its name."""
+    return ran("interop/mcp.js", tmp_path_factory.mktemp("bank"))
+
+
+def ran(script: str, folder: Path) -> dict[str, str]:
+    """Run the tests of a script against a bank of their own: what became of each, by its name."""
 
     def control(bank: LiveBank) -> list[BaseRoute]:
         return [Route("/control/{verb}", Users(bank).answer, methods=["POST"])]
 
-    with serving(tmp_path_factory.mktemp("bank"), HELPER, also=control) as bank:
-        command = ["node", "--test", "--test-reporter=tap", "interop/mcp.js"]
+    with serving(folder, HELPER, also=control) as bank:
+        command = ["node", "--test", "--test-reporter=tap", script]
         environment = {**os.environ, "DEPUTIZE_BANK": bank.origin}
-        ran = subprocess.run(
+        process = subprocess.run(
             command, cwd=JS, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         httpx2.post(f"{bank.origin}/control/leave", json={})
-    assert "\n# tests " in ran.stdout, ran.stdout + ran.stderr
-    return results(ran.stdout)
+    assert "\n# tests " in process.stdout, process.stdout + process.stderr
+    return results(process.stdout)
 
 
 def results(tap: str) -> dict[str, str]:

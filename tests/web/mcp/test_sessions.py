@@ -49,8 +49,8 @@ async def session(live: LiveBank, deputy: Deputy, capabilities: Any) -> str:
 
 async def number(live: LiveBank, deputy: Deputy, session_id: str | None) -> int:
     """Call a tool that needs an approval, and say by which error that is answered."""
-    headers: dict[str, Any] = {} if session_id is None else {"mcp-session-id": session_id}
-    answer = await live.post(CALL, deputy.agent, **headers)
+    sent: dict[str, Any] = {} if session_id is None else {"mcp-session-id": session_id}
+    answer = await live.post(CALL, deputy.agent, **sent)
     assert answer.status_code == 200
     return int(answer.json()["error"]["code"])
 
@@ -103,7 +103,7 @@ class TestNoAuthority:
 
     async def test_without_a_token_it_is_nothing(self, live: LiveBank, deputy: Deputy) -> None:
         given = await session(live, deputy, URL)
-        answer = await live.post(LIST, **{"mcp-session-id": given})
+        answer = await live.post(LIST, None, **{"mcp-session-id": given})
         assert answer.status_code == 401
 
     async def test_what_a_delegation_may_not_do_it_may_not_do_with_an_id(self, live: LiveBank) -> None:
