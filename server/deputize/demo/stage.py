@@ -17,6 +17,7 @@ from typing import Any
 from playwright.sync_api import Page, Request, Route, sync_playwright
 from starlette.types import ASGIApp
 
+from deputize.agent import AgentKey
 from deputize.log.log import Log
 from deputize.testing import browser
 from deputize.testing.agent import CdpAgent, PlaywrightAgent
@@ -26,12 +27,21 @@ from deputize.testing.server import Site
 from deputize.testing.waiting import until
 
 from . import site
+from .host import CLIENT_ID, REDIRECT, Host
 from .site import Harbor
 
 CUSTOMER = "Grace Hopper"
 WAIT = 3
 """Seconds that a call waits for a human while the story lets it wait in vain; the default, 20, would be long."""
 
+_DESKTOP = """
+[agents.registered."{client_id}"]
+name = "Desktop Assistant"
+scopes = ["payments:write"]
+redirect_uris = ["{redirect}"]
+[[agents.registered."{client_id}".keys]]
+{key}
+"""
 _IMPATIENT = f"\n[lifetimes]\nwait = {WAIT}\n"
 
 _LOOK: dict[str, Any] = {
@@ -44,7 +54,7 @@ _ATTACKS = (files(__package__) / "attacks.js").read_text(encoding="utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """All that take part. `agent` is Playwright's client, `other_agent` speaks the bare DevTools protocol.
+    """All that take part. `agent` is Playwright's client, `other_agent` speaks the bare DevTools protocol, `host` MCP.
 
     `data` is the folder of the site's data, `shots` that of the pictures.
     """
@@ -54,6 +64,7 @@ class Stage:
     page: Page
     agent: PlaywrightAgent
     other_agent: CdpAgent
+    host: Host
     customer: Human
     passkeys: Passkeys
     shots: Path
@@ -198,6 +209,28 @@ class Stage:
         addresses = [line for line in lines if "/ask/cal_" in line]
         return (digits[0], addresses[0]) if digits and addresses else None
 
+    def connect_host(self) -> None:
+        """Let the customer deputize the MCP host, which opens a page in her browser."""
+
+        def show(url: str) -> None:
+            self.page.goto(url)
+            self.page.get_by_role("button", name="Allow with passkey").click()
+
+        self.host.connect("payments:write", show)
+        self.home()
+
+    def answer_at(self, url: str) -> str:
+        """Read the question at an address that a host has shown, approve it there, and return what was read."""
+        self.page.goto(url)
+        approve = self.page.get_by_role("button", name="Approve with passkey")
+        approve.wait_for()
+        self.shoot("ask")
+        read = self.page.get_by_role("main").inner_text()
+        approve.click()
+        approve.wait_for(state="detached")
+        self.home()
+        return read
+
     def attack(self, name: str, argument: object = None) -> Any:
         """Run one of the attacks in the page, as its own script could."""
         return self.page.evaluate(f"(argument) => ({_ATTACKS})['{name}'](argument)", argument)
@@ -224,9 +257,12 @@ def set_up(shots: Path, headed: bool) -> Iterator[Stage]:
         data = Path(stack.enter_context(TemporaryDirectory(prefix="harbor-")))
         log = Log(stack.enter_context((data / "deputize.log").open("wb")))
         harbors: list[Harbor] = []
+        key = AgentKey.generate()
 
         def build(port: int) -> ASGIApp:
             with site.policy_file(data, port).open("a", encoding="utf-8") as policy:
+                jwk = "\n".join(f'{name} = "{value}"' for name, value in key.public_jwk().items())
+                policy.write(_DESKTOP.format(client_id=CLIENT_ID, redirect=REDIRECT, key=jwk))
                 policy.write(_IMPATIENT)
             harbors.append(site.build(data, port, log=log))
             return harbors[0].app
@@ -236,12 +272,15 @@ def set_up(shots: Path, headed: bool) -> Iterator[Stage]:
         stack.callback(chromium.close)
         page = chromium.new_context(color_scheme="light", **_LOOK).new_page()
         page.goto(harbors[0].url)
+        host = Host(f"{harbors[0].url}/deputize", key)
+        stack.callback(host.close)
         yield Stage(
             harbors[0],
             data,
             page,
             PlaywrightAgent(page),
             CdpAgent(page),
+            host,
             Human(page),
             Passkeys(page),
             shots,

@@ -23,7 +23,7 @@ ADA = {"iban": "DE89370400440532013000", "name": "Ada Lovelace"}
 RAN = "approved → redeemed → succeeded"
 RAN_WITH_PASSKEY = f"pending → {RAN}"
 ELSEWHERE = f"pending → approved → {RAN}"
-"""Approved on another device, and then gone on with by the page."""
+"""Approved elsewhere, and then gone on with by who asked."""
 
 SHIM = "the shim in the page"
 AUTHORITY = "the authority"
@@ -62,6 +62,7 @@ def _play(stage: Stage, teller: Teller) -> None:
         evidence = transfer(stage, teller)
         phone(stage, teller, device)
         people(stage, teller)
+        host(stage, teller)
         page_script(stage, teller, evidence)
         taking_back(stage, teller)
         closing(stage, teller, device)
@@ -194,6 +195,31 @@ def people(stage: Stage, teller: Teller) -> None:
         step.came_of(call.result())
 
 
+def host(stage: Stage, teller: Teller) -> None:
+    """An MCP host that can do no passkey ceremony leads her to the authority's page."""
+    teller.scene("An MCP host that knows addresses only")
+    order = {"amount": 40, **ADA}
+    with teller.step("She connects her desktop assistant, by passkey", "done", by=PERSON):
+        stage.connect_host()
+    with teller.refused("It calls transfer_money: 40.00 EUR", "url_elicitation_required", AUTHORITY) as step:
+        asked = stage.host.call("transfer_money", order)
+        step.came("refused", asked.code)
+    with teller.refused(
+        "It calls again before she has answered", "url_elicitation_required", AUTHORITY
+    ) as step:
+        step.came("refused", stage.host.call("transfer_money", order).code)
+    with teller.step("She reads it at that address, and approves there", "done", by=PERSON) as step:
+        read = stage.answer_at(asked.url)
+        step.came("done" if "40.00 EUR" in read and "Ada Lovelace" in read else read)
+    with teller.allowed("It calls again, with the same arguments", ELSEWHERE, PERSON, 40_00) as step:
+        ran = stage.host.call("transfer_money", order)
+        step.came("refused" if ran.code else "allowed", ran.code or " → ".join(stage.moves(ran.call_id)))
+    with teller.refused("And once more, as if no answer had come", "already_executed", AUTHORITY) as step:
+        step.came("refused", stage.host.call("transfer_money", order).code)
+    with teller.step("It gives back what it was allowed", "done"):
+        stage.host.disconnect()
+
+
 def page_script(stage: Stage, teller: Teller, seen: dict[str, Any]) -> None:
     """Script in the page has the cookie and the shim's key, and gets nothing for it."""
     teller.scene("What a bad script in the page can do")
@@ -283,7 +309,7 @@ def record(stage: Stage, teller: Teller) -> None:
     """All of it is in the record, and the record holds."""
     teller.scene("What is left of it")
     with teller.step(
-        "The books: four transfers, four approvals", "done", "250.00, 25.50, 12.00, 10.00 once each"
+        "The books: five transfers, five approvals", "done", "250.00, 25.50, 12.00, 10.00, 40.00 once each"
     ) as step:
         sent = stage.books(
             "SELECT -amount FROM transactions WHERE amount < 0 AND iban IS NOT NULL ORDER BY id"

@@ -311,6 +311,7 @@ ask-elsewhere-agent = This can be answered only where the agent has sent you. Go
 ask-answered = You answered on { $moment }.
 ask-answered-authority = You approved it at { $place }, on { $moment }.
 ask-answered-page = You approved it on a page of { $site }, on { $moment }.
+ask-tell-it = Now it can be done. If your assistant does not go on by itself, tell it to try again within five minutes.
 ask-goes-on = Where it was asked for, it goes on by itself. You can close this page.
 ask-consent-active = You allowed this.
 ask-consent-declined = This is not open any more: it was declined or called off.
