@@ -20,6 +20,7 @@ from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 from deputize.web.addresses import Address, Addresses
 from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
+from deputize.web.mcp import listening
 from deputize.web.openapi import document, schemas
 from deputize.web.routes import WellKnown
 
@@ -53,7 +54,9 @@ def served(bank: Bank) -> set[str]:
         if path == "/deputize":  # leads people to the page of their account, and says nothing
             continue
         address = getattr(app, "app", app)  # where pages of every origin may use it
-        methods = address.methods if isinstance(address, Address) else {"POST"}  # MCP is an app of its own
+        methods = (
+            address.methods if isinstance(address, Address) else {"GET", "POST"}
+        )  # MCP is an app of its own
         found |= {f"{method} {path}" for method in methods if method in _ROUTED}
     return found
 
@@ -132,7 +135,10 @@ def validator(schema: dict[str, Any]) -> jsonschema_rs.Validator:
 
 
 @pytest.mark.anyio
-async def test_every_request_is_answered_as_it_says(local: Bank, helper: Client, errand: Client) -> None:
+async def test_every_request_is_answered_as_it_says(
+    local: Bank, helper: Client, errand: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "LONGEST", 0)
     witness = Witness()
     page = local.page()
     for http in (page.http, helper.http, errand.http):
@@ -212,6 +218,20 @@ async def call_tools(bank: Bank, page: Page) -> None:
     token = str(page.tokens["access_token"])
     proof = page.proof("POST", "/mcp", token)
     await page.send("POST", "/mcp", message, {"authorization": f"DPoP {token}", "dpop": proof}, page=False)
+    client: dict[str, Json] = {
+        "capabilities": {"elicitation": {"url": {}}},
+        "clientInfo": {"name": "x", "version": "1"},
+    }
+    message = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", **client},
+    }
+    headers = {"authorization": f"DPoP {token}", "dpop": page.proof("POST", "/mcp", token)}
+    opened = await page.send("POST", "/mcp", message, headers, page=False)
+    headers = {"dpop": page.proof("GET", "/mcp", token), "mcp-session-id": opened.headers["mcp-session-id"]}
+    await page.send("GET", "/mcp", None, {"authorization": f"DPoP {token}", **headers}, page=False)
     declined = (await page.send("POST", "/grants", {"scope": "account:read", "expires_in": 60})).json()
     await page.send("POST", f"/grants/{declined['grant_id']}/phone")
     await page.send("POST", f"/grants/{declined['grant_id']}/denial")

@@ -10,7 +10,8 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_OF_AGENTS = ("authorization", "content-type", "dpop", "mcp-protocol-version", "mcp-method", "mcp-name")
+_OF_MCP = ("mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id")
+_OF_AGENTS = ("authorization", "content-type", "dpop", *_OF_MCP)
 _EXPOSED = ("dpop-nonce", "www-authenticate")
 
 
@@ -38,7 +39,7 @@ class SitePages:
             allow_credentials=True,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=[*_OF_AGENTS, "deputize-page", "deputize-csrf"],
-            expose_headers=_EXPOSED,
+            expose_headers=[*_EXPOSED, "mcp-session-id"],
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -89,6 +89,7 @@ ENDPOINTS = (
     get("/calls/{call_id}/wait", CALLS_PAGE, Call, waiting.call, "Wait until it was answered (WAIT-1)"),
     post("/calls/{call_id}/resumption", CALLS_PAGE, None, ApprovedCall, calls.resume, "Go on with a call (CALL-11)"),
     post("/mcp", MCP, Message, {200: (Reply, ReplyError), 202: None}, None, "One message of MCP (MCP-1)"),
+    get("/mcp", MCP, "text/event-stream", None, "Listen for what was answered (MCP-17)"),
     get("/tools", VISITOR, Tools, shim.configuration, "Read the policy, and who is signed in (SHIM-3)"),
     oauth("/token", BY_GRANT_TYPE, _TOKEN, (Tokens, Handoff), token.token, "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)"),
     oauth("/par", CLIENT, forms.PushedRequest, {201: Pushed}, requests.push, "Push a request (OAUTH-3)",

@@ -87,16 +87,18 @@ async def _wait(context: Context, user_id: UserId, moves: str, look: Look) -> Re
                 break
         yield told
 
-    return _Stream(lines(), places)
+    return Streamed(lines(), places, "application/json")
 
 
-class _Stream(StreamingResponse):
+class Streamed(StreamingResponse):
     """A streamed answer, which gives its place back whenever and however it ends."""
 
-    def __init__(self, lines: AsyncIterator[bytes], places: ExitStack) -> None:
-        super().__init__(lines, media_type="application/json", headers={"x-accel-buffering": "no"})
+    def __init__(self, lines: AsyncIterator[bytes], places: ExitStack, media_type: str) -> None:
+        """Send these, as they come."""
+        super().__init__(lines, media_type=media_type, headers={"x-accel-buffering": "no"})
         self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, to its end or the client's."""
         with self._places:
             await super().__call__(scope, receive, send)

@@ -1,5 +1,6 @@
 """A bank on a real port that offers its tools over MCP; agents come with the official client."""
 
+import secrets
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from tests.web.agents import ERRAND, HELPER, LOCAL, Client, new_key, with_agents
 from deputize import settings
 from deputize.agent import AgentKey
 from deputize.app import Deputize, HandledCall, ToolFailed
+from deputize.crypto import dpop
 from deputize.protocol.canonical import Json
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
@@ -128,7 +130,9 @@ class Dpop(httpx2.Auth):
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         token = self.agent.tokens["access_token"]
         request.headers["authorization"] = f"DPoP {token}"
-        request.headers["dpop"] = self.agent.proof("/mcp", token)
+        url, now = f"{self.agent.bank.issuer}/mcp", self.agent.now
+        jti = secrets.token_hex(8)
+        request.headers["dpop"] = dpop.make(self.agent.private, request.method, url, now, jti, token)
         yield request
 
 

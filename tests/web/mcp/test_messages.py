@@ -220,10 +220,12 @@ async def test_a_client_in_a_page_of_the_site_may_send_what_mcp_wants_sent(tmp_p
     deputize = Deputize(policy, tmp_path / "var")
     transport = httpx2.ASGITransport(Starlette(routes=[Mount("/", deputize)]))
     async with httpx2.AsyncClient(transport=transport, base_url="https://auth.bank.example") as http:
-        wanted = "authorization,content-type,dpop,mcp-method,mcp-name,mcp-protocol-version"
+        wanted = "authorization,content-type,dpop,mcp-method,mcp-name,mcp-protocol-version,mcp-session-id"
         asked = {"access-control-request-method": "POST", "access-control-request-headers": wanted}
         answer = await http.options("/mcp", headers={"origin": "https://www.bank.example", **asked})
         assert answer.status_code == 200
+        told = await http.get("/mcp", headers={"origin": "https://www.bank.example"})
+        assert "mcp-session-id" in told.headers["access-control-expose-headers"]
         other = await http.options("/mcp", headers={"origin": "https://evil.example", **asked})
         assert other.status_code == 405
         assert "access-control-allow-origin" not in other.headers

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...authority.authority import Current
+from ...authority.waiting import Waiting
 from ...protocol.errors import Code, Refused
 from ..context import Context
 from ..refusals import Dialect, Refusals
@@ -18,9 +19,13 @@ from .callers import authenticate
 from .calling import Calling
 from .declaring import Asks
 from .exchange import Exchange, Method
+from .listening import listen
 from .messages import Message
 from .offers import Offers
 from .running import Gateway
+
+_LISTENING = 500
+"""Clients that listen at a time. They do not take places from pages that wait (WAIT-2)."""
 
 
 class Mcp:
@@ -31,6 +36,7 @@ class Mcp:
         self._current = current
         self._refusals = refusals
         self._gateway = Gateway()
+        self._listening = Waiting(_LISTENING)
         self._offers = offers
         self._calling = Calling(current, refusals.log, offers, self._gateway)
         approving = Approving(offers)
@@ -50,11 +56,14 @@ class Mcp:
         message: Message | None = None
         try:
             context = Context(request, self._current, self._refusals.log)
+            if request.method in ("GET", "POST"):
+                context.check_origin()
+            if request.method == "GET" and context.has(declaring.SESSION):
+                return await self._listen(context)
             if request.method != "POST":
                 raise Refused(
-                    Code.METHOD_NOT_ALLOWED, "Send each message by POST; there are no streams here."
+                    Code.METHOD_NOT_ALLOWED, "Send each message by POST; there is nothing to listen for."
                 )
-            context.check_origin()
             message = await messages.read(context)
             exchange = await authenticate(context, message)
             declared = _declared(exchange)
@@ -73,6 +82,17 @@ class Mcp:
             tell_in_http(response, exchange.refusal, context.authority.policy)
         response.headers.update(exchange.headers)
         return response
+
+    async def _listen(self, context: Context) -> Response:
+        """Let a client listen that leads its user to questions (MCP-17)."""
+        exchange = await authenticate(context, Message(None, "", {}))
+        declared = _declared(exchange)
+        await exchange.enter()
+        if declared is None:
+            raise Refused.of(declaring.UNKNOWN)
+        if declared is not Asks.URL or context.header("mcp-protocol-version") == messages.MODERN:
+            raise Refused(Code.METHOD_NOT_ALLOWED, "There is nothing to listen for.")
+        return await listen(context, exchange.principal, self._listening)
 
     async def _respond(self, exchange: Exchange) -> Response:
         method = self._methods.get(exchange.message.method)

@@ -1,0 +1,164 @@
+"""The stream on which a client of 2025-11-25 hears that its user has answered (MCP-17)."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import mcp_types as types
+import orjson
+import pytest
+from mcp.client.client import Client as McpClient
+from mcp.client.streamable_http import streamable_http_client
+from tests.web.mcp.conftest import MODERN, Deputy, Dpop, LiveBank, answers
+from tests.web.mcp.test_sessions import CALL, URL, VERIFIED, session
+
+from deputize.crypto import dpop
+from deputize.web.mcp import listening
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "BEAT", 0.05)
+
+
+@pytest.fixture
+async def deputy(live: LiveBank) -> Deputy:
+    return await live.deputy()
+
+
+async def headers(live: LiveBank, deputy: Deputy, session_id: str | None) -> dict[str, str]:
+    agent, token = deputy.agent, deputy.agent.tokens["access_token"]
+    proof = dpop.make(agent.private, "GET", live.url, agent.now, secrets.token_hex(8), token)
+    sent = {"accept": "text/event-stream", "authorization": f"DPoP {token}", "dpop": proof}
+    return sent | ({} if session_id is None else {"mcp-session-id": session_id})
+
+
+@asynccontextmanager
+async def listens(live: LiveBank, deputy: Deputy, session_id: str) -> AsyncIterator[AsyncIterator[str]]:
+    """Open a stream, and go on when it is there."""
+    async with httpx2.AsyncClient(timeout=30) as http:
+        sent = await headers(live, deputy, session_id)
+        async with http.stream("GET", live.url, headers=sent) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            lines = answer.aiter_lines()
+            assert await anext(lines) == ":"
+            yield lines
+
+
+async def heard(lines: AsyncIterator[str]) -> dict[str, Any]:
+    """Return the next message."""
+    async with asyncio.timeout(20):
+        async for line in lines:
+            if line.startswith("data: "):
+                said: dict[str, Any] = orjson.loads(line.removeprefix("data: "))
+                return said
+    raise AssertionError("it ended")
+
+
+async def asked(live: LiveBank, deputy: Deputy, session_id: str) -> dict[str, Any]:
+    answer = await live.post(CALL, deputy.agent, **{"mcp-session-id": session_id})
+    elicitation: dict[str, Any] = answer.json()["error"]["data"]["elicitations"][0]
+    return elicitation
+
+
+@pytest.mark.parametrize("yes", [True, False])
+async def test_it_tells_that_a_question_is_answered_and_not_how(
+    live: LiveBank, deputy: Deputy, yes: bool
+) -> None:
+    given = await session(live, deputy, URL)
+    elicitation = await asked(live, deputy, given)
+    async with listens(live, deputy, given) as lines:
+        await answers(deputy.page, elicitation["url"], yes)
+        assert await heard(lines) == {
+            "jsonrpc": "2.0",
+            "method": "notifications/elicitation/complete",
+            "params": {"elicitationId": elicitation["elicitationId"]},
+        }
+
+
+async def test_nobody_hears_of_anothers_question(live: LiveBank, deputy: Deputy) -> None:
+    other = await live.deputy()
+    theirs = await session(live, other, URL)
+    given = await session(live, deputy, URL)
+    async with listens(live, other, theirs) as lines:
+        first = await asked(live, deputy, given)
+        await answers(deputy.page, first["url"])
+        own = await asked(live, other, theirs)
+        for _ in range(
+            6
+        ):  # an empty line, and one with a colon: it has looked since, and seen that this one is open
+            await asyncio.wait_for(anext(lines), 20)
+        await answers(other.page, own["url"])
+        assert (await heard(lines))["params"] == {"elicitationId": own["elicitationId"]}
+
+
+async def test_it_ends_with_its_grant(live: LiveBank, deputy: Deputy) -> None:
+    given = await session(live, deputy, URL)
+    async with listens(live, deputy, given) as lines:
+        await live.revoke(str(deputy.agent.tokens["grant_id"]))
+        async with asyncio.timeout(20):
+            assert [line async for line in lines if line.startswith("data")] == []
+
+
+async def test_the_official_client_hears_it(live: LiveBank, deputy: Deputy) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    listening_now = asyncio.Event()
+
+    async def on_message(message: Any) -> None:
+        if isinstance(message, types.ElicitCompleteNotification):
+            told.put_nowait(message.params.elicitation_id)
+
+    async def elicits(context: Any, params: Any) -> types.ElicitResult:
+        return types.ElicitResult(action="cancel")
+
+    async def on_response(response: httpx2.Response) -> None:
+        if response.request.method == "GET" and response.status_code == 200:
+            listening_now.set()
+
+    elicitation = await asked(live, deputy, await session(live, deputy, URL))
+    hooks = {"response": [on_response]}
+    async with httpx2.AsyncClient(auth=Dpop(deputy.agent), timeout=30, event_hooks=hooks) as http:
+        transport = streamable_http_client(live.url, http_client=http)
+        async with McpClient(
+            transport, mode="legacy", cache=None, elicitation_callback=elicits, message_handler=on_message
+        ):
+            await asyncio.wait_for(listening_now.wait(), 20)
+            await answers(deputy.page, elicitation["url"])
+            assert await asyncio.wait_for(told.get(), 20) == elicitation["elicitationId"]
+
+
+class TestNobodyElse:
+    @pytest.mark.parametrize("capabilities", [None, VERIFIED])
+    async def test_has_anything_to_listen_for(
+        self, live: LiveBank, deputy: Deputy, capabilities: Any
+    ) -> None:
+        given = await session(live, deputy, capabilities) if capabilities else None
+        async with httpx2.AsyncClient() as http:
+            answer = await http.get(live.url, headers=await headers(live, deputy, given))
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+    async def test_comes_in_with_a_bad_session_or_without_a_token(
+        self, live: LiveBank, deputy: Deputy
+    ) -> None:
+        given = await session(live, deputy, URL)
+        async with httpx2.AsyncClient() as http:
+            bad = await http.get(live.url, headers=await headers(live, deputy, "made-up"))
+            nobody = await http.get(live.url, headers={"mcp-session-id": given})
+            modern = await headers(live, deputy, given) | {"mcp-protocol-version": MODERN}
+            newer = await http.get(live.url, headers=modern)
+        assert (bad.status_code, nobody.status_code, newer.status_code) == (404, 401, 405)
+
+    async def test_is_let_in_beyond_the_eighth(
+        self, live: LiveBank, deputy: Deputy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listening, "EACH", 1)
+        given = await session(live, deputy, URL)
+        async with listens(live, deputy, given), httpx2.AsyncClient() as http:
+            answer = await http.get(live.url, headers=await headers(live, deputy, given))
+        assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
