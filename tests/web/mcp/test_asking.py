@@ -344,6 +344,21 @@ class TestUrlOf2025:
         assert caught.value.code == -32042
         assert live.ledger.done == []
 
+    async def test_a_client_that_says_it_is_complete_completes_nothing(
+        self, live: LiveBank, host: Host
+    ) -> None:
+        deputy = await live.deputy(elicits=host)
+        with pytest.raises(MCPError) as caught:
+            await deputy.call()
+        (asked,) = UrlElicitationRequiredError.from_error(caught.value.error).elicitations
+        params = {"elicitationId": asked.elicitation_id}
+        said = {"jsonrpc": "2.0", "method": "notifications/elicitation/complete", "params": params}
+        assert (await live.post(said, deputy.agent)).status_code == 202
+        with pytest.raises(MCPError) as again:
+            await deputy.call()
+        assert again.value.error == caught.value.error
+        assert live.ledger.done == []
+
     async def test_where_arguments_do_not_fit_it_is_told_that(self, live: LiveBank, host: Host) -> None:
         deputy = await live.deputy(elicits=host)
         result = await deputy.call("transfer_money", {"amount": -1, "name": "Ada"})
