@@ -1,4 +1,10 @@
-"""With the shim, WebMCP is what it is without, for tools that the policy has as public: told in one page of each."""
+"""With the shim, WebMCP is what it is without, for tools that the policy has as public: told in one page of each.
+
+The web-platform tests of WebMCP say what that is. `TOLD` names, for each of their files and each test in it, in their
+order, the cases here that tell the same in words of our own. Chromium 156 does not do all of what they say: it
+validates no input and no schema, tells of calls at the context only, and lets the call of a form that was taken away
+end well. What is held here is that the shim makes no difference.
+"""
 
 import json
 from collections.abc import Callable
@@ -16,7 +22,87 @@ from starlette.types import ASGIApp
 import deputize
 from deputize.testing.server import Site
 
-SCRIPT = Path(__file__).with_name("transparency.js")
+TOLD: dict[str, list[list[str]]] = {
+    "declarative/executeTool-abort": [["a form’s call that is aborted"]],
+    "declarative/executeTool-pseudo-classes": [
+        ["a form while it is submitted"],
+        ["a form is filled in before that is told"],
+    ],
+    "declarative/execute_tool_change_event": [["the fields of a form tell that they are changed"]],
+    "declarative/execute_tool_submit_from_js": [["a form whose listener submits it itself"]],
+    "declarative/form_removal_submit_crash": [["a form that is taken away while it is submitted"]],
+    "declarative/select-multiple-events": [["a list of which several are chosen, and the same again"]],
+    "imperative/executeTool-abort": [
+        ["what execute is told"],
+        ["a call aborted while it runs"],
+        ["a call aborted before", "a call aborted before, without a reason"],
+        ["a result after the abort", "a call aborted at once"],
+        ["two calls, of which one is aborted"],
+    ],
+    "imperative/executeTool-events": [
+        ["a call aborted while it runs"],
+        ["a call of a frame’s tool is told in that frame"],
+    ],
+    "imperative/executeTool-input-validation.tentative": [
+        ["an input that lacks a member"],
+        ["an input that has a value that is not listed"],
+        ["an input that has a value that is listed"],
+        ["an input that has a value of another pattern"],
+        ["an input that has all that a long schema asks for"],
+        ["an input that has a value of another type, and then a right one"],
+    ],
+    "imperative/executeTool-invalid-dictionary": [
+        ["calling without an origin"],
+        ["text that is no JSON as arguments"],
+        ["calling what is not there"],
+    ],
+    "imperative/executeTool-self-unregistration": [
+        ["a tool that unregisters itself"],
+        ["a tool that unregisters another"],
+    ],
+    "imperative/exposedTo-cross-origin-child": [
+        ["a tool that is exposed to a frame of another origin"],
+        ["a tool that a frame of another origin exposes"],
+        ["a tool that is exposed to a third origin"],
+        ["a tool that a frame of another origin exposes to a third"],
+        ["a tool that is exposed to a frame that may have none"],
+    ],
+    "imperative/exposedTo-defaults-same-origin": [
+        ["a tool of the page in a frame of this origin"],
+        ["a tool of the page that is exposed to nobody else, in a frame of this origin"],
+        ["a tool of a frame of this origin"],
+        ["a tool of a frame of this origin that is exposed to nobody else"],
+    ],
+    "imperative/object-arguments": [
+        [
+            "a list of arguments",
+            "text arguments",
+            "a number of arguments",
+            "a truth as arguments",
+            "null arguments",
+            "arguments that are undefined in JSON",
+            "arguments left out",
+            "undefined arguments",
+        ]
+    ],
+    "imperative/register_tool_invalid_subset_schema.tentative": [
+        [f"registering a schema with {what}"]
+        for what in (
+            "a reference",
+            "a format",
+            "any other members",
+            "other members of a kind",
+            "nothing unevaluated",
+            "a member that asks for another",
+            "text of no pattern",
+            "definitions inside",
+            "an encoding",
+        )
+    ],
+}
+"""By the file's name in `web-platform-tests/wpt/webmcp`."""
+
+SCRIPTS = Path(__file__).with_name("transparency")
 NAMES = ("search", "other", '"a.b-c_d"', '"5"')
 POLICY = """
 [site]
@@ -27,15 +113,28 @@ origin = "http://localhost:{port}"
 SHIM = '<script src="/deputize/shim.js"></script>'
 
 
+def scripts(*names: str) -> str:
+    texts = ((SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in names)
+    return "".join(f"<script>{text}</script>" for text in texts)
+
+
+PAGE = f"<!doctype html><body>{{shim}}{scripts('common', 'imperative', 'declarative', 'frames')}"
+FRAME = f"<!doctype html><body>{{shim}}{scripts('frame')}"
+
+
 @pytest.fixture
 def shop(serve: Callable[..., Site], tmp_path: Path) -> Site:
-    """A page with the shim, and at /bare the same without."""
+    """A page with the shim, and at /bare the same without; so are its frames, but for those of another origin."""
 
-    async def page(request: Request) -> Response:
-        shim = "" if request.url.path == "/bare" else SHIM
-        return HTMLResponse(
-            f"<!doctype html><body>{shim}<script>{SCRIPT.read_text(encoding='utf-8')}</script>"
-        )
+    def page(html: str) -> Callable[[Request], Any]:
+        async def answer(request: Request) -> Response:
+            shim = SHIM if request.url.hostname == "localhost" and "bare" not in request.url.path else ""
+            return HTMLResponse(html.replace("{shim}", shim))
+
+        return answer
+
+    async def blank(_: Request) -> Response:
+        return HTMLResponse("<!doctype html>")
 
     def build(port: int) -> ASGIApp:
         (tmp_path / "deputize.toml").write_text(POLICY.format(port=port), encoding="utf-8")
@@ -44,8 +143,9 @@ def shop(serve: Callable[..., Site], tmp_path: Path) -> Site:
             routes=[
                 *authority.well_known_routes(),
                 Mount("/deputize", authority),
-                Route("/", page),
-                Route("/bare", page),
+                Route("/blank", blank),
+                *(Route(path, page(PAGE)) for path in ("/", "/bare")),
+                *(Route(path, page(FRAME)) for path in ("/frame", "/bare/frame")),
             ],
             lifespan=authority.lifespan,
         )
@@ -59,33 +159,41 @@ def met(tab: Page, url: str) -> dict[str, Any]:
     return told
 
 
-READ_ON = (
+def same(name: str, bare: Any, gated: Any) -> bool:
+    """Tell whether the same was met, but for what cannot be."""
+    if name == "registering a schema in a circle":
+        # The browser has the shim read the schema, and says in front of its own errors only what failed.
+        bare = [bare[0], bare[1].replace("Failed to execute 'registerTool' on 'ModelContext': ", ""), bare[2]]
+    if name.startswith("registering") or name in ALSO_REGISTERING:
+        return told_next(bare, gated)
+    return bool(gated == bare)
+
+
+ALSO_REGISTERING = (
     "a hint that throws",
     "a description that throws",
     "a name that throws as text",
     "a title that throws",
     "a schema that throws",
     "execute that is missing, and what is read then",
+    "a failure of which nobody hears, and one that is heard of",
 )
-"""What the gate does not know to be no tool, it reads to the end: its options, too, and its schema."""
 
 
-def known(name: str, told: Any, bare: Any) -> Any:
-    """Return what was told, but for what is known to differ."""
-    if name in READ_ON:
-        told[0] = told[0][: len(bare[0])]
-    if name in READ_ON or name.startswith("registering"):
-        # Whether a registration fails the gate hears first, and hands it on: some microtasks later.
-        told = json.loads(json.dumps(told).replace('"at once"', '"later"'))
-    if name == "what is listed":
-        # A schema declares the member for evidence, or agents would drop it (EVID-1).
-        for members, _, tool in told:
-            schema = tool.get("inputSchema", {"properties": {}})
-            schema["properties"].pop("deputize_delegation", None)
-            if schema == {"type": "object", "properties": {}}:
-                del tool["inputSchema"]
-                members.remove("inputSchema")
-    return told
+def told_next(bare: Any, gated: Any) -> bool:
+    """Tell whether the same was met, or a failure that is told at once was told one microtask later.
+
+    Nobody can learn of a failure but by handling it, and then the browser no longer tells the console of one that the
+    page does not handle. So the page hears of it from the shim, which forgets the tool first: else it would pass for
+    gated.
+    """
+    match bare, gated:
+        case ["rejected", why, int(at)], ["rejected", gated_why, int(gated_at)]:
+            return bool(why == gated_why) and gated_at in (at, at + 1)
+        case list(), list() if len(bare) == len(gated):
+            return all(map(told_next, bare, gated))
+        case _:
+            return bool(bare == gated)
 
 
 def test_public_tools_are_as_without_the_shim(shop: Site, tab: Page) -> None:
@@ -93,11 +201,9 @@ def test_public_tools_are_as_without_the_shim(shop: Site, tab: Page) -> None:
     bare = met(tab, f"{shop.url}/bare")
     gated = met(tab, shop.url)
     assert tab.evaluate("typeof deputize") == "object"
-    assert bare["a call aborted before"] == ["rejected", "mine", "at once"]
-    differing = {
-        name: (bare[name], gated[name])
-        for name in bare
-        if known(name, gated[name], bare[name]) != known(name, bare[name], bare[name])
-    }
+    assert bare["a call aborted before"] == ["rejected", "mine", 0]
+    differing = {name: (bare[name], gated[name]) for name in bare if not same(name, bare[name], gated[name])}
     assert differing == {}
     assert list(gated) == list(bare)
+    untold = {case for file in TOLD.values() for cases in file for case in cases} - set(bare)
+    assert not untold

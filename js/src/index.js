@@ -68,7 +68,7 @@ const mine = natives.freeze({
         attempt: (...all) => shim().gate.attempt(...all),
         asking: () => shim().gate.asking(),
         loaded: () => shim().gate.loaded(),
-        standing: (name) => shim().gate.standing(name),
+        standing: (name) => at().gate.standing(name),
         ask: (name) => shim().gate.ask(name),
         expect,
       },
@@ -201,7 +201,7 @@ function assemble(issuer) {
     return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts, wait === undefined ? null : wait * 1000, openRoot));
   };
   const gate = new Gate(authority, ask);
-  gate.ended = async (call) => (await watched())?.ended(call);
+  gate.ended = async (...call) => (await watched())?.ended(...call);
   return { authority, ask, gate };
 }
 

@@ -8,16 +8,7 @@ import { makeClient, run } from './client.js';
 import { reason, refused } from './outcome.js';
 import { answerOf } from './refusal.js';
 
-/**
- * @typedef {object} Ended a call that is over
- * @property {string} tool
- * @property {number} at milliseconds since the epoch
- * @property {boolean} direct the user's own (CALL-7)
- * @property {'result' | 'thrown' | 'refused' | 'public'} kind
- * @property {string | null} code why it was refused
- * @property {string | null} callId
- */
-
+/** @import { endedBy } from './ended.js' */
 /** @import { Authority } from '../authority/authority.js' */
 /** @import { Arguments, Ask, Asking, Execute, Outcome, Problem, Tool } from '../types.js' */
 
@@ -29,7 +20,7 @@ export class Gate {
   #ask;
   /** @type {Asking | null} */
   #asking = null;
-  /** Hears of each call that is over. @type {(call: Ended) => void} */
+  /** Hears of each call that is over (`endedBy`). @type {(...call: Parameters<typeof endedBy>) => void} */
   ended = () => {};
 
   /**
@@ -52,7 +43,7 @@ export class Gate {
    */
   async call(tool, callback, input, signal) {
     if (this.standing(tool.name) === 'public') {
-      this.ended(endedBy(undefined, tool.name, false)); // and without a turn between, as if there were no gate
+      this.ended(undefined, tool.name, false, natives.now()); // and without a turn between, as if there were no gate
     } else {
       const settled = await this.attempt(tool, callback, input, signal, false);
       if (settled) return answerOf(settled);
@@ -123,7 +114,7 @@ export class Gate {
    */
   async attempt(tool, callback, input, signal, direct) {
     const settled = await this.#settle(tool, callback, input, signal, direct);
-    this.ended(endedBy(settled?.outcome, tool.name, direct));
+    this.ended(settled?.outcome, tool.name, direct, natives.now());
     return settled;
   }
 
@@ -165,18 +156,4 @@ export class Gate {
       if (again) return inert({ outcome, facts: reason(outcome).code === 'login_required' ? facts : {} });
     }
   }
-}
-
-/**
- * @param {Outcome | undefined} outcome none of what is public
- * @param {string} tool
- * @param {boolean} direct
- * @returns {Ended}
- */
-function endedBy(outcome, tool, direct) {
-  const call = { tool, at: natives.now(), direct, code: null, callId: null };
-  if (!outcome) return { ...call, kind: 'public' };
-  if (outcome.kind === 'result' || outcome.kind === 'thrown') return { ...call, kind: outcome.kind, callId: outcome.callId ?? null };
-  const { code, callId } = reason(outcome);
-  return { ...call, kind: 'refused', code, callId };
 }

@@ -9,7 +9,7 @@ import { appendChild, push, setText } from '../platform/natives.js';
 import { say } from './sentences.js';
 import { css } from './style.js';
 
-/** @import { Ended } from '../calls/gate.js' */
+/** @import { Ended } from '../calls/ended.js' */
 /** @import { Rule } from '../types.js' */
 
 /**

@@ -1,12 +1,13 @@
 /** Looks for what is wrong with this page: once it has come to rest, when its tools change, and where a call tells (PAGE-1). */
 
+import { endedBy } from '../calls/ended.js';
 import { among } from '../platform/among.js';
 import * as natives from '../platform/natives.js';
 import { console, inert, location, push, setTimeout, slice } from '../platform/natives.js';
 import { Findings } from './findings.js';
 
 /** @import { Authority } from '../authority/authority.js' */
-/** @import { Ended } from '../calls/gate.js' */
+/** @import { Ended } from '../calls/ended.js' */
 /** @import { Contexts, Report } from '../page/contexts.js' */
 /** @import { Ask, Config, Problem, Rule } from '../types.js' */
 /** @import { Finding } from './findings.js' */
@@ -75,9 +76,10 @@ export class Watching {
   /**
    * A call is over.
    *
-   * @param {Ended} call
+   * @param {Parameters<typeof endedBy>} of
    */
-  ended(call) {
+  ended(...of) {
+    const call = endedBy(...of);
     const calls = [call];
     for (let i = 0; i < this.#calls.length && i < LAST - 1; i++) push(calls, /** @type {Ended} */ (this.#calls[i]));
     this.#calls = calls;

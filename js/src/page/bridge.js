@@ -59,7 +59,7 @@ export function bridge(server, patch) {
       server.removeTool(name);
       server
         .registerTool({ ...item, execute: run }, { ...(abortSignal && { signal: abortSignal }), ...(exposedTo && { exposedTo }) })
-        .catch((error) => console.error(`deputize: the tool "${name}" came before the shim and cannot be gated, so it is taken away.`, error));
+        .catch((error) => console.error(`deputize: "${name}" came before the shim and cannot be gated, so it is taken away.`, error));
     }
   };
   // One that was being registered when the shim came shows then.
@@ -74,4 +74,4 @@ export function bridge(server, patch) {
  * @param {string} name
  * @param {unknown} [tool] as the server holds it
  */
-const told = (name, tool) => ({ name, definition: saying({ .../** @type {object | undefined} */ (tool), name }).definition });
+const told = (name, tool) => saying({ .../** @type {object | undefined} */ (tool), name });

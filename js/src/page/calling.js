@@ -78,14 +78,15 @@ export class Calling {
    * @param {unknown[]} args the tool, or its name, its input, and options
    */
   #execute(original, self, args) {
+    const whose = isObject(self) && callings.get(self);
+    const other = this.#native || (whose && whose !== this);
     try {
       if (args.length > 2) args[1] = moveEvidence(args[1], args[2]);
+      if (!other && isObject(args[0])) args[0] = toolOf(args[0]);
     } catch (error) {
       return rejected(error);
     }
-    const whose = isObject(self) && callings.get(self);
-    if (this.#native || (whose && whose !== this)) return apply(original, self, args);
-    if (isObject(args[0])) args[0] = toolOf(args[0]);
+    if (other) return apply(original, self, args);
     const name = isObject(args[0]) ? Reflect.get(args[0], 'name') : args[0];
     return this.#passes(name) ? apply(original, self, args) : this.#lead(name, original, self, args);
   }

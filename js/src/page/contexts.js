@@ -5,12 +5,12 @@
 
 import { apply, console, defineProperty, document, exec, functionText, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, inert, listen, navigator, setInterval, setTimeout } from '../platform/natives.js';
 import { bridge, isBridge } from './bridge.js';
+import { formOf } from './form-of.js';
 import { Forms } from './forms.js';
 import { framesOf } from './frames.js';
 import { Patch } from './patch.js';
 import { through } from './registering.js';
 import { own, replace } from './replace.js';
-import { argsS256 } from '../platform/canonical.js';
 import { isObject, sayingListed } from './tool.js';
 
 /** @import { Gating, Listed, ModelContext } from './patch.js' */
@@ -166,23 +166,16 @@ export class Contexts {
 
   /** @returns {Tool[]} the tools that have the gate in them, one for each name */
   tools() {
-    /** @type {Map<string, Tool>} */
-    const named = new Map();
-    for (const { patch } of this.#found.values()) for (const tool of patch?.all() ?? []) if (!named.has(tool.name)) named.set(tool.name, tool);
-    return [...named.values()];
+    const all = [...this.#found.values()].flatMap(({ patch }) => patch?.all() ?? []);
+    return [...new Set(all)].filter((tool) => this.tool(tool.name) === tool);
   }
 
   /** @returns {Promise<Listed[]>} the tools of which the contexts tell, gated or not */
-  async #listed() {
+  async listed() {
     /** @type {Listed[]} */
     const all = [];
     for (const { patch } of [...this.#found.values()]) if (patch?.tells) all.push(...(await patch.list()));
     return inert(all);
-  }
-
-  /** @returns {Promise<Tool[]>} the page's forms that are tools, as a context tells of them */
-  async formTools() {
-    return inert((await this.#listed()).filter(({ name }) => formOf(name)).map((each) => ({ ...each, ...sayingListed(each) })));
   }
 
   /**
@@ -192,9 +185,7 @@ export class Contexts {
    * @returns {Promise<string>}
    */
   async definition(name) {
-    const listed = (await this.#listed()).find((each) => each.name === name);
-    if (listed) return await sayingListed(listed).definition();
-    return await argsS256({ description: '', inputSchema: null, name });
+    return await sayingListed((await this.listed()).find((each) => each.name === name) ?? { name }).definition();
   }
 
   /** @returns {Promise<Report>} what runs in this page without the gate */
@@ -323,15 +314,4 @@ function alias() {
     )
   );
   defineProperty(getPrototypeOf(navigator), NAME, own({ configurable: true, enumerable: true, get, set }));
-}
-
-/**
- * @param {string} name
- * @returns {string | null} the form of this page that declares it
- */
-function formOf(name) {
-  for (const form of document.querySelectorAll('form[toolname]')) {
-    if (form.getAttribute('toolname') === name) return form.id ? `form#${form.id}` : 'form';
-  }
-  return null;
 }

@@ -2,13 +2,15 @@
 
 import { CALL_STATUS } from '../calls/status.js';
 import { inert } from '../platform/natives.js';
+import { formOf } from './form-of.js';
+import { sayingListed } from './tool.js';
 
 /** @import { Gate } from '../calls/gate.js' */
 /** @import { Definition, Tool } from '../types.js' */
 /** @import { Contexts } from './contexts.js' */
 
 /**
- * @param {Pick<Contexts, 'tools' | 'formTools'>} contexts
+ * @param {Pick<Contexts, 'tools' | 'listed'>} contexts
  * @param {Pick<Gate, 'ask'>} gate
  * @returns {Promise<Array<Definition & {definition_s256: string}>>} of each name the first that has it
  * @throws what a context throws that is asked for its tools
@@ -22,8 +24,9 @@ export async function definitions(contexts, gate) {
   };
   for (const tool of contexts.tools()) if (tool.name !== CALL_STATUS) await add(tool);
   // A form is gated where it is submitted.
-  for (const form of await contexts.formTools()) {
-    if (!all.some(({ name }) => name === form.name) && (await gate.ask(form.name)) === 'gated') await add(form);
+  for (const listed of await contexts.listed()) {
+    const form = formOf(listed.name) && sayingListed(listed);
+    if (form && !all.some(({ name }) => name === form.name) && (await gate.ask(form.name)) === 'gated') await add(form);
   }
   return inert(all);
 }

@@ -30,7 +30,7 @@ export class Patch {
    */
   constructor(context, gate, native = true) {
     this.#context = context;
-    new Registering(context, gate, this.#registered);
+    new Registering(context, gate, this.#registered, native);
     this.#calling = new Calling(gate, { native, passes: (name) => this.passes(name), list: async () => await this.list() });
     /** Whether there is no way to call its tools past the gate, whatever they are. */
     this.closed = this.close(context);

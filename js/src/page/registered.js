@@ -6,14 +6,14 @@ import { isAborted } from '../platform/natives.js';
 
 /** They are found by their names. */
 export class Registered {
-  /** With the signals that unregister them. @type {Map<Tool, AbortSignal | null>} */
+  /** With the signals that unregister them. @type {Map<Tool, unknown>} */
   #all = new Map();
   /** Those of them that the last `provideContext` has brought. @type {Tool[]} */
   #provided = [];
 
   /**
    * @param {Tool} tool
-   * @param {AbortSignal | null} signal
+   * @param {unknown} [signal] of any window's; what is none is for the context to refuse
    */
   add(tool, signal) {
     this.#all.set(tool, signal);
@@ -33,7 +33,7 @@ export class Registered {
   provide(tools) {
     for (const tool of this.#provided) this.#all.delete(tool);
     this.#provided = tools;
-    for (const tool of tools) this.#all.set(tool, null);
+    for (const tool of tools) this.add(tool);
   }
 
   clear() {
@@ -51,7 +51,16 @@ export class Registered {
   /** @returns {Tool[]} */
   all() {
     // Asked anew each time: a page can keep listeners from hearing of it. A name that is free can be taken past the shim.
-    for (const [tool, signal] of this.#all) if (signal && isAborted(signal)) this.#all.delete(tool);
+    for (const [tool, signal] of this.#all) if (isAbortedSignal(signal)) this.#all.delete(tool);
     return [...this.#all.keys()];
+  }
+}
+
+/** @param {unknown} signal */
+function isAbortedSignal(signal) {
+  try {
+    return isAborted(/** @type {AbortSignal} */ (signal));
+  } catch {
+    return false; // it is none
   }
 }

@@ -1,9 +1,9 @@
 /** How tools come into a context: each way to register one is replaced, so that the tool has the gate in it (SHIM-1). */
 
-import { declareEvidence } from '../authority/evidence.js';
-import { apply, isAborted } from '../platform/natives.js';
+import { apply, parse, stringify } from '../platform/natives.js';
 import { replace } from './replace.js';
-import { isObject, optionsOf, saying, throwing, throws, toolOf } from './tool.js';
+import { shown } from './shown.js';
+import { isObject, reading, saying, throwing, toolOf } from './tool.js';
 
 /** @import { Gating, ModelContext } from './patch.js' */
 /** @import { Registered } from './registered.js' */
@@ -22,16 +22,19 @@ let handing = null;
 export class Registering {
   #gate;
   #registered;
+  #native;
 
   /**
    * @param {ModelContext} context
    * @param {Gating} gate
    * @param {Registered} registered where its tools are kept
+   * @param {boolean} native the browser's own
    * @throws {TypeError} where it may not be changed
    */
-  constructor(context, gate, registered) {
+  constructor(context, gate, registered, native) {
     this.#gate = gate;
     this.#registered = registered;
+    this.#native = native;
     replace(context, 'registerTool', this.#register.bind(this));
     // Of older drafts:
     replace(context, 'provideContext', this.#provide.bind(this));
@@ -53,27 +56,25 @@ export class Registering {
    * @param {unknown[]} args
    */
   #register(original, self, args) {
+    const [given] = args;
     // What is no tool at all is for the platform to refuse, in its own words.
-    if (!isObject(args[0])) return apply(original, self, args);
+    if (!isObject(given)) return apply(original, self, args);
+    if (this.#native) return this.#read(original, self, given, args);
     /** @type {Tool | null} */
     let tool = null;
-    /** @type {AbortSignal | null} */
-    let signal = null;
-    const copy = toolOf(args[0]);
-    args[0] = copy;
+    /** @type {Record<string, unknown>} */
+    let options = {};
     try {
-      if (args.length > 1) {
-        args[1] = optionsOf(args[1]);
-        signal = signalOf(args[1]);
-      }
-      if (typeof copy.execute === 'function') tool = this.#take(copy);
+      const copy = (args[0] = toolOf(given));
+      if (isObject(args[1])) args[1] = options = toolOf(args[1]);
+      tool = this.#take(copy);
     } catch (error) {
-      throws(copy, 'execute', error); // if the context does not come to it before
+      args[0] = throwing(error);
     }
     if (!tool) return apply(original, self, args);
     const taken = tool;
-    // Before the platform answers: `toolchange` fires earlier than that.
-    this.#registered.add(taken, signal);
+    // Before the context answers: some tell of the change before that.
+    this.#registered.add(taken, options.signal);
     const forget = () => this.#registered.drop(taken);
     const before = handing;
     handing = { tool: taken, by: this };
@@ -85,6 +86,42 @@ export class Registering {
     } finally {
       handing = before;
     }
+  }
+
+  /**
+   * Has the browser read what the page gave in its own order, and no further than it would.
+   *
+   * @param {Function} original
+   * @param {unknown} self
+   * @param {object} given
+   * @param {unknown[]} args
+   */
+  #read(original, self, given, args) {
+    /** @type {Record<string, unknown>} */
+    const heard = /** @type {any} any: nothing of the page's prototypes */ ({ __proto__: null });
+    /** @type {Record<string, unknown>} */
+    const options = /** @type {any} any: as above */ ({ __proto__: null });
+    /** @type {string | undefined} */
+    let schema;
+    let tool = this.#handed(given);
+    const read = reading(given, heard, (name, value) => {
+      if (tool) return value;
+      if (name === 'execute' && typeof value === 'function') return this.#gated(() => /** @type {Tool} by then */ (tool), value);
+      if (name !== 'inputSchema') return value;
+      // The name comes next, so that the browser's order stays.
+      const show = (/** @type {unknown} */ its) => shown(this.#gate, String(read.name), its);
+      return isObject(value) ? { toJSON: () => (schema ??= stringify(value)) && show(parse(schema)) } : show(value);
+    });
+    args[0] = read;
+    if (isObject(args[1])) args[1] = reading(args[1], options);
+    const answer = apply(original, self, args);
+    // What was not read to its end was refused.
+    if (!('name' in heard) || typeof heard.execute !== 'function' || (!tool && isObject(heard.inputSchema) && !schema)) return answer;
+    if (schema) heard.inputSchema = parse(schema);
+    const taken = (tool ??= saying(heard));
+    this.#gate.expect?.();
+    this.#registered.add(taken, options.signal);
+    return unregistering(answer, () => this.#registered.drop(taken));
   }
 
   /**
@@ -102,7 +139,8 @@ export class Registering {
           all.tools = [.../** @type {unknown[]} */ (all.tools)].map((given) => {
             if (!isObject(given)) return given;
             const copy = toolOf(given);
-            if (typeof copy.execute === 'function') provided.push(this.#take(copy));
+            const tool = this.#take(copy);
+            if (tool) provided.push(tool);
             return copy;
           });
         }
@@ -121,29 +159,39 @@ export class Registering {
    * Puts the gate into a tool.
    *
    * @param {Record<string, unknown>} copy
-   * @returns {Tool}
+   * @returns {Tool | null} null where it is none
    */
   #take(copy) {
     const { execute } = copy;
-    if (handing && handing.by !== this && handing.tool.name === copy.name) return handing.tool;
-    const { schema, ...said } = saying(copy);
-    const tool = { name: String(copy.name), ...said };
+    if (typeof execute !== 'function') return null;
+    const handed = this.#handed(copy);
+    if (handed) return handed;
+    const tool = saying(copy);
+    copy.inputSchema = shown(this.#gate, tool.name, tool.schema);
+    copy.execute = this.#gated(() => tool, execute);
     this.#gate.expect?.();
-    copy.inputSchema = declareEvidence(schema); // which is no part of the definition: that is the page's own (HASH-3)
-    if (!through.has(/** @type {Function} */ (execute))) copy.execute = this.#gated(tool, /** @type {Function} */ (execute));
     return tool;
+  }
+
+  /**
+   * @param {{name?: unknown}} given by a context that hands on what it was given itself, or by a page
+   * @returns {Tool | null}
+   */
+  #handed(given) {
+    return handing && handing.by !== this && handing.tool.name === given.name ? handing.tool : null;
   }
 
   /**
    * The function that leads to a tool's own through the gate.
    *
-   * @param {Tool} tool
+   * @param {() => Tool} tool
    * @param {Function} execute
-   * @returns {(input: unknown, native?: {signal?: AbortSignal}) => unknown}
+   * @returns {Function}
    */
   #gated(tool, execute) {
+    if (through.has(execute)) return execute;
     /** @type {(input: unknown, native?: {signal?: AbortSignal}) => Promise<unknown>} */
-    const leading = async (input, native) => await this.#gate.call(tool, /** @type {Execute} */ (execute), input, native?.signal);
+    const leading = async (input, native) => await this.#gate.call(tool(), /** @type {Execute} */ (execute), input, native?.signal);
     through.add(leading);
     return leading;
   }
@@ -175,19 +223,5 @@ async function followed(answer, forget) {
   } catch (error) {
     forget();
     throw error;
-  }
-}
-
-/**
- * @param {unknown} options
- * @returns {AbortSignal | null} of any window's; what is none is for the context to refuse
- */
-function signalOf(options) {
-  const signal = isObject(options) && /** @type {AbortSignal | undefined} */ (Reflect.get(options, 'signal'));
-  try {
-    if (signal) isAborted(signal);
-    return signal || null;
-  } catch {
-    return null;
   }
 }

@@ -50,7 +50,7 @@ function allowed(read) {
   }
 }
 
-export const { AbortController, Date, DOMException, Error, Map, RegExp, Request, String, TypeError, URL, URLSearchParams, TextDecoder, TextEncoder, Uint8Array, MutationObserver, IntersectionObserver, CSSStyleSheet } = globalThis;
+export const { AbortController, Date, DOMException, Error, Map, Proxy, RegExp, Request, String, TypeError, URL, URLSearchParams, TextDecoder, TextEncoder, Uint8Array, MutationObserver, IntersectionObserver, CSSStyleSheet } = globalThis;
 export const { document, navigator, location, console, window } = globalThis;
 export const sessionStorage = allowed(() => globalThis.sessionStorage);
 export const indexedDB = allowed(() => globalThis.indexedDB);

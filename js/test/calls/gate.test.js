@@ -8,6 +8,7 @@ import { page, registered, scopesIn } from '../harness.js';
 import { clock, stored } from '../platform.js';
 
 const { Acknowledgements } = await import('../../src/calls/acknowledgements.js');
+const { endedBy } = await import('../../src/calls/ended.js');
 const { execute: run } = await import('../../src/calls/execute.js');
 const { Gate } = await import('../../src/calls/gate.js');
 const { Sharing } = await import('../../src/calls/sharing.js');
@@ -76,9 +77,12 @@ async function payer() {
 describe('a call that is over', () => {
   test('PAGE-6: is told with its reason and id, whatever became of it', async () => {
     const opened = await deputized();
-    /** @type {Array<Omit<import('../../src/calls/gate.js').Ended, 'at'>>} */
+    /** @type {object[]} */
     const heard = [];
-    opened.gate.ended = ({ at, ...told }) => void heard.push(told);
+    opened.gate.ended = (outcome, tool, direct) => {
+      const { at, ...told } = endedBy(outcome, tool, direct, 0);
+      heard.push(told);
+    };
     await call(opened, 'search_help');
     await call(opened, 'get_balance');
     const refused = await call(opened, 'no_such_tool');
@@ -227,21 +231,20 @@ describe('consent', () => {
   test('GRANT-8: a tool that is described otherwise asks again, for all that the page describes now', async () => {
     server.tools.list_transactions = { ...server.tools.get_balance };
     const { keyring } = await deputized();
-    const [balance, list] = ['get_balance', 'list_transactions'].map((name) => saying({ name, description: 'Something else' }));
-    const changed = { name: 'get_balance', ...balance };
-    const opened = page(server, { keyring, tools: [changed, { name: 'list_transactions', ...list }, registered('search_help'), registered('unheard_of')] });
+    const [changed, list] = [saying({ name: 'get_balance', description: 'Something else' }), saying({ name: 'list_transactions', description: 'Something else' })];
+    const opened = page(server, { keyring, tools: [changed, list, registered('search_help'), registered('unheard_of')] });
     const result = /** @type {Promise<any>} any: the tool's */ (opened.gate.call(changed, execute, {}, undefined));
     await opened.human.answer(0, 'approve');
     assert.deepEqual(await result, { done: 1 });
     const asked = server.requests.findLast(({ path }) => path === '/grants');
-    assert.deepEqual(asked?.body.definitions, { get_balance: await balance?.definition(), list_transactions: await list?.definition() });
+    assert.deepEqual(asked?.body.definitions, { get_balance: await changed.definition(), list_transactions: await list.definition() });
     assert.deepEqual(await call(opened, 'get_balance'), { done: 2 });
     assert.equal(opened.human.dialogs.length, 1);
   });
 
   test('GRANT-8: who declines that keeps what there was', async () => {
     const { keyring } = await deputized();
-    const changed = { name: 'get_balance', ...saying({ name: 'get_balance', description: 'Something else' }) };
+    const changed = saying({ name: 'get_balance', description: 'Something else' });
     const opened = page(server, { keyring });
     const result = opened.gate.call(changed, execute, {}, undefined);
     await opened.human.answer(0, 'decline');
@@ -253,7 +256,7 @@ describe('consent', () => {
   test('PIN-1: no consent is asked for what no consent would allow', async () => {
     const pinned = registered('get_balance');
     server.tools.get_balance.pinned = [await pinned.definition()];
-    const changed = { name: 'get_balance', ...saying({ name: 'get_balance', description: 'Something else' }) };
+    const changed = saying({ name: 'get_balance', description: 'Something else' });
     for (const { keyring } of [page(server), await deputized()]) {
       const opened = page(server, { keyring });
       const result = /** @type {Result} */ (await opened.gate.call(changed, execute, {}, undefined));

@@ -6,6 +6,7 @@ await import('../platform.js');
 const { Watching } = await import('../../src/developers/watching.js');
 const { problem } = await import('../../src/authority/authority.js');
 const { inert } = await import('../../src/platform/natives.js');
+const { refused } = await import('../../src/calls/outcome.js');
 const { sentences } = await import('../../src/developers/sentences.js');
 
 const ISSUER = 'https://bank.example/deputize';
@@ -158,10 +159,10 @@ test('a policy of the page that keeps the shim from its authority is told of, an
 });
 
 describe('a call that is over', () => {
-  const call = { tool: 'x', at: 0, direct: false, kind: /** @type {const} */ ('refused'), code: 'declined', callId: 'cal_1' };
+  const ended = (/** @type {string} */ code, callId = 'cal_1') => watching.ended(refused(code, callId), 'x', false, 0);
 
   test('tells of a name that is not known, and of a tool that is not as it was pinned', async () => {
-    for (const code of ['declined', 'unknown_tool', 'definition_changed', 'unknown_tool']) watching.ended({ ...call, code });
+    for (const code of ['declined', 'unknown_tool', 'definition_changed', 'unknown_tool']) ended(code);
     await new Promise((resolve) => setTimeout(resolve));
     assert.deepEqual(posted.map(({ body }) => body.findings[0].finding), ['unknown_tool', 'definition_changed']);
   });
@@ -177,7 +178,7 @@ describe('a call that is over', () => {
     test(`PAGE-6: is ${expected ? '' : 'not '}in a panel at ${at}${overlay ? '' : ' where none is wished for'}`, async () => {
       world.wished = { overlay };
       location.href = at;
-      for (let i = 0; i < 30; i++) watching.ended({ ...call, callId: `cal_${i}` });
+      for (let i = 0; i < 30; i++) ended('declined', `cal_${i}`);
       shown = [];
       await rest();
       location.href = 'https://bank.example/';

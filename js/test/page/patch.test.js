@@ -44,6 +44,8 @@ class MinimalContext extends EventTarget {
 
 /** @type {Array<{tool: {name: string, definition: () => Promise<string>}, input: unknown, signal: AbortSignal | undefined}>} */
 let calls = [];
+/** What the policy says of all names. @type {import('../../src/calls/gate.js').Standing | null} */
+let standing = null;
 const gate = /** @type {import('../../src/calls/gate.js').Gate} */ (
   /** @type {unknown} */ ({
     /** @param {any} tool @param {Function} execute @param {unknown} input @param {AbortSignal | undefined} signal */
@@ -51,6 +53,7 @@ const gate = /** @type {import('../../src/calls/gate.js').Gate} */ (
       calls.push({ tool, input, signal });
       return execute(input, 'client');
     },
+    standing: () => standing,
   })
 );
 const original = Object.getOwnPropertyDescriptor(MinimalContext.prototype, 'registerTool') ?? {};
@@ -62,6 +65,7 @@ let patch;
 
 beforeEach(() => {
   calls = [];
+  standing = null;
   context = new MinimalContext();
   patch = new Patch(/** @type {ModelContext} */ (context), gate);
 });
@@ -158,6 +162,43 @@ describe('the replacement looks like the native method', () => {
     controller.abort();
     assert.deepEqual(await context.getTools(), []);
   });
+});
+
+describe('the browser reads what the page gave', () => {
+  const read = /** @type {string[]} */ ([]);
+  /** @param {object} members */
+  const logged = (members) => {
+    read.length = 0;
+    return new Proxy(members, { get: (_, name) => (read.push(String(name)), Reflect.get(members, name)) });
+  };
+
+  test('in its own order, once, and no further than it would', async () => {
+    await context.registerTool(logged(plain()), logged({}));
+    assert.deepEqual(read, ['name', 'description', 'execute', 'inputSchema', 'title', 'signal']);
+    await assert.rejects(context.registerTool(logged({ ...plain(), name: 'b', get inputSchema() { throw new RangeError('mine'); } }), logged({})), RangeError);
+    assert.deepEqual(read, ['name', 'description', 'execute', 'inputSchema']);
+    assert.deepEqual(patch.all().map(({ name }) => name), ['a']);
+  });
+
+  test('a schema that was never read to its end has no tool', async () => {
+    await assert.rejects(context.registerTool({ ...plain(), inputSchema: { toJSON() { throw new RangeError('mine'); } } }), RangeError);
+    assert.equal(patch.tool('a'), undefined);
+  });
+});
+
+describe('EVID-1: the member is declared where the tool is gated, or where nobody knows yet', () => {
+  for (const [known, shown] of /** @type {const} */ ([[null, true], ['gated', true], ['unknown', true], ['public', false]])) {
+    for (const inputSchema of [{ type: 'object', properties: {} }, undefined]) {
+      test(`${known}, ${inputSchema ? 'with' : 'without'} a schema`, async () => {
+        standing = known;
+        await context.registerTool({ ...plain(), inputSchema });
+        const [listed] = await context.getTools();
+        if (shown) assert.deepEqual(Object.keys(JSON.parse(listed.inputSchema).properties), ['deputize_delegation']);
+        else assert.equal(listed.inputSchema, JSON.stringify(inputSchema));
+        assert.equal(await patch.tool('a')?.definition(), await argsS256({ description: 'A tool', inputSchema: inputSchema ?? null, name: 'a' }));
+      });
+    }
+  }
 });
 
 describe('EVID-1: an in-page agent passes its evidence in the options', () => {

@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, UnsetType
+from msgspec.json import encode
 from starlette.responses import Response
 
 from ..protocol import tool
@@ -20,6 +21,7 @@ from .saying import told_origin
 from .types import Closed, Hash, Object, Seconds, Uri, User, said
 
 _STATIC = files("deputize.web") / "static"
+_PUBLIC = b'["deputize:public"]'  # where js/src/page/shown.js has it
 
 
 class Tool(Closed):
@@ -140,11 +142,13 @@ async def words(context: Context) -> Response:
 
 
 def script(name: str) -> Handler:
-    """Return what answers one of the bundles that `js/build.mjs` makes."""
+    """Return what answers one of the bundles of `js/build.mjs`, with the names of the public tools in it (EVID-1)."""
     headers = {"cache-control": "no-cache", "cross-origin-resource-policy": "cross-origin"}
 
     async def answer(context: Context) -> Response:
-        return Response((_STATIC / name).read_bytes(), media_type=SCRIPT, headers=headers)
+        public = [name for name, declared in context.authority.policy.tools.items() if declared.public]
+        body = (_STATIC / name).read_bytes().replace(_PUBLIC, encode(public))
+        return Response(body, media_type=SCRIPT, headers=headers)
 
     return answer
 

@@ -1,109 +1,9 @@
-// What pages and agents can tell of WebMCP by its own means. Each case is done in a page with the shim and in one without, and tells
-// what it met: nothing else may differ but what e2e/test_transparency.py says.
-
-const context = document.modelContext;
-
-/** How a promise ends, and whether that is known in the next microtask. */
-async function ends(begin) {
-  let promise;
-  try {
-    promise = begin();
-  } catch (error) {
-    return ['thrown', said(error)];
-  }
-  let at = 'at once';
-  const seen = promise.then(
-    (value) => ['fulfilled', value, at],
-    (error) => ['rejected', said(error), at],
-  );
-  await Promise.resolve();
-  at = 'later';
-  return seen;
-}
-
-const said = (error) => (error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : error);
-
-/** What was registered is gone when the case is over. */
-const cleaning = [];
-function register(tool = {}, options = {}) {
-  const controller = new AbortController();
-  cleaning.push(controller);
-  return context.registerTool({ name: 'search', description: 'Searches.', execute: () => 'found', ...tool }, { signal: controller.signal, ...options });
-}
-
-const listed = async () => (await context.getTools()).filter(({ name }) => name !== 'deputize.call_status');
-const find = async (name = 'search') => (await listed()).find((tool) => tool.name === name);
-const names = async () => (await listed()).map(({ name }) => name);
-
-/** Runs a tool that answers so. */
-async function answered(execute, ...args) {
-  await register({ execute });
-  const tool = await find();
-  return ends(() => context.executeTool(tool, ...args));
-}
-
-const abortable = () => new Promise(() => {});
-const turn = () => new Promise((resolve) => setTimeout(resolve));
-
-/** An object whose getters log that they are read, and what in it does. */
-function logged(log, members, at = '') {
-  const object = {};
-  for (const [name, value] of Object.entries(members)) {
-    const get = () => {
-      log.push(at + name);
-      if (value instanceof Error) throw value;
-      return value;
-    };
-    Object.defineProperty(object, name, { enumerable: true, get });
-  }
-  return object;
-}
-
-const text = (log, name, value) => ({
-  toString() {
-    log.push(`${name} as text`);
-    return value;
-  },
-});
-
-function observed(log, changed = {}, hints = {}) {
-  return logged(log, {
-    title: text(log, 'title', 'Search'),
-    name: text(log, 'name', 'search'),
-    inputSchema: logged(log, { type: 'object' }, 'inputSchema.'),
-    execute: () => 'found',
-    description: text(log, 'description', 'Searches.'),
-    annotations: logged(log, { untrustedContentHint: true, readOnlyHint: true, consequentialHint: false, ...hints }, 'annotations.'),
-    ...changed,
-  });
-}
-
-async function reads(changed, hints) {
-  const log = [];
-  const controller = new AbortController();
-  const { signal } = controller;
-  cleaning.push(controller);
-  const end = await ends(() => context.registerTool(observed(log, changed, hints), logged(log, { signal, exposedTo: [] }, 'options.')));
-  return [log, end];
-}
-
-/** The state of a signal's tool changes, and what is told of it. */
-async function changes(work) {
-  const log = [];
-  const note = (event) => log.push(`${event.type} at ${event.target === context}`);
-  context.addEventListener('toolchange', note);
-  await work(log);
-  await turn();
-  await listed();
-  await turn();
-  context.removeEventListener('toolchange', note);
-  return [log, await names()];
-}
+// Tools that a script registers and calls.
 
 const cyclic = {};
 cyclic.self = cyclic;
 
-const cases = {
+Object.assign(cases, {
   'the methods': () =>
     ['registerTool', 'getTools', 'executeTool'].map((name) => {
       const { value, ...rest } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(context), name);
@@ -132,8 +32,51 @@ const cases = {
   'registering a schema that is undefined in JSON': () => ends(() => register({ inputSchema: { toJSON: () => undefined } })),
   'registering a schema that throws': () =>
     ends(() => register({ inputSchema: { toJSON() { throw new RangeError('mine'); } } })),
-  'registering a schema with a reference': () => ends(() => register({ inputSchema: { type: 'object', properties: { a: { $ref: '#/b' } } } })),
-  'registering a schema of text': () => ends(() => register({ inputSchema: { type: 'string', pattern: '[' } })),
+  ...Object.fromEntries(
+    Object.entries({
+      'a reference': { properties: { a: { $ref: '#/b' } } },
+      'a format': { properties: { a: { type: 'string', format: 'email' } } },
+      'any other members': { properties: { a: { type: 'string' } }, additionalProperties: true },
+      'other members of a kind': { properties: { a: { type: 'string' } }, additionalProperties: { type: 'string' } },
+      'nothing unevaluated': { properties: { a: { type: 'string' } }, unevaluatedProperties: false },
+      'a member that asks for another': { properties: { a: { type: 'string' } }, dependentRequired: { a: ['b'] } },
+      'definitions inside': { properties: { a: { type: 'string', $defs: {} } } },
+      'an encoding': { properties: { a: { type: 'string', contentEncoding: 'base64' } } },
+      'text of no pattern': { type: 'string', pattern: '[' },
+    }).map(([what, schema]) => [`registering a schema with ${what}`, () => ends(() => register({ inputSchema: { type: 'object', ...schema } }))]),
+  ),
+  ...Object.fromEntries(
+    Object.entries({
+      'lacks a member': [{ properties: { q: { type: 'string' } }, required: ['q'] }, {}],
+      'has a value that is not listed': [{ properties: { q: { type: 'string', enum: ['a', 'b'] } }, required: ['q'] }, { q: 'c' }],
+      'has a value that is listed': [{ properties: { q: { type: 'string', enum: ['a', 'b'] } } }, { q: 'a' }],
+      'has a value of another pattern': [{ properties: { q: { type: 'string', pattern: '^[a-z]+$' } }, required: ['q'] }, { q: 'A1' }],
+      'has all that a long schema asks for': [
+        {
+          properties: {
+            n: { type: 'integer', minimum: 1, maximum: 9 },
+            q: { type: 'string', minLength: 1, maxLength: 9 },
+            list: { type: 'array', prefixItems: [{ type: 'string' }], items: { type: 'string' } },
+            how: { type: 'string', enum: ['a', 'b'] },
+          },
+          required: ['n', 'q', 'list'],
+          additionalProperties: false,
+        },
+        { n: 5, q: 'a', list: ['b', 'c'], how: 'b' },
+      ],
+      'has a value of another type, and then a right one': [{ properties: { n: { type: 'integer', minimum: 0 } }, required: ['n'] }, { n: 'a' }, { n: 3 }],
+    }).map(([what, [schema, ...inputs]]) => [
+      `an input that ${what}`,
+      async () => {
+        const ran = [];
+        await register({ inputSchema: { type: 'object', ...schema }, execute: (input) => (ran.push(input), input) });
+        const tool = await find();
+        const told = [];
+        for (const input of inputs) told.push(await ends(() => context.executeTool(tool, input)));
+        return [ran, told];
+      },
+    ]),
+  ),
   'registering twice': async () => [await ends(() => register()), await ends(() => register()), await names()],
   'registering twice in one turn': async () => [...(await Promise.all([ends(() => register()), ends(() => register())])), await names()],
   'registering with an aborted signal': async () => [await ends(() => register({}, { signal: AbortSignal.abort('mine') })), await names()],
@@ -214,6 +157,8 @@ const cases = {
   'null arguments': () => answered((input) => input, null),
   'text arguments': () => answered((input) => input, '{"q":1}'),
   'a number of arguments': () => answered((input) => input, 5),
+  'a truth as arguments': () => answered((input) => input, true),
+  'text that is no JSON as arguments': () => answered((input) => input, 'no JSON'),
   'arguments that are undefined in JSON': () => answered((input) => input, { toJSON: () => undefined }),
   'arguments in a circle': () => answered((input) => input, cyclic),
   'what execute is told': () =>
@@ -274,8 +219,7 @@ const cases = {
     let heard;
     const running = new Promise((resolve) => (started = resolve));
     const hearing = new Promise((resolve) => (heard = resolve));
-    const note = ({ type, toolName }) => log.push(`${type} ${toolName}`);
-    for (const type of ['toolactivated', 'toolcancel']) for (const at of [window, context]) at.addEventListener(type, note);
+    const unnoted = noting(log);
     await register({
       execute(_, { signal }) {
         log.push('runs');
@@ -294,7 +238,7 @@ const cases = {
     controller.abort('mine');
     await Promise.all([hearing, call.catch((error) => log.push(`rejected: ${said(error)}`))]);
     await turn();
-    for (const type of ['toolactivated', 'toolcancel']) for (const at of [window, context]) at.removeEventListener(type, note);
+    unnoted();
     return log;
   },
   'a result after the abort': async () => {
@@ -348,31 +292,19 @@ const cases = {
     controller.abort();
     return ends(() => context.executeTool(tool));
   },
-  'the tool of a frame': async () => {
-    const frame = document.body.appendChild(document.createElement('iframe'));
-    const its = frame.contentDocument.modelContext;
-    await its.registerTool({ name: 'other', description: 'x', execute: (input) => ['in the frame', input] });
-    const tool = await find('other');
-    const end = await ends(() => context.executeTool(tool, { q: 1 }));
-    const where = tool.window === frame.contentWindow;
-    frame.remove();
-    return [where, end];
-  },
-};
-
-/** @returns {Promise<string>} what each case met, as JSON */
-async function all() {
-  if (globalThis.deputize) await deputize.status(); // from then on the page knows what is public
-  const met = {};
-  for (const [name, work] of Object.entries(cases)) {
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`${name}: not within 5 s`)), 5000));
-    const done = async () => {
-      met[name] = await work();
-      for (const controller of cleaning.splice(0)) controller.abort();
-      while ((await listed()).length > 0) await turn();
-      await turn(); // its last change is told
+  'a failure of which nobody hears, and one that is heard of': async () => {
+    const log = [];
+    const note = (event) => {
+      event.preventDefault();
+      log.push([event.type, event.reason?.name]);
     };
-    await Promise.race([done(), late]);
-  }
-  return JSON.stringify(met, (_, value) => (value === undefined ? 'undefined' : value));
-}
+    for (const type of ['unhandledrejection', 'rejectionhandled']) window.addEventListener(type, note);
+    void register({ name: '' });
+    await until(() => log.length > 0);
+    log.push(await ends(() => register({ name: '' })));
+    await turn();
+    await turn();
+    for (const type of ['unhandledrejection', 'rejectionhandled']) window.removeEventListener(type, note);
+    return log;
+  },
+});
