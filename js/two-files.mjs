@@ -15,7 +15,8 @@ import { build, transform } from 'esbuild';
 
 /** Of these there is one only, which the first file has: what they keep was taken when the page began. */
 const KEPT = ['./src/platform/natives.js', './src/words/words.js', './src/calls/client.js', './src/calls/running.js'];
-const NAME = /(?<![\w$.#])[A-Za-z_$][\w$]*/g;
+/** One that is no member of anything: after three dots it is none. */
+const NAME = /(?<![\w$#]|(?<!\.\.)\.)[A-Za-z_$][\w$]*/g;
 const WORDS =
   /^(async|await|break|case|catch|class|const|constructor|continue|debugger|default|delete|do|else|export|extends|false|finally|for|from|function|get|if|import|in|instanceof|let|new|null|of|return|set|static|super|switch|this|throw|true|try|typeof|var|void|while|with|yield)$/;
 
@@ -30,9 +31,7 @@ const WORDS =
  * @throws {Error} where it uses a name that is its own or the first file's nowhere
  */
 export async function second(options, outfile, banner, entry) {
-  /** @type {Handed[]} */
-  const all = [];
-  for (const module of KEPT) for (const name of Object.keys(await import(module))) all.push({ module, name });
+  const all = await exported(KEPT);
   /** @param {Handed[]} handed */
   const made = async (handed) => {
     const { outputFiles = [] } = await build({
@@ -58,6 +57,20 @@ export async function second(options, outfile, banner, entry) {
   // The first line says which it is to whoever serves it.
   for (const file of files) await writeFile(file.path, file.path === outfile ? file.text.replace(' */', ` | ${s256} */`) : file.contents);
   return { address: `./parts/${basename(outfile, '.mjs')}.${s256}.mjs`, s256, handed };
+}
+
+/**
+ * @param {string[]} modules
+ * @returns {Promise<Handed[]>} the names that they export
+ * @throws {Error} where one is that of the list by which they are handed on, which it would stand before
+ */
+export async function exported(modules) {
+  /** @type {Handed[]} */
+  const all = [];
+  for (const module of modules) for (const name of Object.keys(await import(module))) all.push({ module, name });
+  const taken = all.find(({ name }) => name === 'take');
+  if (taken) throw new Error(`${taken.module} exports \`take\`, which in the second file is what it is handed: name it otherwise`);
+  return all;
 }
 
 /** @param {import('esbuild').OutputFile[]} files */

@@ -113,6 +113,33 @@ def test_check_lets_pass_what_nobody_has_pinned(shown: list[Page]) -> None:
     assert (result.exit_code, "get_balance: not pinned yet" in result.stdout) == (0, True)
 
 
+def test_check_misses_what_is_pinned_and_on_no_page_that_is_named(
+    policy: Path, shown: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page may have some of the tools: all of them together have what is pinned."""
+    assert run(app, ["pin", URL, "--yes"]).exit_code == 0
+    pages = {URL: Page(), f"{URL}bare": Page(ungated=["get_balance"]), f"{URL}balance": Page(HONEST)}
+    monkeypatch.setattr(definitions, "read", lambda url, rest, ready: pages[url])
+    for urls in ([URL], [URL, f"{URL}bare"]):
+        gone = run(app, ["pin", *urls, "--check"])
+        assert (gone.exit_code, "\nPinned, and on no page: get_balance\n" in gone.stdout) == (1, True)
+    assert run(app, ["pin", URL, f"{URL}balance", "--check"]).exit_code == 0
+    written = run(app, ["pin", URL])
+    assert (written.exit_code, "get_balance: pinned, and not there" in written.stdout) == (0, True)
+    assert pins(policy) == {"get_balance": (HONEST.s256,)}
+
+
+def test_pages_that_describe_a_tool_each_in_its_words_are_pinned_together(
+    policy: Path, shown: list[Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {URL: Page(HONEST), f"{URL}de": Page(LYING)}
+    monkeypatch.setattr(definitions, "read", lambda url, rest, ready: pages[url])
+    assert run(app, ["pin", *pages, "--yes"]).exit_code == 0
+    assert pins(policy) == {"get_balance": (HONEST.s256, LYING.s256)}
+    assert "nothing to pin" in run(app, ["pin", *pages]).stdout
+    assert run(app, ["pin", *pages, "--check"]).exit_code == 0
+
+
 def test_what_cannot_be_pinned_is_told_and_left(policy: Path, shown: list[Page]) -> None:
     help_tool, other = Definition("search_help", "Help.", None), Definition("unheard_of", "x", None)
     shown.append(Page(help_tool, other, ungated=["early\x1b[2J"]))

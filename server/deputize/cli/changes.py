@@ -34,11 +34,6 @@ class Tool:
         return self.said.s256 in self.pinned
 
     @property
-    def has_others(self) -> bool:
-        """Tell whether it is pinned to other descriptions than this as well."""
-        return self.is_pinned and len(self.pinned) > 1
-
-    @property
     def is_changed(self) -> bool:
         """Tell whether its calls are refused (PIN-1)."""
         return bool(self.pinned) and not self.is_pinned
