@@ -1,9 +1,21 @@
 """What a call needs comes second, from where page script could lead it elsewhere (SHIM-14)."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from e2e.bank import TRANSFER, Bank, Customer
 from playwright.sync_api import Page, Route
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount
+from starlette.routing import Route as Served
+from starlette.types import ASGIApp
 
-from deputize.testing.agent import Agent
+import deputize
+from deputize.testing.agent import Agent, PlaywrightAgent
+from deputize.testing.passkeys import Passkeys
+from deputize.testing.server import Site
 
 ELSEWHERE = "**/deputize/parts/asking.*"
 THEIRS = "export default function(take,give){window.taken=take;give({asking:()=>window.asked=true})}"
@@ -27,6 +39,63 @@ def test_another_file_in_its_place_gets_nothing_and_nothing_runs(customer: Custo
     assert call.result().code == "part_unavailable"
     assert tab.evaluate("[typeof taken, typeof asked]") == ["undefined", "undefined"]
     assert customer.bank.nothing_happened()
+
+
+WORKER = f"""addEventListener("fetch", (event) => {{
+  if (!event.request.url.includes("/deputize/parts/")) return;
+  const headers = {{ "content-type": "text/javascript" }};
+  event.respondWith(new Response({THEIRS!r}, {{ headers }}));
+}});"""
+GUARDED = """<!doctype html><script src="/deputize/shim.js"></script><script>
+  ran = [];
+  const execute = () => ran.push("sell");
+  document.modelContext.registerTool({ name: "sell", description: "Sells.", execute });
+</script>"""
+POLICY = """[site]
+name = "Shop"
+origin = "http://localhost:{port}"
+[scopes.sell]
+title = "Sell"
+[tools.sell]
+scopes = ["sell"]
+executes = "page"
+describe = "Sell it"
+"""
+
+
+def test_a_service_worker_of_the_page_leads_nowhere(
+    serve: Callable[..., Site], tmp_path: Path, tab: Page, passkeys: Passkeys
+) -> None:
+    """It answers for every address of its origin, and so for the authority's that is mounted there."""
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(GUARDED)
+
+    async def worker(_: Request) -> Response:
+        return Response(WORKER, media_type="text/javascript")
+
+    def build(port: int) -> ASGIApp:
+        (tmp_path / "deputize.toml").write_text(POLICY.format(port=port), encoding="utf-8")
+        authority = deputize.Deputize(tmp_path / "deputize.toml", data=tmp_path)
+        routes = [*authority.well_known_routes(), Mount("/deputize", authority)]
+        routes += [Served("/worker.js", worker), Served("/", page)]
+        return Starlette(routes=routes, lifespan=authority.lifespan)
+
+    shop = serve(build)
+    passkeys.add()
+    tab.goto(f"{shop.url}/deputize/account")
+    tab.get_by_label("Your name").fill("Grace Hopper")
+    tab.get_by_role("button", name="Create an account with a passkey").click()
+    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    tab.goto(shop.url)
+    tab.evaluate("navigator.serviceWorker.register('/worker.js').then(() => navigator.serviceWorker.ready)")
+    with tab.expect_console_message(
+        lambda message: "another file than the shim was built with" in message.text
+    ):
+        tab.reload()
+    assert tab.evaluate("navigator.serviceWorker.controller !== null")
+    assert PlaywrightAgent(tab).call("sell", {}).code == "part_unavailable"
+    assert tab.evaluate("[typeof taken, typeof asked, ran]") == ["undefined", "undefined", []]
 
 
 def test_an_import_map_of_the_page_leads_nowhere(bank: Bank, tab: Page, agent: Agent) -> None:
