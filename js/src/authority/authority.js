@@ -4,10 +4,10 @@ import { bare, numberOf, scopesOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { inert, responseStatus, responseText } from '../platform/natives.js';
 import { speak, wished } from '../words/words.js';
-import { prove } from './dpop.js';
 
 /** @import { Answer, Bare, Config, PageKey, Problem, Reply, Rule } from '../types.js' */
 /** @import { Evidence } from './evidence.js' */
+/** @import { Prover } from './prover.js' */
 /** @import { Said, Tools } from '../wire.js' */
 /**
  * @typedef {{key?: PageKey, token?: string | null, evidence?: Evidence, form?: boolean, keepalive?: boolean, kept?: boolean, wants?: string, signal?: AbortSignal}} Manner
@@ -17,8 +17,6 @@ import { prove } from './dpop.js';
 
 const TIMEOUT = 20_000;
 const PATIENCE = 20_000;
-/** Seconds for which a proof that was made ahead is good: the rest of PROOF-1's 30 is for its way. */
-const YOUNG = 10;
 
 /**
  * A reason of the shim's own, in the shape of the authority's.
@@ -46,13 +44,13 @@ export class Authority {
   #skew = 0;
   /** What is said is in this language, and so is what is asked for (SHIM-12). */
   #language = '';
-  /** @type {{key: PageKey, method: string, url: string, token: string, iat: number, proof: string} | null} made ahead, for one request */
-  #ready = null;
   /** @type {Config | null} */
   #config = null;
   /** @type {Promise<Config | Problem> | null} */
   #asking = null;
 
+  /** Makes proofs: whoever has keys brings it along. @type {Prover} */
+  prover = /** @type {any} any: there are no keys before */ (null);
   /** The authority that answered in this one's place, if one did: it is another origin's, and is not used. */
   elsewhere = '';
 
@@ -155,38 +153,8 @@ export class Authority {
     return seconds !== null;
   }
 
-  /**
-   * Makes the proof for one request, by the authority's clock. The next request with this token is most likely another one like
-   * it: its proof is made while this one is under way.
-   *
-   * @param {PageKey} key
-   * @param {{method: string, url: string, token?: string | null}} request
-   * @returns {Promise<string>}
-   */
-  async prove(key, { method, url, token }) {
-    const ready = this.#ready;
-    this.#ready = null; // no proof is used twice
-    if (token) natives.setTimeout(() => void this.#proveAhead(key, method, url, token), 0);
-    const iat = this.#seconds();
-    const same = ready?.key === key && ready.method === method && ready.url === url && ready.token === token;
-    if (same && ready.iat <= iat && iat - ready.iat < YOUNG) return ready.proof;
-    return await prove(key, { method, url, token, iat });
-  }
-
-  /**
-   * @param {PageKey} key
-   * @param {string} method
-   * @param {string} url
-   * @param {string} token
-   */
-  async #proveAhead(key, method, url, token) {
-    const iat = this.#seconds();
-    const proof = await prove(key, { method, url, token, iat });
-    this.#ready = { key, method, url, token, iat, proof };
-  }
-
   /** The authority's time, in whole seconds since the epoch. */
-  #seconds() {
+  seconds() {
     return Math.floor(natives.now() / 1000) + this.#skew;
   }
 
@@ -211,7 +179,7 @@ export class Authority {
       headers.DPoP = evidence.proof; // EVID-1: the agent's own; ours goes beside it
     }
     try {
-      if (key) headers[token || form ? 'DPoP' : 'Deputize-Page'] = await this.prove(key, { method, url, token });
+      if (key) headers[token || form ? 'DPoP' : 'Deputize-Page'] = await this.prover.prove(key, { method, url, token });
       const response = await natives.fetch(
         url,
         /** @type {RequestInit} */ ({

@@ -5,6 +5,7 @@
 
 import { problem } from '../authority/authority.js';
 import { Keyring } from '../authority/keyring.js';
+import { Prover } from '../authority/prover.js';
 import { among } from '../platform/among.js';
 import { inert } from '../platform/natives.js';
 import { Consents } from './consent.js';
@@ -92,5 +93,6 @@ export class Grants {
  */
 export function partsFor(authority, prompts, keyring = new Keyring(authority.issuer)) {
   const parts = { authority, keyring, prompts };
+  authority.prover ??= new Prover(authority);
   return { ...parts, grants: new Grants(parts) };
 }

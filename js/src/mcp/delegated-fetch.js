@@ -96,7 +96,7 @@ export class DelegatedFetch {
     const key = await this.#parts.keyring.key(user);
     const proof = { method: requestMethod(request), url: requestUrl(request), token: access };
     setHeader(requestHeaders(request), 'Authorization', `DPoP ${access}`);
-    setHeader(requestHeaders(request), 'DPoP', await this.#parts.authority.prove(key, proof));
+    setHeader(requestHeaders(request), 'DPoP', await this.#parts.authority.prover.prove(key, proof));
     const body = await natives.fetch(request);
     const status = responseStatus(body);
     const turnedAway = status === 401 || status === 403 ? refusedBy(await responseText(cloneResponse(body))) : null;

@@ -6,6 +6,7 @@ import { checkProof } from '../authority.js';
 
 const { clock } = await import('../platform.js');
 const { Authority } = await import('../../src/authority/authority.js');
+const { Prover } = await import('../../src/authority/prover.js');
 const { Keyring } = await import('../../src/authority/keyring.js');
 const { prove } = await import('../../src/authority/dpop.js');
 
@@ -56,10 +57,11 @@ test('AGENT-1: the key cannot be exported, and is the same again', async () => {
 async function readyAuthority() {
   for (let tries = 0; tries < 1000; tries++) {
     const authority = new Authority('https://bank.example/deputize');
-    await authority.prove(key, AGAIN);
+    authority.prover = new Prover(authority);
+    await authority.prover.prove(key, AGAIN);
     await new Promise((resolve) => setTimeout(resolve, tries));
     clock.ahead += 1000;
-    const { claims } = checkProof(await authority.prove(key, AGAIN), { ...AGAIN, now: seconds() });
+    const { claims } = checkProof(await authority.prover.prove(key, AGAIN), { ...AGAIN, now: seconds() });
     if (claims.iat === seconds()) continue; // it was not there yet
     await new Promise((resolve) => setTimeout(resolve, tries)); // the next one is, after as long
     clock.ahead += 1000;
@@ -72,7 +74,7 @@ const seconds = () => Math.floor(Date.now() / 1000);
 
 test('PROOF-2: the next proof is made ahead, for the same request by the same key, and used once', async () => {
   const { authority, used } = await readyAuthority();
-  const proofs = await Promise.all(Array.from({ length: 5 }, () => authority.prove(key, AGAIN)));
+  const proofs = await Promise.all(Array.from({ length: 5 }, () => authority.prover.prove(key, AGAIN)));
   const jtis = proofs.map((proof) => checkProof(proof, { ...AGAIN, now: seconds() }).claims.jti);
   assert.equal(new Set([used.jti, ...jtis]).size, 6);
 });
@@ -88,7 +90,7 @@ const others = [
 for (const [name, of, request] of others) {
   test(`PROOF-1: a proof that was made ahead is not used with another ${name}`, async () => {
     const { authority } = await readyAuthority();
-    const { header, claims } = checkProof(await authority.prove(of, request), { ...request, now: seconds() });
+    const { header, claims } = checkProof(await authority.prover.prove(of, request), { ...request, now: seconds() });
     assert.deepEqual(header.jwk, of.jwk);
     assert.equal(claims.iat, seconds());
   });
@@ -98,14 +100,14 @@ test('PROOF-1: a proof that was made ahead is not used when it is old, or made b
   for (const later of [10, 3600, -3600]) {
     const { authority } = await readyAuthority();
     clock.ahead += later * 1000;
-    const { claims } = checkProof(await authority.prove(key, AGAIN), { ...AGAIN, now: seconds() });
+    const { claims } = checkProof(await authority.prover.prove(key, AGAIN), { ...AGAIN, now: seconds() });
     assert.ok(seconds() - claims.iat <= 1, `${later}`);
     clock.ahead -= later * 1000;
   }
   for (const skew of [60, -60]) {
     const { authority } = await readyAuthority();
     authority.setClock(seconds() + skew);
-    const { claims } = checkProof(await authority.prove(key, AGAIN), { ...AGAIN, now: seconds() + skew });
+    const { claims } = checkProof(await authority.prover.prove(key, AGAIN), { ...AGAIN, now: seconds() + skew });
     assert.ok(Math.abs(claims.iat - skew - seconds()) <= 1);
   }
 });
