@@ -49,6 +49,8 @@ def test_everybody_can_use_every_dialog_and_page(tour: Tour, tmp_path: Path) -> 
     smoke = tmp_path
     for scene in tour:
         for mode, (width, height, media, rules) in MODES.items():
+            if mode != "400 %" and scene.name.endswith((", long", ", rtl")):
+                continue  # no colour of theirs is another
             scene.tab.set_viewport_size({"width": width, "height": height})
             scene.tab.emulate_media(**{**NORMAL, **media})
             found += [f"{mode}: {fault}" for fault in faults(scene, axe, rules)]
