@@ -166,8 +166,7 @@ def test_the_sites_own_script_neither_frames_it_nor_holds_it_nor_answers(apart: 
         address,
     )
     assert framed
-    frame = tab.frames[-1]
-    assert frame.url.startswith("chrome-error:")
+    until(tab, lambda: tab.frames[-1].url.startswith("chrome-error:"), "the frame to stay empty")
     with tab.context.expect_page() as opened:
         tab.evaluate("(url) => { window.held = window.open(url); }", address)
     page = opened.value
