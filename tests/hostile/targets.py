@@ -150,7 +150,7 @@ def _details(data: bytes) -> None:
 describe = compile_template(
     "Send {{ amount | money('EUR') }} to {{ name }} ({{ iban | iban }}){% for x in list %} {{ x }}{% endfor %}"
 )
-TOOLS = {"note": Tool("note", public=True), "pay": Tool("pay", public=True, describe=describe)}
+TOOLS = {"note": Tool("note", public=True), "pay": Tool("pay", public=True, describe=describe.render)}
 SCHEMA = Schema(
     {
         "type": "object",
@@ -166,10 +166,11 @@ SCHEMA = Schema(
 
 
 def _description(data: bytes) -> None:
-    text = TOOLS["pay"].description(_object(data))
-    assert text.count(FSI) == text.count(PDI)
-    for piece in text.replace(PDI, FSI).split(FSI):
-        assert plain(piece) == piece
+    told = TOOLS["pay"].description(_object(data))
+    for text in (told.headline, *(line for row in told.rows for line in (row.title, *row.values))):
+        assert text.count(FSI) == text.count(PDI)
+        for piece in text.replace(PDI, FSI).split(FSI):
+            assert plain(piece) == piece
 
 
 def _receipt(data: bytes) -> None:

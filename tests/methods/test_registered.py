@@ -43,7 +43,8 @@ def test_passkeys_are_the_only_one() -> None:
 def test_passkeys_are_of_this_site() -> None:
     found = methods(SITE, bytes(32)).named("webauthn")
     assert isinstance(found, Passkeys)
-    assert (found.ceremonies.rp_id, found.ceremonies.origins) == (SITE.site.rp_id, SITE.origins())
+    for surface, ceremonies in found.ceremonies.items():
+        assert (ceremonies.rp_id, ceremonies.origins) == (SITE.site.rp_id, SITE.origins(surface))
 
 
 def test_one_is_found_by_being_there_and_asked_for_by_its_rank(add: Add) -> None:

@@ -127,6 +127,7 @@ def test_who_gets_a_challenge_over_mcp_would_be_asked_on_a_page(
     by_page, by_mcp = desk.do(both)
     if isinstance(by_page, Answered):
         assert isinstance(by_mcp, Minted)
+        assert by_page.call.description is not None
         assert by_mcp.text.lines[0] == by_page.call.description.headline
     else:
         assert outcome(by_mcp) == outcome(by_page)
