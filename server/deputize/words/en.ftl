@@ -303,7 +303,6 @@ ask-approve = Approve
     .webauthn = Approve with passkey
 ask-digits = Type the two digits that { $site } shows where it asks you
     .once = You have one try: other digits end the question. If you see none, somebody else may be asking; decline then.
-ask-browser = “This browser” is the one that asks you. It may be another than the one in which you read this, on another device.
 ask-unknown = There is no question to { $user } at this address. If somebody else was asked, they have to sign in themselves.
     .title = No such question
 ask-elsewhere = This can be answered only on the page of { $site } that asks. Go back to it.
