@@ -88,7 +88,11 @@ class Phone:
         """Open what was scanned, and sign in."""
         self.tab.goto(address)
         self.tab.get_by_role("button", name="Sign in with a passkey").click()
-        expect(self.yes).to_be_enabled()
+        self.is_ready()
+
+    def is_ready(self) -> None:
+        """Wait until the script of the page has come."""
+        self.tab.locator("#approve:not([disabled])").wait_for()
 
     @property
     def digits(self) -> Locator:
@@ -100,6 +104,7 @@ class Phone:
 
     def approves(self, digits: str) -> None:
         self.digits.fill(digits)
+        self.yes.scroll_into_view_if_needed()  # nobody approves what was not in view
         self.yes.click()
 
 
@@ -200,7 +205,7 @@ def test_a_lost_network_loses_nothing_but_time(deputized: Customer, phone: Phone
     expect(phone.tab.get_by_text("The site gave no answer")).to_be_visible()
     phone.tab.context.set_offline(False)
     phone.tab.reload()
-    expect(phone.yes).to_be_enabled()
+    phone.is_ready()
     phone.approves(digits)
     expect(phone.tab.get_by_text("You approved it")).to_be_visible()
     assert not call.result().refused

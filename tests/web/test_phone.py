@@ -59,6 +59,15 @@ async def test_a_call_is_answered_on_the_phone_by_its_digits(bank: Bank, grace: 
     assert answer.json() == {"state": "approved"}
 
 
+async def test_without_script_the_phone_says_what_is_missing(bank: Bank, grace: Page) -> None:
+    call_id = await pending(grace)
+    told = await put(grace, call_id)
+    for phone in (bank.page(), await another(bank, grace)):  # before it signs in, and after
+        seen = (await phone.http.get(told["uri"], follow_redirects=True)).text
+        (missing,) = re.findall("<noscript>(.*?)</noscript>", seen)
+        assert "JavaScript" in missing
+
+
 async def test_one_wrong_try_of_a_hundred_at_once_ends_it(bank: Bank, grace: Page) -> None:
     """PHONE-3: in the transaction of the try, so that no two of them are tries."""
     call_id = await pending(grace)
