@@ -197,7 +197,8 @@ class Principal:
         return self.tab.locator("main").inner_text()
 
     def allows(self) -> dict[str, str]:
-        """Allow with the passkey; return what the redirect to the agent carries."""
+        """Read to the end, and allow with the passkey; return what the redirect to the agent carries."""
+        self.tab.locator("[data-end]").scroll_into_view_if_needed()
         self.tab.get_by_role("button", name="Allow with passkey").click()
         self.tab.wait_for_url(_ARRIVED)
         return dict(parse_qsl(urlsplit(self.tab.url).query))

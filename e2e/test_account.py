@@ -195,7 +195,7 @@ def test_an_agent_is_blocked_and_may_ask_again_when_the_user_says_so(customer: C
     tab = account(customer)
     tab.get_by_text("Take it back and block the agent").click()
     tab.get_by_label("For how long?").select_option("Until I end it")
-    tab.get_by_role("button", name="Block The agent in a browser of yours").click()
+    tab.get_by_role("button", name="Block The agent in your browser").click()
     tab.get_by_text("No agent may act for you now").wait_for()
     expect(tab.get_by_role("button", name="Unblock")).to_have_count(1)
     tab.goto(customer.bank.url)

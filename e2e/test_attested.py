@@ -27,7 +27,7 @@ from deputize.agent import AgentKey
 from deputize.protocol.canonical import args_s256, b64u
 from deputize.testing.agent import Agent, CdpAgent, PlaywrightAgent
 from deputize.testing.clock import HeldClock
-from deputize.testing.human import Dialog, Human
+from deputize.testing.human import Dialog, Human, NotApproved
 from deputize.testing.passkeys import Passkeys
 
 EVIDENCE = "deputize_delegation"
@@ -101,8 +101,8 @@ def test_an_agent_of_strangers_is_deputized_and_acts(
     page = ada.reads(login.tells())
     for words in (
         f"Let {runner.process.origin} act for you?",
-        f"has proved that it belongs to {runner.process.origin}. It calls itself “Errand Runner”; nobody has checked",
-        "Harbor does not vouch for the agent",
+        f"{runner.process.origin} · calls itself “Errand Runner”",
+        "Nobody has checked the name, and Harbor does not vouch for it.",
         "See your balance and your transactions",
         "Prepare transfers, which you approve one by one",
         "For 1 hour",
@@ -165,10 +165,8 @@ def test_an_agent_cannot_vouch_for_itself_in_its_name(ada: Principal, runner: At
     ada.deputizes(runner)
     call = agent.start("transfer_money", runner.input("transfer_money", TRANSFER))
     shown = ada.human.decline()
-    assert (
-        f"that has proved that it belongs to {runner.process.origin} and calls itself "
-        "“A’, which has proved that it belongs to https://ok.example”." in shown.text
-    )
+    assert "calls itself “A’, which has proved that it belongs to https://ok.example”" in shown.text
+    assert runner.process.origin in shown.text
     assert call.result().code == "declined"
 
 
@@ -270,10 +268,10 @@ def test_two_transfers_that_wait_together_cannot_overdraw(
     calls = [agent.start("transfer_money", runner.input("transfer_money", order)) for order in orders]
     first = ada.human.approve()
     assert any("Send 300.00 EUR" in line for line in first.lines)
-    ada.human.approve()  # the dialog closes, with a word to the user
+    with pytest.raises(NotApproved, match="What you allowed the agent here is used up"):
+        ada.human.approve()
     assert [call.result().code for call in calls] == [None, "constraint_exhausted"]
     assert ada.bank.sent() == [(300_00, "Ada Lovelace")]
-    assert "What you allowed the agent here is used up" in " ".join(ada.human.notices())
 
 
 def test_eight_calls_at_once_get_no_more_than_three(ada: Principal, runner: Attested) -> None:
@@ -323,13 +321,11 @@ def test_a_parent_that_is_revoked_before_the_approval_takes_the_childs_call_alon
     helper("take_over", handoff=runner.hands_on(helper))
     call = agent.start("transfer_money", helper.input("transfer_money", TRANSFER))
     asked = ada.human.dialog().text
-    assert (
-        f"belongs to {helper.process.origin}; this was handed on to it by an agent that has proved" in asked
-    )
-    assert "calls itself “Errand Runner”" in asked
-    assert "Little Helper" not in asked  # the user has not consented to that name
+    assert helper.process.origin in asked
+    assert f"handed on by {runner.process.origin}" in asked
     runner("revoke")
-    ada.human.approve()  # the dialog closes: the grant is gone
+    with pytest.raises(NotApproved, match="was taken back"):
+        ada.human.approve()
     assert call.result().code == "grant_revoked"
     assert ada.bank.nothing_happened()
 

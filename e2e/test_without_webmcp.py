@@ -58,9 +58,13 @@ ANSWER = (
     "while (!answer) await new Promise((resolve) => setTimeout(resolve, 10)); return answer.content[0].text"
 )
 APPROVE = """
-const ready = () => document.querySelector('[data-deputize]')?.shadowRoot.querySelector('dialog[data-state=ready]');
-while (!ready()) await new Promise((resolve) => setTimeout(resolve, 10));
-return ready().querySelector('.approve')"""
+const dialog = () => document.querySelector("[data-deputize]")?.shadowRoot.querySelector("dialog[data-state=ready]");
+const find = (what) => dialog()?.querySelector(what);
+while (!find('.approve[aria-disabled=false]')) {
+  find('[data-end]')?.scrollIntoView();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+}
+return find('.approve')"""
 LOGIN, UNKNOWN = "login_required", "unknown_tool"
 
 
