@@ -158,6 +158,19 @@ TEMPLATES = (
     "Do {{ [a, {'k': b}] }}",
     "Do {{ a ~ ' of yours, ' ~ b }}",
     "Do {{ a | upper }} {{ b | replace('x', 'y') }}",
+    "Do {{ a[:60] ~ ' to ' ~ b }}",
+    "Do {{ (a | upper) ~ ' to ' ~ b.lower() }}",
+    "Do {{ [a | trim, b[1:]] | join(', ') }}",
+    "Do {{ [a, b] | map('upper') | join(d=' or ') }}",
+    "Do {{ [a, b] | join(a[:2]) }}",
+    "Do {{ '%s to %s' | format(a | lower, b) }}",
+    "Do {{ '{} to {}'.format(a[:9], b) }}",
+    "Do {{ a[:9] + (b ~ ' and so on') }}",
+    "Do {{ (a ~ ' to ' ~ b)[1:7] }}",
+    "Do {{ (a ~ b) | trim }} {{ (a ~ b) | reverse }} {{ (a ~ b) | truncate(5) }}",
+    "Do {{ [a, b] ~ ' for ' ~ {'k': a} }}",
+    "{% for c in a %}{{ c ~ b }}{% endfor %}Do",
+    "{% macro m(x) %}<{{ x }}>{% endmacro %}Do {{ m(a)[2:] ~ m(b) | upper }}",
 )
 
 

@@ -6,11 +6,13 @@ the agent's words, and is set apart from the site's, which are those of the temp
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from jinja2 import StrictUndefined, TemplateError, meta, nodes
+from jinja2 import Environment, StrictUndefined, TemplateError, meta, nodes, pass_environment
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.filters import make_attrgetter
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from deputize.protocol.canonical import Json
@@ -130,7 +132,7 @@ def compile_template(text: str) -> Headline:
     text = _LINE_BREAK.sub(" ", text.strip())
     try:
         tree = _ENVIRONMENT.parse(text)
-        template = _ENVIRONMENT.from_string(text)
+        template = _ENVIRONMENT.from_string(_joining(_ENVIRONMENT.parse(text)))
     except TemplateError as error:
         raise ValueError(f"the template does not compile: {error.message}") from error
     except Exception as error:  # of Python's own compiler, which jinja2 hands its output to
@@ -197,12 +199,66 @@ def _decimal(value: object) -> Decimal:
     raise ValueError("not an amount of money")
 
 
+class _Apart(str):
+    """Text in which what is the agent's is set apart already: of a macro or a block, or joined by `~` or `join`.
+
+    Whatever else makes text of it, and of an argument, makes text of the agent's: a part of one has no marks yet, and a
+    part of this may have lost them.
+    """
+
+    __slots__ = ()
+
+
 def _written(value: Json) -> str:
+    if isinstance(value, _Apart):
+        return value
     if isinstance(value, _Argument):
         return said(str.__str__(value))
-    if isinstance(value, str) and FSI in value:  # of a macro or a block, or joined: set apart already
-        return value
-    return isolated(value) if isinstance(value, Written) else said(value)
+    if isinstance(value, Written):
+        return isolated(value)
+    return said(value.translate(_NO_MARKS) if isinstance(value, str) else value)
+
+
+class _Code(CodeGenerator):
+    """Compiles `~` so that each of its operands is written as an expression of its own, but for the site's literals."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 — as jinja2 calls it
+        """Compile it."""
+        self.write("environment.concat((")
+        for each in node.nodes:
+            own = isinstance(each, nodes.Const) and isinstance(each.value, str)
+            self.write("(" if own else "environment.finalize(")
+            self.visit(each, frame)
+            self.write("), ")
+        self.write("))")
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The environment of all templates: what its templates put together is known by its type."""
+
+    code_generator_class = _Code
+
+    @staticmethod
+    def concat(parts: Iterable[str]) -> str:
+        """Put together what was written, for a block or a macro or the whole."""
+        return _Apart("".join(parts))
+
+
+def _joining(tree: nodes.Template) -> nodes.Template:
+    """Let `join` set apart what it joins, where what stands between is the site's own."""
+    for each in tree.find_all(nodes.Filter):
+        given = [*each.args, *(one.value for one in each.kwargs)]
+        if each.name == "join" and all(isinstance(one, nodes.Const) for one in given):
+            each.name = _JOIN
+    return tree
+
+
+@pass_environment
+def _joined(
+    environment: Environment, value: Iterable[Json], d: str = "", attribute: str | int | None = None
+) -> str:
+    each = map(make_attrgetter(environment, attribute), value) if attribute is not None else value
+    return _Apart(d.join(map(_written, each)))
 
 
 def _without_isolates(value: Json) -> Json:
@@ -218,9 +274,10 @@ def _without_isolates(value: Json) -> Json:
 
 
 _NO_ISOLATES = {ord(FSI): "\ufffd", ord(PDI): "\ufffd"}
+_NO_MARKS = {ord(FSI): None, ord(PDI): None}  # ours: no argument has any
+_JOIN = " join"  # no template can name it
 
-
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
+_ENVIRONMENT = _Environment(
     undefined=StrictUndefined,
     finalize=_written,
     autoescape=False,  # it makes plain text, which is shown as text
@@ -228,4 +285,4 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 _ENVIRONMENT.globals.clear()  # or `range` and the like would hide the absence of an argument of that name
 _EXACT: Mapping[str, Callable[..., str]] = {"money": money, "iban": iban}
 """Our filters. What they write is the whole value, or nothing is described."""
-_ENVIRONMENT.filters |= _EXACT
+_ENVIRONMENT.filters |= {**_EXACT, _JOIN: _joined}
