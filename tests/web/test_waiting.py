@@ -8,7 +8,7 @@ from tests.bank import Bank
 from tests.web.test_ask import another, answered, pending
 
 from deputize.authority.waiting import Waiting
-from deputize.protocol.errors import Refused
+from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import UserId
 from deputize.testing.page import Page
 from deputize.web import waiting
@@ -117,3 +117,16 @@ async def test_a_process_has_so_many_places_for_all() -> None:
         places.moved(["cal_x"])
         await bell.wait()
     assert len(places) == 0
+
+
+async def test_whose_session_ends_before_the_first_line_is_refused_and_has_no_place(
+    bank: Bank, grace: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call_id = await pending(grace)
+
+    def gone(*_: object) -> None:
+        raise Refused(Code.LOGIN_REQUIRED, "Nobody is signed in.")
+
+    monkeypatch.setattr(waiting.endings, "as_it_is", gone)
+    assert (await grace.send("GET", f"/calls/{call_id}/wait")).json()["code"] == "login_required"
+    assert len(bank.deputize.authority.waiting) == 0

@@ -65,17 +65,20 @@ Look: TypeAlias = Callable[[Reader, Moment], tuple[bool, object]]
 
 async def _wait(context: Context, user_id: UserId, moves: str, look: Look) -> Response:
     authority = context.authority
-    places = ExitStack()
-    bell = places.enter_context(authority.waiting.place(user_id, moves, authority.policy.quotas.waits))
 
     async def now() -> tuple[bool, bytes]:
         at = authority.moment(language=context.at.language)
         is_open, told = await authority.store.read(lambda tx: look(tx, at))
         return is_open, bytes(answer(told).body)
 
+    with ExitStack() as place:
+        bell = place.enter_context(authority.waiting.place(user_id, moves, authority.policy.quotas.waits))
+        first = await now()  # before anything is sent: who is not signed in any more is told that
+        places = place.pop_all()
+
     async def lines() -> AsyncIterator[bytes]:
         ends = monotonic() + LONGEST
-        is_open, told = await now()
+        is_open, told = first
         while is_open and monotonic() < ends:
             yield b"\n"
             with suppress(TimeoutError):

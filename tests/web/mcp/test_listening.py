@@ -106,6 +106,29 @@ async def test_it_ends_with_its_grant(live: LiveBank, deputy: Deputy) -> None:
             assert [line async for line in lines if line.startswith("data")] == []
 
 
+async def test_in_a_browser_it_ends_with_the_session(live: LiveBank) -> None:  # CALL-2
+    page = await live.user()
+    token = (await page.deputize("account:read")).json()["access_token"]
+
+    def headers(method: str) -> dict[str, str]:
+        proof = dpop.make(page.key, method, live.url, int(live.clock()), secrets.token_hex(8), token)
+        accept = "application/json, text/event-stream"
+        return {"accept": accept, "authorization": f"DPoP {token}", "dpop": proof}
+
+    client = {"name": "x", "version": "1"}
+    params = {"protocolVersion": "2025-11-25", "capabilities": URL, "clientInfo": client}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    opened = await page.http.post(live.url, json=message, headers=headers("POST"))
+    sent = {**headers("GET"), "mcp-session-id": opened.headers["mcp-session-id"]}
+    async with page.http.stream("GET", live.url, headers=sent) as answer:
+        assert answer.status_code == 200
+        lines = answer.aiter_lines()
+        assert await anext(lines) == ":"
+        assert (await page.send("POST", "/account/sign-out", page=False)).is_success
+        async with asyncio.timeout(20):
+            assert [line async for line in lines if line.startswith("data")] == []
+
+
 async def test_the_official_client_hears_it(live: LiveBank, deputy: Deputy) -> None:
     told: asyncio.Queue[str] = asyncio.Queue()
     listening_now = asyncio.Event()

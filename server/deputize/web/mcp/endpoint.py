@@ -92,7 +92,7 @@ class Mcp:
             raise Refused.of(declaring.UNKNOWN)
         if declared is not Asks.URL or context.header("mcp-protocol-version") == messages.MODERN:
             raise Refused(Code.METHOD_NOT_ALLOWED, "There is nothing to listen for.")
-        return await listen(context, exchange.principal, self._listening)
+        return await listen(exchange, self._listening)
 
     async def _respond(self, exchange: Exchange) -> Response:
         method = self._methods.get(exchange.message.method)

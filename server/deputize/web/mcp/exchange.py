@@ -46,8 +46,7 @@ class Exchange:
         self.entered = True
 
         def run(tx: Tx, at: Moment) -> T | Refusal:
-            if self.session is not None:
-                self._check(self.session(tx))
+            self.check(tx)
             return fn(tx, at, *args, **more)
 
         return await self.context.run(run)
@@ -56,8 +55,11 @@ class Exchange:
         """Use the proofs up and do nothing else; refused as every use case would be (MCP-2)."""
         await self.run(enter, self.principal)
 
-    def _check(self, found: SignIn | None) -> None:
-        if self.context.must(found).user_id != self.principal.user_id:
+    def check(self, reader: Reader) -> None:
+        """Refuse an agent in a browser where its user is not signed in, or not any more (CALL-2)."""
+        if self.session is None:
+            return
+        if self.context.must(self.session(reader)).user_id != self.principal.user_id:
             raise Refused.of(WRONG_USER)
 
     def is_for_connection(self, refusal: Refusal) -> bool:

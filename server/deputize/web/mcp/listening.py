@@ -9,11 +9,11 @@ import orjson
 from starlette.responses import Response
 
 from ...authority.waiting import Waiting
+from ...protocol.errors import Refused
 from ...protocol.grant import dead_link
-from ...service.calls.request import Principal
 from ...service.ports import Reader
-from ..context import Context
 from ..waiting import BEAT, Streamed
+from .exchange import Exchange
 
 LONGEST = 240
 """Seconds after which a stream ends; clients open another."""
@@ -25,12 +25,17 @@ _MOST = 200
 """Questions that are looked at: as many as may be open (QUOTA-2)."""
 
 
-async def listen(context: Context, who: Principal, places: Waiting) -> Response:
+async def listen(exchange: Exchange, places: Waiting) -> Response:
     """Answer with the stream; Refused(too_many_requests) where no place is left."""
+    context, who = exchange.context, exchange.principal
     store, by = context.authority.store, who.connection
 
     def look(reader: Reader) -> frozenset[str] | None:
-        """Tell what waits for the user now, asked by this client; None if its grant is no more."""
+        """Tell what waits for the user now, asked by this client; None if its grant is no more, or its session."""
+        try:
+            exchange.check(reader)
+        except Refused:
+            return None
         now = context.authority.now()
         if by is not None and (by.expires_at <= now or dead_link(reader.lineage(by.grant_id), now)):
             return None
@@ -41,13 +46,15 @@ async def listen(context: Context, who: Principal, places: Waiting) -> Response:
     waiting = await store.read(look)  # before the client hears that it listens
 
     async def events() -> AsyncIterator[bytes]:
-        ends, open_before = monotonic() + LONGEST, waiting
-        while open_before is not None and monotonic() < ends:
+        ends, open_before = monotonic() + LONGEST, waiting or frozenset()
+        while monotonic() < ends:
             yield b":\n\n"
             with suppress(TimeoutError):
                 await asyncio.wait_for(bell.wait(), BEAT)
             open_now = await store.read(look)
-            for call_id in sorted(open_before - (open_now or frozenset())):
+            if open_now is None:  # what ended with it, this client is not told of
+                return
+            for call_id in sorted(open_before - open_now):
                 yield _complete(call_id)
             open_before = open_now
 
