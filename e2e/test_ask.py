@@ -188,6 +188,64 @@ def test_the_sites_own_script_neither_frames_it_nor_holds_it_nor_answers(apart: 
     page.get_by_role("button", name="Allow with passkey").wait_for()  # nothing has moved
 
 
+def test_an_assertion_of_the_sites_page_does_not_count(apart: Apart) -> None:
+    """Though the passkey is the same, and even if the site's script has the authority's own challenge."""
+    apart.asks()
+    address = waiting(apart)
+    ours = apart.tab.context.new_page()
+    ours.goto(address)
+    ours.get_by_role("button", name="Allow with passkey").wait_for()
+    minted = ours.evaluate(_POST, [f"{address}/challenge", {}])
+    assert minted["status"] == 200, minted
+    apart.tab.bring_to_front()
+    forged = apart.tab.evaluate(
+        """async (options) => {
+          const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+          return (await navigator.credentials.get({ publicKey })).toJSON();
+        }""",
+        minted["body"]["requestOptions"],
+    )
+    evidence = {"method": "webauthn", "challengeId": minted["body"]["challengeId"], "response": forged}
+    refused = ours.evaluate(_POST, [f"{address}/approval", evidence])
+    assert refused["body"]["code"] == "signature_verification_failed"
+    answer(ours, apart.device, "Allow with passkey")
+    ours.get_by_text("You allowed this.").wait_for()  # it was open still
+
+
+_POST = """async ([url, body]) => {
+  const headers = {
+    'content-type': 'application/json',
+    'deputize-csrf': document.querySelector('meta[name="deputize-csrf"]').content,
+  };
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: answer.status, body: await answer.json() };
+}"""
+
+
+def test_a_page_does_not_go_on_for_another_user(apart: Apart, new_tab: Callable[..., Page]) -> None:
+    """Who sits at the computer by then has the page's key, and nothing of what its user allows elsewhere."""
+    apart.asks()
+    address = waiting(apart)
+    phone = new_tab()
+    apart.device.sync(Passkeys(phone).add())
+    phone.goto(address)
+    phone.get_by_role("button", name="Sign in with a passkey").click()
+    phone.get_by_role("button", name="Allow with passkey").wait_for()
+    account = apart.tab.context.new_page()
+    Passkeys(account).add()
+    account.goto(f"{apart.authority.url}/account")
+    account.get_by_role("button", name="Sign out").click()
+    account.get_by_label("Your name").fill("Mallory")
+    account.get_by_role("button", name="Create an account with a passkey").click()
+    account.get_by_role("button", name="Sign out").wait_for()
+    apart.tab.bring_to_front()
+    asked_id = address.rpartition("/")[2]
+    with apart.tab.expect_response(lambda each: asked_id in each.url and each.status == 404):
+        phone.get_by_role("button", name="Allow with passkey").click()
+        phone.get_by_text("You allowed this.").wait_for()
+    assert apart.tab.locator("#board li").count() == 0
+
+
 def test_without_a_session_there_is_nothing_but_the_sign_in(
     apart: Apart, new_tab: Callable[..., Page]
 ) -> None:
