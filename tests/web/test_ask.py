@@ -261,6 +261,17 @@ async def test_a_page_gets_the_tokens_of_its_own_consent_for_ten_minutes(
     assert (await grace.send("POST", path)).json()["code"] == "expired"
 
 
+async def test_while_all_agents_are_paused_no_page_goes_on_with_a_consent(bank: Bank, grace: Page) -> None:
+    """PROMPT-5: nothing is taken back by that, so it goes on afterwards."""
+    await grace.send("POST", "/agents")
+    asked = (await grace.send("POST", "/grants", {"scope": "account:read"})).json()["grant_id"]
+    assert (await answered(await another(bank, grace), asked)).status_code == 200
+    await grace.send("POST", "/account/pause", page=False)
+    assert (await grace.send("POST", f"/grants/{asked}/resumption")).json()["code"] == "paused"
+    await grace.send("DELETE", "/account/pause", page=False)
+    assert (await grace.send("POST", f"/grants/{asked}/resumption")).status_code == 200
+
+
 async def test_the_account_page_leads_to_what_waits(bank: Bank, grace: Page) -> None:  # HIST-3
     call_id = await pending(grace)
     asked = (await grace.send("POST", "/grants", {"scope": "account:admin"})).json()["grant_id"]

@@ -257,7 +257,8 @@ def resume(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Renewable
         return NO_GRANT
     if not _lives(agent, request.user_id):
         return _NO_AGENT
-    if dead := grant.dead(at.now) or barred(tx, request.user_id, agent.client_id, at.now):
+    out = barred(tx, request.user_id, agent.client_id, at.now) or prompts.paused(tx, request.user_id)
+    if dead := grant.dead(at.now) or out:
         return dead
     if abs(at.now - grant.auth_time) >= CONSENT_LIFETIME:  # CLOCK-1
         return Refusal(Code.EXPIRED, "This consent was given too long ago. Let the agent ask again.")
