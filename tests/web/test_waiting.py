@@ -10,6 +10,7 @@ from tests.web.test_ask import another, answered, pending
 from deputize.authority.waiting import Waiting
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import UserId
+from deputize.service.calls import endings
 from deputize.testing.page import Page
 from deputize.web import waiting
 
@@ -127,6 +128,6 @@ async def test_whose_session_ends_before_the_first_line_is_refused_and_has_no_pl
     def gone(*_: object) -> None:
         raise Refused(Code.LOGIN_REQUIRED, "Nobody is signed in.")
 
-    monkeypatch.setattr(waiting.endings, "as_it_is", gone)
+    monkeypatch.setattr(endings, "as_it_is", gone)
     assert (await grace.send("GET", f"/calls/{call_id}/wait")).json()["code"] == "login_required"
     assert len(bank.deputize.authority.waiting) == 0
