@@ -336,7 +336,9 @@ def test_the_legend_is_there_where_something_is_marked(customer: Customer, passk
     customer.tab.wait_for_load_state()
     customer.agent.start("close_account")
     customer.human.approve()
-    assert "marked" not in customer.human.dialog().text
+    dialog = customer.human.dialog()
+    assert "marked" not in dialog.text
+    assert dialog.approve.name == "Approve with a security key or phone"
     customer.human.decline()
     customer.agent.start("transfer_money", TRANSFER)
     customer.human.approve()

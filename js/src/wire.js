@@ -18,6 +18,7 @@
  * @property {Text} [text]
  * @property {Array<Row>} [details]
  * @property {number} [expires_at]
+ * @property {AuthenticatorClass} [authenticator_class]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
  * @property {Code} [code]
@@ -64,6 +65,8 @@
  * @property {Array<string>} values
  */
 
+/** @typedef {'cross-platform' | 'platform'} AuthenticatorClass Which credentials a tool accepts (SEP-2672 §4.7). */
+
 /** @typedef {'authority' | 'either' | 'page'} Surface Where a question may be answered: in the site's page that asks, on the authority's own, or on either. */
 
 /** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_digits' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'uri_too_long' | 'url_elicitation_required' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'wrong_digits' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
@@ -91,6 +94,7 @@
  * @property {Text} [text]
  * @property {Array<Row>} [details]
  * @property {number} [expires_at]
+ * @property {AuthenticatorClass} [authenticator_class]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
  * @property {Code} [code]
@@ -243,6 +247,7 @@
  * @property {Text} [text]
  * @property {Array<Row>} [details]
  * @property {number} [expires_at]
+ * @property {AuthenticatorClass} [authenticator_class]
  * @property {Surface} [surface]
  * @property {'page' | 'authority'} [answered_on]
  * @property {Code} [code]
@@ -328,8 +333,6 @@
  * @property {Array<string>} [pinned]
  * @property {Record<string, unknown>} [input_schema]
  */
-
-/** @typedef {'cross-platform' | 'platform'} AuthenticatorClass Which credentials a tool accepts (SEP-2672 §4.7). */
 
 /**
  * @typedef {object} User Who is signed in.

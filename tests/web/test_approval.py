@@ -69,6 +69,9 @@ class TestChallenge:
         path = f"/credentials/{added['credential_id']}/approval"
         await grace.send("POST", path, grace.evidence(added), page=False)
         call = (await grace.call("close_account")).json()
+        assert call["authenticator_class"] == "cross-platform"  # CALL-9
+        asked = await grace.http.get(f"{grace.issuer}/ask/{call['call_id']}")
+        assert "Approve with a security key or phone" in asked.text
         envelope = await mint(grace, call["call_id"])
         allowed = envelope["requestOptions"]["allowCredentials"]
         assert [c["id"] for c in allowed] == [added["credential_id"]]

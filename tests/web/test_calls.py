@@ -8,6 +8,7 @@ import httpx2
 import orjson
 import pytest
 from tests.bank import ISSUER, ORIGIN, Bank
+from tests.web.agents import seen
 
 from deputize.crypto import jwt
 from deputize.protocol.canonical import Json, args_s256
@@ -61,6 +62,7 @@ class TestDecision:
         answer = await grace.call("transfer_money", TRANSFER)
         assert verdict(answer) == (202, "pending")
         assert answer.json()["description"] == f"Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069\n{BROWSER}"
+        assert answer.json()["authenticator_class"] == "platform"  # CALL-9
         assert "call_token" not in answer.json()
 
     async def test_the_first_refusal_in_order_answers(self, bank: Bank) -> None:  # CALL-1
@@ -270,7 +272,7 @@ class TestDirect:
         arrival = next(entry for entry in bank.entries() if entry.get("call_id") == answer.json()["call_id"])
         assert (arrival["kind"], arrival["asked_by"]) == ("call.pending", "page")
         assert "client_id" not in arrival
-        told = (await page.http.get(f"{bank.issuer}/account")).text
+        told = seen((await page.http.get(f"{bank.issuer}/account/history")).text)
         assert "Asked by <strong>The site’s own page</strong>" in told
         assert "You yourself" not in told
 
@@ -281,7 +283,7 @@ class TestDirect:
         await page.send("POST", "/calls", _body("transfer_money", {**TRANSFER, "name": "\u0410da"}))
         told = (await page.http.get(f"{bank.issuer}/account/history")).text
         warned = " (mixed alphabets: Cyrillic and Latin)"
-        assert f'<bdi class="said">\u0410da</bdi>{warned}</dd>' in told
+        assert f'<bdi class="said">“\u0410da”</bdi>{warned}</dd>' in seen(told)
         assert f"{warned}</bdi>" not in told
 
 

@@ -7,7 +7,10 @@ import { ask, PATIENCE } from './rpc.js';
 /** @import { McpClient } from './rpc.js' */
 /** @import { Bare, Problem, Reply } from '../types.js' */
 
-/** @typedef {'none' | 'verified' | 'other'} Need what a tool's annotation asks for; `other` is nothing that we know */
+/**
+ * @typedef {'none' | 'verified' | 'verified by cross-platform' | 'other'} Need what a tool's annotation asks for, with the class of
+ *   authenticators where not every one will do; `other` is nothing that we know
+ */
 
 export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
 const MOST_PAGES = 64;
@@ -53,7 +56,7 @@ export class Annotations {
         const tool = tools[i] ?? /** @type {Bare} */ (bare({}));
         const need = needOf(/** @type {Bare} */ (tool._meta ?? {}));
         needs[textOf(tool.name)] = need;
-        verified ||= need === 'verified';
+        verified ||= need !== 'none' && need !== 'other';
       }
       cursor = textOf(answer.body.nextCursor);
       if (!cursor) break;
@@ -72,6 +75,6 @@ export class Annotations {
 function needOf(meta) {
   const annotation = meta[ANNOTATION];
   if (annotation === undefined) return 'none';
-  const required = typeof annotation === 'object' && annotation !== null && natives.get(annotation, 'required');
-  return required === 'verified' ? 'verified' : 'other'; // never less than was asked for
+  if (typeof annotation !== 'object' || annotation === null || natives.get(annotation, 'required') !== 'verified') return 'other'; // never less
+  return natives.get(annotation, 'authenticatorClass') === 'cross-platform' ? 'verified by cross-platform' : 'verified';
 }

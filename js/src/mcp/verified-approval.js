@@ -95,7 +95,7 @@ export class VerifiedApproval {
     }
     if (need === 'other') return refused(problem('unsupported_approval'));
     if (!taken) return refused(problem('invalid_arguments'));
-    return await this.#approved(name, taken, _meta, options);
+    return await this.#approved(name, taken, need === 'verified' ? '' : 'cross-platform', _meta, options);
   }
 
   /**
@@ -149,11 +149,12 @@ export class VerifiedApproval {
   /**
    * @param {string} name
    * @param {{value: Arguments}} taken
+   * @param {string} kind of authenticator that it takes
    * @param {Record<string, unknown> | undefined} meta
    * @param {RequestOptions} [options]
    * @returns {Promise<Outcome>}
    */
-  async #approved(name, { value }, meta, options) {
+  async #approved(name, { value }, kind, meta, options) {
     const signal = options?.signal;
     const action = { tool: name, args: value, issuer: this.#serverId };
     const asked = { toolName: name, arguments: value };
@@ -176,7 +177,7 @@ export class VerifiedApproval {
     }, this.#tooLate);
     const verdict = await call.settle(
       await this.#prompts.ask({
-        view: approvalView({ ...(await this.#about()), lines: linesFrom(displayText), details: detailsOf(value), agent: true }),
+        view: approvalView({ ...(await this.#about()), lines: linesFrom(displayText), details: detailsOf(value), kind, agent: true }),
         action,
         displayText,
         lifetime: LIFETIME,

@@ -79,13 +79,14 @@ export function linesFrom(displayText) {
 /**
  * The approval dialog.
  *
- * @param {{site: string, user: string, lines: View['lines'], details: View['details'], agent: boolean}} call `agent`: one asks;
- *   otherwise it is the user's own (CALL-7)
+ * @param {{site: string, user: string, lines: View['lines'], details: View['details'], kind: string, agent: boolean}} call `kind` of
+ *   authenticator that it takes (CRED-6); `agent`: one asks; otherwise it is the user's own (CALL-7)
  * @returns {View}
  */
-export function approvalView({ site, user, lines, details, agent }) {
+export function approvalView({ site, user, lines, details, kind, agent }) {
   return {
     ...viewOf('approval', { site, user }),
+    approve: say('script-approval-yes', { method: sole(), class: kind }),
     lines,
     details,
     legend: say(agent ? 'script-approval-legend' : 'script-approval-legend-own'),
@@ -96,11 +97,12 @@ export function approvalView({ site, user, lines, details, agent }) {
  * What the authority has a human read of a call (APPR-2).
  *
  * @param {Bare} body of its answer
- * @returns {Pick<View, 'lines' | 'details'>}
+ * @returns {Pick<View, 'lines' | 'details'> & {kind: string}}
  */
-export const askedIn = ({ text, details }) => ({
+export const askedIn = ({ text, details, authenticator_class: kind }) => ({
   lines: linesOf(/** @type {Said<Text>} */ (text ?? bare({}))),
   details: /** @type {View['details']} */ (isArray(details) ? details : []),
+  kind: textOf(kind),
 });
 
 /**

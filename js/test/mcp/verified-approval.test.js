@@ -250,6 +250,18 @@ test('every page of tools is looked at, and names that objects inherit are none 
   assert.ok(sent.filter(({ method }) => method === 'tools/list').length >= 2);
 });
 
+test('the button names the class of authenticators that is annotated, and nothing else that is', async () => {
+  const said = { platform: 'Approve with passkey', 'cross-platform': 'Approve with a security key or phone', 'Yes, gladly': 'Approve with passkey' };
+  for (const [authenticatorClass, button] of Object.entries(said)) {
+    const tools = [{ name: 'pay', _meta: { [ANNOTATION]: { required: 'verified', authenticatorClass } } }];
+    const { human, call } = open({ 'tools/list': async () => ({ tools }) });
+    const outcome = call();
+    await human.answer(0, 'decline');
+    assert.equal(human.dialogs[0]?.view.approve, button);
+    await outcome;
+  }
+});
+
 test('a list with nonsense in it is a list all the same', async () => {
   const tools = [null, 7, 'pay', {}, { name: 7 }, { name: 'look', _meta: null }, { name: 'pay', _meta: { [ANNOTATION]: { required: 'verified' } } }];
   const { human, call } = open({ 'tools/list': async () => ({ tools, nextCursor: 7 }) });

@@ -58,7 +58,16 @@ test('APPR-2: approval shows the lines as they came, and what they leave out', (
   assert.equal(JSON.stringify(view.lines.map(({ part, line }) => ({ part, line }))), JSON.stringify(asked));
   assert.equal(plainly(linesIn(view)), 'Send 250.00 EUR?\nTo: “Ada”, “Grace”\nAsked by: travel.example · calls itself “Trip”');
   assert.equal(JSON.stringify(view.details), JSON.stringify(details));
+  assert.equal(view.approve, 'Approve with passkey');
   assert.deepEqual([askedIn(bare({})).lines, askedIn(bare({ text: { lines: 'x' }, details: 5 })).details], [[], []]);
+});
+
+test('CALL-9: the button says what approves, where not every passkey does', () => {
+  const button = (/** @type {object} */ body) => approvalView({ site: 'Harbor', user: 'Ada', agent: true, ...askedIn(bare(body)) }).approve;
+  assert.equal(button({ authenticator_class: 'cross-platform' }), 'Approve with a security key or phone');
+  for (const kind of ['platform', 'Approve with your blood', 7, null, ['cross-platform'], undefined]) {
+    assert.equal(button({ authenticator_class: kind }), 'Approve with passkey');
+  }
 });
 
 test('MCP-13: of what comes in one text, the first line is what is asked, and nothing is left out', () => {

@@ -94,8 +94,8 @@ class Dialog:
 
 
 def _agrees(button: Control) -> bool:
-    """Tell whether a button leads to an approval: it names the method, unless there are several (APPR-9)."""
-    return "passkey" in button.name.lower() or button.name in ("Approve", "Allow")
+    """Tell whether a button leads to an approval: it says by what, unless there are several methods (APPR-9)."""
+    return "passkey" in button.name.lower() or button.name.startswith(("Approve", "Allow"))
 
 
 class Human:

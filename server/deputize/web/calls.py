@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from ..protocol import agent
 from ..protocol.agent import Assurance
 from ..protocol.call import CALL_TOKEN_LIFETIME, State
+from ..protocol.credential import AuthenticatorClass
 from ..protocol.definition import is_digest
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.grant import Grant
@@ -62,7 +63,7 @@ class Call(Closed, kw_only=True):
     """A call, as its page sees it (CALL-3, CALL-9); `agent` is null for the user himself.
 
     While somebody is asked, `text` is what he reads, `description` the same in one, and `details` are the arguments
-    that it leaves out (APPR-2).
+    that it leaves out (APPR-2); by a credential of this `authenticator_class` he approves it (CRED-6).
     """
 
     call_id: CallIdText
@@ -75,6 +76,7 @@ class Call(Closed, kw_only=True):
     text: Text | UnsetType = UNSET
     details: list[Row] | UnsetType = UNSET
     expires_at: Seconds | UnsetType = UNSET
+    authenticator_class: AuthenticatorClass | UnsetType = UNSET
     surface: Surface | UnsetType = UNSET
     answered_on: Annotated[str, said(enum=["page", "authority"])] | UnsetType = UNSET
     code: Code | UnsetType = UNSET
@@ -212,6 +214,7 @@ def told(context: Context, made: Answered, kind: type[Call] = Call, **more: obje
         rows = questions.details_of(context.at, found)
         told = [Row(each.title, [*each.values]) for each in rows]
         members |= {"description": str(text), "text": Text.of(text), "details": told}
+        members["authenticator_class"] = found.authenticator_class
     return kind(
         call_id=found.call_id,
         state=found.state,

@@ -301,6 +301,7 @@ consent-allow = Allow
 ask = A question to you
 ask-approve = Approve
     .webauthn = Approve with passkey
+    .webauthn-cross-platform = Approve with a security key or phone
 ask-digits = Type the two digits that { $site } shows where it asks you
     .once = You have one try: other digits end the question. If you see none, somebody else may be asking; decline then.
 ask-unknown = There is no question to { $user } at this address. If somebody else was asked, they have to sign in themselves.
@@ -403,10 +404,14 @@ script-approval-legend = The agent filled in what is { "marked" }. The rest is t
 script-approval-legend-own = Whoever asked filled in what is { "marked" }. The rest is the site’s.
 script-approval-values = All details
 script-approval-value-empty = (empty)
-# A method of approval is named where it is the only one that the page has.
+# A method of approval is named where it is the only one that the page has, and what a passkey has to be on, if that matters.
 script-approval-yes =
     { $method ->
-        [webauthn] Approve with passkey
+        [webauthn]
+            { $class ->
+                [cross-platform] Approve with a security key or phone
+               *[platform] Approve with passkey
+            }
        *[other] Approve
     }
 script-approval-no = Decline
