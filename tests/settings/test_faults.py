@@ -293,6 +293,37 @@ ONE_FAULT = [
     (TOOL + "describe = '{{ range(9) }}'\ninput_schema = {}\n", 9, "tools.t.describe", '"range"'),
     (TOOL + "describe = '{% include \"x\" %}'\n", 9, "tools.t.describe", "names another one"),
     (TOOL + f"describe = '{{{{ {'(' * 500} }}}}'\n", 9, "tools.t.describe", "the template"),
+    # their descriptions, as a headline with rows
+    *(
+        (TOOL + SCHEMA + "payee = { properties.iban = {} }\n[tools.t.describe]\n" + text, line, where, says)
+        for text, line, where, says in (
+            ("headline = 'x'\nrow = []\n", 14, "tools.t.describe.row", 'did you mean "rows"?'),
+            ("headline = 'x'\nfooter = 'y'\n", 14, "tools.t.describe.footer", "there is headline, rows"),
+            ("rows = ['amount']\n", 12, "tools.t.describe", "a headline is missing"),
+            ("headline = 5\n", 13, "tools.t.describe.headline", "write a template, in quotes"),
+            ("headline = '{{ amout }}'\n", 13, "tools.t.describe.headline", 'did you mean "amount"?'),
+            ("headline = '{{'\n", 13, "tools.t.describe.headline", "does not compile"),
+            ("headline = 'x'\nrows = 'amount'\n", 14, "tools.t.describe.rows", "in brackets"),
+            ("headline = 'x'\nrows = [5]\n", 14, "tools.t.describe.rows[1]", "the name of an argument"),
+            *(
+                (f"headline = 'x'\nrows = ['amount', {row}]\n", 14, "tools.t.describe.rows[2]", says)
+                for row, says in (
+                    ("'amout'", 'did you mean "amount"?'),
+                    ("'payee.ibam'", 'did you mean "iban"?'),
+                    ("'amount'", "there is a row for this already"),
+                    ("\"amount | money('EUR')\"", "there is a row for this already"),
+                    ("'payee.iban | cash'", "perhaps with a filter"),
+                    ("'payee.iban | upper'", "perhaps with a filter"),
+                    ("'payee.iban | money'", "write the currency beside the filter"),
+                    ('"payee.iban | money(amount)"', "write the currency beside the filter"),
+                    ("\"payee.iban ~ 'x'\"", "name an argument"),
+                    ("\"'To you: nothing'\"", "name an argument"),
+                    ("'payee[0]'", "name an argument"),
+                    ("''", "name an argument"),
+                )
+            ),
+        )
+    ),
     # agents
     (
         BASE + '[agents.opaque]\nscopes = ["account:reed"]\n',

@@ -1,5 +1,6 @@
 /** The words of the dialogs (SHIM-8, GRANT-1, APPR-2). */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import '../platform.js';
@@ -8,6 +9,9 @@ const { bare } = await import('../../src/platform/json.js');
 const { visible } = await import('../../src/people/shown.js');
 const { argsS256 } = await import('../../src/platform/canonical.js');
 const { approvalView, askedIn, consentView, detailsOf, linesFrom, linesIn } = await import('../../src/people/view.js');
+
+/** @type {{rows: Array<{lines: import('../../src/wire.js').Line[], text: string}>}} */
+const { rows: texts } = JSON.parse(readFileSync(new URL('../../../tests/vectors/question-text.json', import.meta.url), 'utf8'));
 
 /** @param {string} text @returns {string} without what only sets its parts apart */
 const plainly = (text) => text.replace(/[\u2068\u2069]/g, '');
@@ -69,6 +73,12 @@ test('CALL-9: the button says what approves, where not every passkey does', () =
     assert.equal(button({ authenticator_class: kind }), 'Approve with passkey');
   }
 });
+
+for (const { lines: told, text } of texts) {
+  test(`GRANT-2: the lines of a question are the text that the vectors say: ${JSON.stringify(text)}`, () => {
+    assert.equal(linesIn({ lines: told }), text);
+  });
+}
 
 test('MCP-13: of what comes in one text, the first line is what is asked, and nothing is left out', () => {
   for (const text of ['Send', '', 'a\nb\n\nc\n', '\n']) assert.equal(linesIn({ lines: linesFrom(text) }), text);
