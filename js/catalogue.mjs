@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { FluentResource } from '@fluent/bundle';
 
-const OURS = /^(script-|refusal-|mixed-alphabets$)/;
+const OURS = /^(script-|refusal-|mixed-alphabets$|asked-by$|asker-browser)/;
 /** What those are told who build the site. */
 export const DEVELOPERS = /^developer-/;
 

@@ -123,5 +123,6 @@ async function aboutOf(client, authority, { site, user }) {
   return natives.inert({
     site: site ?? (known?.site || server?.title || server?.name || natives.location.host),
     user: user ?? known?.user?.name ?? '',
+    foreign: !authority,
   });
 }

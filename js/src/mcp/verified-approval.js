@@ -12,7 +12,7 @@ import * as natives from '../platform/natives.js';
 import { ahead, onItsWay } from './once.js';
 import { refusal } from '../calls/refusal.js';
 import { ask, PATIENCE, refusalIn, send } from './rpc.js';
-import { approvalView, detailsOf, enrollmentView, linesFrom } from '../people/view.js';
+import { approvalView, askedHere, detailsOf, enrollmentView, linesFrom } from '../people/view.js';
 import { say } from '../words/words.js';
 
 /** @import { Methods } from '../people/methods/index.js' */
@@ -42,6 +42,7 @@ import { say } from '../words/words.js';
  * @typedef {object} About what the dialog says of where it is
  * @property {string} site
  * @property {string} user
+ * @property {boolean} [foreign] whether the server is none of ours, of which nobody knows that it says who asks
  */
 
 const CALL = 'tools/call';
@@ -175,11 +176,14 @@ export class VerifiedApproval {
       const outcome = await this.#plain({ name, arguments: value, _meta }, once);
       return outcome.kind === 'refused' ? no(problem(outcome.reason)) : yes(outcome);
     }, this.#tooLate);
+    const { site, user, foreign } = await this.#about();
+    const asker = foreign ? askedHere() : [];
     const verdict = await call.settle(
       await this.#prompts.ask({
-        view: approvalView({ ...(await this.#about()), lines: linesFrom(displayText), details: detailsOf(value), kind, agent: true }),
+        view: approvalView({ site, user, lines: linesFrom(displayText, asker), details: detailsOf(value), kind, agent: true }),
         action,
         displayText,
+        asker,
         lifetime: LIFETIME,
         signal,
         challenge: challenge.take,

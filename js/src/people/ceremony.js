@@ -34,6 +34,7 @@ import { say, wordsFor } from '../words/words.js';
  * @property {{tool: string, args: unknown, issuer: string | null}} action what the challenge must be over (HASH-2); null where the
  *   server keeps to itself what its challenges are bound to
  * @property {string} displayText the words that the authority's envelope must repeat
+ * @property {ReadonlyArray<import('../wire.js').Line>} [asker] who asks, where those words are not of an authority that says it
  * @property {() => Promise<Answer>} challenge
  * @property {(evidence: string) => Promise<Answer>} approve
  * @property {() => Promise<Answer>} [phone] lets it be answered on the human's phone (PHONE-1)
@@ -95,7 +96,7 @@ export async function approve(approval, dialog, methods, signal) {
   const displayText = textOf(envelope.body.displayText);
   if (displayText !== approval.displayText) {
     approval.displayText = displayText;
-    dialog.reword(linesFrom(displayText));
+    dialog.reword(linesFrom(displayText, approval.asker));
     return inert({ kind: 'again', text: say('script-reworded') });
   }
   dialog.busy(method.waiting());

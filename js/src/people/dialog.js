@@ -243,8 +243,10 @@ function show(view, mode, look) {
     phone: (question) => {
       const title = element('h3', { id: 'phone', tabindex: '-1' }, say('script-phone-title'));
       setText(onPhone, '');
-      appendChild(onPhone, phonePanel(question, title));
+      const { panel, both } = phonePanel(question, title);
+      appendChild(onPhone, panel);
       natives.focus(title);
+      natives.scrollIntoView(both, /** @type {object} */ ({ __proto__: null, block: 'nearest' })); // on a small screen it is the title that goes
       setText(phone, ''); // what it does is done
     },
     end: (text, account) => {

@@ -38,7 +38,7 @@ export function onPhone(body, user, here) {
  *
  * @param {OnPhone} question
  * @param {HTMLElement} title
- * @returns {HTMLElement}
+ * @returns {{panel: HTMLElement, both: HTMLElement}} `both`: the code and the digits in it
  */
 export function phonePanel({ uri, user, here, digits, size, modules }, title) {
   const host = natives.urlHost(new natives.URL(uri));
@@ -60,7 +60,7 @@ export function phonePanel({ uri, user, here, digits, size, modules }, title) {
     appendChild(panel, address);
   }
   appendChild(panel, element('p', { class: 'soft' }, `${say('script-phone-once')}${here ? ` ${say('script-phone-here')}` : ''}`));
-  return panel;
+  return { panel, both };
 }
 
 /** Each by itself, as it is typed and is to be heard. @param {string} digits */

@@ -64,17 +64,30 @@ export function linesIn({ lines }) {
  * The lines of an envelope, where nobody says how they are drawn (SEP-2672 §4.4.3): the first is what is asked.
  *
  * @param {string} displayText
+ * @param {ReadonlyArray<Line>} [more] which follow
  * @returns {View['lines']}
  */
-export function linesFrom(displayText) {
+export function linesFrom(displayText, more = []) {
   /** @type {Line[]} */
   const lines = [{ part: 'headline', line: '' }];
   for (let i = 0; i < displayText.length; i++) {
     if (displayText[i] === '\n') push(lines, { part: 'remark', line: '' });
     else /** @type {Line} */ (lines[lines.length - 1]).line += displayText[i];
   }
+  for (let i = 0; i < more.length; i++) push(lines, /** @type {Line} */ (more[i]));
   return lines;
 }
+
+/**
+ * Who asks, where nobody else says it: the agent in this browser, as far as anybody can know (AGENT-1).
+ *
+ * @returns {Line[]}
+ */
+export const askedHere = () => [
+  { part: 'row', line: say('asked-by') },
+  { part: 'asker', line: say('asker-browser') },
+  { part: 'claim', line: say('asker-browser-what') },
+];
 
 /**
  * The approval dialog.

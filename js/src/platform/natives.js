@@ -273,6 +273,8 @@ export const observeView = native('IntersectionObserver', 'observe');
 export const isInView = native('IntersectionObserverEntry', 'isVisible' in (globalThis.IntersectionObserverEntry?.prototype ?? {}) ? 'isVisible' : 'isIntersecting');
 /** @type {(element: Element, x: number, y: number) => void} */
 export const scrollBy = native('Element', 'scrollBy');
+/** @type {(element: Element, options: ScrollIntoViewOptions) => void} */
+export const scrollIntoView = native('Element', 'scrollIntoView');
 /** @type {(element: HTMLElement) => void} */
 export const showPopover = native('HTMLElement', 'showPopover');
 

@@ -28,8 +28,9 @@ const rpc = (/** @type {number} */ code, /** @type {Json} */ data) => Object.ass
  *
  * @param {Record<string, Method>} [methods] instead of what it does otherwise
  * @param {string | null} [id]
+ * @param {boolean} [foreign]
  */
-function open(methods = {}, id = serverId) {
+function open(methods = {}, id = serverId, foreign = false) {
   /** @type {Array<{method: string, params: Json, options: Json}>} */
   const sent = [];
   let challenges = 0;
@@ -58,7 +59,7 @@ function open(methods = {}, id = serverId) {
   };
   const human = new Human();
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
-  const about = async () => ({ site: 'Bank', user: '' });
+  const about = async () => ({ site: 'Bank', user: '', foreign });
   const approvals = new VerifiedApproval({ client, prompts, serverId: id, about });
   const call = (name = 'pay', given = /** @type {Json} */ (args), options = {}) =>
     /** @type {Promise<Json>} */ (approvals.callTool({ name, arguments: given }, options));
@@ -258,6 +259,19 @@ test('the button names the class of authenticators that is annotated, and nothin
     const outcome = call();
     await human.answer(0, 'decline');
     assert.equal(human.dialogs[0]?.view.approve, button);
+    await outcome;
+  }
+});
+
+test('AGENT-1: of a server that is none of ours, the page says who asks', async () => {
+  for (const foreign of [true, false]) {
+    const { human, call } = open({}, serverId, foreign);
+    const outcome = call();
+    await human.answer(0, 'decline');
+    const added = human.dialogs[0]?.view.lines.slice(-3).map(({ part, line }) => `${part}: ${line}`) ?? [];
+    const asker = ['row: Asked by', 'asker: The agent in your browser', 'claim: any assistant or script there'];
+    if (foreign) assert.deepEqual(added, asker);
+    else assert.doesNotMatch(added.join(), /Asked by/);
     await outcome;
   }
 });

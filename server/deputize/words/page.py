@@ -13,7 +13,7 @@ from fluent.syntax import ast as ftl
 from ..protocol.canonical import Json, canonicalize, s256
 from .catalogue import DEFAULT, Words, words
 
-_OURS = ("script-", "refusal-", "mixed-alphabets")
+_OURS = ("script-", "refusal-", "mixed-alphabets", "asked-by", "asker-browser")
 
 
 @dataclass(frozen=True, slots=True)
