@@ -90,6 +90,7 @@ CONTEXTS = {
         True, lambda: bundled("global"), ("executeTool", "playwright", "tab"), framed=True
     ),
     "older draft": Context(False, lambda: "olderDraft()", ("executeTool",)),
+    "posing over native": Context(True, lambda: "posing()", ("executeTool", "playwright", "devtools")),
 }
 """Not here, and why: an extension has a browser of its own, `test_an_extension_meets_the_gate`. DevTools and Playwright
 see the browser's own context alone: `test_drivers_find_nothing_where_the_browser_has_nothing`."""
@@ -122,6 +123,8 @@ TABLE: dict[tuple[str, str], dict[str, Answer]] = {
     ("older draft", "script"): EVERYWHERE,
     ("older draft", "provide"): EVERYWHERE,
     ("older draft", "again"): {"after": GATED},
+    ("posing over native", "script"): {"after": GATED, "later": GATED},
+    ("posing over native", "react"): {"after": GATED},
 }
 CALLERS = {
     ("global", "server"): ("tab",),  # nobody else knows of it

@@ -159,7 +159,7 @@ export class Contexts {
    * @returns {unknown} what the context answers
    */
   offer(tool) {
-    through.add(tool.execute);
+    through.set(tool.execute, null);
     const [[context]] = /** @type {any} any: it may take no tools, or there may be none */ (this.#found);
     return context.registerTool(tool);
   }

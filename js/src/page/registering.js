@@ -1,6 +1,6 @@
 /** How tools come into a context: each way to register one is replaced, so that the tool has the gate in it (SHIM-1). */
 
-import { apply, parse, stringify } from '../platform/natives.js';
+import { apply, parse, String, stringify } from '../platform/natives.js';
 import { replace } from './replace.js';
 import { shown } from './shown.js';
 import { isObject, reading, saying, throwing, toolOf } from './tool.js';
@@ -9,17 +9,21 @@ import { isObject, reading, saying, throwing, toolOf } from './tool.js';
 /** @import { Registered } from './registered.js' */
 /** @import { Execute, Tool } from '../types.js' */
 
-/** The functions that lead through a gate, or need none: who is handed one once more hands it on. @type {WeakSet<object>} */
-export const through = new WeakSet();
+/** The functions that lead through a gate, and what each leads to; null for the shim's own, which need none. @type {WeakMap<object, Function | null>} */
+export const through = new WeakMap();
+
+/** @typedef {{tool: Tool, execute: Function}} Handed a tool, and the function of it that has the gate in it */
 /**
- * What a context is being handed. If it hands that on to the context below it, behind a function of its own, a call stays one call.
+ * What a context of a script's is being handed, by its names. Whatever that hands on to the context below, under one of these, is that
+ * tool: nobody knows what a function does that was put around it, and with a gate of its own a call would wait for itself.
  *
- * @type {{tool: Tool, by: Registering} | null}
+ * @type {{all: Record<string, Handed>, by: Registering} | null}
  */
 let handing = null;
 
 /** The replaced methods of one context. */
 export class Registering {
+  #context;
   #gate;
   #registered;
   #native;
@@ -32,6 +36,7 @@ export class Registering {
    * @throws {TypeError} where it may not be changed
    */
   constructor(context, gate, registered, native) {
+    this.#context = context;
     this.#gate = gate;
     this.#registered = registered;
     this.#native = native;
@@ -60,29 +65,44 @@ export class Registering {
     // What is no tool at all is for the platform to refuse, in its own words.
     if (!isObject(given)) return apply(original, self, args);
     if (this.#native) return this.#read(original, self, given, args);
-    /** @type {Tool | null} */
-    let tool = null;
+    /** @type {Handed | null} */
+    let handed = null;
     /** @type {Record<string, unknown>} */
     let options = {};
     try {
       const copy = (args[0] = toolOf(given));
       if (isObject(args[1])) args[1] = options = toolOf(args[1]);
-      tool = this.#take(copy);
+      handed = this.#take(copy);
     } catch (error) {
       args[0] = throwing(error);
     }
-    if (!tool) return apply(original, self, args);
-    const taken = tool;
+    if (!handed) return apply(original, self, args);
+    const { tool } = handed;
     // Before the context answers: some tell of the change before that.
-    this.#registered.add(taken, options.signal);
-    const forget = () => this.#registered.drop(taken);
-    const before = handing;
-    handing = { tool: taken, by: this };
+    this.#registered.add(tool, options.signal);
+    const forget = () => this.#registered.drop(tool);
     try {
-      return unregistering(apply(original, self, args), forget);
+      return unregistering(this.#hand([handed], original, self, args), forget);
     } catch (error) {
       forget();
       throw error;
+    }
+  }
+
+  /**
+   * Has the context take tools, and knows what it is handed meanwhile.
+   *
+   * @param {Handed[]} all
+   * @param {Function} original
+   * @param {unknown} self
+   * @param {unknown[]} args
+   */
+  #hand(all, original, self, args) {
+    const before = handing;
+    handing = { all: /** @type {any} any: null, which no record's type has */ ({ __proto__: null }), by: this };
+    for (const each of all) handing.all[each.tool.name] = each;
+    try {
+      return apply(original, self, args);
     } finally {
       handing = before;
     }
@@ -103,9 +123,12 @@ export class Registering {
     const options = /** @type {any} any: as above */ ({ __proto__: null });
     /** @type {string | undefined} */
     let schema;
-    let tool = this.#handed(given);
+    /** @type {Tool | null} */
+    let tool = null;
+    const found = () => this.#handed(() => read.name);
     const read = reading(given, heard, (name, value) => {
-      if (tool) return value;
+      const handed = name !== 'name' && found();
+      if (handed) return this.#told(handed, name, value);
       if (name === 'execute' && typeof value === 'function') return this.#gated(() => /** @type {Tool} by then */ (tool), value);
       if (name !== 'inputSchema') return value;
       // The name comes next, so that the browser's order stays.
@@ -116,10 +139,13 @@ export class Registering {
     if (isObject(args[1])) args[1] = reading(args[1], options);
     const answer = apply(original, self, args);
     // What was not read to its end was refused.
-    if (!('name' in heard) || typeof heard.execute !== 'function' || (!tool && isObject(heard.inputSchema) && !schema)) return answer;
+    if (!('name' in heard) || typeof heard.execute !== 'function') return answer;
+    const handed = found();
+    if (!handed && isObject(heard.inputSchema) && !schema) return answer;
     if (schema) heard.inputSchema = parse(schema);
-    const taken = (tool ??= saying(heard));
+    const taken = (tool = handed ? { ...handed.tool } : saying(heard));
     this.#gate.expect?.();
+    if (self !== this.#context) return answer; // a frame's
     this.#registered.add(taken, options.signal);
     return unregistering(answer, () => this.#registered.drop(taken));
   }
@@ -130,7 +156,7 @@ export class Registering {
    * @param {unknown[]} args
    */
   #provide(original, self, args) {
-    /** @type {Tool[]} */
+    /** @type {Handed[]} */
     const provided = [];
     try {
       if (isObject(args[0])) {
@@ -139,8 +165,8 @@ export class Registering {
           all.tools = [.../** @type {unknown[]} */ (all.tools)].map((given) => {
             if (!isObject(given)) return given;
             const copy = toolOf(given);
-            const tool = this.#take(copy);
-            if (tool) provided.push(tool);
+            const handed = this.#take(copy);
+            if (handed) provided.push(handed);
             return copy;
           });
         }
@@ -150,8 +176,8 @@ export class Registering {
       args[0] = throwing(error);
       provided.length = 0;
     }
-    const answer = apply(original, self, args);
-    this.#registered.provide(provided);
+    const answer = this.#hand(provided, original, self, args);
+    this.#registered.provide(provided.map(({ tool }) => tool));
     return answer;
   }
 
@@ -159,26 +185,43 @@ export class Registering {
    * Puts the gate into a tool.
    *
    * @param {Record<string, unknown>} copy
-   * @returns {Tool | null} null where it is none
+   * @returns {Handed | null} null where it is none
    */
   #take(copy) {
     const { execute } = copy;
     if (typeof execute !== 'function') return null;
-    const handed = this.#handed(copy);
-    if (handed) return handed;
+    const handed = this.#handed(() => copy.name);
+    if (handed) {
+      for (const name of ['description', 'execute', 'inputSchema']) copy[name] = this.#told(handed, name, copy[name]);
+      return handed;
+    }
     const tool = saying(copy);
     copy.inputSchema = shown(this.#gate, tool.name, tool.schema);
-    copy.execute = this.#gated(() => tool, execute);
+    const leading = (copy.execute = this.#gated(() => tool, execute));
     this.#gate.expect?.();
-    return tool;
+    return { tool, execute: leading };
   }
 
   /**
-   * @param {{name?: unknown}} given by a context that hands on what it was given itself, or by a page
-   * @returns {Tool | null}
+   * @param {() => unknown} name of what is given by a context that hands on what it was given itself, or by a page
+   * @returns {Handed | undefined}
    */
-  #handed(given) {
-    return handing && handing.by !== this && handing.tool.name === given.name ? handing.tool : null;
+  #handed(name) {
+    return handing && handing.by !== this ? handing.all[String(name())] : undefined;
+  }
+
+  /**
+   * What the context below is told of a tool that was handed on.
+   *
+   * @param {Handed} handed
+   * @param {string} name of a member
+   * @param {unknown} value that the context between gave
+   */
+  #told({ tool, execute }, name, value) {
+    if (name === 'execute') return typeof value === 'function' ? execute : value;
+    if (name !== 'description' && name !== 'inputSchema') return value;
+    const { [name]: its } = /** @type {Required<Tool>} */ (tool).says();
+    return name === 'description' ? its : shown(this.#gate, tool.name, its ?? undefined);
   }
 
   /**
@@ -189,10 +232,12 @@ export class Registering {
    * @returns {Function}
    */
   #gated(tool, execute) {
-    if (through.has(execute)) return execute;
+    // One that leads through a gate already is called by another name here, or described otherwise: what counts is how it is told here.
+    const own = through.has(execute) ? through.get(execute) : execute;
+    if (!own) return execute;
     /** @type {(input: unknown, native?: {signal?: AbortSignal}) => Promise<unknown>} */
-    const leading = async (input, native) => await this.#gate.call(tool(), /** @type {Execute} */ (execute), input, native?.signal);
-    through.add(leading);
+    const leading = async (input, native) => await this.#gate.call(tool(), /** @type {Execute} */ (own), input, native?.signal);
+    through.set(leading, own);
     return leading;
   }
 }
