@@ -97,6 +97,21 @@ const registrars = {
     });
     document.body.append(form);
   },
+  async rewritten() {
+    document.open(); // which takes the listeners of all who came before
+    document.write('<p>Shop');
+    document.close();
+    registrars.form();
+    await deputize.unguarded(); // as it looks by itself, now and then
+  },
+  /** Not among those that `frames` has. */
+  async 'hidden frame'() {
+    const frame = document.createElement('iframe');
+    document.body.appendChild(document.createElement('div')).attachShadow({ mode: 'closed' }).append(frame);
+    const inner = frame.contentDocument.createElement('iframe');
+    frame.contentDocument.body.attachShadow({ mode: 'closed' }).append(inner);
+    await inner.contentDocument.modelContext.registerTool(tool('framed'));
+  },
   frame: () => framed('/frame'),
   'gated frame': () => framed('/frame?gated'),
   'other origin': () => framed(`${location.origin.replace('localhost', '127.0.0.1')}/frame`),

@@ -109,6 +109,7 @@ TABLE: dict[tuple[str, str], dict[str, Answer]] = {
     ("native", "script"): {**EVERYWHERE, "before": BARE, "hoisted": BARE},
     ("native", "react"): {"after": GATED, "auto": GATED},
     ("native", "form"): {"before": GATED, "after": GATED},
+    ("native", "rewritten"): {"later": GATED},
     ("native", "prototype"): {"after": BARE},
     ("polyfill", "script"): EVERYWHERE,
     ("polyfill", "react"): {"before": GATED, "after": GATED},
@@ -283,6 +284,14 @@ def test_frames_are_told_of(shop: Site, tab: Page, by: str, why: str | None, too
     where = f"{shop.url}/frame" if why == "no_shim" else None
     frames = [{"where": where, "why": why, "tools": tools}] if why else []
     assert page.evaluate("deputize.unguarded()") == {"context": "native", "tools": [], "frames": frames}
+
+
+def test_frames_in_a_shadow_root_are_told_of(shop: Site, tab: Page) -> None:
+    """SHIM-9: as far as they have tools, or frames that have."""
+    page = visit(shop, tab, "native", "hidden frame", "after")
+    frames = page.evaluate("deputize.unguarded()")["frames"]
+    outer, inner = ({"where": "about:blank", "why": "no_shim", "tools": names} for names in ([], ["framed"]))
+    assert frames == [outer, inner]
 
 
 def test_where_there_is_no_webmcp_that_is_told(shop: Site, tab: Page) -> None:

@@ -52,6 +52,7 @@ export class Contexts {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #looking = false;
+  #look = () => this.look();
 
   /**
    * @param {Gating} gate
@@ -61,13 +62,10 @@ export class Contexts {
     this.#gate = gate;
     this.#rested = rested;
     this.forms = new Forms(gate, async (name) => await this.definition(name));
-    const look = () => this.look();
-    watch(look);
-    look();
-    listen(document, 'DOMContentLoaded', look);
-    // Agents that are no script of this page come by a message: before it is heard by whoever came after us.
-    listen(window, 'message', look);
-    setInterval(look, LOOK_EVERY);
+    watch(this.#look);
+    this.look();
+    listen(document, 'DOMContentLoaded', this.#look);
+    setInterval(this.#look, LOOK_EVERY);
     this.#rest();
   }
 
@@ -76,6 +74,10 @@ export class Contexts {
     if (this.#looking) return; // a getter of the page's
     this.#looking = true;
     try {
+      // Once more: `document.open()` takes all listeners away. Agents that are no script of this page come by a message: before it is
+      // heard by whoever came after us.
+      listen(window, 'message', this.#look);
+      this.forms.listen();
       const native = nativeContext();
       if (native) alias();
       for (const { where, read } of PLACES) {
@@ -193,6 +195,8 @@ export class Contexts {
     this.look();
     /** @type {Unguarded[]} */
     const tools = [];
+    /** @type {Window[]} */
+    const told = [];
     let context = /** @type {Report['context']} */ ('none');
     for (const { patch, native, where } of [...this.#found.values()]) {
       if (!where) continue;
@@ -200,8 +204,9 @@ export class Contexts {
       else if (context === 'none') context = 'polyfill';
       if (!patch) tools.push({ name: null, why: 'unchangeable', where });
       else tools.push(...(await ungated(patch, where, this.#gate)));
+      if (patch && native) told.push(...(await windowsOf(patch)));
     }
-    return inert({ context, tools, frames: await framesOf() });
+    return inert({ context, tools, frames: await framesOf(window, told) });
   }
 
   #rest() {
@@ -235,6 +240,15 @@ async function ungated(patch, where, gate) {
     console.debug('deputize: this page does not tell its tools.', error);
   }
   return inert([{ name: null, why: 'untold', where }]);
+}
+
+/** @param {Patch} patch @returns {Promise<Window[]>} */
+async function windowsOf(patch) {
+  try {
+    return await patch.windows();
+  } catch {
+    return inert([]); // it is told of as `untold`
+  }
 }
 
 /**

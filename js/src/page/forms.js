@@ -52,6 +52,7 @@ export class Forms {
   #making = null;
   /** @type {WeakMap<Event, Met>} */
   #met = new WeakMap();
+  #hears = (/** @type {Event} */ event) => this.#submitted(/** @type {SubmitEvent} */ (event));
   /** The calls that agents wait for. @type {Set<{name: string, controller: AbortController}>} */
   #awaited = new Set();
 
@@ -63,8 +64,13 @@ export class Forms {
     this.#gate = gate;
     this.#definition = definition;
     if (!globalThis.HTMLFormElement) return;
-    listen(window, 'submit', (event) => this.#submitted(/** @type {SubmitEvent} */ (event)), true);
+    this.listen();
     replace(HTMLFormElement.prototype, 'submit', (original, self, args) => this.#submit(original, self, args));
+  }
+
+  /** Hears of submissions. A second time it is for `document.open()`, which takes all listeners away. */
+  listen() {
+    listen(window, 'submit', this.#hears, true);
   }
 
   /**

@@ -57,8 +57,17 @@ export class Patch {
 
   /** @returns {Promise<Listed[]>} the tools that it has, of this window */
   async list() {
-    const tools = (await this.#context.getTools?.()) ?? (await this.#context.listTools?.()) ?? [];
-    return inert(tools.filter((tool) => tool.window === undefined || tool.window === globalThis.window));
+    return inert((await this.#all()).filter((tool) => tool.window === undefined || tool.window === globalThis.window));
+  }
+
+  /** @returns {Promise<Window[]>} those whose tools it tells */
+  async windows() {
+    return inert((await this.#all()).flatMap((tool) => /** @type {Window | undefined} */ (tool.window) ?? []));
+  }
+
+  /** @returns {Promise<Listed[]>} */
+  async #all() {
+    return inert([...((await this.#context.getTools?.()) ?? (await this.#context.listTools?.()) ?? [])]);
   }
 
   /** @returns {Promise<string[]>} the names of those that it tells, and of those that are gated */

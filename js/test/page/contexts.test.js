@@ -130,6 +130,16 @@ describe('a context that comes after the shim', () => {
     assert.deepEqual(await ran(context), ['ran', ['a']]);
   });
 
+  test('and is assigned is found before a message is heard, though the page was written anew meanwhile', async () => {
+    Object.assign(globalThis, { window: Object.assign(new EventTarget(), { length: 0 }) }); // as `document.open()` leaves it: nobody listens
+    for (const look of intervals) look();
+    const context = new Context();
+    await context.registerTool(plain());
+    Object.assign(navigator, { modelContext: context });
+    window.dispatchEvent(new Event('message'));
+    assert.deepEqual(await ran(context), ['ran', ['a']]);
+  });
+
   test('in the place of another is gated as well, and so is the other', async () => {
     const [one, two] = [new Context(), new Context()];
     for (const each of [one, two]) defined(document, each);
