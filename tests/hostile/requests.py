@@ -4,6 +4,7 @@ A caught request can be sent again and again, grown or as it is: whatever it cha
 tour of `tests/web/test_openapi.py` visits is tried in each dimension, and there is nothing to write for it.
 """
 
+import asyncio
 import io
 import shutil
 import sqlite3
@@ -245,8 +246,12 @@ class Arena:
         }
         status = []
 
+        bodies = [request.body]
+
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": request.body, "more_body": False}
+            if not bodies:
+                await asyncio.Event().wait()  # the client stays, and has nothing more to say
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
 
         async def send(message: Any) -> None:
             if message["type"] == "http.response.start":
