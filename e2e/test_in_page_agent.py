@@ -81,7 +81,7 @@ def test_each_scene_comes_out_as_it_says_with_its_record_beside(
     for _ in range(2):
         human.decline()  # with the lie that is three times no
     codes = panel.codes()
-    assert sorted(codes[:-1]) == ["cancelled", "declined", "too_many_requests"]
+    assert sorted(codes[:-1]) == ["asked_too_often", "declined", "too_many_requests"]
     assert codes[-1] == "asked_too_often"  # from now on nobody is asked
     assert "27 of 30 came to: too_many_requests" in panel.told()
     assert "prompts.quieted" in panel.kept()
