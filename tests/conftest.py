@@ -1,11 +1,15 @@
 """For every test: asynchronous ones run on asyncio, no example is timed on a busy machine, lower floors come first."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from tests.size import tries
+
+from deputize.web import waiting
+from deputize.web.mcp import listening
 
 # No test leaves this machine, so nobody needs to be trusted: reading whom it trusts would take longer than most tests.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "vectors" / "nobody.pem")
@@ -33,3 +37,12 @@ def _room(item: pytest.Item) -> str:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def streams_end_at_once() -> Iterator[None]:
+    """Have streamed answers end with their first line: how long they wait is theirs to say."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (waiting, listening):
+            patch.setattr(module, "LONGEST", 0)
+        yield

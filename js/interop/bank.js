@@ -13,7 +13,7 @@ const { method: webauthn } = await import('../src/people/methods/webauthn.js');
 
 export const ANNOTATION = 'io.modelcontextprotocol/verified-approval';
 export const TRANSFER = { amount: 250, name: 'Ada' };
-export const DISPLAYED = 'Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069';
+export const DISPLAYED = 'Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069\nAsked by: \u2068Helper\u2069 · registered by \u2068Bank\u2069';
 /** Both lives of the protocol. */
 export const LIVES = /** @type {const} */ (['legacy', '2026-07-28']);
 

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
-import { linesIn } from '../src/people/view.js';
-
 import { ANNOTATION, control, Deputy, DISPLAYED, done, LIVES, TRANSFER } from './bank.js';
+
+const { linesIn } = await import('../src/people/view.js');
 
 /** @import { Json } from './bank.js' */
 

@@ -16,10 +16,8 @@ from tests.web.test_openapi import REQUESTS
 
 from deputize.service import record
 from deputize.service.ports import Reader
-from deputize.web import waiting
-from deputize.web.mcp import listening
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("streams_end_at_once")]
 
 ROWS = 1024 if growth.FULL else 64
 KINDS = {
@@ -33,15 +31,6 @@ PLAIN_CALL = "POST /calls"
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _told_at_once() -> Iterator[None]:
-    """Have streamed answers end with their first line: how long they wait is theirs to say."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (waiting, listening):
-            patch.setattr(module, "LONGEST", 0)
-        yield
 
 
 @pytest.fixture(scope="module")

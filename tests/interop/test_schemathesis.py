@@ -30,6 +30,8 @@ from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 from deputize.web.openapi import document
 from deputize.web.refusals import Dialect, Refusals
 
+pytestmark = pytest.mark.usefixtures("streams_end_at_once")
+
 PROVING = {"authorization", "cookie", "dpop", "deputize-csrf", "deputize-guard", "deputize-page"}
 CONFIG = {
     "seed": 1,

@@ -233,7 +233,7 @@ class TestConsent:
             "Let an app that does not prove who it is act for you?",
             "“Any App”",
             f"Its id: {app.client_id}",
-            "It does not prove it: any app can say this",
+            "It does not prove what it says: any app can say this",
             "Each call asks you",
             "you go on to an app on this computer (http://127.0.0.1:4711)",
             "See your accounts",
@@ -272,7 +272,7 @@ class TestConsent:
         await app.deputized(ada)
         text = seen((await ada.http.get(f"{bank.issuer}/account")).text)
         assert "An app that does not prove who it is" in text
-        assert f"It says that it is {app.client_id}" in text
+        assert f"Its id: {app.client_id}" in text
         assert "browser profile" not in text
 
 

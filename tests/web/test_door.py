@@ -133,7 +133,13 @@ async def test_no_slash_leads_anywhere(door: httpx2.AsyncClient) -> None:  # DOO
 async def test_the_name_of_a_parameter_is_no_address(door: httpx2.AsyncClient) -> None:
     for path, method in product(NAMES, ("GET", "POST", "DELETE")):
         answer = await door.request(method, f"/deputize{quote(path)}", json={} if method == "POST" else None)
-        assert answer.is_client_error, (method, path)
+        if (method, path) == (
+            "GET",
+            "/ask/{asked_id}",
+        ):  # of a number that nobody has, nothing is told before the login
+            assert answer.headers["location"].partition("?")[0].endswith("/account")
+        else:
+            assert answer.is_client_error, (method, path)
 
 
 async def test_the_issuer_itself_leads_to_the_account_there(door: httpx2.AsyncClient) -> None:  # DOOR-5

@@ -411,14 +411,16 @@ class TestPage:
         assert page.status_code == 200
         for text in (
             "<h1>Let an agent registered by Bank act for you?</h1>",
-            "Bank knows this agent as “Helper”",
+            "It has proved that it has the key which Bank registered.",
             f"Its id: {HELPER}",
             "See your accounts",
             "Send money",
-            '<h3 class="named tool">note</h3>\n<ul class="limits"><li>At most twice</li><li>“amount”: at most 500 in all</li>',  # noqa: E501
-            '<h3 class="named tool">Make a transfer (transfer_money)</h3>',
-            "<li>Amount in EUR: at most 250</li>",
-            "<li>name: only “&lt;אדה&gt;”</li>",
+            ">note</h3>",
+            ">At most twice<",
+            ">“amount”: at most 500 in all<",
+            ">Make a transfer (transfer_money)</h3>",
+            ">Amount in EUR: at most 250<",
+            ">name: only “&lt;אדה&gt;”<",
             "The limits exactly as you sign them",
             "For 1 hour",
             "you go on to https://helper.example",
@@ -480,7 +482,9 @@ class TestPage:
         )
         path = path_of(page)
         minted = (await ada.send("POST", f"{path}/challenge", page=False)).json()
-        assert minted["displayText"].split("\n")[2:9] == [
+        assert minted["displayText"].split("\n")[1:10] == [
+            "\u2068Helper\u2069 · registered by \u2068Bank\u2069",
+            "It has proved that it has the key which \u2068Bank\u2069 registered.",
             f"Its id: \u2068{HELPER}\u2069",
             "At \u2068Bank\u2069 it may",
             "\u2068See your accounts\u2069 (\u2068account:read\u2069)",
@@ -683,8 +687,11 @@ class TestAtOrigin:
         page = await user.http.get(await agent.page_url())
         origin = f"http://localhost:{home.server.port}"
         assert f"<h1>Let {origin} act for you?</h1>" in seen(page.text)
-        assert f"proved that it belongs to {origin}. It calls itself “" in seen(page.text)
-        assert "Bank does not vouch for the agent" in seen(page.text)
+        assert f'{origin}</strong> · <span class="claim">calls itself “' in seen(page.text)
+        assert (
+            "proved that it belongs there. Nobody has checked the name, and Bank does not vouch for it"
+            in seen(page.text)
+        )
         await agent.deputized(user)
         claims = jwt.parse(agent.tokens["access_token"]).claims
         assert claims["act"] == {"sub": home.server.url, "assurance": "origin"}

@@ -145,7 +145,8 @@ class TestTheNextCall:
         office.change("Send {{ '%.2f' | format(amount) }} EUR", "Really send {{ amount }} EUR")
         second = (await grace.call("transfer_money", TRANSFER)).json()
         assert second["call_id"] != first["call_id"]
-        assert second["description"] == "Really send \u2068250\u2069 EUR to \u2068“Ada”\u2069"
+        headline, *_ = second["description"].split("\n")
+        assert headline == "Really send \u2068250\u2069 EUR to \u2068“Ada”\u2069"
 
     async def test_is_told_of_in_the_record(self, bank: Bank, grace: Page, office: Office) -> None:  # LOG-6
         call = (await grace.call("note")).json()
