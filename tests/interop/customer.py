@@ -54,6 +54,7 @@ class Customer:
             "/calls/{call_id}/outcome": approved["call_id"],
             "/grants/{grant_id}": grant["grant_id"],
             "/authorize/{request_id}": request_id,
+            "/ask/{asked_id}": pending["call_id"],
             "/account/sign-up/{challenge_id}": made["sign-up"]["challengeId"],
             "/account/sign-in/{challenge_id}": made["sign-in"]["challengeId"],
             "/credentials/{id}": added["challengeId"],

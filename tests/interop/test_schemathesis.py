@@ -52,6 +52,7 @@ STRANGERS = described(systematic=THOROUGH)  # most of it is refused before anyth
 CUSTOMERS = described(systematic=True)
 REPAIRED = ("ignored_auth", "missing_required_header", "negative_data_rejection")
 PATIENCE = 60  # seconds for one answer, on a machine that has other things to do
+ANSWERED = "answered already"  # by another example of the same test
 SECRET = 16  # characters from which on a value appears nowhere by chance
 bounded = settings(
     max_examples=10,
@@ -145,7 +146,7 @@ def test_whatever_a_customer_sends_is_answered_as_documented(
     answer = witness.send(case, headers, REPAIRED)
     customer.agent.nonce = answer.headers.get("dpop-nonce", [customer.agent.nonce])[0]
     if case.meta.generation.mode is GenerationMode.POSITIVE and is_strict(case.body):
-        assert b'"invalid_request"' not in answer.content, answer.text
+        assert b'"invalid_request"' not in answer.content or ANSWERED in answer.text, answer.text
 
 
 def is_strict(body: Any) -> bool:

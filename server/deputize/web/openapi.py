@@ -13,6 +13,7 @@ from msgspec import Struct
 from ..protocol.canonical import Json
 from ..protocol.problem import MEDIA_TYPE
 from .endpoint import HTML, Answer, Endpoint, Kind
+from .mcp.types import ReplyError
 from .refusals import Dialect
 from .session import COOKIE
 from .types import (
@@ -153,9 +154,11 @@ def _refusals(endpoint: Endpoint, named: bool) -> Schema:
         return {"400": refused, "401": {**refused, "headers": challenge}, "5XX": refused}
     if endpoint.dialect is Dialect.PAGE:
         page: Json = {"description": "No", "content": {HTML: {}}}
+        if named:  # what cannot be such a name, a line break in it, say, is no address of ours
+            page = {"description": "No", "content": {HTML: {}, **_content(MEDIA_TYPE, (Problem,))}}
         return {"4XX": page, "5XX": page}
     as_rpc = endpoint.dialect is Dialect.RPC  # MCP-7
-    content = _content(JSON, _kinds(endpoint.answers[200])) if as_rpc else _content(MEDIA_TYPE, (Problem,))
+    content = _content(JSON, (ReplyError,)) if as_rpc else _content(MEDIA_TYPE, (Problem,))
     refused = {"description": "No", "content": content}
     if endpoint.access.needs or endpoint.access.may:
         who: Json = {

@@ -61,9 +61,7 @@ class Mcp:
             if request.method == "GET" and context.has(declaring.SESSION):
                 return await self._listen(context)
             if request.method != "POST":
-                raise Refused(
-                    Code.METHOD_NOT_ALLOWED, "Send each message by POST; there is nothing to listen for."
-                )
+                raise Refused(Code.METHOD_NOT_ALLOWED, "Send each message by POST.")
             message = await messages.read(context)
             exchange = await authenticate(context, message)
             declared = _declared(exchange)

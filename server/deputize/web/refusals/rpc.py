@@ -60,8 +60,6 @@ def tell_in_http(response: Response, refusal: Refusal, policy: Policy, anonymous
         # Bearer comes first: most of its clients look at nothing else (BEARER-1).
         challenges = [_bearer_challenge(told), challenge] if policy.bearer else [challenge]
         response.headers["www-authenticate"] = ", ".join(f"{each}, {metadata}" for each in challenges)
-    if refusal.code is Code.METHOD_NOT_ALLOWED:
-        response.headers["allow"] = "POST"
 
 
 def _bearer_challenge(refusal: Refusal) -> str:
@@ -79,6 +77,8 @@ def as_rpc(refusal: Refusal, request: Request, policy: Policy, message_id: Json)
     body = orjson.dumps({"jsonrpc": "2.0", "id": message_id, "error": error})
     response = Response(body, media_type="application/json")
     tell_in_http(response, refusal, policy, anonymous="authorization" not in request.headers)
+    if refusal.code is Code.METHOD_NOT_ALLOWED:  # who was refused a GET has nothing to listen for (MCP-17)
+        response.headers["allow"] = "POST" if request.method == "GET" else "GET, POST"
     return response
 
 
