@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from e2e.bank import join
 from playwright.sync_api import Page
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -191,10 +192,7 @@ class Assistant:
 def sign_up(bank: Bank, tab: Page, passkeys: Passkeys) -> Authenticator:
     """Make an account with a passkey of this device, and open the page."""
     device = passkeys.add("internal")
-    tab.goto(f"{bank.issuer}/account")
-    tab.get_by_label("Your name").fill("Grace Hopper")
-    tab.get_by_role("button", name="Create an account with a passkey").click()
-    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    join(tab, bank.issuer)
     visit(bank, tab)
     return device
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from e2e import notes
+from e2e.bank import join
 from e2e.test_standalone import Pair
 from playwright.sync_api import Page, expect
 from starlette.applications import Starlette
@@ -68,10 +69,7 @@ def apart(
     running.append(serve(build, host="auth.site.localhost"))
     pair = Pair(site, running[0])
     device = passkeys.add()
-    tab.goto(f"{pair.authority.url}/account")
-    tab.get_by_label("Your name").fill("Grace Hopper")
-    tab.get_by_role("button", name="Create an account with a passkey").click()
-    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    join(tab, pair.authority.url)
     tab.goto(pair.site.url)
     return Apart(site, running[0], tab, device, agent)
 

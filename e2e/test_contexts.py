@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from e2e import extension
+from e2e.bank import join
 from playwright.sync_api import BrowserContext, Page, Playwright
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -327,10 +328,7 @@ def test_what_is_approved_is_one_call_and_runs_once(
 ) -> None:
     """SHIM-1, SHIM-4: through however many hands; `client()` is the `client`, where execution began within its call."""
     passkeys.add()
-    tab.goto(f"{shop.url}/deputize/account")
-    tab.get_by_label("Your name").fill("Grace Hopper")
-    tab.get_by_role("button", name="Create an account with a passkey").click()
-    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    join(tab, f"{shop.url}/deputize")
     for number, (context, order, caller, known) in enumerate(KNOWN):
         page = visit(shop, tab, context, "script", order)
         open_call = PlaywrightAgent(tab).start("sell", {"n": 1}) if caller == "playwright" else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.bank import join
 from e2e.test_contexts import POLICY
 from playwright.sync_api import ConsoleMessage, Page, expect
 from starlette.applications import Starlette
@@ -158,10 +159,7 @@ def test_the_panel_shows_how_tools_are_gated_and_what_became_of_calls(
     """PAGE-6: by keyboard, on a phone and in the dark, too."""
     passkeys.add()
     with Site(Shop(tmp_path / "shop").build) as site:
-        tab.goto(f"{site.url}/deputize/account")
-        tab.get_by_label("Your name").fill("Grace Hopper")
-        tab.get_by_role("button", name="Create an account with a passkey").click()
-        tab.get_by_role("heading", name="Who may act for you").wait_for()
+        join(tab, f"{site.url}/deputize")
         tab.goto(f"{site.url}/shop/fine")
         panel = tab.locator("[data-deputize-panel]")
         sell = panel.locator(".tools li")

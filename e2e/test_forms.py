@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.bank import join
 from playwright.sync_api import Page, Route, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -112,10 +113,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 def shop(running: Shop, tab: Page, passkeys: Passkeys) -> Shop:
     """The page, with a customer signed in."""
     passkeys.add()
-    tab.goto(f"{running.url}/deputize/account")
-    tab.get_by_label("Your name").fill("Grace Hopper")
-    tab.get_by_role("button", name="Create an account with a passkey").click()
-    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    join(tab, f"{running.url}/deputize")
     tab.goto(running.url)
     running.sent.clear()
     return running

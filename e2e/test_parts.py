@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.bank import TRANSFER, Bank, Customer
+from e2e.bank import TRANSFER, Bank, Customer, join
 from playwright.sync_api import Page, Route
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -83,10 +83,7 @@ def test_a_service_worker_of_the_page_leads_nowhere(
 
     shop = serve(build)
     passkeys.add()
-    tab.goto(f"{shop.url}/deputize/account")
-    tab.get_by_label("Your name").fill("Grace Hopper")
-    tab.get_by_role("button", name="Create an account with a passkey").click()
-    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    join(tab, f"{shop.url}/deputize")
     tab.goto(shop.url)
     tab.evaluate("navigator.serviceWorker.register('/worker.js').then(() => navigator.serviceWorker.ready)")
     with tab.expect_console_message(

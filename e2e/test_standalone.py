@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from e2e import notes
+from e2e.bank import join
 from playwright.sync_api import Page
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -36,10 +37,7 @@ class Pair:
     def sign_up(self, tab: Page, passkeys: Passkeys) -> None:
         """Sign up at the authority, and go to the site."""
         passkeys.add()
-        tab.goto(f"{self.authority.url}/account")
-        tab.get_by_label("Your name").fill("Grace Hopper")
-        tab.get_by_role("button", name="Create an account with a passkey").click()
-        tab.get_by_role("heading", name="Who may act for you").wait_for()
+        join(tab, self.authority.url)
         tab.goto(self.site.url)
 
 

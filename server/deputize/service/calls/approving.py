@@ -22,7 +22,7 @@ from . import counters
 from .answers import Answered, Denied
 from .decisions import Stop, decide, needs_approval, stop_of
 from .drafts import asked_by
-from .moves import NO_CALL, end, move, own, owns, stopped
+from .moves import NO_CALL, end, move, own, own_in, owns, stopped
 from .request import Approver, CallRequest, OwnCall
 from .standing import enter, standing_of
 
@@ -41,19 +41,15 @@ def challenge(tx: Tx, at: Moment, request: Approver) -> Minted | Refusal:
 def asking(tx: Tx, at: Moment, request: Approver) -> tuple[Call, Standing] | Refusal:
     """Find a call that waits for its user, and what stands behind it.
 
-    What may not be asked any more ends (POLICY-3, PROMPT-3).
+    What may not be asked any more ends (PROMPT-3).
     """
-    call = own(tx, request, at.now)
-    if isinstance(call, Refusal):
-        return call
-    if call.state is not State.PENDING:
-        return stopped(call)
-    standing = standing_of(tx, call)
-    if stop := stop_of(tx, at, call, standing):
-        return end(tx, at, call, stop)
+    found = own_in(tx, at, request, State.PENDING)
+    if isinstance(found, Refusal):
+        return found
+    call, standing = found
     if quiet := prompts.quiet(tx, at, call.user_id, askers_of(standing.lineage)):
         return end(tx, at, call, Stop(quiet))  # it was one of too many to be ended with the others
-    return call, standing
+    return found
 
 
 def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusal:

@@ -10,9 +10,8 @@ from .. import blocks
 from ..moment import Moment
 from ..ports import Reader, Tx
 from .answers import Answered, Denied, answered, approved_on
-from .decisions import stop_of
 from .drafts import match_key
-from .moves import carry, end, move, own, settle, settled, stopped
+from .moves import carry, move, own, own_in, settle, settled, stopped
 from .request import Approver, CallRequest, PageCall
 from .silences import declined
 from .standing import enter, standing_of
@@ -74,14 +73,10 @@ def cancel(tx: Tx, at: Moment, call_id: CallId) -> Call | None:
 
 def resume(tx: Tx, at: Moment, request: PageCall) -> Answered | Refusal:
     """Let the page of a call go on with it that was approved elsewhere, if all still allows it (CALL-11)."""
-    call = own(tx, request, at.now)
-    if isinstance(call, Refusal):
-        return call
-    if call.state is not State.APPROVED:
-        return stopped(call)
-    standing = standing_of(tx, call)
-    if stop := stop_of(tx, at, call, standing):
-        return end(tx, at, call, stop)
+    found = own_in(tx, at, request, State.APPROVED)
+    if isinstance(found, Refusal):
+        return found
+    call, standing = found
     return Answered(carry(tx, call, at.now, resumed=True), standing)
 
 

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
+from ...protocol.authorization import Standing
 from ...protocol.call import STOPPED_CODE, Call, State
 from ...protocol.entry import move_entry
 from ...protocol.errors import USED_PROOF, Code, Refusal, Refused
 from ...protocol.ids import CallId
 from ..moment import Moment
 from ..ports import Tx
-from .decisions import Stop
+from .decisions import Stop, stop_of
 from .request import Approver, PageCall
+from .standing import standing_of
 
 NO_CALL = Refusal(Code.CALL_UNKNOWN, "There is no such call of yours.")
 _MOVED_ON = Refusal(Code.CALL_STATE, "This call moved on meanwhile. Look at it again.")
@@ -62,6 +64,19 @@ def own(tx: Tx, request: Approver, now: int) -> Call | Refusal:
         return USED_PROOF
     call = settled(tx, request.call_id, now)
     return call if call is not None and owns(call, request) else NO_CALL
+
+
+def own_in(tx: Tx, at: Moment, request: Approver, state: State) -> tuple[Call, Standing] | Refusal:
+    """Find such a call in this state, and what stands behind it; what is not allowed any more ends (POLICY-3)."""
+    call = own(tx, request, at.now)
+    if isinstance(call, Refusal):
+        return call
+    if call.state is not state:
+        return stopped(call)
+    standing = standing_of(tx, call)
+    if stop := stop_of(tx, at, call, standing):
+        return end(tx, at, call, stop)
+    return call, standing
 
 
 def stopped(call: Call) -> Refusal:
