@@ -2,6 +2,8 @@
  * A bank that a test in Python serves, its user, and the user's agent: the official MCP client, with the module for approvals.
  * `DEPUTIZE_BANK` is the bank's origin; what a user does in their browser is asked for at `/control`.
  */
+import { after } from 'node:test';
+
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import * as jose from 'jose';
 
@@ -149,4 +151,21 @@ export class Deputy {
     this.tamper(message, answer);
     return new Response(JSON.stringify(answer), { status: response.status, headers: response.headers });
   }
+}
+
+/** @type {Deputy[]} */
+const open = [];
+after(() => Promise.all(open.map(({ client }) => client.close())));
+
+/**
+ * Somebody new with an agent that is connected, until the tests end; what was done before is not theirs.
+ *
+ * @param {Parameters<Deputy['connect']>[0]} [options]
+ */
+export async function deputy(options) {
+  const made = new Deputy();
+  open.push(made);
+  await made.connect(options);
+  await done();
+  return made;
 }

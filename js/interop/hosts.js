@@ -3,30 +3,17 @@
  * Run by tests/interop/test_hosts.py, which serves the bank: one test there for each here.
  */
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 
 import { UrlElicitationRequiredError } from '@modelcontextprotocol/client';
 
-import { Deputy, done, LIVES, TRANSFER } from './bank.js';
+import { deputy, done, LIVES, TRANSFER } from './bank.js';
 
-/** @import { Json } from './bank.js' */
-
-/** @type {Deputy[]} */
-const open = [];
-after(() => Promise.all(open.map(({ client }) => client.close())));
+/** @import { Deputy, Json } from './bank.js' */
 
 const [OLD, NEW] = LIVES;
 const URLS = { elicitation: { url: {} } };
 const SENT = { tool: 'transfer_money', number: 1 };
-
-/** @param {Parameters<Deputy['connect']>[0]} options */
-async function deputy(options) {
-  const made = new Deputy();
-  open.push(made);
-  await made.connect(options);
-  await done();
-  return made;
-}
 
 /** @param {Deputy} ada @param {Record<string, unknown>} [args] @returns {Promise<Json>} */
 const called = (ada, args = TRANSFER) => ada.client.callTool({ name: 'transfer_money', arguments: args });

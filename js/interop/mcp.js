@@ -3,26 +3,13 @@
  * Run by tests/interop/test_mcp_client.py, which serves the bank: one test there for each here.
  */
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 
-import { ANNOTATION, control, Deputy, DISPLAYED, done, LIVES, TRANSFER } from './bank.js';
+import { ANNOTATION, control, deputy, DISPLAYED, done, LIVES, TRANSFER } from './bank.js';
 
 const { linesIn } = await import('../src/people/view.js');
 
-/** @import { Json } from './bank.js' */
-
-/** @type {Deputy[]} */
-const open = [];
-after(() => Promise.all(open.map(({ client }) => client.close())));
-
-/** @param {Parameters<Deputy['connect']>[0]} [options] */
-async function deputy(options) {
-  const made = new Deputy();
-  open.push(made);
-  await made.connect(options);
-  await done();
-  return made;
-}
+/** @import { Deputy, Json } from './bank.js' */
 
 /** @param {Deputy} ada */
 const evidences = (ada) => ada.of('tools/call').map((params) => params._meta?.[ANNOTATION]);
