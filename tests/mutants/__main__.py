@@ -68,8 +68,8 @@ def noticed(root: Path, tests: list[str]) -> str:
         )
     except subprocess.TimeoutExpired:
         return "hung"
-    if b"ERROR: not found:" in done.stderr:  # which is no test that fails
-        raise RuntimeError(done.stderr.decode())
+    if done.returncode == 5 or b"ERROR: not found:" in done.stderr:  # which is no test that fails
+        raise RuntimeError((done.stdout + done.stderr).decode())
     return "died" if done.returncode else "lived"
 
 
