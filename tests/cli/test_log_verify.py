@@ -14,6 +14,7 @@ from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import Entry
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.service.ports import Tx
+from deputize.store import recording
 from deputize.store.sqlite import SqliteStore
 
 ORIGIN = "localhost:8000/deputize"  # of the policy that `init` writes
@@ -24,6 +25,7 @@ run = CliRunner().invoke
 def _ten_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a record of ten entries, with checkpoints over four and over eight of them."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recording, "token_bytes", bytes)  # so that these tests know each hash
     run(app, ["init"])
     Path("var").mkdir()
     KeyRing.open(Path("var/keys.json"))
@@ -55,7 +57,7 @@ def tamper(statement: str, **parameters: object) -> None:
 
 
 def leaf(index: int, call_id: str) -> bytes:
-    return Entry("call.approved", {"call_id": call_id}).leaf(index, 1_700_000_000)
+    return Entry("call.approved", {"call_id": call_id}).leaf(index, 1_700_000_000, bytes(16))
 
 
 def verdict(*options: str) -> tuple[int, str]:

@@ -361,11 +361,14 @@ def test_each_entry_is_proven_at_each_size(store: SqliteStore, size: int) -> Non
 
 @pytest.mark.parametrize(("index", "size"), [(0, SIZE + 1), (5, 5), (-1, 5), (0, 0), (0, -1)])
 def test_what_is_not_there_is_not_proven(store: SqliteStore, index: int, size: int) -> None:
-    with pytest.raises(ValueError, match="there is no entry"):
+    with pytest.raises(ValueError, match=r"there is no entry|is missing"):
         store.look(lambda tx: record.prove(tx, [index], "", size))
 
 
 def test_nothing_is_proven_across_a_gap(path: Path) -> None:
     tamper(path, drop(7, 7))
-    with closing(SqliteStore(path)) as store, pytest.raises(ValueError, match="no entry 7"):
+    with (
+        closing(SqliteStore(path)) as store,
+        pytest.raises(ValueError, match="one of the entries 0 to 21 is missing"),
+    ):
         store.look(lambda tx: record.prove(tx, [2], "", SIZE - 1))

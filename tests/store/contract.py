@@ -18,7 +18,7 @@ from tests.store.values import NOW
 from deputize.protocol.agent import Assurance
 from deputize.protocol.block import Block
 from deputize.protocol.call import LIFETIME, OVERDUE, TRANSITIONS, Call, State
-from deputize.protocol.canonical import Json
+from deputize.protocol.canonical import Json, unb64u
 from deputize.protocol.challenge import MAX_ATTEMPTS, Enrolling, Inside, NewUser, Purpose, Subject
 from deputize.protocol.constraint import Constraints, Use
 from deputize.protocol.errors import Code, Refused
@@ -33,6 +33,7 @@ from deputize.protocol.question import Asked, Question, Surface, Text
 from deputize.protocol.quota import Quota, Rate
 from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
+from deputize.protocol.tiles import WIDTH, Tree
 from deputize.service.ports import Health, Listed, Reader, Store, Tx, Waiting, Wanted
 
 T = TypeVar("T")
@@ -1011,11 +1012,28 @@ class StoreContract:
         indices = [do(store, methodcaller("append", v.entry(n), NOW + n)) for n in range(5)]
         assert indices == [0, 1, 2, 3, 4]
         entries = seen(store, lambda tx: tx.entries(0, 99))
-        assert [one.leaf for one in entries] == [v.entry(n).leaf(n, NOW + n) for n in range(5)]
+        blinds = [unb64u(orjson.loads(one.leaf)["blind"]) for one in entries]
+        assert [one.leaf for one in entries] == [v.entry(n).leaf(n, NOW + n, blinds[n]) for n in range(5)]
+        assert len(set(blinds)) == 5
         assert orjson.loads(entries[3].leaf)["i"] == 3
         assert [one.index for one in seen(store, lambda tx: tx.entries(2, 2))] == [2, 3]
         assert seen(store, lambda tx: tx.entries(5, 9)) == []
         self.check_record(store, 5)
+
+    def test_log_7_the_hashes_of_the_tree_are_kept_by_tiles(self, store: Store) -> None:
+        size = 2 * WIDTH + 3
+        do(store, lambda tx: [tx.append(v.entry(n), NOW) for n in range(WIDTH - 1)])
+        do(store, lambda tx: [tx.append(v.entry(n), NOW) for n in range(size - WIDTH + 1)])
+        leaves = seen(store, lambda tx: tx.hashes(0, 0, size + 1))
+        assert leaves == [one.leaf_hash for one in seen(store, lambda tx: tx.entries(0, size + 1))]
+        assert seen(store, lambda tx: tx.hashes(1, 0, 9)) == [
+            root_of(leaves[:WIDTH]),
+            root_of(leaves[WIDTH : 2 * WIDTH]),
+        ]
+        assert seen(store, lambda tx: tx.hashes(0, 3, 2)) == leaves[3:5]
+        assert seen(store, lambda tx: tx.hashes(1, 1, 9)) == [root_of(leaves[WIDTH : 2 * WIDTH])]
+        assert seen(store, lambda tx: tx.hashes(2, 0, 9)) == []
+        assert seen(store, lambda tx: Tree(size, tx.hashes).root()) == root_of(leaves)
 
     def test_the_record_begins_empty(self, empty: Store) -> None:
         assert seen(empty, lambda tx: tx.head()) == Frontier()

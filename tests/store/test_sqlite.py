@@ -163,6 +163,7 @@ ADDED = {
         "TABLE quiets",
         "TABLE phones",
     ),
+    "0005": ("TABLE tiles",),
 }
 """What each version has that the one before had not."""
 

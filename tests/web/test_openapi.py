@@ -114,7 +114,7 @@ def template_of(path: str) -> str:
     """Find the path of the document that an address is at; those without parameters first."""
     for template in sorted(DOCUMENT["paths"], key=lambda text: text.count("{")):
         base = "" if template.startswith("/.well-known/") else "/deputize"
-        if re.fullmatch(base + _PARAMETER.sub("[^/]+", template), path):
+        if re.fullmatch(base + _PARAMETER.sub("[^/]+", template.replace("{path}", ".+")), path):
             return cast("str", template)
     raise AssertionError(f"{path} is not in the document")
 
@@ -151,6 +151,7 @@ async def tour(bank: Bank, page: Page, helper: Client, errand: Client) -> None:
     """Make every request that there is, each at least once so that it is answered well."""
     await read_what_is_public(page)
     await have_an_account(page)
+    assert (await page.http.get(f"{ISSUER}/log/tile/0/000.p/1")).status_code == 200
     await call_tools(bank, page)
     await page.send("POST", "/account/questions", {"asker": "browsers"}, page=False)
     await answer_elsewhere(page)

@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from deputize.cli.data import VAR, Data, keys_of, opened, read
+from deputize.cli.follow import follow
 from deputize.cli.out import fail, show, when
 from deputize.cli.policy import POLICY, PolicyPath, read_policy
 from deputize.crypto import note
@@ -36,6 +37,7 @@ About = Annotated[
         help="A call (its correlation id, cal_…), a grant (grt_…), an agent or a user (usr_…).",
     ),
 ]
+log.command()(follow)
 _STATES = frozenset(f"call.{state}" for state in State)
 
 
@@ -224,7 +226,9 @@ def _time(entry: Mapping[str, Json]) -> str:
 def _row(entry: dict[str, Json], about: str) -> list[str]:
     """Write an entry in three cells: its time, its kind, and all else that it tells."""
     rest = {
-        name: value for name, value in entry.items() if name not in ("v", "i", "t", "kind") and value != about
+        name: value
+        for name, value in entry.items()
+        if name not in ("v", "i", "t", "blind", "kind") and value != about
     }
     return [_time(entry), str(entry["kind"]), " ".join(f"{name}={value}" for name, value in rest.items())]
 

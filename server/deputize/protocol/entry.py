@@ -7,7 +7,7 @@ from enum import StrEnum
 import orjson
 
 from .call import Call
-from .canonical import Json, s256
+from .canonical import Json, b64u, s256
 from .errors import Code
 from .grant import Grant
 from .policy import Policy
@@ -54,11 +54,15 @@ class Entry:
     kind: str
     facts: Mapping[str, object]
 
-    def leaf(self, index: int, now: int) -> bytes:
-        """Return the bytes that the Merkle leaf hashes: one JSON object with sorted members (LOG-1)."""
+    def leaf(self, index: int, now: int, blind: bytes) -> bytes:
+        """Return the bytes that the Merkle leaf hashes: one JSON object with sorted members (LOG-1).
+
+        With a random blind of 16 bytes, its hash, which anybody may read (LOG-7), tells nobody what he can guess.
+        """
         told = {name: value for name, value in self.facts.items() if value is not None}
         return orjson.dumps(
-            {"v": 1, "i": index, "t": now, "kind": self.kind, **told}, option=orjson.OPT_SORT_KEYS
+            {"v": 1, "i": index, "t": now, "blind": b64u(blind), "kind": self.kind, **told},
+            option=orjson.OPT_SORT_KEYS,
         )
 
 

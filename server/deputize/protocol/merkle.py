@@ -77,13 +77,6 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return leaves[0] if leaves else EMPTY_ROOT
 
 
-def inclusion_proofs(indexes: Sequence[int], leaves: Sequence[bytes]) -> list[list[bytes]]:
-    """Prove of each index that its leaf is in the tree over `leaves` (RFC 9162 §2.1.3.1); raises ValueError."""
-    if not all(0 <= index < len(leaves) for index in indexes):
-        raise ValueError("no leaf has this index")
-    return _siblings(indexes, leaves)
-
-
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Tell whether `leaf` (a leaf hash) is at `index` in the tree of `size` leaves with this root.
 
@@ -112,16 +105,6 @@ def _parents(nodes: Sequence[bytes]) -> Sequence[bytes]:
     """Hash one level into the next; an odd last node moves up as it is."""
     pairs = [node_hash(left, right) for left, right in zip(nodes[::2], nodes[1::2], strict=False)]
     return [*pairs, nodes[-1]] if len(nodes) & 1 else pairs
-
-
-def _siblings(indexes: Sequence[int], nodes: Sequence[bytes]) -> list[list[bytes]]:
-    """Collect what the node at each index is hashed with on its way to the root."""
-    siblings: list[list[bytes]] = [[] for _ in indexes]
-    while len(nodes) > 1:
-        for path, index in zip(siblings, indexes, strict=True):
-            path += nodes[index ^ 1 : (index ^ 1) + 1]  # none for an odd last node
-        indexes, nodes = [index >> 1 for index in indexes], _parents(nodes)
-    return siblings
 
 
 def _are_sizes(*values: object) -> bool:

@@ -243,6 +243,9 @@ class Reader(Protocol):
     def entries(self, start: int, limit: int) -> list[StoredEntry]:
         """Return entries in order from an index on."""
 
+    def hashes(self, level: int, start: int, count: int) -> list[bytes]:
+        """Return so many hashes of a level of the record's tree, or as many as there are, from an index on (LOG-7)."""
+
     def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that were kept, oldest first."""
 

@@ -4,16 +4,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 import orjson
 
 from ..protocol.canonical import Json
 from ..protocol.checkpoint import Checkpoint
 from ..protocol.ids import ChallengeId, GrantId, is_id
-from ..protocol.merkle import Frontier, inclusion_proofs, leaf_hash
+from ..protocol.merkle import Frontier, leaf_hash
 from ..protocol.question import Asked
 from ..protocol.receipt import Opening, Proven, Receipt
+from ..protocol.tiles import HEIGHT, Tree, finished, tile_path, width_of
 from .ports import Reader, StoredEntry, Tx
 
 _PAGE = 1000
@@ -65,6 +65,14 @@ def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> str:
     return note
 
 
+def tile(level: int, number: int, width: int, reader: Reader) -> Sequence[bytes]:
+    """Return the first hashes of a tile, as many as are asked for; ValueError if there are not that many (LOG-7)."""
+    size = reader.head().size
+    if not 0 < width <= width_of(level, number, size):
+        raise ValueError("there is no such tile")
+    return Tree(size, reader.hashes).tile(level, number)[:width]
+
+
 def prove(
     reader: Reader,
     indexes: Sequence[int],
@@ -76,18 +84,15 @@ def prove(
     """Make a receipt of these entries, by a note over the first `size`; ValueError if not all are there (LOG-5)."""
     if absent := [index for index in indexes if not 0 <= index < size]:
         raise ValueError(f"there is no entry {absent[0]} among {size}")
-    wanted, found = set(indexes), {}
-    leaves: list[bytes] = []
-    for entry in islice(_entries(reader), size):
-        if entry.index != len(leaves):
-            break
-        leaves.append(entry.leaf_hash)
-        if entry.index in wanted:
-            found[entry.index] = entry.leaf
-    if len(leaves) < size:
-        raise ValueError(f"there is no entry {len(leaves)}")
-    proofs = inclusion_proofs(indexes, leaves)
-    proven = (Proven(index, found[index], tuple(proof)) for index, proof in zip(indexes, proofs, strict=True))
+    tree, proven = Tree(size, reader.hashes), list[Proven]()
+    for index in indexes:
+        found = reader.entries(index, 1)
+        if [entry.index for entry in found] != [index]:
+            raise ValueError(f"there is no entry {index}")
+        try:
+            proven.append(Proven(index, found[0].leaf, tuple(tree.inclusion(index))))
+        except LookupError as error:
+            raise ValueError(*error.args) from None
     return Receipt(note, tuple(proven), opening, tuple(questions))
 
 
@@ -137,6 +142,7 @@ def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
     2. Each has the hash that is stored for it, and is canonical JSON that tells its own index.
     3. At the size of each checkpoint, and of the stored head, the root is the one that it names.
     4. The entries reach as far as each checkpoint says, and exactly as far as the head.
+    5. The hashes over full tiles, where they are stored, are those of the entries.
 
     Whoever can write to the store can make it all anew: that shows only against a checkpoint kept elsewhere.
     """
@@ -170,6 +176,10 @@ def _compare(reader: Reader, claims: _Claims, sizes: Set[int]) -> tuple[Frontier
             return tree, signed, None
         if (wrong := _wrong(entry, tree.size)) is not None:
             return tree, signed, Fault(wrong, tree.size, tree.size)
+        for level, index, digest in finished(tree, entry.leaf_hash):
+            if not {digest}.issuperset(reader.hashes(level, index, 1)):  # 5
+                what = f"is under another hash than the one that is stored for tile {tile_path(level - 1, index)}"
+                return tree, signed, Fault(what, index << level * HEIGHT, tree.size)
         tree = tree.append(entry.leaf_hash)
 
 

@@ -2,14 +2,17 @@
 
 # ruff: noqa: D102  # what methods of a `Tx` promise is written in service/ports.py
 
+from secrets import token_bytes
 from typing import TypeAlias, cast
 
 from ..protocol.entry import Entry
 from ..protocol.merkle import Frontier, leaf_hash
+from ..protocol.tiles import finished
 from .faults import Damaged
 from .snapshot import Execute, Snapshot
 
 _ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
+_ADD_TILE = "INSERT INTO tiles (level, idx, hash) VALUES (:level, :idx, :hash)"
 _SET_HEAD = """
     INSERT INTO log_head (one, frontier) VALUES (1, :frontier)
     ON CONFLICT (one) DO UPDATE SET frontier = excluded.frontier"""
@@ -80,9 +83,11 @@ class Recording(Snapshot):
 
     def append(self, entry: Entry, now: int) -> int:
         head = self._head
-        leaf = entry.leaf(head.size, now)
+        leaf = entry.leaf(head.size, now, token_bytes(16))
         digest = leaf_hash(leaf)
         self._execute(_ADD_ENTRY, {"idx": head.size, "leaf": leaf, "leaf_hash": digest})
+        for level, index, above in finished(head, digest):
+            self._execute(_ADD_TILE, {"level": level, "idx": index, "hash": above})
         self._head, self._last = head.append(digest), (head.size, digest)
         self.call_id = cast("str | None", entry.facts.get("call_id")) or self.call_id
         return head.size

@@ -26,6 +26,8 @@ from .tables import TABLES
 T = TypeVar("T")
 
 # What waits, and can come to nothing any more.
+_LEAF_HASHES = "SELECT leaf_hash FROM entries WHERE idx >= :start AND idx < :end ORDER BY idx"
+_HASHES = "SELECT hash FROM tiles WHERE level = :level AND idx >= :start AND idx < :end ORDER BY idx"
 _UNGRANTED = """
     SELECT 1 FROM grants
     WHERE grants.grant_id = calls.grant_id AND (grants.state <> 'active' OR grants.expires_at <= :now)"""
@@ -229,6 +231,12 @@ class Snapshot(Reader):
             {"start": start, "limit": limit},
         )
         return [StoredEntry(*row) for row in rows.fetchall()]
+
+    def hashes(self, level: int, start: int, count: int) -> list[bytes]:
+        rows = self._execute(
+            _HASHES if level else _LEAF_HASHES, {"level": level, "start": start, "end": start + count}
+        )
+        return [digest for (digest,) in rows.fetchall()]
 
     def checkpoints(self) -> list[str]:
         return [note for (note,) in self._execute("SELECT note FROM checkpoints ORDER BY seq", {}).fetchall()]

@@ -41,7 +41,10 @@ class Address:
 
 
 class Addresses:
-    """An ASGI app of apps by path. A path has one parameter at most, `{name}`: one step, as it is in the address."""
+    """An ASGI app of apps by path.
+
+    A path has one parameter at most, `{name}`: one step, as it is in the address. `{path}` is all the rest of it.
+    """
 
     def __init__(self, apps: Mapping[str, ASGIApp], not_routed: NotRouted) -> None:
         """Answer at these paths; any other is for `not_routed`, as 404."""
@@ -53,7 +56,10 @@ class Addresses:
         self._one_of = [(apps[path], match[2]) for path, match in matches.items()]
         # One pattern, with a group for each path: the number of the group that has matched tells which.
         self._pattern = re.compile(
-            "|".join(f"{re.escape(match[1])}([^/]+){re.escape(match[3])}" for match in matches.values())
+            "|".join(
+                f"{re.escape(match[1])}({'.+' if match[2] == 'path' else '[^/]+'}){re.escape(match[3])}"
+                for match in matches.values()
+            )
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

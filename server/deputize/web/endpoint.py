@@ -8,7 +8,7 @@ from ..protocol.quota import Quota
 from .access import Access
 from .refusals import Dialect
 
-HTML, SCRIPT, TEXT = "text/html", "text/javascript", "text/plain"
+HTML, SCRIPT, TEXT, BYTES = "text/html", "text/javascript", "text/plain", "application/octet-stream"
 
 Kind: TypeAlias = type[Any]
 Answer: TypeAlias = Kind | tuple[Kind, ...] | str | None

@@ -40,7 +40,7 @@ from .access import (
 from .ask import Became
 from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Redemption
 from .context import Context
-from .endpoint import HTML, SCRIPT, TEXT, delete, get, oauth, post
+from .endpoint import BYTES, HTML, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
 from .findings import Findings
 from .grants import Block, BlockFor, Grant, GrantDenial, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
@@ -157,6 +157,7 @@ ENDPOINTS = (
     get("/words.mjs", ANYONE, SCRIPT, shim.script("words.mjs"), "How the pages speak (SHIM-10)"),
     get("/words/{words}", ANYONE, Words, shim.words, "What people and models are told (SHIM-12)"),
     get("/log/checkpoint", ANYONE, TEXT, record.checkpoint, "The signed head of the record (LOG-3)"),
+    get("/log/tile/{path}", ANYONE, BYTES, record.tile, "Hashes of the record's tree (LOG-7)"),
     get("/jwks.json", ANYONE, Keys, metadata.jwks, "The public keys (RFC 7517)", shared=True),
     get("/openapi.json", ANYONE, OpenApi, describe, "This document"),
     get("/healthz", ANYONE, TEXT, health.healthz, "Whether the process runs"),

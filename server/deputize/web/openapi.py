@@ -53,6 +53,7 @@ _NAMES: Mapping[str, object] = {
     "name": Annotated[str, said(pattern=r"^[a-z]+\.(css|js)$")],
     "words": Annotated[str, said(pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9_-]+)?\.json$")],
     "part": Annotated[str, said(pattern=r"^[a-z-]+\.[A-Za-z0-9_-]{43}\.mjs$")],
+    "path": Annotated[str, said(pattern=r"^[0-7]/(x[0-9]{3}/)*[0-9]{3}(\.p/[1-9][0-9]{0,2})?$")],  # of a tile
     "request_id": Hash,
 }
 _SECURITY: Schema = {

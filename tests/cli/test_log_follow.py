@@ -1,0 +1,213 @@
+"""LOG-7: `deputize log follow`, against a real site whose owner does to its record what he likes, keys and all."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tests.bank import POLICY, mounted
+from typer.testing import CliRunner
+
+from deputize.app import Deputize
+from deputize.cli import app
+from deputize.crypto.note import Verifier
+from deputize.protocol.entry import Entry
+from deputize.protocol.merkle import Frontier, leaf_hash
+from deputize.protocol.tiles import WIDTH
+from deputize.service.ports import Tx
+from deputize.settings import loads
+from deputize.store.sqlite import SqliteStore
+from deputize.testing.server import Site
+
+run = CliRunner().invoke
+DATABASE = Path("var/deputize.db")
+
+
+@pytest.fixture(autouse=True)
+def _site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("deputize.toml").write_text(POLICY)
+    with serving():
+        pass
+    add(9)
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Serve the data as they are now; return the issuer's address."""
+    with Site(lambda _: mounted(Deputize(loads(POLICY.encode()), Path("var")))) as site:
+        yield f"{site.url}/deputize"
+
+
+def add(number: int) -> None:
+    def append(tx: Tx) -> None:
+        for _ in range(number):
+            tx.append(Entry("call.approved", {"call_id": "cal_x"}), 1_700_000_000)
+
+    with closing(SqliteStore(DATABASE)) as store:
+        asyncio.run(store.transact(append))
+
+
+def follow(issuer: str, *options: str) -> tuple[int, str]:
+    key = run(app, ["log", "key"]).output.strip()
+    result = run(app, ["log", "follow", issuer, "--key", key, "--once", *options])
+    return result.exit_code, result.stdout + result.stderr
+
+
+def looked(*options: str) -> tuple[int, str]:
+    with serving() as issuer:
+        return follow(issuer, *options)
+
+
+def test_a_record_that_only_grew_is_said_to_have() -> None:
+    assert looked() == (0, "9 entries, 9 of them new: it only grew.\n")
+    assert looked() == (0, "9 entries, 0 of them new: it only grew.\n")
+    add(WIDTH)
+    assert looked() == (0, f"{WIDTH + 9} entries, {WIDTH} of them new: it only grew.\n")
+    assert len(Path("followed/leaves").read_bytes()) == (WIDTH + 9) * 32
+
+
+def rewrite(first: int) -> None:
+    """Make the record anew from an entry on, all hashes and checkpoints included, as whoever has data and keys can."""
+    connection = sqlite3.connect(DATABASE)
+    tree = Frontier()
+    with connection:
+        for index, leaf in connection.execute("SELECT idx, leaf FROM entries ORDER BY idx").fetchall():
+            forged = json.dumps(
+                {**json.loads(leaf), "call_id": "cal_forged"}, sort_keys=True, separators=(",", ":")
+            )
+            made = leaf if index < first else forged.encode()
+            connection.execute(
+                "UPDATE entries SET leaf = ?, leaf_hash = ? WHERE idx = ?", (made, leaf_hash(made), index)
+            )
+            tree = tree.append(leaf_hash(made))
+        connection.execute("UPDATE log_head SET frontier = ?", (tree.to_bytes(),))
+        connection.execute("DELETE FROM checkpoints")
+    connection.close()
+
+
+def test_history_that_was_rewritten_is_named_though_it_verifies_by_itself() -> None:
+    assert looked()[0] == 0
+    rewrite(4)
+    assert run(app, ["log", "verify"]).exit_code == 0
+    code, told = looked()
+    assert code == 1
+    assert "bank.example/deputize is not the one that was seen before: entry 4 is not what it was\n" in told
+    add(3)
+    assert "entry 4 is not what it was" in looked()[1]
+
+
+def test_an_older_copy_that_was_put_back_is_named() -> None:
+    shutil.copy(DATABASE, "old.db")
+    add(5)
+    assert looked()[0] == 0
+    shutil.copy("old.db", DATABASE)
+    for left in ("-wal", "-shm"):
+        Path(f"{DATABASE}{left}").unlink(missing_ok=True)
+    assert "it had 14 entries, and now has the first 9 of them" in looked()[1]
+    add(7)
+    code, told = looked()
+    assert (code, "entry 9 is not what it was" in told) == (1, True)
+
+
+def test_whoever_is_named_hears_of_it(tmp_path: Path) -> None:
+    heard: list[dict[str, str]] = []
+
+    async def hook(request: Request) -> Response:
+        heard.append(await request.json())
+        return Response(status_code=204)
+
+    assert looked()[0] == 0
+    rewrite(0)
+    with Site(lambda _: Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as listening:
+        assert looked("--webhook", f"{listening.url}/hook")[0] == 1
+    (fault,) = heard
+    assert (fault["record"], fault["fault"]) == ("bank.example/deputize", "entry 0 is not what it was")
+    assert fault["checkpoint"].startswith("bank.example/deputize\n9\n")
+    assert "was not told" in looked("--webhook", f"{listening.url}/hook")[1]
+
+
+def test_who_cannot_be_reached_is_no_liar() -> None:
+    with serving() as issuer:
+        pass
+    code, told = follow(issuer)
+    assert (code, told.startswith(f"deputize: {issuer} gives no signed record now: ")) == (2, True)
+    assert not Path("followed/checkpoint").exists()
+
+
+def test_what_another_key_has_signed_is_no_record() -> None:
+    key = Verifier("bank.example/deputize", Ed25519PrivateKey.generate().public_key()).vkey()
+    with serving() as issuer:
+        result = run(app, ["log", "follow", issuer, "--key", key, "--once"])
+    assert (result.exit_code, "gives no signed record now: no_known_signature" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            lambda: Path("followed/leaves").write_bytes(b""),
+            "followed/leaves is not what followed/checkpoint is over",
+        ),
+        (
+            lambda: Path("followed/checkpoint").write_text("?"),
+            "followed/checkpoint is not signed with this key",
+        ),
+    ],
+)
+def test_what_was_kept_must_be_whole(spoil: Callable[[], object], told: str) -> None:
+    assert looked()[0] == 0
+    spoil()
+    code, said = looked()
+    assert (code, told in said) == (2, True)
+
+
+def test_what_was_written_before_a_crash_is_written_again() -> None:
+    assert looked()[0] == 0
+    with Path("followed/leaves").open("ab") as leaves:
+        leaves.write(b"of a checkpoint that was not kept")
+    add(2)
+    assert looked()[0] == 0
+    assert looked() == (0, "11 entries, 0 of them new: it only grew.\n")
+
+
+def test_a_key_that_is_none_is_refused() -> None:
+    result = run(app, ["log", "follow", "http://localhost:1", "--key", "x"])
+    assert (result.exit_code, "is not a record's key" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "size"),
+    [
+        ("0/000.p/9", 200, 9),
+        ("0/000.p/3", 200, 3),
+        ("0/000", 404, None),
+        ("0/000.p/10", 404, None),
+        ("0/001.p/1", 404, None),
+        ("1/000.p/1", 404, None),
+        ("0/x000/000.p/9", 404, None),
+        ("0/000.p/09", 404, None),
+        ("0/000.p/9/", 404, None),
+        ("entries/000.p/9", 404, None),
+        ("../checkpoint", 404, None),
+    ],
+)
+def test_tiles_are_there_as_far_as_the_record_goes(path: str, status: int, size: int | None) -> None:
+    with serving() as issuer:
+        there = f"{issuer}/log/tile/{path.replace('..', '%2e%2e')}"
+        answer = httpx2.get(there)
+    assert answer.status_code == status
+    if size is not None:
+        assert len(answer.content) == 32 * size
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["content-type"] == "application/octet-stream"
