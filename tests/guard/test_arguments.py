@@ -11,7 +11,8 @@ from starlette.types import Message
 from tests.ill_formed import inside
 
 from deputize.guard import arguments
-from deputize.guard.arguments import MAX_BODY, from_query
+from deputize.guard.arguments import MAX_BODY
+from deputize.protocol.arguments import from_query
 from deputize.protocol.canonical import Json
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.tool import Schema

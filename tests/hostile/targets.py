@@ -27,7 +27,7 @@ from deputize.crypto import client_assertion, dpop, http_signature, jwt, note
 from deputize.crypto.note import NoteError, Verifier
 from deputize.crypto.sealed import Sealer
 from deputize.crypto.webauthn import Ceremonies
-from deputize.guard.arguments import from_body, from_query
+from deputize.protocol.arguments import from_body, from_query
 from deputize.protocol.canonical import Json, JsonError, b64u, canonicalize, parse, unb64u
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.clauses import clauses

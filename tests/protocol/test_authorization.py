@@ -16,12 +16,14 @@ from deputize.protocol.authorization import (
     Standing,
     decide_arguments,
     known_tool,
+    misfit,
     permits,
     permits_page,
 )
 from deputize.protocol.canonical import Json
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import Described, definition_s256
+from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import NO_KEY, ClientId, GrantId, Jkt, UserId
@@ -266,3 +268,15 @@ def test_a_tool_is_described_as_when_the_user_consented(
 def test_a_public_tool_has_no_pin() -> None:  # PIN-1, CALL-8
     with pytest.raises(ValueError, match="nobody could hold it to a pin"):
         Tool("t", public=True, pinned=(DESCRIBED.s256,))
+
+
+def test_endpoint_2_arguments_that_its_endpoint_cannot_be_sent_do_not_fit_a_tool() -> None:
+    """Told before anything is asked of anybody."""
+    schema = Schema({"required": ["to"], "properties": {"to": {"type": "string"}}})
+    pay = Tool("pay", ScopeSet.of(["a"]), input_schema=schema, endpoint=Endpoint.parse("POST /pay/{to}"))
+    assert misfit(pay, {"to": "Ada"}) is None
+    for fitting in ("a/b", ".."):
+        refusal = misfit(pay, {"to": fitting})
+        assert refusal is not None
+        assert refusal.code is Code.INVALID_ARGUMENTS
+        assert decide_arguments(pay, {"to": fitting}, None, True) == refusal

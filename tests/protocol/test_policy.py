@@ -8,6 +8,7 @@ import pytest
 from deputize.protocol.agent import Ceiling
 from deputize.protocol.canonical import Json
 from deputize.protocol.declared import Declaration, declared
+from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.policy import Api, Policy, Site, approval_policy
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Executes, Tool
@@ -65,11 +66,14 @@ def test_a_tool_may_be_named_otherwise(policy: Policy) -> None:
         ({"scopes": ["pay"], "executes": "cloud"}, "cloud"),
         ({"scopes": ["pay"], "authenticator_class": "usb"}, "usb"),
         (
-            {"scopes": ["pay"], "endpoint": "https://elsewhere.example/pay"},
-            "not at an origin of the site's API",
+            {"scopes": ["pay"], "endpoint": "POST https://elsewhere.example/pay"},
+            "call tokens go to the site's API only",
         ),
-        ({"public": True, "endpoint": "https://site.example/pay"}, "not public"),
-        ({"scopes": ["pay"], "executes": "page", "endpoint": "https://site.example/pay"}, "execute there"),
+        ({"public": True, "endpoint": "POST https://site.example/pay"}, "not public"),
+        (
+            {"scopes": ["pay"], "executes": "page", "endpoint": "POST https://site.example/pay"},
+            "execute there",
+        ),
         ({"scopes": ["pay"], "input_schema": {"type": "objct"}}, "objct"),
     ],
 )
@@ -93,9 +97,9 @@ def test_guard_8_which_tools_need_a_guard_here(policy: Policy) -> None:
     scopes, origin = ScopeSet.of(policy.scopes), policy.site.origin
     tools = [
         Tool("pay", scopes),
-        Tool("here", scopes, endpoint=f"{origin}/api/pay"),
+        Tool("here", scopes, endpoint=Endpoint.parse("POST /api/pay")),
         Tool("far", scopes, elsewhere=True),
-        Tool("there", scopes, endpoint="https://api.bank.example/pay"),
+        Tool("there", scopes, endpoint=Endpoint.parse("POST https://api.bank.example/pay")),
         Tool("page", scopes, executes=Executes.PAGE),
         Tool("help", public=True),
     ]

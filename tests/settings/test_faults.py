@@ -417,17 +417,78 @@ ONE_FAULT = [
         "33 scopes do not write, and an agent may have 32",
     ),
     # MCP
-    (TOOL + 'endpoint = "http://localhost:8000"\n', 9, "tools.t.endpoint", "write an origin and a path"),
-    (TOOL + 'endpoint = "http://localhost:8000/a?b"\n', 9, "tools.t.endpoint", "write an origin and a path"),
-    (TOOL + 'endpoint = "http://a.example/b"\n', 9, "tools.t.endpoint", 'write "https://"'),
+    *(
+        (TOOL + f'endpoint = "{wrong}"\n', 9, "tools.t.endpoint", "write a method and a path")
+        for wrong in (
+            *("/api/x", "POST", "POST ", "POST http://localhost:8000", "POST api/x", "POST  /x", "POST /x y"),
+            *("POST /a?b", "POST /a#b", "POST /a//b", "POST /../a", "POST /a/./b", "POST /a.", "POST /a%20b"),
+            *(
+                "POST /a;b",
+                "POST /{}",
+                "POST /{1}",
+                "POST /{a-b}",
+                "POST /a{b}",
+                "POST /{a}{b}",
+                "POST /{a:int}",
+            ),
+            *(
+                "POST /a{?}",
+                "POST /a{?b",
+                "POST /a{?b,}",
+                "POST /a{?b}/c",
+                "POST /a{&b}",
+                "POST /ä",
+                "POST //a",
+            ),
+        )
+    ),
+    *(
+        (TOOL + f'endpoint = "{wrong} /a"\n', 9, "tools.t.endpoint", "write the method as one of GET, POST,")
+        for wrong in ("post", "HEAD", "OPTIONS", "*", "http://localhost:8000/a")
+    ),
+    (TOOL + "endpoint = 5\n", 9, "tools.t.endpoint", "write a text, in quotes"),
     (
-        TOOL + 'endpoint = "https://a.example/b"\n',
+        TOOL + 'endpoint = "POST /{amount}/{amount}"\n' + SCHEMA,
+        9,
+        "tools.t.endpoint",
+        "each argument stands at one place",
+    ),
+    (TOOL + 'endpoint = "POST /{a}{?a}"\n', 9, "tools.t.endpoint", "each argument stands at one place"),
+    (TOOL + 'endpoint = "GET /{a}{?b}"\n', 9, "tools.t.endpoint", "with GET, all arguments that are not"),
+    (
+        TOOL + 'endpoint = "POST /{amont}"\n' + SCHEMA,
+        9,
+        "tools.t.endpoint",
+        'the input_schema of this tool has no property "amont"; did you mean "amount"?',
+    ),
+    (TOOL + 'endpoint = "POST /x{?a}"\n', 9, "tools.t.endpoint", 'has no property "a"'),
+    (
+        TOOL + 'endpoint = "POST /{amount}"\n' + SCHEMA,
+        9,
+        "tools.t.endpoint",
+        '"amount" is in the path: its type',
+    ),
+    (
+        TOOL + 'endpoint = "POST /{amount}"\n' + SCHEMA.replace("{}", '{ type = "integer" }'),
+        9,
+        "tools.t.endpoint",
+        "there is no call without it: write it in `required`",
+    ),
+    (TOOL + 'endpoint = "GET /x"\n' + SCHEMA, 9, "tools.t.endpoint", '"amount" is in the query: its type'),
+    (
+        TOOL + 'endpoint = "POST /x{?amount}"\n' + SCHEMA.replace("{}", '{ type = "array", items = {} }'),
+        9,
+        "tools.t.endpoint",
+        '"amount" is in the query: its type',
+    ),
+    (
+        TOOL + 'endpoint = "POST https://a.example/b"\n',
         9,
         "tools.t.endpoint",
         "call tokens go to the site's API only, and that is at http://localhost:8000",
     ),
     (
-        TOOL + 'executes = "page"\nendpoint = "http://localhost:8000/b"\n',
+        TOOL + 'executes = "page"\nendpoint = "POST http://localhost:8000/b"\n',
         7,
         "tools.t",
         "an `endpoint` is the site's API",
@@ -501,14 +562,82 @@ wait = 26
 
 def test_all_faults_of_tools_at_once_that_do_not_fit_the_rest() -> None:
     """CALL-7, MCP-12: each has its own line, whatever is wrong with others."""
-    tool = 'scopes = ["account:read"]\ndescribe = "x"\nendpoint = "http://localhost:9/x"\ndirect = true\n'
-    text = BASE + "".join(f"[tools.{name}]\n{tool}" for name in "ab") + "[agents.opaque]\nscopes = []\n"
+    tool = 'scopes = ["account:read"]\ndescribe = "x"\nendpoint = "POST http://localhost:9/{name}"\ndirect = true\n'
+    text = (
+        BASE
+        + "".join(f"[tools.{name}]\n{tool.format(name=name)}" for name in "ab")
+        + "[agents.opaque]\nscopes = []\n"
+    )
     assert [(fault.line, fault.where) for fault in faults(text)] == [
         (10, "tools.a.endpoint"),
         (11, "tools.a.direct"),
         (15, "tools.b.endpoint"),
         (16, "tools.b.direct"),
     ]
+
+
+KIND = """[tools.{name}.input_schema]
+required = ["kind"]
+properties = {{ kind = {{ type = "string", {kind} }} }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "another", "message"),
+    [
+        ("POST /x", "POST /x", "t has the same endpoint, and nothing tells their requests apart"),
+        ("GET /x", "GET http://localhost:8000/x", "t has the same endpoint"),
+        ("POST /x/{kind}", "POST /x/new", "could be for this and for the endpoint of t, POST /x/{kind}"),
+        ("POST /x/new", "POST /{kind}/new", "could be for this and for the endpoint of t"),
+        ("POST /x", "POST /X", "could be for this and for the endpoint of t"),
+        ("POST /x", "POST /x/", "could be for this and for the endpoint of t"),
+        ("POST /x", "POST /x{?kind}", "could be for this and for the endpoint of t"),
+    ],
+)
+def test_endpoint_3_one_address_is_for_one_endpoint(one: str, another: str, message: str) -> None:
+    """ENDPOINT-3"""
+    kind = "".join(KIND.format(name=name, kind="minLength = 1") for name in "tu")
+    text = f'{TOOL}endpoint = "{one}"\n[tools.u]\nscopes = ["account:read"]\nendpoint = "{another}"\n{kind}'
+    (found,) = faults(text)
+    assert (found.line, found.where) == (12, "tools.u.endpoint")
+    assert message in found.message
+
+
+@pytest.mark.parametrize(
+    ("one", "another", "apart"),
+    [
+        ('const = "a"', 'const = "b"', True),
+        ('enum = ["a", "b"]', 'const = "c"', True),
+        ('const = "a"', 'const = "a"', False),
+        ('enum = ["a", "b"]', 'enum = ["b", "c"]', False),
+        ('enum = ["a", 1]', 'const = "b"', False),
+        ('pattern = "a"', 'pattern = "b"', False),
+    ],
+)
+def test_endpoint_3_an_argument_tells_two_tools_of_one_endpoint_apart(
+    one: str, another: str, apart: bool
+) -> None:
+    both = f'{TOOL}endpoint = "POST /x"\n[tools.u]\nscopes = ["account:read"]\nendpoint = "POST /x"\n'
+    both += KIND.format(name="t", kind=one) + KIND.format(name="u", kind=another)
+    if apart:
+        found = loads(both.encode()).endpoints().find("POST", "/x")
+        assert found is not None
+        assert found.tools.keys() == {"t", "u"}
+    else:
+        assert [(each.line, each.where) for each in faults(both)] == [(12, "tools.u.endpoint")]
+    required = both.replace('required = ["kind"]', "required = []", 1)
+    assert [each.where for each in faults(required)] == ["tools.u.endpoint"]
+
+
+def test_endpoint_3_other_methods_and_other_origins_are_other_endpoints() -> None:
+    more = '[api]\norigins = ["http://localhost:8000", "http://localhost:9"]\n'
+    tool = '[tools.{0}]\nscopes = ["account:read"]\nendpoint = "{1}"\n'
+    at = ["POST /x", "DELETE /x", "GET /x", "POST http://localhost:9/x"]
+    policy = loads((BASE + "".join(map(tool.format, "tuvw", at)) + more).encode())
+    for method, there in zip(("POST", "DELETE", "GET", "HEAD"), "tuvv", strict=True):
+        found = policy.endpoints("http://localhost:8000").find(method, "/x")
+        assert found is not None
+        assert list(found.tools) == [there]
 
 
 def test_all_faults_of_syntax_at_once() -> None:

@@ -166,15 +166,13 @@ title = "x"
 [tools.t]
 scopes = ["a"]
 summary = "Does it"
-endpoint = "https://api.harbor.example/v1/t"
+endpoint = "POST https://api.harbor.example/v1/t"
 [api]
 origins = ["https://api.harbor.example"]
 """
     policy = loads((SITE + tool).encode())
-    assert (policy.tools["t"].summary, policy.tools["t"].endpoint) == (
-        "Does it",
-        "https://api.harbor.example/v1/t",
-    )
+    assert policy.tools["t"].summary == "Does it"
+    assert str(policy.tools["t"].endpoint) == "POST https://api.harbor.example/v1/t"
     assert policy.single_user is None
     local = SITE.replace("https://www.harbor.example", "http://harbor.localhost:8000")
     assert loads((local + '[mcp]\nsingle_user = "ada"\n').encode()).single_user == "ada"  # MCP-4

@@ -141,7 +141,7 @@ class TestStart:
                 "[scopes",
                 '[api]\norigins = ["https://api.example"]\n[scopes',
                 "[tools.transfer_money]",
-                '[tools.transfer_money]\nendpoint = "https://api.example/transfers"',
+                '[tools.transfer_money]\nendpoint = "POST https://api.example/transfers"',
             ),
         ],
         ids=["the tool", "the API", "an endpoint"],
@@ -155,7 +155,7 @@ class TestStart:
         await starts(opened(text))
 
     async def test_an_endpoint_at_the_site_itself_is_here(self, opened: Callable[..., Deputize]) -> None:
-        here = '[tools.transfer_money]\nendpoint = "https://bank.example/api/transfers"'
+        here = '[tools.transfer_money]\nendpoint = "POST https://bank.example/api/transfers"'
         assert "transfer_money" in await refused(opened(POLICY.replace("[tools.transfer_money]", here)))
 
     async def test_the_authority_alone_has_no_api(self, tmp_path: Path) -> None:

@@ -486,7 +486,7 @@ async def test_what_python_declared_stays_and_is_offered(
     assert isinstance(bank.deputize.guard.tools()["greet"].input_schema, Schema)
     office.change(
         "[tools.search_help]",
-        f'[tools.pay]\nscopes = ["account:read"]\nendpoint = "{bank.origin}/api/pay"\n[tools.search_help]',
+        f'[tools.pay]\nscopes = ["account:read"]\nendpoint = "POST {bank.origin}/api/pay"\n[tools.search_help]',
     )
     assert await listed() == ["pay", "greet"]
     assert set(bank.deputize.guard.tools()) == set(bank.deputize.policy.tools)
@@ -510,7 +510,7 @@ async def test_a_policy_of_many_scopes_leaves_no_call_without_an_answer(tmp_path
     path = tmp_path / "deputize.toml"
     site = '[site]\nname = "Bank"\norigin = "https://bank.example"\n'
     declared = "".join(f'[scopes."{name}"]\ntitle = "{name}"\nwrites = false\n' for name in names)
-    tool = f'[tools.last]\nscopes = ["{names[-1]}"]\nendpoint = "https://bank.example/api/last"\nelsewhere = true\n'
+    tool = f'[tools.last]\nscopes = ["{names[-1]}"]\nendpoint = "POST /api/last"\nelsewhere = true\n'
     path.write_text(f"{site}{declared}{tool}[agents.opaque]\nscopes = {json.dumps(names[:32])}\n")
     async with opened(path, tmp_path / "var") as bank:
         page = bank.page()

@@ -63,7 +63,7 @@ def _look(name: str, app: object, authorities: "list[Deputize]", policy: Policy)
 
 def _without(tool: Tool, handled: bool) -> tuple[str, str]:
     """Say why a tool needs no guard in this app: a handler runs it, or its API is elsewhere."""
-    return ("handler", "") if handled else ("elsewhere", tool.endpoint or "")
+    return ("handler", "") if handled else ("elsewhere", str(tool.endpoint or ""))
 
 
 def _imported(name: str) -> object:

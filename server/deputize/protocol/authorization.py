@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .agent import Agent, Assurance
+from .arguments import unsendable
 from .canonical import Json
 from .credential import AuthenticatorClass
 from .definition import Described
@@ -140,9 +141,12 @@ def permits_page(policy: Policy, tool: Tool) -> Refusal | None:
     return None
 
 
-def misfit(fault: str) -> Refusal:
-    """Refuse arguments that the tool's schema finds this fault with."""
-    return Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
+def misfit(tool: Tool, arguments: Json) -> Refusal | None:
+    """Refuse arguments that the tool's schema finds fault with, or that its endpoint cannot be sent (ENDPOINT-2)."""
+    fault = tool.input_schema.fault(arguments) if tool.input_schema is not None else None
+    if fault is None and tool.endpoint is not None and isinstance(arguments, dict):
+        fault = unsendable(tool.endpoint, tool.input_schema, arguments)
+    return Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}") if fault else None
 
 
 def decide_arguments(tool: Tool, arguments: dict[str, Json], able: Able | None, approval: bool) -> Decision:
@@ -151,8 +155,8 @@ def decide_arguments(tool: Tool, arguments: dict[str, Json], able: Able | None, 
     With `approval`, a human has to approve the arguments. Only then is `able` asked; it is None where the approval came
     with the call (MCP-9).
     """
-    if tool.input_schema is not None and (fault := tool.input_schema.fault(arguments)):
-        return misfit(fault)
+    if misfits := misfit(tool, arguments):
+        return misfits
     if not approval:
         return Authorized(None)
     try:

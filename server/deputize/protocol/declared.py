@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 from .canonical import Json
 from .credential import AuthenticatorClass
 from .definition import pins
+from .endpoint import Endpoint
 from .policy import approval_policy
 from .question import Surface
 from .scope import ScopeSet
@@ -39,6 +40,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "approval": approval_policy,
     "authenticator_class": AuthenticatorClass,
     "executes": Executes,
+    "endpoint": Endpoint.parse,
     "input_schema": Schema,
     "pinned": pins,
     "surface": Surface,

@@ -1,12 +1,14 @@
 """The policy: everything that the site owner decides, as values. `settings/` reads it from a file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 
 from .agent import Ceiling
 from .canonical import Json
 from .client import ClientDocument
+from .endpoint import Endpoint
+from .endpoints import Endpoints, wrong_with
 from .ids import ClientId
 from .look import Look
 from .prompt import Prompts
@@ -47,9 +49,22 @@ class Api:
     keys: tuple[Mapping[str, Json], ...] = ()
     elsewhere: bool = False
 
-    def has(self, endpoint: str | None) -> bool:
-        """Tell whether call tokens may be sent to this URL, or to none."""
-        return endpoint is None or origin_of(endpoint) in self.origins
+    def origin(self, endpoint: Endpoint) -> str:
+        """Return the origin that an endpoint is at."""
+        return endpoint.origin or self.origins[0]
+
+    def faults(self, tools: Iterable[Tool]) -> Iterator[tuple[Tool, str]]:
+        """Yield each tool whose endpoint is not right, by itself or beside one before it, and why (ENDPOINT-2)."""
+        before: list[tuple[Endpoint, Tool]] = []
+        for tool in tools:
+            if (endpoint := tool.endpoint) is None:
+                continue
+            if self.origin(endpoint) not in self.origins:
+                its = ", ".join(self.origins)
+                yield tool, f"call tokens go to the site's API only, and that is at {its}"
+            beside = [other for there, other in before if self.origin(there) == self.origin(endpoint)]
+            yield from ((tool, wrong) for wrong in wrong_with(tool, beside))
+            before.append((endpoint, tool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +128,16 @@ class Policy:
             tool
             for tool in self.tools.values()
             if not (tool.public or tool.executes is not Executes.API or tool.elsewhere or self.api.elsewhere)
-            and (tool.endpoint is None or origin_of(tool.endpoint) == self.site.origin)
+            and (tool.endpoint is None or self.api.origin(tool.endpoint) == self.site.origin)
         ]
+
+    def endpoints(self, origin: str | None = None) -> Endpoints:
+        """Return the endpoints at this origin of the site's API, or at all of them."""
+        return Endpoints(
+            tool
+            for tool in self.tools.values()
+            if tool.endpoint is not None and origin in (None, self.api.origin(tool.endpoint))
+        )
 
     @property
     def mcp_scopes(self) -> tuple[str, ...]:
@@ -134,8 +157,9 @@ class Policy:
         undeclared = [scope for scope in tool.scopes if scope not in self.scopes]
         if undeclared:
             raise ValueError(f"{tool.name}: the policy declares no scope {', '.join(undeclared)}")
-        if not self.api.has(tool.endpoint):
-            raise ValueError(f"{tool.name}: the endpoint is not at an origin of the site's API")
+        for wrong, why in self.api.faults([*self.tools.values(), tool]):
+            if wrong is tool:
+                raise ValueError(f"{tool.name}: {why}")
         tool.check_surface(self.site.origin, origin_of(self.site.issuer))
         if tool.name in self.tools:
             raise ValueError(f"{tool.name}: this tool is declared already")

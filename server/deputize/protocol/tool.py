@@ -11,6 +11,7 @@ from .canonical import Json, values_in
 from .credential import AuthenticatorClass
 from .definition import Described
 from .description import Description, Row, details
+from .endpoint import Endpoint
 from .question import Surface
 from .scope import Scope, ScopeSet
 from .shown import marked
@@ -45,6 +46,18 @@ class Schema:
             self._validator = jsonschema_rs.Draft202012Validator(self.source, retriever=_refuse_to_fetch)
         except (ValueError, TypeError) as error:
             raise ValueError(str(error).splitlines()[0]) from error
+
+    @property
+    def properties(self) -> Mapping[str, Json]:
+        """Return the schemas of the members that it names itself."""
+        named = self.source.get("properties")
+        return named if isinstance(named, dict) else {}
+
+    @property
+    def required(self) -> frozenset[str]:
+        """Name the members that it asks for itself."""
+        named = self.source.get("required")
+        return frozenset(map(str, named)) if isinstance(named, list) else frozenset()
 
     def accepts(self, value: Json) -> bool:
         """Tell whether the value is valid."""
@@ -90,10 +103,10 @@ class Tool:
     (AGENT-3). A page may call a `direct` one without any agent having named itself, one that is `closed` only if it is
     `direct_when_closed` as well (CALL-7).
 
-    `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is the URL of the site's API
-    that does it for them (MCP-12). `elsewhere` says that the API which does it is not in the authority's process, so
-    that nobody there looks for its guard (GUARD-8). `pinned` are the definitions by which a page may register it; none
-    are any (PIN-1). `surface` is where its calls may be approved (APPR-10).
+    `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is where the site's API does
+    it, behind its guard (ENDPOINT-1). `elsewhere` says that the API which does it is not in the authority's process,
+    so that nobody there looks for its guard (GUARD-8). `pinned` are the definitions by which a page may register it;
+    none are any (PIN-1). `surface` is where its calls may be approved (APPR-10).
     """
 
     name: str
@@ -109,7 +122,7 @@ class Tool:
     opaque: bool = True
     summary: str = ""
     title: str = ""
-    endpoint: str | None = None
+    endpoint: Endpoint | None = None
     elsewhere: bool = False
     direct_when_closed: bool = False
     pinned: tuple[str, ...] = ()

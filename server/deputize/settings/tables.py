@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails
 from deputize.protocol import look
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import pins
+from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.policy import Api, Network, Policy, Site
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
@@ -141,7 +142,7 @@ class ToolTable(Table):
     describe: Annotated[Described | None, PlainValidator(described)] = None
     title: Words = ""
     summary: Words = ""
-    endpoint: Annotated[str, AfterValidator(values.endpoint)] | None = None
+    endpoint: Annotated[Endpoint | None, PlainValidator(values.endpoint)] = None
     elsewhere: bool = False
     pinned: Annotated[tuple[str, ...], PlainValidator(pins)] = ()
     surface: Annotated[Surface, Field(strict=False)] = Surface.EITHER
@@ -256,10 +257,8 @@ class PolicyFile(Table):
 
         if "site" in info.data and "api" in info.data:
             api = info.data["api"].api(info.data["site"].origin)
-            for name, table in tools.items():
-                if not api.has(table.endpoint):
-                    goes = f"call tokens go to the site's API only, and that is at {', '.join(api.origins)}"
-                    fault(ValueError(goes), name, "endpoint")
+            for tool, why in api.faults(table.tool(name) for name, table in tools.items()):
+                fault(ValueError(why), tool.name, "endpoint")
         if "site" in info.data:
             site = info.data["site"]
             for name, table in tools.items():

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
 from deputize.protocol.canonical import unb64u
+from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.quota import Rate
 from deputize.protocol.shown import plain
 
 _ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
-_ENDPOINT_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -59,25 +59,21 @@ def origin(text: str) -> str:
 
 def issuer(text: str) -> str:
     """Read an issuer: an origin, and a path or none (RFC 8414 §2)."""
-    return _url(
-        text,
-        _PATH,
-        "write an origin and perhaps a path, without a slash at the end, a query or a fragment: "
-        '"https://site.example/deputize"',
-    )
-
-
-def endpoint(text: str) -> str:
-    """Read the URL of an endpoint: an origin and a path."""
-    return _url(text, _ENDPOINT_PATH, 'write an origin and a path: "https://site.example/api/transfers"')
-
-
-def _url(text: str, path: re.Pattern[str], advice: str) -> str:
     match = _ORIGIN.match(text)
-    if match is None or not path.fullmatch(text[match.end() :]):
-        raise ValueError(advice)
+    if match is None or not _PATH.fullmatch(text[match.end() :]):
+        raise ValueError(
+            "write an origin and perhaps a path, without a slash at the end, a query or a fragment: "
+            '"https://site.example/deputize"'
+        )
     origin(match[0])
     return text
+
+
+def endpoint(value: object) -> Endpoint:
+    """Read the endpoint of a tool."""
+    if not isinstance(value, str):
+        raise ValueError("write a text, in quotes")
+    return Endpoint.parse(value)
 
 
 def host(url: str) -> str:

@@ -46,7 +46,7 @@ POLICY = (
 scopes = ["payments:write"]
 approval = "always"
 describe = "Order a card for {{{{ name }}}}"
-endpoint = "{LOCAL}/api/cards"
+endpoint = "POST {LOCAL}/api/cards"
 [tools.not_offered]
 scopes = ["account:read"]
 approval = "always"

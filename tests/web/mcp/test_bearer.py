@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 
 BEGIN = {"jsonrpc": "2.0", "id": 1, "method": "approval/enroll/begin"}
 SCOPES = "account:read payments:write"
-POLICY = OFFERED.replace("[tools.confide]", f'[tools.confide]\nendpoint = "{LOCAL}/api/confide"')
+POLICY = OFFERED.replace("[tools.confide]", f'[tools.confide]\nendpoint = "POST {LOCAL}/api/confide"')
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,12 @@ from starlette.routing import Route
 from tests.web.mcp.conftest import ANNOTATION, CHAIN, LEGACY, MODERN, TRANSFER, Deputy, LiveBank
 
 from deputize.app import HandledCall, ToolFailed
+from deputize.protocol.arguments import Sent
 from deputize.protocol.call import State
 from deputize.protocol.canonical import args_s256, canonicalize, unb64u
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.credential import User
+from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.entry import commitment
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import CallId, UserId
@@ -238,7 +240,10 @@ DEEP = "[" * 400 + "]" * 400  # can be read, and not be written
 
 def at(live: LiveBank, path: str, origin: str | None = None) -> Tool:
     """Return the tool with its endpoint elsewhere."""
-    return replace(live.deputize.policy.tools["order_card"], endpoint=(origin or live.origin) + path)
+    return replace(
+        live.deputize.policy.tools["order_card"],
+        endpoint=Endpoint.parse(f"POST {origin or live.origin}{path}"),
+    )
 
 
 class TestGateway:
@@ -287,14 +292,14 @@ class TestGateway:
     )
     async def test_passes_the_answer_on(self, gateway: Gateway, api: Any, path: str, expected: Any) -> None:
         url, seen = api
-        result = await gateway.send(url + path, b'{"b":2}', "token")
+        result = await gateway.send(url, Sent("POST", path, b'{"b":2}'), "token")
         assert result is not None
         assert {name: result[name] for name in expected} == expected
         assert seen == [(path, b'{"b":2}', "token")]  # and a redirect is not followed
 
     async def test_more_than_can_be_passed_on_is_not(self, gateway: Gateway, api: Any) -> None:
-        result = await gateway.send(api[0] + "/large", b"{}", "token")
+        result = await gateway.send(api[0], Sent("POST", "/large", b"{}"), "token")
         assert "more than can be passed on" in orjson.dumps(result).decode()
 
     async def test_no_answer_is_none(self, gateway: Gateway) -> None:
-        assert await gateway.send("http://localhost:1/x", b"{}", "token") is None
+        assert await gateway.send("http://localhost:1", Sent("POST", "/x", b"{}"), "token") is None

@@ -84,8 +84,8 @@ def stop_of(reader: Reader, at: Moment, call: Call, standing: Standing) -> Stop 
         return Stop(tool)
     if refusal := _keeps_out(reader, at, call, tool, standing):
         return Stop(refusal)
-    if tool.input_schema is not None and (fault := tool.input_schema.fault(call.arguments)):
-        return Stop(misfit(fault))
+    if misfits := misfit(tool, call.arguments):
+        return Stop(misfits)
     moved = (tool.authenticator_class, tool.executes.value) != (call.authenticator_class, call.executes)
     unasked = call.state is State.APPROVED and call.challenge_id is None
     if moved or (unasked and tool.approval.required(call.arguments)):

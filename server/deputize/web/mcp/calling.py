@@ -7,13 +7,14 @@ from time import perf_counter
 from ...authority.authority import Authority, Current
 from ...detached import detached
 from ...log.log import Log
+from ...protocol.arguments import request_for
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json, b64u
 from ...protocol.credential import User
 from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.question import Surface
 from ...protocol.scope import ScopeSet
-from ...protocol.tool import is_tool_name
+from ...protocol.tool import Tool, is_tool_name
 from ...service.approvals import Verdict
 from ...service.calls import approving, arrivals, endings, redemptions
 from ...service.calls.answers import Answered, Denied
@@ -129,7 +130,7 @@ class Calling:
                 raise
             result, call = ran.result, await self._note(authority, made.call, ran.outcome)
         else:
-            result, call = await self._send(authority, str(offer.tool.endpoint), request, made.call)
+            result, call = await self._send(authority, offer.tool, request, made.call)
         by = request.principal.delegation
         entries = dict.fromkeys((*made.entries, call.entry))
         chain: dict[str, object] = {
@@ -173,12 +174,17 @@ class Calling:
             return call
 
     async def _send(
-        self, authority: Authority, endpoint: str, request: CallRequest, call: Call
+        self, authority: Authority, tool: Tool, request: CallRequest, call: Call
     ) -> tuple[dict[str, object], Call]:
         """Have the site's API do it; its guard redeems and reports (MCP-12)."""
         store, call_id = authority.store, call.call_id
+        endpoint = tool.endpoint
+        assert endpoint is not None  # or it had a handler
+        sent = request_for(
+            endpoint, tool.input_schema, request.arguments
+        )  # it can be: CALL-1 has seen to that
         token = authority.call_token(call, authority.now())
-        result = await self.gateway.send(endpoint, request.canonical, token)
+        result = await self.gateway.send(authority.policy.api.origin(endpoint), sent, token)
         if result is None or "isError" in result:  # what was not redeemed by now is not to be done later
             at = authority.moment()
             left = await store.transact(lambda tx: endings.cancel(tx, at, call_id)) or call
@@ -186,7 +192,7 @@ class Calling:
         found = await store.read(lambda tx: tx.call(call_id))
         left = found or call
         if left.state is State.APPROVED:
-            self.log.note("unguarded", correlation_id=call_id, tool=call.tool, endpoint=endpoint)
+            self.log.note("unguarded", correlation_id=call_id, tool=call.tool, endpoint=str(endpoint))
         return result, left
 
 

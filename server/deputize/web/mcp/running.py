@@ -8,6 +8,7 @@ import httpx2
 import orjson
 from starlette.concurrency import run_in_threadpool
 
+from ...protocol.arguments import Sent
 from ...protocol.call import State
 from ...protocol.canonical import Json
 from .offers import HandledCall, Handler, ToolFailed
@@ -50,14 +51,18 @@ class Gateway:
 
     _client: httpx2.AsyncClient | None = field(default=None, init=False)
 
-    async def send(self, endpoint: str, body: bytes, call_token: str) -> dict[str, object] | None:
-        """Send the arguments with the call token, once; return the answer as a result, None if none came."""
+    async def send(self, origin: str, sent: Sent, call_token: str) -> dict[str, object] | None:
+        """Send a request with the call token, once; return the answer as a result, None if none came."""
         if self._client is None:
             self._client = httpx2.AsyncClient(timeout=PATIENCE, follow_redirects=False, trust_env=False)
-        headers = {"content-type": "application/json", "accept": "application/json", "txn-token": call_token}
+        headers = {"accept": "application/json", "txn-token": call_token}
+        if sent.body is not None:
+            headers["content-type"] = "application/json"
         content = bytearray()
         try:
-            async with self._client.stream("POST", endpoint, content=body, headers=headers) as response:
+            async with self._client.stream(
+                sent.method, origin + sent.target, content=sent.body, headers=headers
+            ) as response:
                 async for chunk in response.aiter_bytes():
                     content += chunk
                     if len(content) > MAX_ANSWER:

@@ -1,0 +1,147 @@
+"""Endpoints: which addresses are of one, and which only look like it (ENDPOINT-1, GUARD-9)."""
+
+import pytest
+
+from deputize.protocol.endpoint import Endpoint, decoded
+from deputize.protocol.endpoints import Endpoints
+from deputize.protocol.scope import ScopeSet
+from deputize.protocol.tool import Tool
+
+PAY = "POST /api/transfers/{account}"
+
+
+@pytest.mark.parametrize(
+    ("text", "method", "path", "parameters", "query", "origin"),
+    [
+        ("GET /", "GET", "/", (), (), None),
+        ("POST /a/b.c/", "POST", "/a/b.c/", (), (), None),
+        ("POST /v1/transfers:send", "POST", "/v1/transfers:send", (), (), None),
+        (PAY, "POST", "/api/transfers/{account}", ("account",), (), None),
+        ("PUT /{a}/x/{b_2}", "PUT", "/{a}/x/{b_2}", ("a", "b_2"), (), None),
+        ("DELETE /x/{a}{?b,c}", "DELETE", "/x/{a}", ("a",), ("b", "c"), None),
+        ("PATCH https://a.example:81/x", "PATCH", "/x", (), (), "https://a.example:81"),
+    ],
+)
+def test_an_endpoint_is_a_method_and_a_template(
+    text: str, method: str, path: str, parameters: tuple[str, ...], query: tuple[str, ...], origin: str | None
+) -> None:
+    endpoint = Endpoint.parse(text)
+    assert (endpoint.method, endpoint.path, endpoint.query, endpoint.origin) == (method, path, query, origin)
+    assert endpoint.parameters == parameters
+    assert str(endpoint) == text
+
+
+def found(method: str, path: str, *texts: str) -> list[str] | None:
+    """Return the endpoint that a request is for, with its parameters; None for none."""
+    scopes = ScopeSet.of(["pay"])
+    tools = [Tool(f"t{index}", scopes, endpoint=Endpoint.parse(text)) for index, text in enumerate(texts)]
+    hit = Endpoints(tools).find(method, path)
+    return None if hit is None else [*hit.tools, *hit.parameters.values()]
+
+
+def test_a_request_is_for_the_endpoint_of_its_method_and_path() -> None:
+    texts = (PAY, "GET /api/transfers/{account}", "POST /api/transfers", "DELETE /")
+    assert found("POST", "/api/transfers/DE 12,ä", *texts) == ["t0", "DE 12,ä"]
+    assert found("HEAD", "/api/transfers/x", *texts) == ["t1", "x"]
+    assert found("POST", "/api/transfers", *texts) == ["t2"]
+    assert found("DELETE", "/", *texts) == ["t3"]
+    for method, path in [
+        ("PUT", "/api/transfers"),
+        ("HEAD", "/api/transfers"),
+        ("POST", "/api/transfers/x/y"),
+        ("POST", "/api/transferss"),
+        ("POST", "/api/"),
+        ("POST", ""),
+        ("OPTIONS", "/"),
+    ]:
+        assert found(method, path, *texts) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/API/transfers/x", "/api/transfer\u017f/x", "/api/transfers/x/", "//api/transfers/x"),
+        *("/api//transfers/x", "/api/./transfers/x", "/api/y/../transfers/x", "/api/transfers;v=1/x"),
+        *("/api/transfers/x;v=1", "/api\\transfers\\x", "/api/transfers /x", "/api/transfers./x"),
+        *("/api/%74ransfers/x", "/api/%2574ransfers/x", "/api%2Ftransfers/x", "/api/transfers%00/x"),
+        *("/api/transfers\0/x", "/api/transfers\t/x", "\uff0fapi\uff0ftransfers\uff0fx", "api/transfers/x"),
+        *("/api/transfers/x%", "/api/transfers/x\u200b", "/api/transfers/x?y", "/api/transfers/x#y"),
+    ],
+)
+def test_guard_9_another_spelling_of_an_endpoint_is_for_nobody(path: str) -> None:
+    with pytest.raises(ValueError, match="not how it is spelled"):
+        found("POST", path, PAY)
+    assert found("GET", path, PAY) is None
+
+
+@pytest.mark.parametrize("method", ["post", "Post"])
+def test_guard_9_nor_is_another_spelling_of_its_method(method: str) -> None:
+    with pytest.raises(ValueError, match="not how it is spelled"):
+        found(method, "/api/transfers/x", PAY)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("/", "/"),
+        ("/a/", "/a/"),
+        ("/a-b._~/c:d@e", "/a-b._~/c:d@e"),
+        ("/a%20b/%C3%A4", "/a b/ä"),
+        ("/a,b/a%2Cb", "/a,b/a,b"),
+        ("/%3F%23%5B", "/?#["),
+    ],
+)
+def test_a_path_in_its_one_spelling_has_one_reading(raw: str, path: str) -> None:
+    assert decoded(raw) == path
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("", "a", "*", "http://a/b", "//", "//a", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/a/.."),
+        *(
+            "/%41",
+            "/%7E",
+            "/%2e",
+            "/%2E%2E/a",
+            "/%30",
+            "/a%2Fb",
+            "/a%2fb",
+            "/a%5Cb",
+            "/a\\b",
+            "/%25",
+            "/%2541",
+        ),
+        *(
+            "/%00",
+            "/%0A",
+            "/%7F",
+            "/%C2%85",
+            "/%E2%80%8B",
+            "/%c3%a4",
+            "/%C3",
+            "/%ED%A0%80",
+            "/%",
+            "/%4",
+            "/%GG",
+        ),
+        *("/a;b", "/a?b", "/a#b", "/a b", "/ä", "/a\n", "/[", '/"', "/<", "/|", "/^", "/`", "/{a}"),
+    ],
+)
+def test_any_other_spelling_is_refused(raw: str) -> None:
+    with pytest.raises(ValueError, match=r"path (is not|has more)"):
+        decoded(raw)
+
+
+def test_every_needless_encoding_is_refused() -> None:
+    """RFC 3986 §2.3: an encoded letter, digit, hyphen, dot, underscore or tilde."""
+    plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    for number in range(256):
+        text = chr(number)
+        try:
+            path = decoded(f"/x%{number:02X}")
+        except ValueError:
+            assert text in plain or text in "/\\%" or not text.isprintable() or number > 127
+        else:
+            assert path == "/x" + text
+            assert text not in plain
