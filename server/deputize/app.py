@@ -27,6 +27,7 @@ from .methods import methods
 from .opening import LostData, opened
 from .protocol.credential import User
 from .protocol.declared import Declaration, declared
+from .protocol.endpoints import Endpoints
 from .protocol.errors import Refused
 from .protocol.policy import Policy
 from .protocol.tool import Describe
@@ -101,6 +102,7 @@ class Deputize:
             redeemer=InProcess(self._current),
             clock=clock,
             tools=lambda: self.policy.tools,
+            endpoints=lambda: Endpoints(self.policy.guarded_here()),
         )
         self._site: object = None  # the app that mounts this
         self._started = False  # whether that app was looked over (GUARD-8)

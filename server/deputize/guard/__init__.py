@@ -3,7 +3,8 @@
 from ..extras import needing
 
 with needing("guard"):
-    from .guard import Guard, GuardedCall, Redeemer
+    from .admission import GuardedCall
+    from .guard import Guard, Redeemer
     from .middleware import GuardMiddleware
     from .remote import HttpRedeemer
     from .start import GuardedRoute, Unguarded

@@ -1,11 +1,13 @@
 """What counts as the arguments of a request: its JSON body, or for GET its query (GUARD-2)."""
 
 from asyncio import timeout
+from uuid import UUID
 
 from starlette.requests import ClientDisconnect, Request
 
 from ..protocol.arguments import Carried
 from ..protocol.canonical import Json
+from ..protocol.endpoint import Endpoint, is_segment
 from ..protocol.errors import Code, Refused
 from ..protocol.tool import Schema
 
@@ -40,15 +42,32 @@ async def read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def arguments_of(request: Request, body: bytes, schema: Schema | None) -> dict[str, Json]:
+def arguments_of(
+    request: Request, body: bytes, schema: Schema | None, endpoint: Endpoint | None
+) -> dict[str, Json]:
     """Return the arguments that a request carries (GUARD-2).
 
-    RuntimeError for path parameters, which only the developer can mend.
+    RuntimeError for path parameters that the tool's endpoint does not have, which only the developer can mend.
     """
-    if request.path_params:
-        raise RuntimeError(
-            "path parameters are not covered by the approval. Name the arguments of this endpoint with `args=`."
+    named = endpoint.parameters if endpoint is not None else ()
+    if request.path_params.keys() != {*named}:
+        its = (
+            f"The endpoint of the tool is {endpoint}" if endpoint is not None else "The tool has no endpoint"
         )
+        raise RuntimeError(
+            f"path parameters ({', '.join(request.path_params)}) are covered by the approval only where the policy's "
+            f"`endpoint` has the same. {its}. Or name the arguments of this endpoint with `args=`."
+        )
+    parameters = {name: _text(name, value) for name, value in request.path_params.items()}
     content_type = request.headers.get("content-type", "")
-    carried = Carried(request.method, request.scope["query_string"], content_type, body, {})
-    return carried.arguments(None, schema)
+    carried = Carried(request.method, request.scope["query_string"], content_type, body, parameters)
+    return carried.arguments(endpoint, schema)
+
+
+def _text(name: str, value: object) -> str:
+    """Return a parameter as it stood in the path, or in another spelling of the same."""
+    if not isinstance(value, str | int | float | UUID):  # of a convertor of the site's own
+        raise RuntimeError(f"nobody knows how {name!r} stood in the path. Name the arguments with `args=`.")
+    if not is_segment(str(value)):
+        raise Refused(Code.INVALID_ARGUMENTS, f"Argument {name!r} cannot be read from this path.")
+    return str(value)

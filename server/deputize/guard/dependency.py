@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..protocol.errors import Refusal, Refused
-from .guard import GuardedCall, refusal_response
+from .admission import GuardedCall
+from .guard import refusal_response
 from .outcome import Outcome, entrust
 from .point import Point
 

@@ -17,24 +17,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope
 
-from ..crypto import jwt
 from ..protocol.call import State
-from ..protocol.canonical import JsonError, args_s256
+from ..protocol.endpoint import Endpoint
+from ..protocol.endpoints import Endpoints
 from ..protocol.errors import Code, Refusal, Refused
-from ..protocol.ids import CallId, ClientId, UserId
+from ..protocol.ids import CallId
 from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
 from ..protocol.quota import retry_after
-from ..protocol.scope import ScopeSet
-from ..protocol.token import CALL_TYP, CallToken
+from ..protocol.token import CallToken
 from ..protocol.tool import Executes, Schema, Tool, is_tool_name
+from .admission import GuardedCall, NeedsArguments, NeedsKey, NeedsRedemption, Step, admission, admitted
 from .arguments import arguments_of, read_body
 from .outcome import Outcome, ReportedResponse, entrust, raised
-from .point import Args, Arguments, Point, mark, point_of
+from .point import Args, Point, mark, point_of
 
 if TYPE_CHECKING:
     from .dependency import GuardDependency
 
-Endpoint = Callable[[Request], Awaitable[Any]]
+Handler = Callable[[Request], Awaitable[Any]]
 _Key = EllipticCurvePublicKey | None
 KeyOf = Callable[[str], _Key | Awaitable[_Key]]
 
@@ -53,31 +53,15 @@ class Redeemer(Protocol):
         """Report the outcome of a redeemed call (GUARD-5); Refused if that fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedCall:
-    """The call that a handler runs for.
-
-    `client_id` is the agent's, None if the user called himself. `external_id` is the user's id in the site's own login
-    (`SiteUser.id`), None where users sign in at deputize. A handler that takes its arguments from here, and from
-    nowhere else, does what was approved.
-    """
-
-    call_id: CallId
-    user_id: UserId
-    external_id: str | None
-    client_id: ClientId | None
-    scopes: ScopeSet
-    arguments: Arguments
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Guard:
     """A guard for one API.
 
     `audience` is the API's name in the policy, `key_of` finds the authority's public key of a `kid` (it may be async),
     `clock` returns seconds since the epoch. `tools` returns the tools of the policy in force, where it is known: then a
-    guard for any other tool is a ValueError. Without it, a guard for a tool that nobody declared refuses all calls, and
-    `schemas` has the input schemas of those tools that are called by GET.
+    guard for any other tool is a ValueError, and arguments are where their endpoints say (ENDPOINT-1); `endpoints`
+    returns those of this API, for middleware. Without it, a guard for a tool that nobody declared refuses all calls,
+    and `schemas` has the input schemas of those tools that are called by GET.
     """
 
     issuer: str
@@ -87,21 +71,23 @@ class Guard:
     schemas: Mapping[str, Schema | None] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
     tools: Callable[[], Mapping[str, Tool]] | None = None
-    decorated: list[tuple[Point, Endpoint]] = field(default_factory=list, init=False)
+    endpoints: Callable[[], Endpoints] = lambda: Endpoints(())
+    decorated: list[tuple[Point, Handler]] = field(default_factory=list, init=False)
 
     # The tool is positional only, here and below: FastAPI would take `Depends(guard)` for one that reads it of a query.
 
-    def tool(self, name: str, /, args: Args | None = None) -> Callable[[Endpoint], Endpoint]:
+    def tool(self, name: str, /, args: Args | None = None) -> Callable[[Handler], Handler]:
         """Guard a Starlette endpoint, `async def endpoint(request) -> Response`, with calls of this tool.
 
         The endpoint finds the call at `request.state.deputize` (a `GuardedCall`). Where the arguments are neither the
-        JSON body nor the query, `args` is a function of the request, async or not, that returns them. The decorator
+        JSON body nor the query, nor where the policy's `endpoint` says, `args` is a function of the request, async or
+        not, that returns them. The decorator
         stands directly above the function, below whatever makes a route of it; the app does not start if it stands
         elsewhere (GUARD-8). TypeError for what it cannot guard, ValueError for a tool that no call token is for.
         """
         self.check(name)
 
-        def guarded(endpoint: Endpoint) -> Endpoint:
+        def guarded(endpoint: Handler) -> Handler:
             _check_endpoint(endpoint, name)
             point = Point(self, name, args, "decorator")
 
@@ -174,60 +160,49 @@ class Guard:
         """Verify and redeem the call that a request carries (GUARD-1); Refused if it must not run.
 
         When this returns, the call has to run, once. It returns the call, which is at `request.state.deputize` too, and
-        a `receive` that gives the body once more: the very bytes that were hashed.
-
-        1. There is a `Txn-Token`.
-        2. It is a valid call token for this audience.
-        3. It is for this tool.
-        4. Its digest is that of the arguments that are about to run.
-        5. It is redeemed.
+        a `receive` that gives the body once more: the very bytes that were hashed. A tool that shares its endpoint is
+        admitted as well (ENDPOINT-3).
         """
         check_path(request.scope)
-        values = request.headers.getlist("txn-token")
-        if not values:  # 1
-            raise Refused(
-                Code.MISSING_CALL_TOKEN, "This API runs approved calls only: send a call token as Txn-Token."
-            )
-        if len(values) > 1:  # 2
-            raise Refused(Code.INVALID_CALL_TOKEN, "Send one call token.")
-        token = await self._verify(values[0])  # 2
-        if token.tool != tool:  # 3
-            raise Refused(
-                Code.CALL_WRONG_TOOL, f"This call token is for the tool {token.tool}, and this is {tool}."
-            )
-        body = await read_body(request)
-        replay = _replay(body, request.receive)
-        if args is None:
-            arguments = arguments_of(request, body, self._schema(tool))
-        else:
-            named = args(Request(request.scope, replay))
-            arguments = await named if isawaitable(named) else named
-        try:
-            digest = args_s256(arguments)
-        except JsonError as error:
-            raise Refused(Code.INVALID_ARGUMENTS, f"The arguments are not JSON: {error.reason}.") from error
-        if digest != token.args_s256:  # 4
-            raise Refused(
-                Code.ARGUMENT_HASH_MISMATCH, "These are not the arguments that the call was allowed for."
-            )
-        token.check_expiry(int(self.clock()))  # 2, once more: the body may have taken its time
-        external_id = await self.redeemer.redeem(token, values[0], digest)  # 5
-        call = GuardedCall(
-            token.call_id, token.user_id, external_id, token.client_id, token.scopes, arguments
-        )
+        body = b""
+
+        async def answer(wanted: Step) -> object:
+            nonlocal body
+            match wanted:
+                case NeedsKey(kid):
+                    key = self.key_of(kid)
+                    return await key if isawaitable(key) else key
+                case NeedsArguments(name):
+                    body = await read_body(request)
+                    if args is None:
+                        return arguments_of(request, body, *self._declared(name))
+                    named = args(Request(request.scope, _replay(body, request.receive)))
+                    return await named if isawaitable(named) else named
+                case NeedsRedemption(token, text, digest):
+                    return await self.redeemer.redeem(token, text, digest)
+
+        texts = request.headers.getlist("txn-token")
+        steps = admission(self.issuer, self.audience, self.clock, self.sharing(tool), texts)
+        call = await admitted(steps, answer)
         request.state.deputize = call
         return call, _replay(body, request.receive)
 
-    def _schema(self, tool: str) -> Schema | None:
-        known = self.tools().get(tool) if self.tools is not None else None
-        return known.input_schema if known is not None else self.schemas.get(tool)
+    def sharing(self, tool: str) -> frozenset[str]:
+        """Name the tools of the policy that have the endpoint of this one, itself among them (ENDPOINT-3)."""
+        tools = self.tools() if self.tools is not None else {}
+        endpoint = self.endpoint(tool)
+        shared = [
+            name for name, other in tools.items() if endpoint is not None and other.endpoint == endpoint
+        ]
+        return frozenset((tool, *shared))
 
-    async def _verify(self, text: str) -> CallToken:
-        unverified = jwt.parse(text, code=Code.INVALID_CALL_TOKEN)
-        found = self.key_of(jwt.key_id(unverified, CALL_TYP, code=Code.INVALID_CALL_TOKEN))
-        key = await found if isawaitable(found) else found
-        claims = jwt.check(unverified, key, code=Code.INVALID_CALL_TOKEN)
-        return CallToken.parse(claims, self.issuer, self.audience, int(self.clock()))
+    def endpoint(self, tool: str) -> Endpoint | None:
+        """Return the endpoint of a tool, where it is known and has one."""
+        return self._declared(tool)[1]
+
+    def _declared(self, tool: str) -> tuple[Schema | None, Endpoint | None]:
+        known = self.tools().get(tool) if self.tools is not None else None
+        return (known.input_schema, known.endpoint) if known is not None else (self.schemas.get(tool), None)
 
 
 def check_path(scope: Scope) -> None:
@@ -247,7 +222,7 @@ def refusal_response(refusal: Refusal) -> Response:
     return Response(orjson.dumps(problem(refusal)), refusal.code.status, headers, MEDIA_TYPE)
 
 
-def _check_endpoint(endpoint: Endpoint, tool: str) -> None:
+def _check_endpoint(endpoint: Handler, tool: str) -> None:
     """Raise TypeError for what the decorator cannot guard."""
     name = getattr(endpoint, "__qualname__", repr(endpoint))
     if point_of(endpoint) is not None:

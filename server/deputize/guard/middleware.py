@@ -9,33 +9,37 @@ from ..protocol.errors import Refused
 from .guard import Guard, check_path, refusal_response
 from .outcome import Outcome, watched
 from .point import Args, Point
-from .routes import HandlerRoute, handler_routes, named
+from .routes import HandlerRoute, handler_routes, is_at, named, template
 
 Routes = Mapping[tuple[str, str], "str | tuple[str, Args]"]
 
 
 class GuardMiddleware:
-    """Guards some routes of an app: `routes` gives the tool for a method and a path.
+    """Guards the endpoints that the policy names, or some routes: `routes` gives the tool for a method and a path.
 
-    A path is written as its route declares it, behind the paths that it is mounted at. It names the route, in front of
-    which the guard is put; no request's path is compared with it, so the spelling of that does not matter, nor what
-    another middleware makes of it (GUARD-7). A path with parameters needs `(tool, args)`, with `args` as for
-    `Guard.tool`. `GET` includes `HEAD`. Every other request passes untouched, so each method with an effect has to be
-    named.
+    A path is written as its route declares it, behind the paths that it is mounted at; convertors make no difference.
+    It names the route, in front of which the guard is put; no request's path is compared with it, so the spelling of
+    that does not matter, nor what another middleware makes of it (GUARD-7). A path with parameters that the tool's
+    endpoint does not have needs `(tool, args)`, with `args` as for `Guard.tool`. `GET` includes `HEAD`. Every other
+    request passes untouched, so each method with an effect has to be named.
 
     The routes are looked up when the app starts, or with its first request: RuntimeError for one that is not there, or
     that no guard can be put in front of.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, routes: Routes) -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, routes: Routes | None = None) -> None:
         """Guard these routes; ValueError for a method, path or tool that no request could have."""
         self.app = app
         self._points: dict[tuple[str, str], Point] | None = {}
+        if routes is None:
+            routes = {(each.method, each.path): tool.name for each, tool in guard.endpoints()}
         for (method, path), guarded in routes.items():
             tool, args = (guarded, None) if isinstance(guarded, str) else guarded
-            if method != method.upper() or not path.startswith("/") or ("{" in path and args is None):
+            unnamed = "{" in path and args is None and not is_at(path, guard.endpoint(tool))
+            if method != method.upper() or not path.startswith("/") or unnamed:
                 raise ValueError(
-                    f"not a method in capitals and a path, with `args` if it has parameters: {method} {path}"
+                    "not a method in capitals and a path, with `args` if it has parameters that the policy's "
+                    f"`endpoint` has not: {method} {path}"
                 )
             guard.check(tool)
             self._points[method, path] = Point(guard, tool, args, "middleware", method)
@@ -57,7 +61,9 @@ class GuardMiddleware:
             return
         found = list(handler_routes(self.app)) or list(handler_routes(outer))
         for (method, path), point in self._points.items():
-            meant = [route for route in found if route.path == path and route.takes(method)]
+            meant = [
+                route for route in found if template(route.path) == template(path) and route.takes(method)
+            ]
             if not meant:
                 raise RuntimeError(
                     f"{point.tool}: no route of this app is declared as {method} {path}, so nothing of it can be "
@@ -101,5 +107,5 @@ def _stand_in_front(route: HandlerRoute, method: str, point: Point) -> None:
         front = _InFront(front)
         route.bindable.handle = front  # type: ignore[method-assign] # what the router calls, whatever led it there
     before = front.points.setdefault(method, point)
-    if (before.guard, before.tool) != (point.guard, point.tool):
+    if before.guard is not point.guard or point.tool not in before.guard.sharing(before.tool):
         raise RuntimeError(f"{route} is guarded for {before.tool} already, and cannot be for {point.tool}")

@@ -1,11 +1,13 @@
 """The routes of an app, down to their handlers, and the guards in front of each (GUARD-7)."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.routing import BaseRoute, Host, Mount, Route, WebSocketRoute
 
+from ..protocol.endpoint import Endpoint
 from .point import Point, layers, point_of
 
 _SHOWN = 5
@@ -27,6 +29,7 @@ class HandlerRoute:
     has_parameters: bool
     dependant: Any = None
     websocket: bool = False
+    host_has_parameters: bool = False
 
     def __str__(self) -> str:
         methods = sorted((self.methods or {"*"}) - ({"HEAD"} if "GET" in (self.methods or ()) else set()))
@@ -44,6 +47,16 @@ class HandlerRoute:
             *filter(None, [point_of(self.endpoint)]),
         ]
         return list(dict.fromkeys(found))
+
+
+def template(path: str) -> str:
+    """Return the path of a route without its convertors, as endpoints are written: `{account:int}` is `{account}`."""
+    return re.sub(r"\{([^{}:]+):[^{}]*\}", r"{\1}", path)
+
+
+def is_at(path: str, endpoint: Endpoint | None) -> bool:
+    """Tell whether a route of this path is where an endpoint is."""
+    return endpoint is not None and template(path) == endpoint.path
 
 
 def unwrapped(app: object) -> Iterator[Any]:
@@ -99,6 +112,7 @@ def _below(routes: Iterable[BaseRoute], prefix: str = "", host: str = "") -> Ite
                     "{" in host + prefix + shown.path,
                     getattr(shown, "dependant", None),
                     isinstance(each, WebSocketRoute),
+                    "{" in host,
                 )
 
 

@@ -1,5 +1,6 @@
 """What an app's start finds out: which guard is in front of which route, and that no tool is without one (GUARD-8)."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from .guard import Guard
 from .middleware import GuardMiddleware
 from .outcome import watch
 from .point import How, Point, layers
-from .routes import HandlerRoute, handler_routes, mounted, named, unwrapped
+from .routes import HandlerRoute, handler_routes, is_at, mounted, named, unwrapped
 
 
 class Unguarded(RuntimeError):
@@ -95,10 +96,12 @@ def survey(app: object, guards: Collection[Guard], needed: Iterable[str] = ()) -
             )
         elif point not in there:
             lost[point.tool] = function
-    stood = {point.tool for point in there if point.guard in guards}
+    stood = {name for point in there if point.guard in guards for name in point.guard.sharing(point.tool)}
     for tool in dict.fromkeys(needed):
         if tool not in bare | stood:
             faults.append(_missing(tool, lost.get(tool), routes))
+        elif tool in stood:
+            faults += _beside(tool, guards, routes)
     if faults:
         raise Unguarded(list(dict.fromkeys(faults)))
     return placed
@@ -127,15 +130,40 @@ def _misplaced(route: HandlerRoute) -> Iterator[str]:
     for point in points:
         if route.websocket:
             yield f"{point.tool}: a guard admits requests, and {route} is none"
-        elif route.has_parameters and point.args is None:
+        elif route.has_parameters and point.args is None and not _covered(route, point):
             yield (
-                f"{point.tool}: the approval does not cover the parameters in the address of {route}. Name all "
-                "arguments with `args=`, a function of the request."
+                f"{point.tool}: the approval does not cover the parameters in the address of {route}. Write them into "
+                'its `endpoint` in the policy, as "POST /api/transfers/{account}"; or name all arguments with `args=`, '
+                "a function of the request."
             )
     if len(points) > 1 and any(point.method is None for point in points):
         yield (
             f"{points[0].tool}: {len(points)} guards stand in front of {route}; a call token is good for one, once"
         )
+
+
+def _covered(route: HandlerRoute, point: Point) -> bool:
+    """Tell whether the parameters in the address of a route are those of the tool's endpoint (ENDPOINT-2)."""
+    endpoint = point.guard.endpoint(point.tool)
+    named = {parameter.partition(":")[0] for parameter in re.findall(r"\{([^{}]+)\}", route.path)}
+    return endpoint is not None and not route.host_has_parameters and named == {*endpoint.parameters}
+
+
+def _beside(tool: str, guards: Collection[Guard], routes: list[HandlerRoute]) -> Iterator[str]:
+    """Yield what is wrong where a tool has a guard, but not in front of the endpoint that the policy names."""
+    for guard in guards:
+        endpoint = guard.endpoint(tool)
+        if endpoint is None:
+            continue
+        there = [route for route in routes if is_at(route.path, endpoint) and route.takes(endpoint.method)]
+        if not there:
+            yield (
+                f"{tool}: the policy says that its endpoint is {endpoint}, and no route of this app is there (there "
+                f"are {named(routes)}). Write into one what the other says."
+            )
+        for route in there:
+            if not any(tool in point.guard.sharing(point.tool) for point in route.points()):
+                yield f"{tool}: {route} is its endpoint in the policy, and runs without its guard"
 
 
 def _missing(tool: str, function: object | None, routes: list[HandlerRoute]) -> str:
