@@ -4,17 +4,13 @@ import secrets
 from pathlib import Path
 from typing import Self
 
-import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
     generate_private_key,
 )
-from jwt.algorithms import ECAlgorithm
-from jwt.exceptions import InvalidKeyError
 
-from ..crypto import client_assertion, dpop, jwt
-from ..crypto.private import create_private
+from ..crypto import client_assertion, dpop, jwk_file, jwt
 from ..protocol.canonical import Json, b64u
 from ..protocol.ids import Jkt
 from ..protocol.jwk import thumbprint
@@ -28,8 +24,7 @@ class AgentKey:
         if not isinstance(private_key.curve, SECP256R1):
             raise ValueError("an agent's key is on the curve P-256")
         self._private_key = private_key
-        self._jwk = jwt.jwk_of(private_key.public_key())
-        self._thumbprint = thumbprint(self._jwk)
+        self._thumbprint = thumbprint(jwt.jwk_of(private_key.public_key()))
 
     def __repr__(self) -> str:
         return f"AgentKey({self._thumbprint})"
@@ -42,18 +37,11 @@ class AgentKey:
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a private JWK (RFC 7517) from a file; ValueError if it holds anything else, OSError if unreadable."""
-        try:
-            key = ECAlgorithm.from_jwk(orjson.loads(Path(path).read_bytes()))
-            if isinstance(key, EllipticCurvePrivateKey):
-                return cls(key)
-        except (ValueError, TypeError, LookupError, InvalidKeyError):
-            pass  # the reason may quote the file
-        raise ValueError(f"{path} does not hold a private P-256 key as a JWK")
+        return cls(jwk_file.load(path))
 
     def save(self, path: Path | str) -> None:
         """Write the private JWK to a new file, for its owner only; FileExistsError if there is one."""
-        private = {**self.public_jwk(), **jwt.jwk_of(self._private_key)}
-        create_private(Path(path), orjson.dumps(private, option=orjson.OPT_INDENT_2) + b"\n")
+        jwk_file.save(self._private_key, path)
 
     @property
     def thumbprint(self) -> Jkt:
@@ -62,7 +50,7 @@ class AgentKey:
 
     def public_jwk(self) -> dict[str, Json]:
         """Return the public half, as it stands in the agent's document or in a site's policy."""
-        return {**self._jwk, "alg": "ES256", "kid": self._thumbprint, "use": "sig"}
+        return jwk_file.public(self._private_key)
 
     def assertion(self, client_id: str, issuer: str, now: int) -> str:
         """Return a new client assertion for this authority, good for 60 s and once (OAUTH-1; RFC 7523)."""
