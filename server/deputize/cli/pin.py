@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from deputize.cli.changes import Seen, Tool, bare, compared, keep, kept, replace_file, told
+from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import FAULT, UNUSABLE, fail
-from deputize.cli.policy import POLICY, PolicyPath, read_policy
+from deputize.cli.policy import read_policy
 from deputize.extras import needing
 from deputize.protocol.definition import Definition
 

@@ -7,16 +7,13 @@ from typing import Annotated
 import typer
 
 from deputize.cli.guards import guards
+from deputize.cli.options import POLICY
 from deputize.cli.out import FAULT, UNUSABLE, fail, show
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.policy import Policy
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Tool
 from deputize.settings import PolicyError, load
-
-PolicyPath = Annotated[Path, typer.Option("--policy", envvar="DEPUTIZE_POLICY", help="The policy file.")]
-POLICY = Path("deputize.toml")
-"""Where the policy file is unless an option says otherwise."""
 
 
 def read_policy(path: Path) -> Policy:

@@ -11,8 +11,9 @@ import typer
 
 from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.follow import follow
+from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import fail, show, when
-from deputize.cli.policy import POLICY, PolicyPath, read_policy
+from deputize.cli.policy import read_policy
 from deputize.crypto import note
 from deputize.crypto.note import NoteError, Verifier, open_note
 from deputize.protocol.call import State

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deputize.cli.data import VAR, Data
+from deputize.cli.listening import connections, listen
+from deputize.cli.options import HOST, POLICY, Host, PolicyPath, Port
 from deputize.cli.out import UNUSABLE, fail
-from deputize.cli.policy import POLICY, PolicyPath, read_policy
+from deputize.cli.policy import read_policy
 from deputize.extras import needing
 
 if TYPE_CHECKING:
@@ -18,17 +20,12 @@ if TYPE_CHECKING:
 
     from deputize.log.log import Log
 
-_MOST = 8192  # files, half of them connections: more than one process can answer
-_FEWEST = 16
-
 
 def serve(
     policy: PolicyPath = POLICY,
     data: Data = VAR,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free one.")
-    ] = 8000,
+    host: Host = HOST,
+    port: Port = 8000,
     new_keys: Annotated[
         bool,
         typer.Option("--new-keys", help="Make new keys where keys.json was lost, and the database was not."),
@@ -49,7 +46,7 @@ def serve(
     from deputize.fetching.addresses import is_loopback
     from deputize.log.log import Log
 
-    listener = _listen(host, port)
+    listener = listen(host, port)
     if settings.single_user is not None and not is_loopback(listener.getsockname()[0]):  # MCP-4
         listener.close()
         fail(
@@ -66,43 +63,16 @@ def serve(
     _run(app, log, listener, f"{settings.site.issuer} answers on {host} port {listener.getsockname()[1]}.")
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Listen, or end the command."""
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else answers wait 40 ms for an ACK
-    except OSError as error:
-        fail(f"cannot listen on {host} port {port}: {error.strerror}", UNUSABLE)
-    return listener
-
-
 def _run(app: "ASGIApp", log: "Log", listener: socket.socket, greeting: str) -> None:
     """Serve an app whose authority writes to this log, within the limits of DOOR-6, until interrupted."""
     from deputize.cli.serving import Limits, ToLog, server, settle
 
     logging.getLogger().addHandler(ToLog(log))
-    running = server(app, Limits(max(_FEWEST, _open_files() // 2)))
+    running = server(app, Limits(connections()))
     settle()
     with suppress(OSError):  # standard error may be closed
         typer.echo(greeting, err=True)
     running.run(sockets=[listener])
-
-
-def _open_files() -> int:
-    """Return how many files this process may have open, after asking for as many as it may ask for."""
-    try:
-        import resource  # not on Windows
-    except ImportError:
-        return _FEWEST
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = min(_MOST, hard) if hard != resource.RLIM_INFINITY else _MOST
-    if soft == resource.RLIM_INFINITY or soft >= most:
-        return most
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        return most
-    return soft
 
 
 def demo(
@@ -130,7 +100,7 @@ def _serve_demo(port: int, data: Path) -> None:
     from deputize.demo import site
     from deputize.log.log import Log
 
-    listener, log = _listen("localhost", port), Log()
+    listener, log = listen("localhost", port), Log()
     try:
         harbor = site.build(data, port, log=log)
     except ValueError as error:

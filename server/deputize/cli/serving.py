@@ -11,6 +11,7 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from time import monotonic  # a loop's own time has milliseconds only: all that come in one are equally old
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,7 +19,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from deputize.cli.answering import Http
-from deputize.log.log import Log
+
+if TYPE_CHECKING:
+    from deputize.log.log import Log
 
 _EACH = 5  # ticks
 _NEW_OBJECTS = 10_000
@@ -126,16 +129,20 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def server(app: ASGIApp, limits: Limits) -> Server:
-    """Return a server for an app. It leaves a proxy's headers to the app, which knows whom to believe."""
+def server(app: ASGIApp, limits: Limits, kind: type[Connection] = Connection, dated: bool = True) -> Server:
+    """Return a server for an app. It leaves a proxy's headers to the app, which knows whom to believe.
+
+    Its answers are `dated` unless those of the app are.
+    """
     config = Config(
         app,
-        http=type("Limited", (Connection,), {"limits": limits}),
+        http=type("Limited", (kind,), {"limits": limits}),
         ws="none",
         interface="asgi3",
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=dated,
         log_config=None,  # the authority writes log lines of its own
         timeout_keep_alive=limits.idle,
         timeout_graceful_shutdown=limits.stop,
@@ -156,7 +163,7 @@ def settle() -> None:
 class ToLog(logging.Handler):
     """Hands what libraries log to our log: a handler that writes to standard error could block there."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: "Log") -> None:
         """Take warnings, and what is worse."""
         super().__init__(logging.WARNING)
         self._log = log

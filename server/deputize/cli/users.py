@@ -9,8 +9,9 @@ import typer
 
 from deputize.cli.data import VAR, Data, change, read
 from deputize.cli.duration import For, blocked, seconds_of, told, until
+from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import show, when
-from deputize.cli.policy import POLICY, PolicyPath, read_policy
+from deputize.cli.policy import read_policy
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import RECOVERY_LIFETIME
 from deputize.protocol.ids import UserId
