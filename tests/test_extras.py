@@ -31,7 +31,13 @@ BELONGS = {
         if name.startswith("deputize.agent")
         or name in ("deputize.cli", "deputize.cli.agent", "deputize.cli.out")
     ],
-    "guard": [name for name in MODULES if name.startswith("deputize.guard")],
+    "guard": [
+        name
+        for name in MODULES
+        if name.startswith(("deputize.guard", "deputize.settings"))
+        or name.partition("deputize.cli.")[2]
+        in ("answering", "guard", "listening", "options", "out", "passing", "policy", "serving")
+    ],
     "server": [name for name in MODULES if not name.startswith(BROWSERS)],
     "testing": list(MODULES),
 }
@@ -166,7 +172,10 @@ for wanted in {list(wanted)!r}:
     [
         ("", [], "server"),
         ("", ["agent", "keygen"], "agent"),
+        ("", ["guard", "keygen"], "guard"),
+        ("agent", ["guard", "--upstream", "http://127.0.0.1:3000"], "guard"),
         ("agent", ["users", "list"], "server"),
+        ("guard", ["serve"], "server"),
         ("server", ["demo"], "testing"),
         ("server", ["pin", "http://localhost/"], "testing"),
     ],
@@ -185,6 +194,14 @@ def test_an_agent_has_its_commands() -> None:
     done = run("agent", "sys.argv[1:] = ['agent', '--help']; from deputize.__main__ import main; main()")
     assert done.returncode == 0, done.stderr
     assert "keygen" in done.stdout
+
+
+def test_a_guard_has_its_commands_without_what_only_the_authority_needs(tmp_path: Path) -> None:
+    file = str(tmp_path / "guard.jwk")
+    code = f"sys.argv[1:] = ['guard', 'keygen', {file!r}]; from deputize.__main__ import main; main()"
+    done = run("guard", code)
+    assert done.stdout.startswith("keys = [{ "), done.stderr
+    assert needed("server") - needed("guard") >= {"babel", "mcp", "msgspec", "prometheus-client", "webauthn"}
 
 
 def test_pages_name_extras_that_there_are() -> None:

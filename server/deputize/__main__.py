@@ -8,7 +8,8 @@ from deputize.extras import NotInstalled, needing
 def main() -> None:
     """Run the command, or say how it is installed."""
     try:
-        with needing("agent" if sys.argv[1:2] == ["agent"] else "server"):
+        named = sys.argv[1] if sys.argv[1:2] in (["agent"], ["guard"]) else "server"
+        with needing(named):
             from deputize.cli import app
     except NotInstalled as missing:
         sys.exit(f"deputize: {missing}")

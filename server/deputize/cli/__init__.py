@@ -1,4 +1,4 @@
-"""The command `deputize`: for agents alone where only `deputize[agent]` is installed."""
+"""The command `deputize`: for agents or guards alone where only `deputize[agent]` or `deputize[guard]` is installed."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import deputize
-from deputize.cli import agent
+from deputize.cli import agent, guard
 from deputize.cli.out import UNUSABLE, fail
 from deputize.crypto.keys import KeyFileError
 from deputize.extras import NotInstalled, needing
@@ -69,4 +69,5 @@ except NotInstalled as missing:
     _MISSING = missing
 else:
     owner.add_to(app)
+app.add_typer(guard.guard, name="guard")
 app.add_typer(agent.agent, name="agent")

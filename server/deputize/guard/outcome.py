@@ -32,12 +32,17 @@ class Outcome:
 
     async def report(self, status: int | None) -> None:
         """Report what this status of the answer means, the first time; None means that there is no whole answer."""
+        await self._once(outcome_of(status))
+
+    async def nothing_ran(self) -> None:
+        """Report that the handler was not reached."""
+        await self._once(State.FAILED)
+
+    async def _once(self, outcome: State) -> None:
         if self._reported:
             return
         self._reported = True
-        await detached(
-            self._report(outcome_of(status))
-        )  # a report that has begun ends, whoever goes away meanwhile
+        await detached(self._report(outcome))  # a report that has begun ends, whoever goes away meanwhile
 
     async def _report(self, outcome: State) -> None:
         try:
