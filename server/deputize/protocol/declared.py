@@ -11,7 +11,7 @@ from .policy import approval_policy
 from .question import Surface
 from .scope import ScopeSet
 from .shown import as_said
-from .tool import Describe, Executes, Schema, Tool
+from .tool import Describe, Executes, Schema, Tool, answers
 
 
 class Declaration(TypedDict, total=False):
@@ -25,6 +25,7 @@ class Declaration(TypedDict, total=False):
     executes: str
     direct: bool
     input_schema: Mapping[str, Json]
+    output_schema: Mapping[str, Json]
     opaque: bool
     summary: str
     title: str
@@ -42,6 +43,7 @@ _READ: dict[str, Callable[[Any], object]] = {
     "executes": Executes,
     "endpoint": Endpoint.parse,
     "input_schema": Schema,
+    "output_schema": answers,
     "pinned": pins,
     "surface": Surface,
 }

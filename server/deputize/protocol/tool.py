@@ -103,10 +103,11 @@ class Tool:
     (AGENT-3). A page may call a `direct` one without any agent having named itself, one that is `closed` only if it is
     `direct_when_closed` as well (CALL-7).
 
-    `title` is what users call it; `summary` tells agents on MCP what it does; `endpoint` is where the site's API does
-    it, behind its guard (ENDPOINT-1). `elsewhere` says that the API which does it is not in the authority's process,
-    so that nobody there looks for its guard (GUARD-8). `pinned` are the definitions by which a page may register it;
-    none are any (PIN-1). `surface` is where its calls may be approved (APPR-10).
+    `title` is what users call it; `summary` tells agents on MCP what it does, and `output_schema` what it answers
+    (MCP-11); `endpoint` is where the site's API does it, behind its guard (ENDPOINT-1). `elsewhere` says that the API
+    which does it is not in the authority's process, so that nobody there looks for its guard (GUARD-8). `pinned` are
+    the definitions by which a page may register it; none are any (PIN-1). `surface` is where its calls may be approved
+    (APPR-10).
     """
 
     name: str
@@ -119,6 +120,7 @@ class Tool:
     describe: Describe | None = None
     told: frozenset[str] = frozenset()
     input_schema: Schema | None = None
+    output_schema: Schema | None = None
     opaque: bool = True
     summary: str = ""
     title: str = ""
@@ -219,6 +221,13 @@ class Tool:
 
     def _named(self, arguments: Mapping[str, Json]) -> Description:
         return Description(f"Use “{self.title or self.name}”?", self.details(arguments))
+
+
+def answers(source: Mapping[str, Json]) -> Schema:
+    """Compile the schema of what a tool answers; ValueError for a bad one, and for what is no object (MCP-11)."""
+    if source.get("type", "object") != "object":
+        raise ValueError("structured content is an object: clients of MCP 2025-11-25 take nothing else")
+    return Schema({**source, "type": "object"})
 
 
 def is_tool_name(name: str) -> bool:

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 
 import jsonschema_rs
 
-from deputize.protocol.canonical import JsonError, check
+from deputize.protocol.canonical import Json, JsonError, check
 from deputize.protocol.policy import approval_policy
-from deputize.protocol.tool import ApprovalPolicy, Schema
+from deputize.protocol.tool import ApprovalPolicy, Schema, answers
 from deputize.settings.toml import Path
 from deputize.settings.values import host
 
@@ -43,14 +43,24 @@ def check_local(path: Path, *urls: str) -> None:
 
 def schema(value: object) -> Schema:
     """Read the JSON Schema of a tool's arguments."""
+    with _schema_faults():
+        return Schema(_of_object(value, "the arguments of a call are one"))
+
+
+def output(value: object) -> Schema:
+    """Read the JSON Schema of what a tool answers over MCP (MCP-11)."""
+    with _schema_faults():
+        return answers(_of_object(value, "structured content is one"))
+
+
+def _of_object(value: object, why: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise ValueError('write a table that is a JSON Schema: { type = "object", properties = { … } }')
     if value.get("type", "object") != "object":
-        raise DeeperError('write "object": the arguments of a call are one', ("type",))
-    with _schema_faults():
-        check(value)
-        _check_spelling(value)
-        return Schema(value)
+        raise DeeperError(f'write "object": {why}', ("type",))
+    check(value)
+    _check_spelling(value)
+    return value
 
 
 def approval(value: object) -> ApprovalPolicy:

@@ -139,6 +139,7 @@ class ToolTable(Table):
     direct_when_closed: bool = False
     opaque: bool = True
     input_schema: Annotated[Schema | None, PlainValidator(schemas.schema)] = None
+    output_schema: Annotated[Schema | None, PlainValidator(schemas.output)] = None
     describe: Annotated[Described | None, PlainValidator(described)] = None
     title: Words = ""
     summary: Words = ""

@@ -9,7 +9,7 @@ from tests.web.mcp.conftest import CHAIN, TRANSFER, Deputy, LiveBank
 from tests.web.test_log import pipe, stuck  # noqa: F401  # fixtures
 
 from deputize.log.log import Log
-from deputize.web.mcp import running
+from deputize.web.mcp import handling
 
 pytestmark = pytest.mark.anyio
 
@@ -43,10 +43,10 @@ async def test_a_handler_that_is_cancelled_is_told_of_at_once(
 ) -> None:
     """By a server that cancels when the client goes, or by a time that ran out: nobody knows, and that is told."""
 
-    async def cancelled(*_: object) -> running.Ran:
+    async def cancelled(*_: object) -> handling.Ran:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(running, "run", cancelled)
+    monkeypatch.setattr(handling, "run", cancelled)
     with suppress(Exception):  # whatever the server makes of it
         async with asyncio.timeout(10):
             await deputy.call("note", {"text": "hello"})

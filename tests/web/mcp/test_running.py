@@ -31,7 +31,7 @@ from deputize.protocol.tool import Tool
 from deputize.service import record
 from deputize.store.faults import unknown
 from deputize.testing.server import Site
-from deputize.web.mcp import running
+from deputize.web.mcp import handling, running
 from deputize.web.mcp.running import Gateway
 
 pytestmark = pytest.mark.anyio
@@ -85,7 +85,7 @@ class TestHandlers:
 
         user = User(UserId("usr_1"), "Ada", b"handle", 0)
         call = HandledCall(None, user, None, None, ScopeSet())
-        ran = await running.run(handler, {}, call, lambda error: None)
+        ran = await handling.run(handler, {}, call, None, lambda error: None)
         body = {"jsonrpc": "2.0", "id": 1, "result": {**ran.result, "_meta": {}}}
         assert orjson.loads(orjson.dumps(body))["result"]["content"][0]["type"] == "text"
         assert ran.outcome is not State.UNKNOWN or not isinstance(said, str)

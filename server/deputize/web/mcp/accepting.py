@@ -27,6 +27,11 @@ def takes_json(lines: Sequence[str]) -> bool:
     return next((weights[name] > 0 for name in _RANGES if name in weights), False)
 
 
+def takes_events(lines: Sequence[str]) -> bool:
+    """Tell whether a client says that it takes a stream of events: what may be one need not (MCP-18)."""
+    return _weights(", ".join(lines)).get("text/event-stream", 0) > 0
+
+
 @lru_cache(64)  # clients say the same each time
 def _weights(text: str) -> Mapping[str, float]:
     """Read the weight of each media range, the greatest where one is repeated; nothing if a part cannot be read."""

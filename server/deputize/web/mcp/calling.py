@@ -1,7 +1,7 @@
 """`tools/list` and `tools/call`: decide, check the evidence, record, run, tell (MCP-5, MCP-9, MCP-11, MCP-12)."""
 
-from asyncio import CancelledError
-from dataclasses import dataclass, replace
+from asyncio import Future
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from ...authority.authority import Authority, Current
@@ -23,12 +23,16 @@ from ...service.calls.standing import enter
 from ...service.moment import Moment
 from ...service.ports import Tx
 from ..refusals.rpc import as_result
-from . import asking, running
+from . import asking, handling, running
+from .contents import fitting
 from .declaring import Asks
 from .exchange import Exchange
+from .handling import Handling, Ran
 from .holding import until_answered
-from .offers import ANNOTATION, HandledCall, Handler, Offer, Offers
-from .running import Gateway, Ran
+from .offers import ANNOTATION, HandledCall, Offer, Offers
+from .progress import Progress
+from .running import Gateway
+from .underway import Underway
 
 CHAIN = "dev.deputize/call"
 _AFTER_EVIDENCE = frozenset({Code.INVALID_ARGUMENTS, Code.NO_ELIGIBLE_CREDENTIAL})
@@ -42,6 +46,8 @@ class Calling:
     log: Log
     offers: Offers
     gateway: Gateway
+    handling: Handling = field(default_factory=Handling)
+    underway: Underway = field(default_factory=Underway)
 
     async def list_tools(self, exchange: Exchange) -> dict[str, object]:
         """`tools/list`: one page, so that nobody has a cursor from here."""
@@ -57,8 +63,18 @@ class Calling:
         offer = self.offers.find(self.current().policy, name)
         return offer.input_schema if offer else None
 
+    def call_off(self, exchange: Exchange) -> None:
+        """`notifications/cancelled` (MCP-19)."""
+        if not exchange.is_modern:
+            self.underway.call_off(exchange)
+
     async def call_tool(self, exchange: Exchange) -> dict[str, object]:
         """`tools/call` (MCP-9; SEP-2672 §4.5, §4.8)."""
+        result = await self._called(exchange)
+        tool = exchange.context.authority.policy.tools.get(str(exchange.message.params.get("name")))
+        return fitting(result, tool.output_schema if tool is not None else None)
+
+    async def _called(self, exchange: Exchange) -> dict[str, object]:
         context, arguments = exchange.context, exchange.message.params.get("arguments")
         evidence = exchange.message.meta.get(ANNOTATION)
         way = _way(exchange, evidence)
@@ -66,7 +82,7 @@ class Calling:
         if not is_tool_name(request.tool):  # HASH-2
             raise Refused(Code.UNKNOWN_TOOL, "A tool name matches [A-Za-z0-9_.-]{1,128}.")
         if offer is not None and offer.handler is not None and offer.tool.public:
-            return await self._call_public(exchange, offer, offer.handler, request)
+            return await self._call_public(exchange, offer, request)
         started = perf_counter()
         verdict: Verdict | None = None
         if evidence is not None:
@@ -104,9 +120,7 @@ class Calling:
             raise Refused.of(replace(refusal, facts={**refusal.facts, "call_id": denied.call_id}))
         return as_result(refusal, denied.call_id)
 
-    async def _call_public(
-        self, exchange: Exchange, offer: Offer, handler: Handler, request: CallRequest
-    ) -> dict[str, object]:
+    async def _call_public(self, exchange: Exchange, offer: Offer, request: CallRequest) -> dict[str, object]:
         """Run a public tool, without any record (CALL-8)."""
         user = await exchange.run(_user, request.principal)
         if offer.tool.input_schema is not None and (
@@ -114,8 +128,8 @@ class Calling:
         ):
             refusal = Refusal(Code.INVALID_ARGUMENTS, f"The arguments do not fit the tool: {fault}")
             return as_result(refusal, None)
-        ran = await self._handle(exchange, handler, request, user, None)
-        return ran.result
+        result, _ = await self._handle(exchange, offer, request, user, None)
+        return result
 
     async def _run(
         self, exchange: Exchange, offer: Offer, request: CallRequest, made: Answered
@@ -123,12 +137,8 @@ class Calling:
         """Run a call that may run, and return its result with the chain of what made it so (MCP-11)."""
         authority = exchange.context.authority
         if offer.handler is not None and made.user is not None:
-            try:
-                ran = await self._handle(exchange, offer.handler, request, made.user, made.call)
-            except CancelledError:  # the client went away, or a time ran out
-                detached(self._note(authority, made.call, State.UNKNOWN))
-                raise
-            result, call = ran.result, await self._note(authority, made.call, ran.outcome)
+            result, left = await self._handle(exchange, offer, request, made.user, made.call)
+            call = left or made.call
         else:
             result, call = await self._send(authority, offer.tool, request, made.call)
         by = request.principal.delegation
@@ -144,25 +154,42 @@ class Calling:
             "state": call.state.value,
             "entries": list(entries),
         }
-        return {**result, "_meta": {CHAIN: chain}}
+        meta = result.get("_meta")
+        return {**result, "_meta": {**(meta if isinstance(meta, dict) else {}), CHAIN: chain}}
 
     async def _handle(
-        self, exchange: Exchange, handler: Handler, request: CallRequest, user: User, call: Call | None
-    ) -> Ran:
-        delegation = request.principal.delegation
+        self, exchange: Exchange, offer: Offer, request: CallRequest, user: User, call: Call | None
+    ) -> tuple[dict[str, object], Call | None]:
+        """Run a handler; CalledOff if nobody waits for it any more. What becomes of it is noted all the same."""
+        assert offer.handler is not None
+        delegation, progress = request.principal.delegation, Progress(exchange.progress_token)
         handled = HandledCall(
             call.call_id if call else None,
             user,
             delegation.client_id if delegation else None,
             delegation.grant_id if delegation else None,
             call.scopes if call else ScopeSet(),
+            progress,
         )
-        return await running.run(
-            handler,
+        running = self.handling.begin(
+            offer.handler,
             request.arguments,
             handled,
+            offer.tool.output_schema,
             lambda error: self.log.failed(exchange.context.request, error),
         )
+        noted = detached(self._noted(exchange.context.authority, running.ended, call))
+        if not await self.underway.attend(exchange, noted, running.stop, progress):
+            return handling.endless(handled), call
+        ran, left = await noted
+        return ran.result, left
+
+    async def _noted(
+        self, authority: Authority, ended: Future[Ran], call: Call | None
+    ) -> tuple[Ran, Call | None]:
+        """Wait until a handler has ended, however long that takes, and note what has become of its call."""
+        ran = await ended
+        return ran, await self._note(authority, call, ran.outcome) if call is not None else None
 
     async def _note(self, authority: Authority, call: Call, outcome: State) -> Call:
         """Note what became of a call. What was done is told also if that cannot be noted."""

@@ -19,10 +19,12 @@ from .callers import authenticate
 from .calling import Calling
 from .declaring import Asks
 from .exchange import Exchange, Method
+from .line import Line
 from .listening import listen
 from .messages import Message
 from .offers import Offers
 from .running import Gateway
+from .underway import CalledOff
 
 _LISTENING = 500
 """Clients that listen at a time. They do not take places from pages that wait (WAIT-2)."""
@@ -49,10 +51,10 @@ class Mcp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        response = await self._answer(Request(scope, receive))
-        await response(scope, receive, send)
+        line = Line(scope, receive, send)
+        await line.end(await self._answer(Request(scope, receive), line))
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, line: Line) -> Response:
         message: Message | None = None
         try:
             context = Context(request, self._current, self._refusals.log)
@@ -69,10 +71,13 @@ class Mcp:
                 await exchange.enter()
             if declared is None:
                 raise Refused.of(declaring.UNKNOWN)
-            exchange.asks = declared
+            exchange.asks, exchange.line = declared, line
             response = await self._respond(exchange)
             if not exchange.entered:  # nothing was decided: who may do nothing here hears of that first
                 await exchange.enter()
+        except CalledOff:  # nobody waits for an answer
+            line.abandoned = True
+            return Response(status_code=202)
         except Exception as error:
             message_id = message.message_id if message else None
             return self._refusals.noted(error, Dialect.RPC, request, message_id)
@@ -96,7 +101,10 @@ class Mcp:
         method = self._methods.get(exchange.message.method)
         life = usual.life_of(exchange, self._offers) if method is not None else None
         if method is None or life is None:
-            return await self._judged(exchange)
+            response = await self._judged(exchange)
+            if exchange.message.method == messages.CANCELLED and response.status_code == 202:
+                self._calling.call_off(exchange)
+            return response
         try:
             return writing.result(exchange, life, await method(exchange))
         except Refused as refused:

@@ -13,8 +13,10 @@ from ...service.ports import Reader, Tx
 from ...service.sessions import SignIn
 from ..context import Context
 from ..refusals import rpc
+from .accepting import takes_events
 from .declaring import Asks
-from .messages import Message
+from .line import Line
+from .messages import MODERN, Message
 from .offers import Offer, Offers
 
 P = ParamSpec("P")
@@ -27,7 +29,7 @@ class Exchange:
 
     `session` tells who is signed in, where that has to be the user of an agent in a browser (CALL-2). `entered`: a
     transaction has been told who calls. `refusal`, if there is one, goes into the status and headers as well (MCP-7).
-    `asks` is how the client has its user asked, and `headers` go into the answer.
+    `asks` is how the client has its user asked, and `headers` go into the answer; `line` leads to it before that.
     """
 
     context: Context
@@ -38,6 +40,20 @@ class Exchange:
     refusal: Refusal | None = None
     asks: Asks = Asks.NONE
     headers: dict[str, str] = field(default_factory=dict)
+    line: Line | None = None
+
+    @property
+    def is_modern(self) -> bool:
+        """Tell whether this is of 2026-07-28: without a session, and cancelled by going (MCP-19)."""
+        return self.context.header("mcp-protocol-version") == MODERN
+
+    @property
+    def progress_token(self) -> str | int | None:
+        """Return by which name the client wants to hear of progress, if it does and takes a stream (MCP-18)."""
+        token = self.message.meta.get("progressToken")
+        if not isinstance(token, str | int) or isinstance(token, bool):
+            return None
+        return token if takes_events(self.context.headers("accept")) else None
 
     async def run(
         self, fn: Callable[Concatenate[Tx, Moment, P], T | Refusal], /, *args: P.args, **more: P.kwargs

@@ -14,6 +14,7 @@ from ...protocol.grant import dead_link
 from ...service.ports import Reader
 from ..waiting import BEAT, Streamed
 from .exchange import Exchange
+from .line import EVENTS, event
 
 LONGEST = 240
 """Seconds after which a stream ends; clients open another."""
@@ -60,10 +61,10 @@ async def listen(exchange: Exchange, places: Waiting) -> Response:
 
     stack = ExitStack()
     bell = stack.enter_context(places.place(who.user_id, "", EACH))
-    return Streamed(events(), stack, "text/event-stream")
+    return Streamed(events(), stack, EVENTS)
 
 
 def _complete(call_id: str) -> bytes:
     params = {"elicitationId": call_id}
     message = {"jsonrpc": "2.0", "method": "notifications/elicitation/complete", "params": params}
-    return b"event: message\ndata: " + orjson.dumps(message) + b"\n\n"
+    return event(orjson.dumps(message))

@@ -13,6 +13,7 @@ CHALLENGE = "approval/challenge/create"
 INITIALIZE = "initialize"
 CALL = "tools/call"
 LIST = "tools/list"
+CANCELLED = "notifications/cancelled"
 MODERN = "2026-07-28"
 """The version since which there is no handshake: each message says what it is of, in headers and in an envelope."""
 

@@ -1,7 +1,7 @@
 """Which tools there are over MCP, how they are listed, and what runs them (MCP-5)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import getdoc
 
@@ -14,6 +14,7 @@ from ...protocol.ids import CallId, ClientId, GrantId
 from ...protocol.policy import Policy
 from ...protocol.scope import Scope, ScopeSet
 from ...protocol.tool import Tool
+from .progress import Progress
 
 ANNOTATION = "io.modelcontextprotocol/verified-approval"
 
@@ -26,7 +27,7 @@ class ToolFailed(Exception):
 class HandledCall:
     """The call that a handler runs for: whose, by which agent (None: the user himself), under which grant.
 
-    A public tool's has no `call_id`: it is nowhere recorded.
+    A public tool's has no `call_id`: it is nowhere recorded. `link` leads to the client that waits.
     """
 
     call_id: CallId | None
@@ -34,10 +35,27 @@ class HandledCall:
     client_id: ClientId | None
     grant_id: GrantId | None
     scopes: ScopeSet
+    link: Progress | None = field(default=None, repr=False, compare=False)
+
+    def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Tell the client how far this is, if it wants to know; from any thread, at no cost (MCP-18).
+
+        What does not exceed what was said before is not told. TypeError or ValueError for what is no number.
+        """
+        if self.link is not None:
+            self.link.tell(progress, total, message)
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether the client has called this off, or its time is over (MCP-19).
+
+        Who runs in a thread has to look; what is async is cancelled, too, as asyncio does it.
+        """
+        return self.link is not None and self.link.cancelled
 
 
 Handler = Callable[[dict[str, Json], HandledCall], object]
-"""Does what a tool does, for these arguments, as is or async; returns what the agent gets, text or JSON."""
+"""Does what a tool does, for these arguments, as is or async; returns what the agent gets (`contents.told`)."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +97,8 @@ class Offer:
         }
         if self.tool.title:
             entry["title"] = self.tool.title
+        if self.tool.output_schema is not None:
+            entry["outputSchema"] = self.tool.output_schema.source
         if approval:
             # The class is written out, since it is another one when it is left out (SEP-2672 §4.2).
             needed = {"required": "verified", "authenticatorClass": self.tool.authenticator_class.value}

@@ -1,0 +1,88 @@
+"""What runs for clients now, which may call it off (MCP-19)."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from ...protocol.canonical import Json
+from . import declaring, handling
+from .exchange import Exchange
+from .progress import Progress
+
+GRACE = 1.0
+"""Seconds that a handler has for its last word when its time is over."""
+
+_Key: TypeAlias = tuple[object, ...]
+
+
+class CalledOff(Exception):
+    """Raised where nobody waits any more for what was asked."""
+
+
+class Underway:
+    """The requests that handlers run for in this process, by who has sent them and the id that they gave."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._of: defaultdict[_Key, list[asyncio.Future[None]]] = defaultdict(list)
+
+    async def attend(
+        self, exchange: Exchange, ended: asyncio.Future[Any], stop: Callable[[], None], progress: Progress
+    ) -> bool:
+        """Wait until a handler has ended, and pass on what it says meanwhile; False if it has not, in its time.
+
+        CalledOff if the client has called it off: by a notification or, in 2026-07-28, by going.
+        """
+        line, passing = exchange.line, None
+        if line is not None and exchange.progress_token is not None:
+            passing = asyncio.ensure_future(progress.pass_on(line))
+        with self._entered(exchange) as called_off:
+            signs: list[asyncio.Future[None]] = [called_off]
+            if line is not None and exchange.is_modern:
+                signs.append(asyncio.ensure_future(line.gone()))
+            try:
+                waited: set[asyncio.Future[Any]] = {ended, *signs}
+                await asyncio.wait(waited, timeout=handling.PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+                if not ended.done():
+                    stop()
+                    if any(sign.done() for sign in signs):
+                        raise CalledOff
+                    await asyncio.wait({ended}, timeout=GRACE)
+            except asyncio.CancelledError:  # the server takes it for gone
+                stop()
+                raise
+            finally:
+                for sign in signs:
+                    sign.cancel()
+                progress.end()
+            if passing is not None:
+                await passing  # MCP: nothing comes after the end, so what is on its way goes out before
+        return ended.done()
+
+    def call_off(self, exchange: Exchange) -> None:
+        """Call off what `notifications/cancelled` names, if this runs it; nobody can tell two of one name apart."""
+        running = self._of.get(_key(exchange, exchange.message.params.get("requestId")), [])
+        if len(running) == 1 and not running[0].done():
+            running[0].set_result(None)
+
+    @contextmanager
+    def _entered(self, exchange: Exchange) -> Iterator[asyncio.Future[None]]:
+        key = _key(exchange, exchange.message.message_id)
+        called_off: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._of[key].append(called_off)
+        try:
+            yield called_off
+        finally:
+            self._of[key].remove(called_off)
+            if not self._of[key]:
+                del self._of[key]
+
+
+def _key(exchange: Exchange, request_id: Json) -> _Key:
+    """Name a request of a client: its connection, its session, where it has one, and its id."""
+    principal, by = exchange.principal, exchange.principal.connection
+    whose = (principal.user_id, by.client_id if by else None, by.grant_id if by else None)
+    named = request_id if isinstance(request_id, str | int) and not isinstance(request_id, bool) else None
+    return (*whose, *exchange.context.headers(declaring.SESSION), named)
