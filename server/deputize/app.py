@@ -202,9 +202,11 @@ class Deputize:
                 return {"sent": bank.transfer(call.user.external_id, **arguments)}
 
         It runs once for each call that was allowed, after that is recorded; in a thread, if it is not async. What it
-        returns, text or JSON, goes to the agent. It raises `ToolFailed` if it has done nothing; after any other
-        exception the record says that the outcome is unknown. ValueError for a tool that the policy does not declare,
-        or that has an endpoint or a handler already.
+        returns goes to the agent: text, JSON, content of `mcp_types` or a list of that, or a `CallToolResult`; it fits
+        the tool's `output_schema`, if it has one (MCP-18). `call.progress(done, total)` tells how far it is (MCP-19);
+        it is cancelled when the client calls it off, or after 300 seconds (MCP-20). It raises `ToolFailed` if it has
+        done nothing; after any other exception the record says that the outcome is unknown. ValueError for a tool that
+        the policy does not declare, or that has an endpoint or a handler already.
         """
 
         def offer(handler: H) -> H:

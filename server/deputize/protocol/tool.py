@@ -104,7 +104,7 @@ class Tool:
     `direct_when_closed` as well (CALL-7).
 
     `title` is what users call it; `summary` tells agents on MCP what it does, and `output_schema` what it answers
-    (MCP-11); `endpoint` is where the site's API does it, behind its guard (ENDPOINT-1). `elsewhere` says that the API
+    (MCP-18); `endpoint` is where the site's API does it, behind its guard (ENDPOINT-1). `elsewhere` says that the API
     which does it is not in the authority's process, so that nobody there looks for its guard (GUARD-8). `pinned` are
     the definitions by which a page may register it; none are any (PIN-1). `surface` is where its calls may be approved
     (APPR-10).
@@ -224,7 +224,7 @@ class Tool:
 
 
 def answers(source: Mapping[str, Json]) -> Schema:
-    """Compile the schema of what a tool answers; ValueError for a bad one, and for what is no object (MCP-11)."""
+    """Compile the schema of what a tool answers; ValueError for a bad one, and for what is no object (MCP-18)."""
     if source.get("type", "object") != "object":
         raise ValueError("structured content is an object: clients of MCP 2025-11-25 take nothing else")
     return Schema({**source, "type": "object"})

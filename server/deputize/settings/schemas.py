@@ -48,7 +48,7 @@ def schema(value: object) -> Schema:
 
 
 def output(value: object) -> Schema:
-    """Read the JSON Schema of what a tool answers over MCP (MCP-11)."""
+    """Read the JSON Schema of what a tool answers over MCP (MCP-18)."""
     with _schema_faults():
         return answers(_of_object(value, "structured content is one"))
 

@@ -174,6 +174,15 @@ class LiveBank(Bank):
         client = McpClient(transport, mode=mode, cache=None, elicitation_callback=elicits)
         return await self.stack.enter_async_context(client)
 
+    async def until(self, kind: str) -> None:
+        """Return when an entry of this kind is the last; AssertionError if it is never written."""
+        async with httpx2.AsyncClient() as http:
+            for _ in range(1000):
+                if self.last()["kind"] == kind:
+                    return
+                await http.get(f"{self.issuer}/healthz")
+        assert self.last()["kind"] == kind
+
     async def post(self, message: Any, agent: Client | None = None, **headers: str) -> httpx2.Response:
         """Send one message without the official client, with the agent's delegation unless headers say otherwise."""
         sent = {"accept": "application/json, text/event-stream", "content-type": "application/json"}

@@ -28,7 +28,7 @@ def takes_json(lines: Sequence[str]) -> bool:
 
 
 def takes_events(lines: Sequence[str]) -> bool:
-    """Tell whether a client says that it takes a stream of events: what may be one need not (MCP-18)."""
+    """Tell whether a client says that it takes a stream of events: not each that takes anything does (MCP-19)."""
     return _weights(", ".join(lines)).get("text/event-stream", 0) > 0
 
 

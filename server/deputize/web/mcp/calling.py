@@ -24,7 +24,7 @@ from ...service.moment import Moment
 from ...service.ports import Tx
 from ..refusals.rpc import as_result
 from . import asking, handling, running
-from .contents import fitting
+from .contents import Untellable, as_error, check, fitting
 from .declaring import Asks
 from .exchange import Exchange
 from .handling import Handling, Ran
@@ -64,7 +64,7 @@ class Calling:
         return offer.input_schema if offer else None
 
     def call_off(self, exchange: Exchange) -> None:
-        """`notifications/cancelled` (MCP-19)."""
+        """`notifications/cancelled` (MCP-20)."""
         if not exchange.is_modern:
             self.underway.call_off(exchange)
 
@@ -141,6 +141,7 @@ class Calling:
             call = left or made.call
         else:
             result, call = await self._send(authority, offer.tool, request, made.call)
+            result = self._held(exchange, result, offer)
         by = request.principal.delegation
         entries = dict.fromkeys((*made.entries, call.entry))
         chain: dict[str, object] = {
@@ -156,6 +157,17 @@ class Calling:
         }
         meta = result.get("_meta")
         return {**result, "_meta": {**(meta if isinstance(meta, dict) else {}), CHAIN: chain}}
+
+    def _held(self, exchange: Exchange, result: dict[str, object], offer: Offer) -> dict[str, object]:
+        """Hold what the site's API has answered to the tool's output schema (MCP-18)."""
+        try:
+            check(result, offer.tool.output_schema)
+        except Untellable as error:
+            self.log.failed(exchange.context.request, error)
+            return as_error(
+                f"The site's API has answered, but what it answered {error.why}. Check what was done."
+            )
+        return result
 
     async def _handle(
         self, exchange: Exchange, offer: Offer, request: CallRequest, user: User, call: Call | None

@@ -1,6 +1,5 @@
-"""What a tool has to say, as a result of `tools/call`: any content that MCP has (MCP-11)."""
+"""What a tool has to say, as a result of `tools/call`: any content that MCP has (MCP-18)."""
 
-import binascii
 from base64 import b64decode
 from collections.abc import Sequence
 from functools import cache
@@ -41,12 +40,18 @@ def told(value: object, schema: Schema | None = None) -> dict[str, object]:
         raise error if isinstance(error, Untellable) else Untellable("cannot be sent", error) from error
     if size > MOST:
         raise Untellable(f"is more than {MOST} bytes", size)
-    if schema is not None and not result.get("isError"):
-        if "structuredContent" not in result:
-            raise Untellable("is not structured, as its output schema has it")
-        if fault := schema.fault(_structure(result)):
-            raise Untellable("does not fit its output schema", fault)
+    check(result, schema)
     return result
+
+
+def check(result: dict[str, object], schema: Schema | None) -> None:
+    """Hold a result, which tells of no error, to the tool's output schema; Untellable if it does not fit."""
+    if schema is None or result.get("isError"):
+        return
+    if "structuredContent" not in result:
+        raise Untellable("is not structured, as its output schema has it")
+    if fault := schema.fault(_structure(result)):
+        raise Untellable("does not fit its output schema", fault)
 
 
 def fitting(result: dict[str, object], schema: Schema | None) -> dict[str, object]:
@@ -122,7 +127,7 @@ def _content(parts: Sequence[Any]) -> list[dict[str, Any]]:
             _check_base64(block)
             made.append(block)
         else:
-            raise Untellable("has content of MCP beside what is none", type(each).__name__)
+            raise Untellable("has content of MCP beside what is neither that nor text", type(each).__name__)
     return made
 
 
@@ -132,7 +137,7 @@ def _check_base64(block: dict[str, Any]) -> None:
         if data is not None:
             try:
                 b64decode(data, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise Untellable("has bytes that are not in base64", error) from error
 
 

@@ -44,12 +44,12 @@ class Exchange:
 
     @property
     def is_modern(self) -> bool:
-        """Tell whether this is of 2026-07-28: without a session, and cancelled by going (MCP-19)."""
+        """Tell whether this is of 2026-07-28: without a session, and cancelled by going (MCP-20)."""
         return self.context.header("mcp-protocol-version") == MODERN
 
     @property
     def progress_token(self) -> str | int | None:
-        """Return by which name the client wants to hear of progress, if it does and takes a stream (MCP-18)."""
+        """Return by which name the client wants to hear of progress, if it does and takes a stream (MCP-19)."""
         token = self.message.meta.get("progressToken")
         if not isinstance(token, str | int) or isinstance(token, bool):
             return None

@@ -1,4 +1,4 @@
-"""Running a handler: so many at a time, each to its own end, whoever waits for it (MCP-11, MCP-19)."""
+"""Running a handler: so many at a time, each to its own end, whoever waits for it (MCP-18, MCP-20)."""
 
 import asyncio
 from collections.abc import Callable

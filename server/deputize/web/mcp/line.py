@@ -1,4 +1,4 @@
-"""The line to a client whose request is worked on: notifications before its answer, and that it has gone (MCP-18)."""
+"""The line to a client whose request is worked on: what it hears before its answer, and that it has gone."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ class HandledCall:
     link: Progress | None = field(default=None, repr=False, compare=False)
 
     def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Tell the client how far this is, if it wants to know; from any thread, at no cost (MCP-18).
+        """Tell the client how far this is, if it wants to know; from any thread, at no cost (MCP-19).
 
         What does not exceed what was said before is not told. TypeError or ValueError for what is no number.
         """
@@ -47,7 +47,7 @@ class HandledCall:
 
     @property
     def cancelled(self) -> bool:
-        """Tell whether the client has called this off, or its time is over (MCP-19).
+        """Tell whether the client has called this off, or its time is over (MCP-20).
 
         Who runs in a thread has to look; what is async is cancelled, too, as asyncio does it.
         """

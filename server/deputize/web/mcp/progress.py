@@ -1,4 +1,4 @@
-"""How far a handler is, and whether its client still waits: what ties the two while a call runs (MCP-18, MCP-19)."""
+"""How far a handler is, and whether its client still waits: what ties the two while a call runs (MCP-19, MCP-20)."""
 
 import asyncio
 from contextlib import suppress

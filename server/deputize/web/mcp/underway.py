@@ -1,4 +1,4 @@
-"""What runs for clients now, which may call it off (MCP-19)."""
+"""What runs for clients now, who may call it off (MCP-20)."""
 
 import asyncio
 from collections import defaultdict
