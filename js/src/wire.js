@@ -112,6 +112,7 @@
  * @typedef {object} Challenge A challenge, as SEP-2672 §4.4.3 has it (APPR-1).
  * @property {string} challengeId
  * @property {string} displayText
+ * @property {Text} text
  * @property {string} expiresAt
  * @property {Record<string, unknown>} [requestOptions]
  * @property {string} [method]

@@ -77,7 +77,10 @@ export class Human {
         return this.types;
       },
       offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
-      reword: (lines) => note(`now: ${linesIn({ lines })}`),
+      reword: (lines) => {
+        seen.view = { ...view, lines };
+        note(`now: ${linesIn({ lines })}`);
+      },
       queue: (text) => note(text),
       phone: ({ uri, digits }) => note(`phone: ${uri} ${digits}`),
       end: (text, account) => {

@@ -20,6 +20,7 @@ const SHOWN = { site: 'Harbor', user: 'Ada', language: 'en', text_s256: await ar
 const NAME = 'Sho\u0440per';
 const ASKED = bare({ text: { language: 'en', lines: [{ part: 'row', line: 'To' }, { part: 'value', line: 'Ada' }] } });
 const DESCRIPTION = 'Send \u2068“Ada”\u2069 now \u2068x';
+const ENVELOPE = bare({ displayText: `${DESCRIPTION}\nTo: Ada`, text: { lines: [{ part: 'headline', line: DESCRIPTION }, { part: 'row', line: 'To' }, { part: 'value', line: 'Ada' }] } });
 const ARGS = { amount: 250, name: ' Ada  \u202Eb\u0430nk', nested: { list: [1, 'x'] }, empty: '' };
 
 const CONSENT = bare(structuredClone(SHOWN));
@@ -34,7 +35,7 @@ function everything() {
   const texts = [];
   for (let i = 0; i < TEXTS.length; i++) texts[i] = { plain: plain(TEXTS[i]), visible: visible(TEXTS[i]), mixed: mixed(TEXTS[i]) };
   return {
-    approval: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(DESCRIPTION), details: detailsOf(ARGS), kind: '', agent: true }),
+    approval: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(ENVELOPE), details: detailsOf(ARGS), kind: '', agent: true }),
     told: linesIn(askedIn(ASKED)),
     enrollment: enrollmentView({ site: 'Harbor', user: 'Ada' }),
     parts: partsOf(DESCRIPTION),
@@ -144,7 +145,7 @@ test('what a challenge is over is told by nothing that a page replaces later', a
 });
 
 test('setters on indexes of lists get nothing, and add nothing', () => {
-  const show = () => approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom('a\nb'), details: detailsOf({ amount: 250, name: 'Ada', list: [1] }), kind: '', agent: false });
+  const show = () => approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(bare({ displayText: 'a\nb' })), details: detailsOf({ amount: 250, name: 'Ada', list: [1] }), kind: '', agent: false });
   const told = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(NAME) };
   /** @type {unknown[]} */
   const got = [];

@@ -8,6 +8,7 @@ import pytest
 from tests.bank import ISSUER, Bank
 
 from deputize.protocol.canonical import Json, action_hash, b64u, unb64u
+from deputize.protocol.question import Text
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 
@@ -39,7 +40,9 @@ async def submit(page: Page, call_id: str, evidence: Json) -> httpx2.Response:
 class TestChallenge:
     async def test_is_the_envelope_of_the_proposal(self, bank: Bank, grace: Page) -> None:  # APPR-1, HASH-2
         envelope = await mint(grace, await pending(grace))
-        assert set(envelope) == {"challengeId", "displayText", "expiresAt", "requestOptions"}
+        assert set(envelope) == {"challengeId", "displayText", "text", "expiresAt", "requestOptions"}
+        parts, lines = zip(*((each["part"], each["line"]) for each in envelope["text"]["lines"]), strict=True)
+        assert (parts[0], str(Text("en", lines, parts))) == ("headline", envelope["displayText"])
         assert (
             envelope["displayText"].partition("\n")[0] == "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
         )

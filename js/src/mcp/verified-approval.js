@@ -7,7 +7,7 @@ import { ANNOTATION, Annotations } from './annotations.js';
 import { problem } from '../authority/authority.js';
 import { isOver } from '../people/ceremony.js';
 import { methodIn } from '../people/methods/index.js';
-import { snapshot, textOf } from '../platform/json.js';
+import { memberOf, snapshot, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { ahead, onItsWay } from './once.js';
 import { refusal } from '../calls/refusal.js';
@@ -47,6 +47,7 @@ import { say } from '../words/words.js';
 
 const CALL = 'tools/call';
 const CHALLENGE = 'approval/challenge/create';
+const TEXT = 'dev.deputize/text';
 const ENROLL_BEGIN = 'approval/enroll/begin';
 const ENROLL_FINISH = 'approval/enroll/finish';
 
@@ -159,7 +160,7 @@ export class VerifiedApproval {
     const signal = options?.signal;
     const action = { tool: name, args: value, issuer: this.#serverId };
     const asked = { toolName: name, arguments: value };
-    const challenge = await ahead(() => ask(this.#client, CHALLENGE, asked, { signal, timeout: PATIENCE }));
+    const challenge = await ahead(async () => drawn(await ask(this.#client, CHALLENGE, asked, { signal, timeout: PATIENCE })));
     const { first } = challenge;
     const flaw = first.ok ? await flawOf(first.body, action, this.#prompts.methods) : first.problem;
     if (!first.ok || flaw) {
@@ -167,7 +168,6 @@ export class VerifiedApproval {
       if (!signal || !natives.isAborted(signal)) this.#prompts.refuse(found);
       return signal && natives.isAborted(signal) ? ended('cancelled') : refused(found);
     }
-    const displayText = textOf(first.body.displayText);
     const call = onItsWay(async (/** @type {string} */ evidence) => {
       const _meta = { ...meta, [ANNOTATION]: natives.parse(evidence) };
       // Answered by what this one request brings: a client that sends it again, say with what a server asked for in
@@ -177,12 +177,13 @@ export class VerifiedApproval {
       return outcome.kind === 'refused' ? no(problem(outcome.reason)) : yes(outcome);
     }, this.#tooLate);
     const { site, user, foreign } = await this.#about();
-    const asker = foreign ? askedHere() : [];
+    const asker = foreign ? askedHere() : undefined;
+    const lines = linesFrom(first.body, asker);
     const verdict = await call.settle(
       await this.#prompts.ask({
-        view: approvalView({ site, user, lines: linesFrom(displayText, asker), details: detailsOf(value), kind, agent: true }),
+        view: approvalView({ site, user, lines, details: detailsOf(value), kind, agent: true }),
         action,
-        displayText,
+        displayText: textOf(first.body.displayText),
         asker,
         lifetime: LIFETIME,
         signal,
@@ -219,6 +220,14 @@ export class VerifiedApproval {
     }
   }
 }
+
+/**
+ * Puts where our envelopes have it how the words of a challenge are drawn: the proposal has no place for that (MCP-8).
+ *
+ * @param {Answer} answer
+ * @returns {Answer}
+ */
+const drawn = (answer) => (answer.ok ? yes({ __proto__: null, ...answer.body, text: memberOf(answer.body._meta, TEXT) }) : answer);
 
 /**
  * Says what is wrong with a challenge, before anybody is shown anything.

@@ -96,7 +96,7 @@ export async function approve(approval, dialog, methods, signal) {
   const displayText = textOf(envelope.body.displayText);
   if (displayText !== approval.displayText) {
     approval.displayText = displayText;
-    dialog.reword(linesFrom(displayText, approval.asker));
+    dialog.reword(linesFrom(envelope.body, approval.asker));
     return inert({ kind: 'again', text: say('script-reworded') });
   }
   dialog.busy(method.waiting());

@@ -1,8 +1,8 @@
 /** What the dialogs say, made from what the authority says. Words only; `dialog.js` draws them. */
 
 import { argsS256 } from '../platform/canonical.js';
-import { inert, isArray, keys, location, parse, push, stringify } from '../platform/natives.js';
-import { bare, textOf } from '../platform/json.js';
+import { exec, inert, isArray, keys, location, parse, push, stringify } from '../platform/natives.js';
+import { bare, memberOf, textOf } from '../platform/json.js';
 import { sole } from './methods/index.js';
 import { mixed, visible } from './shown.js';
 import { alphabet } from '../words/dialogs.js';
@@ -16,6 +16,9 @@ import { say, tongue } from '../words/words.js';
 const BESIDE = /** @type {Record<string, Record<string, string>>} */ (
   bare({ value: { row: ': ', value: ', ' }, asker: { row: ': ' }, claim: { asker: ' · ', claim: ' · ' }, new: { scope: ' · ', limit: ' · ' } })
 );
+
+/** In one text it begins a line; within a line nobody would see it. */
+const BREAK = /[\n\r\u2028\u2029]/;
 
 /**
  * The consent dialog (GRANT-2): the lines that are signed, each as it is, and nothing else.
@@ -61,20 +64,56 @@ export function linesIn({ lines }) {
 }
 
 /**
- * The lines of an envelope, where nobody says how they are drawn (SEP-2672 §4.4.3): the first is what is asked.
+ * The lines of an envelope: as the authority says that they are drawn, where that comes to exactly the text of the envelope (APPR-1),
+ * and else this text as it is.
  *
- * @param {string} displayText
- * @param {ReadonlyArray<Line>} [more] which follow
+ * @param {Bare} envelope
+ * @param {ReadonlyArray<Line>} [asker] who asks, where the envelope is not of an authority that says it: there it is always the text
  * @returns {View['lines']}
  */
-export function linesFrom(displayText, more = []) {
+export function linesFrom({ displayText, text }, asker) {
+  const told = textOf(displayText);
+  const lines = (asker ? null : drawnAs(memberOf(text, 'lines'), told)) ?? plainly(told);
+  for (let i = 0; asker && i < asker.length; i++) push(lines, /** @type {Line} */ (asker[i]));
+  return lines;
+}
+
+/**
+ * A headline, and rows under it. Whatever else is in the text would be drawn as nobody has foreseen, or not be seen at all: a second
+ * headline takes the place of the first.
+ *
+ * @param {unknown} lines
+ * @param {string} told
+ * @returns {Line[] | null} null if it is another text, or put together in another way
+ */
+function drawnAs(lines, told) {
+  /** @type {Line[]} */
+  const drawn = [];
+  let before = '';
+  for (let i = 0; isArray(lines) && i < lines.length; i++) {
+    const part = textOf(memberOf(lines[i], 'part'));
+    const line = textOf(memberOf(lines[i], 'line'));
+    const fits = i === 0 ? part === 'headline' : part === 'row' || BESIDE[part]?.[before] !== undefined;
+    if (!fits || exec(BREAK, line)) return null;
+    push(drawn, { part, line });
+    before = part;
+  }
+  return drawn.length > 0 && linesIn({ lines: drawn }) === told ? drawn : null;
+}
+
+/**
+ * Where nobody says how lines are drawn (SEP-2672 §4.4.3), the first is what is asked.
+ *
+ * @param {string} displayText
+ * @returns {Line[]}
+ */
+function plainly(displayText) {
   /** @type {Line[]} */
   const lines = [{ part: 'headline', line: '' }];
   for (let i = 0; i < displayText.length; i++) {
     if (displayText[i] === '\n') push(lines, { part: 'remark', line: '' });
     else /** @type {Line} */ (lines[lines.length - 1]).line += displayText[i];
   }
-  for (let i = 0; i < more.length; i++) push(lines, /** @type {Line} */ (more[i]));
   return lines;
 }
 

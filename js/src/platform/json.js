@@ -17,6 +17,15 @@ export const bare = (value) => /** @type {Bare} */ (everywhere(value, (each) => 
 /** @param {unknown} value */
 export const textOf = (value) => (typeof value === 'string' ? value : '');
 
+/**
+ * A member of what may be no object at all, such as a text, whose members would be those of its prototype.
+ *
+ * @param {unknown} value
+ * @param {string} name
+ * @returns {unknown}
+ */
+export const memberOf = (value, name) => (typeof value === 'object' && value !== null ? get(value, name) : undefined);
+
 /** @param {unknown} value */
 export const numberOf = (value) => (typeof value === 'number' ? value : null);
 

@@ -263,6 +263,27 @@ test('the button names the class of authenticators that is annotated, and nothin
   }
 });
 
+test('APPR-1: our own challenge is drawn in rows, that of another server, or one that does not fit its text, as text', async () => {
+  const lines = [{ part: 'headline', line: 'Send 250' }, { part: 'row', line: 'To' }, { part: 'value', line: 'Ada' }];
+  const text = 'Send 250\nTo: Ada';
+  const parts = async (/** @type {object} */ said, foreign = false) => {
+    const hash = await actionHash('pay', args, serverId);
+    const requestOptions = { challenge: b64u(Buffer.concat([Buffer.alloc(32, 7), hash])) };
+    const envelope = { challengeId: 'chl_1', displayText: text, requestOptions, ...said };
+    const { human, call } = open({ 'approval/challenge/create': async () => envelope }, serverId, foreign);
+    const outcome = call();
+    await human.answer(0, 'decline');
+    await outcome;
+    return human.dialogs[0]?.view.lines.map(({ part }) => part).join(' ');
+  };
+  const _meta = { 'dev.deputize/text': { language: 'en', lines } };
+  assert.equal(await parts({ _meta }), 'headline row value');
+  assert.equal(await parts({ _meta }, true), 'headline remark row asker claim');
+  assert.equal(await parts({ _meta, displayText: `${text}.` }), 'headline remark');
+  assert.equal(await parts({ text: { lines } }), 'headline remark', 'what the proposal may come to have there is not ours');
+  for (const none of [undefined, null, 'x', 7, {}, { 'dev.deputize/text': 'x' }]) assert.equal(await parts({ _meta: none }), 'headline remark');
+});
+
 test('AGENT-1: of a server that is none of ours, the page says who asks', async () => {
   for (const foreign of [true, false]) {
     const { human, call } = open({}, serverId, foreign);
@@ -292,7 +313,7 @@ test('tools that cannot be listed are not called', async () => {
 });
 
 test('a page that has put members on Object.prototype has no say in what is asked for, signed and sent', async (context) => {
-  const planted = { _meta: { [ANNOTATION]: { required: 'verified' } }, allowCredentials: [{ id: 'theirs' }], reason: 'declined', kind: 'result' };
+  const planted = { method: 'theirs', text: { lines: [] }, _meta: { [ANNOTATION]: { required: 'verified' } }, allowCredentials: [{ id: 'theirs' }], reason: 'declined', kind: 'result' };
   for (const [name, value] of Object.entries(planted)) {
     Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true });
   }

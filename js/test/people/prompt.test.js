@@ -33,7 +33,7 @@ function ask(wish = {}) {
   const evidence = [];
   let challenges = 0;
   const request = () => ({
-    view: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom('Send 250'), details: detailsOf(args), kind: '', agent: true }),
+    view: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(bare({ displayText: 'Send 250' })), details: detailsOf(args), kind: '', agent: true }),
     action: { tool: 'transfer_money', args, issuer },
     displayText: 'Send 250',
     lifetime: 60_000,
@@ -195,6 +195,20 @@ test('APPR-2: other words than those shown are shown first, and signed only afte
   assert.equal(human.signed, 0);
   await human.answer(0, 'approve');
   assert.equal((await verdict).kind, 'approved');
+});
+
+test('APPR-2: other words are drawn in rows as well, where these are exactly what is signed', async () => {
+  const challenge = await challengeOver(args);
+  const lines = [{ part: 'headline', line: 'Send 250' }, { part: 'row', line: 'To' }, { part: 'value', line: 'Eve' }];
+  for (const [displayText, parts] of [['Send 250\nTo: Eve', 'headline row value'], ['Send 250\nTo: Eva', 'headline remark']]) {
+    const envelope = { challengeId: 'chl_1', displayText, text: { language: 'en', lines }, requestOptions: { challenge } };
+    const { human, verdict } = ask({ challenge: async () => ok(envelope) });
+    await human.answer(0, 'approve');
+    await human.until(() => human.dialogs[0]?.texts.some((text) => /read it again/.test(text)));
+    assert.equal(human.dialogs[0]?.view.lines.map(({ part }) => part).join(' '), parts);
+    await human.answer(0, 'decline');
+    await verdict;
+  }
 });
 
 test('SHIM-8: one dialog at a time; the next opens when the one before is answered', async () => {

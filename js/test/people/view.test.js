@@ -81,8 +81,68 @@ for (const { lines: told, text } of texts) {
 }
 
 test('MCP-13: of what comes in one text, the first line is what is asked, and nothing is left out', () => {
-  for (const text of ['Send', '', 'a\nb\n\nc\n', '\n']) assert.equal(linesIn({ lines: linesFrom(text) }), text);
-  assert.deepEqual(linesFrom('a\nb').map(({ part }) => part), ['headline', 'remark']);
+  for (const text of ['Send', '', 'a\nb\n\nc\n', '\n']) assert.equal(linesIn({ lines: linesFrom(bare({ displayText: text })) }), text);
+  assert.deepEqual(linesFrom(bare({ displayText: 'a\nb' })).map(({ part }) => part), ['headline', 'remark']);
+});
+
+/** @param {unknown} lines @param {string} displayText @param {import('../../src/wire.js').Line[]} [asker] */
+const drawn = (lines, displayText, asker) => {
+  const envelope = bare(structuredClone({ displayText, text: { language: 'en', lines } }));
+  return linesFrom(envelope, asker).map(({ part, line }) => ({ part, line }));
+};
+/** @param {string} text */
+const asText = (text) => linesFrom(bare({ displayText: text }));
+const rows = /** @type {import('../../src/wire.js').Line[]} */ ([
+  { part: 'headline', line: 'Send \u2068250.00 EUR\u2069?' },
+  { part: 'row', line: 'To' },
+  { part: 'value', line: '\u2068“Ada”\u2069' },
+  { part: 'value', line: '\u2068“Grace”\u2069' },
+  { part: 'row', line: 'Asked by' },
+  { part: 'asker', line: '\u2068travel.example\u2069' },
+  { part: 'claim', line: 'calls itself “Trip”' },
+]);
+const told = linesIn({ lines: rows });
+
+test('APPR-1: an envelope is drawn in rows, where these come to exactly its text', () => {
+  assert.deepEqual(drawn(rows, told), rows);
+  assert.deepEqual(drawn(rows.slice(0, 1), rows[0]?.line ?? ''), rows.slice(0, 1));
+});
+
+test('APPR-1: where one character of it is another, the envelope is drawn as its text', () => {
+  for (let i = 0; i < told.length; i++) {
+    const other = `${told.slice(0, i)}#${told.slice(i + 1)}`;
+    assert.deepEqual(drawn(rows, other), asText(other), other);
+  }
+  for (const other of [`${told} `, told.slice(1), told.slice(0, -1), `${told}\n`, '']) assert.deepEqual(drawn(rows, other), asText(other));
+});
+
+test('APPR-1: lines that hide one another, or are put together in another way, are not drawn', () => {
+  const [headline, ...others] = /** @type {[typeof rows[0], ...typeof rows]} */ (rows);
+  const row = { part: 'row', line: 'To' };
+  for (const lines of /** @type {Array<import('../../src/wire.js').Line[]>} */ ([
+    [headline, { ...headline, line: 'Send 1 EUR?' }], // it would take the place of the first
+    [{ ...headline, part: 'title' }, ...others],
+    [...others, headline],
+    [headline, { part: 'remark', line: 'x' }],
+    [headline, { part: 'unread', line: 'x' }], // a class of our own sheet
+    [headline, { part: '__proto__', line: 'x' }],
+    [headline, { part: 'value', line: 'x' }],
+    [headline, { part: 'asker', line: 'x' }],
+    [headline, row, { part: 'claim', line: 'x' }],
+    [headline, { part: 'row', line: 'To\nAsked by' }],
+    [headline, row, { part: 'value', line: 'x\u2028y' }],
+  ])) {
+    const text = linesIn({ lines });
+    assert.deepEqual(drawn(lines, text), asText(text), JSON.stringify(lines));
+  }
+  for (const lines of [[], null, 7, 'Send', {}, [null], [7], ['Send'], [{ part: 'headline' }], { length: 1, 0: headline }]) {
+    assert.deepEqual(drawn(lines, 'Send'), asText('Send'));
+  }
+});
+
+test('MCP-13: how a server draws that is none of ours, nobody believes', () => {
+  const asker = /** @type {typeof rows} */ ([{ part: 'row', line: 'Asked by' }, { part: 'asker', line: 'The agent' }]);
+  assert.deepEqual(drawn(rows, told, asker), [...asText(told), ...asker]);
 });
 
 test('SHIM-8: where nobody says more of the arguments, they are shown exactly', () => {

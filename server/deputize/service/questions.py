@@ -67,4 +67,4 @@ def of_window(at: Moment) -> Text:
 
 def _said(at: Moment, message: str) -> Text:
     worded = words(at.language)
-    return Text(worded.language, (worded(message),))
+    return Text(worded.language, (worded(message),), ("headline",))

@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from ..service.approvals import Minted
+from .types import Text
 
 
 def _plain(value: object) -> str:
@@ -26,7 +27,13 @@ def answer(value: object, status: int = 200) -> Response:
 
 
 def envelope(minted: Minted, now: int) -> dict[str, object]:
-    """Write a challenge as SEP-2672 §4.4.3, with what its method of approval adds (APPR-1, APPR-9)."""
+    """Write a challenge as SEP-2672 §4.4.3, with what its method of approval adds (APPR-9), and how its words are
+    drawn (APPR-1)."""
+    return {**proposed(minted, now), "text": Text.of(minted.text)}
+
+
+def proposed(minted: Minted, now: int) -> dict[str, object]:
+    """Write a challenge as SEP-2672 §4.4.3 alone."""
     challenge = minted.challenge
     return {
         "challengeId": challenge.challenge_id,

@@ -104,7 +104,7 @@ class Text(Closed):
     @classmethod
     def of(cls, text: question.Text) -> "Text":
         """Write a text."""
-        return cls(text.language, list(map(Line, text.parts, text.lines)))
+        return cls(text.language, list(map(Line, text.parts, map(str, text.lines))))
 
 
 class Row(Closed):
@@ -119,6 +119,7 @@ class Challenge(Closed, rename="camel"):
 
     challenge_id: ChallengeIdText
     display_text: str
+    text: Text
     expires_at: Annotated[str, said(format="date-time")]
     # of passkeys; another method of approval has the others (APPR-9)
     request_options: Object | UnsetType = UNSET

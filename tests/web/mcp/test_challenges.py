@@ -10,6 +10,7 @@ from mcp.shared.exceptions import MCPError
 from tests.web.mcp.conftest import LEGACY, MODERN, TRANSFER, Deputy, LiveBank, passkey, refused
 
 from deputize.protocol.canonical import unb64u
+from deputize.protocol.question import Text
 from deputize.testing.authenticator import SoftAuthenticator
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +46,15 @@ class TestEnvelope:
         assert options["allowCredentials"] == [
             {"type": "public-key", "id": key_of(deputy.page.authenticator), "transports": ["internal"]}
         ]
+
+    @BOTH
+    async def test_says_how_its_words_are_drawn(self, live: LiveBank, mode: str) -> None:  # MCP-8, APPR-1
+        envelope = await (await live.deputy(mode)).challenge()
+        text = envelope["_meta"]["dev.deputize/text"]
+        parts, lines = zip(*((each["part"], each["line"]) for each in text["lines"]), strict=True)
+        assert text["language"] == "en"
+        assert parts[:1] + parts[-3:] == ("headline", "row", "asker", "claim")
+        assert str(Text("en", lines, parts)) == envelope["displayText"]
 
     @pytest.mark.parametrize("tool", ["get_balance", "note", "search_help", "no_such_tool", "de'putize"])
     async def test_the_tool_must_be_annotated(self, live: LiveBank, tool: str) -> None:  # MCP-8

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from msgspec import to_builtins
+
 from ...authority.authority import Authority
 from ...protocol.canonical import Json
 from ...protocol.errors import Refusal, Refused
@@ -9,9 +11,12 @@ from ...service import enrollments
 from ...service.calls import approving
 from ...service.ports import Registration
 from ..accounts import options_of
-from ..answers import envelope, iso
+from ..answers import iso, proposed
+from ..types import Text
 from .exchange import Exchange
 from .offers import Offers
+
+TEXT = "dev.deputize/text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,8 @@ class Approving:
     async def create_challenge(self, exchange: Exchange) -> dict[str, object]:
         """`approval/challenge/create` (MCP-8; SEP-2672 §4.4.3)."""
         request, _ = exchange.call(self.offers, "toolName", exchange.message.params.get("arguments"))
-        return envelope(await exchange.run(approving.challenge_ahead, request), exchange.context.now)
+        minted = await exchange.run(approving.challenge_ahead, request)
+        return {**proposed(minted, exchange.context.now), "_meta": {TEXT: to_builtins(Text.of(minted.text))}}
 
     async def begin_enrollment(self, exchange: Exchange) -> dict[str, object]:
         """`approval/enroll/begin` (MCP-10; SEP-2672 §4.4.1)."""
