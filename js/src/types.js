@@ -140,10 +140,10 @@
  * What a human is asked, and what comes of it.
  *
  * @typedef {{kind: 'approved', body: Bare, told?: string}
- *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean, block?: boolean}
+ *   | {kind: 'declined' | 'cancelled' | 'expired', settled?: boolean, block?: boolean, taken?: boolean}
  *   | {kind: 'refused', problem: Problem}} Verdict what came of asking the human; an approval that arrived though its answer did
  *   not, or that was given elsewhere, has an empty body; `told`: what the human is told then; `settled`: the authority has confirmed it; `block`: who asks is to be
- *   blocked as well
+ *   blocked as well; `taken`: whoever asked has taken it back while it was shown
  *
  * @typedef {Verdict | {kind: 'again', text: string} | {kind: 'unheard'}} Step `unheard`: sent, and what became of it is not known
  *

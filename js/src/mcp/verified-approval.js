@@ -127,7 +127,10 @@ export class VerifiedApproval {
       if (enrolled.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard-passkey')); // SHIM-11
       return natives.inert(enrolled);
     }
-    if (verdict.kind !== 'refused') return natives.inert({ kind: verdict.kind });
+    if (verdict.kind !== 'refused') {
+      if (verdict.taken) this.#prompts.tell(say('script-mcp-taken-back-passkey'));
+      return natives.inert({ kind: verdict.kind });
+    }
     const { code } = verdict.problem;
     return natives.inert(code === 'credential_already_enrolled' ? { kind: 'already_enrolled' } : { kind: 'refused', reason: code });
   }
@@ -200,6 +203,7 @@ export class VerifiedApproval {
       case 'refused':
         return refused(verdict.problem);
       default:
+        if (verdict.taken) this.#prompts.tell(say('script-mcp-taken-back')); // nothing is on its way: `settle` has waited for that
         return ended(verdict.kind);
     }
   }

@@ -158,6 +158,7 @@ export async function enroll(enrollment, dialog, passkey, signal) {
     if (nameOf(error) === 'InvalidStateError') return refused('credential_already_enrolled');
     return inert({ kind: 'again', text: explain(error) });
   }
+  if (natives.isAborted(signal)) return inert({ kind: 'again', text: '' }); // as above
   dialog.busy(say('script-busy-checking'));
   const answer = await enrollment.finish(response);
   return answer.ok ? inert({ kind: 'approved', body: answer.body }) : judge(answer.problem, again);

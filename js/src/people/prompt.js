@@ -114,9 +114,13 @@ export class Prompts {
     let timer;
     /** @type {() => void} */
     let takeBack = () => {};
+    let taken = false;
     const end = new natives.Promise((resolve) => {
       timer = natives.setTimeout(() => resolve('expired'), time);
-      takeBack = () => resolve('removed');
+      takeBack = () => {
+        taken = true;
+        resolve('removed');
+      };
     });
     if (signal) natives.listen(signal, 'abort', takeBack);
     this.#ended?.close();
@@ -145,7 +149,7 @@ export class Prompts {
         if (typeof step === 'string' || step.kind === 'unheard') {
           const wish = typeof step === 'string' ? step : 'approve';
           if (wish === 'expired' && !question.unheard) tellEnd(problem('expired'));
-          if (!question.unheard) return natives.inert({ kind: ended(wish) }); // nothing that could be acted upon was sent
+          if (!question.unheard) return natives.inert({ kind: ended(wish), taken: taken && wish === 'removed' }); // nothing that could be acted upon was sent
           step = await findOut(question.unheard, dialog, end, wish); // SHIM-11
         }
         if (step.kind === 'refused') tellEnd(step.problem);

@@ -356,6 +356,74 @@ test('a call that is taken back before it was answered by anybody is cancelled',
   assert.deepEqual([human.dialogs.length, calls().length], [0, 0]);
 });
 
+test('MCP-13: that a question was taken back while it was shown is told, and that nothing was done only where that is known', async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const { human, call, calls } = open();
+  const outcome = call('pay', args, { signal });
+  await human.until(() => human.dialogs[0]);
+  controller.abort();
+  assert.equal((await outcome).kind, 'cancelled');
+  assert.deepEqual(human.told, ['The agent took this question back, and nothing was done.']);
+  assert.deepEqual([human.dialogs[0]?.closed, calls().length], [true, 0]);
+});
+
+test('MCP-13: … nor that nothing was done of what is on its way, before its answer says so', async () => {
+  for (const [answers, kind, last] of /** @type {Array<[boolean, string, RegExp]>} */ ([[true, 'result', /may still be done/], [false, 'cancelled', /nothing was done/]])) {
+    const controller = new AbortController();
+    /** @type {(result: Json) => void} */
+    let answer = () => {};
+    const { human, call, calls } = open({ 'tools/call': () => new Promise((resolve) => (answer = resolve)) });
+    const outcome = call('pay', args, { signal: controller.signal });
+    await human.answer(0, 'approve');
+    await human.until(() => calls().length === 1);
+    controller.abort();
+    await human.until(() => human.told.length === 1);
+    assert.match(human.told[0] ?? '', /may still be done/);
+    answer(answers ? { content: [] } : Promise.reject(rpc(-32001, { reason: 'challenge_expired' })));
+    assert.equal((await outcome).kind, kind);
+    assert.match(human.told.at(-1) ?? '', last);
+  }
+});
+
+test('MCP-13: a passkey that was signed with as its question was taken back is not sent', async () => {
+  const controller = new AbortController();
+  const { human, call, calls } = open();
+  human.assert = async () => {
+    controller.abort();
+    return {};
+  };
+  const outcome = call('pay', args, { signal: controller.signal });
+  await human.answer(0, 'approve');
+  const { kind } = await outcome;
+  assert.equal(kind, calls().length > 0 ? 'result' : 'cancelled');
+  assert.equal(human.told.some((text) => /nothing was done/.test(text)), calls().length === 0);
+});
+
+test('MCP-13: a question that waited, and was never shown, is taken back without a word', async () => {
+  const controller = new AbortController();
+  const { human, call } = open();
+  const first = call();
+  await human.until(() => human.dialogs[0]);
+  const second = call('pay', { amount: 1 }, { signal: controller.signal });
+  controller.abort();
+  await human.answer(0, 'decline');
+  assert.equal((await first).kind, 'declined');
+  assert.equal((await second).kind, 'cancelled');
+  assert.deepEqual([human.dialogs.length, human.told], [1, []]);
+});
+
+test('MCP-13: an enrollment that was taken back says that no passkey was added, and adds none', async () => {
+  const controller = new AbortController();
+  const { human, approvals, sent } = open();
+  const outcome = approvals.enroll({ signal: controller.signal });
+  await human.until(() => human.dialogs[0]);
+  controller.abort();
+  assert.deepEqual(await outcome, { kind: 'cancelled' });
+  assert.deepEqual(human.told, ['The agent took this question back, and no passkey was added.']);
+  assert.ok(!sent.some(({ method }) => method === 'approval/enroll/finish'));
+});
+
 test('MCP-10: an enrollment that is lost on its way is unknown', async () => {
   const { human, approvals } = open({ 'approval/enroll/finish': () => Promise.reject(new TypeError('Failed to fetch')) });
   const outcome = approvals.enroll();

@@ -492,6 +492,8 @@ script-consent-go-on = Keep it
 script-consent-end = Take it back
 script-form-agents-only = Only an agent can do this here, once you have allowed one to.
 script-mcp-too-late = You have confirmed this already, so it may still be done.
+script-mcp-taken-back = The agent took this question back, and nothing was done.
+script-mcp-taken-back-passkey = The agent took this question back, and no passkey was added.
 script-mcp-unheard = You have confirmed this, but no answer came: it is not known whether it was done. Look before you have it done again.
 script-mcp-unheard-passkey = No answer came: it is not known whether this passkey was added. Look before you add it again.
 
