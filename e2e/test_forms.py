@@ -160,8 +160,52 @@ def test_what_a_human_submits_is_asked_for_by_the_page(shop: Shop, tab: Page, hu
     # A tool that is not `direct` is nobody's but an agent's, and the human is told.
     tab.get_by_role("button", name="Lend").click()
     tab.wait_for_function("document.querySelector('[data-deputize-notice]')")
-    assert human.notices() == ["Only an agent can do this here, once you have allowed one to."]
+    told = "Only an agent can do this here, once you have allowed one to."
+    assert human.notices() == [told]
     assert tab.evaluate("heard") == []
+
+
+MODAL = """shadow => {
+    let parent = document.body;
+    if (shadow) {
+        parent = document.body.appendChild(document.createElement('div')).attachShadow({ mode: 'open' });
+    }
+    window.modal = parent.appendChild(document.createElement('dialog'));
+    modal.append('The page asks something');
+    modal.showModal();
+}"""
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_a_notice_is_heard_though_the_page_has_a_modal_dialog(
+    shop: Shop, tab: Page, human: Human, shadow: bool
+) -> None:
+    """SHIM-8: what lies outside of the topmost modal dialog is inert, and nobody is told of it."""
+    told = "Only an agent can do this here, once you have allowed one to."
+
+    def heard() -> bool:
+        nodes = tab.context.new_cdp_session(tab).send("Accessibility.getFullAXTree")["nodes"]
+        return any(
+            node.get("name", {}).get("value") == told and not node["ignored"]
+            for node in nodes
+            if node["role"]["value"] == "StaticText"
+        )
+
+    tab.evaluate(f"({SUBMITTED})(lend)")
+    tab.evaluate(MODAL, shadow)
+    tab.evaluate("lend.requestSubmit()")
+    tab.wait_for_function("modal.querySelector('[data-deputize-notice]')")
+    assert heard()
+    tab.evaluate("modal.remove()")  # as frameworks do, without closing it
+    tab.wait_for_function("document.querySelector(':root > [data-deputize-notice]')")
+    assert heard()
+    assert human.notices() == [told]
+    tab.evaluate(MODAL, shadow)
+    tab.wait_for_function("modal.querySelector('[data-deputize-notice]')")
+    assert heard()
+    tab.evaluate("modal.close()")
+    tab.wait_for_function("document.querySelector(':root > [data-deputize-notice]')")
+    assert heard()
 
 
 def test_a_human_who_sends_what_an_agent_filled_in_sends_the_agents_call(
