@@ -83,7 +83,9 @@ export function refusalIn(error) {
   if (typeof error !== 'object' || error === null) return null;
   const { code, data, message } = /** @type {{code?: unknown, data?: unknown, message?: unknown}} */ (error);
   if (typeof code !== 'number') return null; // the client's own, such as a time-out
-  const { reason, code: ours } = /** @type {{reason?: unknown, code?: unknown}} */ (data ?? {});
+  const { reason, code: ours, url: waits } = /** @type {{reason?: unknown, code?: unknown, url?: unknown}} */ (data ?? {});
+  // What waits at its own address is not answered here, whatever one brings (MCP-15).
+  if (code === APPROVAL_ERROR && textOf(reason) === 'missing_evidence' && textOf(waits)) return problem('wrong_surface');
   // Older clients have -32001 for their own time-outs: the proposal's errors are those with a reason.
   const said = code === APPROVAL_ERROR ? textOf(reason) : textOf(ours) || (NOT_BEGUN[code] ?? '');
   return natives.exec(NAME, said) && !among(said, UNCERTAIN) ? problem(said, { detail: textOf(message) }) : null;

@@ -5,6 +5,7 @@
 
 import { ANNOTATION, Annotations } from './annotations.js';
 import { problem } from '../authority/authority.js';
+import { among } from '../platform/among.js';
 import { isOver } from '../people/ceremony.js';
 import { methodIn } from '../people/methods/index.js';
 import { memberOf, snapshot, textOf } from '../platform/json.js';
@@ -47,6 +48,10 @@ import { say } from '../words/words.js';
 
 const CALL = 'tools/call';
 const CHALLENGE = 'approval/challenge/create';
+/** What is answered on the authority's own page only, and waits there (APPR-12). */
+const ELSEWHERE = 'wrong_surface';
+/** What a server says of a call without evidence that needs some, or waits elsewhere. */
+const UNASKED = ['missing_evidence', ELSEWHERE];
 const TEXT = 'dev.deputize/text';
 const ENROLL_BEGIN = 'approval/enroll/begin';
 const ENROLL_FINISH = 'approval/enroll/finish';
@@ -91,9 +96,9 @@ export class VerifiedApproval {
     if (typeof need !== 'string') return refused(need);
     if (need === 'none') {
       const outcome = await this.#plain(params, options);
-      if (outcome.kind !== 'refused' || outcome.reason !== 'missing_evidence') return outcome;
+      if (outcome.kind !== 'refused' || !among(outcome.reason, UNASKED)) return outcome;
       need = await this.#annotations.need(name, true); // it has come to need an approval since the tools were listed
-      if (typeof need !== 'string' || need === 'none') return outcome;
+      if (typeof need !== 'string' || need === 'none') return this.#led(outcome);
     }
     if (need === 'other') return refused(problem('unsupported_approval'));
     if (!taken) return refused(problem('invalid_arguments'));
@@ -163,9 +168,11 @@ export class VerifiedApproval {
     const signal = options?.signal;
     const action = { tool: name, args: value, issuer: this.#serverId };
     const asked = { toolName: name, arguments: value };
+    const plain = { name, arguments: value, _meta: meta };
     const challenge = await ahead(async () => drawn(await ask(this.#client, CHALLENGE, asked, { signal, timeout: PATIENCE })));
     const { first } = challenge;
     const flaw = first.ok ? await flawOf(first.body, action, this.#prompts.methods) : first.problem;
+    if (!first.ok && first.problem.code === ELSEWHERE) return this.#led(await this.#elsewhere(plain, options));
     if (!first.ok || flaw) {
       const found = flaw ?? problem('server_error');
       if (!signal || !natives.isAborted(signal)) this.#prompts.refuse(found);
@@ -201,11 +208,33 @@ export class VerifiedApproval {
         return outcome;
       }
       case 'refused':
-        return refused(verdict.problem);
+        return verdict.problem.code === ELSEWHERE ? await this.#elsewhere(plain, options) : refused(verdict.problem);
       default:
         if (verdict.taken) this.#prompts.tell(say('script-mcp-taken-back')); // nothing is on its way: `settle` has waited for that
         return ended(verdict.kind);
     }
+  }
+
+  /**
+   * Calls without evidence, so that it waits there, what is answered on the authority's own page only since the tools were listed.
+   *
+   * @param {CallParams} params
+   * @param {RequestOptions | undefined} options
+   * @returns {Promise<Outcome>}
+   */
+  async #elsewhere(params, options) {
+    const need = await this.#annotations.need(params.name, true);
+    return need === 'none' ? await this.#plain(params, options) : refused(problem(ELSEWHERE)); // MCP-13: what is annotated is not called so
+  }
+
+  /**
+   * A call that its user answers on the authority's own page: he is told so, and where.
+   *
+   * @param {Outcome} outcome
+   */
+  #led(outcome) {
+    if (outcome.kind === 'refused' && outcome.reason === ELSEWHERE) this.#prompts.refuse(problem(ELSEWHERE));
+    return outcome;
   }
 
   #tooLate = () => this.#prompts.tell(say('script-mcp-too-late'));

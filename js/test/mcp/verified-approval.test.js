@@ -284,6 +284,45 @@ test('APPR-1: our own challenge is drawn in rows, that of another server, or one
   for (const none of [undefined, null, 'x', 7, {}, { 'dev.deputize/text': 'x' }]) assert.equal(await parts({ _meta: none }), 'headline remark');
 });
 
+test('APPR-12: what is answered on the authority’s own page only waits there, and its user is told so', async () => {
+  const waits = rpc(-32001, { reason: 'missing_evidence', url: 'https://bank.example/deputize/ask/cal_1', call_id: 'cal_1' });
+  const { human, call, calls } = open({
+    'tools/list': async () => ({ tools: [{ name: 'pay' }] }),
+    'tools/call': () => Promise.reject(waits),
+  });
+  const { kind, reason, result } = await call();
+  assert.deepEqual([kind, reason, calls().length, human.dialogs.length], ['refused', 'wrong_surface', 1, 0]);
+  assert.match(human.told.join(), /account page shows it under what waits for you/);
+  assert.match(result.content[0].text, /then call this tool again with the same arguments/);
+});
+
+test('APPR-12: … also where it was not so when the tools were listed, at the challenge and at the answer', async () => {
+  for (const at of ['approval/challenge/create', 'tools/call']) {
+    let lists = 0;
+    /** @type {Json[]} */
+    const bare = [];
+    const { human, call } = open({
+      'tools/list': async () => ({ tools: [{ name: 'pay', ...(lists++ === 0 ? { _meta: { [ANNOTATION]: { required: 'verified' } } } : {}) }] }),
+      'tools/call': async (params) => {
+        if (params._meta?.[ANNOTATION]) throw rpc(-32010, { code: 'wrong_surface' });
+        bare.push(params);
+        throw rpc(-32001, { reason: 'missing_evidence', url: 'https://bank.example/deputize/ask/cal_1' });
+      },
+      ...(at === 'tools/call' ? {} : { [at]: () => Promise.reject(rpc(-32010, { code: 'wrong_surface' })) }),
+    });
+    const outcome = call();
+    if (at === 'tools/call') await human.answer(0, 'approve');
+    const { kind, reason } = await outcome;
+    assert.deepEqual([kind, reason, bare.length, human.told.length], ['refused', 'wrong_surface', 1, 1]);
+  }
+});
+
+test('MCP-13: what is still annotated is not called without an approval, whatever its server says', async () => {
+  const { human, call, calls } = open({ 'approval/challenge/create': () => Promise.reject(rpc(-32010, { code: 'wrong_surface' })) });
+  const { kind, reason } = await call();
+  assert.deepEqual([kind, reason, calls().length, human.dialogs.length], ['refused', 'wrong_surface', 0, 0]);
+});
+
 test('AGENT-1: of a server that is none of ours, the page says who asks', async () => {
   for (const foreign of [true, false]) {
     const { human, call } = open({}, serverId, foreign);

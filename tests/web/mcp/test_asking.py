@@ -1,7 +1,7 @@
 """MCP hosts of today: the user answers on the authority's own page, and the call is made once more (MCP-15)."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ import httpx2
 import mcp_types as types
 import pytest
 from mcp.shared.exceptions import MCPError, UrlElicitationRequiredError
-from tests.web.agents import ERRAND, HELPER
+from tests.web.agents import ERRAND, HELPER, LOCAL
 from tests.web.mcp.conftest import (
+    ANNOTATION,
     CHAIN,
     LEGACY,
     MODERN,
@@ -25,6 +26,7 @@ from tests.web.mcp.conftest import (
     refused,
     serving,
 )
+from tests.web.mcp.test_sessions import CALL, VERIFIED, session
 from tests.web.mcp.test_transport import ENVELOPE
 
 from deputize.web.mcp import holding
@@ -495,6 +497,47 @@ class TestSurface:
             error = await told(deputy, "pay_bill", {"amount": 500})
             assert "url" not in error
             assert not (await deputy.approved("pay_bill", {"amount": 500})).is_error
+
+    @pytest.fixture
+    async def apart(self, tmp_path: Path) -> AsyncIterator[LiveBank]:
+        """A bank whose site has another origin, and where transfers are answered on the authority's only."""
+        policy = POLICY.replace("[tools.transfer_money]\n", '[tools.transfer_money]\nsurface = "authority"\n')
+        site = f'origin = "http://localhost:1"\nissuer = "{LOCAL}/deputize"\n'
+        policy = policy.replace('origin = "https://bank.example"\n', site, 1)
+        policy = policy.replace("[api]\n", f'[api]\norigins = ["{LOCAL}"]\n', 1)
+        with serving(tmp_path, HELPER, ERRAND, policy=policy) as bank:
+            async with bank.stack:
+                yield bank
+
+    @BOTH
+    async def test_where_no_evidence_counts_it_is_neither_asked_for_nor_taken(
+        self, apart: LiveBank, mode: str
+    ) -> None:
+        deputy = await apart.deputy(mode)
+        listed = {tool.name: tool.meta or {} for tool in (await deputy.client.list_tools()).tools}
+        assert (ANNOTATION in listed["transfer_money"], ANNOTATION in listed["pay_bill"]) == (False, True)
+        with pytest.raises(MCPError) as caught:
+            await deputy.challenge()
+        assert (caught.value.code, caught.value.data["code"]) == (-32010, "wrong_surface")
+        other = await deputy.challenge("pay_bill", {"amount": 500})
+        result = await deputy.call(evidence=deputy.evidence(other))
+        assert (result.structured_content or {})["code"] == "wrong_surface"
+        assert apart.ledger.done == []
+        assert apart.last()["code"] == "wrong_surface"
+
+    @pytest.mark.parametrize("capabilities", [VERIFIED, {**VERIFIED, "elicitation": {"url": {}}}])
+    async def test_who_brings_evidence_elsewhere_is_told_an_address_there(
+        self, apart: LiveBank, capabilities: Any
+    ) -> None:
+        deputy = await apart.deputy()
+        given = await session(apart, deputy, capabilities)
+        first = (await apart.post(CALL, deputy.agent, **{"mcp-session-id": given})).json()["error"]
+        newer = (await modern(apart, deputy, capabilities)).json()["error"]
+        assert first["code"] == newer["code"] == -32001
+        assert (first["data"]["reason"], first["data"]["url"]) == ("missing_evidence", newer["data"]["url"])
+        assert (await answers(deputy.page, first["data"]["url"])).json() == {"state": "approved"}
+        assert (await modern(apart, deputy, capabilities)).json()["result"]["isError"] is False
+        assert apart.ledger.done == [("transfer_money", TRANSFER)]
 
 
 async def test_a_sub_agent_does_not_go_on_with_what_its_parent_asked(live: LiveBank, plain: Deputy) -> None:

@@ -56,7 +56,7 @@ class Calling:
                 Code.INVALID_ARGUMENTS, "There is no such cursor: all tools are in the first answer."
             )
         who, offers = exchange.principal, self.offers.all(exchange.context.authority.policy)
-        return {"tools": [offer.listed(who.approves(offer.tool)) for offer in offers]}
+        return {"tools": [offer.listed(_by_evidence(who, offer.tool)) for offer in offers]}
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
         """Return the schema of a tool, to which headers may be held that repeat arguments (2026-07-28)."""
@@ -233,6 +233,11 @@ class Calling:
         if left.state is State.APPROVED:
             self.log.note("unguarded", correlation_id=call_id, tool=call.tool, endpoint=str(endpoint))
         return result, left
+
+
+def _by_evidence(who: Principal, tool: Tool) -> bool:
+    """Tell whether calls of a tool may need an approval that evidence can bring: not where it counts elsewhere only."""
+    return who.approves(tool) and tool.surface.has(Surface.PAGE)
 
 
 def _way(exchange: Exchange, evidence: Json) -> Way:

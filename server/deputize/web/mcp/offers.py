@@ -87,7 +87,7 @@ class Offer:
         return definition_s256(self.tool.name, self.description, self.input_schema)
 
     def listed(self, approval: bool) -> dict[str, Json]:
-        """Return the entry of `tools/list`, with the annotation where an approval may be needed (MCP-5)."""
+        """Return the entry of `tools/list`, with the annotation where evidence of an approval may be needed (MCP-5)."""
         writes = any(self.scopes[name].writes for name in self.tool.scopes)
         entry: dict[str, Json] = {
             "name": self.tool.name,
