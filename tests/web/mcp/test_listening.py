@@ -12,7 +12,8 @@ import orjson
 import pytest
 from mcp.client.client import Client as McpClient
 from mcp.client.streamable_http import streamable_http_client
-from tests.web.mcp.conftest import MODERN, Deputy, Dpop, LiveBank, answers
+from tests.web.agents import ERRAND
+from tests.web.mcp.conftest import MODERN, Deputy, Dpop, LiveBank, answers, refused
 from tests.web.mcp.test_sessions import CALL, URL, VERIFIED, session
 
 from deputize.crypto import dpop
@@ -80,6 +81,65 @@ async def test_it_tells_that_a_question_is_answered_and_not_how(
             "method": "notifications/elicitation/complete",
             "params": {"elicitationId": elicitation["elicitationId"]},
         }
+
+
+async def began(live: LiveBank, deputy: Deputy, session_id: str) -> list[str]:
+    """Open a stream, and return what it tells before anything else happens."""
+    told = []
+    async with listens(live, deputy, session_id) as lines, asyncio.timeout(20):
+        async for line in lines:
+            if line == ":":  # it begins to wait
+                break
+            if line.startswith("data: "):
+                told.append(orjson.loads(line.removeprefix("data: "))["params"]["elicitationId"])
+    return told
+
+
+class TestBetweenTwoStreams:
+    """What was answered while nobody listened is told when somebody does."""
+
+    @pytest.mark.parametrize("yes", [True, False])
+    async def test_an_answer_is_told_on_the_next(self, live: LiveBank, deputy: Deputy, yes: bool) -> None:
+        given = await session(live, deputy, URL)
+        elicitation = await asked(live, deputy, given)
+        assert await began(live, deputy, given) == []  # it is open
+        await answers(deputy.page, elicitation["url"], yes)
+        assert await began(live, deputy, given) == [elicitation["elicitationId"]]
+        live.clock.forward(listening.LATELY)
+        await deputy.agent.refresh()
+        assert await began(live, deputy, given) == []
+
+    async def test_what_the_client_has_gone_on_with_it_knows(self, live: LiveBank, deputy: Deputy) -> None:
+        given = await session(live, deputy, URL)
+        elicitation = await asked(live, deputy, given)
+        await answers(deputy.page, elicitation["url"])
+        assert (await live.post(CALL, deputy.agent, **{"mcp-session-id": given})).json()["result"]
+        assert await began(live, deputy, given) == []
+
+    async def test_that_its_time_ran_out_is_told(self, live: LiveBank, deputy: Deputy) -> None:
+        given = await session(live, deputy, URL)
+        elicitation = await asked(live, deputy, given)
+        live.clock.forward(600)
+        await deputy.agent.refresh()
+        assert await began(live, deputy, given) == [elicitation["elicitationId"]]
+
+    async def test_nobody_is_told_of_anothers(self, live: LiveBank, deputy: Deputy) -> None:
+        """Neither of another agent's, nor of one of this agent under another grant, nor of a call that was not asked."""
+        given = await session(live, deputy, URL)
+        await deputy.approved()  # with evidence: nobody was led anywhere
+        async with refused("missing_evidence"):
+            await deputy.call("close_account", {})  # nobody can be asked
+        child = await deputy.agent.deputizes(live.agent(ERRAND))
+        others = [
+            Deputy(live, deputy.page, child, await live.connect(child)),
+            await live.deputy(page=await live.user("Grace")),
+        ]
+        for other in others:
+            theirs = await session(live, other, URL)
+            elicitation = await asked(live, other, theirs)
+            await answers(other.page, elicitation["url"])
+            assert await began(live, other, theirs) == [elicitation["elicitationId"]]
+        assert await began(live, deputy, given) == []
 
 
 async def test_nobody_hears_of_anothers_question(live: LiveBank, deputy: Deputy) -> None:

@@ -9,9 +9,11 @@ import orjson
 from starlette.responses import Response
 
 from ...authority.waiting import Waiting
+from ...protocol.call import LIFETIME, OUTCOMES, Call, State
 from ...protocol.errors import Refused
 from ...protocol.grant import dead_link
-from ...service.ports import Reader
+from ...protocol.ids import GrantId
+from ...service.ports import Reader, Wanted
 from ..waiting import BEAT, Streamed
 from .exchange import Exchange
 from .line import EVENTS, event
@@ -22,6 +24,9 @@ LONGEST = 240
 EACH = 8
 """Streams of one user at a time."""
 
+LATELY = 300
+"""Seconds for which a stream that opens tells what was answered before: so long an approval stands (CALL-4)."""
+
 _MOST = 200
 """Questions that are looked at: as many as may be open (QUOTA-2)."""
 
@@ -30,6 +35,8 @@ async def listen(exchange: Exchange, places: Waiting) -> Response:
     """Answer with the stream; Refused(too_many_requests) where no place is left."""
     context, who = exchange.context, exchange.principal
     store, by = context.authority.store, who.connection
+
+    own = by.grant_id if by is not None else None
 
     def look(reader: Reader) -> frozenset[str] | None:
         """Tell what waits for the user now, asked by this client; None if its grant is no more, or its session."""
@@ -41,13 +48,23 @@ async def listen(exchange: Exchange, places: Waiting) -> Response:
         if by is not None and (by.expires_at <= now or dead_link(reader.lineage(by.grant_id), now)):
             return None
         calls, _ = reader.asking(who.user_id, now, _MOST)
-        own = by.grant_id if by is not None else None
         return frozenset(call.call_id for call in calls if call.grant_id == own and call.page_jkt is None)
 
-    waiting = await store.read(look)  # before the client hears that it listens
+    def begin(reader: Reader) -> tuple[frozenset[str], list[str]]:
+        """Tell also what ceased to wait before: what does from now on, the next looks find."""
+        now = context.authority.now()
+        agent = by.client_id if by is not None else "nobody"
+        wanted = Wanted(agent=agent, since=now - LATELY - LIFETIME[State.PENDING])
+        made = reader.calls(who.user_id, wanted, _MOST, now).calls
+        return look(reader) or frozenset(), [call.call_id for call in made if _answered(call, own, now)]
+
+    open_first, answered = await store.read(begin)  # before the client hears that it listens
 
     async def events() -> AsyncIterator[bytes]:
-        ends, open_before = monotonic() + LONGEST, waiting or frozenset()
+        ends, open_before = monotonic() + LONGEST, open_first
+        yield b":\n\n"
+        for call_id in reversed(answered):
+            yield _complete(call_id)
         while monotonic() < ends:
             yield b":\n\n"
             with suppress(TimeoutError):
@@ -62,6 +79,18 @@ async def listen(exchange: Exchange, places: Waiting) -> Response:
     stack = ExitStack()
     bell = stack.enter_context(places.place(who.user_id, "", EACH))
     return Streamed(events(), stack, EVENTS)
+
+
+def _answered(call: Call, own: GrantId | None, now: int) -> bool:
+    """Tell whether a call was a question of this client's which is lately over, and it has not gone on with it."""
+    if call.grant_id != own or call.page_jkt is not None or call.match_key is None:
+        return False  # asked by another, or never: over MCP only what waits is met again (MCP-11)
+    if call.state is State.PENDING and not call.overdue(now):
+        return False
+    if call.state is State.REDEEMED or call.state in OUTCOMES:
+        return False
+    since = call.deadline - (LIFETIME[State.APPROVED] if call.state is State.APPROVED else 0)
+    return since > now - LATELY
 
 
 def _complete(call_id: str) -> bytes:
