@@ -171,7 +171,37 @@ TEMPLATES = (
     "Do {{ [a, b] ~ ' for ' ~ {'k': a} }}",
     "{% for c in a %}{{ c ~ b }}{% endfor %}Do",
     "{% macro m(x) %}<{{ x }}>{% endmacro %}Do {{ m(a)[2:] ~ m(b) | upper }}",
+    "{% macro m() %}<{{ caller() }}>{% endmacro %}{% call m() %}Do {{ a }} and {{ b }}{% endcall %}",
+    "{% macro m() %}{{ caller() | upper }} {{ caller()[2:] }}{% endmacro %}{% call m() %}Do {{ a }}{% endcall %}",
+    "{% macro m() %}{{ caller(a) }}{% endmacro %}{% call(x) m() %}Do {{ x }} and {{ b }}{% endcall %}",
+    "{% set x | upper %}Do {{ a }}{% endset %}{{ x }} {{ b }}",
+    "{% set x %}Do {{ a }}{% endset %}{{ x | safe }} {{ x | string }} {{ x | replace('D', b) }}",
+    "{% block x %}Do {{ a }}{% endblock %} {{ self.x() | trim }} {{ b }}",
+    *(
+        f"{{% set x %}}Do {form}{{% endset %}}{{{{ x.format(a, [b]) }}}}"
+        for form in ("{:.2}", "{1}", "{1[0]}", "{1[0]:>9}", "{0!r}", "{0!s}", "{1!a}")
+    ),
+    "{% macro m() %}Do {k:.3}{% endmacro %}{{ m().format(k=a) }} {{ m().format_map({'k': b}) }}",
+    "{% set x %}{{ a }}{% endset %}{{ x.format(b, b) }}",
+    "{% with f = ('Do {:.2} ' ~ b).format %}{{ f(a) }}{% endwith %}",
+    "{% with x = a %}Do {{ x ~ b }}{% endwith %}",
 )
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% filter truncate(12) %}Send {{ a }} to {{ b }}{% endfilter %}",
+        "Send {% filter upper %}{{ a }}{% endfilter %}",
+        "{% macro m() %}{% filter trim %}{{ a }}{% endfilter %}{% endmacro %}{{ m() }}",
+        "{% set x %}{% filter replace('“', '') %}{{ a }}{% endfilter %}{% endset %}{{ x }}",
+        "{% autoescape true %}Send {{ a }}{% endautoescape %}",
+        "{% if a %}{% autoescape false %}Send{% endautoescape %}{% endif %}",
+    ],
+)
+def test_what_changes_text_that_is_written_already_is_no_template(template: str) -> None:  # APPR-2
+    with pytest.raises(ValueError, match=r"filter|autoescape"):
+        compile_template(template)
 
 
 @given(

@@ -137,8 +137,7 @@ def compile_template(text: str) -> Headline:
         raise ValueError(f"the template does not compile: {error.message}") from error
     except Exception as error:  # of Python's own compiler, which jinja2 hands its output to
         raise ValueError("the template is too large or too deep") from error
-    if any(True for _ in meta.find_referenced_templates(tree)):
-        raise ValueError("the template names another one; write all of it here")
+    _check_blocks(tree)
 
     def render(arguments: Mapping[str, Json]) -> str:
         return template.render({name: _without_isolates(value) for name, value in arguments.items()})
@@ -148,6 +147,19 @@ def compile_template(text: str) -> Headline:
     tells = {path[0] for each in written if len(path := _path(_unfiltered(each))) == 1}
     set_here = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
     return Headline(uses, frozenset(tells & uses) - set_here, render)
+
+
+def _check_blocks(tree: nodes.Template) -> None:
+    """Refuse, with ValueError, what brings text from elsewhere, or changes text that was set apart already."""
+    if any(True for _ in meta.find_referenced_templates(tree)):
+        raise ValueError("the template names another one; write all of it here")
+    if tree.find(nodes.FilterBlock) is not None:
+        raise ValueError(
+            "{% filter %} changes the site's words and the agent's together, so that nobody could tell them apart;"
+            " write the filter in each expression: {{ name | upper }}"
+        )
+    if tree.find(nodes.EvalContextModifier) is not None:
+        raise ValueError("this is plain text, where {% autoescape %} would show other characters")
 
 
 class _Argument(str):
@@ -237,6 +249,12 @@ class _Environment(ImmutableSandboxedEnvironment):
     """The environment of all templates: what its templates put together is known by its type."""
 
     code_generator_class = _Code
+
+    def wrap_str_format(self, value: object) -> Callable[..., str] | None:
+        """Let `format` make plain text, which counts as the agent's: into what is set apart already it writes values as
+        they are, such as `{:.5}` or `{0[0]}` of an argument, and it would hand that on as the same kind of text."""
+        wrapped = super().wrap_str_format(value)
+        return wrapped and (lambda *args, **more: str.__str__(wrapped(*args, **more)))
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:

@@ -124,7 +124,7 @@ class TestBetweenTwoStreams:
         assert await began(live, deputy, given) == [elicitation["elicitationId"]]
 
     async def test_nobody_is_told_of_anothers(self, live: LiveBank, deputy: Deputy) -> None:
-        """Neither of another agent's, nor of one of this agent under another grant, nor of a call that was not asked."""
+        """Neither of another agent, nor of this one under another grant, nor of a call that asked nobody."""
         given = await session(live, deputy, URL)
         await deputy.approved()  # with evidence: nobody was led anywhere
         async with refused("missing_evidence"):
