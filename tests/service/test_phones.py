@@ -1,7 +1,9 @@
 """A question on the user's other device, and the digits that are typed there (PHONE-1 to PHONE-3)."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import count
+from typing import Any
 
 import pytest
 from tests.service.agents import Browser, code_of
@@ -82,6 +84,15 @@ class Question:
         assert call is not None
         return call.state.value
 
+    @property
+    def agreed(self) -> dict[str, Any]:
+        """Return the entry of its yes."""
+        kinds = ("call.approved", "grant.active")
+        (entry,) = (
+            each for each in self.desk.entries() if self.id in each.values() and each["kind"] in kinds
+        )
+        return entry
+
     def seen(self) -> Posed:
         """Open its page."""
         user_id = self.person.user.user_id
@@ -109,6 +120,34 @@ class TestWhoTypesThem:
         digits = question.put()
         assert question.seen().digits
         assert question.answer(digits) in GOOD
+
+    def test_is_recorded_as_who_has_typed_them(self, question: Question) -> None:  # APPR-11
+        digits = question.put()
+        assert question.answer(digits) in GOOD
+        entry = question.agreed
+        assert (entry["kind"], entry["surface"], entry["digits_typed"]) in (
+            ("call.approved", "authority", True),
+            ("grant.active", "authority", True),
+        )
+        assert digits not in entry.values()
+
+    def test_is_not_recorded_so_where_none_were_asked_for(self, question: Question) -> None:
+        assert question.answer("07") in GOOD
+        assert "digits_typed" not in question.agreed
+
+    def test_nor_is_an_answer_in_the_page_that_shows_them(self, browser: Browser) -> None:
+        question = Question(browser)
+        question.put()
+        assert question.call is not None
+        desk, call = question.desk, question.call
+        asks = partial(desk.page_call, question.person, call)
+        minted = desk.do(lambda tx: approving.challenge(tx, desk.at, asks()))
+        assert isinstance(minted, Minted)
+        evidence = desk.evidence(minted, question.person.devices[0])
+        verdict = desk.look(lambda tx: approving.check(tx, desk.at, asks(), evidence))
+        assert isinstance(desk.do(lambda tx: approving.approve(tx, desk.at, asks(), verdict)), Answered)
+        assert question.agreed["surface"] == "page"
+        assert "digits_typed" not in question.agreed
 
     def test_before_that_nothing_is_changed(self, question: Question) -> None:
         digits = question.put()

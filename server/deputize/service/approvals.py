@@ -79,13 +79,14 @@ class Verified:
     """An answer that passed every check but the ones that only a transaction can make.
 
     It names what it is over: the action and the challenge as they were read. Who acts on it holds that against what is
-    there by then (APPR-8).
+    there by then (APPR-8). `digits_typed`: those of its question came with it (PHONE-3).
     """
 
     action: Action
     challenge: Challenge
     answer: Answer
     evidence_s256: str | None
+    digits_typed: bool = False
 
     @property
     def challenge_id(self) -> ChallengeId:
@@ -94,7 +95,7 @@ class Verified:
 
     @property
     def facts(self) -> dict[str, object]:
-        """Return what the record says of an approval: by what, over which challenge, and of which question."""
+        """Return what the record says of an approval: by what, over which challenge, of which question, and where."""
         return {
             **self.answer.facts,
             "challenge_id": self.challenge_id,
@@ -102,6 +103,7 @@ class Verified:
             "evidence_s256": self.evidence_s256,
             "question_commitment": b64u(self.challenge.nonce),  # APPR-11
             "surface": self.action.surface.value,
+            "digits_typed": self.digits_typed or None,
         }
 
 

@@ -4,7 +4,7 @@ To anybody else there is none under this id. Whoever is signed in himself answer
 wanted, since that binds who goes on, not who answers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..protocol.agent import Agent
 from ..protocol.call import Call, State
@@ -15,7 +15,7 @@ from ..protocol.ids import CallId, GrantId, UserId
 from ..protocol.question import Surface
 from ..words.consent import text_of
 from . import approvals, consents, digits
-from .approvals import Minted, Verdict
+from .approvals import Minted, Verdict, Verified
 from .calls import approving, endings
 from .calls.answers import approved_on
 from .calls.moves import NO_CALL
@@ -84,6 +84,8 @@ def approve(
     """Act on a verdict, and return the state that the question has then; whoever asked goes on by himself."""
     if refusal := _judged(tx, at, user_id, asked_id, typed):  # the challenge may be older than the digits
         return refusal
+    if isinstance(verdict, Verified) and tx.phone(asked_id) is not None:
+        verdict = replace(verdict, digits_typed=True)
     if _is_consent(asked_id):
         given = consents.agree(tx, at, OwnRequest(user_id), asked_id, verdict)
         return given if isinstance(given, Refusal) else given.grant.state.value
