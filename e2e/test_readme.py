@@ -51,10 +51,10 @@ def test_the_button_sends_what_was_approved(site: Site, tab: Page, passkeys: Pas
     tab.get_by_role("button", name="Let an agent send 5 EUR").click()
     assert "act for you" in human.approve().text
     with tab.expect_event("dialog"):
-        assert "Send 5.00 EUR to “Ada”" in human.approve().lines
+        assert {"Send 5.00 EUR?", "To", "“Ada”"} <= set(human.approve().lines)
     assert said == ['{"sent":5}']
     # The shim has a tool of its own by now, which stands first. The transfer is asked for each time.
     tab.get_by_role("button", name="Let an agent send 5 EUR").click()
     with tab.expect_event("dialog"):
-        assert "Send 5.00 EUR to “Ada”" in human.approve().lines
+        assert {"Send 5.00 EUR?", "To", "“Ada”"} <= set(human.approve().lines)
     assert said == 2 * ['{"sent":5}']
