@@ -17,8 +17,8 @@ import { refused, ruled } from './outcome.js';
 
 /** Nobody waits any more, so nothing was sent. */
 const LEFT = problem('cancelled');
-/** No dialog opens where the authority says this (PROMPT-3, PROMPT-5). */
-const SILENT = ['asked_too_often', 'paused'];
+/** No dialog opens where the authority says this (PROMPT-3, PROMPT-5, CALL-5). */
+const SILENT = ['no_eligible_credential', 'asked_too_often', 'paused'];
 
 /** Asks the authority whether a call may be. */
 export class Decider {
@@ -57,7 +57,7 @@ export class Decider {
   }
 
   /**
-   * A refusal by the authority, of which the human is told once where nobody asks him any more, with where he ends that.
+   * A refusal by the authority, of which the human is told once where nobody asks him, with where he ends that.
    *
    * @param {Problem} found
    * @param {Call} call

@@ -86,11 +86,7 @@ export class Consents {
     const said = registered.body;
     const agent = { clientId: textOf(said.client_id), assurance: textOf(said.assurance) };
     const requested = await authority.post('/grants', natives.stringify({ scope: spaced(scopes), definitions }), { key, wants: 'grant_id' });
-    if (!requested.ok) {
-      // No dialog opens: the human is told here what the agent is told there.
-      if (requested.problem.code === 'no_eligible_credential') prompts.refuse(requested.problem, signInUri);
-      return without(requested.problem);
-    }
+    if (!requested.ok) return without(requested.problem);
     /** @type {Said<PendingGrant>} */
     const body = requested.body;
     const shown = /** @type {Bare} */ (body.shown ?? bare({}));

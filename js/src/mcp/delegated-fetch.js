@@ -78,7 +78,9 @@ export class DelegatedFetch {
         (missing) => this.#parts.grants.consents.ask(config, user, missing?.scopes ?? this.#scopes),
       );
       if (reply.ok) return reply.body;
-      if (again || !among(reply.problem.code, STALE)) throw new NotDelegated(reply.problem);
+      if (!again && among(reply.problem.code, STALE)) continue;
+      if (reply.problem.code === 'no_eligible_credential') this.#parts.prompts.refuse(reply.problem, config.signInUri); // no dialog opens (GRANT-1)
+      throw new NotDelegated(reply.problem);
     }
   }
 

@@ -486,14 +486,14 @@ describe('approval', () => {
     await assert.rejects(own, { code: 'declined' });
   });
 
-  for (const code of ['asked_too_often', 'paused']) {
-    test(`PROMPT-3, PROMPT-5: ${code} opens no dialog; the human is told once, and the model not to try again`, async () => {
+  for (const [code, again] of /** @type {const} */ ([['asked_too_often', false], ['paused', false], ['no_eligible_credential', true]])) {
+    test(`PROMPT-3, PROMPT-5, CALL-5: ${code} opens no dialog; the human is told once, and the model whether to try again`, async () => {
       const opened = await payer();
       server.refusing = code;
       for (let i = 0; i < 3; i++) {
         const result = await call(opened, 'transfer_money', { amount: i });
         assert.equal(codeOf(result), code);
-        assert.equal(result.structuredContent.retryable, false);
+        assert.equal(result.structuredContent.retryable, again);
       }
       assert.equal(opened.human.dialogs.length, 0);
       assert.deepEqual(opened.human.told, [wordsFor(code).human]);

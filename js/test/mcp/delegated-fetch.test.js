@@ -144,3 +144,12 @@ test('an authority that cannot be reached is no answer, as with any fetch', asyn
   server.before = async () => server.stop();
   await assert.rejects(send(), TypeError);
 });
+
+test('GRANT-1: who has no passkey is not asked, but led to where one is added', async () => {
+  server.passkeys = 0;
+  const { human, send } = open();
+  await assert.rejects(send(), refused('no_eligible_credential'));
+  assert.equal(human.dialogs.length, 0);
+  assert.match(human.told.join(), /You have nothing here/);
+  assert.deepEqual(human.led, [`${server.issuer}/account`]);
+});
