@@ -339,6 +339,12 @@ def test_the_legend_is_there_where_something_is_marked(customer: Customer, passk
     dialog = customer.human.dialog()
     assert "marked" not in dialog.text
     assert dialog.approve.name == "Approve with a security key or phone"
+    (asked,) = customer.bank.record("call.pending")
+    beside = customer.tab.context.new_page()
+    beside.goto(f"{customer.bank.issuer}/ask/{asked['call_id']}")
+    expect(beside.get_by_role("button", name="Approve with a security key or phone")).to_be_visible()
+    expect(beside.get_by_text("marked")).to_have_count(0)
+    beside.close()
     customer.human.decline()
     customer.agent.start("transfer_money", TRANSFER)
     customer.human.approve()

@@ -209,6 +209,8 @@ async def test_what_became_of_it_is_told_as_it_is(bank: Bank, grace: Page) -> No
     assert bank.last()["surface"] == "page"
     told = seen((await visited(grace, here)).text)
     assert "You approved it on a page of Bank, on " in told
+    await grace.send("POST", f"/calls/{here}/denial", {"reason": "declined"})
+    assert "Not done: you approved it, then took it back." in seen((await visited(grace, here)).text)
     bank.clock.forward(550)
     late = (await grace.send("POST", f"/ask/{expired}/challenge", page=False)).json()
     bank.clock.forward(50)

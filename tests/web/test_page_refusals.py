@@ -75,6 +75,7 @@ def read(answer: httpx2.Response, status: int) -> str:
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-store"
     assert "Bank" in answer.text
+    assert '/deputize/account">Open your account page</a>' in answer.text
     (text,) = re.findall('<p class="card">([^<]+)</p>', answer.text)
     assert not CODES.search(text.replace(" ", "_"))
     assert "call again" not in text

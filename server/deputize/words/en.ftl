@@ -248,6 +248,7 @@ done-denied = Refused.
     .filter = Refused
 done-declined = Not done: you said no.
     .filter = Not done: you said no
+    .after = Not done: you approved it, then took it back.
 done-expired = Not done: it ran out.
     .filter = Not done: it ran out
 done-cancelled = Not done: it was called off.

@@ -133,6 +133,12 @@ def _blocks(text: Text) -> list[tuple[str, list[Any]]]:
     return blocks
 
 
+def _marks(text: Text) -> bool:
+    """Tell whether anything in it is an agent's words."""
+    filled_in = ("headline", "row", "value")
+    return any(FSI in line for part, line in zip(text.parts, text.lines, strict=True) if part in filled_in)
+
+
 def _exactly(value: Json) -> Markup:
     return _line(quotes_isolated(plain(canonicalize(value).decode())))
 
@@ -155,4 +161,5 @@ _TEMPLATES.filters |= {
     "code": lambda value: Markup("<code>{}</code>").format(value),
     "link": lambda address: Markup('<a href="{0}"><bdi>{0}</bdi></a>').format(address),
     "blocks": _blocks,
+    "marks": _marks,
 }
