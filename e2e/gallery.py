@@ -7,22 +7,25 @@ axe, and draw one cell of the sheet, so that this does not rot.
 import html
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from e2e.attested import ASK, Attested, Details
-from e2e.bank import ADA, Bank, sign_up
+from e2e.attested import ASK, CLOSED, Attested, Details
+from e2e.bank import ADA, Bank, add_security_key, sign_up
 from playwright.sync_api import Page, Route
 
 from deputize.testing.agent import Agent
 from deputize.testing.clock import HeldClock
 from deputize.testing.human import Human, NotApproved
-from deputize.testing.passkeys import Passkeys
+from deputize.testing.passkeys import Authenticator, Passkeys
 from deputize.testing.waiting import until
 
 WIDTHS = (320, 768, 1280)
 HEIGHT = 800
+ZOOMED = 256
+"""Pixels of height that 400 % leave of a screen of 1280 by 1024, beside 320 of width (WCAG 2.2, 1.4.10)."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 ARGUMENTS: dict[str, dict[str, object]] = {
     "short": {"amount": 5, "iban": ADA, "name": "Ada"},
@@ -33,18 +36,28 @@ ARGUMENTS: dict[str, dict[str, object]] = {
     },
     "rtl": {"amount": 5.5, "iban": ADA, "name": "شركة الأمل للتجارة (דוד כהן) 12345"},
 }
+ASKS = """
+title = "List your transactions"
+approval = "always"
+describe = { headline = "Hand out your latest transactions?" }
+"""
+"""A tool of Harbor's, otherwise: it asks each time, and leaves what it is called with to "All details"."""
 LIMITS: Details = [
     {"type": "webmcp_tool", "tool": "transfer_money", "max_calls": 3, "sum": {"/amount": 500}},
 ]
 
 
+DIALOG = ("[data-deputize]", "dialog")
+NOTICE = ("[data-deputize-notice]", ".notice")
+
+
 @dataclass(frozen=True)
 class Scene:
-    """What is to be looked at: a name, the tab that shows it, and whether that is a dialog."""
+    """What is to be looked at: a name, the tab that shows it, and where it lies there if it is not the page."""
 
     name: str
     tab: Page
-    dialog: bool = False
+    within: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,14 +74,27 @@ class Tour:
 
     def __iter__(self) -> Iterator[Scene]:
         """Go from scene to scene; whoever looks leaves the tab as it is, but for its size and colours."""
-        bank, tab, human = self.bank, self.tab, self.human
-        tab.goto(f"{bank.issuer}/account")
+        yield from self._as_a_stranger()
+        device = sign_up(self.bank, self.tab, self.passkeys)
+        yield from self._as_a_new_customer()
+        self._home()
+        yield from self._questions()
+        yield from self._mishaps(device)
+        yield from self._other_passkeys(device)
+        yield from self._attested()
+        yield from self._too_often()
+        yield from self._account()
+
+    def _as_a_stranger(self) -> Iterator[Scene]:
+        tab = self.tab
+        tab.goto(f"{self.bank.issuer}/account")
         tab.get_by_role("button", name="Sign in with a passkey").wait_for()
         yield Scene("page: sign-in", tab)
-        tab.goto(f"{bank.issuer}/account#recovery=none")
+        tab.goto(f"{self.bank.issuer}/account#recovery=none")
         tab.reload()
         yield Scene("page: recovery", tab)
-        device = sign_up(bank, tab, self.passkeys)
+
+    def _as_a_new_customer(self) -> Iterator[Scene]:
         yield self._page("account, new", "/account")
         yield self._page("history, empty", "/account/history")
         yield self._page("device", "/device")
@@ -76,36 +102,47 @@ class Tour:
         yield self._page("refusal", "/account/history?tool=%00")
         yield self._page("ask, unknown", f"/ask/cal_{22 * 'A'}")
 
-        self._home()
-        self.agent.start("transfer_money")
-        human.dialog()
-        yield Scene("dialog: consent", tab, dialog=True)
-        yield from self._asked("consent")
+    def _questions(self) -> Iterator[Scene]:
+        """Consents and approvals, each in its dialog and on its own page."""
+        human, agent = self.human, self.agent
+        agent.start("transfer_money")
+        yield from self._dialog("consent", beside=True)
         human.approve()
         for kind, arguments in ARGUMENTS.items():
-            call = self.agent.start("transfer_money", arguments)
-            dialog = human.dialog()
-            yield Scene(f"dialog: approval, {kind}", tab, dialog=True)
-            for more in dialog.controls:
-                if more.role == "DisclosureTriangle":
-                    human.press(more)
-                    yield Scene(f"dialog: approval, all details, {kind}", tab, dialog=True)
-            yield from self._asked(kind)
+            call = agent.start("transfer_money", arguments)
+            yield from self._dialog(f"approval, {kind}", beside=True)
             human.approve()
             call.result()
+        agent.start(CLOSED, {"limit": 5})
+        yield from self._dialog("consent to more", beside=True)
+        human.approve()
+        dialog = human.dialog()
+        human.press(next(more for more in dialog.controls if more.role == "DisclosureTriangle"))
+        yield from self._dialog("approval, all details")
+        human.press(next(each for each in dialog.buttons if each.name == "Answer on my phone"))
+        until(self.tab, lambda: (now := human.sees()) and "Then type there:" in now.lines, "digits")
+        yield from self._dialog("on the phone")
+        with self._beside() as beside:
+            yield Scene("page: ask, with digits", beside)
+            beside.goto(f"{self.bank.issuer}/account")
+            beside.get_by_role("heading", name="Waiting for you").wait_for()
+            yield Scene("page: account, waiting", beside)
+        human.approve()
 
-        self.agent.start("transfer_money", ARGUMENTS["short"])
+    def _mishaps(self, device: Authenticator) -> Iterator[Scene]:
+        tab, human, agent = self.tab, self.human, self.agent
+        agent.start("transfer_money", ARGUMENTS["short"])
         device.verifies_user(False)
         try:
             human.approve()
         except NotApproved:
-            yield Scene("dialog: complaint", tab, dialog=True)
+            yield from self._dialog("complaint")
         device.verifies_user(True)
         device.present(False)
         dialog = human.dialog()
         human.press(dialog.approve)
         until(tab, lambda: bool((now := human.sees()) and "passkey" in now.progress), "the passkey prompt")
-        yield Scene("dialog: waits for the passkey", tab, dialog=True)
+        yield Scene("dialog: waits for the passkey", tab, DIALOG)
         human.press(next(each for each in dialog.buttons if each.name == "Decline"))
         until(tab, lambda: human.sees() is None, "an end")
         device.present(True)
@@ -115,23 +152,36 @@ class Tour:
             route.abort()
 
         tab.route("**/calls/*/approval", lose)
-        self.agent.start("transfer_money", ARGUMENTS["long"])
+        agent.start("transfer_money", ARGUMENTS["long"])
         human.press(human.dialog().approve)
         until(tab, lambda: bool((now := human.sees()) and now.complaint), "what became of it")
-        yield Scene("dialog: no answer came", tab, dialog=True)
+        yield Scene("dialog: no answer came", tab, DIALOG)
         tab.unroute("**/calls/*/approval")
         human.press(next(button for button in human.dialog().buttons if button.name == "Cancel it"))
         until(tab, lambda: human.sees() is None, "an end")
 
-        self.agent.start("transfer_money", ARGUMENTS["rtl"])
+        agent.start("transfer_money", ARGUMENTS["rtl"])
         human.dialog()
         self.clock.move(660)
         try:
             human.approve()
         except NotApproved:
-            yield Scene("dialog: over", tab, dialog=True)
+            yield Scene("dialog: over", tab, DIALOG)
         human.ending()
 
+    def _other_passkeys(self, device: Authenticator) -> Iterator[Scene]:
+        """A tool that wants a security key or a phone, without one and with one."""
+        self.agent.start("close_account")
+        self.human.approve()
+        yield self._notice("no passkey that fits")
+        add_security_key(self.bank, self.tab, self.passkeys, device)
+        self._home()
+        self.agent.start("close_account")
+        yield from self._dialog("approval, security key", beside=True)
+        self.human.decline()
+
+    def _attested(self) -> Iterator[Scene]:
+        tab = self.tab
         login = self.stranger.start("login", scope=ASK, details=LIMITS)
         tab.goto(login.tells())
         tab.locator("#allow:not([aria-disabled])").wait_for()
@@ -139,11 +189,35 @@ class Tour:
         tab.get_by_role("button", name="Allow with passkey").click()
         tab.wait_for_url("http://127.0.0.1:*/callback*")
         login.tells()
+        self._home()
+
+    def _too_often(self) -> Iterator[Scene]:
+        """Questions that wait for others, and what is told once there were too many."""
+        calls = [self.agent.start("transfer_money", {**ARGUMENTS["short"], "amount": n}) for n in (1, 2, 3)]
+        until(self.tab, lambda: "Waiting after this one: 2" in self.human.dialog().lines, "two that wait")
+        yield from self._dialog("more wait")
+        for _ in range(2):  # the third no
+            self.human.decline()
+        for call in calls:
+            call.result()
+        self.agent.call("transfer_money", ARGUMENTS["short"])
+        yield self._notice("asked too often")
+
+    def _account(self) -> Iterator[Scene]:
+        tab = self.tab
         yield self._page("account", "/account")
+        tab.get_by_text("Take it back and block the agent").first.click()
+        tab.get_by_role("button", name="Block").first.click()
+        tab.get_by_role("heading", name="Blocked").wait_for()
+        tab.get_by_role("button", name="Pause all agents").click()
+        tab.get_by_role("button", name="Let them go on").wait_for()
+        yield Scene("page: account, blocked and paused", tab)
         yield self._page("history", "/account/history")
         for one in tab.locator("summary").all():
             one.click()
         yield Scene("page: history, opened", tab)
+        answered = self.bank.record("call.approved")[0]["call_id"]
+        yield self._page("ask, answered", f"/ask/{answered}")
 
     def _home(self) -> None:
         self.tab.goto(self.bank.url)
@@ -155,17 +229,30 @@ class Tour:
         self.tab.locator("h1").wait_for()
         return Scene(f"page: {name}", self.tab)
 
-    def _asked(self, kind: str) -> Iterator[Scene]:
-        """Show the question that is open now on its own page, beside the dialog."""
+    def _dialog(self, name: str, beside: bool = False) -> Iterator[Scene]:
+        """Show the dialog that takes an answer now, and the question's own page beside it."""
+        self.human.dialog()
+        yield Scene(f"dialog: {name}", self.tab, DIALOG)
+        if beside:
+            with self._beside() as page:
+                yield Scene(f"page: ask, {name}", page)
+
+    @contextmanager
+    def _beside(self) -> Iterator[Page]:
+        """Open the question that is open now on its own page."""
         newest = self.bank.record("call.pending", "grant.requested")[-1]
         found = newest["call_id"] if newest["kind"] == "call.pending" else newest["grant_id"]
         beside = self.tab.context.new_page()
         try:
             beside.goto(f"{self.bank.issuer}/ask/{found}")
-            beside.locator("#approve:not([aria-disabled])").wait_for()
-            yield Scene(f"page: ask, {kind}", beside)
+            beside.locator("#approve:not([disabled], [aria-disabled])").wait_for()
+            yield beside
         finally:
             beside.close()
+
+    def _notice(self, name: str) -> Scene:
+        until(self.tab, lambda: bool(self.human.notices()), "a notice")
+        return Scene(f"notice: {name}", self.tab, NOTICE)
 
 
 def openly(tab: Page) -> None:
@@ -182,9 +269,10 @@ def openly(tab: Page) -> None:
 
 def faults(scene: Scene, axe: str, rules: Sequence[str]) -> list[str]:
     """Return what axe has against a scene, by its rules, or those with these tags."""
-    scene.tab.evaluate(axe)
-    where: Any = {"fromShadowDom": ["[data-deputize]", "dialog"]} if scene.dialog else "html"
-    options = {"runOnly": rules}
+    if scene.tab.evaluate("typeof axe === 'undefined'"):
+        scene.tab.evaluate(axe)
+    where: Any = {"fromShadowDom": scene.within} if scene.within else "html"
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
     found = scene.tab.evaluate("([where, options]) => axe.run(where, options)", [where, options])
     return [
         f"{scene.name}: {each['id']}: {json.dumps(node['target'])} {node['failureSummary']}"
@@ -193,13 +281,15 @@ def faults(scene: Scene, axe: str, rules: Sequence[str]) -> list[str]:
     ]
 
 
-def cell(scene: Scene, scheme: Literal["light", "dark"], width: int, folder: Path) -> Path:
+def cell(
+    scene: Scene, scheme: Literal["light", "dark"], width: int, folder: Path, height: int = HEIGHT
+) -> Path:
     """Draw one cell of the contact sheet; return where it is."""
     scene.tab.emulate_media(color_scheme=scheme)
-    scene.tab.set_viewport_size({"width": width, "height": HEIGHT})
+    scene.tab.set_viewport_size({"width": width, "height": height})
     name = "".join(letter if letter.isalnum() else "-" for letter in scene.name)
-    path = folder / f"{name}-{scheme}-{width}.png"
-    scene.tab.screenshot(path=path, full_page=not scene.dialog, animations="disabled")
+    path = folder / f"{name}-{scheme}-{width}{'-zoomed' if height == ZOOMED else ''}.png"
+    scene.tab.screenshot(path=path, full_page=not scene.within, animations="disabled")
     return path
 
 

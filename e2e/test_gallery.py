@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from e2e.attested import OPEN, AgentProcess, Attested, policy
 from e2e.bank import Bank
-from e2e.gallery import HEIGHT, SCHEMES, WIDTHS, Tour, cell, faults, openly, sheet
+from e2e.gallery import ASKS, HEIGHT, SCHEMES, WIDTHS, ZOOMED, Tour, cell, faults, openly, sheet
 from playwright.sync_api import Page
 
 from deputize.testing.agent import PlaywrightAgent
@@ -25,7 +25,7 @@ MODES: dict[str, tuple[int, int, dict[str, Any], tuple[str, ...]]] = {
     "light": (1280, HEIGHT, {}, WCAG),
     "dark, 320 px": (320, HEIGHT, {"color_scheme": "dark"}, LOOKS),
     "forced colours": (768, HEIGHT, {"forced_colors": "active"}, LOOKS),
-    "400 %": (320, 256, {}, LOOKS),
+    "400 %": (WIDTHS[0], ZOOMED, {}, LOOKS),
 }
 SMOKE = ("dialog: approval, short", "dark", 320)
 
@@ -36,7 +36,7 @@ def tour(
 ) -> Iterator[Tour]:
     """A customer of a Harbor where a stranger's agent may come."""
     with AgentProcess("Errand Runner") as stranger:
-        bank = open_bank(policy(stranger), without=[OPEN])
+        bank = open_bank(policy(stranger).replace("opaque = false", ASKS), without=[OPEN])
         tab = new_tab()
         openly(tab)
         begun = Attested(stranger, bank, held_clock).begins()
@@ -49,7 +49,7 @@ def test_everybody_can_use_every_dialog_and_page(tour: Tour, tmp_path: Path) -> 
     smoke = tmp_path
     for scene in tour:
         for mode, (width, height, media, rules) in MODES.items():
-            if mode != "400 %" and scene.name.endswith((", long", ", rtl")):
+            if mode == "forced colours" and scene.name.endswith((", long", ", rtl")):
                 continue  # no colour of theirs is another
             scene.tab.set_viewport_size({"width": width, "height": height})
             scene.tab.emulate_media(**{**NORMAL, **media})
@@ -76,6 +76,8 @@ def test_the_contact_sheet_is_drawn(tour: Tour, pictures: Path, request: pytest.
     for scene in tour:
         terminal.write_line(scene.name)
         cells[scene.name] = [cell(scene, scheme, width, folder) for scheme in SCHEMES for width in WIDTHS]
+        if scene.within:
+            cells[scene.name].append(cell(scene, "light", WIDTHS[0], folder, ZOOMED))
         scene.tab.set_viewport_size({"width": 1280, "height": HEIGHT})
         scene.tab.emulate_media(**NORMAL)
     terminal.write_line(f"Look at {sheet(cells, folder)}")
