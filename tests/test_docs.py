@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from deputize.app import Deputize, build
+from deputize.authority.waiting import MOST
 from deputize.cli import app
 from deputize.log.log import Log
 from deputize.protocol.agent import Agent, Assurance
@@ -32,7 +33,9 @@ from deputize.protocol.quota import Quotas
 from deputize.protocol.scope import ScopeSet
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
-from deputize.web import health
+from deputize.web import health, waiting
+from deputize.web.mcp import holding, listening
+from deputize.web.mcp.endpoint import LISTENING
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -125,6 +128,15 @@ def test_the_quotas_are_those_of_the_policy() -> None:
         return f'`"{rate["most"]} in {_time(rate["within"])}"`' if rate else f"`{value}`"
 
     assert table("`[quotas]`") == {f"`{name}`": written(value) for name, value in asdict(Quotas()).items()}
+
+
+def test_what_waits_is_as_long_and_as_much() -> None:
+    rows = re.findall(r"^\| `(?:GET|POST) .*\| ([0-9]+) \| (.*) \|$", OPERATING, re.MULTILINE)
+    assert rows == [
+        (f"{waiting.LONGEST}", f"`waits` of `[quotas]` for each user, {MOST:,} in all"),
+        (f"{listening.LONGEST}", f"{listening.EACH} for each user, {LISTENING} in all"),
+        (f"{holding.PATIENCE}", "counts as the first; where there is no place, it is answered at once"),
+    ]
 
 
 def _time(seconds: int) -> str:

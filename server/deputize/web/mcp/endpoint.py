@@ -26,7 +26,7 @@ from .offers import Offers
 from .running import Gateway
 from .underway import CalledOff
 
-_LISTENING = 500
+LISTENING = 500
 """Clients that listen at a time. They do not take places from pages that wait (WAIT-2)."""
 
 
@@ -38,7 +38,7 @@ class Mcp:
         self._current = current
         self._refusals = refusals
         self._gateway = Gateway()
-        self._listening = Waiting(_LISTENING)
+        self._listening = Waiting(LISTENING)
         self._offers = offers
         self._calling = Calling(current, refusals.log, offers, self._gateway)
         approving = Approving(offers)
