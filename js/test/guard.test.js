@@ -1,23 +1,21 @@
 /** The guard of an API on Node: what the vectors refuse is refused, and what it answers is PROTOCOL §7's (GUARD-1 to GUARD-6). */
 import assert from 'node:assert/strict';
-import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
-import { once } from 'node:events';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, beforeEach, describe, test } from 'node:test';
 
 import { argumentsOf } from '../src/guard/arguments.js';
-import { guard } from '../src/guard.js';
 import { Redeemer } from '../src/guard/redeemer.js';
 import { parse } from '../src/guard/strict.js';
 import { read } from '../src/guard/token.js';
 import { canonicalize } from '../src/platform/canonical.js';
+import { ARGS, Authority, listening, ours } from './guard/authority.js';
 
 /** @param {string} name */
 const vectors = (name) => JSON.parse(readFileSync(new URL(`../../tests/vectors/${name}.json`, import.meta.url), 'utf8'));
 const { accepted, refused_texts: refusedTexts } = vectors('canonical');
-const ARGS = { amount: 250, name: 'Ada' };
-const AUDIENCE = 'https://bank.example/api';
+const ID = `cal_${'a'.repeat(22)}`;
 
 describe('JSON-1, JSON-2: a body is strict JSON', () => {
   for (const { name, text, canonical } of accepted) {
@@ -123,37 +121,16 @@ describe('GUARD-6: the keys of the authority', () => {
 });
 
 describe('GUARD-1: before the handler runs', () => {
-  const theirs = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  /** @type {Array<{path: string, body: any, proof: string | undefined}>} any: JSON */
-  let asked = [];
-  /** @type {{status: number, body: object} | null} */
-  let instead = null;
+  const authority = new Authority();
   /** @type {Array<unknown>} */
   let ran = [];
   let answer = { status: 200, text: 'done' };
-  const authority = createServer(async (request, response) => {
-    const { url: path = '', headers } = request;
-    if (path === '/jwks.json') return void response.end(JSON.stringify({ keys: [{ ...theirs.publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' }] }));
-    let body = '';
-    for await (const part of request) body += part;
-    asked.push({ path, body: JSON.parse(body), proof: /** @type {string} */ (headers['deputize-guard']) });
-    const { status, body: said } = instead ?? { status: 200, body: { call_id: path.split('/')[2], state: 'redeemed', external_id: 'ada' } };
-    response.writeHead(status).end(JSON.stringify(said));
-  });
   /** @type {import('node:http').Server} */
   let site;
-  let issuer = '';
   let api = '';
-  /** @param {import('node:http').Server} server */
-  const listening = async (server) => {
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const address = server.address();
-    return `http://localhost:${typeof address === 'object' && address?.port}`;
-  };
   before(async () => {
-    issuer = await listening(authority);
-    const guarded = guard({ issuer, audience: AUDIENCE, key: ours.privateKey.export({ format: 'jwk' }) });
+    await authority.open();
+    const guarded = authority.guard();
     site = createServer(
       guarded.node('transfer', (_, response, call) => {
         ran.push(call.arguments);
@@ -162,20 +139,17 @@ describe('GUARD-1: before the handler runs', () => {
     );
     api = await listening(site);
   });
-  after(() => [site, authority].forEach((server) => (server.closeAllConnections(), server.close())));
-  beforeEach(() => {
-    [asked, ran, instead, answer] = [[], [], null, { status: 200, text: 'done' }];
+  after(() => {
+    authority.close();
+    site.closeAllConnections();
+    site.close();
   });
+  beforeEach(() => {
+    authority.forget();
+    [ran, answer] = [[], { status: 200, text: 'done' }];
+  });
+  const token = authority.token.bind(authority);
 
-  /** @param {object} [claims] @param {object} [header] @param {import('node:crypto').KeyObject} [key] */
-  function token(claims = {}, header = {}, key = theirs.privateKey) {
-    const now = Math.floor(Date.now() / 1000);
-    const whole = { iss: issuer, aud: AUDIENCE, sub: 'usr_1', iat: now, exp: now + 30, txn: `cal_${'a'.repeat(22)}`, scope: 'pay',
-      tctx: { tool: 'transfer', args_s256: createHash('sha256').update(canonicalize(ARGS)).digest('base64url'), approval: null, entry: 1 },
-      rctx: { client_id: 'agent', grant_id: 'gra_1' }, jti: randomUUID(), ...claims };
-    const signed = [{ typ: 'txntoken+jwt', alg: 'ES256', kid: 'k1', ...header }, whole].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
-    return `${signed}.${sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-  }
   /** @param {string | null} text @param {unknown} [body] @param {string} [path] */
   const send = (text, body = ARGS, path = '/transfers') =>
     fetch(api + path, { method: 'POST', headers: { 'content-type': 'application/json', ...(text && { 'txn-token': text }) }, body: typeof body === 'string' ? body : JSON.stringify(body) });
@@ -185,6 +159,7 @@ describe('GUARD-1: before the handler runs', () => {
   test('an allowed call is redeemed, runs with what was verified, and is reported before its answer', async () => {
     const response = await send(token());
     assert.deepEqual([response.status, await response.text(), ran], [200, 'done', [ARGS]]);
+    const { asked } = authority;
     assert.deepEqual(asked.map(({ path }) => path.split('/').pop()), ['redemption', 'outcome']);
     assert.deepEqual(asked[1]?.body, { outcome: 'succeeded' });
     assert.match(asked[0]?.proof ?? '', /^[\w-]+\.[\w-]+\.[\w-]{86}$/);
@@ -194,7 +169,7 @@ describe('GUARD-1: before the handler runs', () => {
     test(`GUARD-5: a handler that answers ${status} is reported as ${outcome}`, async () => {
       answer = { status, text: '' };
       await fetch(`${api}/x`, { method: 'POST', redirect: 'manual', headers: { 'content-type': 'application/json', 'txn-token': token() }, body: JSON.stringify(ARGS) });
-      assert.deepEqual(asked[1]?.body, { outcome });
+      assert.deepEqual(authority.outcomes, [outcome]);
     });
   }
 
@@ -215,7 +190,7 @@ describe('GUARD-1: before the handler runs', () => {
   ]);
   for (const [what, request, status, code] of never) {
     test(`with ${what} nothing is redeemed, and nothing runs`, async () => {
-      assert.deepEqual([await codeOf(await request()), asked, ran], [[status, code], [], []]);
+      assert.deepEqual([await codeOf(await request()), authority.asked, ran], [[status, code], [], []]);
     });
   }
 
@@ -223,13 +198,13 @@ describe('GUARD-1: before the handler runs', () => {
     ['that it was redeemed already', 409, { code: 'call_redeemed', detail: 'It was.' }, 409, 'call_redeemed'],
     ['that this guard may not', 401, { code: 'invalid_dpop_proof', detail: 'No.' }, 503, 'authority_unavailable'],
     ['something else', 200, { state: 'pending' }, 503, 'authority_unavailable'],
-    ['not whose call it is', 200, { call_id: `cal_${'a'.repeat(22)}`, state: 'redeemed' }, 503, 'authority_unavailable'],
+    ['not whose call it is', 200, { call_id: ID, state: 'redeemed' }, 503, 'authority_unavailable'],
     ['a list', 200, [], 503, 'authority_unavailable'],
   ]);
   for (const [what, status, body, seen, code] of answers) {
     test(`GUARD-6: where the authority says ${what}, nothing runs`, async () => {
-      instead = { status, body };
-      assert.deepEqual([await codeOf(await send(token())), ran], [[seen, code], []]);
+      authority.instead = { status, body };
+      assert.deepEqual([await codeOf(await send(token({ txn: ID }))), ran], [[seen, code], []]);
     });
   }
 });

@@ -65,6 +65,7 @@ function fromQuery(query, schema) {
     if (value.length === 0) throw new Refused('invalid_request', 'The query cannot be read.');
     given.set(spelled(name), [...(given.get(spelled(name)) ?? []), spelled(value.join('='))]);
   }
+  if (given.size > 0 && !schema) throw new Refused('invalid_arguments', `The guard has no input schema to read this query by. Give it the tool’s in \`schemas\`. Otherwise: ${NAMED}`);
   return Object.fromEntries([...given].map(([name, texts]) => [name, valueOf(name, schema?.properties ?? {}, texts)]));
 }
 

@@ -14,6 +14,7 @@ const PAUSE = 5;
 const OURS = ['invalid_request', 'payload_too_large', 'unsupported_media_type', 'not_found', 'method_not_allowed', 'cross_site_request', 'login_required', 'invalid_dpop_proof', 'server_error'];
 /** RFC 9457 §3.1, ERR-1 */
 const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'code'];
+const CURE = 'If this stays: is the authority there (the guard’s `issuer`), is its key in [[api.keys]] of the policy, and is the clock of this machine right?';
 const LOCAL = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** @typedef {import('./token.js').Json} Json */
@@ -104,7 +105,7 @@ export class Redeemer {
   async #fetch(now) {
     const { keys } = await this.#ask('GET', `${this.#issuer}/jwks.json`);
     if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw unavailable('has no list of keys');
-    const good = keys.filter(({ kty, crv, alg, kid }) => kty === 'EC' && crv === 'P-256' && alg === 'ES256' && typeof kid === 'string');
+    const good = keys.filter((each) => each?.kty === 'EC' && each.crv === 'P-256' && each.alg === 'ES256' && typeof each.kid === 'string');
     this.#keys = new Map(good.map(({ kid, kty, crv, x, y }) => [kid, { kty, crv, x, y }]));
     this.#fetched = now;
   }
@@ -130,14 +131,37 @@ export class Redeemer {
    * @returns {Promise<Json>} the object in a 200 answer
    */
   async #ask(method, url, headers = {}, body) {
-    let status, value;
+    try {
+      return await this.#asked(method, url, headers, body);
+    } catch (error) {
+      const { code, cause } = /** @type {{code?: string, cause?: any}} any: of fetch */ (error);
+      // Who sent the call can do nothing about it; who runs the API reads here what to look at.
+      if (code === 'authority_unavailable') console.error(`deputize: ${method} ${url}: ${cause?.cause?.code ?? cause?.message}. ${CURE}`);
+      throw error;
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} url
+   * @param {Record<string, string>} headers
+   * @param {string | undefined} body
+   * @returns {Promise<Json>}
+   */
+  async #asked(method, url, headers, body) {
+    let status, bytes, value;
     try {
       const signal = AbortSignal.timeout(this.#timeout);
       const response = await fetch(url, { method, headers, redirect: 'error', signal, ...(body !== undefined && { body }) });
       status = response.status;
-      value = parse(await limited(response));
+      bytes = await limited(response);
     } catch (error) {
-      throw error instanceof Refused ? error : Object.assign(unavailable('cannot be reached'), { cause: error });
+      throw error instanceof Refused ? error : unavailable('cannot be reached', error);
+    }
+    try {
+      value = parse(bytes);
+    } catch {
+      throw unavailable(`answered ${status}, and not in JSON`);
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unavailable('did not answer with an object');
     if (status === 200) return value;

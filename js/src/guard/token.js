@@ -69,8 +69,11 @@ export async function check(text, { issuer, audience, now, keyOf }) {
   const key = jwk && createPublicKey({ key: /** @type {any} any: the types of Node and of the DOM differ */ (jwk), format: 'jwk' });
   if (!key || !verify('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }, signature)) throw bad('The signature of the token is wrong.');
   const { iss, aud, sub, iat, exp, txn, scope, tctx, rctx } = claims;
+  // The authority has signed it, so this guard asks the right one by a name that is not its own, or was given a wrong one for its API.
+  if (iss !== issuer) throw bad(`This token was issued by ${told(iss)}, and this guard was made with the issuer ${told(issuer)}.`);
+  if (aud !== audience) throw bad(`This token is for ${told(aud)}, and this guard was made with the audience ${told(audience)}: the policy's [api] audience, or the site's origin.`);
   const whole =
-    iss === issuer && aud === audience && typeof sub === 'string' && Number.isSafeInteger(iat) && Number.isSafeInteger(exp) &&
+    typeof sub === 'string' && Number.isSafeInteger(iat) && Number.isSafeInteger(exp) &&
     typeof txn === 'string' && CALL_ID.test(txn) && typeof scope === 'string' &&
     typeof tctx?.tool === 'string' && typeof tctx.args_s256 === 'string' && Number.isSafeInteger(tctx.entry) &&
     isTextOrNull(rctx?.client_id) && isTextOrNull(rctx.grant_id);
@@ -89,13 +92,16 @@ export async function check(text, { issuer, audience, now, keyOf }) {
 }
 
 /**
- * @param {CallToken} token
+ * @param {Pick<CallToken, 'expiresAt'>} token
  * @param {number} now
  * @throws {Refused}
  */
 export function checkExpiry({ expiresAt }, now) {
   if (now >= expiresAt) throw bad('This call token has expired.'); // TOKEN-5
 }
+
+/** @param {unknown} value */
+const told = (value) => JSON.stringify(value)?.slice(0, 256);
 
 /** @param {unknown} value */
 const isTextOrNull = (value) => value === null || typeof value === 'string';
