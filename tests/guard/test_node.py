@@ -135,3 +135,55 @@ async def test_a_key_that_is_not_registered_redeems_nothing(bank: LiveBank, grac
         for framework in FRAMEWORKS:
             answer = await api.post(framework, "/transfers", token, TRANSFER)
             assert answer.json()["code"] == "redeemer_not_allowed"
+
+
+HOOKS = """
+import {{ Server }} from 'node:net';
+const {{ listen }} = Server.prototype;
+Server.prototype.listen = function (...given) {{
+  const told = given.filter((each) => typeof each === 'function');
+  this.once('listening', () => console.log(this.address().port));
+  return Reflect.apply(listen, this, [{{ port: 0, host: '127.0.0.1' }}, ...told]);
+}};
+Date.now = () => {now} * 1000;
+"""
+SERVED = "import { serve } from '@hono/node-server';\nimport { POST } from './route.mjs';\nserve({ fetch: POST });\n"
+
+
+@contextmanager
+def as_the_page_has_it(folder: Path, bank: LiveBank, framework: str) -> Iterator[str]:
+    """Run what docs/guard-node.md has for a framework, in a folder; yield its address."""
+    page = (JS.parent / "docs/guard-node.md").read_text()
+    made = page.split("```js\n")[1].split("```")[0]
+    assert "http://localhost:8000" in made
+    block = page.split(f"\n**{framework}**")[1].split("```js\n")[1].split("```")[0]
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "guarded.mjs").write_text(made.replace("http://localhost:8000", bank.origin))
+    (folder / "guard.jwk").write_text(json.dumps(jwk(KEY)))
+    (folder / "hooks.mjs").write_text(HOOKS.format(now=bank.clock()))
+    (folder / "route.mjs").write_text(block)
+    (folder / "server.mjs").write_text(SERVED if "export const POST" in block else block)
+    (folder / "node_modules").mkdir()
+    for module in ("express", "fastify", "hono", "@hono"):
+        (folder / "node_modules" / module).symlink_to(JS / "node_modules" / module)
+    (folder / "node_modules/deputize").symlink_to(JS)
+    command = ["node", "--import", "./hooks.mjs", "server.mjs"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/api/transfers"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("framework", ["Express", "Fastify", "Hono", "Next", "`node:http`"])
+async def test_the_page_for_it_runs(bank: LiveBank, grace: Page, tmp_path: Path, framework: str) -> None:
+    token = await approved(grace)
+    with as_the_page_has_it(tmp_path, bank, framework) as url:
+        async with httpx2.AsyncClient(timeout=30) as http:
+            bare = await http.post(url, json=TRANSFER)
+            sent = await http.post(url, json=TRANSFER, headers={"txn-token": token})
+    assert (bare.status_code, bare.json()["code"]) == (401, "missing_call_token")
+    assert sent.json() == {"sent": 250}
+    call_id = jwt.parse(token).claims["txn"]
+    assert (await grace.send("GET", f"/calls/{call_id}")).json()["state"] == "succeeded"
