@@ -28,6 +28,7 @@ def faults(text: str) -> list[PolicyFault]:
     return raised.value.faults
 
 
+USERS = f'{BASE}[users]\nsign_in_uri = "http://localhost:8000/login"\n[[users.keys]]\n{KEY}'
 AGENT_PATH = 'agents.registered."https://agent.example/agent.json"'
 AGENT = f'{BASE}[{AGENT_PATH}]\nname = "Example"\n[[{AGENT_PATH}.keys]]\n{KEY}'
 
@@ -40,7 +41,7 @@ ONE_FAULT = [
         SITE + "[quux]\n",
         4,
         "quux",
-        "no such key; there is site, api, scopes, agents, tools, mcp, quotas, prompts, lifetimes",
+        "no such key; there is site, api, scopes, agents, tools, mcp, users, quotas, prompts, lifetimes",
     ),
     (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
     ("site = 1\n", 1, "site", "write a table: [site]"),
@@ -500,6 +501,15 @@ ONE_FAULT = [
         "mcp.single_user",
         "this is for sites on localhost, and https://bank.example is not",
     ),
+    # users
+    (BASE + '[users]\nsign_in_uri = "http://localhost:8000/login"\n', 7, "users", "go together"),
+    (BASE + "[[users.keys]]\n" + KEY, 7, "users", "go together"),
+    (BASE + "[users]\npasskeys = false\n", 7, "users", "for sites with a login of their own"),
+    (USERS.replace("8000/login", "9000/login"), 8, "users.sign_in_uri", "from pages of the site only"),
+    (USERS.replace("/login", "/login?x=1"), 8, "users.sign_in_uri", "write an origin and a path"),
+    (USERS + "d = 'x'\n", 9, "users.keys[1]", "this key is private"),
+    (USERS + "[[users.keys]]\n" + KEY, 7, "users", "a kid of its own"),
+    # mcp
     (BASE + "[mcp]\nsingle_user = 5\n", 8, "mcp.single_user", "write a text"),
     (BASE + "[mcp]\nbearers = true\n", 8, "mcp.bearers", 'did you mean "bearer"'),
     (BASE + '[mcp]\nbearer = "yes"\n', 8, "mcp.bearer", "true or false"),

@@ -15,6 +15,7 @@ from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.description import Row
 from deputize.protocol.ids import ClientId
 from deputize.protocol.jwk import Key
+from deputize.protocol.login import SiteLogin
 from deputize.protocol.look import Look
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.quota import Quotas, Rate
@@ -303,3 +304,12 @@ def test_what_the_template_only_mentions_is_right_too() -> None:
         False,
         True,
     ]
+
+
+def test_signin_1_where_users_sign_in() -> None:
+    assert loads(SITE.encode()).login is None
+    key = "".join(f'{name} = "{value}"\n' for name, value in KEY.items())
+    there = 'sign_in_uri = "https://www.harbor.example/login"\npasskeys = true\n'
+    text = f"{SITE}[users]\n{there}[[users.keys]]\n{key}"
+    expected = SiteLogin("https://www.harbor.example/login", (Key(KEY["x"], KEY["y"]),), passkeys=True)
+    assert loads(text.encode()).login == expected

@@ -1186,6 +1186,14 @@ class StoreContract:
         left = [seen(store, methodcaller("session", v.digest(name))) for name in ("one", "two", "other")]
         assert left == [None, None, others]
 
+    def test_all_sessions_end_that_come_from_one_elsewhere(self, store: Store) -> None:
+        others = v.session("other", sid="https://site.example s2"), v.session("own")
+        for session in (v.session("one", sid="https://site.example s1"), *others):
+            do(store, methodcaller("add", session))
+        do(store, methodcaller("end_sessions_of", "https://site.example s1"))
+        left = [seen(store, methodcaller("session", v.digest(name))) for name in ("one", "other", "own")]
+        assert left == [None, *others]
+
     def test_a_dropped_challenge_makes_room_for_another(self, store: Store) -> None:
         do(store, lambda tx: tx.add(v.challenge(subject="first")))
         do(store, lambda tx: tx.drop_challenge(v.challenge_id()))

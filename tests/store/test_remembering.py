@@ -18,6 +18,7 @@ from deputize.store.remembering import Remembering
 from deputize.store.snapshot import Snapshot
 from deputize.store.sqlite import SqliteStore
 
+SESSION = v.session(sid="https://site.example s1")
 GRANT = v.grant(state=GrantState.ACTIVE)
 
 
@@ -25,7 +26,7 @@ GRANT = v.grant(state=GrantState.ACTIVE)
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(tmp_path / "deputize.db")) as store:
         do(store, prepare)
-        do(store, lambda tx: [tx.add(each) for each in (v.session(), v.credential(), GRANT)])
+        do(store, lambda tx: [tx.add(each) for each in (SESSION, v.credential(), GRANT)])
         yield store
 
 
@@ -51,6 +52,7 @@ WRITES: dict[str, Callable[[Tx], object]] = {
     "agents paused": lambda tx: tx.pause(v.user_id(), NOW),
     "session ended": lambda tx: tx.end_session(v.digest("session")),
     "sessions ended": lambda tx: tx.end_sessions(v.user_id()),
+    "sessions elsewhere ended": lambda tx: tx.end_sessions_of("https://site.example s1"),
     "sessions swept": lambda tx: tx.sweep(NOW + 10**6),
     "agent revoked": lambda tx: tx.revoke_agent(v.client_id(), NOW),
     "agent renamed": lambda tx: tx.put(v.agent(name="Another")),

@@ -164,6 +164,7 @@ ADDED = {
         "TABLE phones",
     ),
     "0005": ("TABLE tiles",),
+    "0006": ("INDEX sessions_sid",),
 }
 """What each version has that the one before had not."""
 
@@ -173,7 +174,8 @@ COLUMNS = {
         "calls DROP COLUMN method",
         "grants DROP COLUMN definitions",
         "users DROP COLUMN paused_since",
-    )
+    ),
+    "0006": ("sessions DROP COLUMN sid",),
 }
 """The columns, likewise."""
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.bank import POLICY, Bank, Keys, opened
-from tests.web.agents import ERRAND, FOURTH, HELPER, THIRD, Client, new_key, with_agents
+from tests.tickets import users_table
+from tests.web.agents import ERRAND, FOURTH, HELPER, LOCAL, THIRD, Client, new_key, with_agents
 
 from deputize import settings
 from deputize.agent import AgentKey
@@ -40,6 +41,8 @@ def registered() -> tuple[Policy, Keys]:
     keys = {client_id: new_key() for client_id in (HELPER, ERRAND, THIRD, FOURTH, "api")}
     agents = {client_id: AgentKey(key) for client_id, key in keys.items()}
     text = with_agents(POLICY, agents, api=agents.pop("api"))
+    keys["site"] = new_key()
+    text += users_table(LOCAL, (keys["site"], "site"), passkeys=True)
     return settings.loads(text.encode()), keys
 
 

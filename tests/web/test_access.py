@@ -18,6 +18,7 @@ from deputize.web import access
 from deputize.web.access import Access
 from deputize.web.endpoint import Endpoint
 from deputize.web.endpoints import ENDPOINTS
+from deputize.web.refusals import Dialect
 
 pytestmark = pytest.mark.anyio
 
@@ -198,7 +199,7 @@ async def test_every_agent_authenticates(local: Bank, helper: Client) -> None:
     await page.sign_up("Ada Lovelace")
     size = len(local.entries())
     for row in ENDPOINTS:
-        if not row.form:
+        if row.dialect is not Dialect.OAUTH:
             continue
         kind = {"grant_type": "refresh_token"} if row.path == "/token" else {}
         for form in ({}, {"client_id": helper.client_id}, {"client_id": helper.client_id, "token": "x"}):
@@ -226,11 +227,15 @@ async def test_who_asks_is_known_before_the_body_is_read(bank: Bank, grace: Page
 
 
 def test_every_row_is_tried() -> None:
-    """Of the rest, MCP and the forms of agents have tests of their own, and what asks nothing gives nothing away."""
+    """MCP, forms and the way to the site's login have tests of their own, and what asks nothing gives nothing away."""
     tried = {id(kind) for kinds, _, _ in FAULTS.values() for kind in kinds} | {id(access.SESSION)}
     rest = [row for row in ENDPOINTS if id(row.access) not in tried and not row.form]
     assert {row.method for row in rest if row.access in ASKING_NOTHING} == {"GET"}
-    assert [row.name for row in rest if row.access not in ASKING_NOTHING] == ["POST /mcp", "GET /mcp"]
+    assert [row.name for row in rest if row.access not in ASKING_NOTHING] == [
+        "POST /mcp",
+        "GET /mcp",
+        "GET /account/sign-in",
+    ]
 
 
 @pytest.mark.parametrize("what", ["a call", "a consent", "a window"])

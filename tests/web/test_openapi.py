@@ -11,6 +11,7 @@ import orjson
 import pytest
 import schemathesis
 from tests.bank import Bank
+from tests.tickets import TicketSite, state_in
 from tests.web.agents import LOCAL, Client
 
 import deputize
@@ -158,6 +159,14 @@ async def tour(bank: Bank, page: Page, helper: Client, errand: Client) -> None:
     await page.send("DELETE", f"/grants/{page.tokens['grant_id']}", page=False)
     await deputize_agents(page, helper, errand)
     await page.send("POST", "/account/sign-out", page=False)
+    await sign_in_at_the_site(bank, page)
+
+
+async def sign_in_at_the_site(bank: Bank, page: Page) -> None:
+    site = TicketSite(LOCAL, ISSUER, bank.clock, bank.keys["site"])
+    ticket = site.ticket(state_in(await page.http.get(f"{ISSUER}/account/sign-in")))
+    url, origin = f"{ISSUER}/account/ticket", {"origin": LOCAL}
+    assert (await page.http.post(url, data={"ticket": ticket}, headers=origin)).status_code == 303
 
 
 async def read_what_is_public(page: Page) -> None:

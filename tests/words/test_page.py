@@ -34,6 +34,8 @@ NOT_FOR_PAGES = {
     Code.INVALID_TARGET,
     Code.INVALID_SCOPE,
     Code.INVALID_AUTHORIZATION_DETAILS,
+    # of a page that browsers open (SIGNIN-3)
+    Code.SIGN_IN_FAILED,
     # of evidence that no page of ours makes
     Code.UNSUPPORTED_METHOD,
     Code.CHALLENGE_WRONG_TOOL,

@@ -16,6 +16,7 @@ from ..protocol.call import Call
 from ..protocol.canonical import b64u
 from ..protocol.errors import Code, Refused
 from ..protocol.jwk import thumbprint
+from ..protocol.login import SiteLogin
 from ..protocol.policy import Policy
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
@@ -76,6 +77,17 @@ class Authority:
         self.clients = Clients(self.policy, self.fetcher)
         self.guard_keys = frozenset(thumbprint(key) for key in self.policy.api.keys)
         self.store.listen(self.waiting.moved)
+
+    @property
+    def login(self) -> SiteLogin | None:
+        """Return the site's own login, where users come from that (SIGNIN-1); None where they sign in here, or where
+        the site is asked at each request."""
+        return self.policy.login if self.current_user is None else None
+
+    @property
+    def own_users(self) -> bool:
+        """Tell whether users sign up and in here, by passkey (CRED-2, SIGNIN-6)."""
+        return self.current_user is None and (self.policy.login is None or self.policy.login.passkeys)
 
     def now(self) -> int:
         """Return the whole second that it is."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..protocol.errors import Code, Refused
-from ..protocol.jwk import Key, thumbprint
+from ..protocol.jwk import Key, named, thumbprint
 from ..protocol.proof import MARGIN, Proof, is_jti
 from . import jwt
 
@@ -55,7 +55,9 @@ def verify(
         raise _refused("nbf is in the future", now=now)
     if not is_jti(jti):  # 6
         raise _refused("jti has to be 1 to 128 printable characters")
-    key = _selected(keys, header.get("kid"))  # 7
+    key = named(keys, header.get("kid"))  # 7
+    if key is None:
+        raise _refused("kid has to name one of the client's keys")
     try:
         public_key = jwt.public_key(key.x, key.y or "")
     except ValueError as error:
@@ -63,13 +65,6 @@ def verify(
     if not jwt.verify_es256(public_key, unverified.signing_input, unverified.signature):  # 8
         raise _refused("the signature is wrong")
     return Proof(thumbprint(key.jwk), jti, exp + LEEWAY + MARGIN)
-
-
-def _selected(keys: Sequence[Key], kid: object) -> Key:
-    found = [key for key in keys if key.y is not None and kid in (None, key.kid)]
-    if len(found) != 1:
-        raise _refused("kid has to name one of the client's keys")
-    return found[0]
 
 
 def _refused(reason: str, **facts: object) -> Refused:

@@ -18,6 +18,7 @@ class Purpose(StrEnum):
 
     SIGN_UP = "sign_up"
     SIGN_IN = "sign_in"
+    SITE_SIGN_IN = "site_sign_in"
     ENROLL = "enroll"
     ADD_CREDENTIAL = "add_credential"
     CONSENT = "consent"
@@ -52,8 +53,21 @@ class Inside:
     enrolls_until: int
 
 
-Subject = str | NewUser | Enrolling | Inside
-"""What a challenge is about: the id of a call, a grant, a credential or a user (none: empty), or what is enrolled."""
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Who is away at the site's login: the browser, by the hash of its cookie, and where it goes on (SIGNIN-1).
+
+    With `anew` he was asked to sign in there although he may be signed in already (SIGNIN-4).
+    """
+
+    browser: bytes
+    return_to: str
+    anew: bool
+
+
+Subject = str | NewUser | Enrolling | Inside | Away
+"""What a challenge is about: the id of a call, a grant, a credential or a user (none: empty), or what is enrolled, or
+who is away to sign in."""
 
 
 def read_subject(value: Json) -> Subject:
@@ -69,6 +83,8 @@ def read_subject(value: Json) -> Subject:
             return Enrolling(basis)
         case {"grant_id": str(grant_id), "enrolls_until": int(until)}:
             return Inside(grant_id, until)
+        case {"browser": str(browser), "return_to": str(return_to), "anew": bool(anew)}:
+            return Away(unb64u(browser), return_to, anew)
     raise ValueError("no subject of a challenge")
 
 

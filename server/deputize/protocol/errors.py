@@ -50,6 +50,7 @@ class Code(StrEnum):
     INVALID_DPOP_PROOF = "invalid_dpop_proof", 401
     WRONG_USER = "wrong_user", 403
     USER_BLOCKED = "user_blocked", 403
+    SIGN_IN_FAILED = "sign_in_failed", 400
     # agents and grants
     INVALID_CLIENT = "invalid_client", 401
     INVALID_CLIENT_METADATA = "invalid_client_metadata", 400

@@ -1,6 +1,6 @@
 """Public keys of others, as they publish them (RFC 7517)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .canonical import Json, canonicalize, s256, unb64u
@@ -46,6 +46,12 @@ def thumbprint(jwk: Mapping[str, Json]) -> Jkt:
         raise ValueError("not a JWK of an EC, OKP or RSA key")
     members: dict[str, Json] = {name: jwk[name] for name in required}
     return Jkt(s256(canonicalize(members)))
+
+
+def named(keys: Sequence[Key], kid: object) -> Key | None:
+    """Return the P-256 key that a `kid` names, without one (None) the only key; None if there is no such."""
+    found = [key for key in keys if key.y is not None and kid in (None, key.kid)]
+    return found[0] if len(found) == 1 else None
 
 
 def parse_keys(jwks: Json) -> tuple[Key, ...]:

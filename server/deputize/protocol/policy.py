@@ -10,6 +10,7 @@ from .client import ClientDocument
 from .endpoint import Endpoint
 from .endpoints import Endpoints, wrong_with
 from .ids import ClientId
+from .login import SiteLogin
 from .look import Look
 from .prompt import Prompts
 from .question import Surface
@@ -75,7 +76,7 @@ class Policy:
     `single_user`, for development, is whose calls over MCP from this machine are that come without a token (MCP-4).
     With `bearer`, there may be delegations without a key, for MCP only (BEARER-1). `default_scopes` is what an attested
     agent asks for that names no scopes (OAUTH-16). `children` is how many living grants may be handed on directly from
-    one (CHAIN-5).
+    one (CHAIN-5). `login` is the site's own, where users sign in with that (SIGNIN-1).
 
     `file_s256` is the hash of the file that says so, and `declared` are those of its tools that Python declared. A
     policy never changes: a file that does makes another one (POLICY-1).
@@ -98,6 +99,7 @@ class Policy:
     prompts: Prompts = field(default_factory=Prompts)
     default_scopes: ScopeSet = field(default_factory=ScopeSet)
     children: int = 16
+    login: SiteLogin | None = None
     file_s256: str | None = None
     declared: Mapping[str, Tool] = field(default_factory=dict)
 

@@ -32,12 +32,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A sign-in of a user in a browser. `digest` is the SHA-256 of the id in the cookie (SESSION-1)."""
+    """A sign-in of a user in a browser. `digest` is the SHA-256 of the id in the cookie (SESSION-1).
+
+    `sid` names the session at the site's own login that it comes from, if that has a name (SIGNIN-5).
+    """
 
     digest: bytes
     user_id: UserId
     auth_time: int
     expires_at: int
+    sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +286,9 @@ class Tx(Reader, Protocol):
 
     def end_sessions(self, user_id: UserId) -> None:
         """End all sessions of a user."""
+
+    def end_sessions_of(self, sid: str) -> None:
+        """End all sessions that come from this one at the site's login (SIGNIN-5)."""
 
     def activate_credential(self, credential: Credential) -> bool:
         """Make a pending credential usable; False if there is none, or another key under its id by now (CRED-3)."""

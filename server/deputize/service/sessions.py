@@ -9,6 +9,7 @@ from ..protocol.credential import ENROLLMENT_LIFETIME, RECENT_SIGN_IN, Credentia
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import ChallengeId, CredentialId, UserId, make_id
+from ..protocol.login import Identity
 from ..protocol.value import value
 from .blocks import barred
 from .moment import Moment
@@ -107,11 +108,20 @@ def finish_sign_in(
     return user
 
 
-def open_session(tx: Tx, at: Moment, user_id: UserId, opening: Opening) -> Session:
-    """Open a session and end the one that the browser had before (SESSION-1)."""
+def open_session(
+    tx: Tx, at: Moment, user_id: UserId, opening: Opening, known: Identity | None = None
+) -> Session:
+    """Open a session and end the one that the browser had before (SESSION-1).
+
+    Of who is `known` to the site's own login it has that sign-in's time, and ends with that (SIGNIN-5).
+    """
     if opening.previous is not None:
         tx.end_session(opening.previous)
-    session = Session(opening.digest, user_id, at.now, at.now + at.policy.session_lifetime)
+    auth_time, ends_at, sid = at.now, at.now + at.policy.session_lifetime, None
+    if known is not None:
+        auth_time, sid = min(known.auth_time, at.now), known.sid
+        ends_at = min(ends_at, known.ends_at or ends_at)
+    session = Session(opening.digest, user_id, auth_time, ends_at, sid)
     tx.add(session)
     return session
 

@@ -21,6 +21,8 @@ from deputize.protocol import look
 from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import pins
 from deputize.protocol.endpoint import Endpoint
+from deputize.protocol.jwk import Key
+from deputize.protocol.login import SiteLogin
 from deputize.protocol.policy import Api, Network, Policy, Site
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
@@ -173,6 +175,37 @@ _Rate = Annotated[Rate | None, PlainValidator(values.rate)]
 _AtOnce = Annotated[int | None, PlainValidator(values.at_once)]
 
 
+class UsersTable(Table):
+    """`[users]`."""
+
+    sign_in_uri: Annotated[str, AfterValidator(values.endpoint)] | None = None
+    keys: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
+    passkeys: bool | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.sign_in_uri is None) != (not self.keys):
+            raise ValueError(
+                "sign_in_uri and keys go together: the page of the site that users are sent to, and the public keys "
+                "of the tickets that it answers with"
+            )
+        if self.sign_in_uri is None and self.passkeys is not None:
+            raise ValueError(
+                "passkeys is for sites with a login of their own; without one, users have nothing else"
+            )
+        kids = [key.get("kid") for key in self.keys]
+        if len(kids) > 1 and (None in kids or len(set(kids)) < len(kids)):
+            raise ValueError("each of several keys needs a kid of its own")
+        return self
+
+    def login(self) -> SiteLogin | None:
+        """Make the site's login; None if users sign in at the authority."""
+        if self.sign_in_uri is None:
+            return None
+        keys = tuple(Key(key["x"], key["y"], key.get("kid")) for key in self.keys)
+        return SiteLogin(self.sign_in_uri, keys, self.passkeys or False)
+
+
 class PromptsTable(Table):
     """`[prompts]`."""
 
@@ -244,6 +277,7 @@ class PolicyFile(Table):
     agents: AgentsTable = Field(AgentsTable(), validate_default=True)
     tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     mcp: McpTable = McpTable()
+    users: UsersTable = UsersTable()
     quotas: QuotasTable = QuotasTable()
     prompts: PromptsTable = PromptsTable()
     lifetimes: LifetimesTable = LifetimesTable()
@@ -290,6 +324,17 @@ class PolicyFile(Table):
             )
         return mcp
 
+    @field_validator("users")
+    @classmethod
+    def _at_the_site(cls, users: UsersTable, info: ValidationInfo) -> UsersTable:
+        where = users.sign_in_uri
+        if where is not None and "site" in info.data and origin_of(where) != info.data["site"].origin:
+            raise DeeperError(
+                f"tickets are taken from pages of the site only: write an address at {info.data['site'].origin}",
+                ("sign_in_uri",),
+            )
+        return users
+
     @field_validator("agents")
     @classmethod
     def _fits_the_rest(cls, agents: AgentsTable, info: ValidationInfo) -> AgentsTable:
@@ -316,6 +361,7 @@ class PolicyFile(Table):
             prompts=self.prompts.prompts(),
             default_scopes=self.agents.default(harmless(self.scopes)),
             children=self.agents.children,
+            login=self.users.login(),
             **self.lifetimes.model_dump(),
         )
 

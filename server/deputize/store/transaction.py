@@ -73,6 +73,7 @@ _OPEN_ENROLLMENT = "UPDATE users SET enrolls_until = :until WHERE user_id = :use
 _CLOSE_ENROLLMENT = """
     UPDATE users SET enrolls_until = 0 WHERE user_id = :user_id AND enrolls_until > :now"""
 _END_SESSIONS = "DELETE FROM sessions WHERE user_id = :user_id"
+_END_SESSIONS_OF = "DELETE FROM sessions WHERE sid = :sid"
 _ACTIVATE_CREDENTIAL = """
     UPDATE credentials SET active = 1
     WHERE credential_id = :credential_id AND user_id = :user_id AND public_key = :public_key AND active = 0"""
@@ -234,6 +235,9 @@ class Transaction(Remembering, Tx):
 
     def end_sessions(self, user_id: UserId) -> None:
         self._execute(_END_SESSIONS, {"user_id": user_id})
+
+    def end_sessions_of(self, sid: str) -> None:
+        self._execute(_END_SESSIONS_OF, {"sid": sid})
 
     def activate_credential(self, credential: Credential) -> bool:
         return self._changed(_ACTIVATE_CREDENTIAL, **_named(credential))

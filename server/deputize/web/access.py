@@ -9,6 +9,7 @@ from ..protocol.agent import Assurance
 from ..protocol.canonical import canonicalize, s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, UserId
+from ..protocol.login import SiteLogin
 from ..protocol.proof import Proof
 from ..protocol.quota import Quota
 from ..protocol.token import Delegation
@@ -194,17 +195,43 @@ def _delegated(context: Context, bound: Mapping[str, str]) -> tuple[Delegation |
 
 
 async def own_users(context: Context) -> None:
-    """Know nobody, where users are ours, not the site's (CRED-2)."""
+    """Know nobody, where users sign up and in here, not at the site (CRED-2)."""
     context.check_origin()
-    if context.authority.current_user is not None:
-        raise Refused(Code.NOT_FOUND, "Users sign up and in at the site itself.")
+    if not context.authority.own_users:
+        raise Refused.of(_AT_THE_SITE)
 
 
-async def own_user(context: Context) -> Who[UserId]:
-    """Know a user as `here`, where users are ours."""
+async def own_session(context: Context) -> Who[UserId]:
+    """Know a user as `here`, where sessions are ours, not the site's."""
     who = await user(context)
-    await own_users(context)
+    if context.authority.current_user is not None:
+        raise Refused.of(_AT_THE_SITE)
     return who
+
+
+async def leaver(context: Context) -> SiteLogin:
+    """Know nobody, but the site's login that a browser may leave for, as a page that its user sees (SIGNIN-1)."""
+    if context.header("sec-fetch-dest") not in (None, "document"):
+        raise Refused(Code.CROSS_SITE_REQUEST, "Only a page that its user sees leads to the site's login.")
+    return site_login(context)
+
+
+async def bringer(context: Context) -> SiteLogin:
+    """Know nobody, but the site's login, for what a page of the site sends (SIGNIN-2)."""
+    login = site_login(context)
+    context.check_site_origin()
+    return login
+
+
+def site_login(context: Context) -> SiteLogin:
+    """Return the site's own login; Refused(not_found) where users do not come from that."""
+    login = context.authority.login
+    if login is None:
+        raise Refused(Code.NOT_FOUND, "Users do not sign in at the site, by this policy.")
+    return login
+
+
+_AT_THE_SITE = Refusal(Code.NOT_FOUND, "Users sign up and in at the site itself.")
 
 
 async def enrolling(context: Context, body: Enrollment) -> Who[SignIn | None]:
@@ -221,7 +248,7 @@ VISITOR = Access(security=_OR_NOBODY)
 SESSION = Access(signed_in, security=(("session",),))
 USER = Access(user, needs=("Deputize-CSRF",), security=(("session",),))
 AT_OURS = Access(at_ours, needs=("Deputize-CSRF",), security=(("session",),))
-OWN_USER = Access(own_user, needs=("Deputize-CSRF",), security=(("session",),))
+OWN_USER = Access(own_session, needs=("Deputize-CSRF",), security=(("session",),))
 USER_OR_PAGE = Access(user_or_page, may=("Deputize-CSRF", "Deputize-Page"), security=(("session",),))
 PAGE = Access(page, needs=("Deputize-Page",), security=(("session",),))
 CALLS_PAGE = replace(PAGE, before=page_of_call)
@@ -230,6 +257,8 @@ DEPUTY = Access(
     same_site, deputy, may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",))
 )
 NEWCOMER = Access(own_users)
+LEAVER = Access(leaver)
+BRINGER = Access(bringer)
 SITE_PAGE = Access(of_the_site)
 ENROLLING = Access(same_site, enrolling, may=("Deputize-CSRF",), security=_OR_NOBODY)
 ENROLLED = Access(same_site, may=("Deputize-CSRF",), security=_OR_NOBODY)

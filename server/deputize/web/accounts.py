@@ -91,7 +91,7 @@ async def finish_sign_up(context: Context, body: Ceremony) -> Response:
         sessions.open_challenge, context.named("challenge_id"), Purpose.SIGN_UP, None
     )
     registration = context.authority.ceremonies.registration(body.response, challenge.wire)
-    session_id, opening = _opening(context)
+    session_id, opening = opening_of(context)
     user = await context.run(credentials.finish_sign_up, challenge, registration, opening)
     return _signed_in(context, user, session_id)
 
@@ -108,7 +108,7 @@ async def finish_sign_in(context: Context, body: Ceremony) -> Response:
     verify = partial(context.authority.ceremonies.authentication, discovered=True)
     challenge_id = context.named("challenge_id")
     checked = await context.look(sessions.check_sign_in, challenge_id, body.response, verify)
-    session_id, opening = _opening(context)
+    session_id, opening = opening_of(context)
     user = await context.run(sessions.finish_sign_in, *checked, opening)
     return _signed_in(context, user, session_id)
 
@@ -146,8 +146,8 @@ async def finish_enrollment(
     challenge = await context.look(find)
     authority = context.authority
     registration = authority.ceremonies.registration(body.response, challenge.wire)
-    own = authority.current_user is None
-    session_id, opening = _opening(context)
+    own = authority.own_users
+    session_id, opening = opening_of(context)
     enrolled = await context.run(
         credentials.finish_enrollment, challenge, registration, body.label, opening if own else None
     )
@@ -199,7 +199,7 @@ def options_of(
     )
 
 
-def _opening(context: Context) -> tuple[bytes, Opening]:
+def opening_of(context: Context) -> tuple[bytes, Opening]:
     """Make the id of a session, which only the browser gets, and what the use case opens that by."""
     session_id = context.authority.random(32)
     return session_id, Opening(digest(session_id), context.session_digest)

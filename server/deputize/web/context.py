@@ -105,6 +105,16 @@ class Context:
         if not here or self.header("sec-fetch-site") not in (None, "same-origin"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Only the authority's own page may send this.")
 
+    def check_site_origin(self) -> None:
+        """Refuse what a browser does not say to be of a page of the site (SIGNIN-2)."""
+        there = self.header("origin") in self.authority.policy.origins(Surface.PAGE)
+        if not there or self.header("sec-fetch-site") not in (None, "same-origin", "same-site"):
+            raise Refused(
+                Code.CROSS_SITE_REQUEST,
+                "Only a page of the site may send this, and its browser has to say so: with the Referrer-Policy "
+                "no-referrer or same-origin it names no origin.",
+            )
+
     def named(self, name: str) -> str:
         """Return a parameter of the path: `{name}` in the table."""
         return str(self.request.path_params[name])

@@ -49,9 +49,9 @@ class Endpoint:
         """Return how its refusals are written (ERR-1)."""
         if self.handler is None:
             return Dialect.RPC
-        if self.form:
-            return Dialect.OAUTH
-        return Dialect.PAGE if HTML in self.answers.values() else Dialect.PROBLEM
+        if HTML in self.answers.values():
+            return Dialect.PAGE
+        return Dialect.OAUTH if self.form else Dialect.PROBLEM
 
 
 Answers: TypeAlias = Answer | Mapping[int, Answer]

@@ -12,6 +12,7 @@ from . import (
     findings,
     grants,
     health,
+    logins,
     pages,
     phone,
     prompts,
@@ -22,11 +23,13 @@ from . import (
 from .access import (
     ANYONE,
     AT_OURS,
+    BRINGER,
     CALLS_PAGE,
     DEPUTY,
     ENROLLED,
     ENROLLING,
     GUARD,
+    LEAVER,
     MCP,
     NEWCOMER,
     OWN_USER,
@@ -62,6 +65,7 @@ from .types import CallRequest, Challenge, Enrollment, Evidence, No, Nothing
 _TOKEN = (forms.ByCode, forms.ByRefreshToken, forms.ByDeviceCode, forms.HandOn, forms.TakeOver)
 _ADDED = (accounts.ActiveCredential, accounts.PendingCredential)
 _CODE = {"user_code": False}
+_THERE = {303: None, 200: HTML}
 _ASKED = {  # what may be in the address in place of `request_uri`, too (BEARER-3)
     "client_id": True,
     **dict.fromkeys(("request_uri", "response_type", "response_mode", "redirect_uri", "scope"), False),
@@ -143,6 +147,10 @@ ENDPOINTS = (
     post("/account/pause", USER, None, {204: None}, prompts.pause, "Pause all agents (PROMPT-5)"),
     delete("/account/pause", USER, prompts.resume, "Let them go on (PROMPT-5)"),
     post("/account/questions", USER, prompts.Asker, {204: None}, prompts.let_ask, "Let somebody ask again (PROMPT-4)"),
+    get("/account/sign-in", LEAVER, _THERE, logins.leave, "Go to the site's login (SIGNIN-1)",
+        limit=Quota.SIGN_INS, query={"return_to": False, "anew": False}),
+    post("/account/ticket", BRINGER, None, _THERE, logins.bring, "Come back with a ticket (SIGNIN-2)",
+         form=(logins.TicketForm,), limit=Quota.SIGN_INS),
     get("/account", VISITOR, HTML, pages.account, "The user's page"),
     get("/account/history", SESSION, HTML, everything.show, "Everything that was done in the user's name",
         query=dict.fromkeys(everything.FILTERS, False)),

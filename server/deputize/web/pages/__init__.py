@@ -26,7 +26,7 @@ from ..context import Context
 from .drawing import page
 from .everything import name_of
 from .history import told
-from .returning import back
+from .returning import back, to_login
 
 NEWEST = 5
 """Calls that a user has approved, as the account page shows them: nobody else can push these out of sight."""
@@ -40,13 +40,25 @@ _STATIC = {"account.css": "text/css", "account.js": "text/javascript"}
 
 async def account(context: Context) -> Response:
     """Show sign-in, or for who is signed in: deputies, passkeys, sign out."""
-    site, own = context.authority.policy.site, context.authority.current_user is None
-    shown = await context.look(_shown, await context.session())
+    authority, language = context.authority, context.at.language
+    site, own = authority.policy.site, authority.own_users
+    look = await context.session()
+    shown = await context.look(_shown, look)
     if shown is None:
-        return page(site, "sign-in.html", context.at.language, own_users=own, back=back(context))
+        login = to_login(context) if authority.login else None
+        return page(site, "sign-in.html", language, own_users=own, login=login, back=back(context))
     user, values = shown
-    csrf = context.csrf_token(user.user_id)
-    return page(site, "account.html", context.at.language, own_users=own, user=user, csrf=csrf, **values)
+    return page(
+        site,
+        "account.html",
+        language,
+        own_users=own,
+        own_sessions=authority.current_user is None,
+        anew=to_login(context, anew="1") if authority.login else None,
+        user=user,
+        csrf=context.csrf_token(user.user_id),
+        **values,
+    )
 
 
 def message(site: Site, language: str, told: str, status: int, **taken: str) -> Response:
@@ -60,7 +72,7 @@ def _shown(
     """Read what the page shows of who is signed in; None for nobody."""
     who = signed_in(reader)
     user = reader.user(who.user_id) if who else None
-    if user is None:
+    if who is None or user is None:
         return None
     user_id, said = user.user_id, words(at.language)
     grants = reader.grants(user_id)
@@ -74,7 +86,8 @@ def _shown(
         "deputies": [_deputy(reader, at, grant, said) for grant in live],
         "past": [{**_deputy(reader, at, grant, said), "ended": _ended(grant, at.now)} for grant in past],
         "blocked": _blocked(reader, user_id, at.now, said),
-        "credentials": reader.credentials(user_id),
+        "credentials": (credentials := reader.credentials(user_id)),
+        "stale": not credentials and not who.recent(at.now),  # CRED-2
         "method": approvals.asked_by(reader, at, user_id),
         "waiting": told(reader, at, calls),
         "asking": [_deputy(reader, at, grant, said) for grant in asking],

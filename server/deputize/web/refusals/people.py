@@ -15,7 +15,9 @@ def as_page(refusal: Refusal, request: Request, site: Site) -> Response:
     language = language_of(request.headers.get("accept-language", ""))
     said, wait = words(language), retry_after(refusal)
     takes = said.variables
-    taken = {"wait": said.duration(int(wait))} if wait is not None else {}
+    taken = {"detail": said.quoted(refusal.detail)}
+    if wait is not None:
+        taken["wait"] = said.duration(int(wait))
     own = (refusal.told, refusal.code.value.replace("_", "-"))
     names = [f"refused-page-{each}" for each in own if f"refused-page-{each}" in takes]
     name = next((each for each in names if takes[each] <= taken.keys()), "refused-page")
