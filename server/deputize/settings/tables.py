@@ -178,7 +178,7 @@ _AtOnce = Annotated[int | None, PlainValidator(values.at_once)]
 class UsersTable(Table):
     """`[users]`."""
 
-    sign_in_uri: Annotated[str, AfterValidator(values.endpoint)] | None = None
+    sign_in_uri: Annotated[str, AfterValidator(values.page)] | None = None
     keys: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
     passkeys: bool | None = None
 

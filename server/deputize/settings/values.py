@@ -18,6 +18,7 @@ from deputize.protocol.shown import plain
 
 _ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+_PAGE_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -65,6 +66,15 @@ def issuer(text: str) -> str:
             "write an origin and perhaps a path, without a slash at the end, a query or a fragment: "
             '"https://site.example/deputize"'
         )
+    origin(match[0])
+    return text
+
+
+def page(text: str) -> str:
+    """Read the address of a page of the site: an origin and a path."""
+    match = _ORIGIN.match(text)
+    if match is None or not _PAGE_PATH.fullmatch(text[match.end() :]):
+        raise ValueError('write an origin and a path: "https://site.example/login"')
     origin(match[0])
     return text
 

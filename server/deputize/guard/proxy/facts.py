@@ -10,7 +10,7 @@ from ...crypto import jwt
 from ...protocol.canonical import Json, b64u
 from ...protocol.errors import Code, Refused
 from ...protocol.jwk import thumbprint
-from ..guard import GuardedCall
+from ..admission import GuardedCall
 
 TYP = "deputize-facts+jwt"
 LIFETIME = 60

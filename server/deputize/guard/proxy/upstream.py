@@ -1,4 +1,4 @@
-"""The upstream: an HTTP server on this machine, reached by a connection of its own for each request (PROXY-6, 7)."""
+"""The upstream: an HTTP server on this machine, with a connection of its own for each request (PROXY-6, PROXY-7)."""
 
 import re
 from collections.abc import AsyncIterator, Iterable

@@ -1,7 +1,7 @@
 """How words become HTML: what is set apart in them is drawn apart, and nothing in them is markup."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -150,7 +150,7 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters |= {
+_FILTERS: dict[str, Callable[..., object]] = {
     "origin": origin_of,
     "host": lambda origin: origin.removeprefix("https://"),
     "local": is_local,
@@ -163,3 +163,4 @@ _TEMPLATES.filters |= {
     "blocks": _blocks,
     "marks": _marks,
 }
+_TEMPLATES.filters |= _FILTERS
