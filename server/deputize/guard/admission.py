@@ -1,8 +1,8 @@
 """The order in which a guard admits a call, written once for all that guards stand in (GUARD-1)."""
 
-from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ..crypto import jwt
 from ..protocol.canonical import JsonError, args_s256
@@ -55,12 +55,11 @@ class NeedsRedemption:
 
 
 Step = NeedsKey | NeedsArguments | NeedsRedemption
-Steps = Generator[Step, Any, GuardedCall]
 
 
 def admission(
     issuer: str, audience: str, clock: Callable[[], float], tools: Collection[str], texts: Sequence[str]
-) -> Steps:
+) -> Generator[Step, Any, GuardedCall]:
     """Verify and redeem the call of which a request carries these tokens, where one of these tools runs.
 
     It yields what it needs, is sent it, and returns the call, which then has to run, once. Refused if it must not run.
@@ -101,25 +100,3 @@ def admission(
     return GuardedCall(
         token.call_id, token.user_id, external_id, token.client_id, token.scopes, arguments, token.tool
     )
-
-
-async def admitted(steps: Steps, answer: Callable[[Step], Awaitable[object]]) -> GuardedCall:
-    """Take the steps, each with its answer, and return the call."""
-    sent: object = None
-    while True:
-        try:
-            wanted = steps.send(sent)
-        except StopIteration as done:
-            return cast("GuardedCall", done.value)
-        sent = await answer(wanted)
-
-
-def admitted_now(steps: Steps, answer: Callable[[Step], object]) -> GuardedCall:
-    """Take the steps as `admitted` does, where nothing is awaited."""
-    sent: object = None
-    while True:
-        try:
-            wanted = steps.send(sent)
-        except StopIteration as done:
-            return cast("GuardedCall", done.value)
-        sent = answer(wanted)

@@ -11,7 +11,6 @@ from functools import wraps
 from inspect import isawaitable, iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, Protocol
 
-import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,14 +21,14 @@ from ..protocol.endpoint import Endpoint
 from ..protocol.endpoints import Endpoints
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId
-from ..protocol.problem import MEDIA_TYPE, problem, www_authenticate
-from ..protocol.quota import retry_after
 from ..protocol.token import CallToken
 from ..protocol.tool import Executes, Schema, Tool, is_tool_name
-from .admission import GuardedCall, NeedsArguments, NeedsKey, NeedsRedemption, Step, admission, admitted
+from .admission import GuardedCall, NeedsArguments, NeedsKey, NeedsRedemption, Step, admission
+from .answer import problem_of
 from .arguments import arguments_of, read_body
 from .outcome import Outcome, ReportedResponse, entrust, raised
 from .point import Args, Point, mark, point_of
+from .steps import taken
 
 if TYPE_CHECKING:
     from .dependency import GuardDependency
@@ -183,7 +182,7 @@ class Guard:
 
         texts = request.headers.getlist("txn-token")
         steps = admission(self.issuer, self.audience, self.clock, self.sharing(tool), texts)
-        call = await admitted(steps, answer)
+        call = await taken(steps, answer)
         request.state.deputize = call
         return call, _replay(body, request.receive)
 
@@ -213,13 +212,8 @@ def check_path(scope: Scope) -> None:
 
 def refusal_response(refusal: Refusal) -> Response:
     """Answer with a problem (ERR-1, ERR-2, QUOTA-1)."""
-    headers = {"Cache-Control": "no-store"}
-    authenticate = www_authenticate(refusal)
-    if authenticate is not None:
-        headers["WWW-Authenticate"] = authenticate
-    if (seconds := retry_after(refusal)) is not None:
-        headers["Retry-After"] = seconds
-    return Response(orjson.dumps(problem(refusal)), refusal.code.status, headers, MEDIA_TYPE)
+    headers, body = problem_of(refusal)
+    return Response(body, refusal.code.status, headers)
 
 
 def _check_endpoint(endpoint: Handler, tool: str) -> None:

@@ -32,6 +32,10 @@ class Endpoints:
     def __iter__(self) -> Iterator[tuple[Endpoint, Tool]]:
         return iter(self._tools)
 
+    def near(self, path: str) -> bool:
+        """Tell whether a path, decoded, is of one of these or resembles one, whatever the method."""
+        return any(endpoint.resembles(path) for endpoint, _ in self._tools)
+
     def find(self, method: str, path: str) -> Found | None:
         """Find what a request is for, by its method and its path, decoded; None if it is for no endpoint.
 
