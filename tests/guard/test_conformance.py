@@ -1,14 +1,16 @@
 """One suite for all guards, each in its framework's own server, over real HTTP (GUARD-1 to GUARD-9, ENDPOINT-1)."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,13 +18,52 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from deputize.cli.passing import Passing
+from deputize.cli.serving import Limits, server
+from deputize.crypto import jwt
 from deputize.guard import Guard, GuardMiddleware, HttpRedeemer
+from deputize.guard.proxy.app import Proxy
+from deputize.guard.proxy.facts import Facts
+from deputize.guard.proxy.upstream import Upstream
+from deputize.protocol.canonical import s256
+from deputize.protocol.policy import Policy
 from deputize.settings import loads
 
 from .conformance import CASES, GUARD_KEY, VECTORS, Guarded, StubAuthority, keyfile, policy_of
 from .conftest import served
+from .proxy.conftest import serving
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+Called = tuple[str, dict[str, Any]]
+
+
+def routes_of(policy: Policy, call_of: Callable[[Request], Awaitable[Called]]) -> list[Route]:
+    """Return the site of the vectors for Starlette, whose handlers find the call by this."""
+    ran: list[dict[str, Any]] = []
+
+    async def run(request: Request) -> Response:
+        tool, arguments = await call_of(request)
+        ran.append({"tool": tool, "arguments": arguments})
+        how = arguments.get("how")
+        if how == "raise":
+            raise ValueError("a mistake of the site")
+        if how in ("stream", "broken"):
+            return StreamingResponse(parts(how == "broken"))
+        return JSONResponse(arguments, int(how or 200))
+
+    async def parts(broken: bool) -> Any:
+        yield b"one"
+        if broken:
+            raise ValueError("a mistake of the site")
+        yield b"two"
+
+    def listing(request: Request) -> Response:
+        return JSONResponse(ran)
+
+    guarded = [Route(each.path, run, methods=[each.method]) for each, _ in policy.endpoints()]
+    return [*guarded, Route("/api/transfers", lambda request: JSONResponse([])), Route("/ran", listing)]
 
 
 @contextmanager
@@ -38,35 +79,17 @@ def asgi(authority: StubAuthority, folder: Path) -> Iterator[int]:
         tools=lambda: policy.tools,
         endpoints=policy.endpoints,
     )
-    ran: list[dict[str, Any]] = []
 
-    async def run(request: Request) -> Response:
+    async def call_of(request: Request) -> Called:
         call = request.state.deputize
-        ran.append({"tool": call.tool, "arguments": call.arguments})
-        how = call.arguments.get("how")
-        if how == "raise":
-            raise ValueError("a mistake of the site")
-        if how in ("stream", "broken"):
-            return StreamingResponse(parts(how == "broken"))
-        return JSONResponse(call.arguments, int(how or 200))
-
-    async def parts(broken: bool) -> Any:
-        yield b"one"
-        if broken:
-            raise ValueError("a mistake of the site")
-        yield b"two"
-
-    def listing(request: Request) -> Response:
-        return JSONResponse(ran)
-
-    routes = [Route(each.path, run, methods=[each.method]) for each, _ in policy.endpoints()]
-    routes += [Route("/api/transfers", lambda request: JSONResponse([])), Route("/ran", listing)]
+        return call.tool, call.arguments
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await redeemer.aclose()
 
+    routes = routes_of(policy, call_of)
     app = Starlette(routes=routes, middleware=[Middleware(GuardMiddleware, guard=guard)], lifespan=lifespan)
     with served(app) as url:
         yield int(url.rpartition(":")[2])
@@ -89,10 +112,55 @@ def gunicorn(site: str, authority: StubAuthority, folder: Path) -> Iterator[int]
                 process.terminate()
 
 
+@contextmanager
+def node(authority: StubAuthority, folder: Path) -> Iterator[int]:
+    """Serve the site of `js/interop/conformance.js`, by Node's own server."""
+    options = {"issuer": authority.issuer, "audience": VECTORS["audience"]}
+    schemas = {name: tool["input_schema"] for name, tool in VECTORS["tools"].items()}
+    given = json.dumps({**options, "schemas": schemas, "key": json.loads(keyfile(folder).read_text())})
+    command = ["node", "interop/conformance.js", given]
+    with subprocess.Popen(command, cwd=ROOT / "js", stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            yield json.loads(process.stdout.readline())["port"]
+        finally:
+            process.kill()
+
+
+@contextmanager
+def proxy(authority: StubAuthority, folder: Path) -> Iterator[int]:
+    """Put the proxy before a site that verifies what it is told (PROXY-5)."""
+    policy = loads(policy_of(authority).encode())
+    # Nobody closes what the proxy asks by before its process ends: so no connection is kept here.
+    client = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    redeemer = HttpRedeemer(authority.issuer, GUARD_KEY, client)
+    guard = Guard(
+        authority.issuer, VECTORS["audience"], redeemer.key_of, redeemer, tools=lambda: policy.tools
+    )
+
+    async def call_of(request: Request) -> Called:
+        told = jwt.parse(request.headers["deputize-facts"])
+        facts: Any = jwt.check(told, GUARD_KEY.public_key())
+        query = request.scope["query_string"].decode()
+        target = request.scope["raw_path"].decode() + (f"?{query}" if query else "")
+        assert (facts["htm"], facts["target"]) == (request.method, target)
+        assert facts["body_s256"] == s256(await request.body())
+        return facts["tool"], facts["arguments"]
+
+    behind = Starlette(routes=routes_of(policy, call_of))
+    listener = socket.create_server(("127.0.0.1", 0))
+    with served(behind) as url:
+        front = Proxy(lambda: policy, guard, Facts(GUARD_KEY, VECTORS["audience"]), Upstream.parse(url))
+        with serving(lambda: server(front, Limits(100), Passing, dated=False), listener):
+            yield listener.getsockname()[1]
+
+
 GUARDS: dict[str, Callable[[StubAuthority, Path], Any]] = {
     "asgi": asgi,
     "flask": lambda authority, folder: gunicorn("flask_site", authority, folder),
     "django": lambda authority, folder: gunicorn("django_site", authority, folder),
+    "node": node,
+    "proxy": proxy,
 }
 
 
