@@ -19,6 +19,9 @@ from deputize.cli import app
 from deputize.crypto import jwk_file
 
 run = CliRunner().invoke
+SEVERAL = PROXIED.replace(
+    "[api]\n", '[api]\norigins = ["https://bank.example", "https://b.example"]\n'
+).replace("DELETE /", "DELETE https://b.example/")
 UPSTREAM = ["--upstream", "http://127.0.0.1:3000"]
 
 
@@ -75,6 +78,12 @@ def test_public_prints_what_a_handler_verifies_with() -> None:
             "there is no other.jwk; `deputize guard keygen other.jwk`",
         ),
         ([*UPSTREAM, "--policy", "other.toml"], PROXIED, "there is no other.toml"),
+        (
+            [*UPSTREAM, "--origin", "https://other.example"],
+            PROXIED,
+            "names no endpoint at https://other.example",
+        ),
+        (UPSTREAM, SEVERAL, "say by --origin which of them this is"),
         (UPSTREAM, "nonsense", "deputize.toml has 1 fault; `deputize check deputize.toml` names them"),
         (UPSTREAM, PROXIED.replace("endpoint =", "# endpoint ="), 'write: endpoint = "POST /api/transfers"'),
         (

@@ -37,6 +37,10 @@ def proxy(
     ] = "",
     policy: PolicyPath = POLICY,
     key: Annotated[Path, typer.Option(help="The file of the guard's key.")] = _KEY,
+    origin: Annotated[
+        str | None,
+        typer.Option(help="Which origin of the API this is, where the policy has endpoints at several."),
+    ] = None,
     host: Host = HOST,
     port: Port = 8080,
 ) -> None:
@@ -50,7 +54,7 @@ def proxy(
     if not upstream:
         fail("say where the API is: deputize guard --upstream http://127.0.0.1:3000", UNUSABLE)
     with needing("guard"):
-        _serve(upstream, policy, key, host, port)
+        _serve(upstream, policy, key, origin, host, port)
 
 
 @guard.command()
@@ -98,7 +102,7 @@ def _line(key: "EllipticCurvePrivateKey") -> str:
     return f"keys = [{{ {said} }}]"
 
 
-def _serve(upstream: str, policy: Path, keyfile: Path, host: str, port: int) -> None:
+def _serve(upstream: str, policy: Path, keyfile: Path, origin: str | None, host: str, port: int) -> None:
     from deputize.cli.passing import Passing, quiet
     from deputize.cli.policy import read_policy
     from deputize.cli.serving import Limits, server, settle
@@ -111,10 +115,10 @@ def _serve(upstream: str, policy: Path, keyfile: Path, host: str, port: int) -> 
     except ValueError as error:
         fail(str(error), UNUSABLE)
     key = _load(keyfile)
-    _check(read_policy(policy), policy, key, keyfile)
+    _check(read_policy(policy), policy, key, keyfile, origin)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="deputize: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(quiet)
-    app: Proxy = guarding(policy, key, behind)
+    app: Proxy = guarding(policy, key, behind, origin)
     listener = listen(host, port)
     # Each needs a file, and so does its way to the upstream, and perhaps one to the authority.
     running = server(app, Limits(connections(4), request=60), Passing, dated=False)
@@ -124,15 +128,25 @@ def _serve(upstream: str, policy: Path, keyfile: Path, host: str, port: int) -> 
     running.run(sockets=[listener])
 
 
-def _check(policy: "Policy", path: Path, key: "EllipticCurvePrivateKey", keyfile: Path) -> None:
+def _check(
+    policy: "Policy", path: Path, key: "EllipticCurvePrivateKey", keyfile: Path, origin: str | None
+) -> None:
     """Say what is guarded; end the command where nothing would be, or where the authority would not know this guard."""
     from deputize.crypto.jwt import jwk_of
     from deputize.protocol.jwk import thumbprint
 
-    endpoints = list(policy.endpoints())
+    endpoints = list(policy.endpoints(origin))
     if not endpoints:
+        at = f" at {origin}" if origin else ""
         fail(
-            f'{path} names no endpoint to guard; in a tool, write: endpoint = "POST /api/transfers"', UNUSABLE
+            f'{path} names no endpoint{at} to guard; in a tool, write: endpoint = "POST /api/transfers"',
+            UNUSABLE,
+        )
+    origins = sorted({policy.api.origin(endpoint) for endpoint, _ in endpoints})
+    if len(origins) > 1:
+        fail(
+            f"the endpoints in {path} are at {', '.join(origins)}; say by --origin which of them this is",
+            UNUSABLE,
         )
     if thumbprint(jwk_of(key.public_key())) not in map(thumbprint, policy.api.keys):
         fail(f"the authority does not know {keyfile}; under [api] in {path}, write: {_line(key)}", UNUSABLE)

@@ -50,13 +50,15 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         named = text.replace(
             "[tools.transfer_money]\n", '[tools.transfer_money]\nendpoint = "POST /api/transfers"\n'
         )
-        policy = loads(named.replace(LOCAL, bank.origin).encode())
+        policy = loads(
+            named.replace("https://bank.example", bank.origin).replace(LOCAL, bank.origin).encode()
+        )
         issuer, audience = policy.site.issuer, policy.api.audience
         redeemer = HttpRedeemer(issuer, KEY, clock=bank.clock)
         guard = Guard(issuer, audience, redeemer.key_of, redeemer, clock=bank.clock)
         site, api, listener = Site(), *(socket.create_server(("127.0.0.1", 0)) for _ in range(2))
         upstream = Upstream.parse(f"http://127.0.0.1:{api.getsockname()[1]}")
-        proxy = Proxy(lambda: policy, guard, Facts(KEY, audience), upstream, bank.clock)
+        proxy = Proxy(lambda: policy, guard, Facts(KEY, audience), upstream, close=redeemer.aclose)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with (
             behind(site, api),

@@ -1,19 +1,18 @@
 """The proxy: what it passes on, what it admits a call for, and what it refuses (PROXY-1 to PROXY-6)."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from ...crypto import jwt
 from ...protocol.arguments import Carried
-from ...protocol.canonical import Json
 from ...protocol.endpoint import decoded
 from ...protocol.endpoints import Endpoints, Found
 from ...protocol.errors import Code, Refused
 from ...protocol.policy import Policy
-from ...protocol.tool import Tool
+from ..admission import NeedsArguments, NeedsKey, NeedsRedemption, Step, admission, admitted
+from ..arguments import read_body
 from ..guard import Guard, refusal_response
 from ..outcome import Outcome
 from . import address, heads, relay
@@ -38,17 +37,25 @@ class Proxy:
         guard: Guard,
         facts: Facts,
         upstream: Upstream,
-        clock: Callable[[], float] = time.time,
+        origin: str | None = None,
+        close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Guard the endpoints of the policy as it is at each request. `clock` returns seconds since the epoch."""
+        """Guard the endpoints of the policy as it is at each request: those at this origin of the API, or all.
+
+        `close` is called when the server ends.
+        """
         self._policy = policy
         self._guard = guard
         self._facts = facts
         self._upstream = upstream
-        self._clock = clock
+        self._origin = origin
+        self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, or be told of the server's begin and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
         try:
             await self._serve(scope, receive, send)
         except Refused as refused:
@@ -56,11 +63,19 @@ class Proxy:
             answer.headers["Connection"] = "close"  # what is left of the request is not read
             await answer(scope, receive, send)
 
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._close is not None:
+            await self._close()
+        await send({"type": "lifespan.shutdown.complete"})
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, target = scope["method"], _target(scope)
         onward = heads.onward(scope["headers"], scope["http_version"])
         policy = self._policy()
-        found = _found(policy.endpoints(), method, target, heads.has_body(scope["headers"]))
+        found = _found(policy.endpoints(self._origin), method, target, heads.has_body(scope["headers"]))
         onward = heads.forwarding(onward, scope["client"], policy.site.trusted_proxies, scope["scheme"])
         if found is not None:
             await self._call(found, target, onward, {**scope, "headers": onward}, receive, send)
@@ -73,25 +88,30 @@ class Proxy:
         self, found: Found, target: str, headers: heads.Headers, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Admit the call that a request carries, and pass that on with its facts (PROXY-5)."""
-        request = Request(scope, receive)
-        tool = _tool(found, request)
+        request, body = Request(scope, receive), b""
         _check_content(request)
 
-        async def arguments(held: Request) -> dict[str, Json]:
-            carried = Carried(
-                held.method,
-                held.scope["query_string"],
-                held.headers.get("content-type", ""),
-                await held.body(),
-                found.parameters,
-            )
-            named = carried.arguments(found.endpoint, tool.input_schema)
-            self._facts.check(named, target)
-            return named
+        async def answer(wanted: Step) -> object:
+            nonlocal body
+            match wanted:
+                case NeedsKey(kid):
+                    key = self._guard.key_of(kid)
+                    return await key if isawaitable(key) else key
+                case NeedsArguments(tool):
+                    body = await read_body(request)
+                    query, kind = scope["query_string"], request.headers.get("content-type", "")
+                    carried = Carried(request.method, query, kind, body, found.parameters)
+                    named = carried.arguments(found.endpoint, found.tools[tool].input_schema)
+                    self._facts.check(named, target)
+                    return named
+                case NeedsRedemption(token, text, digest):
+                    return await self._guard.redeemer.redeem(token, text, digest)
 
-        call, replay = await self._guard.admit(tool.name, request, arguments)
-        body = (await replay())["body"]
-        facts = self._facts.of(call, tool.name, scope["method"], target, body, int(self._clock()))
+        guard, texts = self._guard, request.headers.getlist("txn-token")
+        call = await admitted(
+            admission(guard.issuer, guard.audience, guard.clock, found.tools.keys(), texts), answer
+        )
+        facts = self._facts.of(call, request.method, target, body, int(guard.clock()))
         head = [(name, value) for name, value in headers if name not in _OF_THE_GUARD]
         head.append((heads.FACTS, facts.encode()))
         if body:
@@ -136,18 +156,6 @@ def _found(endpoints: Endpoints, method: str, target: str, has_body: bool) -> Fo
             f"At this address {guarded} is guarded. Beside it nothing passes but GET, HEAD and OPTIONS without a body.",
         )
     return None
-
-
-def _tool(found: Found, request: Request) -> Tool:
-    """Return the tool that a call token names, of those that share an endpoint; any of them, if it names none."""
-    first, *others = found.tools.values()
-    if others:
-        try:
-            named = jwt.parse(request.headers.get("txn-token", "")).claims["tctx"]
-            return found.tools[named["tool"]]  # type: ignore[index, call-overload]  # or one of these errors
-        except (Refused, LookupError, TypeError):
-            pass  # the guard says what is wrong with it
-    return first
 
 
 def _check_content(request: Request) -> None:

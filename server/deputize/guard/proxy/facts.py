@@ -38,7 +38,7 @@ class Facts:
                 "These arguments are more than fits in a head, in which the proxy passes them on.",
             )
 
-    def of(self, call: GuardedCall, tool: str, method: str, target: str, body: bytes, now: int) -> str:
+    def of(self, call: GuardedCall, method: str, target: str, body: bytes, now: int) -> str:
         """Return the JWT for one request: its method, its path with its query, and its body, byte for byte."""
         claims = {
             "iss": _THUMBPRINT + self._kid,
@@ -50,7 +50,7 @@ class Facts:
             "external_id": call.external_id,
             "client_id": call.client_id,
             "scope": str(call.scopes),
-            "tool": tool,
+            "tool": call.tool,
             "arguments": call.arguments,
             "htm": method,
             "target": target,

@@ -16,8 +16,13 @@ from .upstream import Upstream
 _LOG = logging.getLogger("deputize.guard")
 
 
-def guarding(path: Path, key: EllipticCurvePrivateKey, upstream: Upstream) -> Proxy:
-    """Make a proxy in front of an upstream; PolicyError or OSError for a file that is no policy."""
+def guarding(
+    path: Path, key: EllipticCurvePrivateKey, upstream: Upstream, origin: str | None = None
+) -> Proxy:
+    """Make a proxy in front of an upstream, for the endpoints at this origin of the API, or for all.
+
+    PolicyError or OSError for a file that is no policy.
+    """
     followed = Followed(path)
 
     def policy() -> Policy:
@@ -28,4 +33,4 @@ def guarding(path: Path, key: EllipticCurvePrivateKey, upstream: Upstream) -> Pr
     issuer, audience = followed.policy.site.issuer, followed.policy.api.audience  # neither can change
     authority = HttpRedeemer(issuer, key)
     guard = Guard(issuer, audience, authority.key_of, authority, tools=lambda: followed.policy.tools)
-    return Proxy(policy, guard, Facts(key, audience), upstream)
+    return Proxy(policy, guard, Facts(key, audience), upstream, origin, authority.aclose)
