@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import json
 import re
 import runpy
 import shutil

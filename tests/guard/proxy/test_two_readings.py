@@ -184,6 +184,24 @@ def test_a_query_that_stands_for_another_method(site: Site, query: str) -> None:
     assert refused(site, request(f"POST /other?{query} HTTP/1.1")) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "r=api/transfers",
+        "r=/api/transfers",
+        "_url=/api/transfers",
+        "a=b&rest_route=%2FAPI%2Ftransfers%2F",
+        "/api/transfers",
+        "q=api%252Ftransfers.json",
+    ],
+)
+def test_a_query_that_names_a_guarded_address(site: Site, query: str) -> None:  # PROXY-2
+    """As front controllers in PHP read it."""
+    assert refused(site, request(f"POST /index.php?{query} HTTP/1.1")) == (400, "invalid_request")
+    site.raw(request(f"GET /sign-in?{query} HTTP/1.1", "Connection: close", body=b""))
+    assert len(site.came) == 1
+
+
 def test_a_query_that_only_has_such_a_word_goes_through(site: Site) -> None:
     site.raw(
         request("GET /other?method=card&my_method=x&payment-method=y HTTP/1.1", "Connection: close", body=b"")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,7 @@ NO_ANSWERS = {
     "no HTTP": b"220 mail.example ESMTP\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
     "another protocol": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
+    "a status that is none": b"HTTP/1.1 999 Blocked\r\nContent-Length: 0\r\n\r\n",
     "a head without end": b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 300_000,
 }
 
@@ -173,6 +175,19 @@ def test_an_answer_cannot_put_fields_into_a_head_by_connection_or_line_feeds() -
         told = site.send("GET", "/other")
     assert told.headers["x-kept"] == "2"
     assert not {"x-secret", "keep-alive"} & told.headers.keys()
+
+
+def test_an_answer_has_one_length() -> None:  # PROXY-4
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with misbehaving(saying(head + b"5\r\nwhole\r\n0\r\n\r\n")) as (site, _):
+        told = site.send("GET", "/other")
+    assert (told.text, "content-length" in told.headers) == ("whole", False)
+
+
+def test_a_socket_that_is_not_there_is_nobody_who_listens(tmp_path: Path) -> None:  # PROXY-6
+    with before(Site(), f"unix:{tmp_path}/none.sock") as site:
+        assert site.transfer().json()["code"] == "upstream_unavailable"
+    assert list(site.authority.states.values()) == [State.FAILED]
 
 
 def test_a_call_goes_on_when_its_client_does_not_wait_for_the_answer() -> None:  # PROXY-6

@@ -30,6 +30,13 @@ def check_query(query: str) -> None:
             raise refused(f"for some frameworks, {name[:64]!r} makes another method of it")
 
 
+def names_in(query: str) -> Iterator[str]:
+    """Yield what a front controller could take for the path, of the names and values in a query: `?r=api/transfers`."""
+    for field in re.split("[&;]", query):
+        for text in field.split("=", 1):
+            yield "/" + unquote(text.replace("+", " "), errors="replace").lstrip("/")
+
+
 def could_be(endpoint: Endpoint, path: str) -> bool:
     """Tell whether an upstream could take a path, decoded, for this endpoint's, whatever the method."""
     own = (endpoint, replace(endpoint, path=_bare(endpoint.path)))

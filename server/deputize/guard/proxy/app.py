@@ -146,6 +146,12 @@ def _found(endpoints: Endpoints, method: str, target: str, has_body: bool) -> Fo
     address.check_query(query)
     if found is not None:
         return found
+    if method not in address.SAFE and any(
+        endpoint.takes(method) and address.could_be(endpoint, named)
+        for named in address.names_in(query)
+        for endpoint, _ in endpoints
+    ):
+        raise address.refused("its query names the address of a guarded endpoint")
     near = [endpoint for endpoint, _ in endpoints if address.could_be(endpoint, path)]
     if any(endpoint.takes(method) for endpoint in near):
         raise address.refused("it resembles the address of a guarded endpoint")

@@ -134,6 +134,8 @@ def back(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         if name == b"connection"
         for option in value.split(b",")
     }
+    if is_chunked(lower):
+        named.add(b"content-length")  # which meant nothing beside it (RFC 9112 §6.3)
     return [(name, value) for name, value in lower if name not in _HOP and name not in named]
 
 

@@ -94,8 +94,8 @@ class Upstream:
             except _FAULTS as error:
                 raise Lost(f"{type(error).__name__}: {error}") from error
             try:
-                if response.status < 200:
-                    raise Lost("it goes on as something else than HTTP")
+                if not 200 <= response.status < 600:
+                    raise Lost(f"{response.status} is no status of an answer")
                 yield Answer(response.status, response.headers, _parts(response))
             finally:
                 await response.aclose()
