@@ -11,6 +11,8 @@ whatever stands in front of an API reads addresses alike.
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 from urllib.parse import unquote
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -104,9 +106,11 @@ class Endpoint:
         Whoever decides by addresses refuses what resembles and does not `match`, since the site's router may be one of
         those (GUARD-9).
         """
-        own, given = _folded(self.path), _folded(path)
-        return len(own) == len(given) and all(
-            mine == text or mine.startswith("{") for mine, text in zip(own, given, strict=True)
+        own = _folded(self.path)
+        return any(
+            len(own) == len(given)
+            and all(mine == text or mine.startswith("{") for mine, text in zip(own, given, strict=True))
+            for given in _readings(path)
         )
 
     def meets(self, other: "Endpoint") -> bool:
@@ -161,16 +165,27 @@ def _name_in(part: str) -> str | None:
     return None
 
 
-def _folded(path: str) -> list[str]:
-    """Return the parts of a path as the most lenient reader would take them."""
-    for _ in range(3):
-        path = unquote(path)
-    path = unicodedata.normalize("NFKC", path).casefold().replace("\\", "/")
+@lru_cache(maxsize=256)
+def _readings(path: str) -> frozenset[tuple[str, ...]]:
+    """Return the parts of a path as lenient readers would take them.
+
+    Each has some of the habits and not others: what one of them takes for a slash, another has as a part's character.
+    """
+    return frozenset(tuple(_folded(path, *habits)) for habits in product((False, True), repeat=3))
+
+
+def _folded(path: str, decodes: bool = True, cuts: bool = True, trims: bool = True) -> list[str]:
+    """Return the parts of a path as somebody takes them who decodes once more, cuts parameters off, and trims parts."""
+    if decodes:
+        for _ in range(3):
+            path = unquote(path)
+        path = unicodedata.normalize("NFKC", path).replace("\\", "/")
     parts: list[str] = []
-    for part in path.split("/"):
-        text = "".join(filter(str.isprintable, part.partition(";")[0])).strip()
+    for part in path.casefold().split("/"):
+        text = part.partition(";")[0] if cuts else part
+        text = "".join(filter(str.isprintable, text)).strip() if trims else text
         if text == "..":
             del parts[-1:]
         elif text and text != ".":
-            parts.append(text.rstrip(". ") or text)
+            parts.append((text.rstrip(". ") or text) if trims else text)
     return parts

@@ -11,10 +11,11 @@ from ...protocol.endpoint import decoded
 from ...protocol.endpoints import Endpoints, Found
 from ...protocol.errors import Code, Refused
 from ...protocol.policy import Policy
-from ..admission import NeedsArguments, NeedsKey, NeedsRedemption, Step, admission, admitted
+from ..admission import NeedsArguments, NeedsKey, NeedsRedemption, Step, admission
 from ..arguments import read_body
 from ..guard import Guard, refusal_response
 from ..outcome import Outcome
+from ..steps import taken
 from . import address, heads, relay
 from .facts import Facts
 from .upstream import Upstream
@@ -108,7 +109,7 @@ class Proxy:
                     return await self._guard.redeemer.redeem(token, text, digest)
 
         guard, texts = self._guard, request.headers.getlist("txn-token")
-        call = await admitted(
+        call = await taken(
             admission(guard.issuer, guard.audience, guard.clock, found.tools.keys(), texts), answer
         )
         facts = self._facts.of(call, request.method, target, body, int(guard.clock()))
