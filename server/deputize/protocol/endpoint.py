@@ -15,6 +15,9 @@ from functools import lru_cache
 from itertools import product
 from urllib.parse import unquote
 
+Parts = tuple[str, ...]
+"""The parts of a path."""
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """The methods that an endpoint may have; GET includes HEAD."""
 
@@ -106,16 +109,20 @@ class Endpoint:
         Whoever decides by addresses refuses what resembles and does not `match`, since the site's router may be one of
         those (GUARD-9).
         """
-        own = _folded(self.path)
+        return self.is_one_of(readings(path))
+
+    def is_one_of(self, paths: frozenset[Parts]) -> bool:
+        """Tell whether one of these readings of a path is of this endpoint."""
+        own = _template(self.path)
         return any(
             len(own) == len(given)
             and all(mine == text or mine.startswith("{") for mine, text in zip(own, given, strict=True))
-            for given in _readings(path)
+            for given in paths
         )
 
     def meets(self, other: "Endpoint") -> bool:
         """Tell whether a path could be of both, or be taken for it, where they are at one origin."""
-        own, given = _folded(self.path), _folded(other.path)
+        own, given = _template(self.path), _template(other.path)
         return (
             self.method == other.method
             and len(own) == len(given)
@@ -124,6 +131,15 @@ class Endpoint:
                 for mine, theirs in zip(own, given, strict=True)
             )
         )
+
+
+@lru_cache(maxsize=256)
+def readings(path: str) -> frozenset[Parts]:
+    """Return the parts of a path as lenient readers would take them.
+
+    Each has some of the habits and not others: what one of them takes for a slash, another has as a part's character.
+    """
+    return frozenset(_folded(path, *habits) for habits in product((False, True), repeat=3))
 
 
 def is_segment(text: str) -> bool:
@@ -165,27 +181,27 @@ def _name_in(part: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=256)
-def _readings(path: str) -> frozenset[tuple[str, ...]]:
-    """Return the parts of a path as lenient readers would take them.
-
-    Each has some of the habits and not others: what one of them takes for a slash, another has as a part's character.
-    """
-    return frozenset(tuple(_folded(path, *habits)) for habits in product((False, True), repeat=3))
+@lru_cache(maxsize=1024)
+def _template(path: str) -> Parts:
+    """Return the parts of an endpoint's path, as readings of it have them."""
+    return _folded(path)
 
 
-def _folded(path: str, decodes: bool = True, cuts: bool = True, trims: bool = True) -> list[str]:
+def _folded(path: str, decodes: bool = True, cuts: bool = True, trims: bool = True) -> Parts:
     """Return the parts of a path as somebody takes them who decodes once more, cuts parameters off, and trims parts."""
     if decodes:
         for _ in range(3):
             path = unquote(path)
         path = unicodedata.normalize("NFKC", path).replace("\\", "/")
+    path = path.casefold()
+    if trims and not path.isprintable():
+        path = "".join(filter(str.isprintable, path))
     parts: list[str] = []
-    for part in path.casefold().split("/"):
+    for part in path.split("/"):
         text = part.partition(";")[0] if cuts else part
-        text = "".join(filter(str.isprintable, text)).strip() if trims else text
+        text = text.strip() if trims else text
         if text == "..":
             del parts[-1:]
         elif text and text != ".":
             parts.append((text.rstrip(". ") or text) if trims else text)
-    return parts
+    return tuple(parts)

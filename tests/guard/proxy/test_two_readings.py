@@ -202,6 +202,13 @@ def test_a_query_that_names_a_guarded_address(site: Site, query: str) -> None:  
     assert len(site.came) == 1
 
 
+def test_a_query_of_too_many_fields_to_look_at(site: Site) -> None:  # PROXY-2
+    many = "&".join(map(str, range(101)))
+    assert refused(site, request(f"POST /other?{many} HTTP/1.1")) == (400, "invalid_request")
+    site.raw(request(f"GET /other?{many} HTTP/1.1", "Connection: close", body=b""))
+    assert len(site.came) == 1
+
+
 def test_a_query_that_only_has_such_a_word_goes_through(site: Site) -> None:
     site.raw(
         request("GET /other?method=card&my_method=x&payment-method=y HTTP/1.1", "Connection: close", body=b"")

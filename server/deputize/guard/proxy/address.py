@@ -5,12 +5,16 @@ so what a framework at its loosest would route to a guarded handler is refused.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import unquote
 
-from ...protocol.endpoint import Endpoint
+from ...protocol.endpoint import Endpoint, readings
 from ...protocol.errors import Code, Refused
+
+_MORE = 3  # parts of a path beside an endpoint's: a script, an index, nothing behind the last slash
+_FIELDS = 100
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -30,17 +34,23 @@ def check_query(query: str) -> None:
             raise refused(f"for some frameworks, {name[:64]!r} makes another method of it")
 
 
-def names_in(query: str) -> Iterator[str]:
-    """Yield what a front controller could take for the path, of the names and values in a query: `?r=api/transfers`."""
-    for field in re.split("[&;]", query):
-        for text in field.split("=", 1):
-            yield "/" + unquote(text.replace("+", " "), errors="replace").lstrip("/")
+def near(endpoints: Collection[Endpoint], path: str) -> list[Endpoint]:
+    """Return the endpoints that an upstream could take a path, decoded, for, whatever the method."""
+    longest = max((each.path.count("/") for each in endpoints), default=0)
+    found = frozenset().union(*map(readings, set(_lenient(path, longest + _MORE))))
+    return [each for each in endpoints if each.is_one_of(found) or _bared(each).is_one_of(found)]
 
 
-def could_be(endpoint: Endpoint, path: str) -> bool:
-    """Tell whether an upstream could take a path, decoded, for this endpoint's, whatever the method."""
-    own = (endpoint, replace(endpoint, path=_bare(endpoint.path)))
-    return any(each.resembles(reading) for each in own for reading in _readings(path))
+def named(endpoints: Collection[Endpoint], query: str) -> bool:
+    """Tell whether a front controller could take a part of a query for an endpoint's path: `?r=api/transfers`.
+
+    Refused(invalid_request) if it has too many parts to tell.
+    """
+    fields = re.split("[&;]", query)
+    if len(fields) > _FIELDS:
+        raise refused(f"where something may be done, a query has at most {_FIELDS} fields")
+    texts = {text.lstrip("/") for field in fields for text in _decoded(field)}
+    return any(near(endpoints, f"/{text}") for text in texts)
 
 
 def refused(why: str) -> Refused:
@@ -50,16 +60,29 @@ def refused(why: str) -> Refused:
     )
 
 
-def _readings(path: str) -> Iterator[str]:
-    """Yield a path, and what it is to those who have front controllers, suffixes for formats, or index pages."""
+def _lenient(path: str, parts: int) -> Iterator[str]:
+    """Yield a path, and what it is to those who have front controllers, suffixes for formats, or index pages.
+
+    Behind a front controller an endpoint has at most so many parts.
+    """
     segments = path.split("/")
-    behind = [at for at, segment in enumerate(segments) if _SCRIPT.search(segment.partition(";")[0])]
-    for each in (path, *("/" + "/".join(segments[at + 1 :]) for at in behind)):  # /index.php/api/transfers
+    behind = range(max(0, len(segments) - parts), len(segments))
+    starts = [at + 1 for at in behind if _SCRIPT.search(segments[at].partition(";")[0])]
+    for each in (path, *("/" + "/".join(segments[at:]) for at in starts)):  # /index.php/api/transfers
         bare = _bare(each)  # /api/transfers.json
         yield each
         yield bare
         if bare.casefold().endswith("/index"):
             yield bare[: -len("/index")]
+
+
+def _decoded(field: str) -> list[str]:
+    return [unquote(text.replace("+", " "), errors="replace") for text in field.split("=", 1)]
+
+
+@lru_cache(maxsize=1024)
+def _bared(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, path=_bare(endpoint.path))
 
 
 def _bare(path: str) -> str:

@@ -147,13 +147,10 @@ def _found(endpoints: Endpoints, method: str, target: str, has_body: bool) -> Fo
     address.check_query(query)
     if found is not None:
         return found
-    if method not in address.SAFE and any(
-        endpoint.takes(method) and address.could_be(endpoint, named)
-        for named in address.names_in(query)
-        for endpoint, _ in endpoints
-    ):
+    taking = {endpoint for endpoint, _ in endpoints if endpoint.takes(method)}
+    if method not in address.SAFE and address.named(taking, query):
         raise address.refused("its query names the address of a guarded endpoint")
-    near = [endpoint for endpoint, _ in endpoints if address.could_be(endpoint, path)]
+    near = address.near({endpoint for endpoint, _ in endpoints}, path)
     if any(endpoint.takes(method) for endpoint in near):
         raise address.refused("it resembles the address of a guarded endpoint")
     if near and (method not in address.SAFE or has_body):
