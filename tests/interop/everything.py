@@ -98,6 +98,8 @@ def build(port: int, folder: Path) -> Starlette:
     offered("test_embedded_resource", lambda *_: resource)
     offered("test_multiple_content_types", lambda *_: [text, image, resource])
     offered("test_tool_with_progress", progress)
+    offered("test_streaming_elicitation", progress)  # what goes over the stream is no question
+    offered("test_logging_tool", lambda *_: "Nothing is logged.")
     offered("test_error_handling", fails)
     offered("json_schema_2020_12_tool", lambda *_: "Valid.", _DIALECT)
     offered("test_x_mcp_header", lambda arguments, _: arguments, _REGION)
