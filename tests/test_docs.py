@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import typer
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+import deputize
 from deputize.app import Deputize, build
 from deputize.authority.waiting import MOST
 from deputize.cli import app
@@ -33,7 +34,7 @@ from deputize.protocol.scope import ScopeSet
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
 from deputize.web import health, waiting
-from deputize.web.mcp import holding, listening
+from deputize.web.mcp import contents, handling, holding, listening, progress
 from deputize.web.mcp.endpoint import LISTENING
 
 ROOT = Path(__file__).parent.parent
@@ -245,3 +246,74 @@ def test_a_handler_is_taken_as_the_page_for_mcp_has_it(
     with pytest.raises(ValueError, match="transfer_money"):  # now it has one
         exec(handler, {"authority": authority})  # noqa: S102
     asyncio.run(authority.aclose())
+
+
+@pytest.fixture
+def handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """Serve the site that docs/handlers.md has, to a program on this machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("asyncio.sleep", lambda seconds, sleep=asyncio.sleep: sleep(0))
+    Path("deputize.toml").write_text(_handlers("toml")[0])
+    Path("bank.py").write_text(_handlers("python")[0])
+    app = runpy.run_path("bank.py")["app"]
+    with TestClient(app, base_url="http://localhost:8000", client=("127.0.0.1", 50_000)) as client:
+        yield client
+
+
+def _handlers(language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", (ROOT / "docs/handlers.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+
+def test_the_handlers_of_their_page_answer_as_it_says(handlers: TestClient) -> None:
+    def call(name: str, token: str | None = None, **arguments: object) -> Any:
+        params = {"name": name, "arguments": arguments, "_meta": {"progressToken": token} if token else {}}
+        return send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+
+    def send(message: object) -> Any:
+        accept = {"accept": "application/json, text/event-stream"}
+        return handlers.post("/deputize/mcp", json=message, headers=accept)
+
+    (asked,) = re.findall(r"^curl (\S+) --json '(.*)'$", _handlers("sh")[0], re.MULTILINE)
+    assert asked[0] == "http://localhost:8000/deputize/mcp"
+    result = send(json.loads(asked[1])).json()["result"]
+    assert (result["isError"], result["structuredContent"]) == (False, {"balance": 1000})
+    kinds = [each["type"] for each in call("show_statement").json()["result"]["content"]]
+    assert kinds == ["text", "image"]
+    failed = call("close_month").json()["result"]
+    assert failed["content"][0]["text"] == "Which month? Nothing was done."
+    assert failed["_meta"]["dev.deputize/call"]["state"] == "failed"
+    told = call("close_month", "t", month="May")
+    assert told.headers["content-type"] == "text/event-stream"
+    assert "notifications/progress" in told.text
+    assert "May is closed." in told.text
+
+
+def test_a_handler_that_is_called_off_says_so_as_its_page_has_it() -> None:
+    @dataclass
+    class Book:
+        undone: bool
+
+        async def commit(self) -> None:
+            raise asyncio.CancelledError
+
+        async def undo(self) -> bool:
+            return self.undone
+
+    names: dict[str, Any] = {"asyncio": asyncio, "deputize": deputize}
+    exec(_handlers("python")[1], names)  # noqa: S102  # the page's own
+    for undone, raised in ((True, deputize.ToolFailed), (False, asyncio.CancelledError)):
+        with pytest.raises(raised):
+            asyncio.run(names["moved"](Book(undone), None))
+
+
+def test_the_limits_of_handlers_are_those_that_their_page_tells() -> None:
+    page = (ROOT / "docs/handlers.md").read_text()
+    for told in (
+        f"{contents.MOST // 2**20} MiB at most",
+        f"within {handling.PATIENCE:.0f} seconds",
+        f"{handling.TASKS_EACH} of this user's run already ({handling.THREADS_EACH}, if they are not async)",
+        f"more than {1 / progress.INTERVAL:.0f} in a second",
+    ):
+        assert told in page
