@@ -311,7 +311,7 @@ def test_a_handler_that_is_called_off_says_so_as_its_page_has_it() -> None:
 def test_the_limits_of_handlers_are_those_that_their_page_tells() -> None:
     page = (ROOT / "docs/handlers.md").read_text()
     for told in (
-        f"{contents.MOST // 2**20} MiB at most",
+        f"{contents.MOST // 2**20} MiB at most, of which {contents.MOST_JSON // 2**10} KiB may be JSON",
         f"within {handling.PATIENCE:.0f} seconds",
         f"{handling.TASKS_EACH} of this user's run already ({handling.THREADS_EACH}, if they are not async)",
         f"more than {1 / progress.INTERVAL:.0f} in a second",

@@ -146,7 +146,8 @@ export class Deputy {
     const message = typeof init?.body === 'string' ? JSON.parse(init.body) : null;
     if (message) this.sent.push(message);
     const response = await fetch(url, { ...init, headers });
-    if (!message || response.status === 202) return response; // a notification is acknowledged without a word
+    const streamed = response.headers.get('content-type') === 'text/event-stream';
+    if (!message || streamed || response.status === 202) return response; // a notification is acknowledged without a word
     const answer = await response.json();
     this.tamper(message, answer);
     return new Response(JSON.stringify(answer), { status: response.status, headers: response.headers });

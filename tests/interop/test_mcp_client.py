@@ -7,6 +7,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return ran("interop/mcp.js", tmp_path_factory.mktemp("bank"))
 
 
-def ran(script: str, folder: Path) -> dict[str, str]:
+def ran(script: str, folder: Path, users: Callable[[LiveBank], Users] = Users) -> dict[str, str]:
     """Run the tests of a script against a bank of their own: what became of each, by its name."""
 
     def control(bank: LiveBank) -> list[BaseRoute]:
-        return [Route("/control/{verb}", Users(bank).answer, methods=["POST"])]
+        return [Route("/control/{verb}", users(bank).answer, methods=["POST"])]
 
     with serving(folder, HELPER, also=control) as bank:
         command = ["node", "--test", "--test-reporter=tap", script]

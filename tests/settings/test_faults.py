@@ -252,6 +252,14 @@ ONE_FAULT = [
     # their schemas
     (TOOL + 'input_schema = "{}"\n', 9, "tools.t.input_schema", "write a table that is a JSON Schema"),
     (TOOL + '[tools.t.input_schema]\ntype = "array"\n', 10, "tools.t.input_schema.type", 'write "object"'),
+    (TOOL + "output_schema = true\n", 9, "tools.t.output_schema", "write a table that is a JSON Schema"),
+    (TOOL + '[tools.t.output_schema]\ntype = "array"\n', 10, "tools.t.output_schema.type", 'write "object"'),
+    (
+        TOOL + "[tools.t.output_schema]\nproperties.a = { maxlength = 5 }\n",
+        10,
+        "tools.t.output_schema.properties.a.maxlength",
+        'did you mean "maxLength"?',
+    ),
     (
         TOOL
         + "[tools.t.input_schema]\nproperties.a = { type = 'string' }\nproperties.b = { type = 'strng' }\n",

@@ -11,8 +11,8 @@ from .refusals import Dialect
 HTML, SCRIPT, TEXT, BYTES = "text/html", "text/javascript", "text/plain", "application/octet-stream"
 
 Kind: TypeAlias = type[Any]
-Answer: TypeAlias = Kind | tuple[Kind, ...] | str | None
-"""A type, one of several, a media type, or nothing."""
+Answer: TypeAlias = Kind | tuple[Kind | str, ...] | str | None
+"""A type, a media type, one of several of these, or nothing."""
 Handler: TypeAlias = Callable[..., Awaitable[object]]
 
 

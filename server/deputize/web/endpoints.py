@@ -47,6 +47,7 @@ from .endpoint import BYTES, HTML, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
 from .findings import Findings
 from .grants import Block, BlockFor, Grant, GrantDenial, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
+from .mcp.line import EVENTS
 from .mcp.types import Message, Reply, ReplyError
 from .oauth import authorize, forms, introspection, metadata, requests, revocation, token
 from .oauth.authentication import BY_GRANT_TYPE, CLIENT, CLIENT_OR_API, CLIENT_OR_PUBLIC
@@ -92,8 +93,8 @@ ENDPOINTS = (
     get("/calls/{call_id}", CALLS_PAGE, Call, calls.show, "Look at a call (CALL-9)"),
     get("/calls/{call_id}/wait", CALLS_PAGE, Call, waiting.call, "Wait until it was answered (WAIT-1)"),
     post("/calls/{call_id}/resumption", CALLS_PAGE, None, ApprovedCall, calls.resume, "Go on with a call (CALL-11)"),
-    post("/mcp", MCP, Message, {200: (Reply, ReplyError), 202: None}, None, "One message of MCP (MCP-1)"),
-    get("/mcp", MCP, "text/event-stream", None, "Listen for what was answered (MCP-17)"),
+    post("/mcp", MCP, Message, {200: (Reply, ReplyError, EVENTS), 202: None}, None, "One message of MCP (MCP-1)"),
+    get("/mcp", MCP, EVENTS, None, "Listen for what was answered (MCP-17)"),
     get("/tools", VISITOR, Tools, shim.configuration, "Read the policy, and who is signed in (SHIM-3)"),
     oauth("/token", BY_GRANT_TYPE, _TOKEN, (Tokens, Handoff), token.token, "Get tokens (OAUTH-5, GRANT-6, CHAIN-1)"),
     oauth("/par", CLIENT, forms.PushedRequest, {201: Pushed}, requests.push, "Push a request (OAUTH-3)",

@@ -109,7 +109,7 @@ def document(issuer: str, endpoints: tuple[Endpoint, ...], well_known: tuple[End
 def _kinds(told: Answer) -> Sequence[Kind]:
     """Return the types of an answer, of which there may be none."""
     if isinstance(told, tuple):
-        return told
+        return [each for each in told if isinstance(each, type)]
     return (told,) if isinstance(told, type) else ()
 
 
@@ -141,7 +141,11 @@ def _parameter(name: str, place: str, needed: bool, kind: object) -> Schema:
 def _answer(status: int, told: Answer) -> Json:
     if told is None:
         return {"description": HTTPStatus(status).phrase}
-    content: Json = {told: {}} if isinstance(told, str) else _content(JSON, _kinds(told))
+    kinds = _kinds(told)
+    others: Schema = {
+        each: {} for each in (told if isinstance(told, tuple) else (told,)) if isinstance(each, str)
+    }
+    content: Json = {**(_content(JSON, kinds) if kinds else {}), **others}
     return {"description": HTTPStatus(status).phrase, "content": content}
 
 

@@ -19,7 +19,7 @@ from mcp_types.methods import validate_server_result
 
 from deputize.protocol.tool import Schema
 from deputize.web.mcp import contents
-from deputize.web.mcp.contents import ERROR, MOST, Untellable, fitting, told
+from deputize.web.mcp.contents import ERROR, MOST, MOST_JSON, Untellable, fitting, told
 
 BYTES = b64encode(b"\0\1\2").decode()
 TEXT = TextContent(text="Your statement")
@@ -119,7 +119,11 @@ UNTELLABLE: dict[str, tuple[object, str]] = {
     "a list as structure": (CallToolResult(content=[], structured_content=[1]), "no object"),
     "a question": (CallToolResult(content=[], result_type="input_required"), "asks for something"),
     "much text": ("ä" * (MOST // 2 + 1), "more than"),
-    "much JSON": (["x" * MOST], "more than"),
+    "much JSON": (["x" * MOST_JSON], "JSON of more than"),
+    "much structure": (
+        CallToolResult(content=[], structured_content={"a": "x" * MOST_JSON}),
+        "JSON of more than",
+    ),
     "a large image": (ImageContent(data="AAAA" * (MOST // 4), mime_type="image/png"), "more than"),
 }
 

@@ -142,7 +142,7 @@ class TestEnds:
             (lambda *_: object(), "what it returned cannot be sent"),
             (lambda *_: {"balance": "5"}, "what it returned does not fit its output schema"),
             (lambda *_: "5", "what it returned is not structured"),
-            (lambda *_: {"balance": 5, "more": "x" * 5_000_000}, "what it returned is more than"),
+            (lambda *_: {"balance": 5, "more": "x" * 5_000_000}, "what it returned is JSON of more than"),
         ],
     )
     async def test_whatever_goes_wrong_has_a_typed_answer_and_is_unknown(

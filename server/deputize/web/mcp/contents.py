@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import Sequence
 from functools import cache
+from math import inf
 from typing import Any
 
 import orjson
@@ -10,7 +11,10 @@ import orjson
 from ...protocol.tool import Schema
 
 MOST = 4 * 1024 * 1024
-"""Bytes of what a handler may return, as JSON."""
+"""Bytes of what a handler may return, as it is sent."""
+
+MOST_JSON = 256 * 1024
+"""Bytes of these that may be JSON of its own: looking at more would hold up everybody else."""
 
 ERROR = "dev.deputize/error"
 """Where the structured content of an error is that does not fit the tool's output schema."""
@@ -68,14 +72,19 @@ def fitting(result: dict[str, object], schema: Schema | None) -> dict[str, objec
     }
 
 
-def as_json(value: object) -> dict[str, object]:
-    """Make a result of text, or of JSON: text, and the JSON beside it where that is an object."""
+def as_json(value: object, most: float = inf) -> dict[str, object]:
+    """Make a result of text, or of JSON: text, and the JSON beside it where that is an object.
+
+    orjson's TypeError for what is neither, Untellable for JSON of more than so many bytes.
+    """
     if value is None:
         value = "Done."
     if isinstance(value, str):
         return {"content": [_text(value)]}
     # As deep as it will lie in the answer, so that what can be written here can be written there.
-    text = orjson.dumps([[[value]]], option=orjson.OPT_NON_STR_KEYS)[3:-3].decode()
+    plain = orjson.dumps([[[value]]], option=orjson.OPT_NON_STR_KEYS)[3:-3]
+    _check_size(plain, most)
+    text = plain.decode()
     content: dict[str, object] = {"content": [_text(text)]}
     return {**content, "structuredContent": orjson.loads(text)} if text.startswith("{") else content
 
@@ -94,7 +103,7 @@ def _result(value: object) -> tuple[dict[str, object], int]:
     if any(isinstance(each, blocks) for each in parts):
         result: dict[str, object] = {"content": _content(parts)}
         return result, len(orjson.dumps({"result": result}))
-    result = as_json(value)
+    result = as_json(value, MOST_JSON)
     (only,) = _list(result["content"])
     return result, len(only["text"].encode())
 
@@ -108,6 +117,7 @@ def _whole(value: Any) -> tuple[dict[str, object], int]:
         if not isinstance(value.structured_content, dict):
             raise Untellable("is structured, and no object")
         plain = orjson.dumps(value.structured_content, option=orjson.OPT_NON_STR_KEYS)
+        _check_size(plain, MOST_JSON)
         result["structuredContent"] = orjson.loads(plain)
     if value.is_error:
         result["isError"] = True
@@ -129,6 +139,11 @@ def _content(parts: Sequence[Any]) -> list[dict[str, Any]]:
         else:
             raise Untellable("has content of MCP beside what is neither that nor text", type(each).__name__)
     return made
+
+
+def _check_size(plain: bytes, most: float) -> None:
+    if len(plain) > most:
+        raise Untellable(f"is JSON of more than {most} bytes", len(plain))
 
 
 def _check_base64(block: dict[str, Any]) -> None:
