@@ -32,7 +32,10 @@ THREADS, THREADS_EACH = 64, 8
 
 _UNKNOWN = "Something went wrong while this ran. Nobody knows whether it was done: check before trying again."
 _UNTOLD = "This ran to its end, but what it returned {}. Nobody knows whether it was done: check before trying again."
-_CALLED_OFF = "This was called off while it ran. Nobody knows whether it was done: check before trying again."
+_CALLED_OFF = (
+    f"This was called off while it ran, by its client or since it took more than {PATIENCE:.0f} seconds. Nobody knows "
+    "whether it was done: check before trying again."
+)
 _ENDLESS = (
     f"This did not end within {PATIENCE:.0f} seconds. Nobody knows whether it was done, or will be: check before "
     "trying again."
