@@ -3,7 +3,7 @@
  *
  * What lies outside of a page's topmost modal dialog is inert, even above it in the top layer: it is seen, but its link cannot be used, and
  * no screen reader hears of it (HTML, "blocked by the modal document"). So a notice is put into that dialog, where the browser tells which
- * it is. It does not of one in a closed shadow root, as our own is: until that is gone, a notice can only be seen.
+ * it is. It does not of one in a closed shadow root. In ours it never lies: until that is gone, a notice can only be seen.
  */
 
 import { element, shadow } from './dom.js';
@@ -62,7 +62,8 @@ function placeNow() {
   let hit = natives.elementAt(natives.document, 0, 0);
   for (let i = 0; hit && i < DEEPEST; i++) {
     place = natives.closest(hit, 'dialog:modal') ?? place;
-    const root = natives.shadowRoot(hit);
+    const ours = natives.getAttribute(hit, 'data-deputize') !== null; // no dialog of ours takes an answer while something lies over it
+    const root = ours ? null : natives.shadowRoot(hit);
     hit = root && natives.elementIn(root, 0, 0);
   }
   return place;
