@@ -196,6 +196,9 @@ def test_a_notice_is_heard_though_the_page_has_a_modal_dialog(
     tab.evaluate("lend.requestSubmit()")
     tab.wait_for_function("modal.querySelector('[data-deputize-notice]')")
     assert heard()
+    call = PlaywrightAgent(tab).start("sell", {"n": 1})
+    human.decline()  # in a dialog over it, over which it does not lie
+    assert call.result().code == "consent_declined"
     tab.evaluate("modal.remove()")  # as frameworks do, without closing it
     tab.wait_for_function("document.querySelector(':root > [data-deputize-notice]')")
     assert heard()

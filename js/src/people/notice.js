@@ -45,7 +45,7 @@ export const notices = (mode, look) => (text, account) => {
   /** @param {number} left */
   const stay = (left) => {
     if (left <= 0) return natives.remove(host);
-    const now = placeNow();
+    const now = placeNow(place);
     if (now !== place) {
       place = now;
       show(); // a dialog that is gone has taken it along
@@ -55,15 +55,19 @@ export const notices = (mode, look) => (text, account) => {
   stay(account ? TIME_TO_GO : TIME);
 };
 
-/** The topmost modal dialog of the page, and where there is none, the page: what is inert is not hit, and the backdrop counts as its dialog. */
-function placeNow() {
+/**
+ * The topmost modal dialog of the page, and where there is none, the page: what is inert is not hit, and the backdrop counts as its dialog.
+ *
+ * @param {Element} [before] where to stay while a dialog of ours is modal
+ */
+function placeNow(before = natives.documentElement(natives.document)) {
   /** @type {Element} */
   let place = natives.documentElement(natives.document);
   let hit = natives.elementAt(natives.document, 0, 0);
   for (let i = 0; hit && i < DEEPEST; i++) {
     place = natives.closest(hit, 'dialog:modal') ?? place;
-    const ours = natives.getAttribute(hit, 'data-deputize') !== null; // no dialog of ours takes an answer while something lies over it
-    const root = ours ? null : natives.shadowRoot(hit);
+    if (natives.getAttribute(hit, 'data-deputize') !== null) return before; // while something lies over it, no dialog of ours takes an answer
+    const root = natives.shadowRoot(hit);
     hit = root && natives.elementIn(root, 0, 0);
   }
   return place;
