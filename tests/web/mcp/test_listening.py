@@ -116,6 +116,17 @@ class TestBetweenTwoStreams:
         assert (await live.post(CALL, deputy.agent, **{"mcp-session-id": given})).json()["result"]
         assert await began(live, deputy, given) == []
 
+    async def test_it_is_found_among_all_that_was_done_meanwhile(
+        self, live: LiveBank, deputy: Deputy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listening, "_MOST", 2)
+        given = await session(live, deputy, URL)
+        elicitation = await asked(live, deputy, given)
+        await answers(deputy.page, elicitation["url"])
+        for _ in range(3):
+            assert not (await deputy.call("get_balance", {})).is_error
+        assert await began(live, deputy, given) == [elicitation["elicitationId"]]
+
     async def test_that_its_time_ran_out_is_told(self, live: LiveBank, deputy: Deputy) -> None:
         given = await session(live, deputy, URL)
         elicitation = await asked(live, deputy, given)

@@ -9,10 +9,9 @@ import orjson
 from starlette.responses import Response
 
 from ...authority.waiting import Waiting
-from ...protocol.call import LIFETIME, OUTCOMES, Call, State
+from ...protocol.call import LIFETIME, Call, State
 from ...protocol.errors import Refused
 from ...protocol.grant import dead_link
-from ...protocol.ids import GrantId
 from ...service.ports import Reader, Wanted
 from ..waiting import BEAT, Streamed
 from .exchange import Exchange
@@ -26,6 +25,9 @@ EACH = 8
 
 LATELY = 300
 """Seconds for which a stream that opens tells what was answered before: so long an approval stands (CALL-4)."""
+
+_OVER = (State.APPROVED, State.DECLINED, State.DENIED, State.CANCELLED, State.EXPIRED)
+"""What a question has come to with which its client has not gone on."""
 
 _MOST = 200
 """Questions that are looked at: as many as may be open (QUOTA-2)."""
@@ -52,18 +54,27 @@ async def listen(exchange: Exchange, places: Waiting) -> Response:
 
     def begin(reader: Reader) -> tuple[frozenset[str], list[str]]:
         """Tell also what ceased to wait before: what does from now on, the next looks find."""
-        now = context.authority.now()
+        waiting, now = look(reader), context.authority.now()
+        if waiting is None:
+            return frozenset(), []
         agent = by.client_id if by is not None else "nobody"
-        wanted = Wanted(agent=agent, since=now - LATELY - LIFETIME[State.PENDING])
-        made = reader.calls(who.user_id, wanted, _MOST, now).calls
-        return look(reader) or frozenset(), [call.call_id for call in made if _answered(call, own, now)]
+        since = now - LATELY - LIFETIME[State.PENDING]
+        over = [
+            call
+            for state in _OVER
+            for call in reader.calls(
+                who.user_id, Wanted(agent=agent, state=state, since=since), _MOST, now
+            ).calls
+            if call.grant_id == own and _was_asked(call) and _since(call) > now - LATELY
+        ]
+        return waiting, [call.call_id for call in sorted(over, key=_since)]
 
     open_first, answered = await store.read(begin)  # before the client hears that it listens
 
     async def events() -> AsyncIterator[bytes]:
         ends, open_before = monotonic() + LONGEST, open_first
         yield b":\n\n"
-        for call_id in reversed(answered):
+        for call_id in answered:
             yield _complete(call_id)
         while monotonic() < ends:
             yield b":\n\n"
@@ -81,16 +92,14 @@ async def listen(exchange: Exchange, places: Waiting) -> Response:
     return Streamed(events(), stack, EVENTS)
 
 
-def _answered(call: Call, own: GrantId | None, now: int) -> bool:
-    """Tell whether a call was a question of this client's which is lately over, and it has not gone on with it."""
-    if call.grant_id != own or call.page_jkt is not None or call.match_key is None:
-        return False  # asked by another, or never: over MCP only what waits is met again (MCP-11)
-    if call.state is State.PENDING and not call.overdue(now):
-        return False
-    if call.state is State.REDEEMED or call.state in OUTCOMES:
-        return False
-    since = call.deadline - (LIFETIME[State.APPROVED] if call.state is State.APPROVED else 0)
-    return since > now - LATELY
+def _was_asked(call: Call) -> bool:
+    """Tell whether a call over MCP waited for its user: no other has a key, by which it is met again (MCP-11)."""
+    return call.page_jkt is None and call.match_key is not None
+
+
+def _since(call: Call) -> int:
+    """Return when it ceased to wait, by the state that it has come to."""
+    return call.deadline - (LIFETIME[State.APPROVED] if call.state is State.APPROVED else 0)
 
 
 def _complete(call_id: str) -> bytes:
