@@ -477,7 +477,7 @@ async def modern(live: LiveBank, deputy: Deputy, capabilities: Any = URL, **more
     """Call without the official client."""
     meta = {**ENVELOPE, "io.modelcontextprotocol/clientCapabilities": capabilities}
     params = {"name": "transfer_money", "arguments": TRANSFER, "_meta": meta, **more}
-    headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": "transfer_money"}
+    headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": str(params["name"])}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     return await live.post(message, deputy.agent, **headers)
 
@@ -525,19 +525,30 @@ class TestSurface:
         assert apart.ledger.done == []
         assert apart.last()["code"] == "wrong_surface"
 
-    @pytest.mark.parametrize("capabilities", [VERIFIED, {**VERIFIED, "elicitation": {"url": {}}}])
-    async def test_who_brings_evidence_elsewhere_is_told_an_address_there(
-        self, apart: LiveBank, capabilities: Any
-    ) -> None:
+    async def test_who_brings_evidence_elsewhere_is_told_an_address_there(self, apart: LiveBank) -> None:
         deputy = await apart.deputy()
-        given = await session(apart, deputy, capabilities)
+        given = await session(apart, deputy, VERIFIED)
         first = (await apart.post(CALL, deputy.agent, **{"mcp-session-id": given})).json()["error"]
-        newer = (await modern(apart, deputy, capabilities)).json()["error"]
+        newer = (await modern(apart, deputy, VERIFIED)).json()["error"]
         assert first["code"] == newer["code"] == -32001
         assert (first["data"]["reason"], first["data"]["url"]) == ("missing_evidence", newer["data"]["url"])
         assert (await answers(deputy.page, first["data"]["url"])).json() == {"state": "approved"}
-        assert (await modern(apart, deputy, capabilities)).json()["result"]["isError"] is False
+        assert (await modern(apart, deputy, VERIFIED)).json()["result"]["isError"] is False
         assert apart.ledger.done == [("transfer_money", TRANSFER)]
+
+    async def test_and_who_can_lead_there_besides_does_so(self, apart: LiveBank) -> None:
+        deputy, both = await apart.deputy(), {**VERIFIED, **URL}
+        given = await session(apart, deputy, both)
+        first = (await apart.post(CALL, deputy.agent, **{"mcp-session-id": given})).json()["error"]
+        elicitation = first["data"]["elicitations"][0]
+        newer = (await modern(apart, deputy, both)).json()["result"]["inputRequests"]["approval"]
+        assert (first["code"], newer["params"]["url"]) == (-32042, elicitation["url"])
+        assert (await answers(deputy.page, elicitation["url"])).json() == {"state": "approved"}
+        assert (await modern(apart, deputy, both)).json()["result"]["isError"] is False
+        # Where evidence counts, nobody else is asked.
+        with_bill = {"name": "pay_bill", "arguments": {"amount": 500}}
+        bill = (await modern(apart, deputy, both, **with_bill)).json()["error"]
+        assert (bill["data"]["reason"], "url" in bill["data"]) == ("missing_evidence", False)
 
 
 async def test_a_sub_agent_does_not_go_on_with_what_its_parent_asked(live: LiveBank, plain: Deputy) -> None:

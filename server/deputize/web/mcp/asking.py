@@ -8,7 +8,6 @@ from ...protocol.call import Call
 from ...protocol.errors import Code, Refused
 from ...protocol.policy import Policy
 from ...words.catalogue import words
-from .declaring import Asks
 from .exchange import Exchange
 from .messages import MODERN
 
@@ -34,7 +33,7 @@ def question(exchange: Exchange, call: Call) -> dict[str, object]:
     context = exchange.context
     policy = context.authority.policy
     url = f"{policy.site.issuer}/ask/{call.call_id}"
-    if exchange.asks is not Asks.URL:
+    if not exchange.asks.by_url:
         facts = {"url": url, "call_id": call.call_id}
         raise Refused(
             Code.MISSING_EVIDENCE,
@@ -60,7 +59,7 @@ def still_waits(call: Call) -> dict[str, object]:
 
 def _is_modern(exchange: Exchange) -> bool:
     """Tell whether its client can be asked for input, in a result."""
-    return exchange.asks is Asks.URL and exchange.context.header("mcp-protocol-version") == MODERN
+    return exchange.asks.by_url and exchange.context.header("mcp-protocol-version") == MODERN
 
 
 def _said(policy: Policy, language: str) -> str:

@@ -245,7 +245,7 @@ def _way(exchange: Exchange, evidence: Json) -> Way:
     takes = exchange.context.authority.policy.surface_of(str(exchange.message.params.get("name")))
     if evidence is not None or not takes.has(Surface.AUTHORITY):
         return MCP
-    return MCP if exchange.asks is Asks.EVIDENCE and takes.has(Surface.PAGE) else MCP_ASKING
+    return MCP if exchange.asks.by_evidence and takes.has(Surface.PAGE) else MCP_ASKING
 
 
 def _user(tx: Tx, at: Moment, who: Principal) -> User | Refusal:

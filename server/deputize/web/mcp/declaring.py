@@ -38,18 +38,34 @@ class Asks(StrEnum):
 
     EVIDENCE = "evidence"
     URL = "url"
+    BOTH = "both"
     NONE = "none"
+
+    @property
+    def by_evidence(self) -> bool:
+        """Tell whether it brings evidence, wherever that counts."""
+        return self in (Asks.EVIDENCE, Asks.BOTH)
+
+    @property
+    def by_url(self) -> bool:
+        """Tell whether it can lead its user to an address."""
+        return self in (Asks.URL, Asks.BOTH)
 
 
 def asks(capabilities: Json, version: str) -> Asks:
-    """Read what a client of this version of the protocol declares; who declares both brings evidence."""
+    """Read what a client of this version of the protocol declares."""
     if not isinstance(capabilities, dict):
         return Asks.NONE
     extensions, elicitation = capabilities.get("extensions"), capabilities.get("elicitation")
-    if isinstance(extensions, dict) and any(isinstance(extensions.get(name), dict) for name in _VERIFIED):
-        return Asks.EVIDENCE
-    by_url = isinstance(elicitation, dict) and isinstance(elicitation.get("url"), dict)
-    return Asks.URL if by_url and version >= _URL_SINCE else Asks.NONE
+    verified = isinstance(extensions, dict) and any(
+        isinstance(extensions.get(name), dict) for name in _VERIFIED
+    )
+    by_url = (
+        isinstance(elicitation, dict) and isinstance(elicitation.get("url"), dict) and version >= _URL_SINCE
+    )
+    if verified:
+        return Asks.BOTH if by_url else Asks.EVIDENCE
+    return Asks.URL if by_url else Asks.NONE
 
 
 def session_id(sealer: Sealer, issuer: str, who: Principal, declared: Asks) -> str | None:

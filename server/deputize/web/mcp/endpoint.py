@@ -93,7 +93,7 @@ class Mcp:
         await exchange.enter()
         if declared is None:
             raise Refused.of(declaring.UNKNOWN)
-        if declared is not Asks.URL or context.header("mcp-protocol-version") == messages.MODERN:
+        if not declared.by_url or context.header("mcp-protocol-version") == messages.MODERN:
             raise Refused(Code.METHOD_NOT_ALLOWED, "There is nothing to listen for.")
         return await listen(exchange, self._listening)
 
