@@ -327,6 +327,8 @@ def test_it_looks_as_the_site_does_and_its_letters_are_the_users(deputized: Cust
     tab.goto(f"{deputized.bank.issuer}/account")
     onward = tab.locator(".onward").first
     assert onward.evaluate("(link) => getComputedStyle(link).color") == "rgb(13, 95, 131)"
+    edge = tab.locator("#pause").evaluate("(button) => getComputedStyle(button).borderTopColor")
+    assert edge == "rgb(13, 95, 131)"
     assert tab.locator("img.logo").evaluate("(image) => image.naturalWidth > 0")
 
 
