@@ -107,6 +107,7 @@ def test_its_dialog_leads_to_the_authoritys_page_and_the_site_goes_on(apart: Apa
         link = _link(human)
         assert link is not None
         assert yes not in [button.name for button in human.dialog().buttons]
+        assert "more to read" not in human.dialog().text  # as it stands there
         with apart.tab.context.expect_page() as opened:
             human.press(link, by="mouse")
         page = opened.value

@@ -95,7 +95,7 @@ function show(view, mode, look) {
     setAttribute(decline, 'aria-disabled', `${!armed}`);
     setAttribute(block, 'aria-disabled', `${!armed || state !== 'ready'}`);
     setAttribute(phone, 'aria-disabled', `${!armed || state !== 'ready'}`);
-    setText(unread, waits ? say('script-unread') : '');
+    setText(unread, waits && !link ? say('script-unread') : ''); // a link is read where it leads
     if (waits) setAttribute(sheet, 'tabindex', '0'); // from now on, so that the keyboard can scroll it
   };
   const close = () => {
@@ -234,6 +234,7 @@ function show(view, mode, look) {
       natives.remove(approve);
       appendChild(buttons, link);
       setText(there, say('script-answer-there'));
+      refresh();
     },
     reword: (lines) => {
       reword(lines);
