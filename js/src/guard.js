@@ -39,7 +39,7 @@ export { Refused };
  * Makes the guard of one API.
  *
  * @param {Options} options
- * @throws {TypeError} for an issuer without https that is not on this machine, or a key of another kind
+ * @throws {TypeError} for an issuer without https that is not on this machine, a key of another kind, or what is no endpoint
  */
 export function guard(options) {
   const admission = new Admission(options);
@@ -49,18 +49,20 @@ export function guard(options) {
      * run, once, and `report` to be called.
      *
      * @param {string} tool
-     * @param {Carried} request `headers` with lower-case names; one that was sent twice is a list
+     * @param {Carried} request `headers` with lower-case names; one that was sent twice is a list; `parameters`, if a router
+     *   has found some in the path
      * @returns {Promise<GuardedCall>}
      * @throws {Refused} it must not run; `status`, `headers` and `problem` are the answer
      */
-    admit: (tool, { body, ...request }) => admission.admitted(tool, request, async () => ({ body })),
+    admit: (tool, { body, parameters, ...request }) => admission.admitted(tool, request, async () => ({ body, parameters })),
 
     /**
      * Middleware for Express, before `express.json()`: the handler finds the call at `request.deputize`, and the arguments at
      * `request.body` as well.
      *
      * @param {string} tool
-     * @param {Args} [args] returns the arguments, where they are neither the JSON body nor the query; the body's bytes are at `request.body`
+     * @param {Args} [args] returns the arguments, where they are neither the JSON body nor the query, nor where the
+     *   policy's endpoint says; the body's bytes are at `request.body`
      * @returns {(request: any, response: any, next: (error?: unknown) => void) => Promise<void>} any: Express's own types
      */
     express: (tool, args) => middleware(admission, tool, args),

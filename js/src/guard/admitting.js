@@ -2,6 +2,7 @@
 
 import { argsS256, canonicalize } from '../platform/canonical.js';
 import { argumentsOf } from './arguments.js';
+import { endpointIn } from './endpoint.js';
 import { Redeemer } from './redeemer.js';
 import { Refused } from './refused.js';
 import { check, checkExpiry } from './token.js';
@@ -17,12 +18,14 @@ const CONTROL = /\p{Cc}/u;
  * @property {string} issuer the authority's URL
  * @property {string} audience the API, as `[api] audience` names it in the policy: the site's origin if it does not
  * @property {JsonWebKey} key the private key (P-256), whose public half is in the policy's `api.keys`
- * @property {Record<string, Schema>} [schemas] the input schemas of the tools that are called by GET
+ * @property {Record<string, Schema>} [schemas] the input schemas of the tools of which arguments stand in an address
+ * @property {Record<string, string>} [endpoints] the endpoints of tools, as the policy has them (ENDPOINT-1)
  * @property {number} [timeout] milliseconds that the authority has for an answer: 5,000 if it is not said
  * @property {() => number} [now] seconds since the epoch, for tests
  *
  * @typedef {object} GuardedCall the call that a handler runs for. One that takes its arguments from here, and from nowhere else, does
  *   what was approved
+ * @property {string} tool
  * @property {string} callId
  * @property {string} userId
  * @property {string | null} externalId the user's id in the site's own login, null where users sign in at deputize
@@ -32,8 +35,11 @@ const CONTROL = /\p{Cc}/u;
  * @property {(status: number | null) => Promise<void>} report tells what this status of the answer means, the first time (GUARD-5);
  *   null: there is no whole answer. It never rejects
  *
- * @typedef {Pick<CallToken, 'callId' | 'userId' | 'clientId' | 'scopes' | 'expiresAt'> & {text: string, approved: Arguments}} Verified a call that may be
+ * @typedef {Pick<CallToken, 'tool' | 'callId' | 'userId' | 'clientId' | 'scopes' | 'expiresAt'> & {text: string, approved: Arguments}} Verified a call that may be
  *   redeemed
+ * @typedef {Pick<Carried, 'method' | 'url' | 'headers'>} Head `headers` with lower-case names, each header that was sent twice as a list
+ * @typedef {Pick<Carried, 'body' | 'parameters'> & {named?: Arguments}} Body what comes after a head: the body, and the arguments where they
+ *   are named
  * @typedef {() => boolean} Gone tells whether whoever sent the request went away
  */
 
@@ -42,17 +48,19 @@ export class Admission {
   #issuer;
   #audience;
   #schemas;
+  #endpoints;
   #now;
   #redeemer;
 
   /**
    * @param {Options} options
-   * @throws {TypeError} for an issuer without https that is not on this machine, or a key of another kind
+   * @throws {TypeError} for an issuer without https that is not on this machine, a key of another kind, or what is no endpoint
    */
-  constructor({ issuer, audience, key, schemas = {}, timeout = 5000, now = () => Date.now() / 1000 }) {
+  constructor({ issuer, audience, key, schemas = {}, endpoints = {}, timeout = 5000, now = () => Date.now() / 1000 }) {
     this.#issuer = issuer.replace(/\/+$/, '');
     this.#audience = audience;
-    this.#schemas = schemas;
+    this.#schemas = new Map(Object.entries(schemas));
+    this.#endpoints = new Map(Object.entries(endpoints).map(([tool, text]) => [tool, endpointIn(text)]));
     this.#now = now;
     this.#redeemer = new Redeemer({ issuer: this.#issuer, key, timeout, now });
   }
@@ -61,8 +69,8 @@ export class Admission {
    * Verifies and redeems the call that a request carries. When this resolves, the call has to run, once, and to be reported.
    *
    * @param {string} tool
-   * @param {Omit<Carried, 'body'>} request
-   * @param {() => Promise<{body: Uint8Array, named?: Arguments}>} carried
+   * @param {Head} request
+   * @param {() => Promise<Body>} carried
    * @param {Gone} [gone]
    * @returns {Promise<GuardedCall>}
    * @throws {Refused}
@@ -75,8 +83,8 @@ export class Admission {
    * Verifies the call that a request carries: all of GUARD-1, except that it is redeemed.
    *
    * @param {string} tool
-   * @param {Omit<Carried, 'body'>} request `headers` with lower-case names, each header that was sent twice as a list
-   * @param {() => Promise<{body: Uint8Array, named?: Arguments}>} carried the body, and the arguments where they are named
+   * @param {Head} request
+   * @param {() => Promise<Body>} carried
    * @returns {Promise<Verified>}
    * @throws {Refused}
    */
@@ -87,13 +95,13 @@ export class Admission {
     // No token has a comma in it: that is how two headers are written as one.
     if (typeof text !== 'string' || text.includes(',')) throw new Refused('invalid_call_token', 'Send one call token.');
     const expected = { issuer: this.#issuer, audience: this.#audience, now: this.#second(), keyOf: (/** @type {string} */ kid) => this.#redeemer.keyOf(kid) };
-    const { callId, userId, clientId, scopes, expiresAt, ...token } = await check(text, expected);
-    if (token.tool !== tool) throw new Refused('call_wrong_tool', `This call token is for the tool ${token.tool}, and this is ${tool}.`);
-    const { body, named } = await carried();
-    const given = named ?? argumentsOf({ ...request, body }, Object.hasOwn(this.#schemas, tool) ? this.#schemas[tool] : undefined);
+    const { argsS256: digest, ...token } = await check(text, expected);
+    if (!this.#sharing(tool).includes(token.tool)) throw new Refused('call_wrong_tool', `This call token is for the tool ${token.tool}, and this is ${tool}.`);
+    const { named, ...more } = await carried();
+    const given = named ?? argumentsOf({ ...request, ...more }, this.#schemas.get(token.tool), this.#endpoints.get(token.tool));
     const approved = settled(given); // what is hashed is what the handler gets, whatever becomes of what was given
-    if ((await argsS256(approved)) !== token.argsS256) throw new Refused('argument_hash_mismatch', 'These are not the arguments that the call was allowed for.');
-    return { callId, userId, clientId, scopes, expiresAt, text, approved };
+    if ((await argsS256(approved)) !== digest) throw new Refused('argument_hash_mismatch', 'These are not the arguments that the call was allowed for.');
+    return { ...token, text, approved };
   }
 
   /**
@@ -114,6 +122,15 @@ export class Admission {
       throw left();
     }
     return call;
+  }
+
+  /**
+   * @param {string} tool
+   * @returns {string[]} it, and those that have the same endpoint (ENDPOINT-3)
+   */
+  #sharing(tool) {
+    const text = this.#endpoints.get(tool)?.text;
+    return [tool, ...[...this.#endpoints].flatMap(([name, endpoint]) => (endpoint.text === text ? [name] : []))];
   }
 
   /** @param {string} callId @returns {GuardedCall['report']} */

@@ -1,11 +1,16 @@
-/** What counts as the arguments of a request: its JSON body, or for GET its query (GUARD-2). */
+/** What counts as the arguments of a request: its JSON body, for GET its query, and where an endpoint says (GUARD-2, ENDPOINT-1). */
 
+import { isSegment, matched } from './endpoint.js';
 import { Refused } from './refused.js';
 import { parse, parseText } from './strict.js';
 
 /** @typedef {Record<string, unknown>} Arguments */
 /** @typedef {{properties?: Record<string, any>}} Schema any: JSON Schema */
-/** @typedef {{method: string, url: string, headers: Record<string, string | string[] | undefined>, body: Uint8Array}} Carried */
+/** @import { Endpoint } from './endpoint.js' */
+/**
+ * @typedef {{method: string, url: string, headers: Record<string, string | string[] | undefined>, body: Uint8Array,
+ *   parameters?: Record<string, unknown> | undefined}} Carried `parameters` of the path, decoded, as a router has found them
+ */
 
 const KINDS = /** @type {Record<string, (value: unknown) => boolean>} */ ({
   boolean: (value) => typeof value === 'boolean',
@@ -19,18 +24,61 @@ const NAMED = 'Name the arguments of this endpoint with `args`.';
  *
  * @param {Carried} request
  * @param {Schema | undefined} schema
+ * @param {Endpoint} [endpoint]
  * @returns {Arguments}
  * @throws {Refused}
+ * @throws {TypeError} for parameters of the path that only the developer can name
  */
-export function argumentsOf({ method, url, headers, body }, schema) {
-  const at = url.indexOf('?');
-  const query = at < 0 ? '' : url.slice(at + 1);
-  if (method === 'GET' || method === 'HEAD') {
-    if (body.length > 0) throw new Refused('invalid_request', 'A GET request to this API has no body.');
-    return fromQuery(query, schema);
+export function argumentsOf({ method, url, headers, body, parameters }, schema, endpoint) {
+  const [path = '', ...rest] = url.split('?');
+  const query = rest.join('?');
+  const bodiless = method === 'GET' || method === 'HEAD';
+  const listed = endpoint?.query ?? [];
+  if (bodiless && body.length > 0) throw new Refused('invalid_request', 'A GET request to this API has no body.');
+  if (!bodiless && query && listed.length === 0) throw new Refused('invalid_request', 'The arguments are the body; this endpoint has no query.');
+  const inPath = fromPath(path, parameters ?? {}, schema, endpoint);
+  const inQuery = fromQuery(query, schema);
+  const strange = bodiless ? undefined : Object.keys(inQuery).find((name) => !listed.includes(name));
+  if (strange !== undefined) throw new Refused('invalid_request', `The query of this endpoint has no ${JSON.stringify(strange.slice(0, 64))}.`);
+  const leftOut = body.length === 0 && endpoint !== undefined && needsNoBody(endpoint, schema);
+  const inBody = bodiless || leftOut ? {} : fromBody(String(headers['content-type'] ?? ''), body);
+  const found = [inPath, inQuery, inBody].flatMap((each) => Object.entries(each));
+  if (new Set(found.map(([name]) => name)).size < found.length || listed.some((name) => Object.hasOwn(inBody, name))) {
+    throw new Refused('invalid_request', 'An argument stands at two places, or not at its own.');
   }
-  if (query) throw new Refused('invalid_request', 'The arguments are the body; this endpoint has no query.');
-  return fromBody(String(headers['content-type'] ?? ''), body);
+  return Object.fromEntries(found);
+}
+
+/**
+ * @param {string} path
+ * @param {Record<string, unknown>} parameters
+ * @param {Schema | undefined} schema
+ * @param {Endpoint | undefined} endpoint
+ * @returns {Arguments}
+ */
+function fromPath(path, parameters, schema, endpoint) {
+  const names = endpoint?.parameters ?? [];
+  const given = endpoint && names.length > 0 && Object.keys(parameters).length === 0 ? (matched(endpoint, path) ?? {}) : parameters;
+  const texts = Object.entries(given);
+  if (texts.length !== names.length || texts.some(([name, text]) => !names.includes(name) || typeof text !== 'string')) {
+    const its = endpoint ? `The endpoint of the tool is ${endpoint.text}` : 'The tool has none';
+    throw new TypeError(`deputize: path parameters (${Object.keys(given)}) are covered by the approval only where an endpoint has the same. ${its}: say it in \`endpoints\`, or name the arguments with \`args\``);
+  }
+  return Object.fromEntries(texts.map(([name, text]) => {
+    if (!isSegment(String(text))) throw new Refused('invalid_arguments', `Argument ${JSON.stringify(name)} cannot be read from this path.`);
+    return [name, valueOf(name, schema, [String(text)])];
+  }));
+}
+
+/**
+ * Tells whether all that the schema knows is in the address.
+ *
+ * @param {Endpoint} endpoint
+ * @param {Schema | undefined} schema
+ */
+function needsNoBody({ parameters, query }, schema) {
+  const placed = [...parameters, ...query];
+  return placed.length > 0 && schema !== undefined && Object.keys(schema.properties ?? {}).every((name) => placed.includes(name));
 }
 
 /**
@@ -65,8 +113,7 @@ function fromQuery(query, schema) {
     if (value.length === 0) throw new Refused('invalid_request', 'The query cannot be read.');
     given.set(spelled(name), [...(given.get(spelled(name)) ?? []), spelled(value.join('='))]);
   }
-  if (given.size > 0 && !schema) throw new Refused('invalid_arguments', `The guard has no input schema to read this query by. Give it the tool’s in \`schemas\`. Otherwise: ${NAMED}`);
-  return Object.fromEntries([...given].map(([name, texts]) => [name, valueOf(name, schema?.properties ?? {}, texts)]));
+  return Object.fromEntries([...given].map(([name, texts]) => [name, valueOf(name, schema, texts)]));
 }
 
 /** @param {string} text */
@@ -81,10 +128,12 @@ function spelled(text) {
 
 /**
  * @param {string} name
- * @param {Record<string, any>} properties any: JSON Schema
+ * @param {Schema | undefined} schema
  * @param {string[]} texts
  */
-function valueOf(name, properties, texts) {
+function valueOf(name, schema, texts) {
+  if (!schema) throw new Refused('invalid_arguments', `The guard has no input schema to read an address by. Give it the tool’s in \`schemas\`. Otherwise: ${NAMED}`);
+  const properties = schema.properties ?? {};
   const declared = Object.hasOwn(properties, name) ? properties[name] : undefined;
   if (typeof declared !== 'object' || declared === null) throw new Refused('invalid_arguments', `The tool has no argument ${JSON.stringify(name.slice(0, 64))}.`);
   if (declared.type === 'array') return texts.map((text) => scalar(name, declared.items, text));
@@ -101,7 +150,7 @@ function scalar(name, declared, text) {
   const type = declared?.type;
   if (type === 'string') return text;
   const fits = typeof type === 'string' && Object.hasOwn(KINDS, type) ? KINDS[type] : undefined;
-  if (!fits) throw new Refused('invalid_arguments', `Argument ${JSON.stringify(name)} cannot be read from a query. ${NAMED}`);
+  if (!fits) throw new Refused('invalid_arguments', `Argument ${JSON.stringify(name)} cannot be read from an address. ${NAMED}`);
   let value;
   try {
     value = text === text.trim() ? parseText(text) : undefined;

@@ -46,11 +46,3 @@ export async function collected(arriving) {
  */
 export const tooLate = (tool) =>
   new TypeError(`deputize: the body was read before the guard of ${tool} could see it. Put the guard in front of express.json() and whatever else reads bodies`);
-
-/**
- * What is wrong where a path has parameters, and nothing names the arguments (GUARD-2).
- *
- * @param {string} tool
- */
-export const unnamed = (tool) =>
-  new TypeError(`deputize: path parameters are not covered by the approval. Name the arguments of ${tool} with \`args\``);

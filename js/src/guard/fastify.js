@@ -1,7 +1,7 @@
 /** The guard under Fastify: what arrives is verified before Fastify parses it, and redeemed where the handler would run. */
 
 import { Readable } from 'node:stream';
-import { collected, tooLate, unnamed } from './body.js';
+import { collected, tooLate } from './body.js';
 import { Answer, bytes, carried, endsWith } from './node.js';
 import { Refused } from './refused.js';
 
@@ -37,8 +37,7 @@ export function fastifyRoute(admission, tool, handler, args) {
           if (payload.readableEnded) throw tooLate(tool);
           body = await collected(bytes(payload));
           if (args) return { body, named: await args(Object.assign(request, { body })) };
-          if (Object.keys(params ?? {}).length > 0) throw unnamed(tool);
-          return { body };
+          return { body, parameters: params };
         });
         waiting.set(request, { verified, answer });
       } catch (error) {

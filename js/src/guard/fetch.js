@@ -1,10 +1,10 @@
 /** The guard for whatever serves a Fetch `Request`: Hono, Next, SvelteKit, Deno, Bun (Fetch §5.4, §5.5). */
 
-import { collected, tooLate, unnamed } from './body.js';
+import { collected, tooLate } from './body.js';
 import { Refused } from './refused.js';
 
-/** @import { Admission, GuardedCall } from './admitting.js' */
-/** @import { Arguments, Carried } from './arguments.js' */
+/** @import { Admission, GuardedCall, Head } from './admitting.js' */
+/** @import { Arguments } from './arguments.js' */
 
 /**
  * @typedef {(request: Request, ...given: any[]) => Arguments | Promise<Arguments>} FetchArgs any, here and below: what else a framework hands to
@@ -32,8 +32,7 @@ export function fetchHandler(admission, tool, handler, args) {
         async () => {
           body = await bodyOf(request, tool);
           if (args) return { body, named: await args(renewed(request, body), ...given) };
-          if (await hasParameters(given)) throw unnamed(tool);
-          return { body };
+          return { body, parameters: await parametersIn(given) };
         },
         () => signal.aborted,
       );
@@ -59,20 +58,18 @@ function requestIn(first) {
 }
 
 /**
- * Tells whether a router has found arguments in the path, as far as it says so: Next in a second argument, others in their context.
+ * What a router has found in the path, as far as it says so: Next in a second argument, others in their context.
  *
  * @param {any[]} given
+ * @returns {Promise<Record<string, unknown> | undefined>}
  */
-async function hasParameters([first, second]) {
-  const found = first?.params ?? (typeof first?.req?.param === 'function' ? first.req.param() : second?.params);
-  return Object.keys((await found) ?? {}).length > 0;
-}
+const parametersIn = async ([first, second]) => await (first?.params ?? (typeof first?.req?.param === 'function' ? first.req.param() : second?.params));
 
 /**
  * An address that is a URL has no dot segments, and its spelling is the platform's. It is looked at for its query only.
  *
  * @param {Request} request
- * @returns {Omit<Carried, 'body'>}
+ * @returns {Head}
  */
 function carried({ method, url, headers }) {
   const { pathname, search } = new URL(url);

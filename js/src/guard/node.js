@@ -1,11 +1,11 @@
 /** The guard under `node:http`, `node:http2`, and what is made of them: Express, Fastify. */
 
-import { collected, tooLate, unnamed } from './body.js';
+import { collected, tooLate } from './body.js';
 import { Refused } from './refused.js';
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
-/** @import { Admission, Gone, GuardedCall } from './admitting.js' */
-/** @import { Arguments, Carried } from './arguments.js' */
+/** @import { Admission, Gone, GuardedCall, Head } from './admitting.js' */
+/** @import { Arguments } from './arguments.js' */
 
 /**
  * @typedef {IncomingMessage & {originalUrl?: string, params?: Record<string, string>, body?: unknown}} Incoming of Node, or of Express
@@ -74,8 +74,7 @@ async function before(admission, tool, request, response, args) {
         if (request.readableEnded || request.body !== undefined) throw tooLate(tool);
         const body = await collected(bytes(request));
         if (args) return { body, named: await args(Object.assign(request, { body })) };
-        if (Object.keys(request.params ?? {}).length > 0) throw unnamed(tool);
-        return { body };
+        return { body, parameters: request.params };
       },
       answer.gone,
     );
@@ -103,7 +102,7 @@ export const bytes = (stream) => stream.iterator({ destroyOnReturn: false });
 
 /**
  * @param {Incoming} request
- * @returns {Omit<Carried, 'body'>} what was sent, and not what others have made of it
+ * @returns {Head} what was sent, and not what others have made of it
  */
 export function carried({ method = '', originalUrl, url = '', rawHeaders }) {
   /** @type {Map<string, string[]>} */

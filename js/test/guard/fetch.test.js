@@ -74,9 +74,60 @@ describe('what the handler gets', () => {
     assert.deepEqual(await codeOf(await handler(request({ body: '{"amount":251}' }), context)), [403, 'argument_hash_mismatch']);
     authority.forget();
     const bare = guarded.fetch('transfer', never);
-    await assert.rejects(bare(request(), context), /Name the arguments of transfer with `args`/);
+    await assert.rejects(bare(request(), context), /path parameters \(name\).*`args`/);
     for (const wrapped of [{ request: request(), params: { name: 'Ada' } }, { req: { raw: request(), param: () => ({ name: 'Ada' }) } }]) await assert.rejects(bare(wrapped), /`args`/);
     assert.deepEqual(authority.asked, []);
+  });
+});
+
+describe('ENDPOINT-1: where the policy says', () => {
+  const properties = { account: { type: 'string' }, amount: { type: 'integer' }, notify: { type: 'boolean' } };
+  const ENDPOINTS = { transfer: 'POST /api/{account}/transfers{?notify}', close: 'DELETE /api/{account}', look: 'GET https://bank.example/api/{account}', other: 'DELETE /api/{account}' };
+  /** @param {keyof typeof ENDPOINTS} tool @param {object} args @param {string} path @param {RequestInit} init @param {any[]} more */
+  async function answered(tool, args, path, init, ...more) {
+    const { account, notify, amount } = properties;
+    const schemas = { transfer: { properties }, close: { properties: { account } }, other: { properties: { account } }, look: { properties: { account, notify, amount } } };
+    const handler = authority.guard({ schemas, endpoints: ENDPOINTS }).fetch(tool, (_, call) => Response.json([call.tool, call.arguments]));
+    const answer = await handler(request({ url: `https://bank.example${path}`, body: null, token: authority.token({ tctx: context(args, tool) }), ...init }), ...more);
+    return answer.ok ? (await answer.json())[1] : await codeOf(answer);
+  }
+  const ada = { account: 'Ada L', amount: 5, notify: true };
+
+  test('arguments are in the path, the query and the body, with a router or without', async () => {
+    const body = '{"amount":5}';
+    assert.deepEqual(await answered('transfer', ada, '/api/Ada%20L/transfers?notify=true', { body }), ada);
+    assert.deepEqual(await answered('transfer', ada, '/below/Ada%20L?notify=true', { body }, { params: Promise.resolve({ account: 'Ada L' }) }), ada);
+    assert.deepEqual(await answered('look', ada, '/api/Ada%20L?notify=true&amount=5', { method: 'GET' }), ada);
+    assert.deepEqual(await answered('close', { account: 'Ada' }, '/api/Ada', { method: 'DELETE' }), { account: 'Ada' });
+  });
+
+  const cases = /** @type {Array<[string, keyof typeof ENDPOINTS, object, string, RequestInit, number, string]>} */ ([
+    ['another account', 'transfer', ada, '/api/Bob/transfers?notify=true', { body: '{"amount":5}' }, 403, 'argument_hash_mismatch'],
+    ['an argument at two places', 'transfer', ada, '/api/Ada%20L/transfers?notify=true', { body: '{"amount":5,"account":"Ada L"}' }, 400, 'invalid_request'],
+    ['an argument at a place that is not its own', 'transfer', ada, '/api/Ada%20L/transfers', { body: '{"amount":5,"notify":true}' }, 400, 'invalid_request'],
+    ['an argument of the body in the query', 'transfer', ada, '/api/Ada%20L/transfers?notify=true&amount=5', { body: '{}' }, 400, 'invalid_request'],
+    ['a slash in a part of the path', 'close', { account: 'a/b' }, '/api/a%2Fb', { method: 'DELETE' }, 400, 'invalid_arguments'],
+    ['an argument of the path in the query of a GET', 'look', ada, '/api/Ada%20L?notify=true&amount=5&account=Bob', { method: 'GET' }, 400, 'invalid_request'],
+    ['no body where the schema has more', 'transfer', { account: 'Ada', notify: true }, '/api/Ada/transfers?notify=true', {}, 400, 'invalid_request'],
+  ]);
+  for (const [what, tool, args, path, init, status, code] of cases) {
+    test(`with ${what} nothing is redeemed`, async () => {
+      assert.deepEqual([await answered(tool, args, path, init), authority.asked], [[status, code], []]);
+    });
+  }
+
+  test('ENDPOINT-3: which of two tools it is, the call token says', async () => {
+    const guarded = authority.guard({ endpoints: ENDPOINTS, schemas: { other: { properties: { account: properties.account } } } });
+    const handler = guarded.fetch('close', (_, { tool }) => new Response(tool));
+    const token = (/** @type {string} */ tool) => authority.token({ tctx: context({ account: 'Ada' }, tool) });
+    const sent = (/** @type {string} */ tool) => handler(request({ method: 'DELETE', url: 'https://bank.example/api/Ada', body: null, token: token(tool) }));
+    assert.equal(await (await sent('other')).text(), 'other');
+    assert.deepEqual(await codeOf(await sent('look')), [403, 'call_wrong_tool']);
+  });
+
+  test('what is none is an error where the guard is made, and a path of another endpoint where it is met', async () => {
+    for (const text of ['/api', 'post /api', 'POST api', 'POST /api/{a', 'POST /a{b}', 'TRACE /api', 'POST /api{?}', 'POST /api?a=1']) assert.throws(() => authority.guard({ endpoints: { transfer: text } }), /no endpoint/);
+    await assert.rejects(answered('close', { account: 'Ada' }, '/api/Ada/transfers', { method: 'DELETE' }), /The endpoint of the tool is DELETE \/api\/\{account\}/);
   });
 });
 
