@@ -111,7 +111,10 @@ function fromQuery(query, schema) {
   for (const pair of query ? query.split('&') : []) {
     const [name = '', ...value] = pair.split('=');
     if (value.length === 0) throw new Refused('invalid_request', 'The query cannot be read.');
-    given.set(spelled(name), [...(given.get(spelled(name)) ?? []), spelled(value.join('='))]);
+    const key = spelled(name);
+    const texts = given.get(key) ?? [];
+    given.set(key, texts);
+    texts.push(spelled(value.join('=')));
   }
   return Object.fromEntries([...given].map(([name, texts]) => [name, valueOf(name, schema, texts)]));
 }

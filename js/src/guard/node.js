@@ -109,7 +109,9 @@ export function carried({ method = '', originalUrl, url = '', rawHeaders }) {
   const headers = new Map();
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = String(rawHeaders[i]).toLowerCase();
-    headers.set(name, [...(headers.get(name) ?? []), String(rawHeaders[i + 1])]);
+    const values = headers.get(name) ?? [];
+    headers.set(name, values);
+    values.push(String(rawHeaders[i + 1]));
   }
   return { method, url: originalUrl ?? url, headers: Object.fromEntries([...headers].map(([name, values]) => [name, values.length === 1 ? values[0] : values])) };
 }

@@ -161,6 +161,19 @@ describe('what is refused', () => {
     });
   }
 
+  test('JSON-4: a body that is not there after 30 s is not waited for, and its sender hears of it', async (t) => {
+    await guarded.fetch('transfer', () => new Response(null))(request()); // the authority's keys are here
+    authority.forget();
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const [waiting, cancelled] = [deferred(), deferred()];
+    const body = new ReadableStream({ pull: () => (waiting.resolve(), new Promise(() => {})), cancel: cancelled.resolve }, { highWaterMark: 0 });
+    const answer = guarded.fetch('transfer', never)(request({ body, duplex: 'half' }));
+    await waiting.promise;
+    t.mock.timers.tick(30_000);
+    assert.deepEqual([await codeOf(await answer), authority.asked], [[408, 'request_timeout'], []]);
+    await cancelled.promise;
+  });
+
   test('the guard behind what reads the body says so, and runs nothing', async () => {
     const read = request();
     await read.text();
