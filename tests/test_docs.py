@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import re
 import runpy
 import shutil
