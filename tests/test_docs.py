@@ -200,6 +200,7 @@ def test_an_api_elsewhere_is_guarded_and_checked_as_it_says(
         '[site]\nname = "Harbor"\norigin = "https://harbor.example"\nissuer = "https://id.harbor.example"\n'
         f'{policy}[scopes."payments:write"]\ntitle = "Send money"\n'
         '[tools.transfer_money]\nscopes = ["payments:write"]\napproval = "always"\ndescribe = "Send money"\n'
+        'endpoint = "POST /api/transfers"\n'
     )
     Path("api.py").write_text(blocks["python"])
     command = [sys.executable, "-m", "deputize", "check", "deputize.toml", "--app", "api:app"]

@@ -1,6 +1,7 @@
 """The policy names the endpoint: guards read the arguments there, and stand there (ENDPOINT-1, GUARD-8)."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -13,6 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
+from deputize.crypto import jwk_file
 from deputize.guard import Guard, GuardedCall, GuardMiddleware, Unguarded
 from deputize.guard.start import survey
 from deputize.protocol.canonical import Json
@@ -21,8 +23,9 @@ from deputize.protocol.endpoints import Endpoints
 from deputize.protocol.errors import Code
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Schema, Tool
+from deputize.settings import loads
 
-from .conftest import AUDIENCE, ISSUER, Authority, key_of, text_of
+from .conftest import AUDIENCE, ISSUER, KEY, Authority, key_of, text_of
 
 PAY = {"account": 7, "notify": True, "amount": 250}
 KIND: dict[str, Json] = {"type": "string"}
@@ -199,3 +202,48 @@ class TestStart:
         guard = guard_of(authority, [tool("pay", "POST /api/pay", {})])
         with pytest.raises(RuntimeError, match="no route of this app is declared as POST /api/pay"):
             GuardMiddleware(Starlette(routes=[Route("/pay", run)]), guard).bind()
+
+
+POLICY = """
+[site]
+name = "Bank"
+origin = "https://bank.example"
+[scopes.pay]
+title = "Pay"
+[tools.pay]
+scopes = ["pay"]
+endpoint = "POST /api/pay"
+"""
+
+
+class TestOfAPolicy:
+    """`Guard.of`: all that the guard of an API elsewhere has to know is in the policy, but for its key."""
+
+    def test_it_guards_what_the_policy_names(self, tmp_path: Path) -> None:
+        file, key = tmp_path / "deputize.toml", tmp_path / "guard.jwk"
+        file.write_text(POLICY)
+        jwk_file.save(KEY, key)
+        guard = Guard.of(file, key)
+        assert (guard.issuer, guard.audience) == ("https://bank.example/deputize", "https://bank.example")
+        assert [str(endpoint) for endpoint, _ in guard.endpoints()] == ["POST /api/pay"]
+        with pytest.raises(ValueError, match="declares no such tool"):
+            guard.tool("pya")
+
+    @pytest.mark.parametrize("path", ["/api/pay", "/api/pays"])
+    def test_guard_8_its_app_does_not_start_without_all_of_them(self, path: str) -> None:
+        guard = Guard.of(loads(POLICY.encode()), KEY)
+        there = Starlette(
+            routes=[Route(path, guard.tool("pay")(run), methods=["POST"])], lifespan=guard.lifespan
+        )
+        for app in (there, Starlette(lifespan=guard.lifespan)):
+            if (path, app) == ("/api/pay", there):
+                with TestClient(app) as client:
+                    assert client.post(path).json()["code"] == Code.MISSING_CALL_TOKEN
+                continue
+            with pytest.raises(Unguarded, match="pay: "), TestClient(app):
+                pass
+
+    def test_a_policy_without_an_endpoint_here_is_told(self) -> None:
+        for text, origin in ((POLICY.replace("endpoint", "#"), None), (POLICY, "https://api.bank.example")):
+            with pytest.raises(ValueError, match="names no endpoint of this API"):
+                Guard.of(loads(text.encode()), KEY, origin)

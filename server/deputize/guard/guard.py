@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import wraps
 from inspect import isawaitable, iscoroutinefunction, signature
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from starlette.requests import Request
@@ -32,6 +32,7 @@ from .steps import taken
 
 if TYPE_CHECKING:
     from .dependency import GuardDependency
+    from .reading import KeyFile, PolicyFile
 
 Handler = Callable[[Request], Awaitable[Any]]
 _Key = EllipticCurvePublicKey | None
@@ -50,6 +51,14 @@ class Redeemer(Protocol):
 
     async def report(self, call_id: CallId, outcome: State) -> None:
         """Report the outcome of a redeemed call (GUARD-5); Refused if that fails."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A redeemer that has something to close when the API stops."""
+
+    async def aclose(self) -> None:
+        """Close it."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,6 +81,28 @@ class Guard:
     tools: Callable[[], Mapping[str, Tool]] | None = None
     endpoints: Callable[[], Endpoints] = lambda: Endpoints(())
     decorated: list[tuple[Point, Handler]] = field(default_factory=list, init=False)
+
+    @classmethod
+    def of(cls, policy: "PolicyFile", key: "KeyFile", origin: str | None = None) -> "Guard":
+        """Make the guard of an API whose authority is another process, by the policy, or its file, and the guard's key.
+
+        `origin` is the one of the API that is here, by default the first. PolicyError for a file with faults, OSError
+        for one that is not there, ValueError for a key that is none, or a policy without an endpoint here.
+        """
+        from .reading import endpoints_of, key_in, policy_in  # the parser of policies, which only this needs
+        from .remote import HttpRedeemer
+
+        its = policy_in(policy)
+        endpoints = endpoints_of(its, origin)
+        redeemer = HttpRedeemer(its.site.issuer, key_in(key))
+        return cls(
+            its.site.issuer,
+            its.api.audience,
+            redeemer.key_of,
+            redeemer,
+            tools=lambda: its.tools,
+            endpoints=lambda: endpoints,
+        )
 
     # The tool is positional only, here and below: FastAPI would take `Depends(guard)` for one that reads it of a query.
 
@@ -147,11 +178,16 @@ class Guard:
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
-        """Be the lifespan, or part of it, of an API whose authority is another process; Unguarded as GUARD-8 says."""
+        """Be the lifespan, or part of it, of an API whose authority is another process; Unguarded as GUARD-8 says.
+
+        All endpoints of this API have to be in the app, and guarded, where the guard was made of a policy.
+        """
         from .start import start
 
-        start(app, self)
+        start(app, self, [tool.name for _, tool in self.endpoints()])
         yield
+        if isinstance(self.redeemer, Closing):
+            await self.redeemer.aclose()
 
     async def admit(
         self, tool: str, request: Request, args: Args | None = None

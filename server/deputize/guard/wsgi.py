@@ -15,21 +15,16 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
-from ..crypto import jwk_file
 from ..protocol.arguments import Carried
 from ..protocol.endpoints import Found
 from ..protocol.errors import Code, Refusal, Refused
-from ..protocol.policy import Policy
-from ..settings import load
 from .admission import GuardedCall, NeedsArguments, NeedsKey, NeedsRedemption, Step, admission
 from .answer import problem_of
 from .arguments import MAX_BODY, MAX_DELAY
 from .blocking import Authority, BlockingRedeemer
+from .reading import KeyFile, PolicyFile, endpoints_of, key_in, policy_in
 from .start import Unguarded
 from .steps import taken_now
 from .wsgi_outcome import Reported
@@ -57,8 +52,8 @@ class GuardMiddleware:
     def __init__(
         self,
         app: "WSGIApplication",
-        policy: Policy | Path | str,
-        key: EllipticCurvePrivateKey | Path | str | None = None,
+        policy: PolicyFile,
+        key: KeyFile | None = None,
         *,
         script_name: str = "",
         origin: str | None = None,
@@ -71,18 +66,12 @@ class GuardMiddleware:
         who reaches it otherwise. PolicyError for a file with faults, OSError for one that is not there, ValueError for
         a key that is none, or a policy without an endpoint here.
         """
-        self._policy = policy = policy if isinstance(policy, Policy) else load(policy)
-        self._endpoints = policy.endpoints(origin or policy.api.origins[0])
-        if not list(self._endpoints):
-            raise ValueError(
-                "the policy names no endpoint of this API, so nothing would be guarded: write one into its tools, as "
-                'endpoint = "POST /api/transfers"'
-            )
+        self._policy = policy_in(policy)
+        self._endpoints = endpoints_of(self._policy, origin)
         if authority is None:
             if key is None:
                 raise ValueError("a guard needs its key, whose public half is in the policy's [[api.keys]]")
-            key = key if isinstance(key, EllipticCurvePrivateKey) else jwk_file.load(key)
-            authority = BlockingRedeemer(policy.site.issuer, key, clock=clock)
+            authority = BlockingRedeemer(self._policy.site.issuer, key_in(key), clock=clock)
         self._app = app
         self._script_name = script_name
         self._authority = authority
