@@ -11,13 +11,20 @@ from deputize.protocol.credential import AuthenticatorClass, Credential, counter
 from deputize.protocol.ids import CredentialId, UserId
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.shown import length, plain
-from deputize.protocol.tool import ApprovalPolicy, Schema, Tool, is_safe, is_tool_name
+from deputize.protocol.tool import ApprovalPolicy, Schema, Tool, answers, is_safe, is_tool_name
 
 READ = ScopeSet.of(["read"])
 
 
 def describe(arguments: Any) -> str:
     return str(arguments["text"])
+
+
+@pytest.mark.parametrize("kind", ["array", ["object", "null"]])
+def test_what_a_tool_answers_is_an_object(kind: Any) -> None:  # MCP-18
+    with pytest.raises(ValueError, match="structured content is an object"):
+        answers({"type": kind})
+    assert answers({}).fault([]) is not None
 
 
 @pytest.mark.parametrize("name", ["a", "get_balance", "a.b-c_D9", "x" * 128])

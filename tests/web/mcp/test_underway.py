@@ -50,6 +50,7 @@ class Client:
     whole: bool = False
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    breaks: bool = False
     _read: bool = False
 
     def __post_init__(self) -> None:
@@ -77,6 +78,9 @@ class Client:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Any) -> None:
+        assert not self.whole, "nothing comes after the end"
+        if self.breaks:
+            raise OSError("the client has gone")
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.said = {name.decode(): value.decode() for name, value in message["headers"]}
@@ -376,6 +380,29 @@ class TestCalledOff:
         assert (client.said["content-type"], client.events) == ("text/event-stream", [])  # nobody is answered
         await entry(site, f"call.{kind}")
         assert waiting.ended == ["cancelled"]
+
+    @pytest.mark.parametrize("breaks", [False, True])
+    async def test_what_it_has_said_before_is_told_before_the_end(self, site: Site, breaks: bool) -> None:
+        """Also where the server raises an error, since the client has gone (ASGI 2.4)."""
+        began = asyncio.Event()
+
+        async def pays(arguments: Any, call: HandledCall) -> None:
+            began.set()
+            for done in range(10):
+                call.progress(done)
+            await asyncio.Event().wait()
+
+        site.handler = pays
+        client = site.call(OLD, 7, "t")
+        client.breaks = breaks
+        await began.wait()
+        assert await site.cancel(7) == 202
+        await asyncio.wait({client.task})
+        assert client.whole is not breaks
+        assert (
+            [each["params"]["progress"] for each in client.events] == [9] if not breaks else not client.body
+        )
+        await entry(site, "call.unknown")
 
     async def test_before_2026_a_connection_that_closes_calls_nothing_off(self, site: Site) -> None:
         """2025-11-25: “Disconnection SHOULD NOT be interpreted as the client cancelling its request”."""

@@ -1,7 +1,8 @@
 """How far a handler is, and whether its client still waits: what ties the two while a call runs (MCP-19, MCP-20)."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from math import inf, isfinite
 from typing import Any
 
@@ -43,13 +44,27 @@ class Progress:
             self._last, self._news = news["progress"], news
             self._bell.set()
 
-    def end(self) -> None:
-        """Say that no more comes."""
-        self._over.set()
-        self._bell.set()
+    @asynccontextmanager
+    async def passed_on(self, line: Line | None) -> AsyncIterator[None]:
+        """Tell the client what is said until the block is left, and nothing after that: then comes the answer."""
+        passing = None if line is None or self._token is None else asyncio.ensure_future(self._pass_on(line))
+        try:
+            yield
+        except asyncio.CancelledError:  # the server takes the client for gone
+            if passing is not None:
+                passing.cancel()
+            raise
+        finally:
+            self._over.set()
+            self._bell.set()
+            if passing is not None:
+                await asyncio.wait({passing})
 
-    async def pass_on(self, line: Line) -> None:
-        """Tell the client what is said, until the end."""
+    async def _pass_on(self, line: Line) -> None:
+        with suppress(OSError):  # servers say so that a client has gone (ASGI 2.4)
+            await self._tell_all(line)
+
+    async def _tell_all(self, line: Line) -> None:
         while True:
             try:
                 await asyncio.wait_for(self._bell.wait(), BEAT)

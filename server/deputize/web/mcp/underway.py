@@ -35,30 +35,19 @@ class Underway:
 
         CalledOff if the client has called it off: by a notification or, in 2026-07-28, by going.
         """
-        line, passing = exchange.line, None
-        if line is not None and exchange.progress_token is not None:
-            passing = asyncio.ensure_future(progress.pass_on(line))
-        with self._entered(exchange) as called_off:
-            signs: list[asyncio.Future[None]] = [called_off]
-            if line is not None and exchange.is_modern:
-                signs.append(asyncio.ensure_future(line.gone()))
-            try:
-                waited: set[asyncio.Future[Any]] = {ended, *signs}
-                await asyncio.wait(waited, timeout=handling.PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        async with progress.passed_on(exchange.line):
+            with self._signs(exchange) as signs:
+                try:
+                    waited = {ended, *signs}
+                    await asyncio.wait(waited, timeout=handling.PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+                except asyncio.CancelledError:  # the server takes the client for gone
+                    stop()
+                    raise
                 if not ended.done():
                     stop()
                     if any(sign.done() for sign in signs):
                         raise CalledOff
                     await asyncio.wait({ended}, timeout=GRACE)
-            except asyncio.CancelledError:  # the server takes it for gone
-                stop()
-                raise
-            finally:
-                for sign in signs:
-                    sign.cancel()
-                progress.end()
-            if passing is not None:
-                await passing  # MCP: nothing comes after the end, so what is on its way goes out before
         return ended.done()
 
     def call_off(self, exchange: Exchange) -> None:
@@ -68,13 +57,19 @@ class Underway:
             running[0].set_result(None)
 
     @contextmanager
-    def _entered(self, exchange: Exchange) -> Iterator[asyncio.Future[None]]:
+    def _signs(self, exchange: Exchange) -> Iterator[list[asyncio.Future[Any]]]:
+        """Watch for what calls a request off, until the block is left."""
         key = _key(exchange, exchange.message.message_id)
         called_off: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        signs: list[asyncio.Future[Any]] = [called_off]
+        if exchange.line is not None and exchange.is_modern:
+            signs.append(asyncio.ensure_future(exchange.line.gone()))
         self._of[key].append(called_off)
         try:
-            yield called_off
+            yield signs
         finally:
+            for sign in signs:
+                sign.cancel()
             self._of[key].remove(called_off)
             if not self._of[key]:
                 del self._of[key]
