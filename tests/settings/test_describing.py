@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.tool import Tool
-from deputize.settings.describing import compile_template, iban, money
+from deputize.settings.describing import compile_template
+from deputize.settings.filters import iban, money
 
 
 def described(template: str, arguments: Mapping[str, Json]) -> str:

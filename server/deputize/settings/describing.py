@@ -8,7 +8,6 @@ the agent's words, and is set apart from the site's, which are those of the temp
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from jinja2 import Environment, StrictUndefined, TemplateError, meta, nodes, pass_environment
 from jinja2.compiler import CodeGenerator, Frame
@@ -20,15 +19,9 @@ from deputize.protocol.clauses import member
 from deputize.protocol.description import Description, Row, rows_of, title_of
 from deputize.protocol.shown import FSI, PDI, isolated, plain, said
 from deputize.protocol.tool import Describe
+from deputize.settings.filters import EXACT, Written
 
 _LINE_BREAK = re.compile(r"\s*[\r\n]\s*")
-_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}|[$€£¥₹₩₺₽]")
-# Digits after the point, where ISO 4217 does not say two.
-_DIGITS = {
-    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,7 @@ def properties(own: Json) -> Mapping[str, Json]:
 
 
 def _filter(node: nodes.Filter) -> Callable[[object], str]:
-    write = _EXACT[node.name]
+    write = EXACT[node.name]
     try:
         given = [each.as_const() for each in node.args]
         write("0", *given)
@@ -112,7 +105,7 @@ def _filter(node: nodes.Filter) -> Callable[[object], str]:
 
 def _unfiltered(value: nodes.Node) -> nodes.Node | None:
     """Return what a filter of ours writes whole, or the value itself."""
-    return value.node if isinstance(value, nodes.Filter) and value.name in _EXACT else value
+    return value.node if isinstance(value, nodes.Filter) and value.name in EXACT else value
 
 
 def _path(value: nodes.Node | None) -> tuple[str, ...]:
@@ -169,46 +162,6 @@ class _Argument(str):
 
     def __str__(self) -> str:
         return said(str.__str__(self))
-
-
-class Written(str):
-    """A value as a filter of ours writes it: digits and letters in a fixed form, which need no quotation marks."""
-
-    __slots__ = ()
-
-
-def money(value: object, currency: str) -> str:
-    """Write an amount in a currency, `1,250.00 EUR`: with the currency's digits, and never rounded.
-
-    ValueError for what is no amount or no currency, and for more digits than the currency has.
-    """
-    if _CURRENCY.fullmatch(currency) is None:
-        raise ValueError("not a currency")
-    digits = _DIGITS.get(currency, 2)
-    try:
-        amount = _decimal(value)
-        shown = amount.quantize(Decimal(1).scaleb(-digits))
-    except InvalidOperation as error:
-        raise ValueError("not an amount of money") from error
-    if shown != amount:
-        raise ValueError(f"more than {digits} digits after the point")
-    return Written(f"{shown:,f} {currency}")
-
-
-def iban(value: object) -> str:
-    """Write an account number in groups of four; ValueError if there is more in it than letters and digits."""
-    bare = value.replace(" ", "") if isinstance(value, str) else ""
-    if not (bare.isascii() and bare.isalnum()):
-        raise ValueError("not an account number")
-    return Written(" ".join(bare[start : start + 4] for start in range(0, len(bare), 4)))
-
-
-def _decimal(value: object) -> Decimal:
-    if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        return Decimal(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Decimal(repr(value))  # the digits that JSON shows, not those of the nearest binary fraction
-    raise ValueError("not an amount of money")
 
 
 class _Apart(str):
@@ -301,6 +254,4 @@ _ENVIRONMENT = _Environment(
     autoescape=False,  # it makes plain text, which is shown as text
 )
 _ENVIRONMENT.globals.clear()  # or `range` and the like would hide the absence of an argument of that name
-_EXACT: Mapping[str, Callable[..., str]] = {"money": money, "iban": iban}
-"""Our filters. What they write is the whole value, or nothing is described."""
-_ENVIRONMENT.filters |= {**_EXACT, _JOIN: _joined}
+_ENVIRONMENT.filters |= {**EXACT, _JOIN: _joined}
