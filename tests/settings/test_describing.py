@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.tool import Tool
-from deputize.settings.describing import compile_template
+from deputize.settings.describing import compile_row, compile_template
 from deputize.settings.filters import iban, money
 
 
@@ -129,6 +129,26 @@ def test_an_iban_is_written_in_groups_of_four() -> None:
     assert (
         iban("DE89370400440532013000") == iban("DE89 3704 0044 0532 013000") == "DE89 3704 0044 0532 0130 00"
     )
+
+
+@pytest.mark.parametrize(
+    ("account", "written"),
+    [
+        ("DE89370400440532013000", "DE89 3704 0044 0532 0130 00"),
+        ("MT84MALT011000012345MTLCAST001S", "MT84 MALT 0110 0001 2345 MTLC AST0 01S"),
+        ("Safenextstepdone", "“Safe next step done”"),
+        ("SAFENEXTSTEPDONE", "“SAFE NEXT STEP DONE”"),
+        ("de89370400440532013000", "“de89 3704 0044 0532 0130 00”"),
+        ("12345678", "“1234 5678”"),
+    ],
+)
+def test_letters_in_groups_of_four_pass_for_no_words(account: str, written: str) -> None:  # APPR-2
+    assert described("To {{ a | iban }}", {"a": account}) == f"To \u2068{written}\u2069"
+    assert compile_row("a | iban").rows({"a": account}, None)[0].values == (f"\u2068{written}\u2069",)
+
+
+def test_a_currency_of_the_arguments_is_written_as_it_is() -> None:
+    assert described("{{ a | money(b) }}", {"a": 3, "b": "JPY"}) == "\u20683 JPY\u2069"
 
 
 ESCAPES = (

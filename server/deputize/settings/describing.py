@@ -100,7 +100,7 @@ def _filter(node: nodes.Filter) -> Callable[[object], str]:
         write("0", *given)
     except (nodes.Impossible, TypeError) as error:
         raise ValueError(f"write the currency beside the filter: {node.name}('EUR')") from error
-    return lambda value: isolated(write(value, *given))
+    return lambda value: _written(write(value, *given))
 
 
 def _unfiltered(value: nodes.Node) -> nodes.Node | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{1,30}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}|[$€£¥₹₩₺₽]")
 # Digits after the point, where ISO 4217 does not say two.
 _DIGITS = {
@@ -34,15 +35,21 @@ def money(value: object, currency: str) -> str:
         raise ValueError("not an amount of money") from error
     if shown != amount:
         raise ValueError(f"more than {digits} digits after the point")
-    return Written(f"{shown:,f} {currency}")
+    return Written(
+        f"{shown:,f} {str.__str__(currency)}"
+    )  # as it is: an argument sets itself apart where it is joined
 
 
 def iban(value: object) -> str:
-    """Write an account number in groups of four; ValueError if there is more in it than letters and digits."""
+    """Write an account number in groups of four; ValueError if there is more in it than letters and digits.
+
+    One that does not begin as an IBAN does (ISO 13616-1) is text as any other: else it could be words, four by four.
+    """
     bare = value.replace(" ", "") if isinstance(value, str) else ""
     if not (bare.isascii() and bare.isalnum()):
         raise ValueError("not an account number")
-    return Written(" ".join(bare[start : start + 4] for start in range(0, len(bare), 4)))
+    grouped = " ".join(bare[start : start + 4] for start in range(0, len(bare), 4))
+    return Written(grouped) if _IBAN.fullmatch(bare) else grouped
 
 
 def _decimal(value: object) -> Decimal:
