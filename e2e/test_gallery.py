@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from e2e.attested import OPEN, AgentProcess, Attested, policy
 from e2e.bank import Bank
-from e2e.gallery import ASKS, HEIGHT, SCHEMES, WIDTHS, ZOOMED, Tour, cell, faults, openly, sheet
+from e2e.gallery import ASKS, Tour
+from e2e.scenes import HEIGHT, SCHEMES, WIDTHS, ZOOMED, cell, faults, openly, sheet
 from playwright.sync_api import Page
 
 from deputize.testing.agent import PlaywrightAgent
