@@ -49,7 +49,6 @@ export function fastifyRoute(admission, tool, handler, args) {
     async handler(request, reply) {
       const found = waiting.get(request);
       if (!found) throw new TypeError(`deputize: the guard of ${tool} has not seen this request. Leave its preParsing to the route, and put your own into a plugin's hook`);
-      waiting.delete(request);
       let call;
       try {
         call = await admission.redeemed(found.verified, found.answer.gone);
@@ -71,7 +70,6 @@ export function fastifyRoute(admission, tool, handler, args) {
  */
 function refuse(reply, raw, error) {
   if (!(error instanceof Refused)) throw error;
-  if (reply.sent) return reply;
   if (endsWith(raw)) reply.header('Connection', 'close'); // the rest of the body is nobody's
   return reply.code(error.status).headers(error.headers).send(Buffer.from(JSON.stringify(error.problem))); // to a text Fastify adds a charset
 }

@@ -62,9 +62,11 @@ describe('what the handler gets', () => {
     }
     assert.deepEqual(await codeOf(await handler(get('/x?limit=6&text=ä'))), [403, 'argument_hash_mismatch']);
     assert.deepEqual(await codeOf(await handler(get('/x?limit=5&limit=5&text=ä'))), [400, 'invalid_arguments']);
-    const lost = get('/x?limit=5&text=ä');
-    lost.headers.set('content-length', '7');
-    assert.deepEqual(await codeOf(await handler(lost)), [400, 'invalid_request']);
+    for (const [name, value] of /** @type {const} */ ([['content-length', '7'], ['transfer-encoding', 'chunked']])) {
+      const lost = get('/x?limit=5&text=ä'); // and with it the body that it said it had
+      lost.headers.set(name, value);
+      assert.deepEqual(await codeOf(await handler(lost)), [400, 'invalid_request']);
+    }
   });
 
   test('is named by the developer where the path has parameters, and else nothing runs', async () => {
@@ -127,6 +129,8 @@ describe('ENDPOINT-1: where the policy says', () => {
 
   test('what is none is an error where the guard is made, and a path of another endpoint where it is met', async () => {
     for (const text of ['/api', 'post /api', 'POST api', 'POST /api/{a', 'POST /a{b}', 'TRACE /api', 'POST /api{?}', 'POST /api?a=1']) assert.throws(() => authority.guard({ endpoints: { transfer: text } }), /no endpoint/);
+    for (const params of [{ amount: '5' }, { account: ['Ada'] }, { account: 'Ada', amount: '5' }]) await assert.rejects(answered('close', { account: 'Ada' }, '/x', { method: 'DELETE' }, { params }), TypeError);
+    assert.deepEqual(await answered('close', { account: '..' }, '/x', { method: 'DELETE' }, { params: { account: '..' } }), [400, 'invalid_arguments']);
     await assert.rejects(answered('close', { account: 'Ada' }, '/api/Ada/transfers', { method: 'DELETE' }), /The endpoint of the tool is DELETE \/api\/\{account\}/);
   });
 });

@@ -7,7 +7,7 @@ import { connect as dial } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import express from 'express';
 
-import { ARGS, Authority, deferred, listening } from './authority.js';
+import { ARGS, Authority, context, deferred, listening } from './authority.js';
 
 const authority = new Authority();
 /** @type {ReturnType<Authority['guard']>} */
@@ -133,11 +133,13 @@ test('GUARD-5: a call that was answered by somebody else while it was redeemed d
   const telling = deferred();
   /** @type {import('express').Response} */
   let waiting;
-  authority.before = ({ path }) => (path.endsWith('/outcome') ? telling.resolve() : waiting.status(503).end());
+  authority.before = ({ path }) => (path.endsWith('/outcome') ? telling.resolve() : waiting.status(503).end(Buffer.alloc(2 ** 25))); // it takes a while
   const app = express();
   app.post('/', (_, response, next) => ((waiting = response), next()), guarded.express('transfer'), never);
-  assert.equal((await post(await at(createServer(app)))).status, 503);
+  const answer = await post(await at(createServer(app)));
   await telling.promise;
+  assert.equal(answer.status, 503);
+  await answer.body?.cancel();
   assert.deepEqual(authority.outcomes, ['unknown']);
 });
 
@@ -158,7 +160,17 @@ test('GUARD-5: what Express answers in place of a handler that throws, or of a s
   assert.deepEqual([await telling('/throws'), await telling('/refuses'), await telling('/breaks'), await telling('/moves')], ['unknown', 'failed', 'unknown', 'succeeded']);
 });
 
-test('over HTTP/2 the same runs, and two call tokens are not one', async () => {
+test('ENDPOINT-1: the path of an app that is mounted is the whole one', async () => {
+  const app = express();
+  const options = { endpoints: { transfer: 'DELETE /api/cards/{card}' }, schemas: { transfer: { properties: { card: { type: 'integer' } } } } };
+  app.use('/api/cards', authority.guard(options).express('transfer'), (_, response) => void response.send(response.req.body));
+  const url = await at(createServer(app));
+  const headers = headersOf(authority.token({ tctx: context({ card: 7 }) }));
+  assert.deepEqual(await (await fetch(`${url}/api/cards/7`, { method: 'DELETE', headers })).json(), { card: 7 });
+});
+
+test('over HTTP/2 the same runs, two call tokens are not one, and whose stream is gone has nothing run', async (t) => {
+  const warned = t.mock.method(process, 'emitWarning');
   const url = await at(createHttp2Server(/** @type {any} any: it is nearly node:http’s */ (guarded.node('transfer', (_, response, call) => void response.end(JSON.stringify(call.arguments))))));
   const client = connect(url);
   /** @param {Record<string, any>} headers */
@@ -175,6 +187,20 @@ test('over HTTP/2 the same runs, and two call tokens are not one', async () => {
   const [status, { code }] = await over({ ...headersOf(), 'txn-token': [token, token] });
   assert.deepEqual([status, code], [401, 'invalid_call_token']);
   assert.equal((await over(headersOf(), ' '.repeat(70_000)))[1].code, 'payload_too_large');
+  assert.equal(warned.mock.callCount(), 0);
+
+  const telling = deferred();
+  const gone = deferred();
+  authority.before = async ({ path }) => {
+    if (path.endsWith('/outcome')) return telling.resolve();
+    stream.close(8); // CANCEL; the connection stays
+    await gone.promise;
+  };
+  servers[0]?.once('stream', (each) => each.once('close', gone.resolve));
+  const stream = client.request({ ':method': 'POST', ':path': '/x', ...headersOf() });
+  stream.on('error', () => {});
+  stream.end(BODY);
+  await telling.promise;
   client.close();
-  assert.deepEqual(authority.outcomes, ['succeeded']);
+  assert.deepEqual(authority.outcomes, ['succeeded', 'unknown']);
 });
