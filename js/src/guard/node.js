@@ -116,11 +116,10 @@ export function carried({ method = '', originalUrl, url = '', rawHeaders }) {
   return { method, url: originalUrl ?? url, headers: Object.fromEntries([...headers].map(([name, values]) => [name, values.length === 1 ? values[0] : values])) };
 }
 
-/** The answer to a request, of which the outcome is told (GUARD-5). It looks from the beginning whether anybody waits for it. */
+/** The answer to a request, of which the outcome is told (GUARD-5). */
 export class Answer {
   #request;
   #response;
-  #closed = false;
 
   /**
    * @param {IncomingMessage} request
@@ -129,11 +128,10 @@ export class Answer {
   constructor(request, response) {
     this.#request = request;
     this.#response = response;
-    response.once('close', () => (this.#closed = true));
   }
 
-  /** @type {Gone} Somebody else may have answered meanwhile; and behind others in a pipeline, an answer has no end of its own to hear of. */
-  gone = () => this.#closed || this.#response.writableEnded || this.#request.socket?.destroyed === true;
+  /** @type {Gone} Or somebody else has answered. The socket tells of an answer that waits behind others in a pipeline as well. */
+  gone = () => this.#response.writableEnded || this.#request.socket?.destroyed === true;
 
   /**
    * Reports before the last part of the answer is sent, so that whoever has it and asks the authority next finds the outcome there.
