@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 
 from deputize.crypto import jwt
-from deputize.crypto.ticket import TYP
+from deputize.crypto.ticket import LOGOUT_TYP, TYP
 
 LOGIN = "/login/deputize"
 
@@ -66,6 +66,19 @@ class TicketSite:
 
     def ticket(self, state: str, sub: str = "7", **others: Any) -> str:
         return jwt.sign(self.claims(state, sub, **others), TYP, "site", self.key)
+
+    def logout(self, **others: Any) -> str:
+        """Say that somebody has signed out."""
+        now = int(self.clock())
+        told = {
+            "iss": self.origin,
+            "aud": self.issuer,
+            "iat": now,
+            "exp": now + 120,
+            "jti": f"logout-{next(self.serial)}",
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }
+        return jwt.sign({**told, **others}, LOGOUT_TYP, "site", self.key)
 
 
 def state_in(answer: httpx2.Response) -> str:

@@ -12,7 +12,7 @@ from deputize.crypto import jwt, ticket
 from deputize.protocol.canonical import b64u
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.jwk import Key
-from deputize.protocol.login import Identity
+from deputize.protocol.login import Identity, Ticket
 
 NOW = 1_800_000_000
 SITE, ISSUER = "https://bank.example", "https://auth.bank.example"
@@ -28,7 +28,7 @@ def keys_of(*sites: tuple[TicketSite, str | None]) -> list[Key]:
     return [Key(str(jwk["x"]), str(jwk["y"]), kid) for jwk, kid in jwks]
 
 
-def verified(site: TicketSite, text: str, now: int = NOW) -> ticket.Ticket:
+def verified(site: TicketSite, text: str, now: int = NOW) -> Ticket:
     return ticket.verify(text, keys_of((site, "site")), SITE, ISSUER, now)
 
 

@@ -548,3 +548,47 @@ async def test_a_place_that_does_not_become_free_is_not_waited_for() -> None:
         assert (
             len(server.requests) < 3
         )  # one had the place; when its time was up, another may just have got it
+
+
+class TestAsking:
+    """OPENID-1: what is sent goes where a document would be fetched from, and the answer is nobody else's."""
+
+    async def test_a_form_is_sent_and_nothing_is_kept(self) -> None:
+        async with serving(_with_body) as server:
+            asked = fetcher()
+            for secret in ("a&b", "ü"):
+                assert await asked.ask(server.url, {"code": secret}) == b'{"got": true}'
+        first, second = server.requests
+        assert first.startswith(b"POST /agent.json HTTP/1.1\r\n")
+        assert b"content-type: application/x-www-form-urlencoded\r\ncontent-length: 10\r\n" in first.lower()
+        assert second != first
+
+    async def test_a_token_is_shown_to_its_own_server(self) -> None:
+        async with serving(answer()) as server:
+            assert await fetcher().ask(server.url, bearer="secret") == BODY
+        assert b"Authorization: Bearer secret\r\n" in server.requests[0]
+        assert server.requests[0].startswith(b"GET ")
+
+    @pytest.mark.parametrize("status", ["302 Found", "307 Temporary", "400 Bad Request", "201 Created"])
+    async def test_any_other_answer_is_a_no(self, status: str) -> None:
+        async with serving(answer()) as other:
+            async with serving(answer(BODY, status, f"Location: {other.url}")) as server:
+                with pytest.raises(Refused):
+                    await fetcher().ask(server.url, {"code": "x"})
+            assert other.requests == []
+
+    @pytest.mark.parametrize(
+        "address", [address for address in INSIDE if address not in ("127.0.0.1", "::1")][:9]
+    )
+    async def test_nothing_is_sent_inside(self, address: str, wire: Wire) -> None:
+        with pytest.raises(Refused):
+            await production(Names([[address]])).ask(NAME, {"code": "x"})
+        with pytest.raises(Refused):
+            await production(Names([[address]])).ask("http://localhost:9/token", {"code": "x"})
+        assert wire == Wire()
+
+
+async def _with_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    assert (await reader.read(100)).startswith(b"code=")
+    writer.write(answer(b'{"got": true}'))
+    await writer.drain()

@@ -8,13 +8,14 @@ from tests.store import values as v
 
 from deputize.protocol.challenge import Challenge
 from deputize.protocol.errors import Code, Refusal
-from deputize.protocol.login import DEPARTURE_LIFETIME, Identity
+from deputize.protocol.login import DEPARTURE_LIFETIME, Identity, Ticket
 from deputize.protocol.proof import Proof
 from deputize.service import logins
 from deputize.service.logins import Arrived
 from deputize.service.sessions import Opening
 
 BROWSER = v.digest("browser")
+WHERE = "https://bank.example/login"
 
 
 def known(**others: Any) -> Identity:
@@ -22,7 +23,7 @@ def known(**others: Any) -> Identity:
 
 
 def left(desk: Desk, anew: bool = False) -> Challenge:
-    return desk.do(lambda tx: logins.depart(tx, desk.at, BROWSER, "https://bank.example/", anew))
+    return desk.do(lambda tx: logins.depart(tx, desk.at, BROWSER, WHERE, "https://bank.example/", anew))
 
 
 def back(
@@ -32,10 +33,11 @@ def back(
     jti: str | None = None,
     who: Identity | None = None,
     previous: bytes | None = None,
+    where: str = WHERE,
 ) -> Arrived | Refusal:
     proof = Proof(v.jkt("site"), jti or f"of {state}", desk.now + 100)
-    opening = Opening(v.digest(("session", state)), previous)
-    return desk.do(lambda tx: logins.by_ticket(tx, desk.at, state, browser, who or known(), proof, opening))
+    opening, ticket = Opening(v.digest(("session", state)), previous), Ticket(who or known(), state, proof)
+    return desk.do(lambda tx: logins.by_ticket(tx, desk.at, ticket, where, browser, opening))
 
 
 def refused(outcome: Arrived | Refusal) -> tuple[Code, str]:
@@ -53,6 +55,13 @@ def test_a_state_is_good_in_its_own_browser_only(desk: Desk, browser: bytes | No
     state = left(desk).challenge_id
     assert refused(back(desk, state, browser)) == (Code.CHALLENGE_UNKNOWN, "sign-in-elsewhere")
     assert arrived(back(desk, state)).return_to == "https://bank.example/"  # nobody else has used it up
+
+
+def test_a_state_is_good_for_the_login_that_it_was_made_for(desk: Desk) -> None:  # SIGNIN-2
+    """Not for the one that the policy names by now: a code of one provider would be sent to another."""
+    state = left(desk).challenge_id
+    elsewhere = back(desk, state, where="https://login.example")
+    assert refused(elsewhere) == (Code.CHALLENGE_UNKNOWN, "sign-in-elsewhere")
 
 
 def test_a_state_is_good_once_and_in_time(desk: Desk) -> None:  # SIGNIN-1, TOKEN-5

@@ -29,6 +29,7 @@ def faults(text: str) -> list[PolicyFault]:
 
 
 USERS = f'{BASE}[users]\nsign_in_uri = "http://localhost:8000/login"\n[[users.keys]]\n{KEY}'
+OPENID = f'{BASE}[users.openid]\nissuer = "https://login.harbor.example"\nclient_id = "deputize"\n'
 AGENT_PATH = 'agents.registered."https://agent.example/agent.json"'
 AGENT = f'{BASE}[{AGENT_PATH}]\nname = "Example"\n[[{AGENT_PATH}.keys]]\n{KEY}'
 
@@ -54,6 +55,7 @@ ONE_FAULT = [
     (BASE + "a = " + "[" * 20_000, 1, "file", "nested too deeply"),
     (BASE + "a = " + "9" * 5_000, 1, "file", "a number that is too long"),
     # look
+    (SITE + "[site.look]\nquux = 1\n", 5, "site.look.quux", "no such key; there is accent"),
     (
         SITE + '[site.look]\naccent = "#ff9900"\n',
         5,
@@ -517,6 +519,23 @@ ONE_FAULT = [
     (USERS.replace("/login", "/login?x=1"), 8, "users.sign_in_uri", "write an origin and a path"),
     (USERS + "d = 'x'\n", 9, "users.keys[1]", "this key is private"),
     (USERS + "[[users.keys]]\n" + KEY, 7, "users", "a kid of its own"),
+    (OPENID + "secret = 'x'\n", 10, "users.openid.secret", "no such key; there is issuer, client_id"),
+    (BASE + "[users.openid]\nclient_id = 'x'\n", 7, "users.openid.issuer", "missing; write issuer ="),
+    (USERS + OPENID.removeprefix(BASE), 7, "users", "by tickets (sign_in_uri, keys) or by openid"),
+    (OPENID.replace("https", "http"), 8, "users.openid.issuer", "write the issuer as its metadata have it"),
+    (
+        OPENID.replace("login.", "LOGIN."),
+        8,
+        "users.openid.issuer",
+        "write the issuer as its metadata have it",
+    ),
+    (
+        OPENID.replace("https://login.harbor.example", "http://localhost:9000"),
+        8,
+        "users.openid.issuer",
+        "development",
+    ),
+    (OPENID.replace("deputize", ""), 9, "users.openid.client_id", "write some text"),
     # mcp
     (BASE + "[mcp]\nsingle_user = 5\n", 8, "mcp.single_user", "write a text"),
     (BASE + "[mcp]\nbearers = true\n", 8, "mcp.bearers", 'did you mean "bearer"'),

@@ -15,7 +15,7 @@ from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.description import Row
 from deputize.protocol.ids import ClientId
 from deputize.protocol.jwk import Key
-from deputize.protocol.login import SiteLogin
+from deputize.protocol.login import OpenId, SiteLogin, Tickets
 from deputize.protocol.look import Look
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.quota import Quotas, Rate
@@ -280,6 +280,10 @@ def test_the_template_of_init_is_a_policy() -> None:
 def test_what_the_template_only_mentions_is_right_too() -> None:
     text = (files("deputize.settings") / "template.toml").read_text()
     text = text.replace('approval = "always"', "", 1)
+    text, openid = re.subn(
+        r"# \[users\.openid\]\n(?:# .*\n){2}", "", text
+    )  # instead of what stands before it
+    assert openid == 1
     text = re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE)
     text = text.replace('x = "…"', f'x = "{KEY["x"]}"').replace('y = "…"', f'y = "{KEY["y"]}"')
     text = text.replace('pinned = ["…"]', f'pinned = ["{43 * "A"}"]')
@@ -311,5 +315,13 @@ def test_signin_1_where_users_sign_in() -> None:
     key = "".join(f'{name} = "{value}"\n' for name, value in KEY.items())
     there = 'sign_in_uri = "https://www.harbor.example/login"\npasskeys = true\n'
     text = f"{SITE}[users]\n{there}[[users.keys]]\n{key}"
-    expected = SiteLogin("https://www.harbor.example/login", (Key(KEY["x"], KEY["y"]),), passkeys=True)
-    assert loads(text.encode()).login == expected
+    tickets = Tickets("https://www.harbor.example/login", (Key(KEY["x"], KEY["y"]),))
+    assert loads(text.encode()).login == SiteLogin(tickets, passkeys=True)
+
+
+def test_openid_1_where_users_sign_in() -> None:
+    text = f'{SITE}[users.openid]\nissuer = "https://login.harbor.example"\nclient_id = "x"\n'
+    assert loads(text.encode()).login == SiteLogin(OpenId("https://login.harbor.example", "x"))
+    local = SITE.replace("https://www.harbor.example", "http://localhost:8000")
+    text = f'{local}[agents]\ndevelopment = true\n[users.openid]\nissuer = "http://localhost:9000/x"\nclient_id = "x"\n'
+    assert loads(text.encode()).login == SiteLogin(OpenId("http://localhost:9000/x", "x"))

@@ -235,6 +235,7 @@ def test_every_row_is_tried() -> None:
         "POST /mcp",
         "GET /mcp",
         "GET /account/sign-in",
+        "GET /account/openid",
     ]
 
 

@@ -1,17 +1,23 @@
 """Users of the site's own login, over HTTP: the way there and back, and whoever tries to get between (PROTOCOL §25)."""
 
+import re
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 from tests.bank import ISSUER, ORIGIN, POLICY, Bank, opened
 from tests.tickets import LOGIN, TicketSite, state_in
 
 from deputize import settings
+from deputize.agent import AgentKey
 from deputize.app import SiteUser
 from deputize.protocol.canonical import Json
 from deputize.protocol.ids import UserId
@@ -346,3 +352,98 @@ class TestSessions:
         page.csrf = (await page.configure())["csrf"]
         assert (await page.send("POST", "/account/sign-out", page=False)).status_code == 204
         assert await who(page) is None
+
+
+class TestEnds:
+    """SIGNIN-7: the site tells of a sign-out, and the sessions that came from that are over."""
+
+    async def tell(self, bank: Bank, token: str) -> httpx2.Response:
+        return await bank.page().http.post(f"{ISSUER}/account/logout", data={"logout_token": token})
+
+    async def test_of_one_session_there(self, bank: Bank, site: TicketSite) -> None:
+        here, there, other = bank.page(), bank.page(), bank.page()
+        for page, sid in ((here, "s1"), (there, "s2")):
+            await sign_in(page, site, sid=sid)
+        await sign_in(other, site, sub="8", name="Grace", sid="s3")
+        assert (await self.tell(bank, site.logout(sid="s1"))).status_code == 200
+        assert [await who(page) for page in (here, there, other)] == [None, "Ada Lovelace", "Grace"]
+
+    async def test_of_all_of_a_user(self, bank: Bank, site: TicketSite) -> None:
+        here, there, other = bank.page(), bank.page(), bank.page()
+        for page, sub in ((here, "7"), (there, "7"), (other, "8")):
+            await sign_in(page, site, sub=sub)
+        assert (await self.tell(bank, site.logout(sub="7"))).status_code == 200
+        assert [await who(page) is None for page in (here, there, other)] == [True, True, False]
+        assert (await self.tell(bank, site.logout(sub="nobody"))).status_code == 200
+
+    async def test_once(self, bank: Bank, site: TicketSite) -> None:
+        """Whoever has seen the token does not sign the user out again."""
+        page, token = bank.page(), site.logout(sub="7")
+        assert (await self.tell(bank, token)).status_code == 200
+        await sign_in(page, site)
+        refused = await self.tell(bank, token)
+        assert (refused.status_code, refused.json()["error"]) == (400, "sign_in_failed")
+        assert await who(page) == "Ada Lovelace"
+
+    async def test_by_nobody_but_the_site(self, bank: Bank, site: TicketSite) -> None:
+        page = bank.page()
+        answer = await leave(page)
+        state = state_in(answer)
+        await bring(page, site.ticket(state, sid="s1"))
+        stranger = TicketSite(ORIGIN, ISSUER, bank.clock)
+        for token in (
+            stranger.logout(sub="7"),
+            site.ticket(state, sid="s1"),  # another type
+            site.logout(sub="7", aud="https://auth.other.example"),
+            site.logout(sub="7", iss="https://evil.example"),
+            site.logout(sub="7", iat=int(bank.clock()) - 331),
+            site.logout(),
+            "x",
+        ):
+            answer = await self.tell(bank, token)
+            assert (answer.status_code, answer.json()["error"]) == (400, "sign_in_failed")
+        assert (await self.tell(bank, "")).json()["error"] == "invalid_request"
+        assert await who(page) == "Ada Lovelace"
+
+    async def test_a_logout_token_signs_nobody_in(self, bank: Bank, site: TicketSite) -> None:
+        page = bank.page()
+        await leave(page)
+        refused(await bring(page, site.logout(sub="7")), 400, "could not sign you in")
+
+
+async def test_the_page_that_the_docs_show_signs_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bank: Bank
+) -> None:
+    """The code of docs/operating.md, for a site that is at the bank's origin and has its clock."""
+    text = (
+        (Path(__file__).parents[2] / "docs/operating.md")
+        .read_text()
+        .partition("## Users of your own login")[2]
+    )
+    (code,) = re.findall(r"^```python\n(.*?)^```", text.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    code = code.replace("https://harbor.example", ORIGIN).replace("https://id.harbor.example", ISSUER)
+    key = AgentKey.generate()
+    key.save(tmp_path / "tickets.jwk")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.time", bank.clock)
+    login: Any = ModuleType("harbor.login")
+    login.signed_in = lambda request: SimpleNamespace(id="7", name="Ada", signed_in_at=int(bank.clock()) - 9)
+    login.sign_in_page = lambda request: PlainTextResponse("Sign in")
+    monkeypatch.setitem(sys.modules, "harbor", ModuleType("harbor"))
+    monkeypatch.setitem(sys.modules, "harbor.login", login)
+    its: dict[str, Any] = {}
+    exec(code, its)  # noqa: S102  # of our own docs
+    jwk = "".join(f'{name} = "{value}"\n' for name, value in key.public_jwk().items())
+    policy = f'[users]\nsign_in_uri = "{ORIGIN}/login/deputize"\n[[users.keys]]\n{jwk}[api]'
+    bank.deputize._current.latest = _under(bank, POLICY.replace("[api]", policy, 1))
+    page = bank.page()
+    left = await leave(page)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(Starlette(routes=its["routes"]))) as site:
+        shown = await site.get(left.headers["location"])
+        stale = await site.get(left.headers["location"] + "&max_age=8")
+    assert stale.text == "Sign in"
+    (action,) = re.findall('action="([^"]+)"', shown.text)
+    (ticket,) = re.findall('value="([^"]+)"', shown.text)
+    assert action == f"{ISSUER}/account/ticket"
+    assert (await bring(page, ticket)).status_code == 303
+    assert await who(page) == "Ada"

@@ -241,6 +241,7 @@ class TestItsWords:
             "blocked-by-you",
             "gone",
             "not-anew",
+            "sign-in-declined",
             "sign-in-elsewhere",
             "sign-in-over",
         }

@@ -1,29 +1,22 @@
 """Tickets: JWTs by which the site says who has signed in there (SIGNIN-3)."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ..protocol.canonical import Json
 from ..protocol.errors import Code, Refused
 from ..protocol.jwk import Key, named, thumbprint
-from ..protocol.login import Identity, is_subject
+from ..protocol.login import Identity, Ticket, is_subject
+from ..protocol.openid import Ended, ended_by
 from ..protocol.proof import MARGIN, Proof, is_jti
 from . import jwt
 
 TYP = "sign-in-ticket+jwt"
+LOGOUT_TYP = "logout+jwt"
 LIFETIME = 60
 """Seconds that a ticket may live."""
 
 LEEWAY = 30
 """Seconds by which the site's clock may differ from ours (TOKEN-5)."""
-
-
-class Ticket(NamedTuple):
-    """What a ticket says: who has signed in, and in answer to which state; and what makes it good once."""
-
-    known: Identity
-    state: str
-    proof: Proof
 
 
 def verify(ticket: str, keys: Sequence[Key], site: str, issuer: str, now: int) -> Ticket:
@@ -41,14 +34,7 @@ def verify(ticket: str, keys: Sequence[Key], site: str, issuer: str, now: int) -
 
     The transaction that signs in ensures that state and `jti` are used once.
     """
-    unverified = jwt.parse(ticket, code=Code.SIGN_IN_FAILED)  # 1
-    if unverified.header.get("typ") != TYP:
-        raise _refused(f"its typ has to be {TYP}")
-    key = named(keys, unverified.header.get("kid"))  # 2
-    if key is None:
-        raise _refused("kid has to name one of the keys in [users]")
-    jwt.check(unverified, jwt.public_key(key.x, key.y or ""), code=Code.SIGN_IN_FAILED)
-    claims = unverified.claims
+    claims, key = _signed(ticket, TYP, keys)  # 1, 2
     if claims.get("iss") != site or claims.get("aud") != issuer:  # 3
         raise _refused(f"iss has to be {site}, and aud {issuer}, one string")
     exp, jti, state = claims.get("exp"), claims.get("jti"), claims.get("state")
@@ -58,6 +44,25 @@ def verify(ticket: str, keys: Sequence[Key], site: str, issuer: str, now: int) -
     assert isinstance(exp, int)
     proof = Proof(thumbprint(key.jwk), f"ticket {jti}", exp + LEEWAY + MARGIN)
     return Ticket(_identity(claims, now), state, proof)
+
+
+def ended(token: str, keys: Sequence[Key], site: str, issuer: str, now: int) -> Ended:
+    """Check a logout token of the site, which is as those of OpenID providers are (SIGNIN-7); Refused(sign_in_failed).
+
+    `iss` is the origin of the `site`, and `aud` the issuer.
+    """
+    claims, _ = _signed(token, LOGOUT_TYP, keys)
+    return ended_by(claims, site, issuer, now)
+
+
+def _signed(token: str, typ: str, keys: Sequence[Key]) -> tuple[Mapping[str, Json], Key]:
+    unverified = jwt.parse(token, code=Code.SIGN_IN_FAILED)
+    if unverified.header.get("typ") != typ:
+        raise _refused(f"its typ has to be {typ}")
+    key = named(keys, unverified.header.get("kid"))
+    if key is None:
+        raise _refused("kid has to name one of the keys in [users]")
+    return jwt.check(unverified, jwt.public_key(key.x, key.y or ""), code=Code.SIGN_IN_FAILED), key
 
 
 def _check_dates(claims: Mapping[str, Json], now: int) -> None:

@@ -11,11 +11,12 @@ import re
 import socket
 import ssl
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpcore2
 import httpx2
@@ -133,6 +134,27 @@ class Fetcher:
             raise Refused(Code.INVALID_CLIENT, _DETAIL) from outcome
         return outcome
 
+    async def ask(self, url: str, form: Mapping[str, str] | None = None, bearer: str | None = None) -> bytes:
+        """Send a form, or get what is for whoever has this token, and return the JSON of the answer; nothing is kept.
+
+        Refused(invalid_client) as `json`: also if the answer is a no.
+        """
+        more = [("Authorization", f"Bearer {bearer}")] if bearer is not None else []
+        content = None
+        if form is not None:
+            content = urlencode(form).encode()
+            more += [
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("Content-Length", str(len(content))),
+            ]
+        try:
+            target = Url.parse(url, self._development)
+            async with asyncio.timeout(self._limits.total), self._places:
+                body, _ = await self._get(target, await self._addresses(target), more, content)
+        except _FAILURES as error:
+            raise Refused(Code.INVALID_CLIENT, _DETAIL) from error
+        return body
+
     def forget(self, url: str) -> None:
         """Keep this document no longer, since it turned out to be worth nothing (draft §5.2)."""
         self._kept.pop(url, None)
@@ -161,8 +183,17 @@ class Fetcher:
                 raise ValueError("an address that is not of the public internet")
         return addresses
 
-    async def _get(self, url: Url, addresses: Sequence[str]) -> tuple[bytes, int]:
-        """Return the body and for how many seconds it is fresh; ValueError for an answer not wanted."""
+    async def _get(
+        self,
+        url: Url,
+        addresses: Sequence[str],
+        more: Sequence[tuple[str, str]] = (),
+        content: bytes | None = None,
+    ) -> tuple[bytes, int]:
+        """Return the body and for how many seconds it is fresh; ValueError for an answer not wanted.
+
+        With `content` that is posted; `more` are headers.
+        """
         limits = self._limits
         where = httpcore2.URL(
             scheme=url.scheme, host=url.host.strip("[]"), port=url.port, target=url.path + url.query
@@ -173,9 +204,10 @@ class Fetcher:
                 where.origin, ssl_context=self._tls, network_backend=network
             ) as connection,
             connection.stream(
-                "GET",
+                "GET" if content is None else "POST",
                 where,
-                headers=[("Host", url.origin.partition("://")[2]), *_HEADERS],
+                headers=[("Host", url.origin.partition("://")[2]), *_HEADERS, *more],
+                content=content,
                 extensions={"timeout": {"connect": limits.connect}},
             ) as response,
         ):

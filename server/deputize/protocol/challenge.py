@@ -55,12 +55,14 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """Who is away at the site's login: the browser, by the hash of its cookie, and where it goes on (SIGNIN-1).
+    """Who is away at the site's login: the browser, by the hash of its cookie, where it is, and where it goes on
+    (SIGNIN-1).
 
     With `anew` he was asked to sign in there although he may be signed in already (SIGNIN-4).
     """
 
     browser: bytes
+    where: str
     return_to: str
     anew: bool
 
@@ -83,8 +85,8 @@ def read_subject(value: Json) -> Subject:
             return Enrolling(basis)
         case {"grant_id": str(grant_id), "enrolls_until": int(until)}:
             return Inside(grant_id, until)
-        case {"browser": str(browser), "return_to": str(return_to), "anew": bool(anew)}:
-            return Away(unb64u(browser), return_to, anew)
+        case {"browser": str(browser), "where": str(where), "return_to": str(to), "anew": bool(anew)}:
+            return Away(unb64u(browser), where, to, anew)
     raise ValueError("no subject of a challenge")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from .jwk import Key
+from .proof import Proof
 from .value import value
 
 DEPARTURE_LIFETIME = 600
@@ -14,20 +15,33 @@ _ID = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
+class Tickets:
+    """A page of the site, `where`, that answers with tickets, which one of `keys` signs (SIGNIN-3)."""
+
+    where: str
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenId:
+    """An OpenID provider of the site, `where` being its issuer, that knows us by this `client_id` (OPENID-1)."""
+
+    where: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SiteLogin:
-    """Where users sign in: at the site's page `sign_in_uri`, which answers with tickets that one of `keys` signs.
+    """Where users sign in. With `passkeys` they may also sign up and in at the authority, by passkey alone."""
 
-    With `passkeys` they may also sign up and in at the authority, by passkey alone.
-    """
-
-    sign_in_uri: str
-    keys: tuple[Key, ...] = ()
+    by: Tickets | OpenId
     passkeys: bool = False
 
 
 @value
 class Identity:
-    """Who somebody is at the site: its id for him, and a name to show; since when he is signed in there (seconds).
+    """Who somebody is at the site: its id for him, and a name to show; since when he is signed in there (seconds, 0 if
+    that is not known).
 
     `sid` names his session there, if it has a name, and `ends_at` is the second at which that ends, if it is known.
     """
@@ -37,6 +51,15 @@ class Identity:
     auth_time: int
     sid: str | None = None
     ends_at: int | None = None
+
+
+@value
+class Ticket:
+    """What a ticket of the site says: who has signed in, and in answer to which state; and what makes it good once."""
+
+    known: Identity
+    state: str
+    proof: Proof
 
 
 def is_subject(text: object) -> TypeGuard[str]:

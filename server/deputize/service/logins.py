@@ -6,8 +6,8 @@ from ..protocol.challenge import NONCE_BYTES, Away, Challenge, Purpose
 from ..protocol.entry import Entry, Kind
 from ..protocol.errors import Code, Refusal
 from ..protocol.ids import ChallengeId, make_id
-from ..protocol.login import DEPARTURE_LIFETIME, Identity
-from ..protocol.proof import Proof
+from ..protocol.login import DEPARTURE_LIFETIME, Identity, Ticket
+from ..protocol.openid import Ended
 from .blocks import barred
 from .moment import Moment
 from .ports import Session, Tx
@@ -30,13 +30,13 @@ class Arrived:
     return_to: str
 
 
-def depart(tx: Tx, at: Moment, browser: bytes, return_to: str, anew: bool) -> Challenge:
+def depart(tx: Tx, at: Moment, browser: bytes, where: str, return_to: str, anew: bool) -> Challenge:
     """Let a browser, by the hash of its cookie, leave for the login; its state is the challenge (SIGNIN-1)."""
     challenge = Challenge(
         ChallengeId(make_id("chl", at.random(16))),
         Purpose.SITE_SIGN_IN,
         at.random(NONCE_BYTES),
-        Away(browser, return_to, anew),
+        Away(browser, where, return_to, anew),
         None,
         at.now + DEPARTURE_LIFETIME,
     )
@@ -44,11 +44,13 @@ def depart(tx: Tx, at: Moment, browser: bytes, return_to: str, anew: bool) -> Ch
     return challenge
 
 
-def come_back(tx: Tx, at: Moment, state: str, browser: bytes | None) -> tuple[Challenge, Away] | Refusal:
-    """Use up a state, once, in the browser that has left with it (SIGNIN-2)."""
+def come_back(
+    tx: Tx, at: Moment, state: str, browser: bytes | None, where: str
+) -> tuple[Challenge, Away] | Refusal:
+    """Use up a state, once, in the browser that has left with it, and for the login that it left for (SIGNIN-2)."""
     challenge = tx.challenge(ChallengeId(state))
     away = challenge.subject if challenge is not None else None
-    if challenge is None or not isinstance(away, Away) or away.browser != browser:
+    if challenge is None or not isinstance(away, Away) or (away.browser, away.where) != (browser, where):
         return _ELSEWHERE
     if closed := challenge.closed(at.now):
         return Refusal(closed.code, closed.detail, told=_OVER)
@@ -75,12 +77,29 @@ def arrive(tx: Tx, at: Moment, away: Away, known: Identity, how: str, opening: O
 
 
 def by_ticket(
-    tx: Tx, at: Moment, state: str, browser: bytes | None, known: Identity, proof: Proof, opening: Opening
+    tx: Tx,
+    at: Moment,
+    ticket: Ticket,
+    where: str,
+    browser: bytes | None,
+    opening: Opening,
 ) -> Arrived | Refusal:
     """Take a ticket that was verified, once (SIGNIN-2, SIGNIN-3)."""
-    back = come_back(tx, at, state, browser)
+    back = come_back(tx, at, ticket.state, browser, where)
     if isinstance(back, Refusal):
         return back
-    if not tx.use_proof(proof):
+    if not tx.use_proof(ticket.proof):
         return Refusal(Code.SIGN_IN_FAILED, "A ticket with this jti was used before.", told=_OVER)
-    return arrive(tx, at, back[1], known, "ticket", opening)
+    return arrive(tx, at, back[1], ticket.known, "ticket", opening)
+
+
+def end(tx: Tx, at: Moment, ended: Ended) -> Refusal | None:
+    """End the sessions that come from one that has ended at the site's login, or all of its user (SIGNIN-7)."""
+    if not tx.use_proof(ended.proof):
+        return Refusal(Code.SIGN_IN_FAILED, "A logout token with this jti was used before.")
+    user = tx.user_by_external_id(ended.external_id) if ended.external_id is not None else None
+    if ended.sid is not None:
+        tx.end_sessions_of(ended.sid)
+    elif user is not None:
+        tx.end_sessions(user.user_id)
+    return None

@@ -288,7 +288,7 @@ class Tx(Reader, Protocol):
         """End all sessions of a user."""
 
     def end_sessions_of(self, sid: str) -> None:
-        """End all sessions that come from this one at the site's login (SIGNIN-5)."""
+        """End all sessions that come from this one at the site's login (SIGNIN-7)."""
 
     def activate_credential(self, credential: Credential) -> bool:
         """Make a pending credential usable; False if there is none, or another key under its id by now (CRED-3)."""

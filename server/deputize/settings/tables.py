@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
+from types import UnionType
 from typing import Annotated, Any, Self, cast, get_args, get_origin
 
 from pydantic import (
@@ -22,20 +23,20 @@ from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.definition import pins
 from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.jwk import Key
-from deputize.protocol.login import SiteLogin
+from deputize.protocol.login import OpenId, SiteLogin, Tickets
 from deputize.protocol.policy import Api, Network, Policy, Site
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
 from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Executes, Schema, Tool
-from deputize.protocol.url import origin_of
+from deputize.protocol.url import Url, origin_of
 from deputize.settings import schemas, values
 from deputize.settings.agents import AgentsTable
 from deputize.settings.describing import Described
 from deputize.settings.descriptions import described
 from deputize.settings.schemas import DeeperError
-from deputize.settings.table import Declared, Table, Words
+from deputize.settings.table import Context, Declared, Table, Words
 from deputize.settings.toml import Path
 
 _DAY = 86400
@@ -53,6 +54,17 @@ def _colour(grounds: tuple[str, ...], text: str) -> str:
 
 
 _Origin = Annotated[str, AfterValidator(values.origin)]
+
+
+def _provider(text: str, info: ValidationInfo) -> str:
+    try:
+        Url.parse(text if text.count("/") > 2 else text + "/", Context.of(info).development)
+    except ValueError:
+        raise ValueError(
+            'write the issuer as its metadata have it: "https://login.site.example"; one on this machine needs '
+            "agents.development = true"
+        ) from None
+    return text
 
 
 class LookTable(Table):
@@ -175,11 +187,23 @@ _Rate = Annotated[Rate | None, PlainValidator(values.rate)]
 _AtOnce = Annotated[int | None, PlainValidator(values.at_once)]
 
 
+class OpenIdTable(Table):
+    """`[users.openid]`."""
+
+    issuer: Annotated[str, AfterValidator(_provider)] = Field(
+        examples=['issuer = "https://login.harbor.example"']
+    )
+    client_id: Annotated[str, Field(min_length=1, max_length=255)] = Field(
+        examples=['client_id = "deputize"']
+    )
+
+
 class UsersTable(Table):
     """`[users]`."""
 
     sign_in_uri: Annotated[str, AfterValidator(values.page)] | None = None
     keys: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
+    openid: OpenIdTable | None = None
     passkeys: bool | None = None
 
     @model_validator(mode="after")
@@ -189,7 +213,11 @@ class UsersTable(Table):
                 "sign_in_uri and keys go together: the page of the site that users are sent to, and the public keys "
                 "of the tickets that it answers with"
             )
-        if self.sign_in_uri is None and self.passkeys is not None:
+        if self.sign_in_uri is not None and self.openid is not None:
+            raise ValueError(
+                "users sign in by tickets (sign_in_uri, keys) or by openid: leave out one of the two"
+            )
+        if self.sign_in_uri is None and self.openid is None and self.passkeys is not None:
             raise ValueError(
                 "passkeys is for sites with a login of their own; without one, users have nothing else"
             )
@@ -200,10 +228,13 @@ class UsersTable(Table):
 
     def login(self) -> SiteLogin | None:
         """Make the site's login; None if users sign in at the authority."""
+        passkeys = self.passkeys or False
+        if self.openid is not None:
+            return SiteLogin(OpenId(self.openid.issuer, self.openid.client_id), passkeys)
         if self.sign_in_uri is None:
             return None
         keys = tuple(Key(key["x"], key["y"], key.get("kid")) for key in self.keys)
-        return SiteLogin(self.sign_in_uri, keys, self.passkeys or False)
+        return SiteLogin(Tickets(self.sign_in_uri, keys), passkeys)
 
 
 class PromptsTable(Table):
@@ -377,4 +408,6 @@ def table_at(path: Path) -> type[Table]:
     for step in path:
         is_table = get_origin(found) is not dict  # of tables, under any names
         found = found.model_fields[step].annotation if is_table else get_args(found)[1]
+        if isinstance(found, UnionType):  # with None, for one that may be left out
+            found = get_args(found)[0]
     return cast("type[Table]", found)

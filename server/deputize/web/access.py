@@ -9,7 +9,7 @@ from ..protocol.agent import Assurance
 from ..protocol.canonical import canonicalize, s256
 from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId, UserId
-from ..protocol.login import SiteLogin
+from ..protocol.login import OpenId, Tickets
 from ..protocol.proof import Proof
 from ..protocol.quota import Quota
 from ..protocol.token import Delegation
@@ -209,26 +209,43 @@ async def own_session(context: Context) -> Who[UserId]:
     return who
 
 
-async def leaver(context: Context) -> SiteLogin:
+async def leaver(context: Context) -> Tickets | OpenId:
     """Know nobody, but the site's login that a browser may leave for, as a page that its user sees (SIGNIN-1)."""
     if context.header("sec-fetch-dest") not in (None, "document"):
         raise Refused(Code.CROSS_SITE_REQUEST, "Only a page that its user sees leads to the site's login.")
-    return site_login(context)
+    return _site_login(context)
 
 
-async def bringer(context: Context) -> SiteLogin:
-    """Know nobody, but the site's login, for what a page of the site sends (SIGNIN-2)."""
-    login = site_login(context)
+async def bringer(context: Context) -> Tickets:
+    """Know nobody, but the site's page that has tickets, for what a page of the site sends (SIGNIN-2)."""
+    login = _site_login(context)
+    if not isinstance(login, Tickets):
+        raise Refused.of(_NOT_THERE)
     context.check_site_origin()
     return login
 
 
-def site_login(context: Context) -> SiteLogin:
-    """Return the site's own login; Refused(not_found) where users do not come from that."""
+async def returner(context: Context) -> OpenId:
+    """Know nobody, but the site's provider, for an answer of that, as a page that its user sees (OPENID-2)."""
+    login = await leaver(context)
+    if not isinstance(login, OpenId):
+        raise Refused.of(_NOT_THERE)
+    return login
+
+
+async def login(context: Context) -> Tickets | OpenId:
+    """Know nobody, but the site's login, which says itself who it is (SIGNIN-7)."""
+    return _site_login(context)
+
+
+def _site_login(context: Context) -> Tickets | OpenId:
     login = context.authority.login
     if login is None:
-        raise Refused(Code.NOT_FOUND, "Users do not sign in at the site, by this policy.")
-    return login
+        raise Refused.of(_NOT_THERE)
+    return login.by
+
+
+_NOT_THERE = Refusal(Code.NOT_FOUND, "Users do not sign in at the site in this way, by the policy.")
 
 
 _AT_THE_SITE = Refusal(Code.NOT_FOUND, "Users sign up and in at the site itself.")
@@ -259,6 +276,8 @@ DEPUTY = Access(
 NEWCOMER = Access(own_users)
 LEAVER = Access(leaver)
 BRINGER = Access(bringer)
+RETURNER = Access(returner)
+LOGIN = Access(login)
 SITE_PAGE = Access(of_the_site)
 ENROLLING = Access(same_site, enrolling, may=("Deputize-CSRF",), security=_OR_NOBODY)
 ENROLLED = Access(same_site, may=("Deputize-CSRF",), security=_OR_NOBODY)
