@@ -87,6 +87,13 @@ class TestLeaving:
         assert state_in(await leave(page)) != first
         assert page.http.cookies[AWAY] == cookie
 
+    @pytest.mark.parametrize("planted", ["x", "", "x" * 4000, '"quoted"', "A" * 42, "A" * 44])
+    async def test_takes_no_cookie_that_it_has_not_made(self, bank: Bank, planted: str) -> None:  # SIGNIN-1
+        page = bank.page()
+        answer = await page.http.get(f"{ISSUER}/account/sign-in", headers={"cookie": f"{AWAY}={planted}"})
+        assert answer.status_code == 303
+        assert page.http.cookies[AWAY] != planted
+
     @pytest.mark.parametrize("dest", ["image", "iframe", "script", "empty"])
     async def test_nothing_inside_another_page_leaves(self, bank: Bank, dest: str) -> None:  # SIGNIN-1
         page = bank.page()
@@ -169,6 +176,9 @@ class TestReturning:
             "x",
             "",
             "/ö",
+            "/deputize/account/sign-in?return_to=/deputize/account/sign-in",
+            "/deputize/account/%73ign-in",
+            f"{ISSUER}/account/sign-in",
         ],
     )
     async def test_and_nowhere_else(self, bank: Bank, site: TicketSite, wanted: str) -> None:

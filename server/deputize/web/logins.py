@@ -1,5 +1,6 @@
 """The way to the site's own login and back: `/account/sign-in`, `/account/ticket`, `/account/openid` (PROTOCOL §25)."""
 
+import re
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -21,6 +22,7 @@ from .oauth.parameters import Form, needed, parse_form
 from .pages.returning import target
 from .types import Jwt
 
+_MADE = re.compile("[A-Za-z0-9_-]{43}")
 _DECLINED = Refusal(Code.SIGN_IN_FAILED, "The site's login signed nobody in.", told="sign-in-declined")
 
 
@@ -99,8 +101,9 @@ def _in(context: Context, arrived: Arrived, session_id: bytes) -> Response:
 
 
 def _browser(context: Context) -> str | None:
-    """Return what this browser is known by while its user is away."""
-    return session.cookie(session.AWAY, context.headers("cookie")) or None
+    """Return what this browser is known by while its user is away; what we have not made is nothing."""
+    value = session.cookie(session.AWAY, context.headers("cookie"))
+    return value if value is not None and _MADE.fullmatch(value) else None
 
 
 def _digest(context: Context) -> bytes | None:

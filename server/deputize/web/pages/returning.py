@@ -1,7 +1,7 @@
 """How a page leads whoever is not signed in to the account page, and from there back."""
 
 import re
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from starlette.responses import RedirectResponse, Response
 
@@ -42,9 +42,12 @@ def to_login(context: Context, **more: str) -> str:
 def target(site: Site, return_to: str) -> str | None:
     """Return the address that a `return_to` names: a path of the authority's origin, or a page of the site's origin.
 
-    None for anything else, so that nobody is sent elsewhere (SIGNIN-2).
+    None for anything else, so that nobody is sent elsewhere, and for the way to the login itself, or a browser would go
+    round and round (SIGNIN-2).
     """
     ours = origin_of(site.issuer)
+    if "/account/sign-in" in unquote(return_to):
+        return None
     if _PATH.fullmatch(return_to):
         return ours + return_to
     path = return_to.removeprefix(site.origin)
