@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { Refused, guard } from '../src/guard.js';
+import { guard } from '../src/guard.js';
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
 /** @import { GuardedCall } from '../src/guard.js' */
@@ -19,9 +19,13 @@ const ran = [];
  */
 const json = (response, answer) => void response.setHeader('Content-Type', 'application/json').end(JSON.stringify(answer));
 
-/** @param {string} tool */
-const runs = (tool) => (/** @type {IncomingMessage} */ _, /** @type {ServerResponse} */ response, /** @type {GuardedCall} */ call) => {
-  ran.push({ tool, arguments: call.arguments });
+/**
+ * @param {IncomingMessage} _
+ * @param {ServerResponse} response
+ * @param {GuardedCall} call
+ */
+function run(_, response, call) {
+  ran.push({ tool: call.tool, arguments: call.arguments });
   const { how = '200' } = call.arguments;
   if (how === 'raise') throw new Error('a mistake of the site');
   if (how === 'stream' || how === 'broken') {
@@ -32,26 +36,24 @@ const runs = (tool) => (/** @type {IncomingMessage} */ _, /** @type {ServerRespo
   }
   response.statusCode = Number(how);
   json(response, call.arguments);
-};
+}
 
-const PAYMENT = /^\/api\/accounts\/([^/?]+)\/payments\?notify=(true|false)$/;
-const payment = guarded.node('pay_account', runs('pay_account'), ({ url, body }) => {
-  const [, account = '', notify] = PAYMENT.exec(url ?? '') ?? [];
-  if (/[/\\%?#;]/.test(decodeURIComponent(account))) throw new Refused('invalid_arguments', 'No account has such a number.'); // ENDPOINT-2
-  return { ...JSON.parse(String(body)), account: decodeURIComponent(account), notify: notify === 'true' };
-});
+const PAYMENT = /^\/api\/accounts\/[^/]+\/payments$/;
+const payment = guarded.node('pay_account', run);
 /** @type {Record<string, (request: IncomingMessage, response: ServerResponse) => unknown>} */
 const routes = {
-  'POST /api/transfers': guarded.node('transfer_money', runs('transfer_money')),
-  'GET /api/transactions': guarded.node('list_transactions', runs('list_transactions')),
-  'POST /api/answers': guarded.node('answer', runs('answer')),
+  'POST /api/transfers': guarded.node('transfer_money', run),
+  'POST /api/cards': guarded.node('open_card', run),
+  'GET /api/transactions': guarded.node('list_transactions', run),
+  'POST /api/answers': guarded.node('answer', run),
   'GET /api/transfers': (_, response) => json(response, []),
   'GET /ran': (_, response) => json(response, ran),
 };
 
 const server = createServer((request, response) => {
   const { method, url = '' } = request;
-  const route = routes[`${method} ${url.split('?')[0]}`] ?? (method === 'POST' && PAYMENT.test(url) ? payment : undefined);
+  const path = url.split('?')[0] ?? '';
+  const route = routes[`${method} ${path}`] ?? (method === 'POST' && PAYMENT.test(path) ? payment : undefined);
   if (route) void route(request, response);
   else response.writeHead(404).end();
 });

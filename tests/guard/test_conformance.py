@@ -62,7 +62,8 @@ def routes_of(policy: Policy, call_of: Callable[[Request], Awaitable[Called]]) -
     def listing(request: Request) -> Response:
         return JSONResponse(ran)
 
-    guarded = [Route(each.path, run, methods=[each.method]) for each, _ in policy.endpoints()]
+    there = dict.fromkeys((each.path, each.method) for each, _ in policy.endpoints())
+    guarded = [Route(path, run, methods=[method]) for path, method in there]
     return [*guarded, Route("/api/transfers", lambda request: JSONResponse([])), Route("/ran", listing)]
 
 
@@ -115,9 +116,11 @@ def gunicorn(site: str, authority: StubAuthority, folder: Path) -> Iterator[int]
 @contextmanager
 def node(authority: StubAuthority, folder: Path) -> Iterator[int]:
     """Serve the site of `js/interop/conformance.js`, by Node's own server."""
-    options = {"issuer": authority.issuer, "audience": VECTORS["audience"]}
+    options: dict[str, Any] = {"issuer": authority.issuer, "audience": VECTORS["audience"]}
     schemas = {name: tool["input_schema"] for name, tool in VECTORS["tools"].items()}
-    given = json.dumps({**options, "schemas": schemas, "key": json.loads(keyfile(folder).read_text())})
+    endpoints = {name: tool["endpoint"] for name, tool in VECTORS["tools"].items()}
+    options |= {"schemas": schemas, "endpoints": endpoints}
+    given = json.dumps({**options, "key": json.loads(keyfile(folder).read_text())})
     command = ["node", "interop/conformance.js", given]
     with subprocess.Popen(command, cwd=ROOT / "js", stdout=subprocess.PIPE, text=True) as process:
         try:

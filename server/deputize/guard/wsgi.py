@@ -137,13 +137,14 @@ class GuardMiddleware:
         return taken_now(admission(site.issuer, api.audience, self._clock, found.tools, texts), answer)
 
 
-def guarded_call(environ: "WSGIEnvironment", tool: str) -> GuardedCall:
-    """Return the call that a request carries and its guard has let through; Unguarded if there is none for this tool.
+def guarded_call(environ: "WSGIEnvironment", tool: str, *others: str) -> GuardedCall:
+    """Return the call that a request carries and its guard has let through, for this tool, or others of its endpoint.
 
-    Then nothing may run: the request came around the guard. A handler takes its arguments from here.
+    Unguarded if there is none. Then nothing may run: the request came around the guard. A handler takes its arguments
+    from here.
     """
     call = environ.get(_CALL)
-    if not isinstance(call, GuardedCall) or call.tool != tool:
+    if not isinstance(call, GuardedCall) or call.tool not in (tool, *others):
         raise Unguarded(
             [f"{tool}: a request for it came around its guard. Is its path the policy's `endpoint`?"]
         )

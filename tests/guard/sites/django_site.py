@@ -18,10 +18,10 @@ settings.configure(
 RAN: list[dict[str, Any]] = []
 
 
-def run(request: HttpRequest, tool: str) -> dict[str, Any]:
-    arguments = guarded_call(request.META, tool).arguments
-    RAN.append({"tool": tool, "arguments": arguments})
-    return arguments
+def run(request: HttpRequest, *tools: str) -> dict[str, Any]:
+    call = guarded_call(request.META, *tools)
+    RAN.append({"tool": call.tool, "arguments": call.arguments})
+    return call.arguments
 
 
 def transfers(request: HttpRequest) -> HttpResponse:
@@ -33,6 +33,10 @@ def transfers(request: HttpRequest) -> HttpResponse:
 
 def payment(request: HttpRequest, account: str) -> HttpResponse:
     return JsonResponse({"paid": run(request, "pay_account")["account"] == account})
+
+
+def card(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(run(request, "open_card", "close_card"))
 
 
 def transactions(request: HttpRequest) -> HttpResponse:
@@ -62,6 +66,7 @@ def ran(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("api/transfers", transfers),
     path("api/accounts/<str:account>/payments", payment),
+    path("api/cards", card),
     path("api/transactions", transactions),
     path("api/answers", answer),
     path("ran", ran),

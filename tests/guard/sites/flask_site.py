@@ -12,10 +12,10 @@ app = Flask(__name__)
 RAN: list[dict[str, Any]] = []
 
 
-def run(tool: str) -> dict[str, Any]:
-    arguments = guarded_call(request.environ, tool).arguments
-    RAN.append({"tool": tool, "arguments": arguments})
-    return arguments
+def run(*tools: str) -> dict[str, Any]:
+    call = guarded_call(request.environ, *tools)
+    RAN.append({"tool": call.tool, "arguments": call.arguments})
+    return call.arguments
 
 
 @app.post("/api/transfers")
@@ -32,6 +32,11 @@ def transfers() -> Any:
 @app.post("/api/accounts/<account>/payments")
 def payment(account: str) -> Any:
     return {"paid": run("pay_account")["account"] == account}
+
+
+@app.post("/api/cards")
+def card() -> Any:
+    return run("open_card", "close_card")
 
 
 @app.get("/api/transactions")
