@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 import rfc8785
@@ -35,6 +35,7 @@ from deputize.protocol.client import parse_client
 from deputize.protocol.consent import limits_of
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.credential import Credential
+from deputize.protocol.endpoint import Endpoint, decoded
 from deputize.protocol.errors import Refused
 from deputize.protocol.handoff import Handoff
 from deputize.protocol.ids import CredentialId, UserId
@@ -122,6 +123,16 @@ def _object(data: bytes) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise JsonError("not_json")
     return value
+
+
+def _path(data: bytes) -> None:
+    """Read the path of a request, and find whether it is of an endpoint (GUARD-9)."""
+    raw = data.decode("latin-1")
+    endpoint = Endpoint.parse("POST /api/{a}/x")
+    assert endpoint.resembles(raw) or endpoint.match(raw) is None  # as a server has decoded it
+    path = decoded(raw)
+    assert endpoint.resembles(path) or endpoint.match(path) is None
+    assert decoded(quote(path, safe="/:@!$&'()*+,=")) == path
 
 
 def _limit(data: bytes) -> None:
@@ -366,6 +377,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "arguments": Target(lambda data: from_body("application/json", data), (b'{"amount":1}',)),
     "query": Target(lambda data: from_query(data, SCHEMA), (b"a=x%20y&n=1.5&l=1&l=2&b=true&i=7",)),
+    "path": Target(_path, (b"/api/a%20b/x", b"/api/%C3%A4,:@/x"), (ValueError,)),
     "form": Target(
         lambda data: parse_form(data.decode("latin-1")), (b"grant_type=a&resource=b&resource=c&scope=",)
     ),

@@ -1,5 +1,7 @@
 """Endpoints: which addresses are of one, and which only look like it (ENDPOINT-1, GUARD-9)."""
 
+import time
+
 import pytest
 
 from deputize.protocol.endpoint import Endpoint, decoded
@@ -95,6 +97,15 @@ def test_guard_9_a_parameter_that_some_take_apart_hides_no_endpoint(path: str) -
         assert found("POST", path, PAY)
     except ValueError:
         return
+
+
+def test_a_path_is_held_against_many_endpoints_in_no_time() -> None:
+    """Whatever is in it: Unicode's forms of a long row of accents take the square of its length."""
+    texts = [f"POST /api/{number}/{{name}}" for number in range(100)]
+    accents = "\u0301\u0323" * 8000
+    started = time.process_time()
+    assert found("POST", f"/none/{accents}", *texts) is None
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("method", ["post", "Post"])

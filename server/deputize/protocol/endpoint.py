@@ -192,7 +192,9 @@ def _folded(path: str, decodes: bool = True, cuts: bool = True, trims: bool = Tr
     if decodes:
         for _ in range(3):
             path = unquote(path)
-        path = unicodedata.normalize("NFKC", path).replace("\\", "/")
+        if not path.isascii():  # one by one: for a long row of accents it takes the square of its length
+            path = "".join(unicodedata.normalize("NFKC", character) for character in path)
+        path = path.replace("\\", "/")
     path = path.casefold()
     if trims and not path.isprintable():
         path = "".join(filter(str.isprintable, path))
