@@ -34,6 +34,9 @@ class Passing(Connection):
         self.scope["extensions"] = {TARGET: {"target": self.url}}
         super().on_headers_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the app refuses it, and no package that uvicorn would name changes that."""
+
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser refuses with a problem (ERR-1), or with nothing where an answer is under way."""
         before: RequestResponseCycle | None = self.cycle  # None before the first

@@ -56,7 +56,8 @@ def named(endpoints: Collection[Endpoint], query: str) -> bool:
 def refused(why: str) -> Refused:
     """Make the refusal of an address."""
     return Refused(
-        Code.INVALID_REQUEST, f"This request could be read in two ways, and is not passed on: {why}."
+        Code.INVALID_REQUEST,
+        f"This request could be read in two ways, and is not passed on: {why.removesuffix('.')}.",
     )
 
 
