@@ -455,6 +455,18 @@ class TestUrlOf2026:
         answer = await modern(live, plain, {"elicitation": {}}, requestState="x")
         assert answer.json()["error"]["code"] == -32001
 
+    async def test_who_goes_is_waited_for_no_longer(self, live: LiveBank, plain: Deputy) -> None:
+        """2026-07-28: “The server MUST treat a client disconnect as cancellation of that request”."""
+        waiting = live.deputize.authority.waiting
+        held = asyncio.ensure_future(modern(live, plain, requestState="x"))
+        while len(waiting) < 1:  # noqa: ASYNC110  # another thread counts
+            await asyncio.sleep(0)
+        held.cancel()
+        async with asyncio.timeout(holding.PATIENCE / 2):
+            while len(waiting):  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert live.last()["kind"] == "call.pending"
+
     async def test_who_finds_no_place_to_wait_is_told_at_once(
         self, live: LiveBank, plain: Deputy, monkeypatch: pytest.MonkeyPatch
     ) -> None:  # WAIT-2

@@ -260,6 +260,7 @@ async def test_every_refusal_is_told_as_the_sdk_would(sides: Sides, life: str) -
 
 DOUBTFUL: dict[str, tuple[dict[str, Any], Lines]] = {
     "an odd token of progress": ({"_meta": {**MODERN_META, "progressToken": True}}, []),
+    "no token of progress": ({"_meta": {**MODERN_META, "progressToken": None}}, []),
     "a member that calls can have": ({"task": {}}, []),
     "a name in other letters": ({"name": "=?base64?cGF5?="}, [("mcp-name", "=?base64?cGF5?=")]),
     "a name that is repeated in other letters": ({}, [("mcp-name", "=?base64?cGF5?=")]),

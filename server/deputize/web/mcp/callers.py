@@ -15,6 +15,7 @@ from ...protocol.token import Delegation
 from ...service.calls.request import Principal
 from ..context import Context
 from .exchange import Exchange
+from .line import Line
 from .messages import CALL, CHALLENGE, Message
 
 EVIDENCE = "dev.deputize/delegation"
@@ -22,12 +23,12 @@ _OF_PROXIES = frozenset({"forwarded", "via", "x-real-ip"})
 _TOOL_IN = {CALL: "name", CHALLENGE: "toolName"}
 
 
-async def authenticate(context: Context, message: Message) -> Exchange:
+async def authenticate(context: Context, message: Message, line: Line) -> Exchange:
     """Tell who sends a message (MCP-2, MCP-3); Refused(invalid_token, invalid_dpop_proof, wrong_user, …).
 
     That is what needs no store. Session and grants are read in the transaction that decides.
     """
-    exchange = Exchange(context, message, await _connection(context))
+    exchange = Exchange(context, message, await _connection(context), line)
     by = exchange.principal
     evidence = _evidence(context, message)
     if by.connection is not None and by.connection.assurance is Assurance.OPAQUE and not by.unproven:

@@ -103,7 +103,7 @@ class Calling:
         self.log.decided(made.call, started)
         if made.call.state is State.PENDING:
             if asking.continued(exchange):
-                await until_answered(context, made.call)
+                await until_answered(context, made.call, exchange.line)
                 return asking.still_waits(made.call)
             return asking.question(exchange, made.call)
         assert offer is not None  # or it were denied

@@ -61,17 +61,17 @@ class Mcp:
             if request.method in ("GET", "POST"):
                 context.check_origin()
             if request.method == "GET" and context.has(declaring.SESSION):
-                return await self._listen(context)
+                return await self._listen(context, line)
             if request.method != "POST":
                 raise Refused(Code.METHOD_NOT_ALLOWED, "Send each message by POST.")
             message = await messages.read(context)
-            exchange = await authenticate(context, message)
+            exchange = await authenticate(context, message, line)
             declared = _declared(exchange)
             if declared is None or message.message_id is None or message.method not in self._methods:
                 await exchange.enter()
             if declared is None:
                 raise Refused.of(declaring.UNKNOWN)
-            exchange.asks, exchange.line = declared, line
+            exchange.asks = declared
             response = await self._respond(exchange)
             if not exchange.entered:  # nothing was decided: who may do nothing here hears of that first
                 await exchange.enter()
@@ -86,9 +86,9 @@ class Mcp:
         response.headers.update(exchange.headers)
         return response
 
-    async def _listen(self, context: Context) -> Response:
+    async def _listen(self, context: Context, line: Line) -> Response:
         """Let a client listen that leads its user to questions (MCP-17)."""
-        exchange = await authenticate(context, Message(None, "", {}))
+        exchange = await authenticate(context, Message(None, "", {}), line)
         declared = _declared(exchange)
         await exchange.enter()
         if declared is None:

@@ -35,12 +35,12 @@ class Exchange:
     context: Context
     message: Message
     principal: Principal
+    line: Line
     session: Callable[[Reader], SignIn | None] | None = None
     entered: bool = False
     refusal: Refusal | None = None
     asks: Asks = Asks.NONE
     headers: dict[str, str] = field(default_factory=dict)
-    line: Line | None = None
 
     @property
     def is_modern(self) -> bool:

@@ -45,9 +45,9 @@ class Progress:
             self._bell.set()
 
     @asynccontextmanager
-    async def passed_on(self, line: Line | None) -> AsyncIterator[None]:
+    async def passed_on(self, line: Line) -> AsyncIterator[None]:
         """Tell the client what is said until the block is left, and nothing after that: then comes the answer."""
-        passing = None if line is None or self._token is None else asyncio.ensure_future(self._pass_on(line))
+        passing = None if self._token is None else asyncio.ensure_future(self._pass_on(line))
         try:
             yield
         except asyncio.CancelledError:  # the server takes the client for gone

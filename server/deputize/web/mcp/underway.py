@@ -62,7 +62,7 @@ class Underway:
         key = _key(exchange, exchange.message.message_id)
         called_off: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         signs: list[asyncio.Future[Any]] = [called_off]
-        if exchange.line is not None and exchange.is_modern:
+        if exchange.is_modern:
             signs.append(asyncio.ensure_future(exchange.line.gone()))
         self._of[key].append(called_off)
         try:

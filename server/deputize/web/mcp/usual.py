@@ -26,7 +26,11 @@ def life_of(exchange: Exchange, offers: Offers) -> str | None:
     """Return by which life of the protocol a request is answered, if it is a usual one: MODERN, or an older version."""
     message, context = exchange.message, exchange.context
     meta = message.params.get("_meta", {})
-    if message.message_id is None or not isinstance(meta, dict) or not _is_plain(meta.get("progressToken")):
+    if (
+        message.message_id is None
+        or not isinstance(meta, dict)
+        or not _is_plain(meta.get("progressToken", ""))
+    ):
         return None
     if message.method == CALL and not _is_plain_call(message.params):
         return None
@@ -43,7 +47,7 @@ def life_of(exchange: Exchange, offers: Offers) -> str | None:
 
 
 def _is_plain(token: Json) -> bool:
-    return token is None or (isinstance(token, str | int) and not isinstance(token, bool))
+    return isinstance(token, str | int) and not isinstance(token, bool)
 
 
 def _is_plain_call(params: dict[str, Json]) -> bool:
