@@ -115,6 +115,10 @@ def test_what_is_changed_or_malformed_is_none() -> None:
     other = b64u(orjson.dumps({"sub": "8"}))
     for text in ("", "x", "a.b.c", f"{head}.{other}.{signature}", f"{head}.{body}.", good + "x" * 20_000):
         refused(text, jwk("ES256"))
+    deep = b64u(b'{"alg":' + b"[" * 6000 + b"]" * 6000 + b"}")
+    doubled = b64u(b'{"alg":"none","alg":"ES256"}')
+    for first in (deep, doubled, b64u(b"[]"), head + "=", "\udcff"):
+        refused(f"{first}.{body}.{signature}", jwk("ES256"))
     twice = b'{"sub":"7","sub":"8"}'
     jws = jwt.PyJWS()
     for payload in (twice, b"[]", b"null", b"x"):

@@ -23,10 +23,12 @@ from tests.hostile.growth import Stopwatch
 from tests.hostile.node import node
 
 from deputize import settings
-from deputize.crypto import client_assertion, dpop, http_signature, jwt, note
+from deputize.crypto import client_assertion, dpop, http_signature, jwt, note, provider_token, ticket
 from deputize.crypto.note import NoteError, Verifier
+from deputize.crypto.provider_token import UnknownKey
 from deputize.crypto.sealed import Sealer
 from deputize.crypto.webauthn import Ceremonies
+from deputize.protocol import openid
 from deputize.protocol.arguments import from_body, from_query
 from deputize.protocol.canonical import Json, JsonError, b64u, canonicalize, parse, unb64u
 from deputize.protocol.checkpoint import Checkpoint
@@ -366,7 +368,77 @@ _CLAIMS = {"iss": ISSUER, "aud": ISSUER, "sub": "usr_" + "a" * 22, "iat": NOW, "
 _GRANT = "grt_" + "a" * 22
 
 
+def _ticket(data: bytes) -> None:
+    """Read what the site has signed: a ticket, and a logout token (SIGNIN-3, SIGNIN-7)."""
+    keys, claims = [Key(str(PUBLIC["x"]), str(PUBLIC["y"]), "k")], _object(data)
+    with suppress(Refused):
+        ticket.verify(jwt.sign(claims, ticket.TYP, "k", KEY), keys, "https://bank.example", ISSUER, NOW)
+    ticket.ended(jwt.sign(claims, ticket.LOGOUT_TYP, "k", KEY), keys, "https://bank.example", ISSUER, NOW)
+
+
+LOGIN = "https://login.example"
+ID_TOKEN = _dumps(
+    iss=LOGIN, aud="x", sub="7", nonce="n", iat=NOW, exp=NOW + 60, auth_time=NOW, name="Ada", sid="s"
+)
+LOGOUT = _dumps(
+    iss=LOGIN,
+    aud="x",
+    sid="s",
+    iat=NOW,
+    exp=NOW + 60,
+    jti="j",
+    events={"http://schemas.openid.net/event/backchannel-logout": {}},
+)
+
+
+def _of_provider(data: bytes) -> None:
+    """Read what the site's provider has signed (OPENID-3, SIGNIN-7)."""
+    claims = _object(data)
+    with suppress(Refused):
+        openid.identity_of(claims, LOGIN, "x", "n", NOW)
+    openid.ended_by(claims, LOGIN, "x", NOW)
+
+
 TARGETS: Mapping[str, Target] = {
+    "ticket": Target(
+        _ticket,
+        (
+            _dumps(
+                iss="https://bank.example",
+                aud=ISSUER,
+                sub="7",
+                name="Ada",
+                iat=NOW,
+                exp=NOW + 60,
+                jti="j",
+                auth_time=NOW,
+                state="chl_x",
+                sid="s",
+                session_expiry=NOW + 9,
+            ),
+        ),
+        (Refused, JsonError),
+    ),
+    "id-token": Target(_of_provider, (ID_TOKEN, LOGOUT), (Refused, JsonError)),
+    "provider-token": Target(
+        lambda data: provider_token.verify(_text(data), [{**PUBLIC, "kid": "k"}], (None,)),
+        (jwt.sign({"sub": "7"}, "", "k", KEY).encode(),),
+        (Refused, UnknownKey),
+    ),
+    "provider-metadata": Target(
+        lambda data: openid.read_metadata(parse(data), LOGIN, False),
+        (
+            _dumps(
+                issuer=LOGIN,
+                authorization_endpoint=f"{LOGIN}/a?b=c",
+                token_endpoint=f"{LOGIN}/t",
+                jwks_uri=f"{LOGIN}/k",
+                userinfo_endpoint=f"{LOGIN}/u",
+                code_challenge_methods_supported=["S256"],
+            ),
+        ),
+        (Refused, JsonError),
+    ),
     "json": Target(
         _json, (b'{"b":[1,2.5e-7,"\\u00e9\\ud83d\\ude00"],"a":null}', b'{"\xc3\xa9":-0.0,"e":1e21}'), ()
     ),
