@@ -93,7 +93,12 @@ class Provider:
     async def metadata(self) -> Metadata:
         """Return its metadata, fetched if need be; Refused(sign_in_failed)."""
         where = f"{self.openid.where.removesuffix('/')}/.well-known/openid-configuration"
-        return read_metadata(await self._got(where), self.openid.where, self.authority.policy.development)
+        document, authority = await self._got(where), self.authority
+        try:
+            return read_metadata(document, self.openid.where, authority.policy.development)
+        except Refused:
+            authority.fetcher.forget(where)  # once it is right, it is right at once
+            raise
 
     async def _claims(self, token: str, types: tuple[str | None, ...]) -> dict[str, Json]:
         jwks_uri = (await self.metadata()).jwks_uri
@@ -102,6 +107,7 @@ class Provider:
                 case {"keys": list(keys)}:
                     pass
                 case _:
+                    self.authority.fetcher.forget(jwks_uri)
                     raise refused("its keys are no JWK Set")
             try:
                 return provider_token.verify(token, keys, types)
