@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.tickets import TicketSite
 from typer.testing import CliRunner
 
 from deputize.cli import app
@@ -84,6 +85,25 @@ y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
     assert f"{agent} keys in this file account:read" in rows
     assert "transfer_money agent each call any api payments:write" in rows
     assert "payments:write yes yes Send money, each time with your passkey" in rows
+
+
+def test_check_says_where_users_sign_in() -> None:  # SIGNIN-1, OPENID-1
+    run(app, ["init"])
+    assert "users sign in" not in run(app, ["check"]).stdout
+    text = Path("deputize.toml").read_text()
+    for users, told in (
+        (
+            TicketSite("http://localhost:8000", "", lambda: 0).table,
+            "tickets of http://localhost:8000/login/deputize.",
+        ),
+        (
+            '[users]\npasskeys = true\n[users.openid]\nissuer = "https://login.example"\nclient_id = "x"\n',
+            "the OpenID provider https://login.example, or by passkey alone.",
+        ),
+    ):
+        Path("deputize.toml").write_text(text + users)
+        said = " ".join(run(app, ["check"]).stdout.split())
+        assert f"Where it stands alone, users sign in by {told}" in said
 
 
 def test_init_leaves_a_file_alone() -> None:

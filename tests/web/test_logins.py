@@ -299,6 +299,26 @@ class TestSessions:
         old.http.cookies.set(SESSION, ada)
         assert await who(old) is None
 
+    async def test_what_waits_for_the_one_is_unknown_to_the_other_and_waits_on(
+        self, bank: Bank, site: TicketSite
+    ) -> None:  # SIGNIN-5, APPR-12
+        page = bank.page()
+        await sign_in(page, site, sub="7")
+        page.csrf = (await page.configure())["csrf"]
+        begun = (await page.send("POST", "/credentials", page=False)).json()
+        made: Json = {"response": page.authenticator.create(begun["creationOptions"])}
+        await page.send("POST", f"/credentials/{begun['challengeId']}", made, page=False)
+        await page.send("POST", "/agents", {})
+        asked = (await page.send("POST", "/grants", {"scope": "account:read"})).json()
+        ask = f"{ISSUER}/ask/{asked['grant_id']}"
+        assert (await page.http.get(ask, headers=TOP)).status_code == 200
+        other = await leave(page, f"/deputize/ask/{asked['grant_id']}")
+        back = await bring(page, site.ticket(state_in(other), sub="8", name="Grace"))
+        assert (await page.http.get(back.headers["location"], headers=TOP)).status_code == 404
+        await sign_in(page, site, sub="7")
+        again = await page.http.get(ask, headers=TOP)
+        assert (again.status_code, 'id="approve"' in again.text) == (200, True)
+
     async def test_it_ends_with_that_at_the_site(self, bank: Bank, site: TicketSite) -> None:  # SIGNIN-5
         page = bank.page()
         answer = await sign_in(page, site, session_expiry=int(bank.clock()) + 100)

@@ -10,6 +10,7 @@ from deputize.cli.guards import guards
 from deputize.cli.options import POLICY
 from deputize.cli.out import FAULT, UNUSABLE, fail, show
 from deputize.protocol.credential import AuthenticatorClass
+from deputize.protocol.login import Tickets
 from deputize.protocol.policy import Policy
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Tool
@@ -72,6 +73,10 @@ def _summarize(policy: Policy) -> None:
     site = policy.site
     typer.echo(f"{site.name}: {site.origin}")
     typer.echo(f"deputize answers at {site.issuer}, with passkeys for {site.rp_id}.\n")
+    if policy.login is not None:
+        there = "tickets of" if isinstance(policy.login.by, Tickets) else "the OpenID provider"
+        also = ", or by passkey alone" if policy.login.passkeys else ""
+        typer.echo(f"Where it stands alone, users sign in by {there} {policy.login.by.where}{also}.\n")
     show(
         ["tool", "who may call", "approval", "passkey", "in", "scopes"],
         ([tool.name, *_rules(tool, policy), str(tool.scopes)] for tool in policy.tools.values()),
