@@ -14,7 +14,7 @@ const PAUSE = 5;
 const OURS = ['invalid_request', 'payload_too_large', 'unsupported_media_type', 'not_found', 'method_not_allowed', 'cross_site_request', 'login_required', 'invalid_dpop_proof', 'server_error'];
 /** RFC 9457 §3.1, ERR-1 */
 const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'code'];
-const CURE = 'If this stays: is the authority there (the guard’s `issuer`), is its key in [[api.keys]] of the policy, and is the clock of this machine right?';
+const CURE = 'If this stays: is the authority there (the guard’s `issuer`), is the guard’s key among the keys of [api] in the policy, and is the clock of this machine right?';
 const LOCAL = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** @typedef {import('./token.js').Json} Json */
