@@ -174,6 +174,14 @@ class TestTheCall:
             with pytest.raises(Unguarded, match="came around its guard"):
                 guarded_call(environ, "transfer_money")
 
+    def test_guard_9_is_no_call_of_another_request(self, server: Server) -> None:
+        """What a server has left of the last request in the environ of the next one is no call of that."""
+        server.send()
+        left: Any = {"PATH_INFO": "/other", "deputize.call": server.environ["deputize.call"]}
+        server.send(**left)
+        with pytest.raises(Unguarded):
+            guarded_call(server.environ, "transfer_money")
+
     def test_is_of_the_tool_that_its_handler_names(self, server: Server) -> None:
         server.send()
         with pytest.raises(Unguarded):
