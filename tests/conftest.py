@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from tests.size import tries
-
-from deputize.web import waiting
-from deputize.web.mcp import listening
+from tests.streams import ended_at_once
 
 # No test leaves this machine, so nobody needs to be trusted: reading whom it trusts would take longer than most tests.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "vectors" / "nobody.pem")
@@ -41,8 +39,5 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def streams_end_at_once() -> Iterator[None]:
-    """Have streamed answers end with their first line: how long they wait is theirs to say."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (waiting, listening):
-            patch.setattr(module, "LONGEST", 0)
+    with ended_at_once():
         yield

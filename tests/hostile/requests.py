@@ -21,7 +21,8 @@ import orjson
 from tests.bank import POLICY, Bank, mounted, opened
 from tests.crypto.signer import COVERED, sign
 from tests.hostile.growth import TRIES, Hold, Stopwatch
-from tests.web.agents import ALL, CALLBACK, ERRAND, HELPER, Client, new_key, with_agents
+from tests.tickets import users_table
+from tests.web.agents import ALL, CALLBACK, ERRAND, HELPER, LOCAL, Client, new_key, with_agents
 from tests.web.test_openapi import template_of, tour
 
 from deputize import settings
@@ -120,9 +121,10 @@ class Authorities:
     def __init__(self, folder: Path) -> None:
         """Make a policy, with agents and an API that have keys."""
         self.folder = folder
-        self.keys = {name: new_key() for name in (HELPER, ERRAND, "api")}
+        self.keys = {name: new_key() for name in (HELPER, ERRAND, "api", "site")}
         registered = {name: AgentKey(self.keys[name]) for name in (HELPER, ERRAND)}
         text = with_agents(POLICY, registered, api=AgentKey(self.keys["api"]))
+        text += users_table(LOCAL, (self.keys["site"], "site"), passkeys=True)
         self.policy = settings.loads(f"{text}[mcp]\nbearer = true\n".encode())
 
     async def catch(self) -> dict[str, Caught]:

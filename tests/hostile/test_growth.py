@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.hostile import dimensions, durable, growth
 from tests.hostile.requests import Arena, Authorities, Caught, Request
-from tests.web.test_openapi import REQUESTS
+from tests.web.test_openapi import TOURED
 
 from deputize.service import record
 from deputize.service.ports import Reader
@@ -71,7 +71,7 @@ async def plain(arena: Arena, request: Request) -> float:
     return min(answer.seconds for answer in answers)
 
 
-@pytest.mark.parametrize("operation", sorted(REQUESTS))
+@pytest.mark.parametrize("operation", sorted(TOURED))
 async def test_no_request_takes_longer_than_what_is_sent(
     authorities: Authorities, found: dict[str, Caught], longest: float
 ) -> None:
@@ -105,7 +105,7 @@ async def hold(faults: growth.Faults, name: str, arena: Arena, request: Request,
 
 
 @pytest.mark.parametrize("kinds", KINDS)
-@pytest.mark.parametrize("operation", sorted(REQUESTS))
+@pytest.mark.parametrize("operation", sorted(TOURED))
 async def test_no_request_takes_longer_for_what_is_there_already(
     authorities: Authorities, found: dict[str, Caught], longest: float, kinds: str
 ) -> None:
