@@ -115,12 +115,12 @@ async function changes(work) {
   const log = [];
   const note = (event) => log.push(`${event.type} at ${event.target === context}`);
   context.addEventListener('toolchange', note);
-  await work(log);
+  const told = await work(log);
   await turn();
   await listed();
   await turn();
   context.removeEventListener('toolchange', note);
-  return [log, await names()];
+  return [log, await names(), ...(told ?? [])];
 }
 
 /** What is told, by the name of the case. */

@@ -127,11 +127,11 @@ Object.assign(cases, {
       log.push(...(await names()));
     }),
   'registering what was just unregistered': () =>
-    changes(async (log) => {
+    changes(async () => {
       const controller = new AbortController();
       const first = ends(() => register({}, { signal: controller.signal }));
       controller.abort();
-      log.push(await ends(() => register()), await first);
+      return [await ends(() => register()), await first]; // which may come before or after an event is heard
     }),
   'a result that is text': () => answered(() => 'found'),
   'a result that is empty': () => answered(() => ''),
