@@ -152,7 +152,9 @@ def test_what_a_human_submits_is_asked_for_by_the_page(shop: Shop, tab: Page, hu
     """CALL-7: that no agent is told of proves nothing. `submit()`, of which no event tells, is the same."""
     tab.evaluate(f"({SUBMITTED})(lend), sell.elements.n.value = 2")
     tab.get_by_role("button", name="Sell").click()
-    assert "The site’s own page" in human.decline().text
+    with tab.expect_response(lambda answer: answer.url.endswith("/denial")) as denial:
+        assert "The site’s own page" in human.decline().text
+    denial.value.finished()  # until then the same again is the same call, and declined with it
     tab.evaluate("sell.submit()")
     assert "The site’s own page" in human.approve().text
     expect(tab.frame_locator("[name=answers]").get_by_text("sold")).to_be_visible()
