@@ -154,7 +154,7 @@ def test_it_speaks_wsgi(server: Server) -> None:
     answer = Answer()
     body = app(server.environ_of(**{"wsgi.errors": sys.stderr}), answer.start)
     assert list(body) == [b"ok"]
-    body.close()  # type: ignore[attr-defined]
+    body.close()  # type: ignore[attr-defined]  # PEP 3333 lets an iterable have it
     assert server.authority.log == ["redeem", "report succeeded"]
 
 

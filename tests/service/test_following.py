@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.merkle import leaf_hash, root
 from deputize.protocol.tiles import WIDTH, read_tile_path
-from deputize.service.following import Broken, Fetch, Followed
+from deputize.service.following import Broken, Fetch, Followed, NoTile
 
 LARGEST = 2 * WIDTH + 9
 LEAVES = [leaf_hash(str(i).encode()) for i in range(LARGEST)]
@@ -91,3 +91,20 @@ def test_tiles_that_do_not_make_what_is_signed_are_told_of(known: int) -> None:
 @pytest.mark.parametrize("served", [LEAVES[:-1], []])
 def test_a_tile_of_another_size_is_told_of(served: list[bytes]) -> None:
     assert "tile 0/002.p/9 is of" in fault(seen(WIDTH * 2), LEAVES, served)
+
+
+def withheld(path: str) -> bytes:
+    raise NoTile(path)
+
+
+@pytest.mark.parametrize("size", [4, WIDTH])
+def test_what_contradicts_what_was_seen_is_told_though_tiles_are_withheld(size: int) -> None:
+    with pytest.raises(Broken, match=f"its checkpoint of {size} entries is over others"):
+        seen(WIDTH).go_on(checkpoint([OTHER, *LEAVES[1:size]]), withheld)
+
+
+def test_what_is_new_and_withheld_is_no_lie_yet() -> None:
+    followed = seen(5)
+    with pytest.raises(NoTile):
+        followed.go_on(checkpoint(LEAVES[:6]), withheld)
+    assert followed == seen(5)

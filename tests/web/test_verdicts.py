@@ -211,8 +211,8 @@ class TestEveryMember:
 
     async def test_of_an_action_is_compared(self, bank: Bank, grace: Page) -> None:
         store = bank.deputize.store
-        passkeys = dict.fromkeys(Surface, AnyPasskey())  # each stands for the Ceremonies of its surface
-        methods = Methods((Passkeys(passkeys),))  # type: ignore[arg-type]
+        passkeys = dict.fromkeys(Surface, AnyPasskey())
+        methods = Methods((Passkeys(passkeys),))  # type: ignore[arg-type]  # each stands for Ceremonies
         at = replace(bank.deputize.authority.moment(), methods=methods)
         (user,) = store.look(lambda tx: tx.users())
         (known,) = store.look(lambda tx: tx.credentials(user.user_id))

@@ -14,7 +14,7 @@ from deputize.extras import needing
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.merkle import HASH_BYTES
 from deputize.protocol.shown import plain
-from deputize.service.following import Broken, Followed
+from deputize.service.following import Broken, Followed, NoTile
 
 PATIENCE = 30
 """Seconds that the site has for one answer."""
@@ -54,13 +54,19 @@ def follow(
             answer.raise_for_status()
             return answer.content
 
+        def tile(path: str) -> bytes:
+            try:
+                return get(f"tile/{path}")
+            except httpx2.HTTPError as error:
+                raise NoTile(_told(error)) from error
+
         while True:
             before, text = seen.tree.size, b""
             try:
                 text = get("checkpoint")
                 checkpoint = _opened(text, verifier)
-                seen.go_on(checkpoint, lambda path: get(f"tile/{path}"))
-            except (httpx2.HTTPError, NoteError) as error:
+                seen.go_on(checkpoint, tile)
+            except (httpx2.HTTPError, NoteError, NoTile) as error:
                 told = f"{issuer} gives no signed record now: {_told(error)}"
                 if once:
                     fail(told, UNUSABLE)

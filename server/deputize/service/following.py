@@ -9,7 +9,11 @@ from ..protocol.merkle import HASH_BYTES, Frontier
 from ..protocol.tiles import WIDTH, tile_path, width_of
 
 Fetch: TypeAlias = Callable[[str], bytes]
-"""Gets a tile by its path below `log/tile/`."""
+"""Gets a tile by its path below `log/tile/`; `NoTile` if that cannot be had."""
+
+
+class NoTile(Exception):
+    """A tile cannot be had now."""
 
 
 class Broken(Exception):
@@ -37,7 +41,10 @@ class Followed:
         self.leaves += leaf
 
     def go_on(self, checkpoint: Checkpoint, fetch: Fetch) -> None:
-        """See all that a genuine checkpoint covers; `Broken` if it does not continue what was seen."""
+        """See all that a genuine checkpoint covers; `Broken` if it does not continue what was seen.
+
+        `NoTile` where what is new cannot be had. What contradicts what was seen is told without any tile.
+        """
         if checkpoint.size >= self.tree.size:
             ahead = Followed(self.tree, bytearray())
             for leaf in _leaves(checkpoint.size, self.tree.size, fetch):
@@ -54,8 +61,11 @@ class Followed:
         if Followed.read(bytes(self.leaves[: size * HASH_BYTES])).tree.root() == checkpoint.root:
             return f"it was cut off or put back: it had {known} entries, and now has the first {size} of them"
         there = Followed()
-        for leaf in _leaves(size, 0, fetch):
-            there.add(leaf)
+        try:
+            for leaf in _leaves(size, 0, fetch):
+                there.add(leaf)
+        except NoTile:
+            return f"its checkpoint of {size} entries is over others, and the tiles that tell which cannot be had"
         if there.tree.root() != checkpoint.root:
             return f"its tiles are not those of its checkpoint of {size} entries"
         pairs = zip(_hashes(self.leaves), _hashes(there.leaves), strict=False)

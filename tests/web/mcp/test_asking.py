@@ -463,7 +463,7 @@ class TestUrlOf2026:
             await asyncio.sleep(0)
         held.cancel()
         async with asyncio.timeout(holding.PATIENCE / 2):
-            while len(waiting):  # noqa: ASYNC110
+            while len(waiting):  # noqa: ASYNC110  # likewise
                 await asyncio.sleep(0)
         assert live.last()["kind"] == "call.pending"
 
