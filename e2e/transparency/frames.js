@@ -25,6 +25,7 @@ async function framed(where = '', allow = '') {
     frame.contentWindow.postMessage({ id, work, args }, '*');
     return answered;
   };
+  await ask('list'); // once it is answered, the browser knows of a frame that listens
   return { frame, ask, heard: async () => (await ask('heard'))[1] };
 }
 
