@@ -15,7 +15,7 @@ ZOOMED = 256
 """Pixels of height that 400 % leave of a screen of 1280 by 1024, beside 320 of width (WCAG 2.2, 1.4.10)."""
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 DIALOG = ("[data-deputize]", "dialog")
-NOTICE = ("[data-deputize-notice]", ".notice")
+NOTICE = ("[data-deputize-notice]", ".notices")
 
 
 @dataclass(frozen=True)

@@ -398,6 +398,34 @@ def test_two_questions_are_asked_one_after_the_other(deputized: Customer) -> Non
     assert deputized.bank.sent() == [(7_00, "Ada Lovelace")]
 
 
+def test_what_became_of_a_question_that_waited_is_told_once_nothing_else_is_asked(
+    deputized: Customer, pictures: Path
+) -> None:
+    """A notice covers nothing that is asked, at 400 % neither, is no part of it, and is heard."""
+    tab, human, agent = deputized.tab, deputized.human, deputized.agent
+    calls = [agent.start("transfer_money", {**TRANSFER, "amount": amount}) for amount in (1, 2, 3)]
+    until(tab, lambda: "Waiting after this one: 2" in human.dialog().lines, "two that wait")
+    with tab.context.expect_page() as opened:
+        tab.evaluate("address => void open(address)", f"{deputized.bank.issuer}/account")
+    beside = opened.value
+    beside.get_by_role("button", name=re.compile("Cancel it.* 2.00 EUR")).click()
+    tab.bring_to_front()
+    tab.set_viewport_size({"width": 320, "height": 256})
+    human.decline()
+    until(tab, lambda: human.dialog().headings == ("Send 3.00 EUR?",) and not human.notices(), "the third")
+    assert calls[1].result().code == "declined"
+    tab.screenshot(path=pictures / "notice-waits.png")
+    human.approve("mouse")
+    (told,) = until(tab, lambda: human.notices() or None, "what became of the second")
+    lines = ["Send 2.00 EUR?", "You said no to this, so it is not done.", "Open your account page"]
+    assert told.splitlines() == lines
+    tab.screenshot(path=pictures / "notice.png")
+    nodes = tab.context.new_cdp_session(tab).send("Accessibility.getFullAXTree")["nodes"]
+    heard = {node["name"]["value"] for node in nodes if not node["ignored"] and "name" in node}
+    assert {*lines[1:]} <= heard
+    assert not calls[2].result().refused
+
+
 def box(tab: Page, node: int) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of a node in the viewport."""
     session = tab.context.new_cdp_session(tab)

@@ -21,6 +21,7 @@ from deputize.testing.definitions import checked
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Passkeys
 from deputize.testing.server import Site
+from deputize.testing.waiting import until
 
 ROOT = Path(__file__).parent.parent
 
@@ -199,7 +200,9 @@ def test_a_notice_is_heard_though_the_page_has_a_modal_dialog(
     tab.wait_for_function("modal.querySelector('[data-deputize-notice]')")
     assert heard()
     call = PlaywrightAgent(tab).start("sell", {"n": 1})
-    human.decline()  # in a dialog over it, over which it does not lie
+    human.dialog()  # over which it does not lie: it waits, and is heard anew
+    until(tab, lambda: human.notices() == [], "nothing beside what is asked")
+    human.decline()
     assert call.result().code == "consent_declined"
     tab.evaluate("modal.remove()")  # as frameworks do, without closing it
     tab.wait_for_function("document.querySelector(':root > [data-deputize-notice]')")
@@ -240,7 +243,8 @@ def test_what_was_changed_or_called_off_meanwhile_is_not_sent(shop: Shop, tab: P
     human.dialog()
     agent.cancel(call)
     human.approve()
-    tab.wait_for_function("document.querySelectorAll('[data-deputize-notice]').length > 1")
+    until(tab, lambda: len(human.notices()) > 1, "both to be told")
+    assert "Sell 2 of it" in human.notices()[1]
     assert shop.sent == []
 
 

@@ -39,6 +39,7 @@
  * @property {string | null} callId
  * @property {readonly string[]} scopes the scopes that are missing, where that is the reason
  * @property {string} [said] what a human is told of it, where that says more than the code
+ * @property {boolean} [told] whether a human has been told of it
  *
  * @typedef {Reply<Bare>} Answer
  *
@@ -190,7 +191,7 @@
  * @property {(question: OnPhone) => void} phone shows what is done on the human's phone, beside the answers that can be given here
  * @property {(text: string, account?: string) => void} end says why the question is over, and lets the human close it; `account`: a link to
  *   the account page follows
- * @property {() => void} close
+ * @property {() => boolean} close tells whether it was still open
  *
  * @typedef {'approve' | 'decline' | 'block' | 'phone' | 'removed'} Choice
  */

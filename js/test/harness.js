@@ -20,17 +20,20 @@ export const scopesIn = (view) => (view?.lines ?? []).filter(({ part }) => part 
 
 /** Somebody who looks at the dialogs, and a passkey that signs whatever it is given. */
 export class Human {
-  /** @type {Array<{view: View, texts: string[], closed: boolean, choose: (choice: Choice) => void}>} */
-  dialogs = [];
+  /** @type {Array<{view: View, texts: string[], closed: boolean, left: boolean, choose: (choice: Choice) => void}>} */
+  dialogs = []; // `left`: nobody closes it once it has told why its question is over
   #waiting = () => {};
   signed = 0;
   /** @type {string[]} what was told after a dialog */
   told = [];
   /** @type {Array<string | undefined>} where each of these leads to */
   led = [];
-  tell = (/** @type {string} */ text, /** @type {string | undefined} */ account) => {
+  /** @type {Array<string | undefined>} what each of these is about */
+  about = [];
+  tell = (/** @type {string} */ text, /** @type {string | undefined} */ account, /** @type {View | undefined} */ view) => {
     this.told.push(text);
     this.led.push(account);
+    this.about.push(view && linesIn(view));
     this.#waiting();
   };
   /** What is typed where a method asks for something. */
@@ -53,7 +56,7 @@ export class Human {
     let decide = () => {};
     /** @type {Promise<Choice> | null} */
     let choice = null;
-    const seen = { view, texts: /** @type {string[]} */ ([]), closed: false, choose: (/** @type {Choice} */ made) => decide(made) };
+    const seen = { view, texts: /** @type {string[]} */ ([]), closed: false, left: false, choose: (/** @type {Choice} */ made) => decide(made) };
     this.dialogs.push(seen);
     const note = (/** @type {string} */ text) => {
       seen.texts.push(text);
@@ -85,12 +88,13 @@ export class Human {
       phone: ({ uri, digits }) => note(`phone: ${uri} ${digits}`),
       end: (text, account) => {
         seen.closed = true;
-        this.tell(text, account);
+        this.tell(text, account, undefined);
       },
       lead: (address) => note(`at: ${address}`),
       close: () => {
         seen.closed = true;
         this.#waiting();
+        return seen.left;
       },
     };
   };

@@ -63,19 +63,20 @@ export async function approve({ authority, keyring, prompts }, shared, { tool, a
   shared.answered();
   switch (verdict.kind) {
     case 'approved':
-      if (!shared.wanted) prompts.tell(say('script-approval-too-late'));
-      else if (verdict.told) prompts.tell(verdict.told);
+      if (!shared.wanted) prompts.tell(say('script-approval-too-late'), undefined, view);
+      else if (verdict.told) prompts.tell(verdict.told, undefined, view);
       return inert({ callId, body: verdict.body, caller });
     case 'refused':
-      return inert({ outcome: ruled({ ...verdict.problem, callId }) });
+      return inert({ outcome: ruled({ ...verdict.problem, callId, told: true }) });
     case 'expired':
-      return inert({ outcome: refused('expired', callId) });
+      return inert({ outcome: ruled(problem('expired', { callId, told: true })) });
     default: {
       if (verdict.settled) return inert({ outcome: refused(verdict.kind, callId) });
       const answer = await call.deny(verdict.kind, verdict.block); // APPR-6
       const code = answer.ok || !among(answer.problem.code, ELSEWHERE) ? verdict.kind : answer.problem.code;
-      if (code !== verdict.kind) prompts.refuse(problem(code), config.signInUri);
-      return inert({ outcome: refused(code, callId) });
+      const told = code !== verdict.kind;
+      if (told) prompts.refuse(problem(code), config.signInUri, view);
+      return inert({ outcome: ruled(problem(code, { callId, told })) });
     }
   }
 }

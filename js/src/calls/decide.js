@@ -63,7 +63,7 @@ export class Decider {
    * @param {Call} call
    */
   #ruled(found, { config }) {
-    if (among(found.code, SILENT) && this.#told !== found.code) {
+    if (among(found.code, SILENT) && !found.told && this.#told !== found.code) {
       this.#told = found.code;
       this.#parts.prompts.refuse(found, config.signInUri);
     }

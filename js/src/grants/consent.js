@@ -122,7 +122,7 @@ export class Consents {
     const verdict = await prompts.ask(question);
     switch (verdict.kind) {
       case 'approved': {
-        if (verdict.told) prompts.tell(verdict.told);
+        if (verdict.told) prompts.tell(verdict.told, undefined, view);
         let tokens = verdict.body;
         if (!textOf(tokens.access_token)) {
           const resumed = await grant.resume(); // it arrived, but not its answer, or was given elsewhere (GRANT-9)
@@ -133,9 +133,9 @@ export class Consents {
         return await this.#tokens.keep(user, tokens, { ...agent, grantExpiresAt });
       }
       case 'refused': // a no that was said elsewhere is one to the consent, too
-        return without(verdict.problem.code === 'declined' ? problem('consent_declined') : verdict.problem);
+        return without(verdict.problem.code === 'declined' ? problem('consent_declined') : natives.inert({ ...verdict.problem, told: true }));
       case 'expired':
-        return without(problem('expired'));
+        return without(problem('expired', { told: true }));
       default: // declined, cancelled
         if (!verdict.settled) await grant.deny(verdict.kind, verdict.block);
         return without(problem(verdict.kind === 'declined' ? 'consent_declined' : 'cancelled'));

@@ -20,7 +20,7 @@ import { say } from '../words/words.js';
 /** @import { Snapshot } from '../platform/json.js' */
 /** @import { Prompts } from '../people/prompt.js' */
 /** @import { McpClient, RequestOptions } from './rpc.js' */
-/** @import { Answer, Arguments, Bare, Problem } from '../types.js' */
+/** @import { Answer, Arguments, Bare, Problem, View } from '../types.js' */
 
 /**
  * @typedef {{name: string, arguments?: Record<string, unknown>, _meta?: Record<string, unknown>}} CallParams
@@ -117,10 +117,11 @@ export class VerifiedApproval {
       this.#prompts.refuse(begin.first.problem);
       return natives.inert({ kind: 'refused', reason: begin.first.problem.code });
     }
-    const finish = onItsWay((/** @type {unknown} */ response) => this.#finish(response), this.#tooLate);
+    const view = enrollmentView(await this.#about());
+    const finish = onItsWay((/** @type {unknown} */ response) => this.#finish(response), () => this.#tooLate(view));
     const verdict = await finish.settle(
       await this.#prompts.enroll({
-        view: enrollmentView(await this.#about()),
+        view,
         lifetime: LIFETIME,
         signal,
         begin: begin.take,
@@ -129,11 +130,11 @@ export class VerifiedApproval {
     );
     if (verdict.kind === 'approved') {
       const enrolled = /** @type {Enrolled} */ (/** @type {unknown} */ (verdict.body));
-      if (enrolled.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard-passkey')); // SHIM-11
+      if (enrolled.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard-passkey'), undefined, view); // SHIM-11
       return natives.inert(enrolled);
     }
     if (verdict.kind !== 'refused') {
-      if (verdict.taken) this.#prompts.tell(say('script-mcp-taken-back-passkey'));
+      if (verdict.taken) this.#prompts.tell(say('script-mcp-taken-back-passkey'), undefined, view);
       return natives.inert({ kind: verdict.kind });
     }
     const { code } = verdict.problem;
@@ -178,6 +179,10 @@ export class VerifiedApproval {
       if (!signal || !natives.isAborted(signal)) this.#prompts.refuse(found);
       return signal && natives.isAborted(signal) ? ended('cancelled') : refused(found);
     }
+    const { site, user, foreign } = await this.#about();
+    const asker = foreign ? askedHere() : undefined;
+    const lines = linesFrom(first.body, asker);
+    const view = approvalView({ site, user, lines, details: detailsOf(value), kind, agent: true });
     const call = onItsWay(async (/** @type {string} */ evidence) => {
       const _meta = { ...meta, [ANNOTATION]: natives.parse(evidence) };
       // Answered by what this one request brings: a client that sends it again, say with what a server asked for in
@@ -185,13 +190,10 @@ export class VerifiedApproval {
       const once = { ...options, allowInputRequired: true };
       const outcome = await this.#plain({ name, arguments: value, _meta }, once);
       return outcome.kind === 'refused' ? no(problem(outcome.reason)) : yes(outcome);
-    }, this.#tooLate);
-    const { site, user, foreign } = await this.#about();
-    const asker = foreign ? askedHere() : undefined;
-    const lines = linesFrom(first.body, asker);
+    }, () => this.#tooLate(view));
     const verdict = await call.settle(
       await this.#prompts.ask({
-        view: approvalView({ site, user, lines, details: detailsOf(value), kind, agent: true }),
+        view,
         action,
         displayText: textOf(first.body.displayText),
         asker,
@@ -204,13 +206,13 @@ export class VerifiedApproval {
     switch (verdict.kind) {
       case 'approved': {
         const outcome = /** @type {Outcome} */ (/** @type {unknown} */ (verdict.body));
-        if (outcome.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard')); // SHIM-11
+        if (outcome.kind === 'unknown') this.#prompts.tell(say('script-mcp-unheard'), undefined, view); // SHIM-11
         return outcome;
       }
       case 'refused':
         return verdict.problem.code === ELSEWHERE ? await this.#elsewhere(plain, options) : refused(verdict.problem);
       default:
-        if (verdict.taken) this.#prompts.tell(say('script-mcp-taken-back')); // nothing is on its way: `settle` has waited for that
+        if (verdict.taken) this.#prompts.tell(say('script-mcp-taken-back'), undefined, view); // nothing is on its way: `settle` has waited for that
         return ended(verdict.kind);
     }
   }
@@ -237,7 +239,8 @@ export class VerifiedApproval {
     return outcome;
   }
 
-  #tooLate = () => this.#prompts.tell(say('script-mcp-too-late'));
+  /** @param {View} view */
+  #tooLate = (view) => this.#prompts.tell(say('script-mcp-too-late'), undefined, view);
 
   /**
    * @param {unknown} response

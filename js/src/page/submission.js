@@ -65,7 +65,7 @@ export async function decideForm(parts, gate, { form, tool, awaited, signal, mak
  */
 function tell({ authority, prompts }, found, byAgent) {
   // What they know who have answered, or are being asked.
-  if (/^(?:declined|cancelled|approval_pending|consent_pending|consent_declined)$/.test(found.code)) return;
+  if (found.told || /^(?:declined|cancelled|approval_pending|consent_pending|consent_declined)$/.test(found.code)) return;
   // Not `direct`, so no consent that it gives would help the page (CALL-7).
   if (!byAgent && found.code === 'consent_required') prompts.tell(say('script-form-agents-only'));
   else prompts.refuse(found, found.code === 'login_required' ? authority.known?.signInUri : undefined);

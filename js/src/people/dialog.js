@@ -4,12 +4,11 @@
  */
 
 import { attention } from './attention.js';
-import { element, icon, shadow } from './dom.js';
+import { element, icon, SAID, shadow, write } from './dom.js';
 import { phonePanel } from './phone.js';
 import { css } from './style.js';
 import * as natives from '../platform/natives.js';
 import { appendChild, document, isConnected, listen, setAttribute, setText } from '../platform/natives.js';
-import { partsOf } from './shown.js';
 import { say, tongue } from '../words/words.js';
 
 /** @import { Look } from './look.js' */
@@ -23,8 +22,6 @@ const TITLE = { id: 'title', tabindex: '-1', autofocus: '' };
 
 /** Pixels by which the text moves where one presses the button that wants it read: less than is ever seen of it at a time. */
 const FURTHER = 120;
-/** How what an agent has filled in is drawn. */
-const SAID = { class: 'said' };
 /** Characters that still look good in large type. */
 const LONG = 160;
 
@@ -99,11 +96,13 @@ function show(view, mode, look) {
     if (waits) setAttribute(sheet, 'tabindex', '0'); // from now on, so that the keyboard can scroll it
   };
   const close = () => {
+    const open = !gone;
     gone = true;
     seen?.end();
     natives.disconnect(observer);
     natives.closeDialog(dialog);
     natives.remove(host);
+    return open;
   };
   /** @param {Choice} made */
   const choose = (made) => {
@@ -262,26 +261,6 @@ function show(view, mode, look) {
     },
     close,
   };
-}
-
-/**
- * Writes what the authority says: what it has set apart is drawn apart.
- *
- * @param {HTMLElement} place
- * @param {string} text
- * @param {Record<string, string>} apart how
- * @returns {boolean} whether anything is set apart in it
- */
-function write(place, text, apart) {
-  setText(place, '');
-  let marked = false;
-  const parts = partsOf(text);
-  for (let i = 0; i < parts.length; i++) {
-    const part = /** @type {{text: string, said: boolean}} */ (parts[i]);
-    appendChild(place, element(part.said ? 'bdi' : 'span', part.said ? apart : {}, part.text));
-    marked ||= part.said;
-  }
-  return marked;
 }
 
 /**

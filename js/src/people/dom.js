@@ -5,9 +5,12 @@
  */
 
 import * as natives from '../platform/natives.js';
-import { appendChild, document, setAttribute } from '../platform/natives.js';
+import { appendChild, document, setAttribute, setText } from '../platform/natives.js';
+import { partsOf } from './shown.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
+/** How what an agent has filled in is drawn. */
+export const SAID = { class: 'said' };
 
 /**
  * Makes a host for the page with a styled shadow root of its own.
@@ -54,4 +57,24 @@ export function icon(path) {
   setAttribute(line, 'd', path);
   appendChild(svg, line);
   return svg;
+}
+
+/**
+ * Writes what the authority says: what it has set apart is drawn apart.
+ *
+ * @param {HTMLElement} place
+ * @param {string} text
+ * @param {Record<string, string>} apart how
+ * @returns {boolean} whether anything is set apart in it
+ */
+export function write(place, text, apart) {
+  setText(place, '');
+  let marked = false;
+  const parts = partsOf(text);
+  for (let i = 0; i < parts.length; i++) {
+    const part = /** @type {{text: string, said: boolean}} */ (parts[i]);
+    appendChild(place, element(part.said ? 'bdi' : 'span', part.said ? apart : {}, part.text));
+    marked ||= part.said;
+  }
+  return marked;
 }

@@ -10,6 +10,7 @@ import { lookOf } from './look.js';
 import { METHODS } from './methods/index.js';
 import { createPasskey } from './methods/webauthn.js';
 import { notices } from './notice.js';
+import { among } from '../platform/among.js';
 import * as natives from '../platform/natives.js';
 import { findOut } from './unheard.js';
 import { first, queue, shared } from '../platform/concurrency.js';
@@ -17,9 +18,13 @@ import { say, wordsFor } from '../words/words.js';
 
 /** @import { Approval, Enrollment, Question } from './ceremony.js' */
 /** @import { Methods } from './methods/index.js' */
+/** @import { Tell } from './notice.js' */
 /** @import { Passkey } from './methods/webauthn.js' */
 /** @import { Choice, Dialog, Problem, Step, Unheard, Verdict, View } from '../types.js' */
 /** @import { InTurn } from '../platform/concurrency.js' */
+
+/** What is about all questions of an agent. */
+const OF_ALL = ['asked_too_often', 'paused'];
 
 /** The queue of dialogs. */
 export class Prompts {
@@ -30,12 +35,12 @@ export class Prompts {
   #waiting = 0;
   /** @type {Dialog | null} */
   #shown = null;
-  /** The dialog that tells why the last question was over. @type {Dialog | null} */
+  /** What tells why the last question was over. @type {{dialog: Dialog, tell: () => void} | null} */
   #ended = null;
 
   /**
    * @param {(view: View) => Dialog} open
-   * @param {(text: string, account?: string) => void} tell shows what became of an answer
+   * @param {Tell} tell shows what became of an answer
    * @param {{methods: Methods, create: Passkey}} [ways] how a human answers, and adds a passkey
    * @param {InTurn} [inTurn]
    */
@@ -72,9 +77,10 @@ export class Prompts {
    *
    * @param {Problem} found
    * @param {string} [account] the address of the account page, where that mends it
+   * @param {View} [view] of the question
    */
-  refuse(found, account) {
-    this.tell(saidOf(found), account);
+  refuse(found, account, view) {
+    this.tell(saidOf(found), account, among(found.code, OF_ALL) ? undefined : view);
   }
 
   /**
@@ -90,6 +96,7 @@ export class Prompts {
     return await this.#inTurn(async () => {
       this.#count(-1);
       const over = waits ? await isOver(question) : null;
+      if (over?.kind === 'refused') this.refuse(over.problem, question.account, question.view);
       return over ?? (await this.#run(question, deadline - natives.now(), ceremony));
     });
   }
@@ -109,7 +116,10 @@ export class Prompts {
   async #run(question, time, ceremony) {
     const { view, signal, account } = question;
     if (signal && natives.isAborted(signal)) return natives.inert({ kind: 'cancelled' });
-    if (time <= 0) return natives.inert({ kind: 'expired' });
+    if (time <= 0) {
+      this.refuse(problem('expired'), account, view);
+      return natives.inert({ kind: 'expired' });
+    }
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     /** @type {() => void} */
@@ -123,15 +133,18 @@ export class Prompts {
       };
     });
     if (signal) natives.listen(signal, 'abort', takeBack);
-    this.#ended?.close();
+    const before = this.#ended;
     this.#ended = null;
+    const unread = before?.dialog.close(); // nobody else has closed it
     const dialog = this.#open(view);
     this.#shown = dialog;
+    if (unread) before?.tell();
     /** @param {Problem} found */
     const tellEnd = (found) => {
       dialog.end(saidOf(found), account);
-      this.#ended = dialog;
+      this.#ended = { dialog, tell: () => this.refuse(found, account, view) };
     };
+    const stays = () => this.#ended?.dialog === dialog;
     this.#count(0);
     if (question.leads && question.address) dialog.lead(question.address);
     const over = new natives.AbortController();
@@ -162,7 +175,7 @@ export class Prompts {
       natives.abort(over);
       natives.clearTimeout(timer);
       if (signal) natives.unlisten(signal, 'abort', takeBack);
-      if (this.#ended !== dialog) dialog.close();
+      if (!stays()) dialog.close();
     }
   }
 }

@@ -8,6 +8,7 @@ const { problem } = await import('../../src/authority/authority.js');
 const { actionHash, b64u } = await import('../../src/platform/canonical.js');
 const { bare } = await import('../../src/platform/json.js');
 const { Prompts } = await import('../../src/people/prompt.js');
+const { unheardOf } = await import('../../src/people/unheard.js');
 const { approvalView, detailsOf, linesFrom } = await import('../../src/people/view.js');
 const { wordsFor } = await import('../../src/words/words.js');
 
@@ -113,6 +114,37 @@ test('PROMPT-2: a dialog says how many wait after it, as they come and go', asyn
   const said = human.dialogs.map(({ texts }) => texts.map((text) => /^Waiting after this one: .(\d+).$/.exec(text)?.[1] ?? text));
   assert.deepEqual(said, [['', '1', '2'], ['1'], ['']]);
 });
+
+test('SHIM-8: a question that is over before its turn is told of by what it asks, and nobody is asked it', async () => {
+  const { human, prompts, request, verdict } = ask();
+  await human.until(() => human.dialogs.length === 1);
+  const standing = () => ({ look: async () => over('cancelled'), end: async () => over('cancelled'), words: unheardOf('approval') });
+  const over = (/** @type {string} */ code) => /** @type {import('../../src/types.js').Standing} */ ({ kind: 'over', code });
+  const waiting = prompts.ask({ ...request(), standing, account: '/account' });
+  const late = prompts.ask({ ...request(), lifetime: 0 });
+  await human.answer(0, 'decline');
+  for (const each of [verdict, waiting, late]) await each;
+  assert.equal(human.dialogs.length, 1);
+  assert.deepEqual(human.told, [wordsFor('cancelled').human, wordsFor('expired').human]);
+  assert.deepEqual(human.about, ['Send 250', 'Send 250']);
+  assert.deepEqual(human.led, ['/account', undefined]);
+});
+
+for (const left of [true, false]) {
+  test(`SHIM-8: why a question was over is told ${left ? 'again, where the next one takes its place' : 'once, where somebody has closed that'}`, async () => {
+    const { human, prompts, request, verdict } = ask({ lifetime: 20 });
+    await human.until(() => human.dialogs.length === 1);
+    const next = prompts.ask({ ...request(), lifetime: 60_000 });
+    const first = human.dialogs[0];
+    assert.ok(first);
+    first.left = left;
+    assert.equal((await verdict).kind, 'expired');
+    await human.answer(1, 'decline');
+    await next;
+    assert.deepEqual(human.told, Array(left ? 2 : 1).fill(wordsFor('expired').human));
+    assert.deepEqual(human.about, left ? [undefined, 'Send 250'] : [undefined]);
+  });
+}
 
 test('SHIM-8: that the time is over is told', async () => {
   const { human, verdict } = ask({ lifetime: 20 });

@@ -124,9 +124,17 @@ class Human:
         return None
 
     def notices(self) -> list[str]:
-        """Return the texts of the shim's notices at the edge of the page, such as that an answer came too late."""
-        inside = _inside(self._session, "data-deputize-notice")
-        return [node["nodeValue"] for node in inside if node["nodeName"] == "#text"]
+        """Return the shim's notices at the edge of the page, such as that an answer came too late.
+
+        Each is one text, a line for each part: what was asked, where it is about a question, what became of it, and
+        a link's text.
+        """
+        shown = [
+            node
+            for node in _inside(self._session, "data-deputize-notice")
+            if node.get("attributes", ())[:2] == ["class", "notice"]
+        ]
+        return ["\n".join(map(_text, notice["children"])).translate(_ISOLATES) for notice in shown]
 
     def ending(self, timeout: float = PATIENCE) -> str:
         """Wait until a dialog says why its question is over, close it, and return what it said."""
@@ -262,6 +270,10 @@ def _flat(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield node
     for child in (*node.get("shadowRoots", ()), *node.get("children", ())):
         yield from _flat(child)
+
+
+def _text(node: dict[str, Any]) -> str:
+    return str(node["nodeValue"]) + "".join(map(_text, node.get("children", ())))
 
 
 def _dialog(node: dict[str, Any], by_id: dict[str, Any]) -> Dialog:
