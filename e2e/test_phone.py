@@ -70,6 +70,7 @@ def test_it_can_be_scanned_off_any_screen(
     dialog = put_on_phone(tab, human)
     tab.screenshot(path=pictures / f"on-phone-{name}.png")
     address = next(line for line in dialog.lines if "/ask/cal_" in line)
+    assert any("it is on this computer only" in line for line in dialog.lines)  # localhost
     bring(tab, dialog, ".code")
     assert scanned(tab) == address
     human.decline("escape")

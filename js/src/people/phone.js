@@ -6,7 +6,7 @@
 import { element } from './dom.js';
 import { bare, numberOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
-import { appendChild, document, setAttribute } from '../platform/natives.js';
+import { appendChild, document, exec, setAttribute } from '../platform/natives.js';
 import { say } from '../words/words.js';
 
 /** @import { Bare, OnPhone } from '../types.js' */
@@ -17,6 +17,8 @@ const QUIET = 4;
 /** Pixels: of a usual code, and of a module of a large one. */
 const WIDTH = 208;
 const NARROWEST = 2.5;
+/** RFC 6761 §6.3; another address of the loopback has no passkeys. */
+const LOOPBACK = /(?:^|\.)localhost(?::\d+)?$/;
 
 /**
  * Reads what the authority answers.
@@ -32,6 +34,13 @@ export function onPhone(body, user, here) {
   const size = numberOf(code.size) ?? 0;
   return natives.inert({ uri: textOf(body.uri), user, here, digits: textOf(body.digits), size: modules.length === size * size ? size : 0, modules });
 }
+
+/**
+ * Whether an address leads each device to itself, so that none can open it on another.
+ *
+ * @param {string} uri
+ */
+export const unreachable = (uri) => exec(LOOPBACK, natives.urlHost(new natives.URL(uri))) !== null;
 
 /**
  * Draws it.
@@ -53,6 +62,7 @@ export function phonePanel({ uri, user, here, digits, size, modules }, title) {
     appendChild(panel, element('p', {}, say('script-phone-open', { host, user })));
     appendChild(panel, address);
   }
+  if (unreachable(uri)) appendChild(panel, element('p', { class: 'warning' }, say('script-phone-unreachable')));
   appendChild(both, typed);
   appendChild(panel, both);
   if (size > 0) {

@@ -7,7 +7,7 @@ import '../platform.js';
 const { Human } = await import('../harness.js');
 const { problem } = await import('../../src/authority/authority.js');
 const { bare } = await import('../../src/platform/json.js');
-const { onPhone } = await import('../../src/people/phone.js');
+const { onPhone, unreachable } = await import('../../src/people/phone.js');
 const { Prompts } = await import('../../src/people/prompt.js');
 const { approvalView, linesFrom } = await import('../../src/people/view.js');
 const { wordsFor } = await import('../../src/words/words.js');
@@ -97,3 +97,7 @@ test('what is no code of that size is not drawn as one', () => {
   assert.equal(sizeOf({ code }), 2);
   for (const bad of [null, {}, { size: 3, modules: '1001' }, { size: '2', modules: '1001' }, { size: 2 }]) assert.equal(sizeOf({ code: bad }), 0);
 });
+
+for (const [host, so] of /** @type {const} */ ([['localhost', true], ['localhost:8000', true], ['auth.localhost:8000', true], ['localhost.example', false], ['notlocalhost', false], ['bank.example:8000', false]])) {
+  test(`PHONE-4: that ${host} can ${so ? 'not ' : ''}be opened elsewhere is known`, () => assert.equal(unreachable(`http://${host}/deputize/ask/cal_1`), so));
+}

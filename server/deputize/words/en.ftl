@@ -457,6 +457,7 @@ script-phone = Answer on my phone
 script-phone-title = Answer on your phone
 script-phone-scan = Scan this with your phone’s camera. Go on only if the phone then shows { $host }, and sign in there as { $user }.
 script-phone-open = Open this address on your phone. Go on only if the phone then shows { $host }, and sign in there as { $user }.
+script-phone-unreachable = No phone can open this address, since it is on this computer only. To try it here, open it in another browser.
 script-phone-address = Or open this address there:
 script-phone-code = QR code of the address below
 script-phone-type = Then type there:
