@@ -93,6 +93,16 @@ def test_log_show_tells_by_which_method_it_was_seen(calls: dict[str, str]) -> No
     )
 
 
+def test_log_show_tells_that_digits_were_typed(calls: dict[str, str]) -> None:  # PHONE-3, APPR-11
+    facts = {"call_id": calls["approved"], "method": "webauthn", "evidence_s256": "x", "digits_typed": True}
+    with closing(SqliteStore(Path("var/deputize.db"))) as store:
+        asyncio.run(store.transact(lambda tx: tx.append(Entry("call.approved", facts), 1_800_000_009)))
+    saw = shown(calls["approved"]).splitlines()[3]
+    assert saw.startswith(
+        "who saw it    Grace Hopper, with a passkey and the two digits of the page that asked, "
+    )
+
+
 @pytest.mark.parametrize("kind", [Kind.REDEMPTION_REFUSED, Kind.CALL_REFUSED, Kind.APPROVAL_REFUSED])
 def test_what_is_refused_afterwards_is_not_what_became_of_it(calls: dict[str, str], kind: Kind) -> None:
     """GUARD-3, CALL-6: whoever sends a call token twice, or asks for the same again, rewrites nothing."""

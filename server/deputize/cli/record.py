@@ -216,8 +216,9 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
 
 
 def _with(entry: Mapping[str, Json]) -> str:
-    """Tell by which method of approval somebody answered (APPR-9)."""
-    return "with a passkey" if entry["method"] == "webauthn" else f"by the method {entry['method']}"
+    """Tell by which method of approval somebody answered (APPR-9), and whether digits were typed besides (PHONE-3)."""
+    how = "with a passkey" if entry["method"] == "webauthn" else f"by the method {entry['method']}"
+    return f"{how} and the two digits of the page that asked" if entry.get("digits_typed") else how
 
 
 def _time(entry: Mapping[str, Json]) -> str:
