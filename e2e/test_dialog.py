@@ -323,6 +323,9 @@ def test_it_looks_as_the_site_does_and_its_letters_are_the_users(deputized: Cust
     assert told(tab, dialog, STYLE, "dialog", "borderTopLeftRadius") == "18px"
     assert told(tab, dialog, STYLE, ".approve", "backgroundColor") == "rgb(13, 95, 131)"
     assert told(tab, dialog, "function () { return this.querySelector('img').naturalWidth > 0; }")
+    larger = {"fontSizes": {"standard": 24}}
+    tab.context.new_cdp_session(tab).send("Page.setFontSizes", larger)
+    assert told(tab, dialog, STYLE, "dialog", "fontSize") == "24px"
     human.decline()
     tab.goto(f"{deputized.bank.issuer}/account")
     onward = tab.locator(".onward").first

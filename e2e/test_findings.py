@@ -185,6 +185,11 @@ def test_the_panel_shows_how_tools_are_gated_and_what_became_of_calls(
         expect(calls.last).to_contain_text("consent_declined")
         expect(sell).to_contain_text("Granted to the agent in this browser")
         tab.screenshot(path=pictures / "panel.png")
+        larger = {"fontSizes": {"standard": 32}}  # the user's, twice as large as usual
+        tab.context.new_cdp_session(tab).send("Page.setFontSizes", larger)
+        for part, size in {"details": "26px", "h2": "24.375px", "li code": "26px"}.items():
+            expect(panel.locator(part).first).to_have_css("font-size", size)
+        tab.screenshot(path=pictures / "panel-large.png")
         tab.set_viewport_size({"width": 360, "height": 640})
         tab.emulate_media(color_scheme="dark")
         tab.screenshot(path=pictures / "panel-phone.png")

@@ -173,7 +173,9 @@ async def test_nobody_hears_of_anothers_question(
         await answers(deputy.page, first["url"])
         own = await asked(live, other, theirs)
         seen = looks + 2  # one may have begun before
-        while looks < seen:  # it only tells of what it has seen open; lines may have come long before they are read
+        while (
+            looks < seen
+        ):  # it only tells of what it has seen open; lines may have come long before they are read
             await asyncio.wait_for(anext(lines), 20)
         await answers(other.page, own["url"])
         assert (await heard(lines))["params"] == {"elicitationId": own["elicitationId"]}
