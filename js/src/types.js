@@ -161,9 +161,9 @@
  * @property {string} site
  * @property {string} host
  * @property {string} user who is signed in; empty where that is not known
- * @property {string} language of the lines (BCP 47)
- * @property {ReadonlyArray<Line>} lines what is asked, and signed, in the authority's own words, with what it was told set apart;
- *   `part` says how a line is drawn (GRANT-2, APPR-2)
+ * @property {string} language of the lines (BCP 47); empty where it is not known
+ * @property {ReadonlyArray<Line & {language?: string}>} lines what is asked, and signed, in the authority's own words, with what it was
+ *   told set apart; `part` says how a line is drawn (GRANT-2, APPR-2), `language` that it is in another
  * @property {string} legend what is said of what is set apart in them
  * @property {ReadonlyArray<Row>} details the arguments that the lines leave out
  * @property {string} approve
@@ -186,7 +186,7 @@
  * @property {(label: string) => Promise<string>} ask lets the human type something; busy once they have
  * @property {(text: string, approve: string, decline: string) => void} offer other answers than before
  * @property {(address: string) => void} lead has it answered at this address only, where a link leads
- * @property {(lines: ReadonlyArray<Line>) => void} reword shows other lines
+ * @property {(lines: View['lines'], language: string) => void} reword shows other lines, in this language
  * @property {(text: string) => void} queue what waits after this one
  * @property {(question: OnPhone) => void} phone shows what is done on the human's phone, beside the answers that can be given here
  * @property {(text: string, account?: string) => void} end says why the question is over, and lets the human close it; `account`: a link to

@@ -422,7 +422,7 @@ export class TestAuthority {
     if (state === 'pending') {
       const lines = [{ part: 'headline', line: `Do ${call.tool}` }, { part: 'row', line: 'Asked by' }, { part: 'asker', line: 'somebody' }];
       const details = Object.entries(call.args).map(([title, value]) => ({ title, values: [`\u2068${value}\u2069`] }));
-      return { call_id, state, description, text: { language: 'en', lines }, details, surface: this.surface };
+      return { call_id, state, description, text: { language: this.words?.language ?? 'en', lines }, details, surface: this.surface };
     }
     call.token = `token.${randomBytes(12).toString('base64url')}`;
     return { call_id, state, call_token: call.token, expires_in: 30 };

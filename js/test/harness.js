@@ -80,8 +80,8 @@ export class Human {
         return this.types;
       },
       offer: (text, approve, decline) => note(`${text} [${approve} | ${decline}]`),
-      reword: (lines) => {
-        seen.view = { ...view, lines };
+      reword: (lines, language) => {
+        seen.view = { ...view, lines, language };
         note(`now: ${linesIn({ lines })}`);
       },
       queue: (text) => note(text),

@@ -35,7 +35,7 @@ function everything() {
   const texts = [];
   for (let i = 0; i < TEXTS.length; i++) texts[i] = { plain: plain(TEXTS[i]), visible: visible(TEXTS[i]), mixed: mixed(TEXTS[i]) };
   return {
-    approval: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(ENVELOPE), details: detailsOf(ARGS), kind: '', agent: true }),
+    approval: approvalView({ site: 'Harbor', user: 'Ada', language: '', lines: linesFrom(ENVELOPE), details: detailsOf(ARGS), kind: '', agent: true }),
     told: linesIn(askedIn(ASKED)),
     enrollment: enrollmentView({ site: 'Harbor', user: 'Ada' }),
     parts: partsOf(DESCRIPTION),
@@ -145,7 +145,7 @@ test('what a challenge is over is told by nothing that a page replaces later', a
 });
 
 test('setters on indexes of lists get nothing, and add nothing', () => {
-  const show = () => approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(bare({ displayText: 'a\nb' })), details: detailsOf({ amount: 250, name: 'Ada', list: [1] }), kind: '', agent: false });
+  const show = () => approvalView({ site: 'Harbor', user: 'Ada', language: '', lines: linesFrom(bare({ displayText: 'a\nb' })), details: detailsOf({ amount: 250, name: 'Ada', list: [1] }), kind: '', agent: false });
   const told = { parts: partsOf(DESCRIPTION), view: show(), mixed: mixed(NAME) };
   /** @type {unknown[]} */
   const got = [];

@@ -13,7 +13,7 @@ import * as natives from '../platform/natives.js';
 import { ahead, onItsWay } from './once.js';
 import { refusal } from '../calls/refusal.js';
 import { ask, PATIENCE, refusalIn, send } from './rpc.js';
-import { approvalView, askedHere, detailsOf, enrollmentView, linesFrom } from '../people/view.js';
+import { approvalView, askedHere, detailsOf, enrollmentView, languageFrom, linesFrom } from '../people/view.js';
 import { say } from '../words/words.js';
 
 /** @import { Methods } from '../people/methods/index.js' */
@@ -182,7 +182,7 @@ export class VerifiedApproval {
     const { site, user, foreign } = await this.#about();
     const asker = foreign ? askedHere() : undefined;
     const lines = linesFrom(first.body, asker);
-    const view = approvalView({ site, user, lines, details: detailsOf(value), kind, agent: true });
+    const view = approvalView({ site, user, language: languageFrom(first.body, asker), lines, details: detailsOf(value), kind, agent: true });
     const call = onItsWay(async (/** @type {string} */ evidence) => {
       const _meta = { ...meta, [ANNOTATION]: natives.parse(evidence) };
       // Answered by what this one request brings: a client that sends it again, say with what a server asked for in

@@ -11,7 +11,7 @@ import { inert } from '../platform/natives.js';
 import { evidenceOf, methodIn } from './methods/index.js';
 import { again, explain, nameOf } from './methods/webauthn.js';
 import { onPhone } from './phone.js';
-import { linesFrom } from './view.js';
+import { languageFrom, linesFrom } from './view.js';
 import { say, wordsFor } from '../words/words.js';
 
 /** @import { Methods, Unanswered } from './methods/index.js' */
@@ -34,7 +34,7 @@ import { say, wordsFor } from '../words/words.js';
  * @property {{tool: string, args: unknown, issuer: string | null}} action what the challenge must be over (HASH-2); null where the
  *   server keeps to itself what its challenges are bound to
  * @property {string} displayText the words that the authority's envelope must repeat
- * @property {ReadonlyArray<import('../wire.js').Line>} [asker] who asks, where those words are not of an authority that says it
+ * @property {View['lines']} [asker] who asks, where those words are not of an authority that says it
  * @property {() => Promise<Answer>} challenge
  * @property {(evidence: string) => Promise<Answer>} approve
  * @property {() => Promise<Answer>} [phone] lets it be answered on the human's phone (PHONE-1)
@@ -96,7 +96,7 @@ export async function approve(approval, dialog, methods, signal) {
   const displayText = textOf(envelope.body.displayText);
   if (displayText !== approval.displayText) {
     approval.displayText = displayText;
-    dialog.reword(linesFrom(envelope.body, approval.asker));
+    dialog.reword(linesFrom(envelope.body, approval.asker), languageFrom(envelope.body, approval.asker));
     return inert({ kind: 'again', text: say('script-reworded') });
   }
   dialog.busy(method.waiting());

@@ -42,15 +42,17 @@ export const dialogs = (mode, look) => (view) => show(view, mode, look());
  */
 function show(view, mode, look) {
   const { host, root } = shadow('data-deputize', mode, css + look.css);
-  const title = element('h2', { ...TITLE, lang: view.language, dir: 'auto' });
-  const text = element('div', { id: 'text', lang: view.language });
+  const title = element('h2', { ...TITLE, dir: 'auto' });
+  const text = element('div', { id: 'text' });
   const legend = element('p', { class: 'legend', id: 'legend' });
-  /** @param {View['lines']} lines */
-  const reword = (lines) => {
+  /** @param {View['lines']} lines @param {string} language of them */
+  const reword = (lines, language) => {
+    setAttribute(title, 'lang', language);
+    setAttribute(text, 'lang', language);
     const marked = draw(title, text, lines);
     write(legend, marked || view.details.length > 0 ? view.legend : '', SAID);
   };
-  reword(view.lines);
+  reword(view.lines, view.language);
   const status = element('p', { class: 'note', role: 'status' });
   const alert = element('p', { class: 'note', role: 'alert', id: 'alert' });
   const field = element('form', { class: 'field' });
@@ -235,8 +237,8 @@ function show(view, mode, look) {
       setText(there, say('script-answer-there'));
       refresh();
     },
-    reword: (lines) => {
-      reword(lines);
+    reword: (lines, language) => {
+      reword(lines, language);
       seen?.again(true);
     },
     queue: (text) => setText(next, text),
@@ -308,11 +310,13 @@ function draw(title, text, lines) {
   /** @type {HTMLElement | null} */
   let item = null;
   for (let i = 0; i < lines.length; i++) {
-    const { part, line } = /** @type {View['lines'][number]} */ (lines[i]);
+    const one = /** @type {View['lines'][number]} */ (lines[i]);
+    const { part, line } = one;
     const filledIn = part === 'headline' || part === 'row' || part === 'value';
     /** @param {HTMLElement} place */
     const put = (place) => {
       marked = write(place, line, filledIn ? SAID : {}) && filledIn || marked;
+      if (natives.hasOwn(one, 'language')) setAttribute(place, 'lang', one.language ?? '');
       return place;
     };
     if (part === 'title' || part === 'headline') {

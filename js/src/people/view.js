@@ -79,6 +79,15 @@ export function linesFrom({ displayText, text }, asker) {
 }
 
 /**
+ * The language of these lines.
+ *
+ * @param {Bare} envelope
+ * @param {ReadonlyArray<Line>} [asker] as above
+ * @returns {string} empty where nobody says it
+ */
+export const languageFrom = ({ text }, asker) => (asker ? '' : textOf(memberOf(text, 'language')));
+
+/**
  * A headline, and rows under it. Whatever else is in the text would be drawn as nobody has foreseen, or not be seen at all: a second
  * headline takes the place of the first.
  *
@@ -118,27 +127,31 @@ function plainly(displayText) {
 }
 
 /**
- * Who asks, where nobody else says it: the agent in this browser, as far as anybody can know (AGENT-1).
+ * Who asks, where nobody else says it: the agent in this browser, as far as anybody can know (AGENT-1). In the page's language.
  *
- * @returns {Line[]}
+ * @returns {View['lines']}
  */
-export const askedHere = () => [
-  { part: 'row', line: say('asked-by') },
-  { part: 'asker', line: say('asker-browser') },
-  { part: 'claim', line: say('asker-browser-what') },
-];
+export function askedHere() {
+  const { lang: language } = tongue();
+  return [
+    { part: 'row', line: say('asked-by'), language },
+    { part: 'asker', line: say('asker-browser'), language },
+    { part: 'claim', line: say('asker-browser-what'), language },
+  ];
+}
 
 /**
  * The approval dialog.
  *
- * @param {{site: string, user: string, lines: View['lines'], details: View['details'], kind: string, agent: boolean}} call `kind` of
- *   authenticator that it takes (CRED-6); `agent`: one asks; otherwise it is the user's own (CALL-7)
+ * @param {{site: string, user: string, language: string, lines: View['lines'], details: View['details'], kind: string, agent: boolean}} call
+ *   `language` of the lines; `kind` of authenticator that it takes (CRED-6); `agent`: one asks; otherwise it is the user's own (CALL-7)
  * @returns {View}
  */
-export function approvalView({ site, user, lines, details, kind, agent }) {
+export function approvalView({ site, user, language, lines, details, kind, agent }) {
   return {
     ...viewOf('approval', { site, user }),
     approve: say('script-approval-yes', { method: sole(), class: kind }),
+    language,
     lines,
     details,
     legend: say(agent ? 'script-approval-legend' : 'script-approval-legend-own'),
@@ -149,9 +162,10 @@ export function approvalView({ site, user, lines, details, kind, agent }) {
  * What the authority has a human read of a call (APPR-2).
  *
  * @param {Bare} body of its answer
- * @returns {Pick<View, 'lines' | 'details'> & {kind: string}}
+ * @returns {Pick<View, 'language' | 'lines' | 'details'> & {kind: string}}
  */
 export const askedIn = ({ text, details, authenticator_class: kind }) => ({
+  language: textOf(memberOf(text, 'language')),
   lines: linesOf(/** @type {Said<Text>} */ (text ?? bare({}))),
   details: /** @type {View['details']} */ (isArray(details) ? details : []),
   kind: textOf(kind),

@@ -274,11 +274,16 @@ test('APPR-1: our own challenge is drawn in rows, that of another server, or one
     const outcome = call();
     await human.answer(0, 'decline');
     await outcome;
-    return human.dialogs[0]?.view.lines.map(({ part }) => part).join(' ');
+    spoken = human.dialogs[0]?.view;
+    return spoken?.lines.map(({ part }) => part).join(' ');
   };
-  const _meta = { 'dev.deputize/text': { language: 'en', lines } };
+  /** @type {import('../../src/types.js').View | undefined} */
+  let spoken;
+  const _meta = { 'dev.deputize/text': { language: 'de', lines } };
   assert.equal(await parts({ _meta }), 'headline row value');
+  assert.equal(spoken?.language, 'de', 'that of what is signed');
   assert.equal(await parts({ _meta }, true), 'headline remark row asker claim');
+  assert.deepEqual([spoken?.language, spoken?.lines.map(({ language }) => language)], ['', [undefined, undefined, 'en', 'en', 'en']], 'which nobody else says');
   assert.equal(await parts({ _meta, displayText: `${text}.` }), 'headline remark');
   assert.equal(await parts({ text: { lines } }), 'headline remark', 'what the proposal may come to have there is not ours');
   for (const none of [undefined, null, 'x', 7, {}, { 'dev.deputize/text': 'x' }]) assert.equal(await parts({ _meta: none }), 'headline remark');

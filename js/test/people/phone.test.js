@@ -27,7 +27,7 @@ function ask(answers, more = {}) {
   const human = new Human();
   const prompts = new Prompts(human.open, human.tell, human.passkeys);
   const verdict = prompts.ask({
-    view: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(bare({ displayText: 'Send 250' })), details: [], kind: '', agent: false }),
+    view: approvalView({ site: 'Harbor', user: 'Ada', language: 'en', lines: linesFrom(bare({ displayText: 'Send 250' })), details: [], kind: '', agent: false }),
     action: { tool: 'transfer_money', args: {}, issuer: null },
     displayText: 'Send 250',
     lifetime: 60_000,

@@ -34,7 +34,7 @@ function ask(wish = {}) {
   const evidence = [];
   let challenges = 0;
   const request = () => ({
-    view: approvalView({ site: 'Harbor', user: 'Ada', lines: linesFrom(bare({ displayText: 'Send 250' })), details: detailsOf(args), kind: '', agent: true }),
+    view: approvalView({ site: 'Harbor', user: 'Ada', language: 'en', lines: linesFrom(bare({ displayText: 'Send 250' })), details: detailsOf(args), kind: '', agent: true }),
     action: { tool: 'transfer_money', args, issuer },
     displayText: 'Send 250',
     lifetime: 60_000,

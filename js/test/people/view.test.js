@@ -63,6 +63,7 @@ test('APPR-2: approval shows the lines as they came, and what they leave out', (
   assert.equal(plainly(linesIn(view)), 'Send 250.00 EUR?\nTo: “Ada”, “Grace”\nAsked by: travel.example · calls itself “Trip”');
   assert.equal(JSON.stringify(view.details), JSON.stringify(details));
   assert.equal(view.approve, 'Approve with passkey');
+  assert.equal(view.language, 'de');
   assert.deepEqual([askedIn(bare({})).lines, askedIn(bare({ text: { lines: 'x' }, details: 5 })).details], [[], []]);
 });
 

@@ -59,7 +59,7 @@ describe('in another language', () => {
   test('are the views', () => {
     speak(PSEUDO);
     for (const agent of [true, false]) {
-      const { legend, approve, decline } = approvalView({ site: '', user: '', lines: [], details: [], kind: '', agent });
+      const { legend, approve, decline } = approvalView({ site: '', user: '', language: '', lines: [], details: [], kind: '', agent });
       isPseudo([legend, approve, decline]);
     }
     const [empty, mixed] = detailsOf({ a: '', b: 'Shоpper' }); // with a letter that is not Latin
