@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .authority.authority import Authority, CurrentUser, SiteUser
 from .authority.clock import Clock
+from .authority.head import Head
+from .authority.head_file import HeadFile
 from .authority.housekeeping import Housekeeping
 from .authority.in_force import FORKED, InForce
 from .authority.in_process import InProcess
@@ -31,6 +33,7 @@ from .protocol.endpoints import Endpoints
 from .protocol.errors import Refused
 from .protocol.policy import Policy
 from .protocol.tool import Describe
+from .service.faults import PutBack
 from .service.ports import Store
 from .settings.following import Followed
 from .web import routes
@@ -41,7 +44,7 @@ from .web.mcp.offers import HandledCall, Handler, Offers, ToolFailed
 from .web.refusals import Dialect, Refusals
 from .words.catalogue import languages
 
-__all__ = ["Deputize", "HandledCall", "LostData", "SiteUser", "ToolFailed", "build"]
+__all__ = ["Deputize", "HandledCall", "LostData", "PutBack", "SiteUser", "ToolFailed", "build"]
 
 H = TypeVar("H", bound=Handler)
 
@@ -53,8 +56,10 @@ class Deputize:
     (POLICY-1). PolicyError with all faults of the file, OSError if it cannot be read. Or it is a `Policy`, which stays.
 
     `data` is the folder of database and keys; it is made if missing, readable by its owner only. LostData if it has one
-    of the two without the other, unless `new_keys` or `new_record` allows to make that one anew. With a `store` of
-    another kind, which is open already and is closed with this, the folder has the keys only.
+    of the two without the other, unless `new_keys` or `new_record` allows to make that one anew. PutBack if the
+    database is behind the newest checkpoint that has left it, or where that is missing, unless `new_head` allows to
+    make it anew (HEAD-2). With a `store` of another kind, which is open already and is closed with this, the folder has
+    no database.
 
     `current_user` is a function of a Starlette request that returns who is signed in at the site. Without it, users
     sign up and in here, with passkeys. `clock` returns seconds since the epoch.
@@ -70,6 +75,7 @@ class Deputize:
         *,
         new_keys: bool = False,
         new_record: bool = False,
+        new_head: bool = False,
         store: Store | None = None,
     ) -> None:
         """Open the store, unless it is given, and the keys; ValueError for a language that would hide something."""
@@ -81,10 +87,17 @@ class Deputize:
             policy = followed.policy
         site = policy.site
         self.log = log or Log()
-        self.store, keys = opened(Path(data), self.log.alarm, new_keys, new_record, store)
+        self.store, keys, made = opened(Path(data), self.log.alarm, new_keys, new_record, store)
+        self._head = Head(HeadFile.of(policy, Path(data), keys.record_key), self.store, self.log.alarm)
+        try:
+            self._head.start(new_head, made)
+        except BaseException:
+            self.store.close()
+            raise
         authority = Authority(
             policy,
             self.store,
+            self._head,
             keys,
             Sealer(keys.secret, clock),
             Ceremonies(site.rp_id, policy.origins()),
@@ -232,6 +245,7 @@ class Deputize:
         if not self._started:
             self.start(scope.get("router"))
         self._housekeeping.begin()
+        self._head.begin()
         await self._app(scope, receive, send)
 
     async def sweep(self, now: int, held: int | None) -> None:
@@ -242,6 +256,7 @@ class Deputize:
         """Stop housekeeping and MCP, and close the store; what was acknowledged is on disk already."""
         await self._housekeeping.end()
         await self._mcp.aclose()
+        await self._head.end()
         self.store.close()
         self.log.flush()
 
@@ -269,6 +284,7 @@ def build(
     *,
     new_keys: bool = False,
     new_record: bool = False,
+    new_head: bool = False,
     store: Store | None = None,
 ) -> ASGIApp:
     """Build the stand-alone app: the authority at the path of its issuer, and the well-known routes at the root.
@@ -276,7 +292,14 @@ def build(
     The root, and the issuer itself, redirect to the account page. The parameters are those of `Deputize`.
     """
     deputize = Deputize(
-        policy, data, clock=clock, log=log, new_keys=new_keys, new_record=new_record, store=store
+        policy,
+        data,
+        clock=clock,
+        log=log,
+        new_keys=new_keys,
+        new_record=new_record,
+        new_head=new_head,
+        store=store,
     )
     deputize._alone = True
     issuer = deputize.policy.site.issuer

@@ -42,14 +42,17 @@ def store_in(folder: Path, *, new: bool, note: Note | None = None, serving: bool
 
 def opened(
     folder: Path, note: Note, new_keys: bool, new_record: bool, store: Store | None = None
-) -> tuple[Store, KeyRing]:
+) -> tuple[Store, KeyRing, bool]:
     """Open the store and the keys of a folder, or make both if there is neither (READY-4); LostData for one alone.
+
+    The third says whether one of them was made anew beside the other: then an older checkpoint tells nothing of them.
 
     `new_keys` and `new_record` make the one that is missing. With a `store` that is open already it is only about the
     keys: whoever opened it knows whether it should be empty.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys = folder / KEYS
+    keyless = not keys.exists()
     try:
         # If both are made, the store is first: keys without one would look like what is left of an authority.
         store = store or store_in(folder, new=new_record or not keys.exists(), note=note, serving=True)
@@ -59,7 +62,9 @@ def opened(
             "begin a new record, with no users and no calls, by --new-record (new_record=True).",
         ) from None
     try:
-        return store, KeyRing.open(keys, new=new_keys or (not keys.exists() and store.look(_is_empty)))
+        empty = store.look(_is_empty)
+        ring = KeyRing.open(keys, new=new_keys or (keyless and empty))
+        return store, ring, (new_keys and keyless) or (new_record and empty)
     except NoKeys as missing:
         store.close()
         raise LostData(

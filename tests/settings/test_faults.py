@@ -42,7 +42,7 @@ ONE_FAULT = [
         SITE + "[quux]\n",
         4,
         "quux",
-        "no such key; there is site, api, scopes, agents, tools, mcp, users, quotas, prompts, lifetimes",
+        "no such key; there is site, api, scopes, agents, tools, mcp, record, users, quotas, prompts, lifetimes",
     ),
     (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
     ("site = 1\n", 1, "site", "write a table: [site]"),
@@ -537,6 +537,8 @@ ONE_FAULT = [
     ),
     (OPENID.replace("deputize", ""), 9, "users.openid.client_id", "write some text"),
     # mcp
+    (BASE + '[record]\nhead = "head"\n', 8, "record.head", "the whole path of a file"),
+    (BASE + '[record]\nhead = "/mnt/"\n', 8, "record.head", "the whole path of a file"),
     (BASE + "[mcp]\nsingle_user = 5\n", 8, "mcp.single_user", "write a text"),
     (BASE + "[mcp]\nbearers = true\n", 8, "mcp.bearers", 'did you mean "bearer"'),
     (BASE + '[mcp]\nbearer = "yes"\n', 8, "mcp.bearer", "true or false"),

@@ -119,6 +119,7 @@ class TestFaults:
             (SITE + '[api]\naudience = "other"\n', "api.audience cannot change"),
             (SITE + "[agents]\ndevelopment = true\n", "agents.development cannot change"),
             (SITE + '[mcp]\nsingle_user = "Ada"\n', "mcp.single_user cannot change"),
+            (SITE + '[record]\nhead = "/mnt/other/head"\n', "record.head cannot change"),
         ],
     )
     def test_leave_the_policy_in_force_as_it_was(self, file: Path, text: str, fault: str) -> None:

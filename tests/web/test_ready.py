@@ -5,6 +5,8 @@ import io
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import orjson
@@ -13,8 +15,11 @@ from tests.bank import ISSUER, Bank, opened
 from tests.store.faulty_disk import Fault, FaultyDisk, faulty_disk, sqlite_library
 from tests.store.test_faults import checkpoint, left_open
 
-from deputize.app import Deputize, LostData
+from deputize.app import Deputize, LostData, PutBack
+from deputize.authority import head
+from deputize.authority.head_file import HeadFile
 from deputize.log.log import Log
+from deputize.protocol.merkle import Frontier
 from deputize.protocol.policy import Policy
 from deputize.store import probe, sqlite, writer
 from deputize.store.sqlite import SqliteStore
@@ -31,6 +36,7 @@ def _asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "EVERY", 0)
     monkeypatch.setattr(sqlite, "EVERY", 0)
     monkeypatch.setattr(writer, "PLACED", 0)
+    monkeypatch.setattr(head, "EVERY", 3600)  # what each test does to the folder is for it to tell
 
 
 async def ready(bank: Bank) -> tuple[int, str]:
@@ -189,7 +195,8 @@ async def test_ready_4_a_start_that_came_to_nothing_is_no_loss(tmp_path: Path, p
     with pytest.raises(FileNotFoundError):
         Deputize(tmp_path / "no policy.toml", data)
     await close(Deputize(policy, data))
-    (data / "keys.json").unlink()  # as a crash between the two leaves it
+    for name in ("keys.json", "checkpoint"):
+        (data / name).unlink()  # as a crash before them leaves it
     await close(Deputize(policy, data))
     other = tmp_path / "other"
     other.mkdir()
@@ -209,3 +216,51 @@ async def test_ready_4_one_flag_does_not_stand_for_the_other(tmp_path: Path, pol
     (data / "deputize.db").unlink()
     with pytest.raises(LostData):
         Deputize(policy, data, new_keys=True)
+
+
+# HEAD-2
+
+
+async def test_head_2_a_database_behind_its_newest_checkpoint_serves_nothing_and_says_what_to_do(
+    tmp_path: Path, policy: Policy
+) -> None:
+    data = tmp_path / "var"
+    async with opened(policy, data) as bank:
+        grace = await deputized(bank)
+        kept, ours = data / "checkpoint", len(bank.entries())
+        later = ours + 8
+        file = HeadFile(kept, "bank.example/deputize", bank.deputize.authority.keys.record_key)
+        ahead = reduce(Frontier.append, [bytes(32)] * later, Frontier())
+        with file.alone() as folder:
+            file.replace(ahead, folder)  # as the node does that has the newest database
+        await bank.deputize.authority.head.keep()
+        said = (
+            f"The database has {ours} entries where {later} were recorded: it is an older copy. Put the newest copy in "
+            "its place, or go on with this one by `deputize restore --accept-rollback`, which suspends what users have "
+            "allowed until they confirm it."
+        )
+        assert await ready(bank) == (503, said)
+        paths = ("/tools", "/log/checkpoint", "/account", "/jwks.json")
+        answers = [
+            await grace.call("get_balance"),
+            *[await grace.http.get(f"{ISSUER}{path}") for path in paths],
+        ]
+        assert [answer.status_code for answer in answers] == [503] * 5
+        assert answers[0].json()["code"] == "record_unavailable"
+    with pytest.raises(PutBack) as refused:
+        Deputize(policy, data)
+    assert str(refused.value) == said
+
+
+async def test_head_3_it_says_that_the_newest_checkpoint_cannot_be_kept(
+    tmp_path: Path, policy: Policy
+) -> None:
+    (tmp_path / "disk").mkdir()
+    async with opened(replace(policy, head=str(tmp_path / "disk" / "head")), tmp_path / "var") as bank:
+        (tmp_path / "disk").rename(tmp_path / "away")
+        await bank.deputize.authority.head.keep()
+        told = "ready, but its newest checkpoint cannot be kept outside the database\n"
+        assert await ready(bank) == (200, told)
+        async with bank.client() as http:
+            counts = (await http.get(f"{ISSUER}/metrics")).text
+        assert 'deputize_faulty{part="head"} 1.0' in counts

@@ -28,6 +28,7 @@ from ..service.ports import Store
 from ..words.catalogue import DEFAULT
 from .by_address import ByAddress
 from .clock import Clock
+from .head import Head
 from .waiting import Waiting
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
@@ -56,6 +57,7 @@ class Authority:
 
     policy: Policy
     store: Store
+    head: Head
     keys: KeyRing
     sealer: Sealer
     ceremonies: Ceremonies

@@ -37,9 +37,12 @@ class InForce:
         return getpid() != self._pid
 
     def __call__(self) -> Authority:
-        """Look at the policy's file, and return the authority under the policy in force; Refused if it `is_forked`."""
+        """Look at the policy's file, and return the authority under the policy in force; Refused if it `is_forked`, or
+        if the database was put back (HEAD-2)."""
         if self.is_forked:
             raise Refused.of(FORKED)
+        if self.latest.head.gone is not None:
+            raise Refused(Code.RECORD_UNAVAILABLE, self.latest.head.gone)
         followed, before = self._followed, self.latest
         if followed is not None and followed.changed():
             self.latest = replace(before, policy=followed.policy, fault=followed.fault)
@@ -48,6 +51,7 @@ class InForce:
         self._tell("keys", before.keys.fault)
         before.clock()
         self._tell("clock", before.clock.fault)
+        self._tell("head", before.head.fault)
         return self.latest
 
     def declare(self, tool: Tool) -> None:

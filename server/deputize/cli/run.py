@@ -34,6 +34,13 @@ def serve(
         bool,
         typer.Option("--new-record", help="Begin a new database where that was lost, and keys.json was not."),
     ] = False,
+    new_head: Annotated[
+        bool,
+        typer.Option(
+            "--new-head",
+            help="Begin a new file for the newest checkpoint, where that was lost and nothing else.",
+        ),
+    ] = False,
 ) -> None:
     """Serve the authority alone, for a site that does not mount it, until interrupted.
 
@@ -42,7 +49,7 @@ def serve(
     """
     settings = read_policy(policy)
     # The other commands start without a web server.
-    from deputize.app import LostData, build
+    from deputize.app import LostData, PutBack, build
     from deputize.fetching.addresses import is_loopback
     from deputize.log.log import Log
 
@@ -56,8 +63,8 @@ def serve(
         )
     log = Log()
     try:
-        app = build(policy, data, log=log, new_keys=new_keys, new_record=new_record)
-    except LostData as lost:
+        app = build(policy, data, log=log, new_keys=new_keys, new_record=new_record, new_head=new_head)
+    except (LostData, PutBack) as lost:
         listener.close()
         fail(str(lost), UNUSABLE)
     _run(app, log, listener, f"{settings.site.issuer} answers on {host} port {listener.getsockname()[1]}.")

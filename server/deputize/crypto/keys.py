@@ -1,6 +1,5 @@
 """The authority's own keys, in one private file: for tokens, for the record, and for what is sealed (`sealed.py`)."""
 
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from ..protocol.canonical import Json, b64u, unb64u
 from ..protocol.jwk import thumbprint
 from ..watched import Watched
 from .jwt import jwk_of
-from .private import create_private
+from .private import replace_alone
 
 KEPT = 24 * 3600
 """Seconds that a signing key stays in the JWKS after it was replaced; no token lives as long."""
@@ -120,7 +119,7 @@ class KeyRing:
             else:
                 signing = (SigningKey.generate(int(clock())),)
                 content = _Content(signing, secrets.token_bytes(_BYTES), secrets.token_bytes(_BYTES))
-                _replace(path, content.write(), folder)
+                replace_alone(path, content.write(), folder)
         return cls(path, clock)
 
     @property
@@ -186,7 +185,7 @@ class KeyRing:
             before = self._content
             after = replace(before, signing=change(before.signing))
             if after != before:
-                _replace(self._path, after.write(), folder)
+                replace_alone(self._path, after.write(), folder)
                 self._load()
         return before.signing
 
@@ -214,12 +213,3 @@ class KeyRing:
             raise KeyFileError(f"{self._path} does not hold the keys of an authority") from None
         self._public = {key.kid: key.private_key.public_key() for key in content.signing}
         self._fault = None
-
-
-def _replace(path: Path, data: bytes, folder: int) -> None:
-    """Replace a file in one step: after a crash there is either the old one or the new one, whole."""
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    create_private(new, data)
-    new.replace(path)
-    os.fsync(folder)

@@ -57,10 +57,11 @@ class Log:
         )
         self._faults = gauge(
             "deputize_faulty",
-            "1 while something is wrong: the file of the keys, so that those before are in use; or the clock",
+            "1 while something is wrong: the file of the keys, so that those before are in use; the clock; or the "
+            "newest checkpoint, which cannot be kept outside the database",
             ["part"],
         )
-        for part in ("keys", "clock"):
+        for part in ("keys", "clock", "head"):
             self._faults.labels(part).set(0)
         self._seconds = Histogram(
             "deputize_decision_seconds",
@@ -125,7 +126,7 @@ class Log:
             self._write("error", "policy", {"policy_s256": file_s256, "fault": fault}, _MAX_STACK)
 
     def fault(self, part: str, fault: str | None) -> None:
-        """Note what is wrong with a part, `keys` or `clock`; None: nothing any more (TOKEN-6, CLOCK-2)."""
+        """Note what is wrong with `keys`, `clock` or `head`; None: nothing any more (TOKEN-6, CLOCK-2, HEAD-3)."""
         self._faults.labels(part).set(fault is not None)
         self._write("info" if fault is None else "error", part, {"fault": fault}, _MAX_STACK)
 

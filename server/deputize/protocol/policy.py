@@ -76,7 +76,8 @@ class Policy:
     `single_user`, for development, is whose calls over MCP from this machine are that come without a token (MCP-4).
     With `bearer`, there may be delegations without a key, for MCP only (BEARER-1). `default_scopes` is what an attested
     agent asks for that names no scopes (OAUTH-16). `children` is how many living grants may be handed on directly from
-    one (CHAIN-5). `login` is the site's own, where users sign in with that (SIGNIN-1).
+    one (CHAIN-5). `login` is the site's own, where users sign in with that (SIGNIN-1). `head` is the file of the newest
+    checkpoint, None for one beside the database (HEAD-1).
 
     `file_s256` is the hash of the file that says so, and `declared` are those of its tools that Python declared. A
     policy never changes: a file that does makes another one (POLICY-1).
@@ -100,6 +101,7 @@ class Policy:
     default_scopes: ScopeSet = field(default_factory=ScopeSet)
     children: int = 16
     login: SiteLogin | None = None
+    head: str | None = None
     file_s256: str | None = None
     declared: Mapping[str, Tool] = field(default_factory=dict)
 

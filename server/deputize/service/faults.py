@@ -5,5 +5,9 @@ class StoreFault(Exception):
     """A store cannot be opened, or is not what it was. The message says so in a sentence."""
 
 
+class PutBack(StoreFault):
+    """A store is behind the newest checkpoint that has left it, or nobody can tell whether it is (HEAD-2)."""
+
+
 class NoStore(StoreFault):
     """There is none where one has to be, or an empty one in its place."""

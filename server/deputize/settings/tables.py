@@ -176,6 +176,12 @@ class ToolTable(Table):
         return Tool(name, **given)
 
 
+class RecordTable(Table):
+    """`[record]`."""
+
+    head: Annotated[str, AfterValidator(values.absolute_path)] | None = None
+
+
 class McpTable(Table):
     """`[mcp]`."""
 
@@ -308,6 +314,7 @@ class PolicyFile(Table):
     agents: AgentsTable = Field(AgentsTable(), validate_default=True)
     tools: dict[Annotated[str, AfterValidator(_tool_name)], ToolTable] = Field({})
     mcp: McpTable = McpTable()
+    record: RecordTable = RecordTable()
     users: UsersTable = UsersTable()
     quotas: QuotasTable = QuotasTable()
     prompts: PromptsTable = PromptsTable()
@@ -393,6 +400,7 @@ class PolicyFile(Table):
             default_scopes=self.agents.default(harmless(self.scopes)),
             children=self.agents.children,
             login=self.users.login(),
+            head=self.record.head,
             **self.lifetimes.model_dump(),
         )
 

@@ -36,6 +36,13 @@ def words(text: str) -> str:
     return text
 
 
+def absolute_path(text: str) -> str:
+    """Read the path of a file, which commands find from any folder."""
+    if not text.startswith("/") or text.endswith("/") or plain(text) != text:
+        raise ValueError('write the whole path of a file: "/mnt/other/site.checkpoint"')
+    return text
+
+
 def origin(text: str) -> str:
     """Read an origin as browsers write it (RFC 6454 §6.2)."""
     match = _ORIGIN.fullmatch(text)

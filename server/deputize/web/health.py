@@ -29,6 +29,7 @@ async def readyz(context: Context) -> Response:
         "under the policy of before: its file has a fault": authority.fault is not None,
         "with the keys of before: their file has a fault": authority.keys.fault is not None,
         "its clock went back": authority.clock.fault is not None,
+        "its newest checkpoint cannot be kept outside the database": authority.head.fault is not None,
         "checking the database, which was not closed the last time": health.checking,
     }
     besides = [said for said, true in told.items() if true]
