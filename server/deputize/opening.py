@@ -1,15 +1,20 @@
 """Opening the data of an authority: its store and its keys, both or neither (READY-4)."""
 
+import os
 import sqlite3
 from pathlib import Path
 
+from .alone import alone_in
 from .crypto.keys import KeyRing, NoKeys
+from .crypto.private import create_private
 from .service.faults import NoStore, StoreFault
 from .service.ports import Reader, Store
+from .store.copying import copy, require_closed
 from .store.faults import Note
 from .store.sqlite import SqliteStore
 
 KEYS = "keys.json"
+_DATABASE = "deputize.db"
 
 
 class LostData(Exception):
@@ -32,7 +37,7 @@ def store_in(folder: Path, *, new: bool, note: Note | None = None, serving: bool
     cannot be opened.
     """
     try:
-        store = SqliteStore(folder / "deputize.db", new=new, note=note)
+        store = SqliteStore(folder / _DATABASE, new=new, note=note)
     except sqlite3.Error as error:
         raise StoreFault(str(error)) from error
     if serving:
@@ -79,3 +84,54 @@ def opened(
 
 def _is_empty(reader: Reader) -> bool:
     return not (reader.head().size or reader.users() or reader.checkpoints())
+
+
+def copy_store(folder: Path, to: Path) -> None:
+    """Copy the database of a folder, while others write to it or not, into another folder that has none.
+
+    StoreFault, OSError.
+    """
+    try:
+        copy(folder / _DATABASE, to / _DATABASE)
+    except sqlite3.Error as error:
+        raise StoreFault(f"the database cannot be copied: {error}") from error
+
+
+def require_unused(folder: Path) -> bool:
+    """StoreFault if the database of a folder is open in another process; False if it is damaged or there is none."""
+    try:
+        require_closed(folder / _DATABASE)
+    except sqlite3.Error:
+        return False
+    return True
+
+
+def has_store(folder: Path) -> bool:
+    """Tell whether there is a database in a folder, of whatever kind."""
+    return (folder / _DATABASE).exists()
+
+
+def take_store(folder: Path, to: Path) -> None:
+    """Copy the database of a folder that nobody has open, such as a backup, into another one; OSError."""
+    with (folder / _DATABASE).open("rb") as file:
+        create_private(to / _DATABASE, file.read())
+
+
+def replace_store(folder: Path, made: Path, kept: Path) -> None:
+    """Put the database of the folder `made` in the place of that of `folder`, in one step; what was there is `kept`.
+
+    StoreFault if another process has it open: then nothing has changed.
+    """
+    there = folder / _DATABASE
+    with alone_in(folder) as held:  # no server starts meanwhile
+        if there.exists():
+            closed = require_unused(folder)
+            kept.mkdir(mode=0o700, exist_ok=True)
+            if not closed:  # its companions would be taken for those of the new one
+                for suffix in ("-wal", "-shm"):
+                    companion = there.with_name(there.name + suffix)
+                    if companion.exists():
+                        companion.replace(kept / companion.name)
+            os.link(there, kept / there.name)
+        (made / _DATABASE).replace(there)
+        os.fsync(held)

@@ -1,4 +1,7 @@
-"""The newest checkpoint outside the database: written after the commit, never backwards, and only our own counts."""
+"""The newest checkpoint outside the database: written after the commit, never backwards, only our own counts.
+
+HEAD-1, HEAD-2, HEAD-3.
+"""
 
 import asyncio
 import shutil

@@ -77,10 +77,26 @@ def test_a_whole_record_is_said_to_be_whole() -> None:
     code, told = verdict()
     assert code == 0
     assert told.startswith("The record is whole. Entries: 10, 8 of them signed. Root: ")
-    assert (
-        run(app, ["log", "verify"]).stderr
-        == "None of the checkpoints was kept elsewhere: see --checkpoint.\n"
+    assert run(app, ["log", "verify"]).stderr == (
+        "Whether entries are missing at its end is not known: var/checkpoint has no checkpoint of this record, and "
+        "none that was kept elsewhere was given by --checkpoint.\n"
     )
+
+
+def test_head_1_it_is_compared_with_the_checkpoint_that_left_it() -> None:
+    Path("var/checkpoint").write_text(signed(tree(10)))
+    told = run(app, ["log", "verify"])
+    assert (told.exit_code, told.stderr) == (
+        0,
+        "It goes on from the 10 entries of its newest checkpoint, var/checkpoint.\n",
+    )
+    Path("var/checkpoint").write_text(signed(tree(16)))
+    assert verdict() == (
+        1,
+        "deputize: entry 10 is missing: the newest checkpoint, var/checkpoint, is of 16 entries\n",
+    )
+    Path("policy.toml").write_text(Path("deputize.toml").read_text() + '[record]\nhead = "/nowhere/head"\n')
+    assert verdict("--policy", "policy.toml")[0] == 1  # a disk that is not there tells nothing
 
 
 def test_a_checkpoint_that_was_kept_elsewhere_is_met() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from deputize.authority.head_file import HeadFile
 from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.follow import follow
 from deputize.cli.options import POLICY, PolicyPath
@@ -59,15 +60,21 @@ def verify(
 ) -> None:
     """Recompute every entry's hash and the root, and compare them with the checkpoints.
 
-    Whoever can write to the data, keys included, can make the whole record anew. Only a checkpoint that was kept
-    elsewhere shows that: the authority has the newest one at /log/checkpoint.
+    It has to go on from the newest one, which the authority keeps outside the database. Whoever can write to the data,
+    keys included, can make all of this anew. Only a checkpoint that was kept elsewhere shows that: the authority has
+    the newest one at /log/checkpoint.
     """
     verifier = _verifier(data, policy)
     given = {str(path): path.read_bytes() for path in checkpoint or []}
+    file = HeadFile.of(read_policy(policy), data, keys_of(data).record_key)
+    newest = file.read().checkpoint  # first: what is recorded meanwhile is no fault
 
     def compare(tx: Reader) -> Report:
         kept = {f"kept checkpoint {n}": note.encode() for n, note in enumerate(tx.checkpoints(), 1)}
-        return record.verify(tx, {name: _open(name, text, verifier) for name, text in (kept | given).items()})
+        known = {name: _open(name, text, verifier) for name, text in (kept | given).items()}
+        if newest is not None:
+            known[f"the newest checkpoint, {file.path},"] = newest
+        return record.verify(tx, known)
 
     with opened(data) as store:
         report = store.look(compare)
@@ -80,8 +87,16 @@ def verify(
                 fail(f"{damaged}: {damaged.__cause__}")
     root = b64encode(report.root).decode()
     typer.echo(f"The record is whole. Entries: {report.size}, {report.signed} of them signed. Root: {root}")
-    if not given:
-        typer.echo("None of the checkpoints was kept elsewhere: see --checkpoint.", err=True)
+    if newest is None and not given:
+        typer.echo(
+            f"Whether entries are missing at its end is not known: {file.path} has no checkpoint of this record, and "
+            "none that was kept elsewhere was given by --checkpoint.",
+            err=True,
+        )
+    elif newest is not None:
+        typer.echo(
+            f"It goes on from the {newest.size} entries of its newest checkpoint, {file.path}.", err=True
+        )
 
 
 @log.command("show")

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     GRANT_DECLINED = "grant.declined"
     GRANT_REVOKED = "grant.revoked"
     GRANT_SUPERSEDED = "grant.superseded"
+    GRANT_SUSPENDED = "grant.suspended"
     GRANT_REFUSED = "grant.refused"
     USER_SIGNED_UP = "user.signed_up"
     USER_SIGNED_IN = "user.signed_in"
@@ -45,6 +46,7 @@ class Kind(StrEnum):
     ENROLLMENT_OPENED = "enrollment.opened"
     ENROLLMENT_CLOSED = "enrollment.closed"
     ENROLLMENT_REFUSED = "enrollment.refused"
+    RECORD_RESTORED = "record.restored"
 
 
 @dataclass(frozen=True, slots=True)

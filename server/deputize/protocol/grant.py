@@ -18,10 +18,12 @@ NO_CONSTRAINTS = Constraints()
 
 
 class GrantState(StrEnum):
-    """Where a grant is. Only an active one grants, and only until it expires."""
+    """Where a grant is. Only an active one grants, and only until it expires. A suspended one waits for its user
+    (GRANT-10)."""
 
     PENDING = "pending"
     ACTIVE = "active"
+    SUSPENDED = "suspended"
     DECLINED = "declined"
     REVOKED = "revoked"
     SUPERSEDED = "superseded"
@@ -29,7 +31,8 @@ class GrantState(StrEnum):
 
 TRANSITIONS: Mapping[GrantState, frozenset[GrantState]] = {
     GrantState.PENDING: frozenset({GrantState.ACTIVE, GrantState.DECLINED, GrantState.REVOKED}),
-    GrantState.ACTIVE: frozenset({GrantState.REVOKED, GrantState.SUPERSEDED}),
+    GrantState.ACTIVE: frozenset({GrantState.REVOKED, GrantState.SUPERSEDED, GrantState.SUSPENDED}),
+    GrantState.SUSPENDED: frozenset({GrantState.ACTIVE, GrantState.REVOKED, GrantState.SUPERSEDED}),
 }
 
 
@@ -80,6 +83,11 @@ class Grant:
             return Refusal(
                 Code.INVALID_TOKEN, "A newer delegation has taken the place of this one. Use that."
             )
+        if self.state is GrantState.SUSPENDED:  # GRANT-10
+            return Refusal(
+                Code.CONSENT_REQUIRED,
+                "This delegation waits until the user confirms it, on the account page, or consents anew.",
+            )
         if self.state is not GrantState.ACTIVE:
             return Refusal(Code.CONSENT_REQUIRED, "The user has not deputized this agent yet.")
         if now >= self.expires_at:
@@ -89,7 +97,7 @@ class Grant:
 
 def standing(grant: Grant, now: int) -> str:
     """Tell the state of a grant at this second: `expired` for one that has run out, or that nobody consented to."""
-    runs_out = grant.state in (GrantState.PENDING, GrantState.ACTIVE)
+    runs_out = grant.state in (GrantState.PENDING, GrantState.ACTIVE, GrantState.SUSPENDED)
     return "expired" if runs_out and now >= grant.expires_at else grant.state.value
 
 

@@ -9,6 +9,9 @@ from .value import value
 MARGIN = 60
 """Seconds from the check of a proof to the commit of its `jti`: far more than any commit takes."""
 
+MADE_NOW = 30 + 1 + MARGIN
+"""Seconds for which the `jti` of a proof is remembered that is made at this second (PROOF-2)."""
+
 _JTI = re.compile(r"[\x20-\x7e]{1,128}")
 
 

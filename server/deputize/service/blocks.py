@@ -71,7 +71,10 @@ def _block(tx: Tx, blocked: Block, given: list[Grant], now: int) -> None:
     tx.append(_entry(blocked, Kind.USER_BLOCKED, Kind.AGENT_BLOCKED), now)
     by = _by(blocked.user_id, blocked.client_id)
     for grant in given:
-        if grant.state is GrantState.ACTIVE and blocked.client_id in (None, grant.client_id):
+        if grant.state in (GrantState.ACTIVE, GrantState.SUSPENDED) and blocked.client_id in (
+            None,
+            grant.client_id,
+        ):
             grants.revoke_grant(tx, grant, now, by=by)
 
 

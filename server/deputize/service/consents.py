@@ -225,6 +225,8 @@ def agree(tx: Tx, at: Moment, request: PageRequest, grant_id: str, verdict: Verd
         entry = approvals.refused_entry(Kind.GRANT_REFUSED, verdict, verified, **facts)
         return quotas.record(tx, at, grant.user_id, grant.client_id, entry, verified)
     older = tx.active_grant(grant.user_id, grant.client_id, grant.jkt)
+    if older is not None and older.grant_id == grant.grant_id:  # it was suspended, and goes on
+        older = None
     if older is not None:
         grants.supersede(tx, older, grant, at.now)
     active = replace(
@@ -275,6 +277,10 @@ def decline(
     grant = _own(tx, request, grant_id, at.now)
     if isinstance(grant, Refusal):
         return grant
+    if grant.state is GrantState.SUSPENDED:  # nobody has asked: it is taken back, and counts as no decline
+        grants.revoke_grant(tx, grant, at.now, by="user")
+        blocked = blocks.block(tx, at, grant.user_id, grant.grant_id, None) if block else None
+        return blocked if isinstance(blocked, Refusal) else replace(grant, state=GrantState.REVOKED)
     tx.move_grant(grant.grant_id, GrantState.DECLINED, at.now)
     tx.append(grants.entry(Kind.GRANT_DECLINED, grant), at.now)
     if said_no:
@@ -298,14 +304,19 @@ def _action(at: Moment, grant: Grant, request: PageRequest) -> Action:
 
 
 def _pending(reader: Reader, request: PageRequest, grant_id: str, now: int) -> Grant | Refusal:
-    """Find a request for consent of this user and page key that is still open."""
+    """Find a request for consent of this user and page key that is still open.
+
+    On the authority's page, a grant that is suspended is one too: its user confirms it (GRANT-10).
+    """
     grant = reader.grant(GrantId(grant_id))
     agent = reader.agent(grant.client_id) if grant is not None else None
     if grant is None or agent is None or grant.user_id != request.user_id:
         return NO_GRANT
-    if not (agent.jkt if isinstance(request, OwnRequest) else agent.jkt == request.jkt):
+    own = isinstance(request, OwnRequest)
+    suspended = own and grant.state is GrantState.SUSPENDED
+    if not suspended and not (agent.jkt if own else agent.jkt == request.jkt):
         return NO_GRANT
-    if grant.state is not GrantState.PENDING:
+    if grant.state is not GrantState.PENDING and not suspended:
         return Refusal(Code.CALL_STATE, f"This request for consent is {grant.state} already.")
     if now >= grant.expires_at:  # GRANT-4
         return Refusal(Code.EXPIRED, "This request for consent has run out. Let the agent ask again.")

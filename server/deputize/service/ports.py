@@ -172,7 +172,8 @@ class Reader(Protocol):
         """Count the living grants that one was handed on to directly (CHAIN-5)."""
 
     def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
-        """Find the one active grant of this user for this agent and key that was not handed on; it may have expired."""
+        """Find the one active grant of this user for this agent and key that was not handed on, or the suspended one;
+        it may have expired."""
 
     def active_grants(self, client_id: ClientId) -> list[Grant]:
         """List the active grants of an agent, of all users."""
@@ -386,6 +387,14 @@ class Tx(Reader, Protocol):
 
     def add_checkpoint(self, size: int, note: str) -> None:
         """Keep a signed checkpoint."""
+
+    def drop_checkpoints(self) -> None:
+        """Forget the signed checkpoints that were kept: another authority's, in a clone."""
+
+    def cut(self, now: int) -> None:
+        """End all sessions, links for a way back in, requests for authorization, open challenges, questions on other
+        devices and windows for enrollment, of everybody; and refuse proofs of until now, whether they were used or not
+        (RESTORE-2)."""
 
     def sweep(self, now: int) -> int:
         """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks, declines, quiets, phones and

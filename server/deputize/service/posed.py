@@ -10,7 +10,7 @@ from ..protocol.agent import Agent
 from ..protocol.call import Call, State
 from ..protocol.canonical import Json
 from ..protocol.errors import Code, Refusal
-from ..protocol.grant import Grant, acting, standing
+from ..protocol.grant import Grant, GrantState, acting, standing
 from ..protocol.ids import CallId, GrantId, UserId
 from ..protocol.question import Surface
 from ..words.consent import text_of
@@ -49,8 +49,8 @@ class Posed:
 
     @property
     def open(self) -> bool:
-        """Tell whether it waits for its user."""
-        return self.state == State.PENDING.value
+        """Tell whether it waits for its user: a request, or a grant that is suspended (GRANT-10)."""
+        return self.state in (State.PENDING.value, GrantState.SUSPENDED.value)
 
 
 def find(reader: Reader, at: Moment, user_id: UserId, asked_id: str) -> Posed | Refusal:
@@ -154,8 +154,8 @@ def _consent(reader: Reader, at: Moment, user_id: UserId, grant_id: GrantId) -> 
         answered_at=grant.auth_time or None,
         answered_on=None,
         method=approvals.asked_by(reader, at, user_id),
-        here=agent.jkt
-        is not None,  # what an attested agent asks is answered where it has sent its user (OAUTH-4)
+        # What an attested agent asks is answered where it has sent its user (OAUTH-4).
+        here=agent.jkt is not None or grant.state is GrantState.SUSPENDED,
         digits=phone is not None,
         why=phone.over if phone else None,
     )

@@ -119,8 +119,10 @@ class Snapshot(Reader):
 
     def active_grant(self, user_id: UserId, client_id: ClientId, jkt: Jkt) -> Grant | None:
         where = "user_id = :user_id AND client_id = :client_id AND jkt = :jkt"
-        where += " AND state = 'active' AND parent_id IS NULL"
-        return self._one(Grant, where, user_id=user_id, client_id=client_id, jkt=jkt)
+        where += " AND state = '{}' AND parent_id IS NULL"
+        whose = {"user_id": user_id, "client_id": client_id, "jkt": jkt}
+        active = self._one(Grant, where.format("active"), **whose)
+        return active or self._one(Grant, where.format("suspended"), **whose)
 
     def active_grants(self, client_id: ClientId) -> list[Grant]:
         return self._all(

@@ -21,7 +21,7 @@ from ..protocol.grant import Grant, GrantState
 from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, GrantId, Jkt, UserId
 from ..protocol.phone import Phone
 from ..protocol.prompt import Quiet
-from ..protocol.proof import Proof
+from ..protocol.proof import MADE_NOW, Proof
 from ..protocol.question import Question
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
@@ -53,7 +53,7 @@ _ADD[Credential] += """
         created_at = excluded.created_at, active = excluded.active
     WHERE credentials.user_id = excluded.user_id AND credentials.active = 0"""
 _ADD[Grant] = TABLES[Grant].insert("was_active")
-_WAS_ACTIVE = {GrantState.ACTIVE, GrantState.REVOKED, GrantState.SUPERSEDED}
+_WAS_ACTIVE = {GrantState.ACTIVE, GrantState.REVOKED, GrantState.SUPERSEDED, GrantState.SUSPENDED}
 _PUT = {
     Agent: TABLES[Agent].insert()
     + " ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, assurance = excluded.assurance",
@@ -89,10 +89,10 @@ _CONSUME_RECOVERY = """
 _REVOKE_AGENT = "UPDATE agents SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL"
 _ACTIVATE_GRANT = """
     UPDATE grants SET state = 'active', was_active = 1, expires_at = :expires_at, auth_time = :now
-    WHERE grant_id = :grant_id AND state = 'pending' AND expires_at > :now"""
+    WHERE grant_id = :grant_id AND state IN ('pending', 'suspended') AND expires_at > :now"""
 _END_GRANT = {
     state: f"UPDATE grants SET state = '{state}' WHERE grant_id = :grant_id AND state IN ({_listed(sources)})"
-    for state in (GrantState.DECLINED, GrantState.REVOKED, GrantState.SUPERSEDED)
+    for state in (GrantState.DECLINED, GrantState.REVOKED, GrantState.SUPERSEDED, GrantState.SUSPENDED)
     for sources in [[source for source, targets in GRANT_TRANSITIONS.items() if state in targets]]
 }
 _BIND_GRANT = f"""
@@ -131,6 +131,14 @@ _CONSUME_CHALLENGE = f"""
     UPDATE challenges SET consumed_at = :now
     WHERE challenge_id = :challenge_id AND nonce = :nonce AND consumed_at IS NULL AND expires_at > :now
         AND attempts < {MAX_ATTEMPTS}"""
+_CUT = (
+    "DELETE FROM sessions",
+    "DELETE FROM recoveries",
+    "DELETE FROM requests",
+    "DELETE FROM phones",
+    "DELETE FROM challenges WHERE consumed_at IS NULL",
+    "UPDATE users SET enrolls_until = 0 WHERE enrolls_until <> 0",
+)
 _FAIL_CHALLENGE = "UPDATE challenges SET attempts = attempts + 1 WHERE challenge_id = :challenge_id"
 # Among the proofs, which begin with no such digest, stands the time up to which they were forgotten (CLOCK-1).
 _FORGOTTEN = bytes(16)
@@ -375,6 +383,14 @@ class Transaction(Remembering, Tx):
 
     def overdue_calls(self, now: int, limit: int) -> list[Call]:
         return self._all(Call, _OVERDUE, now=now, limit=limit)
+
+    def drop_checkpoints(self) -> None:
+        self._execute("DELETE FROM checkpoints", {})
+
+    def cut(self, now: int) -> None:
+        for statement in _CUT:
+            self._execute(statement, {})
+        self._execute(_NOTE_FORGOTTEN, {"now": now + MADE_NOW, "forgotten": _FORGOTTEN})
 
     def sweep(self, now: int) -> int:
         to_now = {"now": now, "forgotten": _FORGOTTEN}

@@ -29,7 +29,7 @@ from .types import Closed, No, said, sent
 class Became(Closed):
     """What has become of a question."""
 
-    state: Annotated[str, said(enum=[*State, "active"])]
+    state: Annotated[str, said(enum=[*State, "active", "revoked"])]
 
 
 async def page(context: Context) -> Response:

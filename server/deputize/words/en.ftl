@@ -172,6 +172,9 @@ recovered-done = I have nothing else to remove
 
 account = Your account
     .title = Who may act for you
+suspended = For you to confirm
+suspended-why = This site went back to an older copy of its data. What you have taken back since then may be in it again, so nothing that you had allowed is done before you confirm it.
+suspended-confirm = Read and confirm
 waiting = Waiting for you
 waiting-answer = Read and answer
 waiting-until = It waits until { $moment }.

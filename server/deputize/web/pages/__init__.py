@@ -10,7 +10,7 @@ from ...protocol.asker import asker_of
 from ...protocol.consent import limits_of
 from ...protocol.credential import User
 from ...protocol.errors import Code, Refused
-from ...protocol.grant import Grant, GrantState
+from ...protocol.grant import Grant, GrantState, standing
 from ...protocol.ids import GrantId, UserId
 from ...protocol.look import Look
 from ...protocol.policy import Site
@@ -79,11 +79,13 @@ def _shown(
     dead = _dead(grants, at.now)
     live = [grant for grant in grants if grant.grant_id not in dead]
     live.sort(key=lambda grant: grant.parent_id is not None)  # so that nobody buries what the user gave
-    past = [grant for grant in grants if grant.grant_id in dead][:10]
+    waits = [grant for grant in grants if standing(grant, at.now) == GrantState.SUSPENDED]
+    past = [grant for grant in grants if grant.grant_id in dead and grant not in waits][:10]
     calls, asking = reader.asking(user_id, at.now, WAITING)
     approved = reader.calls(user_id, Wanted(approved=True), NEWEST, at.now)
     return user, {
         "deputies": [_deputy(reader, at, grant, said) for grant in live],
+        "suspended": [_deputy(reader, at, grant, said) for grant in waits],
         "past": [{**_deputy(reader, at, grant, said), "ended": _ended(grant, at.now)} for grant in past],
         "blocked": _blocked(reader, user_id, at.now, said),
         "credentials": (credentials := reader.credentials(user_id)),

@@ -1,0 +1,187 @@
+"""`deputize backup` and `deputize restore`: a copy of the data, and going on with one (RESTORE-1 to RESTORE-3)."""
+
+import asyncio
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deputize.authority.head_file import BESIDE, HeadFile, Kept
+from deputize.cli.data import VAR, Data, keys_of, opened
+from deputize.cli.options import POLICY, PolicyPath
+from deputize.cli.out import UNUSABLE, fail
+from deputize.cli.policy import read_policy
+from deputize.crypto.keys import KeyRing
+from deputize.crypto.private import create_private
+from deputize.opening import KEYS, copy_store, has_store, replace_store, require_unused, take_store
+from deputize.protocol.policy import Policy
+from deputize.service import record, restoring
+from deputize.service.heads import gone
+from deputize.service.ports import Reader, Store
+
+_WORK = ".restore"
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the copy.")],
+    data: Data = VAR,
+    policy: PolicyPath = POLICY,
+) -> None:
+    """Copy database and keys into a new folder, all of one moment, while the server runs or not.
+
+    The copy is opened and looked through before it is called done. It has the keys, unsealed: whoever reads the folder
+    can sign as this authority does, so keep it as well as the data itself.
+    """
+    keys, settings = keys_of(data), read_policy(policy)
+    if folder.exists() and any(folder.iterdir()):
+        fail(f"{folder} is not empty: name a new folder", UNUSABLE)
+    newest = HeadFile.of(settings, data, keys.record_key).read()  # first: the copy is not to be behind it
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    copy_store(data, folder)
+    create_private(folder / KEYS, (data / KEYS).read_bytes())
+    with opened(folder) as copy:
+        size = _whole(copy, newest)
+        head = copy.look(lambda tx: tx.head())
+    file = HeadFile(folder / BESIDE, _origin(settings), keys.record_key)
+    with file.alone() as held:
+        file.replace(head, held)  # last: without it the copy is not whole
+    typer.echo(f"{folder} has {size} entries and all keys, and was looked through.")
+    if newest.checkpoint is None:
+        typer.echo(
+            "No checkpoint was there to compare it with: whether entries are missing is not known.", err=True
+        )
+
+
+def restore(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER", help="What `deputize backup` made. Without it: the data as they are."
+        ),
+    ] = None,
+    accept_rollback: Annotated[
+        bool,
+        typer.Option(
+            "--accept-rollback",
+            help="Go on although what was recorded later is lost, or nobody knows whether anything was.",
+        ),
+    ] = False,
+    clone: Annotated[
+        bool,
+        typer.Option(
+            "--clone", help="Make another authority of the copy, with keys of its own; the first one goes on."
+        ),
+    ] = False,
+    data: Data = VAR,
+    policy: PolicyPath = POLICY,
+) -> None:
+    """Put a backup in the place of the data, or go on with data that somebody has put back by hand.
+
+    The server is stopped. Where the copy is behind the newest checkpoint, it says what would be lost, and does nothing
+    without --accept-rollback. With it, everything under way ends, everybody signs in again, and what users have allowed
+    to agents is suspended until each confirms it. What was there before is kept, in a folder beside the database.
+    """
+    settings = read_policy(policy)
+    if has_store(data):
+        require_unused(data)
+    if folder is None:
+        _go_on(data, data, settings, accept_rollback, clone)
+        return
+    if clone and (has_store(data) or (data / KEYS).exists()):
+        fail(f"{data} has an authority already: name an empty folder by --data", UNUSABLE)
+    if (data / KEYS).exists() and _public(keys_of(data)) != _public(keys_of(folder)):
+        fail(f"{folder} is of another authority than {data}: name an empty folder by --data", UNUSABLE)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    work = data / _WORK
+    shutil.rmtree(work, ignore_errors=True)  # what a crash has left
+    work.mkdir(mode=0o700)
+    try:
+        for name in (KEYS, BESIDE):
+            if not (folder / name).exists():
+                fail(f"{folder} is not what `deputize backup` finishes: it has no {name}", UNUSABLE)
+            create_private(work / name, (folder / name).read_bytes())
+        take_store(folder, work)
+        made = HeadFile(work / BESIDE, _origin(settings), keys_of(work).record_key).read()
+        if made.checkpoint is None:
+            fail(f"{folder / BESIDE} is not signed by the key beside it", UNUSABLE)
+        with opened(work) as store:
+            _whole(store, made)
+        _go_on(work, data, settings, accept_rollback, clone)
+    finally:
+        shutil.rmtree(work)
+
+
+def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, clone: bool) -> None:
+    """Serve from now on what is in a folder, which is the data's own or one inside it.
+
+    Each step leaves what is served as it was, or what does not serve (RESTORE-3).
+    """
+    keys = keys_of(source)
+    file = HeadFile.of(settings, data, keys.record_key)
+    newest = file.read()
+    if clone and settings.head is not None and newest.text is not None:
+        fail(f"{file.path} may be the first one's: name another file in [record] head", UNUSABLE)
+    with opened(source) as store:
+        lost = store.look(lambda tx: _lost(tx, newest))
+    if source == data and lost is None and not clone:
+        typer.echo("Nothing is missing here: the database goes on from its newest checkpoint.")
+        return
+    if lost is not None and not (accept_rollback or clone):
+        fail(f"{lost}. With --accept-rollback it goes on all the same: see `deputize restore --help`")
+    waiting, now = None, int(time.time())
+    if lost is not None or clone:
+        with opened(source) as store:
+            waiting = asyncio.run(
+                store.transact(lambda tx: restoring.accept(tx, now, newest.checkpoint, clone))
+            )
+    kept = data / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    if clone:
+        if (data / KEYS).exists():
+            kept.mkdir(mode=0o700)
+            (data / KEYS).replace(kept / KEYS)
+        KeyRing.open(data / KEYS)
+    elif not (data / KEYS).exists():
+        create_private(data / KEYS, (source / KEYS).read_bytes())
+    if source != data:
+        replace_store(data, source, kept)
+    file = HeadFile.of(settings, data, keys_of(data).record_key)
+    with opened(data) as store:
+        head = store.look(lambda tx: tx.head())
+    with file.alone() as held:
+        file.replace(head, held)
+    typer.echo(f"{data} has {head.size} entries, and can be served.")
+    if waiting is not None:
+        typer.echo(
+            f"{waiting} grants wait until their users confirm them; everybody signs in again.", err=True
+        )
+
+
+def _whole(store: Store, newest: Kept) -> int:
+    """Look through a copy, and return how many entries it has; ends the command if anything is wrong or missing."""
+    report = store.look(lambda tx: record.verify(tx, {}))
+    if report.fault is not None:
+        fail(str(report.fault))
+    asyncio.run(store.check())
+    checkpoint = newest.checkpoint
+    missing = store.look(lambda tx: gone(tx, checkpoint)) if checkpoint is not None else None
+    if missing is not None:
+        fail(missing)
+    return report.size
+
+
+def _lost(reader: Reader, newest: Kept) -> str | None:
+    """Say what going on with a copy would lose; None if it is nothing."""
+    if newest.checkpoint is None:
+        return "no checkpoint is kept outside the database, so nobody can tell what was recorded later"
+    return gone(reader, newest.checkpoint)
+
+
+def _origin(settings: Policy) -> str:
+    return settings.site.issuer.partition("://")[2]  # LOG-3
+
+
+def _public(keys: KeyRing) -> bytes:
+    return keys.record_key().public_key().public_bytes_raw()
