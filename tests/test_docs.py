@@ -5,8 +5,6 @@ import inspect
 import json
 import re
 import runpy
-import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,22 +211,10 @@ def test_an_api_elsewhere_is_guarded_and_checked_as_it_says(
 
 
 def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
-    lines = script("Backups")
-    (statement,) = re.findall(r'^sqlite3 var/deputize\.db "(.*)"$', "\n".join(lines), re.MULTILINE)
-    for line in lines:
-        words = line.split()
-        if words[0] == "mkdir":
-            Path(words[1]).mkdir(mode=0o700)
-        elif words[0] == "sqlite3":
-            with sqlite3.connect("var/deputize.db") as database:
-                database.execute(statement)
-            database.close()
-        elif words[0] == "cp":
-            shutil.copy(words[1], words[2])
-        elif words[0] == "deputize":
-            result = CliRunner().invoke(app, words[1:])
-            assert result.exit_code == 0, result.output
-            assert "whole" in result.stdout
+    for line in script("Backups"):
+        result = CliRunner().invoke(app, line.split()[1:])
+        assert result.exit_code == 0, result.output
+    assert "whole" in result.stdout
     with TestClient(build("deputize.toml", "backup"), base_url="http://localhost:8000") as client:
         assert client.get("/deputize/readyz").text.startswith("ready")
     assert USER in CliRunner().invoke(app, ["users", "list", "--data", "backup"]).stdout

@@ -432,6 +432,16 @@ class StoreContract:
                 methodcaller("move_grant", v.grant_id(target.value), GrantState.REVOKED, NOW),
             )
 
+    def test_grant_10_a_suspended_grant_is_found_and_becomes_active_again(self, store: Store) -> None:
+        do(store, lambda tx: tx.add(v.grant()))
+        assert do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.ACTIVE, NOW, NOW + 3600))
+        assert do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.SUSPENDED, NOW))
+        assert self.active(store) == v.grant_id()
+        assert [each.state for each in seen(store, lambda tx: tx.grants())] == [GrantState.SUSPENDED]
+        late = NOW + 3600
+        assert not do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.ACTIVE, late, late + 60))
+        assert do(store, lambda tx: tx.move_grant(v.grant_id(), GrantState.ACTIVE, NOW, NOW + 60))
+
     def test_no_grant_becomes_pending_again(self, store: Store) -> None:
         do(store, lambda tx: tx.add(v.grant()))
         with pytest.raises(ValueError, match="pending"):

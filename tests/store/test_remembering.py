@@ -53,6 +53,8 @@ WRITES: dict[str, Callable[[Tx], object]] = {
     "session ended": lambda tx: tx.end_session(v.digest("session")),
     "sessions ended": lambda tx: tx.end_sessions(v.user_id()),
     "sessions elsewhere ended": lambda tx: tx.end_sessions_of("https://site.example s1"),
+    "all under way cut off": lambda tx: tx.cut(NOW),
+    "grant suspended": lambda tx: tx.move_grant(v.grant_id(), GrantState.SUSPENDED, NOW),
     "sessions swept": lambda tx: tx.sweep(NOW + 10**6),
     "agent revoked": lambda tx: tx.revoke_agent(v.client_id(), NOW),
     "agent renamed": lambda tx: tx.put(v.agent(name="Another")),

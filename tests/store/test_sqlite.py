@@ -165,6 +165,7 @@ ADDED = {
     ),
     "0005": ("TABLE tiles",),
     "0006": ("INDEX sessions_sid",),
+    "0007": ("INDEX grants_suspended",),
 }
 """What each version has that the one before had not."""
 

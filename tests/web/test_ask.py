@@ -11,6 +11,9 @@ from tests.web.agents import Client, seen
 
 from deputize import settings
 from deputize.protocol.canonical import Json
+from deputize.protocol.policy import Policy
+from deputize.protocol.proof import MADE_NOW
+from deputize.service import restoring
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page
 
@@ -280,6 +283,31 @@ async def test_the_account_page_leads_to_what_waits(bank: Bank, grace: Page) -> 
     told = (await grace.http.get(f"{bank.issuer}/account")).text
     for asked_id in (call_id, asked):
         assert f'href="{bank.issuer}/ask/{asked_id}"' in told
+
+
+async def test_grant_10_after_an_older_copy_was_put_back_the_account_page_leads_to_what_is_confirmed(
+    tmp_path: Path, policy: Policy
+) -> None:
+    async with opened(policy, tmp_path / "var") as bank:
+        grace = bank.page()
+        assert (await grace.sign_up()).status_code == 200
+        assert (await grace.deputize("account:read")).status_code == 200
+        await bank.deputize.store.transact(lambda tx: restoring.accept(tx, int(bank.clock()), None))
+        bank.clock.forward(MADE_NOW + 1)
+        assert (await grace.call("get_balance")).json()["code"] == "login_required"
+        assert (await grace.sign_in()).status_code == 200
+        assert (await grace.call("get_balance")).json()["code"] == "consent_required"
+        grant_id = bank.deputize.store.look(lambda tx: tx.grants())[0].grant_id
+        told = (await grace.http.get(f"{bank.issuer}/account")).text
+        assert "This site went back to an older copy of its data." in told
+        assert f'href="{bank.issuer}/ask/{grant_id}"' in told
+        question = (await visited(grace, grant_id)).text
+        assert "This site went back to an older copy of its data." in question
+        assert 'id="approve"' in question
+        assert (await answered(grace, grant_id)).json() == {"state": "active"}
+        assert (await grace.call("get_balance")).status_code == 200
+        assert "This site went back" not in (await grace.http.get(f"{bank.issuer}/account")).text
+        assert (await visited(grace, grant_id)).status_code == 200
 
 
 # an authority of its own origin

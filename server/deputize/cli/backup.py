@@ -1,4 +1,4 @@
-"""`deputize backup` and `deputize restore`: a copy of the data, and going on with one (RESTORE-1 to RESTORE-3)."""
+"""`deputize backup` and `deputize restore`: a copy of the data, and going on with one (RESTORE-1, RESTORE-4)."""
 
 import asyncio
 import shutil
@@ -155,7 +155,7 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
     typer.echo(f"{data} has {head.size} entries, and can be served.")
     if waiting is not None:
         typer.echo(
-            f"{waiting} grants wait until their users confirm them; everybody signs in again.", err=True
+            f"Everybody signs in again. Grants that wait until their users confirm them: {waiting}", err=True
         )
 
 

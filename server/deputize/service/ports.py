@@ -176,7 +176,7 @@ class Reader(Protocol):
         it may have expired."""
 
     def active_grants(self, client_id: ClientId) -> list[Grant]:
-        """List the active grants of an agent, of all users."""
+        """List the active grants of an agent, of all users, and those that are suspended."""
 
     def used(self, grant_id: GrantId) -> dict[str, int]:
         """Return what was taken from each counter of a grant (CONS-3)."""

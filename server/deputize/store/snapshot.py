@@ -125,9 +125,12 @@ class Snapshot(Reader):
         return active or self._one(Grant, where.format("suspended"), **whose)
 
     def active_grants(self, client_id: ClientId) -> list[Grant]:
-        return self._all(
-            Grant, "client_id = :client_id AND state = 'active' ORDER BY seq", client_id=client_id
-        )
+        where = "client_id = :client_id AND state = '{}' ORDER BY seq"
+        return [
+            grant
+            for state in ("active", "suspended")  # each has an index of its own
+            for grant in self._all(Grant, where.format(state), client_id=client_id)
+        ]
 
     def used(self, grant_id: GrantId) -> dict[str, int]:
         rows = self._execute(
