@@ -69,7 +69,7 @@
 
 /** @typedef {'authority' | 'either' | 'page'} Surface Where a question may be answered: in the site's page that asks, on the authority's own, or on either. */
 
-/** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_digits' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'sign_in_failed' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'upstream_unavailable' | 'uri_too_long' | 'url_elicitation_required' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'wrong_digits' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
+/** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_digits' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'reader_not_allowed' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'sign_in_failed' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'upstream_unavailable' | 'uri_too_long' | 'url_elicitation_required' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'wrong_digits' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
 
 /**
  * @typedef {object} Block An agent that is blocked, and until when.
@@ -159,7 +159,7 @@
  * @property {GrantState} state
  */
 
-/** @typedef {'active' | 'declined' | 'pending' | 'revoked' | 'superseded'} GrantState Where a grant is. Only an active one grants, and only until it expires. */
+/** @typedef {'active' | 'declined' | 'pending' | 'revoked' | 'superseded' | 'suspended'} GrantState Where a grant is. Only an active one grants, and only until it expires. A suspended one waits for its user (GRANT-10). */
 
 /**
  * @typedef {object} GrantDenial The end of a request for consent: the user's no, if nothing else is said; with `block`, of its agent, too.
@@ -170,7 +170,7 @@
 /**
  * @typedef {object} GrantNow How a grant stands, and until when (GRANT-7).
  * @property {string} grant_id
- * @property {'pending' | 'active' | 'declined' | 'revoked' | 'superseded' | 'expired'} state
+ * @property {'pending' | 'active' | 'suspended' | 'declined' | 'revoked' | 'superseded' | 'expired'} state
  * @property {number} expires_at
  * @property {'wrong_digits'} [code]
  */

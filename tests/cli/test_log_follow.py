@@ -1,4 +1,4 @@
-"""LOG-7: `deputize log follow`, against a real site whose owner does to its record what he likes, keys and all."""
+"""LOG-7, LOG-8: `deputize log follow`, against a real site whose owner does to its record what he likes."""
 
 import asyncio
 import json
@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 from deputize.app import Deputize
 from deputize.cli import app
-from deputize.crypto.note import Verifier
+from deputize.crypto.note import Verifier, open_note
+from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import Entry
 from deputize.protocol.merkle import Frontier, leaf_hash
 from deputize.protocol.tiles import WIDTH
@@ -102,9 +103,25 @@ def test_history_that_was_rewritten_is_named_though_it_verifies_by_itself() -> N
     assert run(app, ["log", "verify"]).exit_code == 0
     code, told = looked()
     assert code == 1
-    assert "bank.example/deputize is not the one that was seen before: entry 4 is not what it was\n" in told
+    rewritten = "is not the one that was seen before: entries 4 to 8 are not what they were"
+    assert f"bank.example/deputize {rewritten}: from there on it is another record; followed/contra" in told
     add(3)
-    assert "entry 4 is not what it was" in looked()[1]
+    assert rewritten in looked()[1]
+
+
+def test_the_checkpoint_that_contradicts_is_kept_as_evidence() -> None:
+    """Both are signed with the one key, over different roots of one size: nobody can have made them but its owner."""
+    assert looked()[0] == 0
+    rewrite(4)
+    assert looked()[0] == looked()[0] == 1
+    (evidence,) = Path("followed").glob("contradiction-*")
+    verifier = Verifier.parse(run(app, ["log", "key"]).output.strip())
+    seen, now = (
+        Checkpoint.parse(open_note(file.read_text(), [verifier]))
+        for file in (Path("followed/checkpoint"), evidence)
+    )
+    assert (seen.origin, seen.size) == (now.origin, now.size)
+    assert seen.root != now.root
 
 
 def test_an_older_copy_that_was_put_back_is_named() -> None:
@@ -117,7 +134,7 @@ def test_an_older_copy_that_was_put_back_is_named() -> None:
     assert "it had 14 entries, and now has the first 9 of them" in looked()[1]
     add(7)
     code, told = looked()
-    assert (code, "entry 9 is not what it was" in told) == (1, True)
+    assert (code, "entries 9 to 13 are not what they were: from there on" in told) == (1, True)
 
 
 def test_whoever_is_named_hears_of_it(tmp_path: Path) -> None:
@@ -132,8 +149,11 @@ def test_whoever_is_named_hears_of_it(tmp_path: Path) -> None:
     with Site(lambda _: Starlette(routes=[Route("/hook", hook, methods=["POST"])])) as listening:
         assert looked("--webhook", f"{listening.url}/hook")[0] == 1
     (fault,) = heard
-    assert (fault["record"], fault["fault"]) == ("bank.example/deputize", "entry 0 is not what it was")
+    assert fault.keys() == {"record", "fault", "seen", "checkpoint"}
+    assert fault["record"] == "bank.example/deputize"
+    assert fault["fault"].startswith("entries 0 to 8 are not what they were")
     assert fault["checkpoint"].startswith("bank.example/deputize\n9\n")
+    assert fault["seen"] == Path("followed/checkpoint").read_text() != fault["checkpoint"]
     assert "was not told" in looked("--webhook", f"{listening.url}/hook")[1]
 
 
@@ -145,8 +165,12 @@ def test_who_cannot_be_reached_is_no_liar() -> None:
     assert not Path("followed/checkpoint").exists()
 
 
+def a_key() -> str:
+    return Verifier("bank.example/deputize", Ed25519PrivateKey.generate().public_key()).vkey()
+
+
 def test_what_another_key_has_signed_is_no_record() -> None:
-    key = Verifier("bank.example/deputize", Ed25519PrivateKey.generate().public_key()).vkey()
+    key = a_key()
     with serving() as issuer:
         result = run(app, ["log", "follow", issuer, "--key", key, "--once"])
     assert (result.exit_code, "gives no signed record now: no_known_signature" in result.stderr) == (2, True)
@@ -198,7 +222,7 @@ def test_a_key_that_is_none_is_refused() -> None:
         ("0/x000/000.p/9", 404, None),
         ("0/000.p/09", 404, None),
         ("0/000.p/9/", 404, None),
-        ("entries/000.p/9", 404, None),
+        ("entries/000.p/9", 401, None),
         ("../checkpoint", 404, None),
     ],
 )
@@ -211,3 +235,94 @@ def test_tiles_are_there_as_far_as_the_record_goes(path: str, status: int, size:
         assert len(answer.content) == 32 * size
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["content-type"] == "application/octet-stream"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://auditor.example/alarm", "ftp://localhost/", "alarm", "http://127.0.0.1.nip.io"]
+)
+def test_alarms_go_by_https_or_stay_on_this_machine(url: str) -> None:
+    result = run(app, ["log", "follow", "http://localhost:1", "--key", a_key(), "--webhook", url])
+    assert (result.exit_code, "--webhook is reached by https" in result.stderr) == (2, True)
+
+
+# The entries, for those who may read them (LOG-8)
+
+ENTRIES = ("--entries", "audited", "--reader", "auditor.jwk")
+LINES = Path("audited/entries.jsonl")
+
+
+@contextmanager
+def naming(readers: str) -> Iterator[str]:
+    """Serve the data under a policy of this address, for which proofs are made, and with these readers."""
+
+    def build(port: int) -> Starlette:
+        here = POLICY.replace("https://bank.example", f"http://localhost:{port}")
+        Path("deputize.toml").write_text(f"{here}[record]\n{readers}\n")
+        return mounted(Deputize(Path("deputize.toml"), data=Path("var")))
+
+    with Site(build) as site:
+        yield f"{site.url}/deputize"
+
+
+@pytest.fixture
+def issuer() -> Iterator[str]:
+    """Make an auditor's key, and name it in the policy."""
+    line = run(app, ["log", "keygen", "auditor.jwk"])
+    assert line.exit_code == 0
+    with naming(line.stdout) as issuer:
+        yield issuer
+
+
+def test_who_is_named_keeps_each_entry_once_it_has_the_hash_that_everybody_sees(issuer: str) -> None:
+    assert follow(issuer)[0] == 0
+    assert follow(issuer, *ENTRIES)[0] == 0
+    whole = LINES.read_bytes()
+    assert [json.loads(line)["i"] for line in whole.splitlines()] == list(range(9))
+    assert LINES.stat().st_mode & 0o077 == 0
+    LINES.write_bytes(whole[:-5])  # a crash
+    assert follow(issuer, *ENTRIES)[0] == 0
+    assert LINES.read_bytes() == whole
+    LINES.write_bytes(whole + b"{}\n")  # of a checkpoint that was not kept any more
+    add(WIDTH)
+    while (
+        len(leaves := Path("followed/leaves").read_bytes()) < (WIDTH + 9) * 32
+    ):  # a checkpoint is good for a second
+        assert follow(issuer, *ENTRIES)[0] == 0
+    assert b"".join(leaf_hash(line) for line in LINES.read_bytes().splitlines()) == leaves
+    LINES.write_bytes(whole.replace(b"cal_x", b"cal_y", 1))
+    code, told = follow(issuer, *ENTRIES)
+    assert (code, "has another entry 0 than was seen" in told) == (2, True)
+
+
+def test_an_entry_that_is_served_with_a_changed_word_is_told(issuer: str) -> None:
+    connection = sqlite3.connect(DATABASE)
+    with connection:
+        connection.execute(
+            "UPDATE entries SET leaf = CAST(replace(leaf, 'cal_x', 'cal_y') AS BLOB) WHERE idx = 3"
+        )
+    connection.close()
+    code, told = follow(issuer, *ENTRIES)
+    assert (code, "entry 3 is served as another than the one that its hash is of" in told) == (1, True)
+    assert not LINES.exists()
+
+
+def test_whom_the_policy_does_not_name_reads_no_entry() -> None:
+    assert run(app, ["log", "keygen", "auditor.jwk"]).exit_code == 0
+    with naming("") as issuer:
+        code, told = follow(issuer, *ENTRIES)
+    assert (code, "403" in told, LINES.exists()) == (2, True, False)
+
+
+@pytest.mark.parametrize("one", [ENTRIES[:2], ENTRIES[2:]])
+def test_entries_need_a_key_and_a_folder(one: tuple[str, ...]) -> None:
+    result = run(app, ["log", "follow", "http://localhost:1", "--key", a_key(), *one])
+    assert (result.exit_code, "--entries and --reader go together" in result.stderr) == (2, True)
+
+
+def test_a_readers_key_is_there_and_never_written_over() -> None:
+    result = run(app, ["log", "follow", "http://localhost:1", "--key", a_key(), *ENTRIES])
+    assert (result.exit_code, "`deputize log keygen auditor.jwk` makes one" in result.stderr) == (2, True)
+    assert run(app, ["log", "keygen", "auditor.jwk"]).exit_code == 0
+    before = Path("auditor.jwk").read_bytes()
+    assert run(app, ["log", "keygen", "auditor.jwk"]).exit_code == 2
+    assert Path("auditor.jwk").read_bytes() == before

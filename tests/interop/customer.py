@@ -63,6 +63,7 @@ class Customer:
             "/words/{words}": "en.json",
             "/parts/{part}": self.part,
             "/log/tile/{path}": "0/000.p/1",
+            "/log/tile/entries/{path}": "000.p/1",
         }
         self.values = {
             **dict(parse_qsl(urlsplit(there).query)),
@@ -92,10 +93,10 @@ class Customer:
             return {**sent, "Authorization": f"DPoP {token}", "DPoP": proof}
         if "Deputize-CSRF" in wanted:
             sent["Deputize-CSRF"] = self.page.csrf
-        if "Deputize-Guard" in wanted:
+        for header in {"Deputize-Guard", "Deputize-Reader"}.intersection(wanted):
             url, jti = self.bank.issuer + path, f"{time.time_ns()}"
-            sent["Deputize-Guard"] = dpop.make(self.bank.keys["api"], method, url, int(time.time()), jti)
-        elif "Deputize-Page" in wanted:
+            sent[header] = dpop.make(self.bank.keys["api"], method, url, int(time.time()), jti)
+        if "Deputize-Page" in wanted and "Deputize-Guard" not in wanted:
             sent["Deputize-Page"] = self.page.proof(method, path)
         if "DPoP" in wanted:
             sent["DPoP"] = self.agent.proof(path, nonce=self.agent.nonce)

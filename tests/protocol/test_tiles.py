@@ -12,7 +12,11 @@ from deputize.protocol.merkle import root as root_of
 from deputize.protocol.tiles import (
     WIDTH,
     Tree,
+    bundle,
+    bundle_path,
     finished,
+    read_bundle,
+    read_bundle_path,
     read_tile_path,
     tile_path,
     verify_consistency,
@@ -198,3 +202,46 @@ def test_the_last_tile_of_a_level_is_as_wide_as_the_tree_is_long() -> None:
     assert [width_of(0, number, 600) for number in range(4)] == [256, 256, 88, 0]
     assert [width_of(1, number, 600) for number in range(2)] == [2, 0]
     assert width_of(2, 0, 600) == 0
+
+
+@pytest.mark.parametrize(
+    ("entries", "data"),
+    [
+        ([], b""),
+        ([b""], b"\0\0"),
+        ([b"a", b"", b"bc"], b"\0\1a\0\0\0\2bc"),
+        ([b"x" * 256], b"\1\0" + b"x" * 256),
+        ([b"x" * 65_535], b"\xff\xff" + b"x" * 65_535),
+    ],
+)
+def test_a_bundle_has_entries_behind_their_lengths(entries: list[bytes], data: bytes) -> None:
+    """LOG-8: two bytes, big-endian, as tlog-tiles has it."""
+    assert bundle(entries) == data
+    assert read_bundle(data) == entries
+
+
+def test_no_longer_entry_is_in_a_bundle() -> None:
+    with pytest.raises(OverflowError):
+        bundle([b"x" * 65_536])
+
+
+@given(st.binary(max_size=40))
+def test_what_is_no_bundle_is_refused_and_nothing_else(data: bytes) -> None:
+    try:
+        entries = read_bundle(data)
+    except ValueError:
+        assert all(data != bundle([data[2:end]]) for end in range(2, len(data) + 1))
+    else:
+        assert bundle(entries) == data
+
+
+@pytest.mark.parametrize("data", [b"\0", b"\0\1", b"\0\1a\0", b"\0\2a"])
+def test_a_bundle_that_is_cut_off_is_none(data: bytes) -> None:
+    with pytest.raises(ValueError, match="cut off"):
+        read_bundle(data)
+
+
+@pytest.mark.parametrize(("number", "width", "path"), [(0, 5, "000.p/5"), (1234, WIDTH, "x001/234")])
+def test_a_bundle_stands_where_its_tile_does(number: int, width: int, path: str) -> None:
+    assert bundle_path(number, width) == f"entries/{path}"
+    assert read_bundle_path(path) == (number, width)

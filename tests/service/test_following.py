@@ -1,4 +1,4 @@
-"""LOG-7: whoever follows a record from outside hears what was done to what he had seen."""
+"""LOG-7, LOG-8: whoever follows a record from outside hears what was done to what he had seen."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.merkle import leaf_hash, root
-from deputize.protocol.tiles import WIDTH, read_tile_path
-from deputize.service.following import Broken, Fetch, Followed, NoTile
+from deputize.protocol.tiles import WIDTH, bundle, read_bundle_path, read_tile_path
+from deputize.service.following import Broken, Fetch, Followed, NoTile, entries
 
 LARGEST = 2 * WIDTH + 9
 LEAVES = [leaf_hash(str(i).encode()) for i in range(LARGEST)]
@@ -71,7 +71,25 @@ def test_the_first_entry_that_was_rewritten_is_named(known: int, data: st.DataOb
     there = [*LEAVES[:at], OTHER, *LEAVES[at + 1 : size]]
     told = fault(seen(known), there)
     assert told.startswith(f"entry {at} is not what it was")
+    assert "another record" not in told
     assert (f"it has {size} entries where it had {known}" in told) == (size < known)
+
+
+@pytest.mark.parametrize(
+    ("rewritten", "told"),
+    [
+        ({2, 3, 4}, "entries 2 to 4 are not what they were"),
+        ({0, 2, 5}, "entries 0, 2, 5 are not what they were"),
+        (set(range(0, 16, 2)), "entries 0, 2, 4, 6, 8, others in 3 more places are not what they were"),
+        ({18, 19}, "entries 18 to 19 are not what they were: from there on it is another record"),
+        ({3, 18, 19}, "entries 3, 18 to 19 are not what they were"),
+        ({19}, "entry 19 is not what it was"),
+        (set(range(20)), "entries 0 to 19 are not what they were: from there on it is another record"),
+    ],
+)
+def test_all_that_was_rewritten_is_named_and_so_is_a_fork(rewritten: set[int], told: str) -> None:
+    there = [OTHER if index in rewritten else leaf for index, leaf in enumerate(LEAVES[:25])]
+    assert fault(seen(20), there) == told
 
 
 @given(known=st.integers(1, LARGEST), data=st.data())
@@ -108,3 +126,44 @@ def test_what_is_new_and_withheld_is_no_lie_yet() -> None:
     with pytest.raises(NoTile):
         followed.go_on(checkpoint(LEAVES[:6]), withheld)
     assert followed == seen(5)
+
+
+ENTRIES = [str(i).encode() for i in range(LARGEST)]
+
+
+def bundles(there: Sequence[bytes]) -> Fetch:
+    def fetch(path: str) -> bytes:
+        number, width = read_bundle_path(path.removeprefix("entries/"))
+        return bundle(there[number * WIDTH : number * WIDTH + width])
+
+    return fetch
+
+
+@given(st.integers(0, LARGEST), st.integers(0, LARGEST))
+def test_entries_are_those_that_the_hashes_are_of(start: int, size: int) -> None:
+    """LOG-8"""
+    assert list(entries(start, LEAVES[start:size], bundles(ENTRIES))) == ENTRIES[start:size]
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        ([*ENTRIES[:7], b"another", *ENTRIES[8:9]], "entry 7 is served as another than"),
+        (ENTRIES[:8], "entries/000.p/9 is of 8 entries, not 9"),
+        ([b"0"] * 300, "entry 1 is served as another"),
+    ],
+)
+def test_other_entries_than_the_hashes_are_of_are_told(there: list[bytes], told: str) -> None:
+    with pytest.raises(Broken, match=told):
+        list(entries(0, LEAVES[:9], bundles(there)))
+
+
+def test_what_is_no_bundle_is_told() -> None:
+    with pytest.raises(Broken, match=r"entries/000\.p/9 is not a bundle of entries"):
+        list(entries(0, LEAVES[:9], lambda path: b"?"))
+
+
+def test_an_entry_that_is_no_line_is_told() -> None:
+    odd = b'{"a":\n1}'
+    with pytest.raises(Broken, match="entry 0 is not in canonical form"):
+        list(entries(0, [leaf_hash(odd)], bundles([odd])))

@@ -295,6 +295,7 @@ def test_what_the_template_only_mentions_is_right_too() -> None:
     )
     assert policy.quotas == plain.quotas == Quotas()  # what is written there are the defaults
     assert (policy.api.audience, policy.api.keys) == (plain.api.audience, (KEY,))
+    assert (policy.record.readers, plain.record.readers) == ((KEY,), ())
     assert (policy.grant_lifetime, policy.grant_max_lifetime) == (
         plain.grant_lifetime,
         plain.grant_max_lifetime,

@@ -49,7 +49,7 @@ def with_agents(
     api: AgentKey | None = None,
     scopes: Sequence[str] = ("account:read", "payments:write"),
 ) -> str:
-    """Move a bank to this machine, with these agents, a key for its API, and one origin that has agents."""
+    """Move a bank to this machine, with these agents, a key for API and auditor, and an origin with agents."""
     text = policy.replace("https://bank.example", LOCAL)
     text = text.replace("[agents.opaque]", "[agents]\ndevelopment = true\n[agents.opaque]")
     text += f'[agents.origin]\nallow = ["{origin}"]\nscopes = ["account:read", "payments:write"]\n'
@@ -58,7 +58,11 @@ def with_agents(
         text += f'[{table}]\nname = "Helper"\nscopes = {json.dumps(scopes)}\n'
         text += f'redirect_uris = ["{CALLBACK}", "http://127.0.0.1/callback"]\n[[{table}.keys]]\n'
         text += toml(key)
-    return text if api is None else text + "[[api.keys]]\n" + toml(api)
+    return (
+        text
+        if api is None
+        else text + "".join(f"[[{its}]]\n{toml(api)}" for its in ("api.keys", "record.readers"))
+    )
 
 
 def toml(key: AgentKey) -> str:

@@ -116,6 +116,8 @@ FAULTS: dict[str, tuple[tuple[Access, ...], Fault, str]] = {
     "a proof of the past": (BY_PAGE, proof(at=-31.0), PROOF),
     "a proof of the future": (BY_PAGE, proof(at=31.0), PROOF),
     "a guard's proof that is none": ((access.GUARD,), header("deputize-guard", "x"), PROOF),
+    "a reader's proof that is none": ((access.READER,), header("deputize-reader", "x"), PROOF),
+    "a reader without a proof": ((access.READER,), without("deputize-reader"), PROOF),
 }
 
 
@@ -164,21 +166,24 @@ async def test_who_only_looks_is_signed_in(bank: Bank, grace: Page) -> None:
             assert (row.name, nobody.status_code, somebody.status_code in (200, 404)) == (row.name, 401, True)
 
 
+KEYS = (
+    (access.GUARD, "deputize-guard", "redeemer_not_allowed"),
+    (access.READER, "deputize-reader", "reader_not_allowed"),
+)
+
+
 async def test_a_key_that_nobody_registered_is_no_guard(bank: Bank, grace: Page) -> None:
-    """PROOF-4: nor does the session of a user, with a good proof of the page, make it one."""
+    """PROOF-4, LOG-8: nor does the session of a user, with a good proof of the page, make it one."""
     key = new_key()
     for row in ENDPOINTS:
-        if row.access is access.GUARD:
-            trial = Trial(grace, row)
-            trial.headers["deputize-guard"] = dpop.make(
-                key, row.method, grace.issuer + path_of(row), int(bank.clock()), f"jti-of-{row.path}"
-            )
-            answer = await trial.send()
-            assert (row.name, answer.status_code, answer.json()["code"]) == (
-                row.name,
-                403,
-                "redeemer_not_allowed",
-            )
+        for kind, header, code in KEYS:
+            if row.access is kind:
+                trial = Trial(grace, row)
+                trial.headers[header] = dpop.make(
+                    key, row.method, grace.issuer + path_of(row), int(bank.clock()), f"jti-of-{row.path}"
+                )
+                answer = await trial.send()
+                assert (row.name, answer.status_code, answer.json()["code"]) == (row.name, 403, code)
 
 
 async def test_a_proof_of_the_page_is_good_once(bank: Bank, grace: Page) -> None:

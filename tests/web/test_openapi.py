@@ -113,8 +113,8 @@ class Witness:
 
 
 def template_of(path: str) -> str:
-    """Find the path of the document that an address is at; those without parameters first."""
-    for template in sorted(DOCUMENT["paths"], key=lambda text: text.count("{")):
+    """Find the path of the document that an address is at; first of all those without parameters, then the longest."""
+    for template in sorted(DOCUMENT["paths"], key=lambda text: (text.count("{"), -len(text))):
         base = "" if template.startswith("/.well-known/") else "/deputize"
         if re.fullmatch(base + _PARAMETER.sub("[^/]+", template.replace("{path}", ".+")), path):
             return cast("str", template)
@@ -152,6 +152,9 @@ async def tour(bank: Bank, page: Page, helper: Client, errand: Client) -> None:
         await read_what_is_public(page)
         await have_an_account(page)
         assert (await page.http.get(f"{ISSUER}/log/tile/0/000.p/1")).status_code == 200
+        read = f"{ISSUER}/log/tile/entries/000.p/1"
+        proof = dpop.make(bank.keys["api"], "GET", read, int(bank.clock()))
+        assert (await page.http.get(read, headers={"deputize-reader": proof})).status_code == 200
         await call_tools(bank, page)
         await page.send("POST", "/account/questions", {"asker": "browsers"}, page=False)
         await answer_elsewhere(page)

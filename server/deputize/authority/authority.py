@@ -52,7 +52,8 @@ class Authority:
     """The parts of one authority under one policy. `clock` returns seconds since the epoch; `random(n)` n random bytes.
 
     `methods` are those by which people approve (APPR-9), `guard_keys` the thumbprints of the keys that redeem over HTTP
-    (PROOF-4). `fault` says what is wrong with the file that should be the policy (POLICY-2).
+    (PROOF-4), `reader_keys` those that read the entries of the record (LOG-8). `fault` says what is wrong with the file
+    that should be the policy (POLICY-2).
     """
 
     policy: Policy
@@ -69,6 +70,7 @@ class Authority:
     fault: str | None = None
     clients: Clients = field(init=False)
     guard_keys: frozenset[str] = field(init=False)
+    reader_keys: frozenset[str] = field(init=False)
     by_address: ByAddress = field(default_factory=ByAddress)
     waiting: Waiting = field(default_factory=Waiting)
     _note: tuple[float, str] = (0, "")
@@ -78,6 +80,7 @@ class Authority:
         """Make what follows from the policy."""
         self.clients = Clients(self.policy, self.fetcher)
         self.guard_keys = frozenset(thumbprint(key) for key in self.policy.api.keys)
+        self.reader_keys = frozenset(thumbprint(key) for key in self.policy.record.readers)
         self.store.listen(self.waiting.moved)
 
     @property

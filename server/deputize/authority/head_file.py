@@ -40,7 +40,7 @@ class HeadFile:
     @classmethod
     def of(cls, policy: Policy, data: Path, key: Callable[[], Ed25519PrivateKey]) -> "HeadFile":
         """Return the file of an authority that has its data in this folder."""
-        path = Path(policy.head) if policy.head is not None else data / BESIDE
+        path = Path(policy.record.head) if policy.record.head is not None else data / BESIDE
         return cls(path, policy.site.issuer.partition("://")[2], key)
 
     def read(self) -> Kept:

@@ -122,7 +122,7 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
     keys = keys_of(source)
     file = HeadFile.of(settings, data, keys.record_key)
     newest = file.read()
-    if clone and settings.head is not None and newest.text is not None:
+    if clone and settings.record.head is not None and newest.text is not None:
         fail(f"{file.path} may be the first one's: name another file in [record] head", UNUSABLE)
     with opened(source) as store:
         lost = store.look(lambda tx: _lost(tx, newest))

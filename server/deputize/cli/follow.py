@@ -1,24 +1,30 @@
 """`deputize log follow`: anybody with the record's key sees that a site only ever adds to it (LOG-7)."""
 
-import os
 import time
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deputize.cli import key_file
 from deputize.cli.changes import replace_file
+from deputize.cli.kept import EntriesKept, HashesKept
 from deputize.cli.out import UNUSABLE, fail
+from deputize.crypto import dpop
 from deputize.crypto.note import NoteError, Verifier, open_note
 from deputize.extras import needing
 from deputize.protocol.checkpoint import Checkpoint
-from deputize.protocol.merkle import HASH_BYTES
 from deputize.protocol.shown import plain
-from deputize.service.following import Broken, Followed, NoTile
+from deputize.protocol.url import is_secure
+from deputize.service.following import Broken, NoTile
+
+if TYPE_CHECKING:
+    import httpx2
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 PATIENCE = 30
 """Seconds that the site has for one answer."""
-_NOTE, _LEAVES = "checkpoint", "leaves"
 
 
 def follow(
@@ -32,40 +38,50 @@ def follow(
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="Where to send, by POST, what is wrong, as JSON.")
     ] = None,
+    entries: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Where to keep the entries, too, for who may read them: see --reader."
+        ),
+    ] = None,
+    reader: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your key as a reader of the record: `deputize log keygen`."),
+    ] = None,
 ) -> None:
     """Look again and again whether the record of a site continues what was seen of it, from anywhere.
 
     It needs nothing but the record's key. What it sees first it takes as it is; from then on it says what was
-    rewritten, cut off or put back, and ends with exit code 1. If the site cannot be reached, it says so and tries
-    again; with --once, the exit code is then 2.
+    rewritten, cut off or put back, keeps the checkpoint that is signed over that, and ends with exit code 1. If the
+    site cannot be reached, it says so and tries again; with --once, the exit code is then 2.
     """
     try:
         verifier = Verifier.parse(key)
     except NoteError:
         fail("--key is not a record's key: write name+hash+base64, as `deputize log key` does", UNUSABLE)
+    if webhook is not None and not is_secure(webhook):
+        fail("--webhook is reached by https, or by http on this machine", UNUSABLE)
+    if (entries is None) != (reader is None):
+        fail(
+            "--entries and --reader go together: where entries are kept, and the key that may read them",
+            UNUSABLE,
+        )
     with needing("agent"):
         import httpx2
-    keep.mkdir(parents=True, exist_ok=True)
-    seen = _kept(keep, verifier)
     with httpx2.Client(timeout=PATIENCE, trust_env=False) as http:
-
-        def get(path: str) -> bytes:
-            answer = http.get(f"{issuer.rstrip('/')}/log/{path}")
-            answer.raise_for_status()
-            return answer.content
-
-        def tile(path: str) -> bytes:
-            try:
-                return get(f"tile/{path}")
-            except httpx2.HTTPError as error:
-                raise NoTile(_told(error)) from error
-
+        site = _Site(
+            http, issuer.rstrip("/"), key_file.load(reader, "deputize log keygen") if reader else None
+        )
+        hashes = HashesKept(keep, lambda text: _opened(text, verifier))
+        said = EntriesKept(entries, hashes) if entries else None
         while True:
-            before, text = seen.tree.size, b""
+            before, text = hashes.size, b""
             try:
-                text = get("checkpoint")
+                text = site.get("checkpoint")
                 checkpoint = _opened(text, verifier)
-                seen.go_on(checkpoint, tile)
+                hashes.go_on(checkpoint, text, site.tile)
+                if said is not None:
+                    said.go_on(site.tile)
             except (httpx2.HTTPError, NoteError, NoTile) as error:
                 told = f"{issuer} gives no signed record now: {_told(error)}"
                 if once:
@@ -73,21 +89,51 @@ def follow(
                 typer.echo(f"deputize: {plain(told)}", err=True)
             except Broken as broken:
                 told = f"the record of {verifier.name} is not the one that was seen before: {broken}"
+                evidence = _evidence(keep, text)
+                told += f"; {evidence} is signed over that"
                 if webhook is not None:
                     fault = {"record": verifier.name, "fault": str(broken), "checkpoint": text.decode()}
+                    fault["seen"] = hashes.note.decode()
                     try:
                         http.post(webhook, json=fault).raise_for_status()
                     except httpx2.HTTPError as error:
                         told += f" ({webhook} was not told: {_told(error)})"
                 fail(told)
             else:
-                _keep(keep, seen, text, before)
-                typer.echo(
-                    f"{checkpoint.size} entries, {checkpoint.size - before} of them new: it only grew."
-                )
+                typer.echo(f"{hashes.size} entries, {hashes.size - before} of them new: it only grew.")
             if once:
                 return
             time.sleep(every)
+
+
+class _Site:
+    """What a site serves below `/log/`."""
+
+    def __init__(self, http: "httpx2.Client", issuer: str, key: "EllipticCurvePrivateKey | None") -> None:
+        self._http, self._issuer, self._key = http, issuer, key
+
+    def get(self, path: str) -> bytes:
+        url, headers = f"{self._issuer}/log/{path}", {}
+        if path.startswith("tile/entries/") and self._key is not None:
+            headers["Deputize-Reader"] = dpop.make(self._key, "GET", url, int(time.time()))
+        answer = self._http.get(url, headers=headers)
+        answer.raise_for_status()
+        return answer.content
+
+    def tile(self, path: str) -> bytes:
+        import httpx2
+
+        try:
+            return self.get(f"tile/{path}")
+        except httpx2.HTTPError as error:
+            raise NoTile(_told(error)) from error
+
+
+def _evidence(folder: Path, note: bytes) -> Path:
+    """Keep a signed checkpoint that contradicts the one in this folder: who has both can show it to anybody."""
+    file = folder / f"contradiction-{sha256(note).hexdigest()[:16]}"
+    replace_file(file, note)
+    return file
 
 
 def _told(error: Exception) -> str:
@@ -105,28 +151,3 @@ def _opened(text: bytes, verifier: Verifier) -> Checkpoint:
     if checkpoint.origin != verifier.name:
         raise NoteError("malformed_note")
     return checkpoint
-
-
-def _kept(folder: Path, verifier: Verifier) -> Followed:
-    """Read what was seen until now; ends the command if it is not whole, or of another record."""
-    note, leaves = folder / _NOTE, folder / _LEAVES
-    if not note.exists():
-        return Followed()
-    try:
-        checkpoint = _opened(note.read_bytes(), verifier)
-    except NoteError as error:
-        fail(f"{note} is not signed with this key: {error.reason}", UNUSABLE)
-    seen = Followed.read(leaves.read_bytes()[: checkpoint.size * HASH_BYTES] if leaves.exists() else b"")
-    if (seen.tree.size, seen.tree.root()) != (checkpoint.size, checkpoint.root):
-        fail(f"{leaves} is not what {note} is over: begin anew, in another folder", UNUSABLE)
-    return seen
-
-
-def _keep(folder: Path, seen: Followed, text: bytes, before: int) -> None:
-    """Keep what is new: the hashes first, and then, at once, the checkpoint over them."""
-    with (folder / _LEAVES).open("ab") as leaves:
-        leaves.truncate(before * HASH_BYTES)  # what came before a checkpoint that was not kept any more
-        leaves.write(seen.leaves[before * HASH_BYTES :])
-        leaves.flush()
-        os.fsync(leaves.fileno())
-    replace_file(folder / _NOTE, text)

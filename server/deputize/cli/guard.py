@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from deputize.cli import key_file
 from deputize.cli.listening import connections, listen
 from deputize.cli.options import HOST, POLICY, Host, PolicyPath, Port
 from deputize.cli.out import UNUSABLE, fail, show
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 guard = typer.Typer(help="Guard an API in any language: as a proxy in front of it; and make a guard's key.")
 
 KeyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The file of the key.")]
-_KEY = Path("guard.jwk")
+_KEY, _MAKER = Path("guard.jwk"), "deputize guard keygen"
 
 
 @guard.callback(invoke_without_command=True)
@@ -63,16 +64,7 @@ def keygen(file: KeyFile = _KEY) -> None:
 
     Where the policy has [[api.keys]] already, the key is another one of these.
     """
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-
-    from deputize.crypto import jwk_file
-
-    key = generate_private_key(SECP256R1())
-    try:
-        jwk_file.save(key, file)
-    except FileExistsError:
-        fail(f"{file} is there already, and was left as it is", UNUSABLE)
-    typer.echo(_line(key))
+    typer.echo(_line(key_file.make(file)))
 
 
 @guard.command()
@@ -80,26 +72,12 @@ def public(file: KeyFile = _KEY) -> None:
     """Print the public half of a guard's key as a JWK: by it, the API behind a proxy verifies what it is told."""
     from deputize.crypto import jwk_file
 
-    typer.echo(orjson.dumps(jwk_file.public(_load(file))))
-
-
-def _load(file: Path) -> "EllipticCurvePrivateKey":
-    from deputize.crypto import jwk_file
-
-    try:
-        return jwk_file.load(file)
-    except FileNotFoundError:
-        fail(f"there is no {file}; `deputize guard keygen {file}` makes one", UNUSABLE)
-    except ValueError as error:
-        fail(str(error), UNUSABLE)
+    typer.echo(orjson.dumps(jwk_file.public(key_file.load(file, _MAKER))))
 
 
 def _line(key: "EllipticCurvePrivateKey") -> str:
     """Write the line for `[api]` in the policy."""
-    from deputize.crypto.jwt import jwk_of
-
-    said = ", ".join(f'{name} = "{value}"' for name, value in jwk_of(key.public_key()).items())
-    return f"keys = [{{ {said} }}]"
+    return f"keys = [{key_file.public_half(key)}]"
 
 
 def _serve(upstream: str, policy: Path, keyfile: Path, origin: str | None, host: str, port: int) -> None:
@@ -114,7 +92,7 @@ def _serve(upstream: str, policy: Path, keyfile: Path, origin: str | None, host:
         behind = Upstream.parse(upstream)
     except ValueError as error:
         fail(str(error), UNUSABLE)
-    key = _load(keyfile)
+    key = key_file.load(keyfile, _MAKER)
     _check(read_policy(policy), policy, key, keyfile, origin)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="deputize: %(message)s")
     logging.getLogger("uvicorn.error").addFilter(quiet)

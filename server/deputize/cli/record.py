@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from deputize.authority.head_file import HeadFile
+from deputize.cli import key_file
 from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.follow import follow
 from deputize.cli.options import POLICY, PolicyPath
@@ -197,6 +198,17 @@ def check(
 def show_key(data: Data = VAR, policy: PolicyPath = POLICY) -> None:
     """Print the public key of the record, for those who check receipts and checkpoints (c2sp.org/signed-note)."""
     typer.echo(_verifier(data, policy).vkey())
+
+
+@log.command()
+def keygen(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file of the key.")] = Path("reader.jwk"),
+) -> None:
+    """Make a key for somebody who may read the entries, and print the line for [record] in the policy.
+
+    Where others are named there already, the key is another one in that list.
+    """
+    typer.echo(f"readers = [{key_file.public_half(key_file.make(file))}]")
 
 
 _NOBODY = {"page": "the page (no agent named itself)"}

@@ -1,4 +1,4 @@
-"""Proofs of possession: DPoP (RFC 9449, PROOF-1), and in the same format Deputize-Page and Deputize-Guard."""
+"""Proofs of possession: DPoP (RFC 9449, PROOF-1), and in its format Deputize-Page, Deputize-Guard, Deputize-Reader."""
 
 import hashlib
 import re

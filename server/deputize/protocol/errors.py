@@ -123,6 +123,7 @@ class Code(StrEnum):
     CALL_WRONG_TOOL = "call_wrong_tool", 403
     CALL_REDEEMED = "call_redeemed", 409
     REDEEMER_NOT_ALLOWED = "redeemer_not_allowed", 403
+    READER_NOT_ALLOWED = "reader_not_allowed", 403
     AUTHORITY_UNAVAILABLE = "authority_unavailable", 503
     UPSTREAM_UNAVAILABLE = "upstream_unavailable", 502
     # ourselves

@@ -69,6 +69,17 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Who else has to do with the record: the keys (JWK) of those who may read its entries (LOG-8).
+
+    `head` is the file of the newest checkpoint, None for one beside the database (HEAD-1).
+    """
+
+    head: str | None = None
+    readers: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The whole policy. `wait` is how long, in seconds, the shim lets an agent wait for a human (SHIM-7).
 
@@ -76,8 +87,7 @@ class Policy:
     `single_user`, for development, is whose calls over MCP from this machine are that come without a token (MCP-4).
     With `bearer`, there may be delegations without a key, for MCP only (BEARER-1). `default_scopes` is what an attested
     agent asks for that names no scopes (OAUTH-16). `children` is how many living grants may be handed on directly from
-    one (CHAIN-5). `login` is the site's own, where users sign in with that (SIGNIN-1). `head` is the file of the newest
-    checkpoint, None for one beside the database (HEAD-1).
+    one (CHAIN-5). `login` is the site's own, where users sign in with that (SIGNIN-1).
 
     `file_s256` is the hash of the file that says so, and `declared` are those of its tools that Python declared. A
     policy never changes: a file that does makes another one (POLICY-1).
@@ -101,7 +111,7 @@ class Policy:
     default_scopes: ScopeSet = field(default_factory=ScopeSet)
     children: int = 16
     login: SiteLogin | None = None
-    head: str | None = None
+    record: Record = field(default_factory=Record)
     file_s256: str | None = None
     declared: Mapping[str, Tool] = field(default_factory=dict)
 

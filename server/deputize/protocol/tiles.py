@@ -4,7 +4,7 @@ A tile is 256 hashes that stand side by side: leaf hashes at level 0; at each le
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from .merkle import EMPTY_ROOT, HASH_BYTES, Frontier, node_hash, root
@@ -14,6 +14,7 @@ WIDTH = 1 << HEIGHT
 """Hashes in a full tile."""
 LEVELS = 8
 """Of a tree of 2**64 leaves, which no record reaches."""
+_LENGTH_BYTES = 2
 
 Hashes: TypeAlias = Callable[[int, int, int], Sequence[bytes]]
 """Gives as many hashes of a level as there are, of so many, from an index on: `hashes(level, start, count)`."""
@@ -39,6 +40,33 @@ def read_tile_path(path: str) -> tuple[int, int, int]:
     if tile_path(*told) != path:
         raise ValueError("not the spelling of a tile")
     return told
+
+
+def bundle_path(number: int, width: int) -> str:
+    """Write where the entries under a tile of leaves stand below `tile/` (LOG-8): `entries/x001/234.p/5`."""
+    return f"entries/{tile_path(0, number, width).removeprefix('0/')}"
+
+
+def read_bundle_path(path: str) -> tuple[int, int]:
+    """Read the number and the width that `bundle_path` wrote after `entries/`; ValueError for any other spelling."""
+    return read_tile_path(f"0/{path}")[1:]
+
+
+def bundle(entries: Iterable[bytes]) -> bytes:
+    """Write entries behind each other, each after its length in two bytes; OverflowError for one above 65,535 bytes."""
+    return b"".join(len(entry).to_bytes(_LENGTH_BYTES) + entry for entry in entries)
+
+
+def read_bundle(data: bytes) -> list[bytes]:
+    """Read what `bundle` wrote; ValueError for anything else."""
+    entries, at = list[bytes](), 0
+    while at < len(data):
+        start = at + _LENGTH_BYTES
+        at = start + int.from_bytes(data[at:start])
+        if start > len(data) or at > len(data):
+            raise ValueError("a bundle of entries is cut off")
+        entries.append(data[start:at])
+    return entries
 
 
 def width_of(level: int, number: int, size: int) -> int:

@@ -1,15 +1,18 @@
 """Following a record from outside: does a newer checkpoint continue what was seen of it, and if not, where (LOG-7)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..protocol.checkpoint import Checkpoint
-from ..protocol.merkle import HASH_BYTES, Frontier
-from ..protocol.tiles import WIDTH, tile_path, width_of
+from ..protocol.merkle import HASH_BYTES, Frontier, leaf_hash
+from ..protocol.tiles import WIDTH, bundle_path, read_bundle, tile_path, width_of
 
 Fetch: TypeAlias = Callable[[str], bytes]
 """Gets a tile by its path below `log/tile/`; `NoTile` if that cannot be had."""
+
+_NAMED = 5
+"""Runs of entries that one sentence names."""
 
 
 class NoTile(Exception):
@@ -69,9 +72,49 @@ class Followed:
         if there.tree.root() != checkpoint.root:
             return f"its tiles are not those of its checkpoint of {size} entries"
         pairs = zip(_hashes(self.leaves), _hashes(there.leaves), strict=False)
-        first = next(index for index, (before, now) in enumerate(pairs) if before != now)
+        others = [index for index, (before, now) in enumerate(pairs) if before != now]
         shorter = f", and it has {size} entries where it had {known}" if size < known else ""
-        return f"entry {first} is not what it was{shorter}"
+        return _others(others, min(size, known)) + shorter
+
+
+def entries(start: int, leaves: Sequence[bytes], fetch: Fetch) -> Iterator[bytes]:
+    """Fetch the entries from `start` on that have these hashes (LOG-8).
+
+    `NoTile` where they cannot be had, `Broken` where they are others: nobody may be told another story than the hashes.
+    """
+    size = start + len(leaves)
+    for number in range(start // WIDTH, -(-size // WIDTH)):
+        path = bundle_path(number, width := width_of(0, number, size))
+        try:
+            bundle = read_bundle(fetch(path))
+        except ValueError:
+            raise Broken(f"{path} is not a bundle of entries") from None
+        if len(bundle) != width:
+            raise Broken(f"{path} is of {len(bundle)} entries, not {width}")
+        for index, entry in enumerate(bundle, number * WIDTH):
+            if index >= start:
+                if leaf_hash(entry) != leaves[index - start]:
+                    raise Broken(f"entry {index} is served as another than the one that its hash is of")
+                if b"\n" in entry:
+                    raise Broken(f"entry {index} is not in canonical form")
+                yield entry
+
+
+def _others(indexes: Sequence[int], common: int) -> str:
+    """Say which entries are not what they were, of those that were seen and that there are now."""
+    runs = list[tuple[int, int]]()
+    for index in indexes:
+        begun = runs.pop()[0] if runs and runs[-1][1] == index - 1 else index
+        runs.append((begun, index))
+    named = [str(first) if first == last else f"{first} to {last}" for first, last in runs[:_NAMED]]
+    if more := len(runs) - len(named):
+        named.append(f"others in {more} more places")
+    if len(indexes) == 1:
+        return f"entry {named[0]} is not what it was"
+    told = f"entries {', '.join(named)} are not what they were"
+    if runs == [(indexes[0], common - 1)]:  # what comes again after a fork has blinds of its own
+        told += ": from there on it is another record"
+    return told
 
 
 def _leaves(size: int, start: int, fetch: Fetch) -> Iterator[bytes]:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import orjson
 
+from ..protocol import tiles
 from ..protocol.canonical import Json
 from ..protocol.checkpoint import Checkpoint
+from ..protocol.errors import USED_PROOF, Code, Refusal
 from ..protocol.ids import ChallengeId, GrantId, is_id
 from ..protocol.merkle import Frontier, leaf_hash
+from ..protocol.proof import Proof
 from ..protocol.question import Asked
 from ..protocol.receipt import Opening, Proven, Receipt
-from ..protocol.tiles import HEIGHT, Tree, finished, tile_path, width_of
+from ..protocol.tiles import HEIGHT, WIDTH, Tree, finished, tile_path, width_of
+from .moment import Moment
 from .ports import Reader, StoredEntry, Tx
 
 _PAGE = 1000
@@ -71,6 +75,15 @@ def tile(level: int, number: int, width: int, reader: Reader) -> Sequence[bytes]
     if not 0 < width <= width_of(level, number, size):
         raise ValueError("there is no such tile")
     return Tree(size, reader.hashes).tile(level, number)[:width]
+
+
+def bundle(tx: Tx, at: Moment, proof: Proof, number: int, width: int) -> bytes | Refusal:
+    """Return the first entries under a tile of leaves (LOG-8), as many as are asked for, if there are that many."""
+    if not tx.use_proof(proof):
+        return USED_PROOF
+    if not 0 < width <= width_of(0, number, tx.head().size):
+        return Refusal(Code.NOT_FOUND, "There are no such entries.")
+    return tiles.bundle(entry.leaf for entry in tx.entries(number * WIDTH, width))
 
 
 def prove(

@@ -65,5 +65,5 @@ def _fixed(policy: Policy) -> dict[str, object]:
         "api.audience": policy.api.audience,
         "agents.development": policy.development,
         "mcp.single_user": policy.single_user,
-        "record.head": policy.head,
+        "record.head": policy.record.head,
     }

@@ -24,7 +24,7 @@ from deputize.protocol.definition import pins
 from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.jwk import Key
 from deputize.protocol.login import OpenId, SiteLogin, Tickets
-from deputize.protocol.policy import Api, Network, Policy, Site
+from deputize.protocol.policy import Api, Network, Policy, Record, Site
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
 from deputize.protocol.quota import Quotas, Rate
@@ -134,6 +134,17 @@ class ApiTable(Table):
         return Api(self.audience or origin, tuple(self.origins or [origin]), tuple(self.keys), self.elsewhere)
 
 
+class RecordTable(Table):
+    """`[record]`."""
+
+    head: Annotated[str, AfterValidator(values.absolute_path)] | None = None
+    readers: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
+
+    def record(self) -> Record:
+        """Make it."""
+        return Record(self.head, tuple(self.readers))
+
+
 class ScopeTable(Table):
     """`[scopes."…"]`."""
 
@@ -174,12 +185,6 @@ class ToolTable(Table):
         if self.describe is not None:
             given |= {"describe": self.describe.describe, "told": self.describe.told}
         return Tool(name, **given)
-
-
-class RecordTable(Table):
-    """`[record]`."""
-
-    head: Annotated[str, AfterValidator(values.absolute_path)] | None = None
 
 
 class McpTable(Table):
@@ -400,7 +405,7 @@ class PolicyFile(Table):
             default_scopes=self.agents.default(harmless(self.scopes)),
             children=self.agents.children,
             login=self.users.login(),
-            head=self.record.head,
+            record=self.record.record(),
             **self.lifetimes.model_dump(),
         )
 

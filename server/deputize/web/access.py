@@ -142,6 +142,14 @@ async def executor(context: Context) -> Who[Executor]:
     return Who(context, lambda tx: proof)
 
 
+async def reader(context: Context) -> Who[Proof]:
+    """Know who may read the entries of the record, by a key that the policy names (LOG-8)."""
+    proof = context.proof("deputize-reader")
+    if proof.jkt not in context.authority.reader_keys:
+        raise Refused(Code.READER_NOT_ALLOWED, "The policy names no reader of the record with this key.")
+    return Who(context, lambda tx: proof)
+
+
 async def same_site(context: Context) -> None:
     """Know nobody, but that no other site made a browser send this (SESSION-2)."""
     context.check_origin()
@@ -270,6 +278,7 @@ USER_OR_PAGE = Access(user_or_page, may=("Deputize-CSRF", "Deputize-Page"), secu
 PAGE = Access(page, needs=("Deputize-Page",), security=(("session",),))
 CALLS_PAGE = replace(PAGE, before=page_of_call)
 GUARD = Access(executor, may=("Deputize-Guard", "Deputize-Page"), security=_OR_NOBODY)
+READER = Access(reader, needs=("Deputize-Reader",))
 DEPUTY = Access(
     same_site, deputy, may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",))
 )

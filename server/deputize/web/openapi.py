@@ -38,6 +38,7 @@ _HEADERS: Mapping[str, tuple[object, str]] = {
     "DPoP": (Jwt, "The proof of the agent's key for this request (PROOF-1)."),
     "Deputize-Page": (Jwt, "The proof of the page's key for this request (PROOF-3)."),
     "Deputize-Guard": (Jwt, "The proof of a guard's key for this request (PROOF-4)."),
+    "Deputize-Reader": (Jwt, "The proof of the key of somebody who may read the record (LOG-8)."),
     "Deputize-CSRF": (str, "The session's token, as `GET /tools` gives it (SESSION-2)."),
     "Signature-Input": (str, "What a client covers that signs the request (OAUTH-14)."),
     "Signature": (str, "The client's signature, in place of a `client_assertion` (OAUTH-14)."),

@@ -1,0 +1,98 @@
+"""What `deputize log follow` keeps: the newest checkpoint, the hash of every leaf, and perhaps the entries."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from deputize.cli.changes import replace_file
+from deputize.cli.out import UNUSABLE, fail
+from deputize.crypto.note import NoteError
+from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.merkle import HASH_BYTES, leaf_hash
+from deputize.service import following
+from deputize.service.following import Fetch, Followed
+
+_NOTE, _LEAVES, _ENTRIES = "checkpoint", "leaves", "entries.jsonl"
+
+
+class HashesKept:
+    """The newest checkpoint that was seen, and the hashes of all leaves under it, in a folder."""
+
+    def __init__(self, folder: Path, opened: Callable[[bytes], Checkpoint]) -> None:
+        """Read what was seen until now; ends the command if it is not whole, or of another record."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._note, self._leaves = folder / _NOTE, folder / _LEAVES
+        self.seen, self.note = Followed(), b""
+        if not self._note.exists():
+            return
+        self.note = self._note.read_bytes()
+        try:
+            checkpoint = opened(self.note)
+        except NoteError as error:
+            fail(f"{self._note} is not signed with this key: {error.reason}", UNUSABLE)
+        leaves = self._leaves.read_bytes() if self._leaves.exists() else b""
+        self.seen = Followed.read(leaves[: checkpoint.size * HASH_BYTES])
+        if (self.size, self.seen.tree.root()) != (checkpoint.size, checkpoint.root):
+            fail(f"{self._leaves} is not what {self._note} is over: begin anew, in another folder", UNUSABLE)
+
+    @property
+    def size(self) -> int:
+        """Return how many entries were seen."""
+        return self.seen.tree.size
+
+    def go_on(self, checkpoint: Checkpoint, note: bytes, fetch: Fetch) -> None:
+        """See all that a genuine checkpoint covers (`Followed.go_on`), and keep it.
+
+        The hashes come first, and then, at once, the checkpoint over them.
+        """
+        before = self.size * HASH_BYTES
+        self.seen.go_on(checkpoint, fetch)
+        # What came before a checkpoint that was not kept any more is written over.
+        _write(self._leaves, before, self.seen.leaves[before:])
+        replace_file(self._note, note)
+        self.note = note
+
+    def leaves(self, start: int) -> list[bytes]:
+        """Return the hashes of all leaves from one on."""
+        joined = self.seen.leaves
+        return [
+            bytes(joined[at : at + HASH_BYTES]) for at in range(start * HASH_BYTES, len(joined), HASH_BYTES)
+        ]
+
+
+class EntriesKept:
+    """The entries of a record whose hashes are kept, a line of JSON for each, in a folder."""
+
+    def __init__(self, folder: Path, hashes: HashesKept) -> None:
+        """Read what is there; ends the command if it is not what the hashes are of."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file, self._hashes, self._count, self._end = folder / _ENTRIES, hashes, 0, 0
+        if not self._file.exists():
+            return
+        leaves = hashes.leaves(0)
+        with self._file.open("rb") as lines:
+            for line in lines:
+                if not line.endswith(b"\n") or self._count == len(leaves):
+                    break  # it was cut off by a crash, or is of a checkpoint that was not kept any more
+                if leaf_hash(line[:-1]) != leaves[self._count]:
+                    fail(f"{self._file} has another entry {self._count} than was seen: begin anew", UNUSABLE)
+                self._count += 1
+                self._end += len(line)
+
+    def go_on(self, fetch: Fetch) -> None:
+        """Fetch, check and keep what was seen since (`following.entries`)."""
+        found = list(following.entries(self._count, self._hashes.leaves(self._count), fetch))
+        lines = b"".join(entry + b"\n" for entry in found)
+        _write(self._file, self._end, lines)
+        self._count += len(found)
+        self._end += len(lines)
+
+
+def _write(file: Path, end: int, data: bytes | bytearray) -> None:
+    """Write what comes after the first bytes of a file, durably, in place of whatever is there."""
+    file.touch(mode=0o600)  # entries are not for everybody on this machine
+    with file.open("ab") as there:
+        there.truncate(end)
+        there.write(data)
+        there.flush()
+        os.fsync(there.fileno())
