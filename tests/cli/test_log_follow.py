@@ -91,6 +91,7 @@ def rewrite(first: int) -> None:
             connection.execute(
                 "UPDATE entries SET leaf = ?, leaf_hash = ? WHERE idx = ?", (made, leaf_hash(made), index)
             )
+            connection.execute("UPDATE filed SET subject = 'cal_forged' WHERE idx = ?", (max(index, first),))
             tree = tree.append(leaf_hash(made))
         connection.execute("UPDATE log_head SET frontier = ?", (tree.to_bytes(),))
         connection.execute("DELETE FROM checkpoints")

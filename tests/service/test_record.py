@@ -20,7 +20,7 @@ from deputize.protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
 from deputize.service import record
 from deputize.service.ports import Tx
-from deputize.service.record import Fault, Report
+from deputize.service.record import Fault, Report, Signed
 from deputize.store.sqlite import SqliteStore
 
 NOW = 1_800_000_000
@@ -84,7 +84,10 @@ def leaf(number: int, **others: object) -> bytes:
 def put(number: int, data: bytes, digest: bytes | None = None) -> Tamper:
     """Put an entry in the place of another, with its own hash if no other is given."""
     row = (number, data, digest or leaf_hash(data))
-    return lambda db: db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", row)
+    return both(
+        lambda db: db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", row),
+        lambda db: db.execute("INSERT OR IGNORE INTO filed VALUES ('cal_forged', ?)", (number,)),
+    )
 
 
 def cut(number: int) -> Tamper:
@@ -323,12 +326,17 @@ def test_a_checkpoint_of_nothing_with_a_root_shows(path: Path) -> None:
     assert fault(path, odd).what.endswith("odd of 0 entries has another root")
 
 
+def test_log_9_an_entry_that_is_hidden_from_who_looks_for_its_call_shows(path: Path) -> None:
+    tamper(path, lambda db: db.execute("DELETE FROM filed WHERE idx IN (9, 17)"))
+    assert str(fault(path)) == "entry 9 tells of cal_9, and is not found by that"
+
+
 # Checkpoints and proofs
 
 
 def test_log_3_a_signed_checkpoint_is_of_the_head_and_is_kept(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
-        signed = asyncio.run(store.transact(lambda tx: record.sign_checkpoint(tx, ORIGIN, sign)))
+        signed = asyncio.run(store.transact(lambda tx: record.sign_checkpoint(tx, ORIGIN, sign))).note
         head, kept = store.look(lambda tx: (tx.head(), tx.checkpoints()))
     body = note.open_note(signed, [note.Verifier(ORIGIN, KEY.public_key())])
     assert Checkpoint.parse(body) == Checkpoint(ORIGIN, SIZE, head.root())
@@ -354,7 +362,7 @@ def test_each_entry_is_proven_at_each_size(store: SqliteStore, size: int) -> Non
     entries = store.look(lambda tx: tx.entries(0, size))
     root = root_of([entry.leaf_hash for entry in entries])
     indexes = [entry.index for entry in entries]
-    receipt = store.look(partial(record.prove, indexes=indexes, note="", size=size))
+    receipt = store.look(partial(record.prove, indexes=indexes, signed=Signed(size, "")))
     assert [proven.leaf for proven in receipt.entries] == [entry.leaf for entry in entries]
     assert receipt.unproven(Checkpoint(ORIGIN, size, root)) == []
 
@@ -362,7 +370,7 @@ def test_each_entry_is_proven_at_each_size(store: SqliteStore, size: int) -> Non
 @pytest.mark.parametrize(("index", "size"), [(0, SIZE + 1), (5, 5), (-1, 5), (0, 0), (0, -1)])
 def test_what_is_not_there_is_not_proven(store: SqliteStore, index: int, size: int) -> None:
     with pytest.raises(ValueError, match=r"there is no entry|is missing"):
-        store.look(lambda tx: record.prove(tx, [index], "", size))
+        store.look(lambda tx: record.prove(tx, [index], Signed(size, "")))
 
 
 def test_nothing_is_proven_across_a_gap(path: Path) -> None:
@@ -371,4 +379,4 @@ def test_nothing_is_proven_across_a_gap(path: Path) -> None:
         closing(SqliteStore(path)) as store,
         pytest.raises(ValueError, match="one of the entries 0 to 21 is missing"),
     ):
-        store.look(lambda tx: record.prove(tx, [2], "", SIZE - 1))
+        store.look(lambda tx: record.prove(tx, [2], Signed(SIZE - 1, "")))

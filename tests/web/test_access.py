@@ -115,7 +115,7 @@ FAULTS: dict[str, tuple[tuple[Access, ...], Fault, str]] = {
     "a proof for a longer address": (BY_PAGE, proof(path="/calls/x/y/z"), PROOF),
     "a proof of the past": (BY_PAGE, proof(at=-31.0), PROOF),
     "a proof of the future": (BY_PAGE, proof(at=31.0), PROOF),
-    "a guard's proof that is none": ((access.GUARD,), header("deputize-guard", "x"), PROOF),
+    "a guard's proof that is none": ((access.GUARD, access.RECEIVER), header("deputize-guard", "x"), PROOF),
     "a reader's proof that is none": ((access.READER,), header("deputize-reader", "x"), PROOF),
     "a reader without a proof": ((access.READER,), without("deputize-reader"), PROOF),
 }
@@ -160,7 +160,7 @@ async def test_a_session_of_another_has_not_the_token_of_this_page(bank: Bank, g
 async def test_who_only_looks_is_signed_in(bank: Bank, grace: Page) -> None:
     """SESSION-1: nobody learns what there is."""
     for row in ENDPOINTS:
-        if row.access is access.SESSION:
+        if row.access in (access.SESSION, access.RECEIVER):
             url = bank.issuer + path_of(row)
             nobody, somebody = await bank.page().http.get(url), await grace.http.get(url)
             assert (row.name, nobody.status_code, somebody.status_code in (200, 404)) == (row.name, 401, True)
@@ -168,6 +168,7 @@ async def test_who_only_looks_is_signed_in(bank: Bank, grace: Page) -> None:
 
 KEYS = (
     (access.GUARD, "deputize-guard", "redeemer_not_allowed"),
+    (access.RECEIVER, "deputize-guard", "redeemer_not_allowed"),
     (access.READER, "deputize-reader", "reader_not_allowed"),
 )
 

@@ -259,6 +259,7 @@ async def call_tools(bank: Bank, page: Page) -> None:
         proof = dpop.make(bank.keys["api"], "POST", ISSUER + path, int(bank.clock()), name)
         await page.send("POST", path, body, {"deputize-guard": proof}, page=False)
     await page.send("POST", f"/calls/{call['call_id']}/events", {"type": "delivered"})
+    assert (await page.http.get(f"{ISSUER}/calls/{call['call_id']}/receipt")).status_code == 200
     await page.send("GET", f"/calls/{call['call_id']}")
 
     noted = (await page.call("note", delivered=[call["call_id"]])).json()

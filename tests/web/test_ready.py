@@ -256,7 +256,9 @@ async def test_head_3_it_says_that_the_newest_checkpoint_cannot_be_kept(
     tmp_path: Path, policy: Policy
 ) -> None:
     (tmp_path / "disk").mkdir()
-    async with opened(replace(policy, record=Record(head=str(tmp_path / "disk" / "head"))), tmp_path / "var") as bank:
+    async with opened(
+        replace(policy, record=Record(head=str(tmp_path / "disk" / "head"))), tmp_path / "var"
+    ) as bank:
         (tmp_path / "disk").rename(tmp_path / "away")
         await bank.deputize.authority.head.keep()
         told = "ready, but its newest checkpoint cannot be kept outside the database\n"

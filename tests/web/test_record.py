@@ -1,4 +1,4 @@
-"""`/log/…` over HTTP (PROOF-4, LOG-8): entries are for those only whom the policy names, and as far as it goes."""
+"""What others get of the record over HTTP: entries for whom the policy names, receipts for who was part of a call."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +16,11 @@ from tests.bank import ISSUER, POLICY, Bank, found, opened
 from deputize import settings
 from deputize.cli import key_file
 from deputize.crypto import dpop
+from deputize.crypto.note import Verifier, open_note
+from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.receipt import Receipt
 from deputize.protocol.tiles import read_bundle
+from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +29,7 @@ KEY = generate_private_key(SECP256R1())
 
 @pytest.fixture
 async def audited(tmp_path: Path) -> AsyncIterator[Bank]:
-    """A bank with one user, whose sign-up is the whole record, and an auditor."""
+    """A bank with one user, whose sign-up is the whole record, and an auditor (LOG-8)."""
     policy = settings.loads(f"{POLICY}[record]\nreaders = [{key_file.public_half(KEY)}]\n".encode())
     async with opened(policy, found(tmp_path / "var")) as bank:
         assert (await bank.page().sign_up()).status_code == 200
@@ -61,3 +65,65 @@ async def test_nobody_else_does(audited: Bank) -> None:
     assert (other.status_code, other.json()["code"]) == (403, "reader_not_allowed")
     bare = await audited.client().get(f"{ISSUER}/log/tile/entries/000.p/1")
     assert (bare.status_code, bare.json()["code"]) == (401, "invalid_dpop_proof")
+
+
+# LOG-9: receipts
+
+
+async def called(page: Page) -> str:
+    assert (await page.deputize("account:read")).status_code == 200
+    return str((await page.call("get_balance")).json()["call_id"])
+
+
+async def test_a_user_gets_a_receipt_that_the_public_key_checks_and_nobody_else_does(audited: Bank) -> None:
+    grace, mallory = audited.page(), audited.page()
+    for page, name in ((grace, "Grace"), (mallory, "Mallory")):
+        assert (await page.sign_up(name)).status_code == 200
+    call_id = await called(grace)
+    path = f"{ISSUER}/calls/{call_id}/receipt"
+    answer = await grace.http.get(path, params={"arguments": "true"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"] == f'attachment; filename="{call_id}.json"'
+    receipt = Receipt.parse(answer.json())
+    key = Verifier("bank.example/deputize", audited.deputize.authority.keys.record_key().public_key())
+    checkpoint = Checkpoint.parse(open_note(receipt.checkpoint, [key]))
+    assert receipt.unproven(checkpoint) == []
+    assert [entry.told()["kind"] for entry in receipt.entries] == [
+        "grant.requested",
+        "grant.active",
+        "call.approved",
+    ]
+    assert receipt.opens()
+    assert "opening" not in (await grace.http.get(path)).json()
+    never = await mallory.http.get(f"{ISSUER}/calls/cal_AAAAAAAAAAAAAAAAAAAAAA/receipt")
+    other = await mallory.http.get(path)
+    assert (other.status_code, other.json()) == (404, never.json())
+    assert (await audited.client().get(path)).status_code == 401
+    assert (await grace.http.get(path, params={"arguments": "yes"})).status_code == 400
+    assert (await grace.http.get(path, params={"other": "true"})).status_code == 400
+    assert f'href="{path}?arguments=true"' in (await grace.http.get(f"{ISSUER}/account/history")).text
+
+
+async def test_a_receipt_is_over_what_came_after_the_last_checkpoint(audited: Bank) -> None:
+    """Within one second, in which everybody gets the same checkpoint."""
+    grace = audited.page()
+    assert (await grace.sign_up()).status_code == 200
+    assert (await audited.client().get(f"{ISSUER}/log/checkpoint")).status_code == 200
+    call_id = await called(grace)
+    answer = await grace.http.get(f"{ISSUER}/calls/{call_id}/receipt")
+    size = int(answer.json()["checkpoint"].split("\n")[1])
+    assert size == len(audited.entries()) == answer.json()["entries"][-1]["index"] + 1
+
+
+async def test_the_site_gets_one_by_the_key_of_its_guard(local: Bank, ada: Page) -> None:
+    call_id = await called(ada)
+    url = f"{local.issuer}/calls/{call_id}/receipt"
+    key = local.keys["api"]
+    for with_arguments, status in ((False, 200), (True, 400)):
+        proof = {"deputize-guard": dpop.make(key, "GET", url, int(local.clock()))}
+        params = {"arguments": "true"} if with_arguments else {}
+        answer = await local.client().get(url, headers=proof, params=params)
+        assert answer.status_code == status
+    stranger = {"deputize-guard": dpop.make(KEY, "GET", url, int(local.clock()))}
+    answer = await local.client().get(url, headers=stranger)
+    assert (answer.status_code, answer.json()["code"]) == (403, "redeemer_not_allowed")

@@ -25,6 +25,7 @@ from ..service.kept import Kept
 from ..service.methods import Methods
 from ..service.moment import Moment
 from ..service.ports import Store
+from ..service.record import Signed
 from ..words.catalogue import DEFAULT
 from .by_address import ByAddress
 from .clock import Clock
@@ -73,7 +74,7 @@ class Authority:
     reader_keys: frozenset[str] = field(init=False)
     by_address: ByAddress = field(default_factory=ByAddress)
     waiting: Waiting = field(default_factory=Waiting)
-    _note: tuple[float, str] = (0, "")
+    _signed: tuple[float, Signed] = (0, Signed(0, ""))
     _verified: Kept[Delegation] = field(default_factory=lambda: Kept(_KEPT))
 
     def __post_init__(self) -> None:
@@ -160,22 +161,23 @@ class Authority:
         claims = jwt.verify(text, CALL_TYP, self.keys.public_key, code=Code.INVALID_CALL_TOKEN)
         return CallToken.parse(claims, self.policy.site.issuer, self.policy.api.audience, now)
 
-    async def checkpoint(self) -> str:
+    async def checkpoint(self, over: int = 0) -> Signed:
         """Sign the record's head, keep the note, and return it (LOG-3).
 
-        Anybody may ask, and each note is a durable write: within a second everybody gets the same one.
+        Anybody may ask, and each note is a durable write: within a second everybody gets the same one, if it is over as
+        many entries as somebody needs.
         """
-        made_at, text = self._note
-        if 0 <= self.clock() - made_at < 1:
-            return text
+        made_at, signed = self._signed
+        if 0 <= self.clock() - made_at < 1 and signed.size >= over:
+            return signed
         origin = self.policy.site.issuer.partition("://")[2]
 
         def sign(body: str) -> str:
             return note.sign(body, origin, self.keys.record_key())
 
-        text = await self.store.transact(lambda tx: record.sign_checkpoint(tx, origin, sign))
-        self._note = self.clock(), text
-        return text
+        signed = await self.store.transact(lambda tx: record.sign_checkpoint(tx, origin, sign))
+        self._signed = self.clock(), signed
+        return signed
 
 
 Current = Callable[[], Authority]

@@ -29,7 +29,7 @@ from deputize.protocol.shown import marked, plain
 from deputize.service import record
 from deputize.service.faults import StoreFault
 from deputize.service.ports import Reader, Tx
-from deputize.service.record import Report, told
+from deputize.service.record import Report, Signed, told
 
 log = typer.Typer(no_args_is_help=True, help="Verify, read and prove the record of every decision.")
 
@@ -138,11 +138,10 @@ def receipt(
     """
     verifier, signing_key = _verifier(data, policy), keys_of(data).record_key()
 
-    def sign(tx: Tx) -> tuple[str, int]:
-        text = record.sign_checkpoint(
+    def sign(tx: Tx) -> Signed:
+        return record.sign_checkpoint(
             tx, verifier.name, lambda body: note.sign(body, verifier.name, signing_key)
         )
-        return text, tx.head().size
 
     with opened(data) as store:
         entries = store.look(lambda tx: record.trail(tx, about))
@@ -152,9 +151,9 @@ def receipt(
         opening = Opening(call.arguments, call.salt) if call else None
         questions = store.look(lambda tx: record.asked(tx, entries)) if arguments else []
         # Only the signing is in a transaction: the record is long, and calls would wait meanwhile.
-        text, size = asyncio.run(store.transact(sign))
+        signed = asyncio.run(store.transact(sign))
         indexes = [entry.index for entry in entries]
-        made = store.look(lambda tx: record.prove(tx, indexes, text, size, opening, questions))
+        made = store.look(lambda tx: record.prove(tx, indexes, signed, opening, questions))
     typer.echo(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2).decode())
 
 

@@ -248,6 +248,12 @@ class Reader(Protocol):
     def entries(self, start: int, limit: int) -> list[StoredEntry]:
         """Return entries in order from an index on."""
 
+    def filed(self, subject: str) -> list[StoredEntry]:
+        """Find the entries that tell of a call, or of the states of a grant, in order (`Entry.subject`)."""
+
+    def is_filed(self, subject: str, index: int) -> bool:
+        """Tell whether an entry is among those."""
+
     def hashes(self, level: int, start: int, count: int) -> list[bytes]:
         """Return so many hashes of a level of the record's tree, or as many as there are, from an index on (LOG-7)."""
 

@@ -10,6 +10,7 @@ import orjson
 from ..protocol import tiles
 from ..protocol.canonical import Json
 from ..protocol.checkpoint import Checkpoint
+from ..protocol.entry import subject_of
 from ..protocol.errors import USED_PROOF, Code, Refusal
 from ..protocol.ids import ChallengeId, GrantId, is_id
 from ..protocol.merkle import Frontier, leaf_hash
@@ -61,12 +62,20 @@ _Claims = dict[int, list[tuple[str, bytes]]]
 """What the root is said to be at some size, and by whom: by a checkpoint, or the stored head, which comes last."""
 
 
-def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A note of a checkpoint over so many entries (LOG-3)."""
+
+    size: int
+    note: str
+
+
+def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> Signed:
     """Make a checkpoint of the head, keep its note and return it (LOG-3); `sign` makes a note of a body."""
     head = tx.head()
-    note = sign(Checkpoint(origin, head.size, head.root()).body())
-    tx.add_checkpoint(head.size, note)
-    return note
+    signed = Signed(head.size, sign(Checkpoint(origin, head.size, head.root()).body()))
+    tx.add_checkpoint(signed.size, signed.note)
+    return signed
 
 
 def tile(level: int, number: int, width: int, reader: Reader) -> Sequence[bytes]:
@@ -89,12 +98,12 @@ def bundle(tx: Tx, at: Moment, proof: Proof, number: int, width: int) -> bytes |
 def prove(
     reader: Reader,
     indexes: Sequence[int],
-    note: str,
-    size: int,
+    signed: Signed,
     opening: Opening | None = None,
     questions: Iterable[Asked] = (),
 ) -> Receipt:
-    """Make a receipt of these entries, by a note over the first `size`; ValueError if not all are there (LOG-5)."""
+    """Make a receipt of these entries, by a signed checkpoint; ValueError if not all are under it (LOG-5)."""
+    size = signed.size
     if absent := [index for index in indexes if not 0 <= index < size]:
         raise ValueError(f"there is no entry {absent[0]} among {size}")
     tree, proven = Tree(size, reader.hashes), list[Proven]()
@@ -106,7 +115,7 @@ def prove(
             proven.append(Proven(index, found[0].leaf, tuple(tree.inclusion(index))))
         except LookupError as error:
             raise ValueError(*error.args) from None
-    return Receipt(note, tuple(proven), opening, tuple(questions))
+    return Receipt(signed.note, tuple(proven), opening, tuple(questions))
 
 
 def asked(reader: Reader, entries: Iterable[StoredEntry]) -> list[Asked]:
@@ -119,17 +128,26 @@ def asked(reader: Reader, entries: Iterable[StoredEntry]) -> list[Asked]:
 def trail(reader: Reader, about: str) -> list[StoredEntry]:
     """Find the entries that tell of a call, a grant, an agent or a user, in order; empty if there are none.
 
-    With a call come the grants that it was made under (CHAIN-3), with all else the whole of its calls. Reads the
-    record from end to end.
+    With a call come the grants that it was made under (CHAIN-3), which are found at once. With all else comes the
+    whole of its calls, and the record is read from end to end.
     """
-    entries = _telling(reader, {about})
     if not is_id("cal", about):
+        entries = _telling(reader, {about})
         calls = {str(told(entry)["call_id"]) for entry in entries if "call_id" in told(entry)}
         return _telling(reader, {about, *calls}) if calls else entries
-    named = (told(entry).get("grant_id") for entry in entries)
+    entries = _filed(reader, about)
+    named = dict.fromkeys(told(entry).get("grant_id") for entry in entries)
     above = {link.grant_id for one in named if one for link in reader.lineage(GrantId(str(one)))}
-    grants = [entry for entry in _telling(reader, above) if str(told(entry)["kind"]).startswith("grant.")]
+    grants = [entry for one in above for entry in _filed(reader, one)]
     return sorted([*entries, *grants], key=lambda entry: entry.index)
+
+
+def _filed(reader: Reader, subject: str) -> list[StoredEntry]:
+    return [
+        entry
+        for entry in reader.filed(subject)
+        if subject_of(told(entry).get("kind"), told(entry)) == subject
+    ]
 
 
 def told(entry: StoredEntry) -> dict[str, Json]:
@@ -156,6 +174,7 @@ def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
     3. At the size of each checkpoint, and of the stored head, the root is the one that it names.
     4. The entries reach as far as each checkpoint says, and exactly as far as the head.
     5. The hashes over full tiles, where they are stored, are those of the entries.
+    6. What tells of a call or a grant is found by that.
 
     Whoever can write to the store can make it all anew: that shows only against a checkpoint kept elsewhere.
     """
@@ -168,7 +187,7 @@ def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
         claims[head.size].append(("the stored head", head.root()))
     tree, signed, fault = _compare(reader, claims, {each.size for each in checkpoints.values()})
     if fault is None:
-        fault = _misfit(tree.size, head, claims)
+        fault = _misfit(tree.size, head, claims) or _misfiled(reader)
     return Report(tree.size, tree.root(), signed, fault)
 
 
@@ -222,6 +241,16 @@ def _misfit(size: int, head: Frontier | None, claims: _Claims) -> Fault | None:
         return Fault("the stored head is damaged")
     if head.size < size:
         return Fault(f"was added: the stored head is of {head.size} entries", head.size, head.size)
+    return None
+
+
+def _misfiled(reader: Reader) -> Fault | None:
+    """Find the first entry that is not found by what it tells of."""  # 6
+    for entry in _entries(reader):
+        said = told(entry)
+        subject = subject_of(said.get("kind"), said)
+        if subject is not None and not reader.is_filed(subject, entry.index):
+            return Fault(f"tells of {subject}, and is not found by that", entry.index, entry.index)
     return None
 
 

@@ -13,6 +13,7 @@ from .snapshot import Execute, Snapshot
 
 _ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
 _ADD_TILE = "INSERT INTO tiles (level, idx, hash) VALUES (:level, :idx, :hash)"
+_FILE = "INSERT INTO filed (subject, idx) VALUES (:subject, :idx) ON CONFLICT DO NOTHING"
 _SET_HEAD = """
     INSERT INTO log_head (one, frontier) VALUES (1, :frontier)
     ON CONFLICT (one) DO UPDATE SET frontier = excluded.frontier"""
@@ -86,6 +87,8 @@ class Recording(Snapshot):
         leaf = entry.leaf(head.size, now, token_bytes(16))
         digest = leaf_hash(leaf)
         self._execute(_ADD_ENTRY, {"idx": head.size, "leaf": leaf, "leaf_hash": digest})
+        if (subject := entry.subject) is not None:
+            self._execute(_FILE, {"subject": subject, "idx": head.size})
         for level, index, above in finished(head, digest):
             self._execute(_ADD_TILE, {"level": level, "idx": index, "hash": above})
         self._head, self._last = head.append(digest), (head.size, digest)

@@ -237,6 +237,13 @@ class Snapshot(Reader):
         )
         return [StoredEntry(*row) for row in rows.fetchall()]
 
+    def filed(self, subject: str) -> list[StoredEntry]:
+        rows = self._execute(_FILED, {"subject": subject})
+        return [StoredEntry(*row) for row in rows.fetchall()]
+
+    def is_filed(self, subject: str, index: int) -> bool:
+        return self._execute(_IS_FILED, {"subject": subject, "idx": index}).fetchone() is not None
+
     def hashes(self, level: int, start: int, count: int) -> list[bytes]:
         rows = self._execute(
             _HASHES if level else _LEAF_HASHES, {"level": level, "start": start, "end": start + count}
@@ -256,6 +263,10 @@ class Snapshot(Reader):
         rows = self._execute(f"{table.select} WHERE {where}", parameters)
         return [table.value(row) for row in rows.fetchall()]
 
+
+_FILED = """
+    SELECT idx, leaf, leaf_hash FROM filed JOIN entries USING (idx) WHERE subject = :subject ORDER BY idx"""
+_IS_FILED = "SELECT 1 FROM filed WHERE subject = :subject AND idx = :idx"
 
 IN_WINDOW = "(quotas.ends_at > :now AND quotas.ends_at <= :now + :within)"
 """Whether a window goes on. One that ends later than any could was begun by a clock that went wrong."""

@@ -136,6 +136,17 @@ async def executor(context: Context) -> Who[Executor]:
     """Know a guard by its registered key (PROOF-4), else the page (GUARD-3)."""
     if not context.has("deputize-guard"):
         return await page_of_call(context)
+    return _guard(context)
+
+
+async def receiver(context: Context) -> Who[UserId | Proof]:
+    """Know a guard by its registered key (PROOF-4), else a user by the session: for what changes nothing (LOG-9)."""
+    if not context.has("deputize-guard"):
+        return await signed_in(context)
+    return _guard(context)
+
+
+def _guard(context: Context) -> Who[Proof]:
     proof = context.proof("deputize-guard")
     if proof.jkt not in context.authority.guard_keys:
         raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
@@ -278,6 +289,7 @@ USER_OR_PAGE = Access(user_or_page, may=("Deputize-CSRF", "Deputize-Page"), secu
 PAGE = Access(page, needs=("Deputize-Page",), security=(("session",),))
 CALLS_PAGE = replace(PAGE, before=page_of_call)
 GUARD = Access(executor, may=("Deputize-Guard", "Deputize-Page"), security=_OR_NOBODY)
+RECEIVER = Access(receiver, may=("Deputize-Guard",), security=_OR_NOBODY)
 READER = Access(reader, needs=("Deputize-Reader",))
 DEPUTY = Access(
     same_site, deputy, may=("DPoP", "Deputize-Page"), security=(("session", "delegation"), ("session",))

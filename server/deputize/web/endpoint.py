@@ -9,6 +9,7 @@ from .access import Access
 from .refusals import Dialect
 
 HTML, SCRIPT, TEXT, BYTES = "text/html", "text/javascript", "text/plain", "application/octet-stream"
+JSON = "application/json"
 
 Kind: TypeAlias = type[Any]
 Answer: TypeAlias = Kind | tuple[Kind | str, ...] | str | None

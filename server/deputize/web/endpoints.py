@@ -36,6 +36,7 @@ from .access import (
     OWN_USER,
     PAGE,
     READER,
+    RECEIVER,
     RETURNER,
     SESSION,
     SITE_PAGE,
@@ -46,7 +47,7 @@ from .access import (
 from .ask import Became
 from .calls import ApprovedCall, Call, Denial, Event, Outcome, RedeemedCall, Redemption
 from .context import Context
-from .endpoint import BYTES, HTML, SCRIPT, TEXT, delete, get, oauth, post
+from .endpoint import BYTES, HTML, JSON, SCRIPT, TEXT, delete, get, oauth, post
 from .enrollments import Window
 from .findings import Findings
 from .grants import Block, BlockFor, Grant, GrantDenial, GrantNow, GrantRequest, OpaqueAgent, PendingGrant
@@ -96,6 +97,8 @@ ENDPOINTS = (
     get("/calls/{call_id}", CALLS_PAGE, Call, calls.show, "Look at a call (CALL-9)"),
     get("/calls/{call_id}/wait", CALLS_PAGE, Call, waiting.call, "Wait until it was answered (WAIT-1)"),
     post("/calls/{call_id}/resumption", CALLS_PAGE, None, ApprovedCall, calls.resume, "Go on with a call (CALL-11)"),
+    get("/calls/{call_id}/receipt", RECEIVER, JSON, record.receipt, "Prove what was recorded of a call (LOG-9)",
+        query={"arguments": False}),
     post("/mcp", MCP, Message, {200: (Reply, ReplyError, EVENTS), 202: None}, None, "One message of MCP (MCP-1)"),
     get("/mcp", MCP, EVENTS, None, "Listen for what was answered (MCP-17)"),
     get("/tools", VISITOR, Tools, shim.configuration, "Read the policy, and who is signed in (SHIM-3)"),

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from ..protocol.canonical import Json
 from ..protocol.problem import MEDIA_TYPE
-from .endpoint import HTML, Answer, Endpoint, Kind
+from .endpoint import HTML, JSON, Answer, Endpoint, Kind
 from .mcp.types import ReplyError
 from .refusals import Dialect
 from .session import COOKIE
@@ -31,7 +31,7 @@ from .types import (
 
 Schema: TypeAlias = dict[str, Json]
 
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
 _PARAMETER = re.compile(r"{(\w+)}")
 _TEXT: Schema = {"type": "string"}
 _HEADERS: Mapping[str, tuple[object, str]] = {

@@ -4,22 +4,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import orjson
 from starlette.responses import PlainTextResponse, Response
 
 from ..protocol.errors import Code, Refused
+from ..protocol.ids import CallId, UserId
 from ..protocol.proof import Proof
 from ..protocol.tiles import read_bundle_path, read_tile_path
 from ..service import record
+from ..service.calls import receipts
 from .access import Who
 from .context import Context
-from .endpoint import BYTES
+from .endpoint import BYTES, JSON
+from .oauth.parameters import parse_form
 
 _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 
 
 async def checkpoint(context: Context) -> Response:
     """Answer a signed checkpoint of the record as it is now, and keep it (LOG-3)."""
-    return PlainTextResponse(await context.authority.checkpoint())
+    return PlainTextResponse((await context.authority.checkpoint()).note)
 
 
 async def tile(context: Context) -> Response:
@@ -28,6 +32,19 @@ async def tile(context: Context) -> Response:
         told = read_tile_path(context.named("path"))
         hashes = await context.authority.store.read(partial(record.tile, *told))
     return Response(b"".join(hashes), media_type=BYTES, headers=_FOR_EVER)
+
+
+async def receipt(context: Context, who: Who[UserId | Proof]) -> Response:
+    """Answer a receipt of a call, for its user and for the site (LOG-9)."""
+    asked = parse_form(context.request.url.query)
+    if asked.keys() - {"arguments"} or asked.get("arguments", "true") != "true":
+        raise Refused(Code.INVALID_REQUEST, "There is only `arguments=true`.")
+    call_id = CallId(context.named("call_id"))
+    found = await who.run(receipts.find, call_id, with_arguments=bool(asked))
+    signed = await context.authority.checkpoint(found.indexes[-1] + 1)
+    made = await context.look(receipts.make, found, signed)
+    named = {"content-disposition": f'attachment; filename="{call_id}.json"'}
+    return Response(orjson.dumps(made.to_json()), media_type=JSON, headers=named)
 
 
 async def bundle(context: Context, who: Who[Proof]) -> Response:

@@ -268,6 +268,7 @@ done-unshown =
 done-open = It may still be done until { $moment }.
 done-call-off = Cancel it
 done-number = Number { $call_id }
+done-receipt = Receipt
 
 ## Pages: passkeys
 

@@ -29,6 +29,7 @@ from deputize.protocol.receipt import Opening
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Tool
 from deputize.service import record
+from deputize.service.record import Signed
 from deputize.store.faults import unknown
 from deputize.testing.server import Site
 from deputize.web.mcp import handling, running
@@ -184,7 +185,7 @@ class TestChain:
         assert approved["args_commitment"] == salted  # LOG-2
         opening = Opening(TRANSFER, unb64u(chain["args_salt"]))
         receipt = live.deputize.store.look(
-            lambda tx: record.prove(tx, chain["entries"], "", tx.head().size, opening)
+            lambda tx: record.prove(tx, chain["entries"], Signed(tx.head().size, ""), opening)
         )
         head = live.deputize.store.look(lambda tx: tx.head())
         assert receipt.unproven(Checkpoint("bank", head.size, head.root())) == []  # LOG-5

@@ -1,0 +1,51 @@
+"""Who was part of a call gets proof of what the record tells of it (LOG-9)."""
+
+from dataclasses import dataclass
+
+from ...protocol.errors import USED_PROOF, Code, Refusal
+from ...protocol.ids import CallId, UserId
+from ...protocol.proof import Proof
+from ...protocol.question import Asked
+from ...protocol.receipt import Opening, Receipt
+from .. import record
+from ..moment import Moment
+from ..ports import Reader, Tx
+from ..record import Signed
+from .moves import NO_CALL
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The entries that a receipt is of, and what opens them, if that is wanted."""
+
+    indexes: list[int]
+    opening: Opening | None
+    questions: list[Asked]
+
+
+def find(
+    tx: Tx, at: Moment, by: UserId | Proof, call_id: CallId, with_arguments: bool = False
+) -> Found | Refusal:
+    """Find what the record has of a call, for its own user, or a guard by the proof of its key.
+
+    A guard has the arguments of what it ran, and is told of no others here.
+    """
+    call = tx.call(call_id)
+    if isinstance(by, Proof):
+        if not tx.use_proof(by):
+            return USED_PROOF
+        if with_arguments:
+            return Refusal(Code.INVALID_REQUEST, "Only its own user gets the arguments of a call.")
+    elif call is not None and call.user_id != by:
+        call = None
+    if call is None:
+        return NO_CALL
+    entries = record.trail(tx, call.call_id)
+    opening = Opening(call.arguments, call.salt) if with_arguments else None
+    questions = record.asked(tx, entries) if with_arguments else []
+    return Found([entry.index for entry in entries], opening, questions)
+
+
+def make(reader: Reader, at: Moment, found: Found, signed: Signed) -> Receipt:
+    """Make the receipt, by a checkpoint that is over all of that."""
+    return record.prove(reader, found.indexes, signed, found.opening, found.questions)
