@@ -32,6 +32,7 @@ from deputize.testing.server import Site
 
 run = CliRunner().invoke
 DATABASE = Path("var/deputize.db")
+HEAD = Path("var/checkpoint")
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +46,9 @@ def _site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Serve the data as they are now; return the issuer's address."""
-    with Site(lambda _: mounted(Deputize(loads(POLICY.encode()), Path("var")))) as site:
+    """Serve the data as they are now, without what contradicts them (HEAD-2); return the issuer's address."""
+    HEAD.unlink(missing_ok=True)
+    with Site(lambda _: mounted(Deputize(loads(POLICY.encode()), Path("var"), new_head=True))) as site:
         yield f"{site.url}/deputize"
 
 
@@ -91,11 +93,11 @@ def rewrite(first: int) -> None:
             connection.execute(
                 "UPDATE entries SET leaf = ?, leaf_hash = ? WHERE idx = ?", (made, leaf_hash(made), index)
             )
-            connection.execute("UPDATE filed SET subject = 'cal_forged' WHERE idx = ?", (max(index, first),))
             tree = tree.append(leaf_hash(made))
         connection.execute("UPDATE log_head SET frontier = ?", (tree.to_bytes(),))
         connection.execute("DELETE FROM checkpoints")
     connection.close()
+    HEAD.unlink()
 
 
 def test_history_that_was_rewritten_is_named_though_it_verifies_by_itself() -> None:
@@ -259,7 +261,7 @@ def naming(readers: str) -> Iterator[str]:
     def build(port: int) -> Starlette:
         here = POLICY.replace("https://bank.example", f"http://localhost:{port}")
         Path("deputize.toml").write_text(f"{here}[record]\n{readers}\n")
-        return mounted(Deputize(Path("deputize.toml"), data=Path("var")))
+        return mounted(Deputize(Path("deputize.toml"), data=Path("var"), new_head=True))
 
     with Site(build) as site:
         yield f"{site.url}/deputize"

@@ -70,12 +70,13 @@ def test_log_show_tells_who_did_it_who_let_them_and_who_saw_it(calls: dict[str, 
     lines = shown(calls["approved"]).splitlines()
     assert lines[0] == "what          transfer_money: approved"
     assert lines[1].startswith("who did it    agt_")
-    assert lines[1].endswith(", for Grace Hopper")
+    assert lines[1].endswith(f", for {calls['user']} “Grace Hopper”")
     assert lines[2].startswith(
-        "who let them  Grace Hopper, with a passkey, 2027-01-15T08:00:00Z: account:read payments:write for agt_"
+        f"who let them  {calls['user']} “Grace Hopper”, with a passkey, "
+        "2027-01-15T08:00:00Z: account:read payments:write for agt_"
     )
     assert (
-        lines[3] == "who saw it    Grace Hopper, with a passkey, 2027-01-15T08:00:00Z: "
+        lines[3] == f"who saw it    {calls['user']} “Grace Hopper”, with a passkey, 2027-01-15T08:00:00Z: "
         "Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069"
     )
     kinds = [line.split()[2] for line in lines[6:]]
@@ -89,7 +90,7 @@ def test_log_show_tells_by_which_method_it_was_seen(calls: dict[str, str]) -> No
     assert (
         shown(calls["approved"])
         .splitlines()[3]
-        .startswith("who saw it    Grace Hopper, by the method code, ")
+        .startswith(f"who saw it    {calls['user']} “Grace Hopper”, by the method code, ")
     )
 
 
@@ -99,7 +100,7 @@ def test_log_show_tells_that_digits_were_typed(calls: dict[str, str]) -> None:  
         asyncio.run(store.transact(lambda tx: tx.append(Entry("call.approved", facts), 1_800_000_009)))
     saw = shown(calls["approved"]).splitlines()[3]
     assert saw.startswith(
-        "who saw it    Grace Hopper, with a passkey and the two digits of the page that asked, "
+        f"who saw it    {calls['user']} “Grace Hopper”, with a passkey and the two digits of the page that asked, "
     )
 
 

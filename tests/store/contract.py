@@ -21,7 +21,6 @@ from deputize.protocol.call import LIFETIME, OVERDUE, TRANSITIONS, Call, State
 from deputize.protocol.canonical import Json, unb64u
 from deputize.protocol.challenge import MAX_ATTEMPTS, Enrolling, Inside, NewUser, Purpose, Subject
 from deputize.protocol.constraint import Constraints, Use
-from deputize.protocol.entry import Entry
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from deputize.protocol.grant import GrantState
@@ -1045,22 +1044,6 @@ class StoreContract:
         assert seen(store, lambda tx: tx.hashes(1, 1, 9)) == [root_of(leaves[WIDTH : 2 * WIDTH])]
         assert seen(store, lambda tx: tx.hashes(2, 0, 9)) == []
         assert seen(store, lambda tx: Tree(size, tx.hashes).root()) == root_of(leaves)
-
-    def test_log_9_entries_are_found_by_their_call_or_else_their_grant(self, store: Store) -> None:
-        told: list[tuple[str, dict[str, object]]] = [
-            ("call.pending", {"call_id": "cal_x1", "grant_id": "grt_x1"}),
-            ("grant.active", {"grant_id": "grt_x1", "parent_id": "grt_x0"}),
-            ("agent.blocked", {"grant_id": "grt_x1"}),
-            ("call.approved", {"call_id": "cal_x1", "tool": "cal_x2"}),
-        ]
-        first = do(store, lambda tx: [tx.append(Entry(kind, facts), NOW) for kind, facts in told])[0]
-        found = [
-            seen(store, methodcaller("filed", each)) for each in ("cal_x1", "grt_x1", "grt_x0", "cal_x2")
-        ]
-        assert [[one.index - first for one in each] for each in found] == [[0, 3], [1], [], []]
-        assert found[0] == [seen(store, methodcaller("entries", first + n, 1))[0] for n in (0, 3)]
-        assert seen(store, methodcaller("is_filed", "cal_x1", first + 3))
-        assert not seen(store, methodcaller("is_filed", "cal_x1", first + 1))
 
     def test_the_record_begins_empty(self, empty: Store) -> None:
         assert seen(empty, lambda tx: tx.head()) == Frontier()

@@ -20,7 +20,6 @@ from tests.store.processes import PROCESSES, open_and_append
 from tests.store.values import NOW
 
 from deputize.protocol.call import State
-from deputize.protocol.entry import Entry
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.quota import Quota, Rate
 from deputize.service.ports import Store, Tx, Wanted
@@ -167,7 +166,7 @@ ADDED = {
     "0005": ("TABLE tiles",),
     "0006": ("INDEX sessions_sid",),
     "0007": ("INDEX grants_suspended",),
-    "0008": ("TABLE filed",),
+    "0008": ("TABLE trails", "TABLE trails_head"),
 }
 """What each version has that the one before had not."""
 
@@ -542,27 +541,3 @@ def test_no_sweep_scans_a_whole_table(store: Store) -> None:
 
     scans = [step for step in do(store, explain) if step.startswith("SCAN")]
     assert scans == ["SCAN proofs", "SCAN oldest", "SCAN recoveries"]  # a thousand; the same; a handful
-
-
-def test_entries_of_a_database_from_before_are_found_by_what_they_tell_of(path: Path) -> None:
-    """LOG-9: and what is damaged keeps no database from being opened."""
-    store = SqliteStore(path)
-    told: list[tuple[str, dict[str, object]]] = [
-        ("call.pending", {"call_id": "cal_1", "grant_id": "grt_1"}),
-        ("grant.active", {"grant_id": "grt_1", "parent_id": "grt_0"}),
-        ("agent.blocked", {"grant_id": "grt_1"}),
-        ("call.approved", {"call_id": "cal_1"}),
-        ("call.refused", {"call_id": None, "grant_id": "grt_1"}),
-        ("call.refused", {"call_id": "cal_2"}),
-    ]
-    do(store, lambda tx: [tx.append(Entry(kind, facts), NOW) for kind, facts in told])
-    wanted = ("cal_1", "grt_1", "grt_0")
-    found = [store.look(methodcaller("filed", each)) for each in wanted]
-    assert [[entry.index for entry in entries] for entries in found] == [[0, 3], [1], []]
-    store.close()
-    sql(path, "UPDATE entries SET leaf = CAST('{' AS BLOB) WHERE idx = 5", "DROP TABLE filed")
-    sql(path, "UPDATE alembic_version SET version_num = '0006'")
-    store = SqliteStore(path)
-    assert found == [store.look(methodcaller("filed", each)) for each in wanted]
-    assert store.look(methodcaller("filed", "cal_2")) == []
-    store.close()

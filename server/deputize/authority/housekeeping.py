@@ -5,11 +5,14 @@ import time
 from contextlib import suppress
 
 from ..log.log import Log
+from ..service import trails
 from ..service.calls import moves
 from .authority import Current
 
 SWEEP_EVERY = 5.0
 """Seconds between sweeps of what has expired."""
+_INDEXED_AT_ONCE = 40
+"""Steps of the record's index in one sweep: what a record has that was never indexed does not keep the rest waiting."""
 KEPT_AFTER = 600
 """Seconds that expired rows still answer `expired` rather than `unknown`."""
 CHECKPOINT_EVERY = 60
@@ -38,13 +41,19 @@ class Housekeeping:
                 await self._task
 
     async def sweep(self, now: int, held: int | None) -> None:
-        """End what has run out by `now`, and delete what did long before `held`; None deletes nothing (CLOCK-1)."""
+        """End what has run out by `now`, delete what did long before `held`, and index what is new in the record.
+
+        Without `held` nothing is deleted (CLOCK-1).
+        """
         store = self._current().store
         while await store.transact(lambda tx: moves.expire(tx, now)):
             pass  # so many at a time that nobody waits long behind it
         if held is not None:
             while await store.transact(lambda tx: tx.sweep(held - KEPT_AFTER)):
                 pass  # likewise
+        for _ in range(_INDEXED_AT_ONCE):
+            if await store.transact(trails.step) < trails.STEP:
+                break
 
     async def _go_on(self) -> None:
         signed, signed_at = -1, float("-inf")

@@ -53,12 +53,17 @@ def list_agents(data: Data = VAR) -> None:
 def _rows(tx: Reader, now: int) -> Iterator[list[str]]:
     come = tx.agents()
     for agent in come:
-        user = tx.user(agent.user_id) if agent.user_id else None
         state = "active" if agent.revoked_at is None else f"revoked {when(agent.revoked_at)}"
         if barring := tx.barring(None, agent.client_id, now):
             state = blocked(barring)
-        name = agent.name or (user.name if user else "")
-        yield [agent.client_id, agent.assurance, agent.user_id or "", name, when(agent.created_at), state]
+        yield [
+            agent.client_id,
+            agent.assurance,
+            agent.user_id or "",
+            agent.name,
+            when(agent.created_at),
+            state,
+        ]
     for block in tx.blocks(None, now):
         if block.client_id not in {agent.client_id for agent in come}:
             yield [block.client_id or "", "", "", "", "", f"{blocked([block])}, has not come yet"]

@@ -17,20 +17,18 @@ grants = typer.Typer(no_args_is_help=True, help="List and revoke what users let 
 def list_grants(data: Data = VAR) -> None:
     """List what users granted, newest first."""
     now = int(time.time())
-    rows = read(data, lambda tx: [(grant, tx.user(grant.user_id)) for grant in tx.grants()])
     show(
-        ["grant", "agent", "user", "name", "since", "state", "scopes"],
+        ["grant", "agent", "user", "since", "state", "scopes"],
         (
             [
                 grant.grant_id,
                 grant.client_id,
                 grant.user_id,
-                user.name if user else "",
                 when(grant.created_at),
                 _state(grant, now),
                 str(grant.scopes),
             ]
-            for grant, user in rows
+            for grant in read(data, lambda tx: tx.grants())
         ),
     )
 

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from deputize.authority.head_file import HeadFile
-from deputize.cli import key_file
+from deputize.cli import key_file, reading
 from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.follow import follow
 from deputize.cli.options import POLICY, PolicyPath
@@ -25,11 +25,12 @@ from deputize.protocol.description import Description
 from deputize.protocol.entry import commitment
 from deputize.protocol.ids import CallId, UserId, is_id
 from deputize.protocol.receipt import Opening, Receipt
-from deputize.protocol.shown import marked, plain
+from deputize.protocol.shown import marked, plain, quoted
 from deputize.service import record
 from deputize.service.faults import StoreFault
 from deputize.service.ports import Reader, Tx
-from deputize.service.record import Report, Signed, told
+from deputize.service.record import Report, Signed
+from deputize.service.trails import told
 
 log = typer.Typer(no_args_is_help=True, help="Verify, read and prove the record of every decision.")
 
@@ -40,6 +41,10 @@ About = Annotated[
         help="A call (its correlation id, cal_…), a grant (grt_…), an agent or a user (usr_…).",
     ),
 ]
+log.command("list")(reading.list_entries)
+log.command()(reading.tail)
+log.command()(reading.search)
+log.command()(reading.export)
 log.command()(follow)
 _STATES = frozenset(f"call.{state}" for state in State)
 
@@ -219,7 +224,7 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
     # Entries that are no state, such as a refused second redemption, changed nothing.
     arrival, last = moves[0], ([move for move in moves if move["kind"] in _STATES] or moves)[-1]
     found = tx.user(UserId(str(arrival.get("sub"))))
-    user = found.name if found else "somebody unknown"
+    user = f"{found.user_id} {quoted(found.name)}" if found else "somebody unknown"
     because = f", {last['code']}" if "code" in last else ""
     by = arrival.get("client_id") or _NOBODY.get(str(arrival.get("asked_by")), "the user")
     answers = [

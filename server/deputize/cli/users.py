@@ -10,18 +10,32 @@ import typer
 from deputize.cli.data import VAR, Data, change, read
 from deputize.cli.duration import For, blocked, seconds_of, told, until
 from deputize.cli.options import POLICY, PolicyPath
-from deputize.cli.out import show, when
+from deputize.cli.out import fail, show, when
 from deputize.cli.policy import read_policy
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import RECOVERY_LIFETIME
 from deputize.protocol.ids import UserId
 from deputize.service import blocks, credentials
+from deputize.service.ports import Reader
 
 users = typer.Typer(
     no_args_is_help=True, help="List and block users, and let one back in who lost every passkey."
 )
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…, as `deputize users list` says.")]
+
+
+def named(tx: Reader, text: str) -> UserId:
+    """Return the user whom `usr_…` or the id at the site names; ends the command if there is none.
+
+    A name that somebody chose for himself names nobody: another may choose the same.
+    """
+    found = tx.user(UserId(text)) or tx.user_by_external_id(text)
+    if found is None:
+        fail(
+            f"there is no user {text}: write usr_…, or the id at the site, as `deputize users list` has them"
+        )
+    return found.user_id
 
 
 @users.command("list")
@@ -36,15 +50,15 @@ def list_users(data: Data = VAR) -> None:
         ],
     )
     show(
-        ["user", "name", "since", "passkeys", "id at the site", "state"],
+        ["user", "id at the site", "since", "passkeys", "state", "name"],
         (
             [
                 user.user_id,
-                user.name,
+                user.external_id or "",
                 when(user.created_at),
                 str(passkeys),
-                user.external_id or "",
                 blocked(barring) if barring else "active",
+                user.name,
             ]
             for user, passkeys, barring in rows
         ),

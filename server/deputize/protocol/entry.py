@@ -56,11 +56,6 @@ class Entry:
     kind: str
     facts: Mapping[str, object]
 
-    @property
-    def subject(self) -> str | None:
-        """Return what this entry is found by: its call, or else, where it tells of a grant, that."""
-        return subject_of(self.kind, self.facts)
-
     def leaf(self, index: int, now: int, blind: bytes) -> bytes:
         """Return the bytes that the Merkle leaf hashes: one JSON object with sorted members (LOG-1).
 
@@ -71,15 +66,6 @@ class Entry:
             {"v": 1, "i": index, "t": now, "blind": b64u(blind), "kind": self.kind, **told},
             option=orjson.OPT_SORT_KEYS,
         )
-
-
-def subject_of(kind: object, told: Mapping[str, object]) -> str | None:
-    """Return what an entry of this kind, which tells this, is found by."""
-    name = "call_id" if isinstance(told.get("call_id"), str) else "grant_id"
-    if name == "grant_id" and not str(kind).startswith("grant."):
-        return None
-    subject = told.get(name)
-    return subject if isinstance(subject, str) else None
 
 
 def commitment(salt: bytes, canonical: bytes) -> str:

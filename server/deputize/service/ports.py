@@ -3,7 +3,7 @@
 A use case is one synchronous function of `(tx, at, …) → outcome`, handed to `Store.transact` or `Store.read`.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -248,11 +248,12 @@ class Reader(Protocol):
     def entries(self, start: int, limit: int) -> list[StoredEntry]:
         """Return entries in order from an index on."""
 
-    def filed(self, subject: str) -> list[StoredEntry]:
-        """Find the entries that tell of a call, or of the states of a grant, in order (`Entry.subject`)."""
+    def indexed(self) -> int:
+        """Return how many entries, from the first on, the index reaches over (`service.trails`)."""
 
-    def is_filed(self, subject: str, index: int) -> bool:
-        """Tell whether an entry is among those."""
+    def trails(self, keys: Sequence[str], start: int, end: int, limit: int, back: bool = False) -> list[int]:
+        """Return in order, or `back` from the end, at most so many of the entries from `start` to before `end` that the
+        index has under all of these keys; perhaps one that is not under them, as hashes have it."""
 
     def hashes(self, level: int, start: int, count: int) -> list[bytes]:
         """Return so many hashes of a level of the record's tree, or as many as there are, from an index on (LOG-7)."""
@@ -390,6 +391,9 @@ class Tx(Reader, Protocol):
 
     def append(self, entry: Entry, now: int) -> int:
         """Append to the record and return the index (LOG-1)."""
+
+    def index(self, rows: Iterable[tuple[str, int]], size: int) -> None:
+        """Put entries under keys in the index, which reaches over `size` of them from now on."""
 
     def add_checkpoint(self, size: int, note: str) -> None:
         """Keep a signed checkpoint."""

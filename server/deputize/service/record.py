@@ -1,16 +1,14 @@
 """The record as others rely on it: a signed head, proofs of single entries, a check of all (PROTOCOL §9)."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
 
 from ..protocol import tiles
-from ..protocol.canonical import Json
 from ..protocol.checkpoint import Checkpoint
-from ..protocol.entry import subject_of
 from ..protocol.errors import USED_PROOF, Code, Refusal
 from ..protocol.ids import ChallengeId, GrantId, is_id
 from ..protocol.merkle import Frontier, leaf_hash
@@ -20,10 +18,7 @@ from ..protocol.receipt import Opening, Proven, Receipt
 from ..protocol.tiles import HEIGHT, WIDTH, Tree, finished, tile_path, width_of
 from .moment import Moment
 from .ports import Reader, StoredEntry, Tx
-
-_PAGE = 1000
-_ABOUT = frozenset({"call_id", "grant_id", "parent_id", "superseded_by", "client_id", "child", "sub"})
-"""What says of an entry what it is about (LOG-5). All else agents may have chosen: a tool can be named as a call."""
+from .trails import Arrivals, entries_from, keys_of, states_of, telling, told, under
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,42 +123,15 @@ def asked(reader: Reader, entries: Iterable[StoredEntry]) -> list[Asked]:
 def trail(reader: Reader, about: str) -> list[StoredEntry]:
     """Find the entries that tell of a call, a grant, an agent or a user, in order; empty if there are none.
 
-    With a call come the grants that it was made under (CHAIN-3), which are found at once. With all else comes the
-    whole of its calls, and the record is read from end to end.
+    With a call come the grants that it was made under (CHAIN-3), with all else the whole of its calls.
     """
+    entries = telling(reader, {about})
     if not is_id("cal", about):
-        entries = _telling(reader, {about})
         calls = {str(told(entry)["call_id"]) for entry in entries if "call_id" in told(entry)}
-        return _telling(reader, {about, *calls}) if calls else entries
-    entries = _filed(reader, about)
-    named = dict.fromkeys(told(entry).get("grant_id") for entry in entries)
+        return telling(reader, {about, *calls}) if calls else entries
+    named = (told(entry).get("grant_id") for entry in entries)
     above = {link.grant_id for one in named if one for link in reader.lineage(GrantId(str(one)))}
-    grants = [entry for one in above for entry in _filed(reader, one)]
-    return sorted([*entries, *grants], key=lambda entry: entry.index)
-
-
-def _filed(reader: Reader, subject: str) -> list[StoredEntry]:
-    return [
-        entry
-        for entry in reader.filed(subject)
-        if subject_of(told(entry).get("kind"), told(entry)) == subject
-    ]
-
-
-def told(entry: StoredEntry) -> dict[str, Json]:
-    """Return what an entry tells (LOG-1); ValueError for one that was damaged."""
-    value = orjson.loads(entry.leaf)
-    if not isinstance(value, dict):
-        raise ValueError(f"entry {entry.index} is damaged")
-    return value
-
-
-def _telling(reader: Reader, ids: Set[str]) -> list[StoredEntry]:
-    return [entry for entry in _entries(reader) if not ids.isdisjoint(_about(entry))]
-
-
-def _about(entry: StoredEntry) -> Iterator[str]:
-    return (value for name, value in told(entry).items() if name in _ABOUT and isinstance(value, str))
+    return sorted([*entries, *under(reader, map(states_of, above))], key=lambda entry: entry.index)
 
 
 def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
@@ -195,7 +163,7 @@ def _compare(reader: Reader, claims: _Claims, sizes: Set[int]) -> tuple[Frontier
     """Recompute the tree to its end or to the first fault; tell also how much of it a checkpoint of these `sizes`
     covers."""
     tree, signed = Frontier(), 0
-    entries = _entries(reader)
+    entries = entries_from(reader, 0)
     while True:
         for who, root in claims.get(tree.size, ()):
             if root != tree.root():  # 3
@@ -245,18 +213,12 @@ def _misfit(size: int, head: Frontier | None, claims: _Claims) -> Fault | None:
 
 
 def _misfiled(reader: Reader) -> Fault | None:
-    """Find the first entry that is not found by what it tells of."""  # 6
-    for entry in _entries(reader):
-        said = told(entry)
-        subject = subject_of(said.get("kind"), said)
-        if subject is not None and not reader.is_filed(subject, entry.index):
-            return Fault(f"tells of {subject}, and is not found by that", entry.index, entry.index)
+    """Find the first entry that the index should know under what it tells of, and does not."""  # 6
+    arrivals, indexed = Arrivals(reader), reader.indexed()
+    for entry in entries_from(reader, 0):
+        if entry.index >= indexed:
+            break
+        for key in sorted(keys_of(arrivals.whole(told(entry)))):
+            if not reader.trails([key], entry.index, entry.index + 1, 1):
+                return Fault(f"is not found by “{key}”", entry.index, entry.index)
     return None
-
-
-def _entries(reader: Reader) -> Iterator[StoredEntry]:
-    """Read all entries in order, page by page."""
-    start = 0
-    while page := reader.entries(start, _PAGE):
-        yield from page
-        start = page[-1].index + 1

@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102  # what methods of a `Tx` promise is written in service/ports.py
 
+from collections.abc import Iterable
 from secrets import token_bytes
 from typing import TypeAlias, cast
 
@@ -9,14 +10,16 @@ from ..protocol.entry import Entry
 from ..protocol.merkle import Frontier, leaf_hash
 from ..protocol.tiles import finished
 from .faults import Damaged
-from .snapshot import Execute, Snapshot
+from .snapshot import Execute, Snapshot, hashed
 
 _ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
 _ADD_TILE = "INSERT INTO tiles (level, idx, hash) VALUES (:level, :idx, :hash)"
-_FILE = "INSERT INTO filed (subject, idx) VALUES (:subject, :idx) ON CONFLICT DO NOTHING"
 _SET_HEAD = """
     INSERT INTO log_head (one, frontier) VALUES (1, :frontier)
     ON CONFLICT (one) DO UPDATE SET frontier = excluded.frontier"""
+_INDEX = "INSERT INTO trails (about, idx) VALUES (:about, :idx) ON CONFLICT DO NOTHING"
+_SET_INDEXED = """
+    INSERT INTO trails_head (one, size) VALUES (1, :size) ON CONFLICT (one) DO UPDATE SET size = excluded.size"""
 _ADD_CHECKPOINT = "INSERT INTO checkpoints (size, note) VALUES (:size, :note) ON CONFLICT DO NOTHING"
 
 _Last: TypeAlias = tuple[int, bytes] | None
@@ -87,13 +90,17 @@ class Recording(Snapshot):
         leaf = entry.leaf(head.size, now, token_bytes(16))
         digest = leaf_hash(leaf)
         self._execute(_ADD_ENTRY, {"idx": head.size, "leaf": leaf, "leaf_hash": digest})
-        if (subject := entry.subject) is not None:
-            self._execute(_FILE, {"subject": subject, "idx": head.size})
         for level, index, above in finished(head, digest):
             self._execute(_ADD_TILE, {"level": level, "idx": index, "hash": above})
         self._head, self._last = head.append(digest), (head.size, digest)
         self.call_id = cast("str | None", entry.facts.get("call_id")) or self.call_id
         return head.size
+
+    def index(self, rows: Iterable[tuple[str, int]], size: int) -> None:
+        # In the order in which they lie there, which is faster than that in which they came.
+        for about, idx in sorted((hashed(key), idx) for key, idx in rows):
+            self._execute(_INDEX, {"about": about, "idx": idx})
+        self._execute(_SET_INDEXED, {"size": size})
 
     def add_checkpoint(self, size: int, note: str) -> None:
         self._execute(_ADD_CHECKPOINT, {"size": size, "note": note})

@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102, S608  # SQL is made of constants; what each method promises is written in service/ports.py
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
@@ -237,12 +238,22 @@ class Snapshot(Reader):
         )
         return [StoredEntry(*row) for row in rows.fetchall()]
 
-    def filed(self, subject: str) -> list[StoredEntry]:
-        rows = self._execute(_FILED, {"subject": subject})
-        return [StoredEntry(*row) for row in rows.fetchall()]
+    def indexed(self) -> int:
+        row = self._execute("SELECT size FROM trails_head", {}).fetchone()
+        return 0 if row is None else int(row[0])
 
-    def is_filed(self, subject: str, index: int) -> bool:
-        return self._execute(_IS_FILED, {"subject": subject, "idx": index}).fetchone() is not None
+    def trails(self, keys: Sequence[str], start: int, end: int, limit: int, back: bool = False) -> list[int]:
+        which = {f"key{number}": hashed(key) for number, key in enumerate(keys)}
+        also = [
+            f"EXISTS (SELECT 1 FROM trails WHERE about = :{key} AND idx = found.idx)" for key in [*which][1:]
+        ]
+        where = " AND ".join(["about = :key0", "idx >= :start", "idx < :end", *also])
+        order = "DESC" if back else "ASC"
+        rows = self._execute(
+            f"SELECT idx FROM trails AS found WHERE {where} ORDER BY idx {order} LIMIT :limit",
+            {**which, "start": start, "end": end, "limit": limit},
+        )
+        return [index for (index,) in rows.fetchall()]
 
     def hashes(self, level: int, start: int, count: int) -> list[bytes]:
         rows = self._execute(
@@ -264,14 +275,15 @@ class Snapshot(Reader):
         return [table.value(row) for row in rows.fetchall()]
 
 
-_FILED = """
-    SELECT idx, leaf, leaf_hash FROM filed JOIN entries USING (idx) WHERE subject = :subject ORDER BY idx"""
-_IS_FILED = "SELECT 1 FROM filed WHERE subject = :subject AND idx = :idx"
-
 IN_WINDOW = "(quotas.ends_at > :now AND quotas.ends_at <= :now + :within)"
 """Whether a window goes on. One that ends later than any could was begun by a clock that went wrong."""
 
 _LASTS = "(until IS NULL OR until > :now)"
+
+
+def hashed(key: str) -> int:
+    """Return the 64 bits by which the index has a key."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _of(user_id: UserId | None) -> str:
