@@ -211,10 +211,12 @@ def test_an_api_elsewhere_is_guarded_and_checked_as_it_says(
 
 
 def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
+    said = ""
     for line in script("Backups"):
         result = CliRunner().invoke(app, line.split()[1:])
         assert result.exit_code == 0, result.output
-    assert "whole" in result.stdout
+        said = result.stdout
+    assert "whole" in said
     with TestClient(build("deputize.toml", "backup"), base_url="http://localhost:8000") as client:
         assert client.get("/deputize/readyz").text.startswith("ready")
     assert USER in CliRunner().invoke(app, ["users", "list", "--data", "backup"]).stdout

@@ -53,7 +53,7 @@ class Node:
     @property
     def kept(self) -> int | None:
         checkpoint = self.file.read().checkpoint
-        return checkpoint and checkpoint.size
+        return None if checkpoint is None else checkpoint.size
 
 
 @pytest.fixture

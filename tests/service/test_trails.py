@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
@@ -50,10 +52,10 @@ def found(store: SqliteStore, sought: Sought) -> list[int]:
     older, page = list[int](), store.look(lambda tx: reading.older(tx, sought))
     older += [line.entry.index for line in page.lines]
     while page.next is not None:
-        page = store.look(lambda tx, before=page.next: reading.older(tx, sought, before))
+        page = store.look(partial(reading.older, sought=sought, before=page.next))
         older += [line.entry.index for line in page.lines]
     newer, start = list[int](), None
-    while (page := store.look(lambda tx, start=start: reading.newer(tx, sought, start))).next != start:
+    while (page := store.look(partial(reading.newer, sought=sought, start=start))).next != start:
         newer += [line.entry.index for line in page.lines]
         start = page.next
     assert newer == older[::-1]
@@ -103,7 +105,7 @@ def test_the_index_is_never_believed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(module, "hashed", lambda _: 1)
     with closing(SqliteStore(tmp_path / "deputize.db")) as store:
         for sub in (CAROL, USERS[0]):
-            do(store, lambda tx, sub=sub: tx.append(Entry("user.signed_in", {"sub": sub}), v.NOW))
+            do(store, methodcaller("append", Entry("user.signed_in", {"sub": sub}), v.NOW))
         do(store, trails.step)
         assert found(store, Sought(user=CAROL)) == [0]
         assert [entry.index for entry in store.look(lambda tx: record.trail(tx, USERS[0]))] == [1]

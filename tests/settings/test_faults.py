@@ -42,7 +42,23 @@ ONE_FAULT = [
         SITE + "[quux]\n",
         4,
         "quux",
-        "no such key; there is site, api, scopes, agents, tools, mcp, record, users, quotas, prompts, lifetimes",
+        "no such key; there is "
+        + ", ".join(
+            [
+                "site",
+                "api",
+                "scopes",
+                "agents",
+                "tools",
+                "mcp",
+                "record",
+                "users",
+                "quotas",
+                "prompts",
+                "retention",
+                "lifetimes",
+            ]
+        ),
     ),
     (SITE + "tools = 1\n", 4, "site.tools", "no such key"),
     ("site = 1\n", 1, "site", "write a table: [site]"),
@@ -87,6 +103,17 @@ ONE_FAULT = [
         "site.look.logo",
         "at another origin",
     ),
+    # retention
+    (
+        SITE + '[retention]\ncalls = "23h"\n',
+        5,
+        "retention.calls",
+        'write a time from "1d" to "36525d", or false',
+    ),
+    (SITE + "[retention]\ngrants = true\n", 5, "retention.grants", "or false for as long as there is room"),
+    (SITE + '[retention]\narguments = "2000d"\n', 5, "retention.arguments", "kept longer than `calls`"),
+    (SITE + "[retention]\nrefused = false\n", 5, "retention.refused", "kept longer than `calls`"),
+    (SITE + '[retention]\nsessions = "1d"\n', 5, "retention.sessions", "no such key"),
     # prompts
     (SITE + "[prompts]\ndeclines = 3\n", 5, "prompts.declines", 'like "1000 in 10m", or false'),
     (SITE + '[prompts]\nquiet = "59s"\n', 5, "prompts.quiet", "59 seconds are out of range; write 60 to"),

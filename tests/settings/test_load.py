@@ -19,6 +19,7 @@ from deputize.protocol.login import OpenId, SiteLogin, Tickets
 from deputize.protocol.look import Look
 from deputize.protocol.policy import Api, Policy, Site
 from deputize.protocol.quota import Quotas, Rate
+from deputize.protocol.retention import DAY, Retention
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import Executes, Tool
 from deputize.settings import load, loads
@@ -177,6 +178,15 @@ origins = ["https://api.harbor.example"]
     assert policy.single_user is None
     local = SITE.replace("https://www.harbor.example", "http://harbor.localhost:8000")
     assert loads((local + '[mcp]\nsingle_user = "ada"\n').encode()).single_user == "ada"  # MCP-4
+
+
+def test_keep_1_what_is_in_a_call_is_kept_no_longer_than_the_call() -> None:
+    assert loads(SITE.encode()).retention == Retention()
+    thirty, sixty = 30 * DAY, 60 * DAY
+    short = loads((SITE + '[retention]\ncalls = "30d"\ngrants = "60d"\n').encode()).retention
+    assert short == Retention(thirty, thirty, thirty, sixty)
+    assert loads((SITE + "[retention]\ncalls = false\n").encode()).retention.arguments == 400 * DAY
+    assert (short.lineages, Retention(calls=None).lineages) == (sixty, None)
 
 
 def test_without_an_input_schema_a_description_may_name_any_argument() -> None:

@@ -37,6 +37,9 @@ class Elsewhere(Store):
     async def check(self) -> None:
         await self._there(self._store.check())
 
+    async def scrub(self) -> bool:
+        return await self._there(self._store.scrub())
+
     def close(self) -> None:
         self._store.close()
         self._loop.call_soon_threadsafe(self._loop.stop)

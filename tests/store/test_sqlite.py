@@ -167,6 +167,13 @@ ADDED = {
     "0006": ("INDEX sessions_sid",),
     "0007": ("INDEX grants_suspended",),
     "0008": ("TABLE trails", "TABLE trails_head"),
+    "0009": (
+        *(f"INDEX calls_{name}" for name in ("telling", "emptied", "stopped")),
+        *(f"INDEX challenges_{name}" for name in ("answered", "owner")),
+        "INDEX grants_expires_at",
+        "INDEX grants_of_agent",
+        "INDEX users_forgotten",
+    ),
 }
 """What each version has that the one before had not."""
 
@@ -178,6 +185,7 @@ COLUMNS = {
         "users DROP COLUMN paused_since",
     ),
     "0006": ("sessions DROP COLUMN sid",),
+    "0009": ("users DROP COLUMN forgotten_at",),
 }
 """The columns, likewise."""
 
@@ -489,7 +497,7 @@ def test_a_mistake_in_sql_is_no_refusal_but_an_error(store: Store) -> None:
             lambda tx: tx.active_grant(v.user_id(), v.client_id(), v.jkt()),
             "grants_active (user_id=? AND client_id=? AND jkt=?)",
         ),
-        (lambda tx: tx.active_grants(v.client_id()), "grants_client_id (client_id=?)"),
+        (lambda tx: tx.active_grants(v.client_id()), "grants_of_agent (client_id=? AND state=?)"),
         (lambda tx: tx.used(v.grant_id()), "(grant_id=?)"),
         (lambda tx: tx.credentials(v.user_id()), "credentials_user_id (user_id=?)"),
         (lambda tx: tx.agents(v.user_id()), "agents_user_id (user_id=?)"),

@@ -162,6 +162,15 @@ async def tour(bank: Bank, page: Page, helper: Client, errand: Client) -> None:
         await deputize_agents(page, helper, errand)
         await page.send("POST", "/account/sign-out", page=False)
         await sign_in_at_the_site(bank, page)
+        await be_forgotten(bank.page(same_browser_as=page))
+
+
+async def be_forgotten(page: Page) -> None:
+    await page.sign_up()
+    assert (await page.http.get(f"{ISSUER}/account/export")).status_code == 200
+    minted = (await page.send("POST", "/account/forgetting/challenge", page=False)).json()
+    evidence = page.evidence(minted)
+    await page.send("POST", "/account/forgetting/approval", evidence, page=False)
 
 
 async def sign_in_at_the_site(bank: Bank, page: Page) -> None:

@@ -2,21 +2,37 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 
 from ..log.log import Log
-from ..service import trails
+from ..service import forgetting, trails
 from ..service.calls import moves
+from ..service.ports import Store, Tx
 from .authority import Current
 
 SWEEP_EVERY = 5.0
 """Seconds between sweeps of what has expired."""
-_INDEXED_AT_ONCE = 40
-"""Steps of the record's index in one sweep: what a record has that was never indexed does not keep the rest waiting."""
+_AT_ONCE = 40
+"""Steps of a long work in one sweep: an older database, in which there is much to do, keeps the rest not waiting."""
 KEPT_AFTER = 600
 """Seconds that expired rows still answer `expired` rather than `unknown`."""
 CHECKPOINT_EVERY = 60
 """Seconds between checkpoints of a record that grew."""
+
+
+async def until_done(store: Store, step: Callable[[Tx], int], most: int | None = None) -> int:
+    """Run steps, each a transaction, until one has found nothing, or there were so many; return what they did.
+
+    Others come between them, so that nobody waits long.
+    """
+    done = 0
+    for _ in count() if most is None else range(most):
+        if not (did := await store.transact(step)):
+            break
+        done += did
+    return done
 
 
 class Housekeeping:
@@ -26,6 +42,7 @@ class Housekeeping:
         """Keep this authority's; its owner hears of what fails."""
         self._current = current
         self._log = log
+        self._unclean = False
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -45,15 +62,15 @@ class Housekeeping:
 
         Without `held` nothing is deleted (CLOCK-1).
         """
-        store = self._current().store
-        while await store.transact(lambda tx: moves.expire(tx, now)):
-            pass  # so many at a time that nobody waits long behind it
+        authority = self._current()
+        store, retention = authority.store, authority.policy.retention
+        await until_done(store, lambda tx: moves.expire(tx, now))
         if held is not None:
-            while await store.transact(lambda tx: tx.sweep(held - KEPT_AFTER)):
-                pass  # likewise
-        for _ in range(_INDEXED_AT_ONCE):
-            if await store.transact(trails.step) < trails.STEP:
-                break
+            await until_done(store, lambda tx: tx.sweep(held - KEPT_AFTER))
+            await until_done(store, lambda tx: tx.retire(retention, held), _AT_ONCE)
+        if await until_done(store, forgetting.step, _AT_ONCE) or self._unclean:
+            self._unclean = not await store.scrub()
+        await until_done(store, trails.step, _AT_ONCE)
 
     async def _go_on(self) -> None:
         signed, signed_at = -1, float("-inf")

@@ -2,12 +2,13 @@
 
 import typer
 
-from deputize.cli import agents, backup, grants, keys, passkeys, pin, policy, record, run, users
+from deputize.cli import agents, backup, grants, keeping, keys, passkeys, pin, policy, record, run, users
 
 
 def add_to(app: typer.Typer) -> None:
     """Add them all."""
-    for command in (policy.init, policy.check, pin.pin, run.serve, run.demo, backup.backup, backup.restore):
+    running = (policy.init, policy.check, pin.pin, run.serve, run.demo)
+    for command in (*running, keeping.sweep, backup.backup, backup.restore):
         app.command()(command)
     app.add_typer(users.users, name="users")
     app.add_typer(agents.agents, name="agents")

@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,10 +17,11 @@ from rich.cells import cell_len
 from deputize.cli.data import VAR, Data, opened
 from deputize.cli.out import UNUSABLE, fail, when
 from deputize.cli.users import named
+from deputize.protocol.ids import is_id
 from deputize.protocol.shown import plain
 from deputize.service import reading
-from deputize.service.ports import Reader, Store
-from deputize.service.reading import Line, Page, Sought
+from deputize.service.ports import Store
+from deputize.service.reading import Line, Sought
 from deputize.settings import values
 
 Since = Annotated[
@@ -115,7 +116,7 @@ def tail(
         last = [line for line, _ in zip(_older(store, sought, goes_on), range(most), strict=False)]
         _print(iter(last[::-1]), None, as_json)
         while follow:
-            page = _look(store, partial(reading.newer, sought=sought, start=goes_on))
+            page = store.look(partial(reading.newer, sought=sought, start=goes_on))
             _print(iter(page.lines), None, as_json, quiet=True)
             if page.next == goes_on:
                 sys.stdout.flush()
@@ -139,7 +140,7 @@ def export(
         sought = _sought(store, since, tool, agent, reason, user)
         start: int | None = None
         while True:
-            page = _look(store, partial(reading.newer, sought=sought, start=start))
+            page = store.look(partial(reading.newer, sought=sought, start=start))
             for line in page.lines:
                 _write(line.entry.leaf)
             if page.next == start:
@@ -157,7 +158,8 @@ def _sought(
 ) -> Sought:
     """Read the options; ends the command for what cannot be read, and for a user that there is not."""
     moment = None if since is None else _moment(since)
-    who = None if user is None else store.look(lambda tx: named(tx, user))
+    # Who is forgotten is still in the record.
+    who = user if user is None or is_id("usr", user) else store.look(lambda tx: named(tx, user))
     return Sought(who, agent, tool, reason, moment)
 
 
@@ -174,16 +176,12 @@ def _moment(text: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def _look(store: Store, look: Callable[[Reader], Page]) -> Page:
-    return store.look(look)
-
-
 def _older(store: Store, sought: Sought, before: int | None = None) -> Iterator[Line]:
     """Yield what is found, the newest first. Between two pages nothing of the store is held."""
-    page = _look(store, lambda tx: reading.older(tx, sought, before))
+    page = store.look(partial(reading.older, sought=sought, before=before))
     yield from page.lines
     while page.next is not None:
-        page = _look(store, partial(reading.older, sought=sought, before=page.next))
+        page = store.look(partial(reading.older, sought=sought, before=page.next))
         yield from page.lines
 
 

@@ -153,6 +153,8 @@ def receipt(
         if not entries:
             fail(f"the record tells nothing of {about}")
         call = store.look(lambda tx: tx.call(CallId(about))) if arguments else None
+        if call is not None and not call.tells:
+            fail(f"the arguments of {about} are kept no more: ask without --arguments")
         opening = Opening(call.arguments, call.salt) if call else None
         questions = store.look(lambda tx: record.asked(tx, entries)) if arguments else []
         # Only the signing is in a transaction: the record is long, and calls would wait meanwhile.
@@ -224,7 +226,8 @@ def _answers(tx: Reader, entries: list[dict[str, Json]]) -> list[tuple[str, str]
     # Entries that are no state, such as a refused second redemption, changed nothing.
     arrival, last = moves[0], ([move for move in moves if move["kind"] in _STATES] or moves)[-1]
     found = tx.user(UserId(str(arrival.get("sub"))))
-    user = f"{found.user_id} {quoted(found.name)}" if found else "somebody unknown"
+    sub = UserId(str(arrival.get("sub")))
+    user = f"{sub} {quoted(found.name)}" if found else f"{sub} (forgotten)"
     because = f", {last['code']}" if "code" in last else ""
     by = arrival.get("client_id") or _NOBODY.get(str(arrival.get("asked_by")), "the user")
     answers = [

@@ -1,5 +1,6 @@
 """`deputize users`: who they are, a way back in for one who lost every passkey, and keeping one out."""
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -7,19 +8,21 @@ from typing import Annotated
 
 import typer
 
-from deputize.cli.data import VAR, Data, change, read
+from deputize.cli.data import VAR, Data, change, opened, read
 from deputize.cli.duration import For, blocked, seconds_of, told, until
+from deputize.cli.keeping import UNCLEAN, forgotten
 from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import fail, show, when
 from deputize.cli.policy import read_policy
 from deputize.protocol.canonical import b64u
 from deputize.protocol.credential import RECOVERY_LIFETIME
 from deputize.protocol.ids import UserId
-from deputize.service import blocks, credentials
+from deputize.service import blocks, credentials, exports, forgetting
 from deputize.service.ports import Reader
 
 users = typer.Typer(
-    no_args_is_help=True, help="List and block users, and let one back in who lost every passkey."
+    no_args_is_help=True,
+    help="List, export, block and delete users, and let one back in who lost every passkey.",
 )
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user, usr_…, as `deputize users list` says.")]
@@ -63,6 +66,43 @@ def list_users(data: Data = VAR) -> None:
             for user, passkeys, barring in rows
         ),
     )
+
+
+@users.command("export")
+def export_user(user: User, data: Data = VAR) -> None:
+    """Print all that is kept of a user, as JSON: for him, who may want to know. It is what he downloads himself.
+
+    His name, passkeys (their public halves), sessions, delegations, calls with their arguments and what he was shown,
+    and his entries of the record.
+    """
+    with opened(data) as store:
+        who = store.look(lambda tx: named(tx, user))
+        piece = exports.export(who, int(time.time()))
+        while (text := store.look(piece)) is not None:
+            typer.echo(text, nl=False)
+
+
+@users.command("delete")
+def delete_user(
+    user: User,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data: Data = VAR,
+) -> None:
+    """Forget a user for good: name, passkeys, sessions, delegations, calls and their arguments. It is recorded.
+
+    What is in the record stays there, under `usr_…`: which tool was called when and with what outcome; its commitments
+    to arguments open no more. Nothing reaches into your backups: what is in those goes when they do.
+    """
+    with opened(data) as store:
+        who = store.look(lambda tx: named(tx, user))
+        if not yes:
+            typer.confirm(f"Forget {who} for good?", abort=True, err=True)
+        now = int(time.time())
+        asyncio.run(store.transact(lambda tx: forgetting.begin(tx, who, now, by="owner")))
+        clean = forgotten(store)
+    typer.echo(f"{who} is forgotten.")
+    if not clean:
+        typer.echo(UNCLEAN, err=True)
 
 
 @users.command()

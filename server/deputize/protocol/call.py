@@ -32,14 +32,15 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-_STOPPED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.DECLINED})
+STOPPED = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.DECLINED})
+"""Where calls are that came to nothing."""
 OUTCOMES = frozenset({State.SUCCEEDED, State.FAILED, State.UNKNOWN})
 
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.PENDING: _STOPPED | {State.APPROVED},
-    State.APPROVED: _STOPPED | {State.REDEEMED},
+    State.PENDING: STOPPED | {State.APPROVED},
+    State.APPROVED: STOPPED | {State.REDEEMED},
     State.REDEEMED: OUTCOMES,
-    **{state: frozenset() for state in _STOPPED | OUTCOMES},
+    **{state: frozenset() for state in STOPPED | OUTCOMES},
 }
 
 LIFETIME: Mapping[State, int] = {State.PENDING: 600, State.APPROVED: 300, State.REDEEMED: 600}
@@ -92,6 +93,11 @@ class Call:
     challenge_id: ChallengeId | None = None
     delivered: bool = False
     method: str | None = None
+
+    @property
+    def tells(self) -> bool:
+        """Tell whether its arguments, and what was shown of them, are kept still (KEEP-1)."""
+        return bool(self.salt)
 
     @property
     def described(self) -> Described:

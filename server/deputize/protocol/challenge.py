@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     CONSENT = "consent"
     CALL = "call"
     ENROLLMENT_WINDOW = "enrollment_window"
+    FORGETTING = "forgetting"
     MCP_CALL = "mcp_call"
     MCP_ENROLLMENT = "mcp_enrollment"
 

@@ -9,6 +9,7 @@ from .value import value
 ENROLL_ACTION = "deputize.credential"
 ENROLLMENT_LIFETIME = 300  # seconds
 WINDOW_ACTION = "deputize.enrollment"
+FORGETTING_ACTION = "deputize.forgetting"
 WINDOW_LIFETIME = 300  # seconds (CRED-7)
 RECENT_SIGN_IN = 300  # seconds (CRED-2)
 RECOVERY_LIFETIME = 900  # seconds (CRED-5)

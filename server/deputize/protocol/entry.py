@@ -37,6 +37,7 @@ class Kind(StrEnum):
     GRANT_REFUSED = "grant.refused"
     USER_SIGNED_UP = "user.signed_up"
     USER_SIGNED_IN = "user.signed_in"
+    USER_FORGOTTEN = "user.forgotten"
     USER_BLOCKED = "user.blocked"
     USER_UNBLOCKED = "user.unblocked"
     CREDENTIAL_ADDED = "credential.added"
@@ -47,6 +48,7 @@ class Kind(StrEnum):
     ENROLLMENT_CLOSED = "enrollment.closed"
     ENROLLMENT_REFUSED = "enrollment.refused"
     RECORD_RESTORED = "record.restored"
+    FORGETTING_REFUSED = "forgetting.refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from .look import Look
 from .prompt import Prompts
 from .question import Surface
 from .quota import Quotas
+from .retention import Retention
 from .scope import Scope, ScopeSet
 from .tool import ApprovalPolicy, Executes, Schema, Tool
 from .url import origin_of
@@ -109,6 +110,7 @@ class Policy:
     quotas: Quotas = field(default_factory=Quotas)
     prompts: Prompts = field(default_factory=Prompts)
     default_scopes: ScopeSet = field(default_factory=ScopeSet)
+    retention: Retention = field(default_factory=Retention)
     children: int = 16
     login: SiteLogin | None = None
     record: Record = field(default_factory=Record)

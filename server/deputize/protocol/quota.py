@@ -30,6 +30,7 @@ class Quota(StrEnum):
     FINDINGS = "findings", "reports of pages from this network"
     WAITS = "waits", "pages that wait for an answer given elsewhere"
     WRONG_CODES = "wrong_codes", "wrong codes"
+    DOWNLOADS = "downloads", "downloads of what is kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ class Rate:
 
 WRONG_CODES = Rate(10, 600)
 """User codes that no agent waits for, by the user who types them (OAUTH-7)."""
+
+
+DOWNLOADS = Rate(10, 3600)
+"""Downloads of all that is kept of a user, by that user (KEEP-2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from ..protocol.proof import Proof
 from ..protocol.question import Asked, Question
 from ..protocol.quota import Quota, Rate
 from ..protocol.request import AuthorizationRequest
+from ..protocol.retention import Retention
 
 T = TypeVar("T")
 
@@ -138,6 +139,10 @@ class Reader(Protocol):
     def users(self) -> list[User]:
         """List all users, oldest first."""
 
+    def of_user(self, kind: type[T], user_id: UserId) -> list[T]:
+        """List all values of a kind that are kept of a user, oldest first: sessions, credentials, agents of his
+        browsers, grants, requests, blocks, declines or quiets. His calls, which may be many, `calls` has."""
+
     def user_by_external_id(self, external_id: str) -> User | None:
         """Find a user by the id in the site's own login."""
 
@@ -161,6 +166,12 @@ class Reader(Protocol):
 
     def agents(self, user_id: UserId | None = None) -> list[Agent]:
         """List agents, of one user or of all, oldest first."""
+
+    def hidden(self) -> list[UserId]:
+        """List the users of whom something is left to be forgotten (KEEP-3)."""
+
+    def unsettled(self, user_id: UserId, limit: int) -> list[Call]:
+        """List at most so many of the calls of a user that are pending, approved or redeemed."""
 
     def grant(self, grant_id: GrantId) -> Grant | None:
         """Find a grant in any state."""
@@ -406,6 +417,17 @@ class Tx(Reader, Protocol):
         devices and windows for enrollment, of everybody; and refuse proofs of until now, whether they were used or not
         (RESTORE-2)."""
 
+    def retire(self, retention: Retention, now: int) -> int:
+        """Delete some of what has been kept long enough by then, and return how much; 0 once nothing is left (KEEP-1).
+        Of calls their arguments go first, with all that is made of these."""
+
+    def hide(self, user_id: UserId, now: int) -> None:
+        """Take from a user name, id at the site, passkeys and sessions, for good (KEEP-3)."""
+
+    def forget(self, user_id: UserId) -> int:
+        """Delete some of what is kept of a user who was hidden, in the end himself; return how much, 0 once nothing is
+        left."""
+
     def sweep(self, now: int) -> int:
         """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks, declines, quiets, phones and
         requests for consent that expired by then; return how many. Proofs of that time are refused from now on,
@@ -446,6 +468,9 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Look through all that is stored, however long that takes; `StoreFault` if it is damaged."""
+
+    async def scrub(self) -> bool:
+        """Take what was deleted out of the files, too, as far as a store can; False if it has to be tried again."""
 
     def close(self) -> None:
         """Finish what was handed in, then close."""

@@ -65,6 +65,11 @@ def of_window(at: Moment) -> Text:
     return _said(at, "passkey-window-approval")
 
 
+def of_forgetting(at: Moment) -> Text:
+    """Put the end of an account (KEEP-3)."""
+    return _said(at, "forget-approval")
+
+
 def _said(at: Moment, message: str) -> Text:
     worded = words(at.language)
     return Text(worded.language, (worded(message),), ("headline",))

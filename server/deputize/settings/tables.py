@@ -28,6 +28,7 @@ from deputize.protocol.policy import Api, Network, Policy, Record, Site
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
 from deputize.protocol.quota import Quotas, Rate
+from deputize.protocol.retention import Retention
 from deputize.protocol.scope import Scope, ScopeSet
 from deputize.protocol.tool import ApprovalPolicy, Executes, Schema, Tool
 from deputize.protocol.url import Url, origin_of
@@ -248,6 +249,32 @@ class UsersTable(Table):
         return SiteLogin(Tickets(self.sign_in_uri, keys), passkeys)
 
 
+_Kept = Annotated[int | None, PlainValidator(values.kept)]
+
+
+def _within_calls(usual: int | None, data: Mapping[str, int | None]) -> int | None:
+    return min((each for each in (usual, data.get("calls")) if each is not None), default=None)
+
+
+class RetentionTable(Table):
+    """`[retention]`."""
+
+    calls: _Kept = Retention().calls
+    arguments: _Kept = Field(default_factory=partial(_within_calls, Retention().arguments))
+    refused: _Kept = Field(default_factory=partial(_within_calls, Retention().refused))
+    grants: _Kept = Retention().grants
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        for name, why in self.retention().faults():
+            raise DeeperError(why, (name,))
+        return self
+
+    def retention(self) -> Retention:
+        """Make it."""
+        return Retention(self.calls, self.arguments, self.refused, self.grants)
+
+
 class PromptsTable(Table):
     """`[prompts]`."""
 
@@ -323,6 +350,7 @@ class PolicyFile(Table):
     users: UsersTable = UsersTable()
     quotas: QuotasTable = QuotasTable()
     prompts: PromptsTable = PromptsTable()
+    retention: RetentionTable = RetentionTable()
     lifetimes: LifetimesTable = LifetimesTable()
 
     @field_validator("tools")
@@ -402,6 +430,7 @@ class PolicyFile(Table):
             bearer=self.mcp.bearer,
             quotas=self.quotas.quotas(),
             prompts=self.prompts.prompts(),
+            retention=self.retention.retention(),
             default_scopes=self.agents.default(harmless(self.scopes)),
             children=self.agents.children,
             login=self.users.login(),

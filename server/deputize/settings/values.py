@@ -130,6 +130,21 @@ def seconds(low: int, high: int, value: object) -> int:
     return value
 
 
+_DAY, _CENTURY = 86400, 36525 * 86400
+
+
+def kept(value: object) -> int | None:
+    """Read how long something is kept, a day at least; None, in the file `false`, is for good."""
+    if value is False:
+        return None
+    try:
+        return seconds(_DAY, _CENTURY, value)
+    except ValueError:
+        raise ValueError(
+            'write a time from "1d" to "36525d", or false for as long as there is room'
+        ) from None
+
+
 _RATE = re.compile(r"([0-9]{1,9}) in ([0-9]{1,9}[smhd])")
 _MOST = 1_000_000_000
 

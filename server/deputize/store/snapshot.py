@@ -75,6 +75,9 @@ class Snapshot(Reader):
     def users(self) -> list[User]:
         return self._all(User, "TRUE ORDER BY seq")
 
+    def of_user(self, kind: type[T], user_id: UserId) -> list[T]:
+        return self._all(kind, "user_id = :user_id ORDER BY rowid", user_id=user_id)
+
     def user_by_external_id(self, external_id: str) -> User | None:
         return self._one(User, "external_id = :external_id", external_id=external_id)
 
@@ -102,6 +105,16 @@ class Snapshot(Reader):
 
     def agents(self, user_id: UserId | None = None) -> list[Agent]:
         return self._all(Agent, _of(user_id) + " ORDER BY seq", user_id=user_id)
+
+    def hidden(self) -> list[UserId]:
+        rows = self._execute("SELECT user_id FROM users WHERE forgotten_at IS NOT NULL", {})
+        return [UserId(user_id) for (user_id,) in rows.fetchall()]
+
+    def unsettled(self, user_id: UserId, limit: int) -> list[Call]:
+        where = (
+            "user_id = :user_id AND state IN ('approved', 'pending', 'redeemed') ORDER BY seq LIMIT :limit"
+        )
+        return self._all(Call, where, user_id=user_id, limit=limit)
 
     def grant(self, grant_id: GrantId) -> Grant | None:
         return self._one(Grant, "grant_id = :grant_id", grant_id=grant_id)

@@ -109,6 +109,19 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise StoreFault(words(error)) from error
 
+    async def scrub(self) -> bool:
+        """Empty the write-ahead file, in which old pages are left (`service.ports.Store`)."""
+        return await asyncio.to_thread(self._scrub)
+
+    def _scrub(self) -> bool:
+        try:
+            # It keeps writers out while it waits for readers: not for long, another time will do.
+            with closing(self._connect("rw", timeout=0.1)) as connection:
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        return not busy
+
     def close(self) -> None:
         """Finish what was handed in, then close."""
         if self._check is not None:
@@ -125,6 +138,7 @@ class SqliteStore:
             connection.execute("PRAGMA synchronous = FULL")
             upgrade(connection)
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # with zeros over what is deleted (KEEP-3)
             connection.execute("PRAGMA cache_size = -65536")  # KiB
             # In pages: whoever meets a checkpoint waits 10 ms, so it is to be rare.
             connection.execute("PRAGMA wal_autocheckpoint = 8000")

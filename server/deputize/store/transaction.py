@@ -26,7 +26,9 @@ from ..protocol.question import Question
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
+from ..protocol.retention import Retention
 from ..service.ports import Stored, Tx
+from . import keeping
 from .recording import Mark
 from .remembering import Remembering
 from .snapshot import IN_WINDOW, Execute
@@ -391,6 +393,15 @@ class Transaction(Remembering, Tx):
         for statement in _CUT:
             self._execute(statement, {})
         self._execute(_NOTE_FORGOTTEN, {"now": now + MADE_NOW, "forgotten": _FORGOTTEN})
+
+    def retire(self, retention: Retention, now: int) -> int:
+        return keeping.retire(self._execute, retention, now)
+
+    def hide(self, user_id: UserId, now: int) -> None:
+        keeping.hide(self._execute, user_id, now)
+
+    def forget(self, user_id: UserId) -> int:
+        return keeping.forget(self._execute, user_id)
 
     def sweep(self, now: int) -> int:
         to_now = {"now": now, "forgotten": _FORGOTTEN}

@@ -265,6 +265,7 @@ done-unshown =
         [one] { $count } more character of this is too many for a page. { $site } has kept it.
        *[other] { $count } more characters of this are too many for a page. { $site } has kept them.
     }
+done-emptied = What was in it is kept no more.
 done-open = It may still be done until { $moment }.
 done-call-off = Cancel it
 done-number = Number { $call_id }
@@ -290,6 +291,18 @@ passkey-window-close = Stop that now
 passkey-window = Let an app bring a passkey
 passkey-window-how = For five minutes, an app that you have deputized over MCP may add one passkey to your account. Do this only while you are setting up such an app yourself.
 passkey-window-approval = Let an app that acts for you add one passkey to your account, for five minutes
+
+## Pages: what is kept of a user
+
+kept = What is kept of you
+kept-how = Your name, passkeys, agents, and what was asked for and done in your name.
+kept-download = Download what is kept of you
+forget = Delete my account here
+forget-what = All agents lose what you allowed them, what still waits or runs is called off, and your name, passkeys, calls and all that was in them are deleted. Nobody can undo this. At { $site } itself it changes nothing.
+forget-stays = What stays is the record that { $site } keeps for good: under a number, without your name and without what was in the calls, which tools were called and when. Copies that { $site } has made before are deleted when { $site } deletes them.
+forget-button = Delete my account with passkey
+forget-unable = To delete your account here, add a passkey first, or ask { $site }.
+forget-approval = Delete my account, and all that is kept of me. Nobody can undo this.
 
 ## Pages: consent, around its lines
 

@@ -127,6 +127,11 @@ async function openWindow() {
   location.reload();
 }
 
+async function forget() {
+  await send('/account/forgetting/approval', await evidenceOf(await send('/account/forgetting/challenge'), ask));
+  location.reload();
+}
+
 /** Go back to where the user came from, if that was a page of this origin. */
 function leave() {
   const wanted = new URLSearchParams(location.search).get('return_to');
@@ -360,6 +365,7 @@ onClick('#decline-block', () => reply('decline', true));
 onClick('#sign-in', signIn);
 onClick('#add', () => addPasskey());
 onClick('#open-window', openWindow);
+onClick('#forget', forget);
 onChange('#close-window', async () => {
   await send('/account/enrollment-window', {}, 'DELETE');
 });
