@@ -169,6 +169,17 @@ class Tour:
         tab.wait_for_url("http://127.0.0.1:*/callback*")
         login.tells()
         self._home()
+        for amount in (300, 301):  # both wait, and the first leaves too little for the second
+            self.agent.start(
+                "transfer_money",
+                self.stranger.input("transfer_money", {**ARGUMENTS["short"], "amount": amount}),
+            )
+        self.human.approve()
+        try:
+            self.human.approve()
+        except NotApproved:
+            yield Scene("dialog: over the limit", tab, DIALOG)
+        self.human.ending()
 
     def _too_often(self) -> Iterator[Scene]:
         """Questions that wait for others, and what is told once there were too many."""
