@@ -18,6 +18,20 @@ from deputize.testing.passkeys import Authenticator, Passkeys
 from deputize.testing.waiting import until
 
 ON_PHONE = "Answer on my phone"
+RESUMES = """async ([issuer, url]) => {
+  const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)))
+    .replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  const segment = (value) => base64url(new TextEncoder().encode(JSON.stringify(value)));
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const { publicKey, privateKey } = await crypto.subtle.generateKey(algorithm, false, ['sign']);
+  const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', publicKey);
+  const { now } = await (await fetch(`${issuer}/tools`)).json();
+  const header = segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } });
+  const signed = `${header}.${segment({ htm: 'POST', htu: url, iat: now, jti: crypto.randomUUID() })}`;
+  const proof = base64url(await crypto.subtle.sign(algorithm, privateKey, new TextEncoder().encode(signed)));
+  const answer = await fetch(url, { method: 'POST', headers: { 'deputize-page': `${signed}.${proof}` } });
+  return (await answer.json()).code;
+}"""
 DIGITS = re.compile(r"^[0-9] [0-9]$")
 
 
@@ -126,7 +140,7 @@ def asked_on_phone(customer: Customer) -> tuple[OpenCall, Dialog, str, str]:
 def test_a_call_is_answered_on_the_phone_and_goes_on_in_the_page(
     deputized: Customer, phone: Phone, pictures: Path
 ) -> None:
-    """Whatever the phone takes for the time."""
+    """Whatever the phone takes for the time. And in that page only (CALL-11)."""
     call, dialog, address, digits = asked_on_phone(deputized)
     assert dialog.focused is not None
     assert dialog.focused.name == ON_PHONE.replace("my", "your")
@@ -137,6 +151,9 @@ def test_a_call_is_answered_on_the_phone_and_goes_on_in_the_page(
     phone.approves(digits)
     expect(phone.tab.get_by_text("You approved it at localhost")).to_be_visible()
     phone.tab.screenshot(path=pictures / "phone-answered.png")
+    resumes = f"{deputized.bank.issuer}/calls/{address.rpartition('/')[2]}/resumption"
+    # The same user, and what he has approved, but not by the key of the page that asked.
+    assert phone.tab.evaluate(RESUMES, [deputized.bank.issuer, resumes]) == "call_unknown"
     assert not call.result().refused
     assert deputized.human.sees() is None
     assert deputized.bank.sent() == [(250_00, "Ada Lovelace")]

@@ -44,7 +44,7 @@ describe('a call', () => {
     await server.elsewhere(call, AUTHORITY);
     assert.deepEqual(await result, { done: 1 });
     assert.deepEqual(server.paths.slice(-1), ['/calls/{id}/resumption']);
-    assert.deepEqual([human.dialogs[0]?.closed, human.told], [true, ['Approved on the authority’s own page.']]);
+    assert.deepEqual([human.dialogs[0]?.closed, human.told], [true, ['You approved this on the authority’s own page.']]);
   });
 
   test('declined there is declined here', async () => {
@@ -122,7 +122,7 @@ describe('a consent', () => {
     await human.until(() => human.dialogs.length === 1);
     await server.elsewhere([...server.grants.values()].at(-1), { state: 'active' });
     assert.deepEqual(await result, { done: 1 });
-    assert.deepEqual(human.told, ['Allowed on the authority’s own page.']);
+    assert.deepEqual(human.told, ['You allowed this on the authority’s own page.']);
     assert.ok(server.paths.includes('/grants/{id}/resumption'));
   });
 

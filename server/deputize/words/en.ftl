@@ -459,8 +459,8 @@ script-consent-no = Not now
 script-block = Decline and block this agent
 script-answer-at = Answer at { $host }
 script-answer-there = You answer on the authority’s own page, which opens beside this one. This page goes on by itself.
-script-approval-elsewhere = Approved on the authority’s own page.
-script-consent-elsewhere = Allowed on the authority’s own page.
+script-approval-elsewhere = You approved this on the authority’s own page.
+script-consent-elsewhere = You allowed this on the authority’s own page.
 script-waiting = Waiting after this one: { $count }
 
 script-enrollment-title = Add a passkey?
