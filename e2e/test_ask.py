@@ -64,7 +64,8 @@ def apart(
 
     def build(port: int) -> ASGIApp:
         issuer = f"http://auth.site.localhost:{port}"
-        return build_alone(notes.policy(tmp_path, site.url, issuer, "site.localhost"), tmp_path, held_clock)
+        notes.policy(tmp_path, site.url, issuer, "site.localhost")
+        return build_alone(tmp_path / "deputize.toml", tmp_path, held_clock)  # which is followed
 
     running.append(serve(build, host="auth.site.localhost"))
     pair = Pair(site, running[0])
@@ -118,6 +119,22 @@ def test_its_dialog_leads_to_the_authoritys_page_and_the_site_goes_on(apart: Apa
         apart.tab.bring_to_front()
     assert call.result().value["pinned"] == "milk"
     assert apart.tab.locator("#board li").all_text_contents() == ["milk"]
+
+
+def test_where_the_policy_becomes_stricter_the_focus_goes_to_the_way_there(
+    apart: Apart, human: Human, tmp_path: Path
+) -> None:
+    """SHIM-8: the button that was pressed is gone, and the keyboard goes on in its place."""
+    strict = (tmp_path / "deputize.toml").read_text("utf-8")
+    (tmp_path / "deputize.toml").write_text(strict.replace(SURFACE, 'approval = "always"'), "utf-8")
+    apart.tab.reload()
+    apart.asks()
+    human.dialog()
+    (tmp_path / "deputize.toml").write_text(strict, "utf-8")
+    human.press(human.dialog().approve)
+    until(apart.tab, lambda: _link(human) is not None, "the link")
+    assert (link := _link(human)) is not None
+    assert link.focused
 
 
 def _link(human: Human) -> Control | None:

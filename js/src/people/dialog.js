@@ -234,6 +234,7 @@ function show(view, mode, look) {
       });
       natives.remove(approve);
       appendChild(buttons, link);
+      if (state === 'busy') natives.focus(link); // it was pressed, and the keyboard goes on in its place
       setText(there, say('script-answer-there'));
       refresh();
     },
