@@ -48,8 +48,7 @@ for (const name of ['look', 'sell', 'price', 'unknown']) {
 }
 window.call = async (name) => {
   const tool = (await document.modelContext.getTools()).find((each) => each.name === name);
-  const answer = await document.modelContext.executeTool(tool, '{}');
-  return typeof answer === 'string' ? JSON.parse(answer) : answer;
+  return JSON.parse(await document.modelContext.executeTool(tool, {}));
 };
 window.begin = (name) => { window.answer = null; call(name).then((answer) => { window.answer = answer; }); };
 </script></html>"""
