@@ -85,12 +85,13 @@ class Customer:
         assert call.result().code == ("invalid_arguments" if tool == "transfer_money" else None)
 
 
-def join(tab: Page, issuer: str) -> None:
-    """Open an account with a new passkey on an authority's own page, as a person would."""
-    tab.goto(f"{issuer}/account")
+def join(tab: Page, issuer: str, return_to: str | None = None) -> None:
+    """Open an account with a new passkey on an authority's own page, as a person would, and stay there, or leave."""
+    tab.goto(f"{issuer}/account" + (f"?return_to={return_to}" if return_to else ""))
     tab.get_by_label("Your name").fill("Grace Hopper")
     tab.get_by_role("button", name="Create an account with a passkey").click()
-    tab.get_by_role("heading", name="Who may act for you").wait_for()
+    if return_to is None:
+        tab.get_by_role("heading", name="Who may act for you").wait_for()
 
 
 def sign_up(bank: Bank, tab: Page, passkeys: Passkeys, name: str = "Grace Hopper") -> Authenticator:

@@ -35,10 +35,10 @@ class Pair:
     authority: Site
 
     def sign_up(self, tab: Page, passkeys: Passkeys) -> None:
-        """Sign up at the authority, and go to the site."""
+        """Sign up at the authority, which leads back to the site."""
         passkeys.add()
-        join(tab, self.authority.url)
-        tab.goto(self.site.url)
+        join(tab, self.authority.url, f"{self.site.url}/")
+        tab.wait_for_url(f"{self.site.url}/")
 
 
 @pytest.fixture
@@ -104,12 +104,14 @@ def test_a_sibling_that_is_not_the_site_gets_nothing(
     pair: Pair, serve: Callable[..., Site], tab: Page, passkeys: Passkeys
 ) -> None:
     """SESSION-2: same site, so the cookie goes along, but another origin."""
-    pair.sign_up(tab, passkeys)
 
     async def page(request: Request) -> Response:
         return HTMLResponse("<!doctype html><title>Sibling</title>")
 
     sibling = serve(lambda port: Starlette(routes=[Route("/", page)]), host="evil.site.localhost")
+    passkeys.add()
+    join(tab, pair.authority.url, sibling.url)
+    tab.get_by_role("heading", name="Who may act for you").wait_for()  # nobody is led there
     tab.goto(sibling.url)
     read = "(url) => fetch(url, {credentials: 'include'}).then((r) => r.text(), (e) => e.name)"
     assert tab.evaluate(read, f"{pair.authority.url}/tools") == "TypeError"  # CORS

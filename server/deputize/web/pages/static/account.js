@@ -132,11 +132,11 @@ async function forget() {
   location.reload();
 }
 
-/** Go back to where the user came from, if that was a page of this origin. */
+/** Go back to where the user came from, if that was a page of this origin or of the site's. */
 function leave() {
   const wanted = new URLSearchParams(location.search).get('return_to');
   const target = wanted ? new URL(wanted, location.origin) : null;
-  if (target && target.origin === location.origin) location.assign(target);
+  if (target && [location.origin, meta('deputize-site')].includes(target.origin)) location.assign(target);
   else location.reload();
 }
 
