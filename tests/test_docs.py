@@ -41,7 +41,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "SECURITY.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 OPERATING = (ROOT / "docs/operating.md").read_text()
 USER, AGENT, GRANT = (make_id(kind, bytes(16)) for kind in ("usr", "agt", "grt"))

@@ -205,7 +205,7 @@ def test_a_guard_has_its_commands_without_what_only_the_authority_needs(tmp_path
 
 
 def test_pages_name_extras_that_there_are() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     named = {
         extra
         for page in pages

@@ -13,6 +13,7 @@ How a page of docs/start is written, so that this can:
 * `python -m venv .venv`, `pip install` and `npm install` are written as a reader needs them, with `deputize` by its
   name, and install what was built of this checkout. In `make thorough` all else comes from the registries; otherwise
   it is what this environment and js/node_modules have, without a network.
+* Whoever needs two terminals says so in the text, and has a block for each.
 * The page of the site has a button "Ask as an agent", a link "Your account", an `output` for what the agent gets, and a
   `b` with the number of transfers: see docs/start/starlette.md, whose HTML every page has, but for the shim's address
   and where the framework wants it. `GET /api/transfers` is the list of transfers.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 START = Path(__file__).parent.parent.parent / "docs" / "start"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SERVES = re.compile(r"\s+# (http://localhost:\d+)\S*$")
+_SERVES = re.compile(r"\s+# (http://localhost:\d+)\b.*$")
 _SPAN = re.compile(r"`([^`\n]+)`")
 
 
