@@ -64,7 +64,7 @@ def build(folder: Path) -> Built:
 def _programs(folder: Path) -> None:
     folder.mkdir()
     for name, path in (
-        ("python", sys.executable),
+        *((each, sys.executable) for each in ("python", "python3")),
         *((each, shutil.which(each)) for each in ("node", "npm", "npx")),
     ):
         if path is not None:

@@ -57,6 +57,7 @@ class Stranger:
             "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "NO_COLOR": "1",
+            "NEXT_TELEMETRY_DISABLED": "1",
         }
         if not THOROUGH:
             self._environ["PIP_NO_INDEX"] = "1"
