@@ -79,6 +79,10 @@ class TestLocalhost:
             answer = await here.request(method, f"http://{host}:8000/deputize{path}")
             assert answer.status_code == status, request
 
+    async def test_a_proxy_may_call_the_authority_by_its_number(self, bank: Bank) -> None:
+        headers = {**self.OPENED, "host": "127.0.0.1:8000"}
+        assert (await bank.client().get(f"{ISSUER}/account", headers=headers)).status_code == 200
+
     @pytest.mark.parametrize("host", ["127.0.0.1.example", "127.0.0.1:1@evil.example", "[::1]@evil.example"])
     async def test_no_other_host_is_led_anywhere(self, bank: Bank, host: str) -> None:
         answer = await bank.client().get(f"{ISSUER}/account", headers={**self.OPENED, "host": host})

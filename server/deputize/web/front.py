@@ -27,7 +27,8 @@ class Front:
     def before(self, app: ASGIApp) -> ASGIApp:
         """Return the app behind all that holds for each request and each answer."""
         https = self._refusals.policy().site.issuer.startswith("https://")
-        return Hardening(Door(LocalhostRedirect(app), self._turn_away), https)
+        # With https a proxy stands before it, and 127.0.0.1 is what that calls us: no address of anybody's.
+        return Hardening(Door(app if https else LocalhostRedirect(app), self._turn_away), https)
 
     def door(self) -> Middleware:
         """Return the door for a route that a site has in its own app."""
