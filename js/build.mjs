@@ -15,8 +15,8 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const { version, license } = JSON.parse(await readFile(here('package.json'), 'utf8'));
 
-/** What a page has to say of an authority that gives it no words: it does not answer, or turns it away at the door (PROTOCOL §1a). */
-const FEW = /^refusal-(authority-unavailable|part-unavailable|headers-too-large|other|record-unavailable|request-timeout|server-error|too-many-requests|user-blocked)[.](?!retry)/;
+/** What a page has to say of an authority that gives it no words: it does not answer, does not fit it, or turns it away at the door (PROTOCOL §1a). */
+const FEW = /^refusal-(authority-unavailable|part-unavailable|misconfigured|headers-too-large|other|record-unavailable|request-timeout|server-error|too-many-requests|user-blocked)[.](?!retry)/;
 
 const all = Object.entries(messages(english));
 /** @param {Array<[string, unknown]>} chosen */

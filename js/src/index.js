@@ -8,7 +8,7 @@
  * @module deputize
  */
 
-import { Authority, servedBy } from './authority/authority.js';
+import { Authority, problem, servedBy } from './authority/authority.js';
 import { client as current, run } from './calls/client.js';
 import { Gate } from './calls/gate.js';
 import { later } from './later.js';
@@ -61,7 +61,7 @@ const mine = natives.freeze({
     const issuer = (options.issuer ?? scriptIssuer())?.replace(/\/+$/, '');
     if (installed && issuer && installed.authority.issuer !== issuer) throw new TypeError(`deputize: already installed for ${installed.authority.issuer}`);
     if (issuer) installed ??= assemble(issuer);
-    if (!contexts) onForbidden(() => at().authority.issuer, async (directive) => (await watched())?.forbidden(directive));
+    if (!contexts) onForbidden(() => at().authority.issuer, forbidden);
     contexts ??= new Contexts(
       {
         call: (...all) => shim().gate.call(...all),
@@ -198,7 +198,8 @@ function assemble(issuer) {
   let asking;
   const ask = async () => {
     const found = await second();
-    return 'code' in found ? found : (asking ??= found.asking(authority, () => contexts, wait === undefined ? null : wait * 1000, openRoot));
+    if ('code' in found) return authority.barred ? problem('misconfigured') : found;
+    return (asking ??= found.asking(authority, () => contexts, wait === undefined ? null : wait * 1000, openRoot));
   };
   const gate = new Gate(authority, ask);
   gate.ended = async (...call) => (await watched())?.ended(...call);
@@ -224,6 +225,12 @@ function expect() {
   expected = true;
   if (BEFOREHAND) void second();
   else natives.whenIdle(() => void second());
+}
+
+/** @param {string} directive of the page's own policy, which keeps the shim from its authority */
+async function forbidden(directive) {
+  at().authority.barred = true;
+  (await watched())?.forbidden(directive);
 }
 
 /** @type {Watching | null} */

@@ -28,7 +28,7 @@ export function later(load) {
     } catch (error) {
       failed += 1;
       coming = null;
-      natives.console.error('deputize: this page did not load the part that asks people. Does its CSP allow it, and is it as new as the site?', error);
+      natives.console.error('deputize: the part that asks people did not load. Does the page’s script-src allow it, and is the page as new as the site?', error);
       return problem('part_unavailable');
     } finally {
       natives.clearTimeout(timer);

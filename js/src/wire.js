@@ -69,7 +69,7 @@
 
 /** @typedef {'authority' | 'either' | 'page'} Surface Where a question may be answered: in the site's page that asks, on the authority's own, or on either. */
 
-/** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_digits' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'reader_not_allowed' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'sign_in_failed' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'upstream_unavailable' | 'uri_too_long' | 'url_elicitation_required' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'wrong_digits' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
+/** @typedef {'access_denied' | 'agent_blocked' | 'agent_not_allowed' | 'already_executed' | 'argument_hash_mismatch' | 'asked_too_often' | 'authenticator_class_mismatch' | 'authority_unavailable' | 'authorization_pending' | 'call_redeemed' | 'call_state' | 'call_unknown' | 'call_wrong_tool' | 'cancelled' | 'challenge_consumed' | 'challenge_expired' | 'challenge_unknown' | 'challenge_wrong_tool' | 'consent_declined' | 'consent_outdated' | 'consent_required' | 'constraint_exhausted' | 'constraint_violated' | 'credential_already_enrolled' | 'cross_site_request' | 'declined' | 'definition_changed' | 'enrollment_not_allowed' | 'expired' | 'expired_token' | 'grant_expired' | 'grant_revoked' | 'grant_unknown' | 'headers_too_large' | 'insufficient_scope' | 'invalid_arguments' | 'invalid_authorization_details' | 'invalid_call_token' | 'invalid_client' | 'invalid_client_metadata' | 'invalid_dpop_proof' | 'invalid_grant' | 'invalid_request' | 'invalid_scope' | 'invalid_target' | 'invalid_token' | 'login_required' | 'method_not_allowed' | 'missing_call_token' | 'missing_digits' | 'missing_evidence' | 'no_eligible_credential' | 'no_pending_enrollment' | 'not_found' | 'outcome_unknown' | 'paused' | 'payload_too_large' | 'question_open' | 'reader_not_allowed' | 'record_unavailable' | 'redeemer_not_allowed' | 'request_timeout' | 'server_error' | 'sign_in_failed' | 'signature_counter_regression' | 'signature_verification_failed' | 'slow_down' | 'too_many_requests' | 'tool_is_public' | 'tool_not_approved_required' | 'unauthorized_client' | 'unknown_agent' | 'unknown_credential' | 'unknown_tool' | 'unsupported_grant_type' | 'unsupported_media_type' | 'unsupported_method' | 'unsupported_response_type' | 'upstream_unavailable' | 'uri_too_long' | 'url_elicitation_required' | 'use_dpop_nonce' | 'user_blocked' | 'verification_failed' | 'version_skew' | 'wrong_digits' | 'wrong_surface' | 'wrong_user'} Code The reason codes: each is what stands on the wire, and has an HTTP status (ERR-1). */
 
 /**
  * @typedef {object} Block An agent that is blocked, and until when.
@@ -151,7 +151,7 @@
  * @property {string | null} [where]
  */
 
-/** @typedef {'blocked' | 'definition_changed' | 'form' | 'frame' | 'not_gated' | 'unchangeable' | 'unknown_tool' | 'untold' | 'wrong_origin'} Finding What is wrong, under the name by which page, console, log and metric know it (PAGE-1). */
+/** @typedef {'blocked' | 'definition_changed' | 'form' | 'frame' | 'not_gated' | 'unchangeable' | 'unknown_tool' | 'untold' | 'version_skew' | 'wrong_origin'} Finding What is wrong, under the name by which page, console, log and metric know it (PAGE-1). */
 
 /**
  * @typedef {object} Grant How a grant stands now.
@@ -288,6 +288,7 @@
 
 /**
  * @typedef {object} Tools What everybody may know of the policy, and who is signed in (SHIM-3).
+ * @property {number} protocol
  * @property {string} issuer
  * @property {SiteName} site
  * @property {number} wait_s

@@ -75,6 +75,10 @@ export class TestAuthority {
   /** @type {{id: string, name: string} | null} */
   user = { id: 'usr_ada', name: 'Ada' };
   waitS = 60;
+  /** @type {number | undefined} of the protocol, as it says */
+  protocol = 1;
+  /** @type {string | undefined} what it calls itself, if not by where it is */
+  names = undefined;
   /** Seconds by which this clock is ahead of the page's. */
   ahead = 0;
   tokenSeconds = 300;
@@ -277,7 +281,8 @@ export class TestAuthority {
 
   #configuration() {
     return {
-      issuer: this.issuer,
+      protocol: this.protocol,
+      issuer: this.names ?? this.issuer,
       now: this.now,
       site: { name: 'Harbor' },
       user: this.user,

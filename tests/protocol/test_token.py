@@ -82,6 +82,33 @@ def test_a_call_token_says_by_which_challenge_somebody_approved(
     assert CallToken.parse(said, ISSUER, "api", v.NOW) == token
 
 
+@pytest.mark.parametrize(
+    ("issuer", "audience", "now", "told"),
+    [
+        (
+            "https://other.example",
+            "api",
+            v.NOW,
+            f"issued by {ISSUER}, and this guard is for the issuer https://other",
+        ),
+        (
+            ISSUER,
+            "other",
+            v.NOW,
+            r"for the API api, and this guard is for other: that is the policy's \[api\]",
+        ),
+        (ISSUER, "api", v.NOW + 90, "expired 60 s ago, by the clock here.*this clock is ahead"),
+    ],
+)
+def test_a_call_token_that_does_not_fit_its_guard_says_what_to_mend(
+    issuer: str, audience: str, now: int, told: str
+) -> None:
+    said: Any = CallToken.of(v.call(), v.NOW).claims(ISSUER, "api")
+    with pytest.raises(Refused, match=told) as caught:
+        CallToken.parse(said, issuer, audience, now)
+    assert caught.value.refusal.code is Code.INVALID_CALL_TOKEN
+
+
 def test_a_confirmation_that_is_null_is_not_none_at_all() -> None:
     with pytest.raises(Refused):
         Delegation.parse({**claims(NO_KEY, True), "cnf": None}, ISSUER, 0)

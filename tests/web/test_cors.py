@@ -16,7 +16,7 @@ from deputize.web.endpoints import ENDPOINTS, WELL_KNOWN
 pytestmark = pytest.mark.anyio
 
 AGENT = "https://agent.example"
-SHARED = {"/token", "/par", "/device_authorization", "/introspect", "/revoke", "/jwks.json"}
+SHARED = {"/token", "/par", "/device_authorization", "/introspect", "/revoke", "/jwks.json", "/parts/{part}"}
 METADATA = ["/.well-known/" + each.path.format("/deputize") for each in WELL_KNOWN]
 OPERATIONS = [each.name for each in ENDPOINTS]
 CLOSED = [name for name in OPERATIONS if name.partition(" ")[2] not in SHARED]

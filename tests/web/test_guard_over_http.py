@@ -19,7 +19,8 @@ from tests.web.agents import new_key, toml
 
 from deputize import settings
 from deputize.agent import AgentKey
-from deputize.guard import Guard, HttpRedeemer
+from deputize.guard import Guard, HttpRedeemer, remote
+from deputize.protocol.version import VERSION
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -46,9 +47,14 @@ class Api:
         self, bank: Bank, key: EllipticCurvePrivateKey, transport: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self.done: list[object] = []
+        self.ahead = 0
+
+        def clock() -> float:
+            return bank.clock() + self.ahead
+
         client = httpx2.AsyncClient(transport=transport or bank.transport)
-        redeemer = HttpRedeemer(ISSUER, key, client=client, clock=bank.clock)
-        self.guard = Guard(ISSUER, ORIGIN, redeemer.key_of, redeemer, clock=bank.clock)
+        redeemer = HttpRedeemer(ISSUER, key, client=client, clock=clock)
+        self.guard = Guard(ISSUER, ORIGIN, redeemer.key_of, redeemer, clock=clock)
         app = Starlette(
             routes=[
                 Route("/api/transfers", self.guard.tool("transfer_money")(self.transfer), methods=["POST"])
@@ -97,6 +103,38 @@ async def test_a_key_that_is_not_registered_redeems_nothing(bank: Bank, grace: P
     api = Api(bank, new_key())
     answer = await api.post(await approved(grace), TRANSFER)
     assert answer.json()["code"] == "redeemer_not_allowed"
+    assert api.done == []
+
+
+async def test_a_guard_of_another_version_redeems_nothing_and_its_owner_reads_both(
+    bank: Bank,
+    grace: Page,
+    api_key: EllipticCurvePrivateKey,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # VERSION-1
+    api, token = Api(bank, api_key), await approved(grace)
+    monkeypatch.setattr(remote, "VERSION", VERSION + 1)
+    answer = await api.post(token, TRANSFER)
+    assert (answer.status_code, answer.json()["code"]) == (503, "authority_unavailable")
+    assert f"speaks version {VERSION + 1} of the protocol, and the authority version {VERSION}" in caplog.text
+    assert api.done == []
+    monkeypatch.undo()
+    assert (await api.post(token, TRANSFER)).status_code == 200  # nothing was used up
+
+
+async def test_a_guard_whose_clock_is_wrong_is_told_by_how_much(
+    bank: Bank, grace: Page, api_key: EllipticCurvePrivateKey, caplog: pytest.LogCaptureFixture
+) -> None:  # PROOF-1, TOKEN-3
+    api, token = Api(bank, api_key), await approved(grace)
+    api.ahead = 600
+    expired = (await api.post(token, TRANSFER)).json()
+    assert expired["code"] == "invalid_call_token"
+    assert "expired 570 s ago, by the clock here" in expired["detail"]
+    api.ahead = -600
+    assert (await api.post(token, TRANSFER)).json()["code"] == "authority_unavailable"
+    assert "was made 600 s ago by the clock here" in caplog.text
+    assert "Set the clock of this machine right." in caplog.text
     assert api.done == []
 
 

@@ -3,6 +3,7 @@
 import { bare, numberOf, scopesOf, textOf } from '../platform/json.js';
 import * as natives from '../platform/natives.js';
 import { inert, responseStatus, responseText } from '../platform/natives.js';
+import { VERSION } from '../platform/version.js';
 import { speak, wished } from '../words/words.js';
 
 /** @import { Answer, Bare, Config, PageKey, Problem, Reply, Rule } from '../types.js' */
@@ -17,6 +18,8 @@ import { speak, wished } from '../words/words.js';
 
 const TIMEOUT = 20_000;
 const PATIENCE = 20_000;
+/** Milliseconds. That the page's policy forbids a request is told after its failure. */
+const TURN = 50;
 
 /**
  * A reason of the shim's own, in the shape of the authority's.
@@ -53,6 +56,10 @@ export class Authority {
   prover = /** @type {any} any: there are no keys before */ (null);
   /** The authority that answered in this one's place, if one did: it is another origin's, and is not used. */
   elsewhere = '';
+  /** The version of the protocol that the authority speaks; null for one that does not say (VERSION-1). @type {number | null} */
+  speaks = VERSION;
+  /** Whether the page's own policy keeps it from the authority. */
+  barred = false;
 
   /** @param {string} issuer */
   constructor(issuer) {
@@ -81,12 +88,14 @@ export class Authority {
   /** @returns {Promise<Config | Problem>} */
   async #configure() {
     const answer = await this.#exchange('GET', '/tools', null, {});
-    if (!answer.ok) return answer.problem;
-    const config = configOf(answer.body, this.issuer);
-    if (config.issuer !== this.issuer) {
-      this.elsewhere = config.issuer;
-      return problem('authority_unavailable');
+    if (!answer.ok) {
+      await new natives.Promise((resolve) => natives.setTimeout(resolve, TURN));
+      return this.barred ? problem('misconfigured') : answer.problem; // waiting helps only where nobody forbids it
     }
+    const config = configOf(answer.body, this.issuer);
+    this.elsewhere = config.issuer === this.issuer ? '' : config.issuer;
+    this.speaks = numberOf(answer.body.protocol);
+    if (this.elsewhere || this.speaks !== VERSION) return problem('misconfigured');
     this.setClock(answer.body.now);
     const words = await this.#exchange('GET', textOf(answer.body.words), null, { kept: true, wants: 'language' });
     if (!words.ok) return words.problem; // nobody is asked anything without words

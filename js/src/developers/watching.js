@@ -3,7 +3,8 @@
 import { endedBy } from '../calls/ended.js';
 import { among } from '../platform/among.js';
 import * as natives from '../platform/natives.js';
-import { console, inert, location, push, setTimeout, slice } from '../platform/natives.js';
+import { console, inert, location, push, slice } from '../platform/natives.js';
+import { VERSION } from '../platform/version.js';
 import { Findings } from './findings.js';
 
 /** @import { Authority } from '../authority/authority.js' */
@@ -22,8 +23,6 @@ import { Findings } from './findings.js';
 
 /** So many calls the panel shows. */
 const LAST = 20;
-/** Milliseconds. That the page's policy forbids something is told after its failure. */
-const TURN = 50;
 
 /** One page, watched for those who build it. */
 export class Watching {
@@ -100,10 +99,10 @@ export class Watching {
     const config = await authority.config();
     if ('code' in config) {
       if (!named) return; // it may be elsewhere: nobody has said
-      await new natives.Promise((resolve) => setTimeout(() => resolve(undefined), TURN));
+      if (authority.barred) return;
       if (authority.elsewhere) this.#findings.add('wrong_origin', null, authority.elsewhere);
-      else if (!this.#blocked) return this.#findings.add('no_answer');
-      else return;
+      else if (authority.speaks !== VERSION) this.#findings.add('version_skew', null, `protocol ${VERSION} here, ${authority.speaks ?? 'none that is named'} there`);
+      else return this.#findings.add('no_answer');
     } else {
       for (const name of names) await this.#judge(name, config.tools.get(name));
     }

@@ -1,8 +1,10 @@
 /** How a guard reaches the authority: over HTTP, with a key that the policy registers (PROOF-4). The same as `guard/remote.py`. */
 
 import { createPrivateKey, createPublicKey, randomUUID, sign } from 'node:crypto';
-import { Refused, unavailable } from './refused.js';
+import { VERSION } from '../platform/version.js';
+import { Refused } from './refused.js';
 import { parse } from './strict.js';
+import { explain, notReached, refusedUs, Unavailable } from './unavailable.js';
 
 const MAX_ANSWER = 64 * 1024;
 const MAX_KEYS = 32;
@@ -11,10 +13,9 @@ const MAX_FACTS = 8;
 const FRESH = 300;
 const PAUSE = 5;
 /** What the authority says of this guard's own request is not passed on; what it says of the call is. */
-const OURS = ['invalid_request', 'payload_too_large', 'unsupported_media_type', 'not_found', 'method_not_allowed', 'cross_site_request', 'login_required', 'invalid_dpop_proof', 'server_error'];
+const OURS = ['invalid_request', 'payload_too_large', 'unsupported_media_type', 'not_found', 'method_not_allowed', 'cross_site_request', 'login_required', 'invalid_dpop_proof', 'version_skew', 'server_error'];
 /** RFC 9457 §3.1, ERR-1 */
 const MEMBERS = ['type', 'title', 'status', 'detail', 'instance', 'code'];
-const CURE = 'If this stays: is the authority there (the guard’s `issuer`), is the guard’s key among the keys of [api] in the policy, and is the clock of this machine right?';
 const LOCAL = /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/;
 
 /** @typedef {import('./token.js').Json} Json */
@@ -66,9 +67,9 @@ export class Redeemer {
    */
   async redeem(callId, text) {
     const answer = await this.#post(callId, 'redemption', { call_token: text });
-    if (answer.call_id !== callId || answer.state !== 'redeemed') throw unavailable('answered a redemption with something else');
+    if (answer.call_id !== callId || answer.state !== 'redeemed') throw new Unavailable('answered a redemption with something else');
     const { external_id: id } = answer;
-    if (id !== null && typeof id !== 'string') throw unavailable('did not say whose call this is');
+    if (id !== null && typeof id !== 'string') throw new Unavailable('did not say whose call this is');
     return id;
   }
 
@@ -97,14 +98,14 @@ export class Redeemer {
       this.#fetching = this.#fetch(now).finally(() => (this.#fetching = null));
     }
     await this.#fetching;
-    if (!isFresh()) throw unavailable('could not be asked for its keys');
+    if (!isFresh()) throw new Unavailable('could not be asked for its keys');
     return this.#keys.get(kid) ?? null;
   }
 
   /** @param {number} now */
   async #fetch(now) {
     const { keys } = await this.#ask('GET', `${this.#issuer}/jwks.json`);
-    if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw unavailable('has no list of keys');
+    if (!Array.isArray(keys) || keys.length > MAX_KEYS) throw new Unavailable('has no list of keys');
     const good = keys.filter((each) => each?.kty === 'EC' && each.crv === 'P-256' && each.alg === 'ES256' && typeof each.kid === 'string');
     this.#keys = new Map(good.map(({ kid, kty, crv, x, y }) => [kid, { kty, crv, x, y }]));
     this.#fetched = now;
@@ -120,7 +121,7 @@ export class Redeemer {
     const claims = { htm: 'POST', htu: url, iat: Math.floor(this.#now()), jti: randomUUID() };
     const signed = `${segment({ typ: 'dpop+jwt', alg: 'ES256', jwk: this.#jwk })}.${segment(claims)}`;
     const proof = `${signed}.${sign('sha256', Buffer.from(signed), { key: this.#key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-    return await this.#ask('POST', url, { 'Content-Type': 'application/json', 'Deputize-Guard': proof }, JSON.stringify(body));
+    return await this.#ask('POST', url, { 'Content-Type': 'application/json', 'Deputize-Guard': proof, 'Deputize-Protocol': String(VERSION) }, JSON.stringify(body));
   }
 
   /**
@@ -134,9 +135,7 @@ export class Redeemer {
     try {
       return await this.#asked(method, url, headers, body);
     } catch (error) {
-      const { code, cause } = /** @type {{code?: string, cause?: any}} any: of fetch */ (error);
-      // Who sent the call can do nothing about it; who runs the API reads here what to look at.
-      if (code === 'authority_unavailable') console.error(`deputize: ${method} ${url}: ${cause?.cause?.code ?? cause?.message}. ${CURE}`);
+      explain(method, url, error); // who sent the call can do nothing about it
       throw error;
     }
   }
@@ -156,14 +155,14 @@ export class Redeemer {
       status = response.status;
       bytes = await limited(response);
     } catch (error) {
-      throw error instanceof Refused ? error : unavailable('cannot be reached', error);
+      throw error instanceof Refused ? error : notReached(error);
     }
     try {
       value = parse(bytes);
     } catch {
-      throw unavailable(`answered ${status}, and not in JSON`);
+      throw new Unavailable(`answered ${status}, and not in JSON`);
     }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unavailable('did not answer with an object');
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Unavailable('did not answer with an object');
     if (status === 200) return value;
     throw refusalIn(/** @type {Json} */ (value), status);
   }
@@ -185,7 +184,7 @@ async function limited(response) {
   let size = 0;
   for await (const part of /** @type {any} any: Node's can be iterated */ (response.body ?? [])) {
     size += part.length;
-    if (size > MAX_ANSWER) throw unavailable('sent too much');
+    if (size > MAX_ANSWER) throw new Unavailable('sent too much');
     parts.push(part);
   }
   return Buffer.concat(parts);
@@ -198,7 +197,7 @@ async function limited(response) {
 function refusalIn(problem, status) {
   const { code, detail } = problem;
   const ofTheCall = typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) && !OURS.includes(code) && typeof detail === 'string' && status >= 400;
-  return ofTheCall ? new Refused(code, detail, { status, facts: factsIn(problem) }) : unavailable(`refused this guard (${String(code).slice(0, 64)})`);
+  return ofTheCall ? new Refused(code, detail, { status, facts: factsIn(problem) }) : refusedUs(problem);
 }
 
 /**

@@ -48,10 +48,3 @@ export class Refused extends Error {
     };
   }
 }
-
-/**
- * @param {string} what is wrong with the authority
- * @param {unknown} [cause] what it was seen by
- */
-export const unavailable = (what, cause = new Error(`the authority ${what}`)) =>
-  Object.assign(new Refused('authority_unavailable', `Nothing was done: the authority ${what}. Try again later.`), { cause });

@@ -139,6 +139,17 @@ describe('who may call at all', () => {
     assert.equal(runs.length, 0);
   });
 
+  for (const [what, wrong] of Object.entries({ 'VERSION-1: of another version': { protocol: 2 }, 'of no version': { protocol: undefined }, 'PAGE-1: of another origin': { names: 'https://other.example/deputize' } })) {
+    test(`${what}: nothing more is asked of an authority, nothing runs, and the agent is not told to wait`, async () => {
+      Object.assign(server, wrong);
+      const result = await call(page(server), 'search_help');
+      assert.equal(codeOf(result), 'misconfigured');
+      assert.doesNotMatch(result.content[0].text, /[Ww]ait/);
+      assert.equal(result.structuredContent.retryable, false);
+      assert.deepEqual([server.paths, runs.length], [['/tools'], 0]);
+    });
+  }
+
   test('JSON-1: arguments that are not JSON are refused before anything is sent', async () => {
     const opened = await deputized();
     assert.equal(codeOf(await call(opened, 'get_balance', { a: 2 ** 60 })), 'invalid_arguments');

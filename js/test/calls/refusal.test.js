@@ -10,7 +10,7 @@ import { CODES } from '../platform.js';
 const errors = readFileSync(new URL('../../../server/deputize/protocol/errors.py', import.meta.url), 'utf8');
 const known = new Set([...errors.matchAll(/^ {4}[A-Z_]+ = "(\w+)", \d{3}(?:, _REASON)?$/gm)].map(([, code]) => code));
 /** Codes of the shim's own (SHIM-7). */
-const OWN = ['consent_pending', 'approval_pending', 'consent_unknown', 'approval_unknown', 'form_changed', 'part_unavailable'];
+const OWN = ['consent_pending', 'approval_pending', 'consent_unknown', 'approval_unknown', 'form_changed', 'part_unavailable', 'misconfigured'];
 
 describe('SHIM-6: a refusal is a short result that tells a model what to do', () => {
   for (const code of [...CODES, 'of_a_newer_authority']) {

@@ -31,6 +31,8 @@ function fresh() {
     rules: new Map([['a', ruled()], ['pinned', ruled({ pinned: ['A'] })]]),
     config: /** @type {string | null} */ (null),
     elsewhere: '',
+    speaks: /** @type {number | null} */ (1),
+    barred: false,
     named: true,
     wished: {},
   };
@@ -40,6 +42,12 @@ const authority = {
   issuer: ISSUER,
   get elsewhere() {
     return world.elsewhere;
+  },
+  get barred() {
+    return world.barred;
+  },
+  get speaks() {
+    return world.speaks;
   },
   config: async () => (world.config ? { code: world.config } : { tools: world.rules, user: null }),
   post: async (/** @type {string} */ path, /** @type {string} */ body) => void posted.push({ path, body: JSON.parse(body) }),
@@ -129,6 +137,7 @@ describe('an authority', () => {
   });
 
   test('that is of another origin is told so, and refuses it', async () => {
+    world.config = 'misconfigured';
     world.elsewhere = 'https://www.bank.example/deputize';
     await rest();
     assert.match(String(warned), /^deputize: A page at https:\/\/bank\.example uses the authority https:\/\/www\.bank\.example\/deputize, which/);
@@ -141,6 +150,16 @@ describe('an authority', () => {
     assert.deepEqual(posted, []);
   });
 
+  for (const [speaks, told] of /** @type {const} */ ([[2, 'protocol 1 here, 2 there'], [null, 'protocol 1 here, none that is named there']])) {
+    test(`VERSION-1: that speaks ${speaks === null ? 'no version' : 'another version'} is told so, and both are named`, async () => {
+      world.config = 'misconfigured';
+      world.speaks = speaks;
+      await rest();
+      assert.ok(String(warned).includes(`(${told}): nothing that is gated runs. Load the shim from the authority`), String(warned));
+      assert.deepEqual(posted.map(({ body }) => body.findings), [[{ finding: 'version_skew', name: null, where: told }]]);
+    });
+  }
+
   test('that nobody has named may be another one, so nothing is said of it', async () => {
     world.named = false;
     await rest();
@@ -151,7 +170,8 @@ describe('an authority', () => {
 test('a policy of the page that keeps the shim from its authority is told of, and not that it gave no answer', async () => {
   for (let i = 0; i < 3; i++) watching.forbidden('connect-src');
   world.names = ['a'];
-  world.config = 'authority_unavailable';
+  world.config = 'misconfigured';
+  world.barred = true;
   await rest();
   assert.equal(warned.length, 1);
   assert.match(String(warned), /Content-Security-Policy \(connect-src\) keeps the shim from https:\/\/bank\.example\/deputize/);

@@ -13,7 +13,7 @@ const theirs = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 /** The guard's. */
 export const ours = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-/** @typedef {{path: string, body: any, proof: string | undefined}} Asked any: JSON */
+/** @typedef {{path: string, body: any, proof: string | undefined, version: unknown}} Asked any: JSON */
 
 /**
  * @param {import('node:net').Server} server
@@ -40,7 +40,7 @@ export class Authority {
     if (path === '/jwks.json') return void response.end(JSON.stringify({ keys: [null, { ...theirs.publicKey.export({ format: 'jwk' }), kid: 'k1', alg: 'ES256', use: 'sig' }] }));
     let body = '';
     for await (const part of request) body += part;
-    const asked = { path, body: JSON.parse(body), proof: /** @type {string} */ (headers['deputize-guard']) };
+    const asked = { path, body: JSON.parse(body), proof: /** @type {string} */ (headers['deputize-guard']), version: headers['deputize-protocol'] };
     this.asked.push(asked);
     await this.before?.(asked);
     const { status, body: said } = this.instead ?? this.#answer(path);

@@ -195,6 +195,28 @@ describe('what is refused', () => {
     assert.match(String(mock.calls[0]?.arguments[0]), /^deputize: GET http:\/\/localhost:1\/jwks\.json: \w.*`issuer`/);
   });
 
+  for (const [problem, cure] of /** @type {const} */ ([
+    [{ code: 'invalid_dpop_proof', detail: 'It is 900 s ago.', now: 1 }, /invalid_dpop_proof\): It is 900 s ago\. Set the clock of this machine right\.$/],
+    [{ code: 'invalid_dpop_proof', detail: 'For another URL.' }, /For another URL\. The guard and the authority have to have the same `issuer`/],
+    [{ code: 'version_skew', detail: 'Versions 1 and 2.', protocol: 2 }, /version_skew\): Versions 1 and 2\.$/],
+    [{ code: 'server_error', detail: 'a\nb' }, /server_error\): a\\nb\. Its log tells more\.$/],
+    [{ code: 'redeemer_not_allowed', detail: 'No such key.' }, /: No such key\. Its public half belongs in `keys`/],
+  ])) {
+    test(`GUARD-6: ${problem.code} (${problem.detail.trim()}) is told with its cure, and not to who sent the call`, async (t) => {
+      const { mock } = t.mock.method(console, 'error', () => {});
+      authority.instead = { status: 403, body: problem };
+      const told = await (await guarded.fetch('transfer', never)(request())).json();
+      assert.ok(mock.calls.some(({ arguments: [line] }) => cure.test(String(line))), String(mock.calls.map(({ arguments: [line] }) => line)));
+      assert.equal(told.code, problem.code === 'redeemer_not_allowed' ? problem.code : 'authority_unavailable');
+      if (told.code === 'authority_unavailable') assert.ok(!told.detail.includes(problem.detail), told.detail);
+    });
+  }
+
+  test('VERSION-1: what it sends for a call says its version', async () => {
+    await guarded.fetch('transfer', () => new Response())(request());
+    assert.deepEqual(authority.asked.map(({ version }) => version), ['1', '1']);
+  });
+
   test('a wrong issuer, audience or a missing schema is told with its cure', async () => {
     /** @param {object} claims @param {object} options */
     const told = async (claims, options = {}, tool = 'transfer', init = {}) =>

@@ -82,11 +82,16 @@ def verify(
     if htm != method:  # 8
         raise Refused(code, "The proof was made for another method.")
     if htu != url and (_normalized(url) is None or _normalized(htu) != _normalized(url)):  # 9
-        raise Refused(code, "The proof was made for another URL.")
+        raise Refused(code, f"The proof was made for another URL than {url}.")
     if nonce is not None and not nonce(claims.get("nonce")):  # 10
         raise Refused(Code.USE_DPOP_NONCE, "Make the proof again, with the nonce of this answer.")
     if not -WINDOW <= now - iat <= WINDOW:  # 11
-        raise Refused(code, "The proof is too old, or the clock of its maker is wrong.", now=now)
+        raise Refused(
+            code,
+            f"The proof was made {abs(now - iat)} s {'ago' if now > iat else 'from now'} by the clock here, and may be "
+            f"{WINDOW} s off: send it at once, and see that its maker's clock is right.",
+            now=now,
+        )
     if any(claims.get(name) != value for name, value in (bound or {}).items()):  # 12
         raise Refused(code, "The proof was made for another tool or other arguments.")
     if claims.get("ath") != (None if access_token is None else _ath(access_token)):  # 12

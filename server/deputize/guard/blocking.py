@@ -12,8 +12,9 @@ from ..protocol.call import State
 from ..protocol.canonical import Json
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
-from .remote import MAX_ANSWER, TIMEOUT, Asked, Questions, told, unavailable
+from .remote import MAX_ANSWER, TIMEOUT, Asked, Questions, told
 from .steps import taken_now
+from .unavailable import Unavailable, explained, not_reached
 
 
 class Authority(Protocol):
@@ -63,6 +64,10 @@ class BlockingRedeemer:
             return taken_now(self._questions.key_of(kid), self._ask)
 
     def _ask(self, asked: Asked) -> dict[str, Json]:
+        with explained(asked.method, asked.url):
+            return self._asked(asked)
+
+    def _asked(self, asked: Asked) -> dict[str, Json]:
         if self._client is None:  # not before the first request: connections do not survive a fork
             self._client = httpx2.Client(timeout=self._timeout)
         until = time.monotonic() + self._timeout
@@ -74,9 +79,9 @@ class BlockingRedeemer:
                 for chunk in response.iter_bytes():
                     answer += chunk
                     if len(answer) > MAX_ANSWER:
-                        raise unavailable("sent too much")
+                        raise Unavailable("sent too much")
                     if time.monotonic() > until:
-                        raise unavailable("took too long")
+                        raise Unavailable("took too long")
         except (httpx2.HTTPError, ValueError) as error:
-            raise unavailable("cannot be reached") from error
+            raise not_reached(error) from error
         return told(response.status_code, bytes(answer))

@@ -18,7 +18,9 @@ from ..protocol.errors import Code, Refusal, Refused
 from ..protocol.ids import CallId
 from ..protocol.token import CallToken
 from ..protocol.url import is_secure
+from ..protocol.version import HEADER, VERSION
 from .steps import taken
+from .unavailable import Unavailable, explained, not_reached, refused_us
 
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ _OF_THE_CALL = frozenset(Code) - {
     Code.NOT_FOUND,
     Code.METHOD_NOT_ALLOWED,
     Code.CROSS_SITE_REQUEST,
+    Code.VERSION_SKEW,
     Code.LOGIN_REQUIRED,
     Code.INVALID_DPOP_PROOF,
     Code.SERVER_ERROR,
@@ -80,11 +83,11 @@ class Questions:
         """Redeem a call token; its result is the user's id in the site's own login, if he has one (GUARD-3)."""
         answer = yield self._post(token.call_id, "redemption", {"call_token": text})
         if answer.get("call_id") != token.call_id or answer.get("state") != State.REDEEMED:
-            raise unavailable("answered a redemption with something else")
+            raise Unavailable("answered a redemption with something else")
         match answer:
             case {"external_id": str() | None as external_id}:
                 return external_id
-        raise unavailable("did not say whose call this is")
+        raise Unavailable("did not say whose call this is")
 
     def report(self, call_id: CallId, outcome: State) -> Asking[None]:
         """Report the outcome of a redeemed call (GUARD-5)."""
@@ -103,13 +106,13 @@ class Questions:
             self._keys = _keys((yield Asked("GET", f"{self._issuer}/jwks.json")))
             self._fetched_at = now
         if not 0 <= now - self._fetched_at < _KEYS_FRESH:
-            raise unavailable("could not be asked for its keys")
+            raise Unavailable("could not be asked for its keys")
         return self._keys.get(kid)
 
     def _post(self, call_id: CallId, what: str, body: dict[str, str]) -> Asked:
         url = f"{self._issuer}/calls/{call_id}/{what}"
         proof = dpop.make(self._key, "POST", url, int(self._clock()))  # PROOF-4
-        headers = {"Content-Type": "application/json", "Deputize-Guard": proof}
+        headers = {"Content-Type": "application/json", "Deputize-Guard": proof, HEADER: str(VERSION)}
         return Asked("POST", url, headers, orjson.dumps(body))
 
 
@@ -162,6 +165,10 @@ class HttpRedeemer:
 
     async def _ask(self, asked: Asked) -> dict[str, Json]:
         """Return the object in a 200 answer. Redirects are not followed; size and time are limited."""
+        with explained(asked.method, asked.url):
+            return await self._asked(asked)
+
+    async def _asked(self, asked: Asked) -> dict[str, Json]:
         answer = bytearray()
         try:
             async with (
@@ -173,9 +180,9 @@ class HttpRedeemer:
                 async for chunk in response.aiter_bytes():
                     answer += chunk
                     if len(answer) > MAX_ANSWER:
-                        raise unavailable("sent too much")
+                        raise Unavailable("sent too much")
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
-            raise unavailable("cannot be reached") from error
+            raise not_reached(error) from error
         return told(response.status_code, bytes(answer))
 
 
@@ -184,9 +191,9 @@ def told(status: int, answer: bytes) -> dict[str, Json]:
     try:
         value = parse(answer)
     except ValueError as error:  # a JsonError
-        raise unavailable("cannot be reached") from error
+        raise Unavailable(f"answered {status}, and not in JSON") from error
     if not isinstance(value, dict):
-        raise unavailable("did not answer with an object")
+        raise Unavailable("did not answer with an object")
     if status == 200:
         return value
     raise _refused(value)
@@ -197,7 +204,7 @@ def _refused(problem: Mapping[str, Json]) -> Refused:
     code, detail = problem.get("code"), problem.get("detail")
     if isinstance(code, str) and code in _OF_THE_CALL and isinstance(detail, str):
         return Refused.of(Refusal(Code(code), detail, dict(list(_facts(problem))[:_MAX_FACTS])))
-    return unavailable(f"refused this guard ({str(code)[:64]})")
+    return refused_us(problem)
 
 
 def _facts(problem: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
@@ -212,16 +219,11 @@ def _facts(problem: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
             yield name, value
 
 
-def unavailable(what: str) -> Refused:
-    """Refuse, since the authority does not answer as it should (GUARD-6)."""
-    return Refused(Code.AUTHORITY_UNAVAILABLE, f"Nothing was done: the authority {what}. Try again later.")
-
-
 def _keys(jwks: Mapping[str, Json]) -> dict[str, EllipticCurvePublicKey]:
     """Read a JWK set (RFC 7517 §5). Keys of other kinds are passed over; Refused if this is none."""
     listed = jwks.get("keys")
     if not isinstance(listed, list) or len(listed) > _MAX_KEYS:
-        raise unavailable("has no list of keys")
+        raise Unavailable("has no list of keys")
     keys = {}
     for jwk in listed:
         match jwk:

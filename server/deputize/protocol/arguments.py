@@ -11,6 +11,10 @@ from .tool import Schema
 
 _LITERALS = {"boolean": (bool,), "integer": (int,), "number": (int, float)}
 _NAMED = "Name the arguments of this endpoint with `args=`."
+_NO_SCHEMA = (
+    "This guard has no input schema to read an address by: write the tool's `input_schema` into the policy, or, where "
+    f"the guard has no policy, give it in `schemas`. Otherwise: {_NAMED}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,9 @@ def from_query(query: bytes, schema: Schema | None) -> dict[str, Json]:
 
 def value_of(name: str, schema: Schema | None, texts: list[str]) -> Json:
     """Read the values of one parameter; Refused(invalid_arguments) if the schema has none of this name."""
-    declared = schema.properties.get(name) if schema is not None else None
+    if schema is None:
+        raise Refused(Code.INVALID_ARGUMENTS, _NO_SCHEMA)
+    declared = schema.properties.get(name)
     if not isinstance(declared, dict):
         raise Refused(Code.INVALID_ARGUMENTS, f"The tool has no argument {name[:64]!r}.")
     if declared.get("type") == "array":

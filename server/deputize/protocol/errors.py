@@ -43,6 +43,7 @@ class Code(StrEnum):
     NOT_FOUND = "not_found", 404
     METHOD_NOT_ALLOWED = "method_not_allowed", 405
     CROSS_SITE_REQUEST = "cross_site_request", 403
+    VERSION_SKEW = "version_skew", 400
     TOO_MANY_REQUESTS = "too_many_requests", 429
     # who asks
     LOGIN_REQUIRED = "login_required", 401

@@ -15,6 +15,7 @@ class Finding(StrEnum):
     DEFINITION_CHANGED = "definition_changed"
     WRONG_ORIGIN = "wrong_origin"
     BLOCKED = "blocked"
+    VERSION_SKEW = "version_skew"
 
     @property
     def message(self) -> str:

@@ -222,10 +222,22 @@ class CallToken:
                     "entry": int(entry),
                 },
                 "rctx": {"client_id": str() | None as client_id, "grant_id": str() | None as grant_id},
-            } if iss == issuer and aud == audience and is_id("cal", txn):
+            } if is_id("cal", txn):
                 pass
             case _:
-                raise Refused(Code.INVALID_CALL_TOKEN, "This is not a call token for this API.")
+                raise Refused(Code.INVALID_CALL_TOKEN, "This is not a call token.")
+        # The authority has signed it: so this guard was given another name for that, or for its API.
+        if iss != issuer:
+            raise Refused(
+                Code.INVALID_CALL_TOKEN,
+                f"This call token was issued by {iss}, and this guard is for the issuer {issuer}.",
+            )
+        if aud != audience:
+            raise Refused(
+                Code.INVALID_CALL_TOKEN,
+                f"This call token is for the API {aud}, and this guard is for {audience}: that is the policy's [api] "
+                "audience, or the site's origin.",
+            )
         token = cls(
             CallId(txn),
             UserId(sub),
@@ -245,4 +257,8 @@ class CallToken:
     def check_expiry(self, now: int) -> None:
         """Refuse an expired token (TOKEN-5)."""
         if now >= self.expires_at:
-            raise Refused(Code.INVALID_CALL_TOKEN, "The call token has expired. Call the tool again.")
+            raise Refused(
+                Code.INVALID_CALL_TOKEN,
+                f"The call token expired {now - self.expires_at} s ago, by the clock here. Call the tool again; where "
+                "that never helps, this clock is ahead of the authority's.",
+            )

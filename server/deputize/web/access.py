@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from ..protocol import version
 from ..protocol.agent import Assurance
 from ..protocol.canonical import canonicalize, s256
 from ..protocol.errors import Code, Refusal, Refused
@@ -147,9 +148,14 @@ async def receiver(context: Context) -> Who[UserId | Proof]:
 
 
 def _guard(context: Context) -> Who[Proof]:
+    version.check(context.header(version.HEADER.lower()))
     proof = context.proof("deputize-guard")
     if proof.jkt not in context.authority.guard_keys:
-        raise Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered for the site's API.")
+        raise Refused(
+            Code.REDEEMER_NOT_ALLOWED,
+            "This key is not registered for the site's API: its public half belongs in `keys`, under [api] in the "
+            "policy.",
+        )
     return Who(context, lambda tx: proof)
 
 

@@ -176,7 +176,7 @@ ENDPOINTS = (
     get("/mcp.mjs", ANYONE, SCRIPT, shim.script("mcp.mjs"), "The module for MCP clients in a page"),
     post("/findings", SITE_PAGE, Findings, {204: None}, findings.take, "Tell what is wrong with a page (PAGE-3)"),
     get("/blocked.mjs", SITE_PAGE, SCRIPT, findings.blocked, "Tell that a page may send nothing (PAGE-5)"),
-    get("/parts/{part}", ANYONE, SCRIPT, shim.part, "What a call needs, which comes second (SHIM-14)"),
+    get("/parts/{part}", ANYONE, SCRIPT, shim.part, "What a call needs, which comes second (SHIM-14)", shared=True),
     get("/words.mjs", ANYONE, SCRIPT, shim.script("words.mjs"), "How the pages speak (SHIM-10)"),
     get("/words/{words}", ANYONE, Words, shim.words, "What people and models are told (SHIM-12)"),
     get("/log/checkpoint", ANYONE, TEXT, record.checkpoint, "The signed head of the record (LOG-3)"),

@@ -13,6 +13,7 @@ from ..protocol.authorization import permits_page
 from ..protocol.credential import AuthenticatorClass
 from ..protocol.errors import Code, Refused
 from ..protocol.tool import Executes
+from ..protocol.version import VERSION
 from ..words.catalogue import languages
 from ..words.page import PageWords, page_words
 from .context import Context
@@ -64,6 +65,7 @@ class ScopeTitle(Closed):
 class Tools(Closed):
     """What everybody may know of the policy, and who is signed in (SHIM-3)."""
 
+    protocol: int
     issuer: Uri
     site: SiteName
     wait_s: Seconds
@@ -93,6 +95,7 @@ async def configuration(context: Context) -> Tools:
     told_origin(context)
     user = None if context.is_nobody else await context.user()
     return Tools(
+        protocol=VERSION,
         issuer=policy.site.issuer,
         site=SiteName(policy.site.name, SiteLook(**asdict(look)) if look else UNSET),
         wait_s=policy.wait,
