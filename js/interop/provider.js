@@ -1,6 +1,6 @@
 /**
  * An OpenID provider by somebody who has never heard of us, as a site may have one: node-oidc-provider.
- * Run by tests/interop/test_openid.py. It says its port, reads its options, `{redirect_uri, client_id, jwks, logout_uri, alg?}`, in one line, and
+ * Run by tests/interop/test_openid.py. It says its port, reads its options, `{redirect_uri, client_id, jwks, logout_uri, alg?, secret?: [method, secret]}`, in one line, and
  * says `listening`. Who comes is signed in as `GET /as/<id>` has said before in this browser.
  */
 // @ts-ignore it has no types of its own
@@ -16,7 +16,7 @@ const { port } = /** @type {import('node:net').AddressInfo} */ (server.address()
 const issuer = `http://localhost:${port}`;
 console.log(port);
 const [line] = await once(createInterface({ input: process.stdin }), 'line');
-const { redirect_uri, client_id, jwks, logout_uri, alg = 'ES256' } = JSON.parse(line);
+const { redirect_uri, client_id, jwks, logout_uri, alg = 'ES256', secret } = JSON.parse(line);
 const pairs = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),
   RS256: () => generateKeyPairSync('rsa', { modulusLength: 2048 }),
@@ -33,14 +33,14 @@ const provider = new Provider(issuer, {
       grant_types: ['authorization_code'],
       response_types: ['code'],
       id_token_signed_response_alg: alg,
-      token_endpoint_auth_method: 'private_key_jwt',
-      token_endpoint_auth_signing_alg: 'ES256',
+      ...(secret
+        ? { token_endpoint_auth_method: secret[0], client_secret: secret[1] }
+        : { token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'ES256', jwks }),
       backchannel_logout_uri: logout_uri,
       backchannel_logout_session_required: true,
-      jwks,
     },
   ],
-  clientAuthMethods: ['private_key_jwt'],
+  clientAuthMethods: [secret ? secret[0] : 'private_key_jwt'],
   scopes: ['openid', 'profile'],
   claims: { openid: ['sub'], profile: ['name'], auth_time: null, sid: null },
   /** Its own would tell nobody on this machine. @param {string} url @param {any} options */

@@ -565,7 +565,7 @@ class TestAsking:
 
     async def test_a_token_is_shown_to_its_own_server(self) -> None:
         async with serving(answer()) as server:
-            assert await fetcher().ask(server.url, bearer="secret") == BODY
+            assert await fetcher().ask(server.url, authorization="Bearer secret") == BODY
         assert b"Authorization: Bearer secret\r\n" in server.requests[0]
         assert server.requests[0].startswith(b"GET ")
 

@@ -70,7 +70,7 @@ class Browser:
 
 
 @contextmanager
-def running(folder: Path, **options: object) -> Iterator[There]:
+def running(folder: Path, policy: str = "", **options: object) -> Iterator[There]:
     """Run both. Each has to know where the other is before it begins."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -83,7 +83,7 @@ def running(folder: Path, **options: object) -> Iterator[There]:
         def app(port: int) -> Any:
             text = POLICY.replace("https://bank.example", f"http://localhost:{port}")
             text = text.replace("[agents.opaque]", "[agents]\ndevelopment = true\n[agents.opaque]")
-            text += f'[users.openid]\nissuer = "{provider}"\nclient_id = "{CLIENT}"\n'
+            text += f'[users.openid]\nissuer = "{provider}"\nclient_id = "{CLIENT}"\n{policy}'
             return build(settings.loads(text.encode()), folder, time.time)
 
         try:
@@ -107,6 +107,21 @@ def running(folder: Path, **options: object) -> Iterator[There]:
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
     with running(tmp_path_factory.mktemp("openid")) as there:
         yield there
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_a_provider_that_wants_a_secret_gets_the_one_of_the_file(
+    tmp_path: Path, method: str
+) -> None:  # OPENID-1
+    secret = tmp_path / "secret"
+    secret.write_text("another\n")
+    policy, right = f'client_secret_file = "{secret}"\n', "s3cret: +/%?&=" * 3
+    with running(tmp_path / "var", policy, secret=[method, right]) as there, there.browser("ada") as browser:
+        assert browser.http.get(browser.leave()).status_code == 400
+        assert browser.user() is None
+        secret.write_text(f"{right}\n")
+        assert browser.http.get(browser.leave()).status_code == 303
+        assert browser.user()["name"] == "Person ada"
 
 
 def test_its_user_is_ours(there: There) -> None:  # OPENID-1, OPENID-2

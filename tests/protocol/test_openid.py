@@ -51,8 +51,8 @@ class TestMetadata:
         }
         told = read_metadata({**METADATA, **more}, ISSUER, False)
         at = (f"{ISSUER}/auth?tenant=1", f"{ISSUER}/token", f"{ISSUER}/jwks")
-        assert told == Metadata(*at, f"{ISSUER}/me", True)
-        assert read_metadata(METADATA, ISSUER, False) == Metadata(*at, None, False)
+        assert told == Metadata(*at, f"{ISSUER}/me", True, True)
+        assert read_metadata(METADATA, ISSUER, False) == Metadata(*at, None, False, False)
 
     @pytest.mark.parametrize(
         "wrong",
@@ -173,3 +173,30 @@ class TestLogoutTokens:
     def test_are_held_to_each_claim(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(Refused):
             ended_by(put(LOGOUT, wrong), ISSUER, CLIENT, NOW)
+
+
+@pytest.mark.parametrize(
+    ("taken", "basic"),
+    [
+        (None, True),  # OpenID Connect Discovery §3: the default
+        (["client_secret_basic", "client_secret_post"], True),
+        (["client_secret_post"], False),
+    ],
+)
+def test_a_secret_goes_where_the_provider_takes_it(taken: Json, basic: bool) -> None:  # OPENID-1
+    told = put(METADATA, {"token_endpoint_auth_methods_supported": taken})
+    assert read_metadata(told, ISSUER, False, has_secret=True).basic is basic
+
+
+@pytest.mark.parametrize(
+    ("taken", "has_secret", "told"),
+    [
+        (["client_secret_basic"], False, "does not take private_key_jwt; get a client secret there"),
+        (["private_key_jwt"], True, r"does not take client_secret_basic or client_secret_post\."),
+    ],
+)
+def test_a_provider_that_takes_no_proof_of_ours_is_told_with_the_cure(
+    taken: Json, has_secret: bool, told: str
+) -> None:
+    with pytest.raises(Refused, match=told):
+        read_metadata({**METADATA, "token_endpoint_auth_methods_supported": taken}, ISSUER, False, has_secret)

@@ -291,7 +291,7 @@ def test_what_the_template_only_mentions_is_right_too() -> None:
     text = (files("deputize.settings") / "template.toml").read_text()
     text = text.replace('approval = "always"', "", 1)
     text, openid = re.subn(
-        r"# \[users\.openid\]\n(?:# .*\n){2}", "", text
+        r"# \[users\.openid\]\n(?:# .*\n){3}", "", text
     )  # instead of what stands before it
     assert openid == 1
     text = re.sub(r"^# (?=\[|[a-z_]+ = )", "", text, flags=re.MULTILINE)
@@ -333,6 +333,10 @@ def test_signin_1_where_users_sign_in() -> None:
 def test_openid_1_where_users_sign_in() -> None:
     text = f'{SITE}[users.openid]\nissuer = "https://login.harbor.example"\nclient_id = "x"\n'
     assert loads(text.encode()).login == SiteLogin(OpenId("https://login.harbor.example", "x"))
+    for key, given in (("file", ("/run/secrets/openid", None)), ("env", (None, "OPENID_SECRET"))):
+        secret = f'client_secret_{key} = "{given[0] or given[1]}"\n'
+        openid = OpenId("https://login.harbor.example", "x", *given)
+        assert loads((text + secret).encode()).login == SiteLogin(openid)
     local = SITE.replace("https://www.harbor.example", "http://localhost:8000")
     text = f'{local}[agents]\ndevelopment = true\n[users.openid]\nissuer = "http://localhost:9000/x"\nclient_id = "x"\n'
     assert loads(text.encode()).login == SiteLogin(OpenId("http://localhost:9000/x", "x"))

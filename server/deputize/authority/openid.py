@@ -12,6 +12,7 @@ from ..protocol.credential import RECENT_SIGN_IN
 from ..protocol.errors import Refused
 from ..protocol.login import Identity, OpenId
 from ..protocol.openid import Ended, Metadata, ended_by, identity_of, name_in, read_metadata, refused
+from . import client_secret
 from .authority import Authority
 
 _ROTATION = 10  # seconds after which a key that is not known may be a new one
@@ -58,6 +59,7 @@ class Provider:
     async def identity(self, code: str, secret: bytes) -> Identity:
         """Redeem a code, and return who has signed in (OPENID-3); Refused(sign_in_failed)."""
         metadata = await self.metadata()
+        authorization, proof = self._proof(metadata)
         tokens = await self._asked(
             metadata.token_endpoint,
             form={
@@ -65,10 +67,9 @@ class Provider:
                 "code": code,
                 "redirect_uri": self.redirect_uri,
                 "code_verifier": _verifier(secret),
-                "client_id": self.openid.client_id,
-                "client_assertion_type": _BEARER,
-                "client_assertion": self._assertion(),
+                **proof,
             },
+            authorization=authorization,
         )
         match tokens:
             case {"id_token": str(id_token), "access_token": str(access_token)}:
@@ -78,7 +79,7 @@ class Provider:
         openid = self.openid
         known = identity_of(claims, openid.where, openid.client_id, _nonce(secret), self.now)
         if not known.name and metadata.userinfo_endpoint is not None:
-            told = await self._asked(metadata.userinfo_endpoint, bearer=access_token)
+            told = await self._asked(metadata.userinfo_endpoint, authorization=f"Bearer {access_token}")
             if isinstance(told, dict) and told.get("sub") == claims["sub"]:  # OpenID Connect Core §5.3.2
                 known = replace(known, name=name_in(told) or "")
         return known
@@ -95,7 +96,9 @@ class Provider:
         where = f"{self.openid.where.removesuffix('/')}/.well-known/openid-configuration"
         document, authority = await self._got(where), self.authority
         try:
-            return read_metadata(document, self.openid.where, authority.policy.development)
+            return read_metadata(
+                document, self.openid.where, authority.policy.development, self.openid.has_secret
+            )
         except Refused:
             authority.fetcher.forget(where)  # once it is right, it is right at once
             raise
@@ -115,6 +118,17 @@ class Provider:
                 continue
         raise refused("the token names none of its keys")
 
+    def _proof(self, metadata: Metadata) -> tuple[str | None, dict[str, str]]:
+        """Return how we prove who we are: an `Authorization`, or members of the form (OpenID Connect Core §9)."""
+        client_id = self.openid.client_id
+        if not self.openid.has_secret:
+            assertion = {"client_assertion_type": _BEARER, "client_assertion": self._assertion()}
+            return None, {"client_id": client_id, **assertion}
+        secret = client_secret.read(self.openid)
+        if metadata.basic:
+            return client_secret.basic(client_id, secret), {}
+        return None, {"client_id": client_id, "client_secret": secret}
+
     def _assertion(self) -> str:
         """Prove who we are, by the key that our `/jwks.json` has (RFC 7523 §3)."""
         client_id = self.openid.client_id
@@ -130,10 +144,10 @@ class Provider:
             raise refused(f"{url} gave no JSON") from error
 
     async def _asked(
-        self, url: str, form: Mapping[str, str] | None = None, bearer: str | None = None
+        self, url: str, form: Mapping[str, str] | None = None, authorization: str | None = None
     ) -> Json:
         try:
-            return canonical.parse(await self.authority.fetcher.ask(url, form, bearer))
+            return canonical.parse(await self.authority.fetcher.ask(url, form, authorization))
         except (Refused, ValueError) as error:
             raise refused(f"{url} said no, or gave no JSON") from error
 

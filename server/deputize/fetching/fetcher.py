@@ -134,12 +134,14 @@ class Fetcher:
             raise Refused(Code.INVALID_CLIENT, _DETAIL) from outcome
         return outcome
 
-    async def ask(self, url: str, form: Mapping[str, str] | None = None, bearer: str | None = None) -> bytes:
-        """Send a form, or get what is for whoever has this token, and return the JSON of the answer; nothing is kept.
+    async def ask(
+        self, url: str, form: Mapping[str, str] | None = None, authorization: str | None = None
+    ) -> bytes:
+        """Send a form, or get what this `Authorization` opens, and return the JSON of the answer; nothing is kept.
 
         Refused(invalid_client) as `json`: also if the answer is a no.
         """
-        more = [("Authorization", f"Bearer {bearer}")] if bearer is not None else []
+        more = [("Authorization", authorization)] if authorization is not None else []
         content = None
         if form is not None:
             content = urlencode(form).encode()

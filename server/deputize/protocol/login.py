@@ -24,10 +24,20 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class OpenId:
-    """An OpenID provider of the site, `where` being its issuer, that knows us by this `client_id` (OPENID-1)."""
+    """An OpenID provider of the site, `where` being its issuer, that knows us by this `client_id` (OPENID-1).
+
+    The client secret, if it wants one, is in a file or in a variable of the environment, and never in a policy.
+    """
 
     where: str
     client_id: str
+    secret_file: str | None = None
+    secret_env: str | None = None
+
+    @property
+    def has_secret(self) -> bool:
+        """Tell whether we prove who we are by a secret, and not by our key."""
+        return self.secret_file is not None or self.secret_env is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,23 +16,28 @@ LEEWAY = 30
 _OLDEST = 300
 """Seconds after which a token that was issued for this sign-in is none (OpenID Connect Core §3.1.3.7 rule 10)."""
 
+_BASIC = "client_secret_basic"
 _LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """What we need of a provider's metadata (OpenID Connect Discovery §3). `names_itself`: `iss` is in each of its
-    answers (RFC 9207)."""
+    answers (RFC 9207). `basic`: a client secret goes into the head of a request, and not into its form."""
 
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str | None
     names_itself: bool
+    basic: bool
 
 
-def read_metadata(document: Json, issuer: str, local: bool) -> Metadata:
-    """Read the metadata of this issuer; Refused(sign_in_failed) for another's, or where a sign-in could not work."""
+def read_metadata(document: Json, issuer: str, local: bool, has_secret: bool = False) -> Metadata:
+    """Read the metadata of this issuer; Refused(sign_in_failed) for another's, or where a sign-in could not work.
+
+    `has_secret`: we authenticate by a client secret, and else by our key.
+    """
     match document:
         case {
             "issuer": str(named),
@@ -50,18 +55,20 @@ def read_metadata(document: Json, issuer: str, local: bool) -> Metadata:
             Url.parse(url, local)
     except ValueError as error:
         raise refused(f"one of its addresses cannot be used: {error}") from error
-    for name, needed in (
-        ("token_endpoint_auth_methods_supported", "private_key_jwt"),
-        ("code_challenge_methods_supported", "S256"),
-    ):
-        if name in rest and needed not in _strings(rest[name]):
-            raise refused(f"it does not take {needed}")
+    if "S256" not in _strings(rest.get("code_challenge_methods_supported", ["S256"])):
+        raise refused("it does not take S256")
+    ours = (_BASIC, "client_secret_post") if has_secret else ("private_key_jwt",)
+    taken = _strings(rest.get("token_endpoint_auth_methods_supported", [ours[0]]))
+    if not set(ours).intersection(map(str, taken)):
+        cure = "" if has_secret else "; get a client secret there, and say where it is, by client_secret_file"
+        raise refused(f"it does not take {' or '.join(ours)}{cure}")
     return Metadata(
         authorization,
         token,
         jwks,
         userinfo if isinstance(userinfo, str) else None,
         rest.get("authorization_response_iss_parameter_supported") is True,
+        _BASIC in taken,
     )
 
 

@@ -208,6 +208,20 @@ class OpenIdTable(Table):
     client_id: Annotated[str, Field(min_length=1, max_length=255)] = Field(
         examples=['client_id = "deputize"']
     )
+    client_secret_file: Annotated[str, AfterValidator(values.absolute)] | None = None
+    client_secret_env: Annotated[str, AfterValidator(values.variable)] | None = None
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if self.client_secret_file is not None and self.client_secret_env is not None:
+            raise ValueError(
+                "the client secret is in client_secret_file or in client_secret_env: leave out one"
+            )
+        return self
+
+    def openid(self) -> OpenId:
+        """Make the provider."""
+        return OpenId(self.issuer, self.client_id, self.client_secret_file, self.client_secret_env)
 
 
 class UsersTable(Table):
@@ -242,7 +256,7 @@ class UsersTable(Table):
         """Make the site's login; None if users sign in at the authority."""
         passkeys = self.passkeys or False
         if self.openid is not None:
-            return SiteLogin(OpenId(self.openid.issuer, self.openid.client_id), passkeys)
+            return SiteLogin(self.openid.openid(), passkeys)
         if self.sign_in_uri is None:
             return None
         keys = tuple(Key(key["x"], key["y"], key.get("kid")) for key in self.keys)

@@ -22,6 +22,8 @@ _PAGE_PATH = re.compile(r"/[A-Za-z0-9._~/-]*")
 _DURATION = re.compile(r"([0-9]{1,9})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,127}")
+
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return `; did you mean "…"?` if one of the words is near, else nothing."""
@@ -209,3 +211,19 @@ def jwk(value: object) -> dict[str, str]:
             'not a public P-256 key; write a JWK with kty = "EC", crv = "P-256", x and y'
         ) from error
     return {**key, "kid": value["kid"]} if isinstance(value.get("kid"), str) else key
+
+
+def absolute(path: str) -> str:
+    """Take the path of a file, from the root: what starts the authority, and where, makes no difference."""
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError('write where the file is, from the root: "/run/secrets/openid"')
+    return path
+
+
+def variable(name: str) -> str:
+    """Take the name of a variable of the environment, and nothing that looks like what should be in it."""
+    if _VARIABLE.fullmatch(name) is None:
+        raise ValueError(
+            'write the name of a variable of the environment, in capitals: "OPENID_CLIENT_SECRET"'
+        )
+    return name
