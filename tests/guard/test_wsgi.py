@@ -425,3 +425,21 @@ class TestPolicy:
         with pytest.raises(ValueError, match="a guard needs its key"):
             GuardMiddleware(Server().run, loads(TOOL.encode()))
         assert (ISSUER, AUDIENCE) == ("https://bank.example/deputize", "https://bank.example/api")
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [("https://bank.example", True), ("https://www.bank.example", False), (None, False), ("null", False)],
+)
+def test_the_pages_of_the_site_may_read_why_it_was_refused_and_no_others(
+    origin: str | None, allowed: bool
+) -> None:
+    """GUARD-10: the app, which knows of other origins, was not asked."""
+    server = Server()
+    answer = server.send(HTTP_TXN_TOKEN=None, HTTP_ORIGIN=origin)
+    assert (answer.code, server.ran) == ("missing_call_token", 0)
+    assert answer.headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+    assert answer.headers.get("Access-Control-Allow-Credentials") == ("true" if allowed else None)
+    assert (
+        "Access-Control-Allow-Origin" not in server.send(HTTP_ORIGIN=origin).headers
+    )  # the app's own answer

@@ -81,14 +81,19 @@ function needsNoBody({ parameters, query }, schema) {
   return placed.length > 0 && schema !== undefined && Object.keys(schema.properties ?? {}).every((name) => placed.includes(name));
 }
 
+/** @param {string} parameter of a media type, in lower case */
+const isUtf8 = (parameter) => !parameter.trim().startsWith('charset') || /^charset=("?)utf-8\1$/.test(parameter.trim());
+
 /**
  * @param {string} type
  * @param {Uint8Array} body
  * @returns {Arguments}
  */
 function fromBody(type, body) {
-  if ((type.split(';')[0] ?? '').trim().toLowerCase() !== 'application/json') {
-    throw new Refused('unsupported_media_type', 'Send the arguments as application/json.');
+  const [kind = '', ...parameters] = type.toLowerCase().split(';');
+  // Who decodes it once more, by a charset, would read something else than was hashed.
+  if (kind.trim() !== 'application/json' || !parameters.every(isUtf8)) {
+    throw new Refused('unsupported_media_type', 'Send the arguments as application/json, in UTF-8.');
   }
   let value;
   try {

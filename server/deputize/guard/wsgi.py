@@ -21,7 +21,7 @@ from ..protocol.arguments import Carried
 from ..protocol.endpoints import Found
 from ..protocol.errors import Code, Refusal, Refused
 from .admission import GuardedCall, NeedsArguments, NeedsKey, NeedsRedemption, Step, admission
-from .answer import problem_of
+from .answer import problem_of, readable
 from .arguments import MAX_BODY, MAX_DELAY
 from .blocking import Authority, BlockingRedeemer
 from .reading import KeyFile, PolicyFile, endpoints_of, key_in, policy_in
@@ -86,7 +86,8 @@ class GuardMiddleware:
                 return self._app(environ, start_response)
             call = self._admit(found, environ)
         except Refused as refused:
-            return _refuse(refused.refusal, start_response)
+            more = readable(self._policy, environ.get("HTTP_ORIGIN"))
+            return _refuse(refused.refusal, more, start_response)
         environ[_CALL] = call
         reported = Reported(lambda outcome: self._authority.report(call.call_id, outcome), call.call_id)
         return reported.run(self._app, environ, start_response)
@@ -184,9 +185,9 @@ def _replay(environ: "WSGIEnvironment", body: bytes) -> None:
     environ |= {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(body))}
 
 
-def _refuse(refusal: Refusal, start_response: "StartResponse") -> list[bytes]:
+def _refuse(refusal: Refusal, more: dict[str, str], start_response: "StartResponse") -> list[bytes]:
     status = HTTPStatus(refusal.code.status)
     headers, body = problem_of(refusal)
-    lines: Any = [*headers.items(), ("Content-Length", str(len(body)))]
+    lines: Any = [*headers.items(), *more.items(), ("Content-Length", str(len(body)))]
     start_response(f"{status.value} {status.phrase}", lines)
     return [body]

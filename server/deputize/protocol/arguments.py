@@ -87,8 +87,10 @@ def unsendable(endpoint: Endpoint, schema: Schema | None, arguments: Mapping[str
 
 def from_body(content_type: str, body: bytes) -> dict[str, Json]:
     """Read a body as a strict JSON object (JSON-1); Refused for anything else."""
-    if content_type.partition(";")[0].strip(" \t").lower() != "application/json":
-        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json.")
+    kind, *parameters = content_type.lower().split(";")
+    # Who decodes it once more, by a charset, would read something else than was hashed.
+    if kind.strip(" \t") != "application/json" or not all(map(_is_utf_8, parameters)):
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the arguments as application/json, in UTF-8.")
     try:
         value = parse(body)
     except JsonError as error:
@@ -113,6 +115,11 @@ def from_query(query: bytes, schema: Schema | None) -> dict[str, Json]:
     for name, text in pairs:
         given.setdefault(name, []).append(text)
     return {name: value_of(name, schema, texts) for name, texts in given.items()}
+
+
+def _is_utf_8(parameter: str) -> bool:
+    name, _, value = parameter.strip(" \t").partition("=")
+    return not name.startswith("charset") or value in ("utf-8", '"utf-8"')
 
 
 def value_of(name: str, schema: Schema | None, texts: list[str]) -> Json:

@@ -226,3 +226,14 @@ def test_where_nobody_listens_nothing_has_run() -> None:  # PROXY-6
         assert (answer.status_code, answer.json()["code"]) == (502, "upstream_unavailable")
         assert site.send("GET", "/any").status_code == 502
     assert list(site.authority.states.values()) == [State.FAILED]
+
+
+@pytest.mark.parametrize("path", ["/api/transfers", "/API/transfers"])
+def test_the_pages_of_the_site_may_read_why_it_was_refused_and_no_others(site: Site, path: str) -> None:
+    """GUARD-10"""
+    for origin, allowed in (("https://bank.example", True), ("https://evil.example", False), ("null", False)):
+        answer = site.send("POST", path, json={}, headers=[("Origin", origin)])
+        assert answer.status_code in (400, 401)
+        assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+        assert answer.headers.get("access-control-allow-credentials") == ("true" if allowed else None)
+    assert site.came == []

@@ -12,6 +12,7 @@ from ...protocol.endpoints import Endpoints, Found
 from ...protocol.errors import Code, Refused
 from ...protocol.policy import Policy
 from ..admission import NeedsArguments, NeedsKey, NeedsRedemption, Step, admission
+from ..answer import readable
 from ..arguments import read_body
 from ..guard import Guard, refusal_response
 from ..outcome import Outcome
@@ -62,6 +63,7 @@ class Proxy:
         except Refused as refused:
             answer = refusal_response(refused.refusal)
             answer.headers["Connection"] = "close"  # what is left of the request is not read
+            answer.headers.update(readable(self._policy(), Request(scope).headers.get("origin")))
             await answer(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
