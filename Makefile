@@ -44,7 +44,7 @@ test: setup .venv/.firefox ## all tests, Python, JavaScript and browser: ARGS='-
 test-fast: .venv/.package $(NODE_MODULES) ## those of a minute, while changing something: floors 0 to 4, and JavaScript
 	@$(MAKE) $(AT_ONCE) in-python in-node TESTS='$(LOWER_FLOORS)'
 
-thorough: setup .venv/.firefox ## all tests, with every property, race and kill at full size
+thorough: setup .venv/.firefox .venv/.golang ## all tests, with every property, race and kill at full size
 	@THOROUGH=1 $(MAKE) $(AT_ONCE) in-python in-node in-chromium
 
 AT_ONCE = --no-print-directory --keep-going --jobs
@@ -138,4 +138,8 @@ $(BUNDLE): $(wildcard js/src/*.js js/src/*/*.js js/src/*/*/*.js js/src/*/*.css j
 
 .venv/.firefox: | .venv/.chromium
 	python -m deputize.testing.firefox
+	@touch $@
+
+.venv/.golang: | .venv/.firefox
+	python -m tests.golang
 	@touch $@

@@ -1,0 +1,3 @@
+module example.com/deputize/guard
+
+go 1.19
