@@ -40,6 +40,8 @@ function run(_, response, call) {
 
 const PAYMENT = /^\/api\/accounts\/[^/]+\/payments$/;
 const payment = guarded.node('pay_account', run);
+const ACCOUNT = /^\/api\/accounts\/[^/]+$/;
+const closing = guarded.node('close_account', run);
 /** @type {Record<string, (request: IncomingMessage, response: ServerResponse) => unknown>} */
 const routes = {
   'POST /api/transfers': guarded.node('transfer_money', run),
@@ -53,7 +55,8 @@ const routes = {
 const server = createServer((request, response) => {
   const { method, url = '' } = request;
   const path = url.split('?')[0] ?? '';
-  const route = routes[`${method} ${path}`] ?? (method === 'POST' && PAYMENT.test(path) ? payment : undefined);
+  const named = method === 'POST' && PAYMENT.test(path) ? payment : method === 'DELETE' && ACCOUNT.test(path) ? closing : undefined;
+  const route = routes[`${method} ${path}`] ?? named;
   if (route) void route(request, response);
   else response.writeHead(404).end();
 });

@@ -59,7 +59,7 @@ const SERVERS = {
   express() {
     const app = express();
     for (const { tool, method, path } of routes(':$1')) {
-      app.route(path)[method === 'GET' ? 'get' : 'post'](guarded.express(tool), (/** @type {any} any: what the guard adds */ request, response) => answer(request.deputize, response));
+      app.route(path)[/** @type {'get' | 'post' | 'delete'} */ (method.toLowerCase())](guarded.express(tool), (/** @type {any} any: what the guard adds */ request, response) => answer(request.deputize, response));
     }
     app.get(['/ran', '/api/transfers'], (_, response) => void response.json(ran));
     return app.listen(0, '127.0.0.1');

@@ -80,7 +80,9 @@ class StubAuthority:
             head = json.dumps({"alg": "none", "typ": CALL_TYP, "kid": "one"}).encode()
             return f"{b64u(head)}.{b64u(json.dumps(claims).encode())}."
         key = OTHER_KEY if said.get("forged") else _KEY
-        return jwt.sign(claims, said.get("typ", CALL_TYP), said.get("kid", "one"), key)
+        more = {"crit": said["crit"]} if "crit" in said else {}
+        header = jwt.encode_header(said.get("typ", CALL_TYP), kid=said.get("kid", "one"), **more)
+        return jwt.sign_with_header(header, claims, key)
 
     async def _jwks(self, request: Request) -> Response:
         public = ECAlgorithm.to_jwk(_KEY.public_key(), as_dict=True)
@@ -92,6 +94,10 @@ class StubAuthority:
             return Response("Bad gateway", 502)
         if self.behaves == "denies":
             return refusal_response(Refusal(Code.GRANT_REVOKED, "The user has revoked this grant."))
+        if self.behaves == "distrusts":
+            return refusal_response(Refusal(Code.INVALID_DPOP_PROOF, "This key is not known here."))
+        if self.behaves == "confused":
+            return JSONResponse({"call_id": "cal_another", "state": "redeemed", "external_id": "ada"})
         if self.behaves == "redeemed" or call_id in self.redeemed:
             return refusal_response(Refusal(Code.CALL_REDEEMED, "This call was executed already."))
         self.redeemed.add(call_id)

@@ -346,6 +346,7 @@ async def test_the_authority_is_reached_by_https(issuer: str) -> None:
 
 
 async def test_keys_are_fetched_once(remote: Remote, redeemer: HttpRedeemer, clock: Clock) -> None:
+    # GUARD-10
     for _ in range(3):
         key = await redeemer.key_of(KID)
         assert key is not None

@@ -434,7 +434,7 @@ class TestPolicy:
 def test_the_pages_of_the_site_may_read_why_it_was_refused_and_no_others(
     origin: str | None, allowed: bool
 ) -> None:
-    """GUARD-10: the app, which knows of other origins, was not asked."""
+    """GUARD-11: the app, which knows of other origins, was not asked."""
     server = Server()
     answer = server.send(HTTP_TXN_TOKEN=None, HTTP_ORIGIN=origin)
     assert (answer.code, server.ran) == ("missing_call_token", 0)

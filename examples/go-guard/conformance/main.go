@@ -43,7 +43,7 @@ func main() {
 	run := func(tools ...string) http.Handler { return guarded.Protect(http.HandlerFunc(here.run), tools...) }
 	mux := http.NewServeMux()
 	mux.Handle("/api/transfers", methods{"POST": run("transfer_money"), "GET": http.HandlerFunc(none)})
-	mux.Handle("/api/accounts/", methods{"POST": run("pay_account")})
+	mux.Handle("/api/accounts/", methods{"POST": run("pay_account"), "DELETE": run("close_account")})
 	mux.Handle("/api/cards", methods{"POST": run("open_card", "close_card")})
 	mux.Handle("/api/transactions", methods{"GET": run("list_transactions")})
 	mux.Handle("/api/answers", methods{"POST": run("answer")})

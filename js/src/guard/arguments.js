@@ -12,9 +12,9 @@ import { parse, parseText } from './strict.js';
  *   parameters?: Record<string, unknown> | undefined}} Carried `parameters` of the path, decoded, as a router has found them
  */
 
-const KINDS = /** @type {Record<string, (value: unknown) => boolean>} */ ({
+const KINDS = /** @type {Record<string, (value: unknown, text: string) => boolean>} */ ({
   boolean: (value) => typeof value === 'boolean',
-  integer: (value) => Number.isInteger(value),
+  integer: (value, text) => Number.isInteger(value) && !/[.eE]/.test(text),
   number: (value) => typeof value === 'number',
 });
 const NAMED = 'Name the arguments of this endpoint with `args`.';
@@ -165,6 +165,6 @@ function scalar(name, declared, text) {
   } catch {
     // It is none.
   }
-  if (!fits(value)) throw new Refused('invalid_arguments', `Argument ${JSON.stringify(name)} is no ${type}.`);
+  if (!fits(value, text)) throw new Refused('invalid_arguments', `Argument ${JSON.stringify(name)} is no ${type}.`);
   return value;
 }

@@ -1,4 +1,4 @@
-/** How a guard reaches the authority: over HTTP, with a key that the policy registers (PROOF-4). The same as `guard/remote.py`. */
+/** How a guard reaches the authority: over HTTP, with a key that the policy registers (GUARD-10). The same as `guard/remote.py`. */
 
 import { createPrivateKey, createPublicKey, randomUUID, sign } from 'node:crypto';
 import { VERSION } from '../platform/version.js';

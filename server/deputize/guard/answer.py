@@ -21,7 +21,7 @@ def problem_of(refusal: Refusal) -> tuple[dict[str, str], bytes]:
 
 
 def readable(policy: Policy, origin: str | None) -> dict[str, str]:
-    """Return headers that let a page of the site read a refusal, where the API is at another origin (GUARD-10).
+    """Return headers that let a page of the site read a refusal, where the API is at another origin (GUARD-11).
 
     For a guard that stands outside of the app: what the app says of other origins is not in its refusals.
     """

@@ -1,4 +1,4 @@
-"""How a guard reaches an authority in another process: over HTTP, with a key that the policy registers (PROOF-4)."""
+"""How a guard reaches an authority in another process: over HTTP, with a key that the policy registers (GUARD-10)."""
 
 import asyncio
 import time

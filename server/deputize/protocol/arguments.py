@@ -1,5 +1,6 @@
 """The arguments of a call as an HTTP request carries them: in its path, its query and its body (GUARD-2)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode
@@ -10,6 +11,7 @@ from .errors import Code, Refused
 from .tool import Schema
 
 _LITERALS = {"boolean": (bool,), "integer": (int,), "number": (int, float)}
+_ENCODES_NOTHING = re.compile(rb"%(?![0-9A-Fa-f]{2})")  # which urllib would leave as it is
 _NAMED = "Name the arguments of this endpoint with `args=`."
 _NO_SCHEMA = (
     "This guard has no input schema to read an address by: write the tool's `input_schema` into the policy, or, where "
@@ -103,10 +105,13 @@ def from_body(content_type: str, body: bytes) -> dict[str, Json]:
 def from_query(query: bytes, schema: Schema | None) -> dict[str, Json]:
     """Read a query by the types in the tool's input schema; Refused if that cannot be done.
 
-    `integer`, `number` and `boolean` are written as in JSON, a `string` as it is; an `array` of these repeats its name.
+    `number` and `boolean` are written as in JSON, an `integer` without fraction and exponent, a `string` as it is; an
+    `array` of these repeats its name.
     Refused(invalid_arguments) for a name that the schema lacks, and for one that is repeated without being an array.
     """
     try:
+        if _ENCODES_NOTHING.search(query):
+            raise ValueError("a percent sign that encodes nothing")
         text = query.decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict") if text else []
     except ValueError as error:

@@ -230,7 +230,7 @@ def test_where_nobody_listens_nothing_has_run() -> None:  # PROXY-6
 
 @pytest.mark.parametrize("path", ["/api/transfers", "/API/transfers"])
 def test_the_pages_of_the_site_may_read_why_it_was_refused_and_no_others(site: Site, path: str) -> None:
-    """GUARD-10"""
+    """GUARD-11"""
     for origin, allowed in (("https://bank.example", True), ("https://evil.example", False), ("null", False)):
         answer = site.send("POST", path, json={}, headers=[("Origin", origin)])
         assert answer.status_code in (400, 401)

@@ -35,6 +35,10 @@ def payment(request: HttpRequest, account: str) -> HttpResponse:
     return JsonResponse({"paid": run(request, "pay_account")["account"] == account})
 
 
+def closing(request: HttpRequest, account: str) -> HttpResponse:
+    return JsonResponse({"closed": run(request, "close_account")["account"] == account})
+
+
 def card(request: HttpRequest) -> HttpResponse:
     return JsonResponse(run(request, "open_card", "close_card"))
 
@@ -66,6 +70,7 @@ def ran(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("api/transfers", transfers),
     path("api/accounts/<str:account>/payments", payment),
+    path("api/accounts/<str:account>", closing),
     path("api/cards", card),
     path("api/transactions", transactions),
     path("api/answers", answer),

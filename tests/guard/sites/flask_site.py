@@ -34,6 +34,11 @@ def payment(account: str) -> Any:
     return {"paid": run("pay_account")["account"] == account}
 
 
+@app.delete("/api/accounts/<account>")
+def closing(account: str) -> Any:
+    return {"closed": run("close_account")["account"] == account}
+
+
 @app.post("/api/cards")
 def card() -> Any:
     return run("open_card", "close_card")
