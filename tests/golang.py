@@ -18,15 +18,21 @@ MODULES = Path("/usr/share/gocode/src/golang.org/x/mod")
 """Where Debian has the sources of `golang.org/x/mod`, in which are `sumdb/note` and `sumdb/tlog`."""
 
 needs_go = pytest.mark.skipif(not (THOROUGH and GO), reason="`make thorough` only, and where there is Go")
+needs_modules = pytest.mark.skipif(not MODULES.exists(), reason="needs golang-golang-x-mod-dev")
 
 
-def go(folder: Path, *command: str) -> None:
+def go(folder: Path, *command: str, **environ: str) -> None:
     """Run Go's command in a folder, without a network and without a C compiler; AssertionError if it fails."""
-    environ = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOPROXY": "off"}
+    environ = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOPROXY": "off", **environ}
     done = subprocess.run(
         [GO, *command], cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def go_of_debian(folder: Path, *command: str) -> None:
+    """Run Go's command with the libraries that Debian has, which are no modules."""
+    go(folder, *command, GO111MODULE="off", GOPATH=str(MODULES.parents[3]))
 
 
 def main() -> int:
