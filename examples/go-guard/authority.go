@@ -25,6 +25,7 @@ type authority struct {
 	issuer string
 	key    *ecdsa.PrivateKey
 	client *http.Client
+	now    func() time.Time
 
 	mutex   sync.Mutex
 	keys    map[string]*ecdsa.PublicKey
@@ -32,8 +33,8 @@ type authority struct {
 	tried   time.Time
 }
 
-func newAuthority(issuer string, key *ecdsa.PrivateKey) *authority {
-	return &authority{issuer: issuer, key: key, client: &http.Client{
+func newAuthority(config Config) *authority {
+	return &authority{issuer: config.Issuer, key: config.Key, now: config.Now, client: &http.Client{
 		Timeout:       patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -157,6 +158,6 @@ func (a *authority) proof(address string) (string, error) {
 	a.key.Y.FillBytes(y[:])
 	jwk := map[string]any{"kty": "EC", "crv": "P-256", "x": base64url.EncodeToString(x[:]), "y": base64url.EncodeToString(y[:])}
 	return signJWS(a.key, map[string]any{"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk}, map[string]any{
-		"jti": base64url.EncodeToString(id), "htm": http.MethodPost, "htu": address, "iat": time.Now().Unix(),
+		"jti": base64url.EncodeToString(id), "htm": http.MethodPost, "htu": address, "iat": a.now().Unix(),
 	})
 }

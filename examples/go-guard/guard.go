@@ -31,11 +31,13 @@ type Config struct {
 	Audience string            // `api.audience`
 	Key      *ecdsa.PrivateKey // the guard's, whose public half is in `api.keys`
 	Tools    map[string]Tool   // those that have an endpoint here
+	Now      func() time.Time  // for tests; time.Now if it is not said
 }
 
 // Guard protects the handlers of one API.
 type Guard struct {
 	audience  string
+	now       func() time.Time
 	authority *authority
 	endpoints map[string]*endpoint
 
@@ -77,7 +79,10 @@ func New(config Config) (*Guard, error) {
 	if config.Key == nil || config.Issuer == "" || strings.HasSuffix(config.Issuer, "/") || config.Audience == "" {
 		return nil, errors.New("a guard needs a key, an audience, and an issuer without a slash at its end")
 	}
-	g := &Guard{audience: config.Audience, authority: newAuthority(config.Issuer, config.Key), endpoints: map[string]*endpoint{}, protected: map[string]bool{}}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	g := &Guard{audience: config.Audience, now: config.Now, authority: newAuthority(config), endpoints: map[string]*endpoint{}, protected: map[string]bool{}}
 	for name, tool := range config.Tools {
 		e, err := parseEndpoint(name, tool)
 		if err != nil {
@@ -150,7 +155,7 @@ func (g *Guard) admit(r *http.Request, tools []string) (*Call, error) {
 	if len(sent) > 1 {
 		return nil, badToken()
 	}
-	call, promised, err := g.verify(sent[0], began)
+	call, promised, err := g.verify(sent[0])
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +169,7 @@ func (g *Guard) admit(r *http.Request, tools []string) (*Call, error) {
 	if digest(call.Arguments) != promised.digest {
 		return nil, refuse(http.StatusForbidden, "argument_hash_mismatch", "These are not the arguments that were allowed.")
 	}
-	if float64(time.Now().Unix()) >= promised.expires {
+	if float64(g.now().Unix()) >= promised.expires {
 		return nil, badToken() // JSON-4: the body may have taken its time
 	}
 	if call.ExternalID, err = g.authority.redeem(call.ID, sent[0]); err != nil {
@@ -189,7 +194,7 @@ func contains(list []string, text string) bool {
 }
 
 // verify is TOKEN-1 and TOKEN-3. The call that it answers has no arguments yet.
-func (g *Guard) verify(text string, now time.Time) (*Call, *promise, error) {
+func (g *Guard) verify(text string) (*Call, *promise, error) {
 	token := parseJWS(text, "txntoken+jwt")
 	if token == nil {
 		return nil, nil, badToken()
@@ -216,7 +221,7 @@ func (g *Guard) verify(text string, now time.Time) (*Call, *promise, error) {
 	promised.digest, _ = facts["args_s256"].(string)
 	promised.expires, _ = claims["exp"].(float64)
 	// TOKEN-5: at the second of `exp` it is over, and there is no leeway.
-	if claims["iss"] != g.authority.issuer || claims["aud"] != g.audience || float64(now.Unix()) >= promised.expires {
+	if claims["iss"] != g.authority.issuer || claims["aud"] != g.audience || float64(g.now().Unix()) >= promised.expires {
 		return nil, nil, badToken()
 	}
 	if !callID.MatchString(call.ID) || promised.digest == "" {

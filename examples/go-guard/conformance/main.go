@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"example.com/deputize/guard"
 )
@@ -28,6 +29,7 @@ func main() {
 		Key              json.RawMessage
 		Endpoints        map[string]string
 		Schemas          map[string]map[string]any
+		Now              int64 // the time that stands still, if not the real one
 	}
 	must(json.Unmarshal([]byte(os.Args[1]), &options))
 	key, err := guard.ParseKey(options.Key)
@@ -35,6 +37,9 @@ func main() {
 	config := guard.Config{Issuer: options.Issuer, Audience: options.Audience, Key: key, Tools: map[string]guard.Tool{}}
 	for name, endpoint := range options.Endpoints {
 		config.Tools[name] = guard.Tool{Endpoint: endpoint, InputSchema: options.Schemas[name]}
+	}
+	if options.Now != 0 {
+		config.Now = func() time.Time { return time.Unix(options.Now, 0) }
 	}
 	guarded, err := guard.New(config)
 	must(err)
