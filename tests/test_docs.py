@@ -217,7 +217,9 @@ def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
         assert result.exit_code == 0, result.output
         said = result.stdout
     assert "whole" in said
-    with TestClient(build("deputize.toml", "backup"), base_url="http://localhost:8000") as client:
+    again = ["restore", "backup", "--data", "again", "--accept-rollback"]
+    assert CliRunner().invoke(app, again).exit_code == 0
+    with TestClient(build("deputize.toml", "again"), base_url="http://localhost:8000") as client:
         assert client.get("/deputize/readyz").text.startswith("ready")
     assert USER in CliRunner().invoke(app, ["users", "list", "--data", "backup"]).stdout
 

@@ -5,6 +5,7 @@ HEAD-1, HEAD-2, HEAD-3.
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,7 @@ def test_head_3_where_it_cannot_be_written_decisions_go_on_and_it_is_told_once(
     node.add(1)
     for _ in range(2):
         asyncio.run(node.head.keep())
-    assert (node.head.gone, node.head.fault) == (None, "No such file or directory")
+    assert (node.head.gone, node.head.fault) == (None, f"{file}: No such file or directory")
     assert [note["fault"] for note in node.notes] == [f"{file}: No such file or directory"]
     moved.rename(file.parent)
     assert (node.keep(), node.head.fault) == (1, None)
@@ -262,3 +263,34 @@ def test_ready_4_a_record_that_was_begun_anew_has_a_head_of_its_own(
     with pytest.raises(PutBack, match="has 0 entries where 3 were recorded"):
         again(data, file)
     assert again(data, file, anew=True).kept == 0
+
+
+def test_head_1_a_link_stays_and_what_it_leads_to_is_replaced(data: Path, file: Path) -> None:
+    link = data / "checkpoint"
+    link.symlink_to(file)
+    node = Node(data, link)
+    node.add(1)
+    assert node.keep() == 1
+    assert link.is_symlink()
+    assert HeadFile(file, ORIGIN, node.keys.record_key).read().checkpoint == node.file.read().checkpoint
+    node.store.close()
+
+
+def test_head_2_entries_that_are_taken_out_of_the_open_database_are_missed(node: Node) -> None:
+    node.add(3)
+    node.keep()
+    with sqlite3.connect(node.store._path) as connection:  # type: ignore[attr-defined]
+        connection.execute("UPDATE log_head SET frontier = ?", [Frontier().to_bytes()])
+    connection.close()
+    node.keep()
+    assert str(node.head.gone).startswith("The database has 0 entries where 3 were recorded")
+
+
+def test_head_2_a_damaged_end_of_the_record_is_no_start(node: Node, data: Path, file: Path) -> None:
+    node.add(1)
+    node.store.close()
+    with sqlite3.connect(data / "deputize.db") as connection:
+        connection.execute("UPDATE log_head SET frontier = x'00'")
+    connection.close()
+    with pytest.raises(PutBack, match="is damaged"):
+        again(data, file)

@@ -92,11 +92,20 @@ def test_restore_1_a_backup_beside_a_running_server_has_what_lies_in_its_write_a
             await authority.aclose()
 
     assert asyncio.run(while_it_runs()) == (0, "copy has 48 entries and all keys, and was looked through.\n")
-    assert sorted(each.name for each in Path("copy").iterdir()) == ["checkpoint", "deputize.db", "keys.json"]
+    assert sorted(each.name for each in Path("copy").iterdir()) == [
+        "backup.checkpoint",
+        "deputize.db",
+        "keys.json",
+    ]
     assert {each.stat().st_mode & 0o077 for each in [Path("copy"), *Path("copy").iterdir()]} == {0}
     assert run(app, ["log", "verify", "--data", "copy"]).exit_code == 0
     assert run(app, ["backup", "copy"]).exit_code == 2  # it is not empty
-    assert len(told(Path("copy"))) == 48
+    assert run(app, ["log", "verify", "--data", "copy"]).stderr == ""
+    with pytest.raises(PutBack, match="is missing"):  # it is restored, not served
+        serving(Path("copy"))
+    for each in Path("copy").iterdir():
+        shutil.copy(each, VAR)
+    assert len(told()) == 48
 
 
 def test_head_1_two_files_copied_by_hand_are_not_said_to_be_whole() -> None:
@@ -138,7 +147,8 @@ def test_restore_2_going_back_is_said_recorded_and_suspends_what_users_have_allo
     add(4)
     entries = len(told())
     if by_hand:
-        shutil.copy("copy/deputize.db", VAR)
+        for each in Path("copy").iterdir():
+            shutil.copy(each, VAR)
         with pytest.raises(PutBack, match="deputize restore --accept-rollback"):
             serving()
     from_where = [] if by_hand else ["copy"]
@@ -237,7 +247,7 @@ def test_restore_3_half_a_restore_does_not_serve_or_has_changed_nothing(
     assert state_of() is GrantState.SUSPENDED
 
 
-@pytest.mark.parametrize("missing", ["checkpoint", "keys.json"])
+@pytest.mark.parametrize("missing", ["backup.checkpoint", "keys.json"])
 def test_restore_1_half_a_backup_is_none(missing: str) -> None:
     add(3)
     assert run(app, ["backup", "copy"]).exit_code == 0
@@ -306,3 +316,11 @@ def test_restore_1_a_backup_of_another_authority_is_refused() -> None:
     add(1)
     code, said = restored("copy", "--accept-rollback")
     assert (code, "is of another authority than var" in said) == (2, True)
+
+
+def test_restore_2_the_head_of_another_site_is_not_replaced() -> None:
+    assert run(app, ["backup", "copy"]).exit_code == 0
+    (VAR / "checkpoint").write_text("another's")
+    code, said = restored("copy", "--accept-rollback")
+    assert (code, "is of another record or key" in said) == (2, True)
+    assert (VAR / "checkpoint").read_text() == "another's"

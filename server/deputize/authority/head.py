@@ -54,7 +54,10 @@ class Head:
             if anew and kept.text is not None:
                 self._note("head", fault=f"{self._file.path} is of the record of before.", replaced=True)
                 kept = Kept()
-            head, gone = self._store.look(partial(judged, newest=kept.checkpoint))
+            try:
+                head, gone = self._store.look(partial(judged, newest=kept.checkpoint))
+            except ValueError:
+                raise PutBack(f"The head of the record in the database is damaged. {CURE}") from None
             if gone is not None:
                 raise PutBack(f"{gone[0].upper()}{gone[1:]}. {CURE}")
             if kept.checkpoint is None and (head.size or kept.text is not None) and not (new or anew):
@@ -66,7 +69,7 @@ class Head:
                 try:
                     self._judged = self._file.replace(head, folder)
                 except OSError as error:
-                    self._failed(error)
+                    self._failed(f"{self._file.path}: {error.strerror or error}")
 
     def begin(self) -> None:
         """Go on keeping it, in the running loop, unless that goes on already."""
@@ -92,8 +95,8 @@ class Head:
         self._asked_at = monotonic()
         try:
             kept = await asyncio.to_thread(self._file.read)
-            known = kept.text is not None and kept.text == self._judged.text
-            head, gone = await self._store.read(partial(judged, newest=None if known else kept.checkpoint))
+            known = kept.text == self._judged.text
+            head, gone = await self._store.read(partial(judged, newest=kept.checkpoint, known=known))
             if gone is not None:
                 self.gone = f"{gone[0].upper()}{gone[1:]}. {CURE}"
                 self._note("head", fault=self.gone)
@@ -104,7 +107,7 @@ class Head:
                 kept = await asyncio.to_thread(self._replace, kept, head)
             self._judged = kept
         except OSError as error:
-            self._failed(error)
+            self._failed(f"{self._file.path}: {error.strerror or error}")
         except Refused:  # the store itself fails, and says so (READY-6)
             pass
         else:
@@ -119,13 +122,15 @@ class Head:
 
     async def _go_on(self) -> None:
         while self.gone is None:
-            await self.keep()
+            try:
+                await self.keep()
+            except Exception as error:  # what fails now is tried again in a moment; the owner reads why
+                self._failed(repr(error))
             await asyncio.sleep(EVERY)
 
-    def _failed(self, error: OSError) -> None:
-        said = error.strerror or str(error)
+    def _failed(self, said: str) -> None:
         if said != self._error:
-            self._note("head", fault=f"{self._file.path}: {said}")
+            self._note("head", fault=said)
         self._error = said
 
     def _missing(self, kept: Kept) -> str:

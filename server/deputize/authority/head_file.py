@@ -34,6 +34,7 @@ class HeadFile:
     def __init__(self, path: Path, origin: str, key: Callable[[], Ed25519PrivateKey]) -> None:
         """Take where it is, the origin of the record (LOG-3), and what returns the record's key."""
         self.path = path
+        self._real = path.resolve()  # a link is not replaced, but what it leads to
         self.origin = origin
         self._key = key
 
@@ -50,7 +51,7 @@ class HeadFile:
                 self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
             )  # a pipe is not waited for
         except FileNotFoundError:
-            os.stat(self.path.parent)  # noqa: PTH116  # raises: a disk that is not mounted is not an empty one
+            os.stat(self._real.parent)  # noqa: PTH116  # raises: a disk that is not mounted is not an empty one
             return Kept()
         with os.fdopen(descriptor, "rb") as file:
             return self.opened(file.read(_MOST))
@@ -67,12 +68,12 @@ class HeadFile:
     @contextmanager
     def alone(self) -> Iterator[int]:
         """Keep other processes from replacing it; yields what `replace` needs."""
-        with alone_in(self.path.parent) as folder:
+        with alone_in(self._real.parent) as folder:
             yield folder
 
     def replace(self, head: Frontier, folder: int) -> Kept:
         """Put a checkpoint of this head in its place, in one step, and to the disk; OSError."""
         checkpoint = Checkpoint(self.origin, head.size, head.root())
         text = sign(checkpoint.body(), self.origin, self._key()).encode()
-        replace_alone(self.path, text, folder)
+        replace_alone(self._real, text, folder)
         return Kept(text, checkpoint)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from deputize.authority.head_file import BESIDE, HeadFile, Kept
+from deputize.authority.head_file import HeadFile, Kept
 from deputize.cli.data import VAR, Data, keys_of, opened
 from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import UNUSABLE, fail
@@ -22,6 +22,8 @@ from deputize.service import record, restoring
 from deputize.service.heads import gone
 from deputize.service.ports import Reader, Store
 
+COMPLETE = "backup.checkpoint"
+"""What makes a backup one. It has another name than HEAD-1's file: copied over the data by hand, it replaces none."""
 _WORK = ".restore"
 
 
@@ -45,7 +47,7 @@ def backup(
     with opened(folder) as copy:
         size = _whole(copy, newest)
         head = copy.look(lambda tx: tx.head())
-    file = HeadFile(folder / BESIDE, _origin(settings), keys.record_key)
+    file = HeadFile(folder / COMPLETE, _origin(settings), keys.record_key)
     with file.alone() as held:
         file.replace(head, held)  # last: without it the copy is not whole
     typer.echo(f"{folder} has {size} entries and all keys, and was looked through.")
@@ -99,14 +101,14 @@ def restore(
     shutil.rmtree(work, ignore_errors=True)  # what a crash has left
     work.mkdir(mode=0o700)
     try:
-        for name in (KEYS, BESIDE):
+        for name in (KEYS, COMPLETE):
             if not (folder / name).exists():
                 fail(f"{folder} is not what `deputize backup` finishes: it has no {name}", UNUSABLE)
             create_private(work / name, (folder / name).read_bytes())
         take_store(folder, work)
-        made = HeadFile(work / BESIDE, _origin(settings), keys_of(work).record_key).read()
+        made = HeadFile(work / COMPLETE, _origin(settings), keys_of(work).record_key).read()
         if made.checkpoint is None:
-            fail(f"{folder / BESIDE} is not signed by the key beside it", UNUSABLE)
+            fail(f"{folder / COMPLETE} is not signed by the key beside it", UNUSABLE)
         with opened(work) as store:
             _whole(store, made)
         _go_on(work, data, settings, accept_rollback, clone)
@@ -124,6 +126,11 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
     newest = file.read()
     if clone and settings.record.head is not None and newest.text is not None:
         fail(f"{file.path} may be the first one's: name another file in [record] head", UNUSABLE)
+    if newest.text is not None and newest.checkpoint is None:
+        fail(
+            f"{file.path} is of another record or key: name another file in [record] head, or take it away",
+            UNUSABLE,
+        )
     with opened(source) as store:
         lost = store.look(lambda tx: _lost(tx, newest))
     if source == data and lost is None and not clone:

@@ -11,6 +11,7 @@ import typer
 
 from deputize.authority.head_file import HeadFile
 from deputize.cli import key_file, reading
+from deputize.cli.backup import COMPLETE
 from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.follow import follow
 from deputize.cli.options import POLICY, PolicyPath
@@ -71,7 +72,8 @@ def verify(
     the newest one at /log/checkpoint.
     """
     verifier = _verifier(data, policy)
-    given = {str(path): path.read_bytes() for path in checkpoint or []}
+    complete = [data / COMPLETE] if (data / COMPLETE).exists() else []
+    given = {str(path): path.read_bytes() for path in [*complete, *(checkpoint or [])]}
     file = HeadFile.of(read_policy(policy), data, keys_of(data).record_key)
     newest = file.read().checkpoint  # first: what is recorded meanwhile is no fault
 

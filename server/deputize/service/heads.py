@@ -29,6 +29,12 @@ def gone(reader: Reader, newest: Checkpoint) -> str | None:
     )
 
 
-def judged(reader: Reader, newest: Checkpoint | None) -> tuple[Frontier, str | None]:
-    """Return the end of the record, and what is `gone`; of no checkpoint, nothing."""
-    return reader.head(), None if newest is None else gone(reader, newest)
+def judged(reader: Reader, newest: Checkpoint | None, known: bool = False) -> tuple[Frontier, str | None]:
+    """Return the end of the record, and what is `gone`; of no checkpoint, nothing.
+
+    Of one that is `known`, since it was compared before, only the size is. ValueError if the end is damaged.
+    """
+    head = reader.head()
+    if newest is None or (known and head.size >= newest.size):
+        return head, None
+    return head, gone(reader, newest)
