@@ -38,4 +38,4 @@ async def test_a_call_goes_its_whole_way(bank: Bank, tmp_path: Path) -> None:
     assert (await page.http.get(f"{bank.issuer}/readyz")).text.startswith("ready")
     checkpoint = (await page.http.get(f"{bank.issuer}/log/checkpoint")).text
     assert int(checkpoint.splitlines()[1]) > 3
-    assert sorted(path.name for path in (tmp_path / "var").iterdir()) == ["keys.json"]
+    assert sorted(path.name for path in (tmp_path / "var").iterdir()) == ["checkpoint", "keys.json"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..alone import alone_in
-from ..crypto.note import NoteError, Verifier, open_note, sign
+from ..crypto.note import Verifier, open_note, sign
 from ..crypto.private import replace_alone
 from ..protocol.checkpoint import Checkpoint
 from ..protocol.merkle import Frontier
@@ -57,13 +57,14 @@ class HeadFile:
             return self.opened(file.read(_MOST))
 
     def opened(self, text: bytes) -> Kept:
-        """Open a note; one that is not of this record and key is none."""
+        """Open a note; one that is not by this key is none. Under which origin it was signed does not matter: where an
+        issuer moves, its record goes on."""
         try:
-            body = open_note(text.decode(), [Verifier(self.origin, self._key().public_key())])
-            checkpoint = Checkpoint.parse(body)
-        except (NoteError, ValueError):
+            origin = text.decode().partition("\n")[0]
+            body = open_note(text.decode(), [Verifier(origin, self._key().public_key())])
+            return Kept(text, Checkpoint.parse(body))
+        except ValueError:
             return Kept(text)
-        return Kept(text, checkpoint if checkpoint.origin == self.origin else None)
 
     @contextmanager
     def alone(self) -> Iterator[int]:
