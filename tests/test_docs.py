@@ -211,12 +211,9 @@ def test_an_api_elsewhere_is_guarded_and_checked_as_it_says(
 
 
 def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
-    said = ""
-    for line in script("Backups"):
-        result = CliRunner().invoke(app, line.split()[1:])
-        assert result.exit_code == 0, result.output
-        said = result.stdout
-    assert "whole" in said
+    made, verified = [CliRunner().invoke(app, line.split()[1:]) for line in script("Backups")]
+    assert (made.exit_code, verified.exit_code) == (0, 0), made.output + verified.output
+    assert "whole" in verified.stdout
     again = ["restore", "backup", "--data", "again", "--accept-rollback"]
     assert CliRunner().invoke(app, again).exit_code == 0
     with TestClient(build("deputize.toml", "again"), base_url="http://localhost:8000") as client:

@@ -304,6 +304,8 @@ async def test_grant_10_after_an_older_copy_was_put_back_the_account_page_leads_
         question = (await visited(grace, grant_id)).text
         assert "This site went back to an older copy of its data." in question
         assert 'id="approve"' in question
+        assert "Take this back" in question  # that is what its no does
+        assert "Not now" not in question
         assert (await answered(grace, grant_id)).json() == {"state": "active"}
         assert (await grace.call("get_balance")).status_code == 200
         assert "This site went back" not in (await grace.http.get(f"{bank.issuer}/account")).text
