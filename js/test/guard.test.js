@@ -51,7 +51,7 @@ describe('GUARD-2: what counts as the arguments', () => {
   // With its square this would take minutes; as it is, a fraction of a second.
   test('a query costs what it is long', () => {
     const begun = process.cpuUsage();
-    assert.equal(from({ url: `/x?${'tags=a&'.repeat(300_000)}tags=` }).tags.length, 300_001);
+    assert.deepEqual(from({ url: `/x?${'tags=a&'.repeat(300_000)}tags=` }), { tags: [...Array(300_000).fill('a'), ''] });
     assert.ok(process.cpuUsage(begun).user < 20e6, 'not with its square');
   });
   test('else the body, and nothing beside it', () => {

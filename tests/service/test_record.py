@@ -333,9 +333,13 @@ def test_log_9_an_entry_that_is_hidden_from_who_looks_for_its_call_shows(path: P
 # Checkpoints and proofs
 
 
+def kept_of(tx: Tx) -> Signed:
+    return record.keep(tx, record.signed(tx, ORIGIN, sign), lambda note: True)
+
+
 def test_log_3_a_signed_checkpoint_is_of_the_head_and_is_kept(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
-        signed = asyncio.run(store.transact(lambda tx: record.sign_checkpoint(tx, ORIGIN, sign))).note
+        signed = asyncio.run(store.transact(kept_of)).note
         head, kept = store.look(lambda tx: (tx.head(), tx.checkpoints()))
     body = note.open_note(signed, [note.Verifier(ORIGIN, KEY.public_key())])
     assert Checkpoint.parse(body) == Checkpoint(ORIGIN, SIZE, head.root())
@@ -343,10 +347,24 @@ def test_log_3_a_signed_checkpoint_is_of_the_head_and_is_kept(path: Path) -> Non
     assert check(path, {"kept": Checkpoint.parse(body)}).signed == SIZE
 
 
+def test_log_10_nobody_is_shown_less_than_another_process_has_shown(store: SqliteStore) -> None:
+    def do(fn: Callable[[Tx], Signed]) -> Signed:
+        return asyncio.run(store.transact(fn))
+
+    ours: Callable[[str], bool] = "ours".__eq__
+    assert do(lambda tx: record.keep(tx, Signed(5, "ours"), ours)) == Signed(5, "ours")
+    assert do(lambda tx: record.keep(tx, Signed(4, "late"), ours)) == Signed(5, "ours")
+    assert store.look(lambda tx: record.newer(tx, Signed(4, "late"), ours)) == Signed(5, "ours")
+    assert do(lambda tx: record.keep(tx, Signed(5, "cosigned\n"), ours)) == Signed(5, "cosigned\n")
+    assert store.look(lambda tx: tx.checkpoints()) == ["ours", "cosigned\n"]
+    # What is the last one by now is of another key: of a record that was here before, for all that is known.
+    assert do(lambda tx: record.keep(tx, Signed(3, "ours"), ours)) == Signed(3, "ours")
+
+
 def test_a_checkpoint_that_cannot_be_signed_is_not_kept(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
         with pytest.raises(ValueError, match="one line"):
-            asyncio.run(store.transact(lambda tx: record.sign_checkpoint(tx, "two\nlines", sign)))
+            store.look(lambda tx: record.signed(tx, "two\nlines", sign))
         assert store.look(lambda tx: tx.checkpoints()) == []
 
 

@@ -34,6 +34,13 @@ AGENT_PATH = 'agents.registered."https://agent.example/agent.json"'
 AGENT = f'{BASE}[{AGENT_PATH}]\nname = "Example"\n[[{AGENT_PATH}.keys]]\n{KEY}'
 
 
+WITNESS = f"""{SITE}[record]
+quorum = 1
+[[record.witnesses]]
+key = "witness.stagemole.eu+67f7aea0+BEqSG3yu9YrmcM3BHvQYTxwFj3uSWakQepafafpUqklv"
+url = "https://witness.example/"
+"""
+
 ONE_FAULT = [
     # the file
     ("", 1, "site", "missing; write [site]"),
@@ -194,6 +201,19 @@ ONE_FAULT = [
     (SITE + "[[api.keys]]\n" + KEY + 'd = "x"\n', 4, "api.keys[1]", "this key is private"),
     (SITE + "api.keys = 5\n", 4, "site.api", "no such key"),
     (SITE + "[api]\nkeys = [5]\n", 5, "api.keys[1]", "write a JWK"),
+    # the record
+    (SITE + "[record]\nreaders = [5]\n", 5, "record.readers[1]", "write a JWK"),
+    (WITNESS.replace("3uS", "3vS"), 7, "record.witnesses[1].key", "not the key of a witness"),
+    (WITNESS.replace("https:", "http:"), 8, "record.witnesses[1].url", "write a URL with https"),
+    (WITNESS.replace("quorum = 1", "quorum = 2"), 4, "record", "quorum is how many of the witnesses"),
+    (WITNESS.replace("quorum = 1", "quorum = -1"), 5, "record.quorum", "write a whole number"),
+    (WITNESS + WITNESS[WITNESS.index("[[") :], 4, "record", "each of them another"),
+    (
+        "\n".join(each for each in WITNESS.split("\n") if "key" not in each),
+        6,
+        "record.witnesses[1].key",
+        "missing; write key = ",
+    ),
     # scopes
     (SITE + '[scopes."a b"]\ntitle = "x"\n', 4, 'scopes."a b"', "not a scope: 'a b'"),
     (SITE + "[scopes.a]\n", 4, "scopes.a.title", 'missing; write title = "See your accounts"'),

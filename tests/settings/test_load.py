@@ -17,7 +17,7 @@ from deputize.protocol.ids import ClientId
 from deputize.protocol.jwk import Key
 from deputize.protocol.login import OpenId, SiteLogin, Tickets
 from deputize.protocol.look import Look
-from deputize.protocol.policy import Api, Policy, Site
+from deputize.protocol.policy import Api, Policy, Record, Site, Witness
 from deputize.protocol.quota import Quotas, Rate
 from deputize.protocol.retention import DAY, Retention
 from deputize.protocol.scope import Scope, ScopeSet
@@ -234,6 +234,16 @@ def test_agents_whose_keys_the_owner_registers() -> None:
     assert len(document.redirect_uris) == 3
     assert policy.ceiling.registered == {AGENT: ScopeSet.of(["a"])}
     assert not policy.development
+
+
+def test_witnesses_are_named_and_verifiers_should_want_all_of_them_by_default() -> None:  # LOG-10
+    key = "witness.stagemole.eu+67f7aea0+BEqSG3yu9YrmcM3BHvQYTxwFj3uSWakQepafafpUqklv"
+    more = f'[[record.witnesses]]\nkey = "{key}"\nurl = "https://witness.example/"\n'
+    wanted = Record(witnesses=(Witness(key, "https://witness.example"),), quorum=1)
+    assert loads((SITE + more).encode()).record == wanted
+    none = loads((f"{SITE}[record]\nquorum = 0\n{more}").encode()).record
+    assert none == replace(wanted, quorum=0)
+    assert loads(SITE.encode()).record == Record()
 
 
 def test_agents_that_sign_their_requests_may_have_ed25519_keys() -> None:  # OAUTH-15

@@ -1,5 +1,6 @@
 """What others get of the record over HTTP: entries for whom the policy names, receipts for who was part of a call."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,12 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePrivateKey,
     generate_private_key,
 )
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.bank import ISSUER, POLICY, Bank, found, opened
 
 from deputize import settings
+from deputize.authority import housekeeping
 from deputize.cli import key_file
 from deputize.crypto import dpop
-from deputize.crypto.note import Verifier, open_note
+from deputize.crypto.note import Cosigner, Verifier, open_note
+from deputize.log.log import Log
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.receipt import Receipt
 from deputize.protocol.tiles import read_bundle
@@ -127,3 +131,31 @@ async def test_the_site_gets_one_by_the_key_of_its_guard(local: Bank, ada: Page)
     stranger = {"deputize-guard": dpop.make(KEY, "GET", url, int(local.clock()))}
     answer = await local.client().get(url, headers=stranger)
     assert (answer.status_code, answer.json()["code"]) == (403, "redeemer_not_allowed")
+
+
+async def test_a_record_that_grew_is_witnessed_by_itself_and_who_does_not_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOG-10: nobody has to ask for a checkpoint."""
+    monkeypatch.setattr(housekeeping, "SWEEP_EVERY", 0.01)
+    told, signed = list[dict[str, object]](), asyncio.Event()
+
+    class Heard(Log):
+        def alarm(self, event: str, **facts: object) -> None:
+            told.append({"event": event, **facts})
+            signed.set()
+
+    vkey = Cosigner("w.example/1", Ed25519PrivateKey.generate().public_key()).vkey()
+    named = f'[[record.witnesses]]\nkey = "{vkey}"\nurl = "http://localhost:1"\n'
+    policy = settings.loads(f"{POLICY}{named}".encode())
+    async with opened(policy, found(tmp_path / "var"), log=Heard()) as bank, asyncio.timeout(30):
+        for name in ("Ada", "Grace"):
+            assert (await bank.page().sign_up(name)).status_code == 200
+            await signed.wait()
+            while True:
+                kept = bank.deputize.store.look(lambda tx: tx.newest_checkpoint())
+                if kept is not None and kept[0] == len(bank.entries()):
+                    break
+                await asyncio.sleep(0)
+    assert [each["event"] for each in told] == ["witness"]
+    assert str(told[0]["error"]).startswith("the witness at http://localhost:1 has not cosigned: ")

@@ -1,5 +1,6 @@
 """What every endpoint works with: the policy, the store, the keys, the clock, and the tokens made of them."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from starlette.requests import Request
 
 from ..crypto import jwt, note
 from ..crypto.keys import KeyRing
+from ..crypto.note import NoteError, Verifier
 from ..crypto.sealed import Sealer
 from ..crypto.webauthn import Ceremonies
 from ..fetching.clients import Clients
@@ -18,6 +20,7 @@ from ..protocol.errors import Code, Refused
 from ..protocol.jwk import thumbprint
 from ..protocol.login import SiteLogin
 from ..protocol.policy import Policy
+from ..protocol.tiles import Tree
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
 from ..service.grants import Renewable
@@ -31,8 +34,10 @@ from .by_address import ByAddress
 from .clock import Clock
 from .head import Head
 from .waiting import Waiting
+from .witnesses import Witnesses
 
 REFRESH_LIFETIME = 8 * 3600  # seconds (TOKEN-4)
+_WITNESSED = 10  # seconds for which everybody gets the checkpoint that was cosigned last
 _KEPT = 16 * 2**20  # bytes of tokens that we signed: some four thousand
 
 
@@ -74,7 +79,9 @@ class Authority:
     reader_keys: frozenset[str] = field(init=False)
     by_address: ByAddress = field(default_factory=ByAddress)
     waiting: Waiting = field(default_factory=Waiting)
+    witnesses: Witnesses = field(init=False)
     _signed: tuple[float, Signed] = (0, Signed(0, ""))
+    _signing: asyncio.Future[None] | None = None
     _verified: Kept[Delegation] = field(default_factory=lambda: Kept(_KEPT))
 
     def __post_init__(self) -> None:
@@ -82,6 +89,7 @@ class Authority:
         self.clients = Clients(self.policy, self.fetcher)
         self.guard_keys = frozenset(thumbprint(key) for key in self.policy.api.keys)
         self.reader_keys = frozenset(thumbprint(key) for key in self.policy.record.readers)
+        self.witnesses = Witnesses(self.policy.record.witnesses)
         self.store.listen(self.waiting.moved)
 
     @property
@@ -162,22 +170,52 @@ class Authority:
         return CallToken.parse(claims, self.policy.site.issuer, self.policy.api.audience, now)
 
     async def checkpoint(self, over: int = 0) -> Signed:
-        """Sign the record's head, keep the note, and return it (LOG-3).
+        """Sign the record's head, keep the note, and return it (LOG-3), cosigned where there are witnesses (LOG-10).
 
-        Anybody may ask, and each note is a durable write: within a second everybody gets the same one, if it is over as
-        many entries as somebody needs.
+        Anybody may ask, and each note is a durable write: for a second, with witnesses for ten, everybody gets the same
+        one, if it is over as many entries as somebody needs. It is never an older one than anybody has got.
         """
-        made_at, signed = self._signed
-        if 0 <= self.clock() - made_at < 1 and signed.size >= over:
-            return signed
-        origin = self.policy.site.issuer.partition("://")[2]
+        fresh = _WITNESSED if self.witnesses.named else 1
+        for _ in range(2):  # what was begun before may be over too few; what is begun here is not
+            made_at, signed = self._signed
+            if 0 <= self.clock() - made_at < fresh and signed.size >= over:
+                break
+            await asyncio.shield(self._round())
+        latest = self._signed[1]
+        return await self.store.read(lambda reader: record.newer(reader, latest, self._is_ours))
 
-        def sign(body: str) -> str:
-            return note.sign(body, origin, self.keys.record_key())
+    def _round(self) -> asyncio.Future[None]:
+        """Return the one signing that is under way, here."""
+        under_way, loop = self._signing, asyncio.get_running_loop()
+        if under_way is None or under_way.done() or under_way.get_loop() is not loop:
+            self._signing = under_way = loop.create_task(self._sign())
+        return under_way
 
-        signed = await self.store.transact(lambda tx: record.sign_checkpoint(tx, origin, sign))
-        self._signed = self.clock(), signed
-        return signed
+    async def _sign(self) -> None:
+        """Sign the head, have that witnessed, and only then keep it for all to see."""
+        signed = await self.store.read(lambda reader: record.signed(reader, self._origin, self._sign_note))
+        if self.witnesses.named:
+
+            async def prove(old: int) -> list[bytes]:
+                return await self.store.read(lambda reader: Tree(signed.size, reader.hashes).consistency(old))
+
+            signed = await self.witnesses.cosign(signed, prove)
+        kept = await self.store.transact(lambda tx: record.keep(tx, signed, self._is_ours))
+        self._signed = self.clock(), kept
+
+    @property
+    def _origin(self) -> str:
+        return self.policy.site.issuer.partition("://")[2]
+
+    def _sign_note(self, body: str) -> str:
+        return note.sign(body, self._origin, self.keys.record_key())
+
+    def _is_ours(self, text: str) -> bool:
+        """Tell whether a note is by the key and of the origin that are the record's now."""
+        try:
+            return bool(note.signers(text, [Verifier(self._origin, self.keys.record_key().public_key())])[1])
+        except NoteError:
+            return False
 
 
 Current = Callable[[], Authority]

@@ -73,15 +73,20 @@ class Housekeeping:
         await until_done(store, trails.step, _AT_ONCE)
 
     async def _go_on(self) -> None:
-        signed, signed_at = -1, float("-inf")
+        signed, signed_at, faults = -1, float("-inf"), tuple[str, ...]()
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             try:
                 authority = self._current()
                 await self.sweep(authority.now(), authority.clock.held())
                 size, ran = await authority.store.read(lambda tx: tx.head().size), time.monotonic()
-                if size != signed and ran - signed_at >= CHECKPOINT_EVERY:
-                    await authority.checkpoint()
+                witnesses = authority.witnesses
+                if size != signed and (witnesses.named or ran - signed_at >= CHECKPOINT_EVERY):
+                    await authority.checkpoint(size)
                     signed, signed_at = size, ran
+                if witnesses.faults != faults:
+                    faults = witnesses.faults
+                    for fault in faults:
+                        self._log.alarm("witness", error=fault)
             except Exception as error:  # what fails now is tried again in a moment; the owner reads why
                 self._log.alarm("housekeeping", error=repr(error))

@@ -11,10 +11,10 @@ from deputize.cli import key_file
 from deputize.cli.changes import replace_file
 from deputize.cli.kept import EntriesKept, HashesKept
 from deputize.cli.out import UNUSABLE, fail
+from deputize.cli.trust import Key, Quorum, Trust, Witnesses
 from deputize.crypto import dpop
-from deputize.crypto.note import NoteError, Verifier, open_note
+from deputize.crypto.note import NoteError
 from deputize.extras import needing
-from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.shown import plain
 from deputize.protocol.url import is_secure
 from deputize.service.following import Broken, NoTile
@@ -29,7 +29,7 @@ PATIENCE = 30
 
 def follow(
     issuer: Annotated[str, typer.Argument(metavar="URL", help="The issuer: https://bank.example/deputize")],
-    key: Annotated[str, typer.Option(help="The record's key, from `deputize log key` of its owner.")],
+    key: Key,
     keep: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the newest checkpoint and all hashes are kept.")
     ] = Path("followed"),
@@ -48,17 +48,17 @@ def follow(
         Path | None,
         typer.Option(metavar="FILE", help="Your key as a reader of the record: `deputize log keygen`."),
     ] = None,
+    witness: Witnesses = None,
+    quorum: Quorum = None,
 ) -> None:
     """Look again and again whether the record of a site continues what was seen of it, from anywhere.
 
     It needs nothing but the record's key. What it sees first it takes as it is; from then on it says what was
     rewritten, cut off or put back, keeps the checkpoint that is signed over that, and ends with exit code 1. If the
-    site cannot be reached, it says so and tries again; with --once, the exit code is then 2.
+    site cannot be reached, or its checkpoint is not cosigned as it should be, it says so and tries again; with --once,
+    the exit code is then 2.
     """
-    try:
-        verifier = Verifier.parse(key)
-    except NoteError:
-        fail("--key is not a record's key: write name+hash+base64, as `deputize log key` does", UNUSABLE)
+    trust = Trust.read(key, witness, quorum)
     if webhook is not None and not is_secure(webhook):
         fail("--webhook is reached by https, or by http on this machine", UNUSABLE)
     if (entries is None) != (reader is None):
@@ -72,13 +72,13 @@ def follow(
         site = _Site(
             http, issuer.rstrip("/"), key_file.load(reader, "deputize log keygen") if reader else None
         )
-        hashes = HashesKept(keep, lambda text: _opened(text, verifier))
+        hashes = HashesKept(keep, trust.signed)
         said = EntriesKept(entries, hashes) if entries else None
         while True:
             before, text = hashes.size, b""
             try:
                 text = site.get("checkpoint")
-                checkpoint = _opened(text, verifier)
+                checkpoint = trust.opened(text)
                 hashes.go_on(checkpoint, text, site.tile)
                 if said is not None:
                     said.go_on(site.tile)
@@ -88,11 +88,11 @@ def follow(
                     fail(told, UNUSABLE)
                 typer.echo(f"deputize: {plain(told)}", err=True)
             except Broken as broken:
-                told = f"the record of {verifier.name} is not the one that was seen before: {broken}"
+                told = f"the record of {trust.verifier.name} is not the one that was seen before: {broken}"
                 evidence = _evidence(keep, text)
                 told += f"; {evidence} is signed over that"
                 if webhook is not None:
-                    fault = {"record": verifier.name, "fault": str(broken), "checkpoint": text.decode()}
+                    fault = {"record": trust.verifier.name, "fault": str(broken), "checkpoint": text.decode()}
                     fault["seen"] = hashes.note.decode()
                     try:
                         http.post(webhook, json=fault).raise_for_status()
@@ -138,16 +138,3 @@ def _evidence(folder: Path, note: bytes) -> Path:
 
 def _told(error: Exception) -> str:
     return str(error) or type(error).__name__  # a broken connection has no words of its own
-
-
-def _opened(text: bytes, verifier: Verifier) -> Checkpoint:
-    """Read a signed checkpoint; NoteError for anything else."""
-    try:
-        checkpoint = Checkpoint.parse(open_note(text.decode(), [verifier]))
-    except NoteError:
-        raise
-    except ValueError:
-        raise NoteError("malformed_note") from None
-    if checkpoint.origin != verifier.name:
-        raise NoteError("malformed_note")
-    return checkpoint

@@ -2,12 +2,25 @@
 
 import typer
 
-from deputize.cli import agents, backup, grants, keeping, keys, passkeys, pin, policy, record, run, users
+from deputize.cli import (
+    agents,
+    backup,
+    grants,
+    keeping,
+    keys,
+    passkeys,
+    pin,
+    policy,
+    record,
+    run,
+    users,
+    witness,
+)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add them all."""
-    running = (policy.init, policy.check, pin.pin, run.serve, run.demo)
+    running = (policy.init, policy.check, pin.pin, run.serve, run.demo, witness.witness)
     for command in (*running, keeping.sweep, backup.backup, backup.restore):
         app.command()(command)
     app.add_typer(users.users, name="users")

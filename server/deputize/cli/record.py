@@ -17,6 +17,7 @@ from deputize.cli.follow import follow
 from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import fail, show, when
 from deputize.cli.policy import read_policy
+from deputize.cli.trust import Key, Quorum, Trust, Witnesses
 from deputize.crypto import note
 from deputize.crypto.note import NoteError, Verifier, open_note
 from deputize.protocol.call import State
@@ -144,11 +145,22 @@ def receipt(
     Whoever has the record's key (`deputize log key`) can check it anywhere, with `deputize log check`.
     """
     verifier, signing_key = _verifier(data, policy), keys_of(data).record_key()
+    witnesses = read_policy(policy).record.witnesses
 
     def sign(tx: Tx) -> Signed:
-        return record.sign_checkpoint(
-            tx, verifier.name, lambda body: note.sign(body, verifier.name, signing_key)
-        )
+        made = record.signed(tx, verifier.name, lambda body: note.sign(body, verifier.name, signing_key))
+        stored = tx.newest_checkpoint()
+        if witnesses and stored is not None and stored[0] > entries[-1].index and is_ours(stored[1]):
+            return Signed(*stored)  # with its cosignatures
+        if not witnesses:
+            tx.add_checkpoint(made.size, made.note)
+        return made
+
+    def is_ours(text: str) -> bool:
+        try:
+            return bool(note.signers(text, [verifier])[1])
+        except NoteError:
+            return False
 
     with opened(data) as store:
         entries = store.look(lambda tx: record.trail(tx, about))
@@ -171,18 +183,21 @@ def check(
     file: Annotated[
         Path, typer.Argument(metavar="RECEIPT", help="A file that `deputize log receipt` wrote.")
     ],
-    key: Annotated[str, typer.Option(help="The record's key, from `deputize log key` of its owner.")],
+    key: Key,
+    witness: Witnesses = None,
+    quorum: Quorum = None,
 ) -> None:
     """Check a receipt: that its checkpoint is signed, covers each entry, and commits to what the receipt opens."""
-    try:
-        verifier = Verifier.parse(key)
-    except NoteError:
-        fail("--key is not a record's key: write name+hash+base64, as `deputize log key` does")
+    trust = Trust.read(key, witness, quorum)
     try:
         given = Receipt.parse(parse(file.read_bytes()))
     except ValueError:
         fail(f"{file} is not a receipt")
-    checkpoint = _open(str(file), given.checkpoint.encode(), verifier)
+    checkpoint = _open(str(file), given.checkpoint.encode(), trust.verifier)
+    try:
+        trust.opened(given.checkpoint.encode())
+    except NoteError:
+        fail(f"{file}: fewer than {trust.quorum} of the witnesses have cosigned its checkpoint")
     if unproven := given.unproven(checkpoint):
         fail(f"{file}: entry {unproven[0]} is not in the record as it stands here")
     if given.opening is not None and not given.opens():
@@ -217,6 +232,16 @@ def keygen(
     Where others are named there already, the key is another one in that list.
     """
     typer.echo(f"readers = [{key_file.public_half(key_file.make(file))}]")
+
+
+@log.command("witnesses")
+def show_witnesses(policy: PolicyPath = POLICY) -> None:
+    """Print who cosigns the checkpoints, and how many of them are enough, as options for those who check (LOG-10)."""
+    asked = read_policy(policy).record
+    for each in asked.witnesses:
+        typer.echo(f"--witness {each.key}")
+    if asked.witnesses:
+        typer.echo(f"--quorum {asked.quorum}")
 
 
 _NOBODY = {"page": "the page (no agent named itself)"}

@@ -1,22 +1,24 @@
-"""Signed notes with Ed25519 (c2sp.org/signed-note): a text, a blank line, and a line for each signature (LOG-3)."""
+"""Signed notes with Ed25519 (c2sp.org/signed-note): a text, a blank line, a line for each signature (LOG-3, LOG-10)."""
 
-import hashlib
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, Self, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-Reason: TypeAlias = Literal["bad_signature", "malformed_key", "malformed_note", "no_known_signature"]
+from ..protocol import vkey
 
-_ED25519 = b"\x01"
+Reason: TypeAlias = Literal[
+    "bad_signature", "malformed_key", "malformed_note", "no_known_signature", "too_few_cosignatures"
+]
+
 _KEY_ID_BYTES = 4
+_TIME_BYTES = 8
 _MAX_SIGNATURES = 100
 _FORBIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")  # control characters but newline; not UTF-8
-_NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")
 _SIGNATURE = re.compile(r"— ([^\s+]+) (\S+)")
 
 
@@ -32,35 +34,55 @@ class NoteError(ValueError):
 class Verifier:
     """A public key and the name under which it signs; NoteError for a name with a space or a plus."""
 
+    algorithm: ClassVar[bytes] = vkey.ED25519
+
     name: str
     public_key: Ed25519PublicKey
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise NoteError("malformed_key")
+        try:
+            vkey.key_id(self.name, b"")
+        except ValueError:
+            raise NoteError("malformed_key") from None
+
+    @property
+    def _encoded(self) -> bytes:
+        return self.algorithm + self.public_key.public_bytes_raw()
 
     @property
     def key_id(self) -> bytes:
         """The 4 bytes by which, with the name, a signature tells its key."""
-        encoded = _ED25519 + self.public_key.public_bytes_raw()
-        return hashlib.sha256(self.name.encode() + b"\n" + encoded).digest()[:_KEY_ID_BYTES]
+        return vkey.key_id(self.name, self._encoded)
 
     def vkey(self) -> str:
         """Return it as `name+hexid+base64`, for those who will verify."""
-        encoded = _ED25519 + self.public_key.public_bytes_raw()
-        return f"{self.name}+{self.key_id.hex()}+{b64encode(encoded).decode('ascii')}"
+        return vkey.write(self.name, self._encoded)
 
     @classmethod
-    def parse(cls, vkey: str) -> "Verifier":
+    def parse(cls, text: str) -> Self:
         """Read what `vkey()` returns; NoteError for anything else, another spelling included."""
         try:
-            name, _, encoded = vkey.split("+", 2)  # base64 has pluses of its own
-            verifier = cls(name, Ed25519PublicKey.from_public_bytes(b64decode(encoded)[len(_ED25519) :]))
+            name, key = vkey.read(text, cls.algorithm)
+            return cls(name, Ed25519PublicKey.from_public_bytes(key))
         except ValueError:
             raise NoteError("malformed_key") from None
-        if verifier.vkey() != vkey:  # another algorithm, a wrong key id, a loose encoding
-            raise NoteError("malformed_key")
-        return verifier
+
+    def verify(self, body: str, signature: bytes) -> None:
+        """Verify what stands behind the key id in a signature over a note's body; InvalidSignature."""
+        self.public_key.verify(signature, body.encode())
+
+
+class Cosigner(Verifier):
+    """A witness's key (c2sp.org/tlog-cosignature, LOG-10): what it signs has the second before the note's body."""
+
+    algorithm = vkey.COSIGNATURE
+
+    def verify(self, body: str, signature: bytes) -> None:
+        """Verify a cosignature; InvalidSignature."""
+        time = int.from_bytes(signature[:_TIME_BYTES])
+        if time >= 1 << 63:
+            raise InvalidSignature
+        self.public_key.verify(signature[_TIME_BYTES:], _cosigned(body, time))
 
 
 def sign(body: str, name: str, private_key: Ed25519PrivateKey) -> str:
@@ -70,8 +92,14 @@ def sign(body: str, name: str, private_key: Ed25519PrivateKey) -> str:
     """
     if not body.endswith("\n") or _FORBIDDEN.search(body):
         raise NoteError("malformed_note")
-    key_id = Verifier(name, private_key.public_key()).key_id
-    return f"{body}\n— {name} {b64encode(key_id + private_key.sign(body.encode())).decode('ascii')}\n"
+    verifier = Verifier(name, private_key.public_key())
+    return f"{body}\n{_line(verifier, private_key.sign(body.encode()))}"
+
+
+def cosign(body: str, now: int, name: str, private_key: Ed25519PrivateKey) -> str:
+    """Return the line by which a witness of this name says that it has seen nothing newer, and no other history."""
+    signature = private_key.sign(_cosigned(body, now))
+    return _line(Cosigner(name, private_key.public_key()), now.to_bytes(_TIME_BYTES) + signature)
 
 
 def open_note(text: str, verifiers: Iterable[Verifier]) -> str:
@@ -79,25 +107,39 @@ def open_note(text: str, verifiers: Iterable[Verifier]) -> str:
 
     Signatures by other keys are ignored if they are well-formed.
     """
+    body, signed = signers(text, verifiers)
+    if not signed:
+        raise NoteError("no_known_signature")
+    return body
+
+
+def signers(text: str, verifiers: Iterable[Verifier]) -> tuple[str, list[Verifier]]:
+    """Return the body of a note, and which of these have signed it; NoteError if one of their signatures is bad."""
     body, blank, signatures = text.rpartition("\n\n")
     body += "\n"
     lines = signatures.split("\n")
     if not blank or _FORBIDDEN.search(text) or lines.pop() or not 1 <= len(lines) <= _MAX_SIGNATURES:
         raise NoteError("malformed_note")
-    trusted = {(verifier.name, verifier.key_id): verifier.public_key for verifier in verifiers}
-    verified = False
+    trusted = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
+    signed = dict[tuple[str, bytes], Verifier]()  # each once, however often it has
     for name, blob in map(_parse_signature, lines):
-        public_key = trusted.get((name, blob[:_KEY_ID_BYTES]))
-        if public_key is None:
+        key = name, blob[:_KEY_ID_BYTES]
+        if key not in trusted:
             continue
         try:
-            public_key.verify(blob[_KEY_ID_BYTES:], body.encode())
+            trusted[key].verify(body, blob[_KEY_ID_BYTES:])
         except InvalidSignature:
             raise NoteError("bad_signature") from None
-        verified = True
-    if not verified:
-        raise NoteError("no_known_signature")
-    return body
+        signed[key] = trusted[key]
+    return body, list(signed.values())
+
+
+def _cosigned(body: str, time: int) -> bytes:
+    return f"cosignature/v1\ntime {time}\n{body}".encode()
+
+
+def _line(verifier: Verifier, signature: bytes) -> str:
+    return f"— {verifier.name} {b64encode(verifier.key_id + signature).decode('ascii')}\n"
 
 
 def _parse_signature(line: str) -> tuple[str, bytes]:

@@ -70,14 +70,25 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Who cosigns the record's checkpoints: its key (`vkey.py`), and where `add-checkpoint` is below (LOG-10)."""
+
+    key: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """Who else has to do with the record: the keys (JWK) of those who may read its entries (LOG-8).
+    """Who else has to do with the record: the keys (JWK) of those who may read its entries (LOG-8), and witnesses, of
+    whom verifiers want so many (LOG-10).
 
     `head` is the file of the newest checkpoint, None for one beside the database (HEAD-1).
     """
 
     head: str | None = None
     readers: tuple[Mapping[str, Json], ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    quorum: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,6 +269,9 @@ class Reader(Protocol):
     def hashes(self, level: int, start: int, count: int) -> list[bytes]:
         """Return so many hashes of a level of the record's tree, or as many as there are, from an index on (LOG-7)."""
 
+    def newest_checkpoint(self) -> tuple[int, str] | None:
+        """Return the signed checkpoint that was kept last, and over how many entries it is."""
+
     def checkpoints(self) -> list[str]:
         """Return the signed checkpoints that were kept, oldest first."""
 

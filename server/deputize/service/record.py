@@ -65,12 +65,35 @@ class Signed:
     note: str
 
 
-def sign_checkpoint(tx: Tx, origin: str, sign: Callable[[str], str]) -> Signed:
-    """Make a checkpoint of the head, keep its note and return it (LOG-3); `sign` makes a note of a body."""
-    head = tx.head()
-    signed = Signed(head.size, sign(Checkpoint(origin, head.size, head.root()).body()))
-    tx.add_checkpoint(signed.size, signed.note)
-    return signed
+def signed(reader: Reader, origin: str, sign: Callable[[str], str]) -> Signed:
+    """Make a checkpoint of the head (LOG-3); `sign` makes a note of a body."""
+    head = reader.head()
+    return Signed(head.size, sign(Checkpoint(origin, head.size, head.root()).body()))
+
+
+def keep(tx: Tx, made: Signed, is_ours: Callable[[str], bool]) -> Signed:
+    """Keep a checkpoint for all to see, and return it; or the one that was kept meanwhile, if that says more."""
+    newest = newer(tx, made, is_ours)
+    if newest is made:
+        tx.add_checkpoint(made.size, made.note)
+    return newest
+
+
+def newer(reader: Reader, made: Signed, is_ours: Callable[[str], bool]) -> Signed:
+    """Return the checkpoint that another process has kept last, if it says more than this one; else this one.
+
+    Nobody is shown fewer entries than somebody has seen, nor fewer cosignatures over as many. What another key has
+    signed does not count.
+    """
+    stored = reader.newest_checkpoint()
+    kept = Signed(*stored) if stored is not None else None
+    if kept is None or _said(kept) <= _said(made) or not is_ours(kept.note):
+        return made
+    return kept
+
+
+def _said(signed: Signed) -> tuple[int, int]:
+    return signed.size, signed.note.count("\n")
 
 
 def tile(level: int, number: int, width: int, reader: Reader) -> Sequence[bytes]:

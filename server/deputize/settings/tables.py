@@ -24,7 +24,7 @@ from deputize.protocol.definition import pins
 from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.jwk import Key
 from deputize.protocol.login import OpenId, SiteLogin, Tickets
-from deputize.protocol.policy import Api, Network, Policy, Record, Site
+from deputize.protocol.policy import Api, Network, Policy, Record, Site, Witness
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
 from deputize.protocol.quota import Quotas, Rate
@@ -41,6 +41,7 @@ from deputize.settings.table import Context, Declared, Table, Words
 from deputize.settings.toml import Path
 
 _DAY = 86400
+_MOST_WITNESSES = 16
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Policy)}
 
 
@@ -135,15 +136,37 @@ class ApiTable(Table):
         return Api(self.audience or origin, tuple(self.origins or [origin]), tuple(self.keys), self.elsewhere)
 
 
+class WitnessTable(Table):
+    """`[[record.witnesses]]`."""
+
+    key: Annotated[str, AfterValidator(values.cosigner)] = Field(examples=['key = "witness.example+…"'])
+    url: Annotated[str, AfterValidator(values.secure)] = Field(examples=['url = "https://witness.example"'])
+
+    def witness(self) -> Witness:
+        """Make it."""
+        return Witness(self.key, self.url.rstrip("/"))
+
+
 class RecordTable(Table):
     """`[record]`."""
 
     head: Annotated[str, AfterValidator(values.absolute_path)] | None = None
     readers: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
+    witnesses: list[WitnessTable] = Field([], max_length=_MOST_WITNESSES)
+    quorum: Annotated[int, PlainValidator(partial(values.count, 0, _MOST_WITNESSES))] = Field(
+        default_factory=lambda data: len(data["witnesses"])
+    )
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> Self:
+        if len({witness.key for witness in self.witnesses}) < max(self.quorum, len(self.witnesses)):
+            raise ValueError("quorum is how many of the witnesses have to cosign, each of them another")
+        return self
 
     def record(self) -> Record:
         """Make it."""
-        return Record(self.head, tuple(self.readers))
+        witnesses = tuple(each.witness() for each in self.witnesses)
+        return Record(self.head, tuple(self.readers), witnesses, self.quorum)
 
 
 class ScopeTable(Table):
@@ -462,8 +485,8 @@ def table_at(path: Path) -> type[Table]:
     """Return the model of the table at a path, as `("tools", "transfer_money")`."""
     found: Any = PolicyFile
     for step in path:
-        is_table = get_origin(found) is not dict  # of tables, under any names
-        found = found.model_fields[step].annotation if is_table else get_args(found)[1]
+        is_table = get_origin(found) not in (dict, list)  # of tables, under any names, or in order
+        found = found.model_fields[step].annotation if is_table else get_args(found)[-1]
         if isinstance(found, UnionType):  # with None, for one that may be left out
             found = get_args(found)[0]
     return cast("type[Table]", found)

@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
+from deputize.protocol import vkey
 from deputize.protocol.canonical import unb64u
 from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.quota import Rate
 from deputize.protocol.shown import plain
+from deputize.protocol.url import is_secure
 
 _ORIGIN = re.compile(r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]+)(?::([0-9]{1,5}))?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
@@ -192,6 +194,24 @@ def count(low: int, high: int, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"write a whole number from {low} to {high}")
     return value
+
+
+def cosigner(text: str) -> str:
+    """Read the key of a witness, and return it as it is."""
+    try:
+        vkey.read(text, vkey.COSIGNATURE)
+    except ValueError:
+        raise ValueError(
+            "not the key of a witness that cosigns by Ed25519: name+id+base64, as c2sp.org/tlog-cosignature has it"
+        ) from None
+    return text
+
+
+def secure(text: str) -> str:
+    """Read a URL that is reached by https, or by http on this machine, and return it as it is."""
+    if not is_secure(text):
+        raise ValueError("write a URL with https, or with http on this machine")
+    return text
 
 
 def jwk(value: object) -> dict[str, str]:

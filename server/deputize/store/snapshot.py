@@ -274,6 +274,10 @@ class Snapshot(Reader):
         )
         return [digest for (digest,) in rows.fetchall()]
 
+    def newest_checkpoint(self) -> tuple[int, str] | None:
+        row = self._execute("SELECT size, note FROM checkpoints ORDER BY seq DESC LIMIT 1", {}).fetchone()
+        return None if row is None else (row[0], row[1])
+
     def checkpoints(self) -> list[str]:
         return [note for (note,) in self._execute("SELECT note FROM checkpoints ORDER BY seq", {}).fetchall()]
 

@@ -1,0 +1,77 @@
+"""Whom somebody believes who checks a record from outside: its key, and perhaps so many witnesses (LOG-3, LOG-10)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from deputize.cli.out import UNUSABLE, fail
+from deputize.crypto.note import Cosigner, NoteError, Verifier, signers
+from deputize.protocol.checkpoint import Checkpoint
+
+Key = Annotated[str, typer.Option(help="The record's key, from `deputize log key` of its owner.")]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--witness",
+        metavar="KEY",
+        help="The key of a witness, who has to have cosigned. May be given several times.",
+    ),
+]
+Quorum = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="NUMBER", help="How many of the witnesses are enough; by default all of them."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """A record's key, and how many of which witnesses have to have cosigned its checkpoints."""
+
+    verifier: Verifier
+    witnesses: tuple[Cosigner, ...]
+    quorum: int
+
+    @classmethod
+    def read(cls, key: str, witnesses: Sequence[str] | None, quorum: int | None) -> "Trust":
+        """Read options; ends the command if they are none."""
+        try:
+            verifier = Verifier.parse(key)
+        except NoteError:
+            fail("--key is not a record's key: write name+hash+base64, as `deputize log key` does", UNUSABLE)
+        try:
+            known = tuple({each: Cosigner.parse(each) for each in witnesses or ()}.values())
+        except NoteError:
+            fail(
+                "--witness is not the key of a witness: write name+hash+base64, as `deputize witness` does",
+                UNUSABLE,
+            )
+        wanted = len(known) if quorum is None else quorum
+        if wanted > len(known):
+            fail(f"--quorum is {wanted}, more than the witnesses, who are {len(known)}", UNUSABLE)
+        return cls(verifier, known, wanted)
+
+    def opened(self, note: bytes) -> Checkpoint:
+        """Read a checkpoint that is signed and cosigned as it should be; NoteError for anything else."""
+        checkpoint = self.signed(note)
+        if len(signers(note.decode(), self.witnesses)[1]) < self.quorum:
+            raise NoteError("too_few_cosignatures")
+        return checkpoint
+
+    def signed(self, note: bytes) -> Checkpoint:
+        """Read a checkpoint that this record's key has signed, whoever has cosigned it; NoteError for anything else."""
+        try:
+            body, signed = signers(note.decode(), [self.verifier])
+            checkpoint = Checkpoint.parse(body) if signed else None
+        except NoteError:
+            raise
+        except ValueError:
+            raise NoteError("malformed_note") from None
+        if checkpoint is None:
+            raise NoteError("no_known_signature")
+        if checkpoint.origin != self.verifier.name:
+            raise NoteError("malformed_note")
+        return checkpoint
