@@ -220,7 +220,8 @@ def test_a_history_that_was_made_anew_gets_no_cosignature(tmp_path: Path) -> Non
         with closing(sqlite3.connect("var/deputize.db")) as connection, connection:
             connection.execute("DELETE FROM checkpoints")
             connection.execute("UPDATE log_head SET frontier = ?", (Frontier().to_bytes(),))
-            connection.execute("DELETE FROM filed")
+            connection.execute("DELETE FROM trails")
+            connection.execute("DELETE FROM trails_head")
             connection.execute("DELETE FROM entries")
         Path("var/checkpoint").unlink()
         add(12)
