@@ -1,8 +1,10 @@
 """The account page: signing up, in and out, passkeys, taking delegations back, and the way back in."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 from e2e.bank import Bank, Customer, add_security_key, sign_up
@@ -88,6 +90,28 @@ def test_without_a_passkey_no_app_may_add_one(customer: Customer) -> None:
     tab.get_by_role("button", name="Let an app bring a passkey").click()
     tab.get_by_role("button", name="Let an app bring a passkey", disabled=True).wait_for()
     assert customer.bank.record("enrollment.opened") == []
+
+
+def test_what_is_kept_is_downloaded_and_an_account_ends_by_a_passkey_only(customer: Customer) -> None:
+    """KEEP-2, KEEP-3: clicking is not enough."""
+    tab = account(customer)
+    with tab.expect_download() as download:
+        tab.get_by_role("link", name="Download what is kept of you").click()
+    kept = json.loads(Path(download.value.path()).read_text())
+    assert kept["record"][0]["kind"] == "user.signed_up"
+    delete = tab.get_by_role("button", name="Delete my account with passkey")
+    tab.get_by_text("Delete my account here").click()
+    customer.device.present(False)
+    delete.click()
+    tab.get_by_role("button", name="Delete my account with passkey", disabled=True).wait_for()
+    assert customer.bank.record("user.forgotten") == []
+    customer.device.present(True)
+    tab.reload()
+    tab.get_by_text("Delete my account here").click()
+    delete.click()
+    tab.get_by_role("button", name="Create an account with a passkey").wait_for()
+    (forgotten,) = customer.bank.record("user.forgotten")
+    assert (forgotten["sub"], forgotten["by"]) == (kept["user"]["user_id"], "user")
 
 
 def test_a_page_that_was_told_no_words_does_nothing_and_says_so(customer: Customer) -> None:

@@ -50,7 +50,7 @@ def begin(tx: Tx, user_id: UserId, now: int, by: str, **facts: object) -> None:
     for call in tx.unsettled(user_id, _OPEN):
         move(tx, call, State.UNKNOWN if call.state is State.REDEEMED else State.CANCELLED, now)
     for grant in tx.grants(user_id):
-        if grant.state is GrantState.ACTIVE:
+        if grant.state in (GrantState.ACTIVE, GrantState.SUSPENDED):
             grants.revoke_grant(tx, grant, now, by=by)
     tx.append(Entry(Kind.USER_FORGOTTEN, {"sub": user_id, "by": by, **facts}), now)
     tx.hide(user_id, now)

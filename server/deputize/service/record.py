@@ -152,8 +152,8 @@ def trail(reader: Reader, about: str) -> list[StoredEntry]:
     if not is_id("cal", about):
         calls = {str(told(entry)["call_id"]) for entry in entries if "call_id" in told(entry)}
         return telling(reader, {about, *calls}) if calls else entries
-    named = (told(entry).get("grant_id") for entry in entries)
-    above = {link.grant_id for one in named if one for link in reader.lineage(GrantId(str(one)))}
+    named = {str(one) for entry in entries if (one := told(entry).get("grant_id"))}
+    above = named.union(*([link.grant_id for link in reader.lineage(GrantId(one))] for one in named))
     return sorted([*entries, *under(reader, map(states_of, above))], key=lambda entry: entry.index)
 
 
