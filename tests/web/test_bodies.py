@@ -62,7 +62,7 @@ async def test_every_address_refuses_every_ill_formed_body(local: Bank, ada: Pag
 
 
 def test_all_that_take_json_are_asked() -> None:
-    assert len(TAKING_JSON) == 27
+    assert len(TAKING_JSON) == 28
     assert {"/calls", "/mcp", "/grants", "/credentials", "/account/sign-in/{challenge_id}"} <= {*TAKING_JSON}
 
 

@@ -14,8 +14,9 @@ from .authority import Current
 
 SWEEP_EVERY = 5.0
 """Seconds between sweeps of what has expired."""
-_AT_ONCE = 40
-"""Steps of a long work in one sweep: an older database, in which there is much to do, keeps the rest not waiting."""
+_AT_ONCE, _INDEXED = 10, 5
+"""Steps of a long work in one sweep, and of the record's index. However much there is to do, calls hardly notice it: a
+record that grows faster than it is indexed is looked through where the index ends, and indexed when there is time."""
 KEPT_AFTER = 600
 """Seconds that expired rows still answer `expired` rather than `unknown`."""
 CHECKPOINT_EVERY = 60
@@ -70,7 +71,7 @@ class Housekeeping:
             await until_done(store, lambda tx: tx.retire(retention, held), _AT_ONCE)
         if await until_done(store, forgetting.step, _AT_ONCE) or self._unclean:
             self._unclean = not await store.scrub()
-        await until_done(store, trails.step, _AT_ONCE)
+        await until_done(store, trails.step, _INDEXED)
 
     async def _go_on(self) -> None:
         signed, signed_at, faults = -1, float("-inf"), tuple[str, ...]()

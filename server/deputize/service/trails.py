@@ -17,7 +17,7 @@ STEP = 500
 _PAGE = 1000
 _ABOUT = frozenset({"call_id", "grant_id", "parent_id", "superseded_by", "client_id", "child", "sub"})
 """What says of an entry what it is about (LOG-5). All else agents may have chosen: a tool can be named as a call."""
-_OF_CALL = ("sub", "client_id", "grant_id", "tool")
+_OF_CALL = ("sub", "client_id", "tool")
 """What the entry of a call's arrival tells for all that comes after it."""
 
 Told = Mapping[str, Json]
@@ -78,7 +78,7 @@ class Arrivals:
         call = self._reader.call(CallId(call_id))
         if call is None:
             return {}
-        found = zip(_OF_CALL, (call.user_id, call.client_id, call.grant_id, call.tool), strict=True)
+        found = zip(_OF_CALL, (call.user_id, call.client_id, call.tool), strict=True)
         return {name: value for name, value in found if value is not None}
 
 
