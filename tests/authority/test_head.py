@@ -4,6 +4,7 @@ HEAD-1, HEAD-2, HEAD-3.
 """
 
 import asyncio
+import errno
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -304,3 +305,27 @@ def test_head_1_where_the_issuer_has_moved_its_record_goes_on(node: Node, data: 
     with moved.alone() as folder:
         moved.replace(Frontier(), folder)
     assert again(data, file).kept == 3
+
+
+def test_head_3_a_disk_that_can_only_be_read_keeps_nobody_from_starting(
+    node: Node, data: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.add(2)
+    node.store.close()
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HeadFile, "replace", read_only)
+        told = f"{file}: Read-only file system"
+        late = Node(data, file)
+        assert (late.head.fault, late.notes) == (told, [{"fault": told}])
+        assert late.keep() == 0
+        assert (late.head.gone, late.head.fault) == (None, told)
+    assert (late.keep(), late.head.fault) == (2, None)
+    late.store.close()
+    file.unlink()
+    monkeypatch.setattr(HeadFile, "replace", read_only)
+    with pytest.raises(OSError, match="Read-only"):  # where none was, a new one has to be
+        again(data, file, new=True)

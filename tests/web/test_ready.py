@@ -9,9 +9,13 @@ from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
+import httpx2
 import orjson
 import pytest
-from tests.bank import ISSUER, Bank, opened
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tests.bank import ISSUER, ORIGIN, Bank, Clock, found, mounted, opened
 from tests.store.faulty_disk import Fault, FaultyDisk, faulty_disk, sqlite_library
 from tests.store.test_faults import checkpoint, left_open
 
@@ -266,3 +270,30 @@ async def test_head_3_it_says_that_the_newest_checkpoint_cannot_be_kept(
         async with bank.client() as http:
             counts = (await http.get(f"{ISSUER}/metrics")).text
         assert 'deputize_faulty{part="head"} 1.0' in counts
+
+
+async def test_head_2_nothing_behind_a_guard_runs_then(tmp_path: Path, policy: Policy) -> None:
+    ran: list[str] = []
+    here = replace(policy, api=replace(policy.api, elsewhere=False))
+    deputize = Deputize(here, found(tmp_path / "var"), clock=Clock())
+    routes = []
+    for tool in deputize.policy.guarded_here():
+
+        @deputize.guard.tool(tool.name)
+        async def effect(request: Request) -> Response:
+            ran.append(request.url.path)
+            return Response()
+
+        routes.append(Route(f"/api/{tool.name}", effect, methods=["POST"]))
+    transport = httpx2.ASGITransport(mounted(deputize, *routes))
+    bank = Bank(origin=ORIGIN, clock=Clock(), transport=transport, deputize=deputize)
+    async with bank.stack:
+        call = (await (await deputized(bank)).call("get_balance")).json()
+        deputize.authority.head.gone = "It was put back."
+        headers = {"txn-token": call["call_token"]}
+        async with bank.client() as http:
+            for _ in range(2):
+                answer = await http.post(f"{ORIGIN}/api/get_balance", json={}, headers=headers)
+                assert (answer.status_code, answer.json()["code"]) == (503, "record_unavailable")
+    assert ran == []
+    await deputize.aclose()
