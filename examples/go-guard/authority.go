@@ -94,7 +94,7 @@ func readAnswer(response *http.Response) (map[string]any, error) {
 
 // What the authority says of this guard's own request is nothing that its sender could mend (GUARD-6).
 var ours = map[string]bool{"invalid_request": true, "payload_too_large": true, "unsupported_media_type": true, "not_found": true,
-	"method_not_allowed": true, "cross_site_request": true, "login_required": true, "invalid_dpop_proof": true, "server_error": true}
+	"method_not_allowed": true, "cross_site_request": true, "version_skew": true, "login_required": true, "invalid_dpop_proof": true, "server_error": true}
 
 // redeem is GUARD-3. It goes on although its client goes away: what was sent may have been done.
 func (a *authority) redeem(call, token string) (externalID string, err error) {
@@ -140,6 +140,7 @@ func (a *authority) post(path string, body map[string]any) (int, map[string]any,
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Deputize-Guard", proof)
+	request.Header.Set("Deputize-Protocol", "1") // VERSION-1
 	response, err := a.client.Do(request)
 	if err != nil {
 		return 0, nil, err

@@ -253,8 +253,8 @@ func arguments(r *http.Request, tool *endpoint, began time.Time) (map[string]any
 	if len(body) == 0 && tool.whole {
 		return values, nil
 	}
-	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); !strings.EqualFold(strings.TrimSpace(kind), "application/json") {
-		return nil, refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "The arguments are a body of application/json.")
+	if !isJSON(r.Header.Get("Content-Type")) {
+		return nil, refuse(http.StatusUnsupportedMediaType, "unsupported_media_type", "The arguments are a body of application/json, in UTF-8.")
 	}
 	object, err := parseObject(body)
 	if err != nil {
@@ -267,6 +267,18 @@ func arguments(r *http.Request, tool *endpoint, began time.Time) (map[string]any
 		values[name] = value
 	}
 	return values, nil
+}
+
+// isJSON refuses another charset: who decodes the body once more, by that, would read something else than was hashed.
+func isJSON(contentType string) bool {
+	parts := strings.Split(strings.ToLower(contentType), ";")
+	for _, parameter := range parts[1:] {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if strings.HasPrefix(name, "charset") && strings.Trim(value, `"`) != "utf-8" {
+			return false
+		}
+	}
+	return strings.TrimSpace(parts[0]) == "application/json"
 }
 
 func readBody(r *http.Request, began time.Time) ([]byte, error) {
