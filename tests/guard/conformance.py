@@ -213,6 +213,8 @@ def policy_of(authority: StubAuthority) -> str:
         'name = "Conformance"',
         f'origin = "{VECTORS["audience"]}"',
         f'issuer = "{authority.issuer}"',
+        "[api]",
+        jwk_file.line("keys", GUARD_KEY),
         '[scopes."payments:write"]',
         'title = "Pay"',
     ]

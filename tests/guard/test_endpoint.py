@@ -1,10 +1,12 @@
 """The policy names the endpoint: guards read the arguments there, and stand there (ENDPOINT-1, GUARD-8)."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,6 +19,7 @@ from starlette.types import ASGIApp
 from deputize.crypto import jwk_file
 from deputize.guard import Guard, GuardedCall, GuardMiddleware, Unguarded
 from deputize.guard.start import survey
+from deputize.guard.wsgi import GuardMiddleware as Wsgi
 from deputize.protocol.canonical import Json
 from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.endpoints import Endpoints
@@ -204,10 +207,12 @@ class TestStart:
             GuardMiddleware(Starlette(routes=[Route("/pay", run)]), guard).bind()
 
 
-POLICY = """
+POLICY = f"""
 [site]
 name = "Bank"
 origin = "https://bank.example"
+[api]
+{jwk_file.line("keys", KEY)}
 [scopes.pay]
 title = "Pay"
 [tools.pay]
@@ -242,6 +247,23 @@ class TestOfAPolicy:
                 continue
             with pytest.raises(Unguarded, match="pay: "), TestClient(app):
                 pass
+
+    def test_a_key_that_the_policy_does_not_name_is_told_with_its_line(self) -> None:
+        """Else each call would be refused, after a human has approved it."""
+        other = generate_private_key(SECP256R1())
+        policy = loads(POLICY.encode())
+        for guarding in (
+            lambda: Guard.of(policy, other),
+            lambda: Wsgi(lambda _environ, _start: [], policy, other),
+        ):
+            with pytest.raises(
+                ValueError, match=re.escape(f"under [api], write: {jwk_file.line('keys', other)}")
+            ):
+                guarding()
+
+    def test_a_key_that_is_not_there_is_told_with_the_command(self) -> None:
+        with pytest.raises(FileNotFoundError, match=r"`deputize guard keygen no\.jwk` makes one"):
+            Guard.of(loads(POLICY.encode()), "no.jwk")
 
     def test_a_policy_without_an_endpoint_here_is_told(self) -> None:
         for text, origin in ((POLICY.replace("endpoint", "#"), None), (POLICY, "https://api.bank.example")):

@@ -171,7 +171,7 @@ class TestTheCall:
         server.send(**forged)
         assert server.ran == 1
         for environ in (server.environ, {}, {"deputize.call": {"tool": "transfer_money"}}):
-            with pytest.raises(Unguarded, match="came around its guard"):
+            with pytest.raises(Unguarded, match=r"^nothing was done(.|\n)*came around its guard"):
                 guarded_call(environ, "transfer_money")
 
     def test_guard_9_is_no_call_of_another_request(self, server: Server) -> None:

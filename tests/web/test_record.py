@@ -17,8 +17,7 @@ from tests.bank import ISSUER, POLICY, Bank, found, opened
 
 from deputize import settings
 from deputize.authority import housekeeping
-from deputize.cli import key_file
-from deputize.crypto import dpop
+from deputize.crypto import dpop, jwk_file
 from deputize.crypto.note import Cosigner, Verifier, open_note
 from deputize.log.log import Log
 from deputize.protocol.checkpoint import Checkpoint
@@ -34,7 +33,7 @@ KEY = generate_private_key(SECP256R1())
 @pytest.fixture
 async def audited(tmp_path: Path) -> AsyncIterator[Bank]:
     """A bank with one user, whose sign-up is the whole record, and an auditor (LOG-8)."""
-    policy = settings.loads(f"{POLICY}[record]\nreaders = [{key_file.public_half(KEY)}]\n".encode())
+    policy = settings.loads(f"{POLICY}[record]\n{jwk_file.line('readers', KEY)}\n".encode())
     async with opened(policy, found(tmp_path / "var")) as bank:
         assert (await bank.page().sign_up()).status_code == 200
         yield bank

@@ -64,7 +64,9 @@ def keygen(file: KeyFile = _KEY) -> None:
 
     Where the policy has [[api.keys]] already, the key is another one of these.
     """
-    typer.echo(_line(key_file.make(file)))
+    from deputize.crypto import jwk_file
+
+    typer.echo(jwk_file.line("keys", key_file.make(file)))
 
 
 @guard.command()
@@ -73,11 +75,6 @@ def public(file: KeyFile = _KEY) -> None:
     from deputize.crypto import jwk_file
 
     typer.echo(orjson.dumps(jwk_file.public(key_file.load(file, _MAKER))))
-
-
-def _line(key: "EllipticCurvePrivateKey") -> str:
-    """Write the line for `[api]` in the policy."""
-    return f"keys = [{key_file.public_half(key)}]"
 
 
 def _serve(upstream: str, policy: Path, keyfile: Path, origin: str | None, host: str, port: int) -> None:
@@ -110,6 +107,7 @@ def _check(
     policy: "Policy", path: Path, key: "EllipticCurvePrivateKey", keyfile: Path, origin: str | None
 ) -> None:
     """Say what is guarded; end the command where nothing would be, or where the authority would not know this guard."""
+    from deputize.crypto import jwk_file
     from deputize.crypto.jwt import jwk_of
     from deputize.protocol.jwk import thumbprint
 
@@ -127,7 +125,10 @@ def _check(
             UNUSABLE,
         )
     if thumbprint(jwk_of(key.public_key())) not in map(thumbprint, policy.api.keys):
-        fail(f"the authority does not know {keyfile}; under [api] in {path}, write: {_line(key)}", UNUSABLE)
+        fail(
+            f"the authority does not know {keyfile}; under [api] in {path}, write: {jwk_file.line('keys', key)}",
+            UNUSABLE,
+        )
     show(["tool", "endpoint"], ([tool.name, str(endpoint)] for endpoint, tool in endpoints))
     if others := [tool.name for tool in policy.tools.values() if _is_unplaced(tool)]:
         typer.echo(f"\nWithout an endpoint, so no proxy guards it: {', '.join(others)}")

@@ -33,11 +33,3 @@ def load(file: Path, maker: str) -> "EllipticCurvePrivateKey":
         fail(f"there is no {file}; `{maker} {file}` makes one", UNUSABLE)
     except (OSError, ValueError) as error:
         fail(str(error), UNUSABLE)
-
-
-def public_half(key: "EllipticCurvePrivateKey") -> str:
-    """Write the public half of a key as the policy has it."""
-    from deputize.crypto.jwt import jwk_of
-
-    said = ", ".join(f'{name} = "{value}"' for name, value in jwk_of(key.public_key()).items())
-    return f"{{ {said} }}"

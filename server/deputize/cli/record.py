@@ -231,7 +231,9 @@ def keygen(
 
     Where others are named there already, the key is another one in that list.
     """
-    typer.echo(f"readers = [{key_file.public_half(key_file.make(file))}]")
+    from deputize.crypto import jwk_file
+
+    typer.echo(jwk_file.line("readers", key_file.make(file)))
 
 
 @log.command("witnesses")

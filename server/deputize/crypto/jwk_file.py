@@ -34,6 +34,12 @@ def save(key: EllipticCurvePrivateKey, path: Path | str) -> None:
     create_private(Path(path), orjson.dumps(private, option=orjson.OPT_INDENT_2) + b"\n")
 
 
+def line(name: str, key: EllipticCurvePrivateKey) -> str:
+    """Write the line of a policy that has the public half of this key, as the only one, under a name such as `keys`."""
+    half = ", ".join(f'{member} = "{value}"' for member, value in jwk_of(key.public_key()).items())
+    return f"{name} = [{{ {half} }}]"
+
+
 def public(key: EllipticCurvePrivateKey | EllipticCurvePublicKey) -> dict[str, Json]:
     """Return the public half, for whoever verifies what the key signs; its `kid` is its thumbprint (RFC 7638)."""
     half = jwk_of(key.public_key() if isinstance(key, EllipticCurvePrivateKey) else key)

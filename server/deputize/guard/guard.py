@@ -87,14 +87,15 @@ class Guard:
         """Make the guard of an API whose authority is another process, by the policy, or its file, and the guard's key.
 
         `origin` is the one of the API that is here, by default the first. PolicyError for a file with faults, OSError
-        for one that is not there, ValueError for a key that is none, or a policy without an endpoint here.
+        for one that is not there, ValueError for a key that is none or that the policy does not name, or a policy
+        without an endpoint here.
         """
         from .reading import endpoints_of, key_in, policy_in  # the parser of policies, which only this needs
         from .remote import HttpRedeemer
 
         its = policy_in(policy)
         endpoints = endpoints_of(its, origin)
-        redeemer = HttpRedeemer(its.site.issuer, key_in(key))
+        redeemer = HttpRedeemer(its.site.issuer, key_in(key, its))
         return cls(
             its.site.issuer,
             its.api.audience,

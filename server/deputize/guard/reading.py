@@ -5,7 +5,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from ..crypto import jwk_file
+from ..crypto.jwt import jwk_of
 from ..protocol.endpoints import Endpoints
+from ..protocol.jwk import thumbprint
 from ..protocol.policy import Policy
 from ..settings import load
 
@@ -21,9 +23,17 @@ def policy_in(policy: PolicyFile) -> Policy:
     return policy if isinstance(policy, Policy) else load(policy)
 
 
-def key_in(key: KeyFile) -> EllipticCurvePrivateKey:
-    """Return the key; ValueError for a file that has none, OSError for one that is not there."""
-    return key if isinstance(key, EllipticCurvePrivateKey) else jwk_file.load(key)
+def key_in(key: KeyFile, policy: Policy) -> EllipticCurvePrivateKey:
+    """Return the key; ValueError for a file with none, or a key that the policy does not name, OSError for no file."""
+    try:
+        found = key if isinstance(key, EllipticCurvePrivateKey) else jwk_file.load(key)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no {key}; `deputize guard keygen {key}` makes one") from None
+    if thumbprint(jwk_of(found.public_key())) not in map(thumbprint, policy.api.keys):
+        raise ValueError(
+            f"the policy does not name the key of this guard; under [api], write: {jwk_file.line('keys', found)}"
+        )
+    return found
 
 
 def endpoints_of(policy: Policy, origin: str | None) -> Endpoints:

@@ -18,11 +18,9 @@ from .routes import HandlerRoute, handler_routes, is_at, mounted, named, unwrapp
 class Unguarded(RuntimeError):
     """An app would run something unguarded. The message has a line for each of the `faults`, and says what to do."""
 
-    def __init__(self, faults: list[str]) -> None:
-        """List these faults."""
-        super().__init__(
-            "this app does not start, since its guards are not in order:\n  " + "\n  ".join(faults)
-        )
+    def __init__(self, faults: list[str], instead: str = "this app does not start") -> None:
+        """List these faults, and say what happens `instead`."""
+        super().__init__(f"{instead}, since its guards are not in order:\n  " + "\n  ".join(faults))
         self.faults = faults
 
 

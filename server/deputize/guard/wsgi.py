@@ -64,14 +64,14 @@ class GuardMiddleware:
 
         `origin` is the one of the API that is here, by default the first. `authority` takes the place of the key, for
         who reaches it otherwise. PolicyError for a file with faults, OSError for one that is not there, ValueError for
-        a key that is none, or a policy without an endpoint here.
+        a key that is none or that the policy does not name, or a policy without an endpoint here.
         """
         self._policy = policy_in(policy)
         self._endpoints = endpoints_of(self._policy, origin)
         if authority is None:
             if key is None:
                 raise ValueError("a guard needs its key, whose public half is in the policy's [[api.keys]]")
-            authority = BlockingRedeemer(self._policy.site.issuer, key_in(key), clock=clock)
+            authority = BlockingRedeemer(self._policy.site.issuer, key_in(key, self._policy), clock=clock)
         self._app = app
         self._script_name = script_name
         self._authority = authority
@@ -147,7 +147,10 @@ def guarded_call(environ: "WSGIEnvironment", tool: str, *others: str) -> Guarded
     call = environ.get(_CALL)
     if not isinstance(call, GuardedCall) or call.tool not in (tool, *others):
         raise Unguarded(
-            [f"{tool}: a request for it came around its guard. Is its path the policy's `endpoint`?"]
+            [
+                f"{tool}: a request came around its guard. Is that around the app, and this path its `endpoint`?"
+            ],
+            "nothing was done",
         )
     return call
 
