@@ -114,6 +114,29 @@ def gunicorn(site: str, authority: StubAuthority, folder: Path) -> Iterator[int]
 
 
 @contextmanager
+def uvicorn(authority: StubAuthority, folder: Path) -> Iterator[int]:
+    """Serve Django by ASGI, under uvicorn."""
+    policy = folder / "deputize.toml"
+    policy.write_text(policy_of(authority))
+    environ = os.environ | {"POLICY": str(policy), "KEY": str(keyfile(folder))}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "tests.guard.sites.django_site:asgi",
+            "--log-level",
+            "critical",
+        ]
+        command += ["--fd", str(listener.fileno()), "--no-access-log"]
+        with subprocess.Popen(command, cwd=ROOT, env=environ, pass_fds=[listener.fileno()]) as process:
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                process.terminate()
+
+
+@contextmanager
 def node(authority: StubAuthority, folder: Path) -> Iterator[int]:
     """Serve the site of `js/interop/conformance.js`, by Node's own server."""
     options: dict[str, Any] = {"issuer": authority.issuer, "audience": VECTORS["audience"]}
@@ -162,6 +185,7 @@ GUARDS: dict[str, Callable[[StubAuthority, Path], Any]] = {
     "asgi": asgi,
     "flask": lambda authority, folder: gunicorn("flask_site", authority, folder),
     "django": lambda authority, folder: gunicorn("django_site", authority, folder),
+    "django-asgi": uvicorn,
     "node": node,
     "proxy": proxy,
 }

@@ -12,7 +12,7 @@ import logging
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _LOG = logging.getLogger("deputize.guard")
-_CALL = "deputize.call"  # no header of a request gets there: theirs begin with HTTP_
+CALL = "deputize.call"
+"""Where in an environ, or in a scope of ASGI, the verified call is: no header of a request gets there."""
+
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _PART = 16 * 1024
 _OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
@@ -79,7 +81,7 @@ class GuardMiddleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve one request."""
-        environ.pop(_CALL, None)
+        environ.pop(CALL, None)
         try:
             found = self._found(environ)
             if found is None:
@@ -88,7 +90,7 @@ class GuardMiddleware:
         except Refused as refused:
             more = readable(self._policy, environ.get("HTTP_ORIGIN"))
             return _refuse(refused.refusal, more, start_response)
-        environ[_CALL] = call
+        environ[CALL] = call
         reported = Reported(lambda outcome: self._authority.report(call.call_id, outcome), call.call_id)
         return reported.run(self._app, environ, start_response)
 
@@ -138,13 +140,15 @@ class GuardMiddleware:
         return taken_now(admission(site.issuer, api.audience, self._clock, found.tools, texts), answer)
 
 
-def guarded_call(environ: "WSGIEnvironment", tool: str, *others: str) -> GuardedCall:
+def guarded_call(carrier: Mapping[str, Any], tool: str, *others: str) -> GuardedCall:
     """Return the call that a request carries and its guard has let through, for this tool, or others of its endpoint.
+
+    `carrier` is the environ, or the scope of ASGI (`deputize.guard.asgi`).
 
     Unguarded if there is none. Then nothing may run: the request came around the guard. A handler takes its arguments
     from here.
     """
-    call = environ.get(_CALL)
+    call = carrier.get(CALL)
     if not isinstance(call, GuardedCall) or call.tool not in (tool, *others):
         raise Unguarded(
             [

@@ -1,4 +1,4 @@
-"""The site of `tests/vectors/guard.json` in Django, behind the WSGI guard. POLICY and KEY say where these are."""
+"""The site of `tests/vectors/guard.json` in Django, behind the guards for WSGI and ASGI. POLICY and KEY say where."""
 
 import json
 import os
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 
+from deputize.guard import asgi as guard_asgi
 from deputize.guard.wsgi import GuardMiddleware, guarded_call
 
 settings.configure(
@@ -19,7 +21,7 @@ RAN: list[dict[str, Any]] = []
 
 
 def run(request: HttpRequest, *tools: str) -> dict[str, Any]:
-    call = guarded_call(request.META, *tools)
+    call = guarded_call(getattr(request, "scope", request.META), *tools)
     RAN.append({"tool": call.tool, "arguments": call.arguments})
     return call.arguments
 
@@ -76,4 +78,5 @@ urlpatterns = [
     path("api/answers", answer),
     path("ran", ran),
 ]
+asgi = guard_asgi.GuardMiddleware(get_asgi_application(), os.environ["POLICY"], os.environ["KEY"])
 app = GuardMiddleware(get_wsgi_application(), os.environ["POLICY"], os.environ["KEY"])
