@@ -19,7 +19,12 @@ from .conformance import GUARD_KEY, Guarded, StubAuthority, keyfile
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/guard-python.md").read_text()
-SERVERS = {"Flask": "gunicorn", "FastAPI": "uvicorn", "Starlette": "uvicorn"}
+SERVERS = {
+    "Flask": "gunicorn",
+    "Django under ASGI": "uvicorn",
+    "FastAPI": "uvicorn",
+    "Starlette": "uvicorn",
+}
 TRANSFER: dict[str, Any] = {"account": "DE 1", "amount": 250, "name": "Ada"}
 TARGET = "/api/accounts/DE%201/transfers"
 
