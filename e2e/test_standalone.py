@@ -125,3 +125,24 @@ def test_a_sibling_that_is_not_the_site_gets_nothing(
     until(tab, lambda: answers == [403], "the refusal")
     tab.goto(pair.authority.url + "/account")
     tab.get_by_role("button", name="Sign out").wait_for()
+
+
+def test_a_page_at_an_origin_that_the_policy_does_not_have_says_so_on_its_console(
+    pair: Pair, serve: Callable[..., Site], tab: Page, agent: Agent
+) -> None:
+    """PAGE-1, OAUTH-12: it may read nothing but the file that tells of it."""
+
+    async def page(request: Request) -> Response:
+        return HTMLResponse(notes.page(pair.authority.url, "somebody"))
+
+    stray = serve(lambda port: Starlette(routes=[Route("/", page)]), host="notes.site.localhost")
+    told: list[str] = []
+    tab.on("console", lambda message: told.append(message.text))
+    tab.goto(stray.url)
+    result = agent.call("pin_note", {"text": "milk"})
+    assert result.code == "authority_unavailable"
+    begins = f"deputize: The authority {pair.authority.url} gives the page at {stray.url} no answer"
+    until(tab, lambda: any(line.startswith(begins) for line in told), "the console says what is wrong")
+    (line,) = [line for line in told if line.startswith(begins)]
+    assert line.endswith(f"origin under [site] in its policy is {stray.url}.")
+    assert not [line for line in told if "did not load" in line]
