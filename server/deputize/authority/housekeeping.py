@@ -19,6 +19,8 @@ _AT_ONCE, _INDEXED = 10, 5
 record that grows faster than it is indexed is looked through where the index ends, and indexed when there is time."""
 KEPT_AFTER = 600
 """Seconds that expired rows still answer `expired` rather than `unknown`."""
+TOLD_EVERY = 60
+"""Seconds between log lines about one and the same failure."""
 CHECKPOINT_EVERY = 60
 """Seconds between checkpoints of a record that grew."""
 
@@ -75,6 +77,7 @@ class Housekeeping:
 
     async def _go_on(self) -> None:
         signed, signed_at, faults = -1, float("-inf"), tuple[str, ...]()
+        told, told_at = "", float("-inf")
         while True:
             await asyncio.sleep(SWEEP_EVERY)
             try:
@@ -90,4 +93,7 @@ class Housekeeping:
                     for fault in faults:
                         self._log.alarm("witness", error=fault)
             except Exception as error:  # what fails now is tried again in a moment; the owner reads why
-                self._log.alarm("housekeeping", error=repr(error))
+                failed, at = repr(error), time.monotonic()
+                if failed != told or at - told_at >= TOLD_EVERY:
+                    self._log.alarm("housekeeping", error=failed)
+                    told, told_at = failed, at
