@@ -83,7 +83,7 @@ def test_a_key_that_the_policy_does_not_have_is_told_of_with_its_place(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (line,) = logged(Refused(Code.REDEEMER_NOT_ALLOWED, "This key is not registered."), caplog)
-    assert "not registered. Its public half belongs in `keys`, under [api]" in line
+    assert "not registered. `deputize guard public` prints what belongs there." in line
 
 
 def test_what_is_said_of_a_call_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@ import { Refused } from './refused.js';
 const MAX_TEXT = 400;
 const REACH = 'Is the authority there, and is this its address? It is made of the guard’s `issuer`, which is the policy’s.';
 const ADDRESS = 'Is this the authority’s address, or does a proxy in front of it lead elsewhere?';
-const KEY = 'Its public half belongs in `keys`, under [api] in the authority’s policy: `deputize guard public` prints it.';
+const KEY = '`deputize guard public` prints what belongs there.';
 const CLOCK = 'Set the clock of this machine right.';
 const PROOF = 'The guard and the authority have to have the same `issuer`, and nothing between them may change the address or the headers of a request.';
 const LOG = 'Its log tells more.';

@@ -200,7 +200,7 @@ describe('what is refused', () => {
     [{ code: 'invalid_dpop_proof', detail: 'For another URL.' }, /For another URL\. The guard and the authority have to have the same `issuer`/],
     [{ code: 'version_skew', detail: 'Versions 1 and 2.', protocol: 2 }, /version_skew\): Versions 1 and 2\.$/],
     [{ code: 'server_error', detail: 'a\nb' }, /server_error\): a\\nb\. Its log tells more\.$/],
-    [{ code: 'redeemer_not_allowed', detail: 'No such key.' }, /: No such key\. Its public half belongs in `keys`/],
+    [{ code: 'redeemer_not_allowed', detail: 'No such key.' }, /: No such key\. `deputize guard public` prints/],
   ])) {
     test(`GUARD-6: ${problem.code} (${problem.detail.trim()}) is told with its cure, and not to who sent the call`, async (t) => {
       const { mock } = t.mock.method(console, 'error', () => {});

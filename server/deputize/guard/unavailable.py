@@ -13,7 +13,7 @@ _REACH = (
     "Is the authority there, and is this its address? It is made of `issuer`, under [site] in the policy."
 )
 _ADDRESS = "Is this the authority's address, or does a proxy in front of it lead elsewhere?"
-_KEY = "Its public half belongs in `keys`, under [api] in the authority's policy: `deputize guard public` prints it."
+_KEY = "`deputize guard public` prints what belongs there."
 _CLOCK = "Set the clock of this machine right."
 _PROOF = (
     "The guard and the authority have to have the same `issuer`, and nothing between them may change the "
