@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from starlette.types import Message, Receive, Scope, Send
 
+from deputize.crypto import jwt
 from deputize.guard.asgi import GuardMiddleware, guarded_call
 from deputize.guard.start import Unguarded
 from deputize.guard.wsgi import CALL
@@ -20,6 +21,7 @@ name = "Bank"
 origin = "https://bank.example"
 [api]
 elsewhere = true
+keys = [{{ kty = "EC", crv = "P-256", x = "{x}", y = "{y}" }}]
 [scopes."pay"]
 title = "Pay"
 [tools.pay]
@@ -33,8 +35,9 @@ class Site:
 
     def __init__(self, **more: Any) -> None:
         self.came: list[Scope] = []
-        policy = loads(POLICY.encode())
-        self.app = GuardMiddleware(self.run, policy, generate_private_key(SECP256R1()), **more)
+        key = generate_private_key(SECP256R1())
+        policy = loads(POLICY.format_map(jwt.jwk_of(key.public_key())).encode())
+        self.app = GuardMiddleware(self.run, policy, key, **more)
 
     async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.came.append(scope)

@@ -46,9 +46,9 @@ class GuardMiddleware:
     ) -> None:
         """Guard this app, by a policy or its file, with the key of a guard or its file (`deputize guard keygen`).
 
-        `origin` is the one of the API that is here, by default the first. PolicyError for a file with
-        faults, OSError for one that is not there, ValueError for a key that is none, or a policy without an endpoint
-        here.
+        `origin` is the one of the API that is here, by default the first. PolicyError for a file with faults, OSError
+        for one that is not there, ValueError for a key that is none or that the policy does not name, or a policy
+        without an endpoint here.
         """
         self._app = app
         self._policy = policy_in(policy)
