@@ -1,6 +1,7 @@
 """The owner's commands over an authority's data, beside a running server or without one."""
 
 import asyncio
+import getpass
 import hashlib
 import json
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from deputize.cli import app
+from deputize.cli.operator import operator
+from deputize.cli.options import GIVEN
 from deputize.crypto.keys import KEPT, PUBLISHED_FIRST, KeyRing
 from deputize.protocol.agent import Agent, Assurance
 from deputize.protocol.canonical import unb64u
@@ -181,6 +184,53 @@ def test_cred_5_the_owner_removes_any_passkey_the_last_one_too(store: SqliteStor
     assert kinds(store) == ["credential.removed"] * 2
     last = json.loads(store.look(lambda tx: tx.entries(1, 1))[0].leaf)
     assert (last["by"], last["sub"], last["credential_id"]) == ("owner", USER, passkeys[1])
+    assert last["operator"] == getpass.getuser()
+
+
+COMMANDS = [
+    ("users", "block", USER),
+    ("users", "unblock", USER),
+    ("agents", "block", AGENT),
+    ("agents", "unblock", AGENT),
+    ("users", "recover", USER),
+    ("grants", "revoke", GRANT),
+    ("agents", "revoke", AGENT),
+]
+
+
+def test_log_11_each_entry_of_an_owners_command_says_who_gave_it(store: SqliteStore) -> None:
+    Path("deputize.toml").write_text('[site]\nname = "Bank"\norigin = "https://bank.example"\n')
+    for command in COMMANDS:
+        before = len(kinds(store))
+        result = run(app, ["--as", f"Zoë of {command[1]}", *command])
+        assert result.exit_code == 0, result.output
+        entries = store.look(lambda tx: tx.entries(before, 9))  # noqa: B023  # it runs at once
+        if not entries:  # what a block took away already
+            continue
+        told = {json.loads(entry.leaf)["operator"] for entry in entries}
+        assert told == {f"Zoë of {command[1]}"}, command
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 65, "a\u202eb"])
+def test_log_11_a_name_that_nobody_could_read_is_none(store: SqliteStore, name: str) -> None:
+    result = run(app, ["--as", name, "users", "block", USER])
+    assert (result.exit_code, "--as is a name" in result.stderr, kinds(store)) == (2, True, [])
+
+
+@pytest.mark.parametrize(
+    ("uid", "sudo", "name"),
+    [(0, "ada", "ada"), (0, None, "root"), (0, "a\nb", "root"), (4_000_000, "ada", "uid 4000000")],
+)
+def test_log_11_by_default_it_is_who_is_signed_in_behind_sudo_too(
+    monkeypatch: pytest.MonkeyPatch, uid: int, sudo: str | None, name: str
+) -> None:
+    """No other user runs tests here, so the system is asked in words of the test's."""
+    GIVEN.set(None)
+    monkeypatch.setattr("os.getuid", lambda: uid)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    if sudo is not None:
+        monkeypatch.setenv("SUDO_USER", sudo)
+    assert operator() == name
 
 
 def test_rotating_makes_another_key_sign_and_keeps_the_one_before(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 import deputize
 from deputize.cli import agent, guard
+from deputize.cli.options import GIVEN
 from deputize.cli.out import UNUSABLE, fail
 from deputize.crypto.keys import KeyFileError
 from deputize.extras import NotInstalled, needing
@@ -57,8 +58,17 @@ def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
     ] = False,
+    operator: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="Who gives this command, for the record; by default whoever is signed in to this machine.",
+        ),
+    ] = None,
 ) -> None:
     """Let agents act for users: know who calls, what the user allowed, and whether a human approved this very call."""
+    GIVEN.set(operator)
 
 
 _MISSING: NotInstalled | None = None

@@ -11,6 +11,7 @@ import typer
 
 from deputize.authority.head_file import HeadFile, Kept
 from deputize.cli.data import VAR, Data, keys_of, opened
+from deputize.cli.operator import naming, operator
 from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.policy import read_policy
@@ -138,11 +139,11 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
         return
     if lost is not None and not (accept_rollback or clone):
         fail(f"{lost}. With --accept-rollback it goes on all the same: see `deputize restore --help`")
-    waiting, now = None, int(time.time())
+    waiting, now, who = None, int(time.time()), operator()
     if lost is not None or clone:
         with opened(source) as store:
             waiting = asyncio.run(
-                store.transact(lambda tx: restoring.accept(tx, now, newest.checkpoint, clone))
+                store.transact(lambda tx: restoring.accept(naming(tx, who), now, newest.checkpoint, clone))
             )
     kept = data / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     if clone:

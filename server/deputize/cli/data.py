@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from deputize.cli.operator import naming, operator
 from deputize.cli.out import UNUSABLE, fail
 from deputize.crypto.keys import KeyRing
 from deputize.opening import KEYS, store_in
@@ -63,8 +64,8 @@ def read(data: Path, fn: Callable[[Reader], T]) -> T:
 
 def change(data: Path, fn: Callable[[Tx, int], Refusal | None]) -> None:
     """Run a use case at this second, in one transaction; ends the command if it refuses."""
-    now = int(time.time())
+    now, who = int(time.time()), operator()
     with opened(data) as store:
-        refusal = asyncio.run(store.transact(lambda tx: fn(tx, now)))
+        refusal = asyncio.run(store.transact(lambda tx: fn(naming(tx, who), now)))
     if refusal is not None:
         fail(refusal.detail)
