@@ -37,12 +37,12 @@ def test_keep_3_a_user_is_deleted_once_the_owner_has_said_so_again(store: Sqlite
     assert asked.exit_code == 1
     assert f"Forget {ADA} for good?" in asked.stderr
     assert store.look(lambda tx: tx.user(ADA)) is not None
-    done = run(app, ["users", "delete", ADA], input="y\n")
+    done = run(app, ["--as", "Grace", "users", "delete", ADA], input="y\n")
     assert done.exit_code == 0
     assert done.stdout.endswith(f"{ADA} is forgotten.\n")
     assert store.look(lambda tx: tx.user(ADA)) is None
     last = json.loads(store.look(lambda tx: tx.entries(0, 9))[-1].leaf)
-    assert (last["kind"], last["by"]) == ("user.forgotten", "owner")
+    assert (last["kind"], last["by"], last["operator"]) == ("user.forgotten", "owner", "Grace")  # LOG-11
     assert "forgotten" in run(app, ["log", "list", "-n", "1"]).stdout
 
 

@@ -11,6 +11,7 @@ import typer
 from deputize.cli.data import VAR, Data, change, opened, read
 from deputize.cli.duration import For, blocked, seconds_of, told, until
 from deputize.cli.keeping import UNCLEAN, forgotten
+from deputize.cli.operator import naming, operator
 from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import fail, show, when
 from deputize.cli.policy import read_policy
@@ -97,8 +98,8 @@ def delete_user(
         who = store.look(lambda tx: named(tx, user))
         if not yes:
             typer.confirm(f"Forget {who} for good?", abort=True, err=True)
-        now = int(time.time())
-        asyncio.run(store.transact(lambda tx: forgetting.begin(tx, who, now, by="owner")))
+        now, giver = int(time.time()), operator()
+        asyncio.run(store.transact(lambda tx: forgetting.begin(naming(tx, giver), who, now, by="owner")))
         clean = forgotten(store)
     typer.echo(f"{who} is forgotten.")
     if not clean:
