@@ -2,17 +2,16 @@
 
 import fcntl
 import os
-import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 _PACKAGES = Path(sysconfig.get_path("purelib"))
-_SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def _programs(folder: Path) -> None:
 
 
 def _inherit(folder: Path) -> None:
-    """Name each package of this environment, and have its scripts run in whatever environment is active."""
+    """Name each package of this environment, and write its commands for whatever environment is active."""
     packages = folder / "packages"
     packages.mkdir(parents=True)
     for each in _PACKAGES.iterdir():
@@ -82,12 +81,12 @@ def _inherit(folder: Path) -> None:
     below.mkdir(parents=True)
     (below / "inherited.pth").write_text(str(packages))
     (folder / "bin").mkdir()
-    for script in _SCRIPTS.iterdir():
-        if script.is_file() and script.name != "deputize" and script.read_bytes().startswith(b"#!"):
-            text = script.read_text(encoding="utf-8")
-            if re.match(r"#!\S*/python[\d.]*\n", text):
-                (folder / "bin" / script.name).write_text("#!/usr/bin/env python\n" + text.partition("\n")[2])
-                (folder / "bin" / script.name).chmod(0o755)
+    for command in entry_points(group="console_scripts"):
+        if command.name != "deputize":
+            script = folder / "bin" / command.name
+            imported = f"from {command.module} import {command.attr.partition('.')[0]}"
+            script.write_text(f"#!/usr/bin/env python\nimport sys\n{imported}\nsys.exit({command.attr}())\n")
+            script.chmod(0o755)
 
 
 def _run(command: list[str | Path], folder: Path) -> None:
