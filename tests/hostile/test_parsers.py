@@ -10,7 +10,7 @@ from tests.hostile import corpus, dimensions, growth
 from tests.hostile.targets import TARGETS, Target
 
 SLOW = 0.5  # seconds for one input of the corpus, on a machine that has other things to do
-PLACES = 40 if growth.FULL else 4
+PLACES = 40 if growth.FULL else 2
 MOST = 64 * 1024
 DOCUMENTS = (
     "client-document",

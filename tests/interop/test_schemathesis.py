@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tests.bank import POLICY, Visited, mounted
 from tests.interop.customer import Customer
-from tests.size import THOROUGH
+from tests.size import THOROUGH, tries
 from tests.web.agents import HELPER, LOCAL, new_key, with_agents
 
 from deputize.agent import AgentKey
@@ -55,7 +55,7 @@ PATIENCE = 60  # seconds for one answer, on a machine that has other things to d
 ANSWERED = "answered already"  # by another example of the same test
 SECRET = 16  # characters from which on a value appears nowhere by chance
 bounded = settings(
-    max_examples=10,
+    max_examples=tries(6, 10),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
