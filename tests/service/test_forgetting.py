@@ -3,10 +3,13 @@
 import pytest
 from tests.service.kit import TRANSFER, Desk, Person
 
+from deputize.protocol.credential import Credential
 from deputize.protocol.errors import Code, Refusal
-from deputize.protocol.ids import UserId
-from deputize.service import forgetting, record
+from deputize.protocol.ids import CredentialId, UserId
+from deputize.service import credentials, forgetting, record
 from deputize.service.calls.answers import Answered
+from deputize.service.ports import Registration
+from deputize.service.sessions import Opening, SignIn
 
 
 def forgotten(desk: Desk) -> None:
@@ -89,6 +92,24 @@ def test_keep_3_no_other_challenge_ends_it(desk: Desk, grace: Person, purpose: s
     refused = desk.do(lambda tx: forgetting.approve(tx, desk.at, user_id, verdict))
     assert isinstance(refused, Refusal)
     assert refused.code in (Code.CHALLENGE_UNKNOWN, Code.CHALLENGE_CONSUMED)
+
+
+@pytest.mark.parametrize("by_link", [True, False])
+def test_keep_3_who_was_adding_a_passkey_adds_none_any_more(desk: Desk, grace: Person, by_link: bool) -> None:
+    """Not even where all of it is deleted only later: nobody comes back that way."""
+    user_id, digest = grace.user.user_id, b"of a link"
+    desk.do(lambda tx: credentials.issue_recovery(tx, user_id, digest, desk.now))
+    who, link = (None, digest) if by_link else (SignIn(user_id, desk.now), None)
+    begun = desk.do(lambda tx: credentials.begin_enrollment(tx, desk.at, who, link))
+    assert not isinstance(begun, Refusal)
+    desk.do(lambda tx: forgetting.begin(tx, user_id, desk.now, by="owner"))
+    made = Registration(CredentialId("new"), b"key", 0, frozenset())
+    opening = Opening(b"session", None)
+    late = desk.do(lambda tx: credentials.finish_enrollment(tx, desk.at, begun.challenge, made, "", opening))
+    assert isinstance(late, Refusal)
+    assert desk.look(lambda tx: tx.of_user(Credential, user_id)) == []
+    forgotten(desk)
+    assert desk.look(lambda tx: tx.user(user_id)) is None
 
 
 def test_keep_3_who_has_no_passkey_is_told(desk: Desk) -> None:

@@ -61,8 +61,12 @@ _HIDE = """
     UPDATE users SET name = '', external_id = NULL, handle = CAST(user_id AS BLOB), enrolls_until = 0,
         paused_since = NULL, forgotten_at = :now
     WHERE user_id = :user_id"""
-_AT_ONCE = tuple(
+_COMES_IN = tuple(
     f"DELETE FROM {table} WHERE user_id = :user_id" for table in ("sessions", "recoveries", "credentials")
+)
+_AT_ONCE = (  # a passkey that is being added as well
+    *_COMES_IN,
+    "DELETE FROM challenges WHERE owner = :user_id AND consumed_at IS NULL",
 )
 _KEYS = {
     "calls": ("seq", "user_id"),
@@ -76,7 +80,10 @@ _FORGET = tuple(
     f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {owner} = :user_id LIMIT :step)"
     for table, (key, owner) in _KEYS.items()
 )
-_LAST = tuple(f"DELETE FROM {table} WHERE user_id = :user_id" for table in ("agents", "users"))
+_LAST = (
+    *_COMES_IN,
+    *(f"DELETE FROM {table} WHERE user_id = :user_id" for table in ("agents", "users")),
+)
 
 
 def retire(execute: Execute, retention: Retention, now: int) -> int:
