@@ -12,9 +12,10 @@ from starlette.routing import Mount
 
 from deputize.agent import AgentKey
 from deputize.app import Deputize
-from deputize.authority.housekeeping import KEPT_AFTER
+from deputize.authority.housekeeping import KEPT_AFTER, until_done
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json
+from deputize.service import trails
 from deputize.service.calls import redemptions
 from deputize.testing.authenticator import SoftAuthenticator
 from deputize.testing.page import Page, browser_cookies
@@ -86,9 +87,10 @@ async def call(site: Deputize, page: Page, tool: str, number: int, needs_approva
 
 
 async def used(site: Deputize, clock: Clock, database: Path) -> int:
-    """Sweep, some time later, and count the bytes of all pages that hold something."""
+    """Sweep and index, some time later, and count the bytes of all pages that hold something."""
     clock.now += 2 * KEPT_AFTER
     await site.sweep(int(clock.now), int(clock.now))
+    await until_done(site.store, trails.step)
     with closing(sqlite3.connect(database)) as connection:
         (pages,), (free,), (size,) = (
             connection.execute(f"PRAGMA {name}").fetchone()
