@@ -126,7 +126,9 @@ async def test_no_slash_leads_anywhere(door: httpx2.AsyncClient) -> None:  # DOO
     for method, path in PATHS:
         for spelled in {f"{path}/", f"{path}//", path.replace("/deputize/", "/deputize//")} - {path}:
             answer = await door.request(method.upper(), spelled, headers={"host": "evil.example"})
-            assert answer.status_code in (404, 405), spelled
+            # Of a tile, the address goes on to the end of the path, and of entries nothing is told to just anybody.
+            unknown = 401 if path.startswith("/deputize/log/tile/entries/") else 404
+            assert answer.status_code in (unknown, 404, 405), spelled
             assert "location" not in answer.headers, spelled
 
 

@@ -33,6 +33,7 @@ class Head:
         self._error: str | None = None
         self._asked_at: float | None = None
         self._task: asyncio.Task[None] | None = None
+        self._ended = False
         self.gone: str | None = None
 
     @property
@@ -77,7 +78,10 @@ class Head:
             self._task = asyncio.create_task(self._go_on())
 
     async def end(self) -> None:
-        """End it, and keep what was recorded last."""
+        """End it, and keep what was recorded last; once, since the store is closed after it."""
+        if self._ended:
+            return
+        self._ended = True
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
