@@ -81,6 +81,15 @@ def test_a_second_history_is_refused_and_nothing_is_forgotten(witness: Witness) 
     assert witness.add(asked(9, 12), NOW).status == 200
 
 
+def test_log_12_a_witness_that_has_both_keys_goes_on_after_a_hand_over(tmp_path: Path) -> None:
+    new = Ed25519PrivateKey.generate()
+    after = asked(9, 12, note(12, new))
+    for keys, status in (([LOG], 403), ([LOG, Verifier("log.example", new.public_key())], 200)):
+        witness = Witness("w.example/1", tmp_path / "witnessed", keys)
+        witness.add(asked(0, 9), NOW)
+        assert witness.add(after, NOW).status == status
+
+
 def test_only_checkpoints_of_known_logs_by_their_keys_are_looked_at(witness: Witness) -> None:
     other = Ed25519PrivateKey.generate()
     bad = note(9).replace("\n9\n", "\n8\n")

@@ -192,6 +192,7 @@ async def read_what_is_public(page: Page) -> None:
         "jwks.json",
         "openapi.json",
         "log/checkpoint",
+        "log/handovers",
     ):
         assert (await page.http.get(f"{ISSUER}/{name}")).status_code == 200
     for name in ("shim.js", "shim-polyfill.js", "shim.mjs", "mcp.mjs", "words.mjs"):

@@ -16,7 +16,9 @@ from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.policy import read_policy
 from deputize.crypto.keys import KeyRing
+from deputize.crypto.note import Verifier
 from deputize.crypto.private import create_private
+from deputize.crypto.succession import Succession
 from deputize.opening import KEYS, copy_store, has_store, replace_store, require_unused, take_store
 from deputize.protocol.policy import Policy
 from deputize.service import record, restoring
@@ -95,7 +97,7 @@ def restore(
         return
     if clone and (has_store(data) or (data / KEYS).exists()):
         fail(f"{data} has an authority already: name an empty folder by --data", UNUSABLE)
-    if (data / KEYS).exists() and _public(keys_of(data)) != _public(keys_of(folder)):
+    if (data / KEYS).exists() and _public(keys_of(folder)) not in _all_public(keys_of(data)):
         fail(f"{folder} is of another authority than {data}: name an empty folder by --data", UNUSABLE)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     work = data / _WORK
@@ -122,7 +124,8 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
 
     Each step leaves what is served as it was, or what does not serve (RESTORE-3).
     """
-    keys = keys_of(source)
+    # A key that the record has handed over since the copy was made does not come back.
+    keys = keys_of(data if (data / KEYS).exists() and not clone else source)
     file = HeadFile.of(settings, data, keys.record_key)
     newest = file.read()
     if clone and settings.record.head is not None and newest.text is not None:
@@ -134,16 +137,20 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
         )
     with opened(source) as store:
         lost = store.look(lambda tx: _lost(tx, newest))
+        size = store.look(lambda tx: tx.head().size)
     if source == data and lost is None and not clone:
         typer.echo("Nothing is missing here: the database goes on from its newest checkpoint.")
         return
     if lost is not None and not (accept_rollback or clone):
         fail(f"{lost}. With --accept-rollback it goes on all the same: see `deputize restore --help`")
     waiting, now, who = None, int(time.time()), operator()
+    cut = bool(keys.handovers()) and Succession.last(keys.handovers()).size >= size
     if lost is not None or clone:
         with opened(source) as store:
             waiting = asyncio.run(
-                store.transact(lambda tx: restoring.accept(naming(tx, who), now, newest.checkpoint, clone))
+                store.transact(
+                    lambda tx: restoring.accept(naming(tx, who), now, newest.checkpoint, clone, cut)
+                )
             )
     kept = data / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     if clone:
@@ -155,6 +162,8 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
         create_private(data / KEYS, (source / KEYS).read_bytes())
     if source != data:
         replace_store(data, source, kept)
+    if cut and not clone:
+        keys_of(data).forget_handovers()  # they are after entries that are given up
     file = HeadFile.of(settings, data, keys_of(data).record_key)
     with opened(data) as store:
         head = store.look(lambda tx: tx.head())
@@ -193,3 +202,9 @@ def _origin(settings: Policy) -> str:
 
 def _public(keys: KeyRing) -> bytes:
     return keys.record_key().public_key().public_bytes_raw()
+
+
+def _all_public(keys: KeyRing) -> set[bytes]:
+    """Return the record's key, and those that it had before."""
+    former = [Verifier.parse(Succession.last([note]).old) for note in keys.handovers()]
+    return {_public(keys), *(key.public_key.public_bytes_raw() for key in former)}

@@ -14,7 +14,9 @@ from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.trust import Key, Quorum, Trust, Witnesses
 from deputize.crypto import dpop
 from deputize.crypto.note import NoteError
+from deputize.crypto.succession import Succession
 from deputize.extras import needing
+from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.shown import plain
 from deputize.protocol.url import is_secure
 from deputize.service.following import Broken, NoTile
@@ -72,14 +74,16 @@ def follow(
         site = _Site(
             http, issuer.rstrip("/"), key_file.load(reader, "deputize log keygen") if reader else None
         )
-        hashes = HashesKept(keep, trust.signed)
+        hashes = HashesKept(keep, trust.verifier)
         said = EntriesKept(entries, hashes) if entries else None
         while True:
-            before, text = hashes.size, b""
+            before, text, handovers = hashes.size, b"", b""
             try:
                 text = site.get("checkpoint")
-                checkpoint = trust.opened(text)
-                hashes.go_on(checkpoint, text, site.tile)
+                handovers = site.get("handovers")  # second: they are not to be behind the checkpoint
+                keys = hashes.handed_over(handovers)
+                checkpoint = _opened(text, trust, keys)
+                hashes.go_on(checkpoint, text, site.tile, keys)
                 if said is not None:
                     said.go_on(site.tile)
             except (httpx2.HTTPError, NoteError, NoTile) as error:
@@ -89,11 +93,13 @@ def follow(
                 typer.echo(f"deputize: {plain(told)}", err=True)
             except Broken as broken:
                 told = f"the record of {trust.verifier.name} is not the one that was seen before: {broken}"
-                evidence = _evidence(keep, text)
+                evidence = _evidence(keep, b"\n".join(filter(None, (text, handovers))))
                 told += f"; {evidence} is signed over that"
                 if webhook is not None:
                     fault = {"record": trust.verifier.name, "fault": str(broken), "checkpoint": text.decode()}
                     fault["seen"] = hashes.note.decode()
+                    if handovers:
+                        fault["handovers"] = handovers.decode()
                     try:
                         http.post(webhook, json=fault).raise_for_status()
                     except httpx2.HTTPError as error:
@@ -127,6 +133,16 @@ class _Site:
             return self.get(f"tile/{path}")
         except httpx2.HTTPError as error:
             raise NoTile(_told(error)) from error
+
+
+def _opened(note: bytes, trust: Trust, keys: Succession) -> Checkpoint:
+    """Read a checkpoint; NoteError, or `Broken` if it is by a key whose turn it is not."""
+    try:
+        return trust.opened(note, keys)
+    except NoteError as error:
+        if error.reason == "key_handed_over":
+            raise Broken("its checkpoint is signed by a key whose turn it is not") from None
+        raise
 
 
 def _evidence(folder: Path, note: bytes) -> Path:

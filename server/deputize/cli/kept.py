@@ -1,33 +1,38 @@
 """What `deputize log follow` keeps: the newest checkpoint, the hash of every leaf, and perhaps the entries."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from deputize.cli.changes import replace_file
 from deputize.cli.out import UNUSABLE, fail
-from deputize.crypto.note import NoteError
+from deputize.crypto.note import NoteError, Verifier
+from deputize.crypto.succession import Succession
 from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.handover import joined, parted
 from deputize.protocol.merkle import HASH_BYTES, leaf_hash
 from deputize.service import following
-from deputize.service.following import Fetch, Followed
+from deputize.service.following import Broken, Fetch, Followed
 
-_NOTE, _LEAVES, _ENTRIES = "checkpoint", "leaves", "entries.jsonl"
+_NOTE, _LEAVES, _HANDOVERS, _ENTRIES = "checkpoint", "leaves", "handovers", "entries.jsonl"
 
 
 class HashesKept:
     """The newest checkpoint that was seen, and the hashes of all leaves under it, in a folder."""
 
-    def __init__(self, folder: Path, opened: Callable[[bytes], Checkpoint]) -> None:
+    def __init__(self, folder: Path, key: Verifier) -> None:
         """Read what was seen until now; ends the command if it is not whole, or of another record."""
         folder.mkdir(parents=True, exist_ok=True)
         self._note, self._leaves = folder / _NOTE, folder / _LEAVES
+        self._handovers = folder / _HANDOVERS
+        self.keys = Succession(key)
         self.seen, self.note = Followed(), b""
         if not self._note.exists():
             return
         self.note = self._note.read_bytes()
         try:
-            checkpoint = opened(self.note)
+            if self._handovers.exists():
+                self.keys = Succession.of(key, read_handovers(self._handovers.read_bytes()))
+            checkpoint = self.keys.opened(self.note)
         except NoteError as error:
             fail(f"{self._note} is not signed with this key: {error.reason}", UNUSABLE)
         leaves = self._leaves.read_bytes() if self._leaves.exists() else b""
@@ -40,13 +45,44 @@ class HashesKept:
         """Return how many entries were seen."""
         return self.seen.tree.size
 
-    def go_on(self, checkpoint: Checkpoint, note: bytes, fetch: Fetch) -> None:
+    def handed_over(self, served: bytes) -> Succession:
+        """Return the keys that a site says there were; `Broken` if these contradict those that were seen.
+
+        A key hands over once, and signs no more: a second hand-over is by who has found or kept an old key. NoteError
+        for what is none.
+        """
+        keys = Succession.of(self.keys.held, read_handovers(served))
+        known = len(self.keys.handovers)
+        if keys.handovers[:known] != self.keys.handovers[: len(keys.handovers)]:
+            raise Broken("a key that was handed over has handed over to another one, or elsewhere")
+        if len(keys.handovers) <= known:
+            return self.keys  # what is withheld now was seen before
+        if self.note:
+            try:
+                keys.opened(self.note)
+            except NoteError:
+                raise Broken(
+                    f"its key was handed over after {keys.handovers[known].size} entries, which are not those, nor "
+                    f"more than those, that it had signed: {self.size}"
+                ) from None
+        return keys
+
+    def go_on(self, checkpoint: Checkpoint, note: bytes, fetch: Fetch, keys: Succession) -> None:
         """See all that a genuine checkpoint covers (`Followed.go_on`), and keep it.
 
-        The hashes come first, and then, at once, the checkpoint over them.
+        `Broken` also where a key was handed over after other entries. The keys and the hashes come first, and then,
+        at once, the checkpoint over them.
         """
         before = self.size * HASH_BYTES
         self.seen.go_on(checkpoint, fetch)
+        keys = keys.up_to(self.size)
+        if keys != self.keys:
+            for handover in keys.handovers[len(self.keys.handovers) :]:
+                leaves = self.seen.leaves[: handover.size * HASH_BYTES]
+                if Followed.read(bytes(leaves)).tree.root() != handover.root:
+                    raise Broken(f"its key was handed over after {handover.size} other entries")
+            replace_file(self._handovers, joined(keys.notes).encode())
+            self.keys = keys
         # What came before a checkpoint that was not kept any more is written over.
         _write(self._leaves, before, self.seen.leaves[before:])
         replace_file(self._note, note)
@@ -86,6 +122,14 @@ class EntriesKept:
         _write(self._file, self._end, lines)
         self._count += len(found)
         self._end += len(lines)
+
+
+def read_handovers(text: bytes) -> tuple[str, ...]:
+    """Read what `/log/handovers` answers, note by note; NoteError."""
+    try:
+        return parted(text.decode())
+    except ValueError:
+        raise NoteError("bad_handover") from None
 
 
 def _write(file: Path, end: int, data: bytes | bytearray) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,8 @@ from deputize.cli.out import fail, show, when
 from deputize.cli.policy import read_policy
 from deputize.cli.trust import Key, Quorum, Trust, Witnesses
 from deputize.crypto import note
-from deputize.crypto.note import NoteError, Verifier, open_note
+from deputize.crypto.note import NoteError, Verifier
+from deputize.crypto.succession import Succession
 from deputize.protocol.call import State
 from deputize.protocol.canonical import Json, parse
 from deputize.protocol.checkpoint import Checkpoint
@@ -72,7 +74,7 @@ def verify(
     keys included, can make all of this anew. Only a checkpoint that was kept elsewhere shows that: the authority has
     the newest one at /log/checkpoint.
     """
-    verifier = _verifier(data, policy)
+    keys = _keys(data, policy)
     complete = [data / COMPLETE] if (data / COMPLETE).exists() else []
     given = {str(path): path.read_bytes() for path in [*complete, *(checkpoint or [])]}
     file = HeadFile.of(read_policy(policy), data, keys_of(data).record_key)
@@ -80,7 +82,11 @@ def verify(
 
     def compare(tx: Reader) -> Report:
         kept = {f"kept checkpoint {n}": note.encode() for n, note in enumerate(tx.checkpoints(), 1)}
-        known = {name: _open(name, text, verifier) for name, text in (kept | given).items()}
+        known = {name: _open(name, text, keys) for name, text in (kept | given).items()}
+        for handover in keys.handovers:
+            known[f"the hand-over of the record's key after {handover.size}"] = Checkpoint(
+                keys.held.name, handover.size, handover.root
+            )
         if newest is not None:
             known[f"the newest checkpoint, {file.path},"] = newest
         return record.verify(tx, known)
@@ -175,6 +181,7 @@ def receipt(
         signed = asyncio.run(store.transact(sign))
         indexes = [entry.index for entry in entries]
         made = store.look(lambda tx: record.prove(tx, indexes, signed, opening, questions))
+    made = replace(made, handovers=keys_of(data).handovers())
     typer.echo(orjson.dumps(made.to_json(), option=orjson.OPT_INDENT_2).decode())
 
 
@@ -193,9 +200,13 @@ def check(
         given = Receipt.parse(parse(file.read_bytes()))
     except ValueError:
         fail(f"{file} is not a receipt")
-    checkpoint = _open(str(file), given.checkpoint.encode(), trust.verifier)
     try:
-        trust.opened(given.checkpoint.encode())
+        keys = Succession.of(trust.verifier, given.handovers)
+    except NoteError as error:
+        fail(f"{file}: the keys of the record do not follow one another: {error.reason}")
+    checkpoint = _open(str(file), given.checkpoint.encode(), keys)
+    try:
+        trust.opened(given.checkpoint.encode(), keys)
     except NoteError:
         fail(f"{file}: fewer than {trust.quorum} of the witnesses have cosigned its checkpoint")
     if unproven := given.unproven(checkpoint):
@@ -303,14 +314,18 @@ def _verifier(data: Path, policy: Path) -> Verifier:
     return Verifier(origin, keys_of(data).record_key().public_key())
 
 
-def _open(name: str, text: bytes, verifier: Verifier) -> Checkpoint:
+def _keys(data: Path, policy: Path) -> Succession:
+    return Succession.ours(_verifier(data, policy), keys_of(data).handovers())
+
+
+def _open(name: str, text: bytes, keys: Succession) -> Checkpoint:
     """Read a signed checkpoint of this record; ends the command if it is none."""
     try:
-        checkpoint = Checkpoint.parse(open_note(text.decode(), [verifier]))
+        return keys.opened(text)
     except NoteError as error:
+        match error.reason:
+            case "not_a_checkpoint":
+                fail(f"{name} is not a checkpoint")
+            case "another_record":
+                fail(f"{name} is of another record: {text.splitlines()[0].decode()}")
         fail(f"{name} is not signed with this record's key: {error.reason}")
-    except ValueError:
-        fail(f"{name} is not a checkpoint")
-    if checkpoint.origin != verifier.name:
-        fail(f"{name} is of another record: {checkpoint.origin}")
-    return checkpoint

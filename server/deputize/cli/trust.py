@@ -8,6 +8,7 @@ import typer
 
 from deputize.cli.out import UNUSABLE, fail
 from deputize.crypto.note import Cosigner, NoteError, Verifier, signers
+from deputize.crypto.succession import Succession
 from deputize.protocol.checkpoint import Checkpoint
 
 Key = Annotated[str, typer.Option(help="The record's key, from `deputize log key` of its owner.")]
@@ -54,24 +55,9 @@ class Trust:
             fail(f"--quorum is {wanted}, more than the witnesses, who are {len(known)}", UNUSABLE)
         return cls(verifier, known, wanted)
 
-    def opened(self, note: bytes) -> Checkpoint:
+    def opened(self, note: bytes, keys: Succession) -> Checkpoint:
         """Read a checkpoint that is signed and cosigned as it should be; NoteError for anything else."""
-        checkpoint = self.signed(note)
+        checkpoint = keys.opened(note)
         if len(signers(note.decode(), self.witnesses)[1]) < self.quorum:
             raise NoteError("too_few_cosignatures")
-        return checkpoint
-
-    def signed(self, note: bytes) -> Checkpoint:
-        """Read a checkpoint that this record's key has signed, whoever has cosigned it; NoteError for anything else."""
-        try:
-            body, signed = signers(note.decode(), [self.verifier])
-            checkpoint = Checkpoint.parse(body) if signed else None
-        except NoteError:
-            raise
-        except ValueError:
-            raise NoteError("malformed_note") from None
-        if checkpoint is None:
-            raise NoteError("no_known_signature")
-        if checkpoint.origin != self.verifier.name:
-            raise NoteError("malformed_note")
         return checkpoint

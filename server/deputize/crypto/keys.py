@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     EllipticCurvePublicKey,
     generate_private_key,
 )
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
@@ -69,13 +69,20 @@ class _Content:
     signing: _Signing
     record: bytes
     secret: bytes
+    handovers: tuple[str, ...] = ()
 
     def write(self) -> bytes:
         signing = [
             {**jwk_of(key.private_key), "created_at": key.created_at, "replaced_at": key.replaced_at}
             for key in self.signing
         ]
-        content = {"signing": signing, "record": b64u(self.record), "secret": b64u(self.secret)}
+        content: dict[str, object] = {
+            "signing": signing,
+            "record": b64u(self.record),
+            "secret": b64u(self.secret),
+        }
+        if self.handovers:
+            content["handovers"] = list(self.handovers)
         return orjson.dumps(content, option=orjson.OPT_INDENT_2)
 
     @classmethod
@@ -91,7 +98,7 @@ class _Content:
         record, secret = unb64u(content["record"]), unb64u(content["secret"])
         if not signing or {len(record), len(secret)} != {_BYTES}:
             raise ValueError("a key is missing")
-        return cls(tuple(signing), record, secret)
+        return cls(tuple(signing), record, secret, tuple(map(str, content.get("handovers", []))))
 
 
 class KeyRing:
@@ -135,7 +142,34 @@ class KeyRing:
 
     def record_key(self) -> Ed25519PrivateKey:
         """Return the key that signs the record's checkpoints."""
+        self._look()
         return Ed25519PrivateKey.from_private_bytes(self._content.record)
+
+    def handovers(self) -> tuple[str, ...]:
+        """Return the notes by which the record's keys were handed over, the oldest first (LOG-12)."""
+        self._look()
+        return self._content.handovers
+
+    def hand_over(self, make: Callable[[Ed25519PrivateKey, Ed25519PublicKey], str]) -> None:
+        """Put a new record key in the place of the one that there is, which is in the file no more.
+
+        `make` returns the note of the hand-over, by the old key to the new one; what it raises leaves all as it was.
+        """
+        new = Ed25519PrivateKey.generate()
+        with alone_in(self._path.parent) as folder:
+            self._load()
+            note = make(self.record_key(), new.public_key())
+            handovers = (*self._content.handovers, note)
+            after = replace(self._content, record=new.private_bytes_raw(), handovers=handovers)
+            replace_alone(self._path, after.write(), folder)
+            self._load()
+
+    def forget_handovers(self) -> None:
+        """Let the record's key be the first one, since the entries that it was handed over after are given up."""
+        with alone_in(self._path.parent) as folder:
+            self._load()
+            replace_alone(self._path, replace(self._content, handovers=()).write(), folder)
+            self._load()
 
     def signing_key(self) -> tuple[str, EllipticCurvePrivateKey]:
         """Return the id and the key that sign tokens now: the newest that was published for long enough.

@@ -12,7 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from ..protocol import vkey
 
 Reason: TypeAlias = Literal[
-    "bad_signature", "malformed_key", "malformed_note", "no_known_signature", "too_few_cosignatures"
+    "another_record",
+    "bad_handover",
+    "bad_signature",
+    "key_handed_over",
+    "malformed_key",
+    "malformed_note",
+    "no_known_signature",
+    "not_a_checkpoint",
+    "too_few_cosignatures",
 ]
 
 _KEY_ID_BYTES = 4

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     ENROLLMENT_CLOSED = "enrollment.closed"
     ENROLLMENT_REFUSED = "enrollment.refused"
     RECORD_RESTORED = "record.restored"
+    RECORD_HANDED_OVER = "record.handed_over"
     FORGETTING_REFUSED = "forgetting.refused"
 
 

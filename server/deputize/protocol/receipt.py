@@ -49,6 +49,8 @@ class Receipt:
     entries: tuple[Proven, ...]
     opening: Opening | None = None
     questions: tuple[Asked, ...] = ()
+    handovers: tuple[str, ...] = ()
+    """By which the record's keys followed one another, for who holds an older one (LOG-12)."""
 
     def unproven(self, checkpoint: Checkpoint) -> list[int]:
         """Return the indexes of the entries that the opened checkpoint does not cover, as they stand here."""
@@ -92,6 +94,8 @@ class Receipt:
             written["questions"] = [
                 {"question": each.question.to_json(), "salt": b64u(each.salt)} for each in self.questions
             ]
+        if self.handovers:
+            written["handovers"] = list(self.handovers)
         return written
 
     @classmethod
@@ -105,6 +109,9 @@ class Receipt:
         questions = more.pop("questions", [])
         if not isinstance(questions, list):
             raise ValueError(_NOT_ONE)
+        handovers = more.pop("handovers", [])
+        if not isinstance(handovers, list):
+            raise ValueError(_NOT_ONE)
         match more:
             case {} if not more:
                 opening = None
@@ -112,7 +119,13 @@ class Receipt:
                 opening = Opening(arguments, unb64u(salt))
             case _:
                 raise ValueError(_NOT_ONE)
-        return cls(checkpoint, tuple(map(_proven, entries)), opening, tuple(map(_asked, questions)))
+        return cls(
+            checkpoint,
+            tuple(map(_proven, entries)),
+            opening,
+            tuple(map(_asked, questions)),
+            tuple(map(_note, handovers)),
+        )
 
 
 def _asked(value: Json) -> Asked:
@@ -120,6 +133,12 @@ def _asked(value: Json) -> Asked:
         case {"question": question, "salt": str(salt), **more} if not more:
             return Asked(Question.parse(question), unb64u(salt))
     raise ValueError(_NOT_ONE)
+
+
+def _note(value: Json) -> str:
+    if not isinstance(value, str):
+        raise ValueError(_NOT_ONE)
+    return value
 
 
 def _proven(value: Json) -> Proven:

@@ -14,12 +14,13 @@ _EVER = 2**53
 _AT_ONCE = 200
 
 
-def accept(tx: Tx, now: int, newest: Checkpoint | None, clone: bool = False) -> int:
+def accept(tx: Tx, now: int, newest: Checkpoint | None, clone: bool = False, cut: bool = False) -> int:
     """Record that the record goes on from here, end all that was under way, and suspend what users have allowed.
 
     `newest` is the checkpoint that the store is behind, None if there is none. What was taken back since the copy was
     made is active in it again, and nobody knows which: each grant waits for its user, who confirms it or does not. What
-    agents have handed on is revoked; they can hand it on again. Returns how many grants wait.
+    agents have handed on is revoked; they can hand it on again. Returns how many grants wait. `cut` says that the
+    key is younger than the copy, so that nobody can tell any more whose the checkpoints in it are (LOG-12).
     """
     given_up = {"given_up_size": newest.size, "given_up_root": b64u(newest.root)} if newest else {}
     tx.append(Entry(Kind.RECORD_RESTORED, {"by": "owner", "clone": clone or None, **given_up}), now)
@@ -37,6 +38,6 @@ def accept(tx: Tx, now: int, newest: Checkpoint | None, clone: bool = False) -> 
             tx.append(grants.entry(Kind.GRANT_SUSPENDED, grant), now)
             suspended += 1
     tx.cut(now)
-    if clone:
+    if clone or cut:
         tx.drop_checkpoints()  # of a key that is not its own any more
     return suspended

@@ -180,6 +180,7 @@ ENDPOINTS = (
     get("/words.mjs", ANYONE, SCRIPT, shim.script("words.mjs"), "How the pages speak (SHIM-10)"),
     get("/words/{words}", ANYONE, Words, shim.words, "What people and models are told (SHIM-12)"),
     get("/log/checkpoint", ANYONE, TEXT, record.checkpoint, "The signed head of the record (LOG-3)"),
+    get("/log/handovers", ANYONE, TEXT, record.handovers, "By which the record's keys follow one another (LOG-12)"),
     get("/log/tile/entries/{path}", READER, BYTES, record.bundle, "Entries of the record, for its readers (LOG-8)"),
     get("/log/tile/{path}", ANYONE, BYTES, record.tile, "Hashes of the record's tree (LOG-7)"),
     get("/jwks.json", ANYONE, Keys, metadata.jwks, "The public keys (RFC 7517)", shared=True),

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import orjson
 from starlette.responses import PlainTextResponse, Response
 
 from ..protocol.errors import Code, Refused
+from ..protocol.handover import joined
 from ..protocol.ids import CallId, UserId
 from ..protocol.proof import Proof
 from ..protocol.tiles import read_bundle_path, read_tile_path
@@ -26,6 +28,11 @@ async def checkpoint(context: Context) -> Response:
     return PlainTextResponse((await context.authority.checkpoint()).note)
 
 
+async def handovers(context: Context) -> Response:
+    """Answer the notes by which one key of the record was handed over to the next (LOG-12)."""
+    return PlainTextResponse(joined(context.authority.keys.handovers()))
+
+
 async def tile(context: Context) -> Response:
     """Answer the hashes of one tile, which never change (LOG-7)."""
     with _there():
@@ -42,7 +49,9 @@ async def receipt(context: Context, who: Who[UserId | Proof]) -> Response:
     call_id = CallId(context.named("call_id"))
     found = await who.run(receipts.find, call_id, with_arguments=bool(asked))
     signed = await context.authority.checkpoint(found.indexes[-1] + 1)
-    made = await context.look(receipts.make, found, signed)
+    made = replace(
+        await context.look(receipts.make, found, signed), handovers=context.authority.keys.handovers()
+    )
     named = {"content-disposition": f'attachment; filename="{call_id}.json"'}
     return Response(orjson.dumps(made.to_json()), media_type=JSON, headers=named)
 
