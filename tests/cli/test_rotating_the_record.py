@@ -83,11 +83,7 @@ def test_who_follows_with_the_old_key_goes_on_and_so_do_receipts() -> None:
     newest = key()
     add(2)
     assert look(old) == (0, "13 entries, 3 of them new: it only grew.\n")
-    for held in (old, new, newest):
-        assert look(held, f"with-{held[-4:-1].replace('/', '_')}") == (
-            0,
-            "13 entries, 13 of them new: it only grew.\n",
-        )
+    assert look(newest, "with-the-newest") == (0, "13 entries, 13 of them new: it only grew.\n")
     receipt("after.json")
     assert [checks("after.json", held) for held in (old, new, newest)] == [0, 0, 0]
     assert [checks("before.json", held) for held in (old, new, newest)] == [0, 1, 1]

@@ -211,6 +211,8 @@ def test_token_6_nor_does_one_that_holds_none(path: Path, data: bytes) -> None:
         lambda content: content.update(secret="AAAA"),
         lambda content: content.update(record=content["record"] + "="),
         lambda content: content.update(record=7),
+        lambda content: content.update(handovers=["words"]),
+        lambda content: content.update(handovers=7),
         lambda content: content["signing"].clear(),
         lambda content: content["signing"][0].pop("d"),
         lambda content: content["signing"][0].pop("created_at"),

@@ -24,6 +24,7 @@ from ..protocol.jwk import thumbprint
 from ..watched import Watched
 from .jwt import jwk_of
 from .private import replace_alone
+from .succession import Succession
 
 KEPT = 24 * 3600
 """Seconds that a signing key stays in the JWKS after it was replaced; no token lives as long."""
@@ -98,7 +99,10 @@ class _Content:
         record, secret = unb64u(content["record"]), unb64u(content["secret"])
         if not signing or {len(record), len(secret)} != {_BYTES}:
             raise ValueError("a key is missing")
-        return cls(tuple(signing), record, secret, tuple(map(str, content.get("handovers", []))))
+        handovers = tuple(map(str, content.get("handovers", [])))
+        for note in handovers:
+            Succession.last([note])
+        return cls(tuple(signing), record, secret, handovers)
 
 
 class KeyRing:
