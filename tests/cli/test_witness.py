@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -103,6 +104,13 @@ def test_only_checkpoints_of_known_logs_by_their_keys_are_looked_at(witness: Wit
     ):
         assert witness.add(body, NOW).status == status
     assert witness.newest(hashlib.sha256(b"log.example").hexdigest()) is None
+
+
+def test_what_a_stranger_adds_to_a_genuine_note_is_not_kept(witness: Witness, tmp_path: Path) -> None:
+    forged = "".join(f"\u2014 log.example {b64encode(bytes([n]) * 68).decode()}\n" for n in range(99))
+    line = witness.add(asked(0, 9, note(9) + forged), NOW).text
+    assert witness.newest(hashlib.sha256(b"log.example").hexdigest()) == note(9) + line
+    assert witness.add(asked(9, 12), NOW).status == 200
 
 
 def test_it_speaks_http_as_specified(witness: Witness) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deputize.alone import alone_in
-from deputize.crypto.note import Cosigner, NoteError, Verifier, cosign, open_note
+from deputize.crypto.note import Cosigner, NoteError, Verifier, cosign, only, open_note
 from deputize.crypto.private import create_private, replace_private
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.witness import AddCheckpoint, refusal
@@ -67,8 +67,7 @@ class Witness:
             if (status := refusal(asked, new, latest)) is not None:
                 return Answer(status, f"{latest.size if latest else 0}\n" if status == 409 else "")
             line = cosign(text, now, self.verifier.name, self._key)
-            signed = [each for each in asked.note.splitlines(keepends=True) if _is_of(each, logs)]
-            replace_private(self._file(new.origin), f"{text}\n{''.join(signed)}{line}".encode())
+            replace_private(self._file(new.origin), f"{only(asked.note, logs)}{line}".encode())
             os.fsync(folder)
         return Answer(200, line)
 
@@ -87,11 +86,6 @@ class Witness:
         if not file.exists():
             return None
         return Checkpoint.parse(open_note(file.read_text(), [self.verifier]))
-
-
-def _is_of(line: str, logs: list[Verifier]) -> bool:
-    """Tell whether a line of a note that was verified is a signature under a log's name."""
-    return line.startswith(f"\u2014 {logs[0].name} ")
 
 
 def _hashed(origin: str) -> str:

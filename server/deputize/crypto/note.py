@@ -123,14 +123,29 @@ def open_note(text: str, verifiers: Iterable[Verifier]) -> str:
 
 def signers(text: str, verifiers: Iterable[Verifier]) -> tuple[str, list[Verifier]]:
     """Return the body of a note, and which of these have signed it; NoteError if one of their signatures is bad."""
+    body, signed = _signed(text, verifiers)
+    return body, [verifier for verifier, _ in signed]
+
+
+def only(text: str, verifiers: Iterable[Verifier]) -> str:
+    """Return a note without any signatures but those of these, of each one; NoteError as `signers`.
+
+    Anybody can add lines to a genuine note that nobody looks at.
+    """
+    body, signed = _signed(text, verifiers)
+    return f"{body}\n{''.join(line for _, line in signed)}"
+
+
+def _signed(text: str, verifiers: Iterable[Verifier]) -> tuple[str, list[tuple[Verifier, str]]]:
     body, blank, signatures = text.rpartition("\n\n")
     body += "\n"
     lines = signatures.split("\n")
     if not blank or _FORBIDDEN.search(text) or lines.pop() or not 1 <= len(lines) <= _MAX_SIGNATURES:
         raise NoteError("malformed_note")
     trusted = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
-    signed = dict[tuple[str, bytes], Verifier]()  # each once, however often it has
-    for name, blob in map(_parse_signature, lines):
+    signed = dict[tuple[str, bytes], tuple[Verifier, str]]()  # each once, however often it has
+    for line in lines:
+        name, blob = _parse_signature(line)
         key = name, blob[:_KEY_ID_BYTES]
         if key not in trusted:
             continue
@@ -138,7 +153,7 @@ def signers(text: str, verifiers: Iterable[Verifier]) -> tuple[str, list[Verifie
             trusted[key].verify(body, blob[_KEY_ID_BYTES:])
         except InvalidSignature:
             raise NoteError("bad_signature") from None
-        signed[key] = trusted[key]
+        signed[key] = trusted[key], f"{line}\n"
     return body, list(signed.values())
 
 
