@@ -108,3 +108,5 @@ async def test_keep_1_what_was_emptied_is_said_to_be(bank: Bank, grace: Page) ->
     told = (await grace.http.get(f"{grace.issuer}/account/history")).text
     assert "What was in it is kept no more." in told
     assert "curious" not in told
+    assert f'/calls/{made["call_id"]}/receipt" download' in told
+    assert (await grace.http.get(f"{grace.issuer}/calls/{made['call_id']}/receipt")).status_code == 200

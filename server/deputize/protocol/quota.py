@@ -47,6 +47,8 @@ WRONG_CODES = Rate(10, 600)
 
 DOWNLOADS = Rate(10, 3600)
 """Downloads of all that is kept of a user, by that user (KEEP-2)."""
+RECEIPTS = Rate(100, 600)
+"""Receipts of calls, by their user (LOG-9)."""
 
 
 @dataclass(frozen=True, slots=True)

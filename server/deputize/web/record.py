@@ -47,7 +47,8 @@ async def receipt(context: Context, who: Who[UserId | Proof]) -> Response:
     if asked.keys() - {"arguments"} or asked.get("arguments", "true") != "true":
         raise Refused(Code.INVALID_REQUEST, "There is only `arguments=true`.")
     call_id = CallId(context.named("call_id"))
-    found = await who.run(receipts.find, call_id, with_arguments=bool(asked))
+    call = await who.run(receipts.begin, call_id, with_arguments=bool(asked))
+    found = await context.look(receipts.find, call, bool(asked))
     signed = await context.authority.checkpoint(found.indexes[-1] + 1)
     made = replace(
         await context.look(receipts.make, found, signed), handovers=context.authority.keys.handovers()

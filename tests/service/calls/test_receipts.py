@@ -11,10 +11,13 @@ from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.errors import Refusal
 from deputize.protocol.ids import CallId, UserId
 from deputize.protocol.proof import Proof
+from deputize.protocol.quota import RECEIPTS
 from deputize.protocol.receipt import Receipt
+from deputize.protocol.retention import DAY, Retention
 from deputize.protocol.token import Delegation
 from deputize.service.calls import moves, receipts
 from deputize.service.calls.answers import Answered
+from deputize.service.calls.moves import NO_CALL
 from deputize.service.calls.receipts import Found
 from deputize.service.record import Signed
 
@@ -28,7 +31,10 @@ def ada(desk: Desk) -> Standing:
 
 
 def find(desk: Desk, call_id: CallId, by: UserId | Proof, with_arguments: bool = False) -> Found | Refusal:
-    return desk.do(lambda tx: receipts.find(tx, desk.at, by, call_id, with_arguments))
+    call = desk.do(lambda tx: receipts.begin(tx, desk.at, by, call_id, with_arguments))
+    if isinstance(call, Refusal):
+        return call
+    return desk.look(lambda reader: receipts.find(reader, desk.at, call, with_arguments))
 
 
 def made(desk: Desk, found: Found | Refusal) -> tuple[Receipt, Checkpoint]:
@@ -82,3 +88,25 @@ def test_a_guards_proof_is_good_once(desk: Desk, ada: Standing) -> None:  # PROO
     again = find(desk, call.call_id, proof)
     assert isinstance(again, Refusal)
     assert again.code == "invalid_dpop_proof"
+
+
+def test_what_is_kept_no_more_is_not_opened_as_nothing(desk: Desk, ada: Standing) -> None:  # KEEP-1
+    call = asked(desk, ada).call
+    desk.do(lambda tx: moves.move(tx, call, State.DECLINED, desk.now))
+    desk.do(lambda tx: tx.retire(Retention(arguments=DAY), desk.now + DAY))
+    whose = ada[0].user.user_id
+    refused = find(desk, call.call_id, whose, with_arguments=True)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "expired"
+    receipt, checkpoint = made(desk, find(desk, call.call_id, whose))
+    assert receipt.unproven(checkpoint) == []
+
+
+def test_a_user_has_so_many_and_takes_none_from_another(desk: Desk, ada: Standing) -> None:
+    call, eve = asked(desk, ada).call, desk.person("internal")
+    for _ in range(RECEIPTS.most):
+        assert find(desk, call.call_id, eve.user.user_id) == NO_CALL
+    refused = find(desk, call.call_id, eve.user.user_id)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.facts["retry_after"]) == ("too_many_requests", RECEIPTS.within)
+    assert isinstance(find(desk, call.call_id, ada[0].user.user_id), Found)

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from ...protocol.call import Call
 from ...protocol.errors import USED_PROOF, Code, Refusal
 from ...protocol.ids import CallId, UserId
 from ...protocol.proof import Proof
 from ...protocol.question import Asked
+from ...protocol.quota import RECEIPTS, Quota, too_many
 from ...protocol.receipt import Opening, Receipt
 from .. import record
 from ..moment import Moment
@@ -23,10 +25,10 @@ class Found:
     questions: list[Asked]
 
 
-def find(
+def begin(
     tx: Tx, at: Moment, by: UserId | Proof, call_id: CallId, with_arguments: bool = False
-) -> Found | Refusal:
-    """Find what the record has of a call, for its own user, or a guard by the proof of its key.
+) -> Call | Refusal:
+    """Let its own user have a receipt of a call, or a guard by the proof of its key.
 
     A guard has the arguments of what it ran, and is told of no others here.
     """
@@ -36,13 +38,23 @@ def find(
             return USED_PROOF
         if with_arguments:
             return Refusal(Code.INVALID_REQUEST, "Only its own user gets the arguments of a call.")
+    elif wait := tx.take_quota(f"receipts {by}", RECEIPTS, at.now):
+        return too_many(Quota.DOWNLOADS, wait)
     elif call is not None and call.user_id != by:
         call = None
     if call is None:
         return NO_CALL
-    entries = record.trail(tx, call.call_id)
+    if with_arguments and not call.tells:
+        return Refusal(Code.EXPIRED, "The arguments of this call are kept no more. Ask without `arguments`.")
+    return call
+
+
+def find(reader: Reader, at: Moment, call: Call, with_arguments: bool = False) -> Found:
+    """Find what the record has of a call, over one snapshot: where its index is behind, that is much to look through,
+    for which no decision waits."""
+    entries = record.trail(reader, call.call_id)
     opening = Opening(call.arguments, call.salt) if with_arguments else None
-    questions = record.asked(tx, entries) if with_arguments else []
+    questions = record.asked(reader, entries) if with_arguments else []
     return Found([entry.index for entry in entries], opening, questions)
 
 
