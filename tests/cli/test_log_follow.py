@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from tests.bank import POLICY, mounted
 from typer.testing import CliRunner
@@ -329,3 +329,23 @@ def test_a_readers_key_is_there_and_never_written_over() -> None:
     before = Path("auditor.jwk").read_bytes()
     assert run(app, ["log", "keygen", "auditor.jwk"]).exit_code == 2
     assert Path("auditor.jwk").read_bytes() == before
+
+
+@pytest.mark.parametrize(("size", "pause", "fault"), [(2000, 0, "is too long"), (1, 0.01, "takes too long")])
+def test_who_is_watched_neither_fills_nor_holds_up_who_watches(
+    monkeypatch: pytest.MonkeyPatch, size: int, pause: float, fault: str
+) -> None:
+    monkeypatch.setattr("deputize.cli.follow.PATIENCE", 0.5)
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            await asyncio.sleep(pause)  # so that each byte comes in time, and all of them do not
+            yield b"x" * size
+
+    async def checkpoint(request: Request) -> Response:
+        return StreamingResponse(parts())
+
+    with Site(lambda _: Starlette(routes=[Route("/log/checkpoint", checkpoint)])) as site:
+        code, told = follow(site.url)
+    assert code == 2
+    assert f"gives no signed record now: checkpoint {fault}" in told

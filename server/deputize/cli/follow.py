@@ -18,6 +18,7 @@ from deputize.crypto.succession import Succession
 from deputize.extras import needing
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.shown import plain
+from deputize.protocol.tiles import WIDTH
 from deputize.protocol.url import is_secure
 from deputize.service.following import Broken, NoTile
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 30
 """Seconds that the site has for one answer."""
+_MOST = 64 * 1024  # bytes of a checkpoint, or of a tile
+_MOST_ENTRIES = WIDTH * (2 + 65_535)  # LOG-8
 
 
 def follow(
@@ -122,9 +125,18 @@ class _Site:
         url, headers = f"{self._issuer}/log/{path}", {}
         if path.startswith("tile/entries/") and self._key is not None:
             headers["Deputize-Reader"] = dpop.make(self._key, "GET", url, int(time.time()))
-        answer = self._http.get(url, headers=headers)
-        answer.raise_for_status()
-        return answer.content
+        most = _MOST_ENTRIES if path.startswith("tile/entries/") else _MOST
+        until = time.monotonic() + PATIENCE
+        with self._http.stream("GET", url, headers=headers) as answer:
+            answer.raise_for_status()
+            data = bytearray()
+            for part in answer.iter_bytes():  # whoever is watched may want that nobody watches
+                data += part
+                if len(data) > most:
+                    raise NoTile(f"{path} is too long")
+                if time.monotonic() > until:
+                    raise NoTile(f"{path} takes too long")
+        return bytes(data)
 
     def tile(self, path: str) -> bytes:
         import httpx2
