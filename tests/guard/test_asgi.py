@@ -60,6 +60,15 @@ async def test_a_prefix_is_what_its_owner_says_and_never_what_a_request_says() -
     assert (await mounted.post("/elsewhere", "/shop")).text == "ran"
 
 
+async def test_what_an_app_makes_an_endpoint_of_by_the_prefix_is_refused() -> None:
+    """Servers put the prefix before the path, or do not; Django takes it off where it is."""
+    for root_path, path in (("/shop", "/shop/api/payments"), ("/api", "/payments"), ("/api", "/Payments/")):
+        site = Site(root_path=root_path)
+        answer = await site.post(path, root_path)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+        assert site.came == []
+
+
 @pytest.mark.parametrize("header", ["x-http-method-override", "x-http-method", "x-method-override"])
 async def test_a_method_in_a_header_is_refused_beside_a_guarded_address_only(header: str) -> None:
     site = Site()

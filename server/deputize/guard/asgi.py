@@ -31,7 +31,8 @@ class GuardMiddleware:
     """Guards the endpoints that a policy names; every other request, WebSocket and lifespan pass untouched.
 
     What is compared with the policy is the path of the scope, as the server has decoded it. A request that another
-    `root_path` came with than the one that is said here is refused. It stands outside of whatever rewrites path or
+    `root_path` came with than the one that is said here is refused, and so is what is an endpoint only with or without
+    that prefix. It stands outside of whatever rewrites path or
     method. Handlers call `guarded_call` with the scope, so that none runs that was reached around it.
     """
 
@@ -87,10 +88,21 @@ class GuardMiddleware:
         check_path(request.scope)
         if any(name in request.headers for name in _OVERRIDES) and endpoints.near(path):
             raise Refused(Code.INVALID_REQUEST, "The method of a request to this API is its own.")
+        method = request.scope["method"]
         try:
-            found = endpoints.find(request.scope["method"], path)
+            found = endpoints.find(method, path)
+            if found is None and root_path and endpoints.find(method, _otherwise(path, root_path)):
+                raise ValueError(
+                    "With or without its prefix, this address is another one. Is the endpoint right?"
+                )
         except ValueError as error:
             raise Refused(Code.INVALID_REQUEST, str(error)) from error
         if found is not None and "\N{REPLACEMENT CHARACTER}" in path:
             raise Refused(Code.INVALID_REQUEST, "The path of this request is not UTF-8.")
         return found
+
+
+def _otherwise(path: str, root_path: str) -> str:
+    """Return what an app takes a path for that knows its prefix: some servers put that before the path, some do not,
+    and Django and Starlette take it off where it is."""
+    return path.removeprefix(root_path) if path.startswith(root_path) else root_path + path
