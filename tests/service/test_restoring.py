@@ -166,6 +166,28 @@ def test_restore_2_what_was_handed_on_ends(desk: Desk, grace: Person, helper: At
     assert child.call(grace) == "grant_revoked"
 
 
+def test_token_4_what_was_renewed_since_the_copy_is_renewed_once_it_is_confirmed(
+    desk: Desk, grace: Person, browser: Browser
+) -> None:
+    accept(desk)
+    assert code_of(browser.renew(3)) == "invalid_grant"
+    assert confirm(desk, grace, browser.delegation.grant_id) == "active"
+    assert browser.renew(3).grant.refresh_generation == 4  # type: ignore[union-attr]  # it is renewed
+    assert desk.said(grace, browser.delegation) == "approved"
+    assert code_of(browser.renew(0)) == "invalid_grant"  # what is older than that was used up
+    assert code_of(browser.renew(4)) == "invalid_grant"
+
+
+def test_restore_2_what_has_no_key_ends_since_used_tokens_are_as_good_as_new(
+    desk: Desk, grace: Person
+) -> None:
+    app = Attested.unproven(desk).deputized(grace)
+    assert accept(desk) == 0
+    assert code_of(confirm(desk, grace, app.grant.grant_id)) == "grant_unknown"
+    assert desk.last()["kind"] == "grant.revoked"
+    assert code_of(app.renew()) == "invalid_grant"
+
+
 def test_restore_2_a_proof_that_may_have_been_used_since_the_copy_is_refused(desk: Desk) -> None:
     old = Proof(desk.person("internal").page_jkt, "old", desk.now + MADE_NOW)
     desk.do(lambda tx: restoring.accept(tx, desk.now, NEWEST))

@@ -357,7 +357,8 @@ class Tx(Reader, Protocol):
     def rotate_refresh(self, grant_id: GrantId, generation: int, now: int, grace: int) -> int | None:
         """Raise the refresh generation of an active grant by one and return it; None if the grant is not where it
         should be (TOKEN-4). It should be at `generation`, or one beyond for less than `grace` seconds, in either
-        direction, for a clock may go back (CLOCK-1)."""
+        direction, for a clock may go back (CLOCK-1). With a grace, it may be behind `generation`, too, as in an older
+        copy of the data: it goes on from there."""
 
     def ask(self, challenge: Challenge, question: Question) -> None:
         """Store a challenge, and the question that it commits to: that is kept for good once it is answered."""

@@ -19,8 +19,9 @@ def accept(tx: Tx, now: int, newest: Checkpoint | None, clone: bool = False, cut
 
     `newest` is the checkpoint that the store is behind, None if there is none. What was taken back since the copy was
     made is active in it again, and nobody knows which: each grant waits for its user, who confirms it or does not. What
-    agents have handed on is revoked; they can hand it on again. Returns how many grants wait. `cut` says that the
-    key is younger than the copy, so that nobody can tell any more whose the checkpoints in it are (LOG-12).
+    agents have handed on is revoked; they can hand it on again. So is what has no key: a refresh token that was used up
+    since is as good as new here, in whosever hands it is. Returns how many grants wait. `cut` says that the key is
+    younger than the copy, so that nobody can tell any more whose the checkpoints in it are (LOG-12).
     """
     given_up = {"given_up_size": newest.size, "given_up_root": b64u(newest.root)} if newest else {}
     tx.append(Entry(Kind.RECORD_RESTORED, {"by": "owner", "clone": clone or None, **given_up}), now)
@@ -32,7 +33,7 @@ def accept(tx: Tx, now: int, newest: Checkpoint | None, clone: bool = False, cut
     for grant in tx.grants():
         if grant.state is not GrantState.ACTIVE:
             continue
-        if grant.parent_id is not None:
+        if grant.parent_id is not None or grant.bearer:
             grants.revoke_grant(tx, grant, now, by="owner")
         elif tx.move_grant(grant.grant_id, GrantState.SUSPENDED, now):
             tx.append(grants.entry(Kind.GRANT_SUSPENDED, grant), now)

@@ -101,10 +101,12 @@ _BIND_GRANT = f"""
     UPDATE grants SET jkt = :jkt WHERE grant_id = :grant_id AND jkt = '{NO_KEY}' AND state = 'active'"""
 _KNOW_DEFINITIONS = """
     UPDATE grants SET definitions = :known WHERE grant_id = :grant_id AND definitions = :before"""
+# A generation that is newer than the one here was given since the copy was made that this goes on from (RESTORE-2).
 _ROTATE_REFRESH = """
-    UPDATE grants SET refresh_generation = refresh_generation + 1, refreshed_at = :now
+    UPDATE grants SET refresh_generation = max(refresh_generation, :generation) + 1, refreshed_at = :now
     WHERE grant_id = :grant_id AND state = 'active' AND (refresh_generation = :generation
-        OR (refresh_generation = :generation + 1 AND abs(refreshed_at - :now) < :grace))
+        OR (refresh_generation = :generation + 1 AND abs(refreshed_at - :now) < :grace)
+        OR (refresh_generation < :generation AND :grace > 0))
     RETURNING refresh_generation"""
 _MOVE_REQUEST = {
     status: f"""
