@@ -61,6 +61,13 @@ async def test_keep_2_no_script_of_a_page_gets_it(grace: Page) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
 
+async def test_keep_2_another_site_brings_nobody_to_download_it(grace: Page) -> None:
+    for site, status in (("cross-site", 400), ("same-origin", 200), ("none", 200)):
+        headers = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": site}
+        answer = await grace.http.get(f"{grace.issuer}/account/export", headers=headers)
+        assert (site, answer.status_code) == (site, status)
+
+
 async def test_keep_2_whoever_downloads_all_the_time_waits(grace: Page) -> None:
     for _ in range(DOWNLOADS.most):
         await export(grace)

@@ -29,9 +29,11 @@ _FILE = {"content-disposition": 'attachment; filename="deputize-export.json"', "
 async def download(context: Context, user: Who[UserId]) -> Response:
     """Answer all that is kept of who is signed in, piece by piece, as a file.
 
-    It is for a person who follows the link: no script of a page gets it, not even of one of the site's own.
+    It is for a person who follows the link: no script of a page gets it, not even of one of the site's own, and no page
+    of another site puts it onto his disk.
     """
-    if context.request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+    mode, site = map(context.request.headers.get, ("sec-fetch-mode", "sec-fetch-site"))
+    if mode not in (None, "navigate") or site == "cross-site":
         raise Refused(Code.INVALID_REQUEST, "This is for people: the link to it is on the account page.")
     piece, store = await user.run(exports.begin), context.authority.store
 
