@@ -176,6 +176,35 @@ def test_check_says_who_may_do_what(rules: str, row: str) -> None:
     assert ["t", *row.split()] in [line.split() for line in result.stdout.splitlines()]
 
 
+KEY = '{ kty = "EC", crv = "P-256", x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", \
+y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" }'
+
+
+@pytest.mark.parametrize(
+    ("rules", "api", "missing"),
+    [
+        (READ, "elsewhere = true", True),
+        (READ, f"elsewhere = true\nkeys = [{KEY}]", False),
+        (READ + "elsewhere = true", "", True),
+        (READ, "", False),
+        (READ + 'executes = "page"', "elsewhere = true", False),
+        ("public = true", "elsewhere = true", False),
+    ],
+    ids=["none", "one", "of one tool", "in the app", "in the page", "public"],
+)
+def test_check_says_that_a_guard_elsewhere_has_no_key_yet(rules: str, api: str, missing: bool) -> None:
+    Path("deputize.toml").write_text(
+        "[site]\nname = 'x'\norigin = 'http://localhost'\n[scopes.read]\ntitle = 'r'\nwrites = false\n"
+        f"[tools.t]\n{rules}\n[api]\n{api}\n"
+    )
+    result = run(app, ["check"])
+    assert result.exit_code == 0, result.stdout
+    said = (
+        "[api] has no keys, so no guard in another process lets a call through: see `deputize guard keygen`."
+    )
+    assert (said in result.stdout.splitlines()) is missing
+
+
 @pytest.mark.parametrize(
     "command", ["", "init", "check", "serve", "demo", "users", "agents", "grants", "keys", "log"]
 )

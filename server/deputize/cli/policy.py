@@ -13,7 +13,7 @@ from deputize.protocol.credential import AuthenticatorClass
 from deputize.protocol.login import Tickets
 from deputize.protocol.policy import Policy
 from deputize.protocol.scope import ScopeSet
-from deputize.protocol.tool import Tool
+from deputize.protocol.tool import Executes, Tool
 from deputize.settings import PolicyError, load
 
 
@@ -85,6 +85,10 @@ def _summarize(policy: Policy) -> None:
     agents = _agents(policy)
     if any(not tool.public and not tool.direct and not _open(tool, policy) for tool in policy.tools.values()):
         typer.echo('"nobody": no agent that it is open to may have all of its scopes, see [agents].')
+    if _lacks_keys(policy):
+        typer.echo(
+            "[api] has no keys, so no guard in another process lets a call through: see `deputize guard keygen`."
+        )
     typer.echo()
     show(["agent", "known by", "scopes at most"], ([*who, str(most)] for *who, most in agents))
     typer.echo()
@@ -99,6 +103,15 @@ def _summarize(policy: Policy) -> None:
             ]
             for scope in policy.scopes.values()
         ),
+    )
+
+
+def _lacks_keys(policy: Policy) -> bool:
+    """Tell whether a guard in another process is needed, and the authority knows the key of none (GUARD-8)."""
+    here = policy.guarded_here()
+    return not policy.api.keys and any(
+        tool.executes is Executes.API and not tool.public and tool not in here
+        for tool in policy.tools.values()
     )
 
 
