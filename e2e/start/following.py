@@ -10,7 +10,7 @@ How a page of docs/start is written, so that this can:
   until it answers there, and ended when the test ends; a page may have several.
 * `text` right after `sh` has lines that the last commands printed, each a piece of one of theirs.
 * Ports are written as `localhost:8000`, with four digits, and are replaced by free ones wherever they stand.
-* `python -m venv .venv`, `pip install` and `npm install` are written as a reader needs them, with `deputize` by its
+* `python3 -m venv .venv`, `pip install` and `npm install` are written as a reader needs them, with `deputize` by its
   name, and install what was built of this checkout. In `make thorough` all else comes from the registries; otherwise
   it is what this environment and js/node_modules have, without a network.
 * Whoever needs two terminals says so in the text, and has a block for each.
@@ -118,7 +118,7 @@ class Stranger:
             return self._npm(line)
         if line.startswith("pip install "):
             return re.sub(r"\bdeputize\[\w+\]", rf"\g<0> @ {self._built.wheel.as_uri()}", line)
-        if made := re.fullmatch(r"python3? -m venv (\S+)", line):
+        if made := re.fullmatch(r"python3 -m venv (\S+)", line):
             if THOROUGH:
                 return line
             return f"python -m venv --without-pip {made[1]} && cp -r {self._built.inherited}/. {made[1]}/"
