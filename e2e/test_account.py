@@ -54,6 +54,14 @@ def test_signing_in_again_finds_everything_as_it_was(customer: Customer) -> None
     assert len(customer.bank.books("SELECT * FROM accounts")) == 1
 
 
+def test_who_is_to_come_back_to_no_address_is_signed_in_all_the_same(customer: Customer) -> None:
+    sign_out(customer)
+    tab = customer.tab
+    tab.goto(f"{customer.bank.issuer}/account?return_to=https%3A%2F%2F%5B")
+    tab.get_by_role("button", name="Sign in with a passkey").click()
+    tab.get_by_role("button", name="Sign out").wait_for()
+
+
 def test_signing_in_without_a_passkey_says_so(bank: Bank, tab: Page, passkeys: Passkeys) -> None:
     passkeys.add()
     tab.goto(f"{bank.issuer}/account")

@@ -135,7 +135,7 @@ async function forget() {
 /** Go back to where the user came from, if that was a page of this origin or of the site's. */
 function leave() {
   const wanted = new URLSearchParams(location.search).get('return_to');
-  const target = wanted ? new URL(wanted, location.origin) : null;
+  const target = wanted && URL.canParse(wanted, location.origin) ? new URL(wanted, location.origin) : null;
   if (target && [location.origin, meta('deputize-site')].includes(target.origin)) location.assign(target);
   else location.reload();
 }
