@@ -179,12 +179,14 @@ class TestTheCall:
         server.send()
         left: Any = {"PATH_INFO": "/other", "deputize.call": server.environ["deputize.call"]}
         server.send(**left)
-        with pytest.raises(Unguarded):
+        with pytest.raises(Unguarded, match="came around its guard"):
             guarded_call(server.environ, "transfer_money")
 
     def test_is_of_the_tool_that_its_handler_names(self, server: Server) -> None:
         server.send()
-        with pytest.raises(Unguarded):
+        with pytest.raises(
+            Unguarded, match=r"^nothing was done(.|\n)*pay: (.|\n)*let through transfer_money\."
+        ):
             guarded_call(server.environ, "pay")
 
 

@@ -145,17 +145,20 @@ def guarded_call(carrier: Mapping[str, Any], tool: str, *others: str) -> Guarded
 
     `carrier` is the environ, or the scope of ASGI (`deputize.guard.asgi`).
 
-    Unguarded if there is none. Then nothing may run: the request came around the guard. A handler takes its arguments
-    from here.
+    Unguarded if there is none. Then nothing may run: the request came around the guard, or is of another tool. A
+    handler takes its arguments from here.
     """
     call = carrier.get(CALL)
-    if not isinstance(call, GuardedCall) or call.tool not in (tool, *others):
-        raise Unguarded(
-            [
-                f"{tool}: a request came around its guard. Is that around the app, and this path its `endpoint`?"
-            ],
-            "nothing was done",
+    if not isinstance(call, GuardedCall):
+        fault = (
+            f"{tool}: a request came around its guard. Is that around the app, and this path its `endpoint`?"
         )
+        raise Unguarded([fault], "nothing was done")
+    if call.tool not in (tool, *others):
+        fault = (
+            f"{tool}: the guard has let through {call.tool}. Does the handler name the tool of this endpoint?"
+        )
+        raise Unguarded([fault], "nothing was done")
     return call
 
 
