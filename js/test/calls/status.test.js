@@ -98,7 +98,7 @@ test('calls of others are not known: with evidence, of the page, of another user
   const opened = page(server, { patience: 1 });
   await call(opened, 'get_balance');
   await call(opened, 'get_balance', { deputize_delegation: 'eyJ0.eyJzY29wZSI6ImEgYiJ9.c2ln~eyJ0.eyJqdGkiOiJ4In0.c2ln', n: 1 });
-  void opened.gate.perform(registered('transfer_money'), () => 1, {});
+  opened.gate.perform(registered('transfer_money'), () => 1, {}).catch(() => {}); // it ends at the latest when nobody is signed in
   await opened.human.until(() => opened.human.dialogs.length > 0);
   const all = (await asks(opened)).structuredContent.calls;
   assert.deepEqual(all.map((/** @type {any} */ each) => each.tool), ['get_balance']);
