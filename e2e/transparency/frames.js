@@ -25,7 +25,7 @@ async function framed(where = '', allow = '') {
     frame.contentWindow.postMessage({ id, work, args }, '*');
     return answered;
   };
-  await ask('list'); // once it is answered, the browser knows of a frame that listens
+  await ask('list'); // by then its own process has met the browser's context
   return { frame, ask, heard: async () => (await ask('heard'))[1] };
 }
 

@@ -121,7 +121,7 @@ def test_head_1_two_processes_keep_one_and_it_never_tells_of_less(node: Node, da
 
 def older_copy(node: Node, data: Path, to: Path) -> None:
     """Copy the database as it is now, as `deputize backup` would."""
-    with node.store._connect("ro") as connection:  # type: ignore[attr-defined]
+    with node.store._connect("ro") as connection:  # type: ignore[attr-defined]  # SqliteStore has it
         connection.execute("VACUUM INTO ?", [str(to)])
     connection.close()
 
@@ -277,7 +277,7 @@ def test_head_1_a_link_stays_and_what_it_leads_to_is_replaced(data: Path, file: 
 def test_head_2_entries_that_are_taken_out_of_the_open_database_are_missed(node: Node) -> None:
     node.add(3)
     node.keep()
-    with sqlite3.connect(node.store._path) as connection:  # type: ignore[attr-defined]
+    with sqlite3.connect(node.store._path) as connection:  # type: ignore[attr-defined]  # likewise
         connection.execute("UPDATE log_head SET frontier = ?", [Frontier().to_bytes()])
     connection.close()
     node.keep()

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608  # SQL is made of constants
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..protocol.call import OVERDUE, STOPPED
 from ..protocol.challenge import Purpose
@@ -14,8 +14,8 @@ STEP = 200
 """Rows that one step takes at most; each lies in several indexes."""
 
 
-def _listed(names: object) -> str:
-    return ", ".join(f"'{name}'" for name in sorted(map(str, names)))  # type: ignore[call-overload]
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(map(str, names)))
 
 
 # The conditions are, word for word, those of partial indexes, or these are not used.
