@@ -95,8 +95,10 @@ def test_without_a_passkey_no_app_may_add_one(customer: Customer) -> None:
     """CRED-7: clicking is not enough."""
     tab = account(customer)
     customer.device.present(False)
-    tab.get_by_role("button", name="Let an app bring a passkey").click()
-    tab.get_by_role("button", name="Let an app bring a passkey", disabled=True).wait_for()
+    with tab.expect_response("**/enrollment-window/challenge"):
+        tab.get_by_role("button", name="Let an app bring a passkey").click()
+    tab.reload()  # nobody has touched a passkey
+    tab.get_by_role("button", name="Let an app bring a passkey").wait_for()
     assert customer.bank.record("enrollment.opened") == []
 
 
@@ -110,12 +112,12 @@ def test_what_is_kept_is_downloaded_and_an_account_ends_by_a_passkey_only(custom
     delete = tab.get_by_role("button", name="Delete my account with passkey")
     tab.get_by_text("Delete my account here").click()
     customer.device.present(False)
-    delete.click()
-    tab.get_by_role("button", name="Delete my account with passkey", disabled=True).wait_for()
+    with tab.expect_response("**/forgetting/challenge"):
+        delete.click()
+    tab.reload()  # nobody has touched a passkey, and this ends the question: only then may one be touched again
+    tab.get_by_text("Delete my account here").click()
     assert customer.bank.record("user.forgotten") == []
     customer.device.present(True)
-    tab.reload()
-    tab.get_by_text("Delete my account here").click()
     delete.click()
     tab.get_by_role("button", name="Create an account with a passkey").wait_for()
     (forgotten,) = customer.bank.record("user.forgotten")

@@ -42,6 +42,7 @@ redirect_uris = ["{redirect}"]
 [[agents.registered."{client_id}".keys]]
 {key}
 """
+_LANDED = REDIRECT.replace("127.0.0.1", "127.0.0.1:*") + "?*"
 _IMPATIENT = f"\n[lifetimes]\nwait = {WAIT}\n"
 
 _LOOK: dict[str, Any] = {
@@ -141,10 +142,12 @@ class Stage:
         """Open an account with a passkey of this device, as a person would, and end on the bank's page."""
         device = self.passkeys.add("internal")
         self.page.get_by_role("link", name="Sign in or open an account").click()
-        self.page.wait_for_load_state()
         self.page.get_by_label("Your name").fill(CUSTOMER)
+        # What is entered before the page's script has come is lost: its buttons are disabled until then.
+        self.page.locator("#sign-up button:enabled").wait_for()
         self.page.keyboard.press("Enter")
         self.page.get_by_text("Current account").wait_for()
+        self.page.wait_for_load_state()  # the page has registered its tools
         return device
 
     def add_security_key(self, device: Authenticator) -> None:
@@ -215,6 +218,7 @@ class Stage:
         def show(url: str) -> None:
             self.page.goto(url)
             self.page.get_by_role("button", name="Allow with passkey").click()
+            self.page.wait_for_url(_LANDED)  # the host has its answer before the browser has gone there
 
         self.host.connect("payments:write", show)
         self.home()
