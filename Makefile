@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo run screenshots test test-fast thorough lint lock types bench bench-peers hostile fuzz chaos clean
-.PHONY: mutants in-python in-node in-chromium ruff mypy tsc
+.PHONY: mutants in-python in-node in-chromium stories ruff mypy tsc
 
 PYTHON ?=
 PORT ?= 8000
@@ -58,8 +58,12 @@ in-python:
 in-node:
 	@$(call SHOWN_WHOLE,npm --prefix js --silent test)
 
-in-chromium: $(EXAMPLE_MODULES)
-	@$(call SHOWN_WHOLE,pytest $(SIDE_BY_SIDE) $(ARGS) e2e || $(NONE_FITS) exit 1)
+# A few that fail are told again, alone: after all others, and after the tests that are run beside, if they are.
+in-chromium: stories | $(filter in-python in-node,$(MAKECMDGOALS))
+	@python -m e2e.alone
+
+stories: $(EXAMPLE_MODULES)
+	@$(call SHOWN_WHOLE,python -m e2e.alone beside $(SIDE_BY_SIDE) $(ARGS) || $(NONE_FITS) exit 1)
 
 # What runs beside the Python tests tells nothing before its end.
 SHOWN_WHOLE = ($(1)) >.venv/$@.txt 2>&1 && status=0 || status=1; cat .venv/$@.txt; exit $$status
