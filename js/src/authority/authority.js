@@ -174,7 +174,7 @@ export class Authority {
    * @param {Manner} manner
    * @returns {Promise<Answer>}
    */
-  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, kept = false, wants = '', signal = natives.timeout(TIMEOUT) }) {
+  async #exchange(method, path, body, { key, token, evidence, form = false, keepalive = false, kept = false, wants = '', signal }) {
     const url = this.issuer + path;
     /** @type {Record<string, string>} */
     const headers = Object.create(null);
@@ -200,7 +200,7 @@ export class Authority {
           credentials: 'include',
           cache: kept ? 'default' : 'no-store',
           redirect: 'error',
-          signal,
+          signal: signal ?? natives.timeout(TIMEOUT),
         }),
       );
       const status = responseStatus(response);
@@ -211,7 +211,7 @@ export class Authority {
       if (wants && !textOf(said[wants])) throw new TypeError(wants); // it lacks that: a 200 may be a proxy's
       return inert({ ok: true, body: said });
     } catch (error) {
-      natives.console.debug('deputize: no answer.', error);
+      if (!signal || !natives.isAborted(signal)) natives.console.debug('deputize: no answer.', error); // who gives up awaits none
       return inert({ ok: false, problem: problem('authority_unavailable') }); // GUARD-6
     }
   }

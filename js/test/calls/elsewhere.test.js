@@ -1,10 +1,13 @@
 /** A question that is answered elsewhere: the page that waits goes on at once, and each participant is told the truth (WAIT-1, APPR-12). */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 
 import { TestAuthority } from '../authority.js';
 import { page, registered } from '../harness.js';
-import { stored } from '../platform.js';
+import { noted, stored } from '../platform.js';
+
+const { Authority } = await import('../../src/authority/authority.js');
 
 /** @typedef {any} Result any: what an agent gets, read by a test */
 
@@ -45,6 +48,17 @@ describe('a call', () => {
     assert.deepEqual(await result, { done: 1 });
     assert.deepEqual(server.paths.slice(-1), ['/calls/{id}/resumption']);
     assert.deepEqual([human.dialogs[0]?.closed, human.told], [true, ['You approved this on the authority’s own page.']]);
+  });
+
+  test('answered here gives up its own wait, and is told of as no authority that does not answer', async () => {
+    const { human, result } = await asked();
+    noted.length = 0;
+    await human.answer(0, 'approve');
+    assert.deepEqual(await result, { done: 1 });
+    await setImmediate(); // the wait that was given up ends after the answer
+    assert.deepEqual(noted, []);
+    await new Authority('http://127.0.0.1:1').config();
+    assert.equal(noted.length, 1, 'one that does not answer is told of');
   });
 
   test('declined there is declined here', async () => {
