@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from e2e.bank import Bank, Customer, sign_up
+from e2e.bank import Bank, Customer, Persistent, sign_up
 from e2e.script import PageScript
 from playwright.sync_api import Page
 from starlette.types import ASGIApp
 
 from deputize.demo import site as harbor_site
 from deputize.demo.site import Harbor
-from deputize.testing.agent import Agent
+from deputize.testing.agent import Agent, PlaywrightAgent
 from deputize.testing.clock import HeldClock
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Passkeys
@@ -51,6 +51,12 @@ def bank(open_bank: Callable[..., Bank]) -> Bank:
 def impatient_bank(open_bank: Callable[..., Bank]) -> Bank:
     """A Harbor whose shim lets agents wait for a human for one second only, instead of twenty."""
     return open_bank("[lifetimes]\nwait = 1")
+
+
+@pytest.fixture
+def agent(tab: Page, request: pytest.FixtureRequest) -> Agent:
+    """An agent that calls tools of `tab`; it comes back when it is told to, but not at a bank that is to tell it so."""
+    return (PlaywrightAgent if "impatient_bank" in request.fixturenames else Persistent)(tab)
 
 
 @pytest.fixture

@@ -112,6 +112,7 @@ def test_its_dialog_leads_to_the_authoritys_page_and_the_site_goes_on(apart: Apa
         with apart.tab.context.expect_page() as opened:
             human.press(link, by="mouse")
         page = opened.value
+        page.get_by_role("button", name=yes).wait_for()  # it opens with an empty page
         assert page.evaluate("window.opener") is None
         answer(page, apart.device, yes)
         page.get_by_text(told).wait_for()

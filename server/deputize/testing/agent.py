@@ -139,18 +139,17 @@ class PlaywrightAgent(Agent):
     ) -> OpenCall:
         """Call a tool, and return at once."""
         call = OpenCall(self._page, patience)
-
-        def wait() -> None:
-            try:
-                found = self._page.webmcp.call_tool(tool, dict(input or {}), timeout=patience * 1000)
-                call.settle(ToolResult(found))
-            except PlaywrightTimeoutError as error:
-                call.settle(StoppedWaiting(str(error)))
-            except Error as error:
-                call.settle(CallFailed(str(error)))
-
-        _beside(self._session, wait)
+        _beside(self._session, lambda: call.settle(self._answer(tool, input or {}, patience)))
         return call
+
+    def _answer(self, tool: str, input: Mapping[str, object], patience: float) -> ToolResult | Exception:
+        """Call a tool, and return how that ended."""
+        try:
+            return ToolResult(self._page.webmcp.call_tool(tool, dict(input), timeout=patience * 1000))
+        except PlaywrightTimeoutError as error:
+            return StoppedWaiting(str(error))
+        except Error as error:
+            return CallFailed(str(error))
 
 
 class CdpAgent(Agent):
