@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .authority.authority import Authority, CurrentUser, SiteUser
 from .authority.clock import Clock
 from .authority.head import Head
+from .authority.head_at_witnesses import AtWitnesses, WitnessedHead
 from .authority.head_file import HeadFile
 from .authority.housekeeping import Housekeeping
 from .authority.in_force import FORKED, InForce
@@ -58,8 +59,8 @@ class Deputize:
     `data` is the folder of database and keys; it is made if missing, readable by its owner only. LostData if it has one
     of the two without the other, unless `new_keys` or `new_record` allows to make that one anew. PutBack if the
     database is behind the newest checkpoint that has left it, or where that is missing, unless `new_head` allows to
-    make it anew (HEAD-2). With a `store` of another kind, which is open already and is closed with this, the folder has
-    no database.
+    make it anew (HEAD-2); where witnesses keep it, they are asked (HEAD-4). With a `store` of another kind, which is
+    open already and is closed with this, the folder has no database.
 
     `current_user` is a function of a Starlette request that returns who is signed in at the site. Without it, users
     sign up and in here, with passkeys. `clock` returns seconds since the epoch.
@@ -88,7 +89,11 @@ class Deputize:
         site = policy.site
         self.log = log or Log()
         self.store, keys, made = opened(Path(data), self.log.alarm, new_keys, new_record, store)
-        self._head = Head(HeadFile.of(policy, Path(data), keys.record_key), self.store, self.log.alarm)
+        self._head: Head | WitnessedHead
+        if policy.record.at_witnesses:
+            self._head = WitnessedHead(AtWitnesses(policy, keys), self.store, self.log.alarm)
+        else:
+            self._head = Head(HeadFile.of(policy, Path(data), keys.record_key), self.store, self.log.alarm)
         try:
             self._head.start(new_head, made)
         except BaseException:

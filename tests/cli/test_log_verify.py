@@ -88,7 +88,7 @@ def test_head_1_it_is_compared_with_the_checkpoint_that_left_it() -> None:
     told = run(app, ["log", "verify"])
     assert (told.exit_code, told.stderr) == (
         0,
-        "It goes on from the 10 entries of its newest checkpoint, var/checkpoint.\n",
+        "It goes on from the 10 entries of the newest checkpoint, var/checkpoint.\n",
     )
     Path("var/checkpoint").write_text(signed(tree(16)))
     assert verdict() == (

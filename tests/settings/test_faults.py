@@ -588,6 +588,13 @@ ONE_FAULT = [
     # mcp
     (BASE + '[record]\nhead = "head"\n', 8, "record.head", "the whole path of a file"),
     (BASE + '[record]\nhead = "/mnt/"\n', 8, "record.head", "the whole path of a file"),
+    (BASE + '[record]\nhead = "witnesses"\n', 8, "record.head", "if quorum is more than half of them"),
+    (
+        WITNESS.replace("quorum = 1", 'quorum = 0\nhead = "witnesses"'),
+        6,
+        "record.head",
+        "if quorum is more than half of them",
+    ),
     (BASE + "[mcp]\nsingle_user = 5\n", 8, "mcp.single_user", "write a text"),
     (BASE + "[mcp]\nbearers = true\n", 8, "mcp.bearers", 'did you mean "bearer"'),
     (BASE + '[mcp]\nbearer = "yes"\n', 8, "mcp.bearer", "true or false"),

@@ -33,6 +33,7 @@ from ..words.catalogue import DEFAULT
 from .by_address import ByAddress
 from .clock import Clock
 from .head import Head
+from .head_at_witnesses import WitnessedHead
 from .waiting import Waiting
 from .witnesses import Witnesses
 
@@ -64,7 +65,7 @@ class Authority:
 
     policy: Policy
     store: Store
-    head: Head
+    head: Head | WitnessedHead
     keys: KeyRing
     sealer: Sealer
     ceremonies: Ceremonies
@@ -205,7 +206,7 @@ class Authority:
 
     @property
     def _origin(self) -> str:
-        return self.policy.site.issuer.partition("://")[2]
+        return self.policy.site.record_origin
 
     def _sign_note(self, body: str) -> str:
         return note.sign(body, self._origin, self.keys.record_key())

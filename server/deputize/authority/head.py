@@ -77,6 +77,9 @@ class Head:
         if self._task is None:
             self._task = asyncio.create_task(self._go_on())
 
+    async def witnessed(self, size: int, cosigned: int, wanted: int) -> None:
+        """Hear how many witnesses have cosigned a checkpoint, which is nothing to who keeps it in a file."""
+
     async def end(self) -> None:
         """End it, and keep what was recorded last; once, since the store is closed after it."""
         if self._ended:

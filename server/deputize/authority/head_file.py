@@ -42,7 +42,7 @@ class HeadFile:
     def of(cls, policy: Policy, data: Path, key: Callable[[], Ed25519PrivateKey]) -> "HeadFile":
         """Return the file of an authority that has its data in this folder."""
         path = Path(policy.record.head) if policy.record.head is not None else data / BESIDE
-        return cls(path, policy.site.issuer.partition("://")[2], key)
+        return cls(path, policy.site.record_origin, key)
 
     def read(self) -> Kept:
         """Return what is there; OSError if that cannot be told, also where the folder is not there."""

@@ -84,10 +84,11 @@ class Housekeeping:
                 authority = self._current()
                 await self.sweep(authority.now(), authority.clock.held())
                 size, ran = await authority.store.read(lambda tx: tx.head().size), time.monotonic()
-                witnesses = authority.witnesses
-                if size != signed and (witnesses.named or ran - signed_at >= CHECKPOINT_EVERY):
+                witnesses, late = authority.witnesses, ran - signed_at >= CHECKPOINT_EVERY
+                if (size != signed and (witnesses.named or late)) or (witnesses.faults and late):
                     await authority.checkpoint(size)
                     signed, signed_at = size, ran
+                    await authority.head.witnessed(size, witnesses.cosigned, authority.policy.record.quorum)
                 if witnesses.faults != faults:
                     faults = witnesses.faults
                     for fault in faults:

@@ -1,8 +1,11 @@
 """The witnesses of the record are asked to cosign its checkpoints, and no decision waits for them (LOG-10)."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
 
 import httpx2
 
@@ -35,12 +38,31 @@ class Witnesses:
 
     async def cosign(self, signed: Signed, prove: Prove) -> Signed:
         """Ask them all at once, and return the note with the cosignatures that came in time."""
-        async with httpx2.AsyncClient(timeout=PATIENCE, trust_env=False) as http:
+        async with _client() as http:
             asked = [self._ask(http, witness, signed, prove) for witness in self.named]
             answers = await asyncio.gather(*asked)
         lines = [line for line, _ in answers if line]
         self.faults = tuple(fault for _, fault in answers if fault)
         return Signed(signed.size, signed.note + "".join(lines))
+
+    @property
+    def cosigned(self) -> int:
+        """Return how many of them cosigned the last time that they were asked."""
+        return len(self.named) - len(self.faults)
+
+    async def shown(self, origin: str) -> list[bytes]:
+        """Return what they show as the newest checkpoint of a log, those who do so in time: not every witness does."""
+        async with _client() as http:
+            path = f"{sha256(origin.encode()).hexdigest()}/checkpoint"
+            asked = [self._get(http, f"{witness.url}/{path}") for witness in self.named]
+            return [note for note in await asyncio.gather(*asked) if note]
+
+    async def _get(self, http: httpx2.AsyncClient, url: str) -> bytes:
+        try:
+            async with asyncio.timeout(PATIENCE), http.stream("GET", url) as answer:
+                return await _body(answer) if answer.status_code == 200 else b""
+        except (_Fault, TimeoutError, httpx2.HTTPError):
+            return b""
 
     async def _ask(
         self, http: httpx2.AsyncClient, witness: Witness, signed: Signed, prove: Prove
@@ -66,6 +88,8 @@ class Witnesses:
             status, text = await self._post(http, witness, signed, prove)
         if status == 422:
             raise _Fault("to it, this is not the record that it has seen before")
+        if status == 403:
+            raise _Fault("it does not know the key of this record")
         if status != 200:
             raise _Fault(f"it answers {status}")
         line = _line_of(Cosigner.parse(witness.key), signed.note, text)
@@ -80,12 +104,26 @@ class Witnesses:
             old = 0  # it is asked what it has seen
         body = AddCheckpoint(old, tuple(await prove(old)), signed.note).text()
         async with http.stream("POST", f"{witness.url}/add-checkpoint", content=body.encode()) as answer:
-            data = bytearray()
-            async for part in answer.aiter_bytes():
-                data += part
-                if len(data) > _MOST:
-                    raise _Fault("its answer is too long")
-        return answer.status_code, data.decode(errors="replace")
+            return answer.status_code, (await _body(answer)).decode(errors="replace")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what all rounds share: to read the certificates of all authorities anew takes longer than a round."""
+    return httpx2.create_ssl_context()
+
+
+def _client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(verify=_tls(), timeout=PATIENCE, trust_env=False)
+
+
+async def _body(answer: httpx2.Response) -> bytes:
+    data = bytearray()
+    async for part in answer.aiter_bytes():
+        data += part
+        if len(data) > _MOST:
+            raise _Fault("its answer is too long")
+    return bytes(data)
 
 
 def _line_of(witness: Cosigner, note: str, answer: str) -> str:

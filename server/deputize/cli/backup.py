@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from deputize.authority.head_file import HeadFile, Kept
+from deputize.authority.head_at_witnesses import AtWitnesses, Compared
+from deputize.authority.head_file import HeadFile
 from deputize.cli.data import VAR, Data, keys_of, opened
+from deputize.cli.newest import Newest
 from deputize.cli.operator import naming, operator
 from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import UNUSABLE, fail
@@ -20,10 +22,11 @@ from deputize.crypto.note import Verifier
 from deputize.crypto.private import create_private
 from deputize.crypto.succession import Succession
 from deputize.opening import KEYS, copy_store, has_store, replace_store, require_unused, take_store
+from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.policy import Policy
 from deputize.service import record, restoring
 from deputize.service.heads import gone
-from deputize.service.ports import Reader, Store
+from deputize.service.ports import Store
 
 COMPLETE = "backup.checkpoint"
 """What makes a backup one. It has another name than HEAD-1's file: copied over the data by hand, it replaces none."""
@@ -43,18 +46,18 @@ def backup(
     keys, settings = keys_of(data), read_policy(policy)
     if folder.exists() and any(folder.iterdir()):
         fail(f"{folder} is not empty: name a new folder", UNUSABLE)
-    newest = HeadFile.of(settings, data, keys.record_key).read()  # first: the copy is not to be behind it
+    newest = Newest.of(settings, data, keys).checkpoint  # first: the copy is not to be behind it
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy_store(data, folder)
     create_private(folder / KEYS, (data / KEYS).read_bytes())
     with opened(folder) as copy:
         size = _whole(copy, newest)
         head = copy.look(lambda tx: tx.head())
-    file = HeadFile(folder / COMPLETE, _origin(settings), keys.record_key)
+    file = HeadFile(folder / COMPLETE, settings.site.record_origin, keys.record_key)
     with file.alone() as held:
         file.replace(head, held)  # last: without it the copy is not whole
     typer.echo(f"{folder} has {size} entries and all keys, and was looked through.")
-    if newest.checkpoint is None:
+    if newest is None:
         typer.echo(
             "No checkpoint was there to compare it with: whether entries are missing is not known.", err=True
         )
@@ -109,11 +112,11 @@ def restore(
                 fail(f"{folder} is not what `deputize backup` finishes: it has no {name}", UNUSABLE)
             create_private(work / name, (folder / name).read_bytes())
         take_store(folder, work)
-        made = HeadFile(work / COMPLETE, _origin(settings), keys_of(work).record_key).read()
+        made = HeadFile(work / COMPLETE, settings.site.record_origin, keys_of(work).record_key).read()
         if made.checkpoint is None:
             fail(f"{folder / COMPLETE} is not signed by the key beside it", UNUSABLE)
         with opened(work) as store:
-            _whole(store, made)
+            _whole(store, made.checkpoint)
         _go_on(work, data, settings, accept_rollback, clone)
     finally:
         shutil.rmtree(work)
@@ -126,18 +129,10 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
     """
     # A key that the record has handed over since the copy was made does not come back.
     keys = keys_of(data if (data / KEYS).exists() and not clone else source)
-    file = HeadFile.of(settings, data, keys.record_key)
-    newest = file.read()
-    if clone and settings.record.head is not None and newest.text is not None:
-        fail(f"{file.path} may be the first one's: name another file in [record] head", UNUSABLE)
-    if newest.text is not None and newest.checkpoint is None:
-        fail(
-            f"{file.path} is of another record or key: name another file in [record] head, or take it away",
-            UNUSABLE,
-        )
     with opened(source) as store:
-        lost = store.look(lambda tx: _lost(tx, newest))
+        compared = _compared(store, data, settings, keys, clone)
         size = store.look(lambda tx: tx.head().size)
+    lost = compared.gone or compared.unsure
     if source == data and lost is None and not clone:
         typer.echo("Nothing is missing here: the database goes on from its newest checkpoint.")
         return
@@ -148,9 +143,7 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
     if lost is not None or clone:
         with opened(source) as store:
             waiting = asyncio.run(
-                store.transact(
-                    lambda tx: restoring.accept(naming(tx, who), now, newest.checkpoint, clone, cut)
-                )
+                store.transact(lambda tx: restoring.accept(naming(tx, who), now, compared.newest, clone, cut))
             )
     kept = data / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     if clone:
@@ -164,40 +157,55 @@ def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, cl
         replace_store(data, source, kept)
     if cut and not clone:
         keys_of(data).forget_handovers()  # they are after entries that are given up
-    file = HeadFile.of(settings, data, keys_of(data).record_key)
     with opened(data) as store:
         head = store.look(lambda tx: tx.head())
-    with file.alone() as held:
-        file.replace(head, held)
+    if not settings.record.at_witnesses:
+        file = HeadFile.of(settings, data, keys_of(data).record_key)
+        with file.alone() as held:
+            file.replace(head, held)
     typer.echo(f"{data} has {head.size} entries, and can be served.")
+    if settings.record.at_witnesses and waiting is not None and not clone:
+        typer.echo(
+            "But first have each witness forget this record, or name others: they cosign no second history.",
+            err=True,
+        )
     if waiting is not None:
         typer.echo(
             f"Everybody signs in again. Grants that wait until their users confirm them: {waiting}", err=True
         )
 
 
-def _whole(store: Store, newest: Kept) -> int:
+def _whole(store: Store, newest: Checkpoint | None) -> int:
     """Look through a copy, and return how many entries it has; ends the command if anything is wrong or missing."""
     report = store.look(lambda tx: record.verify(tx, {}))
     if report.fault is not None:
         fail(str(report.fault))
     asyncio.run(store.check())
-    checkpoint = newest.checkpoint
-    missing = store.look(lambda tx: gone(tx, checkpoint)) if checkpoint is not None else None
+    missing = store.look(lambda tx: gone(tx, newest)) if newest is not None else None
     if missing is not None:
         fail(missing)
     return report.size
 
 
-def _lost(reader: Reader, newest: Kept) -> str | None:
-    """Say what going on with a copy would lose; None if it is nothing."""
-    if newest.checkpoint is None:
-        return "no checkpoint is kept outside the database, so nobody can tell what was recorded later"
-    return gone(reader, newest.checkpoint)
-
-
-def _origin(settings: Policy) -> str:
-    return settings.site.issuer.partition("://")[2]  # LOG-3
+def _compared(store: Store, data: Path, settings: Policy, keys: KeyRing, clone: bool) -> Compared:
+    """Say what going on with a copy would lose; ends the command if its checkpoint is another one's."""
+    if settings.record.at_witnesses:
+        return Compared() if clone else asyncio.run(AtWitnesses(settings, keys).compare(store))
+    file = HeadFile.of(settings, data, keys.record_key)
+    kept = file.read()
+    newest = kept.checkpoint
+    if clone and settings.record.head is not None and kept.text is not None:
+        fail(f"{file.path} may be the first one's: name another file in [record] head", UNUSABLE)
+    if kept.text is not None and newest is None:
+        fail(
+            f"{file.path} is of another record or key: name another file in [record] head, or take it away",
+            UNUSABLE,
+        )
+    if newest is None:
+        return Compared(
+            unsure="no checkpoint is kept outside the database, so nobody can tell what was recorded later"
+        )
+    return Compared(newest, gone=store.look(lambda tx: gone(tx, newest)))
 
 
 def _public(keys: KeyRing) -> bytes:

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from functools import partial
 from pathlib import Path
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from deputize.authority.head_at_witnesses import AtWitnesses
 from deputize.authority.head_file import HeadFile
 from deputize.cli.data import keys_of, opened
 from deputize.cli.operator import naming, operator
@@ -19,7 +19,7 @@ from deputize.opening import require_unused
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import Entry, Kind
 from deputize.protocol.policy import Policy
-from deputize.service.heads import judged
+from deputize.service.heads import gone
 from deputize.service.ports import Store, Tx
 from deputize.service.trails import told
 
@@ -33,21 +33,22 @@ def rotate_record(data: Path, settings: Policy) -> None:
     with opened(data):  # there is a record, or the command ends here
         ring = keys_of(data)
     require_unused(data)
+    file = None if settings.record.at_witnesses else HeadFile.of(settings, data, ring.record_key)
     with opened(data) as store:
-        _hand_over(store, ring, HeadFile.of(settings, data, ring.record_key))
+        _hand_over(store, ring, settings, file)
 
 
-def _hand_over(store: Store, ring: KeyRing, file: HeadFile) -> None:
+def _hand_over(store: Store, ring: KeyRing, settings: Policy, file: HeadFile | None) -> None:
+    """Do it, where the newest checkpoint is in this file, or else at the witnesses."""
+    origin = settings.site.record_origin
+
     def make(old: Ed25519PrivateKey, new: Ed25519PublicKey) -> str:
-        newest = file.read()
-        if newest.checkpoint is None:
-            fail(f"{file.path} has no checkpoint by the key that is to hand over: see `deputize restore`")
-        head, gone = store.look(partial(judged, newest=newest.checkpoint))
-        if gone is not None:
-            fail(f"{gone}: see `deputize restore`")
-        return hand_over(Checkpoint(file.origin, head.size, head.root()), old, new)
+        if (wrong := _behind(store, file, AtWitnesses(settings, ring))) is not None:
+            fail(f"{wrong}: see `deputize restore`")
+        head = store.look(lambda tx: tx.head())
+        return hand_over(Checkpoint(origin, head.size, head.root()), old, new)
 
-    if not _is_half_done(ring, file):
+    if not (_is_untold(store, ring) if file is None else _is_half_done(ring, file)):
         ring.hand_over(make)
     note, who = ring.handovers()[-1], operator()
     last = Succession.last([note])
@@ -64,15 +65,35 @@ def _hand_over(store: Store, ring: KeyRing, file: HeadFile) -> None:
 
     if not asyncio.run(store.transact(tell)):
         fail("the record went on while its key was handed over: see `deputize log verify`")
-    head = store.look(lambda tx: tx.head())
-    with file.alone() as held:
-        file.replace(head, held)
+    if file is not None:
+        head = store.look(lambda tx: tx.head())
+        with file.alone() as held:
+            file.replace(head, held)
     typer.echo(last.new)
     typer.echo(
         f"This key signs the record from entry {last.size} on; the one before is kept no more. Give it to whoever "
         "checks receipts, and to the witnesses, who need both.",
         err=True,
     )
+
+
+def _behind(store: Store, file: HeadFile | None, at: AtWitnesses) -> str | None:
+    """Say in what the record may have been put back, as far as the newest checkpoint tells."""
+    if file is None:
+        compared = asyncio.run(at.compare(store))
+        return compared.gone or compared.unsure
+    newest = file.read().checkpoint
+    if newest is None:
+        return f"{file.path} has no checkpoint by the key that is to hand over"
+    return store.look(lambda tx: gone(tx, newest))
+
+
+def _is_untold(store: Store, ring: KeyRing) -> bool:
+    """Tell whether the record is still the one that its key has handed over, so that nothing was served since."""
+    if not ring.handovers():
+        return False
+    head, last = store.look(lambda tx: tx.head()), Succession.last(ring.handovers())
+    return (head.size, head.root()) == (last.size, last.root)
 
 
 def _is_half_done(ring: KeyRing, file: HeadFile) -> bool:

@@ -10,11 +10,11 @@ from typing import Annotated
 import orjson
 import typer
 
-from deputize.authority.head_file import HeadFile
 from deputize.cli import key_file, reading
 from deputize.cli.backup import COMPLETE
 from deputize.cli.data import VAR, Data, keys_of, opened, read
 from deputize.cli.follow import follow
+from deputize.cli.newest import Newest
 from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import fail, show, when
 from deputize.cli.policy import read_policy
@@ -77,18 +77,20 @@ def verify(
     keys = _keys(data, policy)
     complete = [data / COMPLETE] if (data / COMPLETE).exists() else []
     given = {str(path): path.read_bytes() for path in [*complete, *(checkpoint or [])]}
-    file = HeadFile.of(read_policy(policy), data, keys_of(data).record_key)
-    newest = file.read().checkpoint  # first: what is recorded meanwhile is no fault
+    kept = Newest.of(
+        read_policy(policy), data, keys_of(data)
+    )  # first: what is recorded meanwhile is no fault
+    newest = kept.checkpoint
 
     def compare(tx: Reader) -> Report:
-        kept = {f"kept checkpoint {n}": note.encode() for n, note in enumerate(tx.checkpoints(), 1)}
-        known = {name: _open(name, text, keys) for name, text in (kept | given).items()}
+        stored = {f"kept checkpoint {n}": note.encode() for n, note in enumerate(tx.checkpoints(), 1)}
+        known = {name: _open(name, text, keys) for name, text in (stored | given).items()}
         for handover in keys.handovers:
             known[f"the hand-over of the record's key after {handover.size}"] = Checkpoint(
                 keys.held.name, handover.size, handover.root
             )
         if newest is not None:
-            known[f"the newest checkpoint, {file.path},"] = newest
+            known[kept.name] = newest
         return record.verify(tx, known)
 
     with opened(data) as store:
@@ -104,14 +106,12 @@ def verify(
     typer.echo(f"The record is whole. Entries: {report.size}, {report.signed} of them signed. Root: {root}")
     if newest is None and not given:
         typer.echo(
-            f"Whether entries are missing at its end is not known: {file.path} has no checkpoint of this record, and "
-            "none that was kept elsewhere was given by --checkpoint.",
+            f"Whether entries are missing at its end is not known: {kept.none}, and none that was kept elsewhere was "
+            "given by --checkpoint.",
             err=True,
         )
     elif newest is not None:
-        typer.echo(
-            f"It goes on from the {newest.size} entries of its newest checkpoint, {file.path}.", err=True
-        )
+        typer.echo(f"It goes on from the {newest.size} entries of {kept.name.rstrip(',')}.", err=True)
 
 
 @log.command("show")
@@ -310,7 +310,7 @@ def _row(entry: dict[str, Json], about: str) -> list[str]:
 
 
 def _verifier(data: Path, policy: Path) -> Verifier:
-    origin = read_policy(policy).site.issuer.partition("://")[2]  # LOG-3
+    origin = read_policy(policy).site.record_origin
     return Verifier(origin, keys_of(data).record_key().public_key())
 
 

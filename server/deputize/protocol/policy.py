@@ -38,6 +38,11 @@ class Site:
     trusted_proxies: tuple[Network, ...] = ()
     look: Look | None = None
 
+    @property
+    def record_origin(self) -> str:
+        """Return the name under which the record is signed (LOG-3)."""
+        return self.issuer.partition("://")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -77,18 +82,27 @@ class Witness:
     url: str
 
 
+AT_WITNESSES = "witnesses"
+"""In the place of a file: only the witnesses keep the newest checkpoint (HEAD-4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Who else has to do with the record: the keys (JWK) of those who may read its entries (LOG-8), and witnesses, of
     whom verifiers want so many (LOG-10).
 
-    `head` is the file of the newest checkpoint, None for one beside the database (HEAD-1).
+    `head` is the file of the newest checkpoint, None for one beside the database (HEAD-1), or `AT_WITNESSES`.
     """
 
     head: str | None = None
     readers: tuple[Mapping[str, Json], ...] = ()
     witnesses: tuple[Witness, ...] = ()
     quorum: int = 0
+
+    @property
+    def at_witnesses(self) -> bool:
+        """Tell whether only they keep the newest checkpoint."""
+        return self.head == AT_WITNESSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from deputize.protocol.definition import pins
 from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.jwk import Key
 from deputize.protocol.login import OpenId, SiteLogin, Tickets
-from deputize.protocol.policy import Api, Network, Policy, Record, Site, Witness
+from deputize.protocol.policy import AT_WITNESSES, Api, Network, Policy, Record, Site, Witness
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.question import Surface
 from deputize.protocol.quota import Quotas, Rate
@@ -150,7 +150,7 @@ class WitnessTable(Table):
 class RecordTable(Table):
     """`[record]`."""
 
-    head: Annotated[str, AfterValidator(values.absolute_path)] | None = None
+    head: Annotated[str, AfterValidator(values.head)] | None = None
     readers: list[Annotated[dict[str, str], PlainValidator(values.jwk)]] = Field([])
     witnesses: list[WitnessTable] = Field([], max_length=_MOST_WITNESSES)
     quorum: Annotated[int, PlainValidator(partial(values.count, 0, _MOST_WITNESSES))] = Field(
@@ -161,6 +161,11 @@ class RecordTable(Table):
     def _can_be_had(self) -> Self:
         if len({witness.key for witness in self.witnesses}) < max(self.quorum, len(self.witnesses)):
             raise ValueError("quorum is how many of the witnesses have to cosign, each of them another")
+        if self.head == AT_WITNESSES and 2 * self.quorum <= len(self.witnesses):
+            raise DeeperError(  # else the newest checkpoint may be at none of those who answer (HEAD-4)
+                "the newest checkpoint can be kept by witnesses if quorum is more than half of them, and one at least",
+                ("head",),
+            )
         return self
 
     def record(self) -> Record:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from deputize.protocol import vkey
 from deputize.protocol.canonical import unb64u
 from deputize.protocol.endpoint import Endpoint
+from deputize.protocol.policy import AT_WITNESSES
 from deputize.protocol.quota import Rate
 from deputize.protocol.shown import plain
 from deputize.protocol.url import is_secure
@@ -40,10 +41,10 @@ def words(text: str) -> str:
     return text
 
 
-def absolute_path(text: str) -> str:
-    """Read the path of a file, which commands find from any folder."""
-    if not text.startswith("/") or text.endswith("/") or plain(text) != text:
-        raise ValueError('write the whole path of a file: "/mnt/other/site.checkpoint"')
+def head(text: str) -> str:
+    """Read where the newest checkpoint is: the path of a file, which commands find from any folder, or `witnesses`."""
+    if text != AT_WITNESSES and (not text.startswith("/") or text.endswith("/") or plain(text) != text):
+        raise ValueError('write the whole path of a file: "/mnt/other/site.checkpoint"; or "witnesses"')
     return text
 
 
