@@ -33,11 +33,11 @@ endpoint = "POST /api/payments"
 class Site:
     """An app that notes what came to it."""
 
-    def __init__(self, **more: Any) -> None:
+    def __init__(self, more_of_tool: str = "", **more: Any) -> None:
         self.came: list[Scope] = []
         key = generate_private_key(SECP256R1())
-        policy = loads(POLICY.format_map(jwt.jwk_of(key.public_key())).encode())
-        self.app = GuardMiddleware(self.run, policy, key, **more)
+        policy = POLICY.format_map(jwt.jwk_of(key.public_key())) + more_of_tool
+        self.app = GuardMiddleware(self.run, loads(policy.encode()), key, **more)
 
     async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.came.append(scope)
@@ -67,6 +67,19 @@ async def test_what_an_app_makes_an_endpoint_of_by_the_prefix_is_refused() -> No
         answer = await site.post(path, root_path)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
         assert site.came == []
+
+
+async def test_an_argument_in_the_path_that_is_not_utf_8_is_refused() -> None:
+    """Of what cannot be decoded one sign is left: whoever approves that would approve any of it."""
+    site = Site("""
+[tools.read]
+scopes = ["pay"]
+endpoint = "POST /api/payments/{name}"
+input_schema = { type = "object", required = ["name"], properties = { name = { type = "string" } } }
+""")
+    for path, code in (("/api/payments/%FF", "invalid_request"), ("/api/payments/a", "missing_call_token")):
+        assert (await site.post(path)).json()["code"] == code
+    assert site.came == []
 
 
 @pytest.mark.parametrize("header", ["x-http-method-override", "x-http-method", "x-method-override"])

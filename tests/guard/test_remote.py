@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -19,7 +20,8 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from deputize.crypto import dpop
-from deputize.guard import Guard, HttpRedeemer
+from deputize.guard import Guard, HttpRedeemer, blocking
+from deputize.guard.blocking import BlockingRedeemer
 from deputize.guard.guard import refusal_response
 from deputize.guard.remote import _refused
 from deputize.protocol.call import State
@@ -306,6 +308,47 @@ async def test_an_authority_that_does_not_answer_means_no(token: CallToken) -> N
         redeemer = HttpRedeemer(url, GUARD_KEY, timeout=0.05)
         assert (await refusal(redeemer, token)).refusal.code is Code.AUTHORITY_UNAVAILABLE
         await redeemer.aclose()
+
+
+class TestWhoCannotAwait:
+    """GUARD-6, for a guard that speaks WSGI."""
+
+    def refusal(self, url: str, token: CallToken, timeout: float = 5.0) -> Code:
+        redeemer = BlockingRedeemer(f"{url}/deputize", GUARD_KEY, timeout, clock=lambda: NOW)
+        with pytest.raises(Refused) as caught:
+            redeemer.redeem(token, text_of(token))
+        assert redeemer._client is not None  # it is the process's own, and never closed
+        redeemer._client.close()
+        return caught.value.refusal.code
+
+    def test_takes_nothing_else_for_a_redemption(self, remote: Remote, token: CallToken) -> None:
+        for number, what in enumerate(
+            ("too much", "a redirect", "another call", "compressed in name only"), 1
+        ):
+            remote.instead = answers(token)[what]
+            assert self.refusal(remote.url, token) is Code.AUTHORITY_UNAVAILABLE, what
+            assert len(remote.asked) == number
+
+    def test_waits_no_longer_than_it_may_for_a_whole_answer(
+        self, remote: Remote, token: CallToken, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its client counts from one part of an answer to the next: this one comes in parts, each soon enough."""
+        now = iter(range(0, 100, 2))
+        monkeypatch.setattr(blocking, "time", SimpleNamespace(monotonic=lambda: next(now)))
+        good = json.dumps({"call_id": token.call_id, "state": "redeemed", "external_id": None})
+
+        async def parts() -> AsyncIterator[str]:
+            for part in good:
+                yield part
+
+        remote.instead = StreamingResponse(parts())
+        assert self.refusal(remote.url, token, timeout=1) is Code.AUTHORITY_UNAVAILABLE
+
+    def test_runs_nothing_where_nobody_is_or_nobody_answers(self, token: CallToken) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            assert self.refusal(url, token, timeout=0.05) is Code.AUTHORITY_UNAVAILABLE
+        assert self.refusal(url, token) is Code.AUTHORITY_UNAVAILABLE
 
 
 async def test_a_client_of_the_sites_own_is_used(remote: Remote, token: CallToken) -> None:

@@ -346,6 +346,21 @@ class TestRefusals:
         else:
             self.refused(server, Code.INVALID_REQUEST, PATH_INFO=path)
 
+    def test_guard_9_an_argument_in_the_path_that_is_not_utf_8(self, server: Server) -> None:
+        """Of what cannot be decoded one sign is left: whoever approves that would approve any of it."""
+        schema = 'required = ["name"], properties = { name = { type = "string" } }'
+        placed = f'/api/transfers/{{name}}"\ninput_schema = {{ type = "object", {schema} }}'
+        policy = loads(TOOL.replace('/api/transfers"', placed).encode())
+        server.app = GuardMiddleware(server.run, policy, authority=server.authority)
+        one_sign = text_of(server.authority.call("transfer_money", {"amount": 1, "name": "\ufffd"}))
+        sent: Any = {
+            "wsgi.input": BytesIO(b'{"amount":1}'),
+            "CONTENT_LENGTH": "12",
+            "HTTP_TXN_TOKEN": one_sign,
+        }
+        self.refused(server, Code.INVALID_REQUEST, PATH_INFO="/api/transfers/\xff", **sent)
+        self.refused(server, Code.ARGUMENT_HASH_MISMATCH, PATH_INFO="/api/transfers/Ada", **sent)
+
     def test_guard_9_a_method_in_a_header(self, server: Server) -> None:
         changes: Any = {"REQUEST_METHOD": "GET", "HTTP_X_HTTP_METHOD_OVERRIDE": "POST"}
         self.refused(server, Code.INVALID_REQUEST, **changes)

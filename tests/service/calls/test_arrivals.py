@@ -10,6 +10,7 @@ from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import GrantState
 from deputize.protocol.quota import Rate
 from deputize.protocol.token import Delegation
+from deputize.service.calls import counters
 from deputize.service.calls.answers import Answered, Denied
 from deputize.service.calls.request import MCP, PAGE, Principal, Way
 
@@ -139,6 +140,22 @@ class TestCounters:
         ]
         assert [each.call.state for each in waiting] == ["pending", "pending"]
         assert desk.look(lambda tx: tx.used(delegation.grant_id)) == {}
+
+    def test_who_looked_and_finds_it_taken_takes_nothing(self, desk: Desk, ada: Standing) -> None:
+        """As where two processes look before either takes: of two counters, the first had still had enough."""
+        details: Json = [{"type": "webmcp_tool", "tool": "note", "max_calls": 9, "sum": {"/amount": 10}}]
+        delegation = desk.deputize(ada[0], details=details)
+        call = desk.allowed(ada[0], delegation, "note", {"amount": 4}).call
+        lineage = desk.look(lambda tx: tx.lineage(delegation.grant_id))
+        quick, slow = (desk.look(lambda tx: counters.left(tx, lineage, call)) for _ in range(2))
+        assert isinstance(quick, counters.Uses)
+        assert isinstance(slow, counters.Uses)
+        desk.do(quick.take)
+        used = desk.look(lambda tx: tx.used(delegation.grant_id))
+        with pytest.raises(Refused) as refused:
+            desk.do(slow.take)
+        assert refused.value.refusal.code is Code.CONSTRAINT_EXHAUSTED
+        assert desk.look(lambda tx: tx.used(delegation.grant_id)) == used
 
 
 class TestDirect:
