@@ -20,6 +20,7 @@ from deputize.store.sqlite import SqliteStore
 
 USERS = (v.user_id("a"), v.user_id("b"))
 CAROL = v.user_id("c")
+GRANT = v.grant_id("of some calls")
 CALLS = 600
 """More than one page, each of two entries: one arrives, and the next one only names it."""
 
@@ -30,6 +31,7 @@ def fill(tx: Tx) -> None:
         call = v.call(number, user_id=sub, tool=tool, client_id=ClientId("agt_x"))
         tx.add(call)
         told = {"call_id": call.call_id, "sub": sub, "tool": tool, "client_id": "agt_x"}
+        told |= {"grant_id": GRANT} if number % 7 == 0 else {}
         tx.append(Entry("call.approved", told), v.NOW + number)
         code = "grant_revoked" if number % 5 == 0 else None
         tx.append(Entry("call.denied", {"call_id": call.call_id, "code": code}), v.NOW + number)
@@ -97,6 +99,7 @@ def test_a_trail_is_the_same_with_the_index_and_without(store: SqliteStore) -> N
     assert trail(v.call_id(7)) == entries_of(7)
     assert trail(USERS[1]) == entries_of(*range(1, CALLS, 2))
     assert trail(CAROL) == [2 * CALLS]
+    assert trail(GRANT) == entries_of(*range(0, CALLS, 7))  # with what only names the call
 
 
 def test_the_index_is_never_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
