@@ -101,6 +101,9 @@ def test_head_1_the_end_keeps_what_was_recorded_last(node: Node) -> None:
     node.add(3)
     asyncio.run(node.head.end())
     assert node.kept == 3
+    node.store.close()
+    asyncio.run(node.head.end())  # as by a signal after the end: nothing is asked of a store that is closed
+    assert node.notes == []
 
 
 def test_head_1_two_processes_keep_one_and_it_never_tells_of_less(node: Node, data: Path, file: Path) -> None:

@@ -110,3 +110,27 @@ def test_a_list_is_read_back_and_not_where_it_is_cut_off() -> None:
     for cut in ("\n", joined(CHAIN)[:-1], CHAIN[0] + "\nwords\n"):
         with pytest.raises(ValueError, match="not a list"):
             parted(cut)
+
+
+def test_a_checkpoint_of_another_record_is_none_of_this_one() -> None:
+    """A key may sign more than one record, each under its own origin."""
+    other = sign(Checkpoint("shop.example/deputize", 3, bytes(32)).body(), NAME, A).encode()
+    assert unopened(Succession.of(held(A), CHAIN), other) == "another_record"
+    assert unopened(Succession(held(A)), b"\xff") == "not_a_checkpoint"
+
+
+@pytest.mark.parametrize(("size", "steps"), [(0, 0), (4, 0), (5, 1), (8, 1), (9, 2), (10, 2)])
+def test_a_record_of_some_size_has_the_keys_that_were_its_own_by_then(size: int, steps: int) -> None:
+    keys = Succession.of(held(A), CHAIN).up_to(size)
+    assert (keys.held, keys.newest) == (held(A), (held(A), held(B), held(C))[steps])
+    assert keys.notes == CHAIN[:steps]
+
+
+def test_the_keys_of_ones_own_record_begin_with_the_first_that_handed_over() -> None:
+    assert Succession.ours(held(C), CHAIN) == Succession.of(held(A), CHAIN)
+    assert Succession.last(CHAIN).new == held(C).vkey()
+    moved = Verifier("shop.example/deputize", C.public_key())
+    for newest, notes in ((held(A), ()), (moved, CHAIN), (held(B), CHAIN)):  # HEAD-3
+        assert Succession.ours(newest, notes) == Succession(newest)
+    with pytest.raises(NoteError, match="bad_handover"):
+        Succession.ours(held(C), (CHAIN[0], over(C, THIEF, 12)))
