@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from tests.service.agents import Browser, code_of, scopes
+from tests.service.agents import Attested, Browser, code_of, scopes
 from tests.service.kit import Desk, Person, outcome
 
 from deputize.protocol.agent import Agent
 from deputize.protocol.errors import Code, Refusal, Refused
-from deputize.protocol.grant import Grant, GrantState
-from deputize.service import approvals, consents, grants
+from deputize.protocol.grant import CONSENT_LIFETIME, Grant, GrantState
+from deputize.service import approvals, blocks, consents, grants
 from deputize.service.grants import PageRequest
 
 
@@ -163,3 +163,48 @@ class TestConsent:
         assert desk.said(grace, browser.delegation) == "approved"
         desk.now += 1
         assert desk.said(grace, browser.delegation) == "grant_expired"
+
+
+class TestGoingOn:
+    """GRANT-9: what was answered on the authority's page is for the page that has asked."""
+
+    def resume(
+        self, desk: Desk, browser: Browser, grant_id: str, by: PageRequest | None = None
+    ) -> str | None:
+        asking = by or browser.asking()
+        return code_of(desk.do(lambda tx: consents.resume(tx, desk.at, asking, grant_id)))
+
+    def test_is_the_pages_own_for_as_long_as_a_consent_is_asked_for(
+        self, desk: Desk, browser: Browser
+    ) -> None:  # CLOCK-1
+        asked = browser.asked("account:admin").grant_id
+        assert self.resume(desk, browser, asked) == "consent_required"
+        assert consent(browser, asked) is None
+        desk.now += CONSENT_LIFETIME - 1
+        assert self.resume(desk, browser, asked) is None
+        desk.now += 1
+        assert self.resume(desk, browser, asked) == "expired"
+        desk.now -= 2 * CONSENT_LIFETIME  # a clock that went back
+        assert self.resume(desk, browser, asked) == "expired"
+
+    def test_is_nobody_elses(self, desk: Desk, browser: Browser) -> None:
+        given, other = browser.delegation.grant_id, desk.person("internal")
+        user_id, key = browser.person.user.user_id, browser.person.page_jkt
+        for who, jkt in ((other.user.user_id, key), (user_id, other.page_jkt)):
+            assert self.resume(desk, browser, given, PageRequest(who, desk.proof(jkt))) == "grant_unknown"
+        used = browser.asking()
+        assert self.resume(desk, browser, given, used) is None
+        assert self.resume(desk, browser, given, used) == "invalid_dpop_proof"  # PROOF-2
+
+    def test_is_not_for_what_comes_with_a_code(self, desk: Desk, browser: Browser) -> None:  # OAUTH-5
+        person = browser.person
+        helper = Attested.make(desk).deputized(person)
+        as_a_page = PageRequest(person.user.user_id, desk.proof(helper.jkt))
+        assert self.resume(desk, browser, helper.grant.grant_id, as_a_page) == "grant_unknown"
+
+    def test_ends_with_the_grant_and_its_agent(self, desk: Desk, browser: Browser) -> None:
+        held = browser.delegation
+        desk.do(lambda tx: blocks.block(tx, desk.at, held.user_id, held.grant_id, desk.now + 60))
+        assert self.resume(desk, browser, held.grant_id) == "grant_revoked"
+        desk.do(lambda tx: grants.revoke_agent(tx, held.client_id, desk.now))
+        assert self.resume(desk, browser, held.grant_id) == "unknown_agent"

@@ -9,8 +9,9 @@ from tests.store import values as v
 from deputize.protocol.challenge import Challenge
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.login import DEPARTURE_LIFETIME, Identity, Ticket
+from deputize.protocol.openid import Ended
 from deputize.protocol.proof import Proof
-from deputize.service import logins
+from deputize.service import blocks, logins
 from deputize.service.logins import Arrived
 from deputize.service.sessions import Opening
 
@@ -114,3 +115,51 @@ def test_a_challenge_of_another_kind_is_no_state(desk: Desk) -> None:  # SIGNIN-
     other = v.challenge("other")
     desk.do(lambda tx: tx.add(other))
     assert refused(back(desk, other.challenge_id)) == (Code.CHALLENGE_UNKNOWN, "sign-in-elsewhere")
+
+
+def test_whom_the_owner_keeps_out_does_not_arrive(desk: Desk) -> None:  # BLOCK-3
+    session = arrived(back(desk, left(desk).challenge_id)).session
+    desk.do(lambda tx: blocks.block_user(tx, session.user_id, desk.now + 60, desk.now))
+    assert refused(back(desk, left(desk).challenge_id))[0] == Code.USER_BLOCKED
+    desk.now += 60
+    arrived(back(desk, left(desk).challenge_id))
+
+
+class TestTheSitesLogout:
+    """SIGNIN-7."""
+
+    def sessions(self, desk: Desk) -> list[Arrived]:
+        """Let Ada sign in twice, and somebody else once."""
+        who = (("9", "one"), ("9", "two"), ("10", "three"))
+        identities = [known(external_id=name, sid=f"https://bank.example {sid}") for name, sid in who]
+        return [arrived(back(desk, left(desk).challenge_id, who=each)) for each in identities]
+
+    def end(
+        self, desk: Desk, external_id: str, sid: str | None = None, proof: Proof | None = None
+    ) -> Refusal | None:
+        ended = Ended(sid, external_id, proof or desk.proof(v.jkt("site")))
+        return desk.do(lambda tx: logins.end(tx, desk.at, ended))
+
+    def left_over(self, desk: Desk, came: list[Arrived]) -> list[int]:
+        digests = enumerate(each.session.digest for each in came)
+        return [n for n, digest in digests if desk.look(lambda tx, it=digest: tx.session(it)) is not None]  # type: ignore[misc]
+
+    def test_of_one_session_ends_that_one(self, desk: Desk) -> None:
+        came = self.sessions(desk)
+        assert self.end(desk, "9", "https://bank.example one") is None
+        assert self.left_over(desk, came) == [1, 2]
+
+    def test_of_a_user_ends_all_of_his(self, desk: Desk) -> None:
+        came = self.sessions(desk)
+        assert self.end(desk, "nobody") is None
+        assert self.left_over(desk, came) == [0, 1, 2]
+        assert self.end(desk, "9") is None
+        assert self.left_over(desk, came) == [2]
+
+    def test_is_told_once_by_one_token(self, desk: Desk) -> None:
+        came, proof = self.sessions(desk), desk.proof(v.jkt("site"))
+        assert self.end(desk, "nobody", proof=proof) is None
+        again = self.end(desk, "9", proof=proof)
+        assert again is not None
+        assert again.code == Code.SIGN_IN_FAILED
+        assert self.left_over(desk, came) == [0, 1, 2]

@@ -6,12 +6,15 @@ import pytest
 from tests.service.kit import TRANSFER, Desk, Person, outcome
 from tests.store import values as v
 
+from deputize.protocol.canonical import Json
 from deputize.protocol.credential import Credential
+from deputize.protocol.errors import Refused
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.token import Delegation
 from deputize.service.approvals import Minted, Verified
 from deputize.service.calls import approving
 from deputize.service.calls.answers import Answered
+from deputize.service.calls.request import Approver, OwnCall
 
 
 class Approval:
@@ -75,3 +78,52 @@ def test_nor_does_one_that_has_come_back_with_another_key(
     assert desk.do(lambda tx: tx.remove_credential(its.credential_id, ada.user.user_id))
     assert desk.do(lambda tx: tx.add(replace(its, public_key=v.digest("another"))))
     assert approval.act() == "unknown_credential"
+
+
+def test_nobody_but_its_page_and_its_user_answers_for_a_call(
+    desk: Desk, ada: Person, delegation: Delegation
+) -> None:  # CALL-2, APPR-12
+    approval, grace = Approval(desk, ada, delegation), desk.person("internal")
+    call_id, elsewhere = approval.made.call.call_id, replace(ada, page_jkt=v.jkt("another page"))
+    strangers: list[Approver] = [
+        desk.page_call(grace, approval.made),
+        desk.page_call(replace(grace, page_jkt=ada.page_jkt), approval.made),
+        desk.page_call(elsewhere, approval.made),
+        OwnCall(call_id, grace.user.user_id),
+    ]
+    for stranger in strangers:
+        with pytest.raises(Refused) as refused:
+            desk.look(lambda tx, who=stranger: approving.check(tx, desk.at, who, {}))  # type: ignore[misc]
+        assert refused.value.refusal.code == "call_unknown"
+        acted = desk.do(lambda tx, who=stranger: approving.approve(tx, desk.at, who, approval.verdict))  # type: ignore[misc]
+        assert outcome(acted) == "call_unknown"
+    assert approval.act() == "approved"
+
+
+def test_what_was_answered_is_not_answered_again(desk: Desk, ada: Person, delegation: Delegation) -> None:
+    approval = Approval(desk, ada, delegation)
+    assert approval.act() == "approved"
+    before = desk.entries()
+    assert approval.act() == "call_state"
+    assert desk.entries() == before
+
+
+def test_what_was_taken_back_meanwhile_is_not_approved(
+    desk: Desk, ada: Person, delegation: Delegation
+) -> None:  # APPR-5
+    approval = Approval(desk, ada, delegation)
+    desk.revoke(delegation.grant_id)
+    assert approval.act() == "grant_revoked"
+    assert (desk.last()["kind"], desk.last()["code"]) == ("call.denied", "grant_revoked")
+    assert approval.act() == "call_state"
+
+
+def test_an_approval_takes_what_is_left_and_no_more(desk: Desk, ada: Person) -> None:  # CONS-3
+    desk.policy = replace(desk.policy, prompts=Prompts(at_once=2))
+    once: Json = [{"type": "webmcp_tool", "tool": "transfer_money", "max_calls": 1}]
+    delegation = desk.deputize(ada, details=once)
+    first, second = (Approval(desk, ada, delegation, amount) for amount in (1, 2))
+    assert first.act() == "approved"
+    assert second.act() == "constraint_exhausted"
+    assert (desk.last()["kind"], desk.last()["code"]) == ("call.denied", "constraint_exhausted")
+    assert list(desk.look(lambda tx: tx.used(delegation.grant_id)).values()) == [1]

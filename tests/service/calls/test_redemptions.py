@@ -66,6 +66,35 @@ def test_a_call_that_is_not_there_is_neither_redeemed_nor_reported(desk: Desk) -
 def test_a_pending_call_is_not_redeemed(desk: Desk, ada: Standing) -> None:
     made = desk.allowed(*ada, "transfer_money", TRANSFER)
     assert outcome(redeem(desk, made)) == "call_state"
+    assert not desk.look(lambda tx: redemptions.is_redeemable(tx, desk.at, CallToken.of(made.call, desk.now)))
+
+
+def test_what_ran_out_or_is_not_there_is_not_redeemable(desk: Desk, ada: Standing) -> None:  # OAUTH-8
+    token, nothing = CallToken.of(desk.allowed(*ada, "note").call, desk.now), CallToken.of(v.call(), desk.now)
+    assert desk.look(lambda tx: redemptions.is_redeemable(tx, desk.at, token))
+    assert not desk.look(lambda tx: redemptions.is_redeemable(tx, desk.at, nothing))
+    desk.now += 600
+    assert not desk.look(lambda tx: redemptions.is_redeemable(tx, desk.at, token))
+
+
+def test_a_guard_proves_itself_anew_each_time(desk: Desk, ada: Standing) -> None:  # PROOF-2
+    first, second = (desk.allowed(*ada, "note", {"n": n}) for n in range(2))
+    proof = desk.proof(v.jkt("guard"))
+    assert outcome(redeem(desk, first, proof)) == "redeemed"
+    assert outcome(redeem(desk, second, proof)) == "invalid_dpop_proof"
+    assert outcome(redeem(desk, second, desk.proof(v.jkt("guard")))) == "redeemed"
+
+
+def test_a_page_runs_the_call_whose_token_it_has_and_no_other(desk: Desk, ada: Standing) -> None:  # GUARD-3
+    tools = {**desk.policy.tools, "note": replace(desk.policy.tools["note"], executes=Executes.PAGE)}
+    desk.policy = replace(desk.policy, tools=tools)
+    mine, other = (desk.allowed(*ada, "note", {"n": n}) for n in range(2))
+    token = CallToken.of(other.call, desk.now)
+    answer = desk.do(
+        lambda tx: redemptions.redeem(tx, desk.at, desk.page_call(ada[0], mine), token, mine.call.args_s256)
+    )
+    assert outcome(answer) == "call_unknown"
+    assert outcome(redeem(desk, mine, desk.page_call(ada[0], mine))) == "redeemed"
 
 
 def test_redemption_reads_the_grant_again(desk: Desk, ada: Standing) -> None:  # GUARD-4
