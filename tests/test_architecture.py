@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "server" / "deputize"
 FLOORS = {
     "protocol": 0,
     "words": 1,
-    **dict.fromkeys(("alone", "watched", "detached", "extras"), 1),
+    **dict.fromkeys(("alone", "private", "watched", "detached", "extras"), 1),
     "service": 2,
     **dict.fromkeys(("store", "crypto", "fetching", "settings", "log"), 3),
     **dict.fromkeys(("authority", "methods", "guard", "agent"), 4),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .alone import alone_in
 from .crypto.keys import KeyRing, NoKeys
-from .crypto.private import create_private
+from .private import create_private
 from .service.faults import NoStore, StoreFault
 from .service.ports import Reader, Store
 from .store.copying import copy, require_closed

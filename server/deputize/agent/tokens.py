@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 import orjson
 
-from ..crypto.private import replace_private
+from ..private import replace_private
 from ..protocol.canonical import Json
 from .errors import Unexpected
 

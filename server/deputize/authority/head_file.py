@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..alone import alone_in
 from ..crypto.note import Verifier, open_note, sign
-from ..crypto.private import replace_alone
+from ..private import replace_alone
 from ..protocol.checkpoint import Checkpoint
 from ..protocol.merkle import Frontier
 from ..protocol.policy import Policy

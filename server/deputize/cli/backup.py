@@ -19,9 +19,9 @@ from deputize.cli.out import UNUSABLE, fail
 from deputize.cli.policy import read_policy
 from deputize.crypto.keys import KeyRing
 from deputize.crypto.note import Verifier
-from deputize.crypto.private import create_private
 from deputize.crypto.succession import Succession
 from deputize.opening import KEYS, copy_store, has_store, replace_store, require_unused, take_store
+from deputize.private import create_private
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.policy import Policy
 from deputize.service import record, restoring

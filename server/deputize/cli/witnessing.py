@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deputize.alone import alone_in
 from deputize.crypto.note import Cosigner, NoteError, Verifier, cosign, only, open_note
-from deputize.crypto.private import create_private, replace_private
+from deputize.private import create_private, replace_private
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.witness import AddCheckpoint, refusal
 

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
+from ..private import create_private
 from ..protocol.canonical import Json
 from ..protocol.jwk import thumbprint
 from .jwt import jwk_of
-from .private import create_private
 
 
 def load(path: Path | str) -> EllipticCurvePrivateKey:

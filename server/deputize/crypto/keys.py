@@ -19,11 +19,11 @@ from jwt.algorithms import ECAlgorithm
 from jwt.exceptions import InvalidKeyError
 
 from ..alone import alone_in
+from ..private import replace_alone
 from ..protocol.canonical import Json, b64u, unb64u
 from ..protocol.jwk import thumbprint
 from ..watched import Watched
 from .jwt import jwk_of
-from .private import replace_alone
 from .succession import Succession
 
 KEPT = 24 * 3600

@@ -11,3 +11,7 @@ class PutBack(StoreFault):
 
 class NoStore(StoreFault):
     """There is none where one has to be, or an empty one in its place."""
+
+
+class KeysUnavailable(StoreFault):
+    """The keys under which it is kept what is kept of people cannot be used. The message says why (SEAL-4)."""

@@ -1,0 +1,180 @@
+"""The keys under which it is kept what is kept of people: one for each user, apart from the data (PROTOCOL §27)."""
+
+import hmac
+import os
+import time
+from pathlib import Path
+from threading import RLock
+from typing import TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ..protocol.ids import UserId
+from . import wrapping
+from .vault import Vault
+from .wrapping import FileWrapping, Wrapping
+
+FILE = "user-keys.db"
+"""Where the keys lie if nothing else was said: in the folder of the database."""
+REMEMBERED = 10_000
+"""Keys that a process has in memory at most."""
+LOOKED = 0.1
+"""Seconds for which a key that is in memory is used without a look whether another process has destroyed it."""
+HOUR = 3600
+OVER = 2 * HOUR
+"""Seconds after its end when the key of an hour is destroyed."""
+
+_SEALED = b"\x01"
+_NONCE = 12
+
+K = TypeVar("K")
+
+
+class UserKey:
+    """The key of one user, for what is kept of him."""
+
+    __slots__ = ("_aead", "_digests")
+
+    def __init__(self, key: bytes) -> None:
+        """Take 32 random bytes; what seals, and what makes digests, is derived from them."""
+        self._aead = AESGCM(hmac.digest(key, b"deputize seal", "sha256"))
+        self._digests = hmac.digest(key, b"deputize digest", "sha256")
+
+    def seal(self, plain: bytes, about: bytes) -> bytes:
+        """Encrypt by AES-256-GCM. `about` says which row it is for: it is authenticated, and has to be said again."""
+        nonce = os.urandom(_NONCE)
+        return _SEALED + nonce + self._aead.encrypt(nonce, plain, about)
+
+    def open(self, sealed: bytes, about: bytes) -> bytes:
+        """Return what was sealed; ValueError if it is not what this key has sealed about that."""
+        start = len(_SEALED)
+        if sealed[:start] != _SEALED:
+            raise ValueError("not sealed in a way that is known here")
+        try:
+            return self._aead.decrypt(sealed[start : start + _NONCE], sealed[start + _NONCE :], about)
+        except (InvalidTag, ValueError):  # of another nonce than there can be
+            raise ValueError("not what this key has sealed about that") from None
+
+    def digest(self, value: bytes) -> bytes:
+        """Return 32 bytes by which a value is found again, and guessed by nobody who has not the key."""
+        return hmac.digest(self._digests, value, "sha256")
+
+
+class UserKeys:
+    """The keys of users in a file of their own, each wrapped. Opened, or made, at first need.
+
+    For several threads, and several processes at once on one file. What keeps it from being used is KeysUnavailable.
+    """
+
+    def __init__(self, path: Path, wrapped_by: Wrapping, new: bool = True) -> None:
+        """Take where it lies and what wraps it. Unless it may be `new`, it is there, or it was lost."""
+        self.path = path
+        self._wrapping = wrapped_by
+        self._new = new
+        self._lock = RLock()
+        self._vault: Vault | None = None
+        self._users: dict[UserId, UserKey] = {}
+        self._hours: dict[int, UserKey] = {}
+        self._looked_at = float("-inf")
+
+    @classmethod
+    def beside(cls, database: Path) -> "UserKeys":
+        """Return those at the default place, in the folder of a database."""
+        return cls(database.with_name(FILE), FileWrapping(database.with_name(wrapping.FILE)))
+
+    def make(self, user_id: UserId, external_id: str | None = None) -> UserKey:
+        """Make the key of a new user; durable when it returns.
+
+        An id at the site's login that another user has here goes over to this one: whoever calls has made sure that
+        nobody has it, but for a sign-up that was rolled back.
+        """
+        with self._lock:
+            made = UserKey(self._opened().make(user_id, external_id))
+            return _remember(self._users, user_id, made)
+
+    def of(self, user_id: UserId) -> UserKey | None:
+        """Return the key of a user; None if it was destroyed, or never made."""
+        if time.monotonic() - self._looked_at < LOOKED and (known := self._users.get(user_id)) is not None:
+            return known
+        with self._lock:
+            self._look()
+            known = self._users.get(user_id)
+            if known is None and (vault := self._found()) and (key := vault.key_of(user_id)):
+                known = _remember(self._users, user_id, UserKey(key))
+            return known
+
+    def until(self, moment: int) -> UserKey | None:
+        """Return the key for what passes at a moment, in seconds since the epoch; None once it was destroyed."""
+        hour = moment // HOUR
+        if time.monotonic() - self._looked_at < LOOKED and (known := self._hours.get(hour)) is not None:
+            return known
+        with self._lock:
+            self._look()
+            known = self._hours.get(hour)
+            if known is None and (key := self._opened().key_of_hour(hour)):
+                known = _remember(self._hours, hour, UserKey(key))
+            return known
+
+    def user_of(self, external_id: str) -> UserId | None:
+        """Return whose id at the site's login that is, as it is now; only a keyed digest of it is in the file."""
+        with self._lock:
+            vault = self._found()
+            return vault.user_of(external_id) if vault else None
+
+    def destroy(self, user_id: UserId) -> None:
+        """Destroy the key of a user for good, durably; a tombstone stays. Again is as good as once."""
+        with self._lock:
+            self._opened().destroy(user_id)
+            self._users.pop(user_id, None)
+
+    def destroyed(self) -> frozenset[UserId]:
+        """Return those whose keys were destroyed."""
+        with self._lock:
+            vault = self._found()
+            return vault.destroyed() if vault else frozenset()
+
+    def sweep(self, now: int) -> None:
+        """Destroy the keys of the hours that ended long enough ago."""
+        with self._lock:
+            if vault := self._found():
+                first = (now - OVER) // HOUR
+                vault.sweep(first)
+                for hour in [hour for hour in self._hours if hour < first]:
+                    del self._hours[hour]
+
+    def close(self) -> None:
+        """Close the file, and forget what was read of it."""
+        with self._lock:
+            if self._vault is not None:
+                self._vault.close()
+                self._vault = None
+            self._forget()
+
+    def _look(self) -> None:
+        """Forget the keys that are in memory if another process has changed the file."""
+        if self._vault is not None and self._vault.changed():
+            self._forget()
+        self._looked_at = time.monotonic()
+
+    def _forget(self) -> None:
+        self._users.clear()
+        self._hours.clear()
+
+    def _found(self) -> Vault | None:
+        """Return the vault; None if there is none yet, and that may be."""
+        if self._vault is None and self._new and not (self.path.exists() and self.path.stat().st_size):
+            return None
+        return self._opened()
+
+    def _opened(self) -> Vault:
+        if self._vault is None:
+            self._vault = Vault(self.path, self._wrapping, self._new)
+        return self._vault
+
+
+def _remember(known: dict[K, UserKey], name: K, key: UserKey) -> UserKey:
+    if len(known) >= REMEMBERED:
+        known.pop(next(iter(known)))
+    known[name] = key
+    return key

@@ -1,0 +1,281 @@
+"""The file of users' keys: rows of SQLite, apart from the data, each key wrapped (SEAL-1).
+
+A user's key is wrapped under the key of the vault, and that under a wrapping key that lies elsewhere (`wrapping.py`). A
+rollback journal and zeros over what is deleted: a write-ahead file would keep the pages of before.
+"""
+
+import hmac
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ..protocol.ids import UserId
+from ..service.faults import KeysUnavailable
+from .wrapping import Wrapping
+
+KEY_BYTES = 32
+_NONCE = 12
+_BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
+_CERTAIN = 1_000_000_000  # nanoseconds after which a change of a file shows in its times
+_SCHEMA = (
+    "CREATE TABLE vault (id BLOB NOT NULL, external BLOB NOT NULL, swept INTEGER NOT NULL)",
+    """CREATE TABLE generations (generation INTEGER PRIMARY KEY, wrapped BLOB, mark BLOB,
+        made_at INTEGER NOT NULL, replaced_at INTEGER)""",
+    "CREATE TABLE users (user_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL, external BLOB UNIQUE) WITHOUT ROWID",
+    "CREATE TABLE hours (hour INTEGER PRIMARY KEY, wrapped BLOB NOT NULL)",
+    "CREATE TABLE tombstones (user_id TEXT PRIMARY KEY) WITHOUT ROWID",
+)
+_NEWEST = "SELECT generation, wrapped, mark FROM generations ORDER BY generation DESC LIMIT 1"
+
+
+class Vault:
+    """One connection to the file. It is for one thread at a time; several processes may have the file open."""
+
+    def __init__(self, path: Path, wrapping: Wrapping, new: bool) -> None:
+        """Open the file, or make it if it is missing or empty and may be `new`; KeysUnavailable."""
+        self._path = path
+        self._wrapping = wrapping
+        with _told(path):
+            if new:
+                with suppress(FileExistsError):
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            self._identity = _identity_of(path)
+            path.chmod(0o600)
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw",
+                timeout=_BUSY_TIMEOUT,
+                isolation_level=None,  # autocommit: BEGIN and COMMIT are ours
+                check_same_thread=False,
+                uri=True,
+            )
+        try:
+            with _told(path):
+                execute = self._connection.execute
+                execute("PRAGMA synchronous = EXTRA")  # the folder, too: a journal that is gone stays so
+                execute("PRAGMA secure_delete = ON")
+                execute("PRAGMA temp_store = MEMORY")  # no old pages in files that nobody knows of
+                if execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+                    if not new:
+                        raise KeysUnavailable(f"{path}, with the users' keys, is empty")
+                    self._make()
+                self._generation = 0
+                self._unlock()
+                self._settled: tuple[int, int] | None = None
+                self._version = self._data_version()
+                self._stale = False
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def changed(self) -> bool:
+        """Tell whether another connection has changed the file since this was last asked; KeysUnavailable.
+
+        It costs one system call if the file has not changed for a second.
+        """
+        self._require_place()
+        stale, self._stale = self._stale, False
+        return stale
+
+    def key_of(self, user_id: UserId) -> bytes | None:
+        """Return the key of a user; None if there is none."""
+        return self._key("SELECT wrapped FROM users WHERE user_id = ?", user_id, _of_user(user_id))
+
+    def key_of_hour(self, hour: int) -> bytes | None:
+        """Return the key of an hour since the epoch, which is made if it was not; None once it was destroyed."""
+        found = self._key("SELECT wrapped FROM hours WHERE hour = ?", hour, _of_hour(hour))
+        if found is not None:
+            return found
+        with self._writing() as execute:
+            (swept,) = execute("SELECT swept FROM vault").fetchone()
+            if hour < swept:
+                return None
+            wrapped = self._wrapped(secrets.token_bytes(KEY_BYTES), _of_hour(hour))
+            execute("INSERT INTO hours VALUES (?, ?) ON CONFLICT DO NOTHING", [hour, wrapped])
+        return self._key("SELECT wrapped FROM hours WHERE hour = ?", hour, _of_hour(hour))
+
+    def user_of(self, external_id: str) -> UserId | None:
+        """Return whose id at the site's login that is."""
+        with _told(self._path):
+            found = self._connection.execute(
+                "SELECT user_id FROM users WHERE external = ?", [self._digest(external_id)]
+            ).fetchone()
+        return found and UserId(found[0])
+
+    def make(self, user_id: UserId, external_id: str | None) -> bytes:
+        """Make the key of a user, unless he has one, and keep whose id at the site's login that is; KeysUnavailable."""
+        with self._writing() as execute:
+            if execute("SELECT 1 FROM tombstones WHERE user_id = ?", [user_id]).fetchone():
+                raise KeysUnavailable(f"the key of {user_id} was destroyed, and is not made again")
+            wrapped = self._wrapped(secrets.token_bytes(KEY_BYTES), _of_user(user_id))
+            execute("INSERT INTO users VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", [user_id, wrapped])
+            if external_id is not None:
+                digest = self._digest(external_id)
+                execute("UPDATE users SET external = NULL WHERE external = ?", [digest])
+                execute("UPDATE users SET external = ? WHERE user_id = ?", [digest, user_id])
+        key = self.key_of(user_id)
+        if key is None:
+            raise KeysUnavailable(f"the key of {user_id} was destroyed while it was made")
+        return key
+
+    def destroy(self, user_id: UserId) -> None:
+        """Destroy the key of a user for good, and put up a tombstone."""
+        with self._writing() as execute:
+            execute("DELETE FROM users WHERE user_id = ?", [user_id])
+            execute("INSERT INTO tombstones VALUES (?) ON CONFLICT DO NOTHING", [user_id])
+
+    def destroyed(self) -> frozenset[UserId]:
+        """Return all tombstones."""
+        with _told(self._path):
+            return frozenset(
+                UserId(one) for (one,) in self._connection.execute("SELECT user_id FROM tombstones")
+            )
+
+    def sweep(self, hour: int) -> None:
+        """Destroy the keys of all hours before this one."""
+        with _told(self._path):
+            (swept,) = self._connection.execute("SELECT swept FROM vault").fetchone()
+        if swept >= hour:
+            return
+        with self._writing() as execute:
+            execute("DELETE FROM hours WHERE hour < ?", [hour])
+            execute("UPDATE vault SET swept = max(swept, ?)", [hour])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _make(self) -> None:
+        """Make the tables and the first key, unless another process has done it meanwhile."""
+        with self._transaction() as execute:
+            if execute("SELECT 1 FROM sqlite_schema").fetchone():
+                return
+            for statement in _SCHEMA:
+                execute(statement)
+            vault_key = secrets.token_bytes(KEY_BYTES)
+            self._take(1, vault_key)
+            external = self._wrapped(secrets.token_bytes(KEY_BYTES), b"external")
+            execute("INSERT INTO vault VALUES (?, ?, 0)", [secrets.token_bytes(16), external])
+            wrapped, now = self._wrapping.wrap(1, vault_key), int(time.time())
+            execute("INSERT INTO generations VALUES (1, ?, ?, ?, NULL)", [wrapped, _mark(vault_key), now])
+
+    def _unlock(self) -> None:
+        """Have the newest key of the vault."""
+        with _told(self._path):
+            newest = self._connection.execute(_NEWEST).fetchone()
+        if newest is None:
+            raise KeysUnavailable(f"{self._path} has no key of its own")
+        generation, wrapped, mark = newest
+        if generation == self._generation:
+            return
+        vault_key = self._wrapping.unwrap(generation, wrapped)
+        if len(vault_key) != KEY_BYTES or not hmac.compare_digest(_mark(vault_key), mark):
+            raise KeysUnavailable(f"what wraps the users' keys gave another key than that of {self._path}")
+        self._take(generation, vault_key)
+        with _told(self._path):
+            (external,) = self._connection.execute("SELECT external FROM vault").fetchone()
+        self._external = self._unwrapped(external, b"external")
+
+    def _take(self, generation: int, vault_key: bytes) -> None:
+        self._generation = generation
+        self._aead = AESGCM(vault_key)
+
+    def _key(self, statement: str, name: object, about: bytes) -> bytes | None:
+        """Return what is under a name; a rotation may come between, once."""
+        for last in (False, True):
+            with _told(self._path):
+                row = self._connection.execute(statement, [name]).fetchone()
+            if row is None:
+                return None
+            try:
+                return self._unwrapped(row[0], about)
+            except KeysUnavailable:
+                if last:
+                    raise
+                self._unlock()
+        return None
+
+    def _wrapped(self, key: bytes, about: bytes) -> bytes:
+        nonce = os.urandom(_NONCE)
+        return nonce + self._aead.encrypt(nonce, key, about)
+
+    def _unwrapped(self, wrapped: bytes, about: bytes) -> bytes:
+        try:
+            return self._aead.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], about)
+        except (InvalidTag, ValueError):
+            raise KeysUnavailable(f"a key in {self._path} is damaged") from None
+
+    def _digest(self, external_id: str) -> bytes:
+        return hmac.digest(self._external, external_id.encode(), "sha256")
+
+    def _data_version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _require_place(self) -> None:
+        """KeysUnavailable unless the open file is the one at its path; notes whether others have changed it."""
+        with _told(self._path):
+            found = os.stat(self._path)  # noqa: PTH116  # often, and Path.stat takes longer
+            if (found.st_dev, found.st_ino) != self._identity:
+                raise KeysUnavailable(f"{self._path}, with the users' keys, was replaced while it was open")
+            look = found.st_mtime_ns, found.st_size
+            if look != self._settled:
+                self._settled = look if abs(time.time_ns() - look[0]) > _CERTAIN else None
+                before, self._version = self._version, self._data_version()
+                self._stale = self._stale or before != self._version
+
+    @contextmanager
+    def _writing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """Be the only one who writes, under the newest key, and to the disk, in the file that is at the path."""
+        self._require_place()
+        with self._transaction() as execute:
+            self._unlock()
+            yield execute
+        self._require_place()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        execute = self._connection.execute
+        with _told(self._path):
+            execute("BEGIN IMMEDIATE")
+            try:
+                yield execute
+                execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # a rollback of what SQLite rolled back itself
+                    execute("ROLLBACK")
+                raise
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say of a failing file which it is, and what fails."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise KeysUnavailable(f"{path}, with the users' keys, is missing") from None
+    except (sqlite3.Error, OSError) as error:
+        raise KeysUnavailable(f"{path}, with the users' keys, cannot be used: {error}") from error
+
+
+def _identity_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _of_user(user_id: UserId) -> bytes:
+    return b"user " + user_id.encode()
+
+
+def _of_hour(hour: int) -> bytes:
+    return b"hour %d" % hour
+
+
+def _mark(vault_key: bytes) -> bytes:
+    """Tell a key of the vault from any other, without telling it."""
+    return hmac.digest(vault_key, b"deputize vault", "sha256")[:16]
