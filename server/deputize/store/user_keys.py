@@ -3,6 +3,7 @@
 import hmac
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -11,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..protocol.ids import UserId
+from ..service.faults import KeysUnavailable
 from . import wrapping
 from .vault import Vault
 from .wrapping import FileWrapping, Wrapping
@@ -89,9 +91,16 @@ class UserKeys:
         An id at the site's login that another user has here goes over to this one: whoever calls has made sure that
         nobody has it, but for a sign-up that was rolled back.
         """
+        self.make_all([(user_id, external_id)])
+        made = self.of(user_id)
+        if made is None:
+            raise KeysUnavailable(f"the key of {user_id} was destroyed while it was made")
+        return made
+
+    def make_all(self, whose: Iterable[tuple[UserId, str | None]]) -> None:
+        """Make the keys of many who have none, as `make` does, in one step: all of them, or none."""
         with self._lock:
-            made = UserKey(self._opened().make(user_id, external_id))
-            return _remember(self._users, user_id, made)
+            self._opened().make(whose)
 
     def of(self, user_id: UserId) -> UserKey | None:
         """Return the key of a user; None if it was destroyed, or never made."""

@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -58,7 +58,8 @@ class Vault:
         try:
             with _told(path):
                 execute = self._connection.execute
-                execute("PRAGMA synchronous = EXTRA")  # the folder, too: a journal that is gone stays so
+                execute("PRAGMA journal_mode = TRUNCATE")
+                execute("PRAGMA synchronous = FULL")  # a journal that was cut off stays so
                 execute("PRAGMA secure_delete = ON")
                 execute("PRAGMA temp_store = MEMORY")  # no old pages in files that nobody knows of
                 if execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
@@ -108,21 +109,18 @@ class Vault:
             ).fetchone()
         return found and UserId(found[0])
 
-    def make(self, user_id: UserId, external_id: str | None) -> bytes:
-        """Make the key of a user, unless he has one, and keep whose id at the site's login that is; KeysUnavailable."""
+    def make(self, whose: Iterable[tuple[UserId, str | None]]) -> None:
+        """Make the keys of users who have none, all or none of them, and keep who is whom at the site's login."""
         with self._writing() as execute:
-            if execute("SELECT 1 FROM tombstones WHERE user_id = ?", [user_id]).fetchone():
-                raise KeysUnavailable(f"the key of {user_id} was destroyed, and is not made again")
-            wrapped = self._wrapped(secrets.token_bytes(KEY_BYTES), _of_user(user_id))
-            execute("INSERT INTO users VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", [user_id, wrapped])
-            if external_id is not None:
-                digest = self._digest(external_id)
-                execute("UPDATE users SET external = NULL WHERE external = ?", [digest])
-                execute("UPDATE users SET external = ? WHERE user_id = ?", [digest, user_id])
-        key = self.key_of(user_id)
-        if key is None:
-            raise KeysUnavailable(f"the key of {user_id} was destroyed while it was made")
-        return key
+            for user_id, external_id in whose:
+                if execute("SELECT 1 FROM tombstones WHERE user_id = ?", [user_id]).fetchone():
+                    raise KeysUnavailable(f"the key of {user_id} was destroyed, and is not made again")
+                wrapped = self._wrapped(secrets.token_bytes(KEY_BYTES), _of_user(user_id))
+                execute("INSERT INTO users VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", [user_id, wrapped])
+                if external_id is not None:
+                    digest = self._digest(external_id)
+                    execute("UPDATE users SET external = NULL WHERE external = ?", [digest])
+                    execute("UPDATE users SET external = ? WHERE user_id = ?", [digest, user_id])
 
     def destroy(self, user_id: UserId) -> None:
         """Destroy the key of a user for good, and put up a tombstone."""
