@@ -13,5 +13,13 @@ class NoStore(StoreFault):
     """There is none where one has to be, or an empty one in its place."""
 
 
-class KeysUnavailable(StoreFault):
-    """The keys under which it is kept what is kept of people cannot be used. The message says why (SEAL-4)."""
+class Locked(StoreFault):
+    """What is kept of people cannot be sealed or opened, since the keys for it cannot be used (SEAL-4).
+
+    The message says why, for everybody; `where` is the file or the command, for the owner.
+    """
+
+    def __init__(self, why: str, where: object = None) -> None:
+        """Say `why`, in words that tell nothing of this machine, and `where`."""
+        super().__init__(why)
+        self.where = where

@@ -3,7 +3,7 @@
 import hmac
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..protocol.ids import UserId
-from ..service.faults import KeysUnavailable
+from ..service.faults import Locked
 from . import wrapping
 from .vault import Vault
 from .wrapping import FileWrapping, Wrapping
@@ -66,7 +66,7 @@ class UserKey:
 class UserKeys:
     """The keys of users in a file of their own, each wrapped. Opened, or made, at first need.
 
-    For several threads, and several processes at once on one file. What keeps it from being used is KeysUnavailable.
+    For several threads, and several processes at once on one file. What keeps it from being used is Locked.
     """
 
     def __init__(self, path: Path, wrapped_by: Wrapping, new: bool = True) -> None:
@@ -91,16 +91,20 @@ class UserKeys:
         An id at the site's login that another user has here goes over to this one: whoever calls has made sure that
         nobody has it, but for a sign-up that was rolled back.
         """
-        self.make_all([(user_id, external_id)])
+        self.make_missing({user_id: external_id})
+        self._looked_at = float("-inf")  # another process may have destroyed it a moment ago
         made = self.of(user_id)
         if made is None:
-            raise KeysUnavailable(f"the key of {user_id} was destroyed while it was made")
+            raise Locked("the key of this user was destroyed, and is not made again")
         return made
 
-    def make_all(self, whose: Iterable[tuple[UserId, str | None]]) -> None:
-        """Make the keys of many who have none, as `make` does, in one step: all of them, or none."""
+    def make_missing(self, users: Mapping[str, str | None]) -> int:
+        """Make the keys of many, with their ids at the site's login, in one step; return how many had none.
+
+        Whose key was destroyed gets no other.
+        """
         with self._lock:
-            self._opened().make(whose)
+            return self._opened().make(users)
 
     def of(self, user_id: UserId) -> UserKey | None:
         """Return the key of a user; None if it was destroyed, or never made."""

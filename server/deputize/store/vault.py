@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..protocol.ids import UserId
-from ..service.faults import KeysUnavailable
+from ..service.faults import Locked
+from .faults import words
 from .wrapping import Wrapping
 
 KEY_BYTES = 32
@@ -39,7 +40,7 @@ class Vault:
     """One connection to the file. It is for one thread at a time; several processes may have the file open."""
 
     def __init__(self, path: Path, wrapping: Wrapping, new: bool) -> None:
-        """Open the file, or make it if it is missing or empty and may be `new`; KeysUnavailable."""
+        """Open the file, or make it if it is missing or empty and may be `new`; Locked."""
         self._path = path
         self._wrapping = wrapping
         with _told(path):
@@ -64,7 +65,7 @@ class Vault:
                 execute("PRAGMA temp_store = MEMORY")  # no old pages in files that nobody knows of
                 if execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
                     if not new:
-                        raise KeysUnavailable(f"{path}, with the users' keys, is empty")
+                        raise Locked("the file of users' keys is empty", path)
                     self._make()
                 self._generation = 0
                 self._unlock()
@@ -76,7 +77,7 @@ class Vault:
             raise
 
     def changed(self) -> bool:
-        """Tell whether another connection has changed the file since this was last asked; KeysUnavailable.
+        """Tell whether another connection has changed the file since this was last asked; Locked.
 
         It costs one system call if the file has not changed for a second.
         """
@@ -84,7 +85,7 @@ class Vault:
         stale, self._stale = self._stale, False
         return stale
 
-    def key_of(self, user_id: UserId) -> bytes | None:
+    def key_of(self, user_id: str) -> bytes | None:
         """Return the key of a user; None if there is none."""
         return self._key("SELECT wrapped FROM users WHERE user_id = ?", user_id, _of_user(user_id))
 
@@ -109,18 +110,23 @@ class Vault:
             ).fetchone()
         return found and UserId(found[0])
 
-    def make(self, whose: Iterable[tuple[UserId, str | None]]) -> None:
-        """Make the keys of users who have none, all or none of them, and keep who is whom at the site's login."""
+    def make(self, users: Mapping[str, str | None]) -> int:
+        """Make the keys of users who have none, and keep who is whom at the site's login, all or nothing of it.
+
+        Whose key was destroyed gets no other. Returns how many were made.
+        """
+        made = 0
         with self._writing() as execute:
-            for user_id, external_id in whose:
+            for user_id, external_id in users.items():
                 if execute("SELECT 1 FROM tombstones WHERE user_id = ?", [user_id]).fetchone():
-                    raise KeysUnavailable(f"the key of {user_id} was destroyed, and is not made again")
-                wrapped = self._wrapped(secrets.token_bytes(KEY_BYTES), _of_user(user_id))
-                execute("INSERT INTO users VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", [user_id, wrapped])
+                    continue
+                key = [user_id, self._wrapped(secrets.token_bytes(KEY_BYTES), _of_user(user_id))]
+                made += execute("INSERT INTO users VALUES (?, ?, NULL) ON CONFLICT DO NOTHING", key).rowcount
                 if external_id is not None:
                     digest = self._digest(external_id)
                     execute("UPDATE users SET external = NULL WHERE external = ?", [digest])
                     execute("UPDATE users SET external = ? WHERE user_id = ?", [digest, user_id])
+        return made
 
     def destroy(self, user_id: UserId) -> None:
         """Destroy the key of a user for good, and put up a tombstone."""
@@ -168,13 +174,13 @@ class Vault:
         with _told(self._path):
             newest = self._connection.execute(_NEWEST).fetchone()
         if newest is None:
-            raise KeysUnavailable(f"{self._path} has no key of its own")
+            raise Locked("the file of users' keys is damaged", self._path)
         generation, wrapped, mark = newest
         if generation == self._generation:
             return
         vault_key = self._wrapping.unwrap(generation, wrapped)
         if len(vault_key) != KEY_BYTES or not hmac.compare_digest(_mark(vault_key), mark):
-            raise KeysUnavailable(f"what wraps the users' keys gave another key than that of {self._path}")
+            raise Locked("the wrapping key does not fit the users' keys", self._path)
         self._take(generation, vault_key)
         with _told(self._path):
             (external,) = self._connection.execute("SELECT external FROM vault").fetchone()
@@ -193,7 +199,7 @@ class Vault:
                 return None
             try:
                 return self._unwrapped(row[0], about)
-            except KeysUnavailable:
+            except Locked:
                 if last:
                     raise
                 self._unlock()
@@ -207,7 +213,7 @@ class Vault:
         try:
             return self._aead.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], about)
         except (InvalidTag, ValueError):
-            raise KeysUnavailable(f"a key in {self._path} is damaged") from None
+            raise Locked("the file of users' keys is damaged", self._path) from None
 
     def _digest(self, external_id: str) -> bytes:
         return hmac.digest(self._external, external_id.encode(), "sha256")
@@ -216,11 +222,11 @@ class Vault:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def _require_place(self) -> None:
-        """KeysUnavailable unless the open file is the one at its path; notes whether others have changed it."""
+        """Locked unless the open file is the one at its path; notes whether others have changed it."""
         with _told(self._path):
             found = os.stat(self._path)  # noqa: PTH116  # often, and Path.stat takes longer
             if (found.st_dev, found.st_ino) != self._identity:
-                raise KeysUnavailable(f"{self._path}, with the users' keys, was replaced while it was open")
+                raise Locked("the open file of users' keys was moved or replaced", self._path)
             look = found.st_mtime_ns, found.st_size
             if look != self._settled:
                 self._settled = look if abs(time.time_ns() - look[0]) > _CERTAIN else None
@@ -256,9 +262,10 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise KeysUnavailable(f"{path}, with the users' keys, is missing") from None
+        raise Locked("the file of users' keys is missing", path) from None
     except (sqlite3.Error, OSError) as error:
-        raise KeysUnavailable(f"{path}, with the users' keys, cannot be used: {error}") from error
+        why = words(error) if isinstance(error, sqlite3.Error) else error.strerror
+        raise Locked(f"the file of users' keys cannot be used: {why}", path) from error
 
 
 def _identity_of(path: Path) -> tuple[int, int]:
@@ -266,7 +273,7 @@ def _identity_of(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _of_user(user_id: UserId) -> bytes:
+def _of_user(user_id: str) -> bytes:
     return b"user " + user_id.encode()
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..private import replace_private
 from ..protocol.canonical import b64u, unb64u
-from ..service.faults import KeysUnavailable
+from ..service.faults import Locked
 
 FILE = "wrapping.json"
 """Where the wrapping keys lie if nothing else was said: in the folder of the database."""
@@ -24,13 +24,13 @@ class Wrapping(Protocol):
     """Wraps a few bytes under a wrapping key that lies elsewhere; each generation has a wrapping key of its own."""
 
     def wrap(self, generation: int, key: bytes) -> bytes:
-        """Wrap under the key of a new generation, which is made, to the disk, if it is not there; KeysUnavailable."""
+        """Wrap under the key of a new generation, which is made, to the disk, if it is not there; Locked."""
 
     def unwrap(self, generation: int, wrapped: bytes) -> bytes:
-        """Return what was wrapped for this generation; KeysUnavailable if that cannot be."""
+        """Return what was wrapped for this generation; Locked if that cannot be."""
 
     def destroy(self, generation: int) -> None:
-        """Destroy the wrapping key of a generation for good, if it is there; KeysUnavailable."""
+        """Destroy the wrapping key of a generation for good, if it is there; Locked."""
 
 
 class FileWrapping:
@@ -53,13 +53,11 @@ class FileWrapping:
         """Return what was wrapped (`Wrapping`)."""
         key = self._read().get(generation)
         if key is None:
-            raise KeysUnavailable(f"{self.path} has no wrapping key of generation {generation}")
+            raise Locked("the file of wrapping keys has not the one that is needed", self.path)
         try:
             return AESGCM(key).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _about(generation))
         except (InvalidTag, ValueError):
-            raise KeysUnavailable(
-                f"the wrapping key in {self.path} is not the one that the users' keys were wrapped with"
-            ) from None
+            raise Locked("the wrapping key does not fit the users' keys", self.path) from None
 
     def destroy(self, generation: int) -> None:
         """Take the key out of the file, and overwrite what the file was (`Wrapping`)."""
@@ -76,13 +74,15 @@ class FileWrapping:
                     raise ValueError("no key")
                 return keys
             except FileNotFoundError:
-                raise KeysUnavailable(f"{self.path}, which wraps the users' keys, is missing") from None
+                raise Locked("the file of wrapping keys is missing", self.path) from None
             except OSError as error:
-                raise KeysUnavailable(f"{self.path} cannot be read: {error.strerror}") from error
+                raise Locked(
+                    f"the file of wrapping keys cannot be read: {error.strerror}", self.path
+                ) from error
             except (ValueError, TypeError, LookupError, AttributeError):
                 if tries_left:
                     time.sleep(0.01)  # the other one overwrites after it has put the new one in place
-        raise KeysUnavailable(f"{self.path} does not hold wrapping keys")
+        raise Locked("the file of wrapping keys is damaged", self.path)
 
     def _write(self, keys: dict[int, bytes]) -> None:
         content = {"v": 1, "keys": {str(generation): b64u(key) for generation, key in sorted(keys.items())}}
@@ -99,7 +99,9 @@ class FileWrapping:
                 if before is not None:
                     os.close(before)
         except OSError as error:
-            raise KeysUnavailable(f"{self.path} cannot be written: {error.strerror}") from error
+            raise Locked(
+                f"the file of wrapping keys cannot be written: {error.strerror}", self.path
+            ) from error
 
 
 def _about(generation: int) -> bytes:
