@@ -34,6 +34,11 @@ def in_files(folder: Path, secret: bytes) -> list[str]:
     return [file.name for file in folder.rglob("*") if file.is_file() and secret in file.read_bytes()]
 
 
+def wrapping_name(keys: UserKeys) -> str:
+    assert keys._vault is not None
+    return keys._vault.name()
+
+
 def wrapped(keys: UserKeys, user_id: UserId) -> bytes:
     vault = keys._vault
     assert vault is not None
@@ -156,7 +161,11 @@ def test_no_key_opens_without_the_wrapping_key(tmp_path: Path, keys: UserKeys, o
     with pytest.raises(Locked, match="wrapping keys is missing"):
         others.of(ADA)
     assert keys.of(ADA) is not None  # which has opened it before
-    FileWrapping(tmp_path / "wrapping.json").wrap(1, b"")
+    FileWrapping(tmp_path / "wrapping.json").wrap("another", b"")
+    with pytest.raises(Locked, match="has not the one"):
+        others.of(ADA)
+    text = (tmp_path / "wrapping.json").read_text()
+    (tmp_path / "wrapping.json").write_text(text.replace("another", wrapping_name(keys)))
     with pytest.raises(Locked, match="does not fit"):
         others.of(ADA)
     (tmp_path / "wrapping.json").write_text("{}")

@@ -3,7 +3,7 @@
 import hmac
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -13,12 +13,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..protocol.ids import UserId
 from ..service.faults import Locked
-from . import wrapping
 from .vault import Vault
-from .wrapping import FileWrapping, Wrapping
+from .vault_settings import Configured, Settings
+from .wrapping import Wrapping
 
-FILE = "user-keys.db"
-"""Where the keys lie if nothing else was said: in the folder of the database."""
 REMEMBERED = 10_000
 """Keys that a process has in memory at most."""
 LOOKED = 0.1
@@ -82,8 +80,9 @@ class UserKeys:
 
     @classmethod
     def beside(cls, database: Path) -> "UserKeys":
-        """Return those at the default place, in the folder of a database."""
-        return cls(database.with_name(FILE), FileWrapping(database.with_name(wrapping.FILE)))
+        """Return those of a database, at their default place or where its folder says; Locked if nobody can tell."""
+        folder = database.parent
+        return cls(Settings.read(folder).keys, Configured(folder))
 
     def make(self, user_id: UserId, external_id: str | None = None) -> UserKey:
         """Make the key of a new user; durable when it returns.
@@ -147,14 +146,49 @@ class UserKeys:
             vault = self._found()
             return vault.destroyed() if vault else frozenset()
 
-    def sweep(self, now: int) -> None:
-        """Destroy the keys of the hours that ended long enough ago."""
+    def sweep(self, now: int, archived: int | None = None) -> None:
+        """Destroy the keys of the hours that ended long enough ago, and renew what wraps.
+
+        Every half of the seconds `archived` all keys are wrapped anew, and as long after it the wrapping key of before
+        is destroyed: no copy of the file opens for longer than that. Without it, they stay as they are. What takes long
+        is waited for by nobody else.
+        """
         with self._lock:
-            if vault := self._found():
-                first = (now - OVER) // HOUR
-                vault.sweep(first)
-                for hour in [hour for hour in self._hours if hour < first]:
-                    del self._hours[hour]
+            if (vault := self._found()) is None:
+                return
+            first = (now - OVER) // HOUR
+            vault.sweep(first)
+            for hour in [hour for hour in self._hours if hour < first]:
+                del self._hours[hour]
+            before = None if archived is None else now - archived // 2
+            due = before is not None and (vault.made_at() <= before or bool(vault.replaced(before)))
+            if not due and not vault.is_behind:
+                return
+
+        def renew(vault: Vault) -> None:
+            if before is not None:
+                if vault.made_at() <= before:
+                    vault.rotate(now)
+                vault.destroy_replaced(before)
+
+        self._renew(renew)
+
+    def rotate(self, now: int) -> None:
+        """Wrap all keys anew, under a new wrapping key. The one of before opens copies until `sweep` destroys it."""
+        self._renew(lambda vault: vault.rotate(now))
+
+    def _renew(self, renew: Callable[[Vault], None]) -> None:
+        fresh = Vault(self.path, self._wrapping, new=False)  # a command of the owner's may take its time
+        try:
+            renew(fresh)
+        except BaseException:
+            fresh.close()
+            raise
+        with self._lock:
+            if self._vault is not None:
+                self._vault.close()
+            self._vault = fresh
+            self._forget()
 
     def close(self) -> None:
         """Close the file, and forget what was read of it."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ..alone import alone_in
 from ..protocol.ids import UserId
 from ..service.faults import Locked
 from .faults import words
@@ -23,17 +24,23 @@ from .wrapping import Wrapping
 
 KEY_BYTES = 32
 _NONCE = 12
+_EXTERNAL = b"external"
 _BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 _CERTAIN = 1_000_000_000  # nanoseconds after which a change of a file shows in its times
 _SCHEMA = (
-    "CREATE TABLE vault (id BLOB NOT NULL, external BLOB NOT NULL, swept INTEGER NOT NULL)",
-    """CREATE TABLE generations (generation INTEGER PRIMARY KEY, wrapped BLOB, mark BLOB,
+    "CREATE TABLE vault (id TEXT NOT NULL, external BLOB, swept INTEGER NOT NULL)",
+    """CREATE TABLE generations (generation INTEGER PRIMARY KEY, wrapped BLOB NOT NULL, mark BLOB NOT NULL,
         made_at INTEGER NOT NULL, replaced_at INTEGER)""",
     "CREATE TABLE users (user_id TEXT PRIMARY KEY, wrapped BLOB NOT NULL, external BLOB UNIQUE) WITHOUT ROWID",
     "CREATE TABLE hours (hour INTEGER PRIMARY KEY, wrapped BLOB NOT NULL)",
     "CREATE TABLE tombstones (user_id TEXT PRIMARY KEY) WITHOUT ROWID",
 )
-_NEWEST = "SELECT generation, wrapped, mark FROM generations ORDER BY generation DESC LIMIT 1"
+_NEWEST = """
+    SELECT generation, wrapped, mark, made_at, (SELECT id FROM vault) FROM generations WHERE replaced_at IS NULL"""
+_REPLACE = (
+    "UPDATE generations SET wrapped = zeroblob(length(wrapped)), replaced_at = ? WHERE replaced_at IS NULL"
+)
+_STEP = 10_000  # keys that are in memory at once where all are wrapped anew
 
 
 class Vault:
@@ -63,10 +70,10 @@ class Vault:
                 execute("PRAGMA synchronous = FULL")  # a journal that was cut off stays so
                 execute("PRAGMA secure_delete = ON")
                 execute("PRAGMA temp_store = MEMORY")  # no old pages in files that nobody knows of
-                if execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
-                    if not new:
-                        raise Locked("the file of users' keys is empty", path)
+                if new:
                     self._make()
+                elif execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+                    raise Locked("the file of users' keys is empty", path)
                 self._generation = 0
                 self._unlock()
                 self._settled: tuple[int, int] | None = None
@@ -151,44 +158,117 @@ class Vault:
             execute("DELETE FROM hours WHERE hour < ?", [hour])
             execute("UPDATE vault SET swept = max(swept, ?)", [hour])
 
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether another process has given the vault a newer key than is known here."""
+        return self._newest()[0] != self._generation
+
+    def name(self) -> str:
+        """Return the name of the wrapping key that is in use."""
+        generation, _, _, _, vault = self._newest()
+        return _name(vault, generation)
+
+    def made_at(self) -> int:
+        """Return since when it is, in seconds since the epoch."""
+        return int(self._newest()[3])
+
+    def replaced(self, before: int) -> list[str]:
+        """Return the names of the wrapping keys that were replaced by then, and are to be destroyed."""
+        with _told(self._path):
+            rows = self._connection.execute(
+                "SELECT id, generation FROM vault, generations WHERE replaced_at <= ?", [before]
+            ).fetchall()
+        return [_name(*row) for row in rows]
+
+    def rotate(self, now: int) -> None:
+        """Wrap all keys anew, under a new key of the vault and a new wrapping key; Locked.
+
+        The new wrapping key opens no copy of the file from before; the old one still does (`destroy_replaced`).
+        """
+        with _told(self._path), alone_in(self._path.resolve().parent):
+            self._unlock()
+            vault_key, generation = secrets.token_bytes(KEY_BYTES), self._generation + 1
+            name = self._name_of(generation)
+            wrapped = self._wrapping.wrap(name, vault_key)
+            if self._wrapping.unwrap(name, wrapped) != vault_key:
+                raise Locked(
+                    "what wraps the users' keys gives back another key than it was given", self._path
+                )
+            after = AESGCM(vault_key)
+            with self._writing() as execute:
+                self._wrap_anew(execute, after)
+                execute(_REPLACE, [now])
+                row = [generation, wrapped, _mark(vault_key), now]
+                execute("INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", row)
+            self._generation, self._aead = generation, after
+
+    def destroy_replaced(self, before: int) -> None:
+        """Destroy the wrapping keys that were replaced by then; Locked, and the next time tries again."""
+        with _told(self._path), alone_in(self._path.resolve().parent):
+            for name in self.replaced(before):
+                self._wrapping.destroy(name)
+                with self._writing() as execute:
+                    execute("DELETE FROM generations WHERE generation = ?", [int(name.rpartition("-")[2])])
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    def _make(self) -> None:
-        """Make the tables and the first key, unless another process has done it meanwhile."""
-        with self._transaction() as execute:
-            if execute("SELECT 1 FROM sqlite_schema").fetchone():
-                return
-            for statement in _SCHEMA:
-                execute(statement)
-            vault_key = secrets.token_bytes(KEY_BYTES)
-            self._take(1, vault_key)
-            external = self._wrapped(secrets.token_bytes(KEY_BYTES), b"external")
-            execute("INSERT INTO vault VALUES (?, ?, 0)", [secrets.token_bytes(16), external])
-            wrapped, now = self._wrapping.wrap(1, vault_key), int(time.time())
-            execute("INSERT INTO generations VALUES (1, ?, ?, ?, NULL)", [wrapped, _mark(vault_key), now])
+    def _wrap_anew(self, execute: Callable[..., sqlite3.Cursor], after: AESGCM) -> None:
+        last = ""
+        read = "SELECT user_id, wrapped FROM users WHERE user_id > ? ORDER BY user_id LIMIT ?"
+        while rows := execute(read, [last, _STEP]).fetchall():
+            for user_id, wrapped in rows:
+                about = _of_user(user_id)
+                anew = _wrap(after, self._unwrapped(wrapped, about), about)
+                execute("UPDATE users SET wrapped = ? WHERE user_id = ?", [anew, user_id])
+            last = rows[-1][0]
+        for hour, wrapped in execute("SELECT hour, wrapped FROM hours").fetchall():
+            anew = _wrap(after, self._unwrapped(wrapped, _of_hour(hour)), _of_hour(hour))
+            execute("UPDATE hours SET wrapped = ? WHERE hour = ?", [anew, hour])
+        execute("UPDATE vault SET external = ?", [_wrap(after, self._external, _EXTERNAL)])
 
-    def _unlock(self) -> None:
-        """Have the newest key of the vault."""
+    def _make(self) -> None:
+        """Make the tables, and the first keys: what another process, or a try before, has not made of it."""
+        execute = self._connection.execute
+        if execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+            with self._transaction():
+                if execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+                    for statement in _SCHEMA:
+                        execute(statement)
+                    execute("INSERT INTO vault VALUES (?, NULL, 0)", [secrets.token_hex(8)])
+        if execute("SELECT external FROM vault").fetchone() == (None,):
+            with self._transaction():
+                if execute("SELECT external FROM vault").fetchone() == (None,):
+                    vault_key = secrets.token_bytes(KEY_BYTES)
+                    wrapped, now = self._wrapping.wrap(self._name_of(1), vault_key), int(time.time())
+                    row = [wrapped, _mark(vault_key), now]
+                    execute("INSERT INTO generations VALUES (1, ?, ?, ?, NULL)", row)
+                    external = _wrap(AESGCM(vault_key), secrets.token_bytes(KEY_BYTES), _EXTERNAL)
+                    execute("UPDATE vault SET external = ?", [external])
+
+    def _name_of(self, generation: int) -> str:
+        return _name(self._connection.execute("SELECT id FROM vault").fetchone()[0], generation)
+
+    def _newest(self) -> tuple[int, bytes, bytes, int, str]:
         with _told(self._path):
             newest = self._connection.execute(_NEWEST).fetchone()
         if newest is None:
             raise Locked("the file of users' keys is damaged", self._path)
-        generation, wrapped, mark = newest
+        return newest  # type: ignore[no-any-return]
+
+    def _unlock(self) -> None:
+        """Have the newest key of the vault."""
+        generation, wrapped, mark, _, vault = self._newest()
         if generation == self._generation:
             return
-        vault_key = self._wrapping.unwrap(generation, wrapped)
+        vault_key = self._wrapping.unwrap(_name(vault, generation), wrapped)
         if len(vault_key) != KEY_BYTES or not hmac.compare_digest(_mark(vault_key), mark):
             raise Locked("the wrapping key does not fit the users' keys", self._path)
-        self._take(generation, vault_key)
+        self._generation, self._aead = generation, AESGCM(vault_key)
         with _told(self._path):
             (external,) = self._connection.execute("SELECT external FROM vault").fetchone()
-        self._external = self._unwrapped(external, b"external")
-
-    def _take(self, generation: int, vault_key: bytes) -> None:
-        self._generation = generation
-        self._aead = AESGCM(vault_key)
+        self._external = self._unwrapped(external, _EXTERNAL)
 
     def _key(self, statement: str, name: object, about: bytes) -> bytes | None:
         """Return what is under a name; a rotation may come between, once."""
@@ -206,8 +286,7 @@ class Vault:
         return None
 
     def _wrapped(self, key: bytes, about: bytes) -> bytes:
-        nonce = os.urandom(_NONCE)
-        return nonce + self._aead.encrypt(nonce, key, about)
+        return _wrap(self._aead, key, about)
 
     def _unwrapped(self, wrapped: bytes, about: bytes) -> bytes:
         try:
@@ -237,6 +316,7 @@ class Vault:
     def _writing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
         """Be the only one who writes, under the newest key, and to the disk, in the file that is at the path."""
         self._require_place()
+        self._unlock()  # a command takes its time: not while others wait, if that can be
         with self._transaction() as execute:
             self._unlock()
             yield execute
@@ -279,6 +359,16 @@ def _of_user(user_id: str) -> bytes:
 
 def _of_hour(hour: int) -> bytes:
     return b"hour %d" % hour
+
+
+def _name(vault: str, generation: int) -> str:
+    """Name a wrapping key: in one file, or one service, there may be those of several authorities."""
+    return f"deputize-{vault}-{generation}"
+
+
+def _wrap(aead: AESGCM, key: bytes, about: bytes) -> bytes:
+    nonce = os.urandom(_NONCE)
+    return nonce + aead.encrypt(nonce, key, about)
 
 
 def _mark(vault_key: bytes) -> bytes:

@@ -10,6 +10,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from ..alone import alone_in
 from ..private import replace_private
 from ..protocol.canonical import b64u, unb64u
 from ..service.faults import Locked
@@ -21,96 +22,88 @@ _NONCE = 12
 
 
 class Wrapping(Protocol):
-    """Wraps a few bytes under a wrapping key that lies elsewhere; each generation has a wrapping key of its own."""
+    """Wraps a few bytes under wrapping keys that lie elsewhere, each of a name that no other one has anywhere."""
 
-    def wrap(self, generation: int, key: bytes) -> bytes:
-        """Wrap under the key of a new generation, which is made, to the disk, if it is not there; Locked."""
+    def wrap(self, name: str, key: bytes) -> bytes:
+        """Wrap under the key of this name, which is made, durably, if there is none; Locked."""
 
-    def unwrap(self, generation: int, wrapped: bytes) -> bytes:
-        """Return what was wrapped for this generation; Locked if that cannot be."""
+    def unwrap(self, name: str, wrapped: bytes) -> bytes:
+        """Return what was wrapped under the key of this name; Locked if that cannot be."""
 
-    def destroy(self, generation: int) -> None:
-        """Destroy the wrapping key of a generation for good, if it is there; Locked."""
+    def destroy(self, name: str) -> None:
+        """Destroy the key of this name for good, if there is one; Locked."""
 
 
 class FileWrapping:
-    """Wrapping keys in a private file of their own. One process at a time changes it: who writes to the vault."""
+    """Wrapping keys in a private file of their own."""
 
     def __init__(self, path: Path) -> None:
         """Take its path; nothing is read yet."""
         self.path = path
 
-    def wrap(self, generation: int, key: bytes) -> bytes:
-        """Wrap under the key of this generation (`Wrapping`). One that is left of a try before is used."""
-        keys = self._read() if self.path.exists() else {}
-        if generation not in keys:
-            keys[generation] = secrets.token_bytes(_BYTES)
-            self._write(keys)
+    def wrap(self, name: str, key: bytes) -> bytes:
+        """Wrap under the key of this name (`Wrapping`)."""
+        try:
+            with alone_in(self.path.resolve().parent) as folder:
+                keys = self._read() if self.path.exists() else {}
+                if name not in keys:
+                    keys[name] = secrets.token_bytes(_BYTES)
+                    self._write(keys, folder)
+        except OSError as error:
+            raise self._unusable(error) from error
         nonce = os.urandom(_NONCE)
-        return nonce + AESGCM(keys[generation]).encrypt(nonce, key, _about(generation))
+        return nonce + AESGCM(keys[name]).encrypt(nonce, key, name.encode())
 
-    def unwrap(self, generation: int, wrapped: bytes) -> bytes:
+    def unwrap(self, name: str, wrapped: bytes) -> bytes:
         """Return what was wrapped (`Wrapping`)."""
-        key = self._read().get(generation)
+        key = self._read().get(name)
         if key is None:
             raise Locked("the file of wrapping keys has not the one that is needed", self.path)
         try:
-            return AESGCM(key).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _about(generation))
+            return AESGCM(key).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], name.encode())
         except (InvalidTag, ValueError):
             raise Locked("the wrapping key does not fit the users' keys", self.path) from None
 
-    def destroy(self, generation: int) -> None:
+    def destroy(self, name: str) -> None:
         """Take the key out of the file, and overwrite what the file was (`Wrapping`)."""
-        keys = self._read()
-        if keys.pop(generation, None) is not None:
-            self._write(keys)
+        try:
+            with alone_in(self.path.resolve().parent) as folder:
+                keys = self._read()
+                if keys.pop(name, None) is not None:
+                    self._write(keys, folder)
+        except OSError as error:
+            raise self._unusable(error) from error
 
-    def _read(self) -> dict[int, bytes]:
-        for tries_left in (2, 1, 0):  # it may be overwritten between opening and reading
+    def _read(self) -> dict[str, bytes]:
+        for tries_left in (2, 1, 0):
             try:
                 content = orjson.loads(self.path.read_bytes())
-                keys = {int(generation): unb64u(key) for generation, key in content["keys"].items()}
-                if any(len(key) != _BYTES for key in keys.values()):
-                    raise ValueError("no key")
+                keys = {str(name): unb64u(key) for name, key in content["keys"].items()}
+                if content["v"] != 1 or any(len(key) != _BYTES for key in keys.values()):
+                    raise ValueError("not what was written here")
                 return keys
             except FileNotFoundError:
                 raise Locked("the file of wrapping keys is missing", self.path) from None
             except OSError as error:
-                raise Locked(
-                    f"the file of wrapping keys cannot be read: {error.strerror}", self.path
-                ) from error
+                raise self._unusable(error) from error
             except (ValueError, TypeError, LookupError, AttributeError):
                 if tries_left:
-                    time.sleep(0.01)  # the other one overwrites after it has put the new one in place
+                    time.sleep(0.01)  # it was replaced, and overwritten, between opening and reading
         raise Locked("the file of wrapping keys is damaged", self.path)
 
-    def _write(self, keys: dict[int, bytes]) -> None:
-        content = {"v": 1, "keys": {str(generation): b64u(key) for generation, key in sorted(keys.items())}}
+    def _write(self, keys: dict[str, bytes], folder: int) -> None:
+        content = {"v": 1, "keys": {name: b64u(key) for name, key in keys.items()}}
         real = self.path.resolve()  # a link is not replaced, but what it leads to
+        before = os.open(real, os.O_RDWR) if real.exists() else None
         try:
-            before = os.open(real, os.O_RDWR) if real.exists() else None
-            try:
-                replace_private(real, orjson.dumps(content, option=orjson.OPT_INDENT_2))
-                _sync(real.parent)
-                if before is not None:
-                    os.pwrite(before, bytes(os.fstat(before).st_size), 0)
-                    os.fsync(before)
-            finally:
-                if before is not None:
-                    os.close(before)
-        except OSError as error:
-            raise Locked(
-                f"the file of wrapping keys cannot be written: {error.strerror}", self.path
-            ) from error
+            replace_private(real, orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            os.fsync(folder)
+            if before is not None:
+                os.pwrite(before, bytes(os.fstat(before).st_size), 0)
+                os.fsync(before)
+        finally:
+            if before is not None:
+                os.close(before)
 
-
-def _about(generation: int) -> bytes:
-    return b"deputize vault %d" % generation
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def _unusable(self, error: OSError) -> Locked:
+        return Locked(f"the file of wrapping keys cannot be used: {error.strerror}", self.path)
