@@ -190,13 +190,18 @@ def test_at_400_percent_the_buttons_do_not_cover_what_is_asked(deputized: Custom
     human.decline()
 
 
+def stop(tab: Page) -> None:
+    """Stop the clock of a page, a little later than it is: it goes on until it hears of this."""
+    tab.clock.pause_at(tab.evaluate("Date.now() + 10_000"))
+
+
 def held(deputized: Customer) -> Page:
     """Load the page anew with a clock that stands, and let the agent ask."""
     tab = deputized.tab
     tab.clock.install()
     tab.reload()
     tab.wait_for_load_state()
-    tab.clock.pause_at(tab.evaluate("Date.now() + 1000"))
+    stop(tab)
     deputized.agent.start("transfer_money", TRANSFER)
     until(tab, lambda: deputized.human.sees() is not None, "a dialog")
     return tab
@@ -294,7 +299,7 @@ def test_the_authoritys_page_takes_no_answer_sooner_either(deputized: Customer) 
     tab.goto(f"{bank.issuer}/ask/{bank.record('call.pending')[-1]['call_id']}")
     yes, no = tab.locator("#approve"), tab.locator("#decline")
     expect(no).not_to_have_attribute("aria-disabled", "true")
-    tab.clock.pause_at(tab.evaluate("Date.now() + 1000"))
+    stop(tab)
     tab.evaluate("window.dispatchEvent(new Event('focus'))")
     no.evaluate("(button) => button.click()")
     tab.clock.run_for(499)

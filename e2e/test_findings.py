@@ -142,11 +142,13 @@ def test_a_developer_is_told_in_three_places(case: Case, tab: Page, tmp_path: Pa
         wrong = panel.locator(".findings li")
         expect(panel.locator(".tools li")).not_to_have_count(0)
         expect(wrong).to_have_count(len(case.findings))
+        says: set[str] = set()
         for finding, begins in case.findings:
             item = wrong.filter(has_text=begins.format(url=site.url))
             sentence, cure = item.locator(".what").inner_text(), item.locator(".cure").inner_text()
             assert item.locator("code").inner_text() == finding
-            assert f"deputize: {sentence} {cure}" in told
+            says.add(f"deputize: {sentence} {cure}")
+        until(tab, lambda: says <= {*told}, "the console says so")
         assert len(told) == len(case.findings)
         logged = sorted(finding for finding, _ in case.findings) if case.logged else []
         until(tab, lambda: sorted(line["finding"] for line in shop.said()) == logged, "the owner is told")

@@ -20,7 +20,7 @@ def test_takes_the_redirect_that_is_expected(loopback: Loopback) -> None:
     assert (answer.status_code, "You can close this page" in answer.text) == (200, True)
     assert "secret" not in answer.text
     assert answer.headers["referrer-policy"] == "no-referrer"
-    assert loopback.wait(1) == f"{loopback.redirect_uri}?code=secret&state=good"
+    assert loopback.wait(10) == f"{loopback.redirect_uri}?code=secret&state=good"
 
 
 def test_other_requests_are_no_redirect(loopback: Loopback, capfd: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_keeps_host_and_path_of_what_is_registered(registered: str) -> None:
         port = loopback.redirect_uri.split(":")[2].split("/")[0]
         assert loopback.redirect_uri.replace(f":{port}", "") == registered
         assert httpx2.get(f"{loopback.redirect_uri}?x=1").status_code == 200
-        assert loopback.wait(1).endswith("?x=1")
+        assert loopback.wait(10).endswith("?x=1")
 
 
 def test_a_port_that_was_named_is_taken() -> None:

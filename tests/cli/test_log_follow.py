@@ -331,11 +331,13 @@ def test_a_readers_key_is_there_and_never_written_over() -> None:
     assert Path("auditor.jwk").read_bytes() == before
 
 
-@pytest.mark.parametrize(("size", "pause", "fault"), [(2000, 0, "is too long"), (1, 0.01, "takes too long")])
+@pytest.mark.parametrize(
+    ("size", "pause", "patience", "fault"), [(2000, 0, 60, "is too long"), (1, 0.01, 0.5, "takes too long")]
+)
 def test_who_is_watched_neither_fills_nor_holds_up_who_watches(
-    monkeypatch: pytest.MonkeyPatch, size: int, pause: float, fault: str
+    monkeypatch: pytest.MonkeyPatch, size: int, pause: float, patience: float, fault: str
 ) -> None:
-    monkeypatch.setattr("deputize.cli.follow.PATIENCE", 0.5)
+    monkeypatch.setattr("deputize.cli.follow.PATIENCE", patience)
 
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(1000):
