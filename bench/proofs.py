@@ -15,34 +15,56 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deputize.protocol.merkle import HASH_BYTES, root, verify_inclusion
-from deputize.protocol.tiles import WIDTH, Tree, verify_consistency
+from deputize.protocol.merkle import HASH_BYTES, Frontier, root, verify_inclusion
+from deputize.protocol.tiles import HEIGHT, WIDTH, Hashes, Tree, verify_consistency
 from deputize.service.ports import Reader
+from deputize.store.snapshot import Snapshot
 from deputize.store.sqlite import SqliteStore
 
 ENTRIES = 10_000_000
 PROOFS = 500
-_AT_ONCE = 400 * WIDTH
+_AT_ONCE = 60 * WIDTH
 
 
-def fill(path: Path, size: int) -> None:
-    """Put so many leaves into a new store, with the hashes above them."""
+Leaves = Callable[[int, int], list[tuple[bytes, bytes]]]
+"""Makes so many entries from an index on, each with its hash."""
+
+
+def fill(path: Path, size: int, leaves: Leaves) -> None:
+    """Put so many entries into a new store, with the hashes above them."""
     SqliteStore(path).close()
     with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         below = list[bytes]()
         for start in range(0, size, _AT_ONCE):
-            count = min(_AT_ONCE, size - start)
-            leaf = b"an entry of the usual length: " + bytes(300)
-            hashes = _split(os.urandom(count * HASH_BYTES))
-            rows = ((start + at, leaf if at % WIDTH == 0 else b"", each) for at, each in enumerate(hashes))
+            made = leaves(start, min(_AT_ONCE, size - start))
+            rows = ((index, leaf, each) for index, (leaf, each) in enumerate(made, start))
             connection.executemany("INSERT INTO entries (idx, leaf, leaf_hash) VALUES (?, ?, ?)", rows)
-            below += _tiles(hashes)
+            below += _tiles([each for _, each in made])
         level = 1
         while below:
             above = ((level, index, each) for index, each in enumerate(below))
             connection.executemany("INSERT INTO tiles (level, idx, hash) VALUES (?, ?, ?)", above)
             below, level = list(_tiles(below)), level + 1
+        head = _frontier(size, Snapshot(connection.execute).hashes)
+        connection.execute("INSERT INTO log_head (one, frontier) VALUES (1, ?)", [head.to_bytes()])
+
+
+def _random(start: int, count: int) -> list[tuple[bytes, bytes]]:
+    leaf = b"an entry of the usual length: " + bytes(300)
+    hashes = _split(os.urandom(count * HASH_BYTES))
+    return [(leaf if index % WIDTH == 0 else b"", each) for index, each in enumerate(hashes, start)]
+
+
+def _frontier(size: int, hashes: Hashes) -> Frontier:
+    subtrees, start = list[bytes](), 0
+    for height in reversed(range(size.bit_length())):
+        if size >> height & 1:
+            level, rest = divmod(height, HEIGHT)
+            subtrees.append(root(hashes(level, start >> level * HEIGHT, 1 << rest)))
+            start += 1 << height
+    return Frontier(size, tuple(subtrees))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +96,7 @@ def main(size: int) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "deputize.db"
         begun = time.perf_counter()
-        fill(path, size)
+        fill(path, size, _random)
         print(
             f"{size:,} entries, {path.stat().st_size / 1e6:.0f} MB, filled in {time.perf_counter() - begun:.0f} s"
         )

@@ -94,7 +94,7 @@ class Bank:
 
     def again(self, **how: bool) -> WitnessedHead:
         """Start, and stop as after kill -9."""
-        head, store = self.started(**how)
+        head, store = self.started(None, **how)
         store.close()
         return head
 

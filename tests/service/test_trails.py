@@ -13,7 +13,7 @@ from tests.store.contract import do
 from deputize.protocol.entry import Entry
 from deputize.protocol.ids import ClientId
 from deputize.service import reading, record, trails
-from deputize.service.ports import Tx
+from deputize.service.ports import Reader, Tx
 from deputize.service.reading import Sought
 from deputize.store import recording, snapshot
 from deputize.store.sqlite import SqliteStore
@@ -100,6 +100,32 @@ def test_a_trail_is_the_same_with_the_index_and_without(store: SqliteStore) -> N
     assert trail(USERS[1]) == entries_of(*range(1, CALLS, 2))
     assert trail(CAROL) == [2 * CALLS]
     assert trail(GRANT) == entries_of(*range(0, CALLS, 7))  # with what only names the call
+
+
+def test_a_look_for_two_things_that_seldom_meet_is_short_and_the_next_one_goes_on(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trails, "_SEEKS", 3)
+    assert found(store, Sought(tool="look", user=USERS[1])) == entries_of(*range(3, CALLS, 6))
+    assert found(store, Sought(tool="look", user=USERS[0], reason="grant_revoked")) == [
+        2 * n + 1 for n in range(0, CALLS, 30)
+    ]
+    assert found(store, Sought(tool="look", user=CAROL)) == []
+
+
+def test_what_is_remembered_of_calls_is_bounded_and_changes_nothing(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trails, "_KNOWN", 2)
+    assert found(store, Sought(user=USERS[1])) == entries_of(*range(1, CALLS, 2))
+
+    def known(tx: Reader) -> int:
+        arrivals = trails.Arrivals(tx)
+        for entry in tx.entries(0, 40):
+            arrivals.whole(trails.told(entry))
+        return len(arrivals._known)
+
+    assert store.look(known) == 2
 
 
 def test_the_index_is_never_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 A use case is one synchronous function of `(tx, at, …) → outcome`, handed to `Store.transact` or `Store.read`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -262,9 +262,9 @@ class Reader(Protocol):
     def indexed(self) -> int:
         """Return how many entries, from the first on, the index reaches over (`service.trails`)."""
 
-    def trails(self, keys: Sequence[str], start: int, end: int, limit: int, back: bool = False) -> list[int]:
+    def trails(self, key: str, start: int, end: int, limit: int, back: bool = False) -> list[int]:
         """Return in order, or `back` from the end, at most so many of the entries from `start` to before `end` that the
-        index has under all of these keys; perhaps one that is not under them, as hashes have it."""
+        index has under this key; perhaps one that is not under it, as hashes have it."""
 
     def hashes(self, level: int, start: int, count: int) -> list[bytes]:
         """Return so many hashes of a level of the record's tree, or as many as there are, from an index on (LOG-7)."""

@@ -38,15 +38,18 @@ class Sought:
         ]
         return [key(value) for value, key in named if value is not None]
 
-    def fits(self, entry: StoredEntry, whole: Told) -> bool:
-        """Tell whether an entry is one of them."""
+    def mentions(self, entry: StoredEntry) -> bool:
+        """Tell whether the text stands in an entry, which is told without reading what it tells."""
+        return self.text is None or self.text.lower() in entry.leaf.decode().lower()
+
+    def fits(self, whole: Told) -> bool:
+        """Tell whether an entry that has the text is one of them."""
         return (
             (self.user is None or whole.get("sub") == self.user)
             and (self.agent is None or self.agent in (whole.get("client_id"), whole.get("child")))
             and (self.tool is None or whole.get("tool") == self.tool)
             and (self.reason is None or whole.get("code") == self.reason)
             and (self.since is None or int(str(whole["t"])) >= self.since)
-            and (self.text is None or self.text.lower() in entry.leaf.decode().lower())
         )
 
 
@@ -73,9 +76,8 @@ def older(reader: Reader, sought: Sought, before: int | None = None) -> Page:
     indexed = reader.indexed()
     keys = sought.keys() if end <= indexed else []
     start = first if keys else max(first, end - PAGE, indexed if end > indexed else 0)
-    found = trails.having(reader, keys, start, end, PAGE, back=True)
-    last = found[-1].index if keys and len(found) == PAGE else start
-    return Page(_fitting(reader, sought, found), last if last > first else None)
+    found, ended = trails.having(reader, keys, start, end, PAGE, back=True)
+    return Page(_fitting(reader, sought, found), ended if ended > first else None)
 
 
 def newer(reader: Reader, sought: Sought, start: int | None = None) -> Page:
@@ -88,9 +90,8 @@ def newer(reader: Reader, sought: Sought, start: int | None = None) -> Page:
     size, indexed = reader.head().size, reader.indexed()
     keys = sought.keys() if start < indexed else []
     end = indexed if keys else min(start + PAGE, size)
-    found = trails.having(reader, keys, start, end, PAGE, back=False)
-    goes_on = found[-1].index + 1 if keys and len(found) == PAGE else max(end, start)
-    return Page(_fitting(reader, sought, found), goes_on)
+    found, ended = trails.having(reader, keys, start, end, PAGE, back=False)
+    return Page(_fitting(reader, sought, found), max(ended, start))
 
 
 def since(reader: Reader, second: int) -> int:
@@ -107,5 +108,5 @@ def since(reader: Reader, second: int) -> int:
 
 def _fitting(reader: Reader, sought: Sought, found: list[StoredEntry]) -> list[Line]:
     arrivals = Arrivals(reader)
-    lines = [Line(entry, arrivals.whole(trails.told(entry))) for entry in found]
-    return [line for line in lines if sought.fits(line.entry, line.whole)]
+    lines = [Line(entry, arrivals.whole(trails.told(entry))) for entry in found if sought.mentions(entry)]
+    return [line for line in lines if sought.fits(line.whole)]

@@ -18,7 +18,7 @@ from ..protocol.receipt import Opening, Proven, Receipt
 from ..protocol.tiles import HEIGHT, WIDTH, Tree, finished, tile_path, width_of
 from .moment import Moment
 from .ports import Reader, StoredEntry, Tx
-from .trails import Arrivals, entries_from, keys_of, states_of, telling, told, under
+from .trails import Arrivals, entries_from, keys_of, states, telling, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def trail(reader: Reader, about: str) -> list[StoredEntry]:
         return telling(reader, {about, *calls}) if calls else entries
     named = {str(one) for entry in entries if (one := told(entry).get("grant_id"))}
     above = named.union(*([link.grant_id for link in reader.lineage(GrantId(one))] for one in named))
-    return sorted([*entries, *under(reader, map(states_of, above))], key=lambda entry: entry.index)
+    return sorted([*entries, *states(reader, above)], key=lambda entry: entry.index)
 
 
 def verify(reader: Reader, checkpoints: Mapping[str, Checkpoint]) -> Report:
@@ -242,6 +242,6 @@ def _misfiled(reader: Reader) -> Fault | None:
         if entry.index >= indexed:
             break
         for key in sorted(keys_of(arrivals.whole(told(entry)))):
-            if not reader.trails([key], entry.index, entry.index + 1, 1):
+            if not reader.trails(key, entry.index, entry.index + 1, 1):
                 return Fault(f"is not found by “{key}”", entry.index, entry.index)
     return None

@@ -5,16 +5,21 @@ reach yet is looked through.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import cycle
 
 import orjson
 
 from ..protocol.canonical import Json
-from ..protocol.ids import CallId
+from ..protocol.ids import CallId, is_id
 from .ports import Reader, StoredEntry, Tx
 
 STEP = 500
 """Entries that one transaction indexes at most, so that nobody waits long behind it."""
+RATE = 500
+"""Entries that are indexed in a second, at least, while there are more (LOG-9)."""
 _PAGE = 1000
+_KNOWN = 10_000  # calls whose arrivals are remembered at once: entries of one call mostly lie near each other
+_SEEKS = 5000  # in the index, by one look
 _ABOUT = frozenset({"call_id", "grant_id", "parent_id", "superseded_by", "client_id", "child", "sub"})
 """What says of an entry what it is about (LOG-5). All else agents may have chosen: a tool can be named as a call."""
 _OF_CALL = ("sub", "client_id", "tool")
@@ -68,10 +73,12 @@ class Arrivals:
             self._known[call_id] = {name: entry[name] for name in _OF_CALL if name in entry}
         elif call_id not in self._known:
             self._known[call_id] = self._find(call_id)
-        return {**self._known[call_id], **entry}
+        if len(self._known) > _KNOWN:
+            del self._known[next(iter(self._known))]
+        return {**self._known.get(call_id, {}), **entry}
 
     def _find(self, call_id: str) -> Told:
-        for index in self._reader.trails([about(call_id)], 0, self._reader.indexed(), 1):
+        for index in self._reader.trails(about(call_id), 0, self._reader.indexed(), 1):
             arrival = told(self._reader.entries(index, 1)[0])
             if arrival.get("call_id") == call_id:
                 return {name: arrival[name] for name in _OF_CALL if name in arrival}
@@ -107,11 +114,18 @@ def step(tx: Tx) -> int:
 
 def telling(reader: Reader, ids: Collection[str]) -> list[StoredEntry]:
     """Find the entries that are about one of these, by themselves or by the call that they go on with, in order."""
-    return under(reader, map(about, ids))
+    by_themselves = all(is_id("cal", each) for each in ids)
+    return _under(reader, map(about, ids), [each.encode() for each in ids] if by_themselves else None)
 
 
-def under(reader: Reader, keys: Iterable[str]) -> list[StoredEntry]:
-    """Find the entries that have one of these keys, in order."""
+def states(reader: Reader, grant_ids: Collection[str]) -> list[StoredEntry]:
+    """Find the entries of these grants' own states, in order."""
+    return _under(reader, map(states_of, grant_ids), [each.encode() for each in grant_ids])
+
+
+def _under(reader: Reader, keys: Iterable[str], texts: Collection[bytes] | None) -> list[StoredEntry]:
+    """Find the entries that have one of these keys, in order; of those that the index does not reach only such as have
+    one of the `texts` in them, if there are any."""
     wanted = set(keys)
     arrivals, indexed = Arrivals(reader), reader.indexed()
     found: dict[int, StoredEntry] = {}
@@ -120,6 +134,8 @@ def under(reader: Reader, keys: Iterable[str]) -> list[StoredEntry]:
             if not wanted.isdisjoint(keys_of(arrivals.whole(told(entry)))):
                 found[entry.index] = entry
     for entry in entries_from(reader, indexed):
+        if texts is not None and not any(text in entry.leaf for text in texts):
+            continue
         if not wanted.isdisjoint(keys_of(arrivals.whole(told(entry)))):
             found[entry.index] = entry
     return [found[index] for index in sorted(found)]
@@ -127,7 +143,7 @@ def under(reader: Reader, keys: Iterable[str]) -> list[StoredEntry]:
 
 def _by_index(reader: Reader, key: str, end: int) -> Iterator[StoredEntry]:
     start = 0
-    while indexes := reader.trails([key], start, end, _PAGE):
+    while indexes := reader.trails(key, start, end, _PAGE):
         for index in indexes:
             yield from reader.entries(index, 1)
         start = indexes[-1] + 1
@@ -142,14 +158,39 @@ def entries_from(reader: Reader, start: int) -> Iterator[StoredEntry]:
 
 def having(
     reader: Reader, keys: Sequence[str], start: int, end: int, most: int, back: bool
-) -> list[StoredEntry]:
+) -> tuple[list[StoredEntry], int]:
     """Read at most so many of the entries in a range that the index has under all of these keys, or all, without any.
 
-    From the first on, or from the last one `back`.
+    From the first on, or from the last one `back`. Tell also where that ended, which may be short of the range though
+    little was found: what is under each of two keys can be long, and seldom the same.
     """
     if keys:
-        indexes = reader.trails(keys, start, end, most, back)
-        return [entry for index in indexes for entry in reader.entries(index, 1)]
+        indexes, ended = _meeting(reader, keys, start, end, most, back)
+        return [entry for index in indexes for entry in reader.entries(index, 1)], ended
     first = max(start, end - most) if back else start
     entries = reader.entries(first, min(most, end - first))
-    return entries[::-1] if back else entries
+    return (entries[::-1], first) if back else (entries, first + len(entries))
+
+
+def _meeting(
+    reader: Reader, keys: Sequence[str], start: int, end: int, most: int, back: bool
+) -> tuple[list[int], int]:
+    """Find what is under all of these keys: each is sought, in turn, from where the one before it was found on."""
+    if len(keys) == 1:
+        found = reader.trails(keys[0], start, end, most, back)
+        if len(found) == most:
+            return found, found[-1] if back else found[-1] + 1
+        return found, start if back else end
+    found, at, agreed = [], end - 1 if back else start, 0
+    for key, _ in zip(cycle(keys), range(_SEEKS), strict=False):
+        there = reader.trails(key, start, at + 1, 1, back) if back else reader.trails(key, at, end, 1)
+        if not there:
+            return found, start if back else end
+        agreed = agreed + 1 if there[0] == at else 1
+        at = there[0]
+        if agreed == len(keys):
+            found.append(at)
+            at, agreed = (at - 1 if back else at + 1), 0
+            if len(found) == most:
+                break
+    return found, at + 1 if back else at

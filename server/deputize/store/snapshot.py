@@ -255,16 +255,12 @@ class Snapshot(Reader):
         row = self._execute("SELECT size FROM trails_head", {}).fetchone()
         return 0 if row is None else int(row[0])
 
-    def trails(self, keys: Sequence[str], start: int, end: int, limit: int, back: bool = False) -> list[int]:
-        which = {f"key{number}": hashed(key) for number, key in enumerate(keys)}
-        also = [
-            f"EXISTS (SELECT 1 FROM trails WHERE about = :{key} AND idx = found.idx)" for key in [*which][1:]
-        ]
-        where = " AND ".join(["about = :key0", "idx >= :start", "idx < :end", *also])
+    def trails(self, key: str, start: int, end: int, limit: int, back: bool = False) -> list[int]:
         order = "DESC" if back else "ASC"
         rows = self._execute(
-            f"SELECT idx FROM trails AS found WHERE {where} ORDER BY idx {order} LIMIT :limit",
-            {**which, "start": start, "end": end, "limit": limit},
+            "SELECT idx FROM trails WHERE about = :key AND idx >= :start AND idx < :end"
+            f" ORDER BY idx {order} LIMIT :limit",
+            {"key": hashed(key), "start": start, "end": end, "limit": limit},
         )
         return [index for (index,) in rows.fetchall()]
 

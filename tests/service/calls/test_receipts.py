@@ -15,6 +15,7 @@ from deputize.protocol.quota import RECEIPTS
 from deputize.protocol.receipt import Receipt
 from deputize.protocol.retention import DAY, Retention
 from deputize.protocol.token import Delegation
+from deputize.service import trails
 from deputize.service.calls import moves, receipts
 from deputize.service.calls.answers import Answered
 from deputize.service.calls.moves import NO_CALL
@@ -71,6 +72,21 @@ def test_its_user_gets_what_opens_it_too_and_a_guard_does_not(desk: Desk, ada: S
     refused = find(desk, call.call_id, desk.proof(v.jkt("guard")), with_arguments=True)
     assert isinstance(refused, Refusal)
     assert refused.code == "invalid_request"
+
+
+def test_what_the_index_does_not_reach_is_looked_through_up_to_a_length(
+    desk: Desk, ada: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, by = asked(desk, ada).call, ada[0].user.user_id
+    size = desk.look(lambda tx: tx.head()).size
+    monkeypatch.setattr(receipts, "MOST_BEHIND", size)
+    assert isinstance(find(desk, call.call_id, by), Found)
+    monkeypatch.setattr(receipts, "MOST_BEHIND", size - 1)
+    refused = find(desk, call.call_id, by)
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.facts) == ("record_unavailable", {"retry_after": 1})
+    desk.do(trails.step)
+    assert isinstance(find(desk, call.call_id, by), Found)
 
 
 def test_to_everybody_else_a_call_is_as_unknown_as_one_that_never_was(desk: Desk, ada: Standing) -> None:

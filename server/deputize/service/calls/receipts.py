@@ -9,11 +9,14 @@ from ...protocol.proof import Proof
 from ...protocol.question import Asked
 from ...protocol.quota import RECEIPTS, Quota, too_many
 from ...protocol.receipt import Opening, Receipt
-from .. import record
+from .. import record, trails
 from ..moment import Moment
 from ..ports import Reader, Tx
 from ..record import Signed
 from .moves import NO_CALL
+
+MOST_BEHIND = 10_000
+"""Entries that the index does not reach and a request has looked through, all of them within some 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,16 @@ def begin(
     return call
 
 
-def find(reader: Reader, at: Moment, call: Call, with_arguments: bool = False) -> Found:
-    """Find what the record has of a call, over one snapshot: where its index is behind, that is much to look through,
-    for which no decision waits."""
+def find(reader: Reader, at: Moment, call: Call, with_arguments: bool = False) -> Found | Refusal:
+    """Find what the record has of a call, over one snapshot.
+
+    What the index does not reach is looked through, so that nobody waits for it, up to a length; beyond that the
+    receipt has to be asked for later.
+    """
+    if (behind := reader.head().size - reader.indexed()) > MOST_BEHIND:
+        wait = (behind - MOST_BEHIND) // trails.RATE + 1
+        detail = f"The index of the record is {behind} entries behind. Ask again in {wait} seconds."
+        return Refusal(Code.RECORD_UNAVAILABLE, detail, {"retry_after": wait})
     entries = record.trail(reader, call.call_id)
     opening = Opening(call.arguments, call.salt) if with_arguments else None
     questions = record.asked(reader, entries) if with_arguments else []
