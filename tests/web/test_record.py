@@ -132,7 +132,7 @@ async def test_the_site_gets_one_by_the_key_of_its_guard(local: Bank, ada: Page)
     assert (answer.status_code, answer.json()["code"]) == (403, "redeemer_not_allowed")
 
 
-async def test_a_record_that_grew_is_witnessed_by_itself_and_who_does_not_is_told_once(
+async def test_a_record_that_grew_is_swept_and_witnessed_by_itself_and_who_does_not_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """LOG-10: nobody has to ask for a checkpoint."""
@@ -152,8 +152,8 @@ async def test_a_record_that_grew_is_witnessed_by_itself_and_who_does_not_is_tol
             assert (await bank.page().sign_up(name)).status_code == 200
             await signed.wait()
             while True:
-                kept = bank.deputize.store.look(lambda tx: tx.newest_checkpoint())
-                if kept is not None and kept[0] == len(bank.entries()):
+                kept, indexed = bank.deputize.store.look(lambda tx: (tx.newest_checkpoint(), tx.indexed()))
+                if kept is not None and kept[0] == indexed == len(bank.entries()):
                     break
                 await asyncio.sleep(0)
     assert [each["event"] for each in told] == ["witness"]
