@@ -15,8 +15,8 @@ from tests.codes import Codes
 from tests.store import values as v
 
 from deputize import settings
-from deputize.protocol.canonical import b64u
-from deputize.protocol.challenge import Challenge, Purpose
+from deputize.protocol.canonical import Json, b64u
+from deputize.protocol.challenge import CALL_CHALLENGE_LIFETIME, Challenge, Purpose
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.question import Question, Surface, Text
 from deputize.service import approvals
@@ -246,6 +246,31 @@ def test_appr_9_the_order_of_registration_decides_and_not_that_of_the_question(s
     for methods in (None, ("other", "code"), ("code", "other")):
         assert minted(store, replace(ACTION, methods=methods)).challenge.method == "code"
     assert minted(store, replace(ACTION, methods=("other",))).challenge.method == "other"
+
+
+@pytest.mark.parametrize(
+    ("later", "code"), [(0, Code.CHALLENGE_CONSUMED), (CALL_CHALLENGE_LIFETIME, Code.CHALLENGE_EXPIRED)]
+)
+def test_appr_4_of_two_who_have_verified_one_answer_the_slower_is_told_why_not(
+    store: SqliteStore, later: int, code: Code
+) -> None:
+    verdict = verified(store, minted(store))
+    if not later:
+        assert conclude(store, verdict) is None
+    refusal = conclude(store, verdict, at=replace(AT, now=AT.now + later))
+    assert refusal is not None
+    assert refusal.code is code
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, {}, [], "code", {"method": "code"}, {"method": 1, "challengeId": "chl_x", "code": "1"}],
+    ids=str,
+)
+def test_appr_3_what_is_no_evidence_meets_no_challenge(store: SqliteStore, given: Json) -> None:
+    verdict = store.look(lambda tx: approvals.check(tx, AT, ACTION, given))
+    assert isinstance(verdict, Rejected)
+    assert (verdict.refusal.code, verdict.challenge_id) == (Code.MISSING_EVIDENCE, None)
 
 
 def test_appr_4_the_fifth_wrong_answer_closes_a_challenge_and_the_fourth_does_not(

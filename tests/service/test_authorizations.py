@@ -11,9 +11,9 @@ from tests.store import values as v
 
 from deputize.protocol.agent import Assurance
 from deputize.protocol.canonical import Json
-from deputize.protocol.errors import Refusal, Refused
+from deputize.protocol.errors import Code, Refusal, Refused
 from deputize.protocol.grant import Grant, GrantState
-from deputize.protocol.ids import NO_KEY
+from deputize.protocol.ids import NO_KEY, GrantId
 from deputize.protocol.request import AuthorizationRequest, Status
 from deputize.service import authorizations, blocks, clients, consents, grants
 from deputize.service.clients import Client
@@ -414,6 +414,33 @@ class TestRenewal:
         for scope in (BOTH, "payments:write"):
             assert code_of(helper.renew(scope=scope)) == "invalid_scope"
         assert code_of(helper.renew(scope="account:read")) is None
+
+
+class TestGivingBack:
+    """OAUTH-9."""
+
+    def give_back(
+        self, desk: Desk, who: Attested, grant_id: GrantId | None, client: Client | None = None
+    ) -> Code | None:
+        by = client or who.client()
+        return code_of(desk.do(lambda tx: authorizations.give_back(tx, desk.at, by, grant_id)))
+
+    def test_ends_ones_own_and_nothing_else(self, desk: Desk, ada: Person, helper: Attested) -> None:
+        held, other = helper.deputized(ada).grant.grant_id, Attested.make(desk)
+        for who, what in ((other, held), (helper, None), (helper, v.grant_id("nothing"))):
+            assert self.give_back(desk, who, what) is None  # RFC 7009 §2.2
+            assert helper.call(ada) == "approved"
+        assert self.give_back(desk, helper, held) is None
+        assert (desk.last()["kind"], desk.last()["by"]) == ("grant.revoked", "agent")
+        assert helper.call(ada) == "grant_revoked"
+
+    def test_needs_proofs_that_nobody_has_used(
+        self, desk: Desk, ada: Person, helper: Attested
+    ) -> None:  # PROOF-2
+        held, client = helper.deputized(ada).grant.grant_id, helper.client()
+        assert self.give_back(desk, helper, None, client) is None
+        assert self.give_back(desk, helper, held, client) == "invalid_client"
+        assert helper.call(ada) == "approved"
 
 
 class TestUnproven:

@@ -1,10 +1,12 @@
 """LOG-3 and LOG-4: whatever is done to a real file behind the store's back shows, and where is told."""
 
 import asyncio
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,13 +14,20 @@ from pathlib import Path
 import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.service.agents import code_of
+from tests.service.kit import SITE
 
 from deputize.crypto import note
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import Entry
+from deputize.protocol.errors import Refusal
+from deputize.protocol.ids import Jkt
 from deputize.protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from deputize.protocol.merkle import root as root_of
+from deputize.protocol.proof import Proof
+from deputize.protocol.tiles import bundle
 from deputize.service import record, trails
+from deputize.service.moment import Moment
 from deputize.service.ports import Tx
 from deputize.service.record import Fault, Report, Signed
 from deputize.store.sqlite import SqliteStore
@@ -372,6 +381,30 @@ def test_a_checkpoint_that_cannot_be_signed_is_not_kept(path: Path) -> None:
 def store(path: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(path)) as store:
         yield store
+
+
+@pytest.mark.parametrize("width", [-1, 0, 1, SIZE, SIZE + 1])
+def test_a_tile_and_the_entries_under_it_have_as_many_as_there_are(
+    store: SqliteStore, width: int
+) -> None:  # LOG-7, LOG-8
+    at, proof = Moment(SITE, os.urandom, NOW), Proof(Jkt("key"), f"of {width}", NOW + 60)
+    entries = store.look(lambda tx: tx.entries(0, SIZE))
+
+    def bundled(number: int, proof: Proof) -> bytes | Refusal:
+        return asyncio.run(store.transact(lambda tx: record.bundle(tx, at, proof, number, width)))
+
+    found = bundled(0, proof)
+    if 0 < width <= SIZE:
+        assert store.look(lambda tx: record.tile(0, 0, width, tx)) == [
+            each.leaf_hash for each in entries[:width]
+        ]
+        assert found == bundle(each.leaf for each in entries[:width])
+    else:
+        with pytest.raises(ValueError, match="no such tile"):
+            store.look(lambda tx: record.tile(0, 0, width, tx))
+        assert code_of(found) == "not_found"
+    assert code_of(bundled(0, proof)) == "invalid_dpop_proof"  # PROOF-2
+    assert code_of(bundled(1, replace(proof, jti=f"another of {width}"))) == "not_found"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 16, SIZE])
