@@ -263,7 +263,7 @@ def answers(token: CallToken) -> dict[str, Response]:
         "a code that is none": Response('{"code": {}, "detail": ""}', 409),
         "a detail that is none": Response('{"code": "call_redeemed", "detail": {}}', 409),
         "too much": Response(good + " " * 70_000),
-        "a redirect": RedirectResponse("/deputize/jwks.json"),
+        "a redirect": RedirectResponse(f"/deputize/calls/{token.call_id}/redemption?again"),
         "compressed in name only": Response(good, headers={"Content-Encoding": "gzip"}),
     }
 
