@@ -23,11 +23,12 @@ from deputize.cli import app
 from deputize.crypto.note import Verifier, open_note
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.entry import Entry
-from deputize.protocol.merkle import Frontier, leaf_hash
+from deputize.protocol.merkle import leaf_hash
 from deputize.protocol.tiles import WIDTH
 from deputize.service.ports import Tx
 from deputize.settings import loads
 from deputize.store.sqlite import SqliteStore
+from deputize.testing.forging import remake, retold
 from deputize.testing.server import Site
 
 run = CliRunner().invoke
@@ -82,22 +83,10 @@ def test_a_record_that_only_grew_is_said_to_have() -> None:
 
 def rewrite(first: int) -> None:
     """Make the record anew from an entry on, all hashes and checkpoints included, as whoever has data and keys can."""
-    connection = sqlite3.connect(DATABASE)
-    tree = Frontier()
-    with connection:
-        for index, leaf in connection.execute("SELECT idx, leaf FROM entries ORDER BY idx").fetchall():
-            forged = json.dumps(
-                {**json.loads(leaf), "call_id": "cal_forged"}, sort_keys=True, separators=(",", ":")
-            )
-            made = leaf if index < first else forged.encode()
-            connection.execute(
-                "UPDATE entries SET leaf = ?, leaf_hash = ? WHERE idx = ?", (made, leaf_hash(made), index)
-            )
-            tree = tree.append(leaf_hash(made))
-        connection.execute("UPDATE log_head SET frontier = ?", (tree.to_bytes(),))
-        connection.execute("DELETE FROM checkpoints")
-    connection.close()
-    HEAD.unlink()
+    remake(
+        Path("var"),
+        lambda leaves: [*leaves[:first], *(retold(leaf, call_id="cal_forged") for leaf in leaves[first:])],
+    )
 
 
 def test_history_that_was_rewritten_is_named_though_it_verifies_by_itself() -> None:
@@ -106,8 +95,10 @@ def test_history_that_was_rewritten_is_named_though_it_verifies_by_itself() -> N
     assert run(app, ["log", "verify"]).exit_code == 0
     code, told = looked()
     assert code == 1
-    rewritten = "is not the one that was seen before: entries 4 to 8 are not what they were"
-    assert f"bank.example/deputize {rewritten}: from there on it is another record; followed/contra" in told
+    rewritten = (
+        "entries 4 to 8 are not what they were: from there on it is another record; keep followed/contra"
+    )
+    assert rewritten in told
     add(3)
     assert rewritten in looked()[1]
 
@@ -138,6 +129,24 @@ def test_an_older_copy_that_was_put_back_is_named() -> None:
     add(7)
     code, told = looked()
     assert (code, "entries 9 to 13 are not what they were: from there on" in told) == (1, True)
+
+
+def test_somebody_with_nothing_but_a_key_and_an_older_checkpoint_finds_what_was_done() -> None:
+    with serving() as issuer:
+        Path("kept").write_bytes(httpx2.get(f"{issuer}/log/checkpoint").content)
+    rewrite(4)
+    for _ in range(2):  # what contradicts it is not taken for what was seen
+        code, told = looked("--checkpoint", "kept")
+        cannot = "the record of bank.example/deputize cannot be right: its first 9 entries are not those that kept is "
+        assert (code, cannot in told) == (1, True)
+        assert not Path("followed/checkpoint").exists()
+    assert looked("--checkpoint", str(next(Path("followed").glob("contradiction-*"))))[0] == 0
+    remake(Path("var"), lambda leaves: leaves[:5])
+    code, told = looked("--checkpoint", "kept", "--keep", "another")
+    assert (code, "not all of it is shown here: kept is of 9 entries, and now it has 5;" in told) == (1, True)
+    Path("kept").write_text("?")
+    code, told = looked("--checkpoint", "kept", "--keep", "another")
+    assert (code, "kept is not a checkpoint of this record: malformed_note" in told) == (2, True)
 
 
 def test_whoever_is_named_hears_of_it(tmp_path: Path) -> None:
@@ -176,7 +185,10 @@ def test_what_another_key_has_signed_is_no_record() -> None:
     key = a_key()
     with serving() as issuer:
         result = run(app, ["log", "follow", issuer, "--key", key, "--once"])
-    assert (result.exit_code, "gives no signed record now: no_known_signature" in result.stderr) == (2, True)
+    assert (
+        result.exit_code,
+        "gives no signed record now: its checkpoint is not signed by this key" in result.stderr,
+    ) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +349,7 @@ def test_a_readers_key_is_there_and_never_written_over() -> None:
 def test_who_is_watched_neither_fills_nor_holds_up_who_watches(
     monkeypatch: pytest.MonkeyPatch, size: int, pause: float, patience: float, fault: str
 ) -> None:
-    monkeypatch.setattr("deputize.cli.follow.PATIENCE", patience)
+    monkeypatch.setattr("deputize.cli.looking.PATIENCE", patience)
 
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(1000):

@@ -50,6 +50,20 @@ def test_ready_4_serve_refuses_a_record_without_keys() -> None:
     assert "answers on" in serve("--new-keys")[1]
 
 
+def test_head_2_serve_refuses_a_database_of_which_nobody_knows_whether_it_is_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run_it(*_: object) -> None:
+        raise AssertionError("it started")
+
+    monkeypatch.setattr("deputize.cli.run._run", run_it)
+    told = run(app, ["serve", "--port", "0"])
+    assert told.exit_code == 2
+    assert told.stderr.startswith(
+        "deputize: The newest checkpoint, var/checkpoint, is missing. So nobody can tell"
+    )
+
+
 @pytest.mark.parametrize("command", [["log", "verify"], ["users", "list"], ["log", "show", "usr_x"]])
 def test_ready_4_no_command_takes_an_empty_file_for_a_record(command: list[str]) -> None:
     DATABASE.write_bytes(b"")

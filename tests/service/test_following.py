@@ -115,10 +115,47 @@ def withheld(path: str) -> bytes:
     raise NoTile(path)
 
 
-@pytest.mark.parametrize("size", [4, WIDTH])
-def test_what_contradicts_what_was_seen_is_told_though_tiles_are_withheld(size: int) -> None:
+@pytest.mark.parametrize(("known", "size"), [(WIDTH, 4), (WIDTH, WIDTH), (9, 9)])
+def test_what_contradicts_what_was_seen_is_told_though_tiles_are_withheld(known: int, size: int) -> None:
     with pytest.raises(Broken, match=f"its checkpoint of {size} entries is over others"):
-        seen(WIDTH).go_on(checkpoint([OTHER, *LEAVES[1:size]]), withheld)
+        seen(known).go_on(checkpoint([OTHER, *LEAVES[1:size]]), withheld)
+
+
+@pytest.mark.parametrize("size", [5, 7])
+def test_a_tile_is_told_of_in_which_something_that_was_seen_is_another(size: int) -> None:
+    there = [*LEAVES[:3], OTHER, *LEAVES[4:size]]
+    assert fault(seen(5), LEAVES[:size], there) == (
+        f"its tiles are not those of its checkpoint of {size} entries: in them, entry 3 is not what it was"
+    )
+
+
+def test_tiles_that_are_others_each_time_are_told_of() -> None:
+    turns = iter([serving([*LEAVES[:6], OTHER])])
+    told = "its tiles up to entry 6 are now these and now others"
+    with pytest.raises(Broken, match=told):
+        seen(5).go_on(checkpoint(LEAVES[:7]), lambda path: next(turns, serving(LEAVES))(path))
+
+
+def test_who_signs_more_entries_than_there_can_be_is_not_fetched_from_for_ever() -> None:
+    with pytest.raises(NoTile, match="too many are new"):
+        seen(5).go_on(Checkpoint("site.example", 10**18, OTHER), serving(LEAVES))
+
+
+def test_another_checkpoint_of_the_same_record_is_met() -> None:
+    for size in (0, 5, WIDTH + 5):
+        seen(WIDTH + 5).require(checkpoint(LEAVES[:size]), "kept")
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ([*LEAVES[:4], OTHER], "its first 5 entries are not those that kept is signed over"),
+        (LEAVES[:10], "kept is of 10 entries, and now it has 9"),
+    ],
+)
+def test_another_checkpoint_that_is_not_of_this_record_is_told(other: list[bytes], told: str) -> None:
+    with pytest.raises(Broken, match=told):
+        seen(9).require(checkpoint(other), "kept")
 
 
 def test_what_is_new_and_withheld_is_no_lie_yet() -> None:

@@ -1,35 +1,37 @@
 """`deputize log follow`: anybody with the record's key sees that a site only ever adds to it (LOG-7)."""
 
 import time
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from deputize.cli import key_file
 from deputize.cli.changes import replace_file
 from deputize.cli.kept import EntriesKept, HashesKept
-from deputize.cli.out import UNUSABLE, fail
+from deputize.cli.looking import PATIENCE, Served, why
+from deputize.cli.out import UNUSABLE, fail, when
 from deputize.cli.trust import Key, Quorum, Trust, Witnesses
-from deputize.crypto import dpop
 from deputize.crypto.note import NoteError
 from deputize.crypto.succession import Succession
 from deputize.extras import needing
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.shown import plain
-from deputize.protocol.tiles import WIDTH
 from deputize.protocol.url import is_secure
-from deputize.service.following import Broken, NoTile
+from deputize.service.following import Behind, Broken, Followed, NoTile
 
-if TYPE_CHECKING:
-    import httpx2
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
-PATIENCE = 30
-"""Seconds that the site has for one answer."""
-_MOST = 64 * 1024  # bytes of a checkpoint, or of a tile
-_MOST_ENTRIES = WIDTH * (2 + 65_535)  # LOG-8
+_AGAIN = 5  # times that a site is asked again which has fewer entries than it had: of two nodes the other one answers
+_WORDS = {
+    "another_record": "its checkpoint is of another record",
+    "bad_handover": "the hand-overs of its key do not follow one another",
+    "bad_signature": "its checkpoint was changed after it was signed",
+    "malformed_note": "what it serves is no checkpoint",
+    "no_known_signature": "its checkpoint is not signed by this key",
+    "not_a_checkpoint": "what it serves is no checkpoint",
+}
+"""What is told where a note cannot be opened; `TooFew` has words of its own."""
 
 
 def follow(
@@ -40,6 +42,13 @@ def follow(
     ] = Path("followed"),
     every: Annotated[int, typer.Option(min=1, metavar="SECONDS", help="How often to look.")] = 60,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A file with an older checkpoint, or one that somebody else was shown. May be given several times.",
+        ),
+    ] = None,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="Where to send, by POST, what is wrong, as JSON.")
     ] = None,
@@ -58,10 +67,10 @@ def follow(
 ) -> None:
     """Look again and again whether the record of a site continues what was seen of it, from anywhere.
 
-    It needs nothing but the record's key. What it sees first it takes as it is; from then on it says what was
-    rewritten, cut off or put back, keeps the checkpoint that is signed over that, and ends with exit code 1. If the
-    site cannot be reached, or its checkpoint is not cosigned as it should be, it says so and tries again; with --once,
-    the exit code is then 2.
+    It needs nothing but the record's key. What it sees first it takes as it is, unless you have an older checkpoint;
+    from then on it says what was rewritten, cut off or put back, keeps the checkpoint that is signed over that, and
+    ends with exit code 1. If the site cannot be reached, or its checkpoint is not cosigned as it should be, it says so
+    and tries again; with --once, the exit code is then 2.
     """
     trust = Trust.read(key, witness, quorum)
     if webhook is not None and not is_secure(webhook):
@@ -74,7 +83,7 @@ def follow(
     with needing("agent"):
         import httpx2
     with httpx2.Client(timeout=PATIENCE, trust_env=False) as http:
-        site = _Site(
+        site = Served(
             http, issuer.rstrip("/"), key_file.load(reader, "deputize log keygen") if reader else None
         )
         hashes = HashesKept(keep, trust.verifier)
@@ -85,26 +94,28 @@ def follow(
                 text = site.get("checkpoint")
                 handovers = site.get("handovers")  # second: they are not to be behind the checkpoint
                 keys = hashes.handed_over(handovers)
-                checkpoint = _opened(text, trust, keys)
-                hashes.go_on(checkpoint, text, site.tile, keys)
+                newest = _opened(text, trust, keys)
+                hashes.go_on(newest, text, site.tile, keys, _given(checkpoint or (), keys))
                 if said is not None:
                     said.go_on(site.tile)
             except (httpx2.HTTPError, NoteError, NoTile) as error:
-                told = f"{issuer} gives no signed record now: {_told(error)}"
+                told = _silence(issuer, hashes, error)
                 if once:
                     fail(told, UNUSABLE)
                 typer.echo(f"deputize: {plain(told)}", err=True)
             except Broken as broken:
-                told = f"the record of {trust.verifier.name} is not the one that was seen before: {broken}"
+                fault = str(broken)
+                if isinstance(broken, Behind) and _has_all(site, hashes, trust):
+                    fault += "; asked again, it has all of them: one of its nodes is old"
                 evidence = _evidence(keep, b"\n".join(filter(None, (text, handovers))))
-                told += f"; {evidence} is signed over that"
+                told = _contradiction(trust.verifier.name, hashes, fault, evidence)
                 if webhook is not None:
-                    fault = {"record": trust.verifier.name, "fault": str(broken), "checkpoint": text.decode()}
-                    fault["seen"] = hashes.note.decode()
+                    report = {"record": trust.verifier.name, "fault": fault, "seen": hashes.note.decode()}
+                    report["checkpoint"] = text.decode(errors="replace")
                     if handovers:
-                        fault["handovers"] = handovers.decode()
+                        report["handovers"] = handovers.decode(errors="replace")
                     try:
-                        http.post(webhook, json=fault).raise_for_status()
+                        http.post(webhook, json=report).raise_for_status()
                     except httpx2.HTTPError as error:
                         told += f" ({webhook} was not told: {_told(error)})"
                 fail(told)
@@ -113,38 +124,6 @@ def follow(
             if once:
                 return
             time.sleep(every)
-
-
-class _Site:
-    """What a site serves below `/log/`."""
-
-    def __init__(self, http: "httpx2.Client", issuer: str, key: "EllipticCurvePrivateKey | None") -> None:
-        self._http, self._issuer, self._key = http, issuer, key
-
-    def get(self, path: str) -> bytes:
-        url, headers = f"{self._issuer}/log/{path}", {}
-        if path.startswith("tile/entries/") and self._key is not None:
-            headers["Deputize-Reader"] = dpop.make(self._key, "GET", url, int(time.time()))
-        most = _MOST_ENTRIES if path.startswith("tile/entries/") else _MOST
-        until = time.monotonic() + PATIENCE
-        with self._http.stream("GET", url, headers=headers) as answer:
-            answer.raise_for_status()
-            data = bytearray()
-            for part in answer.iter_bytes():  # whoever is watched may want that nobody watches
-                data += part
-                if len(data) > most:
-                    raise NoTile(f"{path} is too long")
-                if time.monotonic() > until:
-                    raise NoTile(f"{path} takes too long")
-        return bytes(data)
-
-    def tile(self, path: str) -> bytes:
-        import httpx2
-
-        try:
-            return self.get(f"tile/{path}")
-        except httpx2.HTTPError as error:
-            raise NoTile(_told(error)) from error
 
 
 def _opened(note: bytes, trust: Trust, keys: Succession) -> Checkpoint:
@@ -157,6 +136,49 @@ def _opened(note: bytes, trust: Trust, keys: Succession) -> Checkpoint:
         raise
 
 
+def _given(files: Sequence[Path], keys: Succession) -> list[tuple[str, Checkpoint]]:
+    """Read checkpoints that were kept, or that others were shown, each with its name; ends the command for others."""
+    read = []
+    for file in files:
+        try:
+            read.append((str(file), keys.opened(file.read_bytes())))
+        except NoteError as error:
+            if error.reason == "key_handed_over":
+                raise Broken(f"{file} is signed by a key whose turn it was not") from None
+            fail(f"{file} is not a checkpoint of this record: {error.reason}", UNUSABLE)
+    return read
+
+
+def _has_all(site: Served, hashes: HashesKept, trust: Trust) -> bool:
+    """Tell whether a site that has shown too few entries has as many as were seen when it is asked again."""
+    import httpx2
+
+    for _ in range(_AGAIN):
+        try:
+            newest = trust.opened(site.get("checkpoint"), hashes.keys)
+            Followed(hashes.seen.tree, hashes.seen.leaves[:]).go_on(newest, site.tile)
+        except (httpx2.HTTPError, NoteError, NoTile, Broken):
+            continue
+        return True
+    return False
+
+
+def _silence(issuer: str, hashes: HashesKept, error: Exception) -> str:
+    """Say why there is nothing to look at, and since when."""
+    last = f" (it last did at {when(hashes.seen_at)}, with {hashes.size} entries)" if hashes.note else ""
+    return f"{issuer} gives no signed record now{last}: {_told(error)}"
+
+
+def _contradiction(name: str, hashes: HashesKept, fault: str, evidence: Path) -> str:
+    """Say what is wrong with a record, since when, and what to keep of it."""
+    if not hashes.note:
+        return f"the record of {name} cannot be right: {fault}; keep {evidence}, which it serves now"
+    return (
+        f"the record of {name} is not the one that was seen at {when(hashes.seen_at)}: {fault}; keep {evidence}, which "
+        f"it serves now, and {hashes.file}, which it served then"
+    )
+
+
 def _evidence(folder: Path, note: bytes) -> Path:
     """Keep a signed checkpoint that contradicts the one in this folder: who has both can show it to anybody."""
     file = folder / f"contradiction-{sha256(note).hexdigest()[:16]}"
@@ -165,4 +187,6 @@ def _evidence(folder: Path, note: bytes) -> Path:
 
 
 def _told(error: Exception) -> str:
-    return str(error) or type(error).__name__  # a broken connection has no words of its own
+    if isinstance(error, NoteError):
+        return _WORDS.get(error.reason, str(error))
+    return why(error)

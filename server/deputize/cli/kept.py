@@ -1,6 +1,7 @@
 """What `deputize log follow` keeps: the newest checkpoint, the hash of every leaf, and perhaps the entries."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from deputize.cli.changes import replace_file
@@ -22,28 +23,33 @@ class HashesKept:
     def __init__(self, folder: Path, key: Verifier) -> None:
         """Read what was seen until now; ends the command if it is not whole, or of another record."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._note, self._leaves = folder / _NOTE, folder / _LEAVES
+        self.file, self._leaves = folder / _NOTE, folder / _LEAVES
         self._handovers = folder / _HANDOVERS
         self.keys = Succession(key)
         self.seen, self.note = Followed(), b""
-        if not self._note.exists():
+        if not self.file.exists():
             return
-        self.note = self._note.read_bytes()
+        self.note = self.file.read_bytes()
         try:
             if self._handovers.exists():
                 self.keys = Succession.of(key, read_handovers(self._handovers.read_bytes()))
             checkpoint = self.keys.opened(self.note)
         except NoteError as error:
-            fail(f"{self._note} is not signed with this key: {error.reason}", UNUSABLE)
+            fail(f"{self.file} is not signed with this key: {error.reason}", UNUSABLE)
         leaves = self._leaves.read_bytes() if self._leaves.exists() else b""
         self.seen = Followed.read(leaves[: checkpoint.size * HASH_BYTES])
         if (self.size, self.seen.tree.root()) != (checkpoint.size, checkpoint.root):
-            fail(f"{self._leaves} is not what {self._note} is over: begin anew, in another folder", UNUSABLE)
+            fail(f"{self._leaves} is not what {self.file} is over: begin anew, in another folder", UNUSABLE)
 
     @property
     def size(self) -> int:
         """Return how many entries were seen."""
         return self.seen.tree.size
+
+    @property
+    def seen_at(self) -> int:
+        """Return when the site showed them, in seconds since the epoch, if it did."""
+        return int(self.file.stat().st_mtime)
 
     def handed_over(self, served: bytes) -> Succession:
         """Return the keys that a site says there were; `Broken` if these contradict those that were seen.
@@ -67,14 +73,24 @@ class HashesKept:
                 ) from None
         return keys
 
-    def go_on(self, checkpoint: Checkpoint, note: bytes, fetch: Fetch, keys: Succession) -> None:
+    def go_on(
+        self,
+        checkpoint: Checkpoint,
+        note: bytes,
+        fetch: Fetch,
+        keys: Succession,
+        others: Iterable[tuple[str, Checkpoint]] = (),
+    ) -> None:
         """See all that a genuine checkpoint covers (`Followed.go_on`), and keep it.
 
-        `Broken` also where a key was handed over after other entries. The keys and the hashes come first, and then,
-        at once, the checkpoint over them.
+        `Broken` also where a key was handed over after other entries, and where `others` of these names, which are
+        genuine too, are not of the same record. The keys and the hashes come first, and then, at once, the checkpoint
+        over them.
         """
         before = self.size * HASH_BYTES
         self.seen.go_on(checkpoint, fetch)
+        for name, other in others:
+            self.seen.require(other, name)
         keys = keys.up_to(self.size)
         if keys != self.keys:
             for handover in keys.handovers[len(self.keys.handovers) :]:
@@ -85,7 +101,7 @@ class HashesKept:
             self.keys = keys
         # What came before a checkpoint that was not kept any more is written over.
         _write(self._leaves, before, self.seen.leaves[before:])
-        replace_file(self._note, note)
+        replace_file(self.file, note)
         self.note = note
 
     def leaves(self, start: int) -> list[bytes]:

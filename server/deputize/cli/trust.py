@@ -28,6 +28,22 @@ Quorum = Annotated[
 ]
 
 
+class TooFew(NoteError):
+    """A checkpoint that fewer witnesses have cosigned than somebody wants; the message names those who are missing."""
+
+    def __init__(self, size: int, wanted: int, missing: Sequence[Cosigner]) -> None:
+        """Say of how many entries it is."""
+        super().__init__("too_few_cosignatures")
+        self.size, self.wanted, self.missing = size, wanted, missing
+
+    def __str__(self) -> str:
+        names = ", ".join(each.name for each in self.missing)
+        return (
+            f"its checkpoint of {self.size} entries is not cosigned by {names}, and you want {self.wanted} of your "
+            "witnesses: others may be shown another record"
+        )
+
+
 @dataclass(frozen=True)
 class Trust:
     """A record's key, and how many of which witnesses have to have cosigned its checkpoints."""
@@ -56,8 +72,9 @@ class Trust:
         return cls(verifier, known, wanted)
 
     def opened(self, note: bytes, keys: Succession) -> Checkpoint:
-        """Read a checkpoint that is signed and cosigned as it should be; NoteError for anything else."""
+        """Read a checkpoint that is signed and cosigned as it should be; NoteError for anything else, `TooFew`."""
         checkpoint = keys.opened(note)
-        if len(signers(note.decode(), self.witnesses)[1]) < self.quorum:
-            raise NoteError("too_few_cosignatures")
+        cosigned = signers(note.decode(), self.witnesses)[1]
+        if len(cosigned) < self.quorum:
+            raise TooFew(checkpoint.size, self.quorum, [one for one in self.witnesses if one not in cosigned])
         return checkpoint

@@ -13,6 +13,8 @@ Fetch: TypeAlias = Callable[[str], bytes]
 
 _NAMED = 5
 """Runs of entries that one sentence names."""
+_MOST = 1 << 28
+"""Entries that can be new at once, 8 GB of hashes: who signs more than there are is not fetched from for ever."""
 
 
 class NoTile(Exception):
@@ -21,6 +23,16 @@ class NoTile(Exception):
 
 class Broken(Exception):
     """A record is not the continuation of what was seen of it; the message says how, and which entry is the first."""
+
+
+class Behind(Broken):
+    """Fewer entries are there than were seen, and those are the same: who is asked again may have all of them."""
+
+    def __init__(self, size: int, known: int) -> None:
+        """Say how many there are, and how many were seen."""
+        super().__init__(
+            f"it was cut off or put back: it had {known} entries, and now has the first {size} of them"
+        )
 
 
 @dataclass
@@ -48,31 +60,59 @@ class Followed:
 
         `NoTile` where what is new cannot be had. What contradicts what was seen is told without any tile.
         """
-        if checkpoint.size >= self.tree.size:
-            ahead = Followed(self.tree, bytearray())
-            for leaf in _leaves(checkpoint.size, self.tree.size, fetch):
-                ahead.add(leaf)
-            if ahead.tree.root() == checkpoint.root:
+        size, known = checkpoint.size, self.tree.size
+        if size < known and self._root_of(size) == checkpoint.root:
+            raise Behind(size, known)
+        if size > known or self.tree.root() == checkpoint.root:
+            whole = known - known % WIDTH  # what comes after it is in one tile with what is new
+            ahead, again = Followed(self.tree), bytearray()
+            for index, leaf in enumerate(_leaves(size, whole, fetch), whole):
+                if index < known:
+                    again += leaf
+                else:
+                    ahead.add(leaf)
+            if ahead.tree.root() == checkpoint.root and again == self.leaves[whole * HASH_BYTES :]:
                 self.tree = ahead.tree
                 self.leaves += ahead.leaves
                 return
         raise Broken(self._fault(checkpoint, fetch))
 
+    def require(self, other: Checkpoint, name: str) -> None:
+        """Compare with another checkpoint of this record, which has a name here; `Broken` unless both are of one.
+
+        One of more entries than were seen here says that some are kept back.
+        """
+        if other.size > self.tree.size:
+            raise Broken(
+                f"it was cut off or put back, or not all of it is shown here: {name} is of {other.size} entries, and "
+                f"now it has {self.tree.size}"
+            )
+        if self._root_of(other.size) != other.root:
+            raise Broken(
+                f"its first {other.size} entries are not those that {name} is signed over: they were rewritten since, "
+                "or others are shown another record"
+            )
+
+    def _root_of(self, size: int) -> bytes:
+        """Return the root over the first leaves."""
+        return Followed.read(bytes(self.leaves[: size * HASH_BYTES])).tree.root()
+
     def _fault(self, checkpoint: Checkpoint, fetch: Fetch) -> str:
         """Say in what a record differs, all of whose hashes are fetched anew."""
         size, known = checkpoint.size, self.tree.size
-        if Followed.read(bytes(self.leaves[: size * HASH_BYTES])).tree.root() == checkpoint.root:
-            return f"it was cut off or put back: it had {known} entries, and now has the first {size} of them"
         there = Followed()
         try:
             for leaf in _leaves(size, 0, fetch):
                 there.add(leaf)
         except NoTile:
             return f"its checkpoint of {size} entries is over others, and the tiles that tell which cannot be had"
-        if there.tree.root() != checkpoint.root:
-            return f"its tiles are not those of its checkpoint of {size} entries"
         pairs = zip(_hashes(self.leaves), _hashes(there.leaves), strict=False)
         others = [index for index, (before, now) in enumerate(pairs) if before != now]
+        if there.tree.root() != checkpoint.root:
+            told = f"its tiles are not those of its checkpoint of {size} entries"
+            return f"{told}: in them, {_others(others, 0)}" if others else told
+        if not others:
+            return f"its tiles up to entry {size - 1} are now these and now others"
         shorter = f", and it has {size} entries where it had {known}" if size < known else ""
         return _others(others, min(size, known)) + shorter
 
@@ -119,6 +159,8 @@ def _others(indexes: Sequence[int], common: int) -> str:
 
 def _leaves(size: int, start: int, fetch: Fetch) -> Iterator[bytes]:
     """Fetch the hashes of the leaves from `start` on."""
+    if size - start > _MOST:
+        raise NoTile(f"its checkpoint is of {size} entries, of which too many are new")
     for number in range(start // WIDTH, -(-size // WIDTH)):
         path = tile_path(0, number, width := width_of(0, number, size))
         tile = fetch(path)
