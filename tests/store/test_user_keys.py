@@ -42,9 +42,7 @@ def wrapping_name(keys: UserKeys) -> str:
 def wrapped(keys: UserKeys, user_id: UserId) -> bytes:
     vault = keys._vault
     assert vault is not None
-    return bytes(
-        vault._connection.execute("SELECT wrapped FROM users WHERE user_id = ?", [user_id]).fetchone()[0]
-    )
+    return bytes(vault._file.rows("SELECT wrapped FROM users WHERE user_id = ?", [user_id])[0][0])
 
 
 def test_what_a_key_has_sealed_opens_about_the_same_only() -> None:
@@ -124,6 +122,7 @@ def test_an_id_at_the_site_is_in_no_file_and_goes_over_to_who_is_made_later(
     assert keys.user_of("ada@harbor") == BOB
     assert not in_files(tmp_path, b"ada@harbor")
     keys.destroy(ADA)
+    keys.make_missing({ADA: "ada@harbor"})
     assert keys.user_of("ada@harbor") == BOB
 
 

@@ -29,6 +29,7 @@ _SEALED = b"\x01"
 _NONCE = 12
 
 K = TypeVar("K")
+V = TypeVar("V")
 
 
 class UserKey:
@@ -76,6 +77,7 @@ class UserKeys:
         self._vault: Vault | None = None
         self._users: dict[UserId, UserKey] = {}
         self._hours: dict[int, UserKey] = {}
+        self._externals: dict[str, UserId] = {}
         self._looked_at = float("-inf")
 
     @classmethod
@@ -103,6 +105,7 @@ class UserKeys:
         Whose key was destroyed gets no other.
         """
         with self._lock:
+            self._externals.clear()  # they may go over
             return self._opened().make(users)
 
     def of(self, user_id: UserId) -> UserKey | None:
@@ -131,12 +134,16 @@ class UserKeys:
     def user_of(self, external_id: str) -> UserId | None:
         """Return whose id at the site's login that is, as it is now; only a keyed digest of it is in the file."""
         with self._lock:
-            vault = self._found()
-            return vault.user_of(external_id) if vault else None
+            self._look()
+            known = self._externals.get(external_id)
+            if known is None and (vault := self._found()) and (found := vault.user_of(external_id)):
+                known = _remember(self._externals, external_id, found)
+            return known
 
     def destroy(self, user_id: UserId) -> None:
         """Destroy the key of a user for good, durably; a tombstone stays. Again is as good as once."""
         with self._lock:
+            self._externals.clear()
             self._opened().destroy(user_id)
             self._users.pop(user_id, None)
 
@@ -199,13 +206,17 @@ class UserKeys:
             self._forget()
 
     def _look(self) -> None:
-        """Forget the keys that are in memory if another process has changed the file."""
-        if self._vault is not None and self._vault.changed():
-            self._forget()
+        """Forget what is in memory and another process has destroyed."""
+        if self._vault is not None and (gone := self._vault.news()) is not None:
+            self._hours.clear()
+            self._externals.clear()
+            for user_id in gone:
+                self._users.pop(user_id, None)
         self._looked_at = time.monotonic()
 
     def _forget(self) -> None:
         self._users.clear()
+        self._externals.clear()
         self._hours.clear()
 
     def _found(self) -> Vault | None:
@@ -220,8 +231,8 @@ class UserKeys:
         return self._vault
 
 
-def _remember(known: dict[K, UserKey], name: K, key: UserKey) -> UserKey:
+def _remember(known: dict[K, V], name: K, value: V) -> V:
     if len(known) >= REMEMBERED:
         known.pop(next(iter(known)))
-    known[name] = key
-    return key
+    known[name] = value
+    return value
