@@ -66,9 +66,11 @@ def test_digests_differ_by_key() -> None:
 
 
 def test_opening_costs_nothing_and_asking_makes_nothing(tmp_path: Path, keys: UserKeys) -> None:
-    assert keys.of(ADA) is None
     assert keys.user_of("ada@harbor") is None
     assert keys.destroyed() == frozenset()
+    keys.require()
+    with pytest.raises(Locked, match="missing"):  # not as if it had been destroyed
+        keys.of(ADA)
     keys.sweep(NOW)
     assert list(tmp_path.iterdir()) == []
 

@@ -3,7 +3,7 @@
 import hmac
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -109,13 +109,13 @@ class UserKeys:
             return self._opened().make(users)
 
     def of(self, user_id: UserId) -> UserKey | None:
-        """Return the key of a user; None if it was destroyed, or never made."""
+        """Return the key of a user; None if it was destroyed, or never made. Locked where there is no file of keys."""
         if time.monotonic() - self._looked_at < LOOKED and (known := self._users.get(user_id)) is not None:
             return known
         with self._lock:
             self._look()
             known = self._users.get(user_id)
-            if known is None and (vault := self._found()) and (key := vault.key_of(user_id)):
+            if known is None and (key := self._existing().key_of(user_id)):
                 known = _remember(self._users, user_id, UserKey(key))
             return known
 
@@ -197,6 +197,22 @@ class UserKeys:
             self._vault = fresh
             self._forget()
 
+    def require(self) -> None:
+        """Locked if keys could not be had, or made, now; a file that is to be made yet is no fault."""
+        with self._lock:
+            self._look()
+            self._found()
+
+    def lacking(self, users: Iterable[str]) -> list[str]:
+        """Return which of these users have no key, and none that was destroyed: their keys were lost."""
+        with self._lock:
+            return self._existing().lacking(users)
+
+    def wrapped_under(self) -> str:
+        """Return the name of the wrapping key that is in use."""
+        with self._lock:
+            return self._existing().name()
+
     def close(self) -> None:
         """Close the file, and forget what was read of it."""
         with self._lock:
@@ -224,6 +240,11 @@ class UserKeys:
         if self._vault is None and self._new and not (self.path.exists() and self.path.stat().st_size):
             return None
         return self._opened()
+
+    def _existing(self) -> Vault:
+        if (vault := self._found()) is None:
+            raise Locked("the file of users' keys is missing", self.path)
+        return vault
 
     def _opened(self) -> Vault:
         if self._vault is None:

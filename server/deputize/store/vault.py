@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -157,6 +157,37 @@ class Vault:
         )
         return [_name(*row) for row in rows]
 
+    def former(self) -> list[tuple[str, int]]:
+        """Return the wrapping keys that were replaced and are not destroyed yet, and when they were."""
+        rows = self._file.rows("SELECT id, generation, replaced_at FROM vault, generations WHERE replaced_at")
+        return [(_name(vault, generation), replaced_at) for vault, generation, replaced_at in rows]
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many users have a key, and of how many it was destroyed."""
+        ((users, destroyed),) = self._file.rows(
+            "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM tombstones)"
+        )
+        return users, destroyed
+
+    def lacking(self, users: Iterable[str]) -> list[str]:
+        """Return which of these have no key here, and none that was destroyed."""
+        known = self._file.rows("SELECT user_id FROM users UNION ALL SELECT user_id FROM tombstones")
+        have = {user_id for (user_id,) in known}
+        return [user_id for user_id in users if user_id not in have]
+
+    def copy(self, to: Path) -> None:
+        """Copy the file, all of one moment, into a new one of its owner's alone, to the disk; Locked."""
+        try:
+            os.close(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # VACUUM takes an empty file
+            self._file.rows("VACUUM INTO ?", [str(to)])
+            descriptor = os.open(to, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise Locked(f"the users' keys cannot be copied: {error.strerror}", to) from error
+
     def rotate(self, now: int) -> None:
         """Wrap all keys anew, under a new key of the vault and a new wrapping key; Locked.
 
@@ -164,20 +195,31 @@ class Vault:
         """
         with self._file.told(), alone_in(self._file.path.resolve().parent):
             self._unlock()
-            vault_key, generation = secrets.token_bytes(KEY_BYTES), self._generation + 1
-            name = _name(self._newest()[4], generation)
-            wrapped = self._wrapping.wrap(name, vault_key)
-            if self._wrapping.unwrap(name, wrapped) != vault_key:
-                raise Locked(
-                    "what wraps the users' keys gives back another key than it was given", self._file.path
-                )
-            after = AESGCM(vault_key)
-            with self._writing() as execute:
-                self._wrap_anew(execute, after)
-                execute(_REPLACE, [now])
-                row = [generation, wrapped, _mark(vault_key), now]
-                execute("INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", row)
-            self._generation, self._aead = generation, after
+            self._go_over(self._newest()[4], self._wrapping, now)
+
+    def begin_anew(self, wrapped_by: Wrapping, now: int) -> None:
+        """Be another vault from now on, with the same keys: no wrapping key has to do with both; Locked."""
+        self._go_over(secrets.token_hex(8), wrapped_by, now)
+        with self._file.writing() as execute:
+            execute("DELETE FROM generations WHERE replaced_at IS NOT NULL")
+
+    def _go_over(self, vault: str, wrapped_by: Wrapping, now: int) -> None:
+        """Wrap all keys under a new key, and that under a new wrapping key, which has shown that it gives it back."""
+        vault_key, generation = secrets.token_bytes(KEY_BYTES), self._generation + 1
+        name = _name(vault, generation)
+        wrapped = wrapped_by.wrap(name, vault_key)
+        if wrapped_by.unwrap(name, wrapped) != vault_key:
+            raise Locked(
+                "what wraps the users' keys gives back another key than it was given", self._file.path
+            )
+        after = AESGCM(vault_key)
+        with self._writing() as execute:
+            self._wrap_anew(execute, after)
+            execute(_REPLACE, [now])
+            row = [generation, wrapped, _mark(vault_key), now]
+            execute("INSERT INTO generations VALUES (?, ?, ?, ?, NULL)", row)
+            execute("UPDATE vault SET id = ?", [vault])
+        self._generation, self._aead = generation, after
 
     def destroy_replaced(self, before: int) -> None:
         """Destroy the wrapping keys that were replaced by then; Locked, and the next time tries again."""
