@@ -112,7 +112,7 @@ def test_who_was_asked_to_sign_in_anew_has_done_so(desk: Desk) -> None:  # SIGNI
 
 
 def test_a_challenge_of_another_kind_is_no_state(desk: Desk) -> None:  # SIGNIN-2
-    other = v.challenge("other")
+    other = v.challenge("other", owner=None)
     desk.do(lambda tx: tx.add(other))
     assert refused(back(desk, other.challenge_id)) == (Code.CHALLENGE_UNKNOWN, "sign-in-elsewhere")
 

@@ -884,8 +884,10 @@ class StoreContract:
         do(store, lambda tx: tx.add(v.call(2, State.EXPIRED)))  # stored later, by a clock that was set back
         do(store, lambda tx: tx.add(v.call(3, match_key=b"other")))
         do(store, lambda tx: tx.add(v.call(4, match_key=None)))
-        assert seen(store, lambda tx: tx.latest_call(v.digest("match"))) == v.call(2, State.EXPIRED)
-        assert seen(store, lambda tx: tx.latest_call(b"none")) is None
+        assert seen(store, lambda tx: tx.latest_call(v.user_id(), v.digest("match"))) == v.call(
+            2, State.EXPIRED
+        )
+        assert seen(store, lambda tx: tx.latest_call(v.user_id(), b"none")) is None
 
     @pytest.mark.parametrize("source", State)
     def test_call_4_a_call_moves_as_its_table_says_and_not_otherwise(

@@ -44,7 +44,7 @@ def told(reader: Reader) -> tuple[object, ...]:
 def there(tx: Tx) -> tuple[object, ...]:
     """Read the same from the database."""
     assert isinstance(tx, Remembering)
-    return told(Snapshot(tx._plainly))
+    return told(Snapshot(tx._plainly, tx._keys))
 
 
 WRITES: dict[str, Callable[[Tx], object]] = {

@@ -234,8 +234,8 @@ class Reader(Protocol):
     def phone(self, subject: str) -> Phone | None:
         """Find what a question that was put on another device asks for there (PHONE-1)."""
 
-    def latest_call(self, match_key: bytes) -> Call | None:
-        """Find the newest call with this key (CALL-6)."""
+    def latest_call(self, user_id: UserId, match_key: bytes) -> Call | None:
+        """Find the newest call of a user with this key (CALL-6)."""
 
     def waiting(self, quota: Quota, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
         """Count the calls (PENDING_CALLS) or requests for consent (PENDING_CONSENTS) of an agent that wait for a user.
@@ -429,8 +429,8 @@ class Tx(Reader, Protocol):
         """Take from a user name, id at the site, passkeys and sessions, for good (KEEP-3)."""
 
     def forget(self, user_id: UserId) -> int:
-        """Delete some of what is kept of a user who was hidden, in the end himself; return how much, 0 once nothing is
-        left."""
+        """Delete some of what is kept of a user who was hidden, first of all what opens it, in the end himself; return
+        how much, 0 once nothing is left. His key does not come back, whatever becomes of the transaction."""
 
     def sweep(self, now: int) -> int:
         """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks, declines, quiets, phones and

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..protocol.errors import Code, Refused
-from ..service.faults import StoreFault
+from ..service.faults import Locked, StoreFault
 from .place import Displaced
 
 LOG_EVERY = 60.0
@@ -34,7 +34,12 @@ class Damaged(StoreFault):
 
 def is_failure(error: BaseException) -> bool:
     """Tell whether a database, or its file, failed: all else is a mistake of whoever wrote the statement."""
-    return type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError, Displaced}
+    return type(error) in {
+        sqlite3.OperationalError,
+        sqlite3.DatabaseError,
+        Displaced,
+        Locked,
+    }
 
 
 def is_damage(error: BaseException | None) -> bool:
@@ -52,7 +57,7 @@ def is_cut_short(error: BaseException) -> bool:
 
 def words(error: BaseException | None) -> str:
     """Say in a few words of our own what keeps the record from being written; no path, nothing of SQLite's."""
-    if isinstance(error, (Damaged, Displaced)):
+    if isinstance(error, (Damaged, Displaced, Locked)):
         return str(error)
     return _WORDS.get(_code(error) & 0xFF, "the database cannot be written")
 

@@ -22,13 +22,11 @@ def _listed(names: Iterable[str]) -> str:
 _OVER = f"state NOT IN ({_listed(OVERDUE)})"
 _OF_CALLS = _listed([Purpose.CALL.value, Purpose.MCP_CALL.value])
 _ANSWERED = "consumed_at IS NOT NULL AND question IS NOT NULL AND expires_at <= :before"
-_EMPTY = """
-    UPDATE calls SET arguments = CAST('null' AS BLOB), args_s256 = '', match_key = NULL, salt = x'', description = NULL
-    WHERE seq IN ({})"""
+_EMPTY = "UPDATE calls SET sealed = NULL, match_key = NULL WHERE seq IN ({})"
 _RETIRE: Mapping[str, tuple[str, ...]] = {
     "arguments": (
         _EMPTY.format(
-            f"SELECT seq FROM calls WHERE salt <> x'' AND created_at <= :before AND {_OVER} LIMIT :step"
+            f"SELECT seq FROM calls WHERE sealed IS NOT NULL AND created_at <= :before AND {_OVER} LIMIT :step"
         ),
         f"""DELETE FROM challenges WHERE challenge_id IN (SELECT challenge_id FROM challenges
             WHERE {_ANSWERED} AND purpose IN ({_OF_CALLS}) LIMIT :step)""",
@@ -39,7 +37,7 @@ _RETIRE: Mapping[str, tuple[str, ...]] = {
     ),
     "calls": (
         f"""DELETE FROM calls WHERE seq IN (SELECT seq FROM calls
-            WHERE salt = x'' AND created_at <= :before AND {_OVER} LIMIT :step)""",
+            WHERE sealed IS NULL AND created_at <= :before AND {_OVER} LIMIT :step)""",
     ),
     "lineages": (
         f"""DELETE FROM challenges WHERE challenge_id IN (SELECT challenge_id FROM challenges
@@ -58,7 +56,7 @@ _OF_USER = """
         AND NOT EXISTS (SELECT 1 FROM grants AS child WHERE child.parent_id = grants.grant_id) LIMIT :step"""
 
 _HIDE = """
-    UPDATE users SET name = '', external_id = NULL, handle = CAST(user_id AS BLOB), enrolls_until = 0,
+    UPDATE users SET sealed = NULL, handle = CAST(user_id AS BLOB), enrolls_until = 0,
         paused_since = NULL, forgotten_at = :now
     WHERE user_id = :user_id"""
 _COMES_IN = tuple(

@@ -14,6 +14,7 @@ from ..protocol.merkle import Frontier, leaf_hash
 from ..protocol.tiles import finished
 from .faults import Damaged
 from .snapshot import Execute, Snapshot, hashed
+from .user_keys import UserKeys
 
 _ADD_ENTRY = "INSERT INTO entries (idx, leaf, leaf_hash) VALUES (:idx, :leaf, :leaf_hash)"
 _ADD_TILE = "INSERT INTO tiles (level, idx, hash) VALUES (:level, :idx, :hash)"
@@ -39,8 +40,8 @@ class Recording(Snapshot):
     Whoever commits calls `begin` first, `flush` last and then `keep`; around a savepoint, `mark` and perhaps `rewind`.
     """
 
-    def __init__(self, execute: Execute) -> None:
-        super().__init__(execute)
+    def __init__(self, execute: Execute, keys: UserKeys) -> None:
+        super().__init__(execute, keys)
         self._head = self._stored_head = Frontier()
         self._last: _Last = None
         self._known: Mark = Frontier(), None

@@ -20,6 +20,7 @@ from ..protocol.ids import ClientId, GrantId, UserId
 from ..service.ports import Session
 from .recording import Mark, Recording
 from .snapshot import Cursor, Execute
+from .user_keys import UserKeys
 
 T = TypeVar("T")
 
@@ -42,8 +43,8 @@ _WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)\b")
 class Remembering(Recording):
     """Reads through a memory of its own, and appends to the record, over one connection."""
 
-    def __init__(self, execute: Execute) -> None:
-        super().__init__(execute)
+    def __init__(self, execute: Execute, keys: UserKeys) -> None:
+        super().__init__(execute, keys)
         self._plainly = execute
         self._execute = self._forgetting
         self._rows: dict[str, dict[object, Any]] = {table: {} for table in _KEYS}

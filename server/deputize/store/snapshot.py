@@ -23,6 +23,7 @@ from ..protocol.request import AuthorizationRequest
 from ..service.ports import Listed, Reader, Session, StoredEntry, Waiting, Wanted
 from .listing import LOOKED_AT, listing
 from .tables import TABLES
+from .user_keys import UserKeys
 
 T = TypeVar("T")
 
@@ -66,8 +67,9 @@ Execute = Callable[[str, Mapping[str, object] | Sequence[object]], Cursor]
 class Snapshot(Reader):
     """A `Reader` over one connection. Whoever opens the connection sees to the snapshot."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, keys: UserKeys) -> None:
         self._execute = execute
+        self._keys = keys
 
     def user(self, user_id: UserId) -> User | None:
         return self._one(User, "user_id = :user_id", user_id=user_id)
@@ -79,7 +81,9 @@ class Snapshot(Reader):
         return self._all(kind, "user_id = :user_id ORDER BY rowid", user_id=user_id)
 
     def user_by_external_id(self, external_id: str) -> User | None:
-        return self._one(User, "external_id = :external_id", external_id=external_id)
+        user_id = self._keys.user_of(external_id)
+        user = None if user_id is None else self.user(user_id)
+        return user if user is not None and user.external_id == external_id else None
 
     def session(self, digest: bytes) -> Session | None:
         return self._one(Session, "digest = :digest", digest=digest)
@@ -210,8 +214,11 @@ class Snapshot(Reader):
     def phone(self, subject: str) -> Phone | None:
         return self._one(Phone, "subject = :subject", subject=subject)
 
-    def latest_call(self, match_key: bytes) -> Call | None:
-        return self._one(Call, "match_key = :match_key ORDER BY seq DESC LIMIT 1", match_key=match_key)
+    def latest_call(self, user_id: UserId, match_key: bytes) -> Call | None:
+        if (key := self._keys.of(user_id)) is None:
+            return None
+        where = "match_key = :match_key AND user_id = :user_id ORDER BY seq DESC LIMIT 1"
+        return self._one(Call, where, match_key=key.digest(match_key), user_id=user_id)
 
     def waiting(self, quota: Quota, user_id: UserId, client_id: ClientId | None, now: int) -> Waiting:
         table, ends, void = _WAITING[quota]
@@ -280,12 +287,13 @@ class Snapshot(Reader):
     def _one(self, kind: type[T], where: str, **parameters: object) -> T | None:
         table = TABLES[kind]
         row = self._execute(f"{table.select} WHERE {where}", parameters).fetchone()
-        return None if row is None else table.value(row)
+        return None if row is None else table.value(row, self._keys)
 
     def _all(self, kind: type[T], where: str, **parameters: object) -> list[T]:
         table = TABLES[kind]
         rows = self._execute(f"{table.select} WHERE {where}", parameters)
-        return [table.value(row) for row in rows.fetchall()]
+        values = (table.value(row, self._keys) for row in rows.fetchall())
+        return [value for value in values if value is not None]
 
 
 IN_WINDOW = "(quotas.ends_at > :now AND quotas.ends_at <= :now + :within)"

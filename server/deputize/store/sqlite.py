@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ..alone import alone_in
 from ..protocol.errors import Refused
-from ..service.faults import NoStore, StoreFault
+from ..service.faults import Locked, NoStore, StoreFault
 from ..service.ports import Health, Reader, Tx
 from . import header
 from .checking import Check, look_through
@@ -22,6 +22,7 @@ from .migrations import require_known, upgrade
 from .place import Displaced, Place, identity_of
 from .probe import EVERY, Probe
 from .snapshot import Snapshot
+from .user_keys import UserKeys
 from .writer import Writer
 
 T = TypeVar("T")
@@ -36,12 +37,17 @@ class SqliteStore:
     """`service.ports.Store` in the file at `path`, for its owner only.
 
     Several processes may have one file open. It is made if it is missing or empty, unless it is not to be `new`: then
-    `NoStore`. `note` takes the causes of what cannot be recorded. Raises `migrations.NewerDatabase`, `Displaced`,
+    `NoStore`. `note` takes the causes of what cannot be recorded. What is kept of users lies sealed under their `keys`,
+    which are closed with it; the default is those beside it. Raises `migrations.NewerDatabase`, `Displaced`,
     sqlite3.Error or OSError, too.
     """
 
-    def __init__(self, path: Path, new: bool = True, note: Note | None = None) -> None:
+    def __init__(
+        self, path: Path, new: bool = True, note: Note | None = None, keys: UserKeys | None = None
+    ) -> None:
         self._path = path
+        self._note = note
+        self._keys = UserKeys.beside(path) if keys is None else keys
         self._uri = path.absolute().as_uri()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
@@ -58,7 +64,7 @@ class SqliteStore:
             except BaseException:
                 connection.close()
                 raise
-            self._writer = Writer(connection, self._place, BUSY_TIMEOUT, note)
+            self._writer = Writer(connection, self._place, BUSY_TIMEOUT, self._keys, note)
         self._probe = Probe(self._look)
         self._check: Check | None = None
 
@@ -72,10 +78,10 @@ class SqliteStore:
             execute = self._reader().cursor().execute
             execute("BEGIN")
             try:
-                return fn(Snapshot(execute))
+                return fn(Snapshot(execute, self._keys))
             finally:
                 execute("COMMIT")
-        except (Displaced, sqlite3.DatabaseError) as error:
+        except (Displaced, Locked, sqlite3.DatabaseError) as error:
             if not is_failure(error):
                 raise
             self._writer.found(error)
@@ -129,6 +135,7 @@ class SqliteStore:
         for connection in self._readers:  # first: the last to close, if it may write, tidies up
             connection.close()
         self._writer.close()
+        self._keys.close()
 
     def _open(self) -> sqlite3.Connection:
         """Open the connection that writes, on a database of the last version."""
@@ -136,7 +143,7 @@ class SqliteStore:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            upgrade(connection)
+            upgrade(connection, self._keys, self._tell_of_upgrade)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")  # with zeros over what is deleted (KEEP-3)
             connection.execute("PRAGMA cache_size = -65536")  # KiB
@@ -148,6 +155,10 @@ class SqliteStore:
             connection.close()
             raise
         return connection
+
+    def _tell_of_upgrade(self, done: int) -> None:
+        if self._note is not None:
+            self._note("upgrade", sealed=done)
 
     def _note_if_left_open(self) -> None:
         """Note it in the file if whoever had it open died, and nobody else has it open now (READY-5)."""
@@ -184,7 +195,7 @@ class SqliteStore:
         """Look for one's own record with a connection that remembers nothing; without a descriptor for it, do not."""
         try:
             with closing(self._connect("ro")) as connection:
-                self._writer.require_known(Snapshot(connection.execute))
+                self._writer.require_known(Snapshot(connection.execute, self._keys))
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or not _is_out_of_descriptors():
                 raise  # a decision needs no new descriptor, so it is still recorded
@@ -202,10 +213,10 @@ class SqliteStore:
             self._readers.append(connection)
         return connection
 
-    def _connect(self, mode: str, timeout: float = BUSY_TIMEOUT / 1000) -> sqlite3.Connection:
+    def _connect(self, mode: str, timeout: float | None = None) -> sqlite3.Connection:
         return sqlite3.connect(
             f"{self._uri}?mode={mode}",
-            timeout=timeout,
+            timeout=BUSY_TIMEOUT / 1000 if timeout is None else timeout,
             isolation_level=None,  # autocommit: BEGIN and COMMIT are ours
             check_same_thread=False,  # the writer's thread and `close` use what this one opened
             uri=True,

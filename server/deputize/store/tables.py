@@ -1,9 +1,12 @@
-"""How values lie in rows: a column for each field of a dataclass, under the field's name."""
+"""How values lie in rows: a column for each field of a dataclass, under the field's name, but for what is sealed.
 
-from collections.abc import Callable, Mapping
+What tells of a user lies together in one column, sealed under his key (SEAL-1).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from enum import StrEnum
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -22,46 +25,85 @@ from ..protocol.prompt import Decline, Quiet
 from ..protocol.question import Asked, Question
 from ..protocol.request import AuthorizationRequest, Status
 from ..protocol.scope import ScopeSet
+from ..service.faults import Locked
 from ..service.kept import keeping
 from ..service.ports import Session
+from .sealing import Column, Seal, about, key_of
+from .user_keys import UserKeys
 
 T = TypeVar("T")
-Column = tuple[Callable[[Any], object], Callable[[Any], object]]
-"""How a field becomes what the database holds, and back. Fields without one are held as they are."""
 
 
 class Table(Generic[T]):
     """A table that holds values of one dataclass, and perhaps columns of its own beside them."""
 
-    def __init__(self, name: str, value: type[T], **columns: Column) -> None:
+    def __init__(self, name: str, value: type[T], seal: Seal | None = None, **columns: Column) -> None:
         names = tuple(field.name for field in fields(value))  # type: ignore[arg-type]  # T is a dataclass
+        sealed = () if seal is None else tuple(seal.fields)
+        plain = tuple(each for each in names if each not in sealed)
         self.holds = value
-        self.select = " ".join(("SELECT", ", ".join(names), "FROM", name))
+        self.seal = seal
         self._name = name
-        self._names = names
-        self._fields: Callable[[T], tuple[object, ...]] = attrgetter(*names)
-        self._encode = [(names.index(field), write) for field, (write, _) in columns.items()]
-        self._decode = [(names.index(field), read) for field, (_, read) in columns.items()]
+        self._names = plain
+        self._fields: Callable[[T], tuple[object, ...]] = attrgetter(*plain) if plain else lambda value: ()
+        self._encode = [(plain.index(field), write) for field, (write, _) in columns.items()]
+        self._decode = [(plain.index(field), read) for field, (_, read) in columns.items()]
+        selected = plain
+        if seal is not None:
+            selected += tuple(each for each in seal.under if each not in plain)
+            self._under = itemgetter(*map(selected.index, seal.under))
+            self._in_order = itemgetter(*map((plain + sealed).index, names))
+            self._all = plain + sealed
+            selected += (seal.column,)
+            self._column = f"{name}.{seal.column}"
+        self.select = " ".join(("SELECT", ", ".join(selected), "FROM", name))
 
     def insert(self, *own: str) -> str:
         """Return the statement that stores a row; `own` are columns that are no fields."""
-        names = (*self._names, *own)
+        names = (*self._names, *(() if self.seal is None else (self.seal.column,)), *own)
         marks = ", ".join("?" for _ in names)
         return " ".join(("INSERT INTO", self._name, "(", ", ".join(names), ") VALUES (", marks, ")"))
 
-    def row(self, value: T) -> list[Any]:
-        """Return the columns that hold `value`, in the order of `insert`."""
+    def row(self, value: T, keys: UserKeys) -> list[Any]:
+        """Return the columns that hold `value`, in the order of `insert`; `Locked` where its user has no key."""
         row = [*self._fields(value)]
         for index, write in self._encode:
             row[index] = write(row[index])
+        if self.seal is not None:
+            row.append(self.sealed(value, [getattr(value, name) for name in self.seal.under], keys))
         return row
 
-    def value(self, row: tuple[Any, ...]) -> T:
-        """Return the value that a row of `select` holds."""
-        columns = list(row)
+    def sealed(self, value: T, under: Sequence[Any], keys: UserKeys) -> bytes | None:
+        """Return what of `value` lies sealed; `under` are the values of the columns of that name; `Locked`."""
+        seal = self.seal
+        assert seal is not None
+        key = key_of(keys, *under[1:])
+        if key is None:
+            if seal.keyless:
+                return None
+            raise Locked("there is no key for what is kept of a user")
+        told = [write(getattr(value, name)) for name, (write, _) in seal.fields.items()]
+        return key.seal(orjson.dumps(told, default=b64u), about(self._column, under[0]))
+
+    def value(self, row: tuple[Any, ...], keys: UserKeys) -> T | None:
+        """Return the value that a row of `select` holds; None if without its key there is none. `Locked` if what lies
+        there was not sealed there."""
+        columns = list(row[: len(self._names)])
         for index, read in self._decode:
             columns[index] = read(columns[index])
-        return self.holds(*columns)
+        if (seal := self.seal) is None:
+            return self.holds(*columns)
+        its_key, *whose = self._under(row)
+        if row[-1] is None or (key := key_of(keys, *whose)) is None:
+            if seal.gone is None:
+                return None
+            return self.holds(**{**dict(zip(self._names, columns, strict=True)), **seal.gone})
+        try:
+            told = orjson.loads(key.open(row[-1], about(self._column, its_key)))
+            columns += [read(each) for each, (_, read) in zip(told, seal.fields.values(), strict=True)]
+        except (ValueError, TypeError, KeyError) as error:
+            raise Locked("a row is not what was sealed there: it was changed, or put elsewhere") from error
+        return self.holds(*self._in_order(columns))
 
 
 def _one_of(enum: type[StrEnum]) -> Column:
@@ -73,21 +115,20 @@ _FLAG: Column = (int, bool)
 _SCOPES: Column = (str, keeping(ScopeSet.parse, _KEPT))
 _NAMES: Column = (lambda names: " ".join(sorted(names)), lambda text: frozenset(text.split()))
 JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
-_BYTES: Column = (orjson.dumps, orjson.loads)
+_AS_IT_IS: Column = (lambda value: value, lambda value: value)
+_HEX: Column = (bytes.hex, bytes.fromhex)
+_HEX_IF_ANY: Column = (lambda value: value and value.hex(), lambda text: text and bytes.fromhex(text))
 
 _CONSTRAINTS: Column = (
     lambda constraints: orjson.dumps(constraints.details()).decode(),
     keeping(lambda text: Constraints.parse(orjson.loads(text)), _KEPT),
 )
 
-_SUBJECT: Column = (
-    lambda subject: orjson.dumps(subject, default=b64u).decode(),
-    lambda text: read_subject(orjson.loads(text)),
-)
+_SUBJECT: Column = (lambda subject: subject, read_subject)
 _MEMBERS = ("what", "approver", "until", "language", "lines", "methods", "surface", "approvals")
-QUESTION: Column = (  # without the names of its members, which would be a third of it
-    lambda question: orjson.dumps([*map(question.to_json().get, _MEMBERS)]).decode(),
-    lambda text: Question.parse(dict(zip(_MEMBERS, orjson.loads(text), strict=True))),
+_QUESTION: Column = (  # without the names of its members, which would be a third of it
+    lambda question: [*map(question.to_json().get, _MEMBERS)],
+    lambda told: Question.parse(dict(zip(_MEMBERS, told, strict=True))),
 )
 _DESCRIPTION: Column = (
     lambda description: description and description.kept,
@@ -98,42 +139,92 @@ _EMPTY: Column = (lambda value: value or "", lambda text: text or None)
 TABLES: Mapping[type, Table[Any]] = {
     each.holds: each
     for each in (
-        Table("users", User),
+        Table(
+            "users",
+            User,
+            Seal(
+                ("user_id", "user_id"),
+                {"name": _AS_IT_IS, "external_id": _AS_IT_IS},
+                {"name": "", "external_id": None},
+            ),
+        ),
         Table("sessions", Session),
-        Table("credentials", Credential, transports=_NAMES, active=_FLAG),
+        Table(
+            "credentials",
+            Credential,
+            Seal(("credential_id", "user_id"), {"label": _AS_IT_IS}, None),
+            transports=_NAMES,
+            active=_FLAG,
+        ),
         Table("agents", Agent, assurance=_one_of(Assurance)),
         Table(
             "grants",
             Grant,
+            Seal(
+                ("grant_id", "user_id"),
+                {"shown": _AS_IT_IS, "constraints": _CONSTRAINTS},
+                # What allows nothing has no limits that could be missing.
+                {"shown": {}, "constraints": Constraints(), "state": GrantState.REVOKED},
+            ),
             scopes=_SCOPES,
             state=_one_of(GrantState),
-            shown=JSON,
-            constraints=_CONSTRAINTS,
             definitions=JSON,
         ),
         Table(
             "requests",
             AuthorizationRequest,
+            Seal(
+                ("request_id", "user_id", "expires_at"),
+                {"constraints": _CONSTRAINTS, "state": _AS_IT_IS},
+                None,
+            ),
             assurance=_one_of(Assurance),
             scopes=_SCOPES,
-            constraints=_CONSTRAINTS,
             status=_one_of(Status),
         ),
         Table("blocks", Block, user_id=_EMPTY, client_id=_EMPTY),
         Table("declines", Decline),
         Table("quiets", Quiet),
         Table("phones", Phone),
-        Table("challenges", Challenge, purpose=_one_of(Purpose), subject=_SUBJECT),
-        Table("challenges", Asked, question=QUESTION),
+        Table(
+            "challenges",
+            Challenge,
+            Seal(
+                ("challenge_id", "owner", "expires_at"),
+                {"subject": _SUBJECT, "action_hash": _HEX, "salt": _HEX},
+                None,
+            ),
+            purpose=_one_of(Purpose),
+        ),
+        Table(
+            "challenges",
+            Asked,
+            Seal(
+                ("challenge_id", "owner", "expires_at"),
+                {"question": _QUESTION, "salt": _HEX},
+                None,
+                column="question",
+            ),
+        ),
         Table(
             "calls",
             Call,
+            Seal(
+                ("call_id", "user_id"),
+                {
+                    "arguments": _AS_IT_IS,
+                    "args_s256": _AS_IT_IS,
+                    "description": _DESCRIPTION,
+                    "salt": _HEX,
+                    "match_key": _HEX_IF_ANY,
+                },
+                {"arguments": None, "args_s256": "", "description": None, "salt": b"", "match_key": None},
+                keyless=True,
+            ),
             state=_one_of(State),
             scopes=_SCOPES,
-            arguments=_BYTES,
             authenticator_class=_one_of(AuthenticatorClass),
             delivered=_FLAG,
-            description=_DESCRIPTION,
         ),
     )
 }

@@ -6,6 +6,7 @@ Why: docs/architecture.md §3.
 # ruff: noqa: D102, S608  # what methods promise is written in service/ports.py; SQL is made of constants
 
 import hashlib
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -14,7 +15,7 @@ from ..protocol.block import Block
 from ..protocol.call import OVERDUE, Call, State
 from ..protocol.challenge import MAX_ATTEMPTS, Challenge
 from ..protocol.constraint import Use
-from ..protocol.credential import Credential
+from ..protocol.credential import Credential, User
 from ..protocol.definition import Definitions
 from ..protocol.grant import TRANSITIONS as GRANT_TRANSITIONS
 from ..protocol.grant import Grant, GrantState
@@ -22,7 +23,7 @@ from ..protocol.ids import NO_KEY, CallId, ChallengeId, ClientId, CredentialId, 
 from ..protocol.phone import Phone
 from ..protocol.prompt import Quiet
 from ..protocol.proof import MADE_NOW, Proof
-from ..protocol.question import Question
+from ..protocol.question import Asked, Question
 from ..protocol.quota import Rate
 from ..protocol.request import MOVES as REQUEST_MOVES
 from ..protocol.request import AuthorizationRequest, Status
@@ -32,7 +33,8 @@ from . import keeping
 from .recording import Mark
 from .remembering import Remembering
 from .snapshot import IN_WINDOW, Execute
-from .tables import JSON, QUESTION, TABLES
+from .tables import JSON, TABLES
+from .user_keys import UserKeys
 
 SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
@@ -51,10 +53,11 @@ _ADD[Agent] += " ON CONFLICT DO NOTHING"
 _ADD[Phone] += " ON CONFLICT DO NOTHING"
 _ADD[Credential] += """
     ON CONFLICT (credential_id) DO UPDATE SET public_key = excluded.public_key,
-        sign_count = excluded.sign_count, transports = excluded.transports, label = excluded.label,
+        sign_count = excluded.sign_count, transports = excluded.transports, sealed = excluded.sealed,
         created_at = excluded.created_at, active = excluded.active
     WHERE credentials.user_id = excluded.user_id AND credentials.active = 0"""
 _ADD[Grant] = TABLES[Grant].insert("was_active")
+_ADD[Call] = TABLES[Call].insert("match_key")
 _WAS_ACTIVE = {GrantState.ACTIVE, GrantState.REVOKED, GrantState.SUPERSEDED, GrantState.SUSPENDED}
 _PUT = {
     Agent: TABLES[Agent].insert()
@@ -111,7 +114,7 @@ _ROTATE_REFRESH = """
 _MOVE_REQUEST = {
     status: f"""
     UPDATE requests SET status = '{status}', user_id = :user_id, grant_id = :grant_id,
-        secret_digest = :secret_digest, expires_at = :expires_at
+        secret_digest = :secret_digest, expires_at = :expires_at, sealed = :sealed
     WHERE request_id = :request_id AND status IN ({_listed(sources)})"""
     for status in Status
     for sources in [[source for source, targets in REQUEST_MOVES.items() if status in targets]]
@@ -195,8 +198,8 @@ _SWEEP_PROOFS, *_SWEEPS = [
 class Transaction(Remembering, Tx):
     """A `Tx` over one connection, used for one transaction after another, as `Recording` says."""
 
-    def __init__(self, execute: Execute) -> None:
-        super().__init__(execute)
+    def __init__(self, execute: Execute, keys: UserKeys) -> None:
+        super().__init__(execute, keys)
         self._ahead: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._taken: list[tuple[str, tuple[int, int] | None]] = []
         self.moved: list[str] = []
@@ -216,14 +219,30 @@ class Transaction(Remembering, Tx):
 
     def add(self, value: Stored) -> bool:
         kind = type(value)
-        row = TABLES[kind].row(value)
+        if isinstance(value, User):
+            self._make_key(value)
+        row = TABLES[kind].row(value, self._keys)
         if isinstance(value, Grant):
             row.append(int(value.state in _WAS_ACTIVE))
+        elif isinstance(value, Call):
+            row.append(self._looked_up_by(value))
         return self._execute(_ADD[kind], row).rowcount == 1
+
+    def _make_key(self, user: User) -> None:
+        """Make the key of a new user, before his row: one that is left of a row that was undone does no harm."""
+        if user.external_id is not None and self.user_by_external_id(user.external_id) is not None:
+            raise sqlite3.IntegrityError("UNIQUE: another user has this external_id")
+        if self.user(user.user_id) is None:  # else the row will not be added either
+            self._keys.make(user.user_id, user.external_id)
+
+    def _looked_up_by(self, call: Call) -> bytes | None:
+        if call.match_key is None or (key := self._keys.of(call.user_id)) is None:
+            return None
+        return key.digest(call.match_key)
 
     def put(self, value: Agent | Block | Quiet) -> None:
         kind = type(value)
-        self._execute(_PUT[kind], TABLES[kind].row(value))
+        self._execute(_PUT[kind], TABLES[kind].row(value, self._keys))
 
     def pause(self, user_id: UserId, since: int | None) -> bool:
         return self._changed(_PAUSE, user_id=user_id, since=since)
@@ -296,6 +315,7 @@ class Transaction(Remembering, Tx):
             grant_id=moved.grant_id,
             secret_digest=moved.secret_digest,
             expires_at=moved.expires_at,
+            sealed=TABLES[AuthorizationRequest].row(moved, self._keys)[-1],  # under another key by now
         )
 
     def note_poll(self, request_id: str, now: int, interval: int) -> None:
@@ -335,8 +355,9 @@ class Transaction(Remembering, Tx):
         return self._changed(_LIFT_BLOCK, user_id=user_id or "", client_id=client_id or "")
 
     def ask(self, challenge: Challenge, question: Question) -> None:
-        write, _ = QUESTION
-        self._execute(_ASK, [*TABLES[Challenge].row(challenge), write(question)])
+        under = challenge.challenge_id, challenge.owner, challenge.expires_at
+        asked = TABLES[Asked].sealed(Asked(question, challenge.salt), under, self._keys)
+        self._execute(_ASK, [*TABLES[Challenge].row(challenge, self._keys), asked])
 
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_DROP_CHALLENGE, {"challenge_id": challenge_id})
@@ -403,6 +424,7 @@ class Transaction(Remembering, Tx):
         keeping.hide(self._execute, user_id, now)
 
     def forget(self, user_id: UserId) -> int:
+        self._keys.destroy(user_id)  # first of all: should the rest of it be undone, it is gone all the same
         return keeping.forget(self._execute, user_id)
 
     def sweep(self, now: int) -> int:

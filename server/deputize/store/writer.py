@@ -23,6 +23,7 @@ from .faults import Causes, Damaged, Note, is_cut_short, is_damage, is_failure, 
 from .place import Displaced, Place
 from .snapshot import Snapshot
 from .transaction import Transaction
+from .user_keys import UserKeys
 
 BATCH = 64
 """Functions that share a commit at most. While a loop runs them it does nothing else."""
@@ -48,10 +49,15 @@ class Writer:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, place: Place, patience: int, note: Note | None = None
+        self,
+        connection: sqlite3.Connection,
+        place: Place,
+        patience: int,
+        keys: UserKeys,
+        note: Note | None = None,
     ) -> None:
-        """Take the connection and where its files lie; `patience` is how many ms to wait for another process that
-        writes, `note` takes the causes of what is refused.
+        """Take the connection, where its files lie, and what seals; `patience` is how many ms to wait for another
+        process that writes, `note` takes the causes of what is refused.
         """
         self._connection = connection
         self._place = place
@@ -61,7 +67,7 @@ class Writer:
         self._durable_at = self._placed_at = -inf
         self._hear: Hear | None = None
         self._wait_at_most(0)
-        self._tx = Transaction(connection.cursor().execute)
+        self._tx = Transaction(connection.cursor().execute, keys)
         self._gate = Lock()  # for the next three
         self._waiting: list[_Job] = []
         self._under_way = False

@@ -52,7 +52,7 @@ def withdraw(tx: Tx, at: Moment, request: CallRequest) -> Denied | Refusal:
     standing = enter(tx, at, request.principal)
     if isinstance(standing, Refusal):
         return standing
-    waiting = tx.latest_call(match_key(request))
+    waiting = tx.latest_call(request.principal.user_id, match_key(request))
     waiting = settle(tx, waiting, at.now) if waiting is not None else None
     if waiting is None or waiting.state not in (State.PENDING, State.APPROVED):
         return _WITHDRAWN

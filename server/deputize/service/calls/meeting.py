@@ -23,7 +23,7 @@ class Met:
 
 def meet(tx: Tx, at: Moment, call: Call) -> Met | Denied | Refusal | None:
     """Find the earlier equal call and say what this one means for it; None makes it a new call."""
-    earlier = tx.latest_call(call.match_key) if call.match_key is not None else None
+    earlier = tx.latest_call(call.user_id, call.match_key) if call.match_key is not None else None
     if earlier is None:
         return None
     earlier = settle(tx, earlier, at.now)

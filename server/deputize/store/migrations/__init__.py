@@ -1,11 +1,13 @@
 """The versions of the database: numbered scripts in `versions/`, each of which makes the next one of the one before."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ...service.faults import StoreFault
+from ..user_keys import UserKeys
+from . import sealing
 
 _SCRIPTS = {
     script.name[:4]: script for script in sorted((Path(__file__).parent / "versions").glob("[0-9]*.sql"))
@@ -14,6 +16,10 @@ _SCRIPTS = {
 # Alembic made the first databases, and in its table every one still notes which version it is of.
 _NOTED = "SELECT version_num FROM alembic_version"
 _TABLE = "CREATE TABLE IF NOT EXISTS alembic_version (version_num TEXT NOT NULL PRIMARY KEY)"
+
+_SEALED = "0010"
+# There as long as the file may have pages of a version that did not seal.
+_LEFT = "unswept"
 
 
 class NewerDatabase(StoreFault):
@@ -39,17 +45,36 @@ def require_known(connection: sqlite3.Connection) -> str | None:
     return row and str(row[0])
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
+def upgrade(
+    connection: sqlite3.Connection, keys: UserKeys, tell: Callable[[int], None] = lambda done: None
+) -> None:
     """Bring a database to the last version in one transaction, on a connection in autocommit mode; `NewerDatabase`.
 
     Another process that does the same at once waits, then finds it done. Foreign keys are not to be enforced yet: a
-    script may have to make a table anew.
+    script may have to make a table anew. What was not sealed is, under `keys`; `tell` hears how far that is. Then
+    nothing else is left of it, neither on free pages nor in the write-ahead file.
     """
-    if require_known(connection) == known_versions()[-1]:
-        return
+    if require_known(connection) != known_versions()[-1]:
+        sealing.give(connection, keys, tell)
+        _upgrade(connection)
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [_LEFT]).fetchone():
+        _sweep(connection)
+
+
+def _sweep(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.OperationalError):  # another process is at it: then it is for the next start
+        connection.execute("VACUUM")
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not busy:
+            connection.execute(f"DROP TABLE IF EXISTS {_LEFT}")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = require_known(connection) or ""  # another process may have been here meanwhile
+        if "" < version < _SEALED:
+            connection.execute(f"CREATE TABLE {_LEFT} (one INTEGER PRIMARY KEY) STRICT")
         for statement in (
             each for later in known_versions() if later > version for each in _statements(later)
         ):
