@@ -115,7 +115,9 @@ class Receipt:
         match more:
             case {} if not more:
                 opening = None
-            case {"opening": {"arguments": arguments, "args_salt": str(salt), **rest}} if not rest:
+            case {"opening": {"arguments": arguments, "args_salt": str(salt), **inside}, **rest} if (
+                not inside and not rest
+            ):
                 opening = Opening(arguments, unb64u(salt))
             case _:
                 raise ValueError(_NOT_ONE)
