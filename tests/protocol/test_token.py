@@ -112,3 +112,12 @@ def test_a_call_token_that_does_not_fit_its_guard_says_what_to_mend(
 def test_a_confirmation_that_is_null_is_not_none_at_all() -> None:
     with pytest.raises(Refused):
         Delegation.parse({**claims(NO_KEY, True), "cnf": None}, ISSUER, 0)
+
+
+def test_a_delegation_is_good_until_its_second_and_no_longer() -> None:  # TOKEN-5
+    told = claims(Jkt("k"), False)
+    assert Delegation.parse(told, ISSUER, 299).expires_at == 300
+    for late in (300, 301):
+        with pytest.raises(Refused, match="has expired") as refused:
+            Delegation.parse(told, ISSUER, late)
+        assert refused.value.refusal.code is Code.INVALID_TOKEN
