@@ -30,7 +30,7 @@ from deputize.service.ports import Tx
 from deputize.store import checking, faults, place, probe, sqlite, writer
 from deputize.store.faults import Causes, Damaged
 from deputize.store.migrations import NewerDatabase
-from deputize.store.place import Displaced
+from deputize.store.place import Displaced, Place
 from deputize.store.sqlite import SqliteStore
 
 needs_vfs = pytest.mark.skipif(
@@ -197,6 +197,17 @@ def test_ready_2_a_folder_that_was_not_touched_for_long_is_looked_at_once(
     assert store._place._settled is not None
     path.with_name(path.name + "-wal").rename(path.with_name("gone"))
     assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
+
+
+def test_ready_2_a_file_that_came_while_the_database_was_opened_is_not_the_one_that_is_open(
+    store: SqliteStore, path: Path
+) -> None:
+    do(store, append)
+    identity = place.identity_of(path)
+    Place(path, identity).require()
+    shutil.copy(path.rename(path.with_name("elsewhere.db")), path)
+    with pytest.raises(Displaced, match="replaced while it was opened"):
+        Place(path, identity)
 
 
 def test_ready_2_damage_that_is_found_meanwhile_ends_decisions_however_fresh_the_look(
