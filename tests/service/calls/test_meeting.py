@@ -69,6 +69,18 @@ def test_an_approved_call_is_resumed_and_its_entry_says_so(desk: Desk, ada: Stan
     assert desk.last()["resumed"] is True
 
 
+def test_one_that_ends_an_earlier_one_names_its_own_entry(desk: Desk, ada: Standing) -> None:  # TOKEN-3
+    first = desk.allowed(*ada, "note")
+    desk.now += 600
+    again = desk.allowed(*ada, "note")
+    ended, own = desk.entries()[-2:]
+    assert (ended["kind"], ended["call_id"]) == ("call.expired", first.call.call_id)
+    assert (own["kind"], own["call_id"]) == ("call.approved", again.call.call_id)
+    stored = desk.look(lambda tx: tx.call(again.call.call_id))
+    assert stored is not None
+    assert stored.entry == again.call.entry == own["i"]
+
+
 def test_resuming_decides_again(desk: Desk, ada: Standing) -> None:
     desk.allowed(*ada, "note")
     desk.do(lambda tx: tx.move_grant(ada[1].grant_id, GrantState.REVOKED, desk.now))
