@@ -1,5 +1,6 @@
 """Between the check of an approval, on a snapshot, and the transaction that acts on it (APPR-7, APPR-8)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from deputize.protocol.credential import Credential
 from deputize.protocol.errors import Refused
 from deputize.protocol.prompt import Prompts
 from deputize.protocol.token import Delegation
+from deputize.protocol.tool import Schema, Tool
+from deputize.service import blocks
 from deputize.service.approvals import Minted, Verified
 from deputize.service.calls import approving
 from deputize.service.calls.answers import Answered
@@ -127,3 +130,34 @@ def test_an_approval_takes_what_is_left_and_no_more(desk: Desk, ada: Person) -> 
     assert second.act() == "constraint_exhausted"
     assert (desk.last()["kind"], desk.last()["code"]) == ("call.denied", "constraint_exhausted")
     assert list(desk.look(lambda tx: tx.used(delegation.grant_id)).values()) == [1]
+
+
+CLOSED: dict[str, tuple[str, Callable[[Tool], Tool | None]]] = {
+    "the tool is gone": ("unknown_tool", lambda tool: None),
+    "it takes other arguments": (
+        "invalid_arguments",
+        lambda tool: replace(tool, input_schema=Schema({"required": ["iban"]})),
+    ),
+    "it is for agents only": ("consent_required", lambda tool: replace(tool, direct=False)),
+}
+
+
+@pytest.mark.parametrize("how", CLOSED)
+def test_what_the_page_has_asked_by_itself_goes_by_the_policy_in_force(
+    desk: Desk, ada: Person, how: str
+) -> None:  # POLICY-3, CALL-7
+    made = desk.allowed(ada, None, "transfer_money", TRANSFER)
+    code, change = CLOSED[how]
+    tools = {**desk.policy.tools, "transfer_money": change(desk.policy.tools["transfer_money"])}
+    desk.policy = replace(desk.policy, tools={name: tool for name, tool in tools.items() if tool is not None})
+    asked = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(ada, made)))
+    assert outcome(asked) == code
+    assert (desk.last()["kind"], desk.last()["code"]) == ("call.denied", code)
+
+
+def test_what_a_blocked_user_has_asked_by_himself_is_not_shown(desk: Desk, ada: Person) -> None:  # BLOCK-3
+    made = desk.allowed(ada, None, "transfer_money", TRANSFER)
+    desk.do(lambda tx: blocks.block_user(tx, ada.user.user_id, desk.now + 60, desk.now))
+    asked = desk.do(lambda tx: approving.challenge(tx, desk.at, desk.page_call(ada, made)))
+    assert outcome(asked) == "user_blocked"
+    assert (desk.last()["kind"], desk.last()["code"]) == ("call.denied", "user_blocked")
