@@ -20,6 +20,7 @@ from deputize.protocol.tiles import HEIGHT, WIDTH, Hashes, Tree, verify_consiste
 from deputize.service.ports import Reader
 from deputize.store.snapshot import Snapshot
 from deputize.store.sqlite import SqliteStore
+from deputize.store.user_keys import UserKeys
 
 ENTRIES = 10_000_000
 PROOFS = 500
@@ -47,7 +48,7 @@ def fill(path: Path, size: int, leaves: Leaves) -> None:
             above = ((level, index, each) for index, each in enumerate(below))
             connection.executemany("INSERT INTO tiles (level, idx, hash) VALUES (?, ?, ?)", above)
             below, level = list(_tiles(below)), level + 1
-        head = _frontier(size, Snapshot(connection.execute).hashes)
+        head = _frontier(size, Snapshot(connection.execute, UserKeys.beside(path)).hashes)
         connection.execute("INSERT INTO log_head (one, frontier) VALUES (1, ?)", [head.to_bytes()])
 
 

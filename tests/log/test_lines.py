@@ -176,7 +176,7 @@ class TestLevels:
         refusal = Refusal(Code.TOO_MANY_REQUESTS, "Later.", {"quota": "entries"})
         for quietly in (True, False):
             log.refused(request(path_params={}), refusal, quietly)
-        labels = {
+        labels: dict[str, dict[str, str]] = {
             "deputize_refusals": {"code": refusal.code},
             "deputize_quota_refusals": {"quota": "entries"},
         }

@@ -17,7 +17,7 @@ def export(desk: Desk, user_id: UserId) -> dict[str, Any]:
     piece = exports.export(user_id, desk.now)
     parts = list(iter(lambda: desk.look(piece), None))
     assert desk.look(piece) is None
-    told: dict[str, Any] = orjson.loads(b"".join(part for part in parts if part is not None))
+    told: dict[str, Any] = orjson.loads(b"".join(parts))
     return told
 
 

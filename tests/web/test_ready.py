@@ -21,6 +21,7 @@ from tests.store.test_faults import checkpoint, left_open
 
 from deputize.app import Deputize, LostData, PutBack
 from deputize.authority import head
+from deputize.authority.head import Head
 from deputize.authority.head_file import HeadFile
 from deputize.log.log import Log
 from deputize.protocol.merkle import Frontier
@@ -237,7 +238,7 @@ async def test_head_2_a_database_behind_its_newest_checkpoint_serves_nothing_and
         ahead = reduce(Frontier.append, [bytes(32)] * later, Frontier())
         with file.alone() as folder:
             file.replace(ahead, folder)  # as the node does that has the newest database
-        await bank.deputize.authority.head.keep()
+        await kept_now(bank)
         said = (
             f"The database has {ours} entries where {later} were recorded: it is an older copy. Put the newest copy in "
             "its place, or go on with this one by `deputize restore --accept-rollback`, which suspends what users have "
@@ -256,6 +257,12 @@ async def test_head_2_a_database_behind_its_newest_checkpoint_serves_nothing_and
     assert str(refused.value) == said
 
 
+async def kept_now(bank: Bank) -> None:
+    ours = bank.deputize.authority.head
+    assert isinstance(ours, Head)
+    await ours.keep()
+
+
 async def test_head_3_it_says_that_the_newest_checkpoint_cannot_be_kept(
     tmp_path: Path, policy: Policy
 ) -> None:
@@ -264,7 +271,7 @@ async def test_head_3_it_says_that_the_newest_checkpoint_cannot_be_kept(
         replace(policy, record=Record(head=str(tmp_path / "disk" / "head"))), tmp_path / "var"
     ) as bank:
         (tmp_path / "disk").rename(tmp_path / "away")
-        await bank.deputize.authority.head.keep()
+        await kept_now(bank)
         told = "ready, but its newest checkpoint cannot be kept outside the database\n"
         assert await ready(bank) == (200, told)
         async with bank.client() as http:

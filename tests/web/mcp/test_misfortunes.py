@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 from tests.web.mcp.conftest import CHAIN, TRANSFER, Deputy, LiveBank
-from tests.web.test_log import pipe, stuck  # noqa: F401  # fixtures
+from tests.web.test_log import stuck  # noqa: F401  # a fixture
 
 from deputize.log.log import Log
 from deputize.web.mcp import handling
