@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from e2e.bank import Bank, Customer, Persistent, sign_up
 from e2e.script import PageScript
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from starlette.types import ASGIApp
 
 from deputize.demo import site as harbor_site
@@ -16,6 +16,9 @@ from deputize.testing.clock import HeldClock
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Passkeys
 from deputize.testing.server import Site
+
+# As long as locators wait: on a busy machine half of the usual five seconds went by before a page had drawn itself.
+expect.set_options(timeout=30_000)
 
 POLICY = Path(harbor_site.__file__).with_name("harbor.toml").read_text(encoding="utf-8")
 

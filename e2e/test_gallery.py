@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from e2e.attested import OPEN, AgentProcess, Attested, policy
-from e2e.bank import Bank
+from e2e.bank import Bank, Persistent
 from e2e.gallery import ASKS, Tour
 from e2e.scenes import HEIGHT, SCHEMES, WIDTHS, ZOOMED, cell, faults, openly, sheet
 from playwright.sync_api import Page
 from tests.size import THOROUGH
 
-from deputize.testing.agent import PlaywrightAgent
 from deputize.testing.clock import HeldClock
 from deputize.testing.human import Human
 from deputize.testing.passkeys import Passkeys
@@ -43,7 +42,7 @@ def tour(
         tab = new_tab()
         openly(tab)
         begun = Attested(stranger, bank, held_clock).begins()
-        yield Tour(bank, tab, Passkeys(tab), Human(tab), PlaywrightAgent(tab), held_clock, begun)
+        yield Tour(bank, tab, Passkeys(tab), Human(tab), Persistent(tab), held_clock, begun)
 
 
 def test_everybody_can_use_every_dialog_and_page(tour: Tour, tmp_path: Path) -> None:
