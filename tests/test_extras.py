@@ -97,7 +97,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 {code}"""
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @cache
