@@ -24,6 +24,8 @@ EXTRA = {
     ("cli", "demo"): "a command plays it",
     ("cli", "testing"): "a command reads a page in the tester's browser",
     ("demo", "app"): "a site mounts deputize",
+    ("demo", "cli"): "its auditor gives commands",
+    ("demo", "opening"): "copies of a site's data are served",
     ("demo", "testing"): "the story is told with the tester's kit",
     ("__init__", "app"): "the public names",
     ("__main__", "cli"): "python -m deputize",

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -27,7 +26,10 @@ from deputize.testing.server import Site
 from deputize.testing.waiting import until
 
 from . import site
+from .auditor import Auditor, command
+from .forgeries import Insider
 from .host import CLIENT_ID, REDIRECT, Host
+from .lies import Trial
 from .site import Harbor
 
 CUSTOMER = "Grace Hopper"
@@ -57,7 +59,7 @@ _ATTACKS = (files(__package__) / "attacks.js").read_text(encoding="utf-8")
 class Stage:
     """All that take part. `agent` is Playwright's client, `other_agent` speaks the bare DevTools protocol, `host` MCP.
 
-    `data` is the folder of the site's data, `shots` that of the pictures.
+    `data` is the folder of the site's data, which the `insider` has as well, `shots` that of the pictures.
     """
 
     harbor: Harbor
@@ -69,6 +71,8 @@ class Stage:
     customer: Human
     passkeys: Passkeys
     shots: Path
+    auditor: Auditor
+    insider: Insider
 
     def balance(self) -> int | None:
         """Return the cents in the customer's account, as the bank's own file has them; None without an account."""
@@ -94,35 +98,29 @@ class Stage:
         return [entry["kind"].removeprefix("call.") for entry in entries]
 
     def keep_checkpoint(self) -> None:
-        """Keep the record's signed checkpoint of now, as an auditor would who trusts nobody."""
-        checkpoint = self.page.request.get(f"{self.harbor.url}/deputize/log/checkpoint").text()
-        self._kept.write_text(checkpoint, encoding="utf-8")
+        """Let the auditor keep the record's signed checkpoint of now, and the bank's owner a copy of its data."""
+        self.auditor.keep(self.harbor.url)
+        self.insider.keep_older()
+
+    def trial(self) -> Trial:
+        """Return who takes part when the auditor looks at the record, of which somebody wants a no to be a yes."""
+        declined = next(entry["i"] for entry in self.record() if entry["kind"] == "call.declined")
+        return Trial(self.harbor.url, self.insider, self.auditor, declined)
 
     def verify_record(self, data: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run `deputize log verify` over the record in `data`, against the checkpoint that was kept."""
         command = [sys.executable, "-m", "deputize", "log", "verify", "--data", str(data or self.data)]
-        command += ["--policy", str(self.data / "deputize.toml"), "--checkpoint", str(self._kept)]
+        command += ["--policy", str(self.insider.policy), "--checkpoint", str(self.auditor.kept)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def forge_record(self) -> tuple[int, Path]:
         """Turn what she declined into what she approved, in a copy; return the entry's index and the copy's folder."""
-        forged = self.data / "forged"
-        forged.mkdir()
-        shutil.copy(self.data / "keys.json", forged)
-        index = next(entry["i"] for entry in self.record() if entry["kind"] == "call.declined")
-        with (
-            closing(sqlite3.connect(self.data / "deputize.db")) as database,
-            closing(sqlite3.connect(forged / "deputize.db", isolation_level=None)) as copy,
-        ):
-            database.backup(copy)
+        index, forged = self.trial().entry, self.insider.copy("forged")
+        with closing(sqlite3.connect(forged / "deputize.db", isolation_level=None)) as copy:
             (leaf,) = copy.execute("SELECT leaf FROM entries WHERE idx = ?", [index]).fetchone()
             leaf = leaf.replace(b"call.declined", b"call.approved")
             copy.execute("UPDATE entries SET leaf = ? WHERE idx = ?", [leaf, index])
         return index, forged
-
-    @property
-    def _kept(self) -> Path:
-        return self.data / "kept-checkpoint"
 
     def home(self) -> None:
         """Go to the bank's page."""
@@ -278,6 +276,10 @@ def set_up(shots: Path, headed: bool) -> Iterator[Stage]:
         page.goto(harbors[0].url)
         host = Host(f"{harbors[0].url}/deputize", key)
         stack.callback(host.close)
+        copies = Path(stack.enter_context(TemporaryDirectory(prefix="harbor-copies-")))
+        insider = Insider(data, copies, log)
+        record_key = command("log", "key", "--data", str(data), "--policy", str(insider.policy)).line
+        kept = Path(stack.enter_context(TemporaryDirectory(prefix="auditor-")))
         yield Stage(
             harbors[0],
             data,
@@ -288,4 +290,6 @@ def set_up(shots: Path, headed: bool) -> Iterator[Stage]:
             Human(page),
             Passkeys(page),
             shots,
+            Auditor(record_key, kept),
+            insider,
         )

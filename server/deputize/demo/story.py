@@ -16,6 +16,7 @@ from deputize.testing.agent import StoppedWaiting
 from deputize.testing.human import NotApproved
 from deputize.testing.passkeys import Authenticator
 
+from .audit import audit
 from .stage import CUSTOMER, WAIT, Stage, overheard, set_up
 from .telling import StoryBroken, Teller
 
@@ -67,6 +68,9 @@ def _play(stage: Stage, teller: Teller) -> None:
         taking_back(stage, teller)
         closing(stage, teller, device)
         record(stage, teller)
+        audit(stage.trial(), teller)
+        teller.say("")
+        teller.deciders()
     except StoryBroken:
         stage.shoot("broken")
         teller.failures.append("The story ended there.")
@@ -330,5 +334,3 @@ def record(stage: Stage, teller: Teller) -> None:
     teller.say(f"\nThe last of {len(entries)} entries:")
     teller.entries(entries[-6:])
     teller.say(verified.stdout.strip())
-    teller.say("")
-    teller.deciders()

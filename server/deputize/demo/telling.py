@@ -1,18 +1,21 @@
 """Tells the story on a terminal: a line for each step, with what was decided, and whether it came out as told."""
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from deputize.testing.agent import ToolResult
 
 _LEAST_WIDTH = 120  # where nobody says how wide it is
-_COLORS = {"refused": "yellow", "broken": "red"}
+_COLORS = {"refused": "yellow", "found": "yellow", "broken": "red", "missed": "red"}
+_INDENT = 5  # columns before what is asked
 
 
 class StoryBroken(Exception):
@@ -27,10 +30,15 @@ class Step:
         self._moves = moves
         self.decision = "done"
         self.reason = ""
+        self.quoted = ""
 
     def came(self, decision: str, reason: str = "") -> None:
         """Say what was decided, in one word, and why."""
         self.decision, self.reason = decision, reason
+
+    def quote(self, told: str) -> None:
+        """Let it be read, too, what somebody was told."""
+        self.quoted = told
 
     def came_of(self, result: ToolResult) -> None:
         """Say what came of a tool call: the reason code of a refusal, or the states that the record has of the call."""
@@ -49,7 +57,8 @@ class Teller:
 
     def __init__(self, balance: Callable[[], int | None], moves: Callable[[str | None], list[str]]) -> None:
         """Begin the story."""
-        self.console = Console(highlight=False)
+        # Its own, since the auditor's commands have standard output to themselves while the spinner turns.
+        self.console = Console(file=sys.stdout, highlight=False)
         if not self.console.is_terminal:
             self.console.width = max(self.console.width, _LEAST_WIDTH)
         self.failures: list[str] = []
@@ -117,6 +126,8 @@ class Teller:
         line.add_column(width=12, justify="right")
         line.add_row(mark, str(self.steps), asked, step.decision, reason, _euros(balance))
         self.console.print(line)
+        if step.quoted:
+            self.console.print(Padding(Text(step.quoted, style="dim"), (0, 0, 0, _INDENT)))
 
     def deciders(self) -> None:
         """Print the closing table: who decided what."""
