@@ -156,9 +156,9 @@ def shop(serve: Callable[..., Site], tmp_path: Path) -> Site:
 def met(tab: Page, url: str, again: int = 0) -> dict[str, Any]:
     """Return what each case met; on a page that is loaded anew, up to `again` times, if one waited in vain.
 
-    On a busy machine a frame now and then is not told that tools have changed, or its context settles nothing any
-    more, while the page's does: so in nine of some 2,000 cases without the shim, and in none of 630 with it. Why is not
-    known. Only there it may be tried again: with the shim nothing may be lost.
+    On a busy machine a frame now and then is not told that tools have changed, or its context settles nothing any more,
+    while the page's does: in ten of 2,400 cases without the shim, in none of 630 with it. Why is not known. Only there
+    it may be tried again: with the shim nothing may be lost.
     """
     tab.goto(url)
     try:
