@@ -181,16 +181,6 @@ def a_key() -> str:
     return Verifier("bank.example/deputize", Ed25519PrivateKey.generate().public_key()).vkey()
 
 
-def test_what_another_key_has_signed_is_no_record() -> None:
-    key = a_key()
-    with serving() as issuer:
-        result = run(app, ["log", "follow", issuer, "--key", key, "--once"])
-    assert (
-        result.exit_code,
-        "gives no signed record now: its checkpoint is not signed by this key" in result.stderr,
-    ) == (2, True)
-
-
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [

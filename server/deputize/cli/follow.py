@@ -26,7 +26,7 @@ _AGAIN = 5  # times that a site is asked again which has fewer entries than it h
 _WORDS = {
     "another_record": "its checkpoint is of another record",
     "bad_handover": "the hand-overs of its key do not follow one another",
-    "bad_signature": "its checkpoint was changed after it was signed",
+    "bad_signature": "its checkpoint has a signature that is not by this key, or of another text",
     "malformed_note": "what it serves is no checkpoint",
     "no_known_signature": "its checkpoint is not signed by this key",
     "not_a_checkpoint": "what it serves is no checkpoint",
