@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ class _Speller(Transformer):
         return node
 
 
+@cache
 def translated(language: str) -> str:
     """Spell the whole English file with the letters of a language."""
     resource = FluentParser().parse(ENGLISH)
