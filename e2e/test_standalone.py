@@ -115,14 +115,13 @@ def test_a_sibling_that_is_not_the_site_gets_nothing(
     tab.goto(sibling.url)
     read = "(url) => fetch(url, {credentials: 'include'}).then((r) => r.text(), (e) => e.name)"
     assert tab.evaluate(read, f"{pair.authority.url}/tools") == "TypeError"  # CORS
-    answers: list[int] = []
-    tab.on("response", lambda response: answers.append(response.status))
     # A simple request needs no permission to be sent: the origin is what refuses it.
-    tab.evaluate(
-        "([url, body]) => fetch(url, {method: 'POST', mode: 'no-cors', credentials: 'include', body})",
-        [f"{pair.authority.url}/account/sign-out", json.dumps({})],
-    )
-    until(tab, lambda: answers == [403], "the refusal")
+    with tab.expect_response("**/account/sign-out") as answer:
+        tab.evaluate(
+            "([url, body]) => fetch(url, {method: 'POST', mode: 'no-cors', credentials: 'include', body})",
+            [f"{pair.authority.url}/account/sign-out", json.dumps({})],
+        )
+    assert answer.value.status == 403
     tab.goto(pair.authority.url + "/account")
     tab.get_by_role("button", name="Sign out").wait_for()
 
