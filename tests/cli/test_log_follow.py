@@ -81,6 +81,68 @@ def test_a_record_that_only_grew_is_said_to_have() -> None:
     assert len(Path("followed/leaves").read_bytes()) == (WIDTH + 9) * 32
 
 
+MORE = WIDTH  # entries beyond the two tiles that are taken at first
+
+
+@pytest.fixture
+def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record of three tiles and some, of which one look takes two."""
+    monkeypatch.setattr("deputize.cli.follow.LOOK", 2 * WIDTH)
+    add(2 * WIDTH + MORE)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_a_long_record_is_taken_in_parts_by_one_look_after_the_other() -> None:
+    size = 2 * WIDTH + MORE + 9
+    told = f"{2 * WIDTH} entries, {2 * WIDTH} of them new: it only grew.\n"
+    assert looked() == (0, f"{told}The next looks go on with {MORE + 9} more.\n")
+    assert not Path("followed/checkpoint").exists()
+    add(1)
+    assert looked() == (0, f"{size + 1} entries, {MORE + 10} of them new: it only grew.\n")
+    assert sorted(each.name for each in Path("followed").iterdir()) == ["checkpoint", "leaves"]
+    assert looked() == (0, f"{size + 1} entries, 0 of them new: it only grew.\n")
+
+
+def test_a_slow_look_ends_and_the_next_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deputize.cli.follow.LONGEST", -1)
+    add(WIDTH)
+    assert looked()[1].endswith("The next looks go on with 9 more.\n")
+    assert looked() == (0, f"{WIDTH + 9} entries, 9 of them new: it only grew.\n")
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.parametrize(
+    ("first", "told"), [(4, "entries 4 to 511 are not what they were"), (2 * WIDTH + 20, "does not continue")]
+)
+def test_what_is_rewritten_between_two_parts_is_told_though_it_was_not_taken_yet(
+    first: int, told: str
+) -> None:
+    assert looked()[0] == 0
+    rewrite(first)
+    code, said = looked()
+    assert (code, told in said) == (1, True)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_what_is_cut_off_between_two_parts_is_told_though_it_was_not_taken_yet() -> None:
+    shutil.copy(DATABASE, "older.db")
+    add(5)
+    assert looked()[0] == 0
+    shutil.copy("older.db", DATABASE)
+    code, told = looked()
+    size = 2 * WIDTH + MORE + 9
+    assert (code, f"put back: it had {size + 5} entries, and now has {size}" in told) == (1, True)
+
+
+@pytest.mark.usefixtures("in_parts")
+@pytest.mark.parametrize("spoilt", ["leaves", "part"])
+def test_a_part_that_was_kept_must_be_whole(spoilt: str) -> None:
+    assert looked()[0] == 0
+    Path("followed", spoilt).write_bytes(b"old 256\n")
+    code, told = looked()
+    assert (code, "begin anew" in told) == (2, True)
+
+
 def rewrite(first: int) -> None:
     """Make the record anew from an entry on, all hashes and checkpoints included, as whoever has data and keys can."""
     remake(
@@ -297,6 +359,18 @@ def test_who_is_named_keeps_each_entry_once_it_has_the_hash_that_everybody_sees(
     LINES.write_bytes(whole.replace(b"cal_x", b"cal_y", 1))
     code, told = follow(issuer, *ENTRIES)
     assert (code, "has another entry 0 than was seen" in told) == (2, True)
+
+
+def test_entries_are_taken_in_parts_too(issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(WIDTH)
+    while follow(issuer)[1].startswith("9 entries"):  # a checkpoint is good for a second
+        pass
+    monkeypatch.setattr("deputize.cli.kept._AT_ONCE", WIDTH)
+    monkeypatch.setattr("deputize.cli.follow.LOOK", WIDTH)
+    told = f"{WIDTH + 9} entries, 0 of them new: it only grew.\n"
+    assert follow(issuer, *ENTRIES) == (0, f"{told}The next looks go on with 9 more.\n")
+    assert follow(issuer, *ENTRIES) == (0, told)
+    assert len(LINES.read_bytes().splitlines()) == WIDTH + 9
 
 
 def test_an_entry_that_is_served_with_a_changed_word_is_told(issuer: str) -> None:

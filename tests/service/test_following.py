@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.merkle import leaf_hash, root
-from deputize.protocol.tiles import WIDTH, bundle, read_bundle_path, read_tile_path
-from deputize.service.following import Broken, Fetch, Followed, NoTile, entries
+from deputize.protocol.tiles import WIDTH, Tree, bundle, read_bundle_path, read_tile_path, verify_consistency
+from deputize.service.following import Broken, Fetch, Followed, NoTile, entries, require_continued
 
 LARGEST = 2 * WIDTH + 9
 LEAVES = [leaf_hash(str(i).encode()) for i in range(LARGEST)]
@@ -21,10 +21,11 @@ def checkpoint(leaves: Sequence[bytes]) -> Checkpoint:
 
 
 def serving(leaves: Sequence[bytes]) -> Fetch:
+    tree = Tree(len(leaves), lambda level, start, count: leaves[start : start + count] if level == 0 else [])
+
     def fetch(path: str) -> bytes:
         level, number, width = read_tile_path(path)
-        assert level == 0
-        return b"".join(leaves[number * WIDTH : number * WIDTH + width])
+        return b"".join(tree.tile(level, number)[:width])
 
     return fetch
 
@@ -51,6 +52,74 @@ def test_what_only_grew_is_followed(sizes: list[int]) -> None:
         assert followed.leaves == b"".join(LEAVES[:size])
         assert followed.tree.root() == root(LEAVES[:size])
     assert Followed.read(bytes(followed.leaves) + b"cut") == followed
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_long_record_is_seen_in_parts_each_proven_to_be_the_beginning_of_what_is_signed(
+    at_once: int,
+) -> None:
+    followed, goal = seen(9), checkpoint(LEAVES)
+    for size in range(WIDTH * at_once, LARGEST + WIDTH * at_once, WIDTH * at_once):
+        proof = followed.go_on(goal, serving(LEAVES), lambda seen, size=size: seen >= size)  # type: ignore[misc]  # its own
+        assert followed.tree.size == min(size, LARGEST)
+        assert verify_consistency(followed.tree.size, followed.tree.root(), goal.size, goal.root, proof)
+
+
+def test_a_record_that_is_signed_as_endless_keeps_nobody_busy_and_is_no_lie_yet() -> None:
+    levels = [LEAVES[0]]  # each tile has 256 times the same hash, and so has the one above it
+    for _ in range(7):
+        levels.append(root(levels[-1:] * WIDTH))
+    size, fetched = 10**18, list[str]()
+
+    def fetch(path: str) -> bytes:
+        fetched.append(path)
+        level, _, width = read_tile_path(path)
+        return levels[level] * width
+
+    def hashes(level: int, start: int, count: int) -> list[bytes]:
+        return levels[level : level + 1] * count
+
+    endless = Checkpoint("site.example", size, Tree(size, hashes).root())
+    followed = Followed()
+    followed.go_on(endless, fetch, lambda seen: seen >= 2 * WIDTH)
+    assert followed.tree.size == 2 * WIDTH
+    assert len(fetched) < 40
+
+
+@pytest.mark.parametrize("rewritten", [0, WIDTH, LARGEST - 1])
+def test_what_was_rewritten_is_found_though_only_a_part_is_fetched(rewritten: int) -> None:
+    there = [*LEAVES[:rewritten], OTHER, *LEAVES[rewritten + 1 :]]
+    followed = seen(WIDTH + 1)
+    if rewritten > WIDTH:  # it was not seen: that is nobody's lie to who sees it now
+        followed.go_on(checkpoint(there), serving(there), lambda seen: seen >= 2 * WIDTH)
+        assert followed.tree.size == 2 * WIDTH
+        return
+    with pytest.raises(Broken, match=f"entry {rewritten} is not what it was"):
+        followed.go_on(checkpoint(there), serving(there), lambda seen: seen >= 2 * WIDTH)
+
+
+def test_an_empty_record_has_one_root() -> None:
+    with pytest.raises(Broken):
+        Followed().go_on(Checkpoint("site.example", 0, OTHER), serving([]))
+
+
+@pytest.mark.parametrize("size", [WIDTH + 9, LARGEST])
+def test_what_is_signed_has_to_go_on_from_what_was_though_not_all_was_seen(size: int) -> None:
+    old, other = checkpoint(LEAVES[: WIDTH + 9]), [*LEAVES[: WIDTH + 5], OTHER, *LEAVES[WIDTH + 6 : size]]
+    require_continued(old, checkpoint(LEAVES[:size]), serving(LEAVES[:size]))
+    with pytest.raises(Broken, match=f"of {size} entries does not continue that of {WIDTH + 9}"):
+        require_continued(old, checkpoint(other), serving(other))
+    with pytest.raises(Broken, match=f"it had {WIDTH + 9} entries, and now has {WIDTH + 8}"):
+        require_continued(old, checkpoint(LEAVES[: WIDTH + 8]), serving(LEAVES))
+
+
+def test_tiles_above_that_are_none_of_the_checkpoints_are_told_of() -> None:
+    def fetch(path: str) -> bytes:
+        level, _, width = read_tile_path(path)
+        return OTHER * width if level else serving(LEAVES)(path)
+
+    with pytest.raises(Broken, match="its tiles are not those of its checkpoint"):
+        seen(9).go_on(checkpoint(LEAVES), fetch, lambda seen: seen >= WIDTH)
 
 
 def test_nothing_that_was_seen_is_fetched_again_but_the_last_tile() -> None:
@@ -136,26 +205,24 @@ def test_tiles_that_are_others_each_time_are_told_of() -> None:
         seen(5).go_on(checkpoint(LEAVES[:7]), lambda path: next(turns, serving(LEAVES))(path))
 
 
-def test_who_signs_more_entries_than_there_can_be_is_not_fetched_from_for_ever() -> None:
-    with pytest.raises(NoTile, match="too many are new"):
-        seen(5).go_on(Checkpoint("site.example", 10**18, OTHER), serving(LEAVES))
-
-
-def test_another_checkpoint_of_the_same_record_is_met() -> None:
-    for size in (0, 5, WIDTH + 5):
-        seen(WIDTH + 5).require(checkpoint(LEAVES[:size]), "kept")
+@pytest.mark.parametrize("known", [WIDTH + 5, WIDTH, 2 * WIDTH])
+def test_another_checkpoint_of_the_same_record_is_met(known: int) -> None:
+    """Also where not all is seen yet."""
+    for size in (0, 5, WIDTH + 5, LARGEST):
+        seen(known).require(checkpoint(LEAVES[:size]), "kept", checkpoint(LEAVES), serving(LEAVES))
 
 
 @pytest.mark.parametrize(
     ("other", "told"),
     [
         ([*LEAVES[:4], OTHER], "its first 5 entries are not those that kept is signed over"),
-        (LEAVES[:10], "kept is of 10 entries, and now it has 9"),
+        ([*LEAVES[:10], OTHER], "its first 11 entries are not those that kept is signed over"),
+        (LEAVES[:13], "kept is of 13 entries, and now it has 12"),
     ],
 )
 def test_another_checkpoint_that_is_not_of_this_record_is_told(other: list[bytes], told: str) -> None:
     with pytest.raises(Broken, match=told):
-        seen(9).require(checkpoint(other), "kept")
+        seen(9).require(checkpoint(other), "kept", checkpoint(LEAVES[:12]), serving(LEAVES[:12]))
 
 
 def test_what_is_new_and_withheld_is_no_lie_yet() -> None:

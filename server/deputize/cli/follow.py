@@ -1,5 +1,6 @@
 """`deputize log follow`: anybody with the record's key sees that a site only ever adds to it (LOG-7)."""
 
+import sys
 import time
 from collections.abc import Sequence
 from hashlib import sha256
@@ -19,9 +20,14 @@ from deputize.crypto.succession import Succession
 from deputize.extras import needing
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.shown import plain
+from deputize.protocol.tiles import WIDTH
 from deputize.protocol.url import is_secure
-from deputize.service.following import Behind, Broken, Followed, NoTile
+from deputize.service.following import Behind, Broken, Enough, Followed, NoTile
 
+LOOK = 4096 * WIDTH
+"""Entries of which one look takes the hashes, and of which it takes the entries, at most."""
+LONGEST = 300
+"""Seconds after which a look goes on with none of either."""
 _AGAIN = 5  # times that a site is asked again which has fewer entries than it had: of two nodes the other one answers
 _WORDS = {
     "another_record": "its checkpoint is of another record",
@@ -69,8 +75,9 @@ def follow(
 
     It needs nothing but the record's key. What it sees first it takes as it is, unless you have an older checkpoint;
     from then on it says what was rewritten, cut off or put back, keeps the checkpoint that is signed over that, and
-    ends with exit code 1. If the site cannot be reached, or its checkpoint is not cosigned as it should be, it says so
-    and tries again; with --once, the exit code is then 2.
+    ends with exit code 1. One look takes a million entries at most; of a longer record, the newest checkpoint is proven
+    to continue them. If the site cannot be reached, or its checkpoint is not cosigned as it should be, it says so and
+    tries again; with --once, the exit code is then 2.
     """
     trust = Trust.read(key, witness, quorum)
     if webhook is not None and not is_secure(webhook):
@@ -95,9 +102,10 @@ def follow(
                 handovers = site.get("handovers")  # second: they are not to be behind the checkpoint
                 keys = hashes.handed_over(handovers)
                 newest = _opened(text, trust, keys)
-                hashes.go_on(newest, text, site.tile, keys, _given(checkpoint or (), keys))
+                look, others = _Look(newest.size), _given(checkpoint or (), keys)
+                hashes.go_on(newest, text, site.tile, keys, others, look.enough(hashes.size))
                 if said is not None:
-                    said.go_on(site.tile)
+                    said.go_on(site.tile, look.enough(hashes.size - said.missing))
             except (httpx2.HTTPError, NoteError, NoTile) as error:
                 told = _silence(issuer, hashes, error)
                 if once:
@@ -121,9 +129,29 @@ def follow(
                 fail(told)
             else:
                 typer.echo(f"{hashes.size} entries, {hashes.size - before} of them new: it only grew.")
+                if missing := hashes.missing + (said.missing if said else 0):
+                    typer.echo(f"The next looks go on with {missing} more.", err=True)
             if once:
                 return
             time.sleep(every)
+
+
+class _Look:
+    """How far one look goes, and what a human who sits before it is told meanwhile."""
+
+    def __init__(self, size: int) -> None:
+        """Begin one at a record of this size."""
+        self._size, self._until = size, time.monotonic() + LONGEST
+
+    def enough(self, begun: int) -> Enough:
+        """Return what tells whether enough was taken since there were so many."""
+
+        def enough(size: int) -> bool:
+            if sys.stderr.isatty():  # what is told next is longer
+                typer.echo(f"{size} of {self._size} entries\r", nl=False, err=True)
+            return size - begun >= LOOK or time.monotonic() > self._until
+
+        return enough
 
 
 def _opened(note: bytes, trust: Trust, keys: Succession) -> Checkpoint:
@@ -156,7 +184,7 @@ def _has_all(site: Served, hashes: HashesKept, trust: Trust) -> bool:
     for _ in range(_AGAIN):
         try:
             newest = trust.opened(site.get("checkpoint"), hashes.keys)
-            Followed(hashes.seen.tree, hashes.seen.leaves[:]).go_on(newest, site.tile)
+            Followed(hashes.seen.tree, hashes.seen.leaves[:]).go_on(newest, site.tile, lambda _: True)
         except (httpx2.HTTPError, NoteError, NoTile, Broken):
             continue
         return True

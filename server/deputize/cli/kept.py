@@ -11,10 +11,15 @@ from deputize.crypto.succession import Succession
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.handover import joined, parted
 from deputize.protocol.merkle import HASH_BYTES, leaf_hash
+from deputize.protocol.tiles import WIDTH
+from deputize.protocol.witness import AddCheckpoint
 from deputize.service import following
-from deputize.service.following import Broken, Fetch, Followed
+from deputize.service.following import Broken, Enough, Fetch, Followed
 
 _NOTE, _LEAVES, _HANDOVERS, _ENTRIES = "checkpoint", "leaves", "handovers", "entries.jsonl"
+_PART = "part"
+"""The newest checkpoint of which not all hashes are kept yet, and the proof that those that are begin it."""
+_AT_ONCE = 4 * WIDTH  # entries in memory
 
 
 class HashesKept:
@@ -23,28 +28,46 @@ class HashesKept:
     def __init__(self, folder: Path, key: Verifier) -> None:
         """Read what was seen until now; ends the command if it is not whole, or of another record."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.file, self._leaves = folder / _NOTE, folder / _LEAVES
-        self._handovers = folder / _HANDOVERS
+        self._note, self._leaves = folder / _NOTE, folder / _LEAVES
+        self._handovers, self._part = folder / _HANDOVERS, folder / _PART
         self.keys = Succession(key)
         self.seen, self.note = Followed(), b""
+        self.newest: Checkpoint | None = None
         if not self.file.exists():
             return
+        part: AddCheckpoint | None = None
         self.note = self.file.read_bytes()
         try:
+            if self.file == self._part:
+                part = AddCheckpoint.parse(self.note.decode())
+                self.note = part.note.encode()
             if self._handovers.exists():
                 self.keys = Succession.of(key, read_handovers(self._handovers.read_bytes()))
-            checkpoint = self.keys.opened(self.note)
+            self.newest = checkpoint = self.keys.opened(self.note)
         except NoteError as error:
             fail(f"{self.file} is not signed with this key: {error.reason}", UNUSABLE)
+        except ValueError:
+            fail(f"{self.file} is not whole: begin anew, in another folder", UNUSABLE)
+        size, proof = (part.old, part.proof) if part else (checkpoint.size, ())
         leaves = self._leaves.read_bytes() if self._leaves.exists() else b""
-        self.seen = Followed.read(leaves[: checkpoint.size * HASH_BYTES])
-        if (self.size, self.seen.tree.root()) != (checkpoint.size, checkpoint.root):
+        self.seen = Followed.read(leaves[: size * HASH_BYTES])
+        if self.size != size or not following.begins(self.seen.tree, checkpoint, proof):
             fail(f"{self._leaves} is not what {self.file} is over: begin anew, in another folder", UNUSABLE)
+
+    @property
+    def file(self) -> Path:
+        """Return where the newest checkpoint is kept."""
+        return self._part if self._part.exists() else self._note
 
     @property
     def size(self) -> int:
         """Return how many entries were seen."""
         return self.seen.tree.size
+
+    @property
+    def missing(self) -> int:
+        """Return how many entries the newest checkpoint has that were not seen yet."""
+        return 0 if self.newest is None else self.newest.size - self.size
 
     @property
     def seen_at(self) -> int:
@@ -63,13 +86,13 @@ class HashesKept:
             raise Broken("a key that was handed over has handed over to another one, or elsewhere")
         if len(keys.handovers) <= known:
             return self.keys  # what is withheld now was seen before
-        if self.note:
+        if self.newest is not None:
             try:
                 keys.opened(self.note)
             except NoteError:
                 raise Broken(
                     f"its key was handed over after {keys.handovers[known].size} entries, which are not those, nor "
-                    f"more than those, that it had signed: {self.size}"
+                    f"more than those, that it had signed: {self.newest.size}"
                 ) from None
         return keys
 
@@ -80,36 +103,43 @@ class HashesKept:
         fetch: Fetch,
         keys: Succession,
         others: Iterable[tuple[str, Checkpoint]] = (),
+        enough: Enough = lambda _: False,
     ) -> None:
-        """See all that a genuine checkpoint covers (`Followed.go_on`), and keep it.
+        """See what a genuine checkpoint covers until it is `enough` (`Followed.go_on`), and keep it.
 
         `Broken` also where a key was handed over after other entries, and where `others` of these names, which are
         genuine too, are not of the same record. The keys and the hashes come first, and then, at once, the checkpoint
         over them.
         """
-        before = self.size * HASH_BYTES
-        self.seen.go_on(checkpoint, fetch)
+        before, known, missed = self.size, len(self.keys.handovers), self.missing
+        proof = self.seen.go_on(checkpoint, fetch, enough)
+        if self.newest is not None and missed:
+            following.require_continued(self.newest, checkpoint, fetch)
         for name, other in others:
-            self.seen.require(other, name)
-        keys = keys.up_to(self.size)
-        if keys != self.keys:
-            for handover in keys.handovers[len(self.keys.handovers) :]:
+            self.seen.require(other, name, checkpoint, fetch)
+        for number, handover in enumerate(keys.handovers):
+            if handover.size <= self.size and (number >= known or handover.size > before):
                 leaves = self.seen.leaves[: handover.size * HASH_BYTES]
                 if Followed.read(bytes(leaves)).tree.root() != handover.root:
                     raise Broken(f"its key was handed over after {handover.size} other entries")
+        keys = keys.up_to(checkpoint.size)
+        if keys != self.keys:
             replace_file(self._handovers, joined(keys.notes).encode())
             self.keys = keys
         # What came before a checkpoint that was not kept any more is written over.
-        _write(self._leaves, before, self.seen.leaves[before:])
-        replace_file(self.file, note)
-        self.note = note
+        _write(self._leaves, before * HASH_BYTES, self.seen.leaves[before * HASH_BYTES :])
+        if self.size < checkpoint.size:
+            replace_file(self._part, AddCheckpoint(self.size, proof, note.decode()).text().encode())
+        else:
+            replace_file(self._note, note)
+            self._part.unlink(missing_ok=True)
+        self.note, self.newest = note, checkpoint
 
-    def leaves(self, start: int) -> list[bytes]:
-        """Return the hashes of all leaves from one on."""
+    def leaves(self, start: int, most: int | None = None) -> list[bytes]:
+        """Return the hashes of all leaves from one on, or of so many."""
         joined = self.seen.leaves
-        return [
-            bytes(joined[at : at + HASH_BYTES]) for at in range(start * HASH_BYTES, len(joined), HASH_BYTES)
-        ]
+        end = len(joined) if most is None else min(len(joined), (start + most) * HASH_BYTES)
+        return [bytes(joined[at : at + HASH_BYTES]) for at in range(start * HASH_BYTES, end, HASH_BYTES)]
 
 
 class EntriesKept:
@@ -131,13 +161,22 @@ class EntriesKept:
                 self._count += 1
                 self._end += len(line)
 
-    def go_on(self, fetch: Fetch) -> None:
-        """Fetch, check and keep what was seen since (`following.entries`)."""
-        found = list(following.entries(self._count, self._hashes.leaves(self._count), fetch))
-        lines = b"".join(entry + b"\n" for entry in found)
-        _write(self._file, self._end, lines)
-        self._count += len(found)
-        self._end += len(lines)
+    @property
+    def missing(self) -> int:
+        """Return how many entries are not kept yet whose hashes are."""
+        return self._hashes.size - self._count
+
+    def go_on(self, fetch: Fetch, enough: Enough = lambda _: False) -> None:
+        """Fetch, check and keep what was seen since, until it is `enough` (`following.entries`)."""
+        while self.missing:
+            most = _AT_ONCE - self._count % WIDTH  # to the end of a tile: the next one is not fetched twice
+            found = list(following.entries(self._count, self._hashes.leaves(self._count, most), fetch))
+            lines = b"".join(entry + b"\n" for entry in found)
+            _write(self._file, self._end, lines)
+            self._count += len(found)
+            self._end += len(lines)
+            if enough(self._count):
+                return
 
 
 def read_handovers(text: bytes) -> tuple[str, ...]:

@@ -6,15 +6,24 @@ from typing import TypeAlias
 
 from ..protocol.checkpoint import Checkpoint
 from ..protocol.merkle import HASH_BYTES, Frontier, leaf_hash
-from ..protocol.tiles import WIDTH, bundle_path, read_bundle, tile_path, width_of
+from ..protocol.tiles import (
+    WIDTH,
+    Tree,
+    bundle_path,
+    read_bundle,
+    tile_path,
+    verify_consistency,
+    width_of,
+)
 
 Fetch: TypeAlias = Callable[[str], bytes]
 """Gets a tile by its path below `log/tile/`; `NoTile` if that cannot be had."""
 
+Enough: TypeAlias = Callable[[int], bool]
+"""Tells, after each tile, whether so many leaves are enough for now."""
+
 _NAMED = 5
 """Runs of entries that one sentence names."""
-_MOST = 1 << 28
-"""Entries that can be new at once, 8 GB of hashes: who signs more than there are is not fetched from for ever."""
 
 
 class NoTile(Exception):
@@ -55,10 +64,14 @@ class Followed:
         self.tree = self.tree.append(leaf)
         self.leaves += leaf
 
-    def go_on(self, checkpoint: Checkpoint, fetch: Fetch) -> None:
-        """See all that a genuine checkpoint covers; `Broken` if it does not continue what was seen.
+    def go_on(
+        self, checkpoint: Checkpoint, fetch: Fetch, enough: Enough = lambda _: False
+    ) -> tuple[bytes, ...]:
+        """See what a genuine checkpoint covers, until that is `enough`; `Broken` if it does not continue what was seen.
 
-        `NoTile` where what is new cannot be had. What contradicts what was seen is told without any tile.
+        Return the proof that what is seen now is the beginning of it (RFC 9162 §2.1.4), which is empty of all of it: so
+        whoever signs a record without end keeps nobody busy at once. `NoTile` where what is new cannot be had. What
+        contradicts what was seen is told without any tile.
         """
         size, known = checkpoint.size, self.tree.size
         if size < known and self._root_of(size) == checkpoint.root:
@@ -69,25 +82,32 @@ class Followed:
             for index, leaf in enumerate(_leaves(size, whole, fetch), whole):
                 if index < known:
                     again += leaf
-                else:
-                    ahead.add(leaf)
-            if ahead.tree.root() == checkpoint.root and again == self.leaves[whole * HASH_BYTES :]:
+                    continue
+                ahead.add(leaf)
+                if ahead.tree.size < size and not ahead.tree.size % WIDTH and enough(ahead.tree.size):
+                    break
+            proof = _proof(ahead.tree.size, checkpoint, fetch)
+            if begins(ahead.tree, checkpoint, proof) and again == self.leaves[whole * HASH_BYTES :]:
                 self.tree = ahead.tree
                 self.leaves += ahead.leaves
-                return
+                return proof
         raise Broken(self._fault(checkpoint, fetch))
 
-    def require(self, other: Checkpoint, name: str) -> None:
+    def require(self, other: Checkpoint, name: str, newest: Checkpoint, fetch: Fetch) -> None:
         """Compare with another checkpoint of this record, which has a name here; `Broken` unless both are of one.
 
-        One of more entries than were seen here says that some are kept back.
+        `newest` is the one that this goes on to, and was shown here: one of more entries says that some are kept back.
         """
-        if other.size > self.tree.size:
+        if other.size > newest.size:
             raise Broken(
                 f"it was cut off or put back, or not all of it is shown here: {name} is of {other.size} entries, and "
-                f"now it has {self.tree.size}"
+                f"now it has {newest.size}"
             )
-        if self._root_of(other.size) != other.root:
+        if other.size > self.tree.size:
+            same = _continues(other, newest, fetch)
+        else:
+            same = self._root_of(other.size) == other.root
+        if not same:
             raise Broken(
                 f"its first {other.size} entries are not those that {name} is signed over: they were rewritten since, "
                 "or others are shown another record"
@@ -98,23 +118,57 @@ class Followed:
         return Followed.read(bytes(self.leaves[: size * HASH_BYTES])).tree.root()
 
     def _fault(self, checkpoint: Checkpoint, fetch: Fetch) -> str:
-        """Say in what a record differs, all of whose hashes are fetched anew."""
+        """Say in what a record differs, whose hashes are fetched anew, as far as it was seen."""
         size, known = checkpoint.size, self.tree.size
         there = Followed()
         try:
             for leaf in _leaves(size, 0, fetch):
                 there.add(leaf)
+                if there.tree.size > known and not there.tree.size % WIDTH:
+                    break
+            genuine = begins(there.tree, checkpoint, _proof(there.tree.size, checkpoint, fetch))
         except NoTile:
             return f"its checkpoint of {size} entries is over others, and the tiles that tell which cannot be had"
         pairs = zip(_hashes(self.leaves), _hashes(there.leaves), strict=False)
         others = [index for index, (before, now) in enumerate(pairs) if before != now]
-        if there.tree.root() != checkpoint.root:
+        if not genuine:
             told = f"its tiles are not those of its checkpoint of {size} entries"
             return f"{told}: in them, {_others(others, 0)}" if others else told
         if not others:
             return f"its tiles up to entry {size - 1} are now these and now others"
         shorter = f", and it has {size} entries where it had {known}" if size < known else ""
         return _others(others, min(size, known)) + shorter
+
+
+def begins(tree: Frontier, checkpoint: Checkpoint, proof: Sequence[bytes]) -> bool:
+    """Tell whether the record of a checkpoint begins with this tree, by the proof that `Followed.go_on` returned."""
+    if tree.size == checkpoint.size:
+        return tree.root() == checkpoint.root
+    return verify_consistency(tree.size, tree.root(), checkpoint.size, checkpoint.root, proof)
+
+
+def require_continued(old: Checkpoint, new: Checkpoint, fetch: Fetch) -> None:
+    """Have it proven that a checkpoint continues an older one, of which not all was seen; `Broken` if it does not."""
+    if new.size < old.size:
+        raise Broken(f"it was cut off or put back: it had {old.size} entries, and now has {new.size}")
+    if not _continues(old, new, fetch):
+        raise Broken(
+            f"its checkpoint of {new.size} entries does not continue that of {old.size}, or its tiles are of neither"
+        )
+
+
+def _continues(old: Checkpoint, new: Checkpoint, fetch: Fetch) -> bool:
+    return verify_consistency(old.size, old.root, new.size, new.root, _proof(old.size, new, fetch))
+
+
+def _proof(size: int, checkpoint: Checkpoint, fetch: Fetch) -> tuple[bytes, ...]:
+    """Make the proof that a record continues so many of its entries, which is empty of none and of all of them."""
+    if size == checkpoint.size:
+        return ()
+    tiles = Tree(
+        checkpoint.size, lambda level, first, _: _tile(level, first // WIDTH, checkpoint.size, fetch)
+    )
+    return tuple(tiles.consistency(size))
 
 
 def entries(start: int, leaves: Sequence[bytes], fetch: Fetch) -> Iterator[bytes]:
@@ -159,14 +213,17 @@ def _others(indexes: Sequence[int], common: int) -> str:
 
 def _leaves(size: int, start: int, fetch: Fetch) -> Iterator[bytes]:
     """Fetch the hashes of the leaves from `start` on."""
-    if size - start > _MOST:
-        raise NoTile(f"its checkpoint is of {size} entries, of which too many are new")
     for number in range(start // WIDTH, -(-size // WIDTH)):
-        path = tile_path(0, number, width := width_of(0, number, size))
-        tile = fetch(path)
-        if len(tile) != width * HASH_BYTES:
-            raise Broken(f"tile {path} is of {len(tile)} bytes, not {width * HASH_BYTES}")
-        yield from list(_hashes(tile))[max(start - number * WIDTH, 0) :]
+        yield from _tile(0, number, size, fetch)[max(start - number * WIDTH, 0) :]
+
+
+def _tile(level: int, number: int, size: int, fetch: Fetch) -> list[bytes]:
+    """Fetch all hashes of a tile that it has in a tree of so many leaves."""
+    path = tile_path(level, number, width := width_of(level, number, size))
+    tile = fetch(path)
+    if len(tile) != width * HASH_BYTES:
+        raise Broken(f"tile {path} is of {len(tile)} bytes, not {width * HASH_BYTES}")
+    return list(_hashes(tile))
 
 
 def _hashes(joined: bytes | bytearray) -> Iterator[bytes]:
