@@ -26,7 +26,7 @@ from deputize.protocol.quota import Quota, Rate
 from deputize.service.ports import Store, Tx, Wanted
 from deputize.store import migrations, snapshot, sqlite, writer
 from deputize.store.listing import listing
-from deputize.store.migrations import NewerDatabase, known_versions
+from deputize.store.migrations import InUse, NewerDatabase, known_versions
 from deputize.store.sqlite import SqliteStore
 from deputize.store.transaction import Transaction
 
@@ -173,6 +173,20 @@ def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
         assert store.look(lambda tx: tx.head().size) == 1
     assert noted(path) == known_versions()[-1]
     assert sql(path, schema) == sql(new, schema)
+
+
+def test_ready_7_an_older_database_that_is_in_use_is_refused_and_left_alone(path: Path) -> None:
+    older.made(path, known_versions()[-2])
+    with closing(sqlite3.connect(path)) as server:
+        server.execute("PRAGMA journal_mode = WAL")
+        server.execute("SELECT 1 FROM sqlite_schema").fetchall()  # open, and idle
+        with pytest.raises(InUse, match=f"is of version {known_versions()[-2]}, which is older"):
+            SqliteStore(path)
+        server.execute("BEGIN IMMEDIATE")  # it is not held up either
+        server.execute("COMMIT")
+    assert noted(path) == known_versions()[-2]
+    SqliteStore(path).close()
+    assert noted(path) == known_versions()[-1]
 
 
 def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:

@@ -18,7 +18,7 @@ from ..service.ports import Health, Reader, Tx
 from . import header
 from .checking import Check, look_through
 from .faults import Damaged, Note, is_failure, unreadable, words
-from .migrations import require_known, upgrade
+from .migrations import InUse, known_versions, require_known, upgrade
 from .place import Displaced, Place, identity_of
 from .probe import EVERY, Probe
 from .snapshot import Snapshot
@@ -38,7 +38,7 @@ class SqliteStore:
 
     Several processes may have one file open. It is made if it is missing or empty, unless it is not to be `new`: then
     `NoStore`. `note` takes the causes of what cannot be recorded. What is kept of users lies sealed under their `keys`,
-    which are closed with it; the default is those beside it. Raises `migrations.NewerDatabase`, `Displaced`,
+    which are closed with it; the default is those beside it. Raises `migrations.NewerDatabase`, `InUse`, `Displaced`,
     sqlite3.Error or OSError, too.
     """
 
@@ -57,6 +57,7 @@ class SqliteStore:
             _make_private(path)
             identity = identity_of(path)
             self._note_if_left_open()
+            self._require_unused_if_older()
             connection = self._open()
             try:
                 self._unchecked = header.is_unchecked(connection.execute)
@@ -155,6 +156,22 @@ class SqliteStore:
             connection.close()
             raise
         return connection
+
+    def _require_unused_if_older(self) -> None:
+        """`InUse` if another process has a database open that would be brought to this version under it (READY-7)."""
+        with closing(self._connect("rw")) as connection:
+            version = require_known(connection)
+            if version in (None, known_versions()[-1]):
+                return
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                    raise InUse(version) from None
+                raise
 
     def _tell_of_upgrade(self, done: int) -> None:
         if self._note is not None:

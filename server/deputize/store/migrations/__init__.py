@@ -30,6 +30,16 @@ class NewerDatabase(StoreFault):
         self.version = version
 
 
+class InUse(StoreFault):
+    """The database is of an older version, and another process has it open, which knows no other (READY-7)."""
+
+    def __init__(self, version: str | None) -> None:
+        super().__init__(
+            f"The database is of version {version}, which is older, and another process has it open: stop all that "
+            "serve it. Then whatever opens it, a command or the server, brings it to this version first."
+        )
+
+
 def known_versions() -> list[str]:
     """Return the numbers of all versions, oldest first; the last one is what this code works on."""
     return list(_SCRIPTS)
