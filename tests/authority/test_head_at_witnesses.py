@@ -242,6 +242,19 @@ def test_of_two_nodes_the_one_that_is_old_stops_and_the_other_goes_on(bank: Bank
     assert bank.notes == [{"fault": old.gone}]
     asyncio.run(newest.witnessed(9, 2, 2))
     assert newest.fault is None
+    asked: list[str] = []
+
+    async def heard(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(scope["path"])
+        await NOBODY(scope, receive, send)
+
+    bank.place.apps[:] = [heard] * 3
+    add(its_store, 1)
+    asyncio.run(old.end())
+    assert asked == []  # of what was put back nothing more is to be cosigned
+    add(store, 1)
+    asyncio.run(newest.end())
+    assert asked
     store.close()
     its_store.close()
 

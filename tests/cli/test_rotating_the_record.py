@@ -77,6 +77,7 @@ def test_who_follows_with_the_old_key_goes_on_and_so_do_receipts() -> None:
     code, said = told(*ROTATE)
     new = key()
     assert (code, said.splitlines()[0], new != old) == (0, new, True)
+    assert "signs the record from entry 9 on; the one before is kept no more. Give it to whoever" in said
     assert secret not in Path("var/keys.json").read_text()
     assert look(old) == (0, "10 entries, 1 of them new: it only grew.\n")
     assert told(*ROTATE)[0] == 0
