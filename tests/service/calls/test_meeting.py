@@ -1,5 +1,6 @@
 """A call that is not safe meets an earlier one that equals it (CALL-6)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,3 +190,15 @@ class TestOwnership:
         found = desk.look(lambda tx: tx.call(made.call.call_id))
         assert found is not None
         assert (found.state, found.delivered) == (State.APPROVED, False)
+
+    def test_each_request_of_a_page_has_a_proof_of_its_own(
+        self, desk: Desk, ada: Standing
+    ) -> None:  # PROOF-2
+        asked = desk.page_call(ada[0], desk.allowed(*ada, "note"))
+        assert outcome(desk.do(lambda tx: endings.look(tx, desk.at, asked))) == "approved"
+        assert (
+            outcome(desk.do(lambda tx: endings.deny(tx, desk.at, asked, State.DECLINED)))
+            == "invalid_dpop_proof"
+        )
+        again = replace(asked, proof=desk.proof(asked.proof.jkt))
+        assert outcome(desk.do(lambda tx: endings.look(tx, desk.at, again))) == "approved"
