@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.service.kit import TRANSFER, Desk, Person, outcome
+from tests.store import values as v
 
 from deputize.protocol.call import State
 from deputize.protocol.canonical import s256
@@ -80,6 +81,26 @@ def test_one_that_ends_an_earlier_one_names_its_own_entry(desk: Desk, ada: Stand
     stored = desk.look(lambda tx: tx.call(again.call.call_id))
     assert stored is not None
     assert stored.entry == again.call.entry == own["i"]
+
+
+def test_another_delegation_of_the_agent_asks_for_itself_while_the_first_lives(
+    desk: Desk, ada: Standing
+) -> None:
+    person, first = ada
+    held = desk.look(lambda tx: tx.grant(first.grant_id))
+    assert held is not None
+    second = replace(held, grant_id=v.grant_id("second"), jkt=v.jkt("second"))
+    desk.do(lambda tx: tx.add(second))
+    by_second = replace(first, grant_id=second.grant_id, jkt=second.jkt)
+    waits, other = (desk.allowed(person, by, "transfer_money", TRANSFER).call for by in (first, by_second))
+    assert other.call_id != waits.call_id
+    assert desk.look(lambda tx: tx.call(waits.call_id)) == waits
+    desk.revoke(second.grant_id)
+    desk.now += 1
+    newest = desk.allowed(person, first, "transfer_money", TRANSFER).call
+    left = desk.look(lambda tx: tx.call(other.call_id))
+    assert left is not None
+    assert (left.state, newest.call_id == other.call_id) == (State.CANCELLED, False)
 
 
 def test_resuming_decides_again(desk: Desk, ada: Standing) -> None:
