@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from tests.service.agents import Attested, Browser, code_of
-from tests.service.kit import Desk, outcome
+from tests.service.kit import TRANSFER, Desk, outcome
+from tests.store import values as v
 
+from deputize.protocol.agent import Agent
 from deputize.protocol.call import State
 from deputize.protocol.errors import Refusal
 from deputize.protocol.grant import Grant
@@ -16,6 +18,7 @@ from deputize.service import authorizations, blocks, consents, grants
 from deputize.service.approvals import Minted
 from deputize.service.calls import approving, endings
 from deputize.service.calls.answers import Answered, Denied
+from deputize.service.calls.request import MCP
 from deputize.service.ports import Tx
 
 SMALL = Quotas(
@@ -226,6 +229,27 @@ class TestEntries:
             few.do(lambda tx: grants.take_back(tx, few.at, grace.asking(), grace.delegation.grant_id)) is None
         )
         assert few.last()["kind"] == "grant.revoked"
+
+    def test_are_counted_for_challenges_ahead_of_a_call_and_for_browsers_that_register(
+        self, few: Desk, grace: Browser, ada: Browser
+    ) -> None:  # MCP-8
+        """There are never more challenges than there could be calls."""
+
+        def ahead(by: Browser) -> object:
+            request = few.request(by.person, by.delegation, "transfer_money", TRANSFER, way=MCP)
+            return few.do(lambda tx: approving.challenge_ahead(tx, few.at, request))
+
+        asked = [ahead(grace) for _ in range(9)]
+        assert not isinstance(asked[0], Refusal)
+        assert limited(asked[-1], "entries")
+        assert isinstance(ahead(ada), Minted)
+        eve = few.person("internal")
+        registered = []
+        for number in range(9):
+            eve.page_jkt = v.jkt(("a browser of hers", number))
+            registered.append(Browser(few, eve).register())
+        assert isinstance(registered[0], Agent)
+        assert limited(registered[-1], "entries")
 
     def test_are_made_by_handing_on_too(self, few: Desk, grace: Browser) -> None:
         """CHAIN-1: a handoff that nobody takes over is an entry."""
