@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,8 +31,10 @@ from deputize.protocol.grant import Grant, GrantState
 from deputize.protocol.ids import ClientId, CredentialId, GrantId, Jkt, UserId, make_id
 from deputize.protocol.quota import Quotas
 from deputize.protocol.scope import ScopeSet
+from deputize.service.faults import Locked
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
+from deputize.store.wrapping_command import CommandWrapping
 from deputize.web import health, waiting
 from deputize.web.mcp import contents, handling, holding, listening, progress
 from deputize.web.mcp.endpoint import LISTENING
@@ -215,10 +218,30 @@ def test_a_backup_is_made_as_it_says_and_is_whole(folder: SqliteStore) -> None:
     assert (made.exit_code, verified.exit_code) == (0, 0), made.output + verified.output
     assert "whole" in verified.stdout
     again = ["restore", "backup", "--data", "again", "--accept-rollback"]
+    Path("again").mkdir()
+    shutil.copy("var/wrapping.json", "again")
     assert CliRunner().invoke(app, again).exit_code == 0
     with TestClient(build("deputize.toml", "again"), base_url="http://localhost:8000") as client:
         assert client.get("/deputize/readyz").text.startswith("ready")
-    assert USER in CliRunner().invoke(app, ["users", "list", "--data", "backup"]).stdout
+    assert USER in CliRunner().invoke(app, ["users", "list", "--data", "again"]).stdout
+
+
+def test_the_command_that_wraps_does_as_it_says(tmp_path: Path) -> None:
+    """SEAL-3."""
+    (text,) = re.findall(
+        r"```sh\n(#!/bin/sh -e\n.*?)```", (ROOT / "docs/operating.md").read_text(), re.DOTALL
+    )
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "wrap").write_text(text.replace("/mnt/keys", str(tmp_path / "keys")))
+    (tmp_path / "wrap").chmod(0o700)
+    command = CommandWrapping([str(tmp_path / "wrap")])
+    wrapped = {name: command.wrap(name, name.encode() * 32) for name in ("a", "b")}
+    assert command.unwrap("a", wrapped["a"]) == b"a" * 32
+    command.destroy("a")
+    command.destroy("a")
+    with pytest.raises(Locked):
+        command.unwrap("a", wrapped["a"])
+    assert command.unwrap("b", wrapped["b"]) == b"b" * 32
 
 
 def test_a_handler_is_taken_as_the_page_for_mcp_has_it(

@@ -1,8 +1,10 @@
 """The composition root: makes an ASGI app of a policy and a folder for data, to be mounted or served alone."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar, Unpack
@@ -34,8 +36,9 @@ from .protocol.endpoints import Endpoints
 from .protocol.errors import Refused
 from .protocol.policy import Policy
 from .protocol.tool import Describe
+from .service import forgetting
 from .service.faults import PutBack
-from .service.ports import Store
+from .service.ports import Store, Tx
 from .settings.following import Followed
 from .web import routes
 from .web.context import Context
@@ -96,6 +99,9 @@ class Deputize:
             self._head = Head(HeadFile.of(policy, Path(data), keys.record_key), self.store, self.log.alarm)
         try:
             self._head.start(new_head, made)
+            if self.store.look(forgetting.is_again):
+                now = int(clock())
+                _at_once(self.store, lambda tx: forgetting.again(tx, now))
         except BaseException:
             self.store.close()
             raise
@@ -279,6 +285,12 @@ class Deputize:
             yield
         finally:
             await self.aclose()
+
+
+def _at_once(store: Store, fn: Callable[[Tx], int]) -> None:
+    """Run a transaction while there is no loop yet, or one that is waiting for this."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(store.transact(fn))).result()
 
 
 def build(

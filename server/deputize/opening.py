@@ -7,11 +7,15 @@ from pathlib import Path
 from .alone import alone_in
 from .crypto.keys import KeyRing, NoKeys
 from .private import create_private
-from .service.faults import NoStore, StoreFault
-from .service.ports import Reader, Store
+from .protocol.errors import Refused
+from .service.faults import Locked, NoStore, StoreFault
+from .service.ports import Reader, Store, WhoseKeys
 from .store.copying import copy, require_closed
 from .store.faults import Note
+from .store.owning import UsersKeys as UsersKeys
 from .store.sqlite import SqliteStore
+from .store.user_keys import UserKeys
+from .store.vault_settings import Settings
 
 KEYS = "keys.json"
 _DATABASE = "deputize.db"
@@ -29,15 +33,19 @@ class LostData(Exception):
         self.what = what
 
 
-def store_in(folder: Path, *, new: bool, note: Note | None = None, serving: bool = False) -> Store:
+def store_in(
+    folder: Path, *, new: bool, note: Note | None = None, serving: bool = False, keys: Path | None = None
+) -> Store:
     """Open the store of a folder; if there is none, it is made if it may be `new`, else NoStore.
 
+    What is kept of users opens by their keys, as that folder says, or the folder `keys`.
     Only here is it chosen which kind of store that is. `note` is told why something could not be recorded. One that is
     opened for `serving` is checked meanwhile, if a process died that had it open (READY-5). StoreFault or OSError if it
     cannot be opened.
     """
     try:
-        store = SqliteStore(folder / _DATABASE, new=new, note=note)
+        sealed_by = UserKeys.beside((keys or folder) / _DATABASE)
+        store = SqliteStore(folder / _DATABASE, new, note, sealed_by)
     except sqlite3.Error as error:
         raise StoreFault(str(error)) from error
     if serving:
@@ -49,6 +57,8 @@ def opened(
     folder: Path, note: Note, new_keys: bool, new_record: bool, store: Store | None = None
 ) -> tuple[Store, KeyRing, bool]:
     """Open the store and the keys of a folder, or make both if there is neither (READY-4); LostData for one alone.
+
+    And for users whose keys are not there (SEAL-5); StoreFault if those cannot be opened now.
 
     The third says whether one of them was made anew beside the other: then an older checkpoint tells nothing of them.
 
@@ -67,7 +77,10 @@ def opened(
             "begin a new record, with no users and no calls, by --new-record (new_record=True).",
         ) from None
     try:
-        empty = store.look(_is_empty)
+        fit = _fit(store)
+        if fit.lost:
+            raise LostData(*_lost_keys(folder, fit))
+        empty = not fit.users and store.look(_is_empty)
         ring = KeyRing.open(keys, new=new_keys or (keyless and empty))
         return store, ring, (new_keys and keyless) or (new_record and empty)
     except NoKeys as missing:
@@ -84,6 +97,27 @@ def opened(
 
 def _is_empty(reader: Reader) -> bool:
     return not (reader.head().size or reader.users() or reader.checkpoints())
+
+
+def _fit(store: Store) -> WhoseKeys:
+    try:
+        return store.look(lambda tx: tx.whose_keys())
+    except Refused as refused:
+        if isinstance(locked := refused.__cause__, Locked):
+            raise StoreFault(locked.to_owner()) from locked
+        raise
+
+
+def _lost_keys(folder: Path, fit: WhoseKeys) -> tuple[str, str]:
+    """Say what of the users' keys is missing, and what to do."""
+    keys = Settings.read(folder).keys
+    what = f"the keys of {len(fit.lost)} of {fit.users} users are not in {keys}, which is older, or another's"
+    if not keys.exists():
+        what = f"{keys} is missing, under whose keys it is kept what is kept of {fit.users} users"
+    return what, (
+        "where there is none, forget each of these users, whose data nobody can read, by `deputize restore "
+        "--forget-lost`."
+    )
 
 
 def copy_store(folder: Path, to: Path) -> None:

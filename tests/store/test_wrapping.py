@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from deputize.protocol.ids import UserId
 from deputize.service.faults import Locked
+from deputize.store.owning import UsersKeys
 from deputize.store.user_keys import UserKeys
 from deputize.store.vault_settings import FILE, Settings
 from deputize.store.wrapping import FileWrapping
@@ -204,7 +206,7 @@ def test_a_rotation_that_fails_changes_nothing(
     keys = opened()
     keys.make(ADA)
     settings = Settings.read(data)
-    settings.wrapped_by(broken, name_in(keys)).write(data)
+    settings.wrapped_by(broken, [name_in(keys)]).write(data)
     with pytest.raises(Locked, match=r"the command that wraps|gives back another"):
         keys.rotate(100)
     assert opened().of(ADA) is not None
@@ -212,21 +214,57 @@ def test_a_rotation_that_fails_changes_nothing(
     assert opened().of(ADA) is not None
 
 
-def test_what_wraps_can_be_changed_and_the_old_one_is_needed_no_more_in_the_end(
-    opened: Callable[[], UserKeys], data: Path, service: tuple[str, ...]
+def test_what_wraps_can_be_changed_and_what_did_before_is_needed_no_more_in_the_end(
+    opened: Callable[[], UserKeys], data: Path, service: tuple[str, ...], tmp_path: Path
 ) -> None:
     keys = opened()
     keys.make(ADA)
-    Settings.read(data).wrapped_by(service, name_in(keys)).write(data)
-    assert opened().of(ADA) is not None
     keys.rotate(100)
+    UsersKeys(data).wrap_by(tmp_path / "second.json", 200)
+    UsersKeys(data).wrap_by(service, 300)
+    assert [
+        each.get("keys") and len(each["keys"])
+        for each in files(data / "wrapping.json", tmp_path / "second.json")
+    ] == [2, 1]
+    assert keys.of(ADA) is not None
     assert opened().of(ADA) is not None
-    assert len(orjson.loads((data / "wrapping.json").read_bytes())["keys"]) == 1
-    keys.sweep(100 + ARCHIVED, ARCHIVED)
-    assert orjson.loads((data / "wrapping.json").read_bytes())["keys"] == {}
+    keys.sweep(300 + ARCHIVED, ARCHIVED)
+    assert [each["keys"] for each in files(data / "wrapping.json", tmp_path / "second.json")] == [{}, {}]
     assert Settings.read(data).former == {}
     (data / "wrapping.json").unlink()
     assert opened().of(ADA) is not None
+    assert UsersKeys(data).state().replaced == ()
+
+
+def files(*paths: Path) -> list[Any]:
+    return [orjson.loads(path.read_bytes()) for path in paths]
+
+
+@pytest.mark.parametrize("broken", [("/bin/false",), ("/bin/echo", "some"), ("/bin/cat",)])
+def test_what_does_not_wrap_is_not_taken(
+    opened: Callable[[], UserKeys], data: Path, broken: tuple[str, ...]
+) -> None:
+    with pytest.raises(Locked):
+        UsersKeys(data).wrap_by(broken, 100)
+    assert list(data.iterdir()) == []
+    opened().make(ADA)
+    with pytest.raises(Locked):
+        UsersKeys(data).wrap_by(broken, 100)
+    assert not (data / FILE).exists()
+    assert opened().of(ADA) is not None
+
+
+def test_keys_are_moved_and_nothing_is_left_of_them(
+    opened: Callable[[], UserKeys], data: Path, tmp_path: Path
+) -> None:
+    opened().make(ADA)
+    with (data / "user-keys.db").open("rb") as before:
+        UsersKeys(data).move(tmp_path / "elsewhere.db")
+        assert not before.read().strip(b"\0")
+    assert sorted(each.name for each in data.iterdir()) == [FILE, "wrapping.json"]
+    assert opened().of(ADA) is not None
+    with pytest.raises(Locked, match="File exists"):
+        UsersKeys(data).move(tmp_path / "elsewhere.db")
 
 
 def test_several_authorities_may_wrap_in_one_file(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from itertools import count
 from ..log.log import Log
 from ..service import forgetting, trails
 from ..service.calls import moves
+from ..service.faults import StoreFault
 from ..service.ports import Store, Tx
 from .authority import Current
 
@@ -21,6 +22,8 @@ KEPT_AFTER = 600
 """Seconds that expired rows still answer `expired` rather than `unknown`."""
 TOLD_EVERY = 60
 """Seconds between log lines about one and the same failure."""
+KEYS_AGAIN = 600
+"""Seconds after which what wraps the users' keys is asked again to do what it has failed to do."""
 CHECKPOINT_EVERY = 60
 """Seconds between checkpoints of a record that grew."""
 
@@ -46,6 +49,7 @@ class Housekeeping:
         self._current = current
         self._log = log
         self._unclean = False
+        self._keys_after = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -74,6 +78,18 @@ class Housekeeping:
         if await until_done(store, forgetting.step, _AT_ONCE) or self._unclean:
             self._unclean = not await store.scrub()
         await until_done(store, trails.step, _INDEXED)
+        if held is not None:
+            await self._renew_keys(store, held, retention.archived_keys)
+
+    async def _renew_keys(self, store: Store, held: int, archived: int | None) -> None:
+        """Renew what wraps the users' keys; a command of the owner's that fails is not run again at once."""
+        if (now := time.monotonic()) < self._keys_after:
+            return
+        try:
+            await store.renew_keys(held, archived)
+        except StoreFault as error:
+            self._keys_after = now + KEYS_AGAIN
+            self._log.alarm("keys", error=str(error), where=str(getattr(error, "where", "")))
 
     async def _go_on(self) -> None:
         signed, signed_at, faults = -1, float("-inf"), tuple[str, ...]()

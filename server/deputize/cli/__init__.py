@@ -12,7 +12,7 @@ from deputize.cli.out import UNUSABLE, fail
 from deputize.crypto.keys import KeyFileError
 from deputize.extras import NotInstalled, needing
 from deputize.protocol.errors import Refused
-from deputize.service.faults import StoreFault
+from deputize.service.faults import Locked, StoreFault
 
 
 class _Commands(TyperGroup):
@@ -32,7 +32,11 @@ class _Commands(TyperGroup):
         except NotInstalled as missing:
             fail(str(missing), UNUSABLE)
         except Refused as refused:
+            if isinstance(refused.__cause__, Locked):
+                fail(refused.__cause__.to_owner())
             fail(f"{refused} ({refused.__cause__})" if refused.__cause__ else str(refused))
+        except Locked as locked:
+            fail(locked.to_owner())
         except (OSError, KeyFileError, StoreFault) as error:
             fail(str(error))
 

@@ -11,6 +11,7 @@ import typer
 
 from deputize.authority.head_at_witnesses import AtWitnesses, Compared
 from deputize.authority.head_file import HeadFile
+from deputize.cli import users_keys
 from deputize.cli.data import VAR, Data, keys_of, opened
 from deputize.cli.newest import Newest
 from deputize.cli.operator import naming, operator
@@ -20,7 +21,7 @@ from deputize.cli.policy import read_policy
 from deputize.crypto.keys import KeyRing
 from deputize.crypto.note import Verifier
 from deputize.crypto.succession import Succession
-from deputize.opening import KEYS, copy_store, has_store, replace_store, require_unused, take_store
+from deputize.opening import KEYS, UsersKeys, copy_store, has_store, replace_store, require_unused, take_store
 from deputize.private import create_private
 from deputize.protocol.checkpoint import Checkpoint
 from deputize.protocol.policy import Policy
@@ -28,6 +29,14 @@ from deputize.service import record, restoring
 from deputize.service.heads import gone
 from deputize.service.ports import Store
 
+UserKeysFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--user-keys",
+        metavar="FOLDER",
+        help="The folder for the users' keys; by default the one beside, with .user-keys at the end of its name.",
+    ),
+]
 COMPLETE = "backup.checkpoint"
 """What makes a backup one. It has another name than HEAD-1's file: copied over the data by hand, it replaces none."""
 _WORK = ".restore"
@@ -35,17 +44,21 @@ _WORK = ".restore"
 
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder for the copy.")],
+    user_keys: UserKeysFolder = None,
     data: Data = VAR,
     policy: PolicyPath = POLICY,
 ) -> None:
     """Copy database and keys into a new folder, all of one moment, while the server runs or not.
 
-    The copy is opened and looked through before it is called done. It has the keys, unsealed: whoever reads the folder
-    can sign as this authority does, so keep it as well as the data itself.
+    The copy is opened and looked through before it is called done. It has the authority's own keys, unsealed: whoever
+    reads the folder can sign as this authority does, so keep it as well as the data itself. The keys of users, without
+    which nobody reads what is kept of them, go into a folder of their own: keep it elsewhere, or who is forgotten is
+    not.
     """
     keys, settings = keys_of(data), read_policy(policy)
-    if folder.exists() and any(folder.iterdir()):
-        fail(f"{folder} is not empty: name a new folder", UNUSABLE)
+    for new in (folder, users_keys.beside(folder, user_keys)):
+        if new.exists() and any(new.iterdir()):
+            fail(f"{new} is not empty: name a new folder", UNUSABLE)
     newest = Newest.of(settings, data, keys).checkpoint  # first: the copy is not to be behind it
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     copy_store(data, folder)
@@ -56,7 +69,8 @@ def backup(
     file = HeadFile(folder / COMPLETE, settings.site.record_origin, keys.record_key)
     with file.alone() as held:
         file.replace(head, held)  # last: without it the copy is not whole
-    typer.echo(f"{folder} has {size} entries and all keys, and was looked through.")
+    typer.echo(f"{folder} has {size} entries and the authority's keys, and was looked through.")
+    users_keys.back_up(data, users_keys.beside(folder, user_keys), settings)
     if newest is None:
         typer.echo(
             "No checkpoint was there to compare it with: whether entries are missing is not known.", err=True
@@ -83,6 +97,14 @@ def restore(
             "--clone", help="Make another authority of the copy, with keys of its own; the first one goes on."
         ),
     ] = False,
+    user_keys: UserKeysFolder = None,
+    forget_lost: Annotated[
+        bool,
+        typer.Option(
+            "--forget-lost",
+            help="Forget for good each user whose key is lost, so that nobody reads what is kept of him.",
+        ),
+    ] = False,
     data: Data = VAR,
     policy: PolicyPath = POLICY,
 ) -> None:
@@ -91,12 +113,15 @@ def restore(
     The server is stopped. Where the copy is behind the newest checkpoint, it says what would be lost, and does nothing
     without --accept-rollback. With it, everything under way ends, everybody signs in again, and what users have allowed
     to agents is suspended until each confirms it. What was there before is kept, in a folder beside the database.
+
+    The keys of users stay as they are, and whom they have forgotten stays forgotten. Only where the data have none are
+    those of the backup taken: what wraps them (wrapping.json, or `deputize keys wrap`) is put into the folder first.
     """
     settings = read_policy(policy)
     if has_store(data):
         require_unused(data)
     if folder is None:
-        _go_on(data, data, settings, accept_rollback, clone)
+        _go_on(data, data, settings, accept_rollback, clone, forget_lost)
         return
     if clone and (has_store(data) or (data / KEYS).exists()):
         fail(f"{data} has an authority already: name an empty folder by --data", UNUSABLE)
@@ -106,6 +131,7 @@ def restore(
     work = data / _WORK
     shutil.rmtree(work, ignore_errors=True)  # what a crash has left
     work.mkdir(mode=0o700)
+    taken: Path | None = None
     try:
         for name in (KEYS, COMPLETE):
             if not (folder / name).exists():
@@ -115,42 +141,54 @@ def restore(
         made = HeadFile(work / COMPLETE, settings.site.record_origin, keys_of(work).record_key).read()
         if made.checkpoint is None:
             fail(f"{folder / COMPLETE} is not signed by the key beside it", UNUSABLE)
-        with opened(work) as store:
+        taken = users_keys.bring(folder, user_keys, data, clone)
+        with opened(work, data) as store:
             _whole(store, made.checkpoint)
-        _go_on(work, data, settings, accept_rollback, clone)
+        _go_on(work, data, settings, accept_rollback, clone, forget_lost)
+        taken = None
     finally:
         shutil.rmtree(work)
+        if taken is not None:
+            taken.unlink()
 
 
-def _go_on(source: Path, data: Path, settings: Policy, accept_rollback: bool, clone: bool) -> None:
+def _go_on(
+    source: Path, data: Path, settings: Policy, accept_rollback: bool, clone: bool, forget_lost: bool
+) -> None:
     """Serve from now on what is in a folder, which is the data's own or one inside it.
 
     Each step leaves what is served as it was, or what does not serve (RESTORE-3).
     """
     # A key that the record has handed over since the copy was made does not come back.
     keys = keys_of(data if (data / KEYS).exists() and not clone else source)
-    with opened(source) as store:
+    with opened(source, data) as store:
         compared = _compared(store, data, settings, keys, clone)
         size = store.look(lambda tx: tx.head().size)
+        users_keys.fit(store, data, forget_lost)
     lost = compared.gone or compared.unsure
-    if source == data and lost is None and not clone:
+    if source == data and lost is None and not clone and not forget_lost:
         typer.echo("Nothing is missing here: the database goes on from its newest checkpoint.")
         return
     if lost is not None and not (accept_rollback or clone):
         fail(f"{lost}. With --accept-rollback it goes on all the same: see `deputize restore --help`")
     waiting, now, who = None, int(time.time()), operator()
     cut = bool(keys.handovers()) and Succession.last(keys.handovers()).size >= size
-    if lost is not None or clone:
-        with opened(source) as store:
+    if forget_lost:
+        UsersKeys(data).begin()
+    with opened(source, data) as store:
+        if lost is not None or clone:
             waiting = asyncio.run(
                 store.transact(lambda tx: restoring.accept(naming(tx, who), now, compared.newest, clone, cut))
             )
+        users_keys.forget_again(store, forget_lost)
     kept = data / f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     if clone:
         if (data / KEYS).exists():
             kept.mkdir(mode=0o700)
             (data / KEYS).replace(kept / KEYS)
         KeyRing.open(data / KEYS)
+        if (keys_of_users := UsersKeys(data)).exist():
+            keys_of_users.begin_anew()
     elif not (data / KEYS).exists():
         create_private(data / KEYS, (source / KEYS).read_bytes())
     if source != data:

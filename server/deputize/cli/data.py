@@ -29,10 +29,10 @@ VAR = Path("var")
 
 
 @contextmanager
-def opened(data: Path) -> Iterator[Store]:
-    """Open the store, and close it at the end; ends the command if there is none."""
+def opened(data: Path, keys: Path | None = None) -> Iterator[Store]:
+    """Open the store, and close it at the end; ends the command if there is none. For `keys` see `store_in`."""
     try:
-        store = store_in(_existing(data), new=False)
+        store = store_in(_existing(data), new=False, keys=keys)
     except NoStore as missing:
         fail(f"{missing}: bring it back from a backup", UNUSABLE)
     try:

@@ -40,3 +40,8 @@ def _line(cells: list[str], widths: list[int]) -> str:
 def when(seconds: int) -> str:
     """Write a time, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def day(seconds: int) -> str:
+    """Write a day, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -14,13 +14,15 @@ class Retention:
     directive (EU) 2015/2366, article 71). `calls`: that there was such a call, of whom, and what became of it; those
     who have to prevent money laundering keep that for five years (directive (EU) 2015/849, article 40). `refused`:
     calls that came to nothing. `grants`: what agents were allowed, once it has run out; at least as long as the calls
-    that were made with it.
+    that were made with it. `archived_keys`: for how long a copy of the users' keys opens, so that nobody who is
+    forgotten comes back with a backup (SEAL-4).
     """
 
     calls: int | None = 1830 * DAY
     arguments: int | None = 400 * DAY
     refused: int | None = 400 * DAY
     grants: int | None = 400 * DAY
+    archived_keys: int | None = 30 * DAY
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yield each key that cannot be kept to, and why."""

@@ -23,3 +23,7 @@ class Locked(StoreFault):
         """Say `why`, in words that tell nothing of this machine, and `where`."""
         super().__init__(why)
         self.where = where
+
+    def to_owner(self) -> str:
+        """Say why, and where."""
+        return str(self) if self.where is None else f"{self}: {self.where}"

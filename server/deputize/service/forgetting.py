@@ -13,7 +13,7 @@ from ..protocol.errors import Refusal
 from ..protocol.grant import GrantState
 from ..protocol.ids import UserId
 from ..protocol.question import Surface
-from . import approvals, grants, questions, quotas
+from . import approvals, grants, questions, quotas, trails
 from .approvals import Action, Minted, Verdict
 from .calls.moves import move
 from .moment import Moment
@@ -59,6 +59,32 @@ def begin(tx: Tx, user_id: UserId, now: int, by: str, **facts: object) -> None:
 def step(tx: Tx) -> int:
     """Delete some of what is kept of those who are forgotten; return how much, 0 once nothing is left."""
     return sum(tx.forget(user_id) for user_id in tx.hidden())
+
+
+def again(tx: Tx, now: int, by: str = "authority", lost: bool = False) -> int:
+    """Forget once more whom older data, or an older copy of the keys, have brought back (SEAL-5); return how many.
+
+    A key that was destroyed does not come back with the data, nor one with an older copy whose user the record says was
+    forgotten. With `lost`, those are forgotten as well whose keys are there no more, since nothing opens what is kept
+    of them.
+    """
+    found = tx.whose_keys()
+    brought = (*found.destroyed, *(found.lost if lost else ()))
+    for user_id in brought:
+        tx.destroy_key(user_id)
+        begin(tx, user_id, now, by=by)
+    entries = map(trails.told, trails.telling(tx, found.left) if found.left else ())
+    forgotten = {entry["sub"] for entry in entries if entry["kind"] == Kind.USER_FORGOTTEN}
+    left = [user_id for user_id in found.left if user_id in forgotten]
+    for user_id in left:
+        tx.destroy_key(user_id)
+    return len(brought) + len(left)
+
+
+def is_again(reader: Reader) -> bool:
+    """Tell whether there may be somebody to forget once more."""
+    found = reader.whose_keys()
+    return bool(found.destroyed or found.left)
 
 
 def _end_of(user_id: UserId) -> Action:

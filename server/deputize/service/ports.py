@@ -130,6 +130,17 @@ Stored = (
 """What is added to a store, each kind to a table of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class WhoseKeys:
+    """How users and their keys fit together (SEAL-5): how many `users` are not being forgotten, whose keys of these are
+    `lost` and whose were `destroyed`; and whose keys are `left`, though there is no such user."""
+
+    users: int
+    lost: tuple[UserId, ...] = ()
+    destroyed: tuple[UserId, ...] = ()
+    left: tuple[UserId, ...] = ()
+
+
 class Reader(Protocol):
     """Reads of one consistent snapshot."""
 
@@ -169,6 +180,11 @@ class Reader(Protocol):
 
     def hidden(self) -> list[UserId]:
         """List the users of whom something is left to be forgotten (KEEP-3)."""
+
+    def whose_keys(self) -> WhoseKeys:
+        """Compare all users with all keys under which it is kept what is kept of them. A store that seals nothing, or
+        keeps the keys with the data, has nothing to compare."""
+        return WhoseKeys(0)
 
     def unsettled(self, user_id: UserId, limit: int) -> list[Call]:
         """List at most so many of the calls of a user that are pending, approved or redeemed."""
@@ -432,6 +448,10 @@ class Tx(Reader, Protocol):
         """Delete some of what is kept of a user who was hidden, first of all what opens it, in the end himself; return
         how much, 0 once nothing is left. His key does not come back, whatever becomes of the transaction."""
 
+    def destroy_key(self, user_id: UserId) -> None:
+        """Destroy the key of a user for good, whatever becomes of the transaction, whether there is one or not."""
+        return
+
     def sweep(self, now: int) -> int:
         """Delete challenges, proofs, recovery secrets, sessions, quotas, blocks, declines, quiets, phones and
         requests for consent that expired by then; return how many. Proofs of that time are refused from now on,
@@ -472,6 +492,11 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Look through all that is stored, however long that takes; `StoreFault` if it is damaged."""
+
+    async def renew_keys(self, now: int, archived: int | None) -> None:
+        """Destroy keys whose time is over, and renew what wraps the others, so that no copy of them opens for more than
+        `archived` seconds; None is for good. `StoreFault` if that cannot be done now."""
+        return
 
     async def scrub(self) -> bool:
         """Take what was deleted out of the files, too, as far as a store can; False if it has to be tried again."""

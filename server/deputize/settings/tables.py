@@ -305,6 +305,7 @@ class RetentionTable(Table):
     arguments: _Kept = Field(default_factory=partial(_within_calls, Retention().arguments))
     refused: _Kept = Field(default_factory=partial(_within_calls, Retention().refused))
     grants: _Kept = Retention().grants
+    archived_keys: _Kept = Retention().archived_keys
 
     @model_validator(mode="after")
     def _can_be_kept(self) -> Self:
@@ -314,7 +315,7 @@ class RetentionTable(Table):
 
     def retention(self) -> Retention:
         """Make it."""
-        return Retention(self.calls, self.arguments, self.refused, self.grants)
+        return Retention(self.calls, self.arguments, self.refused, self.grants, self.archived_keys)
 
 
 class PromptsTable(Table):

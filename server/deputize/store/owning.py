@@ -1,10 +1,8 @@
-"""What an owner does with the users' keys as a whole: another wrapping, another place, copies (SEAL-2, RESTORE-1).
-
-Each function takes the folder of a database. Locked if it cannot be done, and then nothing has changed.
-"""
+"""What an owner does with the users' keys as a whole: another wrapping, another place, copies (SEAL-2, SEAL-5)."""
 
 import os
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +11,8 @@ from ..service.faults import Locked
 from . import wrapping
 from .user_keys import UserKeys
 from .vault import Vault
-from .vault_settings import KEYS, By, Configured, Settings, wrapping_by
-
-DATABASE = "deputize.db"
+from .vault_settings import By, Configured, Settings, wrapping_by
+from .wrapping import FileWrapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,95 +27,95 @@ class State:
     replaced: tuple[tuple[str, int], ...]
 
 
-def has_keys(folder: Path) -> bool:
-    """Tell whether there is a file of users' keys."""
-    return Settings.read(folder).keys.exists()
+class UsersKeys:
+    """The keys of the users of one folder. Locked if something cannot be done; then nothing has changed."""
 
+    def __init__(self, folder: Path) -> None:
+        """Take the folder of a database, and read what its settings say."""
+        self._folder = folder
+        self._settings = Settings.read(folder)
 
-def state(folder: Path) -> State:
-    """Say how it stands with the keys."""
-    settings = Settings.read(folder)
-    vault = Vault(settings.keys, Configured(folder), new=False)
-    try:
-        return State(settings.keys, settings.by, *vault.counts(), vault.made_at(), tuple(vault.former()))
-    finally:
-        vault.close()
+    @property
+    def path(self) -> Path:
+        """Return where they are, or are to be."""
+        return self._settings.keys
 
+    def exist(self) -> bool:
+        """Tell whether there is a file of them."""
+        return self.path.exists()
 
-def wrap_by(folder: Path, by: By, now: int) -> None:
-    """Have something else wrap the keys from now on, and wrap them all anew by that; beside a running server or not.
+    def state(self) -> State:
+        """Say how it stands with them."""
+        with closing(self._vault(self.path)) as vault:
+            users, destroyed = vault.counts()
+            former = tuple(vault.former())
+            return State(self.path, self._settings.by, users, destroyed, vault.made_at(), former)
 
-    What has wrapped them until now is needed until its last wrapping key is destroyed (`UserKeys.sweep`).
-    """
-    before = Settings.read(folder)
-    if not before.keys.exists():
+    def begin(self) -> None:
+        """Make a file in which there are none, where there is no file."""
+        with closing(Vault(self.path, Configured(self._folder), new=True)):
+            pass
+
+    def rotate(self, now: int) -> None:
+        """Wrap them anew, under a new wrapping key; beside a running server or not."""
+        with closing(UserKeys(self.path, Configured(self._folder), new=False)) as keys:
+            keys.rotate(now)
+
+    def wrap_by(self, by: By, now: int) -> None:
+        """Have something else wrap them from now on, and wrap them anew by that; beside a running server or not.
+
+        What has wrapped them until now is needed until its last wrapping key is destroyed (`UserKeys.sweep`).
+        """
         _try(by)
-        replace(before, by=by).write(folder)
-        return
-    keys = UserKeys.beside(folder / DATABASE)
-    try:
-        with alone_in(before.keys.resolve().parent):  # no other rotation comes between
-            keys.require()
-            before.wrapped_by(by, keys.wrapped_under()).write(folder)
+        if not self.exist():
+            replace(self._settings, by=by).write(self._folder)
+            return
+        with alone_in(self.path.resolve().parent), closing(self._vault(self.path)) as vault:
+            names = [vault.name(), *(name for name, _ in vault.former())]
+            self._settings.wrapped_by(by, names).write(self._folder)
             try:
-                keys.rotate(now)
+                vault.rotate(now)
             except BaseException:
-                before.write(folder)
+                self._settings.write(self._folder)
                 raise
-    finally:
-        keys.close()
+        self._settings = Settings.read(self._folder)
 
+    def copy(self, to: Path) -> None:
+        """Copy the file, all of one moment, into a new one; what wraps the keys is not in it."""
+        with closing(self._vault(self.path)) as vault:
+            vault.copy(to)
 
-def move(folder: Path, to: Path) -> None:
-    """Keep the file of keys elsewhere from now on, such as on another disk. Nobody has the data open meanwhile."""
-    before = Settings.read(folder)
-    copy(folder, to)
-    replace(before, keys=to.absolute()).write(folder)
-    with before.keys.open("r+b") as file:  # nothing is left where it was
-        file.write(bytes(os.fstat(file.fileno()).st_size))
-        file.flush()
-        os.fsync(file.fileno())
-    before.keys.unlink()
-    before.keys.with_name(before.keys.name + "-journal").unlink(missing_ok=True)
+    def move(self, to: Path) -> None:
+        """Keep the file elsewhere from now on, such as on another disk. Nobody has the data open meanwhile."""
+        before = self.path
+        self.copy(to)
+        self._settings = replace(self._settings, keys=to.absolute())
+        self._settings.write(self._folder)
+        with before.open("r+b") as file:  # nothing is left where it was
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        before.unlink()
+        before.with_name(before.name + "-journal").unlink(missing_ok=True)
 
+    def take(self, archived: Path) -> None:
+        """Take a copy, where there is no file; what wraps the keys is here already."""
+        with closing(self._vault(archived)) as vault:
+            vault.copy(self.path)
 
-def copy(folder: Path, to: Path) -> None:
-    """Copy the file of keys, all of one moment, into a new file; what wraps it is not in it."""
-    vault = Vault(Settings.read(folder).keys, Configured(folder), new=False)
-    try:
-        vault.copy(to)
-    finally:
-        vault.close()
+    def begin_anew(self) -> None:
+        """Be those of a clone: the same keys, wrapped by a file of its own. No wrapping key has to do with both."""
+        own = FileWrapping(self._folder / wrapping.FILE)
+        with closing(self._vault(self.path)) as vault:
+            former = vault.name()
+            vault.begin_anew(own, int(time.time()))
+        before, self._settings = self._settings, replace(self._settings, by=own.path, former={})
+        self._settings.write(self._folder)
+        if before.by == own.path:
+            own.destroy(former)  # in the clone's copy of the file
 
-
-def take(archived: Path, folder: Path) -> None:
-    """Take a copy for the keys of a folder that has none. It opens there, or Locked and nothing is taken."""
-    settings = Settings.read(folder)
-    vault = Vault(archived, Configured(folder), new=False)
-    try:
-        vault.copy(settings.keys)
-    finally:
-        vault.close()
-
-
-def clone(source: Path, archived: Path, folder: Path) -> None:
-    """Take a copy of another authority's keys, opened by what wraps those, for a folder that has none.
-
-    From then on they have a vault of their own, and a wrapping key of their own beside it.
-    """
-    vault = Vault(archived, Configured(source), new=False)
-    try:
-        vault.copy(to := folder / KEYS)
-    finally:
-        vault.close()
-    moved = Vault(to, Configured(source), new=False)
-    try:
-        moved.begin_anew(wrapping.FileWrapping(folder / wrapping.FILE), int(time.time()))
-    except BaseException:
-        to.unlink()
-        raise
-    finally:
-        moved.close()
+    def _vault(self, path: Path) -> Vault:
+        return Vault(path, Configured(self._folder), new=False)
 
 
 def _try(by: By) -> None:

@@ -20,7 +20,7 @@ from ..protocol.prompt import Quiet
 from ..protocol.question import Asked
 from ..protocol.quota import Quota, Rate
 from ..protocol.request import AuthorizationRequest
-from ..service.ports import Listed, Reader, Session, StoredEntry, Waiting, Wanted
+from ..service.ports import Listed, Reader, Session, StoredEntry, Waiting, Wanted, WhoseKeys
 from .listing import LOOKED_AT, listing
 from .tables import TABLES
 from .user_keys import UserKeys
@@ -113,6 +113,10 @@ class Snapshot(Reader):
     def hidden(self) -> list[UserId]:
         rows = self._execute("SELECT user_id FROM users WHERE forgotten_at IS NOT NULL", {})
         return [UserId(user_id) for (user_id,) in rows.fetchall()]
+
+    def whose_keys(self) -> WhoseKeys:
+        rows = self._execute("SELECT user_id, forgotten_at IS NULL FROM users", {}).fetchall()
+        return self._keys.compared({user_id: bool(stays) for user_id, stays in rows})
 
     def unsettled(self, user_id: UserId, limit: int) -> list[Call]:
         where = (

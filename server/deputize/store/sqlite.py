@@ -116,6 +116,10 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise StoreFault(words(error)) from error
 
+    async def renew_keys(self, now: int, archived: int | None) -> None:
+        """Destroy and renew keys of users (`service.ports.Store`), beside what else is done."""
+        await asyncio.to_thread(self._keys.sweep, now, archived)
+
     async def scrub(self) -> bool:
         """Empty the write-ahead file, in which old pages are left (`service.ports.Store`)."""
         return await asyncio.to_thread(self._scrub)

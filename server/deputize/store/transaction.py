@@ -423,6 +423,9 @@ class Transaction(Remembering, Tx):
     def hide(self, user_id: UserId, now: int) -> None:
         keeping.hide(self._execute, user_id, now)
 
+    def destroy_key(self, user_id: UserId) -> None:
+        self._keys.destroy(user_id)
+
     def forget(self, user_id: UserId) -> int:
         self._keys.destroy(user_id)  # first of all: should the rest of it be undone, it is gone all the same
         return keeping.forget(self._execute, user_id)

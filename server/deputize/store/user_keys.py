@@ -3,7 +3,7 @@
 import hmac
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..protocol.ids import UserId
 from ..service.faults import Locked
+from ..service.ports import WhoseKeys
 from .vault import Vault
 from .vault_settings import Configured, Settings
 from .wrapping import Wrapping
@@ -203,15 +204,22 @@ class UserKeys:
             self._look()
             self._found()
 
-    def lacking(self, users: Iterable[str]) -> list[str]:
-        """Return which of these users have no key, and none that was destroyed: their keys were lost."""
+    def compared(self, users: Mapping[str, bool]) -> WhoseKeys:
+        """Compare users with the keys; True is of whom nobody forgets now. From now on no file of keys is made."""
         with self._lock:
-            return self._existing().lacking(users)
-
-    def wrapped_under(self) -> str:
-        """Return the name of the wrapping key that is in use."""
-        with self._lock:
-            return self._existing().name()
+            stay = [UserId(user_id) for user_id, stays in users.items() if stays]
+            if users:
+                self._new = False
+            elif self._found() is None:
+                return WhoseKeys(0)
+            if self._vault is None and not self.path.exists():
+                return WhoseKeys(len(stay), lost=tuple(stay))
+            keyed, destroyed = self._opened().known()
+            lost = tuple(user_id for user_id in stay if user_id not in keyed and user_id not in destroyed)
+            left = tuple(UserId(user_id) for user_id in keyed if user_id not in users)
+            return WhoseKeys(
+                len(stay), lost, tuple(user_id for user_id in stay if user_id in destroyed), left
+            )
 
     def close(self) -> None:
         """Close the file, and forget what was read of it."""

@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -169,11 +169,9 @@ class Vault:
         )
         return users, destroyed
 
-    def lacking(self, users: Iterable[str]) -> list[str]:
-        """Return which of these have no key here, and none that was destroyed."""
-        known = self._file.rows("SELECT user_id FROM users UNION ALL SELECT user_id FROM tombstones")
-        have = {user_id for (user_id,) in known}
-        return [user_id for user_id in users if user_id not in have]
+    def known(self) -> tuple[set[str], frozenset[UserId]]:
+        """Return who has a key, and whose was destroyed."""
+        return {user_id for (user_id,) in self._file.rows("SELECT user_id FROM users")}, self.destroyed()
 
     def copy(self, to: Path) -> None:
         """Copy the file, all of one moment, into a new one of its owner's alone, to the disk; Locked."""

@@ -4,7 +4,7 @@ It stands there, not in the policy, so that every command that opens the data fi
 """
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -66,9 +66,9 @@ class Settings:
         with alone_in(folder) as held:
             replace_alone(folder / FILE, orjson.dumps(content, option=orjson.OPT_INDENT_2), held)
 
-    def wrapped_by(self, by: By, name: str) -> "Settings":
-        """Return these where something else wraps, all but the key of this name."""
-        return replace(self, by=by, former={**self.former, name: self.by})
+    def wrapped_by(self, by: By, names: Iterable[str]) -> "Settings":
+        """Return these where something else wraps, all but the keys of these names, which stay where they are."""
+        return replace(self, by=by, former={**dict.fromkeys(names, self.by), **self.former})
 
 
 class Configured:

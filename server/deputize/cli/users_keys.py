@@ -1,0 +1,94 @@
+"""What `deputize backup` and `deputize restore` do with the users' keys, which are no part of a backup (SEAL-5)."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import typer
+
+from deputize.cli.keeping import forgotten
+from deputize.cli.operator import naming, operator
+from deputize.cli.out import UNUSABLE, day, fail
+from deputize.opening import UsersKeys
+from deputize.protocol.policy import Policy
+from deputize.service import forgetting
+from deputize.service.faults import Locked
+from deputize.service.ports import Store
+
+FILE = "user-keys.db"
+
+
+def of(data: Path) -> UsersKeys:
+    """Return the keys of the users of an authority; ends the command if there are none."""
+    if not (keys := UsersKeys(data)).exist():
+        fail(f"there is no {keys.path}: it is made for the first user", UNUSABLE)
+    return keys
+
+
+def beside(folder: Path, named: Path | None) -> Path:
+    """Return the folder for the users' keys of a backup: the named one, or the one beside it."""
+    return named or folder.with_name(f"{folder.name}.user-keys")
+
+
+def back_up(data: Path, to: Path, policy: Policy) -> None:
+    """Copy them into a folder of their own, and say how to keep it."""
+    keys = UsersKeys(data)
+    if not keys.exist():
+        return
+    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys.copy(to / FILE)
+    state, lasts = keys.state(), policy.retention.archived_keys
+    until = "" if lasts is None else f", at most until {day(state.since + lasts)}"
+    typer.echo(f"The users' keys are in {to}, and open only by {said(state.by)}{until}.")
+    if isinstance(state.by, Path):
+        typer.echo(
+            f"Keep a copy of {state.by} in a third place: if it is lost, so is what is kept of people.",
+            err=True,
+        )
+
+
+def bring(folder: Path, named: Path | None, data: Path, clone: bool) -> Path | None:
+    """Bring the users' keys of a backup, where the data have none; return what was made."""
+    keys, archived = UsersKeys(data), beside(folder, named) / FILE
+    if keys.exist():
+        if clone:
+            fail(f"{keys.path} is there already: take it away, or name an empty folder by --data", UNUSABLE)
+        return None  # these are newer: whom they have forgotten stays forgotten
+    if not archived.exists():
+        if named is not None:
+            fail(f"there is no {archived}", UNUSABLE)
+        return None
+    try:
+        keys.take(archived)
+    except Locked as locked:
+        fail(f"{locked.to_owner()}. First put into {data} what wraps the users' keys, as it was", UNUSABLE)
+    return keys.path
+
+
+def fit(store: Store, data: Path, forget_lost: bool) -> None:
+    """End the command where what is kept of users cannot be read, unless these are to be forgotten."""
+    if (lost := len(store.look(lambda tx: tx.whose_keys()).lost)) and not forget_lost:
+        keys = UsersKeys(data)
+        why = f"has not the keys of {lost} of them" if keys.exist() else "is missing"
+        fail(
+            f"what is kept of users cannot be read: {keys.path} {why}. Name the folder of their keys by --user-keys, "
+            "or, if they are lost, forget these users for good by --forget-lost"
+        )
+
+
+def forget_again(store: Store, forget_lost: bool) -> None:
+    """Forget whom the data have brought back, and who has lost his keys; say how many that were."""
+    now, who = int(time.time()), operator()
+    count = asyncio.run(
+        store.transact(lambda tx: forgetting.again(naming(tx, who), now, by="owner", lost=forget_lost))
+    )
+    if count:
+        forgotten(store)
+        typer.echo(
+            f"Users who are forgotten, as they were before or since their keys are lost: {count}", err=True
+        )
+
+
+def said(by: Path | tuple[str, ...]) -> str:
+    """Say what wraps."""
+    return f"the file {by}" if isinstance(by, Path) else f"the command {' '.join(by)}"
