@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.store import values as v
 from tests.store.ordeal import NAME, found
-from tests.store.processes import PROCESSES, racer, write
+from tests.store.processes import PROCESSES, let_call, racer, write
 from tests.store.test_kill import check, killed
 from tests.store.test_races import RACERS, fill
 
@@ -83,6 +83,7 @@ async def under_load(folder: Path, elsewhere: Path, after: int) -> dict[int, Cod
     said: dict[int, Code | None] = {}
     numbers = count()
     store = SqliteStore(folder / NAME)
+    let_call(folder / NAME)
 
     async def caller() -> None:
         refused = 0

@@ -16,7 +16,7 @@ import orjson
 from tests.store import values as v
 from tests.store.contract import do_all
 from tests.store.faulty_disk import Fault, FaultyDisk, Platter, faulty_disk
-from tests.store.processes import write
+from tests.store.processes import let_call, write
 
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import CallId
@@ -50,8 +50,7 @@ class Ordeal:
 
     def run(self, template: Path, folder: Path, chance: random.Random, batches: int = 6) -> "Ordeal":
         """Make calls, note each answer, and what a kill and a loss of power would leave after each batch."""
-        folder.mkdir()
-        shutil.copy(template, folder / NAME)
+        shutil.copytree(template, folder)
         with faulty_disk() as disk, closing(SqliteStore(folder / NAME)) as store, _files(folder) as content:
             disk.platters = _now(content)
             store._writer._connection.execute("PRAGMA wal_autocheckpoint = 40")  # so that these fail, too
@@ -69,7 +68,7 @@ class Ordeal:
         """Hold what was answered against what each crash left, and against what is there after the clean end."""
         for number, (answers, files) in enumerate(self.images):
             place = folder.with_name(f"{folder.name}-{number}")
-            place.mkdir()
+            shutil.copytree(folder, place)
             for name, data in files.items():
                 (place / name).write_bytes(data)
             self._hold(answers, found(place, NUMBERS), f"{self}: image {number}")
@@ -102,9 +101,12 @@ class Ordeal:
 
 
 def template(folder: Path) -> Path:
-    """Make an empty database, to be copied."""
-    SqliteStore(folder / NAME).close()
-    return folder / NAME
+    """Make an empty database, and the key of who calls, in a folder to be copied."""
+    made = folder / "template"
+    made.mkdir()
+    SqliteStore(made / NAME).close()
+    let_call(made / NAME)
+    return made
 
 
 def _said(result: object) -> str:

@@ -16,6 +16,7 @@ from deputize.protocol.constraint import Use
 from deputize.protocol.request import Status
 from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
+from deputize.store.user_keys import UserKeys
 
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
@@ -61,6 +62,11 @@ def racer(path: Path, barrier: Barrier, rounds: int) -> list[dict[str, bool]]:
         store.close()
 
 
+def let_call(path: Path) -> None:
+    """Make the key of the user whose calls `write` writes."""
+    UserKeys.beside(path).make_missing({v.user_id(): None})
+
+
 def write(tx: Tx, number: int) -> int:
     """Write what a call writes, a proof, an entry and the call, and return the entry's index."""
     assert tx.use_proof(v.proof(number))
@@ -72,6 +78,7 @@ def write(tx: Tx, number: int) -> int:
 def commit_forever(path: Path, acknowledged: Connection, start: int) -> None:
     """Write call after call for many callers at once, and send the number of each when it is acknowledged."""
     store = SqliteStore(path)
+    let_call(path)
     numbers = count(start)
 
     async def caller() -> None:

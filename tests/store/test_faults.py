@@ -20,7 +20,7 @@ import pytest
 from tests.store import values as v
 from tests.store.contract import Oops, do, do_all, prepare, raising
 from tests.store.faulty_disk import Fault, faulty_disk, sqlite_library
-from tests.store.processes import write
+from tests.store.processes import let_call, write
 from tests.store.test_sqlite import pragma, refusal, sql
 from tests.store.values import NOW
 
@@ -478,6 +478,7 @@ def test_ready_1_ruined_pages_under_it_are_found(store: SqliteStore, path: Path)
 def index_that_lost_a_row(path: Path) -> None:
     """Make a database whose proofs could be used again: what is stored is not in the unique index."""
     with closing(SqliteStore(path)) as store:
+        let_call(path)
         do_all(store, [partial(write, number=number) for number in range(50)])
     sql(
         path,
