@@ -307,7 +307,12 @@ def test_head_1_where_the_issuer_has_moved_its_record_goes_on(node: Node, data: 
         again(data, file)
     with moved.alone() as folder:
         moved.replace(Frontier(), folder)
-    assert again(data, file).kept == 3
+    late = again(data, file)
+    assert late.kept == 3
+    assert [str(note["fault"])[:70] for note in late.notes] == [
+        "The record was signed as shop.example/deputize, and is signed as bank.e"[:70]
+    ]
+    assert again(data, file).notes == []
 
 
 def test_head_3_a_disk_that_can_only_be_read_keeps_nobody_from_starting(

@@ -75,6 +75,23 @@ def test_a_handover_by_another_key_is_refused() -> None:
     assert Succession.of(held(A), [over(THIEF, B, 5)]).newest == held(A)  # it is about others
 
 
+@pytest.mark.parametrize("moved", [0, 1])
+def test_where_the_issuer_has_moved_the_next_handover_leads_all_holders_on(moved: int) -> None:
+    """Before the first hand-over, or between two: those who hold a key under the name of before walk on as all do."""
+    name = "shop.example/deputize"
+    chain = [
+        hand_over(Checkpoint(NAME if number < moved else name, size, bytes(32)), old, new.public_key())
+        for number, (old, new, size) in enumerate([(A, B, 5), (B, C, 9)])
+    ]
+    newest = Verifier(name, C.public_key())
+    now = Checkpoint(name, 10, bytes(32))
+    text = sign(now.body(), name, C).encode()
+    for known in (held(A), held(B), Verifier(name, B.public_key())):
+        assert Succession.of(known, chain).newest == newest
+        assert Succession.of(known, chain).opened(text) == now
+    assert Succession.ours(newest, chain).newest == newest
+
+
 def test_a_second_handover_by_a_key_is_refused() -> None:
     assert refused(A, CHAIN[0], over(A, THIEF, 6)) == "bad_handover"
     assert refused(A, *CHAIN, over(A, THIEF, 12)) == "bad_handover"

@@ -192,6 +192,7 @@ ONE_FAULT = [
     (WITNESS.replace("quorum = 1", "quorum = 2"), 4, "record", "quorum is how many of the witnesses"),
     (WITNESS.replace("quorum = 1", "quorum = -1"), 5, "record.quorum", "write a whole number"),
     (WITNESS + WITNESS[WITNESS.index("[[") :], 4, "record", "each of them another"),
+    (WITNESS + 16 * WITNESS[WITNESS.index("[[") :], 6, "record.witnesses", "write at most 16"),
     (
         "\n".join(each for each in WITNESS.split("\n") if "key" not in each),
         6,

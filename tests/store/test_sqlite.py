@@ -175,7 +175,7 @@ def test_a_database_of_an_older_version_is_brought_up_with_all_that_is_in_it(
     assert sql(path, schema) == sql(new, schema)
 
 
-def test_ready_7_an_older_database_that_is_in_use_is_refused_and_left_alone(path: Path) -> None:
+def test_an_older_database_that_is_in_use_is_refused_and_left_alone(path: Path) -> None:  # READY-7
     older.made(path, known_versions()[-2])
     with closing(sqlite3.connect(path)) as server:
         server.execute("PRAGMA journal_mode = WAL")

@@ -63,6 +63,8 @@ class Head:
                 raise PutBack(f"{gone[0].upper()}{gone[1:]}. {CURE}")
             if kept.checkpoint is None and (head.size or kept.text is not None) and not (new or anew):
                 raise PutBack(f"{self._missing(kept)} {_NOBODY_KNOWS}")
+            if kept.checkpoint is not None and kept.checkpoint.origin != self._file.origin:
+                self._note("head", fault=_MOVED.format(kept.checkpoint.origin, self._file.origin))
             self._judged = kept
             if kept.checkpoint is None:
                 self._judged = self._file.replace(head, folder)
@@ -146,6 +148,10 @@ class Head:
         return f"{self._file.path} has no checkpoint that this record's own key has signed."
 
 
+_MOVED = (
+    "The record was signed as {}, and is signed as {} from now on: who checks it by a key under the old name cannot, "
+    "until its key is handed over by `deputize keys rotate record`, or he is given the new one (`deputize log key`)."
+)
 _NOBODY_KNOWS = (
     "So nobody can tell whether the database is an older copy. Bring it back, or if you are sure of the database, "
     "begin a new one by --new-head (new_head=True)."

@@ -29,18 +29,20 @@ class Succession:
     def of(cls, held: Verifier, notes: Iterable[str]) -> "Succession":
         """Walk from the held key to the newest; what comes before it in the list says nothing of it.
 
-        NoteError if a hand-over is not signed by the key whose turn it is, names the wrong one, or is not over more
-        entries than the one before.
+        A key is the same one under whatever name: where the issuer has moved, its record goes on (HEAD-3). NoteError if
+        a hand-over is not signed by the key whose turn it is, names the wrong one, or is not over more entries than the
+        one before.
         """
         key, handovers, walked = held, list[Handover](), list[str]()
         for note in notes:
             handover = _parse(note)
-            if not handovers and handover.old != held.vkey():
+            old = Verifier.parse(handover.old)
+            is_next = old.public_key == key.public_key
+            if not handovers and not is_next:
                 continue
-            grows = not handovers or handover.size > handovers[-1].size
-            if handover.old != key.vkey() or not grows:
+            if not is_next or (handovers and handover.size <= handovers[-1].size):
                 raise NoteError("bad_handover")
-            open_note(note, [key])
+            open_note(note, [old])
             key = Verifier.parse(handover.new)
             handovers.append(handover)
             walked.append(note)
@@ -50,7 +52,8 @@ class Succession:
     def ours(cls, newest: Verifier, notes: Sequence[str]) -> "Succession":
         """Return all keys of one's own record, from the first that handed over; NoteError for what is no chain.
 
-        Where the issuer has moved since (HEAD-3), there is only the newest: the others signed under another name.
+        Where the issuer has moved since the last hand-over (HEAD-3), there is only the newest: the others signed under
+        another name.
         """
         first = Verifier.parse(_parse(notes[0]).old) if notes else newest
         keys = cls.of(first, notes)
