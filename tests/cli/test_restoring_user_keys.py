@@ -1,4 +1,4 @@
-"""The keys of users in `deputize backup` and `deputize restore`: whom they have forgotten stays forgotten (SEAL-5)."""
+"""The keys of users in `deputize backup` and `restore`: whom they have forgotten stays forgotten (SEAL-5, SEAL-6)."""
 
 import asyncio
 import shutil
@@ -37,7 +37,7 @@ def in_files(folder: Path, secret: bytes) -> bool:
     return any(secret in each.read_bytes() for each in folder.rglob("*") if each.is_file())
 
 
-def test_seal_5_a_backup_has_nothing_that_opens_what_is_kept_of_users() -> None:
+def test_seal_6_a_backup_has_nothing_that_opens_what_is_kept_of_users() -> None:
     made = run(app, ["backup", "copy"])
     until = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86400))
     assert made.stdout.splitlines()[1] == (
@@ -91,7 +91,7 @@ def test_seal_5_an_older_file_of_keys_brings_no_key_back() -> None:
 
 
 @pytest.mark.parametrize("lost", ["user-keys.db", "another's"])
-def test_ready_4_without_their_keys_what_is_kept_of_users_is_not_served(lost: str) -> None:
+def test_seal_5_ready_4_without_their_keys_what_is_kept_of_users_is_not_served(lost: str) -> None:
     (VAR / "user-keys.db").unlink()
     if lost == "another's":
         transact(lambda tx: tx.add(User(OTHER, "Other", b"o", 0)), Path("another"))
@@ -120,7 +120,7 @@ def test_ready_4_without_what_wraps_them_it_does_not_start_and_makes_nothing_new
     asyncio.run(serving().aclose())
 
 
-def test_restore_on_a_new_machine_wants_what_wraps_first() -> None:
+def test_seal_6_on_a_new_machine_a_restore_wants_what_wraps_first() -> None:
     assert run(app, ["backup", "copy"]).exit_code == 0
     shutil.copytree(VAR, "old")
     shutil.rmtree(VAR)

@@ -1,4 +1,4 @@
-"""The keys of users, apart from the data (PROTOCOL §27)."""
+"""The keys of users, apart from the data (SEAL-1)."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What wraps the keys of users, how that is renewed, and where it is said (PROTOCOL §27)."""
+"""What wraps the keys of users, how that is renewed, and where it is said (SEAL-2, SEAL-3, SEAL-4)."""
 
 import shutil
 import sys
@@ -233,7 +233,7 @@ def test_what_wraps_can_be_changed_and_what_did_before_is_needed_no_more_in_the_
     assert Settings.read(data).former == {}
     (data / "wrapping.json").unlink()
     assert opened().of(ADA) is not None
-    assert UsersKeys(data).state().replaced == ()
+    assert len(UsersKeys(data).state().replaced) == 1  # which was made by the command at 300
 
 
 def files(*paths: Path) -> list[Any]:
@@ -314,3 +314,15 @@ def test_files_may_be_links_but_none_is_made_where_one_leads_nowhere(
     assert (tmp_path / "elsewhere.json").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "elsewhere.db").stat().st_mode & 0o777 == 0o600
     assert opened().of(ADA) is not None
+
+
+def test_a_wrapping_key_that_goes_missing_is_told_while_the_keys_are_still_in_memory(
+    opened: Callable[[], UserKeys], data: Path
+) -> None:
+    keys = opened()
+    keys.make(ADA)
+    keys.sweep(100, ARCHIVED)
+    (data / "wrapping.json").unlink()
+    with pytest.raises(Locked, match="the file of wrapping keys is missing"):
+        keys.sweep(100, ARCHIVED)
+    assert keys.of(ADA) is not None

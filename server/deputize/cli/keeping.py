@@ -23,6 +23,8 @@ UNCLEAN = (
 def sweep(data: Data = VAR, policy: PolicyPath = POLICY) -> None:
     """Delete what `[retention]` in the policy keeps no longer, by this machine's clock, and index the record.
 
+    What wraps the keys of users is renewed, if that is due.
+
     A running server does that by itself, every few seconds. The record is not touched: nothing in it is deleted.
     """
     retention, now = read_policy(policy).retention, int(time.time())
@@ -31,6 +33,7 @@ def sweep(data: Data = VAR, policy: PolicyPath = POLICY) -> None:
         deleted = asyncio.run(until_done(store, lambda tx: tx.retire(retention, now)))
         asyncio.run(until_done(store, trails.step))
         clean = forgotten(store)
+        asyncio.run(store.renew_keys(now, retention.archived_keys))
     typer.echo(f"As of {when(now)}: {ended} calls ended, {deleted} rows emptied or deleted.")
     if not clean:
         typer.echo(UNCLEAN, err=True)

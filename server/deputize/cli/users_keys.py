@@ -1,4 +1,4 @@
-"""What `deputize backup` and `deputize restore` do with the users' keys, which are no part of a backup (SEAL-5)."""
+"""What `deputize backup` and `deputize restore` do with the users' keys, which are no part of a backup (SEAL-6)."""
 
 import asyncio
 import time

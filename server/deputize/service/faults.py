@@ -14,7 +14,7 @@ class NoStore(StoreFault):
 
 
 class Locked(StoreFault):
-    """What is kept of people cannot be sealed or opened, since the keys for it cannot be used (SEAL-4).
+    """What is kept of people cannot be sealed or opened, since the keys for it cannot be used (SEAL-5).
 
     The message says why, for everybody; `where` is the file or the command, for the owner.
     """

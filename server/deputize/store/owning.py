@@ -1,4 +1,4 @@
-"""What an owner does with the users' keys as a whole: another wrapping, another place, copies (SEAL-2, SEAL-5)."""
+"""What an owner does with the users' keys as a whole: another wrapping, another place, copies (SEAL-2, SEAL-6)."""
 
 import os
 import time

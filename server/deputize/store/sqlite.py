@@ -205,7 +205,8 @@ class SqliteStore:
             if not self._writer.has_written_since(monotonic() - EVERY):
                 await self.transact(self._writer.beat)
             await asyncio.to_thread(self._look_afresh)
-        except (Damaged, Displaced, sqlite3.Error) as error:
+            await asyncio.to_thread(self._keys.require)
+        except (Damaged, Displaced, Locked, sqlite3.Error) as error:
             self._writer.found(error)
             return words(error)
         except Refused as refused:

@@ -1,4 +1,4 @@
-"""The keys under which it is kept what is kept of people: one for each user, apart from the data (PROTOCOL §27)."""
+"""The keys under which it is kept what is kept of people: one for each user, apart from the data (SEAL-1)."""
 
 import hmac
 import os
@@ -155,7 +155,7 @@ class UserKeys:
             return vault.destroyed() if vault else frozenset()
 
     def sweep(self, now: int, archived: int | None = None) -> None:
-        """Destroy the keys of the hours that ended long enough ago, and renew what wraps.
+        """Destroy the keys of the hours that ended long enough ago, and renew what wraps (SEAL-4).
 
         Every half of the seconds `archived` all keys are wrapped anew, and as long after it the wrapping key of before
         is destroyed: no copy of the file opens for longer than that. Without it, they stay as they are. What takes long
@@ -171,6 +171,7 @@ class UserKeys:
             before = None if archived is None else now - archived // 2
             due = before is not None and (vault.made_at() <= before or bool(vault.replaced(before)))
             if not due and not vault.is_behind:
+                self._wrapping.require(vault.name())  # else the next start would find it missing, too late
                 return
 
         def renew(vault: Vault) -> None:

@@ -87,6 +87,11 @@ class Configured:
         settings = Settings.read(self._folder)
         return wrapping_by(settings.former.get(name, settings.by)).unwrap(name, wrapped)
 
+    def require(self, name: str) -> None:
+        """See that the key of this name is there."""
+        settings = Settings.read(self._folder)
+        wrapping_by(settings.former.get(name, settings.by)).require(name)
+
     def destroy(self, name: str) -> None:
         """Destroy a key where it lies."""
         settings = Settings.read(self._folder)

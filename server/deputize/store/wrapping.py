@@ -30,6 +30,9 @@ class Wrapping(Protocol):
     def unwrap(self, name: str, wrapped: bytes) -> bytes:
         """Return what was wrapped under the key of this name; Locked if that cannot be."""
 
+    def require(self, name: str) -> None:
+        """Locked if the key of this name is missing, as far as that can be told at no cost."""
+
     def destroy(self, name: str) -> None:
         """Destroy the key of this name for good, if there is one; Locked."""
 
@@ -56,13 +59,16 @@ class FileWrapping:
 
     def unwrap(self, name: str, wrapped: bytes) -> bytes:
         """Return what was wrapped (`Wrapping`)."""
-        key = self._read().get(name)
-        if key is None:
-            raise Locked("the file of wrapping keys has not the one that is needed", self.path)
+        self.require(name)
         try:
-            return AESGCM(key).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], name.encode())
-        except (InvalidTag, ValueError):
+            return AESGCM(self._read()[name]).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], name.encode())
+        except (InvalidTag, ValueError, LookupError):
             raise Locked("the wrapping key does not fit the users' keys", self.path) from None
+
+    def require(self, name: str) -> None:
+        """See that the key of this name is there (`Wrapping`)."""
+        if name not in self._read():
+            raise Locked("the file of wrapping keys has not the one that is needed", self.path)
 
     def destroy(self, name: str) -> None:
         """Take the key out of the file, and overwrite what the file was (`Wrapping`)."""

@@ -39,6 +39,9 @@ class CommandWrapping:
         except ValueError:
             raise self._wrong("printed something else than the key that it was given") from None
 
+    def require(self, name: str) -> None:
+        """Ask nobody (`Wrapping`)."""
+
     def destroy(self, name: str) -> None:
         """Have a key destroyed (`Wrapping`)."""
         self._run("destroy", name, b"")
