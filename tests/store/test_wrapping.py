@@ -282,7 +282,7 @@ def test_several_authorities_may_wrap_in_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"v":1,"keys":null,"by":{"file":1},"former":{}}', '{"by":{"command":[]}}']
+    "text", ["", "{}", "[]", '{"keys":"k","by":{"file":1},"former":{}}', '{"by":{"command":[]},"former":{}}']
 )
 def test_settings_that_are_damaged_are_refused(data: Path, text: str) -> None:
     (data / FILE).write_text(text)
@@ -326,3 +326,38 @@ def test_a_wrapping_key_that_goes_missing_is_told_while_the_keys_are_still_in_me
     with pytest.raises(Locked, match="the file of wrapping keys is missing"):
         keys.sweep(100, ARCHIVED)
     assert keys.of(ADA) is not None
+
+
+def test_a_folder_may_move_and_be_named_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: tuple[str, ...]
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    keys = UserKeys.beside(Path("here/deputize.db"))
+    keys.make(ADA)
+    UsersKeys(Path("here")).wrap_by(Path("here/second.json"), 100)
+    UsersKeys(Path("here")).move(Path("here/moved.db"))
+    keys.close()
+    (tmp_path / "here").rename(tmp_path / "there")
+    monkeypatch.chdir("/")
+    again = UserKeys.beside(tmp_path / "there" / "deputize.db")
+    assert again.of(ADA) is not None
+    again.sweep(100 + ARCHIVED, ARCHIVED)
+    assert orjson.loads((tmp_path / "there/wrapping.json").read_bytes())["keys"] == {}
+    again.close()
+
+
+def test_a_clone_leaves_a_file_of_keys_elsewhere_to_the_first_one(
+    opened: Callable[[], UserKeys], data: Path, tmp_path: Path
+) -> None:
+    opened().make(ADA)
+    UsersKeys(data).move(tmp_path / "elsewhere.db")
+    before = (tmp_path / "elsewhere.db").read_bytes()
+    shutil.copytree(data, tmp_path / "clone")
+    UsersKeys(tmp_path / "clone").begin_anew()
+    assert (tmp_path / "elsewhere.db").read_bytes() == before
+    clone = UserKeys.beside(tmp_path / "clone/deputize.db")
+    assert clone.of(ADA) is not None
+    assert clone.path == tmp_path / "clone/user-keys.db"
+    clone.close()
+    assert opened().of(ADA) is not None

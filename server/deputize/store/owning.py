@@ -11,7 +11,7 @@ from ..service.faults import Locked
 from . import wrapping
 from .user_keys import UserKeys
 from .vault import Vault
-from .vault_settings import By, Configured, Settings, wrapping_by
+from .vault_settings import KEYS, By, Configured, Settings, wrapping_by
 from .wrapping import FileWrapping
 
 
@@ -104,8 +104,14 @@ class UsersKeys:
             vault.copy(self.path)
 
     def begin_anew(self) -> None:
-        """Be those of a clone: the same keys, wrapped by a file of its own. No wrapping key has to do with both."""
+        """Be those of a clone: the same keys, in the folder, wrapped by a file there.
+
+        No wrapping key has to do with both. A file elsewhere may be the first one's, and is left alone.
+        """
         own = FileWrapping(self._folder / wrapping.FILE)
+        if not self.path.absolute().is_relative_to(self._folder.absolute()):
+            self.copy(within := self._folder / KEYS)
+            self._settings = replace(self._settings, keys=within)
         with closing(self._vault(self.path)) as vault:
             former = vault.name()
             vault.begin_anew(own, int(time.time()))

@@ -43,9 +43,8 @@ class Settings:
             if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise Locked("the file that says what wraps the users' keys may be written by others", path)
             content = orjson.loads(path.read_bytes())
-            former = {str(name): _by(told) for name, told in content["former"].items()}
-            by = default.by if content["by"] is None else _by(content["by"])
-            return cls(Path(content["keys"] or default.keys), by, former)
+            former = {str(name): _by(folder, told) for name, told in content["former"].items()}
+            return cls(folder / content["keys"], _by(folder, content["by"]), former)
         except FileNotFoundError:
             return default
         except OSError as error:
@@ -56,12 +55,11 @@ class Settings:
 
     def write(self, folder: Path) -> None:
         """Write the file of a folder; OSError."""
-        default = Settings(folder / KEYS, folder / wrapping.FILE)
         content = {
             "v": 1,
-            "keys": None if self.keys == default.keys else str(self.keys),
-            "by": None if self.by == default.by else _told(self.by),
-            "former": {name: _told(by) for name, by in self.former.items()},
+            "keys": _within(folder, self.keys),
+            "by": _told(folder, self.by),
+            "former": {name: _told(folder, by) for name, by in self.former.items()},
         }
         with alone_in(folder) as held:
             replace_alone(folder / FILE, orjson.dumps(content, option=orjson.OPT_INDENT_2), held)
@@ -108,14 +106,20 @@ def wrapping_by(by: By) -> Wrapping:
     return FileWrapping(by) if isinstance(by, Path) else CommandWrapping(by)
 
 
-def _told(by: By) -> dict[str, object]:
-    return {"file": str(by)} if isinstance(by, Path) else {"command": list(by)}
+def _within(folder: Path, path: Path) -> str:
+    """Write a path so that a folder may move with what is in it, and commands may be given anywhere."""
+    there, here = path.absolute(), folder.absolute()
+    return str(there.relative_to(here) if there.is_relative_to(here) else there)
 
 
-def _by(told: dict[str, object]) -> By:
+def _told(folder: Path, by: By) -> dict[str, object]:
+    return {"file": _within(folder, by)} if isinstance(by, Path) else {"command": list(by)}
+
+
+def _by(folder: Path, told: dict[str, object]) -> By:
     match told:
         case {"file": str(file)}:
-            return Path(file)
+            return folder / file
         case {"command": [str(program), *rest]}:
             return program, *map(str, rest)
     raise ValueError("neither a file nor a command")
