@@ -73,6 +73,34 @@ def append(tx: Tx) -> int:
     return tx.append(v.entry(), NOW)
 
 
+class Late:
+    """A connection whose next commit is made, and is said to have failed: so a disk does that loses the last word."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._fails = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+        done = self._connection.execute(statement, *parameters)
+        if statement == "COMMIT" and self._fails:
+            self._fails = False
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return done
+
+
+def test_ready_3_what_was_said_to_have_failed_and_is_there_ends_all_decisions(store: SqliteStore) -> None:
+    do(store, append)
+    store._writer._connection = Late(store._writer._connection)  # type: ignore[assignment]  # it is one, but for that
+    assert refusal(do_all(store, [append])[0]) is Code.OUTCOME_UNKNOWN
+    assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
+    assert "what could not be committed is there all the same" in str(fault(store))
+
+
 # Another file under it
 
 
