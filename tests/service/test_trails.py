@@ -26,6 +26,8 @@ CALLS = 600
 
 
 def fill(tx: Tx) -> None:
+    for name in ("a", "b"):  # under whose keys their calls are sealed
+        tx.add(v.user(name))
     for number in range(CALLS):
         sub, tool = USERS[number % 2], ("pay", "look")[number % 3 == 0]
         call = v.call(number, user_id=sub, tool=tool, client_id=ClientId("agt_x"))
