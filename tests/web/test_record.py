@@ -158,3 +158,27 @@ async def test_a_record_that_grew_is_swept_and_witnessed_by_itself_and_who_does_
                 await asyncio.sleep(0)
     assert [each["event"] for each in told] == ["witness"]
     assert str(told[0]["error"]).startswith("the witness at http://localhost:1 has not cosigned: ")
+
+
+async def test_where_witnesses_keep_the_newest_checkpoint_too_few_of_them_stop_nothing_and_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HEAD-4: the rounds tell the head what came of them."""
+    monkeypatch.setattr(housekeeping, "SWEEP_EVERY", 0.01)
+    asked = asyncio.Event()
+
+    class Heard(Log):
+        def alarm(self, event: str, **facts: object) -> None:
+            asked.set()
+
+    vkey = Cosigner("w.example/1", Ed25519PrivateKey.generate().public_key()).vkey()
+    named = (
+        f'[record]\nhead = "witnesses"\n[[record.witnesses]]\nkey = "{vkey}"\nurl = "http://localhost:1"\n'
+    )
+    policy = settings.loads(f"{POLICY}{named}".encode())
+    async with opened(policy, found(tmp_path / "var"), log=Heard()) as bank, asyncio.timeout(30):
+        assert (await bank.client().get(f"{ISSUER}/readyz")).text == "ready\n"
+        assert (await bank.page().sign_up()).status_code == 200
+        await asked.wait()
+        told = "ready, but its newest checkpoint cannot be kept outside the database\n"
+        assert (await bank.client().get(f"{ISSUER}/readyz")).text == told
