@@ -89,7 +89,7 @@ class Housekeeping:
             await store.renew_keys(held, archived)
         except StoreFault as error:
             self._keys_after = now + KEYS_AGAIN
-            self._log.alarm("keys", error=str(error), where=str(getattr(error, "where", "")))
+            self._log.alarm("user_keys", error=str(error), where=str(getattr(error, "where", "")))
 
     async def _go_on(self) -> None:
         signed, signed_at, faults = -1, float("-inf"), tuple[str, ...]()
