@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -81,6 +82,19 @@ def test_what_was_told_is_so_after_all_processes_were_killed(tmp_path: Path, see
     assert destroyed <= keys.destroyed()
     assert keys.of(ADA) is not None
     keys.close()
+
+
+def test_of_all_who_make_the_first_key_at_once_each_has_his_in_the_one_file(tmp_path: Path) -> None:
+    everybody = [UserKeys.beside(tmp_path / "deputize.db") for _ in range(6)]
+    with ThreadPoolExecutor(len(everybody)) as pool:
+        made = list(pool.map(lambda each: each[1].make(UserId(f"usr_{each[0]}")), enumerate(everybody)))
+    again = UserKeys.beside(tmp_path / "deputize.db")
+    for number, key in enumerate(made):
+        found = again.of(UserId(f"usr_{number}"))
+        assert found is not None
+        assert found.open(key.seal(b"his", b""), b"") == b"his"
+    for each in (*everybody, again):
+        each.close()
 
 
 def test_ready_1_keys_that_go_away_while_it_runs_are_told_and_refuse_what_needs_them(
