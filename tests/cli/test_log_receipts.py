@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,16 @@ from typer.testing import CliRunner
 
 from deputize import settings
 from deputize.cli import app
+from deputize.protocol.call import Call
+from deputize.protocol.description import Description
 from deputize.protocol.entry import Entry, Kind
 from deputize.protocol.errors import Code
+from deputize.protocol.ids import CallId
 from deputize.service import record
+from deputize.service.ports import Tx
 from deputize.store.sqlite import SqliteStore
+from deputize.store.tables import TABLES
+from deputize.store.transaction import Transaction
 from deputize.testing.page import Page
 
 TRANSFER = {"amount": 250, "name": "Ada"}
@@ -141,9 +148,25 @@ def test_no_agent_talks_itself_into_the_history_of_another(calls: dict[str, str]
 
 
 def test_words_that_were_changed_are_not_told(calls: dict[str, str]) -> None:  # LOG-2
-    with closing(sqlite3.connect("var/deputize.db")) as connection, connection:
-        connection.execute("UPDATE calls SET description = 'Send 1.00 EUR to Ada'")
+    def change(tx: Tx) -> None:
+        assert isinstance(tx, Transaction)
+        call = tx.call(CallId(calls["approved"]))
+        assert call is not None
+        changed = replace(call, description=Description("Send 1.00 EUR to Ada"))
+        sealed = TABLES[Call].row(changed, tx._keys)[-1]  # whoever has all keys can do so
+        tx._execute("UPDATE calls SET sealed = ? WHERE call_id = ?", [sealed, call.call_id])
+
+    with closing(SqliteStore(Path("var/deputize.db"))) as store:
+        asyncio.run(store.transact(change))
     assert "1.00" not in shown(calls["approved"])
+
+
+def test_keep_6_a_row_that_was_put_elsewhere_is_told_as_that(calls: dict[str, str]) -> None:
+    with closing(sqlite3.connect("var/deputize.db")) as connection, connection:
+        connection.execute("UPDATE calls SET sealed = (SELECT sealed FROM users LIMIT 1)")
+    told = run(app, ["log", "show", calls["approved"]])
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "a row is not what was sealed there" in told.stderr
 
 
 @pytest.mark.parametrize("command", ["show", "receipt"])

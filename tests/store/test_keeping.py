@@ -175,7 +175,7 @@ def test_keep_3_of_who_is_forgotten_no_byte_is_left_and_of_others_all(
     gone, stays = v.user_id(names[0]), v.user_id(names[1])
     marks = [name.encode() for name in names]
     ids = [gone.encode(), stays.encode()]
-    assert not any(mark in every_byte(tmp_path) for mark in marks)  # SEAL-1
+    assert not any(mark in every_byte(tmp_path) for mark in marks)  # KEEP-4
     assert all(every_byte(tmp_path).count(each) > 500 for each in ids)
     kept = [store.look(methodcaller("of_user", kind, stays)) for kind in (Grant, Session, Credential)]
 

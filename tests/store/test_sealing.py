@@ -1,4 +1,4 @@
-"""What is kept of users lies sealed under their keys, each value for its one place (SEAL-1 to SEAL-3)."""
+"""What is kept of users lies sealed under their keys, each value for its one place (KEEP-4 to KEEP-7)."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from deputize.protocol.grant import GrantState
 from deputize.protocol.question import Asked, Question, Text
 from deputize.protocol.request import Status
 from deputize.service.ports import Reader, Stored, Tx, Wanted
-from deputize.store import migrations, sqlite
+from deputize.store import migrations
 from deputize.store.migrations import sealing
 from deputize.store.sealing import about as its_place
 from deputize.store.sqlite import SqliteStore
@@ -142,14 +142,14 @@ def sql(path: Path, statement: str, *values: object) -> list[Any]:
         return connection.execute(statement, values).fetchall()
 
 
-def test_seal_1_all_of_it_is_read_as_it_was_and_no_file_tells_it(store: SqliteStore, path: Path) -> None:
+def test_keep_4_all_of_it_is_read_as_it_was_and_no_file_tells_it(store: SqliteStore, path: Path) -> None:
     do(store, fill)
     assert seen(store, everything) == ALL
     assert do(store, everything) == ALL
     assert not [trace for trace in traces() if trace in files(path.parent)]
 
 
-def test_seal_1_a_request_goes_over_from_the_key_of_its_hour_to_its_users(
+def test_keep_4_a_request_goes_over_from_the_key_of_its_hour_to_its_users(
     store: SqliteStore, path: Path
 ) -> None:
     do(store, fill)
@@ -172,7 +172,7 @@ EMPTIED: dict[str, Any] = {
 }
 
 
-def test_seal_2_without_the_key_nothing_opens_and_nothing_is_allowed(store: SqliteStore) -> None:
+def test_keep_5_without_the_key_nothing_opens_and_nothing_is_allowed(store: SqliteStore) -> None:
     do(store, fill)
     store._keys.destroy(USER.user_id)
     nobody = replace(USER, name="", external_id=None)
@@ -198,7 +198,7 @@ def test_seal_2_without_the_key_nothing_opens_and_nothing_is_allowed(store: Sqli
         assert ask(store, everything) == [*left, SIGN_UP, AWAY, REQUEST]
 
 
-def test_seal_2_without_a_key_nothing_is_written(store: SqliteStore) -> None:
+def test_keep_5_without_a_key_nothing_is_written(store: SqliteStore) -> None:
     do(store, fill)
     store._keys.destroy(USER.user_id)
     late = v.credential("late"), v.grant("late"), v.challenge("late")
@@ -209,7 +209,7 @@ def test_seal_2_without_a_key_nothing_is_written(store: SqliteStore) -> None:
     assert seen(store, lambda tx: tx.call(refused.call_id)) == replace(refused, **EMPTIED)
 
 
-def test_seal_2_what_is_nobodys_goes_with_its_hour(store: SqliteStore) -> None:
+def test_keep_5_what_is_nobodys_goes_with_its_hour(store: SqliteStore) -> None:
     do(store, fill)
     store._keys.sweep(NOW + 4 * 3600)
     assert seen(store, lambda tx: [tx.challenge(SIGN_UP.challenge_id), tx.request(REQUEST.request_id)]) == [
@@ -299,7 +299,7 @@ FORGED: dict[str, Callable[[Path], bytes]] = {
 }
 
 
-def test_seal_3_what_was_not_sealed_for_a_row_is_refused_there(store: SqliteStore, path: Path) -> None:
+def test_keep_6_what_was_not_sealed_for_a_row_is_refused_there(store: SqliteStore, path: Path) -> None:
     do(store, lambda tx: fill(tx, OTHER, OTHERS))
     own = {table: sealed(path, table, key) for table, (key, _) in READS.items()}
     for table, (_, read) in READS.items():
@@ -311,7 +311,7 @@ def test_seal_3_what_was_not_sealed_for_a_row_is_refused_there(store: SqliteStor
     assert do(store, lambda tx: tx.append(v.entry(), NOW)) == 0  # all else goes on
 
 
-def test_seal_3_two_rows_of_one_user_do_not_change_places(store: SqliteStore, path: Path) -> None:
+def test_keep_6_two_rows_of_one_user_do_not_change_places(store: SqliteStore, path: Path) -> None:
     second = v.call("second", arguments={"to": "another"}, match_key=v.digest("second"))
     do(store, lambda tx: fill(tx, second))
     put(path, "calls", sealed(path, "calls", second.call_id))
@@ -319,7 +319,7 @@ def test_seal_3_two_rows_of_one_user_do_not_change_places(store: SqliteStore, pa
     assert seen(store, lambda tx: tx.call(second.call_id)) == second
 
 
-def test_seal_3_a_row_that_is_given_to_another_user_is_not_read_to_him(
+def test_keep_6_a_row_that_is_given_to_another_user_is_not_read_to_him(
     store: SqliteStore, path: Path
 ) -> None:
     do(store, lambda tx: fill(tx, OTHER))
@@ -328,7 +328,7 @@ def test_seal_3_a_row_that_is_given_to_another_user_is_not_read_to_him(
         assert refused(store, READS[table][1]) == [Code.RECORD_UNAVAILABLE] * 2
 
 
-def test_seal_3_a_key_by_which_calls_meet_leads_to_no_call_of_another(store: SqliteStore, path: Path) -> None:
+def test_keep_6_a_key_by_which_calls_meet_leads_to_no_call_of_another(store: SqliteStore, path: Path) -> None:
     do(store, lambda tx: fill(tx, OTHER, OTHERS))
     sql(path, "UPDATE calls SET match_key = (SELECT match_key FROM calls WHERE call_id = ?)", CALL.call_id)
     key = CALL.match_key or b""
@@ -336,7 +336,7 @@ def test_seal_3_a_key_by_which_calls_meet_leads_to_no_call_of_another(store: Sql
     assert seen(store, lambda tx: tx.latest_call(OTHER.user_id, key)) is None
 
 
-def test_seal_3_what_was_emptied_is_as_without_its_key(store: SqliteStore, path: Path) -> None:
+def test_keep_6_what_was_emptied_is_as_without_its_key(store: SqliteStore, path: Path) -> None:
     do(store, fill)
     for table in READS:
         put(path, table, None)
@@ -350,7 +350,7 @@ def test_seal_3_what_was_emptied_is_as_without_its_key(store: SqliteStore, path:
     assert call == replace(CALL, **EMPTIED)
 
 
-def test_seal_3_an_older_value_of_the_same_row_is_what_it_was(store: SqliteStore, path: Path) -> None:
+def test_keep_6_an_older_value_of_the_same_row_is_what_it_was(store: SqliteStore, path: Path) -> None:
     """Whoever writes into the database can put back what lay there; RESTORE-2 finds that of the record."""
     first = replace(CREDENTIAL, active=False)
     do(store, lambda tx: [tx.add(USER), tx.add(first)])
@@ -360,7 +360,7 @@ def test_seal_3_an_older_value_of_the_same_row_is_what_it_was(store: SqliteStore
     assert seen(store, lambda tx: tx.credential(first.credential_id)) == first
 
 
-def test_seal_3_of_a_user_whose_key_is_missing_nothing_is_told(store: SqliteStore, path: Path) -> None:
+def test_keep_6_of_a_user_whose_key_is_missing_nothing_is_told(store: SqliteStore, path: Path) -> None:
     do(store, lambda tx: tx.add(USER))
     user_id, handle = v.user_id("keyless"), v.digest("keyless")
     sql(
@@ -405,7 +405,7 @@ def before(path: Path) -> None:
     sql(path, "UPDATE calls SET arguments = CAST('null' AS BLOB) WHERE salt = x''")
 
 
-def test_seal_4_what_an_older_version_wrote_is_sealed_and_nothing_plain_is_left(path: Path) -> None:
+def test_keep_7_what_an_older_version_wrote_is_sealed_and_nothing_plain_is_left(path: Path) -> None:
     before(path)
     plain = [trace for trace in traces() if trace in files(path.parent)]
     assert len(plain) == len(traces()) - 2  # all but what was not in hex
@@ -430,7 +430,7 @@ def test_seal_4_what_an_older_version_wrote_is_sealed_and_nothing_plain_is_left(
 
 
 @pytest.mark.parametrize("at", [1, 4, 10])
-def test_seal_4_an_upgrade_that_is_cut_short_is_done_again(
+def test_keep_7_an_upgrade_that_is_cut_short_is_done_again(
     path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     before(path)
@@ -452,23 +452,21 @@ def test_seal_4_an_upgrade_that_is_cut_short_is_done_again(
         assert not [trace for trace in traces() if trace in files(path.parent)]
 
 
-def test_seal_4_an_upgrade_that_another_process_looks_on_at_is_swept_by_the_next_start(
+def test_keep_7_what_an_upgrade_did_not_come_to_sweep_the_next_start_does(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 50)
     before(path)
-    with closing(sqlite3.connect(path)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT * FROM users").fetchall()
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "_sweep", lambda connection: None)  # as when it is killed before
         with closing(SqliteStore(path)) as store:
             assert seen(store, lambda tx: tx.user(USER.user_id)) == USER
-        assert SECRET.encode() in files(path.parent)
+            assert SECRET.encode() in files(path.parent)
     with closing(SqliteStore(path)) as store:
         assert seen(store, lambda tx: tx.user(USER.user_id)) == USER
         assert not [trace for trace in traces() if trace in files(path.parent)]
 
 
-def test_seal_4_of_many_rows_it_is_told_how_far_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keep_7_of_many_rows_it_is_told_how_far_it_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before(path)
     monkeypatch.setattr(sealing, "EVERY", 5)
     told: list[object] = []
@@ -476,7 +474,7 @@ def test_seal_4_of_many_rows_it_is_told_how_far_it_is(path: Path, monkeypatch: p
     assert told == [("upgrade", {"sealed": 5}), ("upgrade", {"sealed": 10})]
 
 
-def test_seal_4_who_was_forgotten_since_is_not_brought_along(path: Path) -> None:
+def test_keep_7_who_was_forgotten_since_is_not_brought_along(path: Path) -> None:
     keys = UserKeys.beside(path)
     keys.destroy(USER.user_id)
     keys.close()

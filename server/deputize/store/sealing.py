@@ -1,4 +1,4 @@
-"""What is kept of a user lies sealed under his key: which columns, under whose, and about which row (SEAL-1)."""
+"""What is kept of a user lies sealed under his key: which columns, under whose, and about which row (KEEP-4)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

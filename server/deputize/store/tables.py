@@ -1,6 +1,6 @@
 """How values lie in rows: a column for each field of a dataclass, under the field's name, but for what is sealed.
 
-What tells of a user lies together in one column, sealed under his key (SEAL-1).
+What tells of a user lies together in one column, sealed under his key (KEEP-4).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -95,13 +95,14 @@ class Table(Generic[T]):
             return self.holds(*columns)
         its_key, *whose = self._under(row)
         if row[-1] is None or (key := key_of(keys, *whose)) is None:
-            if seal.gone is None:
+            if seal.gone is None:  # KEEP-5
                 return None
             return self.holds(**{**dict(zip(self._names, columns, strict=True)), **seal.gone})
         try:
             told = orjson.loads(key.open(row[-1], about(self._column, its_key)))
             columns += [read(each) for each, (_, read) in zip(told, seal.fields.values(), strict=True)]
         except (ValueError, TypeError, KeyError) as error:
+            # KEEP-6
             raise Locked("a row is not what was sealed there: it was changed, or put elsewhere") from error
         return self.holds(*self._in_order(columns))
 

@@ -62,7 +62,7 @@ def upgrade(
 
     Another process that does the same at once waits, then finds it done. Foreign keys are not to be enforced yet: a
     script may have to make a table anew. What was not sealed is, under `keys`; `tell` hears how far that is. Then
-    nothing else is left of it, neither on free pages nor in the write-ahead file.
+    nothing else is left of it, neither on free pages nor in the write-ahead file (KEEP-7).
     """
     if require_known(connection) != known_versions()[-1]:
         sealing.give(connection, keys, tell)

@@ -1,4 +1,4 @@
--- What is kept of users lies sealed under their keys, in one column of each row (SEAL-1).
+-- What is kept of users lies sealed under their keys, in one column of each row (KEEP-4).
 --
 -- `keys_made`, `sealed` and `keyed` are `../sealing.py`'s. Tables are made anew, so that each row is written once.
 
