@@ -76,7 +76,7 @@ class Followed:
         size, known = checkpoint.size, self.tree.size
         if size < known and self._root_of(size) == checkpoint.root:
             raise Behind(size, known)
-        if size > known or self.tree.root() == checkpoint.root:
+        if size > known or (size == known and self.tree.root() == checkpoint.root):
             whole = known - known % WIDTH  # what comes after it is in one tile with what is new
             ahead, again = Followed(self.tree), bytearray()
             for index, leaf in enumerate(_leaves(size, whole, fetch), whole):
