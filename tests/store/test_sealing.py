@@ -27,7 +27,7 @@ from deputize.store import migrations
 from deputize.store.migrations import sealing
 from deputize.store.sealing import about as its_place
 from deputize.store.sqlite import SqliteStore
-from deputize.store.user_keys import UserKeys
+from deputize.store.user_keys import UserKey, UserKeys
 
 SECRET = "Wilhelmina"
 """Stands in all that is to be sealed, and in nothing else."""
@@ -244,6 +244,27 @@ def test_a_sign_up_that_is_undone_leaves_its_external_id_to_the_next(store: Sqli
     again = replace(v.user("again"), external_id=EXTERNAL)
     do(store, lambda tx: tx.add(again))
     assert seen(store, lambda tx: tx.user_by_external_id(EXTERNAL)) == again
+
+
+def test_keep_5_what_was_opened_before_is_not_told_without_the_key(store: SqliteStore) -> None:
+    do(store, fill)
+    for _ in range(2):
+        assert do(store, lambda tx: tx.call(CALL.call_id)) == CALL
+    store._keys.destroy(USER.user_id)
+    assert do(store, lambda tx: tx.call(CALL.call_id)) == replace(CALL, **EMPTIED)
+
+
+def test_a_call_is_opened_once_by_the_connection_that_writes(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(store, fill)
+    key = store._keys.of(USER.user_id)
+    monkeypatch.setattr(store._keys, "of", lambda user_id: key)  # it is read anew after a look at its file
+    assert do(store, lambda tx: tx.call(CALL.call_id)) == CALL
+    opened: list[bytes] = []
+    monkeypatch.setattr(UserKey, "open", lambda key, sealed, place: opened.append(place))
+    assert do(store, lambda tx: tx.call(CALL.call_id)) == CALL
+    assert opened == []
 
 
 # Somebody writes into the database

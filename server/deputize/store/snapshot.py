@@ -22,6 +22,7 @@ from ..protocol.quota import Quota, Rate
 from ..protocol.request import AuthorizationRequest
 from ..service.ports import Listed, Reader, Session, StoredEntry, Waiting, Wanted, WhoseKeys
 from .listing import LOOKED_AT, listing
+from .sealing import Opened
 from .tables import TABLES
 from .user_keys import UserKeys
 
@@ -70,6 +71,7 @@ class Snapshot(Reader):
     def __init__(self, execute: Execute, keys: UserKeys) -> None:
         self._execute = execute
         self._keys = keys
+        self._opened: Opened | None = None
 
     def user(self, user_id: UserId) -> User | None:
         return self._one(User, "user_id = :user_id", user_id=user_id)
@@ -291,12 +293,12 @@ class Snapshot(Reader):
     def _one(self, kind: type[T], where: str, **parameters: object) -> T | None:
         table = TABLES[kind]
         row = self._execute(f"{table.select} WHERE {where}", parameters).fetchone()
-        return None if row is None else table.value(row, self._keys)
+        return None if row is None else table.value(row, self._keys, self._opened)
 
     def _all(self, kind: type[T], where: str, **parameters: object) -> list[T]:
         table = TABLES[kind]
         rows = self._execute(f"{table.select} WHERE {where}", parameters)
-        values = (table.value(row, self._keys) for row in rows.fetchall())
+        values = (table.value(row, self._keys, self._opened) for row in rows.fetchall())
         return [value for value in values if value is not None]
 
 

@@ -28,7 +28,7 @@ from ..protocol.scope import ScopeSet
 from ..service.faults import Locked
 from ..service.kept import keeping
 from ..service.ports import Session
-from .sealing import Column, Seal, about, key_of
+from .sealing import AS_IT_IS, Column, Opened, Seal, about, key_of
 from .user_keys import UserKeys
 
 T = TypeVar("T")
@@ -53,7 +53,12 @@ class Table(Generic[T]):
             selected += tuple(each for each in seal.under if each not in plain)
             self._under = itemgetter(*map(selected.index, seal.under))
             self._in_order = itemgetter(*map((plain + sealed).index, names))
-            self._all = plain + sealed
+            self._sealed = [
+                (index, each) for index, each in enumerate(seal.fields.values()) if each is not AS_IT_IS
+            ]
+            self._to_seal: Callable[[T], tuple[object, ...]] = (
+                attrgetter(*sealed) if len(sealed) > 1 else lambda value: (getattr(value, sealed[0]),)
+            )
             selected += (seal.column,)
             self._column = f"{name}.{seal.column}"
         self.select = " ".join(("SELECT", ", ".join(selected), "FROM", name))
@@ -64,16 +69,18 @@ class Table(Generic[T]):
         marks = ", ".join("?" for _ in names)
         return " ".join(("INSERT INTO", self._name, "(", ", ".join(names), ") VALUES (", marks, ")"))
 
-    def row(self, value: T, keys: UserKeys) -> list[Any]:
+    def row(self, value: T, keys: UserKeys, opened: Opened | None = None) -> list[Any]:
         """Return the columns that hold `value`, in the order of `insert`; `Locked` where its user has no key."""
         row = [*self._fields(value)]
         for index, write in self._encode:
             row[index] = write(row[index])
         if self.seal is not None:
-            row.append(self.sealed(value, [getattr(value, name) for name in self.seal.under], keys))
+            row.append(self.sealed(value, [getattr(value, name) for name in self.seal.under], keys, opened))
         return row
 
-    def sealed(self, value: T, under: Sequence[Any], keys: UserKeys) -> bytes | None:
+    def sealed(
+        self, value: T, under: Sequence[Any], keys: UserKeys, opened: Opened | None = None
+    ) -> bytes | None:
         """Return what of `value` lies sealed; `under` are the values of the columns of that name; `Locked`."""
         seal = self.seal
         assert seal is not None
@@ -82,10 +89,17 @@ class Table(Generic[T]):
             if seal.keyless:
                 return None
             raise Locked("there is no key for what is kept of a user")
-        told = [write(getattr(value, name)) for name, (write, _) in seal.fields.items()]
-        return key.seal(orjson.dumps(told, default=b64u), about(self._column, under[0]))
+        values = self._to_seal(value)
+        told = [*values]
+        for index, (write, _) in self._sealed:
+            told[index] = write(told[index])
+        place = about(self._column, under[0])
+        sealed = key.seal(orjson.dumps(told, default=b64u), place)
+        if opened is not None:
+            opened.keep(sealed, key, place, values)
+        return sealed
 
-    def value(self, row: tuple[Any, ...], keys: UserKeys) -> T | None:
+    def value(self, row: tuple[Any, ...], keys: UserKeys, opened: Opened | None = None) -> T | None:
         """Return the value that a row of `select` holds; None if without its key there is none. `Locked` if what lies
         there was not sealed there."""
         columns = list(row[: len(self._names)])
@@ -98,13 +112,21 @@ class Table(Generic[T]):
             if seal.gone is None:  # KEEP-5
                 return None
             return self.holds(**{**dict(zip(self._names, columns, strict=True)), **seal.gone})
+        place = about(self._column, its_key)
+        if opened is not None and (values := opened.get(row[-1], key, place)) is not None:
+            return self.holds(*self._in_order((*columns, *values)))
         try:
-            told = orjson.loads(key.open(row[-1], about(self._column, its_key)))
-            columns += [read(each) for each, (_, read) in zip(told, seal.fields.values(), strict=True)]
-        except (ValueError, TypeError, KeyError) as error:
+            told = orjson.loads(key.open(row[-1], place))
+            for index, (_, read) in self._sealed:
+                told[index] = read(told[index])
+            values = tuple(told)
+            in_order = self._in_order((*columns, *values))
+        except (ValueError, TypeError, LookupError) as error:
             # KEEP-6
             raise Locked("a row is not what was sealed there: it was changed, or put elsewhere") from error
-        return self.holds(*self._in_order(columns))
+        if opened is not None:
+            opened.keep(row[-1], key, place, values)
+        return self.holds(*in_order)
 
 
 def _one_of(enum: type[StrEnum]) -> Column:
@@ -116,7 +138,6 @@ _FLAG: Column = (int, bool)
 _SCOPES: Column = (str, keeping(ScopeSet.parse, _KEPT))
 _NAMES: Column = (lambda names: " ".join(sorted(names)), lambda text: frozenset(text.split()))
 JSON: Column = (lambda value: orjson.dumps(value).decode(), orjson.loads)
-_AS_IT_IS: Column = (lambda value: value, lambda value: value)
 _HEX: Column = (bytes.hex, bytes.fromhex)
 _HEX_IF_ANY: Column = (lambda value: value and value.hex(), lambda text: text and bytes.fromhex(text))
 
@@ -145,7 +166,7 @@ TABLES: Mapping[type, Table[Any]] = {
             User,
             Seal(
                 ("user_id", "user_id"),
-                {"name": _AS_IT_IS, "external_id": _AS_IT_IS},
+                {"name": AS_IT_IS, "external_id": AS_IT_IS},
                 {"name": "", "external_id": None},
             ),
         ),
@@ -153,7 +174,7 @@ TABLES: Mapping[type, Table[Any]] = {
         Table(
             "credentials",
             Credential,
-            Seal(("credential_id", "user_id"), {"label": _AS_IT_IS}, None),
+            Seal(("credential_id", "user_id"), {"label": AS_IT_IS}, None),
             transports=_NAMES,
             active=_FLAG,
         ),
@@ -163,7 +184,7 @@ TABLES: Mapping[type, Table[Any]] = {
             Grant,
             Seal(
                 ("grant_id", "user_id"),
-                {"shown": _AS_IT_IS, "constraints": _CONSTRAINTS},
+                {"shown": AS_IT_IS, "constraints": _CONSTRAINTS},
                 # What allows nothing has no limits that could be missing.
                 {"shown": {}, "constraints": Constraints(), "state": GrantState.REVOKED},
             ),
@@ -176,7 +197,7 @@ TABLES: Mapping[type, Table[Any]] = {
             AuthorizationRequest,
             Seal(
                 ("request_id", "user_id", "expires_at"),
-                {"constraints": _CONSTRAINTS, "state": _AS_IT_IS},
+                {"constraints": _CONSTRAINTS, "state": AS_IT_IS},
                 None,
             ),
             assurance=_one_of(Assurance),
@@ -213,8 +234,8 @@ TABLES: Mapping[type, Table[Any]] = {
             Seal(
                 ("call_id", "user_id"),
                 {
-                    "arguments": _AS_IT_IS,
-                    "args_s256": _AS_IT_IS,
+                    "arguments": AS_IT_IS,
+                    "args_s256": AS_IT_IS,
                     "description": _DESCRIPTION,
                     "salt": _HEX,
                     "match_key": _HEX_IF_ANY,

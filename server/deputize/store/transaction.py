@@ -32,6 +32,7 @@ from ..service.ports import Stored, Tx
 from . import keeping
 from .recording import Mark
 from .remembering import Remembering
+from .sealing import Opened
 from .snapshot import IN_WINDOW, Execute
 from .tables import JSON, TABLES
 from .user_keys import UserKeys
@@ -200,6 +201,7 @@ class Transaction(Remembering, Tx):
 
     def __init__(self, execute: Execute, keys: UserKeys) -> None:
         super().__init__(execute, keys)
+        self._opened: Opened = Opened()
         self._ahead: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._taken: list[tuple[str, tuple[int, int] | None]] = []
         self.moved: list[str] = []
@@ -221,7 +223,7 @@ class Transaction(Remembering, Tx):
         kind = type(value)
         if isinstance(value, User):
             self._make_key(value)
-        row = TABLES[kind].row(value, self._keys)
+        row = TABLES[kind].row(value, self._keys, self._opened)
         if isinstance(value, Grant):
             row.append(int(value.state in _WAS_ACTIVE))
         elif isinstance(value, Call):
@@ -357,7 +359,7 @@ class Transaction(Remembering, Tx):
     def ask(self, challenge: Challenge, question: Question) -> None:
         under = challenge.challenge_id, challenge.owner, challenge.expires_at
         asked = TABLES[Asked].sealed(Asked(question, challenge.salt), under, self._keys)
-        self._execute(_ASK, [*TABLES[Challenge].row(challenge, self._keys), asked])
+        self._execute(_ASK, [*TABLES[Challenge].row(challenge, self._keys, self._opened), asked])
 
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_DROP_CHALLENGE, {"challenge_id": challenge_id})
@@ -427,6 +429,7 @@ class Transaction(Remembering, Tx):
         self._keys.destroy(user_id)
 
     def forget(self, user_id: UserId) -> int:
+        self._opened.clear()
         self._keys.destroy(user_id)  # first of all: should the rest of it be undone, it is gone all the same
         return keeping.forget(self._execute, user_id)
 
