@@ -6,6 +6,7 @@ import pytest
 from tests.service.kit import Desk
 from tests.store import values as v
 
+from deputize.protocol.canonical import s256
 from deputize.protocol.challenge import Challenge
 from deputize.protocol.errors import Code, Refusal
 from deputize.protocol.login import DEPARTURE_LIFETIME, Identity, Ticket
@@ -82,7 +83,11 @@ def test_a_jti_is_good_once(desk: Desk) -> None:  # SIGNIN-3
 def test_the_session_is_as_old_and_as_long_as_that_at_the_site(desk: Desk) -> None:  # SIGNIN-4, SIGNIN-5
     told = known(auth_time=desk.now - 400, ends_at=desk.now + 1, sid="https://bank.example s")
     session = arrived(back(desk, left(desk).challenge_id, who=told)).session
-    assert (session.auth_time, session.expires_at, session.sid) == (desk.now - 400, desk.now + 1, told.sid)
+    assert (session.auth_time, session.expires_at, session.sid) == (
+        desk.now - 400,
+        desk.now + 1,
+        s256(b"https://bank.example s"),
+    )
     ahead = known(auth_time=desk.now + 20, ends_at=desk.now + 10**9)
     session = arrived(back(desk, left(desk).challenge_id, who=ahead)).session
     assert session.auth_time == desk.now

@@ -16,6 +16,7 @@ from tests.store.values import NOW
 
 from deputize.protocol.agent import Assurance
 from deputize.protocol.call import State
+from deputize.protocol.canonical import s256
 from deputize.protocol.challenge import Away, NewUser, Purpose
 from deputize.protocol.constraint import Constraints
 from deputize.protocol.errors import Code, Refused
@@ -413,7 +414,18 @@ def before(path: Path) -> None:
         path,
         *map(
             older.row_of,
-            (USER, v.session(), CREDENTIAL, AGENT, ATTESTED, GRANT, CALL, SIGN_UP, AWAY, REQUEST),
+            (
+                USER,
+                v.session(sid="the login's"),
+                CREDENTIAL,
+                AGENT,
+                ATTESTED,
+                GRANT,
+                CALL,
+                SIGN_UP,
+                AWAY,
+                REQUEST,
+            ),
         ),
         *map(
             older.row_of,
@@ -439,7 +451,7 @@ def test_keep_7_what_an_older_version_wrote_is_sealed_and_nothing_plain_is_left(
         assert seen(store, everything) == expected
         assert seen(store, lambda tx: [tx.agents()[-1], tx.session(v.digest("session"))]) == [
             ATTESTED,
-            v.session(),
+            v.session(sid=s256(b"the login's")),
         ]
         assert seen(store, lambda tx: tx.call(v.call_id("hidden"))) == replace(
             v.call("hidden", user_id=HIDDEN.user_id), **EMPTIED

@@ -11,7 +11,7 @@ from ..protocol.openid import Ended
 from .blocks import barred
 from .moment import Moment
 from .ports import Session, Tx
-from .sessions import Opening, SignIn, open_session, site_user
+from .sessions import Opening, SignIn, digest_of, open_session, site_user
 
 _ELSEWHERE = Refusal(
     Code.CHALLENGE_UNKNOWN,
@@ -99,7 +99,7 @@ def end(tx: Tx, at: Moment, ended: Ended) -> Refusal | None:
         return Refusal(Code.SIGN_IN_FAILED, "A logout token with this jti was used before.")
     user = tx.user_by_external_id(ended.external_id) if ended.external_id is not None else None
     if ended.sid is not None:
-        tx.end_sessions_of(ended.sid)
+        tx.end_sessions_of(digest_of(ended.sid))
     elif user is not None:
         tx.end_sessions(user.user_id)
     return None

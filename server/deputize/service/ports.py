@@ -35,7 +35,7 @@ T = TypeVar("T")
 class Session:
     """A sign-in of a user in a browser. `digest` is the SHA-256 of the id in the cookie (SESSION-1).
 
-    `sid` names the session at the site's own login that it comes from, if that has a name (SIGNIN-5).
+    `sid` is a digest of the name of the session at the site's own login that it comes from, if that has one (SIGNIN-5).
     """
 
     digest: bytes

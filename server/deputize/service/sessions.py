@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..protocol.canonical import Json
+from ..protocol.canonical import Json, s256
 from ..protocol.challenge import NONCE_BYTES, Challenge, Purpose, Subject
 from ..protocol.credential import ENROLLMENT_LIFETIME, RECENT_SIGN_IN, Credential, User
 from ..protocol.entry import Entry, Kind
@@ -108,6 +108,12 @@ def finish_sign_in(
     return user
 
 
+def digest_of(sid: str) -> str:
+    """Return how the name that a session has at the site's own login is kept: who has that login's logs, and a copy of
+    the data, is not to learn from both who a user is."""
+    return s256(sid.encode())
+
+
 def open_session(
     tx: Tx, at: Moment, user_id: UserId, opening: Opening, known: Identity | None = None
 ) -> Session:
@@ -119,7 +125,7 @@ def open_session(
         tx.end_session(opening.previous)
     auth_time, ends_at, sid = at.now, at.now + at.policy.session_lifetime, None
     if known is not None:
-        auth_time, sid = min(known.auth_time, at.now), known.sid
+        auth_time, sid = min(known.auth_time, at.now), known.sid and digest_of(known.sid)
         ends_at = min(ends_at, known.ends_at or ends_at)
     session = Session(opening.digest, user_id, auth_time, ends_at, sid)
     tx.add(session)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from ...protocol.canonical import s256
 from ...protocol.ids import UserId
 from ..sealing import about, key_of
 from ..user_keys import UserKeys
@@ -39,6 +40,9 @@ def give(connection: sqlite3.Connection, keys: UserKeys, tell: Callable[[int], N
             return None
         return key.digest(value)
 
+    def digested(told: str) -> str:
+        return s256(told.encode())
+
     class Made:
         """Makes all keys at once: each by itself would be waited for until it is on the disk."""
 
@@ -54,4 +58,5 @@ def give(connection: sqlite3.Connection, keys: UserKeys, tell: Callable[[int], N
 
     connection.create_function("sealed", -1, sealed)
     connection.create_function("keyed", 2, keyed)
+    connection.create_function("digested", 1, digested)
     connection.create_aggregate("keys_made", 2, Made)

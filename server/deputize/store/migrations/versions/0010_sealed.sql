@@ -1,6 +1,6 @@
 -- What is kept of users lies sealed under their keys, in one column of each row (KEEP-4).
 --
--- `keys_made`, `sealed` and `keyed` are `../sealing.py`'s. Tables are made anew, so that each row is written once.
+-- `keys_made`, `sealed`, `keyed` and `digested` are `../sealing.py`'s. Tables are made anew, so that each row is written once.
 
 SELECT keys_made(user_id, external_id) FROM users WHERE forgotten_at IS NULL;
 
@@ -173,3 +173,5 @@ CREATE INDEX calls_of_agent ON calls (user_id, client_id, created_at);
 CREATE INDEX calls_telling ON calls (created_at) WHERE sealed IS NOT NULL;
 CREATE INDEX calls_emptied ON calls (created_at) WHERE sealed IS NULL;
 CREATE INDEX calls_stopped ON calls (created_at) WHERE state IN ('cancelled', 'declined', 'denied', 'expired');
+
+UPDATE sessions SET sid = digested(sid) WHERE sid IS NOT NULL;
