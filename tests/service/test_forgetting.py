@@ -52,6 +52,21 @@ def test_keep_3_all_that_goes_on_ends_at_once_each_with_its_entry(desk: Desk, gr
     assert desk.look(lambda tx: record.verify(tx, {})).fault is None
 
 
+def test_keep_3_calls_that_nobody_has_ended_in_time_keep_nobody_from_being_forgotten(
+    desk: Desk, grace: Person
+) -> None:
+    delegation = desk.deputize(grace)
+    pending = desk.allowed(grace, delegation, "transfer_money", TRANSFER).call
+    running = desk.allowed(grace, delegation, "get_balance")
+    deadline = desk.redeemed(running).call.deadline
+    before = len(desk.entries())
+    desk.now = max(deadline, pending.deadline)
+    desk.do(lambda tx: forgetting.begin(tx, grace.user.user_id, desk.now, by="owner"))
+    told = [(entry["kind"], entry.get("call_id")) for entry in desk.entries()[before:]]
+    assert told[:2] == [("call.expired", pending.call_id), ("call.unknown", running.call.call_id)]
+    assert told[-1][0] == "user.forgotten"
+
+
 def test_keep_3_begun_twice_it_is_recorded_once(desk: Desk, grace: Person) -> None:
     for _ in range(2):
         desk.do(lambda tx: forgetting.begin(tx, grace.user.user_id, desk.now, by="owner"))

@@ -4,7 +4,6 @@ Each function is one transaction. The first takes at once whatever he, his agent
 be much is deleted in steps after it.
 """
 
-from ..protocol.call import State
 from ..protocol.canonical import Json
 from ..protocol.challenge import Purpose
 from ..protocol.credential import FORGETTING_ACTION
@@ -15,7 +14,7 @@ from ..protocol.ids import UserId
 from ..protocol.question import Surface
 from . import approvals, grants, questions, quotas, trails
 from .approvals import Action, Minted, Verdict
-from .calls.moves import move
+from .calls.moves import abandon
 from .moment import Moment
 from .ports import Reader, Tx
 
@@ -48,7 +47,7 @@ def begin(tx: Tx, user_id: UserId, now: int, by: str, **facts: object) -> None:
     if user_id in tx.hidden():
         return  # it is under way
     for call in tx.unsettled(user_id, _OPEN):
-        move(tx, call, State.UNKNOWN if call.state is State.REDEEMED else State.CANCELLED, now)
+        abandon(tx, call, now)
     for grant in tx.grants(user_id):
         if grant.state in (GrantState.ACTIVE, GrantState.SUSPENDED):
             grants.revoke_grant(tx, grant, now, by=by)

@@ -1,12 +1,11 @@
 """Going on with an older copy of the data, or with a clone, as the owner says (RESTORE-2). One transaction."""
 
-from ..protocol.call import State
 from ..protocol.canonical import b64u
 from ..protocol.checkpoint import Checkpoint
 from ..protocol.entry import Entry, Kind
 from ..protocol.grant import GrantState
 from . import grants
-from .calls.moves import move
+from .calls.moves import abandon
 from .ports import Tx
 
 _EVER = 2**53
@@ -27,8 +26,7 @@ def accept(tx: Tx, now: int, newest: Checkpoint | None, clone: bool = False, cut
     tx.append(Entry(Kind.RECORD_RESTORED, {"by": "owner", "clone": clone or None, **given_up}), now)
     while calls := tx.overdue_calls(_EVER, _AT_ONCE):
         for call in calls:
-            state = call.overdue(now)
-            move(tx, call, state or (State.UNKNOWN if call.state is State.REDEEMED else State.CANCELLED), now)
+            abandon(tx, call, now)
     suspended = 0
     for grant in tx.grants():
         if grant.state is not GrantState.ACTIVE:

@@ -46,6 +46,13 @@ def settle(tx: Tx, call: Call, now: int) -> Call:
     return move(tx, call, state, now) if state is not None else call
 
 
+def abandon(tx: Tx, call: Call, now: int) -> Call:
+    """End a call under way that nobody will go on with: as time has ended it already, or else here and now."""
+    if (late := settle(tx, call, now)) is not call:
+        return late
+    return move(tx, call, State.UNKNOWN if call.state is State.REDEEMED else State.CANCELLED, now)
+
+
 def settled(tx: Tx, call_id: CallId, now: int) -> Call | None:
     """Find a call, in the state that time has put it in."""
     call = tx.call(call_id)
