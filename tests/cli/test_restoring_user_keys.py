@@ -55,6 +55,23 @@ def test_seal_6_a_backup_has_nothing_that_opens_what_is_kept_of_users() -> None:
     assert "the file of users' keys is missing" in listed.stderr
 
 
+@pytest.mark.parametrize("command", ["users", "rotate users", "move elsewhere.db", "wrap --file other.json"])
+def test_seal_5_no_command_takes_lost_keys_for_those_of_the_first_user_to_come(command: str) -> None:
+    (VAR / "user-keys.db").rename("away.db")
+    refused = run(app, ["keys", *command.split()])
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("deputize: var/user-keys.db is missing, under whose keys")
+    Path("away.db").rename(VAR / "user-keys.db")
+    assert names() == [ADA]  # what wraps them is what did
+
+
+def test_seal_6_a_backup_without_keys_of_users_that_there_are_is_told_of() -> None:
+    (VAR / "user-keys.db").unlink()
+    made = run(app, ["backup", "copy"])
+    assert (made.exit_code, Path("copy.user-keys").exists()) == (1, False)
+    assert "this backup has none of them" in made.stderr
+
+
 def test_seal_5_who_was_forgotten_since_the_backup_is_forgotten_again() -> None:
     transact(lambda tx: tx.add(User(OTHER, "Other", b"o", 0)))
     assert run(app, ["backup", "copy"]).exit_code == 0

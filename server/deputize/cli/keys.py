@@ -15,7 +15,7 @@ from deputize.cli.options import POLICY, PolicyPath
 from deputize.cli.out import UNUSABLE, fail, show, when
 from deputize.cli.policy import read_policy
 from deputize.crypto.keys import PUBLISHED_FIRST
-from deputize.opening import UsersKeys, require_unused
+from deputize.opening import require_unused
 
 keys = typer.Typer(
     no_args_is_help=True,
@@ -117,7 +117,7 @@ def wrap(
     if (file is None) == (command is None):
         fail("say what is to wrap: --file PATH, or --command COMMAND", UNUSABLE)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys_of_users = UsersKeys(data)
+    keys_of_users = users_keys.not_lost(data)
     keys_of_users.wrap_by(file.absolute() if file is not None else _words(command or ""), int(time.time()))
     if keys_of_users.exist():
         show_users(data)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import typer
 
+from deputize.cli.data import read
 from deputize.cli.keeping import forgotten
 from deputize.cli.operator import naming, operator
 from deputize.cli.out import UNUSABLE, day, fail
-from deputize.opening import UsersKeys
+from deputize.opening import UsersKeys, has_store
 from deputize.protocol.policy import Policy
 from deputize.service import forgetting
 from deputize.service.faults import Locked
@@ -20,9 +21,28 @@ FILE = "user-keys.db"
 
 def of(data: Path) -> UsersKeys:
     """Return the keys of the users of an authority; ends the command if there are none."""
-    if not (keys := UsersKeys(data)).exist():
+    if not (keys := not_lost(data)).exist():
         fail(f"there is no {keys.path}: it is made for the first user", UNUSABLE)
     return keys
+
+
+def not_lost(data: Path) -> UsersKeys:
+    """Return the keys of the users of an authority, if any; ends the command if it has users and not their keys."""
+    keys = UsersKeys(data)
+    if is_lost(keys, data):
+        fail(f"{_missing(keys)}. Put it back first, from where you have it", UNUSABLE)
+    return keys
+
+
+def is_lost(keys: UsersKeys, data: Path) -> bool:
+    """Tell whether there is no file of keys, though there are users."""
+    if keys.exist() or not has_store(data):
+        return False
+    return bool(read(data, lambda tx: tx.whose_keys()).lost)
+
+
+def _missing(keys: UsersKeys) -> str:
+    return f"{keys.path} is missing, under whose keys it is kept what is kept of users"
 
 
 def beside(folder: Path, named: Path | None) -> Path:
@@ -33,6 +53,8 @@ def beside(folder: Path, named: Path | None) -> Path:
 def back_up(data: Path, to: Path, policy: Policy) -> None:
     """Copy them into a folder of their own, and say how to keep it."""
     keys = UsersKeys(data)
+    if is_lost(keys, data):
+        fail(f"{_missing(keys)}: this backup has none of them, and opens by older copies only")
     if not keys.exist():
         return
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
