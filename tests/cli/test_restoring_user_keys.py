@@ -78,6 +78,7 @@ def test_seal_5_who_was_forgotten_since_the_backup_is_forgotten_again() -> None:
     forget()
     code, said = restored("copy", "--accept-rollback")
     assert (code, "as they were before or since their keys are lost: 1" in said) == (0, True)
+    assert "is back" not in said
     assert names() == ["Other"]
     entry = next(each for each in told() if each["kind"] == "user.forgotten")
     assert entry.items() >= {"sub": USER, "by": "owner"}.items()
@@ -150,7 +151,8 @@ def test_seal_6_on_a_new_machine_a_restore_wants_what_wraps_first() -> None:
     code, said = restored("copy", "--accept-rollback")
     assert (code, "Name the folder of their keys by --user-keys" in said) == (1, True)
     assert restored("copy", "--accept-rollback", "--user-keys", "nowhere")[0] == 2
-    assert restored("copy", "--accept-rollback", "--user-keys", "away")[0] == 0
+    code, said = restored("copy", "--accept-rollback", "--user-keys", "away")
+    assert (code, "those of away. Whoever was deleted since they were copied is back" in said) == (0, True)
     assert names() == [ADA]
 
 

@@ -145,7 +145,9 @@ def restore(
         with opened(work, data) as store:
             _whole(store, made.checkpoint)
         _go_on(work, data, settings, accept_rollback, clone, forget_lost)
-        taken = None
+        if taken is not None:
+            taken = None
+            users_keys.tell_of_copy(folder, user_keys)
     finally:
         shutil.rmtree(work)
         if taken is not None:

@@ -87,6 +87,15 @@ def bring(folder: Path, named: Path | None, data: Path, clone: bool) -> Path | N
     return keys.path
 
 
+def tell_of_copy(folder: Path, named: Path | None) -> None:
+    """Say what a copy of the keys does not know: whom the file that was lost has forgotten since (SEAL-5)."""
+    typer.echo(
+        f"The users' keys are those of {beside(folder, named)}. Whoever was deleted since they were copied is back: "
+        "delete him again, by `deputize users delete`.",
+        err=True,
+    )
+
+
 def fit(store: Store, data: Path, forget_lost: bool) -> None:
     """End the command where what is kept of users cannot be read, unless these are to be forgotten."""
     if (lost := len(store.look(lambda tx: tx.whose_keys()).lost)) and not forget_lost:
