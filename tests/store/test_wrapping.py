@@ -1,5 +1,6 @@
 """What wraps the keys of users, how that is renewed, and where it is said (SEAL-2, SEAL-3, SEAL-4)."""
 
+import os
 import shutil
 import sys
 import time
@@ -104,6 +105,21 @@ def test_a_command_that_does_not_do_it_is_told_of(
     assert "/bin/sh" not in str(refused.value)
     assert str(refused.value.where).startswith("/bin/sh -c ")
     assert time.monotonic() - begun < 30
+
+
+def test_nothing_that_a_command_has_started_outlives_its_time(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "open while it runs")
+    open_there = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        script = f"exec 9>'{path}'; sleep 60 & cat"  # which ends, and leaves the other one its output
+        with pytest.raises(Locked, match="took longer"):
+            CommandWrapping(["/bin/sh", "-c", script], 1).wrap("one", b"k" * 32)
+        os.set_blocking(open_there, True)
+        begun = time.monotonic()
+        assert os.read(open_there, 1) == b""
+        assert time.monotonic() - begun < 30
+    finally:
+        os.close(open_there)
 
 
 def test_what_a_command_complains_of_and_one_that_there_is_not_are_told_to_the_owner(tmp_path: Path) -> None:
@@ -244,8 +260,9 @@ def files(*paths: Path) -> list[Any]:
 def test_what_does_not_wrap_is_not_taken(
     opened: Callable[[], UserKeys], data: Path, broken: tuple[str, ...]
 ) -> None:
-    with pytest.raises(Locked):
+    with pytest.raises(Locked) as refused:
         UsersKeys(data).wrap_by(broken, 100)
+    assert str(refused.value.where).startswith(" ".join(broken))
     assert list(data.iterdir()) == []
     opened().make(ADA)
     with pytest.raises(Locked):

@@ -129,5 +129,6 @@ def _try(by: By) -> None:
     tried, key = wrapping_by(by), os.urandom(32)
     name = f"deputize-try-{os.urandom(8).hex()}"
     if tried.unwrap(name, tried.wrap(name, key)) != key:
-        raise Locked("what is to wrap the users' keys gives back another key than it was given", by)
+        where = by if isinstance(by, Path) else " ".join(by)
+        raise Locked("what is to wrap the users' keys gives back another key than it was given", where)
     tried.destroy(name)

@@ -58,9 +58,10 @@ class CommandWrapping:
         with process:
             try:
                 said, complaint = self._exchange(process, given)
-            finally:
-                if process.poll() is None:
+            except BaseException:
+                with suppress(ProcessLookupError):  # nobody has waited for it yet: the number is its group's
                     os.killpg(process.pid, signal.SIGKILL)
+                raise
         if process.returncode != 0:
             raise self._wrong(f"ended with exit code {process.returncode} at {verb!r}", complaint)
         return said
