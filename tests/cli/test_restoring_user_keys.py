@@ -94,6 +94,9 @@ def test_seal_5_data_that_were_put_back_by_hand_bring_nobody_back() -> None:
         assert authority.store.look(lambda tx: tx.hidden()) == [USER]
     finally:
         asyncio.run(authority.aclose())
+    listed = run(app, ["users", "list"]).stdout.splitlines()[1]
+    assert listed.startswith(USER)
+    assert listed.endswith("forgotten")
     assert [each["by"] for each in told() if each["kind"] == "user.forgotten"] == ["authority"]
 
 

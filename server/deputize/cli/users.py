@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -46,27 +47,24 @@ def named(tx: Reader, text: str) -> UserId:
 def list_users(data: Data = VAR) -> None:
     """List the users, oldest first."""
     now = int(time.time())
-    rows = read(
-        data,
-        lambda tx: [
-            (user, len(tx.credentials(user.user_id)), tx.barring(user.user_id, None, now))
-            for user in tx.users()
-        ],
-    )
     show(
         ["user", "id at the site", "since", "passkeys", "state", "name"],
-        (
-            [
-                user.user_id,
-                user.external_id or "",
-                when(user.created_at),
-                str(passkeys),
-                blocked(barring) if barring else "active",
-                user.name,
-            ]
-            for user, passkeys, barring in rows
-        ),
+        read(data, lambda tx: list(_rows(tx, now))),
     )
+
+
+def _rows(tx: Reader, now: int) -> Iterator[list[str]]:
+    hidden = set(tx.hidden())  # what is left of them is deleted within seconds, or by `deputize sweep`
+    for user in tx.users():
+        barring = tx.barring(user.user_id, None, now)
+        yield [
+            user.user_id,
+            user.external_id or "",
+            when(user.created_at),
+            str(len(tx.credentials(user.user_id))),
+            "forgotten" if user.user_id in hidden else blocked(barring) if barring else "active",
+            user.name,
+        ]
 
 
 @users.command("export")
@@ -92,7 +90,8 @@ def delete_user(
     """Forget a user for good: name, passkeys, sessions, delegations, calls and their arguments. It is recorded.
 
     What is in the record stays there, under `usr_…`: which tool was called when and with what outcome; its commitments
-    to arguments open no more. Nothing reaches into your backups: what is in those goes when they do.
+    to arguments open no more. His key is destroyed first of all: backups of the data open nothing of him, and copies of
+    the keys of users no longer than `archived_keys` in the policy says.
     """
     with opened(data) as store:
         who = store.look(lambda tx: named(tx, user))
