@@ -248,16 +248,19 @@ class Deputize:
             return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve. The first request starts the housekeeping, since a mounted app has no lifespan of its own."""
+        """Serve. The first request begins the housekeeping, where the site has not entered `lifespan`."""
         if self._current.is_forked:
             response = self._refusals.noted(Refused.of(FORKED), Dialect.PROBLEM, Request(scope))
             await response(scope, receive, send)
             return
         if not self._started:
             self.start(scope.get("router"))
+        self._begin()
+        await self._app(scope, receive, send)
+
+    def _begin(self) -> None:
         self._housekeeping.begin()
         self._head.begin()
-        await self._app(scope, receive, send)
 
     async def sweep(self, now: int, held: int | None) -> None:
         """Do now what housekeeping does every few seconds; for its arguments see `authority.housekeeping`."""
@@ -281,6 +284,7 @@ class Deputize:
             raise RuntimeError(FORKED.detail)
         if app is not None:
             self.start(app)
+        self._begin()
         try:
             yield
         finally:

@@ -21,8 +21,11 @@ from deputize.crypto import dpop, jwk_file
 from deputize.crypto.note import Cosigner, Verifier, open_note
 from deputize.log.log import Log
 from deputize.protocol.checkpoint import Checkpoint
+from deputize.protocol.credential import User
+from deputize.protocol.ids import UserId
 from deputize.protocol.receipt import Receipt
 from deputize.protocol.tiles import read_bundle
+from deputize.service import forgetting
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -182,3 +185,18 @@ async def test_where_witnesses_keep_the_newest_checkpoint_too_few_of_them_stop_n
         await asked.wait()
         told = "ready, but its newest checkpoint cannot be kept outside the database\n"
         assert (await bank.client().get(f"{ISSUER}/readyz")).text == told
+
+
+async def test_keep_3_a_site_keeps_house_from_its_start_on_though_nobody_asks_it_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "SWEEP_EVERY", 0.01)
+    async with opened(settings.loads(POLICY.encode()), found(tmp_path / "var")) as bank:
+        store = bank.deputize.store
+        await store.transact(lambda tx: tx.add(User(UserId("usr_ada"), "Ada", b"a", 0)))
+        await store.transact(lambda tx: forgetting.begin(tx, UserId("usr_ada"), 0, by="owner"))
+        async with bank.deputize.lifespan(), asyncio.timeout(30):
+            while True:
+                if not store.look(lambda tx: tx.hidden()):
+                    break
+                await asyncio.sleep(0)
