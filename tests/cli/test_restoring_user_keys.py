@@ -65,6 +65,22 @@ def test_seal_5_no_command_takes_lost_keys_for_those_of_the_first_user_to_come(c
     assert names() == [ADA]  # what wraps them is what did
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "say what is to wrap"),
+        (["--file", "one.json", "--command", "cat"], "say what is to wrap"),
+        (["--command", ""], "--command is empty"),
+        (["--command", "'cat"], "--command cannot be read: No closing quotation"),
+        (["--command", "./none --verbose"], "there is no program ./none"),
+    ],
+)
+def test_seal_2_what_cannot_wrap_is_not_tried(options: list[str], told: str) -> None:
+    refused = run(app, ["keys", "wrap", *options])
+    assert (refused.exit_code, told in refused.stderr) == (2, True)
+    assert not (VAR / "sealing.json").exists()
+
+
 def test_seal_6_a_backup_without_keys_of_users_that_there_are_is_told_of() -> None:
     (VAR / "user-keys.db").unlink()
     made = run(app, ["backup", "copy"])

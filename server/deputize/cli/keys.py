@@ -140,9 +140,12 @@ def move(
 def _words(command: str) -> tuple[str, ...]:
     """Take a command apart as a shell does; its program is found now, wherever the server is started later."""
     try:
-        program, *arguments = shlex.split(command)
+        words = shlex.split(command)
     except ValueError as error:
         fail(f"--command cannot be read: {error}", UNUSABLE)
+    if not words:
+        fail("--command is empty", UNUSABLE)
+    program, *arguments = words
     if (found := shutil.which(program)) is None:
         fail(f"there is no program {program}", UNUSABLE)
     return str(Path(found).absolute()), *arguments
