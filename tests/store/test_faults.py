@@ -25,7 +25,7 @@ from tests.store.test_sqlite import pragma, refusal, sql
 from tests.store.values import NOW
 
 from deputize.protocol.errors import Code, Refused
-from deputize.service.faults import NoStore
+from deputize.service.faults import Locked, NoStore
 from deputize.service.ports import Tx
 from deputize.store import checking, faults, place, probe, sqlite, writer
 from deputize.store.faults import Causes, Damaged
@@ -691,7 +691,8 @@ def test_ready_6_a_cause_is_told_when_it_comes_and_once_a_minute() -> None:
     clock[0] += 1
     causes.tell(gone)
     causes.tell(Damaged("bad"))
-    assert told == [("gone", 0), ("bad", 0), ("gone", 5), ("bad", 0)]
+    causes.tell(Locked("lost", "keys.db"))  # where that is, the owner may know
+    assert told == [("gone", 0), ("bad", 0), ("gone", 5), ("bad", 0), ("lost: keys.db", 0)]
 
 
 def test_ready_6_a_log_that_fails_fails_no_answer(path: Path) -> None:

@@ -124,7 +124,7 @@ def test_nothing_that_a_command_has_started_outlives_its_time(tmp_path: Path) ->
 
 def test_what_a_command_complains_of_and_one_that_there_is_not_are_told_to_the_owner(tmp_path: Path) -> None:
     with pytest.raises(Locked, match="exit code 4") as refused:
-        CommandWrapping(["/bin/sh", "-c", "echo no access to the key >&2; exit 4"]).destroy("one")
+        CommandWrapping(["/bin/sh", "-c", "printf 'no access\n to the key\n' >&2; exit 4"]).destroy("one")
     assert str(refused.value.where).endswith(": no access to the key")
     with pytest.raises(Locked, match="cannot be run: No such file"):
         CommandWrapping([str(tmp_path / "none")]).destroy("one")

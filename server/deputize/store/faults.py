@@ -107,9 +107,10 @@ class Causes:
             return
         self._said[name] = now, 0
         error = cause.__cause__ or cause
+        fault = cause.to_owner() if isinstance(cause, Locked) else words(cause)
         # whoever waits for an answer gets it, whether it can be told to others or not
         with suppress(Exception):
-            self._note("record", fault=words(cause), error=repr(error), also_unsaid=unsaid)
+            self._note("record", fault=fault, error=repr(error), also_unsaid=unsaid)
 
 
 def _code(error: BaseException | None) -> int:

@@ -99,5 +99,5 @@ class CommandWrapping:
     def _wrong(self, what: str, complaint: bytes = b"") -> Locked:
         where = " ".join(self.command)
         if complaint:
-            where += f": {complaint.decode(errors='replace').strip()[:300]}"
+            where += f": {' '.join(complaint.decode(errors='replace').split())[:300]}"
         return Locked(f"the command that wraps the users' keys {what}", where)
