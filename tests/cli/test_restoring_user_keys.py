@@ -140,8 +140,10 @@ def test_seal_5_ready_4_without_their_keys_what_is_kept_of_users_is_not_served(l
     assert code == 1
     assert "what is kept of users cannot be read: var/user-keys.db" in said
     assert not (VAR / "user-keys.db").exists() or lost == "another's"
-    code, said = restored("--forget-lost")
-    assert code == 0
+    code, said = restored("--forget-lost")  # and nobody says yes
+    assert (code, "look first whether that is there" in said) == (1, True)
+    assert not (VAR / "user-keys.db").exists() or lost == "another's"
+    assert restored("--forget-lost", "--yes")[0] == 0
     assert names() == []
     assert run(app, ["log", "verify"]).exit_code == 0
 

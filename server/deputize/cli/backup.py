@@ -105,6 +105,7 @@ def restore(
             help="Forget for good each user whose key is lost, so that nobody reads what is kept of him.",
         ),
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to forget them.")] = False,
     data: Data = VAR,
     policy: PolicyPath = POLICY,
 ) -> None:
@@ -121,7 +122,7 @@ def restore(
     if has_store(data):
         require_unused(data)
     if folder is None:
-        _go_on(data, data, settings, accept_rollback, clone, forget_lost)
+        _go_on(data, data, settings, accept_rollback, clone, forget_lost, yes)
         return
     if clone and (has_store(data) or (data / KEYS).exists()):
         fail(f"{data} has an authority already: name an empty folder by --data", UNUSABLE)
@@ -144,7 +145,7 @@ def restore(
         taken = users_keys.bring(folder, user_keys, data, clone)
         with opened(work, data) as store:
             _whole(store, made.checkpoint)
-        _go_on(work, data, settings, accept_rollback, clone, forget_lost)
+        _go_on(work, data, settings, accept_rollback, clone, forget_lost, yes)
         if taken is not None:
             taken = None
             users_keys.tell_of_copy(folder, user_keys)
@@ -155,7 +156,13 @@ def restore(
 
 
 def _go_on(
-    source: Path, data: Path, settings: Policy, accept_rollback: bool, clone: bool, forget_lost: bool
+    source: Path,
+    data: Path,
+    settings: Policy,
+    accept_rollback: bool,
+    clone: bool,
+    forget_lost: bool,
+    yes: bool,
 ) -> None:
     """Serve from now on what is in a folder, which is the data's own or one inside it.
 
@@ -166,7 +173,7 @@ def _go_on(
     with opened(source, data) as store:
         compared = _compared(store, data, settings, keys, clone)
         size = store.look(lambda tx: tx.head().size)
-        users_keys.fit(store, data, forget_lost)
+        users_keys.fit(store, data, forget_lost, yes)
     lost = compared.gone or compared.unsure
     if source == data and lost is None and not clone and not forget_lost:
         typer.echo("Nothing is missing here: the database goes on from its newest checkpoint.")

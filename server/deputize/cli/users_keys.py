@@ -96,15 +96,22 @@ def tell_of_copy(folder: Path, named: Path | None) -> None:
     )
 
 
-def fit(store: Store, data: Path, forget_lost: bool) -> None:
-    """End the command where what is kept of users cannot be read, unless these are to be forgotten."""
-    if (lost := len(store.look(lambda tx: tx.whose_keys()).lost)) and not forget_lost:
-        keys = UsersKeys(data)
-        why = f"has not the keys of {lost} of them" if keys.exist() else "is missing"
+def fit(store: Store, data: Path, forget_lost: bool, yes: bool) -> None:
+    """End the command where what is kept of users cannot be read, unless these are to be forgotten, surely."""
+    if not (lost := len(store.look(lambda tx: tx.whose_keys()).lost)):
+        return
+    keys = UsersKeys(data)
+    why = f"has not the keys of {lost} of them" if keys.exist() else "is missing"
+    if not forget_lost:
         fail(
             f"what is kept of users cannot be read: {keys.path} {why}. Name the folder of their keys by --user-keys, "
             "or, if they are lost, forget these users for good by --forget-lost"
         )
+    if not yes:
+        typer.echo(
+            f"{keys.path} {why}: if it lies on another disk, look first whether that is there.", err=True
+        )
+        typer.confirm(f"Forget users for good, so many: {lost}?", abort=True, err=True)
 
 
 def forget_again(store: Store, forget_lost: bool) -> None:
