@@ -22,7 +22,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
     if path != PACKAGE / "guard" / "dependency.py"  # loaded where the site itself has FastAPI
 }
-BROWSERS = ("deputize.testing", "deputize.demo.stage", "deputize.demo.story", "deputize.demo.telling")
+BROWSERS = ("deputize.testing", *(f"deputize.demo.{name}" for name in ("audit", "stage", "story", "telling")))
 BELONGS = {
     "": [name for name in MODULES if name in ("deputize", "deputize.extras", "deputize.__main__")],
     "agent": [

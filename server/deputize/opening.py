@@ -10,6 +10,7 @@ from .private import create_private
 from .protocol.errors import Refused
 from .service.faults import Locked, NoStore, StoreFault
 from .service.ports import Reader, Store, WhoseKeys
+from .store import wrapping
 from .store.copying import copy, require_closed
 from .store.faults import Note
 from .store.owning import UsersKeys as UsersKeys
@@ -129,6 +130,13 @@ def copy_store(folder: Path, to: Path) -> None:
         copy(folder / _DATABASE, to / _DATABASE)
     except sqlite3.Error as error:
         raise StoreFault(f"the database cannot be copied: {error}") from error
+
+
+def copy_users_keys(folder: Path, to: Path) -> None:
+    """Copy the keys of users, and the file in the folder that wraps them, if there are any; Locked, OSError."""
+    if (keys := UsersKeys(folder)).exist():
+        keys.copy(UsersKeys(to).path)
+        create_private(to / wrapping.FILE, (folder / wrapping.FILE).read_bytes())
 
 
 def require_unused(folder: Path) -> bool:

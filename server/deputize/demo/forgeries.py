@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from deputize import Deputize, settings
 from deputize.authority.head_file import BESIDE
 from deputize.log.log import Log
-from deputize.opening import KEYS, copy_store, replace_store, take_store
+from deputize.opening import KEYS, copy_store, copy_users_keys, replace_store, take_store
 from deputize.protocol.policy import Witness
 from deputize.testing.server import Site
 
@@ -58,6 +58,7 @@ class Insider:
         for file in (BESIDE, KEYS):  # the checkpoint first: the database is not to be behind it
             shutil.copy(of / file, copy)
         copy_store(of, copy)
+        copy_users_keys(of, copy)
         return copy
 
     @contextmanager
