@@ -159,7 +159,7 @@ class TestLevels:
         assert self.levels(log, stream) == ["info", "warning"]
         assert json.loads(stream.getvalue().splitlines()[1])["tool"] == "pay"
 
-    @pytest.mark.parametrize("part", ["keys", "clock", "head"])
+    @pytest.mark.parametrize("part", ["keys", "clock", "head", "wrapping"])
     def test_a_fault_is_told_with_its_end(self, stream: io.BytesIO, part: str) -> None:
         log, seen = Log(stream), []
         for fault in ("It is broken.", None):

@@ -17,6 +17,7 @@ from deputize.protocol.ids import UserId
 from deputize.service.faults import Locked
 from deputize.store.sqlite import SqliteStore
 from deputize.store.user_keys import UserKeys
+from deputize.store.wrapping import FileWrapping
 
 ADA, BOB = UserId("usr_ada"), UserId("usr_bob")
 
@@ -112,6 +113,30 @@ def test_ready_1_keys_that_go_away_while_it_runs_are_told_and_refuse_what_needs_
     time_of_probe(store)
     assert asyncio.run(store.health()).fault is None
     assert asyncio.run(store.transact(lambda tx: tx.add(User(BOB, "Bob", b"bob", 0))))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "is missing"), (b"{", "is damaged"), (b'{"v": 1, "keys": {}}', "has not the one")],
+)
+def test_seal_5_what_wraps_them_is_missed_while_it_runs_before_it_is_needed(
+    store: SqliteStore, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    assert asyncio.run(store.wrapping_fault()) is None
+    (wrapping := tmp_path / "wrapping.json").rename(tmp_path / "away")
+    if content is not None:
+        wrapping.write_bytes(content)
+    fault = asyncio.run(store.wrapping_fault())
+    assert fault is not None
+    assert (str(fault).startswith(f"the file of wrapping keys {said}"), fault.where) == (True, wrapping)
+    assert asyncio.run(store.health()).fault is None
+    assert asyncio.run(store.transact(lambda tx: tx.add(User(BOB, "Bob", b"bob", 0))))
+    (tmp_path / "away").rename(wrapping)
+    assert asyncio.run(store.wrapping_fault()) is None
+
+
+def test_seal_5_what_wraps_no_keys_yet_is_not_missed(tmp_path: Path) -> None:
+    assert UserKeys(tmp_path / "user-keys.db", FileWrapping(tmp_path / "none.json")).wrapping_fault() is None
 
 
 def time_of_probe(store: SqliteStore) -> None:

@@ -333,15 +333,19 @@ def test_files_may_be_links_but_none_is_made_where_one_leads_nowhere(
     assert opened().of(ADA) is not None
 
 
-def test_a_wrapping_key_that_goes_missing_is_told_while_the_keys_are_still_in_memory(
-    opened: Callable[[], UserKeys], data: Path
+def test_seal_5_a_command_that_is_gone_is_missed_and_none_is_run_for_that(
+    opened: Callable[[], UserKeys], data: Path, tmp_path: Path
 ) -> None:
+    (program := tmp_path / "wraps").write_text(f"#!/bin/sh\necho $1 >>{tmp_path}/asked\nexec cat\n")
+    program.chmod(0o700)
+    UsersKeys(data).wrap_by((str(program),), 100)
     keys = opened()
     keys.make(ADA)
-    keys.sweep(100, ARCHIVED)
-    (data / "wrapping.json").unlink()
-    with pytest.raises(Locked, match="the file of wrapping keys is missing"):
-        keys.sweep(100, ARCHIVED)
+    asked = (tmp_path / "asked").read_bytes()
+    assert keys.wrapping_fault() is None
+    program.chmod(0o600)
+    assert "the command that wraps the users' keys is not there" in str(keys.wrapping_fault())
+    assert (tmp_path / "asked").read_bytes() == asked
     assert keys.of(ADA) is not None
 
 

@@ -279,6 +279,31 @@ async def test_head_3_it_says_that_the_newest_checkpoint_cannot_be_kept(
         assert 'deputize_faulty{part="head"} 1.0' in counts
 
 
+async def test_seal_5_what_wraps_the_users_keys_is_missed_before_the_next_start(
+    tmp_path: Path, policy: Policy
+) -> None:
+    stream = io.BytesIO()
+    async with opened(policy, tmp_path / "var", log=Log(stream)) as bank:
+        await deputized(bank)
+        wrapping = tmp_path / "var" / "wrapping.json"
+        seen = []
+        for before, after in ((wrapping, tmp_path / "away"), (tmp_path / "away", wrapping)):
+            before.rename(after)
+            await bank.deputize.sweep(int(bank.clock()), None)
+            seen.append(await ready(bank))
+            async with bank.client() as http:
+                counts = (await http.get(f"{ISSUER}/metrics")).text
+            assert f'deputize_faulty{{part="wrapping"}} {float(after != wrapping)}' in counts
+        assert seen == [
+            (200, "ready, but without what wraps the users' keys: the file of wrapping keys is missing\n"),
+            (200, "ready\n"),
+        ]
+        assert bank.deputize.log.flush()
+    lines = [orjson.loads(line) for line in stream.getvalue().splitlines()]
+    told = [(line["level"], line["fault"]) for line in lines if line["event"] == "wrapping"]
+    assert told == [("error", f"the file of wrapping keys is missing: {wrapping}"), ("info", None)]
+
+
 async def test_head_2_nothing_behind_a_guard_runs_then(tmp_path: Path, policy: Policy) -> None:
     ran: list[str] = []
     here = replace(policy, api=replace(policy.api, elsewhere=False))

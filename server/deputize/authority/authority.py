@@ -23,6 +23,7 @@ from ..protocol.policy import Policy
 from ..protocol.tiles import Tree
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
+from ..service.faults import Locked
 from ..service.grants import Renewable
 from ..service.kept import Kept
 from ..service.methods import Methods
@@ -60,7 +61,7 @@ class Authority:
 
     `methods` are those by which people approve (APPR-9), `guard_keys` the thumbprints of the keys that redeem over HTTP
     (PROOF-4), `reader_keys` those that read the entries of the record (LOG-8). `fault` says what is wrong with the file
-    that should be the policy (POLICY-2).
+    that should be the policy (POLICY-2), `wrapping_fault` what is wrong with what wraps the users' keys (SEAL-5).
     """
 
     policy: Policy
@@ -75,6 +76,7 @@ class Authority:
     fetcher: Fetcher
     current_user: CurrentUser | None = None
     fault: str | None = None
+    wrapping_fault: Locked | None = None
     clients: Clients = field(init=False)
     guard_keys: frozenset[str] = field(init=False)
     reader_keys: frozenset[str] = field(init=False)

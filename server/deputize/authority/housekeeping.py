@@ -71,6 +71,8 @@ class Housekeeping:
         """
         authority = self._current()
         store, retention = authority.store, authority.policy.retention
+        wrapping_fault = await store.wrapping_fault()
+        self._current().wrapping_fault = wrapping_fault  # of the one in force, which may be another by now
         await until_done(store, lambda tx: moves.expire(tx, now))
         if held is not None:
             await until_done(store, lambda tx: tx.sweep(held - KEPT_AFTER))

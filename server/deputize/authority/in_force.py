@@ -52,6 +52,8 @@ class InForce:
         before.clock()
         self._tell("clock", before.clock.fault)
         self._tell("head", before.head.fault)
+        wrapping = before.wrapping_fault
+        self._tell("wrapping", None if wrapping is None else wrapping.to_owner())
         return self.latest
 
     def declare(self, tool: Tool) -> None:

@@ -57,11 +57,11 @@ class Log:
         )
         self._faults = gauge(
             "deputize_faulty",
-            "1 while something is wrong: the file of the keys, so that those before are in use; the clock; or the "
-            "newest checkpoint, which cannot be kept outside the database",
+            "1 while something is wrong: the file of the keys, so that those before are in use; the clock; the "
+            "newest checkpoint, which cannot be kept outside the database; or what wraps the users' keys",
             ["part"],
         )
-        for part in ("keys", "clock", "head"):
+        for part in ("keys", "clock", "head", "wrapping"):
             self._faults.labels(part).set(0)
         self._seconds = Histogram(
             "deputize_decision_seconds",
@@ -126,7 +126,7 @@ class Log:
             self._write("error", "policy", {"policy_s256": file_s256, "fault": fault}, _MAX_STACK)
 
     def fault(self, part: str, fault: str | None) -> None:
-        """Note what is wrong with `keys`, `clock` or `head`; None: nothing any more (TOKEN-6, CLOCK-2, HEAD-3)."""
+        """Note what is wrong with a part; None: nothing any more (TOKEN-6, CLOCK-2, HEAD-3, SEAL-5)."""
         self._faults.labels(part).set(fault is not None)
         self._write("info" if fault is None else "error", part, {"fault": fault}, _MAX_STACK)
 

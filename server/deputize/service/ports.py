@@ -27,6 +27,7 @@ from ..protocol.question import Asked, Question
 from ..protocol.quota import Quota, Rate
 from ..protocol.request import AuthorizationRequest
 from ..protocol.retention import Retention
+from .faults import Locked
 
 T = TypeVar("T")
 
@@ -497,6 +498,11 @@ class Store(Protocol):
         """Destroy keys whose time is over, and renew what wraps the others, so that no copy of them opens for more than
         `archived` seconds; None is for good. `StoreFault` if that cannot be done now."""
         return
+
+    async def wrapping_fault(self) -> Locked | None:
+        """Say why what wraps the users' keys would not open them at the next start, as far as a look tells that costs
+        nothing; None if nothing is wrong with it, or nothing wraps any (SEAL-5)."""
+        return None
 
     async def scrub(self) -> bool:
         """Take what was deleted out of the files, too, as far as a store can; False if it has to be tried again."""

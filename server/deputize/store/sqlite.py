@@ -120,6 +120,10 @@ class SqliteStore:
         """Destroy and renew keys of users (`service.ports.Store`), beside what else is done."""
         await asyncio.to_thread(self._keys.sweep, now, archived)
 
+    async def wrapping_fault(self) -> Locked | None:
+        """Look whether what wraps the users' keys is there (`service.ports.Store`)."""
+        return await asyncio.to_thread(self._keys.wrapping_fault)
+
     async def scrub(self) -> bool:
         """Empty the write-ahead file, in which old pages are left (`service.ports.Store`)."""
         return await asyncio.to_thread(self._scrub)

@@ -171,7 +171,6 @@ class UserKeys:
             before = None if archived is None else now - archived // 2
             due = before is not None and (vault.made_at() <= before or bool(vault.replaced(before)))
             if not due and not vault.is_behind:
-                self._wrapping.require(vault.name())  # else the next start would find it missing, too late
                 return
 
         def renew(vault: Vault) -> None:
@@ -204,6 +203,24 @@ class UserKeys:
         with self._lock:
             self._look()
             self._found()
+
+    def wrapping_fault(self) -> Locked | None:
+        """Return why what wraps the keys would not open them at the next start, as far as that is told at no cost.
+
+        None where nothing is wrong with it, and where no keys are open (`require`).
+        """
+        with self._lock:
+            if self._vault is None:
+                return None
+            try:
+                name = self._vault.name()
+            except Locked:  # of the file of keys itself, of which `require` tells
+                return None
+        try:
+            self._wrapping.require(name)
+        except Locked as locked:
+            return locked
+        return None
 
     def compared(self, users: Mapping[str, bool]) -> WhoseKeys:
         """Compare users with the keys; True is of whom nobody forgets now. From now on no file of keys is made."""

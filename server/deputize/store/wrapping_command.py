@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -40,7 +41,9 @@ class CommandWrapping:
             raise self._wrong("printed something else than the key that it was given") from None
 
     def require(self, name: str) -> None:
-        """Ask nobody (`Wrapping`)."""
+        """See that its program is there; it is not run (`Wrapping`)."""
+        if shutil.which(self.command[0]) is None:
+            raise self._wrong("is not there, or cannot be run")
 
     def destroy(self, name: str) -> None:
         """Have a key destroyed (`Wrapping`)."""
