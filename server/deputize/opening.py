@@ -112,9 +112,10 @@ def _fit(store: Store) -> WhoseKeys:
 def _lost_keys(folder: Path, fit: WhoseKeys) -> tuple[str, str]:
     """Say what of the users' keys is missing, and what to do."""
     keys = Settings.read(folder).keys
-    what = f"the keys of {len(fit.lost)} of {fit.users} users are not in {keys}, which is older, or another's"
+    users = f"{fit.users} {'user' if fit.users == 1 else 'users'}"
+    what = f"the keys of {len(fit.lost)} of {users} are not in {keys}, which is older, or another's"
     if not keys.exists():
-        what = f"{keys} is missing, under whose keys it is kept what is kept of {fit.users} users"
+        what = f"{keys} is missing, under whose keys it is kept what is kept of {users}"
     return what, (
         "where there is none, forget each of these users, whose data nobody can read, by `deputize restore "
         "--forget-lost`."

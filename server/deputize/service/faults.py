@@ -27,3 +27,18 @@ class Locked(StoreFault):
     def to_owner(self) -> str:
         """Say why, and where."""
         return str(self) if self.where is None else f"{self}: {self.where}"
+
+
+class KeysMissing(Locked):
+    """There is no file of users' keys, though there were such keys."""
+
+    def __init__(self, where: object) -> None:
+        """Say `where` it should be."""
+        super().__init__("the file of users' keys is missing", where)
+
+    def to_owner(self) -> str:
+        """Say where it should be, and what to do."""
+        return (
+            f"{super().to_owner()}. Put it back from where you have it, or see whether its disk is mounted; if it is "
+            "lost for good, `deputize restore --forget-lost` forgets the users whose keys were in it."
+        )

@@ -34,11 +34,9 @@ class Damaged(StoreFault):
 
 def is_failure(error: BaseException) -> bool:
     """Tell whether a database, or its file, failed: all else is a mistake of whoever wrote the statement."""
-    return type(error) in {
+    return isinstance(error, (Displaced, Locked)) or type(error) in {
         sqlite3.OperationalError,
         sqlite3.DatabaseError,
-        Displaced,
-        Locked,
     }
 
 

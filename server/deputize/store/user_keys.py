@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ..protocol.ids import UserId
-from ..service.faults import Locked
+from ..service.faults import KeysMissing, Locked
 from ..service.ports import WhoseKeys
 from .vault import Vault
 from .vault_settings import Configured, Settings
@@ -269,7 +269,7 @@ class UserKeys:
 
     def _existing(self) -> Vault:
         if (vault := self._found()) is None:
-            raise Locked("the file of users' keys is missing", self.path)
+            raise KeysMissing(self.path)
         return vault
 
     def _opened(self) -> Vault:

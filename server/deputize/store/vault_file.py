@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..service.faults import Locked
+from ..service.faults import KeysMissing, Locked
 from .faults import words
 
 _BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
@@ -95,7 +95,7 @@ class VaultFile:
         try:
             yield
         except FileNotFoundError:
-            raise Locked("the file of users' keys is missing", self.path) from None
+            raise KeysMissing(self.path) from None
         except (sqlite3.Error, OSError) as error:
             why = words(error) if isinstance(error, sqlite3.Error) else error.strerror
             raise Locked(f"the file of users' keys cannot be used: {why}", self.path) from error
