@@ -97,7 +97,7 @@ def test_keys_are_moved_to_another_disk_while_no_server_runs(tmp_path: Path) -> 
     )
     Path("elsewhere.db").unlink()
     code, said = told("keys", "users")
-    assert (code, "it is made for the first user" in said) == (2, True)
+    assert (code, "elsewhere.db is missing, under whose keys" in said) == (2, True)
 
 
 def test_a_server_goes_on_through_a_rotation_that_the_owner_commands(service: Path) -> None:
