@@ -166,7 +166,7 @@ def test_seal_6_on_a_new_machine_a_restore_wants_what_wraps_first() -> None:
     shutil.rmtree(VAR)
     code, said = restored("copy", "--accept-rollback")
     assert code == 2
-    assert "First put into var what wraps the users' keys, as it was" in said
+    assert "wrapping.json. First put back what wraps the users' keys, as it was" in said
     assert not (VAR / "deputize.db").exists()
     shutil.copy("old/wrapping.json", VAR)
     Path("copy.user-keys").rename("away")
@@ -176,6 +176,71 @@ def test_seal_6_on_a_new_machine_a_restore_wants_what_wraps_first() -> None:
     code, said = restored("copy", "--accept-rollback", "--user-keys", "away")
     assert (code, "those of away. Whoever was deleted since they were copied is back" in said) == (0, True)
     assert names() == [ADA]
+
+
+@pytest.fixture
+def wrapped_by_a_command(tmp_path: Path) -> str:
+    """Have a command wrap the keys, and make a backup."""
+    (command := tmp_path / "wraps").write_text(f"#!/bin/sh -e\necho $1 >>{tmp_path}/asked\nexec cat\n")
+    command.chmod(0o700)
+    assert run(app, ["keys", "wrap", "--command", str(command)]).exit_code == 0
+    assert run(app, ["backup", "copy"]).exit_code == 0
+    return str(command)
+
+
+def test_seal_6_a_restore_brings_what_says_what_wraps_once_its_command_is_agreed_to(
+    wrapped_by_a_command: str,
+) -> None:
+    assert Path("copy.user-keys/sealing.json").stat().st_mode & 0o777 == 0o600
+    shutil.rmtree(VAR)
+    Path("asked").unlink()
+    code, said = restored("copy", "--accept-rollback")  # and nobody says yes
+    assert (code, f"wrapped by the command {wrapped_by_a_command}. Is that so" in said) == (1, True)
+    assert not Path("asked").exists()
+    assert not list(VAR.iterdir())
+    assert restored("copy", "--accept-rollback", "--yes")[0] == 0
+    assert names() == [ADA]
+    assert (VAR / "sealing.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_seal_6_where_only_the_settings_were_lost_a_restore_brings_them_and_no_keys(
+    wrapped_by_a_command: str,
+) -> None:
+    (VAR / "sealing.json").unlink()
+    keys = (VAR / "user-keys.db").read_bytes()
+    code, said = restored("copy", "--yes")
+    assert (code, "is back" in said) == (0, False), said
+    assert (VAR / "user-keys.db").read_bytes() == keys
+    (VAR / "sealing.json").unlink()
+    assert run(app, ["keys", "wrap", "--command", wrapped_by_a_command]).exit_code == 0
+    assert names() == [ADA]
+
+
+def test_seal_2_settings_that_others_may_write_are_not_brought(wrapped_by_a_command: str) -> None:
+    shutil.rmtree(VAR)
+    Path("copy.user-keys/sealing.json").chmod(0o666)
+    Path("asked").unlink()
+    code, said = restored("copy", "--accept-rollback", "--yes")
+    assert (code, "may be written by others: copy.user-keys/sealing.json" in said) == (1, True)
+    assert (list(VAR.iterdir()), Path("asked").exists()) == ([], False)
+
+
+def test_restore_4_a_clone_has_its_keys_in_its_folder_whatever_the_settings_say() -> None:
+    Path("disk").mkdir()
+    assert run(app, ["keys", "move", "disk/keys.db"]).exit_code == 0
+    assert run(app, ["backup", "copy"]).exit_code == 0
+    gone_but_what_wraps(Path("clone"))
+    before = Path("disk/keys.db").read_bytes()
+    assert restored("copy", "--clone", "--data", "clone")[0] == 0
+    assert names(Path("clone")) == [ADA]
+    assert Path("clone/user-keys.db").exists()
+    assert Path("disk/keys.db").read_bytes() == before
+    shutil.rmtree("disk")
+    shutil.rmtree("clone")
+    gone_but_what_wraps()
+    code, said = restored("copy", "--accept-rollback")
+    assert (code, "see whether its disk is mounted" in said) == (2, True)
+    assert [each.name for each in VAR.iterdir()] == ["wrapping.json"]
 
 
 def test_restore_4_no_wrapping_key_opens_the_keys_of_a_clone_and_of_the_first_one() -> None:

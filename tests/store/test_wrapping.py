@@ -252,6 +252,36 @@ def test_what_wraps_can_be_changed_and_what_did_before_is_needed_no_more_in_the_
     assert len(UsersKeys(data).state().replaced) == 1  # which was made by the command at 300
 
 
+@pytest.mark.parametrize("wraps", ["command", "file"])
+def test_seal_2_what_wraps_is_noted_again_where_only_the_settings_were_lost(
+    opened: Callable[[], UserKeys], data: Path, service: tuple[str, ...], tmp_path: Path, wraps: str
+) -> None:
+    opened().make(ADA)
+    by = service if wraps == "command" else tmp_path / "second.json"
+    UsersKeys(data).wrap_by(by, 200)
+    said, before = Settings.read(data), UsersKeys(data).state()
+    (data / FILE).unlink()
+    with pytest.raises(Locked, match=r"has not the one .*; nor does this open them: .* has not the one"):
+        UsersKeys(data).wrap_by(tmp_path / "another.json", 300)
+    assert not (data / FILE).exists()
+    UsersKeys(data).wrap_by(by, 300)
+    assert UsersKeys(data).state() == before  # not wrapped anew
+    assert Settings.read(data) == said  # with the wrapping key of before, which the default file has
+    (keys := opened()).sweep(200 + ARCHIVED, ARCHIVED)
+    assert keys.of(ADA) is not None
+    assert orjson.loads((data / "wrapping.json").read_bytes())["keys"] == {}
+
+
+def test_without_settings_what_opens_the_keys_is_left_for_something_else_as_ever(
+    opened: Callable[[], UserKeys], data: Path, tmp_path: Path
+) -> None:
+    opened().make(ADA)
+    shutil.copy(data / "wrapping.json", tmp_path / "second.json")
+    UsersKeys(data).wrap_by(tmp_path / "second.json", 200)
+    assert UsersKeys(data).state().since == 200
+    assert opened().of(ADA) is not None
+
+
 def files(*paths: Path) -> list[Any]:
     return [orjson.loads(path.read_bytes()) for path in paths]
 

@@ -105,7 +105,12 @@ def restore(
             help="Forget for good each user whose key is lost, so that nobody reads what is kept of him.",
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to forget them.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Do not ask whether to forget them, or to run a command that a copy names."
+        ),
+    ] = False,
     data: Data = VAR,
     policy: PolicyPath = POLICY,
 ) -> None:
@@ -116,7 +121,8 @@ def restore(
     to agents is suspended until each confirms it. What was there before is kept, in a folder beside the database.
 
     The keys of users stay as they are, and whom they have forgotten stays forgotten. Only where the data have none are
-    those of the backup taken: what wraps them (wrapping.json, or `deputize keys wrap`) is put into the folder first.
+    those of the backup taken, and what says where they are and what wraps them (sealing.json). What wraps them is put
+    back first, where it was; where that is a command, it is asked for.
     """
     settings = read_policy(policy)
     if has_store(data):
@@ -132,7 +138,7 @@ def restore(
     work = data / _WORK
     shutil.rmtree(work, ignore_errors=True)  # what a crash has left
     work.mkdir(mode=0o700)
-    taken: Path | None = None
+    made_of_keys: list[Path] = []
     try:
         for name in (KEYS, COMPLETE):
             if not (folder / name).exists():
@@ -142,17 +148,17 @@ def restore(
         made = HeadFile(work / COMPLETE, settings.site.record_origin, keys_of(work).record_key).read()
         if made.checkpoint is None:
             fail(f"{folder / COMPLETE} is not signed by the key beside it", UNUSABLE)
-        taken = users_keys.bring(folder, user_keys, data, clone)
+        copied = users_keys.bring(folder, user_keys, data, clone, yes, made_of_keys)
         with opened(work, data) as store:
             _whole(store, made.checkpoint)
         _go_on(work, data, settings, accept_rollback, clone, forget_lost, yes)
-        if taken is not None:
-            taken = None
+        made_of_keys.clear()
+        if copied:
             users_keys.tell_of_copy(folder, user_keys)
     finally:
         shutil.rmtree(work)
-        if taken is not None:
-            taken.unlink()
+        for made_in_vain in made_of_keys:
+            made_in_vain.unlink()
 
 
 def _go_on(

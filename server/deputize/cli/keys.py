@@ -113,6 +113,9 @@ def wrap(
 
     It is tried first, and then all keys are wrapped anew, beside a running server. What wrapped them before is needed
     until `deputize keys users` does not name it any more.
+
+    Where what wraps them is the same as ever, and only sealing.json was lost, which says so, name it: that is noted
+    again, and nothing is wrapped anew.
     """
     if (file is None) == (command is None):
         fail("say what is to wrap: --file PATH, or --command COMMAND", UNUSABLE)

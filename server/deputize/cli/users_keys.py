@@ -59,6 +59,7 @@ def back_up(data: Path, to: Path, policy: Policy) -> None:
         return
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
     keys.copy(to / FILE)
+    keys.copy_settings(to)
     state, lasts = keys.state(), policy.retention.archived_keys
     until = "" if lasts is None else f", at most until {day(state.since + lasts)}"
     typer.echo(f"The users' keys are in {to}, and open only by {said(state.by)}{until}.")
@@ -69,22 +70,47 @@ def back_up(data: Path, to: Path, policy: Policy) -> None:
         )
 
 
-def bring(folder: Path, named: Path | None, data: Path, clone: bool) -> Path | None:
-    """Bring the users' keys of a backup, where the data have none; return what was made."""
-    keys, archived = UsersKeys(data), beside(folder, named) / FILE
+def bring(folder: Path, named: Path | None, data: Path, clone: bool, yes: bool, made: list[Path]) -> bool:
+    """Bring the users' keys of a backup, where the data have none; tell whether they are those of the backup now.
+
+    And what says where they are and what wraps them, where that is missing. What was `made` is noted there at once.
+    """
+    keys, archived = UsersKeys(data), beside(folder, named)
+    if keys.lack_settings() and (archived / FILE).exists():
+        _ask_for(UsersKeys(archived).commands, archived, yes)
+        if settings := keys.take_settings(archived, clone):
+            made.append(settings)
+            typer.echo(f"As {archived} says, the users' keys are, or are to be, in {keys.path}.", err=True)
     if keys.exist():
         if clone:
             fail(f"{keys.path} is there already: take it away, or name an empty folder by --data", UNUSABLE)
-        return None  # these are newer: whom they have forgotten stays forgotten
-    if not archived.exists():
+        return False  # these are newer: whom they have forgotten stays forgotten
+    if not (archived / FILE).exists():
         if named is not None:
-            fail(f"there is no {archived}", UNUSABLE)
-        return None
+            fail(f"there is no {archived / FILE}", UNUSABLE)
+        return False
+    if not keys.path.parent.is_dir():
+        fail(
+            f"{keys.path.parent}, where the users' keys are to be, is not there: see whether its disk is mounted",
+            UNUSABLE,
+        )
     try:
-        keys.take(archived)
+        keys.take(archived / FILE)
     except Locked as locked:
-        fail(f"{locked.to_owner()}. First put into {data} what wraps the users' keys, as it was", UNUSABLE)
-    return keys.path
+        fail(f"{locked.to_owner()}. First put back what wraps the users' keys, as it was", UNUSABLE)
+    made.append(keys.path)
+    return True
+
+
+def _ask_for(commands: list[tuple[str, ...]], archived: Path, yes: bool) -> None:
+    """Have the owner say that commands are his which a copy names, since whoever can write there could name any."""
+    for command in commands:
+        if not yes:
+            typer.confirm(
+                f"As {archived} says, the users' keys are wrapped by {said(command)}. Is that so, and may it be run?",
+                abort=True,
+                err=True,
+            )
 
 
 def tell_of_copy(folder: Path, named: Path | None) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..alone import alone_in
+from ..private import create_private
 from ..service.faults import Locked
 from . import wrapping
 from .user_keys import UserKeys
 from .vault import Vault
-from .vault_settings import KEYS, By, Configured, Settings, wrapping_by
+from .vault_settings import FILE, KEYS, By, Configured, Settings, wrapping_by
 from .wrapping import FileWrapping
 
 
@@ -64,11 +65,14 @@ class UsersKeys:
     def wrap_by(self, by: By, now: int) -> None:
         """Have something else wrap them from now on, and wrap them anew by that; beside a running server or not.
 
-        What has wrapped them until now is needed until its last wrapping key is destroyed (`UserKeys.sweep`).
+        What has wrapped them until now is needed until its last wrapping key is destroyed (`UserKeys.sweep`). Where the
+        settings were lost, and this is what wraps them, that is noted again, and nothing is wrapped anew.
         """
         _try(by)
         if not self.exist():
             replace(self._settings, by=by).write(self._folder)
+            return
+        if self._is_noted_again(by):
             return
         with alone_in(self.path.resolve().parent), closing(self._vault(self.path)) as vault:
             names = [vault.name(), *(name for name, _ in vault.former())]
@@ -120,8 +124,71 @@ class UsersKeys:
         if before.by == own.path:
             own.destroy(former)  # in the clone's copy of the file
 
+    @property
+    def commands(self) -> list[tuple[str, ...]]:
+        """Return the commands that are run for them, as the settings say."""
+        all_by = {self._settings.by, *self._settings.former.values()}
+        return sorted(by for by in all_by if isinstance(by, tuple))
+
+    def lack_settings(self) -> bool:
+        """Tell whether the settings may have been lost: there are none, and the keys do not open without."""
+        return not (self._folder / FILE).exists() and not (self.exist() and self._open_by_default() is None)
+
+    def copy_settings(self, to: Path) -> None:
+        """Copy the settings into a folder with a copy of the keys, made before; nothing there opens these. OSError."""
+        if (self._folder / FILE).exists():
+            create_private(to / FILE, (self._folder / FILE).read_bytes())
+
+    def take_settings(self, archived: Path, clone: bool) -> Path | None:
+        """Take the settings that are in a folder with a copy, if any; return what was made. OSError.
+
+        A `clone` has its file of keys in its folder: one elsewhere is the first one's.
+        """
+        if not (archived / FILE).exists():
+            return None
+        create_private(made := self._folder / FILE, (archived / FILE).read_bytes())
+        if clone:
+            replace(Settings.read(self._folder), keys=self._folder / KEYS).write(self._folder)
+        self._settings = Settings.read(self._folder)
+        return made
+
+    def _open_by_default(self) -> Locked | None:
+        """Open them where nothing is said of what wraps; return why they do not open."""
+        try:
+            self._vault(self.path).close()
+        except Locked as locked:
+            return locked
+        return None
+
+    def _is_noted_again(self, by: By) -> bool:
+        """Note what wraps where the settings were lost and it opens the file of keys as it is; False if they were not.
+
+        Locked if it does not, and neither does what wraps by default.
+        """
+        if (self._folder / FILE).exists() or (shut := self._open_by_default()) is None:
+            return False
+        try:
+            with closing(Vault(self.path, wrapping_by(by), new=False)) as vault:
+                former = [name for name, _ in vault.former()]
+        except Locked as locked:
+            raise Locked(f"{shut.to_owner()}; nor does this open them: {locked}", locked.where) from locked
+        default = FileWrapping(
+            self._folder / wrapping.FILE
+        )  # which may have keys that are to be destroyed yet
+        self._settings = self._settings.wrapped_by(by, [name for name in former if _has(default, name)])
+        self._settings.write(self._folder)
+        return True
+
     def _vault(self, path: Path) -> Vault:
         return Vault(path, Configured(self._folder), new=False)
+
+
+def _has(file: FileWrapping, name: str) -> bool:
+    try:
+        file.require(name)
+    except Locked:
+        return False
+    return True
 
 
 def _try(by: By) -> None:
