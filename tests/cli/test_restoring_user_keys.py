@@ -203,6 +203,16 @@ def test_seal_6_a_restore_brings_what_says_what_wraps_once_its_command_is_agreed
     assert (VAR / "sealing.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_seal_6_a_command_that_is_asked_for_hides_nothing_of_itself(wrapped_by_a_command: str) -> None:
+    shutil.rmtree(VAR)
+    settings = Path("copy.user-keys/sealing.json")
+    content = orjson.loads(settings.read_bytes())
+    content["by"]["command"] = ["/bin/sh", "-c", "id; \x1b[8m"]
+    settings.write_bytes(orjson.dumps(content))
+    code, said = restored("copy", "--accept-rollback")
+    assert (code, "/bin/sh -c 'id; " in said, "\x1b" in said) == (1, True, False)
+
+
 def test_seal_6_where_only_the_settings_were_lost_a_restore_brings_them_and_no_keys(
     wrapped_by_a_command: str,
 ) -> None:

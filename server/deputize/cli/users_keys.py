@@ -1,6 +1,7 @@
 """What `deputize backup` and `deputize restore` do with the users' keys, which are no part of a backup (SEAL-6)."""
 
 import asyncio
+import shlex
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from deputize.cli.operator import naming, operator
 from deputize.cli.out import UNUSABLE, day, fail
 from deputize.opening import UsersKeys, has_store
 from deputize.protocol.policy import Policy
+from deputize.protocol.shown import plain
 from deputize.service import forgetting
 from deputize.service.faults import Locked
 from deputize.service.ports import Store
@@ -80,7 +82,8 @@ def bring(folder: Path, named: Path | None, data: Path, clone: bool, yes: bool, 
         _ask_for(UsersKeys(archived).commands, archived, yes)
         if settings := keys.take_settings(archived, clone):
             made.append(settings)
-            typer.echo(f"As {archived} says, the users' keys are, or are to be, in {keys.path}.", err=True)
+            told = f"As {archived} says, the users' keys are, or are to be, in {keys.path}."
+            typer.echo(plain(told), err=True)
     if keys.exist():
         if clone:
             fail(f"{keys.path} is there already: take it away, or name an empty folder by --data", UNUSABLE)
@@ -106,11 +109,8 @@ def _ask_for(commands: list[tuple[str, ...]], archived: Path, yes: bool) -> None
     """Have the owner say that commands are his which a copy names, since whoever can write there could name any."""
     for command in commands:
         if not yes:
-            typer.confirm(
-                f"As {archived} says, the users' keys are wrapped by {said(command)}. Is that so, and may it be run?",
-                abort=True,
-                err=True,
-            )
+            told = f"As {archived} says, the users' keys are wrapped by the command {shlex.join(command)}"
+            typer.confirm(plain(f"{told}. Is that so, and may it be run?"), abort=True, err=True)
 
 
 def tell_of_copy(folder: Path, named: Path | None) -> None:
