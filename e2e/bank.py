@@ -112,7 +112,7 @@ class Customer:
 def join(tab: Page, issuer: str, return_to: str | None = None) -> None:
     """Open an account with a new passkey on an authority's own page, as a person would, and stay there, or leave."""
     tab.goto(f"{issuer}/account" + (f"?return_to={return_to}" if return_to else ""))
-    tab.get_by_label("Your name").fill("Grace Hopper")
+    tab.get_by_label("Your name", exact=True).fill("Grace Hopper")
     tab.get_by_role("button", name="Create an account with a passkey").click()
     if return_to is None:
         tab.get_by_role("heading", name="Who may act for you").wait_for()
@@ -122,7 +122,7 @@ def sign_up(bank: Bank, tab: Page, passkeys: Passkeys, name: str = "Grace Hopper
     """Open an account with a passkey of this device, as a person would, and end on the bank's page."""
     device = passkeys.add("internal")
     tab.goto(f"{bank.issuer}/account?return_to=/")
-    tab.get_by_label("Your name").fill(name)
+    tab.get_by_label("Your name", exact=True).fill(name)
     tab.get_by_role("button", name="Create an account with a passkey").click()
     tab.get_by_text("Current account").wait_for()
     tab.wait_for_load_state()  # the page has registered its tools

@@ -152,7 +152,7 @@ def test_another_device_answers_and_another_user_sees_nothing(
     mallory = new_tab()
     Passkeys(mallory).add()
     mallory.goto(address)
-    mallory.get_by_label("Your name").fill("Mallory")
+    mallory.get_by_label("Your name", exact=True).fill("Mallory")
     mallory.get_by_role("button", name="Create an account with a passkey").click()
     mallory.get_by_role("heading", name="No such question").wait_for()
     assert mallory.url == address
@@ -252,7 +252,7 @@ def test_a_page_does_not_go_on_for_another_user(apart: Apart, new_tab: Callable[
     Passkeys(account).add()
     account.goto(f"{apart.authority.url}/account")
     account.get_by_role("button", name="Sign out").click()
-    account.get_by_label("Your name").fill("Mallory")
+    account.get_by_label("Your name", exact=True).fill("Mallory")
     account.get_by_role("button", name="Create an account with a passkey").click()
     account.get_by_role("button", name="Sign out").wait_for()
     apart.tab.bring_to_front()

@@ -188,7 +188,7 @@ def test_only_the_user_who_is_asked_sees_it_on_the_phone(
     address = scanned(customer.tab)
     phone.tab.set_viewport_size({"width": 320, "height": 640})
     phone.tab.goto(f"{bank.issuer}/account")
-    phone.tab.get_by_label("Your name").fill("Eve")
+    phone.tab.get_by_label("Your name", exact=True).fill("Eve")
     phone.tab.get_by_role("button", name="Create an account with a passkey").click()
     phone.tab.get_by_role("button", name="Sign out").wait_for()
     phone.tab.goto(address)
