@@ -110,7 +110,7 @@ def kind_of(request: Request) -> str:
 
 def _copy(data: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(data, folder, ignore=shutil.ignore_patterns("deputize.db*"))
+    shutil.copytree(data, folder, ignore=shutil.ignore_patterns("deputize.db*", "*.new"))
     with sqlite3.connect(data / "deputize.db") as whole, sqlite3.connect(folder / "deputize.db") as copy:
         whole.backup(copy)
 
