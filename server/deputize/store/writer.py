@@ -28,6 +28,9 @@ from .user_keys import UserKeys
 BATCH = 64
 """Functions that share a commit at most. While a loop runs them it does nothing else."""
 
+WARY = 100
+"""Batches, after one that had to be run again, whose functions are run each in a savepoint of its own from the start."""
+
 PLACED = 0.1
 """Seconds for which files that were in their place are not looked at again before a batch; after it they always are."""
 
@@ -65,6 +68,7 @@ class Writer:
         self._causes = Causes(note)
         self._damage: BaseException | None = None
         self._durable_at = self._placed_at = -inf
+        self._wary = 0
         self._hear: Hear | None = None
         self._wait_at_most(0)
         self._tx = Transaction(connection.cursor().execute, keys)
@@ -138,8 +142,7 @@ class Writer:
         try:
             if self._damage is not None or monotonic() - self._placed_at >= PLACED:
                 self.require()
-            self._connection.execute("BEGIN IMMEDIATE")
-            ran = self._run(jobs)
+            ran = self._run(jobs, self._begin_at_once)
         except sqlite3.OperationalError:
             pass  # another process writes: the thread will wait for it
         except Exception as error:
@@ -176,14 +179,36 @@ class Writer:
         del self._waiting[:BATCH]
         return jobs
 
-    def _run(self, jobs: list[_Job]) -> list[_Result] | Exception:
-        """Run functions in the open transaction."""
+    def _run(self, jobs: list[_Job], begin: Callable[[], None]) -> list[_Result] | Exception:
+        """Run functions in a transaction; raises what `begin` raises, as long as nothing of them is there.
+
+        A savepoint for each costs more than some of them do, and few fail: so there is none until one has. Then all is
+        undone, and each is run once more, in a savepoint of its own.
+        """
+        self._wary = max(self._wary - 1, 0)
+        begin()
         try:
             self._tx.begin()
-            results = [self._attempt(fn) for fn, _ in jobs]
-            self._tx.flush()
+            results = [self._attempt(fn) for fn, _ in jobs] if self._wary else self._together(jobs)
+            if results is not None:
+                self._tx.flush()
+                return results
         except Exception as error:
             return error
+        self._undo()
+        self._wary = WARY
+        return self._run(jobs, begin)
+
+    def _together(self, jobs: list[_Job]) -> list[_Result] | None:
+        """Run them one after the other; None if one has failed, and with it all."""
+        mark, results = self._tx.mark(), list[_Result]()
+        try:
+            for fn, _ in jobs:
+                self._tx.call_id = None
+                results.append((fn(self._tx), None, self._tx.call_id))
+        except BaseException:
+            self._tx.rewind(mark)
+            return None
         return results
 
     def _finish(self, jobs: list[_Job], ran: _Ran) -> None:
@@ -191,8 +216,7 @@ class Writer:
         try:
             if ran is None:
                 self.require()
-                self._begin_patiently()
-                ran = self._run(jobs)
+                ran = self._run(jobs, self._begin_patiently)
             if isinstance(ran, Exception):
                 raise ran
         except Exception as error:
@@ -243,10 +267,13 @@ class Writer:
         with suppress(sqlite3.Error):  # a rollback of what SQLite rolled back itself
             self._connection.execute("ROLLBACK")
 
+    def _begin_at_once(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
     def _begin_patiently(self) -> None:
         self._wait_at_most(self._patience)
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin_at_once()
         finally:
             self._wait_at_most(0)
 
