@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from tests.store import values as v
 from tests.store.contract import Oops, do, prepare, raising
 from tests.store.values import NOW
 
+from deputize.protocol.call import State
 from deputize.protocol.grant import GrantState
+from deputize.protocol.prompt import Quiet
+from deputize.protocol.question import Question, Surface, Text
+from deputize.protocol.retention import Retention
 from deputize.service.ports import Reader, Tx
 from deputize.store import remembering, transaction
 from deputize.store.remembering import Remembering
@@ -20,13 +25,23 @@ from deputize.store.sqlite import SqliteStore
 
 SESSION = v.session(sid="https://site.example s1")
 GRANT = v.grant(state=GrantState.ACTIVE)
+CALL = v.call(state=State.PENDING)
+APPROVED = replace(
+    CALL, state=State.APPROVED, deadline=NOW + 99, entry=5, challenge_id=v.challenge_id(), method="webauthn"
+)
+CHALLENGE = v.challenge()
+QUESTION = Question(
+    {"kind": "call"}, v.user_id(), NOW + 60, Text("en", "Send it?"), ("webauthn",), Surface.PAGE
+)
+QUIET = Quiet(v.user_id(), "browsers", NOW, NOW + 60)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(tmp_path / "deputize.db")) as store:
         do(store, prepare)
-        do(store, lambda tx: [tx.add(each) for each in (SESSION, v.credential(), GRANT)])
+        do(store, lambda tx: [tx.add(each) for each in (SESSION, v.credential(), GRANT, CALL)])
+        do(store, lambda tx: (tx.ask(CHALLENGE, QUESTION), tx.put(QUIET)))
         yield store
 
 
@@ -38,6 +53,10 @@ def told(reader: Reader) -> tuple[object, ...]:
         reader.agent(v.client_id()),
         reader.grant(v.grant_id()),
         reader.credentials(v.user_id()),
+        reader.call(v.call_id()),
+        reader.challenge(v.challenge_id()),
+        reader.quiet(v.user_id(), NOW),
+        reader.quiet(v.user_id("bob"), NOW),
     )
 
 
@@ -63,11 +82,32 @@ WRITES: dict[str, Callable[[Tx], object]] = {
     "definitions learned": lambda tx: tx.know_definitions(GRANT, {"note": ["A"]}),
     "passkey added": lambda tx: tx.add(v.credential("another")),
     "passkey removed": lambda tx: tx.remove_credential(v.credential().credential_id, v.user_id()),
+    "call approved": lambda tx: tx.move_call(APPROVED, State.PENDING, NOW),
+    "call ended": lambda tx: tx.move_call(replace(CALL, state=State.DECLINED), State.PENDING, NOW),
+    "call carried on": lambda tx: tx.carry_call(replace(CALL, entry=7)),
+    "call delivered": lambda tx: tx.mark_delivered([v.call_id()], v.user_id(), v.jkt()),
+    "arguments retired": lambda tx: [
+        tx.move_call(replace(CALL, state=State.EXPIRED), State.PENDING, NOW + 10**6),
+        tx.retire(Retention(arguments=1), NOW + 10**6),
+    ],
+    "challenge used": lambda tx: tx.consume_challenge(CHALLENGE, NOW),
+    "challenge failed": lambda tx: tx.fail_challenge(v.challenge_id()),
+    "challenge dropped": lambda tx: tx.drop_challenge(v.challenge_id()),
+    "quiet made longer": lambda tx: tx.put(replace(QUIET, until=NOW + 90)),
+    "quiet ended": lambda tx: tx.end_quiet(v.user_id(), "browsers"),
+    "another made quiet": lambda tx: tx.put(replace(QUIET, user_id=v.user_id("bob"))),
+    "user hidden": lambda tx: tx.hide(v.user_id(), NOW),
     "counter stored": lambda tx: tx.advance_counter(v.credential(), v.credential().sign_count + 1),
 }
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+FOR_GOOD: dict[str, Callable[[Tx], object]] = {
+    "user forgotten": lambda tx: (tx.hide(v.user_id(), NOW), tx.forget(v.user_id())),
+    "key destroyed": lambda tx: tx.destroy_key(v.user_id()),
+}
+
+
+@pytest.mark.parametrize("write", [*WRITES.values(), *FOR_GOOD.values()], ids=[*WRITES, *FOR_GOOD])
 def test_what_a_transaction_writes_it_reads(store: SqliteStore, write: Callable[[Tx], object]) -> None:
     def run(tx: Tx) -> tuple[object, ...]:
         before = told(tx)
@@ -152,6 +192,7 @@ def test_a_statement_that_does_not_say_what_it_changes_may_change_anything() -> 
     assert set(remembering._changed_by("WITH a AS (SELECT 1) DELETE FROM users")) == set(remembering._KEYS)
     assert remembering._changed_by("DELETE FROM users") == ("users",)
     assert remembering._changed_by("SELECT 1") == ()
+    assert remembering._changed_by("INSERT OR IGNORE INTO trails VALUES (1)") == ()
 
 
 def _statements(value: Any) -> Iterator[str]:
@@ -167,8 +208,11 @@ def test_a_statement_that_is_given_a_key_changes_the_rows_of_that_key_only() -> 
     found = 0
     for statement in _statements([value for name, value in vars(transaction).items() if name.isupper()]):
         for table in remembering._changed_by(statement) if remembering._WRITES.match(statement) else ():
-            key = remembering._KEYS[table]
+            key, column = remembering._KEYS[table]
+            if new := re.match(r"INSERT INTO \w+ \( (.*?) \) VALUES \( \?", statement):
+                assert new[1].split(", ")[column] == key, statement
+                found += 1
             if re.search(rf":{key}\b", statement):
                 assert re.search(rf"\bWHERE\b.*\b{key} = :{key}\b(?! OR)", statement, re.DOTALL), statement
                 found += 1
-    assert found >= 10
+    assert found >= 20

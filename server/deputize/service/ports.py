@@ -478,6 +478,11 @@ class Store(Protocol):
     def look(self, fn: Callable[[Reader], T]) -> T:
         """Do the same for who cannot await, such as a command: it holds up the calling thread."""
 
+    async def glance(self, fn: Callable[[Reader], T]) -> T:
+        """Do as `read` does, but where rows are remembered, by those: what others have written a moment ago may be
+        missing, and what is being written may be there. It is for what a transaction looks at again."""
+        return await self.read(fn)
+
     async def transact(self, fn: Callable[[Tx], T]) -> T:
         """Run a function in a transaction and answer after its commit is durable. What `fn` raises rolls back what it
         did and is raised here. Refused(record_unavailable) if it was certainly not recorded, Refused(outcome_unknown)

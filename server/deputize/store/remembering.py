@@ -1,4 +1,4 @@
-"""Rows that each request reads and few change, read once and remembered by the connection that writes.
+"""Rows that requests read again and again, read once and remembered by the connection that writes.
 
 Nothing that is remembered can have been changed meanwhile. This connection forgets what a statement of its own changes,
 before it runs, and everything where a transaction is undone. What others have committed shows in SQLite's
@@ -14,30 +14,40 @@ from functools import cache
 from typing import Any, TypeVar
 
 from ..protocol.agent import Agent
+from ..protocol.call import Call
+from ..protocol.challenge import Challenge
 from ..protocol.credential import Credential, User
 from ..protocol.grant import Grant
-from ..protocol.ids import ClientId, GrantId, UserId
+from ..protocol.ids import CallId, ChallengeId, ClientId, GrantId, UserId
+from ..protocol.prompt import Quiet
 from ..service.ports import Session
 from .recording import Mark, Recording
-from .snapshot import Cursor, Execute
+from .snapshot import Cursor, Execute, Snapshot
 from .user_keys import UserKeys
 
 T = TypeVar("T")
 
 _MOST = 4096
 """Rows of a table that are remembered; strangers choose some of them."""
+_MOST_LARGE = 256
+"""The same of tables whose rows may be large."""
 
 _KEYS = {
-    "users": "user_id",
-    "sessions": "digest",
-    "agents": "client_id",
-    "grants": "grant_id",
-    "credentials": "user_id",
+    "users": ("user_id", 0),
+    "sessions": ("digest", 0),
+    "agents": ("client_id", 0),
+    "grants": ("grant_id", 0),
+    "credentials": ("user_id", 1),
+    "quiets": ("user_id", 0),
+    "calls": ("call_id", 0),
+    "challenges": ("challenge_id", 0),
 }
-"""The tables, and the parameter that names what is remembered of each: a statement that has it changes only that."""
+"""The tables, and what names that which is remembered of each: a parameter, or the column in which a new row has it. A
+statement that has it changes only that."""
+_LARGE = {"calls", "challenges"}
 
 _READS = re.compile(r"\s*SELECT\b")
-_WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)\b")
+_WRITES = re.compile(r"\s*(?:INSERT (?:OR IGNORE )?INTO|UPDATE|DELETE FROM) (\w+)\b")
 
 
 class Remembering(Recording):
@@ -81,21 +91,38 @@ class Remembering(Recording):
     def credentials(self, user_id: UserId) -> list[Credential]:
         return [*self._remembered("credentials", user_id, super().credentials)]
 
+    def quiet(self, user_id: UserId, now: int) -> list[Quiet]:
+        quiets: list[Quiet] | None = self._rows["quiets"].get(user_id)
+        if quiets is None:
+            quiets = super().quiet(user_id, 0)
+            self._remember("quiets", user_id, quiets)  # none as well: these are people who are there
+        return [each for each in quiets if each.until > now]
+
+    def call(self, call_id: CallId) -> Call | None:
+        return self._remembered("calls", call_id, super().call)
+
+    def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
+        return self._remembered("challenges", challenge_id, super().challenge)
+
     def _remembered(self, table: str, key: Any, read: Callable[[Any], T]) -> T:
-        rows = self._rows[table]
-        value: T | None = rows.get(key)
+        value: T | None = self._rows[table].get(key)
         if value is None:
             value = read(key)
             if value:  # what is not there may come, and anybody can ask for it
-                if len(rows) >= _MOST:
-                    rows.clear()
-                rows[key] = value
+                self._remember(table, key, value)
         return value
+
+    def _remember(self, table: str, key: object, value: object) -> None:
+        rows = self._rows[table]
+        if len(rows) >= (_MOST_LARGE if table in _LARGE else _MOST):
+            rows.clear()
+        rows[key] = value
 
     def _forgetting(self, statement: str, parameters: Mapping[str, object] | Sequence[object]) -> Cursor:
         """Run a statement, having forgotten what it may change."""
         for table in _changed_by(statement):
-            key = parameters.get(_KEYS[table]) if isinstance(parameters, dict) else None
+            name, column = _KEYS[table]
+            key = parameters.get(name) if isinstance(parameters, Mapping) else parameters[column]
             if key is None:
                 self._rows[table].clear()
             else:
@@ -105,6 +132,29 @@ class Remembering(Recording):
     def _forget_all(self) -> None:
         for rows in self._rows.values():
             rows.clear()
+
+
+class Glance(Snapshot):
+    """What a memory has, even of a transaction that is under way in another thread, and else what is there."""
+
+    def __init__(self, execute: Execute, keys: UserKeys, memory: Remembering) -> None:
+        super().__init__(execute, keys)
+        self._rows = memory._rows  # it is the other half of it
+
+    def user(self, user_id: UserId) -> User | None:
+        return self._rows["users"].get(user_id) or super().user(user_id)
+
+    def session(self, digest: bytes) -> Session | None:
+        return self._rows["sessions"].get(digest) or super().session(digest)
+
+    def credentials(self, user_id: UserId) -> list[Credential]:
+        return [*(self._rows["credentials"].get(user_id) or super().credentials(user_id))]
+
+    def call(self, call_id: CallId) -> Call | None:
+        return self._rows["calls"].get(call_id) or super().call(call_id)
+
+    def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
+        return self._rows["challenges"].get(challenge_id) or super().challenge(challenge_id)
 
 
 @cache

@@ -5,7 +5,7 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
@@ -21,7 +21,8 @@ from .faults import Damaged, Note, is_failure, unreadable, words
 from .migrations import InUse, known_versions, require_known, upgrade
 from .place import Displaced, Place, identity_of
 from .probe import EVERY, Probe
-from .snapshot import Snapshot
+from .remembering import Glance
+from .snapshot import Cursor, Execute, Snapshot
 from .user_keys import UserKeys
 from .writer import Writer
 
@@ -66,7 +67,7 @@ class SqliteStore:
                 connection.close()
                 raise
             self._writer = Writer(connection, self._place, BUSY_TIMEOUT, self._keys, note)
-        self._probe = Probe(self._look)
+        self._probe = Probe(self._try_out)
         self._check: Check | None = None
 
     async def read(self, fn: Callable[[Reader], T]) -> T:
@@ -75,13 +76,30 @@ class SqliteStore:
 
     def look(self, fn: Callable[[Reader], T]) -> T:
         """Do the same for who cannot await, in the calling thread."""
+        return self._look(lambda execute: fn(Snapshot(execute, self._keys)))
+
+    async def glance(self, fn: Callable[[Reader], T]) -> T:
+        """Run a function over what is remembered, and for the rest over one snapshot (`service.ports.Store`)."""
+        return self._look(lambda execute: fn(Glance(execute, self._keys, self._writer.memory)))
+
+    def _look(self, fn: Callable[[Execute], T]) -> T:
+        """Run a function over one snapshot, which is taken when it first asks for something."""
+        begun: Execute | None = None
+
+        def execute(statement: str, parameters: Mapping[str, object] | Sequence[object]) -> Cursor:
+            nonlocal begun
+            if begun is None:
+                first = self._reader().cursor().execute
+                first("BEGIN")
+                begun = first
+            return begun(statement, parameters)
+
         try:
-            execute = self._reader().cursor().execute
-            execute("BEGIN")
             try:
-                return fn(Snapshot(execute, self._keys))
+                return fn(execute)
             finally:
-                execute("COMMIT")
+                if begun is not None:
+                    begun("COMMIT", ())
         except (Displaced, Locked, sqlite3.DatabaseError) as error:
             if not is_failure(error):
                 raise
@@ -202,7 +220,7 @@ class SqliteStore:
             header.note_unchecked(connection.execute, True)
             connection.execute("COMMIT")
 
-    async def _look(self) -> str | None:
+    async def _try_out(self) -> str | None:
         """Do what a decision does: look at the place, write durably, and find one's own record (READY-1)."""
         try:
             self._writer.require()

@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ..protocol.agent import Agent
 from ..protocol.block import Block
@@ -49,7 +50,7 @@ def _listed(states: Iterable[str]) -> str:
     return ", ".join(f"'{state}'" for state in sorted(states))
 
 
-_ADD = {kind: table.insert() for kind, table in TABLES.items()}
+_ADD = {kind: table.insert() for kind, table in TABLES.items() if kind is not Asked}
 _ADD[Agent] += " ON CONFLICT DO NOTHING"
 _ADD[Phone] += " ON CONFLICT DO NOTHING"
 _ADD[Credential] += """
@@ -228,7 +229,10 @@ class Transaction(Remembering, Tx):
             row.append(int(value.state in _WAS_ACTIVE))
         elif isinstance(value, Call):
             row.append(self._looked_up_by(value))
-        return self._execute(_ADD[kind], row).rowcount == 1
+        added = self._execute(_ADD[kind], row).rowcount == 1
+        if isinstance(value, Call) and value.state is State.PENDING:
+            self._remember("calls", value.call_id, value)
+        return added
 
     def _make_key(self, user: User) -> None:
         """Make the key of a new user, before his row: one that is left of a row that was undone does no harm."""
@@ -276,7 +280,15 @@ class Transaction(Remembering, Tx):
         return self._changed(_ACTIVATE_CREDENTIAL, **_named(credential))
 
     def advance_counter(self, credential: Credential, presented: int) -> bool:
-        return self._changed(_ADVANCE_COUNTER, presented=presented, **_named(credential))
+        theirs = self.credentials(credential.user_id)
+        advanced = self._changed(_ADVANCE_COUNTER, presented=presented, **_named(credential))
+        if advanced:
+            it = credential.credential_id
+            now = [
+                replace(each, sign_count=presented) if each.credential_id == it else each for each in theirs
+            ]
+            self._remember("credentials", credential.user_id, now)
+        return advanced
 
     def remove_credential(self, credential_id: CredentialId, user_id: UserId) -> bool:
         return self._changed(_REMOVE_CREDENTIAL, credential_id=credential_id, user_id=user_id)
@@ -360,6 +372,7 @@ class Transaction(Remembering, Tx):
         under = challenge.challenge_id, challenge.owner, challenge.expires_at
         asked = TABLES[Asked].sealed(Asked(question, challenge.salt), under, self._keys)
         self._execute(_ASK, [*TABLES[Challenge].row(challenge, self._keys, self._opened), asked])
+        self._remember("challenges", challenge.challenge_id, challenge)
 
     def drop_challenge(self, challenge_id: ChallengeId) -> None:
         self._execute(_DROP_CHALLENGE, {"challenge_id": challenge_id})
@@ -378,7 +391,7 @@ class Transaction(Remembering, Tx):
 
     def move_call(self, moved: Call, source: State, now: int) -> bool:
         self.moved.append(moved.call_id)
-        return self._changed(
+        changed = self._changed(
             _MOVE_CALL,
             call_id=moved.call_id,
             source=source.value,
@@ -390,6 +403,9 @@ class Transaction(Remembering, Tx):
             challenge_id=moved.challenge_id,
             method=moved.method,
         )
+        if changed and moved.state in OVERDUE:  # else nobody asks for it soon
+            self._remember("calls", moved.call_id, moved)
+        return changed
 
     def carry_call(self, call: Call) -> bool:
         return self._changed(
@@ -426,11 +442,12 @@ class Transaction(Remembering, Tx):
         keeping.hide(self._execute, user_id, now)
 
     def destroy_key(self, user_id: UserId) -> None:
+        self._opened.clear()
+        self._forget_all()
         self._keys.destroy(user_id)
 
     def forget(self, user_id: UserId) -> int:
-        self._opened.clear()
-        self._keys.destroy(user_id)  # first of all: should the rest of it be undone, it is gone all the same
+        self.destroy_key(user_id)  # first of all: should the rest of it be undone, it is gone all the same
         return keeping.forget(self._execute, user_id)
 
     def sweep(self, now: int) -> int:

@@ -29,7 +29,7 @@ BATCH = 64
 """Functions that share a commit at most. While a loop runs them it does nothing else."""
 
 WARY = 100
-"""Batches, after one that had to be run again, whose functions are run each in a savepoint of its own from the start."""
+"""Batches, after one that had to be run again, whose functions have each a savepoint of its own from the start."""
 
 PLACED = 0.1
 """Seconds for which files that were in their place are not looked at again before a batch; after it they always are."""
@@ -71,7 +71,7 @@ class Writer:
         self._wary = 0
         self._hear: Hear | None = None
         self._wait_at_most(0)
-        self._tx = Transaction(connection.cursor().execute, keys)
+        self.memory = self._tx = Transaction(connection.cursor().execute, keys)
         self._gate = Lock()  # for the next three
         self._waiting: list[_Job] = []
         self._under_way = False

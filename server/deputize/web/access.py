@@ -16,6 +16,7 @@ from ..protocol.quota import Quota
 from ..protocol.token import Delegation
 from ..protocol.tool import is_tool_name
 from ..protocol.value import value
+from ..service.approvals import Verdict
 from ..service.calls import request
 from ..service.calls.request import Executor, PageCall
 from ..service.grants import PageRequest
@@ -64,6 +65,12 @@ class Who(Generic[W]):
     ) -> T:
         """Run a use case that changes nothing, for who asks, over one snapshot; what it refuses is raised."""
         return await self.context.look(lambda tx, at: fn(tx, at, self.find(tx), *args, **more))
+
+    async def verdict(
+        self, check: Callable[Concatenate[Reader, Moment, W, P], Verdict], /, *args: P.args, **more: P.kwargs
+    ) -> Verdict:
+        """Check evidence, for who asks, as `Context.verdict` does."""
+        return await self.context.verdict(lambda tx, at: check(tx, at, self.find(tx), *args, **more))
 
     def map(self, other: Callable[[W], V]) -> "Who[V]":
         """Return the same caller, as another use case wants it."""

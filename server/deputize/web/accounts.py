@@ -14,7 +14,6 @@ from ..protocol.credential import ENROLLMENT_LIFETIME, User
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import UserId
 from ..service import credentials, sessions
-from ..service.approvals import Verdict
 from ..service.credentials import Begun
 from ..service.moment import Moment
 from ..service.ports import Reader
@@ -163,7 +162,7 @@ async def finish_enrollment(
 async def approve_enrollment(context: Context, user: Who[UserId], evidence: Evidence) -> ActiveCredential:
     """Take an existing passkey's assertion over the new one (CRED-3)."""
     credential_id = context.named("id")
-    verdict: Verdict = await user.look(credentials.check_addition, credential_id, sent(evidence))
+    verdict = await user.verdict(credentials.check_addition, credential_id, sent(evidence))
     added = await user.run(credentials.approve_addition, credential_id, verdict)
     return ActiveCredential(added.credential_id, "active")
 

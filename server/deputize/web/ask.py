@@ -11,7 +11,6 @@ from ..protocol.grant import Grant
 from ..protocol.ids import UserId
 from ..protocol.url import origin_of
 from ..service import posed, questions
-from ..service.approvals import Verdict
 from ..service.calls.standing import standing_of
 from ..service.moment import Moment
 from ..service.ports import Reader
@@ -76,7 +75,7 @@ async def challenge(context: Context, user: Who[UserId], body: Typed) -> dict[st
 async def approve(context: Context, user: Who[UserId], evidence: TypedEvidence) -> Became:
     """Take the evidence of a yes. Neither token nor code is in the answer: whoever asked fetches what is his."""
     asked_id, digits = context.named("asked_id"), typed(evidence.pop("digits", UNSET))
-    verdict: Verdict = await user.look(posed.check, asked_id, sent(evidence))
+    verdict = await user.verdict(posed.check, asked_id, sent(evidence))
     return Became(await user.run(posed.approve, asked_id, verdict, digits))
 
 

@@ -19,7 +19,6 @@ from ..protocol.ids import CallId, is_id
 from ..protocol.question import Surface
 from ..protocol.tool import Executes
 from ..service import questions
-from ..service.approvals import Verdict
 from ..service.calls import approving, arrivals, endings, redemptions, request
 from ..service.calls.answers import Answered, Denied
 from ..service.calls.request import Executor, OwnCall, PageCall
@@ -141,7 +140,7 @@ async def challenge(context: Context, page: Who[PageCall]) -> dict[str, object]:
 async def approve(context: Context, page: Who[PageCall], evidence: Evidence) -> Call:
     """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
     started = perf_counter()
-    verdict: Verdict = await page.look(approving.check, sent(evidence))
+    verdict = await page.verdict(approving.check, sent(evidence))
     decided = await page.run(approving.approve, verdict)
     context.log.decided(decided.call, started)
     return _decided(context, decided)

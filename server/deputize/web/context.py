@@ -18,6 +18,7 @@ from ..protocol.proof import Proof
 from ..protocol.question import Surface
 from ..protocol.quota import Quota, Rate
 from ..service import sessions
+from ..service.approvals import Rejected, Verdict
 from ..service.blocks import barred
 from ..service.moment import Moment
 from ..service.ports import Reader, Tx
@@ -28,6 +29,7 @@ from .peers import address_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
+V = TypeVar("V", bound=Verdict | None)
 
 MAX_BODY = 64 * 1024  # bytes (JSON-3)
 MAX_DELAY = 30  # seconds (JSON-4)
@@ -132,6 +134,15 @@ class Context:
         """Run a use case that changes nothing, over one snapshot; what it refuses is raised."""
         at = self.at
         return or_refuse(await self.authority.store.read(lambda tx: fn(tx, at, *args, **more)))
+
+    async def verdict(
+        self, check: Callable[Concatenate[Reader, Moment, P], V], /, *args: P.args, **more: P.kwargs
+    ) -> V:
+        """Check evidence by what is remembered. A yes is held against what is there by the transaction that acts on it
+        (APPR-8); of a no is made sure over a snapshot, lest it come from what was remembered too long."""
+        at = self.at
+        found = await self.authority.store.glance(lambda reader: check(reader, at, *args, **more))
+        return await self.look(check, *args, **more) if isinstance(found, Rejected) else found
 
     def take(self, quota: Quota) -> None:
         """Take one from what the request's address has of a quota; Refused(too_many_requests) (QUOTA-3)."""

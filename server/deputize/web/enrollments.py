@@ -2,7 +2,6 @@
 
 from ..protocol.ids import UserId
 from ..service import enrollments
-from ..service.approvals import Verdict
 from .access import Who
 from .answers import envelope
 from .context import Context
@@ -22,7 +21,7 @@ async def challenge(context: Context, user: Who[UserId]) -> dict[str, object]:
 
 async def approve(context: Context, user: Who[UserId], evidence: Evidence) -> Window:
     """Take the assertion, and open the window."""
-    verdict: Verdict = await user.look(enrollments.check_window, sent(evidence))
+    verdict = await user.verdict(enrollments.check_window, sent(evidence))
     return Window(await user.run(enrollments.open_window, verdict))
 
 

@@ -13,7 +13,6 @@ from ..protocol.ids import UserId
 from ..protocol.question import Surface
 from ..protocol.scope import ScopeSet
 from ..service import blocks, consents, grants, questions
-from ..service.approvals import Verdict
 from ..service.grants import PageRequest
 from ..service.ports import Reader
 from .access import Who
@@ -128,7 +127,7 @@ async def challenge(context: Context, page: Who[PageRequest]) -> dict[str, objec
 async def consent(context: Context, page: Who[PageRequest], evidence: Evidence) -> Tokens:
     """Take the consent assertion and answer the token response (GRANT-2, GRANT-3)."""
     grant_id = context.named("grant_id")
-    verdict: Verdict = await page.look(consents.check, grant_id, sent(evidence))
+    verdict = await page.verdict(consents.check, grant_id, sent(evidence))
     renewable = await page.run(consents.agree, grant_id, verdict)
     return tokens(context, renewable)
 

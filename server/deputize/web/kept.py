@@ -8,7 +8,6 @@ from starlette.responses import Response, StreamingResponse
 from ..protocol.errors import Code, Refused
 from ..protocol.ids import UserId
 from ..service import exports, forgetting
-from ..service.approvals import Verdict
 from . import session
 from .access import Who
 from .answers import answer, envelope
@@ -51,7 +50,7 @@ async def challenge(context: Context, user: Who[UserId]) -> dict[str, object]:
 
 async def forget(context: Context, user: Who[UserId], evidence: Evidence) -> Response:
     """Take the assertion, and forget the user: what is much goes in the next seconds."""
-    verdict: Verdict = await user.look(forgetting.check, sent(evidence))
+    verdict = await user.verdict(forgetting.check, sent(evidence))
     await user.run(forgetting.approve, verdict)
     response = answer(Forgotten("forgotten"))
     session.clear_cookie(response)

@@ -86,7 +86,7 @@ class Calling:
         started = perf_counter()
         verdict: Verdict | None = None
         if evidence is not None:
-            verdict = await context.look(approving.check_ahead, request, evidence)
+            verdict = await context.verdict(approving.check_ahead, request, evidence)
         try:
             made: Answered | Denied
             if way.waits and asking.withdrawn(exchange):

@@ -11,7 +11,6 @@ from ...protocol.ids import UserId
 from ...protocol.redirect import is_local
 from ...protocol.request import REQUEST_URI, AuthorizationRequest, read_user_code
 from ...service import approvals, authorizations, questions
-from ...service.approvals import Verdict
 from ...words.catalogue import words
 from ..access import Who
 from ..answers import envelope
@@ -125,7 +124,7 @@ async def challenge(context: Context, user: Who[UserId]) -> dict[str, object]:
 async def approve(context: Context, user: Who[UserId], evidence: Evidence) -> Redirect:
     """Take the consent assertion, and tell the page where to go (OAUTH-4, OAUTH-5)."""
     request_id = context.named("request_id")
-    verdict: Verdict = await user.look(authorizations.check, request_id, sent(evidence))
+    verdict = await user.verdict(authorizations.check, request_id, sent(evidence))
     code = b64u(context.authority.random(32))
     request, given = await user.run(authorizations.agree, request_id, verdict, code)
     return _redirect(context, request, code=given)
