@@ -1,24 +1,28 @@
 """What the writing connection remembers is what is there: in each transaction, after each write, whoever wrote."""
 
+import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.store import values as v
-from tests.store.contract import Oops, do, prepare, raising
+from tests.store.contract import Oops, do, do_all, prepare, raising, seen
 from tests.store.values import NOW
 
 from deputize.protocol.call import State
 from deputize.protocol.grant import GrantState
 from deputize.protocol.prompt import Quiet
 from deputize.protocol.question import Question, Surface, Text
+from deputize.protocol.quota import Rate
 from deputize.protocol.retention import Retention
 from deputize.service.ports import Reader, Tx
-from deputize.store import remembering, transaction
+from deputize.store import remembering, transaction, writer
 from deputize.store.remembering import Remembering
 from deputize.store.snapshot import Snapshot
 from deputize.store.sqlite import SqliteStore
@@ -31,7 +35,7 @@ APPROVED = replace(
 )
 CHALLENGE = v.challenge()
 QUESTION = Question(
-    {"kind": "call"}, v.user_id(), NOW + 60, Text("en", "Send it?"), ("webauthn",), Surface.PAGE
+    {"kind": "call"}, v.user_id(), NOW + 60, Text("en", ("Send it?",)), ("webauthn",), Surface.PAGE
 )
 QUIET = Quiet(v.user_id(), "browsers", NOW, NOW + 60)
 
@@ -41,7 +45,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with closing(SqliteStore(tmp_path / "deputize.db")) as store:
         do(store, prepare)
         do(store, lambda tx: [tx.add(each) for each in (SESSION, v.credential(), GRANT, CALL)])
-        do(store, lambda tx: (tx.ask(CHALLENGE, QUESTION), tx.put(QUIET)))
+        do(store, lambda tx: tx.ask(CHALLENGE, QUESTION))
+        do(store, lambda tx: tx.put(QUIET))
         yield store
 
 
@@ -102,7 +107,7 @@ WRITES: dict[str, Callable[[Tx], object]] = {
 
 
 FOR_GOOD: dict[str, Callable[[Tx], object]] = {
-    "user forgotten": lambda tx: (tx.hide(v.user_id(), NOW), tx.forget(v.user_id())),
+    "user forgotten": lambda tx: tx.forget(v.user_id()),
     "key destroyed": lambda tx: tx.destroy_key(v.user_id()),
 }
 
@@ -216,3 +221,86 @@ def test_a_statement_that_is_given_a_key_changes_the_rows_of_that_key_only() -> 
                 assert re.search(rf"\bWHERE\b.*\b{key} = :{key}\b(?! OR)", statement, re.DOTALL), statement
                 found += 1
     assert found >= 20
+
+
+def test_a_glance_asks_the_database_for_what_is_not_remembered_only(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    def glanced() -> tuple[object, ...]:
+        return asyncio.run(store.glance(known))
+
+    def known(reader: Reader) -> tuple[object, ...]:
+        return (
+            reader.user(v.user_id()),
+            reader.session(v.digest("session")),
+            reader.credentials(v.user_id()),
+            reader.call(v.call_id()),
+            reader.challenge(v.challenge_id()),
+        )
+
+    asked: list[str] = []
+    store._reader().set_trace_callback(asked.append)
+    do(store, lambda tx: tx._forget_all())  # type: ignore[attr-defined]  # it is one that remembers
+    before = glanced()
+    assert None not in before
+    assert len(asked) == 7  # with BEGIN and COMMIT
+    do(store, told)
+    asked.clear()
+    assert glanced() == before
+    assert asked == []
+    with closing(SqliteStore(tmp_path / "deputize.db")) as other:
+        do(other, WRITES["session ended"])
+    assert glanced() == before != seen(store, known)
+
+
+class TestSavepoints:
+    """There are none until a function fails; then for a while."""
+
+    @pytest.fixture
+    def asked(self, store: SqliteStore) -> list[str]:
+        asked: list[str] = []
+        store._writer._connection.set_trace_callback(asked.append)
+        return asked
+
+    def test_functions_that_succeed_need_none(self, store: SqliteStore, asked: list[str]) -> None:
+        do_all(store, [lambda tx: tx.use_proof(v.proof(1)), lambda tx: tx.use_proof(v.proof(2))])
+        assert not [each for each in asked if "SAVEPOINT" in each]
+
+    def test_one_that_fails_is_undone_alone_and_run_twice_at_most(
+        self, store: SqliteStore, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(writer, "WARY", 3)
+        runs = Counter[str]()
+
+        def used(name: str) -> Callable[[Tx], bool]:
+            def run(tx: Tx) -> bool:
+                runs[name] += 1
+                tx.append(v.entry(name), NOW)
+                return tx.use_proof(v.proof(name))
+
+            return run
+
+        def all_three(turn: int) -> list[Any]:
+            wanted = used(f"a{turn}"), raising(Oops(), used(f"b{turn}")), used(f"c{turn}")
+            return do_all(store, list(wanted))
+
+        before = seen(store, lambda reader: reader.head().size)
+        for turn in range(3):
+            first, failed, last = all_three(turn)
+            assert (first, last) == (True, True)
+            assert isinstance(failed, Oops)
+            assert do(store, methodcaller("use_proof", v.proof(f"b{turn}"))) is True
+        assert seen(store, lambda reader: reader.head().size) == before + 6
+        assert max(runs.values()) == 2
+        # Three batches are run so, of which the first is the one that failed.
+        assert [runs[f"a{turn}"] for turn in range(3)] == [2, 1, 2]
+
+    def test_who_is_counted_ahead_is_not_counted_twice(self, store: SqliteStore) -> None:
+        rate = Rate(3, 60)
+
+        def take(tx: Tx) -> int:
+            return tx.take_quota("q", rate, NOW, 3)
+
+        assert do_all(store, [take, raising(Oops(), take)])[0] == 0
+        assert do_all(store, [take, take, take])[:2] == [0, 0]
+        assert do(store, take) > 0

@@ -3,6 +3,7 @@ nothing of it (APPR-8).
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from deputize.service import approvals, authorizations
 from deputize.service.approvals import Action, Verified
 from deputize.service.methods import Methods
 from deputize.service.ports import Assertion, Tx
+from deputize.store.sqlite import SqliteStore
 from deputize.testing.page import Page
 
 pytestmark = pytest.mark.anyio
@@ -244,3 +246,36 @@ class TestEveryMember:
                 code = "unsupported_method" if name == "approvals" else "challenge_unknown"
                 assert refusal.code == code, (name, other)
         assert await store.transact(lambda tx: approvals.conclude(tx, at, verdict, action, TEXT)) is verdict
+
+
+async def test_a_no_by_what_is_remembered_is_made_sure_of(bank: Bank, grace: Page) -> None:
+    """Another process gives her back the passkey that this one remembers to be gone."""
+    store = bank.deputize.store
+    assert isinstance(store, SqliteStore)
+    with closing(SqliteStore(store._path)) as other:
+        (user,) = await other.read(lambda reader: reader.users())
+        (passkey,) = await other.read(lambda reader: reader.credentials(user.user_id))
+        await other.transact(lambda tx: tx.add(v.credential("another", user_id=passkey.user_id)))
+        await other.transact(lambda tx: tx.remove_credential(passkey.credential_id, passkey.user_id))
+        path = await of_a_call(grace)
+        minted = (await grace.send("POST", f"{path}/challenge")).json()
+        assert passkey not in await store.glance(lambda reader: reader.credentials(passkey.user_id))
+        await other.transact(lambda tx: tx.add(passkey))
+        minted["requestOptions"]["allowCredentials"] = [{"id": passkey.credential_id, "type": "public-key"}]
+        answer = await grace.send("POST", f"{path}/approval", grace.evidence(minted))
+    assert answer.json()["state"] == "approved", answer.text
+
+
+async def test_a_yes_by_what_is_remembered_counts_for_nothing_alone(bank: Bank, grace: Page) -> None:
+    """Another process takes the passkey that this one remembers."""
+    store = bank.deputize.store
+    assert isinstance(store, SqliteStore)
+    path = await of_a_call(grace)
+    minted = (await grace.send("POST", f"{path}/challenge")).json()
+    with closing(SqliteStore(store._path)) as other:
+        (user,) = await other.read(lambda reader: reader.users())
+        (passkey,) = await store.glance(lambda reader: reader.credentials(user.user_id))
+        await other.transact(lambda tx: tx.remove_credential(passkey.credential_id, passkey.user_id))
+    assert await store.glance(lambda reader: reader.credentials(passkey.user_id)) == [passkey]
+    answer = await grace.send("POST", f"{path}/approval", grace.evidence(minted))
+    assert answer.json()["code"] == "unknown_credential", answer.text

@@ -29,7 +29,7 @@ BATCH = 64
 """Functions that share a commit at most. While a loop runs them it does nothing else."""
 
 WARY = 100
-"""Batches, after one that had to be run again, whose functions have each a savepoint of its own from the start."""
+"""Batches, from one that has to be run again on, whose functions have each a savepoint of its own."""
 
 PLACED = 0.1
 """Seconds for which files that were in their place are not looked at again before a batch; after it they always are."""
@@ -185,11 +185,12 @@ class Writer:
         A savepoint for each costs more than some of them do, and few fail: so there is none until one has. Then all is
         undone, and each is run once more, in a savepoint of its own.
         """
-        self._wary = max(self._wary - 1, 0)
+        alone = self._wary > 0
+        self._wary -= alone
         begin()
         try:
             self._tx.begin()
-            results = [self._attempt(fn) for fn, _ in jobs] if self._wary else self._together(jobs)
+            results = [self._attempt(fn) for fn, _ in jobs] if alone else self._together(jobs)
             if results is not None:
                 self._tx.flush()
                 return results
