@@ -49,6 +49,10 @@ def seen(store: Store, fn: Callable[[Reader], T]) -> T:
     return asyncio.run(store.read(fn))
 
 
+def glanced(store: Store, fn: Callable[[Reader], T]) -> T:
+    return asyncio.run(store.glance(fn))
+
+
 def do(store: Store, fn: Callable[[Tx], T]) -> T:
     async def run() -> T:
         async with asyncio.timeout(60):  # an answer that never comes fails a test, and hangs none

@@ -1,6 +1,5 @@
 """What the writing connection remembers is what is there: in each transaction, after each write, whoever wrote."""
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.store import values as v
-from tests.store.contract import Oops, do, do_all, prepare, raising, seen
+from tests.store.contract import Oops, do, do_all, glanced, prepare, raising, seen
 from tests.store.values import NOW
 
 from deputize.protocol.call import State
@@ -226,9 +225,6 @@ def test_a_statement_that_is_given_a_key_changes_the_rows_of_that_key_only() -> 
 def test_a_glance_asks_the_database_for_what_is_not_remembered_only(
     store: SqliteStore, tmp_path: Path
 ) -> None:
-    def glanced() -> tuple[object, ...]:
-        return asyncio.run(store.glance(known))
-
     def known(reader: Reader) -> tuple[object, ...]:
         return (
             reader.user(v.user_id()),
@@ -241,16 +237,16 @@ def test_a_glance_asks_the_database_for_what_is_not_remembered_only(
     asked: list[str] = []
     store._reader().set_trace_callback(asked.append)
     do(store, lambda tx: tx._forget_all())  # type: ignore[attr-defined]  # it is one that remembers
-    before = glanced()
+    before = glanced(store, known)
     assert None not in before
     assert len(asked) == 7  # with BEGIN and COMMIT
     do(store, told)
     asked.clear()
-    assert glanced() == before
+    assert glanced(store, known) == before
     assert asked == []
     with closing(SqliteStore(tmp_path / "deputize.db")) as other:
         do(other, WRITES["session ended"])
-    assert glanced() == before != seen(store, known)
+    assert glanced(store, known) == before != seen(store, known)
 
 
 class TestSavepoints:

@@ -261,15 +261,15 @@ async def test_a_session_that_ends_while_its_answer_is_verified_does_nothing(
         path = "/account/enrollment-window"
     evidence = grace.evidence((await grace.send("POST", f"{path}/challenge")).json())
     size, store = len(bank.entries()), bank.deputize.store
-    read = type(store).read
+    glance = type(store).glance
 
-    async def read_and_sign_out(self: Store, fn: Callable[[Reader], object]) -> object:
-        found = await read(store, fn)
+    async def glance_and_sign_out(self: Store, fn: Callable[[Reader], object]) -> object:
+        found = await glance(store, fn)
         await store.transact(lambda tx: tx.end_sessions(user))
         return found
 
     user = UserId((await grace.configure())["user"]["id"])
-    monkeypatch.setattr(type(store), "read", read_and_sign_out)
+    monkeypatch.setattr(type(store), "glance", glance_and_sign_out)
     answer = await grace.send("POST", f"{path}/approval", evidence)
     assert (answer.status_code, answer.json()["code"]) == (401, "login_required")
     assert len(bank.entries()) == size

@@ -11,6 +11,7 @@ whichever process, is read as taken back by the next transaction.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from ..protocol.agent import Agent
@@ -30,7 +31,7 @@ T = TypeVar("T")
 _MOST = 4096
 """Rows of a table that are remembered; strangers choose some of them."""
 _MOST_LARGE = 256
-"""The same of tables whose rows may be large."""
+"""The same where rows may be large."""
 
 _KEYS = {
     "users": ("user_id", 0),
@@ -44,7 +45,11 @@ _KEYS = {
 }
 """The tables, and what names that which is remembered of each: a parameter, or the column in which a new row has it. A
 statement that has it changes only that."""
-_LARGE = {"calls", "challenges"}
+_OWNER: Mapping[str, Callable[[Any], UserId | None]] = {
+    "calls": attrgetter("user_id"),
+    "challenges": attrgetter("owner"),
+}
+"""Of what tells of a user, and may be large, whose it is: without his key it is not told (KEEP-5)."""
 
 _READS = re.compile(r"\s*SELECT\b")
 _WRITES = re.compile(r"\s*(?:INSERT (?:OR IGNORE )?INTO|UPDATE|DELETE FROM) (\w+)\b")
@@ -105,16 +110,24 @@ class Remembering(Recording):
         return self._remembered("challenges", challenge_id, super().challenge)
 
     def _remembered(self, table: str, key: Any, read: Callable[[Any], T]) -> T:
-        value: T | None = self._rows[table].get(key)
+        value: T | None = self.recall(table, key)
         if value is None:
             value = read(key)
             if value:  # what is not there may come, and anybody can ask for it
                 self._remember(table, key, value)
         return value
 
+    def recall(self, table: str, key: object) -> Any:
+        """Return what is remembered; None if nothing is, or its owner has no key any more."""
+        value = self._rows[table].get(key)
+        if value is not None and (owner_of := _OWNER.get(table)) is not None:
+            owner = owner_of(value)
+            return value if owner is not None and self._keys.of(owner) is not None else None
+        return value
+
     def _remember(self, table: str, key: object, value: object) -> None:
         rows = self._rows[table]
-        if len(rows) >= (_MOST_LARGE if table in _LARGE else _MOST):
+        if len(rows) >= (_MOST_LARGE if table in _OWNER else _MOST):
             rows.clear()
         rows[key] = value
 
@@ -139,22 +152,22 @@ class Glance(Snapshot):
 
     def __init__(self, execute: Execute, keys: UserKeys, memory: Remembering) -> None:
         super().__init__(execute, keys)
-        self._rows = memory._rows  # it is the other half of it
+        self._recall = memory.recall
 
     def user(self, user_id: UserId) -> User | None:
-        return self._rows["users"].get(user_id) or super().user(user_id)
+        return self._recall("users", user_id) or super().user(user_id)
 
     def session(self, digest: bytes) -> Session | None:
-        return self._rows["sessions"].get(digest) or super().session(digest)
+        return self._recall("sessions", digest) or super().session(digest)
 
     def credentials(self, user_id: UserId) -> list[Credential]:
-        return [*(self._rows["credentials"].get(user_id) or super().credentials(user_id))]
+        return [*(self._recall("credentials", user_id) or super().credentials(user_id))]
 
     def call(self, call_id: CallId) -> Call | None:
-        return self._rows["calls"].get(call_id) or super().call(call_id)
+        return self._recall("calls", call_id) or super().call(call_id)
 
     def challenge(self, challenge_id: ChallengeId) -> Challenge | None:
-        return self._rows["challenges"].get(challenge_id) or super().challenge(challenge_id)
+        return self._recall("challenges", challenge_id) or super().challenge(challenge_id)
 
 
 @cache
