@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from tests.store import values as v
-from tests.store.contract import Oops, do, do_all, prepare, raising
+from tests.store.contract import Oops, do, do_all, glanced, prepare, raising, seen
 from tests.store.faulty_disk import Fault, faulty_disk, sqlite_library
 from tests.store.processes import let_call, write
 from tests.store.test_sqlite import pragma, refusal, sql
@@ -26,7 +26,7 @@ from tests.store.values import NOW
 
 from deputize.protocol.errors import Code, Refused
 from deputize.service.faults import Locked, NoStore
-from deputize.service.ports import Tx
+from deputize.service.ports import Reader, Tx
 from deputize.store import checking, faults, place, probe, sqlite, writer
 from deputize.store.faults import Causes, Damaged
 from deputize.store.migrations import NewerDatabase
@@ -74,23 +74,25 @@ def append(tx: Tx) -> int:
 
 
 class Late:
-    """A connection whose next commit is made, and is said to have failed: so a disk does that loses the last word."""
+    """A connection whose next commit is said to have failed, and is made: so a disk does that loses the last word."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, made: bool = True) -> None:
         self._connection = connection
         self._fails = True
+        self._made = made
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
-        done = self._connection.execute(statement, *parameters)
         if statement == "COMMIT" and self._fails:
             self._fails = False
+            if self._made:
+                self._connection.execute(statement)
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
             raise error
-        return done
+        return self._connection.execute(statement, *parameters)
 
 
 def test_ready_3_what_was_said_to_have_failed_and_is_there_ends_all_decisions(store: SqliteStore) -> None:
@@ -99,6 +101,31 @@ def test_ready_3_what_was_said_to_have_failed_and_is_there_ends_all_decisions(st
     assert refusal(do_all(store, [append])[0]) is Code.OUTCOME_UNKNOWN
     assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
     assert "what could not be committed is there all the same" in str(fault(store))
+
+
+def test_ready_3_what_was_said_to_have_failed_and_is_gone_was_not_recorded(store: SqliteStore) -> None:
+    do(store, append)
+    late = Late(store._writer._connection, made=False)
+    store._writer._connection = late  # type: ignore[assignment]  # it is one, but for that
+    assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
+    assert do(store, append) == 1
+    assert fault(store) is None
+
+
+def test_ready_6_a_damage_that_a_reader_meets_is_told_and_ends_all_decisions(
+    store: SqliteStore, told: list[dict[str, Any]]
+) -> None:
+    def meet(reader: Reader) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    for ask in (seen, glanced):
+        with pytest.raises(Refused) as refused:
+            ask(store, meet)
+        assert refused.value.refusal.code is Code.RECORD_UNAVAILABLE
+    assert [facts["fault"] for facts in told] == ["the database is damaged"]
+    assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
 
 
 # Another file under it
