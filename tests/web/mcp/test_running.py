@@ -79,7 +79,7 @@ class TestHandlers:
 
     @given(_ODD, st.booleans())
     async def test_whatever_a_handler_says_can_be_sent(self, said: Any, fails: bool) -> None:
-        def handler(arguments: object, call: HandledCall) -> object:
+        async def handler(arguments: object, call: HandledCall) -> object:
             if fails:
                 raise ToolFailed(said)
             return said

@@ -1,6 +1,6 @@
 """`tools/list` and `tools/call`: decide, check the evidence, record, run, tell (MCP-5, MCP-9, MCP-11, MCP-12)."""
 
-from asyncio import Future
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -193,11 +193,11 @@ class Calling:
         noted = detached(self._noted(exchange.context.authority, running.ended, call))
         if not await self.underway.attend(exchange, noted, running.stop, progress):
             return handling.endless(handled), call
-        ran, left = await noted
+        ran, left = noted.result()
         return ran.result, left
 
     async def _noted(
-        self, authority: Authority, ended: Future[Ran], call: Call | None
+        self, authority: Authority, ended: Awaitable[Ran], call: Call | None
     ) -> tuple[Ran, Call | None]:
         """Wait until a handler has ended, however long that takes, and note what has become of its call."""
         ran = await ended

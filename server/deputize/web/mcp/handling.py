@@ -1,8 +1,7 @@
 """Running a handler: so many at a time, each to its own end, whoever waits for it (MCP-18, MCP-20)."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import isawaitable, iscoroutinefunction
@@ -12,7 +11,6 @@ import anyio
 from anyio.to_thread import run_sync
 
 from ...authority.waiting import AGAIN, Waiting
-from ...detached import detached
 from ...protocol.call import State
 from ...protocol.canonical import Json
 from ...protocol.errors import Code, Refusal, Refused
@@ -57,9 +55,9 @@ Crashed: TypeAlias = Callable[[Exception], None]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A handler on its way. `ended` goes on whoever is cancelled that waits for it; `stop` asks it to end."""
+    """A handler on its way. Whoever is not cancelled himself awaits `ended`, once; `stop` asks it to end."""
 
-    ended: asyncio.Future[Ran]
+    ended: Awaitable[Ran]
     stop: Callable[[], None]
 
     @classmethod
@@ -92,9 +90,8 @@ class Handling:
         """Begin to run a handler; where there is no place for it, nothing is done, and that is what it ends with."""
         is_async = iscoroutinefunction(handler)
         places, each = (self._tasks, TASKS_EACH) if is_async else (self._threads, THREADS_EACH)
-        stack = ExitStack()
         try:
-            stack.enter_context(places.place(call.user.user_id, "", each))
+            place = places.place(call.user.user_id, "", each)
         except Refused:
             refusal = Refusal(Code.TOO_MANY_REQUESTS, _NO_PLACE, {"retry_after": AGAIN})
             return Running.over(Ran(as_result(refusal, call.call_id), State.FAILED))
@@ -104,7 +101,7 @@ class Handling:
         )
 
         async def to_the_end() -> Ran:
-            with stack:
+            with place:
                 try:
                     return await doing
                 except asyncio.CancelledError:  # it was called off, and has said nothing of itself
@@ -116,7 +113,7 @@ class Handling:
             if is_async:  # what runs in a thread has to look
                 doing.cancel()
 
-        return Running(detached(to_the_end()), stop)
+        return Running(to_the_end(), stop)
 
 
 async def run(
@@ -127,13 +124,14 @@ async def run(
     crashed: Crashed,
     limiter: anyio.CapacityLimiter | None = None,
 ) -> Ran:
-    """Run a handler; what it returns or raises becomes a result. CancelledError if it was cancelled."""
+    """Run a handler, with a `limiter` in a thread; what it returns or raises becomes a result. CancelledError if it was
+    cancelled."""
     try:
-        if iscoroutinefunction(handler):
-            value = await handler(arguments, call)
+        if limiter is None:
+            value = handler(arguments, call)
         else:
             value = await run_sync(handler, arguments, call, limiter=limiter)
-            value = await value if isawaitable(value) else value
+        value = await value if isawaitable(value) else value
         result = told(value, schema)
         return Ran(result, State.FAILED if result.get("isError") else State.SUCCEEDED)
     except ToolFailed as failed:

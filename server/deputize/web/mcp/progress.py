@@ -27,6 +27,11 @@ class Progress:
         self._last = -inf
         self._news: dict[str, Any] | None = None
 
+    @property
+    def is_told(self) -> bool:
+        """Tell whether the client wants to hear of it."""
+        return self._token is not None
+
     def tell(self, progress: float, total: float | None, message: str | None) -> None:
         """Note it, from any thread; TypeError or ValueError for what is no number."""
         news: dict[str, Any] = {"progressToken": self._token, "progress": float(progress)}
@@ -47,18 +52,16 @@ class Progress:
     @asynccontextmanager
     async def passed_on(self, line: Line) -> AsyncIterator[None]:
         """Tell the client what is said until the block is left, and nothing after that: then comes the answer."""
-        passing = None if self._token is None else asyncio.ensure_future(self._pass_on(line))
+        passing = asyncio.ensure_future(self._pass_on(line))
         try:
             yield
         except asyncio.CancelledError:  # the server takes the client for gone
-            if passing is not None:
-                passing.cancel()
+            passing.cancel()
             raise
         finally:
             self._over.set()
             self._bell.set()
-            if passing is not None:
-                await asyncio.wait({passing})
+            await asyncio.wait({passing})
 
     async def _pass_on(self, line: Line) -> None:
         with suppress(OSError):  # servers say so that a client has gone (ASGI 2.4)

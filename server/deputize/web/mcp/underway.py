@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from ...protocol.canonical import Json
@@ -26,7 +25,7 @@ class Underway:
 
     def __init__(self) -> None:
         """None yet."""
-        self._of: defaultdict[_Key, list[asyncio.Future[None]]] = defaultdict(list)
+        self._of: defaultdict[_Key, list[asyncio.Future[bool]]] = defaultdict(list)
 
     async def attend(
         self, exchange: Exchange, ended: asyncio.Future[Any], stop: Callable[[], None], progress: Progress
@@ -35,41 +34,51 @@ class Underway:
 
         CalledOff if the client has called it off: by a notification or, in 2026-07-28, by going.
         """
-        async with progress.passed_on(exchange.line):
-            with self._signs(exchange) as signs:
-                try:
-                    waited = {ended, *signs}
-                    await asyncio.wait(waited, timeout=handling.PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-                except asyncio.CancelledError:  # the server takes the client for gone
-                    stop()
-                    raise
-                if not ended.done():
-                    stop()
-                    if any(sign.done() for sign in signs):
-                        raise CalledOff
-                    await asyncio.wait({ended}, timeout=GRACE)
+        if progress.is_told:
+            async with progress.passed_on(exchange.line):
+                return await self._wait(exchange, ended, stop)
+        return await self._wait(exchange, ended, stop)
+
+    async def _wait(self, exchange: Exchange, ended: asyncio.Future[Any], stop: Callable[[], None]) -> bool:
+        try:
+            called_off = await self._first(exchange, ended)
+        except asyncio.CancelledError:  # the server takes the client for gone
+            stop()
+            raise
+        if not ended.done():
+            stop()
+            if called_off:
+                raise CalledOff
+            await asyncio.wait({ended}, timeout=GRACE)
         return ended.done()
 
     def call_off(self, exchange: Exchange) -> None:
         """Call off what `notifications/cancelled` names, if this runs it; nobody can tell two of one name apart."""
         running = self._of.get(_key(exchange, exchange.message.params.get("requestId")), [])
         if len(running) == 1 and not running[0].done():
-            running[0].set_result(None)
+            running[0].set_result(True)
 
-    @contextmanager
-    def _signs(self, exchange: Exchange) -> Iterator[list[asyncio.Future[Any]]]:
-        """Watch for what calls a request off, until the block is left."""
-        key = _key(exchange, exchange.message.message_id)
-        called_off: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        signs: list[asyncio.Future[Any]] = [called_off]
-        if exchange.is_modern:
-            signs.append(asyncio.ensure_future(exchange.line.gone()))
+    async def _first(self, exchange: Exchange, ended: asyncio.Future[Any]) -> bool:
+        """Wait until a handler has ended, its time is over, or, then True, its request is called off."""
+        loop, key = asyncio.get_running_loop(), _key(exchange, exchange.message.message_id)
+        called_off: asyncio.Future[bool] = loop.create_future()
+
+        def settle(is_off: bool) -> None:
+            if not called_off.done():
+                called_off.set_result(is_off)
+
+        ended.add_done_callback(lambda _: settle(False))
+        timer = loop.call_later(handling.PATIENCE, settle, False)
+        gone = asyncio.ensure_future(exchange.line.gone()) if exchange.is_modern else None
+        if gone is not None:
+            gone.add_done_callback(lambda _: settle(True))
         self._of[key].append(called_off)
         try:
-            yield signs
+            return await called_off
         finally:
-            for sign in signs:
-                sign.cancel()
+            timer.cancel()
+            if gone is not None:
+                gone.cancel()
             self._of[key].remove(called_off)
             if not self._of[key]:
                 del self._of[key]
