@@ -4,6 +4,8 @@ import json
 import re
 import time
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from deputize.protocol.client import shown_name
 from deputize.protocol.shown import (
+    _WORDS,
     FSI,
     PDI,
     marked,
@@ -58,6 +61,32 @@ def test_only_joiners_stay_that_cannot_be_seen(text: str) -> None:  # APPR-2
     for pair in pairwise(shown):
         assert not set(pair) <= set(JOINERS) or pair[0] == "\ufe0f"  # none is hidden by another
     assert plain(shown) == shown
+
+
+def test_what_is_taken_as_it_is_hides_nothing() -> None:  # APPR-2
+    quick = [chr(each) for each in range(0x110000) if _WORDS.fullmatch(chr(each))]
+    assert {*"azAZ09!~éßøłŐ“”"} < {*quick}
+    texts = [*quick, f"a{''.join(quick)}b", "Ada Lovelace"]
+    sentences = ["", "a b", f"{FSI}“Ada”{PDI}", f"a  {FSI}1{PDI} to {FSI}2{PDI}", *texts]
+    with the_long_way():
+        assert [visible(each) for each in texts] == texts
+        assert [marked(each) for each in sentences] == sentences
+
+
+@given(anything)
+def test_most_texts_are_shown_as_by_the_long_way(text: str) -> None:  # APPR-2
+    quickly = visible(text), marked(text)
+    with the_long_way():
+        assert (visible(text), marked(text)) == quickly
+
+
+@contextmanager
+def the_long_way() -> Iterator[None]:
+    """Take no text as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_WORDS", "_SENTENCE"):
+            patch.setattr(f"deputize.protocol.shown.{name}", re.compile("(?!)"))
+        yield
 
 
 @given(anything)

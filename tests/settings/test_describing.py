@@ -6,9 +6,11 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Template
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.tool import Tool
+from deputize.settings import describing
 from deputize.settings.describing import compile_row, compile_template
 from deputize.settings.filters import iban, money
 
@@ -255,3 +257,52 @@ def test_an_argument_never_leaves_its_place(template: str, a: str, b: str) -> No
 def test_right_to_left_letters_move_nothing_but_themselves() -> None:  # APPR-2
     text = described("{{ n }} × {{ p }} to {{ name }}", {"n": 2, "p": 900, "name": "Ada א"})
     assert text == "\u20682\u2069 × \u2068900\u2069 to \u2068“Ada א”\u2069"
+
+
+_VALUES: st.SearchStrategy[Json] = (
+    st.sampled_from(
+        ["DE89370400440532013000", "DE89 3704", "12.50", "0.005", "EUR", "\u2068a\u2069”", "a  b"]
+    )
+    | st.text()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False)
+    | st.none()
+    | st.booleans()
+    | st.lists(st.text(), max_size=2)
+)
+_PARTS = (
+    *("Send ", "€ “", " {", "\n", "{{ a }}", "{{ b }}", "{{ a | money('EUR') }}", "{{ b | money('JPY') }}"),
+    *("{{ a | iban }}", "{{ 'x' }}", "{{ 5 }}", "{{ self }}", "{{ a | money(b) }}", "{{ a | iban(b=1) }}"),
+    *(
+        "{{ a | money('eur') }}",
+        "{{ a | iban | upper }}",
+        "{{ a.b }}",
+        "{{ true }}",
+        "{% if a %}1{% endif %}",
+    ),
+)
+
+
+@given(
+    st.lists(st.sampled_from(_PARTS), min_size=1, max_size=4).map("".join),
+    st.dictionaries(st.sampled_from(["a", "b", "self", "true"]), _VALUES),
+)
+def test_what_is_written_without_jinja_is_what_jinja_writes(
+    template: str, arguments: Mapping[str, Json]
+) -> None:
+    def told() -> str | None:
+        try:
+            return described(template, arguments)
+        except ValueError:
+            return None
+
+    here = told()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(describing, "_pieces", lambda *_: None)
+        assert here == told()
+
+
+def test_most_templates_are_written_without_jinja(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Template, "render")
+    text = described("{{ a | money('EUR') }} to {{ b }} ({{ c | iban }})", {"a": 5, "b": "Ada", "c": "DE89"})
+    assert text == "\u20685.00 EUR\u2069 to \u2068“Ada”\u2069 (\u2068“DE89”\u2069)"

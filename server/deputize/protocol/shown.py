@@ -52,6 +52,10 @@ _TOGETHER = (
     {"Latin", "Han", "Bopomofo"},
     {"Latin", "Han", "Hangul"},
 )
+# What is shown as it is wherever it stands: what can be seen of ASCII, Latin-1 and Latin Extended; our quotation marks.
+_SEEN = r"!-~\u00a1-\u00ac\u00ae-\u024f“”"
+_WORDS = re.compile(rf"[{_SEEN}]++(?: [{_SEEN}]++)*+")
+_SENTENCE = re.compile(rf"[ {_SEEN}]*+(?:{FSI}[ {_SEEN}]*+{PDI}[ {_SEEN}]*+)*+")
 _LOOK_ALIKE = frozenset({"Cyrillic", "Greek", "Cherokee", "Coptic", "Armenian", "Lisu", "another"})
 
 
@@ -66,6 +70,8 @@ def plain(text: str) -> str:
 
 def visible(text: str) -> str:
     """Return the same, where runs of spaces, and spaces that do not look like one, are marks."""
+    if _WORDS.fullmatch(text):  # as most are
+        return text
     return _RUN.sub(lambda found: _SPACE * len(found[0]), plain(text))
 
 
@@ -152,6 +158,8 @@ _OPENED = regex.compile(r"“[^”]*”|\"(?:[^\"\\]|\\.)*\"")
 def marked(text: str) -> str:
     """Make a sentence of the site's plain, but keep the isolates of `said` in it; those that do not pair are not
     ours."""
+    if _SENTENCE.fullmatch(text):  # as most are
+        return text
     pieces = _ISOLATES.split(text)
     depth = 0
     for piece in pieces[1::2]:

@@ -6,8 +6,10 @@ the agent's words, and is set apart from the site's, which are those of the temp
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from jinja2 import Environment, StrictUndefined, TemplateError, meta, nodes, pass_environment
 from jinja2.compiler import CodeGenerator, Frame
@@ -96,6 +98,8 @@ def properties(own: Json) -> Mapping[str, Json]:
 def _filter(node: nodes.Filter) -> Callable[[object], str]:
     write = EXACT[node.name]
     try:
+        if node.kwargs or node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise nodes.Impossible
         given = [each.as_const() for each in node.args]
         write("0", *given)
     except (nodes.Impossible, TypeError) as error:
@@ -131,15 +135,45 @@ def compile_template(text: str) -> Headline:
     except Exception as error:  # of Python's own compiler, which jinja2 hands its output to
         raise ValueError("the template is too large or too deep") from error
     _check_blocks(tree)
+    uses = frozenset(meta.find_undeclared_variables(tree))
+    pieces = _pieces(tree, uses)
 
     def render(arguments: Mapping[str, Json]) -> str:
+        if pieces is not None:
+            return "".join([each if isinstance(each, str) else each(arguments) for each in pieces])
         return template.render({name: _without_isolates(value) for name, value in arguments.items()})
 
-    uses = frozenset(meta.find_undeclared_variables(tree))
     written = (each for output in tree.body if isinstance(output, nodes.Output) for each in output.nodes)
     tells = {path[0] for each in written if len(path := _path(_unfiltered(each))) == 1}
     set_here = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
     return Headline(uses, frozenset(tells & uses) - set_here, render)
+
+
+_Piece: TypeAlias = str | Callable[[Mapping[str, Json]], str]
+
+
+def _pieces(tree: nodes.Template, uses: Collection[str]) -> list[_Piece] | None:
+    """Return what a template consists of that has only text and arguments, perhaps through filters of ours: as most
+    have, which are written from it in a fraction of the time that Jinja2 takes. None for any other."""
+    made: list[_Piece] = []
+    for part in tree.body:
+        for each in part.nodes if isinstance(part, nodes.Output) else [part]:
+            match each, _unfiltered(each):
+                case nodes.TemplateData(data=text), _:
+                    made.append(text)
+                case _, nodes.Name(name=name) if name in uses:
+                    try:
+                        write = _filter(each) if isinstance(each, nodes.Filter) else _written
+                    except ValueError:  # one with arguments that are no constants
+                        return None
+                    made.append(partial(_piece, name, write))
+                case _:
+                    return None
+    return made
+
+
+def _piece(name: str, write: Callable[[Json], str], arguments: Mapping[str, Json]) -> str:
+    return write(_without_isolates(arguments[name]))
 
 
 def _check_blocks(tree: nodes.Template) -> None:

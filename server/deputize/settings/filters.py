@@ -6,12 +6,14 @@ from decimal import Decimal, InvalidOperation
 
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{1,30}", re.ASCII)
+_FOUR = re.compile(".{1,4}")
 _CURRENCY = re.compile(r"[A-Z]{3}|[$€£¥₹₩₺₽]")
 # Digits after the point, where ISO 4217 does not say two.
 _DIGITS = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
 }
+_SMALLEST = {digits: Decimal(1).scaleb(-digits) for digits in (0, 2, 3)}
 
 
 class Written(str):
@@ -30,7 +32,7 @@ def money(value: object, currency: str) -> str:
     digits = _DIGITS.get(currency, 2)
     try:
         amount = _decimal(value)
-        shown = amount.quantize(Decimal(1).scaleb(-digits))
+        shown = amount.quantize(_SMALLEST[digits])
     except InvalidOperation as error:
         raise ValueError("not an amount of money") from error
     if shown != amount:
@@ -48,7 +50,7 @@ def iban(value: object) -> str:
     bare = value.replace(" ", "") if isinstance(value, str) else ""
     if not (bare.isascii() and bare.isalnum()):
         raise ValueError("not an account number")
-    grouped = " ".join(bare[start : start + 4] for start in range(0, len(bare), 4))
+    grouped = " ".join(_FOUR.findall(bare))
     return Written(grouped) if _IBAN.fullmatch(bare) else grouped
 
 
