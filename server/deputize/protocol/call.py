@@ -1,7 +1,6 @@
 """Calls: one invocation of one tool with one set of arguments, and the table of what may become of it (CALL-4)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 
 from .canonical import Json
@@ -11,7 +10,7 @@ from .description import Description
 from .errors import Code
 from .ids import CallId, ChallengeId, ClientId, GrantId, Jkt, UserId
 from .scope import ScopeSet
-from .value import value
+from .value import changed, value
 
 CALL_TOKEN_LIFETIME = 30  # seconds
 REDELIVERY_WINDOW = 120  # seconds in which an undelivered execution is `already_executed` (CALL-6)
@@ -115,7 +114,7 @@ class Call:
         """Return this call in another state, with its deadline there; ValueError where TRANSITIONS does not lead."""
         if state not in TRANSITIONS[self.state]:  # CALL-4
             raise ValueError(f"no call moves from {self.state} to {state}")
-        return replace(self, state=state, deadline=now + LIFETIME.get(state, 0), entry=entry)
+        return changed(self, state=state, deadline=now + LIFETIME.get(state, 0), entry=entry)
 
     def overdue(self, now: int) -> State | None:
         """Return the state that this call has fallen into by `now`, or None if it stays where it is (TOKEN-5)."""

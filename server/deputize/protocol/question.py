@@ -79,12 +79,14 @@ class Question:
 
     def structure(self) -> dict[str, Json]:
         """Return all of it but the words, of which it has the language and the digest."""
+        return {**self._but_words(), "text_s256": self.text.s256}
+
+    def _but_words(self) -> dict[str, Json]:
         return {
             "what": dict(self.what),
             "approver": self.approver,
             "until": self.until,
             "language": self.text.language,
-            "text_s256": self.text.s256,
             "methods": [*self.methods],
             "surface": self.surface.value,
             "approvals": self.approvals,
@@ -97,9 +99,7 @@ class Question:
 
     def to_json(self) -> dict[str, Json]:
         """Write it whole: the structure, with the words in place of their digest."""
-        written = self.structure()
-        del written["text_s256"]
-        return {**written, "lines": [*self.text.lines]}
+        return {**self._but_words(), "lines": [*self.text.lines]}
 
     @classmethod
     def parse(cls, value: Json) -> "Question":

@@ -1,6 +1,6 @@
 """How a value is answered."""
 
-from datetime import UTC, datetime
+from time import gmtime, strftime
 
 import msgspec
 from starlette.responses import Response
@@ -45,4 +45,4 @@ def proposed(minted: Minted, now: int) -> dict[str, object]:
 
 def iso(seconds: int) -> str:
     """Write a time as SEP-2672 does."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))

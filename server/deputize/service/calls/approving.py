@@ -3,8 +3,6 @@
 Evidence is verified on a snapshot and consumed in the transaction.
 """
 
-from dataclasses import replace
-
 from ...protocol.authorization import Standing
 from ...protocol.call import Call, State
 from ...protocol.canonical import Json
@@ -14,6 +12,7 @@ from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.prompt import askers_of
 from ...protocol.question import Surface, Text
 from ...protocol.tool import Tool
+from ...protocol.value import changed
 from .. import approvals, prompts, questions, quotas
 from ..approvals import Action, Minted, Rejected, Verdict, Verified
 from ..moment import Moment
@@ -157,7 +156,7 @@ def conclude_ahead(
 
 
 def _approved(call: Call, verdict: Verified) -> Call:
-    return replace(call, challenge_id=verdict.challenge_id, method=verdict.challenge.method)
+    return changed(call, challenge_id=verdict.challenge_id, method=verdict.challenge.method)
 
 
 def _approved_ahead(at: Moment, request: CallRequest) -> Tool | None:

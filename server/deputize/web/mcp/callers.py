@@ -42,7 +42,7 @@ async def authenticate(context: Context, message: Message, line: Line) -> Exchan
 
 
 async def _connection(context: Context) -> Principal:
-    values = context.request.headers.getlist("authorization")
+    values = context.headers("authorization")
     if not values and (user_id := await _single_user(context)) is not None:
         return Principal(user_id, None)
     scheme, _, token = values[0].partition(" ") if values else ("", "", "")

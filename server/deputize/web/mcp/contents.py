@@ -96,13 +96,14 @@ def as_error(text: str) -> dict[str, object]:
 
 def _result(value: object) -> tuple[dict[str, object], int]:
     """Make the result, and tell its size."""
-    types, blocks = _types()
-    if isinstance(value, types.CallToolResult):
-        return _whole(value)
-    parts = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(each, blocks) for each in parts):
-        result: dict[str, object] = {"content": _content(parts)}
-        return result, len(orjson.dumps({"result": result}))
+    if not isinstance(value, dict | str):  # as most is
+        types, blocks = _types()
+        if isinstance(value, types.CallToolResult):
+            return _whole(value)
+        parts = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(each, blocks) for each in parts):
+            made: dict[str, object] = {"content": _content(parts)}
+            return made, len(orjson.dumps({"result": made}))
     result = as_json(value, MOST_JSON)
     (only,) = _list(result["content"])
     return result, len(only["text"].encode())

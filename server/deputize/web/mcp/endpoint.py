@@ -83,7 +83,8 @@ class Mcp:
             return self._refusals.noted(error, Dialect.RPC, request, message_id)
         if exchange.refusal is not None:  # MCP-7
             tell_in_http(response, exchange.refusal, context.authority.policy)
-        response.headers.update(exchange.headers)
+        if exchange.headers:
+            response.headers.update(exchange.headers)
         return response
 
     async def _listen(self, context: Context, line: Line) -> Response:
