@@ -1,7 +1,6 @@
 """Entries of the record: what was decided, in canonical bytes (PROTOCOL §9)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 import orjson
@@ -11,6 +10,7 @@ from .canonical import Json, b64u, s256
 from .errors import Code
 from .grant import Grant
 from .policy import Policy
+from .value import value
 
 
 class Kind(StrEnum):
@@ -52,7 +52,7 @@ class Kind(StrEnum):
     FORGETTING_REFUSED = "forgetting.refused"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One entry before it has an index: its kind and what it tells (JSON values; None is left out)."""
 
@@ -64,7 +64,7 @@ class Entry:
 
         With a random blind of 16 bytes, its hash, which anybody may read (LOG-7), tells nobody what he can guess.
         """
-        told = {name: value for name, value in self.facts.items() if value is not None}
+        told = {name: fact for name, fact in self.facts.items() if fact is not None}
         return orjson.dumps(
             {"v": 1, "i": index, "t": now, "blind": b64u(blind), "kind": self.kind, **told},
             option=orjson.OPT_SORT_KEYS,

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 
 from .canonical import Json, canonicalize, s256
 from .ids import UserId
@@ -38,7 +37,7 @@ _BESIDE = {
 """What stands between a line and the one before it, where the two are read as one."""
 
 
-@dataclass(frozen=True)
+@value
 class Text:
     """What a person is shown: its language (BCP 47) and the words, in the order in which they stand.
 
@@ -57,9 +56,9 @@ class Text:
             before = part
         return said
 
-    @cached_property
+    @property
     def s256(self) -> str:
-        """The digest of the words as shown."""
+        """Return the digest of the words as shown."""
         return s256(canonicalize([*self.lines]))
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import isawaitable, iscoroutinefunction
 from typing import TypeAlias
@@ -15,6 +14,7 @@ from ...protocol.call import State
 from ...protocol.canonical import Json
 from ...protocol.errors import Code, Refusal, Refused
 from ...protocol.tool import Schema
+from ...protocol.value import value
 from ..refusals.rpc import as_result
 from .contents import Untellable, as_error, told
 from .offers import HandledCall, Handler, ToolFailed
@@ -41,7 +41,7 @@ _ENDLESS = (
 _NO_PLACE = "Too much is running already, so nothing was done. Try again when some of it has ended."
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ran:
     """What the agent gets, and what became of the call."""
 
@@ -53,7 +53,7 @@ Crashed: TypeAlias = Callable[[Exception], None]
 """Hears of what nobody foresaw."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Running:
     """A handler on its way. Whoever is not cancelled himself awaits `ended`, once; `stop` asks it to end."""
 
@@ -128,11 +128,10 @@ async def run(
     cancelled."""
     try:
         if limiter is None:
-            value = handler(arguments, call)
+            returned = handler(arguments, call)
         else:
-            value = await run_sync(handler, arguments, call, limiter=limiter)
-        value = await value if isawaitable(value) else value
-        result = told(value, schema)
+            returned = await run_sync(handler, arguments, call, limiter=limiter)
+        result = told(await returned if isawaitable(returned) else returned, schema)
         return Ran(result, State.FAILED if result.get("isError") else State.SUCCEEDED)
     except ToolFailed as failed:
         return Ran(as_error(str(failed)), State.FAILED)

@@ -1,9 +1,8 @@
 """One JSON-RPC message, as strictly read as every other body (MCP-1)."""
 
-from dataclasses import dataclass
-
 from ...protocol.canonical import Json, JsonError, parse
 from ...protocol.errors import Code, Refused
+from ...protocol.value import value
 from ..bodies import media_type
 from ..context import Context
 
@@ -24,7 +23,7 @@ VERSION = f"{ENVELOPE}protocolVersion"
 CAPABILITIES = f"{ENVELOPE}clientCapabilities"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """A request, or a notification, which has no id."""
 
@@ -47,16 +46,16 @@ async def read(context: Context) -> Message:
     if media_type(context) != "application/json":
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send the message as application/json.")
     try:
-        value = parse(await context.bytes())
+        said = parse(await context.bytes())
     except JsonError as error:
         detail = f"The message is not strict JSON: {error.reason}."
         raise Refused(Code.INVALID_REQUEST, detail, parse_error=error.reason) from error
-    if not isinstance(value, dict) or not value.keys() <= {"jsonrpc", "id", "method", "params"}:
+    if not isinstance(said, dict) or not said.keys() <= {"jsonrpc", "id", "method", "params"}:
         raise Refused(Code.INVALID_REQUEST, "Send one JSON-RPC 2.0 request or notification.")
-    method, message_id, params = value.get("method"), value.get("id"), value.get("params", {})
-    if value.get("jsonrpc") != "2.0" or not isinstance(method, str):
+    method, message_id, params = said.get("method"), said.get("id"), said.get("params", {})
+    if said.get("jsonrpc") != "2.0" or not isinstance(method, str):
         raise Refused(Code.INVALID_REQUEST, "Send one JSON-RPC 2.0 request or notification.")
-    if "id" not in value:
+    if "id" not in said:
         message_id = None
     elif not isinstance(message_id, str | int) or isinstance(message_id, bool):
         raise Refused(Code.INVALID_REQUEST, "The id of a request is a text or a whole number.")
