@@ -149,6 +149,14 @@ def test_letters_in_groups_of_four_pass_for_no_words(account: str, written: str)
     assert compile_row("a | iban").rows({"a": account}, None)[0].values == (f"\u2068{written}\u2069",)
 
 
+@pytest.mark.parametrize(
+    "row", ["a | iban(b=1)", "a | iban(*b)", "a | iban(**b)", "a | money(currency='EUR')"]
+)
+def test_a_row_has_no_arguments_that_it_would_drop(row: str) -> None:
+    with pytest.raises(ValueError, match="write the currency beside the filter"):
+        compile_row(row)
+
+
 def test_a_currency_of_the_arguments_is_written_as_it_is() -> None:
     assert described("{{ a | money(b) }}", {"a": 3, "b": "JPY"}) == "\u20683 JPY\u2069"
 

@@ -97,6 +97,14 @@ def test_json_is_text_and_an_object_is_structured_as_well(value: object, structu
     fits_both_lives(result)
 
 
+@pytest.mark.parametrize("value", [{"a": 1}, "text"])
+def test_what_most_handlers_return_is_not_held_to_the_types_of_the_sdk(
+    value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(contents, "_types")
+    assert told(value)["content"]
+
+
 DEEP: list[Any] = []
 for _ in range(2_000):
     DEEP = [DEEP]
