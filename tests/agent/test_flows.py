@@ -392,7 +392,7 @@ class TestEvidence:
         member = talk.play(talk.flows.evidence("pay", arguments))
         token, _, proof = member["deputize_delegation"].partition("~")
         assert (set(member), token) == ({"deputize_delegation"}, ACCESS)
-        header, claims, _, _ = jwt.parse(proof)
+        header, claims, *_ = jwt.parse(proof)
         assert header["typ"] == "dpop+jwt"
         assert (claims["htm"], claims["htu"], claims["iat"]) == ("POST", f"{BANK}/calls", NOW)
         assert (claims["tool"], claims["args_s256"]) == ("pay", args_s256({"to": "Ada", "amount": 5}))

@@ -305,7 +305,7 @@ async def test_the_type_alone_decides(house: House, door: str) -> None:
 
 def retyped(house: House, token: str, typ: str | None) -> str:
     """Sign the same claims again, by whose key it was, under another type."""
-    header, claims, _, _ = jwt.parse(token)
+    header, claims, *_ = jwt.parse(token)
     kid, key = house.bank.deputize.authority.keys.signing_key()
     if header.get("kid") != kid:
         key = house.page.key if header.get("jwk") == jwk_of(house.page) else house.agent.private

@@ -69,7 +69,7 @@ def verify(
         raise Refused(code, "Exactly one proof of possession is needed.")
     unverified = jwt.parse(header_values[0], code=code)  # 2, 5
     header, claims = unverified.header, unverified.claims
-    jti, htm, htu, iat = (claims.get(name) for name in ("jti", "htm", "htu", "iat"))
+    jti, htm, htu, iat = map(claims.get, ("jti", "htm", "htu", "iat"))
     # 3
     if not (isinstance(jti, str) and isinstance(htm, str) and isinstance(htu, str) and isinstance(iat, int)):
         raise Refused(code, "The proof lacks jti, htm, htu or iat.")
@@ -77,8 +77,9 @@ def verify(
         raise Refused(code, "The jti of the proof is not 1 to 128 printable characters.")
     if header.get("typ") != TYP:  # 4
         raise Refused(code, "The proof is not of type dpop+jwt.")
-    spelled = header_values[0].partition(".")[0]
-    key, thumb = _keys.get(spelled) or _key(header.get("jwk"), code)  # 7, before 6, which needs the key
+    key, thumb = _keys.get(unverified.spelled) or _key(
+        header.get("jwk"), code
+    )  # 7, before 6, which needs the key
     if htm != method:  # 8
         raise Refused(code, "The proof was made for another method.")
     if htu != url and (_normalized(url) is None or _normalized(htu) != _normalized(url)):  # 9
@@ -92,7 +93,7 @@ def verify(
             f"{WINDOW} s off: send it at once, and see that its maker's clock is right.",
             now=now,
         )
-    if any(claims.get(name) != value for name, value in (bound or {}).items()):  # 12
+    if bound and any(claims.get(name) != value for name, value in bound.items()):  # 12
         raise Refused(code, "The proof was made for another tool or other arguments.")
     if claims.get("ath") != (None if access_token is None else _ath(access_token)):  # 12
         raise Refused(code, "The proof was made for another token.")
@@ -101,7 +102,7 @@ def verify(
     if not jwt.verify_es256(key, unverified.signing_input, unverified.signature):  # 6, which takes longest
         raise Refused(code, "The signature of the proof is wrong.")
     jwt.remember(unverified)
-    _keys.keep(spelled, (key, thumb))
+    _keys.keep(unverified.spelled, (key, thumb))
     return Proof(thumb, jti, iat + WINDOW + 1 + MARGIN)
 
 

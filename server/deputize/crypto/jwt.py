@@ -44,6 +44,8 @@ class Unverified(NamedTuple):
     claims: dict[str, Json]
     signing_input: bytes
     signature: bytes
+    spelled: str
+    """The header as the token has it."""
 
 
 def parse(token: str, *, code: Code = Code.INVALID_TOKEN) -> Unverified:
@@ -56,16 +58,18 @@ def parse(token: str, *, code: Code = Code.INVALID_TOKEN) -> Unverified:
     if len(segments) != 3 or len(segments[2]) != _SIGNATURE:
         raise Refused(code, "This is not a signed token in its compact form.")
     try:
-        header = _headers.get(segments[0]) or _object(segments[0])
+        spelled = segments[0]
+        header = _headers.get(spelled) or _object(spelled)
         claims = _object(segments[1])
         signature = unb64u(segments[2])
     except ValueError as error:  # JsonError is one
         raise Refused(code, "The token is malformed.") from error
     if header.get("alg") != "ES256" or "crit" in header:
         raise Refused(code, "The token is not signed with ES256, or has extensions.")
-    if any(type(claims.get(name, 0)) is not int for name in _NUMERIC_DATES):
-        raise Refused(code, "A date in the token is not a whole number.")
-    return Unverified(header, claims, token[: -len(segments[2]) - 1].encode(), signature)
+    for name in _NUMERIC_DATES:
+        if type(claims.get(name, 0)) is not int:
+            raise Refused(code, "A date in the token is not a whole number.")
+    return Unverified(header, claims, token[: -_SIGNATURE - 1].encode(), signature, spelled)
 
 
 def sign(claims: Mapping[str, object], typ: str, kid: str, key: EllipticCurvePrivateKey) -> str:
@@ -134,7 +138,7 @@ def verify_es256(key: EllipticCurvePublicKey, signing_input: bytes, signature: b
     """Tell whether this is the P-256 key's signature, 64 bytes r ‖ s (RFC 7518 §3.4); never raises."""
     if len(signature) != 2 * _COORDINATE:
         return False
-    r, s = (int.from_bytes(half) for half in (signature[:_COORDINATE], signature[_COORDINATE:]))
+    r, s = int.from_bytes(signature[:_COORDINATE]), int.from_bytes(signature[_COORDINATE:])
     try:
         key.verify(encode_dss_signature(r, s), signing_input, _ES256)
     except InvalidSignature:
@@ -155,7 +159,7 @@ _headers = Kept[Mapping[str, Json]](4 * 2**20)
 
 def remember(unverified: Unverified) -> None:
     """Keep the parsed header of a token whose signature is right, so that it is not parsed again."""
-    _headers.keep(unverified.signing_input.partition(b".")[0].decode(), unverified.header)
+    _headers.keep(unverified.spelled, unverified.header)
 
 
 _encoded_header = lru_cache(maxsize=64)(lambda typ, kid: encode_header(typ, kid=kid))
