@@ -34,7 +34,9 @@ def test_what_is_not_json_has_none(case: dict[str, Any]) -> None:
         definition_s256(tool["name"], tool.get("description", ""), tool.get("inputSchema"))
 
 
-@pytest.mark.parametrize("text", ["", "x", "A" * 42, "A" * 44, "=" * 43, "A" * 42 + "B", "ä" * 43])
+@pytest.mark.parametrize(
+    "text", ["", "x", "A" * 42, "A" * 44, "=" * 43, "A" * 42 + "B", "A" * 43 + "\n", "+" * 43, "ä" * 43]
+)
 def test_what_is_no_digest_is_known(text: str) -> None:
     assert not is_digest(text)
 

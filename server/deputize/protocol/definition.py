@@ -1,9 +1,10 @@
 """What an agent is told of a tool, as a digest, and what a consent remembers of it (HASH-3, GRANT-8)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .canonical import Json, args_s256, unb64u
+from .canonical import Json, args_s256
 from .ids import Jkt
 from .value import value
 
@@ -13,6 +14,7 @@ MOST = 8
 Definitions = Mapping[str, Sequence[str]]
 """What a consent was given to: digests, the newest first, by `Described.place`."""
 
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # 256 bits, and two that are 0
 _NOT_PAGE = "mcp/"  # no tool has a slash in its name (HASH-2)
 
 
@@ -26,10 +28,7 @@ def definition_s256(name: str, description: str = "", input_schema: Json = None)
 
 def is_digest(text: str) -> bool:
     """Tell whether a text is a SHA-256 in base64url."""
-    try:
-        return len(unb64u(text)) == 32
-    except ValueError:
-        return False
+    return _DIGEST.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,8 @@ class Described:
 
     def differs(self, known: Definitions) -> bool:
         """Tell whether a consent was given to another description of this tool, and never to this one."""
-        return not self.is_new(known) and self.s256 not in known[self.place]
+        digests = known.get(self.place)
+        return digests is not None and self.s256 not in digests
 
 
 def joined(known: Definitions, named: Mapping[str, str]) -> dict[str, list[str]]:
