@@ -176,11 +176,11 @@ class KeyRing:
             self._load()
 
     def signing_key(self) -> tuple[str, EllipticCurvePrivateKey]:
-        """Return the id and the key that sign tokens now: the newest that was published for long enough.
+        """Return the id and the key that sign tokens now: the newest that was published for long enough, of the keys at
+        the last look. Each request begins with one, by `fault`.
 
         The id is the key's RFC 7638 thumbprint.
         """
-        self._look()
         keys, until = self._content.signing, self._clock() - PUBLISHED_FIRST
         key = next((key for key in keys if key.created_at <= until), keys[-1])
         return key.kid, key.private_key
