@@ -29,6 +29,7 @@ class InForce:
         self._log = log
         self._changed = changed
         self._pid = getpid()
+        self._faults: tuple[object, ...] = ()  # as they were then
         self._told: dict[str, bool] = {}
 
     @property
@@ -48,12 +49,15 @@ class InForce:
             self.latest = replace(before, policy=followed.policy, fault=followed.fault)
             self._log.policy(followed.policy.file_s256, followed.fault)
             self._changed()
-        self._tell("keys", before.keys.fault)
         before.clock()
-        self._tell("clock", before.clock.fault)
-        self._tell("head", before.head.fault)
-        wrapping = before.wrapping_fault
-        self._tell("wrapping", None if wrapping is None else wrapping.to_owner())
+        faults = before.keys.fault, before.clock.fault, before.head.fault, before.wrapping_fault
+        if faults != self._faults:
+            self._faults = faults
+            keys, clock, head, wrapping = faults
+            self._tell("keys", keys)
+            self._tell("clock", clock)
+            self._tell("head", head)
+            self._tell("wrapping", None if wrapping is None else wrapping.to_owner())
         return self.latest
 
     def declare(self, tool: Tool) -> None:
