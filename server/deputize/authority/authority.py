@@ -20,6 +20,7 @@ from ..protocol.errors import Code, Refused
 from ..protocol.jwk import thumbprint
 from ..protocol.login import SiteLogin
 from ..protocol.policy import Policy
+from ..protocol.question import Surface
 from ..protocol.tiles import Tree
 from ..protocol.token import CALL_TYP, DELEGATION_TYP, CallToken, Delegation
 from ..service import record
@@ -60,7 +61,8 @@ class Authority:
     """The parts of one authority under one policy. `clock` returns seconds since the epoch; `random(n)` n random bytes.
 
     `methods` are those by which people approve (APPR-9), `guard_keys` the thumbprints of the keys that redeem over HTTP
-    (PROOF-4), `reader_keys` those that read the entries of the record (LOG-8). `fault` says what is wrong with the file
+    (PROOF-4), `reader_keys` those that read the entries of the record (LOG-8), `origins` those whose pages may use it
+    (SESSION-2), by surface (APPR-12). `fault` says what is wrong with the file
     that should be the policy (POLICY-2), `wrapping_fault` what is wrong with what wraps the users' keys (SEAL-5).
     """
 
@@ -80,6 +82,7 @@ class Authority:
     clients: Clients = field(init=False)
     guard_keys: frozenset[str] = field(init=False)
     reader_keys: frozenset[str] = field(init=False)
+    origins: Mapping[Surface, frozenset[str]] = field(init=False)
     by_address: ByAddress = field(default_factory=ByAddress)
     waiting: Waiting = field(default_factory=Waiting)
     witnesses: Witnesses = field(init=False)
@@ -92,6 +95,7 @@ class Authority:
         self.clients = Clients(self.policy, self.fetcher)
         self.guard_keys = frozenset(thumbprint(key) for key in self.policy.api.keys)
         self.reader_keys = frozenset(thumbprint(key) for key in self.policy.record.readers)
+        self.origins = {surface: self.policy.origins(surface) for surface in Surface}
         self.witnesses = Witnesses(self.policy.record.witnesses)
         self.store.listen(self.waiting.moved)
 

@@ -55,7 +55,7 @@ class Context:
     def __init__(self, request: Request, current: Current, log: Log) -> None:
         """Read nothing yet but the cookie; Refused(invalid_request) if that comes twice (SESSION-1)."""
         self.request = request
-        self._lines = request.headers.raw
+        self._lines: list[tuple[bytes, bytes]] = request.scope["headers"]
         self._first = dict(reversed(self._lines))  # of each name, what came first
         self.log = log
         self.body = b""
@@ -96,20 +96,20 @@ class Context:
     def check_origin(self) -> None:
         """Refuse what another site made a browser send (SESSION-2)."""
         origin = self.header("origin")
-        if origin is not None and origin not in self.authority.policy.origins():
+        if origin is not None and origin not in self.authority.origins[Surface.EITHER]:
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from this origin are not accepted.")
         if self.header("sec-fetch-site") not in (None, "same-origin", "same-site"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Requests from another site are not accepted.")
 
     def check_own_origin(self) -> None:
         """Refuse what a browser does not say to be of a page of the authority's own origin (APPR-12)."""
-        here = self.header("origin") in self.authority.policy.origins(Surface.AUTHORITY)
+        here = self.header("origin") in self.authority.origins[Surface.AUTHORITY]
         if not here or self.header("sec-fetch-site") not in (None, "same-origin"):
             raise Refused(Code.CROSS_SITE_REQUEST, "Only the authority's own page may send this.")
 
     def check_site_origin(self) -> None:
         """Refuse what a browser does not say to be of a page of the site (SIGNIN-2)."""
-        there = self.header("origin") in self.authority.policy.origins(Surface.PAGE)
+        there = self.header("origin") in self.authority.origins[Surface.PAGE]
         if not there or self.header("sec-fetch-site") not in (None, "same-origin", "same-site"):
             raise Refused(
                 Code.CROSS_SITE_REQUEST,

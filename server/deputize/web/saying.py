@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ..protocol.errors import Code, Refused
 from ..protocol.finding import Finding
+from ..protocol.question import Surface
 from ..protocol.quota import Quota
 from ..words.catalogue import DEFAULT, words
 from .context import Context
@@ -32,7 +33,7 @@ async def of_the_site(context: Context) -> None:
 def told_origin(context: Context) -> bool:
     """Tell whether a request names no other origin than ours; where it does, so does the log (PAGE-5)."""
     origin = context.header("origin")
-    if origin is None or origin in context.authority.policy.origins():
+    if origin is None or origin in context.authority.origins[Surface.EITHER]:
         return True
     tell(context, Finding.WRONG_ORIGIN, origin, False, {"origin": origin})
     return False

@@ -36,11 +36,11 @@ def cookie(name: str, lines: Iterable[str]) -> str | None:
     """
     ours = f"{name}="
     found = [
-        pair[len(ours) :]
+        pair.strip(" \t")[len(ours) :]
         for line in lines
         if ours in line
-        for pair in (spaced.strip(" \t") for spaced in line.split(";"))
-        if pair.startswith(ours)
+        for pair in line.split(";")
+        if pair.lstrip(" \t").startswith(ours)
     ]
     if not found:
         return None
