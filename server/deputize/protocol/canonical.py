@@ -61,7 +61,7 @@ def parse(data: bytes) -> Json:
         value, exact = None, False
     if not exact:
         value = _parse_with_care(data)
-    check(value)
+    _survey((value,), 0)
     return value
 
 
@@ -129,6 +129,11 @@ def _survey(values: Iterable[object], depth: int) -> bool:
         if isinstance(value, str):
             if not value.isascii():
                 _check_text(value)
+        elif isinstance(value, dict):
+            plain &= _check_keys(value)
+            plain &= _survey(value.values(), depth + 1)
+        elif isinstance(value, list):
+            plain &= _survey(value, depth + 1)
         elif value is None or isinstance(value, bool):
             pass
         elif isinstance(value, int):
@@ -141,11 +146,6 @@ def _survey(values: Iterable[object], depth: int) -> bool:
             if _MAX_INTEGER < size < _FIRST_WITH_EXPONENT:  # JSON-2
                 raise JsonError("integer_range")
             plain &= size >= 1e-4 and not value.is_integer()
-        elif isinstance(value, dict):
-            plain &= _check_keys(value)
-            plain &= _survey(value.values(), depth + 1)
-        elif isinstance(value, list):
-            plain &= _survey(value, depth + 1)
         else:
             raise JsonError("not_json")
     return plain
