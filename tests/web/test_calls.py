@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import ANY
 
 import httpx2
 import orjson
@@ -64,6 +65,25 @@ class TestDecision:
         assert answer.json()["description"] == f"Send \u2068250.00\u2069 EUR to \u2068“Ada”\u2069\n{BROWSER}"
         assert answer.json()["authenticator_class"] == "platform"  # CALL-9
         assert "call_token" not in answer.json()
+
+    async def test_is_described_once_where_it_is_asked_about(self, bank: Bank, grace: Page) -> None:  # APPR-2
+        """What a tool has just said of a call, nobody has to compare with what it says."""
+        described: list[object] = []
+
+        @bank.deputize.tool(scopes=["payments:write"], approval="always")
+        def tip(arguments: Any) -> str:
+            described.append(arguments)
+            return f"Tip {arguments['name']}"
+
+        asked = [await grace.call("tip", {"name": "Ada", "note": "Well done"}) for _ in range(2)]  # CALL-6
+        assert len(described) == 2
+        shown = await grace.send("GET", f"/calls/{asked[0].json()['call_id']}")
+        assert len(described) == 3
+        whole = [each.json()["details"] for each in (*asked, shown)]
+        assert (
+            whole
+            == [[{"title": ANY, "values": [f"\u2068“{text}”\u2069"]} for text in ("Ada", "Well done")]] * 3
+        )
 
     async def test_the_first_refusal_in_order_answers(self, bank: Bank) -> None:  # CALL-1
         page = bank.page()

@@ -206,10 +206,15 @@ class Tool:
         text.check()
         return text
 
-    def details(self, arguments: Mapping[str, Json], described: Description | None = None) -> tuple[Row, ...]:
-        """Put in rows what a description leaves out: everything, where it is not what this tool says of them."""
+    def details(
+        self, arguments: Mapping[str, Json], described: Description | None = None, said: bool = False
+    ) -> tuple[Row, ...]:
+        """Put in rows what a description leaves out: everything, where it is not what this tool says of them.
+
+        `said` is known of one that this tool has just made.
+        """
         source = self.input_schema.source if self.input_schema is not None else None
-        if described is None or not self._says(described, arguments):
+        if described is None or not (said or self._says(described, arguments)):
             return details(arguments, source)
         return details(arguments, source, self.told if self.describe else arguments)
 
@@ -237,4 +242,4 @@ def is_tool_name(name: str) -> bool:
 
 def is_safe(tool: Tool, scopes: Mapping[str, Scope], approval: bool) -> bool:
     """Tell whether doing a call twice does no harm: no approval was needed and no scope writes (CALL-6)."""
-    return not approval and not any(scopes[name].writes for name in tool.scopes)
+    return not approval and not any(scopes[name].writes for name in tool.scopes.names)

@@ -32,9 +32,9 @@ def told_of(at: Moment, call: Call) -> Description:
     return call.description or Description((tool.title if tool else "") or call.tool)
 
 
-def details_of(at: Moment, call: Call) -> tuple[Row, ...]:
-    """Put in rows those arguments of a call that its words leave out."""
-    return _rows(at, call, call.description)
+def details_of(at: Moment, call: Call, said: bool = False) -> tuple[Row, ...]:
+    """Put in rows those arguments of a call that its words leave out; `said`, if its tool has just said these."""
+    return _rows(at, call, call.description, said)
 
 
 def rows_of(at: Moment, call: Call) -> tuple[Row, ...]:
@@ -42,10 +42,10 @@ def rows_of(at: Moment, call: Call) -> tuple[Row, ...]:
     return _rows(at, call, None)
 
 
-def _rows(at: Moment, call: Call, told: Description | None) -> tuple[Row, ...]:
+def _rows(at: Moment, call: Call, told: Description | None, said: bool = False) -> tuple[Row, ...]:
     tool = at.policy.tools.get(call.tool)
     arguments = call.arguments if isinstance(call.arguments, dict) else {}
-    return tool.details(arguments, told) if tool else details(arguments, None)
+    return tool.details(arguments, told, said) if tool else details(arguments, None)
 
 
 def of_consent(grant: Grant) -> Text:

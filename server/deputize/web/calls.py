@@ -210,7 +210,7 @@ def told(context: Context, made: Answered, kind: type[Call] = Call, **more: obje
     members: dict[str, Any] = {"expires_at": open_until, **more}
     if asked:
         text = questions.of_call(context.at, found.description, made.standing, found.page_jkt is not None)
-        rows = questions.details_of(context.at, found)
+        rows = questions.details_of(context.at, found, made.said)
         told = [Row(each.title, [*each.values]) for each in rows]
         members |= {"description": str(text), "text": Text.of(text), "details": told}
         members["authenticator_class"] = found.authenticator_class
@@ -218,7 +218,7 @@ def told(context: Context, made: Answered, kind: type[Call] = Call, **more: obje
         call_id=found.call_id,
         state=found.state,
         tool=found.tool,
-        scopes=list(found.scopes),
+        scopes=sorted(found.scopes.names),
         executes=Executes(found.executes),
         agent=_agent(who, made.standing.lineage if asked else ()) if who else None,
         answered_on=made.answered_on.value if made.answered_on else UNSET,

@@ -21,7 +21,7 @@ class Answered:
 
     `user` is there if the call is about to run for this user (GUARD-3). `entries` are the indices of what this request
     recorded of it. `code` is why it was denied (CALL-9). `answered_on` is where its user approved it, if he was asked
-    and that was looked up.
+    and that was looked up. `said`: its tool has just described it as it is described.
     """
 
     call: Call
@@ -30,6 +30,7 @@ class Answered:
     entries: tuple[int, ...] = ()
     code: Code | None = None
     answered_on: Surface | None = None
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _stored(
         call = replace(call, entry=entry)
     if not request.here or call.state is State.PENDING:
         tx.add(call)
-        return Answered(call, standing, entries=(entry,))
+        return Answered(call, standing, entries=(entry,), said=True)
     running = call.moved(State.REDEEMED, at.now, tx.head().size)  # at once, so there is one row to write
     tx.append(move_entry(running, by=Executes.API.value, policy_s256=at.policy.file_s256), at.now)
     tx.add(running)
@@ -130,7 +130,7 @@ def _stored(
 def _resumed(tx: Tx, at: Moment, request: CallRequest, met: Met, standing: Standing) -> Answered:
     """Go on with an earlier call; where it may run now and runs here, it is redeemed, once (MCP-15)."""
     if not request.here or met.call.state is not State.APPROVED:
-        return Answered(met.call, standing, entries=met.entries)
+        return Answered(met.call, standing, entries=met.entries, said=True)
     facts = {"by": Executes.API.value, "policy_s256": at.policy.file_s256}
     running = move(tx, met.call, State.REDEEMED, at.now, None, **facts)
     return Answered(running, standing, tx.user(running.user_id), (*met.entries, running.entry))
