@@ -1,7 +1,7 @@
 """The composition root: makes an ASGI app of a policy and a folder for data, to be mounted or served alone."""
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +114,7 @@ class Deputize:
             Ceremonies(site.rp_id, policy.origins()),
             methods(policy, keys.secret),
             clock,
-            secrets.token_bytes,
+            os.urandom,
             Fetcher(policy.development, clock),
             current_user,
         )

@@ -116,9 +116,7 @@ def _is_bare(scope: Scope, start: Message) -> bool:
     return (
         scope.get("method") == "HEAD"
         or start["status"] in (204, 304)
-        or any(
-            value == b"0" and name.lower() == b"content-length" for name, value in start.get("headers", ())
-        )
+        or b"content-length" in [name.lower() for name, value in start.get("headers", ()) if value == b"0"]
     )
 
 
