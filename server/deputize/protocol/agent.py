@@ -55,14 +55,16 @@ class Ceiling:
         A client with a document but without proof gets only what opaque agents and its origin may both have: leaving
         the key out gains nothing (BEARER-2).
         """
-        named = origin_of(agent.client_id) in self.origins
         match agent.assurance:
             case Assurance.OPAQUE if is_opaque_id(agent.client_id):
                 return self.opaque
-            case Assurance.OPAQUE if named:
+            case Assurance.OPAQUE if self._has_origin_of(agent):
                 return self.opaque & self.origin
-            case Assurance.ORIGIN if named:
+            case Assurance.ORIGIN if self._has_origin_of(agent):
                 return self.origin
             case Assurance.REGISTERED:
                 return self.registered.get(agent.client_id, ScopeSet())
         return ScopeSet()
+
+    def _has_origin_of(self, agent: Agent) -> bool:
+        return origin_of(agent.client_id) in self.origins

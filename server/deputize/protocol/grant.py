@@ -108,7 +108,10 @@ def acting(agent: Agent, grant: Grant) -> Agent:
 
 def dead_link(lineage: Sequence[Grant], now: int) -> Refusal | None:
     """Say why the grants of a lineage grant nothing, or None if all of them live (CHAIN-3)."""
-    return next((refusal for link in lineage if (refusal := link.dead(now)) is not None), None)
+    for link in lineage:
+        if refusal := link.dead(now):
+            return refusal
+    return None
 
 
 def lifetime(shown: Mapping[str, Json]) -> int:

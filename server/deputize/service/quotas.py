@@ -20,10 +20,10 @@ _AHEAD = 64
 
 def take(tx: Tx, at: Moment, quota: Quota, who: str, ahead: int = 1) -> Refusal | None:
     """Take one from what somebody has of a quota by the policy, or refuse."""
-    rate: Rate | None = getattr(at.policy.quotas, quota.value)
+    rate: Rate | None = getattr(at.policy.quotas, quota)
     if rate is None:
         return None
-    wait = tx.take_quota(f"{quota.value} {who}", rate, at.now, min(ahead, rate.most // 100 or 1))
+    wait = tx.take_quota(f"{quota} {who}", rate, at.now, min(ahead, rate.most // 100 or 1))
     return too_many(quota, wait) if wait else None
 
 
@@ -44,7 +44,7 @@ def record(
 
 def pending(tx: Tx, at: Moment, quota: Quota, user_id: UserId, client_id: ClientId | None) -> Refusal | None:
     """Refuse one more call, or request for consent, that waits for its user, where too many wait."""
-    most: int | None = getattr(at.policy.quotas, quota.value)
+    most: int | None = getattr(at.policy.quotas, quota)
     if most is None:
         return None
     waiting = tx.waiting(quota, user_id, counted_as(client_id), at.now)

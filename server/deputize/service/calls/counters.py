@@ -37,6 +37,8 @@ def left(reader: Reader, lineage: Sequence[Grant], call: Call) -> Uses | Refusal
         ]
     except Refused as refused:
         return refused.refusal
+    if not parts:
+        return Uses()
     used = {grant_id: reader.used(grant_id) for grant_id, _ in parts}
     if any(used[grant_id].get(use.counter, 0) + use.amount > use.limit for grant_id, use in parts):
         return _EXHAUSTED

@@ -38,7 +38,7 @@ def draft(reader: Reader, at: Moment, request: CallRequest, decision: Decision) 
         salt=at.random(32),
         description=yes.description if yes else None,
         authenticator_class=tool.authenticator_class if tool else AuthenticatorClass.PLATFORM,
-        executes=executes.value,
+        executes=str(executes),
         created_at=at.now,
         deadline=at.now + LIFETIME.get(state, 0),
         entry=reader.head().size,
