@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from deputize.detached import begun
+from deputize.detached import apart, begun, detached
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +59,19 @@ async def test_what_fails_is_the_works_to_mend() -> None:
     waits_for = going.send(None)
     work.gates[0].set_exception(ValueError("no"))
     assert await begun(going, waits_for) == "mended"
+
+
+async def test_what_is_detached_goes_on_when_whoever_waits_for_it_is_cancelled() -> None:
+    work = Work(1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(detached(work()), 0.01)
+    assert work.heard == []
+
+
+async def test_what_runs_apart_is_cancelled_by_itself_alone() -> None:
+    work = Work(1)
+    task = apart(work())
+    done, _ = await asyncio.wait({task}, timeout=0.01)
+    assert (done, work.heard) == (set(), [])
+    work.gates[0].set_result(None)
+    assert await task == "done"

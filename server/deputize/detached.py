@@ -10,8 +10,13 @@ T = TypeVar("T")
 _RUNNING: set[asyncio.Task[Any]] = set()  # the loop has weak references only
 
 
-def detached(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Begin the work in a task of its own, which goes on for as long as nobody cancels that itself."""
+def detached(work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+    """Begin the work in a task of its own, and return a future of its result; cancelling that leaves it running."""
+    return asyncio.shield(apart(work))
+
+
+def apart(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Do the same, and return the task itself: for who waits for it by `asyncio.wait`, which cancels nothing."""
     task = asyncio.get_running_loop().create_task(work)
     _RUNNING.add(task)
     task.add_done_callback(_RUNNING.discard)

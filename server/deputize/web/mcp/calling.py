@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from ...authority.authority import Authority, Current
-from ...detached import detached
+from ...detached import apart
 from ...log.log import Log
 from ...protocol.arguments import request_for
 from ...protocol.call import Call, State
@@ -190,7 +190,7 @@ class Calling:
             offer.tool.output_schema,
             lambda error: self.log.failed(exchange.context.request, error),
         )
-        noted = detached(self._noted(exchange.context.authority, running.ended, call))
+        noted = apart(self._noted(exchange.context.authority, running.ended, call))
         if not await self.underway.attend(exchange, noted, running.stop, progress):
             return handling.endless(handled), call
         ran, left = noted.result()
