@@ -25,7 +25,7 @@ run = CliRunner().invoke
 def _ten_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a record of ten entries, with checkpoints over four and over eight of them."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recording, "token_bytes", bytes)  # so that these tests know each hash
+    monkeypatch.setattr(recording, "urandom", bytes)  # so that these tests know each hash
     run(app, ["init"])
     Path("var").mkdir()
     KeyRing.open(Path("var/keys.json"))

@@ -4,7 +4,7 @@
 
 from collections.abc import Iterable
 from functools import cache
-from secrets import token_bytes
+from os import urandom
 from typing import TypeAlias, cast
 
 import orjson
@@ -93,7 +93,7 @@ class Recording(Snapshot):
 
     def append(self, entry: Entry, now: int) -> int:
         head = self._head
-        leaf = entry.leaf(head.size, now, token_bytes(16))
+        leaf = entry.leaf(head.size, now, urandom(16))
         digest = leaf_hash(leaf)
         self._execute(_ADD_ENTRY, {"idx": head.size, "leaf": leaf, "leaf_hash": digest})
         for level, index, above in finished(head, digest):
