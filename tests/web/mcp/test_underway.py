@@ -398,6 +398,7 @@ class TestCalledOff:
         await began.wait()
         assert await site.cancel(7) == 202
         await asyncio.wait({client.task})
+        assert isinstance(client.task.exception(), OSError) is breaks
         assert client.whole is not breaks
         assert (
             [each["params"]["progress"] for each in client.events] == [9] if not breaks else not client.body
