@@ -1,4 +1,4 @@
-"""What is verified on a snapshot is acted on in a transaction: whatever another worker puts in its place in between has
+"""What is verified is acted on in a transaction of its own: whatever another worker puts in its place in between has
 nothing of it (APPR-8).
 """
 

@@ -62,8 +62,8 @@ class Authority:
 
     `methods` are those by which people approve (APPR-9), `guard_keys` the thumbprints of the keys that redeem over HTTP
     (PROOF-4), `reader_keys` those that read the entries of the record (LOG-8), `origins` those whose pages may use it
-    (SESSION-2), by surface (APPR-12). `fault` says what is wrong with the file
-    that should be the policy (POLICY-2), `wrapping_fault` what is wrong with what wraps the users' keys (SEAL-5).
+    (SESSION-2), by surface (APPR-12). `fault` says what is wrong with the file that should be the policy (POLICY-2),
+    `wrapping_fault` what is wrong with what wraps the users' keys (SEAL-5).
     """
 
     policy: Policy

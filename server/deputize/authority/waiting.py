@@ -44,7 +44,7 @@ class Waiting:
             self._bells[moves].add(bell)
         return Place(self, user_id, moves, bell)
 
-    def _leave(self, user_id: UserId, moves: str, bell: "_Bell") -> None:
+    def _leave(self, user_id: UserId, moves: str, bell: _Bell) -> None:
         with self._gate:
             self._number -= 1
             self._of[user_id] -= 1

@@ -77,9 +77,8 @@ def verify(
         raise Refused(code, "The jti of the proof is not 1 to 128 printable characters.")
     if header.get("typ") != TYP:  # 4
         raise Refused(code, "The proof is not of type dpop+jwt.")
-    key, thumb = _keys.get(unverified.spelled) or _key(
-        header.get("jwk"), code
-    )  # 7, before 6, which needs the key
+    # 7, before 6, which needs the key
+    key, thumb = _keys.get(unverified.spelled) or _key(header.get("jwk"), code)
     if htm != method:  # 8
         raise Refused(code, "The proof was made for another method.")
     if htu != url and (_normalized(url) is None or _normalized(htu) != _normalized(url)):  # 9

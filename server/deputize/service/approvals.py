@@ -1,8 +1,8 @@
 """One way for everything that a user confirms: a call, a consent, a further credential, the window of enrollment.
 
 Who is asked, and in which words, is the question (APPR-10); how it is answered is a method of approval (APPR-9). The
-checks are SEP-2672 §4.8 in its order. `check` verifies on a snapshot, outside the writer; `conclude` consumes in
-the transaction, so that a forged assertion cannot burn the user's challenge (APPR-4).
+checks are SEP-2672 §4.8 in its order. `check` verifies outside the writer, perhaps by what is no more; `conclude`
+consumes in the transaction, so that a forged assertion cannot burn the user's challenge (APPR-4).
 """
 
 from collections.abc import Mapping

@@ -119,7 +119,7 @@ def challenge(tx: Tx, at: Moment, user_id: UserId, request_id: str) -> Minted | 
 
 
 def check(reader: Reader, at: Moment, user_id: UserId, request_id: str, evidence: Json) -> Verdict:
-    """Verify a consent assertion on a snapshot; Refused if nothing is asked there."""
+    """Verify a consent assertion, before the transaction; Refused if nothing is asked there."""
     request = reader.request(request_id)
     if request is None or request.grant_id is None:
         raise Refused.of(UNKNOWN)

@@ -198,7 +198,7 @@ def asking(tx: Tx, at: Moment, request: PageRequest, grant_id: str) -> Grant | R
 
 
 def check(reader: Reader, at: Moment, request: PageRequest, grant_id: str, evidence: Json) -> Verdict:
-    """Verify a consent assertion on a snapshot; Refused if that request for consent is not open."""
+    """Verify a consent assertion, before the transaction; Refused if that request for consent is not open."""
     grant = or_refuse(_pending(reader, request, grant_id, at.now))
     return approvals.check(reader, at, _action(at, grant, request), evidence)
 

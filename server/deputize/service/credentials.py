@@ -168,7 +168,7 @@ def enrollment_action(credential: Credential) -> Action:
 def check_addition(
     reader: Reader, at: Moment, user_id: UserId, credential_id: str, evidence: Json
 ) -> Verdict:
-    """Verify on a snapshot that an existing credential confirms a pending one; Refused if none is pending."""
+    """Verify, before the transaction, that a credential confirms a pending one; Refused if none is pending."""
     credential = or_refuse(_pending(reader, user_id, credential_id))
     return approvals.check(reader, at, enrollment_action(credential), evidence)
 

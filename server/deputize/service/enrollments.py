@@ -48,7 +48,7 @@ def window_challenge(tx: Tx, at: Moment, user_id: UserId) -> Minted | Refusal:
 
 
 def check_window(reader: Reader, at: Moment, user_id: UserId, evidence: Json) -> Verdict:
-    """Verify on a snapshot that the user opens the window. No state changes here."""
+    """Verify, before the transaction, that the user opens the window. No state changes here."""
     return approvals.check(reader, at, _window(user_id), evidence)
 
 

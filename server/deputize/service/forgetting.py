@@ -28,7 +28,7 @@ def challenge(tx: Tx, at: Moment, user_id: UserId) -> Minted | Refusal:
 
 
 def check(reader: Reader, at: Moment, user_id: UserId, evidence: Json) -> Verdict:
-    """Verify on a snapshot that the user ends his account. No state changes here."""
+    """Verify, before the transaction, that the user ends his account. No state changes here."""
     return approvals.check(reader, at, _end_of(user_id), evidence)
 
 

@@ -72,7 +72,7 @@ def challenge(
 
 
 def check(reader: Reader, at: Moment, user_id: UserId, asked_id: str, evidence: Json) -> Verdict:
-    """Verify evidence for it on a snapshot (APPR-3)."""
+    """Verify evidence for it, before the transaction (APPR-3)."""
     if _is_consent(asked_id):
         return consents.check(reader, at, OwnRequest(user_id), asked_id, evidence)
     return approving.check(reader, at, OwnCall(CallId(asked_id), user_id), evidence)

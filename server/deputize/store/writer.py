@@ -21,6 +21,7 @@ from ..service.ports import Tx
 from . import header
 from .faults import Causes, Damaged, Note, is_cut_short, is_damage, is_failure, unavailable, unknown
 from .place import Displaced, Place
+from .remembering import Remembering
 from .snapshot import Snapshot
 from .transaction import Transaction
 from .user_keys import UserKeys
@@ -71,7 +72,7 @@ class Writer:
         self._wary = 0
         self._hear: Hear | None = None
         self._wait_at_most(0)
-        self.memory = self._tx = Transaction(connection.cursor().execute, keys)
+        self._tx = Transaction(connection.cursor().execute, keys)
         self._gate = Lock()  # for the next three
         self._waiting: list[_Job] = []
         self._under_way = False
@@ -103,6 +104,11 @@ class Writer:
             raise self._damage
         self._place.require()
         self._placed_at = monotonic()
+
+    @property
+    def memory(self) -> Remembering:
+        """Return what is remembered here, to be looked into only."""
+        return self._tx
 
     def require_known(self, reader: Snapshot) -> None:
         """`Damaged` unless the record that a reader sees is the one that was written here, or goes on from it."""

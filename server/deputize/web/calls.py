@@ -138,7 +138,7 @@ async def challenge(context: Context, page: Who[PageCall]) -> dict[str, object]:
 
 
 async def approve(context: Context, page: Who[PageCall], evidence: Evidence) -> Call:
-    """Take the evidence of an approval (APPR-3): verified on a snapshot, consumed in a transaction."""
+    """Take the evidence of an approval (APPR-3): verified before the transaction that consumes it."""
     started = perf_counter()
     verdict = await page.verdict(approving.check, sent(evidence))
     decided = await page.run(approving.approve, verdict)

@@ -1,6 +1,6 @@
 """Approvals of calls: of one that waits (PROTOCOL §6), and ahead of one over MCP (MCP-8, MCP-9).
 
-Evidence is verified on a snapshot and consumed in the transaction.
+Evidence is verified before the transaction that consumes it.
 """
 
 from ...protocol.authorization import Standing
@@ -74,7 +74,7 @@ def challenge_ahead(tx: Tx, at: Moment, request: CallRequest) -> Minted | Refusa
 
 
 def check(reader: Reader, at: Moment, request: Approver, evidence: Json) -> Verdict:
-    """Verify evidence for a call on a snapshot (APPR-3); Refused(call_unknown). No state changes here."""
+    """Verify evidence for a call, before the transaction (APPR-3); Refused(call_unknown). No state changes here."""
     call = reader.call(request.call_id)
     if call is None or not owns(call, request):
         raise Refused.of(NO_CALL)
@@ -82,7 +82,7 @@ def check(reader: Reader, at: Moment, request: Approver, evidence: Json) -> Verd
 
 
 def check_ahead(reader: Reader, at: Moment, request: CallRequest, evidence: Json) -> Verdict | None:
-    """Verify evidence that came with a call on a snapshot; None if the tool needs no approval (MCP-9)."""
+    """Verify evidence that came with a call, before the transaction; None if the tool needs no approval (MCP-9)."""
     tool = _approved_ahead(at, request)
     return approvals.check(reader, at, _action_ahead(request, tool), evidence) if tool else None
 
