@@ -740,11 +740,11 @@ def test_ready_6_a_log_that_fails_fails_no_answer(path: Path) -> None:
 def test_what_a_long_reader_made_of_the_log_is_given_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit = 4 * 1024 * 1024
+    limit = 512 * 1024
     monkeypatch.setattr(sqlite, "WAL_LIMIT", limit)
     log = path.with_name(path.name + "-wal")
     with closing(SqliteStore(path)) as store:
-        do(store, lambda tx: pragma(tx, "wal_autocheckpoint = 500"))
+        do(store, lambda tx: pragma(tx, "wal_autocheckpoint = 60"))
         do(store, append)
         reader = sqlite3.connect(path, isolation_level=None)
         reader.execute("BEGIN")

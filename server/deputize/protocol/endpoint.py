@@ -139,7 +139,8 @@ def readings(path: str) -> frozenset[Parts]:
 
     Each has some of the habits and not others: what one of them takes for a slash, another has as a part's character.
     """
-    return frozenset(_folded(path, *habits) for habits in product((False, True), repeat=3))
+    taken = {path, _unquoted(path)}
+    return frozenset(_folded(each, *habits) for each in taken for habits in product((False, True), repeat=2))
 
 
 def is_segment(text: str) -> bool:
@@ -184,17 +185,22 @@ def _name_in(part: str) -> str | None:
 @lru_cache(maxsize=1024)
 def _template(path: str) -> Parts:
     """Return the parts of an endpoint's path, as readings of it have them."""
-    return _folded(path)
+    return _folded(_unquoted(path), cuts=True, trims=True)
 
 
-def _folded(path: str, decodes: bool = True, cuts: bool = True, trims: bool = True) -> Parts:
-    """Return the parts of a path as somebody takes them who decodes once more, cuts parameters off, and trims parts."""
-    if decodes:
-        for _ in range(3):
-            path = unquote(path)
-        if not path.isascii():  # one by one: for a long row of accents it takes the square of its length
-            path = "".join(unicodedata.normalize("NFKC", character) for character in path)
-        path = path.replace("\\", "/")
+def _unquoted(path: str) -> str:
+    """Return a path as somebody takes it who decodes what is decoded already, and knows other slashes."""
+    for _ in range(3):
+        if (again := unquote(path)) == path:
+            break
+        path = again
+    if not path.isascii():  # one by one: for a long row of accents it takes the square of its length
+        path = "".join(unicodedata.normalize("NFKC", character) for character in path)
+    return path.replace("\\", "/")
+
+
+def _folded(path: str, cuts: bool, trims: bool) -> Parts:
+    """Return the parts of a path as somebody takes them who cuts parameters off, and trims parts."""
     path = path.casefold()
     if trims and not path.isprintable():
         path = "".join(filter(str.isprintable, path))
