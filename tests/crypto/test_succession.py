@@ -117,6 +117,15 @@ def test_what_is_no_handover_is_refused(text: str) -> None:
     assert refused(A, text) == "bad_handover"
 
 
+def test_what_a_key_has_signed_under_another_first_line_is_no_handover() -> None:
+    """LOG-12: else a note of whatever kind that names two keys and a size would be one."""
+    body = Handover(held(A).vkey(), held(THIEF).vkey(), 5, bytes(32)).body()
+    assert Succession.of(held(A), [sign(body, NAME, A)]).newest == held(THIEF)
+    _, rest = body.split("\n", 1)
+    for first in (NAME, "deputize/handover/v2", "deputize/handover"):
+        assert refused(A, sign(f"{first}\n{rest}", NAME, A)) == "bad_handover"
+
+
 def test_a_handover_is_no_checkpoint() -> None:
     assert unopened(Succession(held(A)), CHAIN[0].encode()) == "not_a_checkpoint"
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from starlette.types import Message
 from tests.ill_formed import inside
 
 from deputize.guard import arguments
-from deputize.guard.arguments import MAX_BODY
+from deputize.guard.arguments import MAX_BODY, arguments_of
 from deputize.protocol.arguments import from_query
 from deputize.protocol.canonical import Json
+from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.tool import Schema
 
@@ -264,3 +266,16 @@ async def test_whoever_goes_away_is_refused_and_breaks_nothing() -> None:
     with pytest.raises(Refused) as refused:
         await arguments.read_body(Request({"type": "http", "headers": []}, receive))
     assert refused.value.refusal.code is Code.INVALID_REQUEST
+
+
+def test_guard_2_a_parameter_that_the_sites_own_convertor_made_something_of_is_the_developers_to_name() -> (
+    None
+):
+    """Nobody could say any more how it stood in the path, over which the approval was."""
+    endpoint, headers = Endpoint.parse("POST /days/{day}"), [(b"content-type", b"application/json")]
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": headers, "query_string": b""}
+    schema = Schema({"properties": {"day": {"type": "string"}}})
+    with pytest.raises(RuntimeError, match="how 'day' stood in the path"):
+        arguments_of(Request({**scope, "path_params": {"day": date.min}}), b"{}", schema, endpoint)
+    spelled = Request({**scope, "path_params": {"day": "0001-01-01"}})
+    assert arguments_of(spelled, b"{}", schema, endpoint) == {"day": "0001-01-01"}

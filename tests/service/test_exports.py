@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 import pytest
 from tests.service.agents import Attested
-from tests.service.kit import Desk, Person
+from tests.service.kit import ALL, TRANSFER, Desk, Person
 
+from deputize.protocol.canonical import Json
 from deputize.protocol.grant import Grant
 from deputize.protocol.ids import UserId
 from deputize.protocol.quota import DOWNLOADS
@@ -55,6 +56,20 @@ def test_what_proves_that_one_is_this_user_is_left_out(desk: Desk, grace: Person
     told = export(desk, grace.user.user_id)
     assert [len(told[kind]) for kind in ("requests", "calls", "deputies")] == [1, 1, 1]
     assert not names(told) & {"digest", "secret_digest", "match_key", "user_code", "code_challenge"}
+
+
+def test_scopes_limits_and_descriptions_are_as_the_protocol_writes_them(desk: Desk, grace: Person) -> None:
+    limit: Json = {"type": "webmcp_tool", "tool": "transfer_money", "max_calls": 3}
+    made = desk.allowed(grace, desk.deputize(grace, details=[limit]), "transfer_money", TRANSFER)
+    told = export(desk, grace.user.user_id)
+    (given,), (call,) = told["delegations"], told["calls"]
+    assert (given["scopes"], given["constraints"]) == (" ".join(sorted(ALL.split())), [limit])
+    described = made.call.description
+    assert described is not None
+    assert (call["scopes"], call["description"]) == (
+        "payments:write",
+        {"headline": described.headline, "rows": [[row.title, *row.values] for row in described.rows]},
+    )
 
 
 def test_a_clock_that_went_wrong_spoils_nothing(desk: Desk, grace: Person) -> None:

@@ -147,6 +147,15 @@ def test_a_record_of_many_pages_is_walked_through(path: Path) -> None:
     assert fault(path).first == 2001
 
 
+def test_another_hash_than_the_entries_have_shows_where_it_is_stored_for_a_tile(path: Path) -> None:
+    """LOG-3: proofs are made of what is stored, so a whole record under a wrong hash would be proven to nobody."""
+    transact(path, lambda tx: fill(tx, 600))
+    tamper(path, lambda db: db.execute("UPDATE tiles SET hash = zeroblob(32) WHERE level = 1 AND idx = 1"))
+    found = fault(path)
+    assert (found.first, found.last) == (256, 511)
+    assert "another hash than the one that is stored for tile" in found.what
+
+
 def test_the_history_of_an_agent_with_many_calls_is_read_in_one_go(tmp_path: Path) -> None:
     """LOG-5: an agent that calls often makes nobody wait for hours who wants to know what it did."""
 

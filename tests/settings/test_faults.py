@@ -220,6 +220,12 @@ ONE_FAULT = [
         "tools.t",
         "a public tool has no scopes",
     ),
+    (
+        BASE + '[tools.t]\npublic = true\nsurface = "page"\n',
+        7,
+        "tools.t",
+        "a public tool asks for no approval",
+    ),
     (BASE + '[tools.t]\nscopes = ["account:reed"]\n', 8, "tools.t.scopes[1]", 'did you mean "account:read"?'),
     (
         BASE + '[tools.t]\nscopes = [\n"account:read",\n"x"\n]\n',

@@ -282,6 +282,15 @@ class TestTheSitesOwnLogin:
         assert (await page.deputize("account:read")).status_code == 200
         assert (await page.call("get_balance")).status_code == 200
 
+    async def test_ends_no_session_that_is_the_sites(self, site: tuple[Page, Clock]) -> None:  # SESSION-1
+        page, _ = site
+        answer = await page.send("POST", "/account/sign-out")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            404,
+            "Users sign up and in at the site itself.",
+        )
+        assert (await page.configure())["user"] is not None
+
     async def test_refuses_a_first_passkey_after_an_old_sign_in(
         self, site: tuple[Page, Clock]
     ) -> None:  # CRED-2

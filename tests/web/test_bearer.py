@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,6 +17,7 @@ from tests.web.apps import CALLBACK, LOOPBACK, READ, App, Home, home, taken_back
 from deputize import settings
 from deputize.agent import AgentKey
 from deputize.crypto import jwt
+from deputize.fetching.clients import Clients
 from deputize.service import grants
 from deputize.testing.page import Page
 
@@ -175,11 +177,21 @@ class TestAsking:
         assert (await app.arrives(ada)).status_code == 400
 
     async def test_codes_do_not_go_to_schemes_that_any_app_may_claim(
-        self, ada: Page, there: Home, app: App
+        self, ada: Page, app: App, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        there.publish(redirect_uris=["localhost.app:/callback", LOOPBACK])
-        answer = await app.arrives(ada, redirect_uri="localhost.app:/callback")
+        """Which only the document of a host with a name can register, and none is fetched by a test."""
+        registered, find = "com.example.app:/callback", Clients.find
+
+        async def found(*asked: Any, **others: Any) -> Any:
+            client = await find(*asked, **others)
+            uris = (*client.document.redirect_uris, registered)
+            return replace(client, document=replace(client.document, redirect_uris=uris))
+
+        monkeypatch.setattr(Clients, "find", found)
+        answer = await app.arrives(ada, redirect_uri=registered)
         assert answer.status_code == 400
+        assert "codes go to https and to this computer only" in answer.text
+        assert (await app.arrives(ada)).status_code == 303
 
     @pytest.mark.parametrize("uri", [CALLBACK, "http://127.0.0.1:1/callback", "http://localhost:9/cb"])
     async def test_answers_go_where_the_document_says(self, ada: Page, app: App, uri: str) -> None:

@@ -140,6 +140,11 @@ class TestLeaving:
         ) as other:
             refused(await leave(other.page()), 404, "address")
 
+    async def test_is_not_where_a_provider_would_come_back_to(self, bank: Bank) -> None:
+        refused(
+            await bank.page().http.get(f"{ISSUER}/account/openid?state=x&code=y", headers=TOP), 404, "address"
+        )
+
 
 def _under(bank: Bank, text: str) -> Any:
     """Put the bank under another policy."""

@@ -62,13 +62,13 @@ def export(user_id: UserId, now: int) -> Piece:
 
 def _pieces(user_id: UserId, now: int) -> Generator[bytes, Reader, None]:
     reader = yield b""
-    head = orjson.dumps(_all_but_the_long(reader, user_id, now), default=_told)
+    head = _written(_all_but_the_long(reader, user_id, now))
     reader = yield head[:-1] + b',"calls":['
     before: CallId | None = None
     between = b""
     while True:
         listed = reader.calls(user_id, Wanted(before=before), _PAGE, now)
-        written = [orjson.dumps(_call(reader, call), default=_told) for call in listed.calls]
+        written = [_written(_call(reader, call)) for call in listed.calls]
         reader = yield (between if written else b"") + b",\n".join(written)
         between, before = b",\n" if written else between, listed.more
         if before is None:
@@ -134,8 +134,12 @@ def _moment(seconds: int) -> str | int:
         return seconds
 
 
+def _written(told: dict[str, object]) -> bytes:
+    return orjson.dumps(told, default=_told, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+
+
 def _told(value: object) -> object:
-    """Write what JSON has no form for."""
+    """Write what JSON has no form for, and what is a dataclass as the rest of the protocol writes it."""
     match value:
         case bytes():
             return b64u(value)
