@@ -9,6 +9,7 @@ from e2e.script import PageScript
 from playwright.sync_api import Page, expect
 from starlette.types import ASGIApp
 
+from deputize.cli.serving import settle
 from deputize.demo import site as harbor_site
 from deputize.demo.site import Harbor
 from deputize.testing.agent import Agent, PlaywrightAgent
@@ -21,6 +22,11 @@ from deputize.testing.server import Site
 expect.set_options(timeout=30_000)
 
 POLICY = Path(harbor_site.__file__).with_name("harbor.toml").read_text(encoding="utf-8")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all stories again and again."""
+    settle()
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from hypothesis import settings
 from tests.size import tries
 from tests.streams import ended_at_once
 
+from deputize.cli.serving import settle
+
 # No test leaves this machine, so nobody needs to be trusted: reading whom it trusts would take longer than most tests.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "vectors" / "nobody.pem")
 
@@ -26,6 +28,11 @@ ROOMS = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes no time and says most precisely what is wrong."""
     items.sort(key=lambda item: ROOMS.index(room) if (room := _room(item)) in ROOMS else len(ROOMS))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all tests again and again."""
+    settle()
 
 
 def _room(item: pytest.Item) -> str:
