@@ -37,6 +37,9 @@ else:
 """
 """Stands for a key management service: it keeps what it wraps, in a folder."""
 
+FORGETFUL = (sys.executable, "-c", "import sys; sys.stdin.read(); print('A' * 43)")
+"""Gives back a key, and not the one that it was given."""
+
 
 @pytest.fixture
 def service(tmp_path: Path) -> tuple[str, ...]:
@@ -215,7 +218,7 @@ def test_without_a_time_nothing_is_rotated(opened: Callable[[], UserKeys]) -> No
     assert name_in(keys) == before
 
 
-@pytest.mark.parametrize("broken", [("/bin/false",), ("/bin/echo", "some"), ("/bin/cat",)])
+@pytest.mark.parametrize("broken", [("/bin/false",), ("/bin/echo", "some"), ("/bin/cat",), FORGETFUL])
 def test_a_rotation_that_fails_changes_nothing(
     opened: Callable[[], UserKeys], data: Path, broken: tuple[str, ...]
 ) -> None:
@@ -228,6 +231,15 @@ def test_a_rotation_that_fails_changes_nothing(
     assert opened().of(ADA) is not None
     settings.write(data)
     assert opened().of(ADA) is not None
+
+
+def test_what_gives_back_another_key_is_not_taken(opened: Callable[[], UserKeys], data: Path) -> None:
+    """SEAL-3: else nobody could open any more what is kept of all users."""
+    opened().make(ADA)
+    before = {file.name: file.read_bytes() for file in data.iterdir()}
+    with pytest.raises(Locked, match="what is to wrap the users' keys gives back another key"):
+        UsersKeys(data).wrap_by(FORGETFUL, 100)
+    assert {file.name: file.read_bytes() for file in data.iterdir()} == before
 
 
 def test_what_wraps_can_be_changed_and_what_did_before_is_needed_no_more_in_the_end(

@@ -264,6 +264,17 @@ def test_a_client_may_call_a_question_off_and_that_is_no_answer(
     assert asked(desk, ada).call.call_id != first.call.call_id
 
 
+def test_a_proof_that_was_used_calls_nothing_off(desk: Desk, ada: Standing) -> None:  # PROOF-2
+    first = asked(desk, ada)
+    request: CallRequest = desk.request(*ada, "transfer_money", TRANSFER, MCP_ASKING)
+    assert desk.do(lambda tx: [tx.use_proof(proof) for proof in request.principal.proofs]) == [True]
+    told = desk.do(lambda tx: endings.withdraw(tx, desk.at, request))
+    assert isinstance(told, Refusal)
+    left = desk.look(lambda tx: tx.call(first.call.call_id))
+    assert left is not None
+    assert left.state is State.PENDING
+
+
 def withdraw(desk: Desk, ada: Standing) -> Denied | Refusal:
     request: CallRequest = desk.request(*ada, "transfer_money", TRANSFER, MCP_ASKING)
     return desk.do(lambda tx: endings.withdraw(tx, desk.at, request))
