@@ -1,6 +1,7 @@
 """Endpoints: which addresses are of one, and which only look like it (ENDPOINT-1, GUARD-9)."""
 
 import time
+import tracemalloc
 
 import pytest
 
@@ -179,3 +180,14 @@ def test_every_needless_encoding_is_refused() -> None:
         else:
             assert path == "/x" + text
             assert text not in plain
+
+
+def test_guard_9_what_anybody_sends_fills_no_memory() -> None:
+    endpoint = Endpoint.parse("POST /api/{a}")
+    tracemalloc.start()
+    try:
+        for number in range(8):
+            assert not endpoint.resembles(f"/{number}%41;x. " + "/aB" * 20_000)
+        assert tracemalloc.get_traced_memory()[0] < 20_000_000
+    finally:
+        tracemalloc.stop()

@@ -133,14 +133,22 @@ class Endpoint:
         )
 
 
-@lru_cache(maxsize=256)
 def readings(path: str) -> frozenset[Parts]:
     """Return the parts of a path as lenient readers would take them.
 
     Each has some of the habits and not others: what one of them takes for a slash, another has as a part's character.
     """
+    return (_known if len(path) <= _USUAL else _newest)(path)
+
+
+def _read(path: str) -> frozenset[Parts]:
     taken = {path, _unquoted(path)}
     return frozenset(_folded(each, *habits) for each in taken for habits in product((False, True), repeat=2))
+
+
+_USUAL = 512
+"""Characters of a path: the readings of a longer one may take megabytes, and anybody may send one."""
+_known, _newest = lru_cache(maxsize=256)(_read), lru_cache(maxsize=1)(_read)
 
 
 def is_segment(text: str) -> bool:
