@@ -7,14 +7,16 @@ import asyncio
 import errno
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deputize.authority.head import Head
-from deputize.authority.head_file import HeadFile
+from deputize.authority import head
+from deputize.authority.head import PATIENCE, Head
+from deputize.authority.head_file import HeadFile, Kept
 from deputize.crypto.keys import KeyRing
 from deputize.protocol.entry import Entry, Kind
 from deputize.protocol.merkle import Frontier
@@ -252,6 +254,33 @@ def test_head_3_where_it_cannot_be_written_decisions_go_on_and_it_is_told_once(
     assert [note["fault"] for note in node.notes] == [f"{file}: No such file or directory"]
     moved.rename(file.parent)
     assert (node.keep(), node.head.fault) == (1, None)
+
+
+def test_head_3_a_disk_that_hangs_is_told_of_until_it_answers(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, read, now = threading.Event(), node.file.read, [0.0]
+
+    def hang() -> Kept:
+        answers.wait()
+        return read()
+
+    monkeypatch.setattr(node.file, "read", hang)
+    monkeypatch.setattr(head, "monotonic", lambda: now[0])
+
+    async def keep() -> list[str | None]:
+        keeping = asyncio.create_task(node.head.keep())
+        await asyncio.sleep(0)  # it asks its disk
+        faults = []
+        for now[0] in (PATIENCE, PATIENCE + 0.1):
+            faults.append(node.head.fault)
+        answers.set()
+        await keeping
+        return [*faults, node.head.fault]
+
+    node.add(1)
+    assert asyncio.run(keep()) == [None, "its disk has not answered for 5 s", None]
+    assert node.kept == 1
 
 
 def test_ready_4_a_record_that_was_begun_anew_has_a_head_of_its_own(

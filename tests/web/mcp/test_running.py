@@ -1,6 +1,7 @@
 """What runs, what becomes of it, and what the agent is told: MCP-11 and MCP-12."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from tests.web.mcp.conftest import ANNOTATION, CHAIN, LEGACY, MODERN, TRANSFER, Deputy, LiveBank
 
 from deputize.app import HandledCall, ToolFailed
+from deputize.log.log import Log
 from deputize.protocol.arguments import Sent
 from deputize.protocol.call import State
 from deputize.protocol.canonical import args_s256, canonicalize, unb64u
@@ -229,6 +231,28 @@ class TestEndpoint:
         assert result.is_error
         assert "nothing was done" in text(result)
         assert (result.meta or {})[CHAIN]["state"] == "cancelled"
+
+    async def test_one_that_nobody_guards_is_told_to_the_owner(
+        self, live: LiveBank, deputy: Deputy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It answered, and nobody redeemed the call: whoever reaches it needs no call at all."""
+
+        async def cards(request: Request) -> Response:
+            return JSONResponse({"ordered": True})
+
+        lines = io.BytesIO()
+        log = Log(lines)
+        monkeypatch.setattr(live.deputize.log, "_lines", log._lines)
+        with Site(lambda _: Starlette(routes=[Route("/api/cards", cards, methods=["POST"])])) as site:
+            monkeypatch.setitem(live.deputize.policy.tools, "order_card", at(live, "/api/cards", site.url))
+            result = await deputy.approved("order_card", ORDER)
+        assert (result.is_error, (result.meta or {})[CHAIN]["state"]) == (False, "approved")
+        assert log.flush()
+        (line,) = [
+            each for each in map(orjson.loads, lines.getvalue().splitlines()) if each["event"] == "unguarded"
+        ]
+        assert line["correlation_id"] == (result.meta or {})[CHAIN]["call_id"]
+        assert (line["tool"], line["endpoint"]) == ("order_card", f"POST {site.url}/api/cards")
 
     async def test_it_needs_the_approval_all_the_same(self, live: LiveBank, deputy: Deputy) -> None:
         with pytest.raises(Exception, match="evidence"):
