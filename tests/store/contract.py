@@ -7,6 +7,7 @@ from itertools import count
 from operator import methodcaller
 from threading import Thread
 from typing import Any, TypeVar
+from unittest import mock
 
 import orjson
 import pytest
@@ -35,6 +36,7 @@ from deputize.protocol.request import MOVES, Status
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tiles import WIDTH, Tree
 from deputize.service.ports import Health, Listed, Reader, Store, Tx, Waiting, Wanted
+from deputize.store import transaction
 
 T = TypeVar("T")
 NUMBERS = count()
@@ -1140,6 +1142,24 @@ class StoreContract:
                 with pytest.raises(Oops):
                     do(store, raising(Oops(), doing))
         assert taken == 100
+
+    @given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=80))
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+    def test_quota_3_of_many_nobody_takes_anything_from_another(
+        self, store: Store, takes: list[tuple[str, bool]]
+    ) -> None:
+        """However many there are, and whatever is rolled back: what is counted ahead for one makes room, uncounted."""
+        names = {each: f"entries {each} {next(NUMBERS)}" for each in "abcd"}
+        taken, most = dict.fromkeys(names, 0), 6
+        with mock.patch.object(transaction, "MOST_AHEAD", 2):
+            for each, fails in takes:
+                take = methodcaller("take_quota", names[each], Rate(most, 60), NOW, 4)
+                if fails:
+                    with pytest.raises(Oops):
+                        do(store, raising(Oops(), take))
+                else:
+                    assert do(store, take) == (0 if taken[each] < most else 60)
+                    taken[each] = min(taken[each] + 1, most)
 
     def test_quota_3_what_waits_for_a_user_is_counted_by_agent(self, store: Store) -> None:
         url, other = ClientId("https://a.example/agent.json"), ClientId("https://b.example/agent.json")

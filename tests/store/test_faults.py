@@ -25,6 +25,7 @@ from tests.store.test_sqlite import pragma, refusal, sql
 from tests.store.values import NOW
 
 from deputize.protocol.errors import Code, Refused
+from deputize.protocol.quota import Rate
 from deputize.service.faults import Locked, NoStore
 from deputize.service.ports import Reader, Tx
 from deputize.store import checking, faults, place, probe, sqlite, writer
@@ -110,6 +111,14 @@ def test_ready_3_what_was_said_to_have_failed_and_is_gone_was_not_recorded(store
     assert refusal(do_all(store, [append])[0]) is Code.RECORD_UNAVAILABLE
     assert do(store, append) == 1
     assert fault(store) is None
+
+
+def test_quota_1_what_a_failed_commit_would_have_counted_is_not_given(store: SqliteStore) -> None:
+    take = methodcaller("take_quota", "entries", Rate(9, 60), NOW, 4)
+    late = Late(store._writer._connection, made=False)
+    store._writer._connection = late  # type: ignore[assignment]  # it is one, but for that
+    assert [refusal(each) for each in do_all(store, [take] * 5)] == [Code.RECORD_UNAVAILABLE] * 5
+    assert do_all(store, [take] * 12) == [0] * 9 + [60] * 3
 
 
 def test_ready_6_a_damage_that_a_reader_meets_is_told_and_ends_all_decisions(

@@ -10,6 +10,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeAlias
 
 from ..protocol.agent import Agent
 from ..protocol.block import Block
@@ -42,8 +43,13 @@ SWEEP_LIMIT = 1000
 """Rows of each kind that one sweep deletes at most, so that nobody waits long behind it."""
 
 
-MOST_AHEAD = 1000
-"""Quotas of which a process keeps some for the calls that come next, so that not each of them is a statement."""
+MOST_AHEAD = 4096
+"""Quotas of which a process keeps some for the calls that come next, so that not each of them is a statement. What is
+not asked for longest is given back for another's."""
+
+
+_Ahead: TypeAlias = tuple[int, int]
+"""How many of a quota a process has left of those that it counted ahead, and when their window ends."""
 
 
 def _listed(states: Iterable[str]) -> str:
@@ -133,6 +139,7 @@ _TAKE_QUOTA = f"""
         ends_at = CASE WHEN {IN_WINDOW} THEN quotas.ends_at ELSE excluded.ends_at END
     WHERE NOT {IN_WINDOW} OR quotas.used + :amount <= :most
     RETURNING ends_at"""
+_GIVE_BACK = "UPDATE quotas SET used = used - :left WHERE name = :name AND ends_at = :ends_at"
 _LIFT_BLOCK = "DELETE FROM blocks WHERE user_id = :user_id AND client_id = :client_id"
 _ASK = TABLES[Challenge].insert("question")
 _DROP_CHALLENGE = "DELETE FROM challenges WHERE challenge_id = :challenge_id"
@@ -203,22 +210,39 @@ class Transaction(Remembering, Tx):
     def __init__(self, execute: Execute, keys: UserKeys) -> None:
         super().__init__(execute, keys)
         self._opened: Opened = Opened()
-        self._ahead: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        self._taken: list[tuple[str, tuple[int, int] | None]] = []
+        self._ahead: OrderedDict[str, _Ahead] = OrderedDict()
+        self._taken: list[tuple[str, _Ahead | None]] = []  # what was there, since `keep`
+        self._marked = 0
         self.moved: list[str] = []
         """The ids of calls and grants that have moved since somebody emptied it; some perhaps in vain."""
 
+    def begin(self) -> None:
+        """Follow the rollback of what was not kept, if that was so, and read the head."""
+        self._restore(0)
+        super().begin()
+
+    def keep(self) -> None:
+        """Remember what is durable now."""
+        super().keep()
+        self._taken.clear()
+
     def mark(self) -> Mark:
         """Return what `rewind` needs to follow the database back to where it is now."""
-        self._taken.clear()
+        self._marked = len(self._taken)
         return super().mark()
 
     def rewind(self, mark: Mark) -> None:
         """Follow a rollback to a savepoint."""
         super().rewind(mark)
-        # of what others have, nothing: anybody can make this happen
-        for name, before in reversed(self._taken):
-            self._keep_ahead(name, before)
+        self._restore(self._marked)
+
+    def _restore(self, since: int) -> None:
+        """Have ahead of quotas what was there then, and of what others have, nothing: anybody can make this happen."""
+        for name, before in reversed(self._taken[since:]):
+            self._ahead.pop(name, None)
+            if before is not None:
+                self._ahead[name] = before
+        del self._taken[since:]
 
     def add(self, value: Stored) -> bool:
         kind = type(value)
@@ -345,11 +369,9 @@ class Transaction(Remembering, Tx):
         return None if row is None else int(row[0])
 
     def take_quota(self, name: str, rate: Rate, now: int, ahead: int = 1) -> int:
-        before = self._ahead.get(name)
-        self._taken.append((name, before))
-        left, ends_at = before or (0, 0)
+        left, ends_at = self._ahead.get(name) or (0, 0)
         if left and now < ends_at <= now + rate.within:
-            self._ahead[name] = left - 1, ends_at
+            self._keep_ahead(name, (left - 1, ends_at))
             return 0
         for amount in dict.fromkeys((min(ahead, rate.most), 1)):  # of the last ones each by itself
             taken = {"name": name, "amount": amount, "most": rate.most, "within": rate.within, "now": now}
@@ -358,12 +380,14 @@ class Transaction(Remembering, Tx):
                 return 0
         return self.spent(name, rate, now) or 1
 
-    def _keep_ahead(self, name: str, kept: tuple[int, int] | None) -> None:
-        self._ahead.pop(name, None)
-        if kept is not None and kept[0]:
-            self._ahead[name] = kept
+    def _keep_ahead(self, name: str, kept: _Ahead) -> None:
+        self._taken.append((name, self._ahead.pop(name, None)))
+        if kept[0]:
+            self._ahead[name] = kept  # behind all others
         if len(self._ahead) > MOST_AHEAD:
-            self._ahead.popitem(last=False)
+            name, kept = self._ahead.popitem(last=False)
+            self._taken.append((name, kept))
+            self._execute(_GIVE_BACK, {"name": name, "left": kept[0], "ends_at": kept[1]})
 
     def lift_block(self, user_id: UserId | None, client_id: ClientId | None) -> bool:
         return self._changed(_LIFT_BLOCK, user_id=user_id or "", client_id=client_id or "")
