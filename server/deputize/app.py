@@ -206,10 +206,10 @@ class Deputize:
                 return f"Send {args['amount']} EUR to {args['name']}"
 
         The function's name is the tool's, unless `name` says otherwise; the other keys are those of the policy file. A
-        text that the function writes by an f-string gets quotation marks (APPR-2); what it makes of texts in other ways
-        it has to pass through `protocol.shown.said`. The tool stays declared when the file changes. Declare it before
-        the app serves, and before its endpoint is guarded. ValueError for a tool that the file could not declare
-        either, and for one that is declared already.
+        text that the function writes by an f-string, or adds to another, gets quotation marks (APPR-2); what it makes
+        of texts in other ways it has to pass through `protocol.shown.said`. The tool stays declared when the file
+        changes. Declare it before the app serves, and before its endpoint is guarded. ValueError for a tool that the
+        file could not declare either, and for one that is declared already.
         """
 
         def declare(describe: Describe) -> Describe:

@@ -6,11 +6,12 @@ from typing import Any, TypedDict
 from .canonical import Json
 from .credential import AuthenticatorClass
 from .definition import pins
+from .description import Description, Row
 from .endpoint import Endpoint
 from .policy import approval_policy
 from .question import Surface
 from .scope import ScopeSet
-from .shown import as_said
+from .shown import as_said, marked
 from .tool import Describe, Executes, Schema, Tool, answers
 
 
@@ -57,5 +58,14 @@ def declared(describe: Describe, declaration: Declaration) -> Tool:
     given: dict[str, Any] = {**declaration}
     given |= {name: read(given[name]) for name, read in _READ.items() if name in given}
     return Tool(
-        **{"name": describe.__name__, **given}, describe=lambda arguments: describe(as_said(arguments))
+        **{"name": describe.__name__, **given},
+        describe=lambda arguments: _in_lines(describe(as_said(arguments))),
     )
+
+
+def _in_lines(made: str | Description) -> str | Description:
+    """Return what a function has written, of which no row begins another one."""
+    if isinstance(made, str):
+        return f"{made}"  # it may be an argument as it came
+    rows = [Row(marked(f"{row.title}"), tuple(marked(f"{each}") for each in row.values)) for row in made.rows]
+    return Description(f"{made.headline}", tuple(rows))

@@ -134,7 +134,7 @@ def said(value: Json) -> str:
 
 
 class _Said(str):
-    """Text of an agent's that sets itself apart wherever it is formatted."""
+    """Text of an agent's that sets itself apart wherever it is formatted, or put beside other text."""
 
     __slots__ = ()
 
@@ -144,10 +144,45 @@ class _Said(str):
     def __str__(self) -> str:
         return said(str.__str__(self))
 
+    def __add__(self, other: str) -> str:
+        return f"{self}{other}"
+
+    def __radd__(self, other: str) -> str:
+        return f"{other}{self}"
+
+
+class _SaidArray(list[Json]):
+    """The same for an array."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return said(self)
+
+
+class _SaidObject(dict[str, Json]):
+    """The same for an object."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return said(self)
+
 
 def as_said(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Hand arguments to a function that writes sentences: its f-strings set text apart as `said` does."""
-    return {name: _Said(value) if isinstance(value, str) else value for name, value in arguments.items()}
+    """Hand arguments to a function that writes sentences: its f-strings and sums set text apart as `said`
+    does, at any depth, names too. They are a copy: what the function does with them is done to no call."""
+    return _SaidObject((_Said(name), _as_said(value)) for name, value in arguments.items())
+
+
+def _as_said(value: Json) -> Json:
+    if isinstance(value, str):
+        return _Said(value)
+    if isinstance(value, list):
+        return _SaidArray(map(_as_said, value))
+    if isinstance(value, dict):
+        return _SaidObject(as_said(value))
+    return value
 
 
 _FIGURES = regex.compile(r"[-+]?[0-9]+([.,:/-][0-9]+)*")

@@ -27,7 +27,7 @@ from deputize.protocol.endpoint import Endpoint
 from deputize.protocol.entry import commitment
 from deputize.protocol.errors import Code, Refused
 from deputize.protocol.ids import CallId, UserId
-from deputize.protocol.receipt import Opening
+from deputize.protocol.receipt import Opening, Receipt
 from deputize.protocol.scope import ScopeSet
 from deputize.protocol.tool import Tool
 from deputize.service import record
@@ -108,6 +108,21 @@ class TestHandlers:
         assert str(call.scopes) == "account:read"
         assert result.meta is not None
         assert result.meta[CHAIN]["call_id"] == call.call_id
+
+    async def test_what_it_does_with_its_arguments_is_done_to_no_call(
+        self, live: LiveBank, deputy: Deputy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:  # LOG-2, LOG-5
+        def spoil(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+            arguments.pop("amount")
+            arguments["name"] = object()
+            return {"tool": tool}
+
+        monkeypatch.setattr(live.ledger, "note", spoil)
+        result = await deputy.approved()
+        path = f"{live.issuer}/calls/{(result.meta or {})[CHAIN]['call_id']}/receipt"
+        receipt = Receipt.parse((await deputy.page.http.get(path, params={"arguments": "true"})).json())
+        assert receipt.opening is not None
+        assert (receipt.opens(), receipt.opening.arguments) == (True, TRANSFER)
 
     async def test_each_call_is_a_new_one(self, live: LiveBank, deputy: Deputy) -> None:
         results = [await deputy.call("note", {"text": "same"}) for _ in range(3)]

@@ -1,6 +1,7 @@
 """`tools/list` and `tools/call`: decide, check the evidence, record, run, tell (MCP-5, MCP-9, MCP-11, MCP-12)."""
 
 from collections.abc import Awaitable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -185,7 +186,7 @@ class Calling:
         )
         running = self.handling.begin(
             offer.handler,
-            request.arguments,
+            deepcopy(request.arguments),  # what it does with them is done to no call
             handled,
             offer.tool.output_schema,
             lambda error: self.log.failed(exchange.context.request, error),
