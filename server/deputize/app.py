@@ -166,7 +166,7 @@ class Deputize:
         issuer = self.policy.site.issuer
         return [
             StartCheck(lambda: self._started, self.start),
-            routes.WellKnown(issuer, self._current, self._refusals, front.not_routed, front.door()),
+            routes.WellKnown(issuer, self._current, self._refusals, front.not_routed, front.before),
         ]
 
     def start(self, app: object) -> None:

@@ -1,9 +1,15 @@
 """Endpoints: which addresses are of one, and which only look like it (ENDPOINT-1, GUARD-9)."""
 
+import re
 import time
 import tracemalloc
+from string import ascii_lowercase
+from urllib.parse import urljoin, urlsplit
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.size import tries
 
 from deputize.protocol.endpoint import Endpoint, decoded
 from deputize.protocol.endpoints import Endpoints
@@ -69,12 +75,44 @@ def test_a_request_is_for_the_endpoint_of_its_method_and_path() -> None:
         *("/api/%74ransfers/x", "/api/%2574ransfers/x", "/api%2Ftransfers/x", "/api/transfers%00/x"),
         *("/api/transfers\0/x", "/api/transfers\t/x", "\uff0fapi\uff0ftransfers\uff0fx", "api/transfers/x"),
         *("/api/transfers/x%", "/api/transfers/x\u200b", "/api/transfers/x?y", "/api/transfers/x#y"),
+        *(
+            "/ap\u0131/transfers/x",
+            "/AP\u0130/transfers/x",
+            "/api//../transfers/x",
+            "/api//..;pay/transfers/x",
+        ),
+        *("/API\\transfers\\/../x", "/api/transfers/ /.. /x", "/api/%2F..%2Ftransfers/x"),
     ],
 )
 def test_guard_9_another_spelling_of_an_endpoint_is_for_nobody(path: str) -> None:
     with pytest.raises(ValueError, match="not how it is spelled"):
         found("POST", path, PAY)
     assert found("GET", path, PAY) is None
+
+
+_SEGMENTS = st.sampled_from(["", ".", "..", "api", "transfers", "x"])
+
+
+@given(st.lists(_SEGMENTS, max_size=9).map("/".join))
+@example("api//../transfers/x")
+@settings(max_examples=tries(300, 20_000))
+def test_guard_9_what_dot_segments_lead_to_an_endpoint_is_seen(path: str) -> None:
+    """RFC 3986 §5.2.4, for which an empty part is one."""
+    endpoint = Endpoint.parse("POST /api/transfers/x")
+    if urlsplit(urljoin("http://bank.example", f"http://bank.example/{path}/../x")).path == endpoint.path:
+        assert endpoint.resembles(f"/{path}/../x")
+
+
+def test_guard_9_whatever_some_take_for_a_letter_is_seen() -> None:
+    """A router that matches without regard to case, by pattern or by letter."""
+    folding = re.compile("[a-z0-9]", re.IGNORECASE)
+    letters = re.compile("[a-z0-9]")
+    for each in map(chr, range(0x80, 0x110000)):
+        taken = {each.lower(), each.upper().lower(), each.casefold()}
+        if folding.match(each):
+            taken |= {letter for letter in ascii_lowercase if re.match(letter, each, re.IGNORECASE)}
+        for text in filter(letters.fullmatch, taken):
+            assert Endpoint.parse(f"POST /a{text}").resembles(f"/a{each}")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from tests.bank import ISSUER, ORIGIN, POLICY, Bank, opened
+from tests.bank import ISSUER, ORIGIN, POLICY, Bank, mounted, opened
 
 from deputize import settings
 from deputize.app import build
@@ -23,9 +23,23 @@ pytestmark = pytest.mark.anyio
 
 
 class TestHeaders:
-    @pytest.mark.parametrize("path", ["/account", "/tools", "/nothing", "/healthz", "/jwks.json"])
-    async def test_are_on_every_answer(self, bank: Bank, path: str) -> None:
-        answer = await bank.client().get(ISSUER + path)
+    @pytest.mark.parametrize("alone", [False, True])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *("/account", "/tools", "/nothing", "/healthz", "/jwks.json", ""),
+            *(f"{ORIGIN}/.well-known/oauth-authorization-server/deputize{end}" for end in ("", "/")),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["GET", "PUT"])
+    async def test_are_on_every_answer(
+        self, bank: Bank, path: str, method: str, alone: bool, tmp_path: Path
+    ) -> None:
+        app = build(settings.loads(POLICY.encode()), tmp_path / "alone") if alone else mounted(bank.deputize)
+        transport = httpx2.ASGITransport(app)
+        url = path if path.startswith(ORIGIN) else ISSUER + path
+        async with httpx2.AsyncClient(transport=transport) as http:
+            answer = await http.request(method, url)
         headers = answer.headers
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "require-trusted-types-for 'script'" in headers["content-security-policy"]

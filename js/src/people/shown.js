@@ -31,7 +31,8 @@ const RIGHT =
   '\\u08ae\\u08b1\\u08b2\\u08b9\\u{10ec2}';
 
 /** Control, format, private, unassigned; line separators; what shows as nothing though it is a letter or mark. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+const UNSEEN =
+  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\u303f\u{1107f}\u{13441}\u{13442}\u{16fe4}\u{1d159}]/gu;
 /** More marks on one letter than any word has (UTS #39 §5.4): they would reach into the lines around it. */
 const PILED = /(?<=(?:[\p{Mn}\p{Me}][\u200c\u200d]?){4})[\p{Mn}\p{Me}]/gu;
 /** Joiners where a script needs them: RFC 5892 A.1 and A.2, and emoji (UTS #51). */

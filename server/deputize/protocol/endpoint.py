@@ -27,6 +27,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUERY = re.compile(r"\{\?([^{}]*)\}\Z")  # RFC 6570 §3.2.8
 _RAW = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-F]{2})*)+")
 _NEEDLESS = re.compile(r"%(?:2D|2E|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])")  # unreserved (RFC 3986 §2.3)
+_TURKISH = dict.fromkeys(map(ord, "\u0130\u0131"), "i")  # which some take for it, and `casefold` does not
 _SEPARATING = frozenset("/\\%?#;")
 _ADVICE = (
     'write a method and a path: "POST /api/transfers/{account}". In braces are arguments, one for a whole part of the '
@@ -142,8 +143,11 @@ def readings(path: str) -> frozenset[Parts]:
 
 
 def _read(path: str) -> frozenset[Parts]:
-    taken = {path, _unquoted(path)}
-    return frozenset(_folded(each, *habits) for each in taken for habits in product((False, True), repeat=2))
+    return frozenset(
+        _folded(taken, *habits)
+        for taken in {path, _unquoted(path)}
+        for habits in product((False, True), repeat=3 if taken.count(".") > 1 else 2)
+    )
 
 
 _USUAL = 512
@@ -207,9 +211,10 @@ def _unquoted(path: str) -> str:
     return path.replace("\\", "/")
 
 
-def _folded(path: str, cuts: bool, trims: bool) -> Parts:
-    """Return the parts of a path as somebody takes them who cuts parameters off, and trims parts."""
-    path = path.casefold()
+def _folded(path: str, cuts: bool, trims: bool, keeps: bool = False) -> Parts:
+    """Return the parts of a path as somebody takes them who cuts parameters off, trims parts, and keeps empty ones
+    until dot segments have taken theirs (RFC 3986 §5.2.4)."""
+    path = path.translate(_TURKISH).casefold()
     if trims and not path.isprintable():
         path = "".join(filter(str.isprintable, path))
     parts: list[str] = []
@@ -218,6 +223,6 @@ def _folded(path: str, cuts: bool, trims: bool) -> Parts:
         text = text.strip() if trims else text
         if text == "..":
             del parts[-1:]
-        elif text and text != ".":
+        elif (text or keeps) and text != ".":
             parts.append((text.rstrip(". ") or text) if trims else text)
-    return tuple(parts)
+    return tuple(filter(None, parts))

@@ -19,7 +19,10 @@ _MARKS = regex.compile(
     r"[\"“”„‟«»″‴⁗‶‷ʺ˝ˮ˵˶״〃〝〞〟❝❞❠⹂⹉\uff02\U0001145a\U0001f676-\U0001f678]|['‘’‚‛′‵`´ʹʻʼʽˈ׳❛❜❟\uff07]{2,}"  # noqa: RUF001
 )
 # Control, format, private, surrogate, unassigned; line separators; what shows as nothing though it is a letter or mark.
-_UNSEEN = regex.compile(r"[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]")
+_UNSEEN = regex.compile(
+    r"[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}"
+    r"\u2800\u303f\U0001107f\U00013441\U00013442\U00016fe4\U0001d159]"
+)
 # More marks on one letter than any word has (UTS #39 §5.4): they would reach into the lines around it.
 _PILED = regex.compile(r"(?<=(?:[\p{Mn}\p{Me}][\u200c\u200d]?){4})[\p{Mn}\p{Me}]")
 # Joiners where a script needs them: after a virama (RFC 5892 A.1, A.2), between Arabic letters that would join

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -29,10 +28,6 @@ class Front:
         https = self._refusals.policy().site.issuer.startswith("https://")
         # With https a proxy stands before it, and 127.0.0.1 is what that calls us: no address of anybody's.
         return Hardening(Door(app if https else LocalhostRedirect(app), self._turn_away), https)
-
-    def door(self) -> Middleware:
-        """Return the door for a route that a site has in its own app."""
-        return Middleware(Door, self._turn_away)
 
     def exactly(self, routes: Sequence[BaseRoute], lifespan: Lifespan[Starlette] | None = None) -> Starlette:
         """Answer at these addresses and no others: a slash more or less is another, and leads nowhere (DOOR-5)."""

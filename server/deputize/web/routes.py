@@ -47,9 +47,14 @@ class WellKnown(Route):
     """
 
     def __init__(
-        self, issuer: str, current: Current, refusals: Refusals, not_routed: NotRouted, door: Middleware
+        self,
+        issuer: str,
+        current: Current,
+        refusals: Refusals,
+        not_routed: NotRouted,
+        before: Callable[[ASGIApp], ASGIApp],
     ) -> None:
-        """Answer for this issuer, behind the door."""
+        """Answer for this issuer, behind what is put before each of its addresses."""
         suffix = "".join(f"/{step}" for step in issuer.split("/")[3:])
         self.apps: dict[str, ASGIApp] = {
             "/.well-known/" + each.path.format(suffix): _address([each], current, refusals, not_routed)
@@ -65,7 +70,10 @@ class WellKnown(Route):
             taken.append(rf"{re.escape(suffix)}\n?")
         # It is ours, and nobody looks for a guard in front of it.
         super().__init__(
-            "/.well-known", Addresses(self.apps, not_routed), include_in_schema=False, middleware=[door]
+            "/.well-known",
+            Addresses(self.apps, not_routed),
+            include_in_schema=False,
+            middleware=[Middleware(before)],
         )
         self.path_regex = re.compile(rf"(?:{'|'.join(taken)})\Z")
 
