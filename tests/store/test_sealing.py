@@ -1,5 +1,6 @@
 """What is kept of users lies sealed under their keys, each value for its one place (KEEP-4 to KEEP-7)."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -7,6 +8,7 @@ from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from tests.store import older
@@ -24,7 +26,7 @@ from deputize.protocol.grant import GrantState
 from deputize.protocol.question import Asked, Question, Text
 from deputize.protocol.request import Status
 from deputize.service.ports import Reader, Stored, Tx, Wanted
-from deputize.store import migrations
+from deputize.store import migrations, sqlite
 from deputize.store.migrations import sealing
 from deputize.store.sealing import about as its_place
 from deputize.store.sqlite import SqliteStore
@@ -491,12 +493,43 @@ def test_keep_7_what_an_upgrade_did_not_come_to_sweep_the_next_start_does(
 ) -> None:
     before(path)
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "_sweep", lambda connection: None)  # as when it is killed before
+        patched.setattr(sqlite, "is_unswept", lambda connection: False)  # as when it is killed before
         with closing(SqliteStore(path)) as store:
             assert seen(store, lambda tx: tx.user(USER.user_id)) == USER
             assert SECRET.encode() in files(path.parent)
     with closing(SqliteStore(path)) as store:
         assert seen(store, lambda tx: tx.user(USER.user_id)) == USER
+        assert not [trace for trace in traces() if trace in files(path.parent)]
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_keep_7_what_somebody_has_open_is_not_swept_under_him(path: Path, reads: bool) -> None:
+    """A backup that was at it while the server started, and a command beside the server: neither cuts the file off."""
+    before(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+
+        def look(
+            connection: sqlite3.Connection,
+        ) -> bool:  # right after the upgrade, which wants to be alone, too
+            other.execute("BEGIN")
+            other.execute("SELECT 1 FROM users").fetchall()
+            if not reads:
+                other.execute("COMMIT")
+            return migrations.is_unswept(connection)
+
+        with mock.patch.object(sqlite, "is_unswept", look):
+            store = SqliteStore(path)
+        if reads:
+            other.execute("COMMIT")
+    with closing(store):
+        size = path.stat().st_size
+        assert SECRET.encode() in files(path.parent)
+        SqliteStore(path).close()
+        assert asyncio.run(store.scrub())
+        do(store, lambda tx: tx.append(v.entry(), NOW))
+        assert path.stat().st_size >= size
+        assert asyncio.run(store.health()).fault is None
+    with closing(SqliteStore(path)):
         assert not [trace for trace in traces() if trace in files(path.parent)]
 
 

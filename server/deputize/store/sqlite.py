@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -18,7 +18,7 @@ from ..service.ports import Health, Reader, Tx
 from . import header
 from .checking import Check, look_through
 from .faults import Damaged, Note, is_failure, unreadable, words
-from .migrations import InUse, known_versions, require_known, upgrade
+from .migrations import InUse, is_unswept, known_versions, require_known, sweep, upgrade
 from .place import Displaced, Place, identity_of
 from .probe import EVERY, Probe
 from .remembering import Glance
@@ -166,11 +166,8 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         """Open the connection that writes, on a database of the last version."""
-        connection = self._connect("rw")
+        connection = self._upgraded()
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            upgrade(connection, self._keys, self._tell_of_upgrade)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")  # with zeros over what is deleted (KEEP-3)
             connection.execute("PRAGMA cache_size = -65536")  # KiB
@@ -183,6 +180,27 @@ class SqliteStore:
             raise
         return connection
 
+    def _upgraded(self) -> sqlite3.Connection:
+        """Open a connection on a database of the last version, swept unless another process has it open: then it is for
+        the next start."""
+        connection = self._connect("rw")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            upgrade(connection, self._keys, self._tell_of_upgrade)
+            if not is_unswept(connection):
+                return connection
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        with suppress(sqlite3.OperationalError), closing(self._connect("rw", timeout=0)) as alone:
+            _take_alone(alone)
+            sweep(alone)
+        connection = self._connect("rw")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
     def _require_unused_if_older(self) -> None:
         """`InUse` if another process has a database open that would be brought to this version under it (READY-7)."""
         with closing(self._connect("rw")) as connection:
@@ -191,9 +209,7 @@ class SqliteStore:
                 return
             connection.execute("PRAGMA busy_timeout = 0")
             try:
-                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("COMMIT")
+                _take_alone(connection)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                     raise InUse(version) from None
@@ -265,6 +281,13 @@ class SqliteStore:
             check_same_thread=False,  # the writer's thread and `close` use what this one opened
             uri=True,
         )
+
+
+def _take_alone(connection: sqlite3.Connection) -> None:
+    """Have the database for this connection alone, until it is closed; sqlite3.OperationalError if others have it."""
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("COMMIT")
 
 
 def _is_out_of_descriptors() -> bool:

@@ -62,21 +62,27 @@ def upgrade(
 
     Another process that does the same at once waits, then finds it done. Foreign keys are not to be enforced yet: a
     script may have to make a table anew. What was not sealed is, under `keys`; `tell` hears how far that is. Then
-    nothing else is left of it, neither on free pages nor in the write-ahead file (KEEP-7).
+    `sweep` is due.
     """
     if require_known(connection) != known_versions()[-1]:
         sealing.give(connection, keys, tell)
         _upgrade(connection)
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [_LEFT]).fetchone():
-        _sweep(connection)
 
 
-def _sweep(connection: sqlite3.Connection) -> None:
-    with suppress(sqlite3.OperationalError):  # another process is at it: then it is for the next start
-        connection.execute("VACUUM")
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if not busy:
-            connection.execute(f"DROP TABLE IF EXISTS {_LEFT}")
+def is_unswept(connection: sqlite3.Connection) -> bool:
+    """Tell whether free pages, or the write-ahead file, may have what lies sealed since."""
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", [_LEFT]).fetchone() is not None
+
+
+def sweep(connection: sqlite3.Connection) -> None:
+    """Leave nothing there of what lies sealed (KEEP-7), on a connection that has the database for itself.
+
+    VACUUM has the file cut off, by itself or by a checkpoint that comes later: for whoever serves it that is damage.
+    sqlite3.OperationalError where the disk has no room for it.
+    """
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute(f"DROP TABLE {_LEFT}")
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
