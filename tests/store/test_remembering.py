@@ -15,6 +15,8 @@ from tests.store.contract import Oops, do, do_all, glanced, prepare, raising, se
 from tests.store.values import NOW
 
 from deputize.protocol.call import State
+from deputize.protocol.canonical import Json
+from deputize.protocol.constraint import Constraints
 from deputize.protocol.grant import GrantState
 from deputize.protocol.prompt import Quiet
 from deputize.protocol.question import Question, Surface, Text
@@ -175,6 +177,23 @@ def test_strangers_cannot_make_it_remember_more_and_more(
         return len(tx._rows["sessions"])
 
     assert do(store, read) <= 3
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_what_takes_much_memory_is_read_anew(store: SqliteStore, size: int) -> None:
+    """As many rows as are remembered would take hundreds of MB of it: agents choose arguments, and limits."""
+    schema: Json = {"properties": {"name": {"const": "x" * min(size, 2000)}}}
+    limits = Constraints.parse([{"type": "webmcp_tool", "tool": "pay", "schema": schema}])
+    grant = v.grant("large", jkt=v.jkt("large"), constraints=limits)
+    call = v.call("large", arguments={"name": "x" * size}, state=State.PENDING, deadline=NOW + 60)
+
+    def read(tx: Tx) -> tuple[bool, bool]:
+        assert isinstance(tx, Remembering)
+        assert (tx.grant(grant.grant_id), tx.call(call.call_id)) == (grant, call)
+        return grant.grant_id in tx._rows["grants"], call.call_id in tx._rows["calls"]
+
+    do(store, lambda tx: [tx.add(grant), tx.add(call)])
+    assert do(store, read) == (size == 1, size == 1)
 
 
 def test_what_is_not_there_takes_no_room(store: SqliteStore) -> None:

@@ -14,6 +14,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
+import orjson
+
 from ..protocol.agent import Agent
 from ..protocol.call import Call
 from ..protocol.challenge import Challenge
@@ -50,6 +52,13 @@ _OWNER: Mapping[str, Callable[[Any], UserId | None]] = {
     "challenges": attrgetter("owner"),
 }
 """Of what tells of a user, and may be large, whose it is: without his key it is not told (KEEP-5)."""
+
+_LARGE: Mapping[str, tuple[Callable[[Any], object], int]] = {
+    "calls": (attrgetter("arguments"), 4096),
+    "grants": (lambda grant: grant.constraints.details(), 512),
+}
+"""What agents choose of a value, and how many bytes of that, as JSON, are remembered: in memory, one of arguments takes
+about 25, and one of limits 40."""
 
 _READS = re.compile(r"\s*SELECT\b")
 _WRITES = re.compile(r"\s*(?:INSERT (?:OR IGNORE )?INTO|UPDATE|DELETE FROM) (\w+)\b")
@@ -126,6 +135,10 @@ class Remembering(Recording):
         return value
 
     def _remember(self, table: str, key: object, value: object) -> None:
+        if (large := _LARGE.get(table)) is not None:
+            chosen, most = large
+            if len(orjson.dumps(chosen(value))) > most:
+                return
         rows = self._rows[table]
         if len(rows) >= (_MOST_LARGE if table in _OWNER else _MOST):
             rows.clear()
