@@ -84,6 +84,11 @@ def test_check_3_each_claim_is_there_and_of_its_type(name: str, value: object) -
     assert refused(proof(CLAIMS | {name: value})) is Code.INVALID_DPOP_PROOF
 
 
+@pytest.mark.parametrize("ath", [None, "", 0, False, dpop._ath("token")])
+def test_check_12_without_a_token_there_is_no_ath_whatever_it_is(ath: object) -> None:
+    assert refused(proof(CLAIMS | {"ath": ath})) is Code.INVALID_DPOP_PROOF
+
+
 @pytest.mark.parametrize("jti", ["a", "~" * 128, 'printable: {"}'])
 def test_check_3_a_jti_that_can_be_kept_is_taken(jti: str) -> None:
     assert check(proof(CLAIMS | {"jti": jti})).jti == jti

@@ -11,6 +11,7 @@ from tests.web.agents import Client, seen
 
 from deputize.protocol.canonical import Json
 from deputize.testing.page import Page
+from deputize.web.pages.history import _cut
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +67,12 @@ async def test_what_is_cut_in_a_line_shows_it(grace: Page) -> None:
     assert f">{'A' * 40}…</bdi>" in line
     assert f">{'B' * 40}</bdi>" in line
     assert f">“{'A' * 41}”</bdi>" in values
+
+
+def test_a_name_that_is_cut_is_none_of_the_sites() -> None:
+    own: Json = {"properties": {"n" * 40: {"title": "Amount"}}}
+    titles = [_cut(own, "n" * size, "1", 40).title for size in (40, 41)]
+    assert titles == ["Amount", f"\u2068“{'n' * 40}”\u2069"]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def verify(
         )
     if bound and any(claims.get(name) != value for name, value in bound.items()):  # 12
         raise Refused(code, "The proof was made for another tool or other arguments.")
-    if claims.get("ath") != (None if access_token is None else _ath(access_token)):  # 12
+    if ("ath" in claims, claims.get("ath")) != _named(access_token):  # 12
         raise Refused(code, "The proof was made for another token.")
     if jkt is not None and thumb != jkt:  # 12
         raise Refused(code, "The proof was made with another key.")
@@ -126,6 +126,11 @@ def make(
         claims["ath"] = _ath(access_token)
     header = jwt.encode_header(TYP, jwk=jwt.jwk_of(key.public_key()))
     return jwt.sign_with_header(header, claims, key)
+
+
+def _named(access_token: str | None) -> tuple[bool, str | None]:
+    """Tell whether a proof has an `ath`, and which, where this token is presented."""
+    return (False, None) if access_token is None else (True, _ath(access_token))
 
 
 def _ath(access_token: str) -> str:

@@ -143,9 +143,8 @@ _HEX_IF_ANY: Column = (lambda value: value and value.hex(), lambda text: text an
 
 _CONSTRAINTS: Column = (
     lambda constraints: orjson.dumps(constraints.details()).decode(),
-    keeping(
-        lambda text: Constraints.parse(orjson.loads(text)), _KEPT // 8
-    ),  # they take ten times what others do
+    # What is made of limits takes ten times what is made of other texts.
+    keeping(lambda text: Constraints.parse(orjson.loads(text)), _KEPT // 8),
 )
 
 _SUBJECT: Column = (lambda subject: subject, read_subject)

@@ -117,7 +117,10 @@ def _values(at: Moment, call: Call) -> tuple[list[Row], int]:
 def _cut(own: Json, name: str, text: str, most: int) -> Row:
     """Show so much of a value, and that there is more."""
     more = "…" if len(text) > most else ""
-    return Row(title_of(own, name[:most]), (isolated(visible(text[:most]) + more) + warning(text[:most]),))
+    title = title_of(
+        own if len(name) <= most else None, name[:most]
+    )  # a part of a name is no name of the site's
+    return Row(title, (isolated(visible(text[:most]) + more) + warning(text[:most]),))
 
 
 def _texts(call: Call) -> dict[str, str]:
