@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -20,7 +19,6 @@ class Kept(Generic[V]):
     def __init__(self, most: int) -> None:
         """Keep `most` bytes."""
         self._most = most
-        self._lock = Lock()
         self._size = 0
         self._values: OrderedDict[str, V] = OrderedDict()
         self.get: Callable[[str], V | None] = self._values.get
@@ -28,14 +26,13 @@ class Kept(Generic[V]):
 
     def keep(self, text: str, value: V) -> None:
         """Keep a value; what has been here longest makes room."""
-        with self._lock:  # or what two threads keep at once would count twice
-            if text in self._values:
-                return
-            self._values[text] = value
-            self._size += _FACTOR * len(text) + _EACH
-            while self._size > self._most:
-                oldest, _ = self._values.popitem(last=False)
-                self._size -= _FACTOR * len(oldest) + _EACH
+        if text in self._values:
+            return
+        self._values[text] = value
+        self._size += _FACTOR * len(text) + _EACH
+        while self._size > self._most:
+            oldest, _ = self._values.popitem(last=False)
+            self._size -= _FACTOR * len(oldest) + _EACH
 
     def __len__(self) -> int:
         """Count the values."""
