@@ -424,3 +424,12 @@ def test_a_clone_leaves_a_file_of_keys_elsewhere_to_the_first_one(
     assert clone.path == tmp_path / "clone/user-keys.db"
     clone.close()
     assert opened().of(ADA) is not None
+
+
+def test_what_a_file_has_wrapped_opens_after_it_has_wrapped_more(tmp_path: Path) -> None:
+    wrapping = FileWrapping(tmp_path / "wrapping.json")
+    keys = {
+        name: [(key, wrapping.wrap(name, key)) for key in (b"k" * 32, b"l" * 32)] for name in ("one", "two")
+    }
+    for name, wrapped in keys.items():
+        assert [wrapping.unwrap(name, sealed) for _, sealed in wrapped] == [key for key, _ in wrapped]
