@@ -41,6 +41,8 @@ WAYS: dict[str, Callable[[Any], str | Description]] = {
     "an f-string": lambda args: f"Send {args['to']}",
     "of what lies deep": lambda args: f"Send {innermost(args)}",
     "with a width": lambda args: f"Send {innermost(args):>4}",
+    "of its form in Python": lambda args: f"Send {args['to']!r} {innermost(args)!r}",
+    "of what it is in": lambda args: f"Send {[args['to']]}",
     "of all": lambda args: f"Send {args}",
     "of names": lambda args: "Send " + "".join(f"{name} " for name in names(args["to"])),
     "format": lambda args: "Send {}".format(args["to"]),

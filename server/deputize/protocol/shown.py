@@ -147,6 +147,8 @@ class _Said(str):
     def __str__(self) -> str:
         return said(str.__str__(self))
 
+    __repr__ = __str__
+
     def __add__(self, other: str) -> str:
         return f"{self}{other}"
 
@@ -159,7 +161,7 @@ class _SaidArray(list[Json]):
 
     __slots__ = ()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return said(self)
 
 
@@ -168,7 +170,7 @@ class _SaidObject(dict[str, Json]):
 
     __slots__ = ()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return said(self)
 
 
