@@ -10,6 +10,7 @@ from deputize.protocol.errors import Code, Refused
 from deputize.protocol.grant import GrantState
 from deputize.protocol.quota import Rate
 from deputize.protocol.token import Delegation
+from deputize.protocol.tool import Executes
 from deputize.service.calls import counters
 from deputize.service.calls.answers import Answered, Denied
 from deputize.service.calls.request import MCP, PAGE, Principal, Way
@@ -183,3 +184,10 @@ def test_who_makes_a_call_is_told_with_it(desk: Desk, ada: Standing) -> None:
     assert made.standing.agent is not None
     assert made.standing.agent.client_id == ada[1].client_id
     assert [link.grant_id for link in made.standing.lineage] == [ada[1].grant_id]
+
+
+@pytest.mark.parametrize(("way", "runs"), [(PAGE, "page"), (MCP, "api")])
+def test_a_call_over_mcp_runs_where_no_page_is(desk: Desk, ada: Standing, way: Way, runs: str) -> None:
+    note = replace(desk.policy.tools["note"], executes=Executes.PAGE)
+    desk.policy = replace(desk.policy, tools={**desk.policy.tools, "note": note})
+    assert desk.allowed(*ada, "note", way=way).call.executes == runs
