@@ -174,7 +174,7 @@ class _SaidObject(dict[str, Json]):
         return said(self)
 
 
-def as_said(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+def as_said(arguments: Mapping[str, Json]) -> dict[str, Json]:
     """Hand arguments to a function that writes sentences: its f-strings and sums set text apart as `said`
     does, at any depth, names too. They are a copy: what the function does with them is done to no call."""
     return _SaidObject((_Said(name), _as_said(value)) for name, value in arguments.items())
@@ -185,9 +185,7 @@ def _as_said(value: Json) -> Json:
         return _Said(value)
     if isinstance(value, list):
         return _SaidArray(map(_as_said, value))
-    if isinstance(value, dict):
-        return _SaidObject(as_said(value))
-    return value
+    return as_said(value) if isinstance(value, dict) else value
 
 
 _FIGURES = regex.compile(r"[-+]?[0-9]+([.,:/-][0-9]+)*")

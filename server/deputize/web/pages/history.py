@@ -117,9 +117,8 @@ def _values(at: Moment, call: Call) -> tuple[list[Row], int]:
 def _cut(own: Json, name: str, text: str, most: int) -> Row:
     """Show so much of a value, and that there is more."""
     more = "…" if len(text) > most else ""
-    title = title_of(
-        own if len(name) <= most else None, name[:most]
-    )  # a part of a name is no name of the site's
+    known = own if len(name) <= most else None  # a part of a name is no name of the site's
+    title = title_of(known, name[:most])
     return Row(title, (isolated(visible(text[:most]) + more) + warning(text[:most]),))
 
 
