@@ -93,14 +93,15 @@ def test_guard_9_another_spelling_of_an_endpoint_is_for_nobody(path: str) -> Non
 _SEGMENTS = st.sampled_from(["", ".", "..", "api", "transfers", "x"])
 
 
-@given(st.lists(_SEGMENTS, max_size=9).map("/".join))
+@given(st.lists(_SEGMENTS, min_size=3, max_size=9).map("/".join))
 @example("api//../transfers/x")
+@example("x/..//../api/transfers/./x")
 @settings(max_examples=tries(300, 20_000))
 def test_guard_9_what_dot_segments_lead_to_an_endpoint_is_seen(path: str) -> None:
     """RFC 3986 §5.2.4, for which an empty part is one."""
     endpoint = Endpoint.parse("POST /api/transfers/x")
-    if urlsplit(urljoin("http://bank.example", f"http://bank.example/{path}/../x")).path == endpoint.path:
-        assert endpoint.resembles(f"/{path}/../x")
+    if urlsplit(urljoin("http://bank.example/", f"/{path}")).path == endpoint.path:
+        assert endpoint.resembles(f"/{path}")
 
 
 def test_guard_9_whatever_some_take_for_a_letter_is_seen() -> None:

@@ -508,9 +508,8 @@ def test_keep_7_what_somebody_has_open_is_not_swept_under_him(path: Path, reads:
     before(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
 
-        def look(
-            connection: sqlite3.Connection,
-        ) -> bool:  # right after the upgrade, which wants to be alone, too
+        def look(connection: sqlite3.Connection) -> bool:
+            """Read right after the upgrade, which wants to be alone, too."""
             other.execute("BEGIN")
             other.execute("SELECT 1 FROM users").fetchall()
             if not reads:

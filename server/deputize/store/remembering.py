@@ -57,8 +57,8 @@ _LARGE: Mapping[str, tuple[Callable[[Any], object], int]] = {
     "calls": (attrgetter("arguments"), 4096),
     "grants": (lambda grant: grant.constraints.details(), 512),
 }
-"""What agents choose of a value, and how many bytes of that, as JSON, are remembered: in memory, one of arguments takes
-about 25, and one of limits 40."""
+"""What agents choose of a value, and how many bytes of that, as JSON, are remembered at most: in memory, each may take
+25 of arguments, and 40 of limits."""
 
 _READS = re.compile(r"\s*SELECT\b")
 _WRITES = re.compile(r"\s*(?:INSERT (?:OR IGNORE )?INTO|UPDATE|DELETE FROM) (\w+)\b")
