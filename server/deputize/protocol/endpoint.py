@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUERY = re.compile(r"\{\?([^{}]*)\}\Z")  # RFC 6570 §3.2.8
 _RAW = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-F]{2})*)+")
 _NEEDLESS = re.compile(r"%(?:2D|2E|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])")  # unreserved (RFC 3986 §2.3)
-_TURKISH = dict.fromkeys(map(ord, "\u0130\u0131"), "i")  # which some take for it, and `casefold` does not
+_NO_ASCII = re.compile(r"[^\x00-\x7f]")
 _SEPARATING = frozenset("/\\%?#;")
 _ADVICE = (
     'write a method and a path: "POST /api/transfers/{account}". In braces are arguments, one for a whole part of the '
@@ -145,7 +145,7 @@ def readings(path: str) -> frozenset[Parts]:
 def _read(path: str) -> frozenset[Parts]:
     return frozenset(
         _folded(taken, *habits)
-        for taken in {path, _unquoted(path)}
+        for taken in {_caseless(path), _caseless(_unquoted(path))}
         for habits in product((False, True), repeat=3 if taken.count(".") > 1 else 2)
     )
 
@@ -197,7 +197,7 @@ def _name_in(part: str) -> str | None:
 @lru_cache(maxsize=1024)
 def _template(path: str) -> Parts:
     """Return the parts of an endpoint's path, as readings of it have them."""
-    return _folded(_unquoted(path), cuts=True, trims=True)
+    return _folded(_caseless(_unquoted(path)), cuts=True, trims=True)
 
 
 def _unquoted(path: str) -> str:
@@ -206,15 +206,19 @@ def _unquoted(path: str) -> str:
         if (again := unquote(path)) == path:
             break
         path = again
-    if not path.isascii():  # one by one: for a long row of accents it takes the square of its length
-        path = "".join(unicodedata.normalize("NFKC", character) for character in path)
+    # One by one: for a long row of accents it takes the square of its length.
+    path = _NO_ASCII.sub(lambda found: unicodedata.normalize("NFKC", found[0]), path)
     return path.replace("\\", "/")
+
+
+def _caseless(path: str) -> str:
+    """Fold the case of a path, and a Turkish i to what some take it for, which `casefold` does not."""
+    return path.replace("\u0130", "i").replace("\u0131", "i").casefold()
 
 
 def _folded(path: str, cuts: bool, trims: bool, keeps: bool = False) -> Parts:
     """Return the parts of a path as somebody takes them who cuts parameters off, trims parts, and keeps empty ones
     until dot segments have taken theirs (RFC 3986 §5.2.4)."""
-    path = path.translate(_TURKISH).casefold()
     if trims and not path.isprintable():
         path = "".join(filter(str.isprintable, path))
     parts: list[str] = []
