@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from e2e.bank import TRANSFER, Bank
 from playwright.sync_api import Page
-from tests.words.pseudo import ENGLISH, catalogue_in, pseudo
+from tests.words.languages import catalogue_of, translated
 
 from deputize.testing.agent import PlaywrightAgent
 from deputize.testing.human import Dialog, Human
@@ -22,9 +22,7 @@ PHONE = {"viewport": {"width": 320, "height": 700}, "has_touch": True, "is_mobil
 @pytest.fixture
 def hebrew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A catalogue with one file more."""
-    folder = tmp_path_factory.mktemp("words")
-    (folder / "he.ftl").write_text(pseudo(ENGLISH.read_text()))
-    with catalogue_in(folder):
+    with catalogue_of(tmp_path_factory.mktemp("words"), he=translated("he")):
         yield
 
 

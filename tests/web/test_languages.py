@@ -32,19 +32,14 @@ NOT_OURS = {"bdi", "code", "title", "script", "style"}
 @pytest.fixture(params=LANGUAGES)
 def language(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     spoken: str = request.param
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        catalogue_of(tmp_path / "words", patch, **{spoken: translated(spoken)}),
-    ):
+    with catalogue_of(tmp_path / "words", **{spoken: translated(spoken)}):
         yield spoken
 
 
-def test_one_that_hides_something_keeps_the_server_from_starting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_hides_something_keeps_the_server_from_starting(tmp_path: Path) -> None:
     policy = loads(POLICY.encode())
     with (
-        catalogue_of(tmp_path / "words", monkeypatch, el="unheard-of = a\n"),
+        catalogue_of(tmp_path / "words", el="unheard-of = a\n"),
         pytest.raises(ValueError, match=r"el\.ftl: unheard-of"),
     ):
         Deputize(policy, tmp_path / "var")

@@ -20,8 +20,8 @@ def read(line: str) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_one_file_is_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
-    with catalogue_of(tmp_path, monkeypatch, **{language: translated(language)}):
+def test_one_file_is_a_language(tmp_path: Path, language: str) -> None:
+    with catalogue_of(tmp_path, **{language: translated(language)}):
         assert set(languages()) == {"en", language}
         told = words(language)
         assert set(told.patterns) == set(EN.patterns)
@@ -31,8 +31,8 @@ def test_one_file_is_a_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         assert told.direction == ("rtl" if language == "he" else "ltr")
 
 
-def test_what_a_file_lacks_is_said_in_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with catalogue_of(tmp_path, monkeypatch, el="sign-out = Αντίο\n"):
+def test_what_a_file_lacks_is_said_in_english(tmp_path: Path) -> None:
+    with catalogue_of(tmp_path, el="sign-out = Αντίο\n"):
         assert words("el")("sign-out") == "Αντίο"
         assert words("el")("sign-in.title", site="Bank") == EN("sign-in.title", site="Bank")
         assert "sign-in.title" in words("el").variables
@@ -74,21 +74,19 @@ def test_what_a_file_lacks_is_said_in_english(tmp_path: Path, monkeypatch: pytes
         ("script-region = el-GB\n", "el.ftl: nobody knows the language or region el-GB"),
     ],
 )
-def test_a_file_that_would_hide_something_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, why: str
-) -> None:
-    with catalogue_of(tmp_path, monkeypatch, el=file), pytest.raises(ValueError, match=why):
+def test_a_file_that_would_hide_something_is_not_read(tmp_path: Path, file: str, why: str) -> None:
+    with catalogue_of(tmp_path, el=file), pytest.raises(ValueError, match=why):
         words("en")
 
 
-def test_a_file_may_say_more_in_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_may_say_more_in_other_words(tmp_path: Path) -> None:
     """One number may be a word; whatever else is chosen by, all is said."""
     file = (
         "limit-sum = { $most ->\n  [0] { $place }: nothing\n  [few] { $most } of { $place }\n"
         " *[other] { $place }: { $most }\n }\n"
         "limit-calls = { $most ->\n  [1] once\n  [few] { $most }!\n *[other] { $most }\n }\n"
     )
-    with catalogue_of(tmp_path, monkeypatch, el=file):
+    with catalogue_of(tmp_path, el=file):
         assert words("el")("limit-calls", most=1) == "once"
 
 
@@ -117,9 +115,9 @@ def test_what_browsers_ask_for_is_kept_as_far_as_it_is_read() -> None:
     ],
 )
 def test_the_first_that_there_is_of_what_a_browser_asks_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accepted: str, language: str
+    tmp_path: Path, accepted: str, language: str
 ) -> None:  # RFC 9110 §12.5.4, RFC 4647 §3.4
-    with catalogue_of(tmp_path, monkeypatch, **dict.fromkeys(LANGUAGES, "")):
+    with catalogue_of(tmp_path, **dict.fromkeys(LANGUAGES, "")):
         assert language_of(accepted) == language
 
 
@@ -169,9 +167,7 @@ def test_no_two_numbers_are_written_alike(one: Json, other: Json) -> None:
     assert (EN.json(one) == EN.json(other)) is (one == other)
 
 
-def test_dates_durations_and_lists_are_the_languages_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dates_durations_and_lists_are_the_languages_own(tmp_path: Path) -> None:
     assert EN.moment(1_800_000_000) == "15 Jan 2027, 08:00 UTC"
     assert EN.moment(1_800_000_001) == "15 Jan 2027, 08:00:01 UTC"
     assert [EN.duration(seconds) for seconds in (1, 5400, 3600, 86400, 7776000)] == [
@@ -181,7 +177,7 @@ def test_dates_durations_and_lists_are_the_languages_own(
         "1 day",
         "90 days",
     ]
-    with catalogue_of(tmp_path, monkeypatch, de="figures = { $number }\n"):
+    with catalogue_of(tmp_path, de="figures = { $number }\n"):
         german = words("de")
         assert german.moment(1_800_000_000) == "15.01.2027, 08:00 UTC"
         assert german.duration(7776000) == "90 Tage"

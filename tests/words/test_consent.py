@@ -200,11 +200,9 @@ def test_what_an_older_version_asked_in_words_of_its_own_has_no_text() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("agent", AGENTS)
-def test_it_is_told_in_the_language_of_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agent: Agent, language: str
-) -> None:
+def test_it_is_told_in_the_language_of_the_file(tmp_path: Path, agent: Agent, language: str) -> None:
     english = put(structure(agent), "en")
-    with catalogue_of(tmp_path, monkeypatch, **{language: translated(language)}):
+    with catalogue_of(tmp_path, **{language: translated(language)}):
         shown = put(structure(agent), language)
         text = text_of(shown)
         assert text is not None
@@ -217,11 +215,9 @@ def test_it_is_told_in_the_language_of_the_file(
         assert "⁨“Grace”⁩" in strangers
 
 
-def test_words_that_have_changed_since_are_not_those_that_were_asked_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_words_that_have_changed_since_are_not_those_that_were_asked_in(tmp_path: Path) -> None:
     shown = put(structure(BROWSER), "en")
-    with catalogue_of(tmp_path, monkeypatch, en=ENGLISH.replace("Send", "Post").replace("it may", "it must")):
+    with catalogue_of(tmp_path, en=ENGLISH.replace("Send", "Post").replace("it may", "it must")):
         assert text_of(shown) is None
 
 

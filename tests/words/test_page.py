@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.words.pseudo import ENGLISH, catalogue_in, pseudo
+from tests.words.languages import ENGLISH, catalogue_of, translated
 
 from deputize.protocol.errors import Code
 from deputize.words import page
@@ -57,7 +57,7 @@ NOT_FOR_PAGES = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A catalogue of the test's own, which has English."""
-    with catalogue_in(tmp_path):
+    with catalogue_of(tmp_path):
         yield tmp_path
 
 
@@ -77,11 +77,10 @@ def test_each_code_that_can_reach_a_page_has_sentences(code: Code) -> None:
 )
 def test_it_is_what_the_library_of_pages_reads(folder: Path, change: str) -> None:
     """The bundles have theirs of that library, and what a page is served is ours."""
-    text = ENGLISH.read_text()
     text = (
-        pseudo(text).replace("script-region = he", "script-region = en")
+        translated("he").replace("script-region = he", "script-region = en")
         if change == "pseudo"
-        else text.replace("script-close = Close", change or "script-close = Close")
+        else ENGLISH.replace("script-close = Close", change or "script-close = Close")
     )
     (folder / "en.ftl").write_text(text)
     told = subprocess.run(
@@ -91,7 +90,7 @@ def test_it_is_what_the_library_of_pages_reads(folder: Path, change: str) -> Non
 
 
 def test_a_language_is_one_file(folder: Path) -> None:
-    (folder / "he.ftl").write_text(pseudo(ENGLISH.read_text()))
+    (folder / "he.ftl").write_text(translated("he"))
     words = page.page_words("he")
     told = json.loads(words.body)
     assert sorted(languages()) == ["en", "he"]
