@@ -1,10 +1,16 @@
 """For every test: asynchronous ones run on asyncio, no example is timed on a busy machine, lower floors come first."""
 
 import os
+import ssl
+import sys
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import settings
 from tests.size import tries
 from tests.streams import ended_at_once
@@ -12,7 +18,17 @@ from tests.streams import ended_at_once
 from deputize.cli.serving import settle
 
 # No test leaves this machine, so nobody needs to be trusted: reading whom it trusts would take longer than most tests.
-os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "vectors" / "nobody.pem")
+NOBODY = str(Path(__file__).parent / "vectors" / "nobody.pem")
+os.environ["SSL_CERT_FILE"] = NOBODY
+TRUSTED = ssl.get_default_verify_paths()._replace(openssl_cafile=NOBODY, openssl_capath="")
+ssl.get_default_verify_paths = lambda: TRUSTED  # what clients trust that do not look at the environment
+
+# httpx2 asks for it before each request of a test to an app, and Python looks through all folders for it each time.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+# Tests of commands would make the tree of all commands anew for each.
+typer.testing._get_command = cache(typer.main.get_command)  # type: ignore[attr-defined]
 
 settings.register_profile("deputize", deadline=None, max_examples=tries(100, 1_000))
 settings.load_profile("deputize")

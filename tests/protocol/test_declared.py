@@ -6,8 +6,9 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.size import tries
 
 from deputize.protocol.canonical import Json
 from deputize.protocol.declared import declared
@@ -58,6 +59,7 @@ WAYS: dict[str, Callable[[Any], str | Description]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=tries(25, 1_000))  # for each of the ways
 @given(DEEP)
 def test_what_a_function_writes_of_it_passes_for_no_word_of_the_site(way: str, value: Json) -> None:
     told = declared(WAYS[way], {"name": "pay", "scopes": ["pay"]}).description({"to": value})
