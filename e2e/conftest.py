@@ -30,8 +30,9 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture
-def open_bank(serve: Callable[..., Site], held_clock: HeldClock, tmp_path: Path) -> Callable[..., Bank]:
+def open_bank(tmp_path: Path, serve: Callable[..., Site], held_clock: HeldClock) -> Callable[..., Bank]:
     """Run a Harbor; `policy` is put after its own policy file, `without` are texts that are left out of it."""
+    # The folder is asked for first, so that it goes last: a server that stops writes its checkpoint there.
 
     def open_one(policy: str = "", without: Sequence[str] = ()) -> Bank:
         running: list[Harbor] = []
