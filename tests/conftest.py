@@ -23,11 +23,13 @@ os.environ["SSL_CERT_FILE"] = NOBODY
 TRUSTED = ssl.get_default_verify_paths()._replace(openssl_cafile=NOBODY, openssl_capath="")
 ssl.get_default_verify_paths = lambda: TRUSTED  # what clients trust that do not look at the environment
 
-# httpx2 asks for it before each request of a test to an app, and Python looks through all folders for it each time.
+# httpx2 asks for it before each request of a test to an app, and Python looks through all folders for it each time,
+# but where it stands as None, which its types do not know: then there is none (Python reference, §5.3.1).
 if find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]
 
-# Tests of commands would make the tree of all commands anew for each.
+# Tests of commands would make the tree of all commands anew for each. `CliRunner.invoke` has a name of its own for what
+# makes it, and nothing public that could be given it.
 typer.testing._get_command = cache(typer.main.get_command)  # type: ignore[attr-defined]
 
 settings.register_profile("deputize", deadline=None, max_examples=tries(100, 1_000))
